@@ -1,0 +1,3 @@
+//! The `ironflex` program; everything that it does stands in the library.
+
+fn main() {}
