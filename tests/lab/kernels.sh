@@ -1,0 +1,88 @@
+# shellcheck shell=bash
+# Sourced by the with-*-kernel commands and by install: what they have in common.
+#
+# Every with-*-kernel command is called as
+#
+#   with-…-kernel [-m MEGABYTES] [-t SECONDS] [-e NAME[=VALUE]]… COMMAND [ARG …]
+#
+# and runs COMMAND as root in the current directory, on the machine's own file tree, in an environment of PATH, HOME and
+# what -e names. Standard input is empty; COMMAND's standard output and error both come out on standard output. The exit
+# status is COMMAND's own; 124 says that it ran past -t, 125 that it never started, 2 that the call was wrong.
+# Inside, /run is empty and in memory (LAB_KERNEL tells which kernel it is: own, uml or debian), and so is TMPDIR.
+
+# Where install puts the unpacked Debian kernel. The number grows with every change to what it writes there.
+# shellcheck disable=SC2034
+kernel_cache=${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/ironflex-lab/debian-kernel-1
+
+# Sets memory (MEGABYTES), limit (SECONDS), environment (an array of NAME=VALUE) and command from the arguments.
+kernel_arguments() {
+  local option
+  memory=$1 limit=$2 environment=()
+  shift 2
+  while getopts m:t:e: option; do
+    case $option in
+      m) memory=$OPTARG ;;
+      t) limit=$OPTARG ;;
+      e)
+        case $OPTARG in
+          *=*) environment+=("$OPTARG") ;;
+          *) [ -z "${!OPTARG+set}" ] || environment+=("$OPTARG=${!OPTARG}") ;;
+        esac
+        ;;
+      *) kernel_usage ;;
+    esac
+  done
+  shift $((OPTIND - 1))
+  [ $# -gt 0 ] || kernel_usage
+  command=("$@")
+}
+
+kernel_usage() {
+  echo "usage: $0 [-m MEGABYTES] [-t SECONDS] [-e NAME[=VALUE]]… COMMAND [ARG …]" >&2
+  exit 2
+}
+
+# Refuses to start without the tools named.
+kernel_needs() {
+  local tool
+  for tool; do
+    command -v "$tool" >/dev/null || {
+      echo "$0: $tool is missing: run tests/lab/install" >&2
+      exit 125
+    }
+  done
+}
+
+# The end of every script that runs inside: environment, folder, command, and its exit status into the file $1.
+kernel_script() { # STATUS-FILE KERNEL-NAME
+  local pair
+  printf 'export PATH=%q HOME=%q TMPDIR=/run/lab/tmp LAB_KERNEL=%q\n' "$PATH" "${HOME:-/root}" "$2"
+  for pair in ${environment[@]+"${environment[@]}"}; do printf 'export %q\n' "$pair"; done
+  printf 'mkdir -p /run/lab/tmp /run/netns\n'
+  printf 'ip link set lo up\n'
+  printf 'cd %q || exit\n' "$PWD"
+  printf 'echo; echo lab-begin\n'
+  printf '%q ' "${command[@]}"
+  printf '</dev/null 2>&1\necho $? >%q\necho lab-end\n' "$1"
+}
+
+# Runs the given machine for $limit seconds, shows of its console what stands between the two marks, and exits as the
+# command inside did.
+kernel_run() { # STATUS-FILE MACHINE [ARG …]
+  local status_file=$1 console filter machine
+  shift
+  exec {console}> >(exec sed -u -e 's/\r*$//' -e '0,/^lab-begin$/d' -e '/^lab-end$/,$d')
+  filter=$!
+  timeout -k 5 "$limit" "$@" </dev/null 1>&"$console" 2>/dev/null &
+  machine=$!
+  exec {console}>&-
+  # timeout has left our process group, so a keyboard's interrupt must be handed on.
+  trap 'kill "$machine" 2>/dev/null' INT TERM HUP
+  local ended=0
+  wait "$machine" || ended=$?
+  wait "$filter" || true
+  # 124 and 137 are timeout's own; the command inside may have had its signal too and left a status of it.
+  case $ended in 124 | 137) exit 124 ;; esac
+  [ -s "$status_file" ] || exit 125
+  exit "$(cat "$status_file")"
+}
