@@ -20,6 +20,7 @@
 
 pub mod chaos;
 pub mod esp;
+pub mod netlink;
 pub mod record;
 
 mod error;
