@@ -1,0 +1,293 @@
+//! aws-lc: through aws-lc-rs where it can, through the small wrapper beside this file where not.
+
+use alloc::boxed::Box;
+use alloc::vec;
+use alloc::vec::Vec;
+
+use aws_lc_rs::agreement::{self, ParsedPublicKey, PrivateKey, UnparsedPublicKey};
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::signature::{self, KeyPair, RsaKeyPair, VerificationAlgorithm};
+
+use super::aws_lc_ffi::{Modulus, Sha1Signer};
+use super::std::sync::OnceLock;
+use crate::crypto::hash::sha1;
+use crate::crypto::kex::{
+    KexError, KeyExchange, SCALAR_ATTEMPTS, UNCOMPRESSED, check_contributory, check_length,
+    clear_excess_bits,
+};
+use crate::crypto::modp::{GENERATOR, ModpGroup};
+use crate::crypto::sign::{
+    Curve, Family, Sha2, SignatureError, SignatureScheme, SignerError, VerifyingKey,
+};
+use crate::crypto::suite::{Group, Hash};
+use crate::crypto::{CryptoError, Provider, Rng};
+use crate::secret::{SecretBytes, SharedSecret};
+
+const NAME: &str = "aws-lc";
+
+/// The aws-lc provider.
+#[derive(Clone, Copy, Debug)]
+pub struct AwsLc;
+
+impl Provider for AwsLc {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn key_exchange(
+        &self,
+        group: Group,
+        rng: &mut dyn Rng,
+    ) -> Result<Box<dyn KeyExchange>, CryptoError> {
+        match group {
+            Group::Modp2048 => modp_pair(ModpGroup::Modp2048, rng),
+            Group::Modp3072 => modp_pair(ModpGroup::Modp3072, rng),
+            Group::Modp4096 => modp_pair(ModpGroup::Modp4096, rng),
+            Group::EcpP256 => curve_pair(group, &agreement::ECDH_P256, rng),
+            Group::EcpP384 => curve_pair(group, &agreement::ECDH_P384, rng),
+            Group::EcpP521 => curve_pair(group, &agreement::ECDH_P521, rng),
+            Group::Curve25519 => curve_pair(group, &agreement::X25519, rng),
+        }
+    }
+
+    fn verify(
+        &self,
+        scheme: SignatureScheme,
+        spki_der: &[u8],
+        message: &[u8],
+        signature: &[u8],
+    ) -> Result<(), SignatureError> {
+        let (algorithm, key) = verification(VerifyingKey::read(scheme, spki_der)?);
+        signature::UnparsedPublicKey::new(algorithm, key)
+            .verify(message, signature)
+            .map_err(|_| SignatureError::Mismatch)
+    }
+}
+
+fn verification(key: VerifyingKey<'_>) -> (&'static dyn VerificationAlgorithm, &[u8]) {
+    match key {
+        VerifyingKey::RsaPkcs1(hash, key) => match hash {
+            Hash::Sha1 => (&signature::RSA_PKCS1_1024_8192_SHA1_FOR_LEGACY_USE_ONLY, key),
+            Hash::Sha2_256 => (&signature::RSA_PKCS1_1024_8192_SHA256_FOR_LEGACY_USE_ONLY, key),
+            Hash::Sha2_384 => (&signature::RSA_PKCS1_2048_8192_SHA384, key),
+            Hash::Sha2_512 => (&signature::RSA_PKCS1_1024_8192_SHA512_FOR_LEGACY_USE_ONLY, key),
+        },
+        VerifyingKey::RsaPss(hash, key) => match hash {
+            Sha2::Sha256 => (&signature::RSA_PSS_2048_8192_SHA256, key),
+            Sha2::Sha384 => (&signature::RSA_PSS_2048_8192_SHA384, key),
+            Sha2::Sha512 => (&signature::RSA_PSS_2048_8192_SHA512, key),
+        },
+        VerifyingKey::Ecdsa(curve, hash, point) => match (curve, hash) {
+            (Curve::P256, Sha2::Sha256) => (&signature::ECDSA_P256_SHA256_ASN1, point),
+            (Curve::P256, Sha2::Sha384) => (&signature::ECDSA_P256_SHA384_ASN1, point),
+            (Curve::P256, Sha2::Sha512) => (&signature::ECDSA_P256_SHA512_ASN1, point),
+            (Curve::P384, Sha2::Sha256) => (&signature::ECDSA_P384_SHA256_ASN1, point),
+            (Curve::P384, Sha2::Sha384) => (&signature::ECDSA_P384_SHA384_ASN1, point),
+            (Curve::P384, Sha2::Sha512) => (&signature::ECDSA_P384_SHA512_ASN1, point),
+            (Curve::P521, Sha2::Sha256) => (&signature::ECDSA_P521_SHA256_ASN1, point),
+            (Curve::P521, Sha2::Sha384) => (&signature::ECDSA_P521_SHA384_ASN1, point),
+            (Curve::P521, Sha2::Sha512) => (&signature::ECDSA_P521_SHA512_ASN1, point),
+        },
+    }
+}
+
+// --- MODP ---
+
+struct ModpPair {
+    group: ModpGroup,
+    exponent: SecretBytes,
+    public: Vec<u8>,
+}
+
+fn modp_pair(group: ModpGroup, rng: &mut dyn Rng) -> Result<Box<dyn KeyExchange>, CryptoError> {
+    let modulus = modulus(group).ok_or(CryptoError::Provider("Montgomery context"))?;
+    let exponent = group.draw_exponent(rng)?;
+    // RFC 7296 §3.4: the public value has the length of the modulus, zeros in front if need be.
+    let mut public = vec![0; group.group().public_len()];
+    modulus
+        .power(&[GENERATOR], exponent.as_bytes(), &mut public)
+        .ok_or(CryptoError::Provider("modular exponentiation"))?;
+    Ok(Box::new(ModpPair { group, exponent, public }))
+}
+
+impl KeyExchange for ModpPair {
+    fn group(&self) -> Group {
+        self.group.group()
+    }
+
+    fn public(&self) -> &[u8] {
+        &self.public
+    }
+
+    fn agree(self: Box<Self>, peer: &[u8]) -> Result<SharedSecret, KexError> {
+        self.group.check_public(peer)?;
+        let group = self.group.group();
+        // RFC 7296 §2.14: g^ir has the length of the modulus as well.
+        let mut secret = SecretBytes::zeroed(group.secret_len());
+        modulus(self.group)
+            .and_then(|modulus| {
+                modulus.power(peer, self.exponent.as_bytes(), secret.as_mut_bytes())
+            })
+            .ok_or(KexError::Provider { group })?;
+        Ok(SharedSecret::new(secret))
+    }
+}
+
+/// The group's modulus, prepared at its first use; `None` only where memory ran out then.
+fn modulus(group: ModpGroup) -> Option<&'static Modulus> {
+    static MODP_2048: OnceLock<Option<Modulus>> = OnceLock::new();
+    static MODP_3072: OnceLock<Option<Modulus>> = OnceLock::new();
+    static MODP_4096: OnceLock<Option<Modulus>> = OnceLock::new();
+    let prepared = match group {
+        ModpGroup::Modp2048 => &MODP_2048,
+        ModpGroup::Modp3072 => &MODP_3072,
+        ModpGroup::Modp4096 => &MODP_4096,
+    };
+    prepared
+        .get_or_init(|| Modulus::new(&group.prime_octets().collect::<Vec<u8>>()))
+        .as_ref()
+}
+
+// --- Elliptic curves ---
+
+struct CurvePair {
+    group: Group,
+    private: PrivateKey,
+    public: Vec<u8>,
+}
+
+fn curve_pair(
+    group: Group,
+    algorithm: &'static agreement::Algorithm,
+    rng: &mut dyn Rng,
+) -> Result<Box<dyn KeyExchange>, CryptoError> {
+    let private = draw_private(group, algorithm, rng)?;
+    let encoded =
+        private.compute_public_key().map_err(|_| CryptoError::Provider("public value"))?;
+    // RFC 5903 §7: x and y alone; the octet in front, which says "uncompressed", stays home.
+    let public = match group {
+        Group::Curve25519 => Some(encoded.as_ref()),
+        _ => encoded.as_ref().strip_prefix(&[UNCOMPRESSED]),
+    }
+    .filter(|public| public.len() == group.public_len())
+    .ok_or(CryptoError::Provider("form of the public value"))?
+    .to_vec();
+    Ok(Box::new(CurvePair { group, private, public }))
+}
+
+/// A scalar between 1 and the curve's order, by drawing until one fits. On these curves the first or
+/// second one does, unless the source of randomness is broken.
+fn draw_private(
+    group: Group,
+    algorithm: &'static agreement::Algorithm,
+    rng: &mut dyn Rng,
+) -> Result<PrivateKey, CryptoError> {
+    // On these curves a scalar has the length of a coordinate, and so of the secret.
+    let mut octets = SecretBytes::zeroed(group.secret_len());
+    for _ in 0..SCALAR_ATTEMPTS {
+        rng.fill(octets.as_mut_bytes());
+        clear_excess_bits(group, octets.as_mut_bytes());
+        if let Ok(private) = PrivateKey::from_private_key(algorithm, octets.as_bytes()) {
+            return Ok(private);
+        }
+    }
+    Err(CryptoError::Randomness)
+}
+
+impl KeyExchange for CurvePair {
+    fn group(&self) -> Group {
+        self.group
+    }
+
+    fn public(&self) -> &[u8] {
+        &self.public
+    }
+
+    fn agree(self: Box<Self>, peer: &[u8]) -> Result<SharedSecret, KexError> {
+        let group = self.group;
+        check_length(group, peer)?;
+        let encoded = match group {
+            Group::Curve25519 => peer.to_vec(),
+            _ => [&[UNCOMPRESSED], peer].concat(),
+        };
+        // RFC 6989 §2.3: the point must be on the curve. The parser refuses any other, and there is no
+        // encoding of the point at infinity that has this length.
+        let point = ParsedPublicKey::try_from(UnparsedPublicKey::new(
+            self.private.algorithm(),
+            encoded,
+        ))
+        .map_err(|_| KexError::NotOnCurve { group })?;
+        // The library itself refuses a Curve25519 secret of zeros; nothing else can go wrong there but
+        // want of memory.
+        let failure = match group {
+            Group::Curve25519 => KexError::ZeroSecret { group },
+            _ => KexError::Provider { group },
+        };
+        let secret = agreement::agree(&self.private, point, failure, |secret| {
+            Ok(SecretBytes::copied_from(secret))
+        })?;
+        if secret.len() != group.secret_len() {
+            return Err(KexError::Provider { group });
+        }
+        match group {
+            Group::Curve25519 => check_contributory(group, secret),
+            _ => Ok(SharedSecret::new(secret)),
+        }
+    }
+}
+
+// --- Signing ---
+
+/// An RSA private key.
+pub struct RsaSigner {
+    key: RsaKeyPair,
+    legacy: Sha1Signer,
+    random: SystemRandom,
+}
+
+impl RsaSigner {
+    /// Reads a PKCS #8 PrivateKeyInfo (RFC 5958), unencrypted, as DER.
+    ///
+    /// # Errors
+    /// [`SignerError::BadKey`] if it is no RSA key of 2048 to 8192 bits.
+    pub fn from_pkcs8(der: &[u8]) -> Result<Self, SignerError> {
+        let key = RsaKeyPair::from_pkcs8(der)
+            .map_err(|_| SignerError::BadKey("2048 to 8192 bits of RSA in PKCS #8 are expected"))?;
+        let legacy = Sha1Signer::from_pkcs8(der).ok_or(SignerError::BadKey("not an RSA key"))?;
+        Ok(Self { key, legacy, random: SystemRandom::new() })
+    }
+
+    /// Signs `message`, which is hashed here. The signature is as long as the modulus.
+    ///
+    /// # Errors
+    /// [`SignerError::UnsupportedScheme`] for ECDSA, [`SignerError::Provider`] if the library fails.
+    pub fn sign(&self, scheme: SignatureScheme, message: &[u8]) -> Result<Vec<u8>, SignerError> {
+        let padding: &'static dyn signature::RsaEncoding = match scheme.family() {
+            // aws-lc-rs signs with no SHA-1, and peers without RFC 7427 know nothing else
+            // (RFC 7296 §3.8).
+            Family::RsaPkcs1(Hash::Sha1) => {
+                return self.legacy.sign(&sha1(&[message])).ok_or(SignerError::Provider);
+            }
+            Family::RsaPkcs1(Hash::Sha2_256) => &signature::RSA_PKCS1_SHA256,
+            Family::RsaPkcs1(Hash::Sha2_384) => &signature::RSA_PKCS1_SHA384,
+            Family::RsaPkcs1(Hash::Sha2_512) => &signature::RSA_PKCS1_SHA512,
+            Family::RsaPss(Sha2::Sha256) => &signature::RSA_PSS_SHA256,
+            Family::RsaPss(Sha2::Sha384) => &signature::RSA_PSS_SHA384,
+            Family::RsaPss(Sha2::Sha512) => &signature::RSA_PSS_SHA512,
+            Family::Ecdsa(_) => {
+                return Err(SignerError::UnsupportedScheme { scheme, provider: NAME });
+            }
+        };
+        let mut signature = vec![0; self.key.public_modulus_len()];
+        self.key
+            .sign(padding, &self.random, message, &mut signature)
+            .map_err(|_| SignerError::Provider)?;
+        Ok(signature)
+    }
+
+    /// The public half, as the DER RSAPublicKey (RFC 8017 A.1.1) that a certificate's
+    /// SubjectPublicKeyInfo wraps.
+    pub fn public_key(&self) -> &[u8] {
+        self.key.public_key().as_ref()
+    }
+}

@@ -1,0 +1,478 @@
+//! Signature schemes, their AlgorithmIdentifiers, and the keys that signatures are judged under. The
+//! signing and verifying itself is the providers'.
+
+use super::der::{Der, tag};
+use super::suite::Hash;
+
+/// How a message becomes a signature.
+///
+/// ECDSA is named by hash alone, as RFC 7427 §3 does: the curve is the key's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum SignatureScheme {
+    /// RSASSA-PKCS1-v1_5 with SHA-1: what RFC 7296 §3.8 suggests for method 1.
+    RsaPkcs1Sha1,
+    /// RSASSA-PKCS1-v1_5 with SHA2-256.
+    RsaPkcs1Sha256,
+    /// RSASSA-PKCS1-v1_5 with SHA2-384.
+    RsaPkcs1Sha384,
+    /// RSASSA-PKCS1-v1_5 with SHA2-512.
+    RsaPkcs1Sha512,
+    /// RSASSA-PSS with SHA2-256, MGF1 of the same hash and a salt of its length.
+    RsaPssSha256,
+    /// RSASSA-PSS with SHA2-384, likewise.
+    RsaPssSha384,
+    /// RSASSA-PSS with SHA2-512, likewise.
+    RsaPssSha512,
+    /// ECDSA with SHA2-256, the signature as a DER sequence of r and s.
+    EcdsaSha256,
+    /// ECDSA with SHA2-384, likewise.
+    EcdsaSha384,
+    /// ECDSA with SHA2-512, likewise.
+    EcdsaSha512,
+}
+
+impl SignatureScheme {
+    /// Every scheme.
+    pub const ALL: [Self; 10] = [
+        Self::RsaPkcs1Sha1,
+        Self::RsaPkcs1Sha256,
+        Self::RsaPkcs1Sha384,
+        Self::RsaPkcs1Sha512,
+        Self::RsaPssSha256,
+        Self::RsaPssSha384,
+        Self::RsaPssSha512,
+        Self::EcdsaSha256,
+        Self::EcdsaSha384,
+        Self::EcdsaSha512,
+    ];
+
+    /// RSASSA-PKCS1-v1_5 with `hash`.
+    pub const fn rsa_pkcs1(hash: Hash) -> Self {
+        match hash {
+            Hash::Sha1 => Self::RsaPkcs1Sha1,
+            Hash::Sha2_256 => Self::RsaPkcs1Sha256,
+            Hash::Sha2_384 => Self::RsaPkcs1Sha384,
+            Hash::Sha2_512 => Self::RsaPkcs1Sha512,
+        }
+    }
+
+    /// The hash of the message.
+    pub const fn hash(self) -> Hash {
+        match self.family() {
+            Family::RsaPkcs1(hash) => hash,
+            Family::RsaPss(Sha2::Sha256) | Family::Ecdsa(Sha2::Sha256) => Hash::Sha2_256,
+            Family::RsaPss(Sha2::Sha384) | Family::Ecdsa(Sha2::Sha384) => Hash::Sha2_384,
+            Family::RsaPss(Sha2::Sha512) | Family::Ecdsa(Sha2::Sha512) => Hash::Sha2_512,
+        }
+    }
+
+    /// Whether the key is an RSA key; it is an elliptic-curve key otherwise.
+    pub const fn is_rsa(self) -> bool {
+        match self.family() {
+            Family::RsaPkcs1(_) | Family::RsaPss(_) => true,
+            Family::Ecdsa(_) => false,
+        }
+    }
+
+    /// The scheme taken apart, so that the providers' tables are complete without impossible rows.
+    pub(crate) const fn family(self) -> Family {
+        match self {
+            Self::RsaPkcs1Sha1 => Family::RsaPkcs1(Hash::Sha1),
+            Self::RsaPkcs1Sha256 => Family::RsaPkcs1(Hash::Sha2_256),
+            Self::RsaPkcs1Sha384 => Family::RsaPkcs1(Hash::Sha2_384),
+            Self::RsaPkcs1Sha512 => Family::RsaPkcs1(Hash::Sha2_512),
+            Self::RsaPssSha256 => Family::RsaPss(Sha2::Sha256),
+            Self::RsaPssSha384 => Family::RsaPss(Sha2::Sha384),
+            Self::RsaPssSha512 => Family::RsaPss(Sha2::Sha512),
+            Self::EcdsaSha256 => Family::Ecdsa(Sha2::Sha256),
+            Self::EcdsaSha384 => Family::Ecdsa(Sha2::Sha384),
+            Self::EcdsaSha512 => Family::Ecdsa(Sha2::Sha512),
+        }
+    }
+
+    /// The DER AlgorithmIdentifier that stands for the scheme in RFC 7427's AUTH payload (there
+    /// appendix A; RFC 4055 §3 and §5 for RSA, RFC 5758 §3.2 for ECDSA).
+    pub const fn algorithm_identifier(self) -> &'static [u8] {
+        match self {
+            Self::RsaPkcs1Sha1 => &identifier::RSA_PKCS1_SHA1,
+            Self::RsaPkcs1Sha256 => &identifier::RSA_PKCS1_SHA256,
+            Self::RsaPkcs1Sha384 => &identifier::RSA_PKCS1_SHA384,
+            Self::RsaPkcs1Sha512 => &identifier::RSA_PKCS1_SHA512,
+            Self::RsaPssSha256 => &identifier::RSA_PSS_SHA256,
+            Self::RsaPssSha384 => &identifier::RSA_PSS_SHA384,
+            Self::RsaPssSha512 => &identifier::RSA_PSS_SHA512,
+            Self::EcdsaSha256 => &identifier::ECDSA_SHA256,
+            Self::EcdsaSha384 => &identifier::ECDSA_SHA384,
+            Self::EcdsaSha512 => &identifier::ECDSA_SHA512,
+        }
+    }
+
+    /// The scheme that a DER AlgorithmIdentifier stands for. Where a hash or PKCS #1 identifier should
+    /// carry a NULL and does not, that is let pass (RFC 4055 §2.1).
+    ///
+    /// # Errors
+    /// [`SignatureError::UnknownAlgorithm`], also for parameters that are none of the schemes'.
+    pub fn from_algorithm_identifier(der: &[u8]) -> Result<Self, SignatureError> {
+        read_identifier(der).ok_or(SignatureError::UnknownAlgorithm)
+    }
+}
+
+/// A [`SignatureScheme`], taken apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Family {
+    RsaPkcs1(Hash),
+    RsaPss(Sha2),
+    Ecdsa(Sha2),
+}
+
+/// The hashes of the newer schemes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sha2 {
+    Sha256,
+    Sha384,
+    Sha512,
+}
+
+/// Why a signature was not accepted.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SignatureError {
+    /// The AUTH data is too short for the AlgorithmIdentifier that it announces, or has no signature.
+    #[error("authentication data ends before its algorithm identifier and signature do")]
+    Truncated,
+    /// The AlgorithmIdentifier names no scheme that is known here.
+    #[error("unknown signature algorithm identifier")]
+    UnknownAlgorithm,
+    /// The signature was judged, and is not one by this key over this message.
+    #[error("signature does not match")]
+    Mismatch,
+    /// The key cannot be read: no DER, wrong lengths, an even modulus.
+    #[error("malformed public key")]
+    MalformedKey,
+    /// The key is of a kind or on a curve that is not known here.
+    #[error("public key is neither RSA nor on P-256, P-384 or P-521")]
+    UnsupportedKey,
+    /// The RSA modulus has a length outside of what the scheme is verified with.
+    #[error("RSA modulus of {bits} bits instead of {least} to {most}")]
+    ModulusLength {
+        /// Its length.
+        bits: usize,
+        /// The least that is accepted for the scheme.
+        least: usize,
+        /// The most that is accepted.
+        most: usize,
+    },
+    /// The RSA exponent is even, 1, or over 33 bits long.
+    #[error("RSA exponent is not an odd number from 3 to 2^33 - 1")]
+    Exponent,
+    /// The scheme wants another kind of key than the certificate has.
+    #[error("{scheme:?} does not fit the kind of the public key")]
+    WrongKind {
+        /// The scheme asked for.
+        scheme: SignatureScheme,
+    },
+    /// The provider cannot do this scheme with this kind of key.
+    #[error("{provider} cannot verify {scheme:?} with this key")]
+    UnsupportedScheme {
+        /// The scheme asked for.
+        scheme: SignatureScheme,
+        /// [`Provider::name`](super::Provider::name).
+        provider: &'static str,
+    },
+}
+
+/// Why nothing was signed. These are faults of configuration; no peer can cause them.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SignerError {
+    /// The file is no PKCS #8 RSA key with a modulus that the provider takes (2048 to 8192 bits).
+    #[error("not a usable PKCS #8 RSA private key: {0}")]
+    BadKey(&'static str),
+    /// The provider cannot sign with this scheme: ECDSA with an RSA key, or SHA-1 under `ring`.
+    #[error("{provider} cannot sign with {scheme:?}")]
+    UnsupportedScheme {
+        /// The scheme asked for.
+        scheme: SignatureScheme,
+        /// [`Provider::name`](super::Provider::name).
+        provider: &'static str,
+    },
+    /// The library failed: memory, or a key whose parts do not belong together.
+    #[error("the cryptographic library failed to sign")]
+    Provider,
+}
+
+/// Bits of the shortest RSA modulus that anything is verified with.
+pub const RSA_MODULUS_LEAST_BITS: usize = 1024;
+
+/// Bits of the longest RSA modulus that anything is verified with; longer ones cost a peer nothing and
+/// us milliseconds.
+pub const RSA_MODULUS_MOST_BITS: usize = 8192;
+
+/// A public key out of a certificate together with the scheme that it was found fit for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(
+    not(any(test, feature = "aws-lc", feature = "ring")),
+    expect(dead_code, reason = "the providers alone verify")
+)]
+pub(crate) enum VerifyingKey<'a> {
+    /// A DER RSAPublicKey (RFC 8017 A.1.1).
+    RsaPkcs1(Hash, &'a [u8]),
+    /// The same.
+    RsaPss(Sha2, &'a [u8]),
+    /// An uncompressed point, with its leading 0x04.
+    Ecdsa(Curve, Sha2, &'a [u8]),
+}
+
+/// The curves of ECDSA keys (RFC 5480 §2.1.1.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Curve {
+    P256,
+    P384,
+    P521,
+}
+
+#[cfg_attr(
+    not(any(test, feature = "aws-lc", feature = "ring")),
+    expect(dead_code, reason = "the providers alone verify")
+)]
+impl<'a> VerifyingKey<'a> {
+    /// Reads a SubjectPublicKeyInfo for use with `scheme`.
+    ///
+    /// # Errors
+    /// [`SignatureError`]: all but `Mismatch`, `Truncated` and `UnsupportedScheme`.
+    pub(crate) fn read(scheme: SignatureScheme, spki: &'a [u8]) -> Result<Self, SignatureError> {
+        match (scheme.family(), read_spki(spki)?) {
+            (Family::RsaPkcs1(hash), PublicKey::Rsa(key)) => {
+                // The libraries have no parameters for short keys with SHA-384.
+                let least = if hash == Hash::Sha2_384 { 2048 } else { RSA_MODULUS_LEAST_BITS };
+                check_rsa(key, least)?;
+                Ok(Self::RsaPkcs1(hash, key))
+            }
+            (Family::RsaPss(hash), PublicKey::Rsa(key)) => {
+                check_rsa(key, 2048)?;
+                Ok(Self::RsaPss(hash, key))
+            }
+            (Family::Ecdsa(hash), PublicKey::Ec(curve, point)) => {
+                Ok(Self::Ecdsa(curve, hash, point))
+            }
+            (Family::RsaPkcs1(_) | Family::RsaPss(_), PublicKey::Ec(_, _))
+            | (Family::Ecdsa(_), PublicKey::Rsa(_)) => Err(SignatureError::WrongKind { scheme }),
+        }
+    }
+}
+
+/// A public key as a certificate holds it.
+enum PublicKey<'a> {
+    Rsa(&'a [u8]),
+    Ec(Curve, &'a [u8]),
+}
+
+fn read_spki(spki: &[u8]) -> Result<PublicKey<'_>, SignatureError> {
+    let malformed = SignatureError::MalformedKey;
+    let (algorithm, parameters, bits) = spki_parts(spki).ok_or(malformed.clone())?;
+    match algorithm {
+        oid::RSA_ENCRYPTION => Ok(PublicKey::Rsa(bits)),
+        oid::EC_PUBLIC_KEY => {
+            let mut parameters = Der::new(parameters);
+            let (curve, length) = match parameters.element(tag::OBJECT_IDENTIFIER) {
+                Some(oid::P256) => (Curve::P256, 65),
+                Some(oid::P384) => (Curve::P384, 97),
+                Some(oid::P521) => (Curve::P521, 133),
+                _ => return Err(SignatureError::UnsupportedKey),
+            };
+            // RFC 5480 §2.2: uncompressed points are the form that must be supported.
+            if bits.len() != length || bits.first() != Some(&4) || !parameters.is_empty() {
+                return Err(malformed);
+            }
+            Ok(PublicKey::Ec(curve, bits))
+        }
+        _ => Err(SignatureError::UnsupportedKey),
+    }
+}
+
+/// Algorithm OID, its parameters, and the key's octets.
+fn spki_parts(spki: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
+    let mut outer = Der::new(spki);
+    let mut info = outer.inside(tag::SEQUENCE)?;
+    outer.finish()?;
+    let identifier = info.element(tag::SEQUENCE)?;
+    let (unused_bits, key) = info.element(tag::BIT_STRING)?.split_first()?;
+    info.finish()?;
+    let mut algorithm = Der::new(identifier);
+    let oid = algorithm.element(tag::OBJECT_IDENTIFIER)?;
+    (*unused_bits == 0).then_some((oid, algorithm.rest(), key))
+}
+
+/// Refuses moduli and exponents that a library would refuse without saying why, or choke on.
+fn check_rsa(pkcs1: &[u8], least: usize) -> Result<(), SignatureError> {
+    let (modulus, exponent) = rsa_parts(pkcs1).ok_or(SignatureError::MalformedKey)?;
+    let most = RSA_MODULUS_MOST_BITS;
+    let bits = bit_length(modulus);
+    if !(least..=most).contains(&bits) {
+        return Err(SignatureError::ModulusLength { bits, least, most });
+    }
+    // RFC 8017 §3.1: the modulus is a product of odd primes; the exponent is at least 3 and, being
+    // coprime to an even number, odd.
+    if modulus.last().is_none_or(|last| last & 1 == 0) {
+        return Err(SignatureError::MalformedKey);
+    }
+    let odd = exponent.last().is_some_and(|last| last & 1 == 1);
+    if !odd || exponent == [1] || bit_length(exponent) > 33 {
+        return Err(SignatureError::Exponent);
+    }
+    Ok(())
+}
+
+fn rsa_parts(pkcs1: &[u8]) -> Option<(&[u8], &[u8])> {
+    let mut outer = Der::new(pkcs1);
+    let mut key = outer.inside(tag::SEQUENCE)?;
+    outer.finish()?;
+    let (modulus, exponent) = (key.magnitude()?, key.magnitude()?);
+    key.finish()?;
+    Some((modulus, exponent))
+}
+
+/// Bits of a magnitude without leading zero octets.
+fn bit_length(magnitude: &[u8]) -> usize {
+    let first = magnitude.first().map_or(0, |first| first.leading_zeros());
+    magnitude.len().saturating_mul(8).saturating_sub(usize::try_from(first).unwrap_or(0))
+}
+
+fn read_identifier(der: &[u8]) -> Option<SignatureScheme> {
+    let mut outer = Der::new(der);
+    let mut identifier = outer.inside(tag::SEQUENCE)?;
+    outer.finish()?;
+    let algorithm = identifier.element(tag::OBJECT_IDENTIFIER)?;
+    let pkcs1 = |scheme, parameters: Der<'_>| null_or_nothing(parameters).map(|()| scheme);
+    match algorithm {
+        oid::SHA1_WITH_RSA => pkcs1(SignatureScheme::RsaPkcs1Sha1, identifier),
+        oid::SHA256_WITH_RSA => pkcs1(SignatureScheme::RsaPkcs1Sha256, identifier),
+        oid::SHA384_WITH_RSA => pkcs1(SignatureScheme::RsaPkcs1Sha384, identifier),
+        oid::SHA512_WITH_RSA => pkcs1(SignatureScheme::RsaPkcs1Sha512, identifier),
+        oid::RSASSA_PSS => read_pss_parameters(identifier),
+        // RFC 5758 §3.2: ECDSA identifiers have no parameters.
+        oid::ECDSA_WITH_SHA256 => identifier.finish().map(|()| SignatureScheme::EcdsaSha256),
+        oid::ECDSA_WITH_SHA384 => identifier.finish().map(|()| SignatureScheme::EcdsaSha384),
+        oid::ECDSA_WITH_SHA512 => identifier.finish().map(|()| SignatureScheme::EcdsaSha512),
+        _ => None,
+    }
+}
+
+/// RSASSA-PSS-params (RFC 4055 §3.1), as far as the schemes use them: one hash for message and mask,
+/// a salt of its length. Left out, the parameters would mean SHA-1, which is no scheme here.
+fn read_pss_parameters(mut identifier: Der<'_>) -> Option<SignatureScheme> {
+    let mut parameters = identifier.inside(tag::SEQUENCE)?;
+    identifier.finish()?;
+    let hash = read_hash(parameters.inside(tag::context(0))?)?;
+    let mut mask = parameters.inside(tag::context(1))?;
+    let mut generator = mask.inside(tag::SEQUENCE)?;
+    mask.finish()?;
+    let is_mgf1 = generator.element(tag::OBJECT_IDENTIFIER)? == oid::MGF1;
+    let mask_hash = read_hash(generator)?;
+    let mut salt = parameters.inside(tag::context(2))?;
+    let salt_len = salt.magnitude()?;
+    salt.finish()?;
+    if !parameters.is_empty() {
+        // The trailer field has one value, which DER leaves out; some write it all the same.
+        let mut trailer = parameters.inside(tag::context(3))?;
+        (trailer.magnitude()? == [1]).then_some(())?;
+        trailer.finish()?;
+        parameters.finish()?;
+    }
+    let scheme = match hash {
+        Hash::Sha1 => return None,
+        Hash::Sha2_256 => SignatureScheme::RsaPssSha256,
+        Hash::Sha2_384 => SignatureScheme::RsaPssSha384,
+        Hash::Sha2_512 => SignatureScheme::RsaPssSha512,
+    };
+    let [salt_len] = salt_len else { return None };
+    (is_mgf1 && mask_hash == hash && usize::from(*salt_len) == hash.output_len()).then_some(scheme)
+}
+
+/// A hash's AlgorithmIdentifier, alone in its wrapper.
+fn read_hash(mut wrapper: Der<'_>) -> Option<Hash> {
+    let mut identifier = wrapper.inside(tag::SEQUENCE)?;
+    wrapper.finish()?;
+    let hash = match identifier.element(tag::OBJECT_IDENTIFIER)? {
+        oid::SHA1 => Hash::Sha1,
+        oid::SHA256 => Hash::Sha2_256,
+        oid::SHA384 => Hash::Sha2_384,
+        oid::SHA512 => Hash::Sha2_512,
+        _ => return None,
+    };
+    null_or_nothing(identifier)?;
+    Some(hash)
+}
+
+fn null_or_nothing(mut parameters: Der<'_>) -> Option<()> {
+    if !parameters.is_empty() && !parameters.element(tag::NULL)?.is_empty() {
+        return None;
+    }
+    parameters.finish()
+}
+
+/// Contents of OBJECT IDENTIFIERs (RFC 8017 A.2, RFC 5480 §2.1.1, RFC 5758 §3.2, RFC 4055 §2.1).
+#[rustfmt::skip]
+mod oid {
+    pub(super) const RSA_ENCRYPTION: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01];
+    pub(super) const SHA1_WITH_RSA: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x05];
+    pub(super) const MGF1: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x08];
+    pub(super) const RSASSA_PSS: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x0a];
+    pub(super) const SHA256_WITH_RSA: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x0b];
+    pub(super) const SHA384_WITH_RSA: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x0c];
+    pub(super) const SHA512_WITH_RSA: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x0d];
+    pub(super) const EC_PUBLIC_KEY: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01];
+    pub(super) const P256: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07];
+    pub(super) const P384: &[u8] = &[0x2b, 0x81, 0x04, 0x00, 0x22];
+    pub(super) const P521: &[u8] = &[0x2b, 0x81, 0x04, 0x00, 0x23];
+    pub(super) const ECDSA_WITH_SHA256: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x02];
+    pub(super) const ECDSA_WITH_SHA384: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x03];
+    pub(super) const ECDSA_WITH_SHA512: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x04];
+    pub(super) const SHA1: &[u8] = &[0x2b, 0x0e, 0x03, 0x02, 0x1a];
+    pub(super) const SHA256: &[u8] = &[0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x01];
+    pub(super) const SHA384: &[u8] = &[0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x02];
+    pub(super) const SHA512: &[u8] = &[0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x03];
+}
+
+/// Whole AlgorithmIdentifiers, as RFC 7427 appendix A gives them; the ones it lacks differ in the last
+/// octet of each OID and in the salt length.
+#[rustfmt::skip]
+mod identifier {
+    pub(super) const RSA_PKCS1_SHA1: [u8; 15] = rsa_pkcs1(0x05);
+    pub(super) const RSA_PKCS1_SHA256: [u8; 15] = rsa_pkcs1(0x0b);
+    pub(super) const RSA_PKCS1_SHA384: [u8; 15] = rsa_pkcs1(0x0c);
+    pub(super) const RSA_PKCS1_SHA512: [u8; 15] = rsa_pkcs1(0x0d);
+    pub(super) const RSA_PSS_SHA256: [u8; 67] = rsa_pss(0x01, 32);
+    pub(super) const RSA_PSS_SHA384: [u8; 67] = rsa_pss(0x02, 48);
+    pub(super) const RSA_PSS_SHA512: [u8; 67] = rsa_pss(0x03, 64);
+    pub(super) const ECDSA_SHA256: [u8; 12] = ecdsa(0x02);
+    pub(super) const ECDSA_SHA384: [u8; 12] = ecdsa(0x03);
+    pub(super) const ECDSA_SHA512: [u8; 12] = ecdsa(0x04);
+
+    const fn rsa_pkcs1(algorithm: u8) -> [u8; 15] {
+        [
+            0x30, 0x0d,
+            0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, algorithm,
+            0x05, 0x00,
+        ]
+    }
+
+    const fn rsa_pss(hash: u8, salt_len: u8) -> [u8; 67] {
+        [
+            0x30, 0x41,
+            0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x0a,
+            0x30, 0x34,
+            0xa0, 0x0f, 0x30, 0x0d,
+            0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, hash,
+            0x05, 0x00,
+            0xa1, 0x1c, 0x30, 0x1a,
+            0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x08,
+            0x30, 0x0d,
+            0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, hash,
+            0x05, 0x00,
+            0xa2, 0x03, 0x02, 0x01, salt_len,
+        ]
+    }
+
+    const fn ecdsa(hash: u8) -> [u8; 12] {
+        [0x30, 0x0a, 0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, hash]
+    }
+}
