@@ -6,4 +6,6 @@ extern crate alloc;
 
 pub mod authn;
 pub mod crypto;
+pub mod error;
 pub mod secret;
+pub mod wire;

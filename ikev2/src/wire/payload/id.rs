@@ -1,0 +1,199 @@
+//! The Identification payloads (RFC 7296 §3.5).
+
+use alloc::vec::Vec;
+use core::{
+    fmt,
+    fmt::Write as _,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+};
+
+use crate::{
+    error::InvalidMessage,
+    wire::{
+        codec::{Reader, Wire},
+        registry::IdType,
+    },
+};
+
+/// An identity that a peer claims. Nothing about the data has been checked: any length, any octets.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+pub struct Identification {
+    /// Its form.
+    pub kind: IdType,
+    /// The reserved octets as received: AUTH covers the body as it was sent (RFC 7296 §2.15), so they are not dropped.
+    pub reserved: [u8; 3],
+    /// The identity.
+    pub data: Vec<u8>,
+}
+
+/// As much of an identity as is displayed, in octets of its data.
+const DISPLAYED: usize = 128;
+
+impl Identification {
+    /// An identity of any type.
+    #[must_use]
+    pub const fn new(kind: IdType, data: Vec<u8>) -> Self {
+        Self {
+            kind,
+            reserved: [0; 3],
+            data,
+        }
+    }
+
+    /// An address, as ID_IPV4_ADDR or ID_IPV6_ADDR.
+    #[must_use]
+    pub fn address(address: IpAddr) -> Self {
+        match address {
+            IpAddr::V4(address) => Self::new(IdType::ID_IPV4_ADDR, address.octets().to_vec()),
+            IpAddr::V6(address) => Self::new(IdType::ID_IPV6_ADDR, address.octets().to_vec()),
+        }
+    }
+
+    /// A domain name, without a terminator.
+    #[must_use]
+    pub fn fqdn(name: &str) -> Self {
+        Self::new(IdType::ID_FQDN, name.as_bytes().to_vec())
+    }
+
+    /// A mail address, without a terminator.
+    #[must_use]
+    pub fn email(address: &str) -> Self {
+        Self::new(IdType::ID_RFC822_ADDR, address.as_bytes().to_vec())
+    }
+
+    /// A distinguished name, DER-encoded.
+    #[must_use]
+    pub const fn dn(der: Vec<u8>) -> Self {
+        Self::new(IdType::ID_DER_ASN1_DN, der)
+    }
+
+    /// Opaque octets.
+    #[must_use]
+    pub const fn key_id(octets: Vec<u8>) -> Self {
+        Self::new(IdType::ID_KEY_ID, octets)
+    }
+
+    /// The body of the payload, RestOfInitIDPayload and RestOfRespIDPayload of RFC 7296 §2.15: type, reserved, data.
+    #[must_use]
+    pub fn body(&self) -> Vec<u8> {
+        let mut body = Vec::new();
+        self.write(&mut body);
+        body
+    }
+
+    /// The address, if the type is one and the length is its own.
+    #[must_use]
+    pub fn ip_address(&self) -> Option<IpAddr> {
+        match self.kind {
+            IdType::ID_IPV4_ADDR => <[u8; 4]>::try_from(self.data.as_slice())
+                .ok()
+                .map(|octets| Ipv4Addr::from(octets).into()),
+            IdType::ID_IPV6_ADDR => <[u8; 16]>::try_from(self.data.as_slice())
+                .ok()
+                .map(|octets| Ipv6Addr::from(octets).into()),
+            _ => None,
+        }
+    }
+}
+
+impl Wire for Identification {
+    fn read(reader: &mut Reader<'_>) -> Result<Self, InvalidMessage> {
+        Ok(Self {
+            kind: IdType::read(reader)?,
+            reserved: reader.array("identification")?,
+            data: reader.rest().to_vec(),
+        })
+    }
+
+    fn write(&self, out: &mut Vec<u8>) {
+        self.kind.write(out);
+        out.extend_from_slice(&self.reserved);
+        out.extend_from_slice(&self.data);
+    }
+}
+
+impl fmt::Display for Identification {
+    /// One line of printable text however hostile the data: an address as such, names and printable key-IDs as text with
+    /// everything outside printable ASCII and the backslash escaped, the rest in hexadecimal; cut after 128 octets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(address) = self.ip_address() {
+            return address.fmt(f);
+        }
+        let shown = self.data.get(..DISPLAYED).unwrap_or(&self.data);
+        let is_name = matches!(self.kind, IdType::ID_FQDN | IdType::ID_RFC822_ADDR);
+        let is_text = is_name
+            || shown
+                .iter()
+                .all(|octet| octet.is_ascii_graphic() || *octet == b' ');
+        if is_text {
+            for octet in shown {
+                for character in octet.escape_ascii() {
+                    // escape_ascii() also escapes quotes, which do no harm here.
+                    f.write_char(char::from(character))?;
+                }
+            }
+        } else {
+            f.write_str("0x")?;
+            for octet in shown {
+                write!(f, "{octet:02x}")?;
+            }
+        }
+        if shown.len() < self.data.len() {
+            f.write_str("...")
+        } else {
+            Ok(())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::string::ToString as _;
+
+    use super::*;
+
+    #[test]
+    fn keeps_the_reserved_octets_for_the_signed_octets() {
+        // RFC 7296 §2.15: the identity enters the signed octets as it was sent.
+        let octets = [11, 1, 2, 3, b'k'];
+        let id = Identification::read(&mut Reader::new(&octets)).unwrap();
+        assert_eq!(id.reserved, [1, 2, 3]);
+        assert_eq!(id.body(), octets);
+    }
+
+    #[test]
+    fn accepts_an_empty_identity() {
+        let id = Identification::read(&mut Reader::new(&[2, 0, 0, 0])).unwrap();
+        assert_eq!(id, Identification::fqdn(""));
+        assert_eq!(id.to_string(), "");
+    }
+
+    #[test]
+    fn rejects_every_truncation_of_its_fixed_part() {
+        for length in 0..4 {
+            assert!(Identification::read(&mut Reader::new(&[2, 0, 0, 0][..length])).is_err());
+        }
+    }
+
+    #[test]
+    fn displays_addresses_names_and_key_ids() {
+        let v4 = Identification::address(Ipv4Addr::new(192, 0, 2, 1).into());
+        assert_eq!(v4.to_string(), "192.0.2.1");
+        let v6 = Identification::address(Ipv6Addr::LOCALHOST.into());
+        assert_eq!(v6.to_string(), "::1");
+        assert_eq!(Identification::fqdn("gw.example").to_string(), "gw.example");
+        let client = Identification::key_id(b"*$AnyConnectClient$*".to_vec());
+        assert_eq!(client.to_string(), "*$AnyConnectClient$*");
+        assert_eq!(Identification::key_id(vec![0, 0xff]).to_string(), "0x00ff");
+    }
+
+    #[test]
+    fn displays_hostile_identities_in_bounds_and_without_control_characters() {
+        let hostile = Identification::fqdn("gw\u{1b}[2J\r\n%n\0");
+        assert_eq!(hostile.to_string(), r"gw\x1b[2J\r\n%n\x00");
+        let long = Identification::key_id(vec![0x1b; 65_000]);
+        assert_eq!(long.to_string().len(), "0x".len() + 2 * 128 + "...".len());
+        let wrong_length = Identification::new(IdType::ID_IPV4_ADDR, vec![1, 2, 3]);
+        assert_eq!(wrong_length.to_string(), "0x010203");
+    }
+}
