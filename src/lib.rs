@@ -1,1 +1,4 @@
 //! The parts of the `ironflex` program.
+
+pub mod aaa;
+pub mod pki;

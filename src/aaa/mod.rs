@@ -1,0 +1,274 @@
+//! Authentication and authorization: who may log in, and which group policy applies.
+//!
+//! ```text
+//!  aaa authentication login LIST local      LoginRequest ──> Aaa::authenticate ──> Verdict
+//!  aaa authorization network LIST local     GroupRequest ──> Aaa::authorize_group ──> the policy
+//! ```
+//!
+//! A request names a method list and holds everything that is asked, and a verdict everything that is answered; neither
+//! borrows from the database, so that a method which has to ask a server can answer later through the same types. The one
+//! method so far is `local`. What a group policy contains is the caller's affair (`P`); here it has a name.
+
+mod local;
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use local::Judgement;
+pub use local::{LocalUsers, Password};
+
+/// The longest user name that is looked up, in octets. `username NAME` takes 64; RADIUS takes 253 (RFC 2865 §5.1).
+pub const MAX_USERNAME_OCTETS: usize = 253;
+
+/// The longest password that is compared, in octets.
+pub const MAX_PASSWORD_OCTETS: usize = 1024;
+
+/// One way to answer a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Method {
+    /// This machine's own users and policies.
+    Local,
+}
+
+/// The methods of a list, in the order in which they are tried. The next one is tried when one cannot answer, and not
+/// when it says no.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MethodList(pub Vec<Method>);
+
+/// A user wants to log in. No `Debug`: it holds a secret.
+pub struct LoginRequest {
+    /// The list of `aaa authentication login` to go by.
+    pub list: String,
+    /// The name that the peer gave.
+    pub username: String,
+    /// The password that the peer gave.
+    pub password: Password,
+}
+
+/// The answer to a [`LoginRequest`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Verdict {
+    /// Let in.
+    Accepted(Accepted),
+    /// Not let in.
+    Rejected(Rejection),
+}
+
+/// A user who may log in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Accepted {
+    /// The name as the database spells it: what sessions and leases are kept under.
+    pub username: String,
+    /// Which method said so.
+    pub method: Method,
+}
+
+/// Why a user may not log in. For our own log: the peer is told that the login failed, and nothing more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rejection {
+    /// The method list does not exist or is empty: the headend's configuration is to blame.
+    NoMethod,
+    /// The name is unknown.
+    UnknownUser,
+    /// The password is wrong.
+    WrongPassword,
+    /// The name or the password is longer than [`MAX_USERNAME_OCTETS`] or [`MAX_PASSWORD_OCTETS`].
+    TooLong,
+}
+
+impl fmt::Display for Rejection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NoMethod => "the authentication list does not exist or has no method",
+            Self::UnknownUser => "no such user",
+            Self::WrongPassword => "wrong password",
+            Self::TooLong => "user name or password too long",
+        })
+    }
+}
+
+/// A session wants its group policy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GroupRequest {
+    /// The list of `aaa authorization network` to go by.
+    pub list: String,
+    /// The name of the `crypto ikev2 authorization policy`.
+    pub policy: String,
+}
+
+/// Why a session gets no group policy. Both are the headend's configuration's fault.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AuthorizationError {
+    /// The method list does not exist or is empty.
+    #[error("authorization list {list} does not exist or has no method")]
+    NoMethod {
+        /// The list.
+        list: String,
+    },
+    /// The policy does not exist.
+    #[error("authorization policy {policy} does not exist")]
+    NoPolicy {
+        /// The policy.
+        policy: String,
+    },
+}
+
+/// The databases and the lists that say which one to ask. No `Debug`: it holds secrets.
+pub struct Aaa<P> {
+    /// Lists of `aaa authentication login`, by name.
+    pub login_lists: BTreeMap<String, MethodList>,
+    /// Lists of `aaa authorization network`, by name.
+    pub network_lists: BTreeMap<String, MethodList>,
+    /// Local users.
+    pub users: LocalUsers,
+    /// Group policies, by name.
+    pub policies: BTreeMap<String, P>,
+}
+
+impl<P> Default for Aaa<P> {
+    fn default() -> Self {
+        Self {
+            login_lists: BTreeMap::new(),
+            network_lists: BTreeMap::new(),
+            users: LocalUsers::default(),
+            policies: BTreeMap::new(),
+        }
+    }
+}
+
+impl<P> Aaa<P> {
+    /// Judges a login. An unknown name and a wrong password take the same time.
+    pub fn authenticate(&self, request: &LoginRequest) -> Verdict {
+        if request.username.len() > MAX_USERNAME_OCTETS
+            || request.password.as_bytes().len() > MAX_PASSWORD_OCTETS
+        {
+            return Verdict::Rejected(Rejection::TooLong);
+        }
+        match first_method(&self.login_lists, &request.list) {
+            None => Verdict::Rejected(Rejection::NoMethod),
+            Some(method @ Method::Local) => {
+                match self.users.judge(&request.username, &request.password) {
+                    Judgement::Right { name } => Verdict::Accepted(Accepted {
+                        username: name.to_owned(),
+                        method,
+                    }),
+                    Judgement::UnknownUser => Verdict::Rejected(Rejection::UnknownUser),
+                    Judgement::WrongPassword => Verdict::Rejected(Rejection::WrongPassword),
+                }
+            }
+        }
+    }
+
+    /// Finds a session's group policy.
+    ///
+    /// # Errors
+    ///
+    /// [`AuthorizationError`].
+    pub fn authorize_group(&self, request: &GroupRequest) -> Result<&P, AuthorizationError> {
+        match first_method(&self.network_lists, &request.list) {
+            None => Err(AuthorizationError::NoMethod {
+                list: request.list.clone(),
+            }),
+            Some(Method::Local) => {
+                self.policies
+                    .get(&request.policy)
+                    .ok_or_else(|| AuthorizationError::NoPolicy {
+                        policy: request.policy.clone(),
+                    })
+            }
+        }
+    }
+}
+
+/// `local` always answers, so that what follows it in a list is never asked.
+fn first_method(lists: &BTreeMap<String, MethodList>, list: &str) -> Option<Method> {
+    lists.get(list)?.0.first().copied()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn aaa() -> Aaa<u32> {
+        let mut aaa = Aaa::default();
+        aaa.login_lists.insert(
+            "a-eap-authen-local".to_owned(),
+            MethodList(vec![Method::Local]),
+        );
+        aaa.login_lists
+            .insert("empty".to_owned(), MethodList::default());
+        aaa.network_lists.insert(
+            "a-eap-author-grp".to_owned(),
+            MethodList(vec![Method::Local]),
+        );
+        aaa.users.insert("test", &Password::from("cisco123"));
+        aaa.policies.insert("ikev2-auth-policy".to_owned(), 7);
+        aaa
+    }
+
+    fn login(list: &str, username: &str, password: &str) -> Verdict {
+        aaa().authenticate(&LoginRequest {
+            list: list.to_owned(),
+            username: username.to_owned(),
+            password: Password::from(password),
+        })
+    }
+
+    #[test]
+    fn the_right_password_is_accepted_and_the_name_comes_as_configured() {
+        assert_eq!(
+            login("a-eap-authen-local", "Test", "cisco123"),
+            Verdict::Accepted(Accepted {
+                username: "test".to_owned(),
+                method: Method::Local
+            })
+        );
+    }
+
+    #[test]
+    fn every_other_login_is_rejected_for_its_own_reason() {
+        let list = "a-eap-authen-local";
+        let long_name = "u".repeat(MAX_USERNAME_OCTETS + 1);
+        let long_password = "p".repeat(MAX_PASSWORD_OCTETS + 1);
+        for (list, username, password, rejection) in [
+            (list, "test", "wrong", Rejection::WrongPassword),
+            (list, "nobody", "cisco123", Rejection::UnknownUser),
+            ("no-such-list", "test", "cisco123", Rejection::NoMethod),
+            ("empty", "test", "cisco123", Rejection::NoMethod),
+            (list, long_name.as_str(), "cisco123", Rejection::TooLong),
+            (list, "test", long_password.as_str(), Rejection::TooLong),
+        ] {
+            assert_eq!(
+                login(list, username, password),
+                Verdict::Rejected(rejection),
+                "{list} {username}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_group_policy_is_found_by_name() {
+        let request = |list: &str, policy: &str| GroupRequest {
+            list: list.to_owned(),
+            policy: policy.to_owned(),
+        };
+        let aaa = aaa();
+        assert_eq!(
+            aaa.authorize_group(&request("a-eap-author-grp", "ikev2-auth-policy")),
+            Ok(&7)
+        );
+        assert_eq!(
+            aaa.authorize_group(&request("a-eap-author-grp", "other")),
+            Err(AuthorizationError::NoPolicy {
+                policy: "other".to_owned()
+            })
+        );
+        assert_eq!(
+            aaa.authorize_group(&request("typo", "ikev2-auth-policy")),
+            Err(AuthorizationError::NoMethod {
+                list: "typo".to_owned()
+            })
+        );
+    }
+}

@@ -1,0 +1,282 @@
+//! A certification authority of our own: for `ironflex demo` and for tests.
+//!
+//! It keeps no list of what it issued and revokes nothing. Keys are drawn from the signature provider's generator.
+//! Under the `ring` feature RSA keys cannot be made, because ring cannot make them; [`KeyAlgorithm::EcdsaP256`] can.
+
+use std::time::Duration;
+
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa,
+    KeyPair, KeyUsagePurpose, SanType, SignatureAlgorithm,
+};
+use zeroize::Zeroizing;
+
+use super::certificate::{KeyPurpose, SubjectAltName};
+use super::chain::ServerIdentity;
+use super::identity::{Identity, PrivateKey};
+use super::time::Timestamp;
+
+/// What kind of key pair to make.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyAlgorithm {
+    /// RSA with a modulus of 2048 bits, signing with SHA-256.
+    Rsa2048,
+    /// ECDSA on P-256, signing with SHA-256.
+    EcdsaP256,
+}
+
+impl KeyAlgorithm {
+    fn generate(self) -> Result<KeyPair, AuthorityError> {
+        let algorithm: &'static SignatureAlgorithm = match self {
+            Self::Rsa2048 => &rcgen::PKCS_RSA_SHA256,
+            Self::EcdsaP256 => &rcgen::PKCS_ECDSA_P256_SHA256,
+        };
+        KeyPair::generate_for(algorithm).map_err(|error| match error {
+            rcgen::Error::KeyGenerationUnavailable => AuthorityError::KeyGenerationUnavailable,
+            error => authority_error(&error),
+        })
+    }
+}
+
+/// From when to when a certificate is valid, both ends included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Validity {
+    /// First valid moment.
+    pub not_before: Timestamp,
+    /// Last valid moment.
+    pub not_after: Timestamp,
+}
+
+impl Validity {
+    /// From an hour before `now`, for clocks that lag, to `duration` after it.
+    pub fn starting(now: Timestamp, duration: Duration) -> Self {
+        Self {
+            not_before: now.saturating_sub(Duration::from_secs(3600)),
+            not_after: now.saturating_add(duration),
+        }
+    }
+}
+
+/// Why a certificate could not be made.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AuthorityError {
+    /// The signature provider cannot make keys of this kind (ring and RSA).
+    #[error("this build's signature provider cannot generate keys of the kind asked for")]
+    KeyGenerationUnavailable,
+    /// A date beyond the year 9999.
+    #[error("{moment} cannot be written into a certificate")]
+    Date {
+        /// The date.
+        moment: Timestamp,
+    },
+    /// A name that cannot stand in a certificate.
+    #[error("{name:?} cannot stand in a certificate")]
+    Name {
+        /// The name.
+        name: String,
+    },
+    /// The certificate writer refuses.
+    #[error("the certificate cannot be made: {detail}")]
+    Other {
+        /// Its words.
+        detail: String,
+    },
+}
+
+/// What a certificate for a peer is to say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LeafRequest {
+    /// The subject's common name; the subject holds nothing else.
+    pub common_name: String,
+    /// Subject alternative names, in this order. [`SubjectAltName::Other`] is refused.
+    pub names: Vec<SubjectAltName>,
+    /// Extended key usage; empty for none.
+    pub purposes: Vec<KeyPurpose>,
+    /// Kind of key to make.
+    pub algorithm: KeyAlgorithm,
+    /// When it is valid.
+    pub validity: Validity,
+}
+
+impl LeafRequest {
+    /// A headend's certificate as Cisco Secure Client wants it: serverAuth, and each of `names` as subject alternative
+    /// name. The first of them is the common name too.
+    pub fn server(names: &[ServerIdentity], algorithm: KeyAlgorithm, validity: Validity) -> Self {
+        Self {
+            common_name: names.first().map(ToString::to_string).unwrap_or_default(),
+            names: names
+                .iter()
+                .map(|name| match name {
+                    ServerIdentity::Dns(name) => SubjectAltName::Dns(name.clone()),
+                    ServerIdentity::Ip(address) => SubjectAltName::Ip(*address),
+                })
+                .collect(),
+            purposes: vec![KeyPurpose::ServerAuth],
+            algorithm,
+            validity,
+        }
+    }
+
+    /// A client's certificate: clientAuth, and `names` as subject alternative names.
+    pub fn client(
+        common_name: &str,
+        names: Vec<SubjectAltName>,
+        algorithm: KeyAlgorithm,
+        validity: Validity,
+    ) -> Self {
+        Self {
+            common_name: common_name.to_owned(),
+            names,
+            purposes: vec![KeyPurpose::ClientAuth],
+            algorithm,
+            validity,
+        }
+    }
+}
+
+/// A certification authority that can issue. No `Debug`: it holds a secret.
+pub struct Authority {
+    issuer: CertifiedIssuer<'static, KeyPair>,
+    /// Certificates between issued ones and the root, from this authority's own upwards; empty in a root.
+    above: Vec<Vec<u8>>,
+}
+
+impl Authority {
+    /// Makes a root: a self-signed authority.
+    ///
+    /// # Errors
+    ///
+    /// [`AuthorityError`].
+    pub fn root(
+        common_name: &str,
+        algorithm: KeyAlgorithm,
+        validity: Validity,
+    ) -> Result<Self, AuthorityError> {
+        let parameters = authority_parameters(common_name, validity)?;
+        let issuer = CertifiedIssuer::self_signed(parameters, algorithm.generate()?)
+            .map_err(|error| authority_error(&error))?;
+        Ok(Self {
+            issuer,
+            above: Vec::new(),
+        })
+    }
+
+    /// Makes an authority beneath this one.
+    ///
+    /// # Errors
+    ///
+    /// [`AuthorityError`].
+    pub fn intermediate(
+        &self,
+        common_name: &str,
+        algorithm: KeyAlgorithm,
+        validity: Validity,
+    ) -> Result<Self, AuthorityError> {
+        let parameters = authority_parameters(common_name, validity)?;
+        let issuer = CertifiedIssuer::signed_by(parameters, algorithm.generate()?, &self.issuer)
+            .map_err(|error| authority_error(&error))?;
+        let above = std::iter::once(issuer.der().to_vec())
+            .chain(self.above.iter().cloned())
+            .collect();
+        Ok(Self { issuer, above })
+    }
+
+    /// The authority's own certificate in DER.
+    pub fn certificate(&self) -> &[u8] {
+        self.issuer.der()
+    }
+
+    /// Makes a key pair and a certificate for it.
+    ///
+    /// # Errors
+    ///
+    /// [`AuthorityError`].
+    pub fn issue(&self, request: &LeafRequest) -> Result<Identity, AuthorityError> {
+        let mut parameters = parameters(&request.common_name, request.validity)?;
+        parameters.is_ca = IsCa::ExplicitNoCa;
+        parameters.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+        if request.algorithm == KeyAlgorithm::Rsa2048 {
+            parameters.key_usages.push(KeyUsagePurpose::KeyEncipherment);
+        }
+        parameters.extended_key_usages = request
+            .purposes
+            .iter()
+            .map(purpose)
+            .collect::<Result<_, _>>()?;
+        parameters.subject_alt_names = request
+            .names
+            .iter()
+            .map(alternative_name)
+            .collect::<Result<_, _>>()?;
+        parameters.use_authority_key_identifier_extension = true;
+        let key = request.algorithm.generate()?;
+        let certificate = parameters
+            .signed_by(&key, &self.issuer)
+            .map_err(|error| authority_error(&error))?;
+        Ok(Identity::new(
+            certificate.der().to_vec(),
+            self.above.clone(),
+            PrivateKey::from_pkcs8_der(Zeroizing::new(key.serialize_der())),
+        ))
+    }
+}
+
+fn parameters(common_name: &str, validity: Validity) -> Result<CertificateParams, AuthorityError> {
+    let date = |moment: Timestamp| moment.to_date_time().ok_or(AuthorityError::Date { moment });
+    let mut parameters = CertificateParams::default();
+    parameters.distinguished_name = rcgen::DistinguishedName::new();
+    parameters
+        .distinguished_name
+        .push(DnType::CommonName, common_name);
+    parameters.not_before = date(validity.not_before)?;
+    parameters.not_after = date(validity.not_after)?;
+    Ok(parameters)
+}
+
+fn authority_parameters(
+    common_name: &str,
+    validity: Validity,
+) -> Result<CertificateParams, AuthorityError> {
+    let mut parameters = parameters(common_name, validity)?;
+    parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    parameters.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+    Ok(parameters)
+}
+
+fn purpose(purpose: &KeyPurpose) -> Result<ExtendedKeyUsagePurpose, AuthorityError> {
+    let other = |components: &[u64]| ExtendedKeyUsagePurpose::Other(components.to_vec());
+    Ok(match purpose {
+        KeyPurpose::Any => ExtendedKeyUsagePurpose::Any,
+        KeyPurpose::ClientAuth => ExtendedKeyUsagePurpose::ClientAuth,
+        KeyPurpose::ServerAuth => ExtendedKeyUsagePurpose::ServerAuth,
+        KeyPurpose::IpsecIke => other(&[1, 3, 6, 1, 5, 5, 7, 3, 17]),
+        KeyPurpose::IkeIntermediate => other(&[1, 3, 6, 1, 5, 5, 8, 2, 2]),
+        KeyPurpose::Other(oid) => {
+            let components: Result<Vec<u64>, _> = oid.split('.').map(str::parse).collect();
+            other(&components.map_err(|_| AuthorityError::Name { name: oid.clone() })?)
+        }
+    })
+}
+
+fn alternative_name(name: &SubjectAltName) -> Result<SanType, AuthorityError> {
+    let refused = || AuthorityError::Name {
+        name: name.to_string(),
+    };
+    Ok(match name {
+        SubjectAltName::Ip(address) => SanType::IpAddress(*address),
+        SubjectAltName::Dns(text) => {
+            SanType::DnsName(text.as_str().try_into().map_err(|_| refused())?)
+        }
+        SubjectAltName::Email(text) => {
+            SanType::Rfc822Name(text.as_str().try_into().map_err(|_| refused())?)
+        }
+        SubjectAltName::Uri(text) => SanType::URI(text.as_str().try_into().map_err(|_| refused())?),
+        SubjectAltName::Other => return Err(refused()),
+    })
+}
+
+fn authority_error(error: &rcgen::Error) -> AuthorityError {
+    AuthorityError::Other {
+        detail: error.to_string(),
+    }
+}

@@ -1,0 +1,804 @@
+//! Whether a chain of certificates holds: path, signatures, dates, purpose, name.
+//!
+//! The path builder is `webpki`'s. It says *that* a path fails; what stands around it here finds out *which*
+//! certificate is to blame and says so in the user's terms, and adds the rules that it leaves out: keyUsage, the
+//! anchor's own dates, and the purposes of IKE. No revocation list is consulted.
+
+use std::cell::RefCell;
+use std::fmt;
+use std::net::IpAddr;
+
+use rustls_pki_types::{CertificateDer, DnsName, ServerName, TrustAnchor};
+use webpki::{EndEntityCert, ExtendedKeyUsageValidator, KeyPurposeIdIter, VerifiedPath};
+
+use super::certificate::{
+    CertificateSummary, DistinguishedName, KeyKind, KeyPurpose, KeyUsage, MalformedCertificate,
+    describe, has_supported_signature, is_signed_by,
+};
+use super::time::Timestamp;
+
+/// The most certificates that a peer may send. The path builder follows at most six intermediates.
+pub const MAX_CHAIN_CERTIFICATES: usize = 10;
+
+/// The most octets of DER that a peer may send. An IKE message holds 65,535 at most.
+pub const MAX_CHAIN_OCTETS: usize = 64 * 1024;
+
+/// The smallest RSA modulus that is accepted, in bits: what the signature providers verify.
+pub const MIN_RSA_BITS: usize = 2048;
+
+/// Certification authorities that are believed without further proof.
+pub struct TrustAnchors {
+    anchors: Vec<TrustAnchor<'static>>,
+    summaries: Vec<CertificateSummary>,
+}
+
+impl TrustAnchors {
+    /// Reads authorities' certificates, each in DER.
+    ///
+    /// # Errors
+    ///
+    /// [`ChainError::Malformed`] with the position of the first one that cannot be read.
+    pub fn new<D: AsRef<[u8]>>(certificates: &[D]) -> Result<Self, ChainError> {
+        let mut anchors = Vec::with_capacity(certificates.len());
+        let mut summaries = Vec::with_capacity(certificates.len());
+        for (position, der) in certificates.iter().enumerate() {
+            let malformed = |cause| ChainError::Malformed { position, cause };
+            summaries.push(describe(der.as_ref()).map_err(malformed)?);
+            let anchor = webpki::anchor_from_trusted_cert(&CertificateDer::from(der.as_ref()))
+                .map(|anchor| anchor.to_owned())
+                .map_err(|error| malformed(unreadable(&error)))?;
+            anchors.push(anchor);
+        }
+        Ok(Self { anchors, summaries })
+    }
+
+    /// True when there is no authority, so that no chain can hold.
+    pub fn is_empty(&self) -> bool {
+        self.anchors.is_empty()
+    }
+
+    /// What the authorities' certificates say, in the order given.
+    pub fn summaries(&self) -> &[CertificateSummary] {
+        &self.summaries
+    }
+
+    /// The content of a CERTREQ payload's Certification Authority field: one SHA-1 hash for each authority.
+    // RFC 7296 §3.7: hashes of the trusted authorities' public keys stand one after another without anything between.
+    pub fn authority_hashes(&self) -> Vec<[u8; 20]> {
+        self.summaries
+            .iter()
+            .map(|summary| summary.spki_sha1)
+            .collect()
+    }
+}
+
+/// What a chain is to be good for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// A headend that a client calls by `name`, judged as Cisco Secure Client judges it: the certificate must carry
+    /// serverAuth or IKE intermediate, and the name among its subject alternative names.
+    Server {
+        /// What the user typed.
+        name: ServerIdentity,
+    },
+    /// A peer that logs in with a certificate. Its identity is a matter of configuration; compare it with
+    /// [`CertificateSummary::certifies`].
+    Client,
+}
+
+impl Purpose {
+    // RFC 4945 §5.1.3.12: without the extension, with anyExtendedKeyUsage or with ipsecIKE a certificate is good for
+    // IKE; others are a matter of local policy. Ours: clients' certificates may say clientAuth or IKE intermediate.
+    // A headend's must say serverAuth or IKE intermediate, because Secure Client refuses everything else.
+    fn permits_leaf(&self, purposes: Option<&[KeyPurpose]>) -> bool {
+        match self {
+            Self::Server { .. } => purposes.is_some_and(|purposes| {
+                purposes.iter().any(|purpose| {
+                    matches!(
+                        purpose,
+                        KeyPurpose::ServerAuth | KeyPurpose::IkeIntermediate
+                    )
+                })
+            }),
+            Self::Client => self.permits_authority(purposes),
+        }
+    }
+
+    /// An authority without the extension may sign for every purpose; one with it only for those that it lists.
+    fn permits_authority(&self, purposes: Option<&[KeyPurpose]>) -> bool {
+        purposes.is_none_or(|purposes| {
+            purposes.iter().any(|purpose| match purpose {
+                KeyPurpose::Any | KeyPurpose::IpsecIke | KeyPurpose::IkeIntermediate => true,
+                KeyPurpose::ServerAuth => matches!(self, Self::Server { .. }),
+                KeyPurpose::ClientAuth => matches!(self, Self::Client),
+                KeyPurpose::Other(_) => false,
+            })
+        })
+    }
+
+    const fn wanted(&self) -> &'static str {
+        match self {
+            Self::Server { .. } => "serverAuth or ikeIntermediate",
+            Self::Client => "clientAuth, ipsecIKE or ikeIntermediate",
+        }
+    }
+}
+
+/// The name by which a user calls a headend.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ServerIdentity {
+    /// A host name, without a trailing dot.
+    Dns(String),
+    /// An address.
+    Ip(IpAddr),
+}
+
+impl ServerIdentity {
+    /// Reads what a user typed.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidServerName`] when `text` is neither an address nor a host name.
+    pub fn parse(text: &str) -> Result<Self, InvalidServerName> {
+        if let Ok(address) = text.parse() {
+            return Ok(Self::Ip(address));
+        }
+        let name = text.strip_suffix('.').unwrap_or(text);
+        DnsName::try_from(name)
+            .map(|_| Self::Dns(name.to_owned()))
+            .map_err(|_| InvalidServerName {
+                text: text.to_owned(),
+            })
+    }
+}
+
+impl fmt::Display for ServerIdentity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Dns(name) => f.write_str(name),
+            Self::Ip(address) => write!(f, "{address}"),
+        }
+    }
+}
+
+/// A text that names no server.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{text:?} is neither an IP address nor a host name")]
+pub struct InvalidServerName {
+    /// The text.
+    pub text: String,
+}
+
+/// Proof that a chain held at one moment, for one purpose. Only [`verify_peer_chain`] makes it.
+#[must_use]
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VerifiedPeer {
+    leaf: CertificateSummary,
+    anchor: DistinguishedName,
+}
+
+impl VerifiedPeer {
+    /// What the peer's own certificate says.
+    pub fn certificate(&self) -> &CertificateSummary {
+        &self.leaf
+    }
+
+    /// The key that must verify the peer's AUTH payload: a SubjectPublicKeyInfo in DER.
+    pub fn spki_der(&self) -> &[u8] {
+        &self.leaf.spki_der
+    }
+
+    /// The authority at the chain's end.
+    pub fn anchor(&self) -> &DistinguishedName {
+        &self.anchor
+    }
+}
+
+/// Why a chain does not hold. Certificates are named by their subjects.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ChainError {
+    /// The peer sent no certificate.
+    #[error("no certificate was sent")]
+    NoCertificate,
+    /// More than [`MAX_CHAIN_CERTIFICATES`].
+    #[error("{count} certificates were sent; at most {MAX_CHAIN_CERTIFICATES} are looked at")]
+    TooManyCertificates {
+        /// Certificates sent.
+        count: usize,
+    },
+    /// More than [`MAX_CHAIN_OCTETS`].
+    #[error("{octets} octets of certificates were sent; at most {MAX_CHAIN_OCTETS} are looked at")]
+    TooLarge {
+        /// Octets sent, in all certificates together.
+        octets: usize,
+    },
+    /// A certificate cannot be read.
+    #[error("certificate number {} cannot be read: {cause}", position.saturating_add(1))]
+    Malformed {
+        /// Its position, counted from 0; 0 is the peer's own.
+        position: usize,
+        /// What is wrong.
+        cause: MalformedCertificate,
+    },
+    /// A certificate's time is over.
+    #[error("the certificate of {subject} expired at {not_after} (now: {now})")]
+    Expired {
+        /// Whose certificate.
+        subject: String,
+        /// Its last valid moment.
+        not_after: Timestamp,
+        /// The moment of the check.
+        now: Timestamp,
+    },
+    /// A certificate's time has not come.
+    #[error(
+        "the certificate of {subject} is not valid before {not_before} (now: {now}); is the clock right?"
+    )]
+    NotYetValid {
+        /// Whose certificate.
+        subject: String,
+        /// Its first valid moment.
+        not_before: Timestamp,
+        /// The moment of the check.
+        now: Timestamp,
+    },
+    /// The peer's own certificate is signed by itself.
+    #[error(
+        "the certificate of {subject} is self-signed; one issued by a certification authority is needed"
+    )]
+    SelfSigned {
+        /// Whose certificate.
+        subject: String,
+    },
+    /// The chain ends at a certificate whose issuer is neither sent nor trusted.
+    #[error(
+        "the certificate of {subject} was issued by {issuer}, which was not sent and is not trusted (trusted: {})",
+        list(trusted)
+    )]
+    UnknownIssuer {
+        /// The last certificate that could be reached.
+        subject: String,
+        /// Who is said to have issued it.
+        issuer: String,
+        /// The trusted authorities, at most eight of them.
+        trusted: Vec<String>,
+    },
+    /// The chain ends at a root that was sent but is not trusted.
+    #[error(
+        "the chain ends at {root}, which is not trusted (trusted: {})",
+        list(trusted)
+    )]
+    UntrustedRoot {
+        /// The root.
+        root: String,
+        /// The trusted authorities, at most eight of them.
+        trusted: Vec<String>,
+    },
+    /// A signature does not verify under the issuer's key.
+    #[error(
+        "the signature on the certificate of {subject} does not verify with the key of {issuer}"
+    )]
+    BadSignature {
+        /// Whose certificate.
+        subject: String,
+        /// Whose key.
+        issuer: String,
+    },
+    /// A certificate is signed with an algorithm that is not accepted, such as SHA-1.
+    #[error("the certificate of {subject} is signed with {algorithm}, which is not accepted")]
+    UnsupportedSignature {
+        /// Whose certificate.
+        subject: String,
+        /// The algorithm.
+        algorithm: String,
+    },
+    /// An RSA key shorter than [`MIN_RSA_BITS`].
+    #[error("the key of {subject} has {bits} bits; RSA needs at least {MIN_RSA_BITS}")]
+    WeakKey {
+        /// Whose key.
+        subject: String,
+        /// Its size.
+        bits: usize,
+    },
+    /// A certificate in the middle belongs to no certification authority.
+    #[error(
+        "{subject} issued a certificate but is no certification authority (basicConstraints, keyCertSign)"
+    )]
+    NotAnAuthority {
+        /// The would-be issuer.
+        subject: String,
+    },
+    /// The peer's own certificate is an authority's.
+    #[error("the certificate of {subject} is a certification authority's and identifies no peer")]
+    AuthorityAsPeer {
+        /// Whose certificate.
+        subject: String,
+    },
+    /// More authorities stand above one another than one of them, or the path builder, permits.
+    #[error(
+        "the chain above {subject} is longer than permitted (pathLenConstraint, or six intermediates)"
+    )]
+    PathTooLong {
+        /// The peer.
+        subject: String,
+    },
+    /// An authority was not permitted to issue for this name.
+    #[error("{subject} holds a name that one of its issuers may not certify (nameConstraints)")]
+    NameConstraint {
+        /// The peer.
+        subject: String,
+    },
+    /// An extension that is marked critical and that nobody here understands.
+    #[error("the certificate of {subject} has a critical extension {oid}, which is not understood")]
+    UnknownCriticalExtension {
+        /// Whose certificate.
+        subject: String,
+        /// The extension's dotted object identifier.
+        oid: String,
+    },
+    /// A certificate's extendedKeyUsage leaves the purpose out.
+    #[error(
+        "the extended key usage of {subject} does not include {wanted}; it has {}",
+        list(found)
+    )]
+    LacksPurpose {
+        /// Whose certificate.
+        subject: String,
+        /// What would do.
+        wanted: &'static str,
+        /// What stands there; empty without the extension.
+        found: Vec<String>,
+    },
+    /// A certificate's keyUsage does not permit signatures.
+    #[error("the key usage of {subject} does not include digitalSignature; it has {found}")]
+    LacksKeyUsage {
+        /// Whose certificate.
+        subject: String,
+        /// What stands there.
+        found: KeyUsage,
+    },
+    /// The headend's certificate is for other names.
+    #[error(
+        "the certificate of {subject} is not for {wanted}; its subject alternative names are {}",
+        list(presented)
+    )]
+    NameMismatch {
+        /// Whose certificate.
+        subject: String,
+        /// The name wanted.
+        wanted: String,
+        /// The names it has; the common name counts for nothing.
+        presented: Vec<String>,
+    },
+    /// Anything else that the path builder refuses, in its words.
+    #[error("the certificate chain of {subject} is refused: {detail}")]
+    Other {
+        /// The peer.
+        subject: String,
+        /// The path builder's reason.
+        detail: String,
+    },
+}
+
+/// Verifies what a peer sent.
+///
+/// `chain` is the peer's certificates in DER, its own first, the others in any order (RFC 7296 §3.6); `intermediates`
+/// are further ones that are known here but not trusted by themselves; `now` is the moment that dates are compared with.
+///
+/// # Errors
+///
+/// The first thing that is wrong, as a [`ChainError`]. Chains that are too long or too large are refused unread.
+pub fn verify_peer_chain<C: AsRef<[u8]>, I: AsRef<[u8]>>(
+    chain: &[C],
+    anchors: &TrustAnchors,
+    intermediates: &[I],
+    now: Timestamp,
+    purpose: &Purpose,
+) -> Result<VerifiedPeer, ChainError> {
+    let (leaf, anchor) = verify_path(chain, anchors, intermediates, now, Some(purpose))?;
+    check_leaf(&leaf, purpose)?;
+    Ok(VerifiedPeer {
+        anchor: anchor.subject.clone(),
+        leaf: leaf.summary,
+    })
+}
+
+/// Verifies the path alone: signatures, dates and authorities. The leaf's purpose and name are left to the caller;
+/// without a purpose, so are those of the issuers.
+pub(super) fn verify_path<'c, 't, C: AsRef<[u8]>, I: AsRef<[u8]>>(
+    chain: &'c [C],
+    anchors: &'t TrustAnchors,
+    intermediates: &[I],
+    now: Timestamp,
+    purpose: Option<&Purpose>,
+) -> Result<(Link<'c>, &'t CertificateSummary), ChainError> {
+    let Some((leaf_der, sent)) = chain.split_first() else {
+        return Err(ChainError::NoCertificate);
+    };
+    if chain.len() > MAX_CHAIN_CERTIFICATES {
+        return Err(ChainError::TooManyCertificates { count: chain.len() });
+    }
+    let octets = chain
+        .iter()
+        .fold(0usize, |sum, der| sum.saturating_add(der.as_ref().len()));
+    if octets > MAX_CHAIN_OCTETS {
+        return Err(ChainError::TooLarge { octets });
+    }
+    let leaf = Link::read(0, leaf_der.as_ref())?;
+    let mut above = Vec::with_capacity(sent.len().saturating_add(intermediates.len()));
+    for (position, der) in (1..).zip(sent) {
+        above.push(Link::read(position, der.as_ref())?);
+    }
+    for (position, der) in (chain.len()..).zip(intermediates) {
+        above.push(Link::read(position, der.as_ref())?);
+    }
+    let anchor = build_path(&leaf, &above, anchors, now, purpose)?;
+    Ok((leaf, anchor))
+}
+
+/// A certificate and what it says.
+pub(super) struct Link<'a> {
+    der: &'a [u8],
+    summary: CertificateSummary,
+}
+
+impl<'a> Link<'a> {
+    fn read(position: usize, der: &'a [u8]) -> Result<Self, ChainError> {
+        let summary = describe(der).map_err(|cause| ChainError::Malformed { position, cause })?;
+        Ok(Self { der, summary })
+    }
+
+    fn name(&self) -> String {
+        self.summary.subject.to_string()
+    }
+}
+
+/// The purposes are checked by [`check_path`] and [`check_leaf`], which know the certificates' names.
+struct AnyPurpose;
+
+impl ExtendedKeyUsageValidator for AnyPurpose {
+    fn validate(&self, _purposes: KeyPurposeIdIter<'_, '_>) -> Result<(), webpki::Error> {
+        Ok(())
+    }
+}
+
+fn build_path<'t>(
+    leaf: &Link<'_>,
+    above: &[Link<'_>],
+    anchors: &'t TrustAnchors,
+    now: Timestamp,
+    purpose: Option<&Purpose>,
+) -> Result<&'t CertificateSummary, ChainError> {
+    check_strength(leaf)?;
+    let leaf_der = CertificateDer::from(leaf.der);
+    let above_der: Vec<CertificateDer<'_>> = above
+        .iter()
+        .map(|link| CertificateDer::from(link.der))
+        .collect();
+    let refusal = RefCell::new(None);
+    let check = |path: &VerifiedPath<'_>| {
+        check_path(path, above, anchors, now, purpose).map_err(|error| {
+            refusal.borrow_mut().get_or_insert(error);
+            webpki::Error::UnknownIssuer
+        })
+    };
+    let end_entity = EndEntityCert::try_from(&leaf_der)
+        .map_err(|error| explain(&error, leaf, above, anchors, now))?;
+    let found = end_entity.verify_for_usage(
+        webpki::ALL_VERIFICATION_ALGS,
+        &anchors.anchors,
+        &above_der,
+        now.to_unix_time(),
+        AnyPurpose,
+        None,
+        Some(&check),
+    );
+    match found {
+        Ok(path) => anchor_summary(&path, anchors).ok_or_else(|| ChainError::Other {
+            subject: leaf.name(),
+            detail: "the path's end is not among the trusted authorities".to_owned(),
+        }),
+        Err(error) => Err(refusal
+            .into_inner()
+            .unwrap_or_else(|| explain(&error, leaf, above, anchors, now))),
+    }
+}
+
+fn anchor_summary<'t>(
+    path: &VerifiedPath<'_>,
+    anchors: &'t TrustAnchors,
+) -> Option<&'t CertificateSummary> {
+    anchors
+        .anchors
+        .iter()
+        .zip(&anchors.summaries)
+        .find(|(anchor, _)| *anchor == path.anchor())
+        .map(|(_, summary)| summary)
+}
+
+/// What the path builder leaves out: keyUsage and purposes of the issuers, and the dates of the anchor.
+fn check_path(
+    path: &VerifiedPath<'_>,
+    above: &[Link<'_>],
+    anchors: &TrustAnchors,
+    now: Timestamp,
+    purpose: Option<&Purpose>,
+) -> Result<(), ChainError> {
+    for issuer in path.intermediate_certificates() {
+        let Some(link) = above.iter().find(|link| link.der == issuer.der().as_ref()) else {
+            continue;
+        };
+        check_issuer(&link.summary, purpose)?;
+    }
+    match anchor_summary(path, anchors) {
+        Some(anchor) => {
+            check_issuer(anchor, purpose)?;
+            check_dates(anchor, now)
+        }
+        None => Ok(()),
+    }
+}
+
+fn check_issuer(issuer: &CertificateSummary, purpose: Option<&Purpose>) -> Result<(), ChainError> {
+    let subject = || issuer.subject.to_string();
+    // RFC 5280 §4.2.1.3: a key that verifies signatures on certificates must say keyCertSign where it says anything.
+    if issuer
+        .key_usage
+        .is_some_and(|usage| !usage.intersects(KeyUsage::KEY_CERT_SIGN))
+    {
+        return Err(ChainError::NotAnAuthority { subject: subject() });
+    }
+    match purpose {
+        Some(purpose) if !purpose.permits_authority(issuer.extended_key_usage.as_deref()) => {
+            Err(lacks_purpose(issuer, purpose))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn check_dates(certificate: &CertificateSummary, now: Timestamp) -> Result<(), ChainError> {
+    if now > certificate.not_after {
+        Err(ChainError::Expired {
+            subject: certificate.subject.to_string(),
+            not_after: certificate.not_after,
+            now,
+        })
+    } else if now < certificate.not_before {
+        Err(ChainError::NotYetValid {
+            subject: certificate.subject.to_string(),
+            not_before: certificate.not_before,
+            now,
+        })
+    } else {
+        Ok(())
+    }
+}
+
+fn check_strength(link: &Link<'_>) -> Result<(), ChainError> {
+    match link.summary.key {
+        KeyKind::Rsa { bits } if bits < MIN_RSA_BITS => Err(ChainError::WeakKey {
+            subject: link.name(),
+            bits,
+        }),
+        _ => Ok(()),
+    }
+}
+
+fn check_leaf(leaf: &Link<'_>, purpose: &Purpose) -> Result<(), ChainError> {
+    let summary = &leaf.summary;
+    if !purpose.permits_leaf(summary.extended_key_usage.as_deref()) {
+        return Err(lacks_purpose(summary, purpose));
+    }
+    // RFC 4945 §5.1.3.2: where keyUsage is present, it must include digitalSignature or nonRepudiation.
+    let signing = KeyUsage::DIGITAL_SIGNATURE | KeyUsage::NON_REPUDIATION;
+    if let Some(found) = summary.key_usage.filter(|usage| !usage.intersects(signing)) {
+        return Err(ChainError::LacksKeyUsage {
+            subject: leaf.name(),
+            found,
+        });
+    }
+    match purpose {
+        Purpose::Server { name } => check_name(leaf, name),
+        Purpose::Client => Ok(()),
+    }
+}
+
+fn check_name(leaf: &Link<'_>, name: &ServerIdentity) -> Result<(), ChainError> {
+    let mismatch = || ChainError::NameMismatch {
+        subject: leaf.name(),
+        wanted: name.to_string(),
+        presented: leaf
+            .summary
+            .subject_alt_names
+            .iter()
+            .map(ToString::to_string)
+            .collect(),
+    };
+    let server_name = match name {
+        ServerIdentity::Dns(name) => {
+            ServerName::DnsName(DnsName::try_from(name.as_str()).map_err(|_| mismatch())?)
+        }
+        ServerIdentity::Ip(address) => ServerName::IpAddress((*address).into()),
+    };
+    let der = CertificateDer::from(leaf.der);
+    EndEntityCert::try_from(&der)
+        .and_then(|certificate| certificate.verify_is_valid_for_subject_name(&server_name))
+        .map_err(|_| mismatch())
+}
+
+fn lacks_purpose(certificate: &CertificateSummary, purpose: &Purpose) -> ChainError {
+    ChainError::LacksPurpose {
+        subject: certificate.subject.to_string(),
+        wanted: purpose.wanted(),
+        found: certificate
+            .extended_key_usage
+            .iter()
+            .flatten()
+            .map(ToString::to_string)
+            .collect(),
+    }
+}
+
+/// Finds the certificate that the path builder's error is about.
+///
+/// The builder tries every path and reports the most telling error of them all. Here one path is walked, from the
+/// leaf upwards by issuer name, and the first certificate on it that shows the fault is named.
+fn explain(
+    error: &webpki::Error,
+    leaf: &Link<'_>,
+    above: &[Link<'_>],
+    anchors: &TrustAnchors,
+    now: Timestamp,
+) -> ChainError {
+    use webpki::Error;
+
+    let path = walk(leaf, above);
+    let subject = leaf.name();
+    let specific = match error {
+        Error::CertExpired { .. } | Error::CertNotValidYet { .. } => path
+            .iter()
+            .find_map(|link| check_dates(&link.summary, now).err()),
+        Error::InvalidSignatureForPublicKey | Error::SignatureAlgorithmMismatch => {
+            find_bad_signature(&path, anchors)
+        }
+        Error::UnknownIssuer => unknown_issuer(&path, anchors),
+        Error::UnsupportedSignatureAlgorithmContext(_)
+        | Error::UnsupportedSignatureAlgorithmForPublicKeyContext(_) => path
+            .iter()
+            .find(|link| !has_supported_signature(link.der))
+            .map(|link| ChainError::UnsupportedSignature {
+                subject: link.name(),
+                algorithm: link.summary.signature_algorithm.clone(),
+            }),
+        Error::CaUsedAsEndEntity => Some(if is_self_signed(leaf) {
+            ChainError::SelfSigned {
+                subject: subject.clone(),
+            }
+        } else {
+            ChainError::AuthorityAsPeer {
+                subject: subject.clone(),
+            }
+        }),
+        Error::EndEntityUsedAsCa => path
+            .iter()
+            .skip(1)
+            .find(|link| !link.summary.is_authority)
+            .map(|link| ChainError::NotAnAuthority {
+                subject: link.name(),
+            }),
+        Error::PathLenConstraintViolated
+        | Error::MaximumPathDepthExceeded
+        | Error::MaximumPathBuildCallsExceeded
+        | Error::MaximumSignatureChecksExceeded => Some(ChainError::PathTooLong {
+            subject: subject.clone(),
+        }),
+        Error::NameConstraintViolation => Some(ChainError::NameConstraint {
+            subject: subject.clone(),
+        }),
+        Error::UnsupportedCriticalExtension => path.iter().find_map(|link| {
+            link.summary.unknown_critical_extensions.first().map(|oid| {
+                ChainError::UnknownCriticalExtension {
+                    subject: link.name(),
+                    oid: oid.clone(),
+                }
+            })
+        }),
+        _ => None,
+    };
+    specific.unwrap_or_else(|| ChainError::Other {
+        subject,
+        detail: error.to_string(),
+    })
+}
+
+/// The leaf and its issuers by name as far as they were sent, without going round in circles.
+fn walk<'p>(leaf: &'p Link<'p>, above: &'p [Link<'p>]) -> Vec<&'p Link<'p>> {
+    let mut path = vec![leaf];
+    let mut top = leaf;
+    while let Some(issuer) = above.iter().find(|candidate| {
+        candidate.summary.subject.der == top.summary.issuer.der
+            && !path.iter().any(|link| link.der == candidate.der)
+    }) {
+        path.push(issuer);
+        top = issuer;
+    }
+    path
+}
+
+fn find_bad_signature(path: &[&Link<'_>], anchors: &TrustAnchors) -> Option<ChainError> {
+    path.iter().enumerate().find_map(|(position, link)| {
+        let issuer_name = &link.summary.issuer;
+        let issuers = || {
+            path.get(position.saturating_add(1))
+                .map(|issuer| &issuer.summary)
+                .into_iter()
+                .chain(&anchors.summaries)
+                .filter(|issuer| issuer.subject.der == issuer_name.der)
+        };
+        if issuers().any(|issuer| is_signed_by(link.der, &issuer.spki_der)) {
+            return None;
+        }
+        let issuer = issuers().next()?;
+        Some(match issuer.key {
+            KeyKind::Rsa { bits } if bits < MIN_RSA_BITS => ChainError::WeakKey {
+                subject: issuer.subject.to_string(),
+                bits,
+            },
+            _ => ChainError::BadSignature {
+                subject: link.name(),
+                issuer: issuer.subject.to_string(),
+            },
+        })
+    })
+}
+
+fn unknown_issuer(path: &[&Link<'_>], anchors: &TrustAnchors) -> Option<ChainError> {
+    const SHOWN: usize = 8;
+    let trusted = || {
+        anchors
+            .summaries
+            .iter()
+            .take(SHOWN)
+            .map(|anchor| anchor.subject.to_string())
+            .collect()
+    };
+    let top = path.last()?;
+    Some(if !is_self_signed(top) {
+        ChainError::UnknownIssuer {
+            subject: top.name(),
+            issuer: top.summary.issuer.to_string(),
+            trusted: trusted(),
+        }
+    } else if path.len() == 1 {
+        ChainError::SelfSigned {
+            subject: top.name(),
+        }
+    } else {
+        ChainError::UntrustedRoot {
+            root: top.name(),
+            trusted: trusted(),
+        }
+    })
+}
+
+/// True when the certificate's issuer is its own subject and key. Of a signature that cannot be verified here the name
+/// alone decides.
+fn is_self_signed(link: &Link<'_>) -> bool {
+    link.summary.is_self_issued()
+        && (is_signed_by(link.der, &link.summary.spki_der) || !has_supported_signature(link.der))
+}
+
+fn unreadable(error: &webpki::Error) -> MalformedCertificate {
+    MalformedCertificate::Structure {
+        detail: error.to_string(),
+    }
+}
+
+/// A list for a message; says so when it is empty.
+fn list(items: &[String]) -> String {
+    if items.is_empty() {
+        "none".to_owned()
+    } else {
+        items.join(", ")
+    }
+}

@@ -1,0 +1,318 @@
+//! The headend's own certificate with its private key, and what a client would think of it.
+
+use std::fmt;
+use std::time::Duration;
+
+use rcgen::PublicKeyData;
+use rustls_pki_types::PrivatePkcs8KeyDer;
+use subtle::ConstantTimeEq;
+use zeroize::Zeroizing;
+
+use super::certificate::{
+    CertificateSummary, KeyKind, KeyPurpose, KeyUsage, MalformedCertificate, describe,
+    is_same_public_key,
+};
+use super::chain::{ChainError, TrustAnchors, verify_path};
+use super::time::Timestamp;
+
+/// A certificate that ends sooner than this gets a warning.
+const EXPIRY_WARNING: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+
+/// A private key: PKCS#8 (RFC 5958) in DER.
+///
+/// It has no `Debug`, is wiped when dropped, and is compared in constant time.
+pub struct PrivateKey(Zeroizing<Vec<u8>>);
+
+impl PrivateKey {
+    /// Takes an unencrypted PKCS#8 structure in DER. Whether it is one shows when it is used.
+    pub fn from_pkcs8_der(der: Zeroizing<Vec<u8>>) -> Self {
+        Self(der)
+    }
+
+    /// The PKCS#8 structure in DER, for the signature provider.
+    pub fn pkcs8_der(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// The public half as a SubjectPublicKeyInfo in DER.
+    ///
+    /// # Errors
+    ///
+    /// [`UnusableKey`] when the signature provider cannot use the key: broken, of an unknown kind, or an RSA modulus
+    /// outside 2048 to 8192 bits.
+    pub fn spki_der(&self) -> Result<Vec<u8>, UnusableKey> {
+        rcgen::KeyPair::try_from(&PrivatePkcs8KeyDer::from(self.0.as_slice()))
+            .map(|key| key.subject_public_key_info())
+            .map_err(|_| UnusableKey)
+    }
+
+    /// True when both are the same octets, in time that depends on their length alone.
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.0.ct_eq(&other.0).into()
+    }
+}
+
+/// A private key that the signature provider cannot use. The cause is withheld: it could speak of the key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the private key cannot be used: it is broken or not RSA of 2048 to 8192 bits, P-256, P-384, P-521 or Ed25519"
+)]
+pub struct UnusableKey;
+
+/// A certificate, the intermediate certificates above it and its private key. No `Debug`: it holds a secret.
+pub struct Identity {
+    certificate: Vec<u8>,
+    intermediates: Vec<Vec<u8>>,
+    key: PrivateKey,
+}
+
+impl Identity {
+    /// Puts an identity together without looking at it; [`check_identity`] looks.
+    ///
+    /// `certificate` and `intermediates` are DER, the latter from the issuer upwards and without the root.
+    pub fn new(certificate: Vec<u8>, intermediates: Vec<Vec<u8>>, key: PrivateKey) -> Self {
+        Self {
+            certificate,
+            intermediates,
+            key,
+        }
+    }
+
+    /// The own certificate in DER.
+    pub fn certificate(&self) -> &[u8] {
+        &self.certificate
+    }
+
+    /// The certificates above it in DER, from its issuer upwards, without the root.
+    pub fn intermediates(&self) -> &[Vec<u8>] {
+        &self.intermediates
+    }
+
+    /// What goes into CERT payloads, in DER.
+    // RFC 7296 §3.6: the first CERT payload holds the key that verifies AUTH; a root need not be sent.
+    pub fn chain(&self) -> impl Iterator<Item = &[u8]> {
+        std::iter::once(self.certificate.as_slice())
+            .chain(self.intermediates.iter().map(Vec::as_slice))
+    }
+
+    /// The private key.
+    pub fn key(&self) -> &PrivateKey {
+        &self.key
+    }
+
+    /// True when certificates and key are the same. The key is compared in constant time.
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.certificate == other.certificate
+            && self.intermediates == other.intermediates
+            && self.key.is_same(&other.key)
+    }
+}
+
+/// How bad a [`Finding`] is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// Some clients will not like it.
+    Warning,
+    /// The identity must not be used.
+    Error,
+}
+
+/// Something that is wrong with an identity.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Finding {
+    /// The own certificate cannot be read. An error.
+    Malformed(MalformedCertificate),
+    /// The private key cannot be used. An error.
+    UnusableKey(UnusableKey),
+    /// The private key belongs to another certificate. An error.
+    KeyMismatch {
+        /// Whose certificate.
+        subject: String,
+    },
+    /// The chain does not hold, or the certificate is self-signed, expired or too weak. An error.
+    Chain(ChainError),
+    /// The certificate of the issuer is missing, so that no client can build the chain. An error.
+    IssuerMissing {
+        /// Whose certificate.
+        subject: String,
+        /// The issuer that is missing.
+        issuer: String,
+    },
+    /// The chain is whole but for its root, which clients must have anyway. A warning.
+    RootAbsent {
+        /// The root's name.
+        root: String,
+    },
+    /// Neither serverAuth nor IKE intermediate: Secure Client refuses the headend. A warning.
+    LacksServerPurpose {
+        /// What the certificate has instead; empty without the extension.
+        found: Vec<String>,
+    },
+    /// No digitalSignature, or for RSA no keyEncipherment or keyAgreement either: Secure Client refuses it. A warning.
+    LacksKeyUsage {
+        /// What the certificate has.
+        found: KeyUsage,
+    },
+    /// No subject alternative name: no client can match the name that its user typed. A warning.
+    NoSubjectAltName {
+        /// The common name, which clients do not look at.
+        common_name: Option<String>,
+    },
+    /// The certificate ends within 30 days. A warning.
+    ExpiresSoon {
+        /// Its last moment.
+        not_after: Timestamp,
+    },
+}
+
+impl Finding {
+    /// How bad it is.
+    pub const fn severity(&self) -> Severity {
+        match self {
+            Self::Malformed(_)
+            | Self::UnusableKey(_)
+            | Self::KeyMismatch { .. }
+            | Self::Chain(_)
+            | Self::IssuerMissing { .. } => Severity::Error,
+            Self::RootAbsent { .. }
+            | Self::LacksServerPurpose { .. }
+            | Self::LacksKeyUsage { .. }
+            | Self::NoSubjectAltName { .. }
+            | Self::ExpiresSoon { .. } => Severity::Warning,
+        }
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Malformed(error) => write!(f, "{error}"),
+            Self::UnusableKey(error) => write!(f, "{error}"),
+            Self::KeyMismatch { subject } => {
+                write!(f, "the private key does not belong to the certificate of {subject}")
+            }
+            Self::Chain(error) => write!(f, "{error}"),
+            Self::IssuerMissing { subject, issuer } => write!(
+                f,
+                "the certificate of {subject} was issued by {issuer}, whose certificate is missing"
+            ),
+            Self::RootAbsent { root } => {
+                write!(f, "the root {root} is not at hand; clients must trust it already")
+            }
+            Self::LacksServerPurpose { found } if found.is_empty() => f.write_str(
+                "the certificate has no extended key usage; Secure Client wants serverAuth or ikeIntermediate",
+            ),
+            Self::LacksServerPurpose { found } => write!(
+                f,
+                "the extended key usage is {}; Secure Client wants serverAuth or ikeIntermediate",
+                found.join(", ")
+            ),
+            Self::LacksKeyUsage { found } => write!(
+                f,
+                "the key usage is {found}; Secure Client wants digitalSignature and keyEncipherment"
+            ),
+            Self::NoSubjectAltName { common_name } => write!(
+                f,
+                "the certificate has no subject alternative name{}; clients compare nothing else with the name typed",
+                common_name
+                    .as_ref()
+                    .map(|name| format!(" but the common name {name:?}"))
+                    .unwrap_or_default()
+            ),
+            Self::ExpiresSoon { not_after } => write!(f, "the certificate expires at {not_after}"),
+        }
+    }
+}
+
+/// Looks at an identity as a client will, and says everything that is wrong with it.
+///
+/// `authorities` are the certificates in DER of the trustpoint's certification authorities; `now` is the moment that
+/// dates are compared with. An empty answer means that nothing is wrong; a [`Severity::Error`] in it that the identity
+/// must not be used.
+pub fn check_identity<D: AsRef<[u8]>>(
+    identity: &Identity,
+    authorities: &[D],
+    now: Timestamp,
+) -> Vec<Finding> {
+    let summary = match describe(identity.certificate()) {
+        Ok(summary) => summary,
+        Err(error) => return vec![Finding::Malformed(error)],
+    };
+    let mut findings = Vec::new();
+    match identity.key().spki_der() {
+        Ok(spki) if is_same_public_key(&spki, &summary.spki_der) => {}
+        Ok(_) => findings.push(Finding::KeyMismatch {
+            subject: summary.subject.to_string(),
+        }),
+        Err(error) => findings.push(Finding::UnusableKey(error)),
+    }
+    findings.extend(check_chain(identity, authorities, &summary, now));
+    findings.extend(check_appeal(&summary, now));
+    findings
+}
+
+/// Verifies the chain up to the trustpoint's authority, or as far as it goes when its root is absent.
+fn check_chain<D: AsRef<[u8]>>(
+    identity: &Identity,
+    authorities: &[D],
+    summary: &CertificateSummary,
+    now: Timestamp,
+) -> Option<Finding> {
+    let chain: Vec<&[u8]> = identity.chain().collect();
+    let verify = |authorities: &[&[u8]]| {
+        let anchors = TrustAnchors::new(authorities)?;
+        verify_path(&chain, &anchors, &[] as &[&[u8]], now, None).map(|_| ())
+    };
+    let authorities: Vec<&[u8]> = authorities.iter().map(AsRef::as_ref).collect();
+    let (subject, issuer) = match verify(&authorities) {
+        Ok(()) => return None,
+        Err(ChainError::UnknownIssuer {
+            subject, issuer, ..
+        }) => (subject, issuer),
+        Err(error) => return Some(Finding::Chain(error)),
+    };
+    // Public authorities' files often hold everything but the root, which clients have. Then the topmost certificate
+    // stands in for it. A file that has some root, only not the one wanted, is incomplete.
+    let is_above_leaf = subject != summary.subject.to_string();
+    match identity.intermediates().last() {
+        Some(topmost) if is_above_leaf && authorities.is_empty() => match verify(&[topmost]) {
+            Ok(()) => Some(Finding::RootAbsent { root: issuer }),
+            Err(error) => Some(Finding::Chain(error)),
+        },
+        _ => Some(Finding::IssuerMissing { subject, issuer }),
+    }
+}
+
+/// What clients want beyond a chain that holds.
+fn check_appeal(summary: &CertificateSummary, now: Timestamp) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let purposes = summary.extended_key_usage.as_deref().unwrap_or_default();
+    if !purposes.iter().any(|purpose| {
+        matches!(
+            purpose,
+            KeyPurpose::ServerAuth | KeyPurpose::IkeIntermediate
+        )
+    }) {
+        findings.push(Finding::LacksServerPurpose {
+            found: purposes.iter().map(ToString::to_string).collect(),
+        });
+    }
+    let exchange = KeyUsage::KEY_ENCIPHERMENT | KeyUsage::KEY_AGREEMENT;
+    if let Some(found) = summary.key_usage {
+        let is_rsa = matches!(summary.key, KeyKind::Rsa { .. });
+        if !found.intersects(KeyUsage::DIGITAL_SIGNATURE) || is_rsa && !found.intersects(exchange) {
+            findings.push(Finding::LacksKeyUsage { found });
+        }
+    }
+    if summary.subject_alt_names.is_empty() {
+        findings.push(Finding::NoSubjectAltName {
+            common_name: summary.subject.common_name().map(str::to_owned),
+        });
+    }
+    if now <= summary.not_after && now.saturating_add(EXPIRY_WARNING) > summary.not_after {
+        findings.push(Finding::ExpiresSoon {
+            not_after: summary.not_after,
+        });
+    }
+    findings
+}
