@@ -69,8 +69,12 @@ pub(crate) fn open(
 fn split<'a>(algorithm: AeadAlgorithm, key: &'a [u8], iv: &[u8]) -> Option<(&'a [u8], Nonce<U12>)> {
     let (key, salt) = key.split_at_checked(algorithm.cipher_key_len())?;
     let mut nonce = Nonce::<U12>::default();
-    nonce.get_mut(..AeadAlgorithm::SALT_LEN)?.copy_from_slice(salt.first_chunk::<4>()?);
-    nonce.get_mut(AeadAlgorithm::SALT_LEN..)?.copy_from_slice(iv.first_chunk::<8>()?);
+    nonce
+        .get_mut(..AeadAlgorithm::SALT_LEN)?
+        .copy_from_slice(salt.first_chunk::<4>()?);
+    nonce
+        .get_mut(AeadAlgorithm::SALT_LEN..)?
+        .copy_from_slice(iv.first_chunk::<8>()?);
     (salt.len() == 4 && iv.len() == 8).then_some((key, nonce))
 }
 
@@ -87,5 +91,7 @@ where
     C: KeyInit + AeadInOut<NonceSize = U12, TagSize = aes_gcm::aead::consts::U16>,
 {
     let cipher = C::new_from_slice(key).ok()?;
-    cipher.decrypt_inout_detached(nonce, aad, text.into(), tag).ok()
+    cipher
+        .decrypt_inout_detached(nonce, aad, text.into(), tag)
+        .ok()
 }

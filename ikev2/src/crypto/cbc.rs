@@ -138,9 +138,21 @@ mod tests {
     fn a_broken_block_or_a_wrong_length_is_refused() {
         let (key, iv) = ([0; 16], [0; 16]);
         let algorithm = CbcAlgorithm::AesCbc128;
-        assert_eq!(encrypt(algorithm, &key, &iv, &mut [0; 17]), Err(CryptoError::Layout));
-        assert_eq!(encrypt(algorithm, &key, &iv[1..], &mut [0; 16]), Err(CryptoError::Layout));
-        assert_eq!(encrypt(algorithm, &key[1..], &iv, &mut [0; 16]), Err(CryptoError::Layout));
-        assert!(matches!(decrypt(algorithm, &key, &iv, &[0; 15]), Err(CryptoError::Layout)));
+        assert_eq!(
+            encrypt(algorithm, &key, &iv, &mut [0; 17]),
+            Err(CryptoError::Layout)
+        );
+        assert_eq!(
+            encrypt(algorithm, &key, &iv[1..], &mut [0; 16]),
+            Err(CryptoError::Layout)
+        );
+        assert_eq!(
+            encrypt(algorithm, &key[1..], &iv, &mut [0; 16]),
+            Err(CryptoError::Layout)
+        );
+        assert!(matches!(
+            decrypt(algorithm, &key, &iv, &[0; 15]),
+            Err(CryptoError::Layout)
+        ));
     }
 }

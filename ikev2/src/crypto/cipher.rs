@@ -57,7 +57,10 @@ impl MessageKeys {
         match self.protection() {
             Protection::Aead(_) => {
                 let iv = self.next_iv.to_be_bytes();
-                self.next_iv = self.next_iv.checked_add(1).ok_or(CryptoError::IvExhausted)?;
+                self.next_iv = self
+                    .next_iv
+                    .checked_add(1)
+                    .ok_or(CryptoError::IvExhausted)?;
                 self.seal_with_iv(&iv, aad, sealed)
             }
             Protection::EncryptThenMac(_, _) => {
@@ -84,7 +87,12 @@ impl MessageKeys {
             ProtectionKeys::Aead { algorithm, key } => {
                 aead::open(*algorithm, key.as_bytes(), iv, aad, ciphertext, icv)
             }
-            ProtectionKeys::EncryptThenMac { cipher, key, integrity, integrity_key } => {
+            ProtectionKeys::EncryptThenMac {
+                cipher,
+                key,
+                integrity,
+                integrity_key,
+            } => {
                 // RFC 7296 §3.14: the check value covers the message from the start of its header to
                 // the end of the ciphertext, pad length included.
                 let covered = [aad, iv, ciphertext];
@@ -105,10 +113,16 @@ impl MessageKeys {
         sealed: &mut [u8],
     ) -> Result<(), CryptoError> {
         let protection = self.protection();
-        let (iv_space, rest) =
-            sealed.split_at_mut_checked(protection.iv_len()).ok_or(CryptoError::Layout)?;
-        let text_len = rest.len().checked_sub(protection.icv_len()).ok_or(CryptoError::Layout)?;
-        let (text, icv) = rest.split_at_mut_checked(text_len).ok_or(CryptoError::Layout)?;
+        let (iv_space, rest) = sealed
+            .split_at_mut_checked(protection.iv_len())
+            .ok_or(CryptoError::Layout)?;
+        let text_len = rest
+            .len()
+            .checked_sub(protection.icv_len())
+            .ok_or(CryptoError::Layout)?;
+        let (text, icv) = rest
+            .split_at_mut_checked(text_len)
+            .ok_or(CryptoError::Layout)?;
         if iv.len() != iv_space.len() {
             return Err(CryptoError::Layout);
         }
@@ -117,7 +131,12 @@ impl MessageKeys {
             ProtectionKeys::Aead { algorithm, key } => {
                 aead::seal(*algorithm, key.as_bytes(), iv, aad, text, icv)
             }
-            ProtectionKeys::EncryptThenMac { cipher, key, integrity, integrity_key } => {
+            ProtectionKeys::EncryptThenMac {
+                cipher,
+                key,
+                integrity,
+                integrity_key,
+            } => {
                 cbc::encrypt(*cipher, key.as_bytes(), iv, text)?;
                 let covered: [&[u8]; 3] = [aad, iv, text];
                 let check =

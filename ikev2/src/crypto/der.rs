@@ -5,7 +5,6 @@
 /// Universal and context tags that occur.
 pub(crate) mod tag {
     pub(crate) const INTEGER: u8 = 0x02;
-    pub(crate) const BIT_STRING: u8 = 0x03;
     pub(crate) const NULL: u8 = 0x05;
     pub(crate) const OBJECT_IDENTIFIER: u8 = 0x06;
     pub(crate) const SEQUENCE: u8 = 0x30;
@@ -75,11 +74,6 @@ impl<'a> Der<'a> {
         }
     }
 
-    /// What is left, unread.
-    pub(crate) fn rest(&self) -> &'a [u8] {
-        self.0
-    }
-
     /// Whether nothing is left.
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -108,7 +102,10 @@ mod tests {
             let mut octets = head.clone();
             octets.extend(vec![0xa5; length]);
             let mut der = Der::new(&octets);
-            assert_eq!(der.element(tag::SEQUENCE), Some(vec![0xa5; length].as_slice()));
+            assert_eq!(
+                der.element(tag::SEQUENCE),
+                Some(vec![0xa5; length].as_slice())
+            );
             assert_eq!(der.finish(), Some(()));
         }
     }
@@ -124,7 +121,11 @@ mod tests {
             &[0x30],
             &[],
         ] {
-            assert_eq!(Der::new(octets).element(tag::SEQUENCE), None, "{octets:02x?}");
+            assert_eq!(
+                Der::new(octets).element(tag::SEQUENCE),
+                None,
+                "{octets:02x?}"
+            );
         }
     }
 

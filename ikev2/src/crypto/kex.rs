@@ -3,7 +3,7 @@
 use alloc::boxed::Box;
 
 use super::suite::Group;
-use crate::secret::{SecretBytes, SharedSecret};
+use crate::secret::SharedSecret;
 
 /// One fresh key pair, to be used for one agreement (RFC 7296 §2.12: none is used again).
 ///
@@ -60,32 +60,4 @@ pub enum KexError {
         /// The group of the KE payload.
         group: Group,
     },
-}
-
-/// Refuses a public value of the wrong length.
-pub(crate) fn check_length(group: Group, peer: &[u8]) -> Result<(), KexError> {
-    // RFC 7296 §3.4, RFC 5903 §7, RFC 8031 §3.1: a public value has one length for each group.
-    let (expected, found) = (group.public_len(), peer.len());
-    if found == expected { Ok(()) } else { Err(KexError::Length { group, expected, found }) }
-}
-
-/// Refuses a Curve25519 secret of zeros, in constant time.
-pub(crate) fn check_contributory(group: Group, secret: SecretBytes) -> Result<SharedSecret, KexError> {
-    let secret = SharedSecret::new(secret);
-    // RFC 7748 §6.1: an all-zero outcome, which a point of low order forces, is refused.
-    if secret.is_all_zero() { Err(KexError::ZeroSecret { group }) } else { Ok(secret) }
-}
-
-/// The octet in front of an uncompressed point (SEC 1 §2.3.3), which IKE leaves out (RFC 5903 §7).
-pub(crate) const UNCOMPRESSED: u8 = 0x04;
-
-/// How often a scalar is drawn before the random source counts as broken. Of P-521's draws half fit, of
-/// the other curves' nearly all.
-pub(crate) const SCALAR_ATTEMPTS: usize = 64;
-
-/// Clears the bits that no scalar of the group's curve has: P-521's first octet carries one bit.
-pub(crate) fn clear_excess_bits(group: Group, scalar: &mut [u8]) {
-    if let (Group::EcpP521, Some(first)) = (group, scalar.first_mut()) {
-        *first &= 0x01;
-    }
 }

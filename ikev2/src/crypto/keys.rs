@@ -48,7 +48,11 @@ impl SkeySeed {
     /// PRF.
     pub fn rekeyed(old: &DerivationKey, secret: &SharedSecret, ni: &[u8], nr: &[u8]) -> Self {
         // RFC 7296 §2.18: the old SA's key and PRF make the seed, the new SA's PRF the keys.
-        Self(prf(old.algorithm, old.key.as_bytes(), &[secret.as_bytes(), ni, nr]))
+        Self(prf(
+            old.algorithm,
+            old.key.as_bytes(),
+            &[secret.as_bytes(), ni, nr],
+        ))
     }
 
     /// Cuts SK_d, SK_ai, SK_ar, SK_ei, SK_er, SK_pi and SK_pr, in this order, from
@@ -71,7 +75,10 @@ impl SkeySeed {
         let pi = stream.take(prf_len);
         let pr = stream.take(prf_len);
         IkeKeys {
-            derivation: DerivationKey { algorithm: suite.prf, key: d },
+            derivation: DerivationKey {
+                algorithm: suite.prf,
+                key: d,
+            },
             initiator_proof: pi,
             responder_proof: pr,
             initiator_to_responder: MessageKeys::new(ProtectionKeys::new(protection, ei, ai)),
@@ -112,7 +119,10 @@ impl DerivationKey {
             let integrity = stream.take(suite.protection.integrity_key_len());
             ProtectionKeys::new(suite.protection, encryption, integrity)
         };
-        ChildKeys { initiator_to_responder: direction(), responder_to_initiator: direction() }
+        ChildKeys {
+            initiator_to_responder: direction(),
+            responder_to_initiator: direction(),
+        }
     }
 
     /// The PRF agreed for the IKE SA.
@@ -157,7 +167,13 @@ impl IkeKeys {
                 self.initiator_proof,
             ),
         };
-        RoleKeys { derivation: self.derivation, local_proof, remote_proof, inbound, outbound }
+        RoleKeys {
+            derivation: self.derivation,
+            local_proof,
+            remote_proof,
+            inbound,
+            outbound,
+        }
     }
 }
 
@@ -232,7 +248,10 @@ impl ProtectionKeys {
     /// stream by those lengths.
     fn new(protection: Protection, encryption: SecretBytes, integrity: SecretBytes) -> Self {
         match protection {
-            Protection::Aead(algorithm) => Self::Aead { algorithm, key: encryption },
+            Protection::Aead(algorithm) => Self::Aead {
+                algorithm,
+                key: encryption,
+            },
             Protection::EncryptThenMac(cipher, algorithm) => Self::EncryptThenMac {
                 cipher,
                 key: encryption,
@@ -246,9 +265,9 @@ impl ProtectionKeys {
     pub fn protection(&self) -> Protection {
         match self {
             Self::Aead { algorithm, .. } => Protection::Aead(*algorithm),
-            Self::EncryptThenMac { cipher, integrity, .. } => {
-                Protection::EncryptThenMac(*cipher, *integrity)
-            }
+            Self::EncryptThenMac {
+                cipher, integrity, ..
+            } => Protection::EncryptThenMac(*cipher, *integrity),
         }
     }
 

@@ -22,8 +22,6 @@ mod der;
 pub mod hash;
 pub mod kex;
 pub mod keys;
-#[cfg(any(test, feature = "aws-lc", feature = "ring"))]
-mod modp;
 pub mod prf;
 #[cfg(any(feature = "aws-lc", feature = "ring"))]
 pub mod provider;

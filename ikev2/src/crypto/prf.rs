@@ -1,7 +1,7 @@
 //! prf and prf+ of RFC 7296 §2.13, and the truncated HMACs made of the same function.
 
-use hmac::digest::block_api::EagerHash;
 use hmac::digest::Key;
+use hmac::digest::block_api::EagerHash;
 use hmac::{Hmac, KeyInit, Mac};
 use sha1::Sha1;
 use sha2::{Digest, Sha256, Sha384, Sha512};
@@ -35,7 +35,10 @@ pub fn integrity_check(algorithm: Integrity, key: &[u8], parts: &[&[u8]]) -> Sec
 /// Whether `icv` is the integrity check value over `parts`, judged in constant time. Any other length
 /// than [`Integrity::icv_len`] is wrong.
 pub fn integrity_holds(algorithm: Integrity, key: &[u8], parts: &[&[u8]], icv: &[u8]) -> bool {
-    integrity_check(algorithm, key, parts).as_bytes().ct_eq(icv).into()
+    integrity_check(algorithm, key, parts)
+        .as_bytes()
+        .ct_eq(icv)
+        .into()
 }
 
 /// prf+ as a stream from which keys are cut in order.
@@ -77,7 +80,12 @@ impl<'a> PrfPlus<'a> {
             if self.used >= self.block.len() {
                 self.next_block();
             }
-            *octet = self.block.as_bytes().get(self.used).copied().unwrap_or_default();
+            *octet = self
+                .block
+                .as_bytes()
+                .get(self.used)
+                .copied()
+                .unwrap_or_default();
             self.used = self.used.saturating_add(1);
         }
         out

@@ -70,8 +70,12 @@ pub enum PrfAlgorithm {
 
 impl PrfAlgorithm {
     /// Every PRF, shortest output first.
-    pub const ALL: [Self; 4] =
-        [Self::HmacSha1, Self::HmacSha2_256, Self::HmacSha2_384, Self::HmacSha2_512];
+    pub const ALL: [Self; 4] = [
+        Self::HmacSha1,
+        Self::HmacSha2_256,
+        Self::HmacSha2_384,
+        Self::HmacSha2_512,
+    ];
 
     /// The hash function inside.
     pub const fn hash(self) -> Hash {

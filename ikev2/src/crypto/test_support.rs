@@ -12,7 +12,10 @@ pub(crate) fn hex(text: &str) -> Vec<u8> {
         .map(|character| u8::try_from(character.to_digit(16).expect("hexadecimal digit")).unwrap())
         .collect();
     assert_eq!(digits.len() % 2, 0, "odd number of digits");
-    digits.chunks(2).map(|pair| pair[0] << 4 | pair[1]).collect()
+    digits
+        .chunks(2)
+        .map(|pair| pair[0] << 4 | pair[1])
+        .collect()
 }
 
 /// A reproducible source that is good enough to spread bits: SplitMix64.

@@ -9,16 +9,13 @@ use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{self, KeyPair, RsaKeyPair, VerificationAlgorithm};
 
 use super::aws_lc_ffi::{Modulus, Sha1Signer};
+use super::modp::{GENERATOR, ModpGroup};
 use super::std::sync::OnceLock;
+use super::verifying_key::{Curve, VerifyingKey};
+use super::{SCALAR_ATTEMPTS, UNCOMPRESSED, check_contributory, check_length, clear_excess_bits};
 use crate::crypto::hash::sha1;
-use crate::crypto::kex::{
-    KexError, KeyExchange, SCALAR_ATTEMPTS, UNCOMPRESSED, check_contributory, check_length,
-    clear_excess_bits,
-};
-use crate::crypto::modp::{GENERATOR, ModpGroup};
-use crate::crypto::sign::{
-    Curve, Family, Sha2, SignatureError, SignatureScheme, SignerError, VerifyingKey,
-};
+use crate::crypto::kex::{KexError, KeyExchange};
+use crate::crypto::sign::{Family, Sha2, SignatureError, SignatureScheme, SignerError};
 use crate::crypto::suite::{Group, Hash};
 use crate::crypto::{CryptoError, Provider, Rng};
 use crate::secret::{SecretBytes, SharedSecret};
@@ -67,10 +64,19 @@ impl Provider for AwsLc {
 fn verification(key: VerifyingKey<'_>) -> (&'static dyn VerificationAlgorithm, &[u8]) {
     match key {
         VerifyingKey::RsaPkcs1(hash, key) => match hash {
-            Hash::Sha1 => (&signature::RSA_PKCS1_1024_8192_SHA1_FOR_LEGACY_USE_ONLY, key),
-            Hash::Sha2_256 => (&signature::RSA_PKCS1_1024_8192_SHA256_FOR_LEGACY_USE_ONLY, key),
+            Hash::Sha1 => (
+                &signature::RSA_PKCS1_1024_8192_SHA1_FOR_LEGACY_USE_ONLY,
+                key,
+            ),
+            Hash::Sha2_256 => (
+                &signature::RSA_PKCS1_1024_8192_SHA256_FOR_LEGACY_USE_ONLY,
+                key,
+            ),
             Hash::Sha2_384 => (&signature::RSA_PKCS1_2048_8192_SHA384, key),
-            Hash::Sha2_512 => (&signature::RSA_PKCS1_1024_8192_SHA512_FOR_LEGACY_USE_ONLY, key),
+            Hash::Sha2_512 => (
+                &signature::RSA_PKCS1_1024_8192_SHA512_FOR_LEGACY_USE_ONLY,
+                key,
+            ),
         },
         VerifyingKey::RsaPss(hash, key) => match hash {
             Sha2::Sha256 => (&signature::RSA_PSS_2048_8192_SHA256, key),
@@ -107,7 +113,11 @@ fn modp_pair(group: ModpGroup, rng: &mut dyn Rng) -> Result<Box<dyn KeyExchange>
     modulus
         .power(&[GENERATOR], exponent.as_bytes(), &mut public)
         .ok_or(CryptoError::Provider("modular exponentiation"))?;
-    Ok(Box::new(ModpPair { group, exponent, public }))
+    Ok(Box::new(ModpPair {
+        group,
+        exponent,
+        public,
+    }))
 }
 
 impl KeyExchange for ModpPair {
@@ -162,8 +172,9 @@ fn curve_pair(
     rng: &mut dyn Rng,
 ) -> Result<Box<dyn KeyExchange>, CryptoError> {
     let private = draw_private(group, algorithm, rng)?;
-    let encoded =
-        private.compute_public_key().map_err(|_| CryptoError::Provider("public value"))?;
+    let encoded = private
+        .compute_public_key()
+        .map_err(|_| CryptoError::Provider("public value"))?;
     // RFC 5903 §7: x and y alone; the octet in front, which says "uncompressed", stays home.
     let public = match group {
         Group::Curve25519 => Some(encoded.as_ref()),
@@ -172,7 +183,11 @@ fn curve_pair(
     .filter(|public| public.len() == group.public_len())
     .ok_or(CryptoError::Provider("form of the public value"))?
     .to_vec();
-    Ok(Box::new(CurvePair { group, private, public }))
+    Ok(Box::new(CurvePair {
+        group,
+        private,
+        public,
+    }))
 }
 
 /// A scalar between 1 and the curve's order, by drawing until one fits. On these curves the first or
@@ -212,11 +227,9 @@ impl KeyExchange for CurvePair {
         };
         // RFC 6989 §2.3: the point must be on the curve. The parser refuses any other, and there is no
         // encoding of the point at infinity that has this length.
-        let point = ParsedPublicKey::try_from(UnparsedPublicKey::new(
-            self.private.algorithm(),
-            encoded,
-        ))
-        .map_err(|_| KexError::NotOnCurve { group })?;
+        let point =
+            ParsedPublicKey::try_from(UnparsedPublicKey::new(self.private.algorithm(), encoded))
+                .map_err(|_| KexError::NotOnCurve { group })?;
         // The library itself refuses a Curve25519 secret of zeros; nothing else can go wrong there but
         // want of memory.
         let failure = match group {
@@ -254,7 +267,11 @@ impl RsaSigner {
         let key = RsaKeyPair::from_pkcs8(der)
             .map_err(|_| SignerError::BadKey("2048 to 8192 bits of RSA in PKCS #8 are expected"))?;
         let legacy = Sha1Signer::from_pkcs8(der).ok_or(SignerError::BadKey("not an RSA key"))?;
-        Ok(Self { key, legacy, random: SystemRandom::new() })
+        Ok(Self {
+            key,
+            legacy,
+            random: SystemRandom::new(),
+        })
     }
 
     /// Signs `message`, which is hashed here. The signature is as long as the modulus.
@@ -266,7 +283,10 @@ impl RsaSigner {
             // aws-lc-rs signs with no SHA-1, and peers without RFC 7427 know nothing else
             // (RFC 7296 §3.8).
             Family::RsaPkcs1(Hash::Sha1) => {
-                return self.legacy.sign(&sha1(&[message])).ok_or(SignerError::Provider);
+                return self
+                    .legacy
+                    .sign(&sha1(&[message]))
+                    .ok_or(SignerError::Provider);
             }
             Family::RsaPkcs1(Hash::Sha2_256) => &signature::RSA_PKCS1_SHA256,
             Family::RsaPkcs1(Hash::Sha2_384) => &signature::RSA_PKCS1_SHA384,
@@ -275,7 +295,10 @@ impl RsaSigner {
             Family::RsaPss(Sha2::Sha384) => &signature::RSA_PSS_SHA384,
             Family::RsaPss(Sha2::Sha512) => &signature::RSA_PSS_SHA512,
             Family::Ecdsa(_) => {
-                return Err(SignerError::UnsupportedScheme { scheme, provider: NAME });
+                return Err(SignerError::UnsupportedScheme {
+                    scheme,
+                    provider: NAME,
+                });
             }
         };
         let mut signature = vec![0; self.key.public_modulus_len()];

@@ -70,7 +70,11 @@ impl Modulus {
             let made = ffi::BN_MONT_CTX_new_for_modulus(value.as_ptr(), context.as_mut_ptr());
             Handle::adopt(made, ffi::BN_MONT_CTX_free)
         }?;
-        Some(Self { value, montgomery, length: octets.len() })
+        Some(Self {
+            value,
+            montgomery,
+            length: octets.len(),
+        })
     }
 
     /// base ^ exponent mod self into `out`, most significant octet first and left-padded with zeros.
@@ -142,12 +146,18 @@ unsafe impl Sync for Sha1Signer {}
 impl Sha1Signer {
     /// Reads a PKCS #8 key; `None` if it is not an RSA key.
     pub(super) fn from_pkcs8(der: &[u8]) -> Option<Self> {
-        let mut input = ffi::CBS { data: core::ptr::null(), len: 0 };
+        let mut input = ffi::CBS {
+            data: core::ptr::null(),
+            len: 0,
+        };
         // SAFETY: `input` borrows `der`, which outlives the parsing; CBS owns nothing. The parser
         // returns a fresh object or null.
         let key = unsafe {
             ffi::CBS_init(&raw mut input, der.as_ptr(), der.len());
-            Handle::adopt(ffi::EVP_parse_private_key(&raw mut input), ffi::EVP_PKEY_free)
+            Handle::adopt(
+                ffi::EVP_parse_private_key(&raw mut input),
+                ffi::EVP_PKEY_free,
+            )
         }?;
         // SAFETY: `key` is live; the call returns null for other kinds of keys, otherwise a reference
         // of its own to the RSA object, which RSA_free gives up.
