@@ -1,0 +1,324 @@
+# shellcheck shell=bash
+# Sourced by every suite; runs inside a lab kernel (LAB_KERNEL: own, uml or debian), as root, in an empty /run.
+#
+# A suite is a script under suites/ with these lines at its head
+#
+#   # kernel: any|uml|debian    where it runs; any and uml are content with ESP, debian also needs xfrm interfaces,
+#                               nf_tables and netem. A machine whose own kernel has them runs it directly.
+#   # limit: SECONDS            after which the runner ends it
+#
+# It sources this file and calls `lab_case NAME FUNCTION [ARG …]` for each test. Every case prints one line that the runner
+# counts, `lab: SUITE/NAME: ok`, `… failed: REASON` or `… skipped: REASON`, and ends with what it made taken down again.
+# What a case prints is shown only when it failed. What is made outside a case lives until the suite's end.
+set -euo pipefail
+
+lab_suite=$(basename "$0" .sh)
+lab_status=0
+lab_counter=0
+lab_deferred=()
+lab_evidence=()
+# Scratch space of the suite, in memory.
+LAB_DIR=$(mktemp -d)
+# qemu without hardware help runs this many times slower; every deadline below is stretched by it.
+case ${LAB_KERNEL:-own} in debian) lab_stretch=10 ;; *) lab_stretch=1 ;; esac
+
+# --- Cases ---
+
+# Leaves COMMAND to be run when the case (or, outside one, the suite) ends; the last deferred runs first.
+defer() { # COMMAND [ARG …]
+  lab_deferred+=("$(printf '%q ' "$@")")
+}
+
+lab_undo() {
+  local index
+  for ((index = ${#lab_deferred[@]} - 1; index >= 0; index--)); do
+    eval "${lab_deferred[index]}" >/dev/null 2>&1 || true
+  done
+  lab_deferred=()
+}
+
+lab_end() {
+  local status=$?
+  lab_undo
+  rm -rf "$LAB_DIR"
+  [ "$status" != 0 ] || status=$lab_status
+  exit "$status"
+}
+trap lab_end EXIT
+
+# Has the end of FILE shown when the case fails.
+evidence() { # FILE
+  lab_evidence+=("$1")
+}
+
+lab_show_evidence() { # STATUS
+  local file
+  case $1 in 0 | "$lab_skipped") return 0 ;; esac
+  for file in ${lab_evidence[@]+"${lab_evidence[@]}"}; do
+    printf '%s\n' "--- $(basename "$(dirname "$file")")/$(basename "$file")"
+    tail -n 40 "$file" 2>/dev/null || true
+  done
+}
+
+# The exit status by which a case says that it was skipped.
+lab_skipped=77
+
+# Ends the case as failed.
+fail() { # REASON
+  printf '%s\n' "$*" >"$LAB_DIR/reason"
+  exit 1
+}
+
+# Ends the case as skipped.
+skip() { # REASON
+  printf '%s\n' "$*" >"$LAB_DIR/reason"
+  exit "$lab_skipped"
+}
+
+lab_case() { # NAME FUNCTION [ARG …]
+  local name=$1 status reason
+  shift
+  rm -f "$LAB_DIR/reason"
+  # A function called as a condition would run without errexit, so the status is taken the long way.
+  set +e
+  (
+    set -eE
+    lab_deferred=()
+    trap '[ -e "$LAB_DIR/reason" ] || printf "%s: exit status %s\n" "$BASH_COMMAND" "$?" >"$LAB_DIR/reason"' ERR
+    trap 'status=$?; lab_show_evidence "$status"; lab_undo; exit "$status"' EXIT
+    "$@"
+  ) >"$LAB_DIR/case.log" 2>&1
+  status=$?
+  set -e
+  reason=$(cat "$LAB_DIR/reason" 2>/dev/null || true)
+  case $status in
+    0) printf 'lab: %s/%s: ok\n' "$lab_suite" "$name" ;;
+    "$lab_skipped") printf 'lab: %s/%s: skipped: %s\n' "$lab_suite" "$name" "$reason" ;;
+    *)
+      lab_status=1
+      sed 's/^/  | /' "$LAB_DIR/case.log"
+      printf 'lab: %s/%s: failed: %s\n' "$lab_suite" "$name" "${reason:-exit status $status}"
+      ;;
+  esac
+}
+
+# --- Conditions ---
+
+# Waits until COMMAND succeeds; ends the case when it has not after SECONDS.
+wait_for() { # SECONDS WHAT COMMAND [ARG …]
+  local limit=$(($1 * lab_stretch)) what=$2 deadline
+  shift 2
+  deadline=$((SECONDS + limit))
+  until "$@" >/dev/null 2>&1; do
+    [ "$SECONDS" -lt "$deadline" ] || fail "waited $limit s for $what"
+    sleep 0.1
+  done
+}
+
+assert_equal() { # EXPECTED ACTUAL WHAT
+  [ "$1" = "$2" ] || fail "$3: expected '$1', found '$2'"
+}
+
+# --- Network ---
+
+# Makes a network namespace with its loopback up and sets VARIABLE to its name.
+netns_add() { # VARIABLE
+  local name
+  lab_counter=$((lab_counter + 1))
+  name=lab-$BASHPID-$lab_counter
+  ip netns add "$name"
+  defer ip netns delete "$name"
+  ip -n "$name" link set lo up
+  # An address is usable at once: nobody else is on these links.
+  in_ns "$name" sysctl -q -w net.ipv6.conf.all.accept_dad=0 net.ipv6.conf.default.accept_dad=0 2>/dev/null || true
+  printf -v "$1" '%s' "$name"
+}
+
+in_ns() { # NAMESPACE COMMAND [ARG …]
+  ip netns exec "$@"
+}
+
+# Joins two namespaces by a veth; ADDRESS has its prefix length.
+veth_add() { # NAMESPACE DEVICE ADDRESS NAMESPACE DEVICE ADDRESS
+  ip -n "$1" link add "$2" type veth peer name "$5" netns "$4"
+  ip -n "$1" address add "$3" dev "$2"
+  ip -n "$4" address add "$6" dev "$5"
+  ip -n "$1" link set "$2" up
+  ip -n "$4" link set "$5" up
+}
+
+# Makes NAMESPACE forward, and hide what leaves by DEVICE behind that device's address.
+masquerade() { # NAMESPACE DEVICE
+  in_ns "$1" sysctl -q -w net.ipv4.ip_forward=1
+  in_ns "$1" nft "table ip lab { chain nat { type nat hook postrouting priority 100; oifname \"$2\" masquerade; }; }" 2>/dev/null ||
+    in_ns "$1" iptables-legacy -t nat -A POSTROUTING -o "$2" -j MASQUERADE
+}
+
+# Pings with each payload size; a single lost packet ends the case.
+ping_sizes() { # NAMESPACE ADDRESS SIZE…
+  local namespace=$1 address=$2 size
+  shift 2
+  for size; do
+    in_ns "$namespace" ping -n -q -c 2 -i 0.02 -W $((2 * lab_stretch)) -s "$size" "$address" >"$LAB_DIR/ping" 2>&1 || true
+    grep -q ' 0% packet loss' "$LAB_DIR/ping" || fail "ping $address with $size octets: $(grep -E 'packet loss|rror|unreach' "$LAB_DIR/ping" | head -n 1)"
+  done
+}
+
+# Sends MEGABYTES of random octets over TCP and compares what arrived.
+tcp_copy() { # SENDER-NAMESPACE RECEIVER-NAMESPACE RECEIVER-ADDRESS PORT MEGABYTES
+  local receiver
+  head -c "$5"M /dev/urandom >"$LAB_DIR/sent"
+  rm -f "$LAB_DIR/received"
+  spawn receiver "$LAB_DIR/socat.log" in_ns "$2" socat -u "TCP-LISTEN:$4,bind=$3,reuseaddr" "CREATE:$LAB_DIR/received"
+  wait_for 5 "socat listening on $3:$4" listening "$2" "$4"
+  in_ns "$1" timeout $((30 * lab_stretch)) socat -u "OPEN:$LAB_DIR/sent" "TCP:$3:$4,connect-timeout=$((5 * lab_stretch))" ||
+    fail "TCP to $3:$4 did not get its $5 MB through"
+  wait_for 10 "the receiver's end" process_gone "$receiver"
+  cmp -s "$LAB_DIR/sent" "$LAB_DIR/received" || fail "what arrived at $3:$4 is not what was sent"
+}
+
+listening() { # NAMESPACE PORT
+  [ -n "$(in_ns "$1" ss -H -t -l -n "sport = :$2")" ]
+}
+
+# --- Kernel SAs ---
+
+# Packets that the SAs towards ADDRESS have carried.
+esp_packets() { # NAMESPACE ADDRESS
+  ip -n "$1" -s xfrm state list dst "$2" | awk '/lifetime current:/ { getline; sub(/\(bytes\),/, ""); n += $2 } END { print n + 0 }'
+}
+
+sa_count() { # NAMESPACE
+  ip -n "$1" xfrm state count 2>/dev/null | awk '/SAD count/ { print $NF; found = 1 } END { if (!found) print 0 }'
+}
+
+# --- Processes ---
+
+# Starts COMMAND in the background and sets VARIABLE to its process; its output goes to LOG.
+spawn() { # VARIABLE LOG COMMAND [ARG …]
+  local variable=$1 log=$2
+  shift 2
+  case $1 in
+    in_ns)
+      shift
+      set -- ip netns exec "$@" # so that the process number is the command's own
+      ;;
+  esac
+  "$@" >"$log" 2>&1 </dev/null &
+  printf -v "$variable" '%s' "$!"
+  defer stop_process "$!"
+}
+
+process_gone() { # PROCESS
+  local state
+  # A zombie still has its number: only its parent can bury it.
+  state=$(ps -o stat= -p "$1") || return 0
+  case $state in Z*) return 0 ;; *) return 1 ;; esac
+}
+
+# Ends a process by TERM, or by KILL when it is still there after ten seconds.
+stop_process() { # PROCESS
+  local deadline=$((SECONDS + 10 * lab_stretch))
+  kill "$1" 2>/dev/null || return 0
+  until process_gone "$1"; do
+    if [ "$SECONDS" -ge "$deadline" ]; then
+      kill -KILL "$1" 2>/dev/null || true
+      break
+    fi
+    sleep 0.1
+  done
+  wait "$1" 2>/dev/null || true
+}
+
+# Captures on DEVICE into FILE; the capture has begun when this returns. End it with stop_process. A device through which
+# ESP comes in also shows each packet after its decryption: to see what was on the wire, capture in a namespace between.
+capture_start() { # VARIABLE NAMESPACE DEVICE FILE [FILTER …]
+  local variable=$1 namespace=$2 device=$3 file=$4
+  shift 4
+  spawn "$variable" "$file.log" in_ns "$namespace" tcpdump -Z root -U -n -i "$device" -w "$file" "$@"
+  wait_for 10 "tcpdump on $device" grep -q 'listening on' "$file.log"
+}
+
+# --- Certificates ---
+
+# Makes FOLDER/NAME.crt and FOLDER/NAME.key of a certification authority.
+certificate_authority() { # FOLDER NAME
+  mkdir -p "$1"
+  openssl_request "$1" "$2" -days 30 \
+    -addext 'basicConstraints=critical,CA:TRUE' -addext 'keyUsage=critical,keyCertSign,cRLSign'
+}
+
+# Makes FOLDER/NAME.crt and FOLDER/NAME.key, signed by the authority CA of the same folder. The subject is CN=NAME.
+certificate() { # FOLDER CA NAME SUBJECT-ALTERNATIVE-NAME EXTENDED-KEY-USAGE
+  openssl_request "$1" "$3" -days 20 -CA "$1/$2.crt" -CAkey "$1/$2.key" \
+    -addext 'basicConstraints=critical,CA:FALSE' -addext 'keyUsage=critical,digitalSignature' \
+    -addext "subjectAltName=$4" -addext "extendedKeyUsage=$5"
+}
+
+openssl_request() { # FOLDER NAME OPTION…
+  local folder=$1 name=$2
+  shift 2
+  openssl req -x509 -newkey rsa:2048 -noenc -keyout "$folder/$name.key" -out "$folder/$name.crt" -subj "/CN=$name" "$@" \
+    2>"$folder/$name.log" || fail "openssl made no certificate for $name: $(tail -n 1 "$folder/$name.log")"
+}
+
+# --- strongSwan ---
+#
+# Each instance is Debian's charon-systemd in a namespace, with a folder, a control socket and a configuration of its own:
+#
+#   strongswan_prepare NAME      makes LAB_DIR/NAME/swanctl/{x509,x509ca,private}; put certificates there
+#   strongswan_start NAME NS     starts it; LAB_DIR/NAME/swanctl/swanctl.conf, if there, is loaded
+#   swanctl NAME --list-sas …    talks to it
+#   strongswan_stop NAME
+#
+# LAB_DIR/NAME/charon.log has what it said.
+
+strongswan_prepare() { # NAME
+  local folder=$LAB_DIR/$1
+  mkdir -p "$folder"/swanctl/{x509,x509ca,x509ocsp,x509aa,x509ac,x509crl,pubkey,private,rsa,ecdsa,bliss,pkcs8,pkcs12}
+  # Its own resolver handling would write the machine's /etc/resolv.conf, and its own routes stay in their table.
+  cat >"$folder/strongswan.conf" <<CONFIGURATION
+charon-systemd {
+  load_modular = yes
+  plugins {
+    include /etc/strongswan.d/charon/*.conf
+    resolve { load = no }
+    vici { socket = unix://$folder/charon.vici }
+  }
+  journal { default = -1 }
+  filelog {
+    charon {
+      path = $folder/charon.log
+      default = 1
+      ike = 2
+      knl = 2
+      flush_line = yes
+    }
+  }
+}
+swanctl { load = pem pkcs1 x509 openssl random nonce }
+CONFIGURATION
+}
+
+strongswan_start() { # NAME NAMESPACE
+  local folder=$LAB_DIR/$1 process
+  [ -d "$folder" ] || strongswan_prepare "$1"
+  # Under another path no AppArmor profile of the machine's stands in its way.
+  cp /usr/sbin/charon-systemd "$folder/charon-systemd"
+  spawn process "$folder/charon.out" in_ns "$2" env "STRONGSWAN_CONF=$folder/strongswan.conf" "$folder/charon-systemd"
+  echo "$process" >"$folder/process"
+  evidence "$folder/charon.log"
+  wait_for 10 "charon's control socket of $1" swanctl "$1" --version --raw
+  wait_for 10 "charon of $1" swanctl "$1" --stats
+  if [ -e "$folder/swanctl/swanctl.conf" ]; then swanctl "$1" --load-all --noprompt; fi
+}
+
+strongswan_stop() { # NAME
+  stop_process "$(cat "$LAB_DIR/$1/process")"
+}
+
+swanctl() { # NAME OPTION…
+  local folder=$LAB_DIR/$1 action=$2
+  shift 2
+  STRONGSWAN_CONF=$folder/strongswan.conf SWANCTL_DIR=$folder/swanctl command swanctl "$action" "$@" --uri "unix://$folder/charon.vici"
+}
