@@ -1,11 +1,53 @@
-//! Placeholder of the crate root.
+//! Sans-IO IKEv2 (RFC 7296), initiator and responder.
+//!
+//! ```text
+//!                          ┌────────────────────────────────────────────┐
+//!   Input::Datagram ──────►│ Endpoint                                   │──► Output::Transmit
+//!   Input::Answer ────────►│   route by our SPI, cookies, budgets       │──► Output::Ask
+//!   Input::Command ───────►│   ┌──────────────────────────────────────┐ │──► Output::Event
+//!   Input::Timeout ───────►│   │ IkeSa: window → open → State::handle │ │──► Output::Discarded
+//!                          │   └──────────────────────────────────────┘ │──► Output::Timeout
+//!                          └────────────────────────────────────────────┘
+//! ```
+//!
+//! Nothing here does I/O, reads a clock or draws randomness: time comes with every input, random
+//! octets from [`crypto::Rng`], and key exchange and signature verification from a
+//! [`crypto::Provider`] (the features `aws-lc` and `ring` bring one). What only the outside can
+//! decide — which profile, is this chain good, a signature, an EAP step, an address, installing an
+//! SA — leaves as [`Output::Ask`] and comes back as [`Input::Answer`]; nothing is awaited.
+//!
+//! # The drain contract
+//!
+//! After every [`Endpoint::handle`] call [`Endpoint::poll`] until it returns [`Output::Timeout`], and
+//! call `handle` with [`Input::Timeout`] when that instant has come.
+//!
+//! # What of the RFCs is here
+//!
+//! | RFC | status |
+//! | --- | --- |
+//! | 7296 IKEv2 | IKE_SA_INIT, IKE_AUTH (signature, EAP), INFORMATIONAL; CREATE_CHILD_SA is refused with NO_ADDITIONAL_SAS |
+//! | 7383 fragmentation | both directions; beside it Cisco's own (docs/anyconnect-eap.md) |
+//! | 7427 signature authentication | RSASSA-PKCS1-v1_5 sent; that, RSASSA-PSS and ECDSA verified |
+//! | 5282, 4868, 3526, 5903, 8031 | algorithms, see [`crypto::suite`] |
 
 #![cfg_attr(not(test), no_std)]
 
 extern crate alloc;
 
 pub mod authn;
+pub mod config;
+mod cookie;
 pub mod crypto;
+mod endpoint;
 pub mod error;
+pub mod event;
+mod negotiate;
+pub mod proof;
+pub mod refusal;
+mod sa;
 pub mod secret;
+pub mod view;
 pub mod wire;
+
+pub use endpoint::Endpoint;
+pub use event::{Answer, Ask, Input, Output};

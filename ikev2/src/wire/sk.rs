@@ -225,6 +225,12 @@ impl SkFrame {
         }
     }
 
+    /// The same in two parts: the associated data, and `IV ‖ plaintext ‖ ICV`.
+    pub fn aad_and_sealed(&mut self) -> (&[u8], &mut [u8]) {
+        let (aad, sealed) = self.octets.split_at_mut(self.aad_len);
+        (aad, sealed)
+    }
+
     /// The size of the message in octets.
     #[must_use]
     #[expect(clippy::len_without_is_empty, reason = "a message is never empty")]

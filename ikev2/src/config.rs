@@ -1,0 +1,230 @@
+//! What an endpoint and its SAs are told by their configuration. Plain data; every default is a
+//! constant with its unit and source.
+
+use alloc::{sync::Arc, vec::Vec};
+use core::{net::IpAddr, time::Duration};
+
+use crate::{
+    crypto::suite::{AeadAlgorithm, CbcAlgorithm, EspSuite, Group, Integrity, PrfAlgorithm},
+    event::Path,
+    wire::payload::{ConfigAttribute, Identification, TrafficSelector},
+};
+
+/// First retransmission of a request comes after this; each further one after twice the time.
+pub const RETRANSMIT_FIRST: Duration = Duration::from_secs(2);
+
+/// A request is sent this often in all before the peer counts as gone (about 126 s in sum).
+pub const RETRANSMIT_TRIES: u32 = 6;
+
+/// An SA that has answered IKE_SA_INIT waits this long for a valid IKE_AUTH.
+pub const HALF_OPEN_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// An SA inside EAP waits this long for its user to type (docs/anyconnect-eap.md).
+pub const EAP_TIMEOUT: Duration = Duration::from_secs(180);
+
+/// An SA that failed or was deleted answers repeats for this long.
+pub const LINGER: Duration = Duration::from_secs(10);
+
+/// Half-open SAs from which on a cookie is demanded.
+pub const COOKIE_WATERMARK: usize = 500;
+
+/// Half-open SAs at most; beyond it even a valid cookie is turned away.
+pub const HALF_OPEN_LIMIT: usize = 5_000;
+
+/// Requests that a peer may have outstanding with us (IOS-XE's `crypto ikev2 window` default).
+pub const WINDOW: u32 = 5;
+
+/// A repeated request is answered from the cache this often per second at most.
+pub const REPEATS_PER_SECOND: u32 = 5;
+
+/// Default `mtu` of `crypto ikev2 fragmentation`: the IP datagram size of a fragment.
+pub const FRAGMENT_MTU: u16 = 576;
+
+/// The ciphers of a proposal, in the order of preference: combined modes, or ciphers beside their
+/// integrity algorithms, never a mixture (RFC 5282 §8).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ciphers {
+    /// Combined modes.
+    Aead(Vec<AeadAlgorithm>),
+    /// CBC ciphers, each with each integrity algorithm.
+    EncryptThenMac(Vec<CbcAlgorithm>, Vec<Integrity>),
+}
+
+/// One IKE proposal: each list in the order of preference.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IkeProposal {
+    /// Ciphers with their integrity algorithms.
+    pub ciphers: Ciphers,
+    /// Pseudorandom functions.
+    pub prf: Vec<PrfAlgorithm>,
+    /// Key exchange groups.
+    pub groups: Vec<Group>,
+}
+
+/// Which proposals are used at which of our addresses (`crypto ikev2 policy`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IkePolicy {
+    /// Our addresses that it holds for; empty means every one.
+    pub local: Vec<IpAddr>,
+    /// The proposals in the order of preference.
+    pub proposals: Vec<IkeProposal>,
+}
+
+/// How messages too long for a datagram travel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FragmentationConfig {
+    /// Announce RFC 7383 fragmentation (`crypto ikev2 fragmentation`).
+    pub ietf: bool,
+    /// Announce Cisco's by its vendor ID.
+    pub cisco: bool,
+    /// IP datagram size of an RFC 7383 fragment, in octets.
+    pub mtu: u16,
+}
+
+/// What NAT detection is to say.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct NatConfig {
+    /// Falsify our NAT_DETECTION_SOURCE_IP so that ESP goes in UDP (userspace ESP, `nat force-encap`).
+    pub force_encapsulation: bool,
+    /// Refuse a peer without NAT detection: it could only send ESP that nobody here receives.
+    pub encapsulation_required: bool,
+}
+
+/// What holds for all SAs of an endpoint.
+#[derive(Clone, Debug)]
+pub struct EndpointConfig {
+    /// First octet of every SPI that the endpoint chooses: the number of the shard.
+    pub shard: u8,
+    /// Policies; the first that names our address, else the first for every address.
+    pub policies: Vec<IkePolicy>,
+    /// SHA-1 of the public keys of the authorities whose certificates we take (RFC 7296 §3.7).
+    pub authorities: Vec<[u8; 20]>,
+    /// Fragmentation.
+    pub fragmentation: FragmentationConfig,
+    /// NAT detection.
+    pub nat: NatConfig,
+    /// Vendor IDs that the responder sends.
+    pub vendor_ids: Vec<Vec<u8>>,
+    /// Half-open SAs from which on a cookie is demanded; see [`COOKIE_WATERMARK`].
+    pub cookie_watermark: usize,
+    /// Half-open SAs at most; see [`HALF_OPEN_LIMIT`].
+    pub half_open_limit: usize,
+    /// Waiting time for IKE_AUTH; see [`HALF_OPEN_TIMEOUT`].
+    pub half_open_timeout: Duration,
+    /// Waiting time for a user inside EAP; see [`EAP_TIMEOUT`].
+    pub eap_timeout: Duration,
+    /// First retransmission; see [`RETRANSMIT_FIRST`].
+    pub retransmit_first: Duration,
+    /// Times that a request is sent; see [`RETRANSMIT_TRIES`].
+    pub retransmit_tries: u32,
+    /// The receive window that we announce; see [`WINDOW`].
+    pub window: u32,
+}
+
+impl EndpointConfig {
+    /// A configuration with these policies and every other value at its default.
+    pub fn new(policies: Vec<IkePolicy>) -> Self {
+        Self {
+            shard: 0,
+            policies,
+            authorities: Vec::new(),
+            fragmentation: FragmentationConfig {
+                ietf: false,
+                cisco: true,
+                mtu: FRAGMENT_MTU,
+            },
+            nat: NatConfig::default(),
+            vendor_ids: Vec::new(),
+            cookie_watermark: COOKIE_WATERMARK,
+            half_open_limit: HALF_OPEN_LIMIT,
+            half_open_timeout: HALF_OPEN_TIMEOUT,
+            eap_timeout: EAP_TIMEOUT,
+            retransmit_first: RETRANSMIT_FIRST,
+            retransmit_tries: RETRANSMIT_TRIES,
+            window: WINDOW,
+        }
+    }
+
+    /// The proposals for a request that reached `local`: those of the policies that name the
+    /// address, else those of the policies for every address.
+    pub fn proposals(&self, local: IpAddr) -> &[IkeProposal] {
+        let local = local.to_canonical();
+        self.policies
+            .iter()
+            .find(|policy| policy.local.contains(&local))
+            .or_else(|| self.policies.iter().find(|policy| policy.local.is_empty()))
+            .map_or(&[], |policy| &policy.proposals)
+    }
+}
+
+/// How a profile's peers prove themselves.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RemoteAuthentication {
+    /// `authentication remote anyconnect-eap aggregate`.
+    pub anyconnect_eap: bool,
+    /// `authentication remote rsa-sig`.
+    pub signature: bool,
+}
+
+/// The profile that serves a peer (`crypto ikev2 profile` and what it names).
+#[derive(Clone)]
+pub struct PeerConfig {
+    /// The profile's name, for events.
+    pub name: Arc<str>,
+    /// Our identity towards the peer (IDr).
+    pub local_identity: Identification,
+    /// Our certificates in DER, the end entity first; sent even when not asked for.
+    pub certificates: Vec<Arc<[u8]>>,
+    /// What the peer may prove itself with.
+    pub remote_authentication: RemoteAuthentication,
+    /// ESP suites in the order of preference.
+    pub esp: Vec<EspSuite>,
+}
+
+/// How the initiator proves itself.
+#[derive(Clone)]
+pub enum InitiatorAuthentication {
+    /// AnyConnect-EAP; the EAP peer is outside.
+    AnyConnectEap,
+    /// A signature under this chain (DER, end entity first); the private key is outside.
+    Certificate(Vec<Arc<[u8]>>),
+}
+
+/// What the initiator needs for one SA.
+#[derive(Clone)]
+pub struct ConnectConfig {
+    /// The way of IKE_SA_INIT.
+    pub path: Path,
+    /// The way from IKE_AUTH on when a NAT was found or [`always_float`](Self::always_float) is set.
+    pub float_path: Path,
+    /// Move to [`float_path`](Self::float_path) whatever NAT detection says.
+    pub always_float: bool,
+    /// Falsify our NAT_DETECTION_SOURCE_IP (userspace ESP).
+    pub force_encapsulation: bool,
+    /// IKE proposals; the first group of the first is the key exchange that is tried first.
+    pub proposals: Vec<IkeProposal>,
+    /// Who we say we are (IDi).
+    pub identity: Identification,
+    /// Whom we want (IDr), if we say so.
+    pub wanted: Option<Identification>,
+    /// How we prove ourselves.
+    pub authentication: InitiatorAuthentication,
+    /// ESP suites to offer.
+    pub esp: Vec<EspSuite>,
+    /// The inbound SPI that the outside chose.
+    pub spi: u32,
+    /// The attributes of our CFG_REQUEST; none means no CP payload.
+    pub request: Vec<ConfigAttribute>,
+    /// TSi to propose.
+    pub local: Vec<TrafficSelector>,
+    /// TSr to propose.
+    pub remote: Vec<TrafficSelector>,
+    /// SHA-1 of the public keys of the authorities that we take.
+    pub authorities: Vec<[u8; 20]>,
+    /// Vendor IDs to send.
+    pub vendor_ids: Vec<Vec<u8>>,
+    /// Announce RFC 7427 hash algorithms.
+    pub signature_hashes: bool,
+    /// Fragmentation forms to announce.
+    pub fragmentation: FragmentationConfig,
+}

@@ -1,0 +1,482 @@
+//! What goes into an [`Endpoint`](crate::Endpoint) and what comes out of it.
+//!
+//! Every input is followed by a complete drain of the outputs, up to and including
+//! [`Output::Timeout`]; nothing is awaited and nothing calls back.
+
+use alloc::{boxed::Box, sync::Arc, vec::Vec};
+use core::{fmt, net::SocketAddr, time::Duration};
+
+use crate::{
+    config::{ConnectConfig, PeerConfig},
+    crypto::{
+        keys::RoleChildKeys,
+        sign::SignatureScheme,
+        suite::{EspSuite, IkeSuite, PrfAlgorithm},
+    },
+    error::InvalidMessage,
+    refusal::Refusal,
+    secret::SecretBytes,
+    wire::{
+        header::{Header, InitiatorSpi, ResponderSpi},
+        payload::{ConfigAttribute, Identification, TrafficSelector},
+        registry::{NotifyType, PayloadType},
+    },
+};
+
+/// A point on the caller's monotonic clock, as the time since an origin of the caller's choosing.
+///
+/// The core reads no clock: every call says what time it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Instant(Duration);
+
+impl Instant {
+    /// The instant `since_origin` after the caller's origin.
+    pub const fn new(since_origin: Duration) -> Self {
+        Self(since_origin)
+    }
+
+    /// The time since the caller's origin.
+    pub const fn since_origin(self) -> Duration {
+        self.0
+    }
+
+    /// The instant `by` later; stops at the end of time instead of wrapping.
+    #[must_use]
+    pub const fn after(self, by: Duration) -> Self {
+        Self(self.0.saturating_add(by))
+    }
+
+    /// How long ago `earlier` was; zero when it lies ahead.
+    pub const fn since(self, earlier: Self) -> Duration {
+        self.0.saturating_sub(earlier.0)
+    }
+}
+
+/// How an IKE message is framed in its datagram.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Framing {
+    /// Alone in the datagram, as on port 500.
+    Bare,
+    /// Behind the four zero octets of the non-ESP marker, as on port 4500 (RFC 3948 §2.2).
+    Marked,
+}
+
+/// Where a datagram came from and reached us, or is to go and leave from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Path {
+    /// Our address and port. Answers leave from the address that the request reached.
+    pub local: SocketAddr,
+    /// The peer's address and port.
+    pub remote: SocketAddr,
+    /// Whether the non-ESP marker stands in front.
+    pub framing: Framing,
+}
+
+/// Names one IKE SA of an endpoint for as long as it lives: the SPI that we chose for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SaId(pub(crate) u64);
+
+impl SaId {
+    /// Our SPI as a number.
+    pub const fn spi(self) -> u64 {
+        self.0
+    }
+}
+
+impl fmt::Display for SaId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016X}", self.0)
+    }
+}
+
+/// Names one question to the outside; its answer carries the same number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct AskId(pub(crate) u64);
+
+/// One input. Drain the outputs after each.
+pub enum Input<'a> {
+    /// A datagram arrived, its non-ESP marker already removed.
+    Datagram(Path, &'a [u8]),
+    /// The outside answers an [`Ask`].
+    Answer(SaId, AskId, Answer),
+    /// The operator wants something.
+    Command(Command),
+    /// The instant of the last [`Output::Timeout`] has come.
+    Timeout,
+}
+
+/// What an operator may want of the endpoint.
+pub enum Command {
+    /// Start an IKE SA as the initiator; [`Endpoint::handle`](crate::Endpoint::handle) reports its name by [`Event::Initiated`].
+    Connect(Box<ConnectConfig>),
+    /// Delete an IKE SA and its children: the peer is told, and retransmission is bounded (RFC 7296 §1.4.1).
+    Delete(SaId),
+    /// Ask the peer for a sign of life with an empty INFORMATIONAL (RFC 7296 §1.4).
+    Probe(SaId),
+}
+
+/// One output.
+pub enum Output {
+    /// Send these octets.
+    Transmit(Transmit),
+    /// Decide this, then answer by [`Input::Answer`] with the same names.
+    Ask(SaId, AskId, Ask),
+    /// Something happened to an SA.
+    Event(SaId, Event),
+    /// A datagram was refused or discarded without touching any SA.
+    Discarded(Path, Discard),
+    /// Nothing more to do before this instant, if any. Always the last output of a drain.
+    Timeout(Option<Instant>),
+}
+
+/// One datagram to send.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use]
+pub struct Transmit {
+    /// Where to, from where, and whether the non-ESP marker is to be put in front.
+    pub path: Path,
+    /// The IKE message or fragment, without the marker.
+    pub octets: Arc<[u8]>,
+}
+
+/// What only the outside can decide. Each variant has a waiting state of its own.
+pub enum Ask {
+    /// Which profile serves this peer?
+    Peer(PeerQuestion),
+    /// Is this certificate chain good for this identity? Answer with its public key.
+    Chain {
+        /// DER certificates in wire order, the end entity first.
+        certificates: Vec<Vec<u8>>,
+        /// The identity that the peer claims.
+        identity: Identification,
+    },
+    /// Sign these octets with the private key of the profile.
+    Sign {
+        /// The signature scheme that the peer can verify.
+        scheme: SignatureScheme,
+        /// The signed octets of RFC 7296 §2.15.
+        octets: Vec<u8>,
+    },
+    /// The next step of the EAP conversation.
+    Eap(EapInput),
+    /// Which address and attributes does this authenticated peer get?
+    Lease(LeaseQuestion),
+    /// Install this child SA.
+    Install(Box<ChildSa>),
+}
+
+/// Who is it that wants in, as far as it says.
+#[derive(Clone)]
+pub struct PeerQuestion {
+    /// The claimed identity (IDi).
+    pub identity: Identification,
+    /// The identity by which the peer names us (IDr of the request), if any.
+    pub wanted: Option<Identification>,
+    /// Where the request came from and which address of ours it reached.
+    pub path: Path,
+    /// The peer left AUTH out: it wants EAP (RFC 7296 §2.16).
+    pub wants_eap: bool,
+    /// The peer sent the CISCO-ANYCONNECT-EAP vendor ID.
+    pub anyconnect: bool,
+}
+
+/// What EAP is to work on.
+pub enum EapInput {
+    /// As the authenticator: give the first request.
+    Start(EapContext),
+    /// As the peer: the authenticator's first request.
+    Begin(EapContext, Vec<u8>),
+    /// The other side's next EAP packet.
+    Packet(Vec<u8>),
+}
+
+/// What an EAP method may bind itself to.
+#[derive(Clone)]
+pub struct EapContext {
+    /// The octets that the initiator would sign (RFC 7296 §2.15); AnyConnect-EAP's certificate signature covers them.
+    pub initiator_signed_octets: Vec<u8>,
+    /// The negotiated PRF, whose hash that signature uses.
+    pub prf: PrfAlgorithm,
+}
+
+/// Which configuration an authenticated peer asks for.
+pub struct LeaseQuestion {
+    /// The attributes of its CFG_REQUEST; empty when it sent none.
+    pub requested: Vec<ConfigAttribute>,
+    /// The peer's proven identity (IDi).
+    pub identity: Identification,
+    /// The user that EAP authenticated, if it was EAP.
+    pub eap_user: Option<Arc<str>>,
+}
+
+/// The outside's answer to an [`Ask`].
+pub enum Answer {
+    /// To [`Ask::Peer`].
+    Peer(Arc<PeerConfig>),
+    /// To [`Ask::Chain`]: the DER SubjectPublicKeyInfo of the verified end entity.
+    Chain {
+        /// The public key that AUTH must verify under.
+        spki: Vec<u8>,
+    },
+    /// To [`Ask::Sign`].
+    Signature(Vec<u8>),
+    /// To [`Ask::Eap`].
+    Eap(EapOutput),
+    /// To [`Ask::Lease`].
+    Lease(Box<Lease>),
+    /// To [`Ask::Install`]: the dataplane has acknowledged both SAs.
+    Installed,
+    /// To any of them: no, and why.
+    Refused(Arc<str>),
+}
+
+/// What EAP wants next.
+pub enum EapOutput {
+    /// Send this packet: a request of the authenticator, a response of the peer.
+    Packet(Vec<u8>),
+    /// The authenticator is satisfied: send this EAP-Success.
+    Success {
+        /// The EAP-Success packet.
+        packet: Vec<u8>,
+        /// Who the user is.
+        user: Arc<str>,
+        /// The method's key; `None` for methods without one, AnyConnect-EAP among them (docs/anyconnect-eap.md).
+        msk: Option<SecretBytes>,
+    },
+    /// The authenticator refuses: send this EAP-Failure.
+    Failure {
+        /// The EAP-Failure packet.
+        packet: Vec<u8>,
+        /// Why, for the log.
+        why: Arc<str>,
+    },
+    /// As the peer: EAP-Success was received where the method allows it.
+    Concluded {
+        /// The method's key; `None` for methods without one.
+        msk: Option<SecretBytes>,
+    },
+    /// Not a packet to react to (RFC 3748 §4.1): wait for another.
+    Ignore,
+}
+
+/// What an authenticated peer is given.
+pub struct Lease {
+    /// The attributes of the CFG_REPLY; none means that no CP payload is sent.
+    pub reply: Vec<ConfigAttribute>,
+    /// What TSi may be narrowed to: the assigned addresses.
+    pub remote: Vec<TrafficSelector>,
+    /// What TSr may be narrowed to.
+    pub local: Vec<TrafficSelector>,
+    /// The inbound SPI that the outside chose.
+    pub spi: u32,
+}
+
+/// A child SA ready to be installed.
+pub struct ChildSa {
+    /// The negotiated transforms.
+    pub suite: EspSuite,
+    /// Both directions' keys.
+    pub keys: RoleChildKeys,
+    /// The SPI of what we receive.
+    pub inbound_spi: u32,
+    /// The SPI of what we send.
+    pub outbound_spi: u32,
+    /// Our side's selectors.
+    pub local: Vec<TrafficSelector>,
+    /// The peer's side's selectors.
+    pub remote: Vec<TrafficSelector>,
+    /// The path that ESP takes.
+    pub path: Path,
+    /// ESP travels in UDP (RFC 3948).
+    pub udp_encapsulation: bool,
+    /// The attributes that the headend assigned, on the initiator's side.
+    pub configuration: Vec<ConfigAttribute>,
+}
+
+/// What happens to an SA, for logs, `show` and the session's owner.
+pub enum Event {
+    /// An SA was started on command.
+    Initiated,
+    /// A request has been accepted as the start of an SA; nobody is proven.
+    HalfOpen,
+    /// Both sides are authenticated.
+    Authenticated(Authenticated),
+    /// The final message is out: the SA is up.
+    Established {
+        /// Its child SA came up with it.
+        child: bool,
+    },
+    /// The child SA could not be created; the IKE SA lives without it.
+    ChildRefused(Refusal),
+    /// The child SA ended; the outside removes what it installed.
+    ChildDeleted {
+        /// The SPI of what we received.
+        inbound_spi: u32,
+    },
+    /// An authentic new message came from another address or port.
+    PeerMoved(Path),
+    /// The peer sent an error or status notify that changes nothing here.
+    Notified(NotifyType),
+    /// The SA is no more. Always the last event of an SA.
+    Closed(CloseReason),
+    /// One step, for `debug`; only sent while tracing is on.
+    Trace(Box<Trace>),
+    /// Key material, for a capture's reader; only sent while the key log is on.
+    KeyLog(Box<KeyLog>),
+}
+
+/// What is known when both sides are authenticated.
+#[derive(Clone)]
+pub struct Authenticated {
+    /// The peer's identity, as AUTH covers it.
+    pub peer: Identification,
+    /// The user that EAP authenticated.
+    pub eap_user: Option<Arc<str>>,
+    /// The peer says that this is its only SA (RFC 7296 §2.4).
+    pub initial_contact: bool,
+}
+
+/// Why an SA ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CloseReason {
+    /// The peer sent a Delete.
+    PeerDeleted,
+    /// We sent a Delete and it was answered, or its retransmissions ended.
+    Deleted,
+    /// The peer did not answer a request.
+    Unanswered,
+    /// The peer did not send what was due in time.
+    TimedOut,
+    /// Somebody was refused.
+    Refused(Refusal),
+}
+
+/// Why a datagram was discarded. Tests forbid reasons; operators count them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Discard {
+    /// Its octets are not an IKE message.
+    Malformed(InvalidMessage),
+    /// Major version other than 2; it was answered with INVALID_MAJOR_VERSION if a request.
+    MajorVersion(u8),
+    /// No SA has this SPI.
+    UnknownSpi,
+    /// IKE_SA_INIT fields contradict each other (RFC 7296 §2.6, §3.1).
+    ContradictoryInit,
+    /// IKE_SA_INIT was answered with an error notify.
+    InitRefused(Refusal),
+    /// IKE_SA_INIT was answered with a COOKIE (RFC 7296 §2.6).
+    CookieSent,
+    /// The half-open table is full even for those with a cookie.
+    HalfOpenTableFull,
+    /// The message ID is behind the window.
+    OldMessageId,
+    /// The message ID is ahead of the window.
+    AheadOfWindow,
+    /// A repeated request is still being worked on.
+    InProgress,
+    /// A repeated request was answered from the cache.
+    Repeated,
+    /// A repeated request came too fast to be answered again.
+    RepeatLimited,
+    /// A response to nothing that was asked.
+    UnexpectedResponse,
+    /// The integrity check failed.
+    Forged,
+    /// A message that must be encrypted was not.
+    Unprotected,
+    /// The exchange has no place in the state of the SA.
+    UnexpectedExchange,
+    /// A fragment was kept for later.
+    FragmentKept,
+    /// A fragment was refused.
+    FragmentRefused,
+    /// The same octets came twice.
+    Duplicate,
+}
+
+/// One step of an SA's life in typed form; `debug` renders it in IOS-XE's words.
+#[derive(Clone)]
+pub enum Trace {
+    /// A message was received and its payloads are known.
+    Received {
+        /// Its way.
+        path: Path,
+        /// Its header.
+        header: Header,
+        /// Its payloads in order.
+        payloads: Vec<PayloadType>,
+        /// It was encrypted.
+        protected: bool,
+    },
+    /// A message was built and sent.
+    Sent {
+        /// Its way.
+        path: Path,
+        /// Its header.
+        header: Header,
+        /// Its payloads in order, before encryption.
+        payloads: Vec<PayloadType>,
+        /// It was encrypted.
+        protected: bool,
+        /// Into how many datagrams it was cut.
+        datagrams: usize,
+    },
+    /// A vendor ID was recognised or not.
+    VendorReceived(Vec<u8>),
+    /// A vendor ID was sent.
+    VendorSent(Vec<u8>),
+    /// The IKE suite was chosen.
+    SuiteChosen(IkeSuite),
+    /// Keys were derived.
+    KeysDerived,
+    /// NAT detection ended.
+    NatDetected {
+        /// We are behind one.
+        local: bool,
+        /// The peer is behind one.
+        remote: bool,
+    },
+    /// The state changed.
+    State(&'static str),
+    /// AUTH of the peer held.
+    PeerVerified,
+    /// AUTH of the peer did not hold; which other keys would have matched.
+    PeerRefused(&'static str),
+    /// Configuration attributes of the peer.
+    ConfigReceived(Vec<(u16, usize)>),
+    /// Configuration attributes for the peer.
+    ConfigSent(Vec<ConfigAttribute>),
+    /// A request was sent again.
+    Retransmitted {
+        /// How often it had been sent before.
+        attempt: u32,
+    },
+}
+
+/// Keys for Wireshark's tables. Has no `Debug`.
+pub enum KeyLog {
+    /// An IKE SA's keys.
+    Ike {
+        /// The initiator's SPI.
+        initiator_spi: InitiatorSpi,
+        /// The responder's SPI.
+        responder_spi: ResponderSpi,
+        /// SK_ei, SK_er, SK_ai, SK_ar; the last two are empty with an AEAD.
+        keys: Box<[SecretBytes; 4]>,
+        /// The suite that they belong to.
+        suite: IkeSuite,
+    },
+    /// One direction of a child SA.
+    Esp {
+        /// From where.
+        source: SocketAddr,
+        /// To where.
+        destination: SocketAddr,
+        /// The SPI.
+        spi: u32,
+        /// The transforms.
+        suite: EspSuite,
+        /// Encryption key (with an AEAD's salt) and integrity key (empty with an AEAD).
+        keys: Box<[SecretBytes; 2]>,
+    },
+}

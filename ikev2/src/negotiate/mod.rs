@@ -1,0 +1,4 @@
+//! Choosing what both sides can do: cryptographic suites and traffic selectors.
+
+pub(crate) mod proposal;
+pub(crate) mod selector;

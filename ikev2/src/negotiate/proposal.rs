@@ -1,0 +1,491 @@
+//! SA payloads (RFC 7296 §2.7, §3.3): offers written from our lists, choices made from the
+//! peer's, answers checked against what was offered.
+//!
+//! The registry's numbers meet the algorithms that this crate can run here, in both directions by
+//! exhaustive `match`.
+
+use alloc::vec::Vec;
+
+use crate::{
+    config::{Ciphers, IkeProposal},
+    crypto::suite::{
+        AeadAlgorithm, CbcAlgorithm, EspSuite, Group, IkeSuite, Integrity, PrfAlgorithm, Protection,
+    },
+    refusal::{PeerIncompatible, PeerMisbehaved},
+    wire::{
+        payload::{Proposal, SaPayload, Transform},
+        registry::{EncryptionId, EsnId, GroupId, IntegrityId, PrfId, ProtocolId, TransformType},
+    },
+};
+
+/// A choice, and under which number the peer proposed it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Chosen<T> {
+    pub(crate) number: u8,
+    pub(crate) suite: T,
+}
+
+fn cbc(algorithm: CbcAlgorithm) -> Transform {
+    let bits = match algorithm {
+        CbcAlgorithm::AesCbc128 => 128,
+        CbcAlgorithm::AesCbc192 => 192,
+        CbcAlgorithm::AesCbc256 => 256,
+    };
+    Transform::encryption(EncryptionId::ENCR_AES_CBC, Some(bits))
+}
+
+fn aead(algorithm: AeadAlgorithm) -> Transform {
+    let bits = match algorithm {
+        AeadAlgorithm::AesGcm16_128 => 128,
+        AeadAlgorithm::AesGcm16_192 => 192,
+        AeadAlgorithm::AesGcm16_256 => 256,
+    };
+    Transform::encryption(EncryptionId::ENCR_AES_GCM_16, Some(bits))
+}
+
+fn integrity(algorithm: Integrity) -> Transform {
+    let id = match algorithm {
+        Integrity::HmacSha1_96 => IntegrityId::AUTH_HMAC_SHA1_96,
+        Integrity::HmacSha2_256_128 => IntegrityId::AUTH_HMAC_SHA2_256_128,
+        Integrity::HmacSha2_384_192 => IntegrityId::AUTH_HMAC_SHA2_384_192,
+        Integrity::HmacSha2_512_256 => IntegrityId::AUTH_HMAC_SHA2_512_256,
+    };
+    Transform::integrity(id)
+}
+
+fn prf(algorithm: PrfAlgorithm) -> Transform {
+    let id = match algorithm {
+        PrfAlgorithm::HmacSha1 => PrfId::PRF_HMAC_SHA1,
+        PrfAlgorithm::HmacSha2_256 => PrfId::PRF_HMAC_SHA2_256,
+        PrfAlgorithm::HmacSha2_384 => PrfId::PRF_HMAC_SHA2_384,
+        PrfAlgorithm::HmacSha2_512 => PrfId::PRF_HMAC_SHA2_512,
+    };
+    Transform::prf(id)
+}
+
+fn group(group: Group) -> Transform {
+    Transform::group(GroupId(group.number()))
+}
+
+fn esn(wanted: bool) -> Transform {
+    let id = if wanted { EsnId::ESN } else { EsnId::NO_ESN };
+    Transform::esn(id)
+}
+
+fn protection(protection: Protection) -> Vec<Transform> {
+    match protection {
+        Protection::Aead(algorithm) => [aead(algorithm)].to_vec(),
+        Protection::EncryptThenMac(cipher, mac) => [cbc(cipher), integrity(mac)].to_vec(),
+    }
+}
+
+fn ciphers(list: &Ciphers) -> Vec<Protection> {
+    match list {
+        Ciphers::Aead(algorithms) => algorithms.iter().copied().map(Protection::Aead).collect(),
+        Ciphers::EncryptThenMac(encryption, integrity) => encryption
+            .iter()
+            .flat_map(|&cipher| {
+                integrity
+                    .iter()
+                    .map(move |&mac| Protection::EncryptThenMac(cipher, mac))
+            })
+            .collect(),
+    }
+}
+
+/// The offer of an IKE SA's initiator: one proposal each, numbered from 1.
+pub(crate) fn offer_ike(proposals: &[IkeProposal]) -> SaPayload {
+    let proposals = (1..=u8::MAX).zip(proposals).map(|(number, ours)| {
+        let mut transforms: Vec<Transform> = match &ours.ciphers {
+            Ciphers::Aead(algorithms) => algorithms.iter().copied().map(aead).collect(),
+            Ciphers::EncryptThenMac(encryption, macs) => encryption
+                .iter()
+                .copied()
+                .map(cbc)
+                .chain(macs.iter().copied().map(integrity))
+                .collect(),
+        };
+        transforms.extend(ours.prf.iter().copied().map(prf));
+        transforms.extend(ours.groups.iter().copied().map(group));
+        Proposal {
+            number,
+            protocol: ProtocolId::IKE,
+            spi: Vec::new(),
+            transforms,
+        }
+    });
+    SaPayload {
+        proposals: proposals.collect(),
+    }
+}
+
+/// The answer to an offer: the proposal that was chosen, under its number, with one transform of
+/// each type (RFC 7296 §2.7).
+pub(crate) fn answer_ike(chosen: Chosen<IkeSuite>) -> SaPayload {
+    let mut transforms = protection(chosen.suite.protection);
+    transforms.push(prf(chosen.suite.prf));
+    transforms.push(group(chosen.suite.group));
+    SaPayload::single(Proposal {
+        number: chosen.number,
+        protocol: ProtocolId::IKE,
+        spi: Vec::new(),
+        transforms,
+    })
+}
+
+/// The offer of a child SA: one proposal for each suite.
+pub(crate) fn offer_esp(suites: &[EspSuite], spi: u32) -> SaPayload {
+    let proposals = (1..=u8::MAX).zip(suites).map(|(number, &suite)| Proposal {
+        number,
+        protocol: ProtocolId::ESP,
+        spi: spi.to_be_bytes().to_vec(),
+        transforms: esp_transforms(suite),
+    });
+    SaPayload {
+        proposals: proposals.collect(),
+    }
+}
+
+/// The answer to a child SA's offer.
+pub(crate) fn answer_esp(chosen: Chosen<EspSuite>, spi: u32) -> SaPayload {
+    SaPayload::single(Proposal {
+        number: chosen.number,
+        protocol: ProtocolId::ESP,
+        spi: spi.to_be_bytes().to_vec(),
+        transforms: esp_transforms(chosen.suite),
+    })
+}
+
+fn esp_transforms(suite: EspSuite) -> Vec<Transform> {
+    let mut transforms = protection(suite.protection);
+    transforms.push(esn(suite.esn));
+    transforms
+}
+
+fn lists(theirs: &Proposal, wanted: &Transform) -> bool {
+    theirs.transforms_of(wanted.kind).any(|transform| transform == wanted)
+}
+
+/// Whether the proposal can be met by this protection: the cipher is listed, and the integrity
+/// algorithm is, or with a combined mode none but NONE is (RFC 7296 §3.3.3, RFC 5282 §8).
+fn lists_protection(theirs: &Proposal, wanted: Protection) -> bool {
+    match wanted {
+        Protection::Aead(algorithm) => {
+            lists(theirs, &aead(algorithm))
+                && theirs.transforms_of(TransformType::INTEG).all(|one| one.id == IntegrityId::NONE.0)
+        }
+        Protection::EncryptThenMac(cipher, mac) => {
+            lists(theirs, &cbc(cipher)) && lists(theirs, &integrity(mac))
+        }
+    }
+}
+
+/// Whether every transform type of the proposal is among `known`: a type that is not understood
+/// makes the whole proposal unacceptable (RFC 7296 §3.3.6).
+fn only(theirs: &Proposal, known: &[TransformType]) -> bool {
+    theirs
+        .transforms
+        .iter()
+        .all(|transform| known.contains(&transform.kind))
+}
+
+const IKE_TYPES: [TransformType; 4] = [
+    TransformType::ENCR,
+    TransformType::INTEG,
+    TransformType::PRF,
+    TransformType::KE,
+];
+
+const ESP_TYPES: [TransformType; 4] = [
+    TransformType::ENCR,
+    TransformType::INTEG,
+    TransformType::KE,
+    TransformType::ESN,
+];
+
+/// Chooses from the initiator's offer in our order of preference.
+///
+/// A group that the KE payload (`sent`) already serves is taken before another that would cost a
+/// round trip, if our proposal lists both.
+///
+/// # Errors
+///
+/// [`PeerIncompatible::NoProposalChosen`], or [`PeerIncompatible::InvalidKeyExchange`] with the
+/// group that we want where everything else fits.
+pub(crate) fn choose_ike(
+    ours: &[IkeProposal],
+    theirs: &SaPayload,
+    sent: u16,
+) -> Result<Chosen<IkeSuite>, PeerIncompatible> {
+    for mine in ours {
+        for offer in &theirs.proposals {
+            // RFC 7296 §3.3.1: in IKE_SA_INIT a proposal is for IKE and carries no SPI.
+            if offer.protocol != ProtocolId::IKE
+                || !offer.spi.is_empty()
+                || !only(offer, &IKE_TYPES)
+            {
+                continue;
+            }
+            let Some(protection) = ciphers(&mine.ciphers)
+                .into_iter()
+                .find(|&wanted| lists_protection(offer, wanted))
+            else {
+                continue;
+            };
+            let Some(prf) = mine.prf.iter().copied().find(|&one| lists(offer, &prf(one))) else {
+                continue;
+            };
+            let fitting = || {
+                mine.groups
+                    .iter()
+                    .copied()
+                    .filter(|&one| lists(offer, &group(one)))
+            };
+            let Some(first) = fitting().next() else {
+                continue;
+            };
+            let Some(group) = fitting().find(|one| one.number() == sent) else {
+                return Err(PeerIncompatible::InvalidKeyExchange(first));
+            };
+            return Ok(Chosen {
+                number: offer.number,
+                suite: IkeSuite {
+                    protection,
+                    prf,
+                    group,
+                },
+            });
+        }
+    }
+    Err(PeerIncompatible::NoProposalChosen)
+}
+
+/// Chooses an ESP suite from the initiator's offer, and reads the SPI under which the peer receives.
+///
+/// # Errors
+///
+/// [`PeerIncompatible::NoProposalChosen`].
+pub(crate) fn choose_esp(
+    ours: &[EspSuite],
+    theirs: &SaPayload,
+) -> Result<(Chosen<EspSuite>, u32), PeerIncompatible> {
+    for &suite in ours {
+        for offer in &theirs.proposals {
+            if offer.protocol != ProtocolId::ESP
+                || !only(offer, &ESP_TYPES)
+                || !lists_protection(offer, suite.protection)
+                || !lists_esn(offer, suite.esn)
+            {
+                continue;
+            }
+            let Some(spi) = esp_spi(offer) else {
+                continue;
+            };
+            let chosen = Chosen {
+                number: offer.number,
+                suite,
+            };
+            return Ok((chosen, spi));
+        }
+    }
+    Err(PeerIncompatible::NoProposalChosen)
+}
+
+/// A proposal that says nothing of extended sequence numbers means none.
+fn lists_esn(offer: &Proposal, wanted: bool) -> bool {
+    let mut named = offer.transforms_of(TransformType::ESN).peekable();
+    if named.peek().is_none() {
+        return !wanted;
+    }
+    lists(offer, &esn(wanted))
+}
+
+/// RFC 4303 §2.1: SPIs up to 255 are reserved.
+fn esp_spi(offer: &Proposal) -> Option<u32> {
+    let octets: [u8; 4] = offer.spi.as_slice().try_into().ok()?;
+    Some(u32::from_be_bytes(octets)).filter(|&spi| spi > 255)
+}
+
+/// The suite of an answer, if it is one that `offered` contains.
+///
+/// # Errors
+///
+/// [`PeerMisbehaved::SelectedUnoffered`].
+pub(crate) fn accept_ike(
+    offered: &[IkeProposal],
+    answer: &SaPayload,
+) -> Result<IkeSuite, PeerMisbehaved> {
+    let [chosen] = answer.proposals.as_slice() else {
+        return Err(PeerMisbehaved::SelectedUnoffered);
+    };
+    single_transforms(chosen)?;
+    let number = chosen
+        .transforms_of(TransformType::KE)
+        .next()
+        .ok_or(PeerMisbehaved::SelectedUnoffered)?
+        .id;
+    let index = usize::from(chosen.number).checked_sub(1);
+    let mine = index
+        .and_then(|index| offered.get(index))
+        .ok_or(PeerMisbehaved::SelectedUnoffered)?;
+    choose_ike(core::slice::from_ref(mine), answer, number)
+        .map(|chosen| chosen.suite)
+        .map_err(|_| PeerMisbehaved::SelectedUnoffered)
+}
+
+/// The suite of an answer to a child SA's offer, and the SPI under which the peer receives.
+///
+/// # Errors
+///
+/// [`PeerMisbehaved::SelectedUnoffered`].
+pub(crate) fn accept_esp(
+    offered: &[EspSuite],
+    answer: &SaPayload,
+) -> Result<(EspSuite, u32), PeerMisbehaved> {
+    let [chosen] = answer.proposals.as_slice() else {
+        return Err(PeerMisbehaved::SelectedUnoffered);
+    };
+    single_transforms(chosen)?;
+    choose_esp(offered, answer)
+        .map(|(chosen, spi)| (chosen.suite, spi))
+        .map_err(|_| PeerMisbehaved::SelectedUnoffered)
+}
+
+/// RFC 7296 §2.7: an answer names exactly one transform of each type.
+fn single_transforms(chosen: &Proposal) -> Result<(), PeerMisbehaved> {
+    let once = chosen
+        .transforms
+        .iter()
+        .all(|one| chosen.transforms_of(one.kind).count() == 1);
+    if once {
+        Ok(())
+    } else {
+        Err(PeerMisbehaved::SelectedUnoffered)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cbc_sha256(groups: &[Group]) -> IkeProposal {
+        IkeProposal {
+            ciphers: Ciphers::EncryptThenMac(
+                [CbcAlgorithm::AesCbc256, CbcAlgorithm::AesCbc128].to_vec(),
+                [Integrity::HmacSha2_256_128].to_vec(),
+            ),
+            prf: [PrfAlgorithm::HmacSha2_256].to_vec(),
+            groups: groups.to_vec(),
+        }
+    }
+
+    fn gcm(groups: &[Group]) -> IkeProposal {
+        IkeProposal {
+            ciphers: Ciphers::Aead([AeadAlgorithm::AesGcm16_256].to_vec()),
+            prf: [PrfAlgorithm::HmacSha2_384].to_vec(),
+            groups: groups.to_vec(),
+        }
+    }
+
+    #[test]
+    fn chooses_in_our_order_and_answers_under_the_number_of_the_peer() {
+        let offer = offer_ike(&[cbc_sha256(&[Group::Modp2048]), gcm(&[Group::Modp2048])]);
+        let ours = [gcm(&[Group::Modp2048]), cbc_sha256(&[Group::Modp2048])];
+        let chosen = choose_ike(&ours, &offer, 14).unwrap();
+        assert_eq!(chosen.number, 2);
+        assert_eq!(chosen.suite.protection, Protection::Aead(AeadAlgorithm::AesGcm16_256));
+        let answer = answer_ike(chosen);
+        let offered = [cbc_sha256(&[Group::Modp2048]), gcm(&[Group::Modp2048])];
+        assert_eq!(accept_ike(&offered, &answer), Ok(chosen.suite));
+    }
+
+    #[test]
+    fn takes_the_group_that_was_sent_before_one_that_costs_a_round_trip() {
+        let offer = offer_ike(&[gcm(&[Group::EcpP256, Group::Modp2048])]);
+        let ours = [gcm(&[Group::Modp2048, Group::EcpP256])];
+        assert_eq!(choose_ike(&ours, &offer, 19).unwrap().suite.group, Group::EcpP256);
+    }
+
+    // RFC 7296 §1.2: the responder names the group that it wants.
+    #[test]
+    fn asks_for_its_group_when_the_sent_one_does_not_fit() {
+        let offer = offer_ike(&[gcm(&[Group::EcpP384, Group::Modp2048])]);
+        let ours = [gcm(&[Group::Modp2048])];
+        assert_eq!(
+            choose_ike(&ours, &offer, 20),
+            Err(PeerIncompatible::InvalidKeyExchange(Group::Modp2048))
+        );
+    }
+
+    #[test]
+    fn refuses_a_proposal_with_a_type_that_it_does_not_know() {
+        let mut offer = offer_ike(&[gcm(&[Group::Modp2048])]);
+        offer.proposals[0]
+            .transforms
+            .push(Transform::new(TransformType(6), 36));
+        assert_eq!(
+            choose_ike(&[gcm(&[Group::Modp2048])], &offer, 14),
+            Err(PeerIncompatible::NoProposalChosen)
+        );
+    }
+
+    #[test]
+    fn refuses_an_aead_proposal_that_lists_an_integrity_algorithm() {
+        let mut offer = offer_ike(&[gcm(&[Group::Modp2048])]);
+        offer.proposals[0].transforms.push(integrity(Integrity::HmacSha1_96));
+        assert_eq!(
+            choose_ike(&[gcm(&[Group::Modp2048])], &offer, 14),
+            Err(PeerIncompatible::NoProposalChosen)
+        );
+    }
+
+    #[test]
+    fn refuses_an_answer_that_was_not_offered() {
+        let offered = [gcm(&[Group::Modp2048])];
+        let other = Chosen {
+            number: 1,
+            suite: IkeSuite {
+                protection: Protection::Aead(AeadAlgorithm::AesGcm16_128),
+                prf: PrfAlgorithm::HmacSha2_384,
+                group: Group::Modp2048,
+            },
+        };
+        assert_eq!(
+            accept_ike(&offered, &answer_ike(other)),
+            Err(PeerMisbehaved::SelectedUnoffered)
+        );
+        let twice = offer_ike(&[gcm(&[Group::Modp2048, Group::EcpP256])]);
+        assert_eq!(accept_ike(&offered, &twice), Err(PeerMisbehaved::SelectedUnoffered));
+    }
+
+    const GCM: EspSuite = EspSuite {
+        protection: Protection::Aead(AeadAlgorithm::AesGcm16_256),
+        esn: false,
+    };
+
+    #[test]
+    fn chooses_esp_and_reads_the_spi() {
+        let offer = offer_esp(&[GCM], 0x1234_5678);
+        let (chosen, spi) = choose_esp(&[GCM], &offer).unwrap();
+        assert_eq!((chosen.suite, spi), (GCM, 0x1234_5678));
+        let answer = answer_esp(chosen, 0x9abc_def0);
+        assert_eq!(accept_esp(&[GCM], &answer), Ok((GCM, 0x9abc_def0)));
+    }
+
+    // RFC 4303 §2.1: SPIs 0 to 255 are reserved.
+    #[test]
+    fn refuses_a_reserved_or_misshapen_spi() {
+        assert!(choose_esp(&[GCM], &offer_esp(&[GCM], 255)).is_err());
+        let mut offer = offer_esp(&[GCM], 0x1234_5678);
+        offer.proposals[0].spi.pop();
+        assert!(choose_esp(&[GCM], &offer).is_err());
+    }
+
+    #[test]
+    fn takes_silence_about_esn_for_none() {
+        let mut offer = offer_esp(&[GCM], 0x1234_5678);
+        offer.proposals[0].transforms.retain(|one| one.kind != TransformType::ESN);
+        assert!(choose_esp(&[GCM], &offer).is_ok());
+        assert!(choose_esp(&[EspSuite { esn: true, ..GCM }], &offer).is_err());
+    }
+}

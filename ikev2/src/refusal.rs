@@ -1,0 +1,148 @@
+//! Why a peer is refused, sorted by who is to blame, and what the wire says of it.
+
+use alloc::{sync::Arc, vec::Vec};
+
+use thiserror::Error;
+
+use crate::{
+    crypto::suite::Group,
+    error::InvalidMessage,
+    wire::{
+        payload::Notify,
+        registry::{NotifyType, PayloadType},
+    },
+};
+
+/// Why a peer, a request or a child SA was refused.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// The octets are not what IKEv2 allows.
+    #[error("invalid message: {0}")]
+    InvalidMessage(#[from] InvalidMessage),
+    /// The octets are well formed and break the protocol.
+    #[error("peer misbehaved: {0}")]
+    Misbehaved(#[from] PeerMisbehaved),
+    /// Nothing wrong, but nothing in common either.
+    #[error("nothing in common: {0}")]
+    Incompatible(#[from] PeerIncompatible),
+    /// The outside said no.
+    #[error("{0}")]
+    Denied(Arc<str>),
+    /// The peer refused us with this error notify.
+    #[error("the peer answered {0}")]
+    ByPeer(NotifyType),
+    /// Something of our own failed.
+    #[error("local failure: {0}")]
+    Local(&'static str),
+}
+
+/// One sentence of the protocol that the peer broke, each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum PeerMisbehaved {
+    /// A payload that the message cannot do without is missing.
+    #[error("payload {0} is missing")]
+    MissingPayload(PayloadType),
+    /// A payload that may stand once stands more often.
+    #[error("payload {0} is repeated")]
+    RepeatedPayload(PayloadType),
+    /// The AUTH payload does not verify.
+    #[error("AUTH does not verify")]
+    AuthenticationFailed,
+    /// The AUTH payload uses a method that was not agreed.
+    #[error("AUTH uses a method that was not agreed")]
+    UnexpectedAuthMethod,
+    /// Something other than EAP where EAP is due, or EAP where it is not.
+    #[error("EAP is out of place")]
+    UnexpectedEap,
+    /// The exchange has no place in this state.
+    #[error("the exchange is out of place")]
+    UnexpectedExchange,
+    /// The answer chooses what was not offered.
+    #[error("the answer chooses what was not offered")]
+    SelectedUnoffered,
+    /// The key exchange value has the wrong length or is not a member of its group.
+    #[error("the key exchange value is not valid for its group")]
+    BadKeyExchange,
+    /// COOKIE or INVALID_KE_PAYLOAD came again and again.
+    #[error("the peer keeps asking for another IKE_SA_INIT")]
+    EndlessInit,
+    /// The responder is authenticated by EAP alone, which nobody configured.
+    #[error("the responder did not prove itself before EAP")]
+    ResponderUnproven,
+    /// A traffic selector of the answer lies outside of what was proposed.
+    #[error("a traffic selector lies outside of what was proposed")]
+    SelectorTooWide,
+}
+
+/// Where nothing is in common.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum PeerIncompatible {
+    /// No proposal of the peer fits one of ours.
+    #[error("no proposal fits")]
+    NoProposalChosen,
+    /// The proposal fits, but its key exchange value is of another group than this one of ours.
+    #[error("the key exchange must be of group {0:?}")]
+    InvalidKeyExchange(Group),
+    /// No traffic selector is left after narrowing.
+    #[error("no traffic selector is left after narrowing")]
+    TsUnacceptable,
+    /// The peer does no NAT detection and this dataplane receives only ESP in UDP.
+    #[error("the peer does no NAT detection, and ESP is only received in UDP here")]
+    NoNatDetection,
+    /// The peer wants EAP, and no method that it speaks is configured.
+    #[error("the peer wants EAP, and no method that it speaks is configured")]
+    NoEapMethod,
+    /// The peer proves itself by a certificate, which is not configured.
+    #[error("the peer proves itself by a signature, which is not configured")]
+    SignatureNotConfigured,
+    /// No address is left for the peer, or none may be given to it.
+    #[error("no address is left for the peer")]
+    NoAddress,
+    /// No signature scheme is in common.
+    #[error("no signature scheme is in common")]
+    NoSignatureScheme,
+}
+
+impl Refusal {
+    /// The notify that tells the peer, or `None` where nothing is to be said.
+    pub fn notify(&self) -> Option<Notify> {
+        let kind = match self {
+            Self::InvalidMessage(error) => {
+                // RFC 7296 §2.5: the notify's data is the one octet of the payload type.
+                let data = match error {
+                    InvalidMessage::UnsupportedCriticalPayload(kind) => [kind.0].to_vec(),
+                    _ => Vec::new(),
+                };
+                return Some(Notify::new(error.notify(), data));
+            }
+            Self::Misbehaved(error) => match error {
+                PeerMisbehaved::AuthenticationFailed
+                | PeerMisbehaved::UnexpectedAuthMethod
+                | PeerMisbehaved::ResponderUnproven => NotifyType::AUTHENTICATION_FAILED,
+                _ => NotifyType::INVALID_SYNTAX,
+            },
+            Self::Incompatible(error) => match error {
+                PeerIncompatible::NoProposalChosen | PeerIncompatible::NoNatDetection => {
+                    NotifyType::NO_PROPOSAL_CHOSEN
+                }
+                // RFC 7296 §1.3, §3.10.1: the data is the number of the group that is accepted.
+                PeerIncompatible::InvalidKeyExchange(group) => {
+                    let number = group.number().to_be_bytes().to_vec();
+                    return Some(Notify::new(NotifyType::INVALID_KE_PAYLOAD, number));
+                }
+                PeerIncompatible::TsUnacceptable => NotifyType::TS_UNACCEPTABLE,
+                PeerIncompatible::NoAddress => NotifyType::INTERNAL_ADDRESS_FAILURE,
+                PeerIncompatible::NoEapMethod
+                | PeerIncompatible::SignatureNotConfigured
+                | PeerIncompatible::NoSignatureScheme => NotifyType::AUTHENTICATION_FAILED,
+            },
+            Self::Denied(_) | Self::Local(_) => NotifyType::AUTHENTICATION_FAILED,
+            Self::ByPeer(_) => return None,
+        };
+        Some(Notify::new(kind, Vec::new()))
+    }
+}
+

@@ -1,0 +1,154 @@
+//! The child SA that comes up with IKE_AUTH (RFC 7296 §1.2, §2.9, §2.19).
+
+use alloc::{boxed::Box, vec::Vec};
+
+use crate::{
+    config::PeerConfig,
+    crypto::{keys::DerivationKey, suite::EspSuite},
+    event::{ChildSa, Lease},
+    negotiate::{
+        proposal::{self, Chosen},
+        selector,
+    },
+    proof::PeerAuthenticated,
+    refusal::{PeerIncompatible, PeerMisbehaved, Refusal},
+    sa::link::Link,
+    wire::{
+        payload::{
+            ConfigAttribute, Configuration, Notify, Payload, SaPayload, TrafficSelector, TrafficSelectors,
+        },
+        registry::{ConfigType, NotifyType, PayloadType},
+    },
+};
+
+/// What the initiator's first IKE_AUTH request asks for beside authentication.
+pub(crate) struct ChildRequest {
+    pub(crate) offer: SaPayload,
+    pub(crate) initiator: Vec<TrafficSelector>,
+    pub(crate) responder: Vec<TrafficSelector>,
+    pub(crate) configuration: Vec<ConfigAttribute>,
+}
+
+/// The SPIs and selectors of an installed child SA.
+#[derive(Clone)]
+pub(crate) struct Child {
+    pub(crate) suite: EspSuite,
+    pub(crate) inbound_spi: u32,
+    pub(crate) outbound_spi: u32,
+    pub(crate) local: Vec<TrafficSelector>,
+    pub(crate) remote: Vec<TrafficSelector>,
+}
+
+impl Child {
+    pub(crate) fn of(sa: &ChildSa) -> Self {
+        Self {
+            suite: sa.suite,
+            inbound_spi: sa.inbound_spi,
+            outbound_spi: sa.outbound_spi,
+            local: sa.local.clone(),
+            remote: sa.remote.clone(),
+        }
+    }
+}
+
+impl ChildRequest {
+    /// Takes the payloads of a child SA out of an IKE_AUTH request.
+    ///
+    /// # Errors
+    ///
+    /// [`PeerMisbehaved::MissingPayload`] where SA, TSi or TSr is missing: initiation without a
+    /// child SA is not offered.
+    pub(crate) fn read(payloads: &mut Vec<Payload>) -> Result<Self, PeerMisbehaved> {
+        let mut offer = None;
+        let mut initiator = None;
+        let mut responder = None;
+        let mut configuration = Vec::new();
+        for payload in payloads.drain(..) {
+            match payload {
+                Payload::Sa(sa) => offer = Some(sa),
+                Payload::TsI(selectors) => initiator = Some(selectors.selectors),
+                Payload::TsR(selectors) => responder = Some(selectors.selectors),
+                Payload::Cp(cp) if cp.kind == ConfigType::CFG_REQUEST => {
+                    configuration = cp.attributes;
+                }
+                _ => {}
+            }
+        }
+        Ok(Self {
+            offer: offer.ok_or(PeerMisbehaved::MissingPayload(PayloadType::SA))?,
+            initiator: initiator.ok_or(PeerMisbehaved::MissingPayload(PayloadType::TS_I))?,
+            responder: responder.ok_or(PeerMisbehaved::MissingPayload(PayloadType::TS_R))?,
+            configuration,
+        })
+    }
+}
+
+/// Why there is no child SA although both sides are authenticated: the notify that says so.
+pub(crate) fn refused(refusal: &Refusal) -> Payload {
+    let said = match refusal {
+        Refusal::Incompatible(_) => refusal.notify(),
+        // Whatever failed here is not the peer's to know.
+        _ => None,
+    };
+    Payload::Notify(said.unwrap_or_else(|| Notify::plain(NotifyType::NO_PROPOSAL_CHOSEN)))
+}
+
+/// A child SA that the responder agrees to, and the payloads that say so.
+pub(crate) struct Plan {
+    pub(crate) sa: Box<ChildSa>,
+    pub(crate) payloads: Vec<Payload>,
+}
+
+/// Chooses suite and selectors for an authenticated peer and derives the keys.
+///
+/// # Errors
+///
+/// [`PeerIncompatible`] where nothing is in common: the IKE SA lives without the child SA.
+#[expect(clippy::too_many_arguments, reason = "each is one input of the decision")]
+pub(crate) fn plan(
+    link: &Link,
+    config: &PeerConfig,
+    request: &ChildRequest,
+    lease: Lease,
+    derivation: &DerivationKey,
+    ni: &[u8],
+    nr: &[u8],
+    _proof: PeerAuthenticated,
+) -> Result<Plan, PeerIncompatible> {
+    let (chosen, outbound_spi): (Chosen<EspSuite>, u32) =
+        proposal::choose_esp(&config.esp, &request.offer)?;
+    let remote = selector::narrow(&request.initiator, &lease.remote)?;
+    let local = selector::narrow(&request.responder, &lease.local)?;
+    let mut payloads = Vec::new();
+    if !lease.reply.is_empty() {
+        payloads.push(Payload::Cp(Configuration {
+            kind: ConfigType::CFG_REPLY,
+            attributes: lease.reply,
+        }));
+    }
+    payloads.push(Payload::Sa(proposal::answer_esp(chosen, lease.spi)));
+    payloads.push(Payload::TsI(selectors(&remote)));
+    payloads.push(Payload::TsR(selectors(&local)));
+    let sa = Box::new(ChildSa {
+        suite: chosen.suite,
+        keys: derivation
+            .child_keys(chosen.suite, None, ni, nr)
+            .into_role(link.role),
+        inbound_spi: lease.spi,
+        outbound_spi,
+        local,
+        remote,
+        path: link.path,
+        udp_encapsulation: link.nat.udp_encapsulation(),
+        configuration: Vec::new(),
+    });
+    Ok(Plan { sa, payloads })
+}
+
+/// A TS payload's content.
+pub(crate) fn selectors(list: &[TrafficSelector]) -> TrafficSelectors {
+    TrafficSelectors {
+        selectors: list.to_vec(),
+        skipped: 0,
+    }
+}

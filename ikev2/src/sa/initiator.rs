@@ -1,0 +1,556 @@
+//! IKE_AUTH as the initiator (RFC 7296 §1.2, §2.15, §2.16).
+
+use alloc::{boxed::Box, sync::Arc, vec::Vec};
+
+use crate::{
+    authn,
+    config::{ConnectConfig, InitiatorAuthentication},
+    crypto::Role,
+    event::{
+        Answer, Ask, AskId, Authenticated, ChildSa, CloseReason, EapContext, EapInput, EapOutput,
+        Event, Trace,
+    },
+    negotiate::{proposal, selector},
+    proof::{EapConcluded, PeerAuthenticated},
+    refusal::{PeerMisbehaved, Refusal},
+    sa::{
+        Cx,
+        child::{Child, selectors},
+        established::{Established, close_with},
+        init::{Handshake, auth_form, certificate_request},
+        link::{Link, Opened},
+        signature::{self, AuthForm},
+        state::{Outcome, State, WRONG_ANSWER, expect_auth, log_child},
+    },
+    secret::SecretBytes,
+    wire::{
+        payload::{
+            AuthPayload, Certificate, Configuration, ConfigAttribute, Delete, EapPayload,
+            Identification, Notify, Payload,
+        },
+        registry::{
+            AuthMethod, CertEncoding, ConfigType, ExchangeType, NotifyType, PayloadType,
+        },
+    },
+};
+
+/// The initiator's way through IKE_AUTH. `Await…` waits for the outside, `Expect…` for the peer.
+pub(crate) enum Initiator {
+    /// Asked for our signature.
+    AwaitSign(AwaitSign),
+    /// The first IKE_AUTH request is out.
+    ExpectResponder(Trying),
+    /// Asked whether the responder's chain is good.
+    AwaitChain(AwaitChain),
+    /// Asked for our EAP response.
+    AwaitEap(AwaitEap),
+    /// Our EAP response is out.
+    ExpectEap(Proven),
+    /// EAP is content and our AUTH is out; the responder's second AUTH is due.
+    ExpectFinal(ExpectFinal),
+    /// Asked to install the child SA.
+    AwaitInstall(AwaitInstall),
+}
+
+/// What every state of a trying initiator knows.
+pub(crate) struct Trying {
+    handshake: Handshake,
+    config: Box<ConnectConfig>,
+}
+
+pub(crate) struct AwaitSign {
+    ask: AskId,
+    trying: Trying,
+    form: AuthForm,
+    chain: Vec<Arc<[u8]>>,
+}
+
+pub(crate) struct AwaitChain {
+    ask: AskId,
+    trying: Trying,
+    responder: Identification,
+    auth: AuthPayload,
+    rest: Rest,
+}
+
+/// What the first response carries beside the responder's proof.
+enum Rest {
+    /// EAP goes on.
+    Eap(Vec<u8>),
+    /// Our certificate sufficed: the child SA.
+    Child(Vec<Payload>),
+}
+
+/// The responder has proven itself by its certificate.
+pub(crate) struct Proven {
+    trying: Trying,
+    responder: Identification,
+    proof: PeerAuthenticated,
+}
+
+pub(crate) struct AwaitEap {
+    ask: AskId,
+    proven: Proven,
+}
+
+pub(crate) struct ExpectFinal {
+    proven: Proven,
+    msk: Option<SecretBytes>,
+    _eap: EapConcluded,
+}
+
+pub(crate) struct AwaitInstall {
+    ask: AskId,
+    established: Box<Established>,
+}
+
+fn go(state: Initiator) -> Result<Outcome, Refusal> {
+    Ok(Outcome::Go(State::Initiator(Box::new(state))))
+}
+
+/// IKE_SA_INIT is done: builds the first IKE_AUTH request, signed where a certificate is used.
+pub(crate) fn start(
+    link: &mut Link,
+    cx: &mut Cx<'_>,
+    handshake: Handshake,
+    config: Box<ConnectConfig>,
+) -> Result<Outcome, Refusal> {
+    let trying = Trying { handshake, config };
+    match trying.config.authentication.clone() {
+        InitiatorAuthentication::AnyConnectEap => trying.send_first(link, cx, Vec::new()),
+        InitiatorAuthentication::Certificate(chain) => {
+            let form = auth_form(link)?;
+            let octets = trying.local_octets(link);
+            let scheme = form.scheme();
+            let ask = cx.ask(link.id, Ask::Sign { scheme, octets });
+            go(Initiator::AwaitSign(AwaitSign { ask, trying, form, chain }))
+        }
+    }
+}
+
+impl Initiator {
+    pub(crate) const fn name(&self) -> &'static str {
+        match self {
+            Self::AwaitSign(_) => "I_BLD_AUTH",
+            Self::ExpectResponder(_) => "I_WAIT_AUTH",
+            Self::AwaitChain(_) => "I_VERIFY_AUTH",
+            Self::AwaitEap(_) => "I_PROC_EAP_REQ",
+            Self::ExpectEap(_) => "I_WAIT_EAP_REQ",
+            Self::ExpectFinal(_) => "I_WAIT_EAP_AUTH_VERIFY",
+            Self::AwaitInstall(_) => "I_INSTALL_CHILD",
+        }
+    }
+
+    pub(crate) fn response(
+        self: Box<Self>,
+        link: &mut Link,
+        cx: &mut Cx<'_>,
+        opened: Opened,
+    ) -> Result<Outcome, Refusal> {
+        let payloads = expect_auth(opened)?;
+        // RFC 7296 §2.21.2: an error notify in an authentic answer ends the attempt, unless it is
+        // only the child SA that was refused; that is judged with the child.
+        let error = payloads.iter().find_map(|payload| match payload {
+            Payload::Notify(said) if said.kind.is_error() => Some(said.kind),
+            _ => None,
+        });
+        let has_auth = payloads.iter().any(|one| matches!(one, Payload::Auth(_)));
+        if let Some(kind) = error
+            && !has_auth
+        {
+            return Err(Refusal::ByPeer(kind));
+        }
+        match *self {
+            Self::ExpectResponder(trying) => trying.responder(link, cx, payloads),
+            Self::ExpectEap(proven) => proven.eap_request(link, cx, payloads),
+            Self::ExpectFinal(state) => state.response(link, cx, payloads),
+            _ => Err(PeerMisbehaved::UnexpectedExchange.into()),
+        }
+    }
+
+    pub(crate) fn answer(
+        self: Box<Self>,
+        link: &mut Link,
+        cx: &mut Cx<'_>,
+        ask: AskId,
+        answer: Answer,
+    ) -> Result<Outcome, Refusal> {
+        let waiting = match &*self {
+            Self::AwaitSign(state) => Some(state.ask),
+            Self::AwaitChain(state) => Some(state.ask),
+            Self::AwaitEap(state) => Some(state.ask),
+            Self::AwaitInstall(state) => Some(state.ask),
+            Self::ExpectResponder(_) | Self::ExpectEap(_) | Self::ExpectFinal(_) => None,
+        };
+        if waiting != Some(ask) {
+            return Ok(Outcome::Go(State::Initiator(self)));
+        }
+        match *self {
+            Self::AwaitSign(state) => state.answer(link, cx, answer),
+            Self::AwaitChain(state) => state.answer(link, cx, answer),
+            Self::AwaitEap(state) => state.answer(link, cx, answer),
+            Self::AwaitInstall(state) => state.answer(link, cx, answer),
+            state => go(state),
+        }
+    }
+}
+
+// --- First request ---
+
+impl Trying {
+    fn local_octets(&self, link: &Link) -> Vec<u8> {
+        let body = self.config.identity.body();
+        self.handshake
+            .local_octets(Role::Initiator, link.suite.prf, &body)
+    }
+
+    /// IDi, our proof if it is a certificate, and what we want. Without AUTH the responder knows that
+    /// EAP is wanted (RFC 7296 §2.16).
+    fn send_first(
+        self,
+        link: &mut Link,
+        cx: &mut Cx<'_>,
+        proof: Vec<Payload>,
+    ) -> Result<Outcome, Refusal> {
+        let config = &self.config;
+        let mut payloads = [Payload::IdI(config.identity.clone())].to_vec();
+        payloads.extend(proof);
+        payloads.push(Payload::Notify(Notify::plain(NotifyType::INITIAL_CONTACT)));
+        payloads.extend(certificate_request(&config.authorities));
+        payloads.extend(config.wanted.clone().map(Payload::IdR));
+        if !config.request.is_empty() {
+            payloads.push(Payload::Cp(Configuration {
+                kind: ConfigType::CFG_REQUEST,
+                attributes: config.request.clone(),
+            }));
+        }
+        payloads.push(Payload::Sa(proposal::offer_esp(&config.esp, config.spi)));
+        payloads.push(Payload::TsI(selectors(&config.local)));
+        payloads.push(Payload::TsR(selectors(&config.remote)));
+        link.request(cx, ExchangeType::IKE_AUTH, payloads)?;
+        go(Initiator::ExpectResponder(self))
+    }
+}
+
+impl AwaitSign {
+    fn answer(self, link: &mut Link, cx: &mut Cx<'_>, answer: Answer) -> Result<Outcome, Refusal> {
+        let signature = match answer {
+            Answer::Signature(signature) => signature,
+            Answer::Refused(why) => return Err(Refusal::Denied(why)),
+            _ => return Err(WRONG_ANSWER),
+        };
+        let certificates = self.chain.iter().map(|der| {
+            Payload::Cert(Certificate::x509(der.to_vec()))
+        });
+        let auth = Payload::Auth(self.form.payload(signature));
+        let proof = certificates.chain([auth]).collect();
+        self.trying.send_first(link, cx, proof)
+    }
+}
+
+// --- The responder's proof ---
+
+impl Trying {
+    fn responder(
+        self,
+        link: &mut Link,
+        cx: &mut Cx<'_>,
+        payloads: Vec<Payload>,
+    ) -> Result<Outcome, Refusal> {
+        let mut responder = None;
+        let mut auth = None;
+        let mut eap = None;
+        let mut certificates = Vec::new();
+        let mut child = Vec::new();
+        for payload in payloads {
+            match payload {
+                Payload::IdR(id) => responder = Some(id),
+                Payload::Auth(one) => auth = Some(one),
+                Payload::Eap(packet) => eap = Some(packet.into_packet()),
+                Payload::Cert(one) if one.encoding == CertEncoding::X509_SIGNATURE => {
+                    certificates.push(one.data);
+                }
+                other => child.push(other),
+            }
+        }
+        let missing = PeerMisbehaved::MissingPayload;
+        let responder = responder.ok_or(missing(PayloadType::ID_R))?;
+        // EAP-only authentication (RFC 5998) was not asked for: the responder proves itself first.
+        let auth = auth.ok_or(PeerMisbehaved::ResponderUnproven)?;
+        if certificates.is_empty() {
+            return Err(missing(PayloadType::CERT).into());
+        }
+        let wants_eap = matches!(
+            self.config.authentication,
+            InitiatorAuthentication::AnyConnectEap
+        );
+        let rest = match (wants_eap, eap) {
+            (true, Some(packet)) => Rest::Eap(packet),
+            (false, None) => Rest::Child(child),
+            _ => return Err(PeerMisbehaved::UnexpectedEap.into()),
+        };
+        let ask = cx.ask(
+            link.id,
+            Ask::Chain {
+                certificates,
+                identity: responder.clone(),
+            },
+        );
+        go(Initiator::AwaitChain(AwaitChain {
+            ask,
+            trying: self,
+            responder,
+            auth,
+            rest,
+        }))
+    }
+}
+
+impl AwaitChain {
+    fn answer(self, link: &mut Link, cx: &mut Cx<'_>, answer: Answer) -> Result<Outcome, Refusal> {
+        let spki = match answer {
+            Answer::Chain { spki } => spki,
+            Answer::Refused(why) => return fail(link, cx, Refusal::Denied(why)),
+            _ => return Err(WRONG_ANSWER),
+        };
+        let prf = link.suite.prf;
+        let octets =
+            self.trying
+                .handshake
+                .remote_octets(Role::Initiator, prf, &self.responder.body());
+        let proof = match signature::verify(cx.provider, &self.auth, &spki, prf, &octets) {
+            Ok(proof) => proof,
+            Err(error) => return fail(link, cx, error.into()),
+        };
+        cx.trace(link.id, || Trace::PeerVerified);
+        let proven = Proven {
+            trying: self.trying,
+            responder: self.responder,
+            proof,
+        };
+        match self.rest {
+            Rest::Eap(packet) => {
+                let context = proven.eap_context(link);
+                proven.ask_eap(link, cx, EapInput::Begin(context, packet))
+            }
+            Rest::Child(payloads) => proven.child(link, cx, payloads),
+        }
+    }
+}
+
+/// Gives up and says so: the responder has our SA half made (RFC 7296 §2.21.2).
+fn fail(link: &mut Link, cx: &mut Cx<'_>, refusal: Refusal) -> Result<Outcome, Refusal> {
+    let failed = Notify::plain(NotifyType::AUTHENTICATION_FAILED);
+    close_with(link, cx, Payload::Notify(failed), CloseReason::Refused(refusal))
+}
+
+// --- EAP ---
+
+impl Proven {
+    /// The password goes only to a headend that has proven itself.
+    fn ask_eap(self, link: &Link, cx: &mut Cx<'_>, input: EapInput) -> Result<Outcome, Refusal> {
+        let ask = cx.ask(link.id, Ask::Eap(input));
+        go(Initiator::AwaitEap(AwaitEap { ask, proven: self }))
+    }
+
+    fn eap_request(
+        self,
+        link: &mut Link,
+        cx: &mut Cx<'_>,
+        payloads: Vec<Payload>,
+    ) -> Result<Outcome, Refusal> {
+        let packet = payloads
+            .into_iter()
+            .find_map(|payload| match payload {
+                Payload::Eap(packet) => Some(packet.into_packet()),
+                _ => None,
+            })
+            .ok_or(PeerMisbehaved::UnexpectedEap)?;
+        self.ask_eap(link, cx, EapInput::Packet(packet))
+    }
+
+    /// What our EAP method may bind itself to.
+    fn eap_context(&self, link: &Link) -> EapContext {
+        EapContext {
+            initiator_signed_octets: self.trying.local_octets(link),
+            prf: link.suite.prf,
+        }
+    }
+}
+
+impl AwaitEap {
+    fn answer(self, link: &mut Link, cx: &mut Cx<'_>, answer: Answer) -> Result<Outcome, Refusal> {
+        match answer {
+            Answer::Eap(EapOutput::Packet(packet)) => {
+                let payload = Payload::Eap(EapPayload(packet));
+                link.request(cx, ExchangeType::IKE_AUTH, [payload].to_vec())?;
+                go(Initiator::ExpectEap(self.proven))
+            }
+            Answer::Eap(EapOutput::Concluded { msk }) => {
+                self.proven.send_auth(link, cx, msk, EapConcluded::assertion())
+            }
+            Answer::Eap(EapOutput::Failure { why, .. }) | Answer::Refused(why) => {
+                fail(link, cx, Refusal::Denied(why))
+            }
+            Answer::Eap(EapOutput::Ignore) => fail(link, cx, PeerMisbehaved::UnexpectedEap.into()),
+            _ => Err(WRONG_ANSWER),
+        }
+    }
+}
+
+impl Proven {
+    /// RFC 7296 §2.16: AUTH under the method's key, or under SK_pi where it has none.
+    fn send_auth(
+        self,
+        link: &mut Link,
+        cx: &mut Cx<'_>,
+        msk: Option<SecretBytes>,
+        eap: EapConcluded,
+    ) -> Result<Outcome, Refusal> {
+        let handshake = &self.trying.handshake;
+        let key = msk.as_ref().unwrap_or(&handshake.local_proof);
+        let octets = self.trying.local_octets(link);
+        let mic = authn::shared_key_mic(link.suite.prf, key.as_bytes(), &octets);
+        let auth = Payload::Auth(AuthPayload {
+            method: AuthMethod::SHARED_KEY_MIC,
+            data: mic.as_bytes().to_vec(),
+        });
+        link.request(cx, ExchangeType::IKE_AUTH, [auth].to_vec())?;
+        go(Initiator::ExpectFinal(ExpectFinal {
+            proven: self,
+            msk,
+            _eap: eap,
+        }))
+    }
+}
+
+impl ExpectFinal {
+    fn response(
+        self,
+        link: &mut Link,
+        cx: &mut Cx<'_>,
+        mut payloads: Vec<Payload>,
+    ) -> Result<Outcome, Refusal> {
+        let at = payloads
+            .iter()
+            .position(|one| matches!(one, Payload::Auth(_)))
+            .ok_or(PeerMisbehaved::MissingPayload(PayloadType::AUTH))?;
+        let Payload::Auth(auth) = payloads.swap_remove(at) else {
+            return Err(PeerMisbehaved::MissingPayload(PayloadType::AUTH).into());
+        };
+        let handshake = &self.proven.trying.handshake;
+        let prf = link.suite.prf;
+        let octets =
+            handshake.remote_octets(Role::Initiator, prf, &self.proven.responder.body());
+        let key = self.msk.as_ref().unwrap_or(&handshake.remote_proof);
+        let holds = auth.method == AuthMethod::SHARED_KEY_MIC
+            && authn::shared_key_mic_holds(prf, key.as_bytes(), &octets, &auth.data);
+        if !holds {
+            return fail(link, cx, PeerMisbehaved::AuthenticationFailed.into());
+        }
+        cx.trace(link.id, || Trace::PeerVerified);
+        self.proven.child(link, cx, payloads)
+    }
+}
+
+// --- Child SA ---
+
+impl Proven {
+    fn child(self, link: &mut Link, cx: &mut Cx<'_>, payloads: Vec<Payload>) -> Result<Outcome, Refusal> {
+        let authenticated = Authenticated {
+            peer: self.responder.clone(),
+            eap_user: None,
+            initial_contact: false,
+        };
+        cx.event(link.id, Event::Authenticated(authenticated.clone()));
+        let answered = self.read_child(link, payloads, self.proof);
+        let mut established = Box::new(Established {
+            authenticated,
+            profile: None,
+            child: None,
+            _derivation: self.trying.handshake.derivation,
+            configuration: Vec::new(),
+        });
+        match answered {
+            Ok(sa) => {
+                established.child = Some(Child::of(&sa));
+                established.configuration.clone_from(&sa.configuration);
+                log_child(link, cx, &sa);
+                let ask = cx.ask(link.id, Ask::Install(sa));
+                go(Initiator::AwaitInstall(AwaitInstall { ask, established }))
+            }
+            Err(refusal) => {
+                // An IKE SA without its tunnel is of no use to a client.
+                cx.event(link.id, Event::ChildRefused(refusal.clone()));
+                delete(link, cx, refusal)
+            }
+        }
+    }
+
+    fn read_child(
+        &self,
+        link: &Link,
+        payloads: Vec<Payload>,
+        _proof: PeerAuthenticated,
+    ) -> Result<Box<ChildSa>, Refusal> {
+        let mut sa = None;
+        let mut local = None;
+        let mut remote = None;
+        let mut configuration: Vec<ConfigAttribute> = Vec::new();
+        let mut error = None;
+        for payload in payloads {
+            match payload {
+                Payload::Sa(one) => sa = Some(one),
+                Payload::TsI(one) => local = Some(one.selectors),
+                Payload::TsR(one) => remote = Some(one.selectors),
+                Payload::Cp(cp) if cp.kind == ConfigType::CFG_REPLY => {
+                    configuration = cp.attributes;
+                }
+                Payload::Notify(said) if said.kind.is_error() => error = Some(said.kind),
+                _ => {}
+            }
+        }
+        if let Some(kind) = error {
+            return Err(Refusal::ByPeer(kind));
+        }
+        let missing = PeerMisbehaved::MissingPayload;
+        let sa = sa.ok_or(missing(PayloadType::SA))?;
+        let local = local.ok_or(missing(PayloadType::TS_I))?;
+        let remote = remote.ok_or(missing(PayloadType::TS_R))?;
+        let config = &self.trying.config;
+        let (suite, outbound_spi) = proposal::accept_esp(&config.esp, &sa)?;
+        selector::within(&local, &config.local)?;
+        selector::within(&remote, &config.remote)?;
+        let handshake = &self.trying.handshake;
+        Ok(Box::new(ChildSa {
+            suite,
+            keys: handshake
+                .derivation
+                .child_keys(suite, None, &handshake.ni, &handshake.nr)
+                .into_role(link.role),
+            inbound_spi: config.spi,
+            outbound_spi,
+            local,
+            remote,
+            path: link.path,
+            udp_encapsulation: link.nat.udp_encapsulation(),
+            configuration,
+        }))
+    }
+}
+
+/// Deletes the IKE SA as the initiator that cannot use it.
+fn delete(link: &mut Link, cx: &mut Cx<'_>, refusal: Refusal) -> Result<Outcome, Refusal> {
+    let delete = Payload::Delete(Delete::ike_sa());
+    close_with(link, cx, delete, CloseReason::Refused(refusal))
+}
+
+impl AwaitInstall {
+    fn answer(self, link: &mut Link, cx: &mut Cx<'_>, answer: Answer) -> Result<Outcome, Refusal> {
+        match answer {
+            Answer::Installed => Ok(self.established.enter(link, cx)),
+            Answer::Refused(why) => delete(link, cx, Refusal::Denied(why)),
+            _ => Err(WRONG_ANSWER),
+        }
+    }
+}

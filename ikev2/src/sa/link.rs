@@ -1,0 +1,462 @@
+//! What every keyed IKE SA has whatever its state: SPIs, keys, windows, fragmentation, the path.
+//!
+//! A datagram goes through [`Link::receive`] before any state sees it: window first, then the
+//! integrity check, then parsing (style of distrust: cheap refusals before costly ones).
+
+use alloc::{sync::Arc, vec::Vec};
+
+use zeroize::Zeroizing;
+
+use crate::{
+    config::FragmentationConfig,
+    crypto::{
+        cipher::MessageKeys,
+        keys::Role,
+        suite::{IkeSuite, Protection},
+    },
+    event::{Discard, Event, Instant, Path, SaId, Trace},
+    proof::Authentic,
+    refusal::Refusal,
+    sa::{
+        Cx,
+        nat::Nat,
+        reassembly::{Reassembly, Whole},
+        traits::PeerTraits,
+        window::{Admit, Due, Queued, Request, Requests, Responses},
+    },
+    wire::{
+        fragment::{self, CISCO_FRAGMENT_DATA, Reassembled},
+        header::{Flags, Header, InitiatorSpi, MessageId, ResponderSpi},
+        message::{Body, PartialMessage, parse_chain, write_chain},
+        payload::Payload,
+        registry::{ExchangeType, PayloadType},
+        sk::{self, SkShape},
+    },
+};
+
+/// An IKE message longer than this is cut in Cisco's way, if that is agreed (docs/anyconnect-eap.md).
+const CISCO_WHOLE_LIMIT: usize = 1_248;
+
+/// The number of every set of Cisco's fragments; sets are told apart by the header.
+const CISCO_FRAGMENT_ID: u16 = 1;
+
+/// IPv4 or IPv6 header, UDP header and non-ESP marker in front of an IKE message, at most.
+const fn overhead(path: &Path) -> usize {
+    let ip = if path.remote.is_ipv4() { 20 } else { 40 };
+    ip + 8 + 4
+}
+
+/// The form in which a message too long for a datagram travels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// RFC 7383.
+    Ietf,
+    /// Cisco's, over the encrypted message.
+    Cisco,
+}
+
+/// Everything about a keyed IKE SA but its state.
+pub(crate) struct Link {
+    pub(crate) id: SaId,
+    pub(crate) role: Role,
+    pub(crate) spi_i: InitiatorSpi,
+    pub(crate) spi_r: ResponderSpi,
+    pub(crate) path: Path,
+    pub(crate) suite: IkeSuite,
+    pub(crate) traits: PeerTraits,
+    pub(crate) nat: Nat,
+    pub(crate) created: Instant,
+    pub(crate) responses: Responses,
+    pub(crate) requests: Requests,
+    /// How many requests the peer may have outstanding; 1 until it has been told otherwise.
+    pub(crate) window: u32,
+    /// When the state gives up waiting.
+    pub(crate) deadline: Option<Instant>,
+    inbound: MessageKeys,
+    outbound: MessageKeys,
+    fragmentation: FragmentationConfig,
+    last_form: Option<Form>,
+    reassembly: Reassembly,
+}
+
+/// What a new link is made of.
+pub(crate) struct Parts {
+    pub(crate) id: SaId,
+    pub(crate) role: Role,
+    pub(crate) spi_i: InitiatorSpi,
+    pub(crate) spi_r: ResponderSpi,
+    pub(crate) path: Path,
+    pub(crate) suite: IkeSuite,
+    pub(crate) traits: PeerTraits,
+    pub(crate) nat: Nat,
+    pub(crate) inbound: MessageKeys,
+    pub(crate) outbound: MessageKeys,
+    pub(crate) fragmentation: FragmentationConfig,
+    pub(crate) responses: Responses,
+    pub(crate) requests: Requests,
+}
+
+/// A message of the peer that passed the integrity check.
+pub(crate) struct Opened {
+    pub(crate) exchange: ExchangeType,
+    pub(crate) payloads: Result<Vec<Payload>, Refusal>,
+}
+
+/// What a datagram turned out to be.
+pub(crate) enum Received {
+    /// The next request, which is now being worked on.
+    Request(Opened),
+    /// The answer to our outstanding request.
+    Response(Opened),
+    /// Nothing for the state.
+    Nothing(Discard),
+}
+
+impl Link {
+    pub(crate) fn new(cx: &Cx<'_>, parts: Parts) -> Self {
+        Self {
+            id: parts.id,
+            role: parts.role,
+            spi_i: parts.spi_i,
+            spi_r: parts.spi_r,
+            path: parts.path,
+            suite: parts.suite,
+            traits: parts.traits,
+            nat: parts.nat,
+            created: cx.now,
+            responses: parts.responses,
+            requests: parts.requests,
+            window: 1,
+            deadline: None,
+            inbound: parts.inbound,
+            outbound: parts.outbound,
+            fragmentation: parts.fragmentation,
+            last_form: None,
+            reassembly: Reassembly::default(),
+        }
+    }
+
+    /// The forms that both sides announced.
+    fn agreed(&self, form: Form) -> bool {
+        match form {
+            Form::Ietf => self.fragmentation.ietf && self.traits.ietf_fragmentation,
+            Form::Cisco => self.fragmentation.cisco && self.traits.cisco_fragmentation,
+        }
+    }
+
+    /// The form that is used when a message is too long: the one that the peer used last, before
+    /// any RFC 7383's; only what both announced.
+    pub(crate) fn form(&self) -> Option<Form> {
+        self.last_form
+            .into_iter()
+            .chain([Form::Ietf, Form::Cisco])
+            .find(|&form| self.agreed(form))
+    }
+
+    /// The keys for a capture's reader: inbound and outbound.
+    pub(crate) const fn message_keys(&self) -> (&MessageKeys, &MessageKeys) {
+        (&self.inbound, &self.outbound)
+    }
+
+    /// The earliest instant at which something is due.
+    pub(crate) fn next_deadline(&self) -> Option<Instant> {
+        [self.deadline, self.requests.deadline()]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    fn header(&self, exchange: ExchangeType, id: u32, response: bool) -> Header {
+        Header::new(
+            self.spi_i,
+            Some(self.spi_r),
+            exchange,
+            Flags::new(self.role == Role::Initiator, response),
+            MessageId(id),
+        )
+    }
+
+    /// Takes a datagram that was routed to this SA.
+    pub(crate) fn receive(&mut self, cx: &mut Cx<'_>, path: Path, datagram: &[u8]) -> Received {
+        let message = match PartialMessage::parse(datagram) {
+            Ok(message) => message,
+            Err(error) => return Received::Nothing(Discard::Malformed(error)),
+        };
+        let header = message.header;
+        let id = header.message_id.0;
+        // RFC 7296 §3.1: the I flag says who sent the message; it must be the other side.
+        if header.flags.is_initiator() == (self.role == Role::Initiator) {
+            return Received::Nothing(Discard::UnknownSpi);
+        }
+        let response = header.flags.is_response();
+        let mut ahead = false;
+        if response {
+            let awaited = self
+                .requests
+                .outstanding()
+                .is_some_and(|one| one.id == id && one.exchange == header.exchange);
+            if !awaited {
+                return Received::Nothing(Discard::UnexpectedResponse);
+            }
+        } else {
+            let first = match &message.body {
+                Body::Fragment(fragment) => fragment.number.get() == 1,
+                Body::CiscoFragment(fragment) => fragment.number.get() == 1,
+                Body::Clear | Body::Encrypted(_) => true,
+            };
+            match self.responses.admit(
+                cx.now,
+                id,
+                first,
+                self.window,
+                crate::config::REPEATS_PER_SECOND,
+            ) {
+                Admit::Fresh => {}
+                Admit::Ahead => ahead = true,
+                Admit::Repeat(datagrams) => {
+                    // The answer goes where the repeat came from: its sender may have moved, and the
+                    // cached octets tell nothing to anyone else.
+                    for octets in datagrams {
+                        cx.transmit(path, octets);
+                    }
+                    return Received::Nothing(Discard::Repeated);
+                }
+                Admit::Discard(reason) => return Received::Nothing(reason),
+            }
+        }
+        let opened = match self.open(cx.now, &message, ahead) {
+            Ok(Some(opened)) => opened,
+            Ok(None) => return Received::Nothing(Discard::FragmentKept),
+            Err(discard) => return Received::Nothing(discard),
+        };
+        let proof = Authentic::assertion();
+        let payloads = parse_chain(opened.first, &opened.content).map_err(Refusal::from);
+        cx.trace(self.id, || Trace::Received {
+            path,
+            header,
+            payloads: kinds(payloads.as_deref().unwrap_or_default()),
+            protected: true,
+        });
+        if ahead {
+            // RFC 7296 §2.3: it is authentic and within the window; its turn comes.
+            if let Ok(payloads) = payloads {
+                let exchange = header.exchange;
+                self.responses.keep(id, Request { exchange, payloads });
+            }
+            return Received::Nothing(Discard::AheadOfWindow);
+        }
+        if !response {
+            self.follow(cx, path, proof);
+        }
+        let opened = Opened {
+            exchange: header.exchange,
+            payloads,
+        };
+        if response {
+            self.requests.conclude();
+            Received::Response(opened)
+        } else {
+            self.responses.begin();
+            Received::Request(opened)
+        }
+    }
+
+    /// RFC 7296 §2.23: whoever sends authentic new requests from elsewhere has moved there.
+    fn follow(&mut self, cx: &mut Cx<'_>, path: Path, _proof: Authentic) {
+        if path != self.path {
+            self.path = path;
+            cx.event(self.id, Event::PeerMoved(path));
+        }
+    }
+
+    /// Opens a message or fragment; `None` while fragments are missing.
+    fn open(
+        &mut self,
+        now: Instant,
+        message: &PartialMessage<'_>,
+        ahead: bool,
+    ) -> Result<Option<Reassembled>, Discard> {
+        let key = (message.header.flags.is_response(), message.header.message_id.0);
+        match &message.body {
+            Body::Clear => Err(Discard::Unprotected),
+            Body::Encrypted(encrypted) => {
+                let content = self.open_sealed(encrypted.aad, encrypted.sealed)?;
+                self.reassembly.forget();
+                Ok(Some(Reassembled { first: encrypted.first, content }))
+            }
+            Body::Fragment(piece) => {
+                if !self.agreed(Form::Ietf) {
+                    return Err(Discard::FragmentRefused);
+                }
+                // RFC 7383 §2.6: a fragment is authenticated before it is stored.
+                let content = self.open_sealed(piece.aad, piece.sealed)?;
+                let whole = self.reassembly.insert_ietf(now, key, piece, &content)?;
+                self.last_form = Some(Form::Ietf);
+                Ok(whole)
+            }
+            Body::CiscoFragment(piece) => {
+                // These cannot be authenticated one by one: only what is next in line is stored.
+                if ahead || !self.agreed(Form::Cisco) {
+                    return Err(Discard::FragmentRefused);
+                }
+                let Whole::Complete(octets) = self.reassembly.insert_cisco(now, key, &message.header, piece)? else {
+                    return Ok(None);
+                };
+                let whole = PartialMessage::parse(&octets).map_err(Discard::Malformed)?;
+                let Body::Encrypted(encrypted) = &whole.body else {
+                    return Err(Discard::FragmentRefused);
+                };
+                let content = self.open_sealed(encrypted.aad, encrypted.sealed)?;
+                self.last_form = Some(Form::Cisco);
+                Ok(Some(Reassembled { first: encrypted.first, content }))
+            }
+        }
+    }
+
+    fn open_sealed(&self, aad: &[u8], sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, Discard> {
+        let opened = self
+            .inbound
+            .open(aad, sealed)
+            .map_err(|_| Discard::Forged)?;
+        sk::strip_padding(opened.as_bytes())
+            .map(|content| Zeroizing::new(content.to_vec()))
+            .map_err(Discard::Malformed)
+    }
+
+    /// The kept request whose turn has come, as if it had just arrived.
+    pub(crate) fn next_kept(&mut self) -> Option<Opened> {
+        let request = self.responses.next_kept()?;
+        self.responses.begin();
+        Some(Opened {
+            exchange: request.exchange,
+            payloads: Ok(request.payloads),
+        })
+    }
+
+    /// Answers the request that is being worked on and remembers the answer.
+    pub(crate) fn respond(
+        &mut self,
+        cx: &mut Cx<'_>,
+        exchange: ExchangeType,
+        payloads: &[Payload],
+    ) -> Result<(), Refusal> {
+        let id = self.responses.expected();
+        let datagrams = self.seal(cx, exchange, id, true, payloads)?;
+        for octets in &datagrams {
+            cx.transmit(self.path, Arc::clone(octets));
+        }
+        self.responses.answer(cx.now, datagrams, self.window);
+        Ok(())
+    }
+
+    /// Sends a request, at once or when the outstanding one has been answered.
+    pub(crate) fn request(
+        &mut self,
+        cx: &mut Cx<'_>,
+        exchange: ExchangeType,
+        payloads: Vec<Payload>,
+    ) -> Result<(), Refusal> {
+        self.requests.push(Queued { exchange, payloads });
+        self.pump(cx)
+    }
+
+    /// Sends the next queued request if the window allows.
+    pub(crate) fn pump(&mut self, cx: &mut Cx<'_>) -> Result<(), Refusal> {
+        while let Some(queued) = self.requests.pop_ready() {
+            let id = self.requests.next();
+            let datagrams = self.seal(cx, queued.exchange, id, false, &queued.payloads)?;
+            for octets in &datagrams {
+                cx.transmit(self.path, Arc::clone(octets));
+            }
+            self.requests.sent(cx.now, cx.config, queued.exchange, datagrams);
+        }
+        Ok(())
+    }
+
+    /// Sends again what is due. `false` when the peer has not answered for too long.
+    pub(crate) fn retransmit(&mut self, cx: &mut Cx<'_>) -> bool {
+        match self.requests.due(cx.now) {
+            None | Some((Due::Later, _)) => true,
+            Some((Due::Again(attempt), datagrams)) => {
+                cx.trace(self.id, || Trace::Retransmitted { attempt });
+                for octets in datagrams {
+                    cx.transmit(self.path, octets);
+                }
+                true
+            }
+            Some((Due::Never, _)) => false,
+        }
+    }
+
+    /// Encrypts a message and cuts it if it must be.
+    fn seal(
+        &mut self,
+        cx: &mut Cx<'_>,
+        exchange: ExchangeType,
+        id: u32,
+        response: bool,
+        payloads: &[Payload],
+    ) -> Result<Vec<Arc<[u8]>>, Refusal> {
+        const FAILED: Refusal = Refusal::Local("a message could not be encrypted");
+        let header = self.header(exchange, id, response);
+        let mut content = Zeroizing::new(Vec::new());
+        let first = write_chain(payloads, &mut content);
+        let shape = shape(self.outbound.protection());
+        let whole_len = shape.message_len(0, content.len());
+        let datagram = whole_len.saturating_add(overhead(&self.path));
+        let form = self.form().filter(|form| match form {
+            Form::Ietf => datagram > usize::from(self.fragmentation.mtu),
+            Form::Cisco => whole_len > CISCO_WHOLE_LIMIT,
+        });
+        let datagrams: Vec<Arc<[u8]>> = if form == Some(Form::Ietf) {
+            let budget = usize::from(self.fragmentation.mtu).saturating_sub(overhead(&self.path));
+            let frames = fragment::cut_skf(&header, &[], first, &content, budget, shape)
+                .map_err(|_| FAILED)?;
+            let mut sealed = Vec::with_capacity(frames.len());
+            for mut frame in frames {
+                let (aad, body) = frame.aad_and_sealed();
+                self.outbound.seal(cx.rng, aad, body).map_err(|_| FAILED)?;
+                sealed.push(Arc::from(frame.into_message()));
+            }
+            sealed
+        } else {
+            let mut frame = sk::SkFrame::encrypted(&header, &[], first, &content, shape)
+                .map_err(|_| FAILED)?;
+            let (aad, body) = frame.aad_and_sealed();
+            self.outbound.seal(cx.rng, aad, body).map_err(|_| FAILED)?;
+            let whole = frame.into_message();
+            if form == Some(Form::Cisco) {
+                fragment::cut_cisco(&whole, CISCO_FRAGMENT_ID, CISCO_FRAGMENT_DATA)
+                    .map_err(|_| FAILED)?
+                    .into_iter()
+                    .map(Arc::from)
+                    .collect()
+            } else {
+                [Arc::from(whole)].to_vec()
+            }
+        };
+        let (path, count) = (self.path, datagrams.len());
+        cx.trace(self.id, || Trace::Sent {
+            path,
+            header,
+            payloads: kinds(payloads),
+            protected: true,
+            datagrams: count,
+        });
+        Ok(datagrams)
+    }
+}
+
+/// The sizes that the codec lays a message out with.
+const fn shape(protection: Protection) -> SkShape {
+    SkShape {
+        iv_len: protection.iv_len(),
+        block: protection.block_len(),
+        icv_len: protection.icv_len(),
+    }
+}
+
+/// The types of these payloads in order.
+pub(crate) fn kinds(payloads: &[Payload]) -> Vec<PayloadType> {
+    payloads.iter().map(Payload::kind).collect()
+}

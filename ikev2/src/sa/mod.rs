@@ -1,0 +1,87 @@
+//! One IKE SA: its [`Link`](link::Link), which every state has, and its [`State`](state::State),
+//! which holds exactly what is known by then.
+//!
+//! ```text
+//! responder (responder.rs)                            initiator (initiator.rs)
+//!   HalfOpen ─IKE_AUTH─► AwaitPeer                      InitSent ─► [AwaitSign] ─► ExpectResponder
+//!     certificate: AwaitChain ─► AwaitSign                 ─► AwaitChain ─┬─ EAP: AwaitEap ⇄ ExpectEap
+//!     EAP: AwaitSign ─► AwaitEapStart ─► ExpectEap ⇄ AwaitEap             │        ─► ExpectFinal
+//!                                   ─► ExpectFinalAuth                    └───────────────┐
+//!   ─► AwaitLease ─► AwaitInstall ─► Established          AwaitInstall ◄──────────────────┘ ─► Established
+//!
+//! any ─► Lingering: over, but repeats still get their answer     Established ─► Closing ─► gone
+//! ```
+
+pub(crate) mod child;
+pub(crate) mod established;
+pub(crate) mod init;
+pub(crate) mod initiator;
+pub(crate) mod link;
+pub(crate) mod nat;
+pub(crate) mod reassembly;
+pub(crate) mod responder;
+pub(crate) mod signature;
+pub(crate) mod state;
+pub(crate) mod traits;
+pub(crate) mod window;
+
+use alloc::{collections::VecDeque, sync::Arc};
+
+use crate::{
+    config::EndpointConfig,
+    crypto::{Provider, Rng},
+    event::{Ask, AskId, Event, Instant, Output, Path, SaId, Trace, Transmit},
+};
+
+/// What handling an input may use: the time, the configuration, randomness, and where outputs go.
+pub(crate) struct Cx<'a> {
+    pub(crate) now: Instant,
+    pub(crate) config: &'a Arc<EndpointConfig>,
+    pub(crate) provider: &'static dyn Provider,
+    pub(crate) rng: &'a mut (dyn Rng + Send),
+    pub(crate) out: &'a mut VecDeque<Output>,
+    pub(crate) asks: &'a mut u64,
+    pub(crate) tracing: bool,
+    pub(crate) key_log: bool,
+}
+
+impl Cx<'_> {
+    pub(crate) fn event(&mut self, id: SaId, event: Event) {
+        self.out.push_back(Output::Event(id, event));
+    }
+
+    /// Sends one datagram.
+    pub(crate) fn transmit(&mut self, path: Path, octets: Arc<[u8]>) {
+        self.out
+            .push_back(Output::Transmit(Transmit { path, octets }));
+    }
+
+    /// Asks the outside; the state keeps the name to know the answer by.
+    pub(crate) fn ask(&mut self, id: SaId, ask: Ask) -> AskId {
+        *self.asks = self.asks.wrapping_add(1);
+        let name = AskId(*self.asks);
+        self.out.push_back(Output::Ask(id, name, ask));
+        name
+    }
+
+    /// One step for `debug`; costs a branch while tracing is off.
+    pub(crate) fn trace(&mut self, id: SaId, step: impl FnOnce() -> Trace) {
+        if self.tracing {
+            let step = alloc::boxed::Box::new(step());
+            self.out.push_back(Output::Event(id, Event::Trace(step)));
+        }
+    }
+}
+
+/// One IKE SA of the endpoint.
+pub(crate) enum IkeSa {
+    /// We sent IKE_SA_INIT; there are no keys.
+    Starting(alloc::boxed::Box<init::InitSent>),
+    /// There are keys.
+    Keyed {
+        /// What it has in every state.
+        link: alloc::boxed::Box<link::Link>,
+        /// What it is waiting for.
+        state: state::State,
+    },
+}

@@ -1,0 +1,692 @@
+//! IKE_AUTH as the responder (RFC 7296 §1.2, §2.15, §2.16).
+
+use alloc::{boxed::Box, sync::Arc, vec::Vec};
+
+use crate::{
+    authn,
+    config::PeerConfig,
+    crypto::Role,
+    event::{
+        Answer, Ask, AskId, Authenticated, CloseReason, EapContext, EapInput, EapOutput, Event,
+        Lease, LeaseQuestion, PeerQuestion, Trace,
+    },
+    proof::{EapConcluded, PeerAuthenticated},
+    refusal::{PeerIncompatible, PeerMisbehaved, Refusal},
+    sa::{
+        Cx,
+        child::{self, Child, ChildRequest},
+        established::{Established, close_with},
+        init::{Handshake, auth_form},
+        link::{Link, Opened},
+        signature::{self, AuthForm},
+        state::{Outcome, State, WRONG_ANSWER, close, expect_auth, log_child},
+    },
+    secret::SecretBytes,
+    wire::{
+        payload::{
+            AuthPayload, Certificate, ConfigAttribute, Delete, EapPayload, Identification, Payload,
+        },
+        registry::{AuthMethod, CertEncoding, ExchangeType, NotifyType, PayloadType, ProtocolId},
+    },
+};
+
+/// The responder's way through IKE_AUTH. `Await…` waits for the outside, `Expect…` for the peer.
+pub(crate) enum Responder {
+    /// IKE_SA_INIT is answered; nobody is proven.
+    HalfOpen(Handshake),
+    /// Asked which profile serves the peer.
+    AwaitPeer(AwaitPeer),
+    /// Asked whether the peer's certificate chain is good.
+    AwaitChain(AwaitChain),
+    /// Asked for our signature.
+    AwaitSign(AwaitSign),
+    /// Asked for the first EAP request.
+    AwaitEapStart(AwaitEapStart),
+    /// An EAP response is due; a user may be typing.
+    ExpectEap(Known),
+    /// Asked what the EAP response leads to.
+    AwaitEap(AwaitEap),
+    /// EAP is content; AUTH is due.
+    ExpectFinalAuth(ExpectFinalAuth),
+    /// Asked for address and attributes.
+    AwaitLease(AwaitLease),
+    /// Asked to install the child SA.
+    AwaitInstall(AwaitInstall),
+}
+
+/// What the first IKE_AUTH request said.
+struct FirstRequest {
+    handshake: Handshake,
+    identity: Identification,
+    child: ChildRequest,
+    initial_contact: bool,
+}
+
+pub(crate) struct AwaitPeer {
+    ask: AskId,
+    first: FirstRequest,
+    proof: Option<ClaimedProof>,
+}
+
+/// A certificate chain and AUTH, unjudged.
+struct ClaimedProof {
+    chain: Vec<Vec<u8>>,
+    auth: AuthPayload,
+}
+
+/// The first request and the profile that serves it.
+pub(crate) struct Known {
+    first: FirstRequest,
+    config: Arc<PeerConfig>,
+}
+
+pub(crate) struct AwaitChain {
+    ask: AskId,
+    known: Known,
+    auth: AuthPayload,
+}
+
+pub(crate) struct AwaitSign {
+    ask: AskId,
+    known: Known,
+    form: AuthForm,
+    next: AfterSign,
+}
+
+/// What follows our signature.
+enum AfterSign {
+    Eap,
+    Lease(PeerAuthenticated),
+}
+
+pub(crate) struct AwaitEapStart {
+    ask: AskId,
+    known: Known,
+    opening: Vec<Payload>,
+}
+
+pub(crate) struct AwaitEap {
+    ask: AskId,
+    known: Known,
+}
+
+pub(crate) struct ExpectFinalAuth {
+    known: Known,
+    user: Arc<str>,
+    msk: Option<SecretBytes>,
+    eap: EapConcluded,
+}
+
+pub(crate) struct AwaitLease {
+    ask: AskId,
+    up: Proven,
+}
+
+pub(crate) struct AwaitInstall {
+    ask: AskId,
+    up: Proven,
+    child: Child,
+    configuration: Vec<ConfigAttribute>,
+    child_payloads: Vec<Payload>,
+}
+
+/// An authenticated peer, and the payloads of the final answer so far.
+struct Proven {
+    known: Known,
+    user: Option<Arc<str>>,
+    proof: PeerAuthenticated,
+    answer: Vec<Payload>,
+}
+
+fn go(state: Responder) -> Result<Outcome, Refusal> {
+    Ok(Outcome::Go(State::Responder(Box::new(state))))
+}
+
+impl Responder {
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::HalfOpen(_) => "R_WAIT_AUTH",
+            Self::AwaitPeer(_) => "R_GET_POLICY",
+            Self::AwaitChain(_) => "R_VERIFY_CERT",
+            Self::AwaitSign(_) => "R_BLD_AUTH",
+            Self::AwaitEapStart(_) | Self::AwaitEap(_) => "R_PROC_EAP_RESP",
+            Self::ExpectEap(_) => "R_WAIT_EAP_RESP",
+            Self::ExpectFinalAuth(_) => "R_WAIT_EAP_AUTH",
+            Self::AwaitLease(_) => "R_GET_CONFIG",
+            Self::AwaitInstall(_) => "R_INSTALL_CHILD",
+        }
+    }
+
+    /// Whether nobody has been heard of since IKE_SA_INIT. One inside EAP is not half-open.
+    pub(crate) const fn is_half_open(&self) -> bool {
+        matches!(self, Self::HalfOpen(_) | Self::AwaitPeer(_) | Self::AwaitChain(_))
+    }
+
+    /// The identity that the peer claims, once it did.
+    pub(crate) fn identity(&self) -> Option<&Identification> {
+        let first = match self {
+            Self::HalfOpen(_) => return None,
+            Self::AwaitPeer(state) => &state.first,
+            Self::AwaitChain(state) => &state.known.first,
+            Self::AwaitSign(state) => &state.known.first,
+            Self::AwaitEapStart(state) => &state.known.first,
+            Self::ExpectEap(known) => &known.first,
+            Self::AwaitEap(state) => &state.known.first,
+            Self::ExpectFinalAuth(state) => &state.known.first,
+            Self::AwaitLease(state) => &state.up.known.first,
+            Self::AwaitInstall(state) => &state.up.known.first,
+        };
+        Some(&first.identity)
+    }
+
+    pub(crate) fn request(
+        self: Box<Self>,
+        link: &mut Link,
+        cx: &mut Cx<'_>,
+        opened: Opened,
+    ) -> Result<Outcome, Refusal> {
+        match *self {
+            Self::HalfOpen(handshake) => half_open(handshake, link, cx, opened),
+            Self::ExpectEap(known) => known.eap_response(link, cx, opened),
+            Self::ExpectFinalAuth(state) => state.request(link, cx, opened),
+            // The window absorbs every request while one is being worked on.
+            _ => Err(PeerMisbehaved::UnexpectedExchange.into()),
+        }
+    }
+
+    pub(crate) fn answer(
+        self: Box<Self>,
+        link: &mut Link,
+        cx: &mut Cx<'_>,
+        ask: AskId,
+        answer: Answer,
+    ) -> Result<Outcome, Refusal> {
+        let waiting = match &*self {
+            Self::AwaitPeer(state) => Some(state.ask),
+            Self::AwaitChain(state) => Some(state.ask),
+            Self::AwaitSign(state) => Some(state.ask),
+            Self::AwaitEapStart(state) => Some(state.ask),
+            Self::AwaitEap(state) => Some(state.ask),
+            Self::AwaitLease(state) => Some(state.ask),
+            Self::AwaitInstall(state) => Some(state.ask),
+            Self::HalfOpen(_) | Self::ExpectEap(_) | Self::ExpectFinalAuth(_) => None,
+        };
+        if waiting != Some(ask) {
+            return Ok(Outcome::Go(State::Responder(self)));
+        }
+        match *self {
+            Self::AwaitPeer(state) => state.answer(link, cx, answer),
+            Self::AwaitChain(state) => state.answer(link, cx, answer),
+            Self::AwaitSign(state) => state.answer(link, cx, answer),
+            Self::AwaitEapStart(state) => state.answer(link, cx, answer),
+            Self::AwaitEap(state) => state.answer(link, cx, answer),
+            Self::AwaitLease(state) => state.answer(link, cx, answer),
+            Self::AwaitInstall(state) => state.answer(link, cx, answer),
+            state @ (Self::HalfOpen(_) | Self::ExpectEap(_) | Self::ExpectFinalAuth(_)) => go(state),
+        }
+    }
+}
+
+// --- First request ---
+
+fn half_open(
+    handshake: Handshake,
+    link: &mut Link,
+    cx: &mut Cx<'_>,
+    opened: Opened,
+) -> Result<Outcome, Refusal> {
+    let mut payloads = expect_auth(opened)?;
+    let mut identity = None;
+    let mut wanted = None;
+    let mut auth = None;
+    let mut chain = Vec::new();
+    let mut initial_contact = false;
+    for payload in &payloads {
+        match payload {
+            Payload::IdI(id) => {
+                if identity.replace(id.clone()).is_some() {
+                    return Err(PeerMisbehaved::RepeatedPayload(PayloadType::ID_I).into());
+                }
+            }
+            Payload::IdR(id) => wanted = Some(id.clone()),
+            Payload::Auth(one) => auth = Some(one.clone()),
+            Payload::Cert(certificate) if certificate.encoding == CertEncoding::X509_SIGNATURE => {
+                chain.push(certificate.data.clone());
+            }
+            Payload::Notify(said) if said.kind == NotifyType::INITIAL_CONTACT => {
+                initial_contact = true;
+            }
+            _ => {}
+        }
+    }
+    let identity = identity.ok_or(PeerMisbehaved::MissingPayload(PayloadType::ID_I))?;
+    let child = ChildRequest::read(&mut payloads)?;
+    cx.trace(link.id, || {
+        let sizes = child.configuration.iter();
+        Trace::ConfigReceived(sizes.map(|one| (one.kind.0, one.value.len())).collect())
+    });
+    // A peer that is working has sent a valid request; what may now take long has its own limits.
+    link.deadline = Some(cx.now.after(cx.config.half_open_timeout));
+    let ask = cx.ask(
+        link.id,
+        Ask::Peer(PeerQuestion {
+            identity: identity.clone(),
+            wanted,
+            path: link.path,
+            // RFC 7296 §2.16: an initiator that leaves AUTH out wants EAP.
+            wants_eap: auth.is_none(),
+            anyconnect: link.traits.anyconnect,
+        }),
+    );
+    go(Responder::AwaitPeer(AwaitPeer {
+        ask,
+        first: FirstRequest {
+            handshake,
+            identity,
+            child,
+            initial_contact,
+        },
+        proof: auth.map(|auth| ClaimedProof { chain, auth }),
+    }))
+}
+
+impl AwaitPeer {
+    fn answer(self, link: &mut Link, cx: &mut Cx<'_>, answer: Answer) -> Result<Outcome, Refusal> {
+        let config = match answer {
+            Answer::Peer(config) => config,
+            Answer::Refused(why) => return Err(Refusal::Denied(why)),
+            _ => return Err(WRONG_ANSWER),
+        };
+        let allowed = config.remote_authentication;
+        let first = self.first;
+        match self.proof {
+            None => {
+                // The method is offered only to a peer that announced it (docs/anyconnect-eap.md).
+                if !(allowed.anyconnect_eap && link.traits.anyconnect) {
+                    return Err(PeerIncompatible::NoEapMethod.into());
+                }
+                let known = Known { first, config };
+                known.sign(link, cx, AfterSign::Eap)
+            }
+            Some(ClaimedProof { chain, auth }) => {
+                if !allowed.signature {
+                    return Err(PeerIncompatible::SignatureNotConfigured.into());
+                }
+                if chain.is_empty() {
+                    return Err(PeerMisbehaved::MissingPayload(PayloadType::CERT).into());
+                }
+                let ask = cx.ask(
+                    link.id,
+                    Ask::Chain {
+                        certificates: chain,
+                        identity: first.identity.clone(),
+                    },
+                );
+                let known = Known { first, config };
+                go(Responder::AwaitChain(AwaitChain { ask, known, auth }))
+            }
+        }
+    }
+}
+
+impl AwaitChain {
+    fn answer(self, link: &mut Link, cx: &mut Cx<'_>, answer: Answer) -> Result<Outcome, Refusal> {
+        let spki = match answer {
+            Answer::Chain { spki } => spki,
+            Answer::Refused(why) => return Err(Refusal::Denied(why)),
+            _ => return Err(WRONG_ANSWER),
+        };
+        let octets = self
+            .known
+            .first
+            .handshake
+            .remote_octets(Role::Responder, link.suite.prf, &self.known.first.identity.body());
+        let proof = signature::verify(cx.provider, &self.auth, &spki, link.suite.prf, &octets)?;
+        cx.trace(link.id, || Trace::PeerVerified);
+        self.known.sign(link, cx, AfterSign::Lease(proof))
+    }
+}
+
+// --- Our own proof ---
+
+impl Known {
+    /// The octets that our AUTH covers.
+    fn local_octets(&self, link: &Link) -> Vec<u8> {
+        self.first.handshake.local_octets(
+            Role::Responder,
+            link.suite.prf,
+            &self.config.local_identity.body(),
+        )
+    }
+
+    fn sign(self, link: &mut Link, cx: &mut Cx<'_>, next: AfterSign) -> Result<Outcome, Refusal> {
+        let form = auth_form(link)?;
+        let ask = cx.ask(
+            link.id,
+            Ask::Sign {
+                scheme: form.scheme(),
+                octets: self.local_octets(link),
+            },
+        );
+        go(Responder::AwaitSign(AwaitSign {
+            ask,
+            known: self,
+            form,
+            next,
+        }))
+    }
+}
+
+impl AwaitSign {
+    fn answer(self, link: &mut Link, cx: &mut Cx<'_>, answer: Answer) -> Result<Outcome, Refusal> {
+        let signature = match answer {
+            Answer::Signature(signature) => signature,
+            Answer::Refused(why) => return Err(Refusal::Denied(why)),
+            _ => return Err(WRONG_ANSWER),
+        };
+        let config = &self.known.config;
+        let mut payloads = Vec::with_capacity(config.certificates.len().saturating_add(3));
+        payloads.push(Payload::IdR(config.local_identity.clone()));
+        // CERT is sent even without a CERTREQ: some clients send none and want it all the same.
+        payloads.extend(config.certificates.iter().map(|der| {
+            Payload::Cert(Certificate::x509(der.to_vec()))
+        }));
+        payloads.push(Payload::Auth(self.form.payload(signature)));
+        match self.next {
+            AfterSign::Eap => {
+                let first = &self.known.first;
+                let context = EapContext {
+                    initiator_signed_octets: first.handshake.remote_octets(
+                        Role::Responder,
+                        link.suite.prf,
+                        &first.identity.body(),
+                    ),
+                    prf: link.suite.prf,
+                };
+                let ask = cx.ask(link.id, Ask::Eap(EapInput::Start(context)));
+                go(Responder::AwaitEapStart(AwaitEapStart {
+                    ask,
+                    known: self.known,
+                    opening: payloads,
+                }))
+            }
+            AfterSign::Lease(proof) => Proven {
+                known: self.known,
+                user: None,
+                proof,
+                answer: payloads,
+            }
+            .lease(link, cx),
+        }
+    }
+}
+
+// --- EAP ---
+
+impl AwaitEapStart {
+    fn answer(mut self, link: &mut Link, cx: &mut Cx<'_>, answer: Answer) -> Result<Outcome, Refusal> {
+        let packet = match answer {
+            Answer::Eap(EapOutput::Packet(packet)) => packet,
+            Answer::Refused(why) => return Err(Refusal::Denied(why)),
+            _ => return Err(WRONG_ANSWER),
+        };
+        self.opening.push(Payload::Eap(EapPayload(packet)));
+        link.respond(cx, ExchangeType::IKE_AUTH, &self.opening)?;
+        self.known.expect_eap(link, cx)
+    }
+}
+
+impl Known {
+    /// Waits for the user, who may take a while.
+    fn expect_eap(self, link: &mut Link, cx: &Cx<'_>) -> Result<Outcome, Refusal> {
+        link.deadline = Some(cx.now.after(cx.config.eap_timeout));
+        go(Responder::ExpectEap(self))
+    }
+
+    fn eap_response(self, link: &mut Link, cx: &mut Cx<'_>, opened: Opened) -> Result<Outcome, Refusal> {
+        if opened.exchange == ExchangeType::INFORMATIONAL {
+            return gives_up(self, link, cx, opened);
+        }
+        // RFC 7296 §2.16: nothing but EAP is exchanged until the method is content.
+        let packet = expect_auth(opened)?
+            .into_iter()
+            .find_map(|payload| match payload {
+                Payload::Eap(packet) => Some(packet.into_packet()),
+                _ => None,
+            })
+            .ok_or(PeerMisbehaved::UnexpectedEap)?;
+        let ask = cx.ask(link.id, Ask::Eap(EapInput::Packet(packet)));
+        go(Responder::AwaitEap(AwaitEap { ask, known: self }))
+    }
+}
+
+/// The client may leave in the middle of the conversation, saying why or by a Delete.
+fn gives_up(known: Known, link: &mut Link, cx: &mut Cx<'_>, opened: Opened) -> Result<Outcome, Refusal> {
+    let payloads = opened.payloads?;
+    link.respond(cx, ExchangeType::INFORMATIONAL, &[])?;
+    for payload in &payloads {
+        match payload {
+            Payload::Delete(delete) if delete.protocol == ProtocolId::IKE => {
+                return Ok(close(link, cx, CloseReason::PeerDeleted));
+            }
+            Payload::Notify(said) if said.kind.is_error() => {
+                let reason = CloseReason::Refused(Refusal::ByPeer(said.kind));
+                return Ok(close(link, cx, reason));
+            }
+            _ => {}
+        }
+    }
+    go(Responder::ExpectEap(known))
+}
+
+impl AwaitEap {
+    fn answer(self, link: &mut Link, cx: &mut Cx<'_>, answer: Answer) -> Result<Outcome, Refusal> {
+        let eap = |packet| [Payload::Eap(EapPayload(packet))];
+        match answer {
+            Answer::Eap(EapOutput::Packet(packet)) => {
+                link.respond(cx, ExchangeType::IKE_AUTH, &eap(packet))?;
+                self.known.expect_eap(link, cx)
+            }
+            Answer::Eap(EapOutput::Success { packet, user, msk }) => {
+                link.respond(cx, ExchangeType::IKE_AUTH, &eap(packet))?;
+                link.deadline = Some(cx.now.after(cx.config.half_open_timeout));
+                go(Responder::ExpectFinalAuth(ExpectFinalAuth {
+                    known: self.known,
+                    user,
+                    msk,
+                    eap: EapConcluded::assertion(),
+                }))
+            }
+            Answer::Eap(EapOutput::Failure { packet, why }) => {
+                // RFC 7296 §2.16: EAP-Failure stands alone in its response; the SA is over.
+                link.respond(cx, ExchangeType::IKE_AUTH, &eap(packet))?;
+                Ok(close(link, cx, CloseReason::Refused(Refusal::Denied(why))))
+            }
+            // A response that the method ignores still needs an answer, and there is none but to end.
+            Answer::Eap(EapOutput::Ignore) => Err(PeerMisbehaved::UnexpectedEap.into()),
+            Answer::Refused(why) => Err(Refusal::Denied(why)),
+            _ => Err(WRONG_ANSWER),
+        }
+    }
+}
+
+impl ExpectFinalAuth {
+    fn request(self, link: &mut Link, cx: &mut Cx<'_>, opened: Opened) -> Result<Outcome, Refusal> {
+        if opened.exchange == ExchangeType::INFORMATIONAL {
+            return gives_up_finally(self, link, cx, opened);
+        }
+        let auth = expect_auth(opened)?
+            .into_iter()
+            .find_map(|payload| match payload {
+                Payload::Auth(auth) => Some(auth),
+                _ => None,
+            })
+            .ok_or(PeerMisbehaved::MissingPayload(PayloadType::AUTH))?;
+        if auth.method != AuthMethod::SHARED_KEY_MIC {
+            return Err(PeerMisbehaved::UnexpectedAuthMethod.into());
+        }
+        let (known, eap) = (self.known, self.eap);
+        let handshake = &known.first.handshake;
+        let prf = link.suite.prf;
+        let octets = handshake.remote_octets(Role::Responder, prf, &known.first.identity.body());
+        // RFC 7296 §2.16: without a key from EAP, SK_pi and SK_pr stand in the place of the MSK.
+        let (theirs, ours) = match &self.msk {
+            Some(msk) => (msk, msk),
+            None => (&handshake.remote_proof, &handshake.local_proof),
+        };
+        if !authn::shared_key_mic_holds(prf, theirs.as_bytes(), &octets, &auth.data) {
+            cx.trace(link.id, || {
+                let empty = authn::shared_key_mic_holds(prf, &[], &octets, &auth.data);
+                Trace::PeerRefused(if empty { "an empty key would match" } else { "no known key matches" })
+            });
+            return Err(PeerMisbehaved::AuthenticationFailed.into());
+        }
+        let proof = proven_after(eap);
+        cx.trace(link.id, || Trace::PeerVerified);
+        let mic = authn::shared_key_mic(prf, ours.as_bytes(), &known.local_octets(link));
+        let answer = [Payload::Auth(AuthPayload {
+            method: AuthMethod::SHARED_KEY_MIC,
+            data: mic.as_bytes().to_vec(),
+        })]
+        .to_vec();
+        Proven {
+            known,
+            user: Some(self.user),
+            proof,
+            answer,
+        }
+        .lease(link, cx)
+    }
+}
+
+fn gives_up_finally(state: ExpectFinalAuth, link: &mut Link, cx: &mut Cx<'_>, opened: Opened) -> Result<Outcome, Refusal> {
+    let ExpectFinalAuth { known, user, msk, eap } = state;
+    Ok(match gives_up(known, link, cx, opened)? {
+        Outcome::Go(State::Responder(responder)) => match *responder {
+            Responder::ExpectEap(known) => Outcome::Go(State::Responder(Box::new(
+                Responder::ExpectFinalAuth(ExpectFinalAuth { known, user, msk, eap }),
+            ))),
+            other => Outcome::Go(State::Responder(Box::new(other))),
+        },
+        outcome => outcome,
+    })
+}
+
+/// AUTH after EAP counts only where EAP was content.
+const fn proven_after(_eap: EapConcluded) -> PeerAuthenticated {
+    PeerAuthenticated::assertion()
+}
+
+// --- Address and child SA ---
+
+impl Proven {
+    fn authenticated(&self) -> Authenticated {
+        Authenticated {
+            peer: self.known.first.identity.clone(),
+            eap_user: self.user.clone(),
+            initial_contact: self.known.first.initial_contact,
+        }
+    }
+
+    fn lease(self, link: &mut Link, cx: &mut Cx<'_>) -> Result<Outcome, Refusal> {
+        cx.event(link.id, Event::Authenticated(self.authenticated()));
+        let ask = cx.ask(
+            link.id,
+            Ask::Lease(LeaseQuestion {
+                requested: self.known.first.child.configuration.clone(),
+                identity: self.known.first.identity.clone(),
+                eap_user: self.user.clone(),
+            }),
+        );
+        go(Responder::AwaitLease(AwaitLease { ask, up: self }))
+    }
+
+    /// The final answer is out: the SA is up, with or without its child.
+    fn finish(
+        self,
+        link: &mut Link,
+        cx: &mut Cx<'_>,
+        child: Option<Child>,
+        configuration: Vec<ConfigAttribute>,
+        rest: Vec<Payload>,
+    ) -> Result<Outcome, Refusal> {
+        let authenticated = self.authenticated();
+        let mut answer = self.answer;
+        answer.extend(rest);
+        link.respond(cx, ExchangeType::IKE_AUTH, &answer)?;
+        let established = Established {
+            authenticated,
+            profile: Some(Arc::clone(&self.known.config.name)),
+            child,
+            _derivation: self.known.first.handshake.derivation,
+            configuration,
+        };
+        Ok(established.enter(link, cx))
+    }
+
+    /// RFC 7296 §1.2: the IKE SA comes up although its child cannot. One that a client cannot use is
+    /// then deleted by us, where nothing but a new login would help.
+    fn childless(self, link: &mut Link, cx: &mut Cx<'_>, refusal: Refusal) -> Result<Outcome, Refusal> {
+        let said = child::refused(&refusal);
+        let useless = matches!(refusal, Refusal::Incompatible(PeerIncompatible::NoAddress));
+        cx.event(link.id, Event::ChildRefused(refusal.clone()));
+        let outcome = self.finish(link, cx, None, Vec::new(), [said].to_vec())?;
+        if useless {
+            let delete = Payload::Delete(Delete::ike_sa());
+            return close_with(link, cx, delete, CloseReason::Refused(refusal));
+        }
+        Ok(outcome)
+    }
+}
+
+impl AwaitLease {
+    fn answer(self, link: &mut Link, cx: &mut Cx<'_>, answer: Answer) -> Result<Outcome, Refusal> {
+        let up = self.up;
+        let lease: Lease = match answer {
+            Answer::Lease(lease) => *lease,
+            // RFC 7296 §3.15.4: no address is INTERNAL_ADDRESS_FAILURE, and the IKE SA still comes up.
+            Answer::Refused(_) => return up.childless(link, cx, PeerIncompatible::NoAddress.into()),
+            _ => return Err(WRONG_ANSWER),
+        };
+        let configuration = lease.reply.clone();
+        let first = &up.known.first;
+        let plan = child::plan(
+            link,
+            &up.known.config,
+            &first.child,
+            lease,
+            &first.handshake.derivation,
+            &first.handshake.ni,
+            &first.handshake.nr,
+            up.proof,
+        );
+        let plan = match plan {
+            Ok(plan) => plan,
+            Err(error) => return up.childless(link, cx, error.into()),
+        };
+        cx.trace(link.id, || Trace::ConfigSent(configuration.clone()));
+        log_child(link, cx, &plan.sa);
+        let child = Child::of(&plan.sa);
+        let ask = cx.ask(link.id, Ask::Install(plan.sa));
+        go(Responder::AwaitInstall(AwaitInstall {
+            ask,
+            up,
+            child,
+            configuration,
+            child_payloads: plan.payloads,
+        }))
+    }
+}
+
+impl AwaitInstall {
+    fn answer(self, link: &mut Link, cx: &mut Cx<'_>, answer: Answer) -> Result<Outcome, Refusal> {
+        match answer {
+            Answer::Installed => {
+                self.up
+                    .finish(link, cx, Some(self.child), self.configuration, self.child_payloads)
+            }
+            Answer::Refused(why) => self.up.childless(link, cx, Refusal::Denied(why)),
+            _ => Err(WRONG_ANSWER),
+        }
+    }
+}

@@ -1,0 +1,248 @@
+//! The states of a keyed IKE SA and what each does with an input.
+//!
+//! A state is consumed by what happens to it and gives back its successor. Integrity and window are
+//! checked before any state is entered, so an error in here is one that ends the SA; everything that
+//! leaves the SA alive is an ordinary successor with a notify sent (RFC 7296 §2.21).
+
+use alloc::boxed::Box;
+use core::net::SocketAddr;
+
+use crate::{
+    config::LINGER,
+    crypto::keys::{ProtectionKeys, Role},
+    event::{Answer, AskId, ChildSa, CloseReason, Event, KeyLog},
+    refusal::{PeerMisbehaved, Refusal},
+    sa::{
+        Cx, established::{Closing, Established}, initiator::Initiator,
+        link::{Link, Opened},
+        responder::Responder,
+    },
+    wire::{
+        payload::{Notify, Payload},
+        registry::{ExchangeType, NotifyType},
+    },
+};
+
+/// What an IKE SA is waiting for.
+pub(crate) enum State {
+    /// We answer the peer's IKE_AUTH exchanges.
+    Responder(Box<Responder>),
+    /// We start them.
+    Initiator(Box<Initiator>),
+    /// Both sides are authenticated.
+    Established(Box<Established>),
+    /// Our Delete is out.
+    Closing(Closing),
+    /// Over. Repeats still get their answer until the deadline, and an INFORMATIONAL an empty one.
+    Lingering,
+}
+
+/// What became of an SA.
+pub(crate) enum Outcome {
+    /// It goes on in this state.
+    Go(State),
+    /// It is gone at once.
+    Gone,
+}
+
+impl State {
+    /// The name in `debug` and in `show`.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::Responder(state) => state.name(),
+            Self::Initiator(state) => state.name(),
+            Self::Established(_) => "READY",
+            Self::Closing(_) => "DELETE",
+            Self::Lingering => "EXIT",
+        }
+    }
+
+    /// The peer's next request.
+    pub(crate) fn request(self, link: &mut Link, cx: &mut Cx<'_>, opened: Opened) -> Outcome {
+        let exchange = opened.exchange;
+        let result = match self {
+            Self::Responder(state) => state.request(link, cx, opened),
+            Self::Established(state) => state.request(link, cx, opened),
+            Self::Initiator(state) => {
+                // Nothing may be asked of us before we are established; the answer keeps the
+                // peer's window moving.
+                let payload = Payload::Notify(Notify::plain(NotifyType::INVALID_SYNTAX));
+                link.respond(cx, exchange, &[payload])
+                    .map(|()| Outcome::Go(Self::Initiator(state)))
+            }
+            Self::Closing(state) => link
+                .respond(cx, exchange, &[])
+                .map(|()| Outcome::Go(Self::Closing(state))),
+            Self::Lingering => {
+                // The client of a failed login says that it gives up; it gets its acknowledgement.
+                let answered = if exchange == ExchangeType::INFORMATIONAL {
+                    link.respond(cx, exchange, &[])
+                } else {
+                    Ok(())
+                };
+                answered.map(|()| Outcome::Go(Self::Lingering))
+            }
+        };
+        result.unwrap_or_else(|refusal| refuse(link, cx, exchange, refusal))
+    }
+
+    /// The answer to our request.
+    pub(crate) fn response(self, link: &mut Link, cx: &mut Cx<'_>, opened: Opened) -> Outcome {
+        let result = match self {
+            Self::Initiator(state) => state.response(link, cx, opened),
+            Self::Established(state) => state.response(link, cx, opened),
+            Self::Closing(state) => {
+                if link.requests.outstanding().is_none() && link.requests.queued() == 0 {
+                    return state.finish(link, cx);
+                }
+                link.pump(cx).map(|()| Outcome::Go(Self::Closing(state)))
+            }
+            state @ (Self::Responder(_) | Self::Lingering) => Ok(Outcome::Go(state)),
+        };
+        result.unwrap_or_else(|refusal| close(link, cx, CloseReason::Refused(refusal)))
+    }
+
+    /// The outside's answer to what this state asked.
+    pub(crate) fn answer(self, link: &mut Link, cx: &mut Cx<'_>, ask: AskId, answer: Answer) -> Outcome {
+        match self {
+            Self::Responder(state) => state
+                .answer(link, cx, ask, answer)
+                .unwrap_or_else(|refusal| refuse(link, cx, ExchangeType::IKE_AUTH, refusal)),
+            Self::Initiator(state) => state
+                .answer(link, cx, ask, answer)
+                .unwrap_or_else(|refusal| close(link, cx, CloseReason::Refused(refusal))),
+            state @ (Self::Established(_) | Self::Closing(_) | Self::Lingering) => {
+                Outcome::Go(state)
+            }
+        }
+    }
+
+    /// The state's deadline has passed.
+    pub(crate) fn expired(self, link: &mut Link, cx: &mut Cx<'_>) -> Outcome {
+        match self {
+            Self::Lingering => Outcome::Gone,
+            Self::Closing(state) => state.finish(link, cx),
+            Self::Responder(_) | Self::Initiator(_) | Self::Established(_) => {
+                cx.event(link.id, Event::Closed(CloseReason::TimedOut));
+                Outcome::Gone
+            }
+        }
+    }
+
+    /// The peer has not answered our request for too long.
+    pub(crate) fn unanswered(self, link: &Link, cx: &mut Cx<'_>) -> Outcome {
+        if let Self::Closing(state) = self {
+            return state.finish(link, cx);
+        }
+        cx.event(link.id, Event::Closed(CloseReason::Unanswered));
+        Outcome::Gone
+    }
+
+    /// The operator wants the SA gone.
+    pub(crate) fn delete(self, link: &mut Link, cx: &mut Cx<'_>) -> Outcome {
+        match self {
+            Self::Established(state) => state
+                .delete(link, cx)
+                .unwrap_or_else(|refusal| close(link, cx, CloseReason::Refused(refusal))),
+            state @ (Self::Closing(_) | Self::Lingering) => Outcome::Go(state),
+            Self::Responder(_) | Self::Initiator(_) => {
+                cx.event(link.id, Event::Closed(CloseReason::Deleted));
+                Outcome::Gone
+            }
+        }
+    }
+}
+
+/// Tells the peer why and lingers. RFC 7296 §2.21.2: an error in IKE_AUTH ends the IKE SA.
+fn refuse(link: &mut Link, cx: &mut Cx<'_>, exchange: ExchangeType, refusal: Refusal) -> Outcome {
+    if link.responses.in_progress()
+        && let Some(said) = refusal.notify()
+        && link.respond(cx, exchange, &[Payload::Notify(said)]).is_err()
+    {
+        cx.event(link.id, Event::Closed(CloseReason::Refused(refusal)));
+        return Outcome::Gone;
+    }
+    close(link, cx, CloseReason::Refused(refusal))
+}
+
+/// Ends the SA but keeps its answers for repeats.
+pub(crate) fn close(link: &mut Link, cx: &mut Cx<'_>, reason: CloseReason) -> Outcome {
+    link.requests = crate::sa::window::Requests::default();
+    link.deadline = Some(cx.now.after(LINGER));
+    cx.event(link.id, Event::Closed(reason));
+    Outcome::Go(State::Lingering)
+}
+
+/// An answer that does not fit the question is a fault of our own.
+pub(crate) const WRONG_ANSWER: Refusal = Refusal::Local("the outside gave an answer of another kind");
+
+/// The exchange must be IKE_AUTH while the SA is being set up.
+pub(crate) fn expect_auth(opened: Opened) -> Result<alloc::vec::Vec<Payload>, Refusal> {
+    if opened.exchange == ExchangeType::IKE_AUTH {
+        opened.payloads
+    } else {
+        Err(PeerMisbehaved::UnexpectedExchange.into())
+    }
+}
+
+/// Writes both SAs of a child into the key log.
+pub(crate) fn log_child(link: &Link, cx: &mut Cx<'_>, child: &ChildSa) {
+    if !cx.key_log {
+        return;
+    }
+    let mut log = |source: SocketAddr, destination: SocketAddr, spi, keys: &ProtectionKeys| {
+        let keys = Box::new([
+            keys.encryption().duplicate(),
+            keys.integrity().map_or_else(
+                || crate::secret::SecretBytes::zeroed(0),
+                crate::secret::SecretBytes::duplicate,
+            ),
+        ]);
+        cx.event(
+            link.id,
+            Event::KeyLog(Box::new(KeyLog::Esp {
+                source,
+                destination,
+                spi,
+                suite: child.suite,
+                keys,
+            })),
+        );
+    };
+    let path = child.path;
+    log(path.remote, path.local, child.inbound_spi, &child.keys.inbound);
+    log(path.local, path.remote, child.outbound_spi, &child.keys.outbound);
+}
+
+/// Writes an IKE SA's keys into the key log.
+pub(crate) fn log_ike(link: &Link, cx: &mut Cx<'_>) {
+    if !cx.key_log {
+        return;
+    }
+    let (inbound, outbound) = link.message_keys();
+    let (from_initiator, from_responder) = match link.role {
+        Role::Initiator => (outbound.keys(), inbound.keys()),
+        Role::Responder => (inbound.keys(), outbound.keys()),
+    };
+    let integrity = |keys: &ProtectionKeys| {
+        keys.integrity().map_or_else(
+            || crate::secret::SecretBytes::zeroed(0),
+            crate::secret::SecretBytes::duplicate,
+        )
+    };
+    let keys = Box::new([
+        from_initiator.encryption().duplicate(),
+        from_responder.encryption().duplicate(),
+        integrity(from_initiator),
+        integrity(from_responder),
+    ]);
+    cx.event(
+        link.id,
+        Event::KeyLog(Box::new(KeyLog::Ike {
+            initiator_spi: link.spi_i,
+            responder_spi: link.spi_r,
+            keys,
+            suite: link.suite,
+        })),
+    );
+}

@@ -1,0 +1,54 @@
+//! What a peer says of itself in IKE_SA_INIT: vendor IDs and status notifies.
+
+use alloc::vec::Vec;
+
+use crate::{
+    crypto::suite::Hash,
+    wire::{
+        payload::{KnownVendor, Payload},
+        registry::NotifyType,
+    },
+};
+
+/// The peer's announcements.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct PeerTraits {
+    /// CISCO-ANYCONNECT-EAP: it can be offered that method.
+    pub(crate) anyconnect: bool,
+    /// The FRAGMENTATION vendor ID: Cisco's fragments.
+    pub(crate) cisco_fragmentation: bool,
+    /// IKEV2_FRAGMENTATION_SUPPORTED (RFC 7383 §2.3).
+    pub(crate) ietf_fragmentation: bool,
+    /// SIGNATURE_HASH_ALGORITHMS (RFC 7427 §4) was sent.
+    pub(crate) signature_hashes_sent: bool,
+    /// The hash functions in it that we know.
+    pub(crate) signature_hashes: Vec<Hash>,
+}
+
+impl PeerTraits {
+    pub(crate) fn read(payloads: &[Payload]) -> Self {
+        let mut traits = Self::default();
+        for payload in payloads {
+            match payload {
+                Payload::Vendor(vendor) => match KnownVendor::recognise(&vendor.0) {
+                    Some(KnownVendor::AnyConnectEap) => traits.anyconnect = true,
+                    Some(KnownVendor::Fragmentation) => traits.cisco_fragmentation = true,
+                    _ => {}
+                },
+                Payload::Notify(notify) => match notify.kind {
+                    NotifyType::IKEV2_FRAGMENTATION_SUPPORTED => traits.ietf_fragmentation = true,
+                    NotifyType::SIGNATURE_HASH_ALGORITHMS => {
+                        traits.signature_hashes_sent = true;
+                        let numbers = notify.data.as_chunks::<2>().0.iter();
+                        traits.signature_hashes = numbers
+                            .filter_map(|pair| Hash::from_number(u16::from_be_bytes(*pair)))
+                            .collect();
+                    }
+                    _ => {}
+                },
+                _ => {}
+            }
+        }
+        traits
+    }
+}

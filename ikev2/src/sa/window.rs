@@ -1,0 +1,377 @@
+//! Message IDs (RFC 7296 §2.2, §2.3): which requests of the peer are new, which of ours wait for
+//! their answer, and when they are sent again.
+
+use alloc::{
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+    vec::Vec,
+};
+use core::time::Duration;
+
+use crate::{
+    config::EndpointConfig,
+    event::{Discard, Instant},
+    wire::{payload::Payload, registry::ExchangeType},
+};
+
+/// One second of repeats is counted at a time.
+const REPEAT_PERIOD: Duration = Duration::from_secs(1);
+
+/// What the message ID of a request says.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Admit {
+    /// The next one: work on it.
+    Fresh,
+    /// Within the window but not next: keep it until its turn.
+    Ahead,
+    /// Answered before: send these datagrams again.
+    Repeat(Vec<Arc<[u8]>>),
+    /// Not to be worked on.
+    Discard(Discard),
+}
+
+/// The peer's requests and our answers.
+#[derive(Default)]
+pub(crate) struct Responses {
+    expected: u32,
+    in_progress: bool,
+    answered: VecDeque<Answered>,
+    ahead: BTreeMap<u32, Request>,
+}
+
+/// An opened request that waits for its turn.
+pub(crate) struct Request {
+    pub(crate) exchange: ExchangeType,
+    pub(crate) payloads: Vec<Payload>,
+}
+
+struct Answered {
+    id: u32,
+    datagrams: Vec<Arc<[u8]>>,
+    period: Instant,
+    repeats: u32,
+}
+
+impl Responses {
+    /// The responder's window once IKE_SA_INIT, message 0, has been answered by `answer`.
+    pub(crate) fn after_init(now: Instant, answer: Arc<[u8]>) -> Self {
+        let mut responses = Self::default();
+        responses.answer(now, [answer].to_vec(), 1);
+        responses
+    }
+
+    /// The message ID of the next new request.
+    pub(crate) const fn expected(&self) -> u32 {
+        self.expected
+    }
+
+    /// Whether a request is being worked on.
+    pub(crate) const fn in_progress(&self) -> bool {
+        self.in_progress
+    }
+
+    /// Judges a request by its message ID, before any decryption.
+    ///
+    /// `first` says that the datagram is whole or a first fragment: only such a one makes the
+    /// cached answer be sent again.
+    pub(crate) fn admit(&mut self, now: Instant, id: u32, first: bool, window: u32, per_second: u32) -> Admit {
+        if id == self.expected {
+            return if self.in_progress {
+                // A request that is still being worked on is absorbed in silence.
+                Admit::Discard(Discard::InProgress)
+            } else {
+                Admit::Fresh
+            };
+        }
+        if id > self.expected {
+            // RFC 7296 §2.3: more than the announced window may not be outstanding.
+            let last = self.expected.saturating_add(window.saturating_sub(1));
+            return if id > last {
+                Admit::Discard(Discard::AheadOfWindow)
+            } else if self.ahead.contains_key(&id) {
+                Admit::Discard(Discard::Duplicate)
+            } else {
+                Admit::Ahead
+            };
+        }
+        // RFC 7296 §2.1: a repeated request is answered with the same octets, from memory.
+        let Some(answered) = self.answered.iter_mut().find(|answered| answered.id == id) else {
+            return Admit::Discard(Discard::OldMessageId);
+        };
+        if !first {
+            return Admit::Discard(Discard::Repeated);
+        }
+        if now.since(answered.period) >= REPEAT_PERIOD {
+            answered.period = now;
+            answered.repeats = 0;
+        }
+        if answered.repeats >= per_second {
+            return Admit::Discard(Discard::RepeatLimited);
+        }
+        answered.repeats = answered.repeats.saturating_add(1);
+        Admit::Repeat(answered.datagrams.clone())
+    }
+
+    /// The request that was expected is authentic and is being worked on.
+    pub(crate) fn begin(&mut self) {
+        self.in_progress = true;
+    }
+
+    /// Keeps an authentic request that came before its turn.
+    pub(crate) fn keep(&mut self, id: u32, request: Request) {
+        self.ahead.insert(id, request);
+    }
+
+    /// The kept request whose turn it is now.
+    pub(crate) fn next_kept(&mut self) -> Option<Request> {
+        if self.in_progress {
+            return None;
+        }
+        self.ahead.remove(&self.expected)
+    }
+
+    /// Remembers the answer to the expected request and expects the next. `window` answers are kept.
+    pub(crate) fn answer(&mut self, now: Instant, datagrams: Vec<Arc<[u8]>>, window: u32) {
+        let keep = usize::try_from(window.max(1)).unwrap_or(1);
+        while self.answered.len() >= keep {
+            self.answered.pop_front();
+        }
+        self.answered.push_back(Answered {
+            id: self.expected,
+            datagrams,
+            period: now,
+            repeats: 0,
+        });
+        self.expected = self.expected.saturating_add(1);
+        self.in_progress = false;
+    }
+}
+
+/// A request of ours that waits for its turn.
+pub(crate) struct Queued {
+    pub(crate) exchange: ExchangeType,
+    pub(crate) payloads: Vec<Payload>,
+}
+
+/// A request of ours that waits for its answer.
+pub(crate) struct Outstanding {
+    pub(crate) id: u32,
+    pub(crate) exchange: ExchangeType,
+    pub(crate) datagrams: Vec<Arc<[u8]>>,
+    schedule: Schedule,
+}
+
+/// When a request is sent again, and when it is given up.
+pub(crate) struct Schedule {
+    next: Instant,
+    wait: Duration,
+    sent: u32,
+    tries: u32,
+}
+
+/// What the schedule says at an instant.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Due {
+    /// Not yet.
+    Later,
+    /// Send it again; it had been sent this often.
+    Again(u32),
+    /// Give it up.
+    Never,
+}
+
+impl Schedule {
+    /// The request is sent now for the first time.
+    pub(crate) fn start(now: Instant, config: &EndpointConfig) -> Self {
+        Self {
+            next: now.after(config.retransmit_first),
+            wait: config.retransmit_first,
+            sent: 1,
+            tries: config.retransmit_tries,
+        }
+    }
+
+    pub(crate) const fn next(&self) -> Instant {
+        self.next
+    }
+
+    /// RFC 7296 §2.1: the same request is sent again after growing waits, and a peer that never
+    /// answers is given up in the end.
+    pub(crate) fn due(&mut self, now: Instant) -> Due {
+        if now < self.next {
+            return Due::Later;
+        }
+        if self.sent >= self.tries {
+            return Due::Never;
+        }
+        let before = self.sent;
+        self.sent = self.sent.saturating_add(1);
+        self.wait = self.wait.saturating_mul(2);
+        self.next = now.after(self.wait);
+        Due::Again(before)
+    }
+}
+
+/// Our requests.
+#[derive(Default)]
+pub(crate) struct Requests {
+    next: u32,
+    outstanding: Option<Outstanding>,
+    queue: VecDeque<Queued>,
+}
+
+impl Requests {
+    /// The initiator's requests once IKE_SA_INIT, message 0, has been answered.
+    pub(crate) fn after_init() -> Self {
+        Self {
+            next: 1,
+            ..Self::default()
+        }
+    }
+
+    /// The message ID of the next new request.
+    pub(crate) const fn next(&self) -> u32 {
+        self.next
+    }
+
+    /// How many requests wait for their turn.
+    pub(crate) fn queued(&self) -> usize {
+        self.queue.len()
+    }
+
+    pub(crate) const fn outstanding(&self) -> Option<&Outstanding> {
+        self.outstanding.as_ref()
+    }
+
+    pub(crate) fn push(&mut self, request: Queued) {
+        self.queue.push_back(request);
+    }
+
+    /// The next request that may be sent: with a window of 1, none while one is outstanding.
+    pub(crate) fn pop_ready(&mut self) -> Option<Queued> {
+        if self.outstanding.is_some() {
+            return None;
+        }
+        self.queue.pop_front()
+    }
+
+    /// A request was sent under the next message ID.
+    pub(crate) fn sent(
+        &mut self,
+        now: Instant,
+        config: &EndpointConfig,
+        exchange: ExchangeType,
+        datagrams: Vec<Arc<[u8]>>,
+    ) {
+        self.outstanding = Some(Outstanding {
+            id: self.next,
+            exchange,
+            datagrams,
+            schedule: Schedule::start(now, config),
+        });
+        self.next = self.next.saturating_add(1);
+    }
+
+    /// The answer to the outstanding request came.
+    pub(crate) fn conclude(&mut self) {
+        self.outstanding = None;
+    }
+
+    /// When something is to be sent again.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        self.outstanding.as_ref().map(|one| one.schedule.next())
+    }
+
+    /// The datagrams to send again now, or that the request is to be given up.
+    pub(crate) fn due(&mut self, now: Instant) -> Option<(Due, Vec<Arc<[u8]>>)> {
+        let outstanding = self.outstanding.as_mut()?;
+        match outstanding.schedule.due(now) {
+            Due::Later => None,
+            due @ Due::Again(_) => Some((due, outstanding.datagrams.clone())),
+            Due::Never => Some((Due::Never, Vec::new())),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(millis: u64) -> Instant {
+        Instant::new(Duration::from_millis(millis))
+    }
+
+    fn octets(text: &str) -> Arc<[u8]> {
+        Arc::from(text.as_bytes())
+    }
+
+    // RFC 7296 §2.1: the responder keeps its answer and sends the same octets to a repeat.
+    #[test]
+    fn repeats_the_same_octets_up_to_the_rate_and_again_in_the_next_second() {
+        let mut responses = Responses::after_init(at(0), octets("init"));
+        for _ in 0..2 {
+            let admit = responses.admit(at(10), 0, true, 1, 2);
+            assert_eq!(admit, Admit::Repeat([octets("init")].to_vec()));
+        }
+        let limited = Admit::Discard(Discard::RepeatLimited);
+        assert_eq!(responses.admit(at(20), 0, true, 1, 2), limited);
+        let later = responses.admit(at(1_010), 0, true, 1, 2);
+        assert_eq!(later, Admit::Repeat([octets("init")].to_vec()));
+    }
+
+    #[test]
+    fn repeats_for_a_first_fragment_only() {
+        let mut responses = Responses::after_init(at(0), octets("init"));
+        let second = responses.admit(at(10), 0, false, 1, 5);
+        assert_eq!(second, Admit::Discard(Discard::Repeated));
+    }
+
+    #[test]
+    fn absorbs_a_repeat_of_what_is_being_worked_on() {
+        let mut responses = Responses::after_init(at(0), octets("init"));
+        assert_eq!(responses.admit(at(1), 1, true, 1, 5), Admit::Fresh);
+        responses.begin();
+        let again = responses.admit(at(2), 1, true, 1, 5);
+        assert_eq!(again, Admit::Discard(Discard::InProgress));
+        responses.answer(at(3), [octets("auth")].to_vec(), 1);
+        assert_eq!(responses.expected(), 2);
+        assert_eq!(
+            responses.admit(at(4), 1, true, 1, 5),
+            Admit::Repeat([octets("auth")].to_vec())
+        );
+        // With a window of one only the last answer is kept.
+        assert_eq!(responses.admit(at(5), 0, true, 1, 5), Admit::Discard(Discard::OldMessageId));
+    }
+
+    // RFC 7296 §2.3: requests within the announced window may come in any order.
+    #[test]
+    fn keeps_requests_within_the_window_until_their_turn() {
+        let mut responses = Responses::after_init(at(0), octets("init"));
+        assert_eq!(responses.admit(at(1), 5, true, 5, 5), Admit::Ahead);
+        assert_eq!(responses.admit(at(1), 6, true, 5, 5), Admit::Discard(Discard::AheadOfWindow));
+        assert_eq!(responses.admit(at(1), u32::MAX, true, 5, 5), Admit::Discard(Discard::AheadOfWindow));
+        responses.keep(2, Request { exchange: ExchangeType::INFORMATIONAL, payloads: Vec::new() });
+        assert_eq!(responses.admit(at(1), 2, true, 5, 5), Admit::Discard(Discard::Duplicate));
+        assert!(responses.next_kept().is_none());
+        responses.begin();
+        responses.answer(at(2), Vec::new(), 5);
+        assert!(responses.next_kept().is_some());
+    }
+
+    // RFC 7296 §2.1: retransmissions back off and end.
+    #[test]
+    fn sends_again_after_doubling_waits_and_gives_up() {
+        let config = EndpointConfig {
+            retransmit_first: Duration::from_secs(1),
+            retransmit_tries: 3,
+            ..EndpointConfig::new(Vec::new())
+        };
+        let mut schedule = Schedule::start(at(0), &config);
+        assert_eq!(schedule.due(at(999)), Due::Later);
+        assert_eq!(schedule.due(at(1_000)), Due::Again(1));
+        assert_eq!(schedule.due(at(2_999)), Due::Later);
+        assert_eq!(schedule.due(at(3_000)), Due::Again(2));
+        assert_eq!(schedule.next(), at(7_000));
+        assert_eq!(schedule.due(at(7_000)), Due::Never);
+    }
+}

@@ -1,0 +1,143 @@
+//! What `show` may see of an IKE SA: facts, no keys.
+
+use alloc::sync::Arc;
+
+use crate::{
+    crypto::{
+        Role,
+        suite::{EspSuite, IkeSuite},
+    },
+    event::{Instant, Path, SaId},
+    sa::{IkeSa, link::Form, state::State},
+    wire::{
+        header::{InitiatorSpi, ResponderSpi},
+        payload::{ConfigAttribute, Identification, TrafficSelector},
+    },
+};
+
+/// One keyed IKE SA.
+#[derive(Clone)]
+pub struct SaView<'a> {
+    /// Its name.
+    pub id: SaId,
+    /// Which end we are.
+    pub role: Role,
+    /// The initiator's SPI.
+    pub initiator_spi: InitiatorSpi,
+    /// The responder's SPI.
+    pub responder_spi: ResponderSpi,
+    /// Where the peer is.
+    pub path: Path,
+    /// The negotiated algorithms.
+    pub suite: IkeSuite,
+    /// The name of the state.
+    pub state: &'static str,
+    /// Both sides are authenticated and the SA is in use.
+    pub ready: bool,
+    /// When IKE_SA_INIT was answered.
+    pub created: Instant,
+    /// The message ID of our next request.
+    pub next_request: u32,
+    /// How many of our requests wait for an answer or their turn.
+    pub queued: usize,
+    /// The message ID that the peer's next request must have.
+    pub next_expected: u32,
+    /// How many requests the peer may have outstanding.
+    pub window: u32,
+    /// We are behind a NAT.
+    pub nat_local: bool,
+    /// The peer is behind a NAT, or says so.
+    pub nat_remote: bool,
+    /// The fragmentation that is agreed, if any.
+    pub fragmentation: Option<Fragmentation>,
+    /// The peer sent CISCO-ANYCONNECT-EAP.
+    pub anyconnect: bool,
+    /// The peer's identity, claimed or proven.
+    pub identity: Option<&'a Identification>,
+    /// The user that EAP authenticated.
+    pub eap_user: Option<&'a Arc<str>>,
+    /// The profile that serves it.
+    pub profile: Option<&'a Arc<str>>,
+    /// What was assigned by configuration payload.
+    pub configuration: &'a [ConfigAttribute],
+    /// The child SA.
+    pub child: Option<ChildView<'a>>,
+}
+
+/// The form of fragments that both ends announced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fragmentation {
+    /// RFC 7383.
+    Ietf,
+    /// Cisco's.
+    Cisco,
+}
+
+/// One child SA.
+#[derive(Clone, Copy)]
+pub struct ChildView<'a> {
+    /// The SPI of what we receive.
+    pub inbound_spi: u32,
+    /// The SPI of what we send.
+    pub outbound_spi: u32,
+    /// The negotiated algorithms.
+    pub suite: EspSuite,
+    /// Our side's selectors.
+    pub local: &'a [TrafficSelector],
+    /// The peer's side's selectors.
+    pub remote: &'a [TrafficSelector],
+}
+
+impl<'a> SaView<'a> {
+    pub(crate) fn of(sa: &'a IkeSa) -> Option<Self> {
+        let IkeSa::Keyed { link, state } = sa else {
+            return None;
+        };
+        let established = match state {
+            State::Established(state) => Some(&**state),
+            _ => None,
+        };
+        let identity = match state {
+            State::Responder(state) => state.identity(),
+            _ => established.map(|state| &state.authenticated.peer),
+        };
+        Some(Self {
+            id: link.id,
+            role: link.role,
+            initiator_spi: link.spi_i,
+            responder_spi: link.spi_r,
+            path: link.path,
+            suite: link.suite,
+            state: state.name(),
+            ready: established.is_some(),
+            created: link.created,
+            next_request: link.requests.next(),
+            queued: link
+                .requests
+                .queued()
+                .saturating_add(usize::from(link.requests.outstanding().is_some())),
+            next_expected: link.responses.expected(),
+            window: link.window,
+            nat_local: link.nat.local,
+            nat_remote: link.nat.remote,
+            fragmentation: link.form().map(|form| match form {
+                Form::Ietf => Fragmentation::Ietf,
+                Form::Cisco => Fragmentation::Cisco,
+            }),
+            anyconnect: link.traits.anyconnect,
+            identity,
+            eap_user: established.and_then(|state| state.authenticated.eap_user.as_ref()),
+            profile: established.and_then(|state| state.profile.as_ref()),
+            configuration: established.map_or(&[], |state| &state.configuration),
+            child: established
+                .and_then(|state| state.child.as_ref())
+                .map(|child| ChildView {
+                    inbound_spi: child.inbound_spi,
+                    outbound_spi: child.outbound_spi,
+                    suite: child.suite,
+                    local: &child.local,
+                    remote: &child.remote,
+                }),
+        })
+    }
+}
