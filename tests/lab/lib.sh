@@ -9,7 +9,8 @@
 #
 # It sources this file and calls `lab_case NAME FUNCTION [ARG …]` for each test. Every case prints one line that the runner
 # counts, `lab: SUITE/NAME: ok`, `… failed: REASON` or `… skipped: REASON`, and ends with what it made taken down again.
-# What a case prints is shown only when it failed. What is made outside a case lives until the suite's end.
+# What a case prints is shown only when it failed. What is made outside a case lives until the suite's end. A suite that
+# uses the program under test finds it at IRONFLEX.
 set -euo pipefail
 
 lab_suite=$(basename "$0" .sh)
@@ -100,6 +101,21 @@ lab_case() { # NAME FUNCTION [ARG …]
       printf 'lab: %s/%s: failed: %s\n' "$lab_suite" "$name" "${reason:-exit status $status}"
       ;;
   esac
+}
+
+# Called at the head of a suite: without these programs none of it runs. Where the lab is due (LAB_DUE) that is a failure.
+needs() { # PROGRAM…
+  local program
+  for program; do
+    command -v "$program" >/dev/null || [ -x "/usr/sbin/$program" ] || {
+      if [ -n "${LAB_DUE:-}" ]; then
+        printf 'lab: %s: failed: %s is missing\n' "$lab_suite" "$program"
+        exit 1
+      fi
+      printf 'lab: %s: skipped: %s is missing\n' "$lab_suite" "$program"
+      exit 0
+    }
+  done
 }
 
 # --- Conditions ---

@@ -5,6 +5,7 @@
 # shellcheck disable=SC2154 # netns_add, spawn and capture_start set the variables that they are given the names of
 # shellcheck source-path=SCRIPTDIR source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
+needs nft ping socat tc
 
 # ESP between two xfrm interfaces: routed by the interface, SA and policy bound to it by if_id.
 carries_traffic_over_xfrm_interfaces() {

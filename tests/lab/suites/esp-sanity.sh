@@ -5,6 +5,7 @@
 # shellcheck disable=SC2154 # netns_add, spawn and capture_start set the variables that they are given the names of
 # shellcheck source-path=SCRIPTDIR source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
+needs ping socat
 
 key() { # OCTETS: fresh random key
   printf '0x%s' "$(head -c "$1" /dev/urandom | od -A n -t x1 | tr -d ' \n')"

@@ -6,6 +6,7 @@
 # shellcheck disable=SC2154 # netns_add, spawn and capture_start set the variables that they are given the names of
 # shellcheck source-path=SCRIPTDIR source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
+needs charon-systemd swanctl openssl socat tcpdump
 
 strongswan_prepare headend
 strongswan_prepare client

@@ -1,0 +1,24 @@
+# What a person or CI runs here; `make` alone lists it.
+.PHONY: help demo test lint fmt bench
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+
+demo: ## headend, client, login, traffic and show output in namespaces of their own, under a minute after the build
+	cargo run --release --locked -- demo
+
+test: ## format, lints, all tests, the lab with real ESP; as root it installs the Debian packages that it needs
+	tests/run
+
+lint: ## format, lints, documentation, licences and sources of the dependencies
+	tests/run fmt clippy
+	RUSTDOCFLAGS='-D warnings' cargo doc --locked --workspace --no-deps --document-private-items
+	command -v cargo-deny >/dev/null || cargo install --locked cargo-deny
+	cargo deny --locked check licenses bans sources
+	! command -v shellcheck >/dev/null || shellcheck -x tests/run tests/lab/install tests/lab/probe tests/lab/with-* tests/lab/*.sh tests/lab/suites/*.sh
+
+fmt: ## format the code
+	cargo fmt --all
+
+bench: ## the figures, each beside its floor or peer of the same run; also in target/bench.json
+	cargo bench --locked --bench headend
