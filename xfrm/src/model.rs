@@ -74,6 +74,12 @@ impl EspSpi {
     /// The smallest SPI that may be used.
     pub const MIN: u32 = 256;
 
+    /// The smallest SPI, for tries of which nobody hears.
+    pub const LEAST: Self = match Self::new(Self::MIN) {
+        Some(spi) => spi,
+        None => unreachable!(),
+    };
+
     /// The SPI with this value in host order; `None` below [`EspSpi::MIN`].
     #[must_use]
     pub const fn new(value: u32) -> Option<Self> {
