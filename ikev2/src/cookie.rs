@@ -101,14 +101,7 @@ impl CookieJar {
             .into_iter()
             .flatten()
             .filter(|secret| now.since(secret.since) < SECRET_LIFETIME.saturating_mul(2))
-            .any(|secret| {
-                bool::from(
-                    secret
-                        .cookie(address, spi, nonce)
-                        .as_slice()
-                        .ct_eq(cookie),
-                )
-            })
+            .any(|secret| bool::from(secret.cookie(address, spi, nonce).as_slice().ct_eq(cookie)))
     }
 }
 

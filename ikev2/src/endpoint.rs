@@ -14,7 +14,10 @@ use crate::{
     cookie::CookieJar,
     crypto::{Provider, Rng, hash::digest, suite::Hash},
     error::InvalidMessage,
-    event::{Answer, AskId, CloseReason, Command, Discard, Event, Input, Instant, Output, Path, SaId, Trace},
+    event::{
+        Answer, AskId, CloseReason, Command, Discard, Event, Input, Instant, Output, Path, SaId,
+        Trace,
+    },
     refusal::{PeerMisbehaved, Refusal},
     sa::{
         Cx, IkeSa,
@@ -143,9 +146,9 @@ impl Endpoint {
 
     /// The next output; [`Output::Timeout`] when there is none left.
     pub fn poll(&mut self) -> Output {
-        self.out.pop_front().unwrap_or_else(|| {
-            Output::Timeout(self.timers.first().map(|&(instant, _)| instant))
-        })
+        self.out
+            .pop_front()
+            .unwrap_or_else(|| Output::Timeout(self.timers.first().map(|&(instant, _)| instant)))
     }
 
     // --- Routing ---
@@ -415,7 +418,12 @@ impl Endpoint {
                 };
                 let idle = link.requests.outstanding().is_none();
                 let up = matches!(state, State::Established(_));
-                if up && idle && link.request(cx, ExchangeType::INFORMATIONAL, Vec::new()).is_err() {
+                if up
+                    && idle
+                    && link
+                        .request(cx, ExchangeType::INFORMATIONAL, Vec::new())
+                        .is_err()
+                {
                     let failed = Refusal::Local("a probe could not be sent");
                     cx.event(id, Event::Closed(CloseReason::Refused(failed)));
                     return None;

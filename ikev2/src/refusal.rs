@@ -145,4 +145,3 @@ impl Refusal {
         Some(Notify::new(kind, Vec::new()))
     }
 }
-

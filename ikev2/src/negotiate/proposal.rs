@@ -163,7 +163,9 @@ fn esp_transforms(suite: EspSuite) -> Vec<Transform> {
 }
 
 fn lists(theirs: &Proposal, wanted: &Transform) -> bool {
-    theirs.transforms_of(wanted.kind).any(|transform| transform == wanted)
+    theirs
+        .transforms_of(wanted.kind)
+        .any(|transform| transform == wanted)
 }
 
 /// Whether the proposal can be met by this protection: the cipher is listed, and the integrity
@@ -172,7 +174,9 @@ fn lists_protection(theirs: &Proposal, wanted: Protection) -> bool {
     match wanted {
         Protection::Aead(algorithm) => {
             lists(theirs, &aead(algorithm))
-                && theirs.transforms_of(TransformType::INTEG).all(|one| one.id == IntegrityId::NONE.0)
+                && theirs
+                    .transforms_of(TransformType::INTEG)
+                    .all(|one| one.id == IntegrityId::NONE.0)
         }
         Protection::EncryptThenMac(cipher, mac) => {
             lists(theirs, &cbc(cipher)) && lists(theirs, &integrity(mac))
@@ -232,7 +236,12 @@ pub(crate) fn choose_ike(
             else {
                 continue;
             };
-            let Some(prf) = mine.prf.iter().copied().find(|&one| lists(offer, &prf(one))) else {
+            let Some(prf) = mine
+                .prf
+                .iter()
+                .copied()
+                .find(|&one| lists(offer, &prf(one)))
+            else {
                 continue;
             };
             let fitting = || {
@@ -393,7 +402,10 @@ mod tests {
         let ours = [gcm(&[Group::Modp2048]), cbc_sha256(&[Group::Modp2048])];
         let chosen = choose_ike(&ours, &offer, 14).unwrap();
         assert_eq!(chosen.number, 2);
-        assert_eq!(chosen.suite.protection, Protection::Aead(AeadAlgorithm::AesGcm16_256));
+        assert_eq!(
+            chosen.suite.protection,
+            Protection::Aead(AeadAlgorithm::AesGcm16_256)
+        );
         let answer = answer_ike(chosen);
         let offered = [cbc_sha256(&[Group::Modp2048]), gcm(&[Group::Modp2048])];
         assert_eq!(accept_ike(&offered, &answer), Ok(chosen.suite));
@@ -403,7 +415,10 @@ mod tests {
     fn takes_the_group_that_was_sent_before_one_that_costs_a_round_trip() {
         let offer = offer_ike(&[gcm(&[Group::EcpP256, Group::Modp2048])]);
         let ours = [gcm(&[Group::Modp2048, Group::EcpP256])];
-        assert_eq!(choose_ike(&ours, &offer, 19).unwrap().suite.group, Group::EcpP256);
+        assert_eq!(
+            choose_ike(&ours, &offer, 19).unwrap().suite.group,
+            Group::EcpP256
+        );
     }
 
     // RFC 7296 §1.2: the responder names the group that it wants.
@@ -432,7 +447,9 @@ mod tests {
     #[test]
     fn refuses_an_aead_proposal_that_lists_an_integrity_algorithm() {
         let mut offer = offer_ike(&[gcm(&[Group::Modp2048])]);
-        offer.proposals[0].transforms.push(integrity(Integrity::HmacSha1_96));
+        offer.proposals[0]
+            .transforms
+            .push(integrity(Integrity::HmacSha1_96));
         assert_eq!(
             choose_ike(&[gcm(&[Group::Modp2048])], &offer, 14),
             Err(PeerIncompatible::NoProposalChosen)
@@ -455,7 +472,10 @@ mod tests {
             Err(PeerMisbehaved::SelectedUnoffered)
         );
         let twice = offer_ike(&[gcm(&[Group::Modp2048, Group::EcpP256])]);
-        assert_eq!(accept_ike(&offered, &twice), Err(PeerMisbehaved::SelectedUnoffered));
+        assert_eq!(
+            accept_ike(&offered, &twice),
+            Err(PeerMisbehaved::SelectedUnoffered)
+        );
     }
 
     const GCM: EspSuite = EspSuite {
@@ -484,7 +504,9 @@ mod tests {
     #[test]
     fn takes_silence_about_esn_for_none() {
         let mut offer = offer_esp(&[GCM], 0x1234_5678);
-        offer.proposals[0].transforms.retain(|one| one.kind != TransformType::ESN);
+        offer.proposals[0]
+            .transforms
+            .retain(|one| one.kind != TransformType::ESN);
         assert!(choose_esp(&[GCM], &offer).is_ok());
         assert!(choose_esp(&[EspSuite { esn: true, ..GCM }], &offer).is_err());
     }

@@ -118,8 +118,14 @@ mod tests {
                 ..web
             }]
         );
-        let udp = TrafficSelector { protocol: 17, ..web };
-        assert_eq!(narrow(&[web], &[udp]), Err(PeerIncompatible::TsUnacceptable));
+        let udp = TrafficSelector {
+            protocol: 17,
+            ..web
+        };
+        assert_eq!(
+            narrow(&[web], &[udp]),
+            Err(PeerIncompatible::TsUnacceptable)
+        );
     }
 
     #[test]
@@ -127,7 +133,10 @@ mod tests {
         let a = [v4([10, 0, 0, 0], [10, 0, 0, 255])];
         let b = [v4([10, 0, 1, 0], [10, 0, 1, 255])];
         assert_eq!(narrow(&a, &b), Err(PeerIncompatible::TsUnacceptable));
-        assert_eq!(narrow(&a, &[any_v6()]), Err(PeerIncompatible::TsUnacceptable));
+        assert_eq!(
+            narrow(&a, &[any_v6()]),
+            Err(PeerIncompatible::TsUnacceptable)
+        );
     }
 
     #[test]

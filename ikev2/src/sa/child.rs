@@ -15,7 +15,8 @@ use crate::{
     sa::link::Link,
     wire::{
         payload::{
-            ConfigAttribute, Configuration, Notify, Payload, SaPayload, TrafficSelector, TrafficSelectors,
+            ConfigAttribute, Configuration, Notify, Payload, SaPayload, TrafficSelector,
+            TrafficSelectors,
         },
         registry::{ConfigType, NotifyType, PayloadType},
     },
@@ -104,7 +105,10 @@ pub(crate) struct Plan {
 /// # Errors
 ///
 /// [`PeerIncompatible`] where nothing is in common: the IKE SA lives without the child SA.
-#[expect(clippy::too_many_arguments, reason = "each is one input of the decision")]
+#[expect(
+    clippy::too_many_arguments,
+    reason = "each is one input of the decision"
+)]
 pub(crate) fn plan(
     link: &Link,
     config: &PeerConfig,

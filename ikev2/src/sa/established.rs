@@ -140,9 +140,12 @@ impl Established {
 
     /// RFC 7296 §1.4.1: the other half of each deleted pair is deleted in the answer.
     fn delete_child(&mut self, link: &Link, cx: &mut Cx<'_>, delete: &Delete) -> Option<Payload> {
-        let child = self
-            .child
-            .take_if(|child| delete.spis.iter().any(|spi| *spi == child.outbound_spi.to_be_bytes()))?;
+        let child = self.child.take_if(|child| {
+            delete
+                .spis
+                .iter()
+                .any(|spi| *spi == child.outbound_spi.to_be_bytes())
+        })?;
         let inbound_spi = child.inbound_spi;
         cx.event(link.id, Event::ChildDeleted { inbound_spi });
         Some(Payload::Delete(Delete::esp(&[inbound_spi.to_be_bytes()])))
@@ -165,7 +168,11 @@ impl Established {
     }
 
     /// RFC 7296 §1.4.1: deleting the IKE SA deletes its children with it.
-    pub(crate) fn delete(self: Box<Self>, link: &mut Link, cx: &mut Cx<'_>) -> Result<Outcome, Refusal> {
+    pub(crate) fn delete(
+        self: Box<Self>,
+        link: &mut Link,
+        cx: &mut Cx<'_>,
+    ) -> Result<Outcome, Refusal> {
         let delete = Payload::Delete(Delete::ike_sa());
         close_with(link, cx, delete, CloseReason::Deleted)
     }

@@ -14,8 +14,7 @@ use crate::{
     negotiate::proposal::{self, Chosen},
     refusal::{PeerIncompatible, PeerMisbehaved, Refusal},
     sa::{
-        Cx, IkeSa,
-        initiator,
+        Cx, IkeSa, initiator,
         link::{Link, Parts, kinds},
         nat::{self, Nat},
         responder::Responder,
@@ -67,7 +66,13 @@ impl Handshake {
         self.octets(theirs, prf, &self.remote_proof, id_body)
     }
 
-    fn octets(&self, signer: Role, prf: PrfAlgorithm, key: &SecretBytes, id_body: &[u8]) -> Vec<u8> {
+    fn octets(
+        &self,
+        signer: Role,
+        prf: PrfAlgorithm,
+        key: &SecretBytes,
+        id_body: &[u8],
+    ) -> Vec<u8> {
         let (message, nonce) = match signer {
             Role::Initiator => (&self.request, &self.nr),
             Role::Responder => (&self.response, &self.ni),
@@ -133,7 +138,10 @@ fn signature_hashes() -> Payload {
     let numbers = crate::authn::signature::ANNOUNCED_HASHES
         .iter()
         .flat_map(|hash| hash.number().to_be_bytes());
-    Payload::Notify(Notify::new(NotifyType::SIGNATURE_HASH_ALGORITHMS, numbers.collect()))
+    Payload::Notify(Notify::new(
+        NotifyType::SIGNATURE_HASH_ALGORITHMS,
+        numbers.collect(),
+    ))
 }
 
 fn fresh_nonce(cx: &mut Cx<'_>) -> Result<Nonce, Refusal> {
@@ -205,7 +213,14 @@ pub(crate) fn respond(
     let ni = essentials.nonce.as_bytes().to_vec();
     let nr = fresh_nonce(cx)?;
     let response = write_response(cx, spi_r, path, header, chosen, public, &nr, &traits);
-    let keys = derive(suite, &secret, (&ni, nr.as_bytes()), spi_i, spi_r, Role::Responder);
+    let keys = derive(
+        suite,
+        &secret,
+        (&ni, nr.as_bytes()),
+        spi_i,
+        spi_r,
+        Role::Responder,
+    );
     let octets: Arc<[u8]> = Arc::from(response.as_slice());
     let mut link = Link::new(
         cx,
@@ -240,7 +255,10 @@ pub(crate) fn respond(
         remote_proof: keys.remote_proof,
     };
     let state = State::Responder(Box::new(Responder::HalfOpen(handshake)));
-    Ok(IkeSa::Keyed { link: Box::new(link), state })
+    Ok(IkeSa::Keyed {
+        link: Box::new(link),
+        state,
+    })
 }
 
 fn agree(pair: Box<dyn KeyExchange>, public: &[u8]) -> Result<SharedSecret, Refusal> {
@@ -283,7 +301,11 @@ fn write_response(
     .to_vec();
     // The Cisco client wants its own vendor IDs back; others are not bothered with them.
     let cisco = config.fragmentation.cisco && traits.cisco_fragmentation;
-    let own: &[Vec<u8>] = if traits.anyconnect { &config.vendor_ids } else { &[] };
+    let own: &[Vec<u8>] = if traits.anyconnect {
+        &config.vendor_ids
+    } else {
+        &[]
+    };
     for octets in own {
         cx.trace(SaId(spi_r.get()), || Trace::VendorSent(octets.clone()));
     }
@@ -291,7 +313,9 @@ fn write_response(
     let force = config.nat.force_encapsulation;
     payloads.extend(nat::announce(spi_i, Some(spi_r), &path, force, cx.rng));
     if !config.authorities.is_empty() {
-        payloads.push(Payload::CertReq(CertificateRequest::x509(config.authorities.clone())));
+        payloads.push(Payload::CertReq(CertificateRequest::x509(
+            config.authorities.clone(),
+        )));
     }
     // RFC 7383 §2.3, RFC 7427 §4: announced by the responder only to who announced it.
     if config.fragmentation.ietf && traits.ietf_fragmentation {
@@ -372,7 +396,10 @@ impl InitSent {
         let mut payloads = Vec::new();
         if let Some(cookie) = &self.cookie {
             // RFC 7296 §2.6: the cookie comes back first in an otherwise unchanged request.
-            payloads.push(Payload::Notify(Notify::new(NotifyType::COOKIE, cookie.clone())));
+            payloads.push(Payload::Notify(Notify::new(
+                NotifyType::COOKIE,
+                cookie.clone(),
+            )));
         }
         payloads.push(Payload::Sa(proposal::offer_ike(&config.proposals)));
         payloads.push(Payload::Ke(KePayload {
@@ -514,7 +541,14 @@ impl InitSent {
         let secret = agree(sent.pair, &essentials.ke.data)?;
         let ni = sent.nonce.as_bytes().to_vec();
         let nr = essentials.nonce.as_bytes().to_vec();
-        let keys = derive(suite, &secret, (&ni, &nr), sent.spi_i, spi_r, Role::Initiator);
+        let keys = derive(
+            suite,
+            &secret,
+            (&ni, &nr),
+            sent.spi_i,
+            spi_r,
+            Role::Initiator,
+        );
         let config = sent.config;
         let nat = Nat::detect(
             payloads,
@@ -559,7 +593,10 @@ impl InitSent {
             remote_proof: keys.remote_proof,
         };
         match initiator::start(&mut link, cx, handshake, config)? {
-            Outcome::Go(state) => Ok(IkeSa::Keyed { link: Box::new(link), state }),
+            Outcome::Go(state) => Ok(IkeSa::Keyed {
+                link: Box::new(link),
+                state,
+            }),
             Outcome::Gone => Err(Refusal::Local("the SA ended at once")),
         }
     }

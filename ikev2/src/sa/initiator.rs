@@ -25,12 +25,10 @@ use crate::{
     secret::SecretBytes,
     wire::{
         payload::{
-            AuthPayload, Certificate, Configuration, ConfigAttribute, Delete, EapPayload,
+            AuthPayload, Certificate, ConfigAttribute, Configuration, Delete, EapPayload,
             Identification, Notify, Payload,
         },
-        registry::{
-            AuthMethod, CertEncoding, ConfigType, ExchangeType, NotifyType, PayloadType,
-        },
+        registry::{AuthMethod, CertEncoding, ConfigType, ExchangeType, NotifyType, PayloadType},
     },
 };
 
@@ -123,7 +121,12 @@ pub(crate) fn start(
             let octets = trying.local_octets(link);
             let scheme = form.scheme();
             let ask = cx.ask(link.id, Ask::Sign { scheme, octets });
-            go(Initiator::AwaitSign(AwaitSign { ask, trying, form, chain }))
+            go(Initiator::AwaitSign(AwaitSign {
+                ask,
+                trying,
+                form,
+                chain,
+            }))
         }
     }
 }
@@ -239,9 +242,10 @@ impl AwaitSign {
             Answer::Refused(why) => return Err(Refusal::Denied(why)),
             _ => return Err(WRONG_ANSWER),
         };
-        let certificates = self.chain.iter().map(|der| {
-            Payload::Cert(Certificate::x509(der.to_vec()))
-        });
+        let certificates = self
+            .chain
+            .iter()
+            .map(|der| Payload::Cert(Certificate::x509(der.to_vec())));
         let auth = Payload::Auth(self.form.payload(signature));
         let proof = certificates.chain([auth]).collect();
         self.trying.send_first(link, cx, proof)
@@ -341,7 +345,12 @@ impl AwaitChain {
 /// Gives up and says so: the responder has our SA half made (RFC 7296 §2.21.2).
 fn fail(link: &mut Link, cx: &mut Cx<'_>, refusal: Refusal) -> Result<Outcome, Refusal> {
     let failed = Notify::plain(NotifyType::AUTHENTICATION_FAILED);
-    close_with(link, cx, Payload::Notify(failed), CloseReason::Refused(refusal))
+    close_with(
+        link,
+        cx,
+        Payload::Notify(failed),
+        CloseReason::Refused(refusal),
+    )
 }
 
 // --- EAP ---
@@ -387,7 +396,8 @@ impl AwaitEap {
                 go(Initiator::ExpectEap(self.proven))
             }
             Answer::Eap(EapOutput::Concluded { msk }) => {
-                self.proven.send_auth(link, cx, msk, EapConcluded::assertion())
+                self.proven
+                    .send_auth(link, cx, msk, EapConcluded::assertion())
             }
             Answer::Eap(EapOutput::Failure { why, .. }) | Answer::Refused(why) => {
                 fail(link, cx, Refusal::Denied(why))
@@ -440,8 +450,7 @@ impl ExpectFinal {
         };
         let handshake = &self.proven.trying.handshake;
         let prf = link.suite.prf;
-        let octets =
-            handshake.remote_octets(Role::Initiator, prf, &self.proven.responder.body());
+        let octets = handshake.remote_octets(Role::Initiator, prf, &self.proven.responder.body());
         let key = self.msk.as_ref().unwrap_or(&handshake.remote_proof);
         let holds = auth.method == AuthMethod::SHARED_KEY_MIC
             && authn::shared_key_mic_holds(prf, key.as_bytes(), &octets, &auth.data);
@@ -456,7 +465,12 @@ impl ExpectFinal {
 // --- Child SA ---
 
 impl Proven {
-    fn child(self, link: &mut Link, cx: &mut Cx<'_>, payloads: Vec<Payload>) -> Result<Outcome, Refusal> {
+    fn child(
+        self,
+        link: &mut Link,
+        cx: &mut Cx<'_>,
+        payloads: Vec<Payload>,
+    ) -> Result<Outcome, Refusal> {
         let authenticated = Authenticated {
             peer: self.responder.clone(),
             eap_user: None,

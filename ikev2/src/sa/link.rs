@@ -276,13 +276,19 @@ impl Link {
         message: &PartialMessage<'_>,
         ahead: bool,
     ) -> Result<Option<Reassembled>, Discard> {
-        let key = (message.header.flags.is_response(), message.header.message_id.0);
+        let key = (
+            message.header.flags.is_response(),
+            message.header.message_id.0,
+        );
         match &message.body {
             Body::Clear => Err(Discard::Unprotected),
             Body::Encrypted(encrypted) => {
                 let content = self.open_sealed(encrypted.aad, encrypted.sealed)?;
                 self.reassembly.forget();
-                Ok(Some(Reassembled { first: encrypted.first, content }))
+                Ok(Some(Reassembled {
+                    first: encrypted.first,
+                    content,
+                }))
             }
             Body::Fragment(piece) => {
                 if !self.agreed(Form::Ietf) {
@@ -299,7 +305,10 @@ impl Link {
                 if ahead || !self.agreed(Form::Cisco) {
                     return Err(Discard::FragmentRefused);
                 }
-                let Whole::Complete(octets) = self.reassembly.insert_cisco(now, key, &message.header, piece)? else {
+                let Whole::Complete(octets) =
+                    self.reassembly
+                        .insert_cisco(now, key, &message.header, piece)?
+                else {
                     return Ok(None);
                 };
                 let whole = PartialMessage::parse(&octets).map_err(Discard::Malformed)?;
@@ -308,7 +317,10 @@ impl Link {
                 };
                 let content = self.open_sealed(encrypted.aad, encrypted.sealed)?;
                 self.last_form = Some(Form::Cisco);
-                Ok(Some(Reassembled { first: encrypted.first, content }))
+                Ok(Some(Reassembled {
+                    first: encrypted.first,
+                    content,
+                }))
             }
         }
     }
@@ -368,7 +380,8 @@ impl Link {
             for octets in &datagrams {
                 cx.transmit(self.path, Arc::clone(octets));
             }
-            self.requests.sent(cx.now, cx.config, queued.exchange, datagrams);
+            self.requests
+                .sent(cx.now, cx.config, queued.exchange, datagrams);
         }
         Ok(())
     }
@@ -420,8 +433,8 @@ impl Link {
             }
             sealed
         } else {
-            let mut frame = sk::SkFrame::encrypted(&header, &[], first, &content, shape)
-                .map_err(|_| FAILED)?;
+            let mut frame =
+                sk::SkFrame::encrypted(&header, &[], first, &content, shape).map_err(|_| FAILED)?;
             let (aad, body) = frame.aad_and_sealed();
             self.outbound.seal(cx.rng, aad, body).map_err(|_| FAILED)?;
             let whole = frame.into_message();

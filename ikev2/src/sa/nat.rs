@@ -150,7 +150,13 @@ mod tests {
 
     #[test]
     fn says_unsupported_without_hashes() {
-        let nat = Nat::detect(&[], InitiatorSpi::new(1).unwrap(), None, &path("10.0.0.1:500", "10.0.0.2:500"), true);
+        let nat = Nat::detect(
+            &[],
+            InitiatorSpi::new(1).unwrap(),
+            None,
+            &path("10.0.0.1:500", "10.0.0.2:500"),
+            true,
+        );
         assert_eq!(nat, Nat::default());
         assert!(!nat.udp_encapsulation());
     }

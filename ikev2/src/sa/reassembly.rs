@@ -63,14 +63,22 @@ impl Reassembly {
         content: &[u8],
     ) -> Result<Option<Reassembled>, Discard> {
         let (since, mut pieces) = match self.take(now, key) {
-            Some(Kept { since, pieces: Pieces::Ietf(pieces), .. }) => (since, pieces),
+            Some(Kept {
+                since,
+                pieces: Pieces::Ietf(pieces),
+                ..
+            }) => (since, pieces),
             _ => (now, SkfReassembly::new(ReassemblyLimits::default())),
         };
         let progress = pieces.insert(piece.number, piece.total, piece.first, content);
         if let Ok(Progress::Complete(whole)) = progress {
             return Ok(Some(whole));
         }
-        self.0 = Some(Kept { key, since, pieces: Pieces::Ietf(pieces) });
+        self.0 = Some(Kept {
+            key,
+            since,
+            pieces: Pieces::Ietf(pieces),
+        });
         progress.map(|_| None).map_err(|_| Discard::FragmentRefused)
     }
 
@@ -84,14 +92,22 @@ impl Reassembly {
         piece: &CiscoFragment<'_>,
     ) -> Result<Whole, Discard> {
         let (since, mut pieces) = match self.take(now, key) {
-            Some(Kept { since, pieces: Pieces::Cisco(pieces), .. }) => (since, pieces),
+            Some(Kept {
+                since,
+                pieces: Pieces::Cisco(pieces),
+                ..
+            }) => (since, pieces),
             _ => (now, CiscoReassembly::default()),
         };
         let progress = pieces.insert(header, piece);
         if let Ok(Progress::Complete(whole)) = progress {
             return Ok(Whole::Complete(whole));
         }
-        self.0 = Some(Kept { key, since, pieces: Pieces::Cisco(pieces) });
+        self.0 = Some(Kept {
+            key,
+            since,
+            pieces: Pieces::Cisco(pieces),
+        });
         progress
             .map(|_| Whole::Missing)
             .map_err(|_| Discard::FragmentRefused)

@@ -159,7 +159,10 @@ impl Responder {
 
     /// Whether nobody has been heard of since IKE_SA_INIT. One inside EAP is not half-open.
     pub(crate) const fn is_half_open(&self) -> bool {
-        matches!(self, Self::HalfOpen(_) | Self::AwaitPeer(_) | Self::AwaitChain(_))
+        matches!(
+            self,
+            Self::HalfOpen(_) | Self::AwaitPeer(_) | Self::AwaitChain(_)
+        )
     }
 
     /// The identity that the peer claims, once it did.
@@ -222,7 +225,9 @@ impl Responder {
             Self::AwaitEap(state) => state.answer(link, cx, answer),
             Self::AwaitLease(state) => state.answer(link, cx, answer),
             Self::AwaitInstall(state) => state.answer(link, cx, answer),
-            state @ (Self::HalfOpen(_) | Self::ExpectEap(_) | Self::ExpectFinalAuth(_)) => go(state),
+            state @ (Self::HalfOpen(_) | Self::ExpectEap(_) | Self::ExpectFinalAuth(_)) => {
+                go(state)
+            }
         }
     }
 }
@@ -336,11 +341,11 @@ impl AwaitChain {
             Answer::Refused(why) => return Err(Refusal::Denied(why)),
             _ => return Err(WRONG_ANSWER),
         };
-        let octets = self
-            .known
-            .first
-            .handshake
-            .remote_octets(Role::Responder, link.suite.prf, &self.known.first.identity.body());
+        let octets = self.known.first.handshake.remote_octets(
+            Role::Responder,
+            link.suite.prf,
+            &self.known.first.identity.body(),
+        );
         let proof = signature::verify(cx.provider, &self.auth, &spki, link.suite.prf, &octets)?;
         cx.trace(link.id, || Trace::PeerVerified);
         self.known.sign(link, cx, AfterSign::Lease(proof))
@@ -388,9 +393,12 @@ impl AwaitSign {
         let mut payloads = Vec::with_capacity(config.certificates.len().saturating_add(3));
         payloads.push(Payload::IdR(config.local_identity.clone()));
         // CERT is sent even without a CERTREQ: some clients send none and want it all the same.
-        payloads.extend(config.certificates.iter().map(|der| {
-            Payload::Cert(Certificate::x509(der.to_vec()))
-        }));
+        payloads.extend(
+            config
+                .certificates
+                .iter()
+                .map(|der| Payload::Cert(Certificate::x509(der.to_vec()))),
+        );
         payloads.push(Payload::Auth(self.form.payload(signature)));
         match self.next {
             AfterSign::Eap => {
@@ -424,7 +432,12 @@ impl AwaitSign {
 // --- EAP ---
 
 impl AwaitEapStart {
-    fn answer(mut self, link: &mut Link, cx: &mut Cx<'_>, answer: Answer) -> Result<Outcome, Refusal> {
+    fn answer(
+        mut self,
+        link: &mut Link,
+        cx: &mut Cx<'_>,
+        answer: Answer,
+    ) -> Result<Outcome, Refusal> {
         let packet = match answer {
             Answer::Eap(EapOutput::Packet(packet)) => packet,
             Answer::Refused(why) => return Err(Refusal::Denied(why)),
@@ -443,7 +456,12 @@ impl Known {
         go(Responder::ExpectEap(self))
     }
 
-    fn eap_response(self, link: &mut Link, cx: &mut Cx<'_>, opened: Opened) -> Result<Outcome, Refusal> {
+    fn eap_response(
+        self,
+        link: &mut Link,
+        cx: &mut Cx<'_>,
+        opened: Opened,
+    ) -> Result<Outcome, Refusal> {
         if opened.exchange == ExchangeType::INFORMATIONAL {
             return gives_up(self, link, cx, opened);
         }
@@ -461,7 +479,12 @@ impl Known {
 }
 
 /// The client may leave in the middle of the conversation, saying why or by a Delete.
-fn gives_up(known: Known, link: &mut Link, cx: &mut Cx<'_>, opened: Opened) -> Result<Outcome, Refusal> {
+fn gives_up(
+    known: Known,
+    link: &mut Link,
+    cx: &mut Cx<'_>,
+    opened: Opened,
+) -> Result<Outcome, Refusal> {
     let payloads = opened.payloads?;
     link.respond(cx, ExchangeType::INFORMATIONAL, &[])?;
     for payload in &payloads {
@@ -537,7 +560,11 @@ impl ExpectFinalAuth {
         if !authn::shared_key_mic_holds(prf, theirs.as_bytes(), &octets, &auth.data) {
             cx.trace(link.id, || {
                 let empty = authn::shared_key_mic_holds(prf, &[], &octets, &auth.data);
-                Trace::PeerRefused(if empty { "an empty key would match" } else { "no known key matches" })
+                Trace::PeerRefused(if empty {
+                    "an empty key would match"
+                } else {
+                    "no known key matches"
+                })
             });
             return Err(PeerMisbehaved::AuthenticationFailed.into());
         }
@@ -559,12 +586,27 @@ impl ExpectFinalAuth {
     }
 }
 
-fn gives_up_finally(state: ExpectFinalAuth, link: &mut Link, cx: &mut Cx<'_>, opened: Opened) -> Result<Outcome, Refusal> {
-    let ExpectFinalAuth { known, user, msk, eap } = state;
+fn gives_up_finally(
+    state: ExpectFinalAuth,
+    link: &mut Link,
+    cx: &mut Cx<'_>,
+    opened: Opened,
+) -> Result<Outcome, Refusal> {
+    let ExpectFinalAuth {
+        known,
+        user,
+        msk,
+        eap,
+    } = state;
     Ok(match gives_up(known, link, cx, opened)? {
         Outcome::Go(State::Responder(responder)) => match *responder {
             Responder::ExpectEap(known) => Outcome::Go(State::Responder(Box::new(
-                Responder::ExpectFinalAuth(ExpectFinalAuth { known, user, msk, eap }),
+                Responder::ExpectFinalAuth(ExpectFinalAuth {
+                    known,
+                    user,
+                    msk,
+                    eap,
+                }),
             ))),
             other => Outcome::Go(State::Responder(Box::new(other))),
         },
@@ -626,7 +668,12 @@ impl Proven {
 
     /// RFC 7296 §1.2: the IKE SA comes up although its child cannot. One that a client cannot use is
     /// then deleted by us, where nothing but a new login would help.
-    fn childless(self, link: &mut Link, cx: &mut Cx<'_>, refusal: Refusal) -> Result<Outcome, Refusal> {
+    fn childless(
+        self,
+        link: &mut Link,
+        cx: &mut Cx<'_>,
+        refusal: Refusal,
+    ) -> Result<Outcome, Refusal> {
         let said = child::refused(&refusal);
         let useless = matches!(refusal, Refusal::Incompatible(PeerIncompatible::NoAddress));
         cx.event(link.id, Event::ChildRefused(refusal.clone()));
@@ -645,7 +692,9 @@ impl AwaitLease {
         let lease: Lease = match answer {
             Answer::Lease(lease) => *lease,
             // RFC 7296 §3.15.4: no address is INTERNAL_ADDRESS_FAILURE, and the IKE SA still comes up.
-            Answer::Refused(_) => return up.childless(link, cx, PeerIncompatible::NoAddress.into()),
+            Answer::Refused(_) => {
+                return up.childless(link, cx, PeerIncompatible::NoAddress.into());
+            }
             _ => return Err(WRONG_ANSWER),
         };
         let configuration = lease.reply.clone();
@@ -681,10 +730,13 @@ impl AwaitLease {
 impl AwaitInstall {
     fn answer(self, link: &mut Link, cx: &mut Cx<'_>, answer: Answer) -> Result<Outcome, Refusal> {
         match answer {
-            Answer::Installed => {
-                self.up
-                    .finish(link, cx, Some(self.child), self.configuration, self.child_payloads)
-            }
+            Answer::Installed => self.up.finish(
+                link,
+                cx,
+                Some(self.child),
+                self.configuration,
+                self.child_payloads,
+            ),
             Answer::Refused(why) => self.up.childless(link, cx, Refusal::Denied(why)),
             _ => Err(WRONG_ANSWER),
         }

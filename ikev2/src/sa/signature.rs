@@ -26,7 +26,10 @@ pub(crate) enum AuthForm {
 impl AuthForm {
     /// What the peer can verify: Cisco's clients the hash of the PRF, whatever else they announce;
     /// RFC 7427's the strongest hash they named; all others SHA-1 (docs/anyconnect-eap.md).
-    pub(crate) fn for_peer(traits: &PeerTraits, prf: PrfAlgorithm) -> Result<Self, PeerIncompatible> {
+    pub(crate) fn for_peer(
+        traits: &PeerTraits,
+        prf: PrfAlgorithm,
+    ) -> Result<Self, PeerIncompatible> {
         if traits.signature_hashes_sent && !traits.anyconnect {
             let announced = traits.signature_hashes.iter().map(|hash| hash.number());
             return rsa_scheme_for_peer(announced)

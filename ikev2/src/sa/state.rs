@@ -13,7 +13,9 @@ use crate::{
     event::{Answer, AskId, ChildSa, CloseReason, Event, KeyLog},
     refusal::{PeerMisbehaved, Refusal},
     sa::{
-        Cx, established::{Closing, Established}, initiator::Initiator,
+        Cx,
+        established::{Closing, Established},
+        initiator::Initiator,
         link::{Link, Opened},
         responder::Responder,
     },
@@ -103,7 +105,13 @@ impl State {
     }
 
     /// The outside's answer to what this state asked.
-    pub(crate) fn answer(self, link: &mut Link, cx: &mut Cx<'_>, ask: AskId, answer: Answer) -> Outcome {
+    pub(crate) fn answer(
+        self,
+        link: &mut Link,
+        cx: &mut Cx<'_>,
+        ask: AskId,
+        answer: Answer,
+    ) -> Outcome {
         match self {
             Self::Responder(state) => state
                 .answer(link, cx, ask, answer)
@@ -157,7 +165,9 @@ impl State {
 fn refuse(link: &mut Link, cx: &mut Cx<'_>, exchange: ExchangeType, refusal: Refusal) -> Outcome {
     if link.responses.in_progress()
         && let Some(said) = refusal.notify()
-        && link.respond(cx, exchange, &[Payload::Notify(said)]).is_err()
+        && link
+            .respond(cx, exchange, &[Payload::Notify(said)])
+            .is_err()
     {
         cx.event(link.id, Event::Closed(CloseReason::Refused(refusal)));
         return Outcome::Gone;
@@ -174,7 +184,8 @@ pub(crate) fn close(link: &mut Link, cx: &mut Cx<'_>, reason: CloseReason) -> Ou
 }
 
 /// An answer that does not fit the question is a fault of our own.
-pub(crate) const WRONG_ANSWER: Refusal = Refusal::Local("the outside gave an answer of another kind");
+pub(crate) const WRONG_ANSWER: Refusal =
+    Refusal::Local("the outside gave an answer of another kind");
 
 /// The exchange must be IKE_AUTH while the SA is being set up.
 pub(crate) fn expect_auth(opened: Opened) -> Result<alloc::vec::Vec<Payload>, Refusal> {
@@ -210,8 +221,18 @@ pub(crate) fn log_child(link: &Link, cx: &mut Cx<'_>, child: &ChildSa) {
         );
     };
     let path = child.path;
-    log(path.remote, path.local, child.inbound_spi, &child.keys.inbound);
-    log(path.local, path.remote, child.outbound_spi, &child.keys.outbound);
+    log(
+        path.remote,
+        path.local,
+        child.inbound_spi,
+        &child.keys.inbound,
+    );
+    log(
+        path.local,
+        path.remote,
+        child.outbound_spi,
+        &child.keys.outbound,
+    );
 }
 
 /// Writes an IKE SA's keys into the key log.

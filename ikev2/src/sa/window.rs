@@ -74,7 +74,14 @@ impl Responses {
     ///
     /// `first` says that the datagram is whole or a first fragment: only such a one makes the
     /// cached answer be sent again.
-    pub(crate) fn admit(&mut self, now: Instant, id: u32, first: bool, window: u32, per_second: u32) -> Admit {
+    pub(crate) fn admit(
+        &mut self,
+        now: Instant,
+        id: u32,
+        first: bool,
+        window: u32,
+        per_second: u32,
+    ) -> Admit {
         if id == self.expected {
             return if self.in_progress {
                 // A request that is still being worked on is absorbed in silence.
@@ -340,7 +347,10 @@ mod tests {
             Admit::Repeat([octets("auth")].to_vec())
         );
         // With a window of one only the last answer is kept.
-        assert_eq!(responses.admit(at(5), 0, true, 1, 5), Admit::Discard(Discard::OldMessageId));
+        assert_eq!(
+            responses.admit(at(5), 0, true, 1, 5),
+            Admit::Discard(Discard::OldMessageId)
+        );
     }
 
     // RFC 7296 §2.3: requests within the announced window may come in any order.
@@ -348,10 +358,25 @@ mod tests {
     fn keeps_requests_within_the_window_until_their_turn() {
         let mut responses = Responses::after_init(at(0), octets("init"));
         assert_eq!(responses.admit(at(1), 5, true, 5, 5), Admit::Ahead);
-        assert_eq!(responses.admit(at(1), 6, true, 5, 5), Admit::Discard(Discard::AheadOfWindow));
-        assert_eq!(responses.admit(at(1), u32::MAX, true, 5, 5), Admit::Discard(Discard::AheadOfWindow));
-        responses.keep(2, Request { exchange: ExchangeType::INFORMATIONAL, payloads: Vec::new() });
-        assert_eq!(responses.admit(at(1), 2, true, 5, 5), Admit::Discard(Discard::Duplicate));
+        assert_eq!(
+            responses.admit(at(1), 6, true, 5, 5),
+            Admit::Discard(Discard::AheadOfWindow)
+        );
+        assert_eq!(
+            responses.admit(at(1), u32::MAX, true, 5, 5),
+            Admit::Discard(Discard::AheadOfWindow)
+        );
+        responses.keep(
+            2,
+            Request {
+                exchange: ExchangeType::INFORMATIONAL,
+                payloads: Vec::new(),
+            },
+        );
+        assert_eq!(
+            responses.admit(at(1), 2, true, 5, 5),
+            Admit::Discard(Discard::Duplicate)
+        );
         assert!(responses.next_kept().is_none());
         responses.begin();
         responses.answer(at(2), Vec::new(), 5);

@@ -1,0 +1,630 @@
+//! Two endpoints, a virtual clock, a bad network by seed, and an outside that answers questions.
+
+#![allow(dead_code, reason = "each test file uses its part of the support")]
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    net::{Ipv4Addr, SocketAddr},
+    sync::{Arc, LazyLock},
+    time::Duration,
+};
+
+use ironflex_ikev2::{
+    Endpoint, Input, Output,
+    config::{
+        Ciphers, ConnectConfig, EndpointConfig, FragmentationConfig, IkePolicy, IkeProposal,
+        InitiatorAuthentication, NatConfig, PeerConfig, RemoteAuthentication,
+    },
+    crypto::{Rng, RsaSigner, default_provider, suite::*},
+    event::{
+        Answer, Ask, AskId, ChildSa, CloseReason, Command, Discard, EapInput, EapOutput, Event,
+        Framing, Instant, KeyLog, Lease, Path, SaId, Transmit,
+    },
+    refusal::Refusal,
+    wire::{
+        payload::{AddressRange, ConfigAttribute, Identification, KnownVendor, TrafficSelector},
+        registry::ConfigAttributeType,
+    },
+};
+
+/// Random octets that depend on a seed alone.
+pub struct Seeded(pub u64);
+
+impl Seeded {
+    pub fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    /// True in `percent` of a hundred draws.
+    pub fn chance(&mut self, percent: u64) -> bool {
+        self.next() % 100 < percent
+    }
+}
+
+impl Rng for Seeded {
+    fn fill(&mut self, out: &mut [u8]) {
+        for chunk in out.chunks_mut(8) {
+            let octets = self.next().to_le_bytes();
+            chunk.copy_from_slice(&octets[..chunk.len()]);
+        }
+    }
+}
+
+static SIGNER: LazyLock<RsaSigner> = LazyLock::new(|| {
+    RsaSigner::from_pkcs8(include_bytes!("../vectors/signatures/rsa-2048.pk8")).unwrap()
+});
+const SPKI: &[u8] = include_bytes!("../vectors/signatures/rsa-2048.spki");
+
+/// What the tests' certificate looks like to the core, which never reads one: long enough to be cut.
+pub fn certificate() -> Vec<u8> {
+    (0..900).map(|at| (at % 251) as u8).collect()
+}
+
+pub const ANYCONNECT_ID: &[u8] = b"*$AnyConnectClient$*";
+pub const SERVER: &str = "192.0.2.1:500";
+pub const CLIENT: &str = "192.0.2.100:500";
+pub const ASSIGNED: Ipv4Addr = Ipv4Addr::new(192, 168, 10, 5);
+
+pub fn address(text: &str) -> SocketAddr {
+    text.parse().unwrap()
+}
+
+pub const CBC: IkeSuite = IkeSuite {
+    protection: Protection::EncryptThenMac(CbcAlgorithm::AesCbc256, Integrity::HmacSha2_256_128),
+    prf: PrfAlgorithm::HmacSha2_256,
+    group: Group::Curve25519,
+};
+pub const GCM: IkeSuite = IkeSuite {
+    protection: Protection::Aead(AeadAlgorithm::AesGcm16_256),
+    prf: PrfAlgorithm::HmacSha2_384,
+    group: Group::Curve25519,
+};
+
+pub fn proposal(suite: IkeSuite) -> IkeProposal {
+    IkeProposal {
+        ciphers: match suite.protection {
+            Protection::Aead(one) => Ciphers::Aead(vec![one]),
+            Protection::EncryptThenMac(cipher, mac) => {
+                Ciphers::EncryptThenMac(vec![cipher], vec![mac])
+            }
+        },
+        prf: vec![suite.prf],
+        groups: vec![suite.group],
+    }
+}
+
+/// How one login is set up.
+#[derive(Clone)]
+pub struct Setup {
+    pub server: EndpointConfig,
+    pub client: EndpointConfig,
+    pub connect: ConnectConfig,
+    pub peer: PeerConfig,
+    /// EAP round trips before success, the hello included.
+    pub eap_rounds: u32,
+    /// The password that the EAP peer sends.
+    pub password: &'static [u8],
+    pub lease: bool,
+    pub install: bool,
+    /// The public key that the outside finds in the certificate.
+    pub spki: &'static [u8],
+}
+
+/// The toy EAP method: code, identifier, length, then anything. It is not a method to use, only one
+/// whose packets the core carries.
+fn eap(code: u8, id: u8, data: &[u8]) -> Vec<u8> {
+    let length = u16::try_from(4 + data.len()).unwrap().to_be_bytes();
+    [&[code, id], &length[..], data].concat()
+}
+
+impl Setup {
+    pub fn new(suite: IkeSuite) -> Self {
+        let policy = |suite| {
+            vec![IkePolicy {
+                local: Vec::new(),
+                proposals: vec![proposal(suite)],
+            }]
+        };
+        let vendor_ids = vec![KnownVendor::AnyConnectEap.bytes().to_vec()];
+        let server = EndpointConfig {
+            vendor_ids: vendor_ids.clone(),
+            authorities: vec![[7; 20]],
+            ..EndpointConfig::new(policy(suite))
+        };
+        let esp = EspSuite {
+            protection: Protection::Aead(AeadAlgorithm::AesGcm16_256),
+            esn: false,
+        };
+        let path = |framing, port| Path {
+            local: SocketAddr::new(address(CLIENT).ip(), port),
+            remote: SocketAddr::new(address(SERVER).ip(), port),
+            framing,
+        };
+        Self {
+            server,
+            client: EndpointConfig::new(Vec::new()),
+            connect: ConnectConfig {
+                path: path(Framing::Bare, 500),
+                float_path: path(Framing::Marked, 4500),
+                always_float: true,
+                force_encapsulation: false,
+                proposals: vec![proposal(suite)],
+                identity: Identification::key_id(ANYCONNECT_ID.to_vec()),
+                wanted: None,
+                authentication: InitiatorAuthentication::AnyConnectEap,
+                esp: vec![esp],
+                spi: 0xc11e_0001,
+                request: vec![ConfigAttribute::empty(
+                    ConfigAttributeType::INTERNAL_IP4_ADDRESS,
+                )],
+                local: vec![TrafficSelector::addresses(AddressRange::ANY_V4)],
+                remote: vec![TrafficSelector::addresses(AddressRange::ANY_V4)],
+                authorities: vec![[7; 20]],
+                vendor_ids,
+                signature_hashes: false,
+                fragmentation: FragmentationConfig {
+                    ietf: false,
+                    cisco: true,
+                    mtu: 576,
+                },
+            },
+            peer: PeerConfig {
+                name: Arc::from("AnyConnect-EAP"),
+                local_identity: Identification::address(address(SERVER).ip()),
+                certificates: vec![Arc::from(certificate())],
+                remote_authentication: RemoteAuthentication {
+                    anyconnect_eap: true,
+                    signature: true,
+                },
+                esp: vec![esp],
+            },
+            eap_rounds: 4,
+            password: b"cisco123",
+            lease: true,
+            install: true,
+            spki: SPKI,
+        }
+    }
+
+    /// The client proves itself by a certificate.
+    pub fn with_certificate(suite: IkeSuite) -> Self {
+        let mut setup = Self::new(suite);
+        setup.connect.authentication =
+            InitiatorAuthentication::Certificate(vec![Arc::from(certificate())]);
+        setup.connect.identity = Identification::fqdn("client.example");
+        setup.connect.vendor_ids.clear();
+        setup.connect.signature_hashes = true;
+        setup
+    }
+}
+
+/// One end: its endpoint, what it was told, and what its outside has done.
+pub struct End {
+    pub endpoint: Endpoint,
+    pub log: Vec<String>,
+    pub discarded: Vec<Discard>,
+    pub installed: BTreeMap<SaId, ChildSa>,
+    pub closed: Vec<CloseReason>,
+    pub sas: Vec<SaId>,
+    pub key_log: usize,
+    eap_rounds: BTreeMap<SaId, u32>,
+    next_spi: u32,
+    deadline: Option<Instant>,
+}
+
+impl End {
+    fn new(config: EndpointConfig, seed: u64) -> Self {
+        Self {
+            endpoint: Endpoint::new(
+                Instant::default(),
+                config,
+                default_provider(),
+                Box::new(Seeded(seed)),
+            ),
+            log: Vec::new(),
+            discarded: Vec::new(),
+            installed: BTreeMap::new(),
+            closed: Vec::new(),
+            sas: Vec::new(),
+            key_log: 0,
+            eap_rounds: BTreeMap::new(),
+            next_spi: 0x5e4e_0000,
+            deadline: None,
+        }
+    }
+
+    /// How many of this end's SAs are up.
+    pub fn ready(&self) -> usize {
+        self.endpoint.views().filter(|view| view.ready).count()
+    }
+}
+
+/// What the network does to a datagram, in percent.
+#[derive(Clone, Copy, Default)]
+pub struct Weather {
+    pub loss: u64,
+    pub duplication: u64,
+    pub reordering: u64,
+}
+
+/// A datagram under way, as the receiver sees its path.
+#[derive(Clone)]
+struct Flight {
+    arrival: Instant,
+    number: u64,
+    to_server: bool,
+    path: Path,
+    octets: Arc<[u8]>,
+}
+
+/// What is done to every datagram before it is delivered; `None` loses it.
+pub type Tamper = Box<dyn FnMut(bool, &mut Vec<u8>) -> bool>;
+
+pub struct Pair {
+    pub setup: Setup,
+    pub server: End,
+    pub client: End,
+    pub now: Instant,
+    pub weather: Weather,
+    pub tamper: Option<Tamper>,
+    /// The client's address as the server sees it (a NAT), if not its own.
+    pub nat: Option<fn(SocketAddr) -> SocketAddr>,
+    pub unnat: Option<fn(SocketAddr) -> SocketAddr>,
+    pub sent: usize,
+    /// Every datagram sent: whether to the server, and its octets.
+    pub wire: Vec<(bool, Arc<[u8]>)>,
+    random: Seeded,
+    flights: Vec<Flight>,
+    counter: u64,
+}
+
+impl Pair {
+    pub fn new(setup: Setup, seed: u64) -> Self {
+        Self {
+            server: End::new(setup.server.clone(), seed ^ 1),
+            client: End::new(setup.client.clone(), seed ^ 2),
+            now: Instant::new(Duration::from_secs(1)),
+            weather: Weather::default(),
+            tamper: None,
+            nat: None,
+            unnat: None,
+            sent: 0,
+            wire: Vec::new(),
+            random: Seeded(seed),
+            flights: Vec::new(),
+            counter: 0,
+            setup,
+        }
+    }
+
+    pub fn connect(&mut self) {
+        let command = Command::Connect(Box::new(self.setup.connect.clone()));
+        self.client
+            .endpoint
+            .handle(self.now, Input::Command(command));
+        self.drain(false);
+    }
+
+    pub fn command(&mut self, server: bool, command: Command) {
+        let end = if server {
+            &mut self.server
+        } else {
+            &mut self.client
+        };
+        end.endpoint.handle(self.now, Input::Command(command));
+        self.drain(server);
+    }
+
+    /// Puts octets in front of the server as if they came from the client's address.
+    pub fn inject(&mut self, path: Path, octets: &[u8]) {
+        self.server
+            .endpoint
+            .handle(self.now, Input::Datagram(path, octets));
+        self.drain(true);
+    }
+
+    fn send(&mut self, from_server: bool, transmit: Transmit) {
+        self.sent += 1;
+        self.wire.push((!from_server, Arc::clone(&transmit.octets)));
+        let copies = if self.random.chance(self.weather.loss) {
+            0
+        } else {
+            1 + usize::from(self.random.chance(self.weather.duplication))
+        };
+        for _ in 0..copies {
+            let mut delay = 10;
+            if self.random.chance(self.weather.reordering) {
+                delay += self.random.next() % 3_000;
+            }
+            let Path {
+                local,
+                remote,
+                framing,
+            } = transmit.path;
+            let (mut local, mut remote) = (remote, local);
+            if from_server {
+                if let Some(unnat) = self.unnat {
+                    local = unnat(local);
+                }
+            } else if let Some(nat) = self.nat {
+                remote = nat(remote);
+            }
+            self.counter += 1;
+            self.flights.push(Flight {
+                arrival: self.now.after(Duration::from_millis(delay)),
+                number: self.counter,
+                to_server: !from_server,
+                path: Path {
+                    local,
+                    remote,
+                    framing,
+                },
+                octets: Arc::clone(&transmit.octets),
+            });
+        }
+    }
+
+    fn drain(&mut self, server: bool) {
+        let mut answers: VecDeque<(SaId, AskId, Answer)> = VecDeque::new();
+        loop {
+            let end = if server {
+                &mut self.server
+            } else {
+                &mut self.client
+            };
+            match end.endpoint.poll() {
+                Output::Transmit(transmit) => self.send(server, transmit),
+                Output::Ask(id, ask, question) => {
+                    if let Some(answer) = outside(&self.setup, server, end, id, question) {
+                        answers.push_back((id, ask, answer));
+                    }
+                }
+                Output::Event(id, event) => note(end, id, event),
+                Output::Discarded(_, discard) => end.discarded.push(discard),
+                Output::Timeout(at) => {
+                    end.deadline = at;
+                    let Some((id, ask, answer)) = answers.pop_front() else {
+                        return;
+                    };
+                    end.endpoint
+                        .handle(self.now, Input::Answer(id, ask, answer));
+                }
+            }
+        }
+    }
+
+    /// Moves the clock to what happens next; false when nothing does before `until`.
+    pub fn step(&mut self, until: Instant) -> bool {
+        self.flights.sort_by_key(|one| (one.arrival, one.number));
+        let arrival = self.flights.first().map(|one| one.arrival);
+        let next = [arrival, self.server.deadline, self.client.deadline]
+            .into_iter()
+            .flatten()
+            .min();
+        let Some(next) = next.filter(|&next| next <= until) else {
+            return false;
+        };
+        self.now = self.now.max(next);
+        if arrival == Some(next) {
+            let flight = self.flights.remove(0);
+            let mut octets = flight.octets.to_vec();
+            if let Some(tamper) = &mut self.tamper
+                && !tamper(flight.to_server, &mut octets)
+            {
+                return true;
+            }
+            let end = if flight.to_server {
+                &mut self.server
+            } else {
+                &mut self.client
+            };
+            end.endpoint
+                .handle(self.now, Input::Datagram(flight.path, &octets));
+            self.drain(flight.to_server);
+            return true;
+        }
+        for server in [true, false] {
+            let end = if server {
+                &mut self.server
+            } else {
+                &mut self.client
+            };
+            if end.deadline.is_some_and(|at| at <= self.now) {
+                end.endpoint.handle(self.now, Input::Timeout);
+                self.drain(server);
+            }
+        }
+        true
+    }
+
+    /// Runs for this long, at most 20,000 steps: more would be a ping-pong.
+    pub fn run(&mut self, seconds: u64) {
+        let until = self.now.after(Duration::from_secs(seconds));
+        for _ in 0..20_000 {
+            if !self.step(until) {
+                self.now = until;
+                return;
+            }
+        }
+        panic!("no rest after 20,000 steps");
+    }
+
+    pub fn both_up(&self) -> bool {
+        self.server.ready() == 1 && self.client.ready() == 1
+    }
+
+    /// Both dataplanes hold the same pair of SAs, crosswise.
+    pub fn assert_children_match(&self) {
+        let (server, client) = (&self.server.installed, &self.client.installed);
+        assert_eq!((server.len(), client.len()), (1, 1));
+        let (server, client) = (
+            server.values().next().unwrap(),
+            client.values().next().unwrap(),
+        );
+        assert_eq!(server.inbound_spi, client.outbound_spi);
+        assert_eq!(server.outbound_spi, client.inbound_spi);
+        assert!(server.keys.inbound == client.keys.outbound);
+        assert!(server.keys.outbound == client.keys.inbound);
+        assert!(server.keys.inbound != server.keys.outbound);
+        assert_eq!(server.suite, client.suite);
+        assert_eq!(
+            (&server.local, &server.remote),
+            (&client.remote, &client.local)
+        );
+        assert_eq!(server.udp_encapsulation, client.udp_encapsulation);
+    }
+
+    /// What was discarded, other than fragments on their way to being whole.
+    pub fn discards(&self) -> Vec<&Discard> {
+        let all = self.server.discarded.iter().chain(&self.client.discarded);
+        all.filter(|&one| *one != Discard::FragmentKept).collect()
+    }
+
+    /// Nothing is left at either end.
+    pub fn assert_clean(&self) {
+        assert_eq!(
+            self.server.endpoint.len(),
+            0,
+            "server: {:?}",
+            self.server.log
+        );
+        assert_eq!(
+            self.client.endpoint.len(),
+            0,
+            "client: {:?}",
+            self.client.log
+        );
+        assert_eq!(self.server.endpoint.half_open(), 0);
+        assert!(self.server.installed.is_empty() && self.client.installed.is_empty());
+    }
+}
+
+/// What the outside of an end answers.
+fn outside(setup: &Setup, server: bool, end: &mut End, id: SaId, ask: Ask) -> Option<Answer> {
+    Some(match ask {
+        Ask::Peer(question) => {
+            let known = question.identity.data == ANYCONNECT_ID || !question.wants_eap;
+            if known {
+                Answer::Peer(Arc::new(setup.peer.clone()))
+            } else {
+                Answer::Refused(Arc::from("no profile matches"))
+            }
+        }
+        Ask::Chain { certificates, .. } => {
+            if certificates == [certificate()] {
+                Answer::Chain {
+                    spki: setup.spki.to_vec(),
+                }
+            } else {
+                Answer::Refused(Arc::from("unknown issuer"))
+            }
+        }
+        Ask::Sign { scheme, octets } => match SIGNER.sign(scheme, &octets) {
+            Ok(signature) => Answer::Signature(signature),
+            Err(error) => Answer::Refused(Arc::from(error.to_string())),
+        },
+        Ask::Eap(input) if server => {
+            let round = end.eap_rounds.entry(id).or_insert(0);
+            *round += 1;
+            match input {
+                EapInput::Start(_) => Answer::Eap(EapOutput::Packet(eap(1, 1, b"hello"))),
+                EapInput::Packet(packet) if packet.get(4..) == Some(setup.password) => {
+                    let number = u8::try_from(*round).unwrap();
+                    if *round < setup.eap_rounds {
+                        Answer::Eap(EapOutput::Packet(eap(1, number, b"more")))
+                    } else {
+                        Answer::Eap(EapOutput::Success {
+                            packet: eap(3, number, b""),
+                            user: Arc::from("test"),
+                            msk: None,
+                        })
+                    }
+                }
+                _ => Answer::Eap(EapOutput::Failure {
+                    packet: eap(4, 1, b""),
+                    why: Arc::from("wrong password"),
+                }),
+            }
+        }
+        Ask::Eap(EapInput::Begin(_, packet) | EapInput::Packet(packet)) => match packet.first() {
+            Some(1) => Answer::Eap(EapOutput::Packet(eap(2, packet[1], b"cisco123"))),
+            Some(3) => Answer::Eap(EapOutput::Concluded { msk: None }),
+            _ => Answer::Refused(Arc::from("the headend refused the password")),
+        },
+        Ask::Eap(EapInput::Start(_)) => panic!("the client was asked to start EAP"),
+        Ask::Lease(_) if !setup.lease => Answer::Refused(Arc::from("pool exhausted")),
+        Ask::Lease(_) => {
+            end.next_spi += 1;
+            Answer::Lease(Box::new(Lease {
+                reply: vec![ConfigAttribute::from_ipv4(
+                    ConfigAttributeType::INTERNAL_IP4_ADDRESS,
+                    ASSIGNED,
+                )],
+                remote: vec![TrafficSelector::addresses(AddressRange::host(
+                    ASSIGNED.into(),
+                ))],
+                local: vec![TrafficSelector::addresses(AddressRange::ANY_V4)],
+                spi: end.next_spi,
+            }))
+        }
+        Ask::Install(_) if !setup.install => Answer::Refused(Arc::from("no such algorithm")),
+        Ask::Install(child) => {
+            end.installed.insert(id, *child);
+            Answer::Installed
+        }
+    })
+}
+
+fn note(end: &mut End, id: SaId, event: Event) {
+    let text = match event {
+        Event::Initiated => "initiated".into(),
+        Event::HalfOpen => "half-open".into(),
+        Event::Authenticated(who) => format!("authenticated {}", who.peer),
+        Event::Established { child } => {
+            end.sas.push(id);
+            format!("established child={child}")
+        }
+        Event::ChildRefused(why) => {
+            end.installed.remove(&id);
+            format!("child refused: {why}")
+        }
+        Event::ChildDeleted { .. } => {
+            end.installed.remove(&id);
+            "child deleted".into()
+        }
+        Event::PeerMoved(path) => format!("moved to {}", path.remote),
+        Event::Notified(kind) => format!("notified {kind}"),
+        Event::Closed(reason) => {
+            end.installed.remove(&id);
+            end.closed.push(reason.clone());
+            format!("closed {reason:?}")
+        }
+        Event::Trace(_) => return,
+        Event::KeyLog(log) => {
+            end.key_log += match *log {
+                KeyLog::Ike { .. } => 1,
+                KeyLog::Esp { .. } => 100,
+            };
+            return;
+        }
+    };
+    end.log.push(text);
+}
+
+/// The refusal with which an SA was closed.
+pub fn refusal(reason: &CloseReason) -> &Refusal {
+    match reason {
+        CloseReason::Refused(refusal) => refusal,
+        other => panic!("closed for another reason: {other:?}"),
+    }
+}
+
+/// NAT detection where only ESP in UDP is received.
+pub const USERSPACE: NatConfig = NatConfig {
+    force_encapsulation: true,
+    encapsulation_required: true,
+};
