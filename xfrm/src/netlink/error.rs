@@ -25,6 +25,10 @@ impl KernelErrno {
     pub const EPROTONOSUPPORT: Self = Self(Errno::EPROTONOSUPPORT as i32);
     /// EOPNOTSUPP: an unknown device kind, or a subsystem that is not there.
     pub const EOPNOTSUPP: Self = Self(Errno::EOPNOTSUPP as i32);
+    /// ENOBUFS: the receive queue overflowed and messages were lost.
+    pub const ENOBUFS: Self = Self(Errno::ENOBUFS as i32);
+    /// ETIMEDOUT: no answer in time.
+    pub const ETIMEDOUT: Self = Self(Errno::ETIMEDOUT as i32);
     /// EADDRNOTAVAIL: deleting an address that is not on the device.
     pub const EADDRNOTAVAIL: Self = Self(Errno::EADDRNOTAVAIL as i32);
 }
@@ -103,22 +107,34 @@ pub enum NetlinkError {
 
 impl NetlinkError {
     pub(crate) fn system(operation: impl Into<String>, errno: impl Into<KernelErrno>) -> Self {
-        Self::System { operation: operation.into(), errno: errno.into() }
+        Self::System {
+            operation: operation.into(),
+            errno: errno.into(),
+        }
     }
 
     pub(crate) fn malformed(operation: impl Into<String>, what: impl fmt::Display) -> Self {
-        Self::Malformed { operation: operation.into(), what: what.to_string() }
+        Self::Malformed {
+            operation: operation.into(),
+            what: what.to_string(),
+        }
     }
 
     pub(crate) fn unusable(operation: impl Into<String>, what: impl fmt::Display) -> Self {
-        Self::Unusable { operation: operation.into(), what: what.to_string() }
+        Self::Unusable {
+            operation: operation.into(),
+            what: what.to_string(),
+        }
     }
 
     /// The errno, where the error has one.
     pub fn errno(&self) -> Option<KernelErrno> {
         match self {
             Self::Refused { errno, .. } | Self::System { errno, .. } => Some(*errno),
-            Self::TimedOut { .. } | Self::Malformed { .. } | Self::Inconsistent { .. } | Self::Unusable { .. } => None,
+            Self::TimedOut { .. }
+            | Self::Malformed { .. }
+            | Self::Inconsistent { .. }
+            | Self::Unusable { .. } => None,
         }
     }
 
@@ -126,7 +142,12 @@ impl NetlinkError {
     pub fn is_absent(&self) -> bool {
         matches!(
             self.errno(),
-            Some(KernelErrno::ENOENT | KernelErrno::ESRCH | KernelErrno::ENODEV | KernelErrno::EADDRNOTAVAIL)
+            Some(
+                KernelErrno::ENOENT
+                    | KernelErrno::ESRCH
+                    | KernelErrno::ENODEV
+                    | KernelErrno::EADDRNOTAVAIL
+            )
         )
     }
 
@@ -168,10 +189,16 @@ mod tests {
 
     #[test]
     fn absence_is_told_from_other_refusals() {
-        let refused =
-            |errno| NetlinkError::Refused { operation: "delete".into(), errno, reason: None };
+        let refused = |errno| NetlinkError::Refused {
+            operation: "delete".into(),
+            errno,
+            reason: None,
+        };
         assert_eq!(absent_is_fine(Err(refused(KernelErrno::ESRCH))), Ok(false));
         assert_eq!(absent_is_fine(Ok(())), Ok(true));
-        assert_eq!(absent_is_fine(Err(refused(KernelErrno::EPERM))), Err(refused(KernelErrno::EPERM)));
+        assert_eq!(
+            absent_is_fine(Err(refused(KernelErrno::EPERM))),
+            Err(refused(KernelErrno::EPERM))
+        );
     }
 }

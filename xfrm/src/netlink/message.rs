@@ -38,7 +38,10 @@ impl Request {
         octets.extend_from_slice(&flags.to_ne_bytes());
         octets.extend_from_slice(&0_u32.to_ne_bytes());
         octets.extend_from_slice(&0_u32.to_ne_bytes());
-        Self { operation: operation.into(), octets }
+        Self {
+            operation: operation.into(),
+            octets,
+        }
     }
 
     /// The words that errors use for this request.
@@ -49,7 +52,8 @@ impl Request {
     /// Appends a structure of the packet crates.
     pub(crate) fn emit(mut self, part: &impl Emitable) -> Self {
         let start = self.octets.len();
-        self.octets.resize(start.saturating_add(part.buffer_len()), 0);
+        self.octets
+            .resize(start.saturating_add(part.buffer_len()), 0);
         if let Some(tail) = self.octets.get_mut(start..) {
             part.emit(tail);
         }
@@ -194,13 +198,19 @@ impl<'a> Iterator for AttributesOf<'a> {
         let length = usize::from(u16::from_ne_bytes([l0, l1]));
         let value = self.0.get(4..length)?;
         self.0 = self.0.get(length.next_multiple_of(4)..).unwrap_or_default();
-        Some((u16::from_ne_bytes([k0, k1]) & netlink_packet_core::NLA_TYPE_MASK, value))
+        Some((
+            u16::from_ne_bytes([k0, k1]) & netlink_packet_core::NLA_TYPE_MASK,
+            value,
+        ))
     }
 }
 
 /// A NUL-terminated name out of an attribute.
 pub(crate) fn name_of(value: &[u8]) -> String {
-    let end = value.iter().position(|octet| *octet == 0).unwrap_or(value.len());
+    let end = value
+        .iter()
+        .position(|octet| *octet == 0)
+        .unwrap_or(value.len());
     String::from_utf8_lossy(value.get(..end).unwrap_or_default()).into_owned()
 }
 
@@ -237,13 +247,20 @@ mod tests {
 
     #[test]
     fn replies_and_attributes_end_at_a_length_that_lies() {
-        let mut request = Request::new("test", 2, 0).attribute(1, &[9; 4]).attribute(2, &[8]);
+        let mut request = Request::new("test", 2, 0)
+            .attribute(1, &[9; 4])
+            .attribute(2, &[8]);
         request.finish(5);
         let mut message = request.wire().to_vec();
-        let replies: Vec<_> = Replies(&message).map(|reply| (reply.message_type, reply.sequence)).collect();
+        let replies: Vec<_> = Replies(&message)
+            .map(|reply| (reply.message_type, reply.sequence))
+            .collect();
         assert_eq!(replies, [(2, 5)]);
         let body = message.split_off(HEADER_OCTETS);
-        assert_eq!(AttributesOf(&body).collect::<Vec<_>>(), [(1, &[9; 4][..]), (2, &[8][..])]);
+        assert_eq!(
+            AttributesOf(&body).collect::<Vec<_>>(),
+            [(1, &[9; 4][..]), (2, &[8][..])]
+        );
         for cut in 0..body.len() {
             assert!(AttributesOf(&body[..cut]).count() <= 2);
             let mut whole = message.clone();

@@ -15,11 +15,39 @@
 //!
 //! This module is not a general netlink library, and never starts another program.
 
-mod error;
-mod message;
-mod socket;
+pub mod namespace;
+pub mod sysctl;
 
+mod address;
+mod algorithm;
+mod backend;
+mod cleanup;
+mod error;
+mod expression;
+mod link;
+mod message;
+mod monitor;
+mod network;
+mod nft;
+mod policy;
+mod probe;
+mod route;
+mod socket;
+mod sockopt;
+mod state;
+mod statistics;
+
+pub use address::LinkAddress;
+pub use backend::{KernelDataplane, KernelOptions};
+pub use cleanup::{CleanupScope, Removed, cleanup};
 pub use error::{KernelErrno, NetlinkError};
+pub use link::{Link, LinkKind, NAME_OCTETS, NewLink};
+pub use namespace::NetworkNamespace;
+pub use network::{LinkIndex, Network};
+pub use nft::{Firewall, Masquerade, PoolGuard, Ruleset, SourceRule};
+pub use probe::{ALL_ALGORITHMS, missing_algorithms, xfrm_interfaces};
+pub use route::{GUARD_METRIC, MAIN_TABLE, Route, RouteTarget, SESSION_METRIC};
+pub use sockopt::{bypass_policies, take_esp_in_udp};
 
 /// The protocol number (`rtm_protocol`) of every route of ours. 241 is in nobody's list: neither in the kernel's
 /// rtnetlink.h nor in iproute2's rt_protos nor claimed by another routing daemon known to us.

@@ -24,6 +24,9 @@ const ANSWER_LIMIT: Duration = Duration::from_secs(10);
 /// Octets of the receive buffer: the kernel fills dump datagrams up to 32 KiB.
 const RECEIVE_OCTETS: usize = 64 * 1024;
 
+/// MSG_DONTWAIT of recv(2).
+const MSG_DONTWAIT: i32 = nix::sys::socket::MsgFlags::MSG_DONTWAIT.bits();
+
 /// How often a listing starts again when the table changed meanwhile.
 const DUMP_ATTEMPTS: usize = 8;
 
@@ -83,7 +86,11 @@ impl NetlinkSocket {
         }
         let limit = TimeVal::new(i64::try_from(ANSWER_LIMIT.as_secs()).unwrap_or(i64::MAX), 0);
         setsockopt(&socket, sockopt::ReceiveTimeout, &limit)?;
-        Ok(Self { socket, sequence: 0, buffer: Zeroizing::new(Vec::with_capacity(RECEIVE_OCTETS)) })
+        Ok(Self {
+            socket,
+            sequence: 0,
+            buffer: Zeroizing::new(Vec::with_capacity(RECEIVE_OCTETS)),
+        })
     }
 
     /// Sends a request and waits for its acknowledgement.
@@ -130,7 +137,9 @@ impl NetlinkSocket {
                 return Ok(entries);
             }
         }
-        Err(NetlinkError::Inconsistent { operation: build().operation().into() })
+        Err(NetlinkError::Inconsistent {
+            operation: build().operation().into(),
+        })
     }
 
     /// Sends a transaction of nf_tables: `messages`, each of which asks for an acknowledgement, between `begin` and
@@ -162,13 +171,15 @@ impl NetlinkSocket {
 
         let mut refused = None;
         while !open.is_empty() {
-            self.receive(&whole, |answer| {
+            self.expect(&whole, |answer| {
                 let error = match answer.content {
                     Content::Acknowledged => None,
                     Content::Refused { errno, reason } => Some((errno, reason)),
                     Content::Message { .. } | Content::Done => return Ok(()),
                 };
-                let position = open.iter().position(|sequence| *sequence == answer.sequence);
+                let position = open
+                    .iter()
+                    .position(|sequence| *sequence == answer.sequence);
                 if let Some(position) = position {
                     open.remove(position);
                 }
@@ -182,7 +193,11 @@ impl NetlinkSocket {
                         Some(message) => format!("{whole}: {}", message.operation()),
                         None => whole.clone(),
                     };
-                    refused.get_or_insert(NetlinkError::Refused { operation, errno, reason });
+                    refused.get_or_insert(NetlinkError::Refused {
+                        operation,
+                        errno,
+                        reason,
+                    });
                     if answer.sequence == begun {
                         // Refused as a whole (no permission, no nf_tables): no message is answered by itself.
                         open.clear();
@@ -206,7 +221,7 @@ impl NetlinkSocket {
         self.send(operation, request.wire())?;
         let (mut interrupted, mut finished) = (false, false);
         while !finished {
-            self.receive(operation, |answer| {
+            self.expect(operation, |answer| {
                 // An answer to an earlier request that had run out of time.
                 if answer.sequence != sequence {
                     return Ok(());
@@ -218,13 +233,45 @@ impl NetlinkSocket {
                         finished = true;
                         Ok(())
                     }
-                    Content::Refused { errno, reason } => {
-                        Err(NetlinkError::Refused { operation: operation.into(), errno, reason })
-                    }
+                    Content::Refused { errno, reason } => Err(NetlinkError::Refused {
+                        operation: operation.into(),
+                        errno,
+                        reason,
+                    }),
                 }
             })?;
         }
         Ok(interrupted)
+    }
+
+    /// Joins a multicast group of the subsystem.
+    ///
+    /// # Errors
+    ///
+    /// [`NetlinkError::System`]; without CAP_NET_ADMIN the XFRM groups are refused with EPERM.
+    pub(crate) fn join(&mut self, operation: &str, group: u32) -> Result<(), NetlinkError> {
+        self.socket
+            .add_membership(group)
+            .map_err(|error| NetlinkError::system(operation, &error))
+    }
+
+    /// Hands over the messages (type, body) of one datagram that is waiting, if there is one. Never waits. Says
+    /// whether there was one.
+    ///
+    /// # Errors
+    ///
+    /// [`NetlinkError::System`] with ENOBUFS when the kernel had to drop messages; others as the socket fails.
+    pub(crate) fn poll(
+        &mut self,
+        operation: &str,
+        mut take: impl FnMut(u16, &[u8]),
+    ) -> Result<bool, NetlinkError> {
+        self.receive(operation, MSG_DONTWAIT, |answer| {
+            if let Content::Message { message_type, body } = answer.content {
+                take(message_type, body);
+            }
+            Ok(())
+        })
     }
 
     fn next_sequence(&mut self) -> u32 {
@@ -242,23 +289,34 @@ impl NetlinkSocket {
         }
     }
 
-    /// Receives one datagram, hands over its messages, wipes it.
+    /// Receives one datagram that has to come.
+    fn expect(
+        &mut self,
+        operation: &str,
+        handle: impl FnMut(Answer<'_>) -> Result<(), NetlinkError>,
+    ) -> Result<(), NetlinkError> {
+        if self.receive(operation, 0, handle)? {
+            return Ok(());
+        }
+        Err(NetlinkError::TimedOut {
+            operation: operation.into(),
+            seconds: ANSWER_LIMIT.as_secs(),
+        })
+    }
+
+    /// Receives one datagram, hands over its messages, wipes it. False when none came.
     fn receive(
         &mut self,
         operation: &str,
+        flags: i32,
         mut handle: impl FnMut(Answer<'_>) -> Result<(), NetlinkError>,
-    ) -> Result<(), NetlinkError> {
+    ) -> Result<bool, NetlinkError> {
         loop {
             self.buffer.clear();
-            match self.socket.recv(&mut *self.buffer, 0) {
+            match self.socket.recv(&mut *self.buffer, flags) {
                 Ok(_) => break,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    return Err(NetlinkError::TimedOut {
-                        operation: operation.into(),
-                        seconds: ANSWER_LIMIT.as_secs(),
-                    });
-                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),
                 Err(error) => return Err(NetlinkError::system(operation, &error)),
             }
         }
@@ -270,7 +328,7 @@ impl NetlinkSocket {
             }
         }
         self.buffer.as_mut_slice().zeroize();
-        result
+        result.map(|()| true)
     }
 }
 
@@ -288,9 +346,15 @@ struct Answer<'a> {
 }
 
 enum Content<'a> {
-    Message { message_type: u16, body: &'a [u8] },
+    Message {
+        message_type: u16,
+        body: &'a [u8],
+    },
     Acknowledged,
-    Refused { errno: KernelErrno, reason: Option<String> },
+    Refused {
+        errno: KernelErrno,
+        reason: Option<String>,
+    },
     Done,
 }
 
@@ -299,22 +363,37 @@ impl<'a> Answer<'a> {
         let content = match reply.message_type {
             NLMSG_ERROR => match read_error(&reply) {
                 Some((0, _)) => Content::Acknowledged,
-                Some((code, reason)) => {
-                    Content::Refused { errno: KernelErrno(code.wrapping_neg()), reason }
-                }
+                Some((code, reason)) => Content::Refused {
+                    errno: KernelErrno(code.wrapping_neg()),
+                    reason,
+                },
                 None => return Err(NetlinkError::malformed(operation, "truncated NLMSG_ERROR")),
             },
             // A listing that fails half-way says so here; the number is absent on some old kernels.
-            NLMSG_DONE => match reply.body.first_chunk::<4>().map(|code| i32::from_ne_bytes(*code)) {
+            NLMSG_DONE => match reply
+                .body
+                .first_chunk::<4>()
+                .map(|code| i32::from_ne_bytes(*code))
+            {
                 Some(code) if code < 0 => Content::Refused {
                     errno: KernelErrno(code.wrapping_neg()),
-                    reason: reply.body.get(4..).and_then(|rest| read_reason(reply.flags, rest)),
+                    reason: reply
+                        .body
+                        .get(4..)
+                        .and_then(|rest| read_reason(reply.flags, rest)),
                 },
                 _ => Content::Done,
             },
-            message_type => Content::Message { message_type, body: reply.body },
+            message_type => Content::Message {
+                message_type,
+                body: reply.body,
+            },
         };
-        Ok(Self { sequence: reply.sequence, flags: reply.flags, content })
+        Ok(Self {
+            sequence: reply.sequence,
+            flags: reply.flags,
+            content,
+        })
     }
 }
 
@@ -329,7 +408,9 @@ fn read_error(reply: &Reply<'_>) -> Option<(i32, Option<String>)> {
     } else {
         usize::try_from(length).ok()?.next_multiple_of(4)
     };
-    let reason = echoed.get(skip..).and_then(|attributes| read_reason(reply.flags, attributes));
+    let reason = echoed
+        .get(skip..)
+        .and_then(|attributes| read_reason(reply.flags, attributes));
     Some((code, reason))
 }
 
@@ -339,7 +420,9 @@ fn read_reason(flags: u16, attributes: &[u8]) -> Option<String> {
     if flags & NLM_F_ACK_TLVS == 0 {
         return None;
     }
-    AttributesOf(attributes).find(|(kind, _)| *kind == MESSAGE).map(|(_, text)| name_of(text))
+    AttributesOf(attributes)
+        .find(|(kind, _)| *kind == MESSAGE)
+        .map(|(_, text)| name_of(text))
 }
 
 #[cfg(test)]
@@ -351,7 +434,10 @@ mod tests {
         body.extend_from_slice(&20_u32.to_ne_bytes());
         body.extend_from_slice(&[0xa5; 12]);
         body.extend_from_slice(rest);
-        let mut message = u32::try_from(body.len() + HEADER_OCTETS).unwrap().to_ne_bytes().to_vec();
+        let mut message = u32::try_from(body.len() + HEADER_OCTETS)
+            .unwrap()
+            .to_ne_bytes()
+            .to_vec();
         message.extend_from_slice(&NLMSG_ERROR.to_ne_bytes());
         message.extend_from_slice(&flags.to_ne_bytes());
         message.extend_from_slice(&[7, 0, 0, 0, 0, 0, 0, 0]);
@@ -379,16 +465,26 @@ mod tests {
 
     #[test]
     fn truncated_error_is_malformed() {
-        let reply = Reply { message_type: NLMSG_ERROR, flags: 0, sequence: 1, body: &[0, 0] };
+        let reply = Reply {
+            message_type: NLMSG_ERROR,
+            flags: 0,
+            sequence: 1,
+            body: &[0, 0],
+        };
         let result = Answer::read("test", reply).map(|_| ());
-        assert_eq!(result, Err(NetlinkError::malformed("test", "truncated NLMSG_ERROR")));
+        assert_eq!(
+            result,
+            Err(NetlinkError::malformed("test", "truncated NLMSG_ERROR"))
+        );
     }
 
     #[test]
     fn a_bad_request_is_refused_with_its_name() {
         let mut socket = NetlinkSocket::open(Subsystem::Route).unwrap();
         // Far beyond the last message type of rtnetlink, so that it can do nothing wherever this runs.
-        let error = socket.execute(Request::new("ask nonsense", 0x0fff, 0)).unwrap_err();
+        let error = socket
+            .execute(Request::new("ask nonsense", 0x0fff, 0))
+            .unwrap_err();
         assert!(
             matches!(&error, NetlinkError::Refused { operation, .. } if operation == "ask nonsense"),
             "{error}"

@@ -1,0 +1,822 @@
+//! The kernel backend: sessions as SA pairs and policies of XFRM.
+//!
+//! Every operation is a list of kernel requests, each with its undoing; at an error those done are undone in reverse.
+//! Which session holds a policy is remembered here, since the kernel's key for it (selector, direction, if_id) says
+//! nothing about that: a client that reconnects with its address takes its policies over, and the removal of its old
+//! session must then leave them alone.
+
+use std::collections::{HashMap, VecDeque};
+use std::net::SocketAddr;
+use std::os::fd::{AsFd, BorrowedFd};
+
+use netlink_packet_xfrm::constants::{XFRM_MSG_DELSA, XFRMNLGRP_SA};
+
+use super::error::{KernelErrno, NetlinkError, absent_is_fine};
+use super::monitor::{Monitor, Notice};
+use super::policy::{self, PolicyKey};
+use super::probe;
+use super::socket::{NetlinkSocket, Subsystem};
+use super::state::{self, Progress, State, StateKey};
+use super::statistics::Statistics;
+use crate::{
+    Counters, Dataplane, Direction, DropCounts, Encapsulation, Error, EspAlgorithm, EspSpi, Event,
+    Object, Operation, OuterPath, SaPair, SaSpec, Selectors, SessionId, Traffic,
+};
+
+/// Sequence numbers left out when an SA is carried over and the kernel's last word on it was lost: more than one SA
+/// can use between two requests, and a four-thousandth of what it has.
+const LOST_WORD_SKIP: u32 = 1 << 20;
+
+/// Settings of [`KernelDataplane`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct KernelOptions {
+    /// Value and mask of the mark that encrypted packets carry on their way out (XFRMA_SET_MARK, kernel 4.19), so
+    /// that a routing rule can keep a full-tunnel client's own ESP out of its tunnel. `None`: no mark.
+    pub output_mark: Option<(u32, u32)>,
+}
+
+/// ESP by the Linux kernel.
+pub struct KernelDataplane {
+    socket: NetlinkSocket,
+    monitor: Monitor,
+    statistics: Statistics,
+    options: KernelOptions,
+    sessions: HashMap<SessionId, Session>,
+    inbound_spis: HashMap<EspSpi, SessionId>,
+    owners: HashMap<PolicyKey, SessionId>,
+    events: VecDeque<Event>,
+}
+
+/// What is installed for one session.
+struct Session {
+    path: OuterPath,
+    selectors: Selectors,
+    if_id: u32,
+    follow_peer: bool,
+    inbound: Vec<Installed>,
+    outbound: Installed,
+    /// What went through SAs that are gone.
+    past: Counters,
+    /// The place that the last [`Event::PeerMoved`] named; until [`Dataplane::move_peer`] it is not named again.
+    told: Option<SocketAddr>,
+}
+
+/// One SA, with the counters as last seen: what remains to be said when the kernel has removed it at a hard limit.
+struct Installed {
+    spec: SaSpec,
+    seen: Traffic,
+}
+
+/// The undoing of one request.
+enum Undo {
+    DeleteState(StateKey),
+    DeletePolicy(PolicyKey),
+    /// The policy goes back to the session that held it.
+    ReturnPolicy(PolicyKey, SessionId, OuterPath),
+}
+
+impl KernelDataplane {
+    /// A backend for the network namespace that the calling thread is in. It installs nothing; what an earlier
+    /// process left behind is the business of [`super::cleanup()`].
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unsupported`] for a kernel without XFRM, [`Error::Denied`] without CAP_NET_ADMIN, [`Error::Io`].
+    pub fn open(options: KernelOptions) -> Result<Self, Error> {
+        let opened = || Ok((NetlinkSocket::open(Subsystem::Xfrm)?, Monitor::open()?));
+        let (socket, monitor) = opened().map_err(|error: NetlinkError| match error.errno() {
+            Some(KernelErrno::EPROTONOSUPPORT) => {
+                Error::Unsupported("XFRM over netlink (CONFIG_XFRM_USER)".into())
+            }
+            _ => translate(Operation("open XFRM sockets"), error),
+        })?;
+        Ok(Self {
+            socket,
+            monitor,
+            statistics: Statistics::open(),
+            options,
+            sessions: HashMap::new(),
+            inbound_spis: HashMap::new(),
+            owners: HashMap::new(),
+            events: VecDeque::new(),
+        })
+    }
+
+    fn session(&self, id: SessionId) -> Result<&Session, Error> {
+        self.sessions.get(&id).ok_or(Error::NoSuchSession(id))
+    }
+
+    fn session_mut(&mut self, id: SessionId) -> Result<&mut Session, Error> {
+        self.sessions.get_mut(&id).ok_or(Error::NoSuchSession(id))
+    }
+
+    /// The requests of [`Dataplane::install`], each noted in `done` once it has taken effect.
+    fn install_all(
+        &mut self,
+        pair: &SaPair,
+        keys: &[PolicyKey],
+        done: &mut Vec<Undo>,
+    ) -> Result<(), Error> {
+        let if_id = interface(pair);
+        let state = |direction, spec| State {
+            id: pair.id,
+            direction,
+            path: &pair.path,
+            spec,
+            if_id,
+            output_mark: self.options.output_mark,
+        };
+        let (inbound, outbound) = (
+            state(Direction::Inbound, &pair.inbound),
+            state(Direction::Outbound, &pair.outbound),
+        );
+
+        self.socket.execute(inbound.add(None)).map_err(|error| {
+            existing(
+                error,
+                Object::Inbound(pair.inbound.spi),
+                Operation("add inbound SA"),
+                pair.inbound.keys.algorithm(),
+            )
+        })?;
+        done.push(Undo::DeleteState(inbound.key()));
+
+        for key in keys {
+            self.claim_policy(key, pair.id, &pair.path, done)?;
+        }
+
+        // Last, so that nothing leaves before its answer could be read.
+        self.socket.execute(outbound.add(None)).map_err(|error| {
+            existing(
+                error,
+                Object::Outbound(pair.outbound.spi),
+                Operation("add outbound SA"),
+                pair.outbound.keys.algorithm(),
+            )
+        })?;
+        done.push(Undo::DeleteState(outbound.key()));
+        Ok(())
+    }
+
+    /// Adds a policy, or takes it over from the session of ours that holds it.
+    fn claim_policy(
+        &mut self,
+        key: &PolicyKey,
+        id: SessionId,
+        path: &OuterPath,
+        done: &mut Vec<Undo>,
+    ) -> Result<(), Error> {
+        let holder = self.owners.get(key).copied();
+        let former = holder.and_then(|holder| Some((holder, self.sessions.get(&holder)?.path)));
+        match former {
+            Some((holder, held_path)) => {
+                self.socket
+                    .execute(policy::replace(key, id, path))
+                    .map_err(|error| translate(Operation("replace policy"), error))?;
+                done.push(Undo::ReturnPolicy(*key, holder, held_path));
+            }
+            None => {
+                self.socket
+                    .execute(policy::add(key, id, path))
+                    .map_err(|error| {
+                        if error.is_present() {
+                            Error::Exists(Object::Policy)
+                        } else {
+                            translate(Operation("add policy"), error)
+                        }
+                    })?;
+                done.push(Undo::DeletePolicy(*key));
+            }
+        }
+        self.owners.insert(*key, id);
+        Ok(())
+    }
+
+    /// Undoes what was done, last first. What cannot be undone any more is left to [`super::cleanup()`]: the error
+    /// that led here is the one to report.
+    fn undo(&mut self, done: Vec<Undo>) {
+        for step in done.into_iter().rev() {
+            match step {
+                Undo::DeleteState(key) => {
+                    let _ = self.socket.execute(state::delete(key));
+                }
+                Undo::DeletePolicy(key) => {
+                    self.owners.remove(&key);
+                    let _ = self.socket.execute(policy::delete(&key));
+                }
+                Undo::ReturnPolicy(key, holder, path) => {
+                    self.owners.insert(key, holder);
+                    let _ = self.socket.execute(policy::replace(&key, holder, &path));
+                }
+            }
+        }
+    }
+
+    /// What an SA has carried: from the kernel, or as last seen when the kernel has it no more.
+    fn traffic(&mut self, key: StateKey, seen: Traffic) -> Result<Traffic, Error> {
+        let progress = state::read(&mut self.socket, key)
+            .map_err(|error| translate(Operation("read SA counters"), error))?;
+        Ok(progress.map_or(seen, |progress| progress.traffic()))
+    }
+
+    /// Deletes an SA and says what it has carried.
+    fn retire(&mut self, key: StateKey, seen: Traffic) -> Result<Traffic, Error> {
+        let traffic = self.traffic(key, seen)?;
+        absent_is_fine(self.socket.execute(state::delete(key)))
+            .map_err(|error| translate(Operation("delete SA"), error))?;
+        Ok(traffic)
+    }
+
+    /// Brings the stored counters of a session up to date with the kernel's.
+    fn refresh(&mut self, id: SessionId) -> Result<Counters, Error> {
+        let session = self.session(id)?;
+        let path = session.path;
+        let inbound: Vec<_> = session
+            .inbound
+            .iter()
+            .map(|sa| (sa.spec.spi, sa.seen))
+            .collect();
+        let (outbound_spi, outbound_seen) = (session.outbound.spec.spi, session.outbound.seen);
+        let mut sum = session.past;
+
+        let mut seen_inbound = Vec::with_capacity(inbound.len());
+        for (spi, seen) in inbound {
+            let traffic = self.traffic(
+                StateKey {
+                    destination: path.local,
+                    spi,
+                },
+                seen,
+            )?;
+            add(&mut sum.inbound, &traffic);
+            seen_inbound.push(traffic);
+        }
+        let outbound = self.traffic(
+            StateKey {
+                destination: path.remote,
+                spi: outbound_spi,
+            },
+            outbound_seen,
+        )?;
+        add(&mut sum.outbound, &outbound);
+
+        let session = self.session_mut(id)?;
+        for (sa, traffic) in session.inbound.iter_mut().zip(seen_inbound) {
+            sa.seen = traffic;
+        }
+        session.outbound.seen = outbound;
+        Ok(sum)
+    }
+
+    /// Moves one SA to other addresses: deletes it and adds it again where it stopped. At an error it is back where it
+    /// was, if the kernel lets us. Says what it dropped so far, which the kernel forgets.
+    fn relocate(
+        &mut self,
+        witness: &mut NetlinkSocket,
+        from: &State<'_>,
+        to: &State<'_>,
+    ) -> Result<DropCounts, Error> {
+        let progress = match self.take(witness, from.key())? {
+            Some(progress) => progress,
+            // It has expired meanwhile. Its event is on the way; there is nothing to move.
+            None => return Ok(DropCounts::default()),
+        };
+        if let Err(error) = self.socket.execute(to.add(Some(&progress))) {
+            let _ = self.socket.execute(from.add(Some(&progress)));
+            return Err(translate(Operation("add SA at the new address"), error));
+        }
+        Ok(progress.drops)
+    }
+
+    /// Deletes an SA and learns how far it had come at its very end: packets keep flowing until the kernel has taken it
+    /// away, and neither a sequence number may be used twice nor a received one be forgotten. The kernel's notice of
+    /// the deletion says it exactly.
+    fn take(
+        &mut self,
+        witness: &mut NetlinkSocket,
+        key: StateKey,
+    ) -> Result<Option<Progress>, Error> {
+        let operation = Operation("take SA away");
+        let failed = |error| translate(operation, error);
+        let before = state::read(&mut self.socket, key).map_err(failed)?;
+        let deleted = absent_is_fine(self.socket.execute(state::delete(key))).map_err(failed)?;
+        if !deleted {
+            return Ok(None);
+        }
+        let mut last = None;
+        loop {
+            let polled = witness.poll(operation.0, |message_type, body| {
+                if message_type == XFRM_MSG_DELSA {
+                    last = state::parse_deletion(body)
+                        .filter(|(of, _)| *of == key)
+                        .map(|(_, progress)| progress)
+                        .or(last.take());
+                }
+            });
+            match polled {
+                Ok(true) => {}
+                Ok(false) | Err(_) => break,
+            }
+        }
+        match (last, before) {
+            (Some(progress), _) => Ok(Some(progress)),
+            (None, Some(progress)) => progress.skip(LOST_WORD_SKIP).map(Some).ok_or(Error::Misuse(
+                "the SA has too few sequence numbers left to be moved: rekey it",
+            )),
+            (None, None) => Ok(None),
+        }
+    }
+
+    /// [`Dataplane::move_peer`] where only ports differ: the kernel changes them in place.
+    fn move_ports(&mut self, id: SessionId, path: &OuterPath) -> Result<(), Error> {
+        let session = self.sessions.get(&id).ok_or(Error::NoSuchSession(id))?;
+        let states = |path| {
+            let state = |direction, spec| State {
+                id,
+                direction,
+                path,
+                spec,
+                if_id: session.if_id,
+                output_mark: self.options.output_mark,
+            };
+            let mut states: Vec<State<'_>> = session
+                .inbound
+                .iter()
+                .map(|sa| state(Direction::Inbound, &sa.spec))
+                .collect();
+            states.push(state(Direction::Outbound, &session.outbound.spec));
+            states
+        };
+        let old_path = session.path;
+        let (old, new) = (states(&old_path), states(path));
+        for (position, state) in new.iter().enumerate() {
+            match absent_is_fine(self.socket.execute(state.update())) {
+                Ok(_) => {}
+                Err(error) => {
+                    for state in old.iter().take(position).rev() {
+                        let _ = self.socket.execute(state.update());
+                    }
+                    return Err(translate(Operation("update SA ports"), error));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// [`Dataplane::move_peer`] to another address or encapsulation: SAs are taken away and added again, then the
+    /// templates of the policies follow.
+    fn move_addresses(&mut self, id: SessionId, path: &OuterPath) -> Result<(), Error> {
+        let mut witness = NetlinkSocket::open(Subsystem::Xfrm)
+            .and_then(|mut socket| {
+                socket
+                    .join("join XFRM group SA", XFRMNLGRP_SA)
+                    .map(|()| socket)
+            })
+            .map_err(|error| translate(Operation("open XFRM sockets"), error))?;
+        let session = self.session(id)?;
+        let (old_path, if_id) = (session.path, session.if_id);
+        let specs: Vec<(Direction, SaSpec)> =
+            std::iter::once((Direction::Outbound, session.outbound.spec.clone()))
+                .chain(
+                    session
+                        .inbound
+                        .iter()
+                        .map(|sa| (Direction::Inbound, sa.spec.clone())),
+                )
+                .collect();
+        let keys: Vec<PolicyKey> = PolicyKey::of(&session.selectors, if_id)
+            .into_iter()
+            .filter(|key| self.owners.get(key) == Some(&id))
+            .collect();
+        let output_mark = self.options.output_mark;
+        let state = |path, (direction, spec)| State {
+            id,
+            direction,
+            path,
+            spec,
+            if_id,
+            output_mark,
+        };
+
+        let mut drops = Counters::default();
+        let mut result = Ok(());
+        let (mut moved, mut led) = (0_usize, 0_usize);
+        for (direction, spec) in &specs {
+            let (from, to) = (
+                state(&old_path, (*direction, spec)),
+                state(path, (*direction, spec)),
+            );
+            match self.relocate(&mut witness, &from, &to) {
+                Ok(dropped) => {
+                    match direction {
+                        Direction::Inbound => drops.inbound.drops.merge(&dropped),
+                        Direction::Outbound => drops.outbound.drops.merge(&dropped),
+                    }
+                    moved = moved.saturating_add(1);
+                }
+                Err(error) => {
+                    result = Err(error);
+                    break;
+                }
+            }
+        }
+        if result.is_ok() {
+            for key in &keys {
+                match self.socket.execute(policy::replace(key, id, path)) {
+                    Ok(()) => led = led.saturating_add(1),
+                    Err(error) => {
+                        result = Err(translate(Operation("replace policy"), error));
+                        break;
+                    }
+                }
+            }
+        }
+        if result.is_err() {
+            for key in keys.iter().take(led).rev() {
+                let _ = self.socket.execute(policy::replace(key, id, &old_path));
+            }
+            for (direction, spec) in specs.iter().take(moved).rev() {
+                let (from, to) = (
+                    state(path, (*direction, spec)),
+                    state(&old_path, (*direction, spec)),
+                );
+                let _ = self.relocate(&mut witness, &from, &to);
+            }
+        }
+        // The kernel starts the discards of a new SA at zero, whichever way this ended.
+        let past = &mut self.session_mut(id)?.past;
+        past.inbound.drops.merge(&drops.inbound.drops);
+        past.outbound.drops.merge(&drops.outbound.drops);
+        result
+    }
+
+    /// Turns what the kernel told into an event, unless it is nothing new.
+    fn notice(&mut self, notice: Notice) -> Option<Event> {
+        match notice {
+            Notice::Expired {
+                id,
+                key,
+                hard,
+                traffic,
+            } => {
+                let session = self.sessions.get_mut(&id)?;
+                let path = session.path;
+                let inbound = session.inbound.iter_mut().find(|sa| {
+                    (StateKey {
+                        destination: path.local,
+                        spi: sa.spec.spi,
+                    }) == key
+                });
+                let outbound_key = StateKey {
+                    destination: path.remote,
+                    spi: session.outbound.spec.spi,
+                };
+                let (direction, sa) = match inbound {
+                    Some(sa) => (Direction::Inbound, sa),
+                    None if outbound_key == key => (Direction::Outbound, &mut session.outbound),
+                    None => return None,
+                };
+                // The notice does not carry the discards.
+                sa.seen = Traffic {
+                    drops: sa.seen.drops,
+                    ..traffic
+                };
+                let spi = key.spi;
+                Some(if hard {
+                    Event::HardExpired { id, spi, direction }
+                } else {
+                    Event::SoftExpired { id, spi, direction }
+                })
+            }
+            Notice::Moved { id, key, remote } => {
+                let session = self.sessions.get_mut(&id)?;
+                let known = session.inbound.iter().any(|sa| sa.spec.spi == key.spi)
+                    && session.path.local == key.destination;
+                let news =
+                    session.told != Some(remote) && session.path.remote_udp() != Some(remote);
+                if !(session.follow_peer && known && news) {
+                    return None;
+                }
+                session.told = Some(remote);
+                Some(Event::PeerMoved { id, remote })
+            }
+        }
+    }
+}
+
+impl Dataplane for KernelDataplane {
+    fn name(&self) -> &'static str {
+        "kernel"
+    }
+
+    fn needs_udp_encapsulation(&self) -> bool {
+        false
+    }
+
+    fn probe(&mut self, algorithm: EspAlgorithm) -> Result<(), Error> {
+        probe::whole_sa(&mut self.socket, algorithm)
+    }
+
+    fn install(&mut self, pair: &SaPair) -> Result<(), Error> {
+        if self.sessions.contains_key(&pair.id) {
+            return Err(Error::Exists(Object::Session(pair.id)));
+        }
+        if self.inbound_spis.contains_key(&pair.inbound.spi) {
+            return Err(Error::Exists(Object::Inbound(pair.inbound.spi)));
+        }
+        usable(&pair.path)?;
+        let keys = PolicyKey::of(&pair.selectors, interface(pair));
+        if keys.is_empty() {
+            return Err(Error::Misuse(
+                "no local and remote selector of one address family",
+            ));
+        }
+        let mut done = Vec::with_capacity(keys.len().saturating_add(2));
+        if let Err(error) = self.install_all(pair, &keys, &mut done) {
+            self.undo(done);
+            return Err(error);
+        }
+        self.inbound_spis.insert(pair.inbound.spi, pair.id);
+        self.sessions.insert(
+            pair.id,
+            Session {
+                path: pair.path,
+                selectors: pair.selectors.clone(),
+                if_id: interface(pair),
+                follow_peer: pair.follow_peer,
+                inbound: vec![Installed::new(&pair.inbound)],
+                outbound: Installed::new(&pair.outbound),
+                past: Counters::default(),
+                told: None,
+            },
+        );
+        Ok(())
+    }
+
+    fn add_inbound(&mut self, id: SessionId, sa: &SaSpec) -> Result<(), Error> {
+        let output_mark = self.options.output_mark;
+        let session = self.session(id)?;
+        if self.inbound_spis.contains_key(&sa.spi) {
+            return Err(Error::Exists(Object::Inbound(sa.spi)));
+        }
+        let state = State {
+            id,
+            direction: Direction::Inbound,
+            path: &session.path,
+            spec: sa,
+            if_id: session.if_id,
+            output_mark,
+        };
+        let request = state.add(None);
+        self.socket.execute(request).map_err(|error| {
+            existing(
+                error,
+                Object::Inbound(sa.spi),
+                Operation("add inbound SA"),
+                sa.keys.algorithm(),
+            )
+        })?;
+        self.inbound_spis.insert(sa.spi, id);
+        self.session_mut(id)?.inbound.push(Installed::new(sa));
+        Ok(())
+    }
+
+    fn replace_outbound(&mut self, id: SessionId, sa: &SaSpec) -> Result<(), Error> {
+        let output_mark = self.options.output_mark;
+        let session = self.session(id)?;
+        let state = State {
+            id,
+            direction: Direction::Outbound,
+            path: &session.path,
+            spec: sa,
+            if_id: session.if_id,
+            output_mark,
+        };
+        let old = StateKey {
+            destination: session.path.remote,
+            spi: session.outbound.spec.spi,
+        };
+        let (request, new, seen) = (state.add(None), state.key(), session.outbound.seen);
+        // The kernel sends on the newest SA of the reqid at once, so the old one can go straight away.
+        self.socket.execute(request).map_err(|error| {
+            existing(
+                error,
+                Object::Outbound(sa.spi),
+                Operation("add outbound SA"),
+                sa.keys.algorithm(),
+            )
+        })?;
+        let carried = match self.retire(old, seen) {
+            Ok(traffic) => traffic,
+            Err(error) => {
+                let _ = self.socket.execute(state::delete(new));
+                return Err(error);
+            }
+        };
+        let session = self.session_mut(id)?;
+        add(&mut session.past.outbound, &carried);
+        session.outbound = Installed::new(sa);
+        Ok(())
+    }
+
+    fn remove_inbound(&mut self, id: SessionId, spi: EspSpi) -> Result<(), Error> {
+        let session = self.session(id)?;
+        let destination = session.path.local;
+        let (position, seen) = session
+            .inbound
+            .iter()
+            .enumerate()
+            .find(|(_, sa)| sa.spec.spi == spi)
+            .map(|(position, sa)| (position, sa.seen))
+            .ok_or(Error::NoSuchSa { id, spi })?;
+        let carried = self.retire(StateKey { destination, spi }, seen)?;
+        self.inbound_spis.remove(&spi);
+        let session = self.session_mut(id)?;
+        session.inbound.remove(position);
+        add(&mut session.past.inbound, &carried);
+        Ok(())
+    }
+
+    fn move_peer(&mut self, id: SessionId, path: OuterPath) -> Result<(), Error> {
+        usable(&path)?;
+        let current = self.session(id)?.path;
+        if path != current {
+            let in_place = path.local == current.local
+                && path.remote == current.remote
+                && matches!(
+                    (path.encapsulation, current.encapsulation),
+                    (Encapsulation::Udp { .. }, Encapsulation::Udp { .. })
+                );
+            if in_place {
+                self.move_ports(id, &path)?;
+            } else {
+                self.move_addresses(id, &path)?;
+            }
+        }
+        let session = self.session_mut(id)?;
+        session.path = path;
+        session.told = None;
+        Ok(())
+    }
+
+    fn remove(&mut self, id: SessionId) -> Result<Counters, Error> {
+        let counters = self.refresh(id)?;
+        let session = self.session(id)?;
+        let path = session.path;
+        let inbound: Vec<EspSpi> = session.inbound.iter().map(|sa| sa.spec.spi).collect();
+        let outbound = session.outbound.spec.spi;
+        let keys: Vec<PolicyKey> = PolicyKey::of(&session.selectors, session.if_id)
+            .into_iter()
+            .filter(|key| self.owners.get(key) == Some(&id))
+            .collect();
+
+        // Everything is tried even after a failure, and the session stays known then, so that it can be tried again.
+        let mut result = Ok(());
+        let mut note = |outcome: Result<bool, NetlinkError>, operation| {
+            if let (Ok(()), Err(error)) = (&result, outcome) {
+                result = Err(translate(Operation(operation), error));
+            }
+        };
+        let destination = path.remote;
+        note(
+            absent_is_fine(self.socket.execute(state::delete(StateKey {
+                destination,
+                spi: outbound,
+            }))),
+            "delete SA",
+        );
+        for key in keys.iter().rev() {
+            let outcome = absent_is_fine(self.socket.execute(policy::delete(key)));
+            if outcome.is_ok() {
+                self.owners.remove(key);
+            }
+            note(outcome, "delete policy");
+        }
+        let destination = path.local;
+        for spi in &inbound {
+            note(
+                absent_is_fine(self.socket.execute(state::delete(StateKey {
+                    destination,
+                    spi: *spi,
+                }))),
+                "delete SA",
+            );
+        }
+        result?;
+        for spi in &inbound {
+            self.inbound_spis.remove(spi);
+        }
+        self.sessions.remove(&id);
+        Ok(counters)
+    }
+
+    fn counters(&mut self, id: SessionId) -> Result<Counters, Error> {
+        self.refresh(id)
+    }
+
+    fn unmatched(&mut self) -> Result<DropCounts, Error> {
+        self.statistics
+            .read()
+            .map_err(|error| Error::io(Operation("read xfrm_stat"), &error))
+    }
+
+    fn poll_event(&mut self) -> Option<Event> {
+        // Everything that waits is read first: a peer that moved on is then told of once, with its newest place.
+        while let Some(notice) = self.monitor.poll() {
+            let Some(event) = self.notice(notice) else {
+                continue;
+            };
+            if let Event::PeerMoved { id: moved, .. } = event {
+                self.events.retain(
+                    |earlier| !matches!(earlier, Event::PeerMoved { id, .. } if *id == moved),
+                );
+            }
+            self.events.push_back(event);
+        }
+        self.events.pop_front()
+    }
+
+    fn event_fd(&self) -> Option<BorrowedFd<'_>> {
+        Some(self.monitor.as_fd())
+    }
+}
+
+impl Installed {
+    fn new(spec: &SaSpec) -> Self {
+        Self {
+            spec: spec.clone(),
+            seen: Traffic::default(),
+        }
+    }
+}
+
+fn interface(pair: &SaPair) -> u32 {
+    pair.if_id.map_or(0, std::num::NonZeroU32::get)
+}
+
+fn usable(path: &OuterPath) -> Result<(), Error> {
+    if path.local.is_ipv4() != path.remote.is_ipv4() {
+        return Err(Error::Misuse("outer addresses of different families"));
+    }
+    if path.local.is_unspecified() || path.remote.is_unspecified() {
+        return Err(Error::Misuse("an outer address is not specified"));
+    }
+    Ok(())
+}
+
+fn add(sum: &mut Traffic, more: &Traffic) {
+    sum.packets = sum.packets.saturating_add(more.packets);
+    sum.bytes = sum.bytes.saturating_add(more.bytes);
+    sum.drops.merge(&more.drops);
+}
+
+/// An error of adding an SA: the object that stood in the way, the algorithm that is missing, or the rest.
+fn existing(
+    error: NetlinkError,
+    object: Object,
+    operation: Operation,
+    algorithm: EspAlgorithm,
+) -> Error {
+    if error.is_present() {
+        return Error::Exists(object);
+    }
+    probe::missing(&error, algorithm)
+        .map_or_else(|| translate(operation, error), Error::Unsupported)
+}
+
+/// The same error in the words of the seam.
+pub(crate) fn translate(operation: Operation, error: NetlinkError) -> Error {
+    match error {
+        NetlinkError::Refused {
+            errno: KernelErrno::EPERM,
+            ..
+        }
+        | NetlinkError::System {
+            errno: KernelErrno::EPERM,
+            ..
+        } => Error::Denied(operation),
+        NetlinkError::Refused { errno, reason, .. } => Error::Kernel {
+            operation,
+            errno: errno.0,
+            detail: reason,
+        },
+        NetlinkError::System { errno, .. } => Error::Io {
+            operation,
+            errno: Some(errno.0),
+        },
+        NetlinkError::TimedOut { .. } => Error::Io {
+            operation,
+            errno: Some(KernelErrno::ETIMEDOUT.0),
+        },
+        NetlinkError::Malformed { what, .. } | NetlinkError::Unusable { what, .. } => {
+            Error::Answer {
+                operation,
+                detail: what,
+            }
+        }
+        NetlinkError::Inconsistent { .. } => Error::Answer {
+            operation,
+            detail: "the table changed during every attempt to list it".into(),
+        },
+    }
+}

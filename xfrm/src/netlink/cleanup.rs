@@ -1,0 +1,158 @@
+//! Clearing away what an earlier process left behind, and only that.
+
+use std::fmt;
+
+use super::error::{NetlinkError, absent_is_fine};
+use super::network::Network;
+use super::nft::Firewall;
+use super::policy;
+use super::route::RouteTarget;
+use super::socket::{NetlinkSocket, Subsystem};
+use super::state;
+
+/// How much is to go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CleanupScope {
+    /// Everything: the daemon ends, or its configuration is gone.
+    Everything,
+    /// All but what keeps pool addresses from travelling in clear (the nftables table and the unreachable routes): the
+    /// daemon starts, and will put its own in their place.
+    KeepGuards,
+}
+
+/// What was removed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Removed {
+    /// Routes with our protocol number.
+    pub routes: usize,
+    /// Policies with a reqid of ours.
+    pub policies: usize,
+    /// SAs with a reqid of ours.
+    pub states: usize,
+    /// Names of devices of ours.
+    pub links: Vec<String>,
+    /// Whether our nftables table was there.
+    pub table: bool,
+}
+
+impl Removed {
+    /// Whether there was nothing to remove.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl fmt::Display for Removed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_empty() {
+            return f.write_str("nothing");
+        }
+        write!(
+            f,
+            "{} SAs, {} policies, {} routes",
+            self.states, self.policies, self.routes
+        )?;
+        for link in &self.links {
+            write!(f, ", device {link}")?;
+        }
+        if self.table {
+            f.write_str(", the nftables table")?;
+        }
+        Ok(())
+    }
+}
+
+/// Removes what is ours from the calling thread's network namespace, told by reqid, route protocol, table name and
+/// device alias, whoever of us made it; says what it was.
+///
+/// In an order that lets nothing out in clear: routes to clients go first (the unreachable ones beneath them catch what
+/// is still sent), then policies, SAs and devices, the guards last.
+///
+/// # Errors
+///
+/// The first [`NetlinkError`]; the rest was still tried. A kernel without XFRM or nf_tables has nothing of ours there.
+pub fn cleanup(scope: CleanupScope) -> Result<Removed, NetlinkError> {
+    let mut removed = Removed::default();
+    let mut first_error = None;
+    let mut network = Network::open()?;
+
+    let routes = keep_error(network.routes(), &mut first_error).unwrap_or_default();
+    let (guards, sessions): (Vec<_>, Vec<_>) = routes
+        .into_iter()
+        .partition(|route| route.target == RouteTarget::Unreachable);
+    for route in &sessions {
+        count(
+            absent_is_fine(network.delete_route(route)),
+            &mut removed.routes,
+            &mut first_error,
+        );
+    }
+
+    // Without NETLINK_XFRM there is nothing to remove from it.
+    if let Ok(mut xfrm) = NetlinkSocket::open(Subsystem::Xfrm) {
+        for (_, key) in
+            keep_error(policy::list_ours(&mut xfrm), &mut first_error).unwrap_or_default()
+        {
+            count(
+                absent_is_fine(xfrm.execute(policy::delete(&key))),
+                &mut removed.policies,
+                &mut first_error,
+            );
+        }
+        for (_, key) in
+            keep_error(state::list_ours(&mut xfrm), &mut first_error).unwrap_or_default()
+        {
+            count(
+                absent_is_fine(xfrm.execute(state::delete(key))),
+                &mut removed.states,
+                &mut first_error,
+            );
+        }
+    }
+
+    for link in keep_error(network.links(), &mut first_error).unwrap_or_default() {
+        if link.is_ours()
+            && keep_error(
+                absent_is_fine(network.delete_link(link.index)),
+                &mut first_error,
+            ) == Some(true)
+        {
+            removed.links.push(link.name);
+        }
+    }
+
+    if scope == CleanupScope::Everything {
+        for route in &guards {
+            count(
+                absent_is_fine(network.delete_route(route)),
+                &mut removed.routes,
+                &mut first_error,
+            );
+        }
+        if let Ok(mut firewall) = Firewall::open() {
+            removed.table = keep_error(firewall.delete(), &mut first_error).unwrap_or_default();
+        }
+    }
+    first_error.map_or(Ok(removed), Err)
+}
+
+fn keep_error<T>(result: Result<T, NetlinkError>, first: &mut Option<NetlinkError>) -> Option<T> {
+    match result {
+        Ok(value) => Some(value),
+        Err(error) => {
+            first.get_or_insert(error);
+            None
+        }
+    }
+}
+
+fn count(
+    result: Result<bool, NetlinkError>,
+    removed: &mut usize,
+    first: &mut Option<NetlinkError>,
+) {
+    if keep_error(result, first) == Some(true) {
+        *removed = removed.saturating_add(1);
+    }
+}

@@ -1,0 +1,395 @@
+//! Links: making, finding, changing and removing network devices.
+//!
+//! Requests are put together with the packet crate's types. Answers are read by hand, only the five attributes that
+//! matter: a kernel newer than the packet crate may send forms of the others that it refuses.
+
+use std::os::fd::{AsRawFd, BorrowedFd};
+
+use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL};
+use netlink_packet_route::link::{
+    InfoData, InfoKind, InfoVeth, InfoXfrm, LinkAttribute, LinkFlags, LinkInfo, LinkMessage,
+};
+
+use super::error::NetlinkError;
+use super::message::{AttributesOf, Request, name_of};
+use super::network::{LinkIndex, Network};
+use super::{DEVICE_ALIAS, DEVICE_PREFIX};
+
+/// Message types of linux/rtnetlink.h.
+const RTM_NEWLINK: u16 = 16;
+const RTM_DELLINK: u16 = 17;
+const RTM_GETLINK: u16 = 18;
+
+/// Attribute types of linux/if_link.h.
+const IFLA_IFNAME: u16 = 3;
+const IFLA_MTU: u16 = 4;
+const IFLA_LINKINFO: u16 = 18;
+const IFLA_IFALIAS: u16 = 20;
+const IFLA_INFO_KIND: u16 = 1;
+
+/// Octets of `struct ifinfomsg`.
+const HEADER_OCTETS: usize = 16;
+
+/// IFF_UP of linux/if.h.
+const IFF_UP: u32 = 1;
+
+/// Octets of the longest name of a link (IFNAMSIZ without the closing NUL).
+pub const NAME_OCTETS: usize = 15;
+
+/// A link as the kernel lists it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Link {
+    /// Its number in the namespace.
+    pub index: LinkIndex,
+    /// Its name.
+    pub name: String,
+    /// What somebody wrote on it; on our own devices [`DEVICE_ALIAS`].
+    pub alias: Option<String>,
+    /// The kind that it was created as (`dummy`, `veth`, `xfrm`, `tun`); `None` for hardware and lo.
+    pub kind: Option<String>,
+    /// Whether it is set up.
+    pub up: bool,
+    /// Its MTU in octets.
+    pub mtu: u32,
+}
+
+impl Link {
+    /// Whether it is one of our own devices: by its name and its alias, since a name alone anyone may choose.
+    #[must_use]
+    pub fn is_ours(&self) -> bool {
+        self.name.starts_with(DEVICE_PREFIX) && self.alias.as_deref() == Some(DEVICE_ALIAS)
+    }
+}
+
+/// A link that is to be made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewLink {
+    /// Its name, at most [`NAME_OCTETS`] octets.
+    pub name: String,
+    /// What to write on it; [`DEVICE_ALIAS`] marks it as ours for [`super::cleanup()`].
+    pub alias: Option<String>,
+    /// What it is to be.
+    pub kind: LinkKind,
+}
+
+/// The kinds of links that we make.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LinkKind {
+    /// A device that swallows what is sent to it, to hold addresses: the Loopback interfaces of the configuration.
+    Dummy,
+    /// One end of a cable; the other end has the name `peer` and no alias.
+    Veth {
+        /// Name of the other end.
+        peer: String,
+    },
+    /// An xfrm interface: what is routed to it goes through the SAs with its `if_id`.
+    Xfrm {
+        /// The number that ties states and policies to it; not 0.
+        if_id: u32,
+        /// The device that encrypted packets leave by, where it is fixed.
+        underlying: Option<LinkIndex>,
+    },
+}
+
+impl Network {
+    /// Makes a link; it is down at first.
+    ///
+    /// # Errors
+    ///
+    /// [`NetlinkError::Unusable`] for a name that the kernel cannot have; [`NetlinkError::Refused`] with EEXIST when
+    /// the name is taken, with EOPNOTSUPP when the kernel has no such kind.
+    pub fn create_link(&mut self, link: &NewLink) -> Result<LinkIndex, NetlinkError> {
+        let operation = format!("create link {}", link.name);
+        check_name(&operation, &link.name)?;
+        let (kind, data) = match &link.kind {
+            LinkKind::Dummy => (InfoKind::Dummy, None),
+            LinkKind::Veth { peer } => {
+                check_name(&operation, peer)?;
+                let mut other = LinkMessage::default();
+                other.attributes.push(LinkAttribute::IfName(peer.clone()));
+                (InfoKind::Veth, Some(InfoData::Veth(InfoVeth::Peer(other))))
+            }
+            LinkKind::Xfrm { if_id, underlying } => {
+                let mut data = vec![InfoXfrm::IfId(*if_id)];
+                data.extend(underlying.map(|link| InfoXfrm::Link(link.value())));
+                (InfoKind::Xfrm, Some(InfoData::Xfrm(data)))
+            }
+        };
+        let mut info = vec![LinkInfo::Kind(kind)];
+        info.extend(data.map(LinkInfo::Data));
+        let mut message = LinkMessage::default();
+        message
+            .attributes
+            .push(LinkAttribute::IfName(link.name.clone()));
+        message.attributes.push(LinkAttribute::LinkInfo(info));
+        self.socket.execute(
+            Request::new(operation, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL).emit(&message),
+        )?;
+
+        let created = self.link(&link.name)?.ok_or_else(|| {
+            NetlinkError::malformed(
+                format!("create link {}", link.name),
+                "it is not there afterwards",
+            )
+        })?;
+        if let Some(alias) = &link.alias {
+            // The kernel takes an alias only from RTM_SETLINK and from a second RTM_NEWLINK, not at creation.
+            if let Err(error) = self.set_alias(created.index, alias) {
+                let _ = self.delete_link(created.index);
+                return Err(error);
+            }
+        }
+        Ok(created.index)
+    }
+
+    /// Removes a link.
+    ///
+    /// # Errors
+    ///
+    /// [`NetlinkError::Refused`]; [`NetlinkError::is_absent`] when there is none.
+    pub fn delete_link(&mut self, index: LinkIndex) -> Result<(), NetlinkError> {
+        let message = addressed(index);
+        self.socket
+            .execute(Request::new(format!("delete {index}"), RTM_DELLINK, 0).emit(&message))
+    }
+
+    /// Sets a link up or down.
+    ///
+    /// # Errors
+    ///
+    /// [`NetlinkError::Refused`].
+    pub fn set_up(&mut self, index: LinkIndex, up: bool) -> Result<(), NetlinkError> {
+        let mut message = addressed(index);
+        message.header.change_mask = LinkFlags::Up;
+        message.header.flags = if up {
+            LinkFlags::Up
+        } else {
+            LinkFlags::empty()
+        };
+        let operation = format!("set {index} {}", if up { "up" } else { "down" });
+        self.socket
+            .execute(Request::new(operation, RTM_NEWLINK, 0).emit(&message))
+    }
+
+    /// Sets a link's MTU, in octets.
+    ///
+    /// # Errors
+    ///
+    /// [`NetlinkError::Refused`] with EINVAL outside what the device can.
+    pub fn set_mtu(&mut self, index: LinkIndex, mtu: u32) -> Result<(), NetlinkError> {
+        self.change(
+            index,
+            format!("set the MTU of {index} to {mtu}"),
+            LinkAttribute::Mtu(mtu),
+        )
+    }
+
+    /// Writes an alias on a link.
+    ///
+    /// # Errors
+    ///
+    /// [`NetlinkError::Refused`].
+    pub fn set_alias(&mut self, index: LinkIndex, alias: &str) -> Result<(), NetlinkError> {
+        self.change(
+            index,
+            format!("set the alias of {index}"),
+            LinkAttribute::IfAlias(alias.to_owned()),
+        )
+    }
+
+    /// Moves a link into another network namespace; it is down there, and its number may be another.
+    ///
+    /// # Errors
+    ///
+    /// [`NetlinkError::Refused`] with EEXIST when its name is taken there.
+    pub fn move_link(
+        &mut self,
+        index: LinkIndex,
+        namespace: BorrowedFd<'_>,
+    ) -> Result<(), NetlinkError> {
+        self.change(
+            index,
+            format!("move {index} to another namespace"),
+            LinkAttribute::NetNsFd(namespace.as_raw_fd()),
+        )
+    }
+
+    /// All links.
+    ///
+    /// # Errors
+    ///
+    /// [`NetlinkError::Malformed`] and as the socket fails.
+    pub fn links(&mut self) -> Result<Vec<Link>, NetlinkError> {
+        let operation = "list links";
+        self.socket.dump(
+            || Request::dump(operation, RTM_GETLINK).emit(&LinkMessage::default()),
+            |message_type, body| match message_type {
+                RTM_NEWLINK => parse(operation, body).map(Some),
+                _ => Ok(None),
+            },
+        )
+    }
+
+    /// The link with this name.
+    ///
+    /// # Errors
+    ///
+    /// [`NetlinkError::Malformed`] and as the socket fails; that there is none is `None`.
+    pub fn link(&mut self, name: &str) -> Result<Option<Link>, NetlinkError> {
+        let operation = format!("look for link {name}");
+        check_name(&operation, name)?;
+        let mut message = LinkMessage::default();
+        message
+            .attributes
+            .push(LinkAttribute::IfName(name.to_owned()));
+        let mut found = None;
+        let request = Request::new(operation.clone(), RTM_GETLINK, 0).emit(&message);
+        let answered = self.socket.query(request, |message_type, body| {
+            if message_type == RTM_NEWLINK {
+                found = Some(parse(&operation, body)?);
+            }
+            Ok(())
+        });
+        match answered {
+            Err(error) if error.is_absent() => Ok(None),
+            answered => answered.map(|()| found),
+        }
+    }
+
+    fn change(
+        &mut self,
+        index: LinkIndex,
+        operation: String,
+        attribute: LinkAttribute,
+    ) -> Result<(), NetlinkError> {
+        let mut message = addressed(index);
+        message.attributes.push(attribute);
+        self.socket
+            .execute(Request::new(operation, RTM_NEWLINK, 0).emit(&message))
+    }
+}
+
+fn addressed(index: LinkIndex) -> LinkMessage {
+    let mut message = LinkMessage::default();
+    message.header.index = index.value();
+    message
+}
+
+/// What the kernel's dev_valid_name asks of a name.
+pub(crate) fn check_name(operation: &str, name: &str) -> Result<(), NetlinkError> {
+    let fits = (1..=NAME_OCTETS).contains(&name.len());
+    let clean = !name.contains(|c: char| c == '/' || c == ':' || c == '\0' || c.is_whitespace());
+    if fits && clean && name != "." && name != ".." {
+        return Ok(());
+    }
+    Err(NetlinkError::unusable(
+        operation,
+        format!(
+            "{name:?} is no name for a link: 1 to {NAME_OCTETS} octets without blanks, '/' and ':' were expected"
+        ),
+    ))
+}
+
+/// Reads `struct ifinfomsg` and the attributes behind it.
+fn parse(operation: &str, body: &[u8]) -> Result<Link, NetlinkError> {
+    let short = || NetlinkError::malformed(operation, "a link without its header");
+    let [_, _, _, _, i0, i1, i2, i3, f0, f1, f2, f3, ..] =
+        *body.first_chunk::<HEADER_OCTETS>().ok_or_else(short)?;
+    let index = u32::from_ne_bytes([i0, i1, i2, i3]);
+    let flags = u32::from_ne_bytes([f0, f1, f2, f3]);
+    let mut link = Link {
+        index: LinkIndex::new(index)
+            .ok_or_else(|| NetlinkError::malformed(operation, "a link with number 0"))?,
+        name: String::new(),
+        alias: None,
+        kind: None,
+        up: flags & IFF_UP != 0,
+        mtu: 0,
+    };
+    for (kind, value) in AttributesOf(body.get(HEADER_OCTETS..).unwrap_or_default()) {
+        match kind {
+            IFLA_IFNAME => link.name = name_of(value),
+            IFLA_IFALIAS => link.alias = Some(name_of(value)),
+            IFLA_MTU => {
+                let octets = value.first_chunk::<4>();
+                link.mtu = octets
+                    .map(|octets| u32::from_ne_bytes(*octets))
+                    .ok_or_else(|| {
+                        NetlinkError::malformed(operation, "an MTU of less than four octets")
+                    })?;
+            }
+            IFLA_LINKINFO => {
+                link.kind = AttributesOf(value)
+                    .find(|(kind, _)| *kind == IFLA_INFO_KIND)
+                    .map(|(_, kind)| name_of(kind));
+            }
+            _ => {}
+        }
+    }
+    Ok(link)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use netlink_packet_core::Emitable;
+
+    #[test]
+    fn a_link_is_read_whatever_else_the_kernel_says_of_it() {
+        let mut message = LinkMessage::default();
+        message.header.index = 7;
+        message.header.flags = LinkFlags::Up | LinkFlags::Running;
+        message.attributes = vec![
+            LinkAttribute::IfName("ironflex0".into()),
+            LinkAttribute::Mtu(1400),
+            LinkAttribute::Other(netlink_packet_core::DefaultNla::new(4000, vec![0xa5; 3])),
+            LinkAttribute::IfAlias("ironflex".into()),
+            LinkAttribute::LinkInfo(vec![LinkInfo::Kind(InfoKind::Dummy)]),
+        ];
+        let mut octets = vec![0; message.buffer_len()];
+        message.emit(&mut octets);
+        let link = parse("test", &octets).unwrap();
+        assert_eq!(
+            link,
+            Link {
+                index: LinkIndex::new(7).unwrap(),
+                name: "ironflex0".into(),
+                alias: Some("ironflex".into()),
+                kind: Some("dummy".into()),
+                up: true,
+                mtu: 1400,
+            }
+        );
+        assert!(link.is_ours());
+        assert!(
+            !Link {
+                alias: None,
+                ..link.clone()
+            }
+            .is_ours()
+        );
+        assert!(
+            !Link {
+                name: "eth0".into(),
+                ..link
+            }
+            .is_ours()
+        );
+        for cut in 0..octets.len() {
+            let result = parse("test", &octets[..cut]);
+            assert_eq!(result.is_err(), cut < HEADER_OCTETS, "cut to {cut}");
+        }
+    }
+
+    #[test]
+    fn names_that_the_kernel_cannot_have_are_refused_before_it_is_asked() {
+        for name in ["", "a234567890123456", "a/b", "a b", "..", "a:1", "a\0"] {
+            assert!(
+                matches!(check_name("test", name), Err(NetlinkError::Unusable { .. })),
+                "{name:?}"
+            );
+        }
+        assert_eq!(check_name("test", "ironflex-lo0"), Ok(()));
+        assert_eq!(check_name("test", "a23456789012345"), Ok(()));
+    }
+}

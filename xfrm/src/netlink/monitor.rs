@@ -1,0 +1,227 @@
+//! What the kernel tells of its own accord: limits reached, peers that moved.
+
+use std::collections::VecDeque;
+use std::net::{IpAddr, SocketAddr};
+use std::os::fd::{AsFd, BorrowedFd};
+
+use netlink_packet_xfrm::constants::{
+    XFRM_MSG_EXPIRE, XFRM_MSG_MAPPING, XFRMNLGRP_EXPIRE, XFRMNLGRP_MAPPING,
+};
+use netlink_packet_xfrm::{UserExpire, UserMapping};
+
+use super::error::NetlinkError;
+use super::socket::{NetlinkSocket, Subsystem};
+use super::state::{StateKey, address, identify};
+use crate::{EspSpi, SessionId, Traffic};
+
+/// A message of the kernel about an SA with a reqid of ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Notice {
+    /// A limit was reached; with `hard` the SA is gone.
+    Expired {
+        /// Whose SA.
+        id: SessionId,
+        /// Which SA.
+        key: StateKey,
+        /// Whether the kernel has removed it.
+        hard: bool,
+        /// What went through it.
+        traffic: Traffic,
+    },
+    /// An authentic packet came on this SA from elsewhere. Comes again and again until the SA is updated.
+    Moved {
+        /// Whose SA.
+        id: SessionId,
+        /// The inbound SA.
+        key: StateKey,
+        /// Where it came from.
+        remote: SocketAddr,
+    },
+}
+
+/// A socket in the groups of XFRM that matter to a headend.
+pub(crate) struct Monitor {
+    socket: NetlinkSocket,
+    waiting: VecDeque<Notice>,
+}
+
+impl Monitor {
+    /// Listens in the calling thread's network namespace.
+    pub(crate) fn open() -> Result<Self, NetlinkError> {
+        let mut socket = NetlinkSocket::open(Subsystem::Xfrm)?;
+        socket.join("join XFRM group EXPIRE", XFRMNLGRP_EXPIRE)?;
+        socket.join("join XFRM group MAPPING", XFRMNLGRP_MAPPING)?;
+        Ok(Self {
+            socket,
+            waiting: VecDeque::new(),
+        })
+    }
+
+    /// The next notice that is waiting; never waits itself.
+    pub(crate) fn poll(&mut self) -> Option<Notice> {
+        let waiting = &mut self.waiting;
+        loop {
+            if let Some(notice) = waiting.pop_front() {
+                return Some(notice);
+            }
+            let polled = self
+                .socket
+                .poll("receive XFRM notices", |message_type, body| {
+                    waiting.extend(Notice::read(message_type, body));
+                });
+            match polled {
+                Ok(true) => {}
+                Ok(false) => return None,
+                // Notices were lost: the queue is readable again behind the error. A lost move is told again with the
+                // peer's next packet; a lost expiry shows when the SA is next asked for its counters.
+                Err(NetlinkError::System { errno, .. })
+                    if errno == super::error::KernelErrno::ENOBUFS => {}
+                Err(_) => return None,
+            }
+        }
+    }
+}
+
+impl AsFd for Monitor {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
+impl Notice {
+    /// `None` for what is not about our SAs, is of a type that does not matter, or cannot be read.
+    fn read(message_type: u16, body: &[u8]) -> Option<Self> {
+        match message_type {
+            XFRM_MSG_EXPIRE => {
+                let expire = UserExpire::parse(body).ok()?;
+                let (id, key) = identify(&expire.state)?;
+                let lifetime = expire.state.lifetime_cur;
+                let traffic = Traffic {
+                    packets: lifetime.packets,
+                    bytes: lifetime.bytes,
+                    ..Traffic::default()
+                };
+                Some(Self::Expired {
+                    id,
+                    key,
+                    hard: expire.hard != 0,
+                    traffic,
+                })
+            }
+            XFRM_MSG_MAPPING => {
+                let mapping = UserMapping::parse(body).ok()?;
+                let id = SessionId::from_reqid(mapping.reqid)?;
+                let destination: IpAddr = address(&mapping.id.daddr, mapping.id.family)?;
+                let key = StateKey {
+                    destination,
+                    spi: EspSpi::new(mapping.id.spi)?,
+                };
+                let remote = SocketAddr::new(
+                    address(&mapping.new_saddr, mapping.id.family)?,
+                    mapping.new_sport,
+                );
+                Some(Self::Moved { id, key, remote })
+            }
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use netlink_packet_core::Emitable;
+    use netlink_packet_xfrm::constants::{AF_INET, IPPROTO_ESP};
+    use netlink_packet_xfrm::{Address, Id, Lifetime, UserSaId, UserSaInfo};
+
+    fn encoded(message: &impl Emitable) -> Vec<u8> {
+        let mut octets = vec![0; message.buffer_len()];
+        message.emit(&mut octets);
+        octets
+    }
+
+    fn key() -> StateKey {
+        StateKey {
+            destination: "192.0.2.1".parse().unwrap(),
+            spi: EspSpi::new(0x1000).unwrap(),
+        }
+    }
+
+    #[test]
+    fn expiry_is_read_with_its_counters() {
+        let state = UserSaInfo {
+            id: Id {
+                daddr: Address::from_ip(&key().destination),
+                spi: 0x1000,
+                proto: IPPROTO_ESP,
+            },
+            family: AF_INET,
+            reqid: 0x4900_0002,
+            lifetime_cur: Lifetime {
+                bytes: 500,
+                packets: 5,
+                ..Lifetime::default()
+            },
+            ..UserSaInfo::default()
+        };
+        let octets = encoded(&UserExpire { state, hard: 1 });
+        assert_eq!(
+            Notice::read(XFRM_MSG_EXPIRE, &octets),
+            Some(Notice::Expired {
+                id: SessionId::new(2).unwrap(),
+                key: key(),
+                hard: true,
+                traffic: Traffic {
+                    packets: 5,
+                    bytes: 500,
+                    ..Traffic::default()
+                },
+            })
+        );
+        let foreign = encoded(&UserExpire {
+            state: UserSaInfo { reqid: 2, ..state },
+            hard: 1,
+        });
+        assert_eq!(Notice::read(XFRM_MSG_EXPIRE, &foreign), None);
+        for cut in 0..octets.len() {
+            assert_eq!(
+                Notice::read(XFRM_MSG_EXPIRE, &octets[..cut]),
+                None,
+                "cut to {cut}"
+            );
+        }
+    }
+
+    #[test]
+    fn mapping_is_read_with_the_new_place() {
+        let mapping = UserMapping {
+            id: UserSaId {
+                daddr: Address::from_ip(&key().destination),
+                spi: 0x1000,
+                family: AF_INET,
+                proto: IPPROTO_ESP,
+            },
+            reqid: 0x4900_0002,
+            old_saddr: Address::from_ip(&"198.51.100.1".parse().unwrap()),
+            new_saddr: Address::from_ip(&"198.51.100.9".parse().unwrap()),
+            old_sport: 4500,
+            new_sport: 1027,
+        };
+        let octets = encoded(&mapping);
+        assert_eq!(
+            Notice::read(XFRM_MSG_MAPPING, &octets),
+            Some(Notice::Moved {
+                id: SessionId::new(2).unwrap(),
+                key: key(),
+                remote: "198.51.100.9:1027".parse().unwrap(),
+            })
+        );
+        for cut in 0..octets.len() {
+            assert_eq!(
+                Notice::read(XFRM_MSG_MAPPING, &octets[..cut]),
+                None,
+                "cut to {cut}"
+            );
+        }
+    }
+}

@@ -1,0 +1,425 @@
+//! Our table of nf_tables: address translation for what leaves by an outside interface, and the rules that keep the
+//! pools' traffic inside ESP.
+//!
+//! The rules are laid out in [`Ruleset`]; the netlink encoding of linux/netfilter/nf_tables.h is written by hand in
+//! `expression.rs`, because the existing crates for it either need a C library or are under the GPL. The table is
+//! replaced in one transaction: there is no moment without it.
+//!
+//! ```text
+//! table inet ironflex {
+//!     chain pool-in  { type filter hook prerouting priority mangle;
+//!         iifname != lo [iifname != CARRIER] ip saddr POOL [meta secpath missing] counter drop }
+//!     chain pool-out { type filter hook postrouting priority filter;
+//!         oifname != lo [oifname != CARRIER] ip daddr POOL [rt ipsec missing] counter drop }
+//!     chain nat      { type nat hook postrouting priority srcnat;
+//!         oifname OUTSIDE ip saddr NETWORK [rt ipsec missing] counter masquerade (or return) }
+//! }
+//! ```
+
+use super::TABLE;
+use super::error::{KernelErrno, NetlinkError, absent_is_fine};
+use super::expression::Expressions;
+use super::link;
+use super::message::{Attributes, Request};
+use super::socket::{NetlinkSocket, Subsystem};
+use crate::IpPrefix;
+
+/// NFNL_SUBSYS_NFTABLES of linux/netfilter/nfnetlink.h, in the upper octet of every message type.
+const SUBSYSTEM: u16 = 10;
+
+/// Message types of nfnetlink and of nf_tables.
+const BATCH_BEGIN: u16 = 0x10;
+const BATCH_END: u16 = 0x11;
+const NEW_TABLE: u16 = 0;
+const GET_TABLE: u16 = 1;
+const DELETE_TABLE: u16 = 2;
+const NEW_CHAIN: u16 = 3;
+const NEW_RULE: u16 = 6;
+
+/// NFPROTO_INET: IPv4 and IPv6 in one table (address translation in it since kernel 5.2).
+const FAMILY_INET: u8 = 1;
+
+/// Attribute types.
+const TABLE_NAME: u16 = 1;
+const CHAIN_TABLE: u16 = 1;
+const CHAIN_NAME: u16 = 3;
+const CHAIN_HOOK: u16 = 4;
+const CHAIN_TYPE: u16 = 7;
+const HOOK_NUMBER: u16 = 1;
+const HOOK_PRIORITY: u16 = 2;
+const RULE_TABLE: u16 = 1;
+const RULE_CHAIN: u16 = 2;
+const RULE_EXPRESSIONS: u16 = 4;
+
+/// NLM_F_CREATE and NLM_F_APPEND.
+const CREATE: u16 = 0x400;
+const APPEND: u16 = 0x800;
+
+/// What our table is to hold.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Ruleset {
+    /// Address translations, in order.
+    pub masquerades: Vec<Masquerade>,
+    /// The guard around the pools; `None`: no pools.
+    pub guard: Option<PoolGuard>,
+}
+
+/// `ip nat inside source list … interface … overload`: what leaves by an outside interface takes its address.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Masquerade {
+    /// The Linux name of the outside interface.
+    pub outside: String,
+    /// The lines of the access list in order; what no line matches is not translated.
+    pub sources: Vec<SourceRule>,
+    /// Whether this kernel does IPsec (CONFIG_XFRM): what an SA will carry is then left alone, or clients could not
+    /// reach each other. Without it nothing leaves an outside interface towards a client anyway.
+    pub kernel_ipsec: bool,
+}
+
+/// One line of an access list, on source addresses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SourceRule {
+    /// Sources that the line is about.
+    pub network: IpPrefix,
+    /// `permit`: translate. `deny`: do not, and look no further.
+    pub permit: bool,
+}
+
+/// No packet with a pool address travels outside ESP, neither from a client nor to one: not before its SA is there,
+/// not after it is gone, not while the daemon is down.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PoolGuard {
+    /// The pools' networks.
+    pub pools: Vec<IpPrefix>,
+    /// Devices on which clients' packets are in clear of right: the TUN device of userspace ESP, xfrm interfaces.
+    pub carriers: Vec<String>,
+    /// Whether this kernel does IPsec (CONFIG_XFRM); packets that came out of an SA or will go into one then pass.
+    pub kernel_ipsec: bool,
+}
+
+/// A handle on nf_tables in the network namespace in which it was opened.
+pub struct Firewall {
+    socket: NetlinkSocket,
+}
+
+impl Firewall {
+    /// A handle on the calling thread's network namespace.
+    ///
+    /// # Errors
+    ///
+    /// [`NetlinkError::System`], with EPROTONOSUPPORT on a kernel without nfnetlink.
+    pub fn open() -> Result<Self, NetlinkError> {
+        Ok(Self {
+            socket: NetlinkSocket::open(Subsystem::Netfilter)?,
+        })
+    }
+
+    /// Puts `ruleset` into our table in place of what was there, in one transaction.
+    ///
+    /// # Errors
+    ///
+    /// [`NetlinkError::Refused`] names the rule or chain that the kernel cannot take; the table is then as it was.
+    pub fn replace(&mut self, ruleset: &Ruleset) -> Result<(), NetlinkError> {
+        for name in ruleset.device_names() {
+            link::check_name("replace the nftables table", name)?;
+        }
+        // Deleting a table that is not there is refused: create it, delete it with whatever it held, create it anew.
+        let mut messages = vec![
+            table("create table", NEW_TABLE, CREATE),
+            table("delete old table", DELETE_TABLE, 0),
+            table("create table", NEW_TABLE, CREATE),
+        ];
+        for chain in ruleset.chains() {
+            messages.push(chain.create());
+            messages.extend(chain.rules.iter().map(|rule| rule.append(chain.name)));
+        }
+        let whole = "replace the nftables table";
+        self.socket
+            .transaction(batch(whole, BATCH_BEGIN), messages, batch(whole, BATCH_END))
+    }
+
+    /// Removes our table with everything in it. Says whether there was one.
+    ///
+    /// # Errors
+    ///
+    /// [`NetlinkError::Refused`] and as the socket fails.
+    pub fn delete(&mut self) -> Result<bool, NetlinkError> {
+        let whole = "delete the nftables table";
+        let deletion = vec![table("delete table", DELETE_TABLE, 0)];
+        let deleted =
+            self.socket
+                .transaction(batch(whole, BATCH_BEGIN), deletion, batch(whole, BATCH_END));
+        match absent_is_fine(deleted) {
+            // A kernel without nf_tables has no table of ours.
+            Err(error) if error.errno() == Some(KernelErrno::EOPNOTSUPP) => Ok(false),
+            result => result,
+        }
+    }
+
+    /// Whether our table is there.
+    ///
+    /// # Errors
+    ///
+    /// [`NetlinkError::Refused`] and as the socket fails.
+    pub fn exists(&mut self) -> Result<bool, NetlinkError> {
+        match absent_is_fine(self.socket.execute(table(
+            "look for the nftables table",
+            GET_TABLE,
+            0,
+        ))) {
+            Err(error) if error.errno() == Some(KernelErrno::EOPNOTSUPP) => Ok(false),
+            result => result,
+        }
+    }
+}
+
+/// A base chain and its rules.
+struct Chain {
+    name: &'static str,
+    kind: &'static str,
+    hook: u32,
+    priority: i32,
+    rules: Vec<Rule>,
+}
+
+struct Rule {
+    words: String,
+    expressions: Expressions,
+}
+
+/// NF_INET_PRE_ROUTING and NF_INET_POST_ROUTING of linux/netfilter.h.
+const PREROUTING: u32 = 0;
+const POSTROUTING: u32 = 4;
+
+/// Priorities of linux/netfilter_ipv4.h.
+const PRIORITY_MANGLE: i32 = -150;
+const PRIORITY_FILTER: i32 = 0;
+const PRIORITY_SOURCE_NAT: i32 = 100;
+
+impl Ruleset {
+    fn device_names(&self) -> impl Iterator<Item = &str> {
+        let outside = self
+            .masquerades
+            .iter()
+            .map(|masquerade| masquerade.outside.as_str());
+        let carriers = self
+            .guard
+            .iter()
+            .flat_map(|guard| guard.carriers.iter().map(String::as_str));
+        outside.chain(carriers)
+    }
+
+    fn chains(&self) -> Vec<Chain> {
+        let mut chains = Vec::new();
+        if let Some(guard) = &self.guard {
+            chains.extend(guard.chains());
+        }
+        if !self.masquerades.is_empty() {
+            chains.push(Chain {
+                name: "nat",
+                kind: "nat",
+                hook: POSTROUTING,
+                priority: PRIORITY_SOURCE_NAT,
+                rules: self
+                    .masquerades
+                    .iter()
+                    .flat_map(Masquerade::rules)
+                    .collect(),
+            });
+        }
+        chains
+    }
+}
+
+impl Masquerade {
+    fn rules(&self) -> impl Iterator<Item = Rule> {
+        self.sources.iter().map(|source| {
+            let mut expressions = Expressions::new()
+                .output_name(&self.outside, true)
+                .source(&source.network);
+            if self.kernel_ipsec {
+                expressions = expressions.will_be_encrypted(false);
+            }
+            let (verb, expressions) = match source.permit {
+                true => ("masquerade", expressions.counter().masquerade()),
+                false => ("return", expressions.counter().leave()),
+            };
+            Rule {
+                words: format!("{verb} {} leaving by {}", source.network, self.outside),
+                expressions,
+            }
+        })
+    }
+}
+
+impl PoolGuard {
+    fn chains(&self) -> [Chain; 2] {
+        let incoming = self.pools.iter().map(|pool| {
+            let mut expressions = Expressions::new().input_name("lo", false);
+            for carrier in &self.carriers {
+                expressions = expressions.input_name(carrier, false);
+            }
+            expressions = expressions.source(pool);
+            if self.kernel_ipsec {
+                expressions = expressions.was_decrypted(false);
+            }
+            Rule {
+                words: format!("drop clear packets from {pool}"),
+                expressions: expressions.counter().drop(),
+            }
+        });
+        let outgoing = self.pools.iter().map(|pool| {
+            let mut expressions = Expressions::new().output_name("lo", false);
+            for carrier in &self.carriers {
+                expressions = expressions.output_name(carrier, false);
+            }
+            expressions = expressions.destination(pool);
+            if self.kernel_ipsec {
+                expressions = expressions.will_be_encrypted(false);
+            }
+            Rule {
+                words: format!("drop clear packets to {pool}"),
+                expressions: expressions.counter().drop(),
+            }
+        });
+        [
+            Chain {
+                name: "pool-in",
+                kind: "filter",
+                hook: PREROUTING,
+                priority: PRIORITY_MANGLE,
+                rules: incoming.collect(),
+            },
+            Chain {
+                name: "pool-out",
+                kind: "filter",
+                hook: POSTROUTING,
+                priority: PRIORITY_FILTER,
+                rules: outgoing.collect(),
+            },
+        ]
+    }
+}
+
+impl Chain {
+    fn create(&self) -> Request {
+        let hook = Attributes::new()
+            .be32(HOOK_NUMBER, self.hook)
+            .attribute(HOOK_PRIORITY, &self.priority.to_be_bytes());
+        message(format!("create chain {}", self.name), NEW_CHAIN, CREATE)
+            .name(CHAIN_TABLE, TABLE)
+            .name(CHAIN_NAME, self.name)
+            .nested(CHAIN_HOOK, &hook)
+            .name(CHAIN_TYPE, self.kind)
+    }
+}
+
+impl Rule {
+    fn append(&self, chain: &str) -> Request {
+        message(self.words.clone(), NEW_RULE, CREATE | APPEND)
+            .name(RULE_TABLE, TABLE)
+            .name(RULE_CHAIN, chain)
+            .nested(RULE_EXPRESSIONS, self.expressions.attributes())
+    }
+}
+
+fn table(operation: &str, message_type: u16, flags: u16) -> Request {
+    message(operation.to_owned(), message_type, flags).name(TABLE_NAME, TABLE)
+}
+
+/// A message of nf_tables with its `struct nfgenmsg`.
+fn message(operation: String, message_type: u16, flags: u16) -> Request {
+    Request::new(operation, (SUBSYSTEM << 8) | message_type, flags).octets(&[FAMILY_INET, 0, 0, 0])
+}
+
+/// The begin or end of a transaction: for nobody in particular, its resource number (network order) the subsystem's.
+fn batch(operation: &str, message_type: u16) -> Request {
+    let [high, low] = SUBSYSTEM.to_be_bytes();
+    Request::with_flags(operation, message_type, netlink_packet_core::NLM_F_REQUEST)
+        .octets(&[0, 0, high, low])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn prefix(text: &str, length: u8) -> IpPrefix {
+        IpPrefix::new(text.parse().unwrap(), length).unwrap()
+    }
+
+    #[test]
+    fn messages_are_laid_out_as_nf_tables_h_says() {
+        let mut begin = batch("test", BATCH_BEGIN);
+        begin.finish(1);
+        assert_eq!(
+            begin.wire(),
+            [
+                20, 0, 0, 0, 0x10, 0, 1, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 10
+            ]
+        );
+        let mut create = table("create table", NEW_TABLE, CREATE);
+        create.finish(2);
+        let mut expected = vec![
+            36, 0, 0, 0, 0, 10, 5, 4, 2, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 13, 0, 1, 0,
+        ];
+        expected.extend_from_slice(b"ironflex\0\0\0\0");
+        assert_eq!(create.wire(), expected);
+    }
+
+    #[test]
+    fn the_guard_has_a_rule_for_each_pool_each_way() {
+        let guard = PoolGuard {
+            pools: vec![prefix("10.10.0.0", 16), prefix("2001:db8::", 64)],
+            carriers: vec!["ironflex0".into()],
+            kernel_ipsec: true,
+        };
+        let words: Vec<String> = Ruleset {
+            masquerades: vec![],
+            guard: Some(guard),
+        }
+        .chains()
+        .iter()
+        .flat_map(|chain| {
+            chain
+                .rules
+                .iter()
+                .map(|rule| format!("{}: {}", chain.name, rule.words))
+        })
+        .collect();
+        assert_eq!(
+            words,
+            [
+                "pool-in: drop clear packets from 10.10.0.0/16",
+                "pool-in: drop clear packets from 2001:db8::/64",
+                "pool-out: drop clear packets to 10.10.0.0/16",
+                "pool-out: drop clear packets to 2001:db8::/64",
+            ]
+        );
+    }
+
+    #[test]
+    fn access_list_lines_keep_their_order() {
+        let masquerade = Masquerade {
+            outside: "eth0".into(),
+            sources: vec![
+                SourceRule {
+                    network: prefix("10.10.9.0", 24),
+                    permit: false,
+                },
+                SourceRule {
+                    network: prefix("10.10.0.0", 16),
+                    permit: true,
+                },
+            ],
+            kernel_ipsec: false,
+        };
+        let words: Vec<String> = masquerade.rules().map(|rule| rule.words).collect();
+        assert_eq!(
+            words,
+            [
+                "return 10.10.9.0/24 leaving by eth0",
+                "masquerade 10.10.0.0/16 leaving by eth0"
+            ]
+        );
+    }
+}

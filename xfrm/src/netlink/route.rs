@@ -1,0 +1,335 @@
+//! Routes of ours: all of them carry [`ROUTE_PROTOCOL`], and only such ones are listed or removed.
+
+use std::net::IpAddr;
+
+use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE, parse_ip};
+use netlink_packet_route::AddressFamily;
+use netlink_packet_route::route::{
+    RouteAddress, RouteAttribute, RouteHeader, RouteMessage, RouteProtocol, RouteScope, RouteType,
+};
+
+use super::ROUTE_PROTOCOL;
+use super::error::NetlinkError;
+use super::message::{AttributesOf, Request};
+use super::network::{LinkIndex, Network};
+use crate::IpPrefix;
+
+/// Message types of linux/rtnetlink.h.
+const RTM_NEWROUTE: u16 = 24;
+const RTM_DELROUTE: u16 = 25;
+const RTM_GETROUTE: u16 = 26;
+
+/// Attribute types of linux/rtnetlink.h.
+const RTA_DST: u16 = 1;
+const RTA_OIF: u16 = 4;
+const RTA_GATEWAY: u16 = 5;
+const RTA_PRIORITY: u16 = 6;
+const RTA_PREFSRC: u16 = 7;
+const RTA_TABLE: u16 = 15;
+
+/// Octets of `struct rtmsg`.
+const HEADER_OCTETS: usize = 12;
+
+/// Route types of linux/rtnetlink.h.
+const RTN_UNICAST: u8 = 1;
+const RTN_UNREACHABLE: u8 = 7;
+
+/// The main routing table.
+pub const MAIN_TABLE: u32 = 254;
+
+/// The metric of sessions' routes.
+pub const SESSION_METRIC: u32 = 50;
+
+/// The metric of the unreachable routes beneath whole pools: it loses to every other route for the same prefix, so that
+/// a pool of one address works too.
+pub const GUARD_METRIC: u32 = 0xffff_fff0;
+
+/// A route with our protocol number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Route {
+    /// Which packets take it.
+    pub destination: IpPrefix,
+    /// Where they go.
+    pub target: RouteTarget,
+    /// Among routes for the same prefix the smallest wins. Not 0, for which IPv6 has another number of its own.
+    pub metric: u32,
+    /// The address that our own packets have as their source by default.
+    pub source: Option<IpAddr>,
+    /// The routing table; [`MAIN_TABLE`] mostly.
+    pub table: u32,
+}
+
+/// Where a route leads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum RouteTarget {
+    /// Straight onto a link.
+    Link(LinkIndex),
+    /// To a router.
+    Gateway {
+        /// The router's address.
+        address: IpAddr,
+        /// The link that it is on; `None`: the kernel finds out.
+        link: Option<LinkIndex>,
+    },
+    /// Nowhere: the sender is told so (ICMP). Needs no link.
+    Unreachable,
+}
+
+impl Route {
+    /// A session's route to its client in the main table.
+    #[must_use]
+    pub const fn session(client: IpPrefix, link: LinkIndex) -> Self {
+        Self {
+            destination: client,
+            target: RouteTarget::Link(link),
+            metric: SESSION_METRIC,
+            source: None,
+            table: MAIN_TABLE,
+        }
+    }
+
+    /// The route beneath a pool: what is sent to an address without a session goes nowhere, instead of out by the
+    /// default route in clear.
+    #[must_use]
+    pub const fn guard(pool: IpPrefix) -> Self {
+        Self {
+            destination: pool,
+            target: RouteTarget::Unreachable,
+            metric: GUARD_METRIC,
+            source: None,
+            table: MAIN_TABLE,
+        }
+    }
+
+    fn words(&self, verb: &str) -> String {
+        match self.target {
+            RouteTarget::Link(link) => format!("{verb} route {} on {link}", self.destination),
+            RouteTarget::Gateway { address, .. } => {
+                format!("{verb} route {} via {address}", self.destination)
+            }
+            RouteTarget::Unreachable => format!("{verb} unreachable route {}", self.destination),
+        }
+    }
+}
+
+impl Network {
+    /// Adds a route. One of ours with the same destination and metric gives way to it, which is what a client that
+    /// reconnects with its address needs; anyone else's does not.
+    ///
+    /// # Errors
+    ///
+    /// [`NetlinkError::Refused`], with EEXIST when a foreign route has this destination and metric, with ENODEV or
+    /// ENETDOWN when the link is gone or down.
+    pub fn add_route(&mut self, route: &Route) -> Result<(), NetlinkError> {
+        let message = wire(route);
+        let fresh = Request::new(route.words("add"), RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL)
+            .emit(&message);
+        match self.socket.execute(fresh) {
+            Err(error) if error.is_present() => {
+                let same_place = |other: &Route| {
+                    other.destination == route.destination
+                        && other.metric == route.metric
+                        && other.table == route.table
+                };
+                let Some(ours) = self.routes()?.into_iter().find(same_place) else {
+                    return Err(error);
+                };
+                // IPv6 keeps several routes of one metric side by side and will not replace one kind by another.
+                if ours.destination.address().is_ipv6() {
+                    self.delete_route(&ours)?;
+                    let again =
+                        Request::new(route.words("add"), RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL);
+                    return self.socket.execute(again.emit(&message));
+                }
+                let replacing = Request::new(
+                    route.words("replace"),
+                    RTM_NEWROUTE,
+                    NLM_F_CREATE | NLM_F_REPLACE,
+                );
+                self.socket.execute(replacing.emit(&message))
+            }
+            result => result,
+        }
+    }
+
+    /// Removes a route of ours.
+    ///
+    /// # Errors
+    ///
+    /// [`NetlinkError::Refused`]; [`NetlinkError::is_absent`] when there is no such route with our protocol number.
+    pub fn delete_route(&mut self, route: &Route) -> Result<(), NetlinkError> {
+        self.socket
+            .execute(Request::new(route.words("delete"), RTM_DELROUTE, 0).emit(&wire(route)))
+    }
+
+    /// Every route with our protocol number, in every table.
+    ///
+    /// # Errors
+    ///
+    /// [`NetlinkError::Malformed`] and as the socket fails.
+    pub fn routes(&mut self) -> Result<Vec<Route>, NetlinkError> {
+        let operation = "list routes";
+        let mut ours = Vec::new();
+        for family in [AddressFamily::Inet, AddressFamily::Inet6] {
+            ours.extend(self.socket.dump(
+                || {
+                    let mut message = RouteMessage::default();
+                    message.header.address_family = family;
+                    Request::dump(operation, RTM_GETROUTE).emit(&message)
+                },
+                |message_type, body| match message_type {
+                    RTM_NEWROUTE => parse(operation, body),
+                    _ => Ok(None),
+                },
+            )?);
+        }
+        Ok(ours)
+    }
+}
+
+fn wire(route: &Route) -> RouteMessage {
+    let mut message = RouteMessage::default();
+    message.header.address_family = match route.destination.address() {
+        IpAddr::V4(_) => AddressFamily::Inet,
+        IpAddr::V6(_) => AddressFamily::Inet6,
+    };
+    message.header.destination_prefix_length = route.destination.length();
+    message.header.protocol = RouteProtocol::Other(ROUTE_PROTOCOL);
+    // The header's table has eight bits; RTA_TABLE says the rest.
+    message.header.table = u8::try_from(route.table).unwrap_or(RouteHeader::RT_TABLE_UNSPEC);
+    message.attributes.push(RouteAttribute::Table(route.table));
+    message
+        .attributes
+        .push(RouteAttribute::Destination(RouteAddress::from(
+            route.destination.address(),
+        )));
+    message
+        .attributes
+        .push(RouteAttribute::Priority(route.metric));
+    let (kind, scope) = match route.target {
+        RouteTarget::Link(link) => {
+            message.attributes.push(RouteAttribute::Oif(link.value()));
+            (RouteType::Unicast, RouteScope::Link)
+        }
+        RouteTarget::Gateway { address, link } => {
+            message
+                .attributes
+                .push(RouteAttribute::Gateway(RouteAddress::from(address)));
+            message
+                .attributes
+                .extend(link.map(|link| RouteAttribute::Oif(link.value())));
+            (RouteType::Unicast, RouteScope::Universe)
+        }
+        RouteTarget::Unreachable => (RouteType::Unreachable, RouteScope::Universe),
+    };
+    message.header.kind = kind;
+    message.header.scope = scope;
+    message.attributes.extend(
+        route
+            .source
+            .map(|source| RouteAttribute::PrefSource(RouteAddress::from(source))),
+    );
+    message
+}
+
+/// Reads `struct rtmsg` and the attributes behind it. `None` for a route that is not of ours or of a form that we never
+/// make.
+fn parse(operation: &str, body: &[u8]) -> Result<Option<Route>, NetlinkError> {
+    let short = || NetlinkError::malformed(operation, "a route without its header");
+    let [family, prefix_length, _, _, table, protocol, _, kind, ..] =
+        *body.first_chunk::<HEADER_OCTETS>().ok_or_else(short)?;
+    if protocol != ROUTE_PROTOCOL {
+        return Ok(None);
+    }
+    let any = match AddressFamily::from(family) {
+        AddressFamily::Inet => IpPrefix::ANY_V4.address(),
+        AddressFamily::Inet6 => IpPrefix::ANY_V6.address(),
+        _ => return Ok(None),
+    };
+    let (mut destination, mut gateway, mut source) = (any, None, None);
+    let (mut link, mut metric, mut full_table) = (None, 0, u32::from(table));
+    let number = |value: &[u8]| {
+        value
+            .first_chunk::<4>()
+            .map(|octets| u32::from_ne_bytes(*octets))
+    };
+    for (kind, value) in AttributesOf(body.get(HEADER_OCTETS..).unwrap_or_default()) {
+        match kind {
+            RTA_DST => {
+                destination =
+                    parse_ip(value).map_err(|error| NetlinkError::malformed(operation, error))?
+            }
+            RTA_GATEWAY => gateway = parse_ip(value).ok(),
+            RTA_PREFSRC => source = parse_ip(value).ok(),
+            RTA_OIF => link = number(value).and_then(LinkIndex::new),
+            RTA_PRIORITY => metric = number(value).unwrap_or(0),
+            RTA_TABLE => full_table = number(value).unwrap_or(full_table),
+            _ => {}
+        }
+    }
+    let target = match (kind, gateway, link) {
+        (RTN_UNREACHABLE, _, _) => RouteTarget::Unreachable,
+        (RTN_UNICAST, Some(address), link) => RouteTarget::Gateway { address, link },
+        (RTN_UNICAST, None, Some(link)) => RouteTarget::Link(link),
+        _ => return Ok(None),
+    };
+    let destination = IpPrefix::new(destination, prefix_length)
+        .ok_or_else(|| NetlinkError::malformed(operation, "a prefix longer than its address"))?;
+    Ok(Some(Route {
+        destination,
+        target,
+        metric,
+        source,
+        table: full_table,
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use netlink_packet_core::Emitable;
+
+    fn prefix(text: &str, length: u8) -> IpPrefix {
+        IpPrefix::new(text.parse().unwrap(), length).unwrap()
+    }
+
+    #[test]
+    fn what_is_sent_is_recognised_again() {
+        let link = LinkIndex::new(4).unwrap();
+        for route in [
+            Route::session(prefix("10.10.0.5", 32), link),
+            Route::guard(prefix("10.10.0.0", 16)),
+            Route::guard(prefix("2001:db8::", 64)),
+            Route {
+                destination: IpPrefix::ANY_V4,
+                target: RouteTarget::Gateway {
+                    address: "192.0.2.254".parse().unwrap(),
+                    link: Some(link),
+                },
+                metric: 7,
+                source: Some("192.0.2.1".parse().unwrap()),
+                table: 1000,
+            },
+        ] {
+            let message = wire(&route);
+            let mut octets = vec![0; message.buffer_len()];
+            message.emit(&mut octets);
+            assert_eq!(parse("test", &octets), Ok(Some(route)));
+            for cut in 0..HEADER_OCTETS {
+                assert!(parse("test", &octets[..cut]).is_err(), "cut to {cut}");
+            }
+            // The kernel's own routes, or an administrator's.
+            octets[5] = 4;
+            assert_eq!(parse("test", &octets), Ok(None));
+        }
+    }
+
+    #[test]
+    fn a_guard_loses_to_every_session() {
+        let link = LinkIndex::new(4).unwrap();
+        assert!(
+            Route::session(prefix("10.10.0.5", 32), link).metric
+                < Route::guard(prefix("10.10.0.5", 32)).metric
+        );
+    }
+}
