@@ -21,7 +21,7 @@ use alloc::{
 };
 
 use super::{
-    DocumentError, MAX_REQUESTS,
+    DiscardReason, DocumentError, MAX_REQUESTS,
     certificates::{self, CertificatesError},
     config_auth::{
         Ack, Asks, AuthReply, AuthRequest, Complete, DeviceInfo, Document, DocumentKind, Form,
@@ -29,7 +29,6 @@ use super::{
     },
     document::is_xml,
     frame::{Frame, FrameError},
-    server::DiscardReason,
 };
 use crate::{
     Secret,
