@@ -20,7 +20,7 @@ use provider::hmac;
 use provider::rand::{SecureRandom, SystemRandom};
 
 use super::packet::{HEADER, Layout};
-use crate::{AesKeySize, DropReason, EspAlgorithm, Error, Integrity, SaKeys};
+use crate::{AesKeySize, DropReason, Error, EspAlgorithm, Integrity, SaKeys};
 
 const GCM_SALT: usize = EspAlgorithm::GCM_SALT_OCTETS;
 const GCM_TAG: usize = 16;

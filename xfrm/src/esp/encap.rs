@@ -33,10 +33,7 @@ mod tests {
 
     #[test]
     fn tells_marker_keepalive_and_esp_apart() {
-        assert_eq!(
-            classify(&[0, 0, 0, 0, 1, 2]),
-            Encapsulated::Ike(&[1, 2])
-        );
+        assert_eq!(classify(&[0, 0, 0, 0, 1, 2]), Encapsulated::Ike(&[1, 2]));
         assert_eq!(classify(&[0, 0, 0, 0]), Encapsulated::Ike(&[]));
         assert_eq!(classify(&[0, 0, 1, 0, 9]), Encapsulated::Esp);
         assert_eq!(classify(&[0xff]), Encapsulated::Keepalive);

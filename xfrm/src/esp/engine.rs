@@ -167,7 +167,8 @@ impl Dataplane for Userspace {
 
     fn install(&mut self, pair: &SaPair) -> Result<(), Error> {
         self.table.install(pair)?;
-        self.deadlines.add(pair.id, &pair.inbound, Direction::Inbound);
+        self.deadlines
+            .add(pair.id, &pair.inbound, Direction::Inbound);
         self.deadlines
             .add(pair.id, &pair.outbound, Direction::Outbound);
         Ok(())

@@ -30,6 +30,8 @@ mod socket;
 mod table;
 mod transmit;
 mod tun;
+#[cfg(test)]
+mod vectors;
 mod wear;
 
 pub use engine::Userspace;
@@ -37,16 +39,17 @@ pub use receive::{NonEsp, Sink};
 pub use tun::Tun;
 
 #[cfg(test)]
-mod tests_support {
+pub(crate) mod tests_support {
     //! SAs for the tests of every module.
 
     use crate::{
-        AesKeySize, EspAlgorithm, EspSpi, Integrity, Limits, ReplayWindow, SaKeys, SaSpec,
+        AesKeySize, Encapsulation, EspAlgorithm, EspSpi, Integrity, IpPrefix, Limits, OuterPath,
+        ReplayWindow, SaKeys, SaPair, SaSpec, Selectors, SessionId,
     };
 
-    pub(super) const GCM_256: EspAlgorithm = EspAlgorithm::AesGcm16(AesKeySize::Aes256);
+    pub(crate) const GCM_256: EspAlgorithm = EspAlgorithm::AesGcm16(AesKeySize::Aes256);
 
-    pub(super) const ALGORITHMS: [EspAlgorithm; 7] = [
+    pub(crate) const ALGORITHMS: [EspAlgorithm; 7] = [
         GCM_256,
         EspAlgorithm::AesGcm16(AesKeySize::Aes128),
         cbc(AesKeySize::Aes256, Integrity::HmacSha256_128),
@@ -64,7 +67,7 @@ mod tests_support {
     }
 
     /// An SA without limits; its keys follow from its SPI.
-    pub(super) fn sa(spi: u32, algorithm: EspAlgorithm) -> SaSpec {
+    pub(crate) fn sa(spi: u32, algorithm: EspAlgorithm) -> SaSpec {
         let octets = |count: usize, seed: u8| -> Vec<u8> {
             (0..count)
                 .map(|n| seed.wrapping_add((n as u8).wrapping_mul(29)))
@@ -83,6 +86,63 @@ mod tests_support {
             replay_window: ReplayWindow::DEFAULT,
             soft: Limits::NONE,
             hard: Limits::NONE,
+        }
+    }
+
+    pub(crate) fn session(number: u32) -> SessionId {
+        SessionId::new(number).unwrap()
+    }
+
+    /// A headend's session number `number` with a client that has 10.9.0.`number`; outbound its SPI is one higher.
+    pub(crate) fn pair(number: u32, spi: u32, algorithm: EspAlgorithm) -> SaPair {
+        SaPair {
+            id: session(number),
+            path: OuterPath {
+                local: [192, 0, 2, 1].into(),
+                remote: [192, 0, 2, 100].into(),
+                encapsulation: Encapsulation::Udp {
+                    local_port: 4500,
+                    remote_port: 40_000,
+                },
+            },
+            selectors: Selectors {
+                local: vec![IpPrefix::ANY_V4],
+                remote: vec![IpPrefix::host([10, 9, 0, number as u8].into())],
+            },
+            inbound: sa(spi, algorithm),
+            outbound: sa(spi + 1, algorithm),
+            follow_peer: true,
+            if_id: None,
+        }
+    }
+
+    /// The same session as its client sees it, at 192.0.2.100.
+    pub(crate) fn mirrored(pair: &SaPair) -> SaPair {
+        let Encapsulation::Udp {
+            local_port,
+            remote_port,
+        } = pair.path.encapsulation
+        else {
+            panic!("tests use UDP");
+        };
+        SaPair {
+            id: pair.id,
+            path: OuterPath {
+                local: pair.path.remote,
+                remote: pair.path.local,
+                encapsulation: Encapsulation::Udp {
+                    local_port: remote_port,
+                    remote_port: local_port,
+                },
+            },
+            selectors: Selectors {
+                local: pair.selectors.remote.clone(),
+                remote: pair.selectors.local.clone(),
+            },
+            inbound: pair.outbound.clone(),
+            outbound: pair.inbound.clone(),
+            follow_peer: false,
+            if_id: None,
         }
     }
 }

@@ -223,7 +223,26 @@ mod tests {
     /// An IPv4 header alone, 10.0.0.1 to 10.0.0.2, with a good checksum.
     fn ipv4(traffic_class: u8) -> [u8; 20] {
         let mut header = [
-            0x45, traffic_class, 0, 20, 0, 1, 0x40, 0, 64, 17, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2,
+            0x45,
+            traffic_class,
+            0,
+            20,
+            0,
+            1,
+            0x40,
+            0,
+            64,
+            17,
+            0,
+            0,
+            10,
+            0,
+            0,
+            1,
+            10,
+            0,
+            0,
+            2,
         ];
         let sum = checksum::finish(checksum::sum(&header, 0));
         header[10..12].copy_from_slice(&sum.to_be_bytes());
@@ -289,7 +308,10 @@ mod tests {
         let read = InnerPacket::read(&packet).unwrap();
         assert_eq!(read.source, IpAddr::from([10, 0, 0, 1]));
         assert_eq!(read.destination, IpAddr::from([10, 0, 0, 2]));
-        assert_eq!((read.length, read.traffic_class, read.next_header), (20, 0xb8, 4));
+        assert_eq!(
+            (read.length, read.traffic_class, read.next_header),
+            (20, 0xb8, 4)
+        );
         packet[3] = 21;
         assert_eq!(InnerPacket::read(&packet), None, "longer than it is");
         packet[3] = 19;
@@ -307,7 +329,10 @@ mod tests {
         let read = InnerPacket::read(&packet).unwrap();
         assert_eq!(read.source, "fd00::".parse::<IpAddr>().unwrap());
         assert_eq!(read.destination, "::2".parse::<IpAddr>().unwrap());
-        assert_eq!((read.length, read.traffic_class, read.next_header), (48, 0xb8, 41));
+        assert_eq!(
+            (read.length, read.traffic_class, read.next_header),
+            (48, 0xb8, 41)
+        );
         packet[5] = 9;
         assert_eq!(InnerPacket::read(&packet), None);
     }
@@ -325,7 +350,11 @@ mod tests {
             let read = InnerPacket::read(&packet).unwrap();
             let outcome = apply_congestion_mark(&mut packet, &read, ECN_CE);
             assert_eq!(outcome.map(|()| packet[1] & ECN_MASK), expected);
-            assert_eq!(checksum::finish(checksum::sum(&packet, 0)), 0, "header checksum");
+            assert_eq!(
+                checksum::finish(checksum::sum(&packet, 0)),
+                0,
+                "header checksum"
+            );
             assert_eq!(packet[1] & !ECN_MASK, 0xb8);
         }
         let mut packet = ipv4(0b10);

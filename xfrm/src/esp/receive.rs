@@ -128,9 +128,7 @@ impl Receiver {
             };
             let mut start = message.range.start;
             while start < message.range.end {
-                let end = start
-                    .saturating_add(message.segment)
-                    .min(message.range.end);
+                let end = start.saturating_add(message.segment).min(message.range.end);
                 let Some(datagram) = octets.get_mut(start..end) else {
                     break;
                 };
@@ -265,4 +263,365 @@ fn admit(
     }
     packet::apply_congestion_mark(payload, &inner, outer_class)?;
     Ok(inner.length)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::esp::event::{Notice, Notices};
+    use crate::esp::offload::VnetHeader;
+    use crate::esp::seal::OutboundSa;
+    use crate::esp::tests_support::{ALGORITHMS, GCM_256, mirrored, pair, sa, session};
+    use crate::esp::transmit::{Outbox, seal_frame};
+    use crate::{Counters, Error, IpPrefix, Object, SaPair};
+
+    const CLIENT: [u8; 4] = [10, 9, 0, 1];
+    const SERVER: [u8; 4] = [203, 0, 113, 80];
+
+    fn table(pairs: &[&SaPair]) -> Table {
+        let table = Table::new(Notices::new().unwrap());
+        for pair in pairs {
+            table.install(pair).unwrap();
+        }
+        table
+    }
+
+    /// An IPv4 packet of UDP without a checksum.
+    fn ipv4(source: [u8; 4], destination: [u8; 4], payload: &[u8]) -> Vec<u8> {
+        let length = 20 + payload.len() as u16;
+        let mut packet = vec![0x45, 0];
+        packet.extend(length.to_be_bytes());
+        packet.extend([0, 1, 0x40, 0, 64, 17, 0, 0]);
+        packet.extend(source);
+        packet.extend(destination);
+        packet.extend_from_slice(payload);
+        packet
+    }
+
+    /// What `table` makes of a packet that its TUN device hands over.
+    fn sealed(table: &Table, packet: &[u8]) -> Option<Vec<u8>> {
+        let mut frame = VnetHeader::default().to_octets().to_vec();
+        frame.extend_from_slice(packet);
+        let mut outbox = Outbox::new(4096);
+        seal_frame(table, &frame, &mut outbox, |_| panic!("there is room"));
+        let (transmits, octets) = outbox.parts();
+        let [transmit] = transmits else {
+            assert!(transmits.is_empty());
+            return None;
+        };
+        Some(octets[transmit.range.clone()].to_vec())
+    }
+
+    fn message(remote: &str, traffic_class: u8) -> Message {
+        Message {
+            range: 0..0,
+            segment: 1,
+            remote: remote.parse().unwrap(),
+            local: [192, 0, 2, 1].into(),
+            traffic_class,
+        }
+    }
+
+    fn opened_from(table: &Table, datagram: &[u8], message: &Message) -> Option<Vec<u8>> {
+        let mut datagram = datagram.to_vec();
+        let mut opener = Opener {
+            table,
+            message,
+            cached: None,
+        };
+        opener
+            .open(&mut datagram)
+            .map(|range| datagram[range].to_vec())
+    }
+
+    fn opened(table: &Table, datagram: &[u8]) -> Option<Vec<u8>> {
+        opened_from(table, datagram, &message("192.0.2.100:40000", 0))
+    }
+
+    fn drops(table: &Table, number: u32) -> Vec<(DropReason, u64)> {
+        let counters = table.counters(session(number)).unwrap();
+        counters.inbound.drops.iter().collect()
+    }
+
+    /// An ESP packet with these contents as the peer of `pair` would make it.
+    fn crafted(pair: &SaPair, contents: &[u8], next_header: u8) -> Vec<u8> {
+        let sa = OutboundSa::new(&pair.inbound).unwrap();
+        let mut packet = vec![0; sa.layout().sealed(contents.len())];
+        let start = sa.layout().headroom();
+        packet[start..start + contents.len()].copy_from_slice(contents);
+        sa.seal(&mut packet, contents.len(), next_header).unwrap();
+        packet
+    }
+
+    #[test]
+    fn carries_packets_between_two_ends_with_every_algorithm() {
+        for algorithm in ALGORITHMS {
+            let at_headend = pair(1, 0x1000, algorithm);
+            let headend = table(&[&at_headend]);
+            let client = table(&[&mirrored(&at_headend)]);
+            let up = ipv4(CLIENT, SERVER, b"to the server");
+            let down = ipv4(SERVER, CLIENT, b"to the client");
+            assert_eq!(opened(&headend, &sealed(&client, &up).unwrap()), Some(up));
+            assert_eq!(
+                opened(&client, &sealed(&headend, &down).unwrap()),
+                Some(down)
+            );
+            let Counters { inbound, outbound } = headend.counters(session(1)).unwrap();
+            assert_eq!((inbound.packets, inbound.bytes), (1, 33));
+            assert_eq!((outbound.packets, outbound.bytes), (1, 33));
+            assert_eq!(inbound.drops.total() + outbound.drops.total(), 0);
+            assert_eq!(headend.unmatched.snapshot().total(), 0);
+        }
+    }
+
+    // RFC 4301 §5.2: a packet that its SA may not carry is dropped though it is authentic.
+    #[test]
+    fn drops_a_client_that_speaks_as_another() {
+        let own = pair(1, 0x1000, GCM_256);
+        let headend = table(&[&own, &pair(2, 0x2000, GCM_256)]);
+        let forged = ipv4([10, 9, 0, 2], SERVER, b"");
+        assert_eq!(opened(&headend, &crafted(&own, &forged, 4)), None);
+        assert_eq!(drops(&headend, 1), [(DropReason::SelectorMismatch, 1)]);
+        assert_eq!(drops(&headend, 2), []);
+        // On the way out the inner source is held against the selectors as well.
+        let client = table(&[&mirrored(&own)]);
+        assert_eq!(sealed(&client, &forged), None);
+        let sent = client.counters(session(1)).unwrap().outbound;
+        assert_eq!(sent.drops.of(DropReason::SelectorMismatch), 1);
+    }
+
+    #[test]
+    fn drops_each_wrong_content_under_its_name() {
+        let good = ipv4(CLIENT, SERVER, b"x");
+        let mut wrong_version = good.clone();
+        wrong_version[0] = 0x65;
+        let mut too_long = good.clone();
+        too_long[3] += 1;
+        for (contents, next_header, reason) in [
+            (&good[..], 59, DropReason::Dummy),
+            (&[][..], 59, DropReason::Dummy),
+            (&good, 6, DropReason::BadNextHeader),
+            (&good, 41, DropReason::BadInnerPacket),
+            (&wrong_version, 4, DropReason::BadInnerPacket),
+            (&too_long, 4, DropReason::BadInnerPacket),
+            (&good[..19], 4, DropReason::BadInnerPacket),
+            (&[], 4, DropReason::BadInnerPacket),
+        ] {
+            let own = pair(1, 0x1000, GCM_256);
+            let headend = table(&[&own]);
+            assert_eq!(
+                opened(&headend, &crafted(&own, contents, next_header)),
+                None
+            );
+            assert_eq!(drops(&headend, 1), [(reason, 1)]);
+            assert_eq!(headend.counters(session(1)).unwrap().inbound.packets, 0);
+        }
+    }
+
+    // RFC 4303 §2.7: octets behind the inner packet are padding against traffic analysis.
+    #[test]
+    fn cuts_off_traffic_flow_padding() {
+        let own = pair(1, 0x1000, GCM_256);
+        let headend = table(&[&own]);
+        let packet = ipv4(CLIENT, SERVER, b"x");
+        let mut padded = packet.clone();
+        padded.extend([0; 100]);
+        assert_eq!(opened(&headend, &crafted(&own, &padded, 4)), Some(packet));
+    }
+
+    #[test]
+    fn counts_what_belongs_to_nobody() {
+        let own = pair(1, 0x1000, GCM_256);
+        let headend = table(&[&own]);
+        assert_eq!(opened(&headend, &[0, 0, 0x77, 0, 0, 0, 0, 1, 9, 9]), None);
+        assert_eq!(opened(&headend, &[0, 0, 0x10]), None);
+        assert_eq!(sealed(&headend, &ipv4(SERVER, [10, 9, 0, 77], b"")), None);
+        assert_eq!(sealed(&headend, b"no packet"), None);
+        let mut expected = crate::DropCounts::default();
+        for reason in [
+            DropReason::UnknownSpi,
+            DropReason::Truncated,
+            DropReason::NoRoute,
+            DropReason::BadTunPacket,
+        ] {
+            expected.add(reason, 1);
+        }
+        assert_eq!(headend.unmatched.snapshot(), expected);
+    }
+
+    // RFC 7296 §2.23: only an authentic packet says where the peer is, and only the newest one.
+    #[test]
+    fn follows_the_peer_after_authentic_newer_packets_only() {
+        let own = pair(1, 0x1000, GCM_256);
+        let headend = table(&[&own]);
+        let client = table(&[&mirrored(&own)]);
+        let send = || sealed(&client, &ipv4(CLIENT, SERVER, b"")).unwrap();
+        let place = |headend: &Table| headend.session_path(session(1)).remote_udp().unwrap();
+        let (older, newer) = (send(), send());
+
+        let mut forged = newer.clone();
+        *forged.last_mut().unwrap() ^= 1;
+        opened_from(&headend, &forged, &message("198.51.100.66:1", 0));
+        assert_eq!(place(&headend), "192.0.2.100:40000".parse().unwrap());
+        assert!(headend.notices.pop().is_none());
+
+        assert!(opened_from(&headend, &newer, &message("198.51.100.7:5555", 0)).is_some());
+        assert_eq!(place(&headend), "198.51.100.7:5555".parse().unwrap());
+        // Late, though authentic: the peer is not there any more.
+        assert!(opened_from(&headend, &older, &message("192.0.2.100:40000", 0)).is_some());
+        assert!(opened_from(&headend, &newer, &message("192.0.2.100:40000", 0)).is_none());
+        assert_eq!(place(&headend), "198.51.100.7:5555".parse().unwrap());
+        // On it goes before anybody asked: told once, with the newest place.
+        assert!(opened_from(&headend, &send(), &message("198.51.100.7:6666", 0)).is_some());
+        let Some(Notice::Moved(moved)) = headend.notices.pop() else {
+            panic!("the move is told");
+        };
+        assert_eq!(
+            moved.take_move(),
+            Some("198.51.100.7:6666".parse().unwrap())
+        );
+        assert!(headend.notices.pop().is_none());
+        // And the next one is news again.
+        assert!(opened_from(&headend, &send(), &message("198.51.100.7:7777", 0)).is_some());
+        assert!(headend.notices.pop().is_some());
+    }
+
+    #[test]
+    fn stays_where_it_was_told_when_not_following() {
+        let mut own = pair(1, 0x1000, GCM_256);
+        own.follow_peer = false;
+        let headend = table(&[&own]);
+        let packet = crafted(&own, &ipv4(CLIENT, SERVER, b""), 4);
+        assert!(opened_from(&headend, &packet, &message("198.51.100.7:5555", 0)).is_some());
+        assert_eq!(headend.session_path(session(1)), own.path);
+        assert!(headend.notices.pop().is_none());
+    }
+
+    // RFC 7296 §2.24 by way of RFC 6040 §4.2.
+    #[test]
+    fn carries_congestion_marks_and_drops_what_cannot_hold_them() {
+        let own = pair(1, 0x1000, GCM_256);
+        let headend = table(&[&own]);
+        let mut capable = ipv4(CLIENT, SERVER, b"");
+        capable[1] = 0b10;
+        let client = table(&[&mirrored(&own)]);
+        let packet = sealed(&client, &capable).unwrap();
+        let inner = opened_from(&headend, &packet, &message("192.0.2.100:40000", 0b11)).unwrap();
+        assert_eq!(inner[1], 0b11);
+        let packet = sealed(&client, &ipv4(CLIENT, SERVER, b"")).unwrap();
+        assert_eq!(
+            opened_from(&headend, &packet, &message("192.0.2.100:40000", 0b11)),
+            None
+        );
+        assert_eq!(drops(&headend, 1), [(DropReason::CongestionMark, 1)]);
+    }
+
+    #[test]
+    fn rekeys_without_losing_a_packet() {
+        let own = pair(1, 0x1000, GCM_256);
+        let headend = table(&[&own]);
+        let client = table(&[&mirrored(&own)]);
+        let packet = || ipv4(CLIENT, SERVER, b"x");
+        let before = sealed(&client, &packet()).unwrap();
+        let next = sa(0x5000, ALGORITHMS[2]);
+        assert_eq!(headend.add_inbound(session(1), &next), Ok(()));
+        assert_eq!(client.replace_outbound(session(1), &next), Ok(()));
+        let after = sealed(&client, &packet()).unwrap();
+        assert_eq!(after[..4], [0, 0, 0x50, 0]);
+        assert!(opened(&headend, &after).is_some());
+        assert!(opened(&headend, &before).is_some());
+        assert_eq!(headend.remove_inbound(session(1), own.inbound.spi), Ok(()));
+        assert_eq!(
+            headend.remove_inbound(session(1), own.inbound.spi),
+            Err(Error::NoSuchSa {
+                id: session(1),
+                spi: own.inbound.spi
+            })
+        );
+        assert_eq!(opened(&headend, &before), None);
+        // The counters are the session's, not an SA's.
+        assert_eq!(headend.remove(session(1)).unwrap().inbound.packets, 2);
+        assert_eq!(opened(&headend, &after), None);
+        assert_eq!(headend.unmatched.snapshot().of(DropReason::UnknownSpi), 2);
+    }
+
+    #[test]
+    fn an_old_session_leaves_what_a_newer_one_took_over() {
+        let old = pair(1, 0x1000, GCM_256);
+        let mut new = pair(2, 0x2000, GCM_256);
+        new.selectors = old.selectors.clone();
+        let mut wide = pair(3, 0x3000, GCM_256);
+        wide.selectors.remote = vec![IpPrefix::ANY_V4];
+        let headend = table(&[&old, &wide, &new]);
+        let route = |address: [u8; 4]| headend.route(address.into()).map(|session| session.id());
+        assert_eq!(route(CLIENT), Some(session(2)));
+        headend.remove(session(1)).unwrap();
+        assert_eq!(route(CLIENT), Some(session(2)));
+        headend.remove(session(2)).unwrap();
+        assert_eq!(
+            route(CLIENT),
+            Some(session(3)),
+            "the longest prefix that is left"
+        );
+        headend.remove(session(3)).unwrap();
+        assert_eq!(route(CLIENT), None);
+    }
+
+    #[test]
+    fn refuses_duplicates_and_strangers_whole() {
+        let own = pair(1, 0x1000, GCM_256);
+        let headend = table(&[&own]);
+        assert_eq!(
+            headend.install(&own),
+            Err(Error::Exists(Object::Session(session(1))))
+        );
+        let mut other = pair(2, 0x1000, GCM_256);
+        assert_eq!(
+            headend.install(&other),
+            Err(Error::Exists(Object::Inbound(own.inbound.spi)))
+        );
+        assert_eq!(
+            headend.counters(session(2)),
+            Err(Error::NoSuchSession(session(2))),
+            "nothing of it is left"
+        );
+        other.path.encapsulation = crate::Encapsulation::None;
+        assert!(matches!(
+            headend.install(&other),
+            Err(Error::Unsupported(_))
+        ));
+        assert_eq!(
+            headend.remove(session(2)),
+            Err(Error::NoSuchSession(session(2)))
+        );
+    }
+
+    #[test]
+    fn tells_of_worn_out_sas_and_stops_using_them() {
+        let mut own = pair(1, 0x1000, GCM_256);
+        own.outbound.soft.packets = std::num::NonZeroU64::new(1);
+        own.outbound.hard.packets = std::num::NonZeroU64::new(2);
+        let headend = table(&[&own]);
+        let down = ipv4(SERVER, CLIENT, b"");
+        let told = |expected: bool| {
+            let Some(Notice::Worn {
+                spi,
+                direction: Direction::Outbound,
+                hard,
+                ..
+            }) = headend.notices.pop()
+            else {
+                panic!("a limit is told");
+            };
+            assert_eq!((spi, hard), (own.outbound.spi, expected));
+        };
+        assert!(sealed(&headend, &down).is_some());
+        told(false);
+        assert!(sealed(&headend, &down).is_some());
+        told(true);
+        assert!(sealed(&headend, &down).is_none());
+        assert!(headend.notices.pop().is_none());
+        let drops = headend.counters(session(1)).unwrap().outbound.drops;
+        assert_eq!(drops.iter().collect::<Vec<_>>(), [(DropReason::Expired, 1)]);
+    }
 }

@@ -43,9 +43,7 @@ impl Replay {
     /// when that would lie before the first packet.
     pub(super) fn extend(&self, low: u32) -> Option<u64> {
         // RFC 4303 §3.4.3 wants no ESN without a window; should it happen, the least window is assumed.
-        let width = self
-            .width
-            .max(u64::from(ReplayWindow::DEFAULT.packets()));
+        let width = self.width.max(u64::from(ReplayWindow::DEFAULT.packets()));
         let high = self.newest >> 32;
         let newest_low = self.newest & u64::from(u32::MAX);
         let behind = width.saturating_sub(1);

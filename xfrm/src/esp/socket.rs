@@ -4,7 +4,10 @@
 //! Calls libc: rustix has neither recvmmsg nor these control messages, nix's sendmmsg gives all messages the same ones.
 //! Unsafe are four system calls whose pointers lead into buffers that live on this stack or in the caller's
 //! hands; addresses and control messages are read and written as octets.
-#![allow(unsafe_code, reason = "recvmmsg, sendmmsg, setsockopt and their message headers")]
+#![allow(
+    unsafe_code,
+    reason = "recvmmsg, sendmmsg, setsockopt and their message headers"
+)]
 
 use std::io;
 use std::mem;
@@ -263,7 +266,11 @@ impl<'a> Controls<'a> {
             let data = rest.get(CONTROL_HEADER..length)?;
             let next = length.checked_next_multiple_of(size_of::<usize>())?;
             rest = rest.get(next..).unwrap_or_default();
-            Some((c_int::from_ne_bytes(*level), c_int::from_ne_bytes(*kind), data))
+            Some((
+                c_int::from_ne_bytes(*level),
+                c_int::from_ne_bytes(*kind),
+                data,
+            ))
         })
     }
 }

@@ -134,7 +134,8 @@ pub(super) struct Table {
 
 #[derive(Default)]
 struct State {
-    sessions: HashMap<SessionId, Arc<Session>>,
+    /// With each session the SPIs of its inbound SAs.
+    sessions: HashMap<SessionId, (Arc<Session>, Vec<EspSpi>)>,
     inbound: HashMap<EspSpi, Inbound>,
     /// Inner addresses that lead to one session each: a headend's clients.
     hosts: HashMap<IpAddr, Arc<Session>>,
@@ -236,7 +237,7 @@ impl Table {
         let Entry::Vacant(inbound_place) = state.inbound.entry(inbound.spi()) else {
             return Err(Error::Exists(Object::Inbound(inbound.spi())));
         };
-        place.insert(Arc::clone(&session));
+        place.insert((Arc::clone(&session), vec![inbound.spi()]));
         inbound_place.insert(Inbound {
             sa: inbound,
             session: Arc::clone(&session),
@@ -249,7 +250,9 @@ impl Table {
                 let place = state
                     .networks
                     .partition_point(|(other, _)| other.length() > prefix.length());
-                state.networks.insert(place, (*prefix, Arc::clone(&session)));
+                state
+                    .networks
+                    .insert(place, (*prefix, Arc::clone(&session)));
             }
         }
         Ok(())
@@ -258,10 +261,14 @@ impl Table {
     pub(super) fn add_inbound(&self, id: SessionId, spec: &SaSpec) -> Result<(), Error> {
         let sa = Arc::new(InboundSa::new(spec)?);
         let state = &mut *write(&self.state);
-        let session = state.sessions.get(&id).ok_or(Error::NoSuchSession(id))?;
+        let (session, spis) = state
+            .sessions
+            .get_mut(&id)
+            .ok_or(Error::NoSuchSession(id))?;
         match state.inbound.entry(spec.spi) {
             Entry::Occupied(_) => Err(Error::Exists(Object::Inbound(spec.spi))),
             Entry::Vacant(place) => {
+                spis.push(spec.spi);
                 place.insert(Inbound {
                     sa,
                     session: Arc::clone(session),
@@ -279,16 +286,17 @@ impl Table {
 
     pub(super) fn remove_inbound(&self, id: SessionId, spi: EspSpi) -> Result<(), Error> {
         let state = &mut *write(&self.state);
-        if !state.sessions.contains_key(&id) {
-            return Err(Error::NoSuchSession(id));
-        }
-        match state.inbound.entry(spi) {
-            Entry::Occupied(place) if place.get().session.id == id => {
-                place.remove();
-                Ok(())
-            }
-            _ => Err(Error::NoSuchSa { id, spi }),
-        }
+        let (_, spis) = state
+            .sessions
+            .get_mut(&id)
+            .ok_or(Error::NoSuchSession(id))?;
+        let place = spis
+            .iter()
+            .position(|own| *own == spi)
+            .ok_or(Error::NoSuchSa { id, spi })?;
+        spis.swap_remove(place);
+        state.inbound.remove(&spi);
+        Ok(())
     }
 
     pub(super) fn move_peer(&self, id: SessionId, path: OuterPath) -> Result<(), Error> {
@@ -299,12 +307,11 @@ impl Table {
 
     pub(super) fn remove(&self, id: SessionId) -> Result<Counters, Error> {
         let state = &mut *write(&self.state);
-        let session = state
-            .sessions
-            .remove(&id)
-            .ok_or(Error::NoSuchSession(id))?;
+        let (session, spis) = state.sessions.remove(&id).ok_or(Error::NoSuchSession(id))?;
         session.removed.store(true, Ordering::Relaxed);
-        state.inbound.retain(|_, inbound| inbound.session.id != id);
+        for spi in spis {
+            state.inbound.remove(&spi);
+        }
         for prefix in &session.selectors.remote {
             if let Entry::Occupied(place) = state.hosts.entry(prefix.address())
                 && place.get().id == id
@@ -346,11 +353,16 @@ impl Table {
         }
     }
 
+    #[cfg(test)]
+    pub(super) fn session_path(&self, id: SessionId) -> OuterPath {
+        self.session(id).unwrap().path()
+    }
+
     fn session(&self, id: SessionId) -> Result<Arc<Session>, Error> {
         read(&self.state)
             .sessions
             .get(&id)
-            .map(Arc::clone)
+            .map(|(session, _)| Arc::clone(session))
             .ok_or(Error::NoSuchSession(id))
     }
 }

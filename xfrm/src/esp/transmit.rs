@@ -123,9 +123,7 @@ pub(super) fn seal_frame(
 ) {
     let segments = frame
         .split_first_chunk::<{ VnetHeader::OCTETS }>()
-        .and_then(|(header, packet)| {
-            Segments::new(&VnetHeader::from_octets(*header), packet).ok()
-        });
+        .and_then(|(header, packet)| Segments::new(&VnetHeader::from_octets(*header), packet).ok());
     let Some(segments) = segments else {
         table.unmatched.add(DropReason::BadTunPacket, 1);
         return;
@@ -192,7 +190,11 @@ fn seal_segment(
         Ok(worn) => worn,
         Err(DropReason::SequenceExhausted) => {
             // RFC 4303 §3.3.3: this SA is at its end; told once.
-            let worn = if sa.wear.expire() { Worn::Hard } else { Worn::No };
+            let worn = if sa.wear.expire() {
+                Worn::Hard
+            } else {
+                Worn::No
+            };
             table.wore(session, sa.spi(), Direction::Outbound, worn);
             return Err(DropReason::SequenceExhausted);
         }

@@ -1,7 +1,10 @@
 //! The TUN device that inner packets leave and enter the kernel by.
 //!
 //! Made by ioctls of its own, for which no safe wrapper exists; reading and writing are rustix's.
-#![allow(unsafe_code, reason = "TUNSETIFF, TUNSETOFFLOAD and the MTU are ioctls with C structs")]
+#![allow(
+    unsafe_code,
+    reason = "TUNSETIFF, TUNSETOFFLOAD and the MTU are ioctls with C structs"
+)]
 
 use std::ffi::c_char;
 use std::io;
@@ -143,7 +146,12 @@ impl Request {
     fn new(name: &str) -> Self {
         // SAFETY: ifreq is a C struct of integers, octets and a union of such, for which all zeros is a value.
         let mut request: libc::ifreq = unsafe { mem::zeroed() };
-        for (place, octet) in request.ifr_name.iter_mut().take(NAME_OCTETS).zip(name.bytes()) {
+        for (place, octet) in request
+            .ifr_name
+            .iter_mut()
+            .take(NAME_OCTETS)
+            .zip(name.bytes())
+        {
             *place = octet as c_char;
         }
         Self(request)
@@ -163,8 +171,7 @@ impl Request {
 
     fn ioctl(&mut self, descriptor: BorrowedFd<'_>, request: libc::Ioctl) -> io::Result<()> {
         // SAFETY: the descriptor is open while it is borrowed; the requests used here read and write one ifreq.
-        let status =
-            unsafe { libc::ioctl(descriptor.as_raw_fd(), request, &raw mut self.0) };
+        let status = unsafe { libc::ioctl(descriptor.as_raw_fd(), request, &raw mut self.0) };
         if status < 0 {
             Err(io::Error::last_os_error())
         } else {

@@ -76,7 +76,8 @@ impl<'a> Tcp<'a> {
         let inner = InnerPacket::read(packet)?;
         let (ip, rest) = if inner.source.is_ipv4() {
             let (ip, rest) = packet.split_at_checked(20)?;
-            let [first, _, _, _, _, _, fragment, offset, _, protocol, ..] = *ip.first_chunk::<20>()?;
+            let [first, _, _, _, _, _, fragment, offset, _, protocol, ..] =
+                *ip.first_chunk::<20>()?;
             // More fragments, or a fragment's offset.
             if first != 0x45 || protocol != PROTOCOL_TCP || fragment & 0x3f != 0 || offset != 0 {
                 return None;
@@ -273,7 +274,9 @@ impl<'a> Run<'a> {
             *ip_out.get_mut(10..)?.first_chunk_mut::<2>()? = sum.to_be_bytes();
         } else {
             *ip_out.get_mut(4..)?.first_chunk_mut::<2>()? =
-                u16::try_from(self.length.checked_sub(40)?).ok()?.to_be_bytes();
+                u16::try_from(self.length.checked_sub(40)?)
+                    .ok()?
+                    .to_be_bytes();
         }
         if self.push {
             *tcp_out.get_mut(13)? |= PSH;

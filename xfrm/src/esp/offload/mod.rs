@@ -167,8 +167,7 @@ pub(super) mod tests_support {
     fn tcp_sum(packet: &[u8]) -> u64 {
         let ip = if packet[0] >> 4 == 4 { 20 } else { 40 };
         let inner = InnerPacket::read(packet).unwrap();
-        let pseudo =
-            checksum::pseudo_header(inner.source, inner.destination, 6, packet.len() - ip);
+        let pseudo = checksum::pseudo_header(inner.source, inner.destination, 6, packet.len() - ip);
         checksum::sum(&packet[ip..], pseudo)
     }
 }

@@ -39,7 +39,10 @@ enum Cut {
 impl<'a> Segments<'a> {
     /// # Errors
     /// [`Contradiction`], also for what is no IP packet.
-    pub(in crate::esp) fn new(header: &VnetHeader, packet: &'a [u8]) -> Result<Self, Contradiction> {
+    pub(in crate::esp) fn new(
+        header: &VnetHeader,
+        packet: &'a [u8],
+    ) -> Result<Self, Contradiction> {
         let inner = InnerPacket::read(packet).ok_or(Contradiction)?;
         let start = usize::from(header.checksum_start);
         let cut = match header.gso {
@@ -298,14 +301,40 @@ mod tests {
         let packet = tcp_packet(false, 1, 1, 0x10, &[0; 100]);
         let good = gso(&packet, 50);
         for bad in [
-            VnetHeader { gso_size: 0, ..good },
-            VnetHeader { gso: Gso::Tcp6, ..good },
-            VnetHeader { gso: Gso::Other(3), ..good },
-            VnetHeader { checksum_start: 19, ..good },
-            VnetHeader { checksum_start: 140, ..good },
-            VnetHeader { checksum_start: u16::MAX, ..good },
-            VnetHeader { gso: Gso::None, checksum_start: 150, ..good },
-            VnetHeader { gso: Gso::None, checksum_offset: u16::MAX, ..good },
+            VnetHeader {
+                gso_size: 0,
+                ..good
+            },
+            VnetHeader {
+                gso: Gso::Tcp6,
+                ..good
+            },
+            VnetHeader {
+                gso: Gso::Other(3),
+                ..good
+            },
+            VnetHeader {
+                checksum_start: 19,
+                ..good
+            },
+            VnetHeader {
+                checksum_start: 140,
+                ..good
+            },
+            VnetHeader {
+                checksum_start: u16::MAX,
+                ..good
+            },
+            VnetHeader {
+                gso: Gso::None,
+                checksum_start: 150,
+                ..good
+            },
+            VnetHeader {
+                gso: Gso::None,
+                checksum_offset: u16::MAX,
+                ..good
+            },
         ] {
             assert_eq!(
                 Segments::new(&bad, &packet).err(),
