@@ -50,7 +50,10 @@ pub fn shared_key_mic_holds(
     octets: &[u8],
     mic: &[u8],
 ) -> bool {
-    shared_key_mic(algorithm, shared, octets).as_bytes().ct_eq(mic).into()
+    shared_key_mic(algorithm, shared, octets)
+        .as_bytes()
+        .ct_eq(mic)
+        .into()
 }
 
 #[cfg(test)]
@@ -62,7 +65,13 @@ mod tests {
     #[test]
     fn signed_octets_end_in_the_maced_identity() {
         let key = SecretBytes::copied_from(&[7; 32]);
-        let octets = signed_octets(b"message", b"nonce", PrfAlgorithm::HmacSha2_256, &key, b"id");
+        let octets = signed_octets(
+            b"message",
+            b"nonce",
+            PrfAlgorithm::HmacSha2_256,
+            &key,
+            b"id",
+        );
         let maced = prf(PrfAlgorithm::HmacSha2_256, &[7; 32], &[b"id"]);
         assert_eq!(octets, [b"messagenonce", maced.as_bytes()].concat());
     }

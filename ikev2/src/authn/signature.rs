@@ -3,9 +3,9 @@
 
 use alloc::vec::Vec;
 
+use crate::crypto::Provider;
 use crate::crypto::sign::{SignatureError, SignatureScheme};
 use crate::crypto::suite::{Hash, PrfAlgorithm};
-use crate::crypto::Provider;
 
 /// The scheme of our own method 1 signature.
 ///
@@ -16,7 +16,11 @@ pub const fn method1_scheme_to_send(
     peer_is_anyconnect: bool,
     algorithm: PrfAlgorithm,
 ) -> SignatureScheme {
-    SignatureScheme::rsa_pkcs1(if peer_is_anyconnect { algorithm.hash() } else { Hash::Sha1 })
+    SignatureScheme::rsa_pkcs1(if peer_is_anyconnect {
+        algorithm.hash()
+    } else {
+        Hash::Sha1
+    })
 }
 
 /// Judges a peer's method 1 signature under both readings, the PRF's hash first, and says which held.
@@ -33,7 +37,9 @@ pub fn verify_method1(
 ) -> Result<SignatureScheme, SignatureError> {
     let judge = |hash| {
         let scheme = SignatureScheme::rsa_pkcs1(hash);
-        provider.verify(scheme, spki_der, octets, signature).map(|()| scheme)
+        provider
+            .verify(scheme, spki_der, octets, signature)
+            .map(|()| scheme)
     };
     let by_prf = judge(algorithm.hash());
     if by_prf.is_ok() || algorithm.hash() == Hash::Sha1 {
@@ -71,13 +77,18 @@ pub fn encode_method14(scheme: SignatureScheme, signature: &[u8]) -> Vec<u8> {
 ///
 /// # Errors
 /// [`SignatureError::Truncated`] if the identifier does not fit or nothing follows it,
-/// [`SignatureError::UnknownAlgorithm`] if it is none of ours.
+/// [`SignatureError::UnknownAlgorithm`] if it is none of ours, [`SignatureError::HashNotAnnounced`] if
+/// it uses SHA-1.
 pub fn decode_method14(data: &[u8]) -> Result<(SignatureScheme, &[u8]), SignatureError> {
     let (length, rest) = data.split_first().ok_or(SignatureError::Truncated)?;
-    let (identifier, signature) =
-        rest.split_at_checked(usize::from(*length)).ok_or(SignatureError::Truncated)?;
+    let (identifier, signature) = rest
+        .split_at_checked(usize::from(*length))
+        .ok_or(SignatureError::Truncated)?;
     if signature.is_empty() {
         return Err(SignatureError::Truncated);
     }
-    Ok((SignatureScheme::from_algorithm_identifier(identifier)?, signature))
+    Ok((
+        SignatureScheme::from_algorithm_identifier(identifier)?,
+        signature,
+    ))
 }

@@ -100,7 +100,7 @@ mod tests {
             CbcAlgorithm::AesCbc128,
             "c286696d887c9aa0611bbb3e2025a45a",
             "562e17996d093d28ddb3ba695a2e6f58",
-            &(0..32).collect::<alloc::vec::Vec<u8>>(),
+            &(0..32).collect::<Vec<u8>>(),
             "d296cd94c2cccf8a3a863028b5e1dc0a 7586602d253cfff91b8266bea6d61ab1",
         );
         both_ways(

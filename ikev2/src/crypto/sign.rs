@@ -139,6 +139,12 @@ pub enum SignatureError {
     /// The AUTH data is too short for the AlgorithmIdentifier that it announces, or has no signature.
     #[error("authentication data ends before its algorithm identifier and signature do")]
     Truncated,
+    /// Method 14 was used with a hash that is never announced for it (RFC 8247 §3.2).
+    #[error("signed with {hash:?}, which was not announced for digital signatures")]
+    HashNotAnnounced {
+        /// The hash used.
+        hash: Hash,
+    },
     /// The AlgorithmIdentifier names no scheme that is known here.
     #[error("unknown signature algorithm identifier")]
     UnknownAlgorithm,
@@ -332,5 +338,114 @@ mod identifier {
 
     const fn ecdsa(hash: u8) -> [u8; 12] {
         [0x30, 0x0a, 0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, hash]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::crypto::test_support::hex;
+
+    // RFC 7427 appendix A; the PSS identifier with SHA-384 is RFC 4055 §3.1's construction.
+    #[test]
+    fn identifiers_are_those_of_rfc_7427() {
+        let published = [
+            (
+                SignatureScheme::RsaPkcs1Sha1,
+                "300d 0609 2a86 4886 f70d 0101 0505 00",
+            ),
+            (
+                SignatureScheme::RsaPkcs1Sha256,
+                "300d 0609 2a86 4886 f70d 0101 0b05 00",
+            ),
+            (
+                SignatureScheme::RsaPkcs1Sha384,
+                "300d 0609 2a86 4886 f70d 0101 0c05 00",
+            ),
+            (
+                SignatureScheme::RsaPkcs1Sha512,
+                "300d 0609 2a86 4886 f70d 0101 0d05 00",
+            ),
+            (
+                SignatureScheme::EcdsaSha256,
+                "300a 0608 2a86 48ce 3d04 0302",
+            ),
+            (
+                SignatureScheme::EcdsaSha384,
+                "300a 0608 2a86 48ce 3d04 0303",
+            ),
+            (
+                SignatureScheme::EcdsaSha512,
+                "300a 0608 2a86 48ce 3d04 0304",
+            ),
+            (SignatureScheme::RsaPssSha256, PSS_SHA256),
+        ];
+        for (scheme, identifier) in published {
+            assert_eq!(scheme.algorithm_identifier(), hex(identifier), "{scheme:?}");
+        }
+    }
+
+    /// RFC 7427 A.4.3.
+    const PSS_SHA256: &str = "3041 0609 2a86 4886 f70d 0101 0a30 34a0 0f30 0d06 0960 8648 0165 0304
+        0201 0500 a11c 301a 0609 2a86 4886 f70d 0101 0830 0d06 0960 8648 0165 0304 0201 0500 a203
+        0201 20";
+
+    #[test]
+    fn every_identifier_is_read_back_as_its_scheme() {
+        for scheme in SignatureScheme::ALL {
+            let identifier = scheme.algorithm_identifier();
+            assert_eq!(
+                SignatureScheme::from_algorithm_identifier(identifier),
+                Ok(scheme)
+            );
+        }
+    }
+
+    #[test]
+    fn rejects_every_truncation_and_extension_of_an_identifier() {
+        let unknown = Err(SignatureError::UnknownAlgorithm);
+        for scheme in SignatureScheme::ALL {
+            let identifier = scheme.algorithm_identifier();
+            for length in 0..identifier.len() {
+                let cut = &identifier[..length];
+                assert_eq!(SignatureScheme::from_algorithm_identifier(cut), unknown);
+            }
+            let longer = [identifier, &[0]].concat();
+            assert_eq!(SignatureScheme::from_algorithm_identifier(&longer), unknown);
+        }
+    }
+
+    // RFC 4055 §2.1: hash parameters come as NULL or not at all.
+    #[test]
+    fn takes_identifiers_whose_hashes_have_no_parameters() {
+        let pss = "303d 0609 2a86 4886 f70d 0101 0a30 30a0 0d30 0b06 0960 8648 0165 0304 0201 a11a
+            3018 0609 2a86 4886 f70d 0101 0830 0b06 0960 8648 0165 0304 0201 a203 0201 20";
+        assert_eq!(
+            SignatureScheme::from_algorithm_identifier(&hex(pss)),
+            Ok(SignatureScheme::RsaPssSha256)
+        );
+        assert_eq!(
+            SignatureScheme::from_algorithm_identifier(&hex("300b 0609 2a86 4886 f70d 0101 0b")),
+            Ok(SignatureScheme::RsaPkcs1Sha256)
+        );
+    }
+
+    #[test]
+    fn refuses_pss_with_sha_1_with_two_hashes_and_with_another_salt() {
+        let unknown = Err(SignatureError::UnknownAlgorithm);
+        let read = |text: &str| SignatureScheme::from_algorithm_identifier(&hex(text));
+        // RFC 7427 A.4.1: empty parameters mean SHA-1.
+        assert_eq!(read("300d 0609 2a86 4886 f70d 0101 0a30 00"), unknown);
+        let whole = hex(PSS_SHA256);
+        // The last octets of the message's hash, of the mask's hash, and of the whole: the salt.
+        for at in [31, whole.len() - 8, whole.len() - 1] {
+            let mut changed = whole.clone();
+            changed[at] ^= 3;
+            assert_eq!(
+                SignatureScheme::from_algorithm_identifier(&changed),
+                unknown,
+                "{at}"
+            );
+        }
     }
 }

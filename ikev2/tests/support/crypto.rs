@@ -3,7 +3,7 @@
 use ironflex_ikev2::crypto::{Provider, Rng, provider};
 
 /// Octets of a hexadecimal string; white space may stand anywhere.
-pub fn hex(text: &str) -> Vec<u8> {
+pub(crate) fn hex(text: &str) -> Vec<u8> {
     let digits: Vec<u32> = text
         .chars()
         .filter(|character| !character.is_whitespace())
@@ -17,7 +17,7 @@ pub fn hex(text: &str) -> Vec<u8> {
 }
 
 /// Every provider that the Cargo features bring in, the default one first.
-pub fn providers() -> Vec<&'static dyn Provider> {
+pub(crate) fn providers() -> Vec<&'static dyn Provider> {
     vec![
         #[cfg(feature = "aws-lc")]
         &provider::aws_lc::AwsLc,
@@ -27,7 +27,7 @@ pub fn providers() -> Vec<&'static dyn Provider> {
 }
 
 /// Spreads a seed over any number of octets: SplitMix64. No source of keys outside of tests.
-pub struct SeededRng(pub u64);
+pub(crate) struct SeededRng(pub(crate) u64);
 
 impl Rng for SeededRng {
     fn fill(&mut self, out: &mut [u8]) {
@@ -42,7 +42,7 @@ impl Rng for SeededRng {
 }
 
 /// Gives out the one value it was made from: the private values of published vectors.
-pub struct FixedRng(pub Vec<u8>);
+pub(crate) struct FixedRng(pub(crate) Vec<u8>);
 
 impl Rng for FixedRng {
     fn fill(&mut self, out: &mut [u8]) {
@@ -51,7 +51,7 @@ impl Rng for FixedRng {
 }
 
 /// A broken source: the same octet for ever.
-pub struct StuckRng(pub u8);
+pub(crate) struct StuckRng(pub(crate) u8);
 
 impl Rng for StuckRng {
     fn fill(&mut self, out: &mut [u8]) {
