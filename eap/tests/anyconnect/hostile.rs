@@ -95,6 +95,26 @@ fn refuses_depth_width_and_attributes() {
 }
 
 #[test]
+fn refuses_namespaces_that_an_xml_reader_would_copy_for_every_element() {
+    // Sixty declarations on each of thirty levels, then elements that add one each: 18 s in the XML
+    // library.
+    let mut bomb = String::from("<config-auth type='init'>");
+    for level in 0..30 {
+        let declarations: String = (0..60)
+            .map(|number| format!(" xmlns:n{level}_{number}='{level}.{number}'"))
+            .collect();
+        bomb.push_str(&format!("<a{declarations}>"));
+    }
+    bomb.push_str(&"<c xmlns:z='y'/>".repeat(200));
+    bomb.push_str(&"</a>".repeat(30));
+    bomb.push_str("</config-auth>");
+    assert_eq!(
+        refusal(bomb.as_bytes()),
+        FailureReason::InvalidDocument(DocumentError::TooManyNamespaces { offset: 25 })
+    );
+}
+
+#[test]
 fn refuses_what_is_not_xml() {
     let invalid = |error| FailureReason::InvalidDocument(error);
     assert_eq!(
@@ -150,7 +170,8 @@ fn refuses_packets_without_a_document() {
     );
 }
 
-/// A headend that waits for the capture's response of this number, and that response made to fit it.
+/// A headend that waits for the capture's response of this number, and that response made to fit
+/// it.
 fn waiting_for(capture: &Capture, number: usize) -> (Server, Vec<u8>) {
     let mut server = headend();
     let mut response = capture.init.to_vec();
@@ -210,7 +231,8 @@ fn no_flipped_octet_of_a_captured_response_panics_or_skips_a_step() {
                     flipped[at] ^= mask;
                     match server.handle(&flipped) {
                         Step::Success { identity, .. } => {
-                            // Only the last one may end well, and whatever it says changes nobody's name.
+                            // Only the last one may end well, and whatever it says changes nobody's
+                            // name.
                             assert_eq!((number, identity.username.as_str()), (3, "alice"));
                         }
                         Step::CheckPassword(..) => panic!("a flipped octet asks for a password"),

@@ -21,6 +21,10 @@ pub(crate) enum User {
 }
 
 /// What the outside of both sides does.
+#[expect(
+    clippy::type_complexity,
+    reason = "each closure's type is spelt once, here"
+)]
 pub(crate) struct Outside<'a> {
     pub(crate) judge: Box<dyn FnMut(&Credentials) -> Verdict + 'a>,
     pub(crate) user: Box<dyn FnMut(&Form) -> User + 'a>,
@@ -95,11 +99,11 @@ pub(crate) fn run(
     let mut client = Client::new(client);
     let headend = loop {
         flow.push(format!("> {}", describe(&to_client)));
-        let response;
-        (client, response) = match client_side(client.handle(&to_client), outside) {
-            ClientStep::Respond(client, response) => (client, response),
-            _ => panic!("the client ended before the headend"),
+        let ClientStep::Respond(next, response) = client_side(client.handle(&to_client), outside)
+        else {
+            panic!("the client ended before the headend")
         };
+        client = next;
         flow.push(format!("< {}", describe(&response)));
         (server, to_client) = match headend_side(server.handle(&response), outside) {
             Step::Request(server, request) => (server, request),

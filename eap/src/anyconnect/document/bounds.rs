@@ -4,12 +4,12 @@
 //! references are, and leaves everything else about well-formedness to the library. Where a
 //! document is broken the pass simply ends, because the library will say so.
 
-use super::{DocumentError, MAX_ATTRIBUTES, MAX_DEPTH, MAX_DOCUMENT};
+use super::{DocumentError, MAX_ATTRIBUTES, MAX_DEPTH, MAX_DOCUMENT, MAX_NAMESPACES};
 
 const PREDEFINED_ENTITIES: [&[u8]; 5] = [b"lt;", b"gt;", b"amp;", b"apos;", b"quot;"];
 
-/// The document as text, when it keeps the bounds of length, depth and attributes and holds no
-/// document type and no entity of its own.
+/// The document as text, when it keeps the bounds of length, depth, attributes and namespaces and
+/// holds no document type and no entity of its own.
 pub(crate) fn check(octets: &[u8]) -> Result<&str, DocumentError> {
     if octets.len() > MAX_DOCUMENT {
         return Err(DocumentError::TooLong {
@@ -19,7 +19,11 @@ pub(crate) fn check(octets: &[u8]) -> Result<&str, DocumentError> {
     let text = core::str::from_utf8(octets).map_err(|error| DocumentError::NotUtf8 {
         valid: error.valid_up_to(),
     })?;
-    let mut scanner = Scanner { octets, at: 0 };
+    let mut scanner = Scanner {
+        octets,
+        at: 0,
+        namespaces: 0,
+    };
     let mut depth = 0_usize;
     while let Some(markup) = scanner.next_markup()? {
         match markup {
@@ -46,6 +50,8 @@ enum Markup {
 struct Scanner<'a> {
     octets: &'a [u8],
     at: usize,
+    /// Namespace declarations so far.
+    namespaces: usize,
 }
 
 impl Scanner<'_> {
@@ -102,6 +108,12 @@ impl Scanner<'_> {
                 (None, b'>') => {
                     self.skip(1);
                     return Ok(Some(if slash { Markup::Other } else { Markup::Open }));
+                }
+                (None, b'x') if self.rest().starts_with(b"xmlns") => {
+                    self.namespaces = self.namespaces.saturating_add(1);
+                    if self.namespaces > MAX_NAMESPACES {
+                        return Err(DocumentError::TooManyNamespaces { offset });
+                    }
                 }
                 (None, _) => {}
             }
@@ -219,6 +231,21 @@ mod tests {
             refused(&element(MAX_ATTRIBUTES + 1)),
             Some(DocumentError::TooManyAttributes { offset: 0 })
         );
+    }
+
+    #[test]
+    fn refuses_namespaces_beyond_the_limit_only() {
+        let elements = |count: usize| {
+            let elements: String = (0..count)
+                .map(|number| format!("<b xmlns:n{number}='u'/>"))
+                .collect();
+            format!("<a c='xmlns xmlns xmlns'>xmlns{elements}</a>")
+        };
+        assert_eq!(refused(&elements(MAX_NAMESPACES)), None);
+        assert!(matches!(
+            refused(&elements(MAX_NAMESPACES + 1)),
+            Some(DocumentError::TooManyNamespaces { .. })
+        ));
     }
 
     #[test]
