@@ -1,0 +1,198 @@
+//! The nftables table, judged by what happens to packets.
+
+use ironflex_xfrm::netlink::{
+    Firewall, KernelErrno, Masquerade, NetlinkError, PoolGuard, Ruleset, SourceRule, sysctl,
+};
+
+use crate::support::{Side, behind, cabled, prefix};
+use crate::{Case, Outcome};
+
+pub(crate) const CASES: &[Case] = &[
+    (
+        "firewall::masquerades_permitted_sources_alone",
+        masquerades_permitted_sources_alone,
+    ),
+    (
+        "firewall::pool_addresses_travel_on_carriers_alone",
+        pool_addresses_travel_on_carriers_alone,
+    ),
+    (
+        "firewall::an_unusable_ruleset_leaves_the_old_one",
+        an_unusable_ruleset_leaves_the_old_one,
+    ),
+    (
+        "firewall::nft_reads_back_what_was_meant",
+        nft_reads_back_what_was_meant,
+    ),
+];
+
+/// Puts a ruleset into a side's namespace; `Err` when this kernel has no nf_tables, or not for addresses in `inet`.
+fn apply(side: &Side, ruleset: &Ruleset) -> Result<Firewall, Outcome> {
+    let lacking = |error: &NetlinkError| {
+        // No module for the family, a chain type or an expression: all come as ENOENT or EOPNOTSUPP.
+        matches!(
+            error.errno(),
+            Some(KernelErrno::EPROTONOSUPPORT | KernelErrno::EOPNOTSUPP | KernelErrno::ENOENT)
+        )
+    };
+    let opened = side.namespace.run(Firewall::open).unwrap();
+    match opened.and_then(|mut firewall| firewall.replace(ruleset).map(|()| firewall)) {
+        Err(error) if lacking(&error) => Err(Outcome::Ignored(format!(
+            "the kernel lacks nf_tables: {error}"
+        ))),
+        applied => Ok(applied.unwrap()),
+    }
+}
+
+fn masquerade(sources: &[(&str, bool)]) -> Ruleset {
+    let sources = sources.iter().map(|(network, permit)| SourceRule {
+        network: prefix(network),
+        permit: *permit,
+    });
+    Ruleset {
+        masquerades: vec![Masquerade {
+            outside: "cable".into(),
+            sources: sources.collect(),
+            kernel_ipsec: true,
+        }],
+        guard: None,
+    }
+}
+
+fn masquerades_permitted_sources_alone() -> Outcome {
+    let (mut router, server) = cabled();
+    let host = behind(&mut router, "inside", "10.10.0");
+    let other = behind(&mut router, "inside2", "10.10.1");
+    router
+        .namespace
+        .run(|| sysctl::write("net.ipv4.ip_forward", 1))
+        .unwrap()
+        .unwrap();
+    // The server has no way back to either.
+    assert!(host.pings_in_vain("10.10.0.2", "192.0.2.2"));
+    let mut firewall = match apply(
+        &router,
+        &masquerade(&[("10.10.1.0/24", false), ("10.10.0.0/16", true)]),
+    ) {
+        Ok(firewall) => firewall,
+        Err(outcome) => return outcome,
+    };
+    assert!(firewall.exists().unwrap());
+    assert!(host.pings("10.10.0.2", "192.0.2.2", 56));
+    assert!(
+        other.pings_in_vain("10.10.1.2", "192.0.2.2"),
+        "an earlier deny wins"
+    );
+    assert!(firewall.delete().unwrap());
+    assert!(!firewall.delete().unwrap());
+    assert!(!firewall.exists().unwrap());
+    drop(server);
+    Outcome::Passed
+}
+
+fn pool_addresses_travel_on_carriers_alone() -> Outcome {
+    let (mut router, mut server) = cabled();
+    let inside = behind(&mut router, "inside", "10.10.0");
+    router
+        .namespace
+        .run(|| sysctl::write("net.ipv4.ip_forward", 1))
+        .unwrap()
+        .unwrap();
+    server.route("10.10.0.0/24", Some("192.0.2.1"), None);
+    assert!(inside.pings("10.10.0.2", "192.0.2.2", 56));
+    let guard = |pool: &str, carriers: &[&str]| Ruleset {
+        masquerades: vec![],
+        guard: Some(PoolGuard {
+            pools: vec![prefix(pool)],
+            carriers: carriers.iter().map(|name| (*name).to_owned()).collect(),
+            kernel_ipsec: true,
+        }),
+    };
+    let mut firewall = match apply(&router, &guard("10.10.0.0/16", &["inside"])) {
+        Ok(firewall) => firewall,
+        Err(outcome) => return outcome,
+    };
+    assert!(
+        inside.pings("10.10.0.2", "192.0.2.2", 56),
+        "its device carries the pool"
+    );
+    firewall.replace(&guard("10.10.0.0/16", &[])).unwrap();
+    assert!(
+        inside.pings_in_vain("10.10.0.2", "192.0.2.2"),
+        "in clear from a device that is no carrier"
+    );
+    firewall.replace(&guard("10.11.0.0/16", &[])).unwrap();
+    assert!(inside.pings("10.10.0.2", "192.0.2.2", 56), "another pool");
+
+    // A stranger outside claims an address of the pool.
+    server.add_address(server.lo, "10.11.0.9/32");
+    assert!(server.pings_in_vain("10.11.0.9", "192.0.2.1"));
+    // What this machine sends to a pool address must not leave in clear either.
+    router.route("10.11.0.9/32", None, None);
+    assert!(router.pings_in_vain("192.0.2.1", "10.11.0.9"));
+    firewall.delete().unwrap();
+    assert!(router.pings("192.0.2.1", "10.11.0.9", 56));
+    Outcome::Passed
+}
+
+fn an_unusable_ruleset_leaves_the_old_one() -> Outcome {
+    let (mut router, server) = cabled();
+    let host = behind(&mut router, "inside", "10.10.0");
+    router
+        .namespace
+        .run(|| sysctl::write("net.ipv4.ip_forward", 1))
+        .unwrap()
+        .unwrap();
+    let mut firewall = match apply(&router, &masquerade(&[("10.10.0.0/16", true)])) {
+        Ok(firewall) => firewall,
+        Err(outcome) => return outcome,
+    };
+    let mut broken = masquerade(&[("10.10.0.0/16", false)]);
+    broken.masquerades[0].outside = "a name too long for it".into();
+    let error = firewall.replace(&broken).unwrap_err();
+    assert!(matches!(error, NetlinkError::Unusable { .. }), "{error}");
+    assert!(host.pings("10.10.0.2", "192.0.2.2", 56));
+    drop(server);
+    Outcome::Passed
+}
+
+fn nft_reads_back_what_was_meant() -> Outcome {
+    let (router, _server) = cabled();
+    let mut ruleset = masquerade(&[("10.10.1.0/24", false), ("10.10.0.0/16", true)]);
+    ruleset.guard = Some(PoolGuard {
+        pools: vec![prefix("10.10.0.0/16"), prefix("2001:db8:10::/64")],
+        carriers: vec!["ironflex1".into()],
+        kernel_ipsec: true,
+    });
+    if let Err(outcome) = apply(&router, &ruleset) {
+        return outcome;
+    }
+    let Some(listing) = router.output("nft", &["-s", "list", "table", "inet", "ironflex"]) else {
+        return Outcome::Ignored("there is no program nft".into());
+    };
+    let listing: Vec<&str> = listing
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty() && *line != "}")
+        .collect();
+    // nft writes `meta secpath` in its newer form.
+    assert_eq!(
+        listing,
+        [
+            "table inet ironflex {",
+            "chain pool-in {",
+            "type filter hook prerouting priority mangle; policy accept;",
+            "iifname != \"lo\" iifname != \"ironflex1\" ip saddr 10.10.0.0/16 meta ipsec missing counter drop",
+            "iifname != \"lo\" iifname != \"ironflex1\" ip6 saddr 2001:db8:10::/64 meta ipsec missing counter drop",
+            "chain pool-out {",
+            "type filter hook postrouting priority filter; policy accept;",
+            "oifname != \"lo\" oifname != \"ironflex1\" ip daddr 10.10.0.0/16 rt ipsec missing counter drop",
+            "oifname != \"lo\" oifname != \"ironflex1\" ip6 daddr 2001:db8:10::/64 rt ipsec missing counter drop",
+            "chain nat {",
+            "type nat hook postrouting priority srcnat; policy accept;",
+            "oifname \"cable\" ip saddr 10.10.1.0/24 rt ipsec missing counter return",
+            "oifname \"cable\" ip saddr 10.10.0.0/16 rt ipsec missing counter masquerade",
+        ]
+    );
+    Outcome::Passed
+}

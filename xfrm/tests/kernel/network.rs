@@ -1,0 +1,413 @@
+//! Links, addresses, routes, namespaces.
+
+use std::net::UdpSocket;
+
+use ironflex_xfrm::netlink::{
+    CleanupScope, DEVICE_ALIAS, Firewall, KernelErrno, LinkAddress, LinkIndex, LinkKind,
+    NetlinkError, Network, NetworkNamespace, NewLink, PoolGuard, Removed, Route,
+    RouteTarget, Ruleset, cleanup, sysctl, xfrm_interfaces,
+};
+
+use crate::support::{cabled, ip, prefix};
+use crate::{Case, Outcome};
+
+pub(crate) const CASES: &[Case] = &[
+    ("network::namespaces_are_apart", namespaces_are_apart),
+    (
+        "network::a_cable_carries_both_families",
+        a_cable_carries_both_families,
+    ),
+    (
+        "network::a_link_is_made_found_changed_and_removed",
+        a_link_is_made_found_changed_and_removed,
+    ),
+    (
+        "network::a_dummy_is_marked_as_ours",
+        a_dummy_is_marked_as_ours,
+    ),
+    (
+        "network::an_xfrm_interface_is_found_out_by_making_one",
+        an_xfrm_interface_is_found_out_by_making_one,
+    ),
+    (
+        "network::refusals_say_what_the_kernel_said",
+        refusals_say_what_the_kernel_said,
+    ),
+    ("network::routes_are_ours_alone", routes_are_ours_alone),
+    (
+        "network::a_foreign_route_is_not_replaced",
+        a_foreign_route_is_not_replaced,
+    ),
+    (
+        "network::an_unreachable_route_stops_what_no_session_takes",
+        an_unreachable_route_stops_what_no_session_takes,
+    ),
+    (
+        "network::cleanup_removes_ours_and_nothing_else",
+        cleanup_removes_ours_and_nothing_else,
+    ),
+];
+
+fn namespaces_are_apart() -> Outcome {
+    let one = NetworkNamespace::create().unwrap();
+    let other = NetworkNamespace::create().unwrap();
+    one.run(|| sysctl::write("net.ipv4.ip_forward", 1))
+        .unwrap()
+        .unwrap();
+    assert_eq!(one.run(sysctl::ipv4_forwarding).unwrap(), Ok(true));
+    assert_eq!(other.run(sysctl::ipv4_forwarding).unwrap(), Ok(false));
+    Outcome::Passed
+}
+
+fn a_cable_carries_both_families() -> Outcome {
+    let (left, right) = cabled();
+    assert!(left.pings("192.0.2.1", "192.0.2.2", 1000));
+    assert!(right.pings("2001:db8:2::2", "2001:db8:2::1", 1000));
+    Outcome::Passed
+}
+
+fn a_link_is_made_found_changed_and_removed() -> Outcome {
+    let (mut left, _right) = cabled();
+    let network = &mut left.network;
+    let new = NewLink {
+        name: "ironflex7".into(),
+        alias: Some(DEVICE_ALIAS.into()),
+        kind: LinkKind::Veth {
+            peer: "far7".into(),
+        },
+    };
+    let index = network.create_link(&new).unwrap();
+    assert_eq!(
+        network.create_link(&new).unwrap_err().errno(),
+        Some(KernelErrno::EEXIST)
+    );
+    network.set_mtu(index, 1400).unwrap();
+    network.set_up(index, true).unwrap();
+    let link = network.link("ironflex7").unwrap().unwrap();
+    assert_eq!(
+        (link.index, link.mtu, link.up, link.kind.as_deref()),
+        (index, 1400, true, Some("veth"))
+    );
+    assert!(link.is_ours());
+    assert!(!network.link("far7").unwrap().unwrap().is_ours());
+    network.set_up(index, false).unwrap();
+    assert!(!network.link("ironflex7").unwrap().unwrap().up);
+
+    let address = LinkAddress {
+        link: index,
+        address: ip("10.10.0.1"),
+        prefix_length: 24,
+    };
+    network.add_address(&address).unwrap();
+    assert!(network.add_address(&address).unwrap_err().is_present());
+    assert!(network.addresses().unwrap().contains(&address));
+    network.delete_address(&address).unwrap();
+    assert!(network.delete_address(&address).unwrap_err().is_absent());
+    assert!(!network.addresses().unwrap().contains(&address));
+
+    network.delete_link(index).unwrap();
+    assert_eq!(network.link("ironflex7").unwrap(), None);
+    assert!(network.delete_link(index).unwrap_err().is_absent());
+    assert!(network.links().unwrap().iter().all(|link| !link.is_ours()));
+    Outcome::Passed
+}
+
+fn a_dummy_is_marked_as_ours() -> Outcome {
+    let (mut left, _right) = cabled();
+    let new = NewLink {
+        name: "ironflex-lo0".into(),
+        alias: Some(DEVICE_ALIAS.into()),
+        kind: LinkKind::Dummy,
+    };
+    match left.network.create_link(&new) {
+        Err(error) if error.errno() == Some(KernelErrno::EOPNOTSUPP) => {
+            assert_eq!(left.network.link("ironflex-lo0").unwrap(), None);
+            Outcome::Ignored("the kernel has no dummy device".into())
+        }
+        created => {
+            let index = created.unwrap();
+            let link = left.network.link("ironflex-lo0").unwrap().unwrap();
+            assert_eq!((link.index, link.kind.as_deref()), (index, Some("dummy")));
+            assert!(link.is_ours());
+            Outcome::Passed
+        }
+    }
+}
+
+fn an_xfrm_interface_is_found_out_by_making_one() -> Outcome {
+    let (mut left, _right) = cabled();
+    let found = xfrm_interfaces(&mut left.network).unwrap();
+    assert!(
+        left.network
+            .links()
+            .unwrap()
+            .iter()
+            .all(|link| !link.is_ours()),
+        "the probe's device is gone"
+    );
+    if !found {
+        return Outcome::Ignored("the kernel has no xfrm interfaces".into());
+    }
+    let kind = LinkKind::Xfrm {
+        if_id: 7,
+        underlying: Some(left.cable),
+    };
+    let new = NewLink {
+        name: "ironflex1".into(),
+        alias: Some(DEVICE_ALIAS.into()),
+        kind,
+    };
+    left.network.create_link(&new).unwrap();
+    assert_eq!(
+        left.network
+            .link("ironflex1")
+            .unwrap()
+            .unwrap()
+            .kind
+            .as_deref(),
+        Some("xfrm")
+    );
+    Outcome::Passed
+}
+
+fn refusals_say_what_the_kernel_said() -> Outcome {
+    let (mut left, _right) = cabled();
+    let gone = LinkIndex::new(4_000_000).unwrap();
+    let error = left
+        .network
+        .add_route(&Route::session(prefix("10.10.0.5/32"), gone))
+        .unwrap_err();
+    let NetlinkError::Refused {
+        operation, errno, ..
+    } = &error
+    else {
+        panic!("{error}")
+    };
+    assert_eq!(operation, "add route 10.10.0.5/32 on link 4000000");
+    assert_eq!(*errno, KernelErrno::ENODEV);
+
+    // Since 4.12 the kernel explains itself, here why an MTU cannot be.
+    let error = left.network.set_mtu(left.cable, 1).unwrap_err();
+    assert!(
+        error.to_string().ends_with("mtu less than device minimum"),
+        "{error}"
+    );
+    Outcome::Passed
+}
+
+fn routes_are_ours_alone() -> Outcome {
+    let (mut left, _right) = cabled();
+    let session = Route::session(prefix("10.10.0.5/32"), left.cable);
+    let session6 = Route::session(prefix("2001:db8:10::5/128"), left.cable);
+    let gateway = Route {
+        destination: prefix("10.20.0.0/16"),
+        target: RouteTarget::Gateway {
+            address: ip("192.0.2.2"),
+            link: Some(left.cable),
+        },
+        metric: 9,
+        source: Some(ip("192.0.2.1")),
+        table: 4711,
+    };
+    let guards = [
+        Route::guard(prefix("10.10.0.0/16")),
+        Route::guard(prefix("2001:db8:10::/64")),
+    ];
+    let mut expected = vec![session, session6, gateway];
+    expected.extend(guards);
+    for route in &expected {
+        left.network.add_route(route).unwrap();
+        left.network
+            .add_route(route)
+            .unwrap_or_else(|error| panic!("a second time: {error}"));
+    }
+    let by_prefix = |routes: &mut Vec<Route>| routes.sort_by_key(|route| route.destination);
+    let mut listed = left.network.routes().unwrap();
+    by_prefix(&mut listed);
+    by_prefix(&mut expected);
+    assert_eq!(listed, expected, "none of the cable's own");
+
+    for route in &expected {
+        left.network.delete_route(route).unwrap();
+        assert!(left.network.delete_route(route).unwrap_err().is_absent());
+    }
+    assert_eq!(left.network.routes().unwrap(), []);
+    assert!(
+        left.pings("192.0.2.1", "192.0.2.2", 8),
+        "the cable's own are still there"
+    );
+    Outcome::Passed
+}
+
+fn a_foreign_route_is_not_replaced() -> Outcome {
+    let (mut left, _right) = cabled();
+    let Some(_) = left.output(
+        "ip",
+        &[
+            "route",
+            "add",
+            "10.10.0.5/32",
+            "dev",
+            "cable",
+            "metric",
+            "50",
+        ],
+    ) else {
+        return Outcome::Ignored("there is no program ip".into());
+    };
+    let error = left
+        .network
+        .add_route(&Route::session(prefix("10.10.0.5/32"), left.cable))
+        .unwrap_err();
+    assert!(error.is_present(), "{error}");
+    let foreign = Route::session(prefix("10.10.0.5/32"), left.cable);
+    assert!(left.network.delete_route(&foreign).unwrap_err().is_absent());
+    let routes = left.output("ip", &["route", "show", "10.10.0.5"]).unwrap();
+    assert_eq!(routes.trim(), "10.10.0.5 dev cable scope link metric 50");
+    Outcome::Passed
+}
+
+fn an_unreachable_route_stops_what_no_session_takes() -> Outcome {
+    let (mut left, right) = cabled();
+    left.route("0.0.0.0/0", Some("192.0.2.2"), None);
+    left.network
+        .add_route(&Route::guard(prefix("10.10.0.0/16")))
+        .unwrap();
+    // A pool of one address: the session's route must win over the guard of the same prefix.
+    left.network
+        .add_route(&Route::guard(prefix("10.11.0.1/32")))
+        .unwrap();
+    let send = |target: &str| {
+        let target = format!("{target}:9");
+        left.namespace
+            .run(|| {
+                UdpSocket::bind("0.0.0.0:0")
+                    .unwrap()
+                    .send_to(b"x", &target)
+                    .map_err(|e| e.raw_os_error())
+            })
+            .unwrap()
+    };
+    let unreachable = Some(113);
+    assert_eq!(send("10.10.0.5"), Err(unreachable));
+    assert_eq!(send("10.11.0.1"), Err(unreachable));
+    assert_eq!(send("10.12.0.1"), Ok(1), "the default route");
+
+    let mut network = left.namespace.run(Network::open).unwrap().unwrap();
+    for client in ["10.10.0.5/32", "10.11.0.1/32"] {
+        network
+            .add_route(&Route::session(prefix(client), left.cable))
+            .unwrap();
+    }
+    assert_eq!(send("10.10.0.5"), Ok(1));
+    assert_eq!(send("10.11.0.1"), Ok(1));
+    network
+        .delete_route(&Route::session(prefix("10.11.0.1/32"), left.cable))
+        .unwrap();
+    assert_eq!(send("10.11.0.1"), Err(unreachable));
+    drop(right);
+    Outcome::Passed
+}
+
+fn cleanup_removes_ours_and_nothing_else() -> Outcome {
+    let (mut left, _right) = cabled();
+    let clean = |scope| left.namespace.run(|| cleanup(scope)).unwrap().unwrap();
+    assert_eq!(clean(CleanupScope::Everything), Removed::default());
+
+    let mut network = left.namespace.run(Network::open).unwrap().unwrap();
+    let mut firewall = left.namespace.run(Firewall::open).unwrap().unwrap();
+    let link = |name: &str, alias: Option<&str>| NewLink {
+        name: name.into(),
+        alias: alias.map(Into::into),
+        kind: LinkKind::Veth {
+            peer: format!("{name}x"),
+        },
+    };
+    network
+        .create_link(&link("ironflex1", Some(DEVICE_ALIAS)))
+        .unwrap();
+    // Someone else's: the name but not the alias, and the alias but not the name.
+    network.create_link(&link("ironflex2", None)).unwrap();
+    network
+        .create_link(&link("eth7", Some(DEVICE_ALIAS)))
+        .unwrap();
+    let foreign = [
+        ["ip", "route", "add", "10.99.0.0/16", "dev", "cable"].as_slice(),
+        &["nft", "add", "table", "inet", "foreign"],
+        &[
+            "ip",
+            "xfrm",
+            "policy",
+            "add",
+            "src",
+            "10.98.0.1",
+            "dst",
+            "10.98.0.2",
+            "dir",
+            "out",
+        ],
+    ];
+    let others: Vec<bool> = foreign
+        .iter()
+        .map(|words| left.output(words[0], &words[1..]).is_some())
+        .collect();
+
+    let guard = Route::guard(prefix("10.10.0.0/16"));
+    let session = Route::session(prefix("10.10.0.5/32"), left.cable);
+    network.add_route(&guard).unwrap();
+    network.add_route(&session).unwrap();
+    let pool_guard = PoolGuard {
+        pools: vec![prefix("10.10.0.0/16")],
+        carriers: vec![],
+        kernel_ipsec: false,
+    };
+    let table = firewall
+        .replace(&Ruleset {
+            masquerades: vec![],
+            guard: Some(pool_guard),
+        })
+        .is_ok();
+
+    let expected = Removed {
+        routes: 1,
+        links: vec!["ironflex1".into()],
+        ..Removed::default()
+    };
+    assert_eq!(clean(CleanupScope::KeepGuards), expected);
+    assert_eq!(network.routes().unwrap(), [guard]);
+    assert_eq!(firewall.exists().unwrap_or(false), table);
+    assert_eq!(
+        clean(CleanupScope::Everything),
+        Removed {
+            routes: 1,
+            table,
+            ..Removed::default()
+        }
+    );
+    assert_eq!(network.routes().unwrap(), []);
+    assert!(clean(CleanupScope::Everything).is_empty());
+
+    for name in ["ironflex2", "eth7"] {
+        assert!(network.link(name).unwrap().is_some(), "{name} is not ours");
+    }
+    if others[0] {
+        assert!(
+            left.output("ip", &["route"])
+                .unwrap()
+                .contains("10.99.0.0/16 dev cable")
+        );
+        assert!(
+            left.output("ip", &["xfrm", "policy"])
+                .unwrap()
+                .contains("src 10.98.0.1/32 dst 10.98.0.2/32")
+        );
+    }
+    if others[1] {
+        assert_eq!(
+            left.output("nft", &["list", "tables"]).unwrap().trim(),
+            "table inet foreign"
+        );
+    }
+    left.network.set_up(left.lo, false).unwrap();
+    Outcome::Passed
+}
