@@ -74,6 +74,14 @@ impl<'a> Der<'a> {
         }
     }
 
+    /// Nothing, if what is left are the parameters of an algorithm that has none: NULL, or left out.
+    pub(crate) fn null_or_nothing(mut self) -> Option<()> {
+        if !self.is_empty() && !self.element(tag::NULL)?.is_empty() {
+            return None;
+        }
+        self.finish()
+    }
+
     /// Whether nothing is left.
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()

@@ -210,7 +210,7 @@ fn read_identifier(der: &[u8]) -> Option<SignatureScheme> {
     let mut identifier = outer.inside(tag::SEQUENCE)?;
     outer.finish()?;
     let algorithm = identifier.element(tag::OBJECT_IDENTIFIER)?;
-    let pkcs1 = |scheme, parameters: Der<'_>| null_or_nothing(parameters).map(|()| scheme);
+    let pkcs1 = |scheme, parameters: Der<'_>| parameters.null_or_nothing().map(|()| scheme);
     match algorithm {
         oid::SHA1_WITH_RSA => pkcs1(SignatureScheme::RsaPkcs1Sha1, identifier),
         oid::SHA256_WITH_RSA => pkcs1(SignatureScheme::RsaPkcs1Sha256, identifier),
@@ -267,15 +267,8 @@ fn read_hash(mut wrapper: Der<'_>) -> Option<Hash> {
         oid::SHA512 => Hash::Sha2_512,
         _ => return None,
     };
-    null_or_nothing(identifier)?;
+    identifier.null_or_nothing()?;
     Some(hash)
-}
-
-fn null_or_nothing(mut parameters: Der<'_>) -> Option<()> {
-    if !parameters.is_empty() && !parameters.element(tag::NULL)?.is_empty() {
-        return None;
-    }
-    parameters.finish()
 }
 
 /// Contents of OBJECT IDENTIFIERs (RFC 8017 A.2, RFC 5758 §3.2, RFC 4055 §2.1).

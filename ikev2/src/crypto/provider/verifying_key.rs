@@ -65,7 +65,10 @@ fn read_spki(spki: &[u8]) -> Result<PublicKey<'_>, SignatureError> {
     let malformed = SignatureError::MalformedKey;
     let (algorithm, mut parameters, key) = spki_parts(spki).ok_or(malformed.clone())?;
     match algorithm {
-        oid::RSA_ENCRYPTION => Ok(PublicKey::Rsa(key)),
+        oid::RSA_ENCRYPTION => {
+            parameters.null_or_nothing().ok_or(malformed)?;
+            Ok(PublicKey::Rsa(key))
+        }
         oid::EC_PUBLIC_KEY => {
             let (curve, length) = match parameters.element(tag::OBJECT_IDENTIFIER) {
                 Some(oid::P256) => (Curve::P256, 65),
