@@ -53,6 +53,18 @@ kernel_needs() {
   done
 }
 
+# What a fresh /dev of a virtual machine lacks.
+kernel_devices() {
+  cat <<'DEVICES'
+ln -sfn /proc/self/fd /dev/fd
+for stream in 0:stdin 1:stdout 2:stderr; do ln -sfn /proc/self/fd/${stream%:*} /dev/${stream#*:}; done
+mkdir -p /dev/shm /dev/pts /dev/net
+mount -t tmpfs shm /dev/shm
+mount -t devpts devpts /dev/pts
+[ -e /dev/net/tun ] || mknod /dev/net/tun c 10 200
+DEVICES
+}
+
 # The end of every script that runs inside: environment, folder, command, and its exit status into the file $1.
 kernel_script() { # STATUS-FILE KERNEL-NAME
   local pair
