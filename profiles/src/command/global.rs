@@ -1,0 +1,316 @@
+//! Lines outside every object: names, leaving a mode, the branches that other families fill, and
+//! the lines of IOS-XE that are refused by name.
+
+use alloc::{boxed::Box, format};
+
+use super::{Args, Edit, Form, Mode, acl, add, ikev2, ipsec, objection, pki, ssl};
+use crate::{
+    error::{Diagnostic, Fault},
+    model::{
+        Located,
+        name::InvalidName,
+        nat::NatRule,
+        pool::{Pool, PoolRange},
+    },
+    tree::{Node, Token},
+};
+
+/// Longest host name, in characters.
+const HOSTNAME_LIMIT: usize = 63;
+
+pub(super) const LINES: &[Node] = &[
+    Node::word("hostname", "Set system's network name")
+        .then(&[Node::value(
+            Token::Name {
+                label: "WORD",
+                limit: HOSTNAME_LIMIT,
+            },
+            "This system's network name",
+        )
+        .set(|edit, args| {
+            let name = args.name()?;
+            let letters = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+            if !name.value.as_str().chars().all(letters) {
+                return Err(objection(
+                    Fault::Value,
+                    name.at,
+                    format!("{}", InvalidName::Character),
+                ));
+            }
+            edit.candidate.hostname = Some(name.value);
+            Ok(())
+        })])
+        .unset(|edit, _| {
+            edit.candidate.hostname = None;
+            Ok(())
+        }),
+    // A pasted terminal session holds this line; it changes nothing.
+    Node::word("configure", "Enter configuration mode").then(&[Node::word(
+        "terminal",
+        "Configure from the terminal",
+    )
+    .set(|_, _| Ok(()))]),
+];
+
+/// Lines that leave a mode, in every one.
+pub(super) const LEAVE: &[Node] = &[
+    Node::word("exit", "Exit from this mode").set(|edit, _| {
+        *edit.mode = Mode::Global;
+        Ok(())
+    }),
+    Node::word("end", "Exit from configure mode").set(|edit, _| {
+        *edit.mode = Mode::Global;
+        Ok(())
+    }),
+];
+
+pub(super) const CRYPTO: &[Node] = &[Node::word("crypto", "Encryption module").then(&[
+    Node::word("pki", "Public Key components").then(pki::LINES),
+    Node::word("ikev2", "Configure IKEv2 Options").then(ikev2::LINES),
+    Node::word("ipsec", "Configure IPSEC policy").then(ipsec::LINES),
+    Node::word("ssl", "Configure SSL parameters").then(ssl::LINES),
+    Node::word("vpn", "Configure crypto vpn commands").then(ssl::VPN),
+    Node::refused_block("isakmp", "IKEv1"),
+    Node::refused_block("map", "crypto maps"),
+    Node::refused_block("dynamic-map", "crypto maps"),
+    Node::refused_block("keyring", "IKEv1"),
+    Node::refused_block("gdoi", "group encryption"),
+    Node::refused_block("gkm", "group encryption"),
+    Node::refused("call", "call admission limits"),
+    Node::refused("engine", "crypto engines"),
+    Node::refused_block("identity", "identities of crypto maps"),
+    Node::refused("ike", "strength rules between IKE and IPsec"),
+    Node::refused(
+        "key",
+        "key pairs by command (they come with their certificate)",
+    ),
+    Node::refused("logging", "logging of IKEv2 and sessions by command"),
+    Node::refused("session", "session statistics"),
+])];
+
+pub(super) const IP: &[Node] = &[
+    Node::word("ip", "Global IP configuration subcommands").then(&[
+        Node::word("local", "Specify local options").then(&[Node::word(
+            "pool",
+            "IP Local address pool lists",
+        )
+        .then(&[Node::name("Create named local address pool")
+            .then(&[Node::value(Token::Ipv4, "First IP address of range")
+                .set(add_range)
+                .then(&[
+                    Node::value(Token::Ipv4, "Last IP address of range")
+                        .set(add_range)
+                        .then(&[
+                            Node::refused("group", "groups of pools"),
+                            Node::refused("cache-size", "pool cache sizes"),
+                            Node::refused("recycle", "delayed reuse of addresses"),
+                        ]),
+                    Node::refused("group", "groups of pools"),
+                ])])
+            .unset(remove_pool)])]),
+        Node::word("access-list", "Named access-list").then(acl::LINES),
+        Node::word("nat", "NAT configuration commands").then(NAT),
+        Node::word("http", "HTTP server configuration").then(HTTP),
+        Node::refused("route", "static routes (they are Linux's)"),
+        Node::refused("domain", "the router's own name resolution"),
+        Node::refused("domain-name", "the router's own name resolution"),
+        Node::refused("domain-lookup", "the router's own name resolution"),
+        Node::refused("name-server", "the router's own name resolution"),
+        Node::refused("host", "the router's own name resolution"),
+        Node::refused_block("vrf", "VRFs"),
+        Node::refused_block("dhcp", "DHCP"),
+        Node::refused("radius", "RADIUS"),
+        Node::refused("tacacs", "TACACS+"),
+        Node::refused("ssh", "the router's own SSH server"),
+        Node::refused("ftp", "the router's own FTP client"),
+        Node::refused("tftp", "the router's own TFTP client"),
+        Node::refused("forward-protocol", "forwarding of broadcasts"),
+        Node::refused("prefix-list", "routing protocols"),
+        Node::refused("cef", "forwarding by the router (it is Linux's)"),
+        Node::refused("routing", "forwarding by the router (it is Linux's)"),
+        Node::refused("multicast-routing", "multicast"),
+        Node::refused_block("sla", "service level measurements"),
+    ]),
+];
+
+/// HTTP servers are not there; the lines that say so are taken, their opposites refused.
+const HTTP: &[Node] = &[
+    Node::word("server", "Enable http server")
+        .set(no_http)
+        .unset(without_http),
+    Node::word("secure-server", "Enable HTTP secure server")
+        .set(no_http)
+        .unset(without_http),
+    Node::refused("authentication", "HTTP servers"),
+    Node::refused("client", "HTTP clients"),
+    Node::refused("port", "HTTP servers"),
+    Node::refused("secure-port", "HTTP servers"),
+    Node::refused("secure-trustpoint", "HTTP servers"),
+    Node::refused("access-class", "HTTP servers"),
+    Node::refused("timeout-policy", "HTTP servers"),
+];
+
+const NAT: &[Node] = &[
+    Node::word("inside", "Inside address translation").then(&[
+        Node::word("source", "Source address translation").then(&[
+            Node::word("list", "Specify access list describing local addresses").then(&[
+                Node::name("Access list name for local addresses").then(&[
+                    Node::word("interface", "Specify interface for global address").then(&[
+                        Node::value(Token::Interface, "Interface whose address is taken").then(&[
+                            Node::word("overload", "Overload an address translation")
+                                .set(add_nat_rule)
+                                .unset(remove_nat_rule),
+                        ]),
+                    ]),
+                    Node::refused("pool", "NAT pools"),
+                ]),
+            ]),
+            Node::refused("static", "static NAT"),
+            Node::refused("route-map", "NAT by route map"),
+        ]),
+        Node::refused("destination", "destination NAT"),
+    ]),
+    Node::word("outside", "Outside address translation")
+        .then(&[Node::refused("source", "NAT of outside addresses")]),
+    Node::refused("pool", "NAT pools"),
+    Node::refused("translation", "NAT timers"),
+    Node::refused("log", "NAT logging"),
+    Node::refused("service", "NAT helpers"),
+    Node::refused("settings", "NAT settings"),
+];
+
+fn add_range(edit: &mut Edit<'_>, args: &mut Args<'_>) -> Result<(), Box<Diagnostic>> {
+    let name = args.name()?;
+    let first = args.ipv4()?;
+    let last = args.maybe_ipv4().unwrap_or_else(|| first.clone());
+    let Some(range) = PoolRange::new(first.value, last.value) else {
+        let why = "the last address comes before the first";
+        return Err(objection(Fault::Value, last.at, why));
+    };
+    let at = edit.at.clone();
+    let named = Located::new(name.value, at.clone());
+    let pool = edit
+        .candidate
+        .pools
+        .get_or_insert_with(&named, Pool::default);
+    if pool.ranges.iter().any(|known| known.value == range) {
+        return Ok(());
+    }
+    if let Some(known) = pool.ranges.iter().find(|known| known.value.overlaps(range)) {
+        let fault = objection(
+            Fault::Conflict,
+            first.at,
+            "the range overlaps another of this pool",
+        );
+        return Err(fault.beside(known.at.clone(), "that range").into());
+    }
+    pool.ranges.push(Located::new(range, at));
+    Ok(())
+}
+
+fn remove_pool(edit: &mut Edit<'_>, args: &mut Args<'_>) -> Result<(), Box<Diagnostic>> {
+    let name = args.name()?;
+    let Some(first) = args.maybe_ipv4() else {
+        edit.candidate.pools.remove(name.value.as_str());
+        return Ok(());
+    };
+    let last = args.maybe_ipv4().unwrap_or_else(|| first.clone());
+    if let Some(pool) = edit.candidate.pools.get_mut(name.value.as_str()) {
+        let named = PoolRange::new(first.value, last.value);
+        pool.ranges.retain(|range| Some(range.value) != named);
+        if pool.ranges.is_empty() {
+            edit.candidate.pools.remove(name.value.as_str());
+        }
+    }
+    Ok(())
+}
+
+fn add_nat_rule(edit: &mut Edit<'_>, args: &mut Args<'_>) -> Result<(), Box<Diagnostic>> {
+    let rule = NatRule {
+        access_list: args.name()?,
+        interface: args.interface()?,
+    };
+    add(
+        &mut edit.candidate.nat_rules,
+        Located::new(rule, edit.at.clone()),
+    );
+    Ok(())
+}
+
+fn remove_nat_rule(edit: &mut Edit<'_>, args: &mut Args<'_>) -> Result<(), Box<Diagnostic>> {
+    let rule = NatRule {
+        access_list: args.name()?,
+        interface: args.interface()?,
+    };
+    edit.candidate.nat_rules.retain(|known| known.value != rule);
+    Ok(())
+}
+
+fn no_http(edit: &mut Edit<'_>, _: &mut Args<'_>) -> Result<(), Box<Diagnostic>> {
+    let why = "not supported by this headend: HTTP servers; only the `no` form is taken";
+    Err(objection(Fault::Unsupported, edit.at.clone(), why))
+}
+
+fn without_http(edit: &mut Edit<'_>, args: &mut Args<'_>) -> Result<(), Box<Diagnostic>> {
+    // The router's default is a server that runs.
+    if edit.form == Form::Default {
+        no_http(edit, args)
+    } else {
+        Ok(())
+    }
+}
+
+/// What a router's configuration may hold and this headend has no part in, or not yet.
+pub(super) const REFUSED: &[Node] = &[
+    Node::refused_block("archive", "configuration archives"),
+    Node::refused("banner", "login banners of the router"),
+    Node::refused("boot", "boot settings"),
+    Node::refused("boot-start-marker", "boot settings"),
+    Node::refused("boot-end-marker", "boot settings"),
+    Node::refused_block("bridge-domain", "bridging"),
+    Node::refused("cdp", "CDP"),
+    Node::refused_block("class-map", "quality of service"),
+    Node::refused("clock", "the clock (it is Linux's)"),
+    Node::refused_block("control-plane", "control plane policing"),
+    Node::refused("diagnostic", "hardware diagnostics"),
+    Node::refused("do", "commands of the exec mode"),
+    Node::refused("enable", "enable passwords"),
+    Node::refused_block("event", "event manager"),
+    Node::refused_block("flow", "flow monitoring"),
+    Node::refused("ipv6", "IPv6 inside the tunnel"),
+    Node::refused_block("key", "key chains"),
+    Node::refused("license", "licenses"),
+    Node::refused_block("line", "terminal lines"),
+    Node::refused("lldp", "LLDP"),
+    Node::refused("logging", "logging by command"),
+    Node::refused("login", "rules for logging in to the router"),
+    Node::refused("memory", "memory settings"),
+    Node::refused("multilink", "PPP"),
+    Node::refused("netconf-yang", "NETCONF"),
+    Node::refused("ntp", "the clock (it is Linux's)"),
+    Node::refused_block("object-group", "object groups"),
+    Node::refused_block("parameter-map", "parameter maps"),
+    Node::refused("platform", "platform settings"),
+    Node::refused_block("policy-map", "quality of service"),
+    Node::refused("privilege", "privileges of commands"),
+    Node::refused_block("radius", "RADIUS"),
+    Node::refused("radius-server", "RADIUS"),
+    Node::refused_block("redundancy", "redundancy"),
+    Node::refused("restconf", "RESTCONF"),
+    Node::refused_block("route-map", "routing protocols"),
+    Node::refused_block("router", "routing protocols"),
+    Node::refused("security", "password rules"),
+    Node::refused("service", "services of the router"),
+    Node::refused("snmp-server", "SNMP"),
+    Node::refused("spanning-tree", "bridging"),
+    Node::refused("subscriber", "subscriber sessions"),
+    Node::refused_block("tacacs", "TACACS+"),
+    Node::refused("tacacs-server", "TACACS+"),
+    Node::refused_block("track", "object tracking"),
+    Node::refused("version", "versions of IOS-XE"),
+    Node::refused_block("vlan", "bridging"),
+    Node::refused_block("vrf", "VRFs"),
+    Node::refused_block("webvpn", "SSL VPN"),
+    Node::refused_block("zone", "zone firewalls"),
+    Node::refused_block("zone-pair", "zone firewalls"),
+];

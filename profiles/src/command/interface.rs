@@ -1,0 +1,315 @@
+//! `interface`.
+
+use alloc::{boxed::Box, format, string::String};
+
+use super::{Args, Edit, Mode, objection};
+use crate::{
+    error::{Diagnostic, Fault},
+    model::{
+        Located,
+        interface::{
+            Addressing, DeviceName, Interface, InterfaceAddress, InterfaceKind, InterfaceName,
+            TunnelMode,
+        },
+        name::InvalidName,
+        nat::NatSide,
+        net::Ipv4Net,
+    },
+    tree::{ModeKind, Node, Token},
+};
+
+const KINDS: &[ModeKind] = &[
+    ModeKind::Loopback,
+    ModeKind::GigabitEthernet,
+    ModeKind::VirtualTemplate,
+];
+
+pub(super) const LINES: &[Node] = &[Node::word("interface", "Select an interface to configure")
+    .then(&[Node::value(Token::Interface, "Interface name")
+        .opens(KINDS)
+        .set(open)
+        .then(&[Node::word("type", "Virtual-Template type").then(&[
+            Node::word("tunnel", "Tunnel type")
+                .opens(&[ModeKind::VirtualTemplate])
+                .set(open),
+            Node::refused_block("serial", "Virtual-Templates other than of type tunnel"),
+            Node::refused_block("ethernet", "Virtual-Templates other than of type tunnel"),
+            Node::refused_block("vpn", "Virtual-Templates other than of type tunnel"),
+        ])])
+        .unset(|edit, args| {
+            let name = args.interface()?;
+            edit.candidate.interfaces.remove(&name.value);
+            Ok(())
+        })])];
+
+/// The mode of an interface's lines.
+pub(super) const fn mode_of(name: &InterfaceName) -> ModeKind {
+    match name.kind() {
+        InterfaceKind::Loopback => ModeKind::Loopback,
+        InterfaceKind::GigabitEthernet => ModeKind::GigabitEthernet,
+        InterfaceKind::VirtualTemplate => ModeKind::VirtualTemplate,
+    }
+}
+
+fn open(edit: &mut Edit<'_>, args: &mut Args<'_>) -> Result<(), Box<Diagnostic>> {
+    let name = args.interface()?;
+    let tunnel = args.has("type");
+    if tunnel && name.value.kind() != InterfaceKind::VirtualTemplate {
+        return Err(objection(
+            Fault::Value,
+            name.at,
+            "only a Virtual-Template has a type",
+        ));
+    }
+    let new = || Located::new(Interface::default(), edit.at.clone());
+    let entry = edit
+        .candidate
+        .interfaces
+        .entry(name.value.clone())
+        .or_insert_with(new);
+    entry.value.tunnel_type |= tunnel;
+    *edit.mode = Mode::Interface(name.value);
+    Ok(())
+}
+
+/// Lines of every kind of interface.
+pub(super) const ANY: &[Node] = &[
+    Node::word("description", "Interface specific description")
+        .then(&[Node::value(
+            Token::Line,
+            "Up to 200 characters describing this interface",
+        )
+        .set(|edit, args| {
+            edit.interface()?.description = Some(String::from(args.rest()));
+            Ok(())
+        })])
+        .unset(|edit, _| {
+            edit.interface()?.description = None;
+            Ok(())
+        }),
+    Node::word("shutdown", "Shutdown the selected interface")
+        .set(|edit, _| {
+            edit.interface()?.shutdown = true;
+            Ok(())
+        })
+        .unset(|edit, _| {
+            edit.interface()?.shutdown = false;
+            Ok(())
+        }),
+    Node::refused("bandwidth", "quality of service"),
+    Node::refused("cdp", "CDP"),
+    Node::refused("crypto", "crypto maps"),
+    Node::refused("delay", "routing protocols"),
+    Node::refused("encapsulation", "VLANs (they are Linux's)"),
+    Node::refused("ipv6", "IPv6 inside the tunnel"),
+    Node::refused("keepalive", "link settings (they are Linux's)"),
+    Node::refused("load-interval", "interface statistics"),
+    Node::refused("mop", "MOP"),
+    Node::refused("mtu", "link settings (they are Linux's)"),
+    Node::refused("negotiation", "link settings (they are Linux's)"),
+    Node::refused("service-policy", "quality of service"),
+    Node::refused("vrf", "VRFs"),
+    Node::refused("zone-member", "zone firewalls"),
+];
+
+pub(super) const LOOPBACK: &[Node] =
+    &[
+        Node::word("ip", "Interface Internet Protocol config commands").then(&[
+            ADDRESS,
+            MTU,
+            NAT,
+            ACCESS_GROUP,
+            UNSERVED_VRF,
+        ]),
+    ];
+
+pub(super) const GIGABIT_ETHERNET: &[Node] = &[
+    Node::word("device", "Linux device that this interface stands for")
+        .then(&[Node::value(
+            Token::Name {
+                label: "DEVICE",
+                limit: DeviceName::LIMIT,
+            },
+            "Name of the Linux device, for instance eth0",
+        )
+        .set(|edit, args| {
+            let typed = args.name()?;
+            let device = DeviceName::new(typed.value.as_str()).map_err(|why: InvalidName| {
+                objection(Fault::Value, typed.at.clone(), format!("{why}"))
+            })?;
+            edit.interface()?.device = Some(Located::new(device, typed.at));
+            Ok(())
+        })])
+        .unset(|edit, _| {
+            edit.interface()?.device = None;
+            Ok(())
+        }),
+    Node::word("ip", "Interface Internet Protocol config commands").then(&[
+        ADDRESS,
+        MTU,
+        TCP,
+        NAT,
+        ACCESS_GROUP,
+        UNSERVED_VRF,
+    ]),
+];
+
+pub(super) const VIRTUAL_TEMPLATE: &[Node] = &[
+    Node::word("ip", "Interface Internet Protocol config commands").then(&[
+        Node::word(
+            "unnumbered",
+            "Enable IP processing without an explicit address",
+        )
+        .then(&[
+            Node::value(Token::Interface, "Interface whose address is used").set(|edit, args| {
+                edit.interface()?.addressing = Addressing::Unnumbered(args.interface()?);
+                Ok(())
+            }),
+        ])
+        .unset(no_address),
+        // A Virtual-Template with an address of its own breaks cloning on a router as well.
+        Node::word("address", "Set the IP address of an interface")
+            .set(|edit, _| {
+                let why = "a Virtual-Template has no address of its own";
+                let fault = objection(Fault::Value, edit.at.clone(), why);
+                Err(fault
+                    .expecting([String::from("ip unnumbered INTERFACE")])
+                    .into())
+            })
+            .unset(no_address),
+        MTU,
+        TCP,
+        NAT,
+        ACCESS_GROUP,
+        UNSERVED_VRF,
+    ]),
+    Node::word("tunnel", "protocol-over-protocol tunneling").then(&[
+        Node::word("mode", "tunnel encapsulation method")
+            .then(&[
+                Node::word("ipsec", "IPSec tunnel encapsulation").then(&[Node::choice(
+                    TunnelMode::KEYWORDS,
+                )
+                .set(|edit, args| {
+                    let mode = args.keyword(TunnelMode::from_keyword)?.value;
+                    edit.interface()?.tunnel_mode = Some(mode);
+                    Ok(())
+                })
+                .then(&[Node::refused(
+                    "v6-overlay",
+                    "IPsec tunnels with two overlays",
+                )])]),
+                Node::refused("gre", "GRE"),
+            ])
+            .unset(|edit, _| {
+                edit.interface()?.tunnel_mode = None;
+                Ok(())
+            }),
+        Node::word("protection", "Enable tunnel protection").then(&[Node::word(
+            "ipsec",
+            "Use ipsec to protect this tunnel interface",
+        )
+        .then(&[
+            Node::word("profile", "Determine the ipsec policy profile to use").then(&[Node::name(
+                "Profile name",
+            )
+            .set(|edit, args| {
+                edit.interface()?.tunnel_protection = Some(args.name()?);
+                Ok(())
+            })]),
+        ])
+        .unset(|edit, _| {
+            edit.interface()?.tunnel_protection = None;
+            Ok(())
+        })]),
+        Node::refused(
+            "source",
+            "a tunnel source other than the address that a client asked",
+        ),
+        Node::refused("destination", "tunnels to one peer"),
+        Node::refused("path-mtu-discovery", "path MTU discovery by command"),
+        Node::refused("vrf", "VRFs"),
+    ]),
+];
+
+const ADDRESS: Node = Node::word("address", "Set the IP address of an interface")
+    .then(&[
+        Node::value(Token::Ipv4, "IP address").then(&[Node::value(
+            Token::Netmask,
+            "IP subnet mask",
+        )
+        .set(set_address)
+        .then(&[Node::refused("secondary", "secondary addresses")])]),
+        Node::refused("dhcp", "addresses by DHCP (they are Linux's)"),
+        Node::refused("negotiated", "PPP"),
+    ])
+    .unset(no_address);
+
+const MTU: Node = Node::word("mtu", "Set IP Maximum Transmission Unit")
+    .then(&[Node::number(68, 17_940, "MTU (bytes)").set(|edit, args| {
+        edit.interface()?.ip_mtu = Some(args.number()?);
+        Ok(())
+    })])
+    .unset(|edit, _| {
+        edit.interface()?.ip_mtu = None;
+        Ok(())
+    });
+
+const TCP: Node = Node::word("tcp", "TCP interface commands").then(&[Node::word(
+    "adjust-mss",
+    "Adjust the mss of transit packets",
+)
+.then(&[
+    Node::number(500, 1460, "Maximum segment size in bytes").set(|edit, args| {
+        edit.interface()?.tcp_adjust_mss = Some(args.number()?);
+        Ok(())
+    }),
+])
+.unset(|edit, _| {
+    edit.interface()?.tcp_adjust_mss = None;
+    Ok(())
+})]);
+
+const NAT: Node =
+    Node::word("nat", "NAT interface commands").then(&[Node::choice(NatSide::KEYWORDS)
+        .set(|edit, args| {
+            let side = args.keyword(NatSide::from_keyword)?.value;
+            edit.interface()?.nat = Some(side);
+            Ok(())
+        })
+        .unset(|edit, args| {
+            let side = args.keyword(NatSide::from_keyword)?.value;
+            let interface = edit.interface()?;
+            if interface.nat == Some(side) {
+                interface.nat = None;
+            }
+            Ok(())
+        })]);
+
+const ACCESS_GROUP: Node = Node::refused("access-group", "packet filters");
+const UNSERVED_VRF: Node = Node::refused("vrf", "VRFs");
+
+fn set_address(edit: &mut Edit<'_>, args: &mut Args<'_>) -> Result<(), Box<Diagnostic>> {
+    let (address, mask) = (args.ipv4()?, args.netmask()?);
+    let network = Ipv4Net::with_mask(address.value, mask.value).filter(|network| {
+        let host = u32::from(address.value) & !u32::from(network.mask());
+        let broadcast = !u32::from(network.mask());
+        // A /31 or /32 has no network or broadcast address to keep free.
+        let usable = network.length() >= 31 || (host != 0 && host != broadcast);
+        usable && !address.value.is_unspecified() && !address.value.is_multicast()
+    });
+    let Some(network) = network else {
+        let why = "not an address of a host in its network";
+        return Err(objection(Fault::Value, address.at, why));
+    };
+    let address = InterfaceAddress {
+        address: address.value,
+        network,
+    };
+    edit.interface()?.addressing = Addressing::Static(address);
+    Ok(())
+}
+
+fn no_address(edit: &mut Edit<'_>, _: &mut Args<'_>) -> Result<(), Box<Diagnostic>> {
+    edit.interface()?.addressing = Addressing::None;
+    Ok(())
+}

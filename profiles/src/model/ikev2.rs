@@ -1,0 +1,434 @@
+//! `crypto ikev2`.
+
+use alloc::{collections::BTreeMap, string::String, vec::Vec};
+use core::net::{IpAddr, Ipv4Addr};
+
+use super::{
+    Located,
+    interface::InterfaceName,
+    keywords,
+    name::Name,
+    net::{Ipv4Net, Ipv6Net},
+};
+
+/// The `crypto ikev2` lines that belong to no object.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Globals {
+    /// `http-url cert`: certificates may be named by URL. On until a line takes it away.
+    pub http_url_cert: bool,
+    /// `fragmentation [mtu <68-1500>]`: RFC 7383 fragments, of IP datagrams of at most that many
+    /// octets.
+    pub fragmentation: Option<Fragmentation>,
+    /// `cookie-challenge <0-1000>`: half-open SAs above which a cookie is asked for.
+    pub cookie_challenge: Option<u16>,
+    /// `window <1-200>`: requests that may be outstanding.
+    pub window: Option<u8>,
+    /// `dpd …` for profiles that have none.
+    pub dpd: Option<Dpd>,
+    /// `nat keepalive <5-3600>` in seconds, for profiles that have none.
+    pub nat_keepalive: Option<u16>,
+}
+
+impl Default for Globals {
+    fn default() -> Self {
+        Self {
+            http_url_cert: true,
+            fragmentation: None,
+            cookie_challenge: None,
+            window: None,
+            dpd: None,
+            nat_keepalive: None,
+        }
+    }
+}
+
+/// `crypto ikev2 fragmentation [mtu N]`.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Fragmentation {
+    /// Largest IP datagram, in octets; absent means [`DEFAULT_FRAGMENT_MTU`].
+    pub mtu: Option<u16>,
+}
+
+/// Largest IP datagram of a fragment where no line says another, in octets.
+pub const DEFAULT_FRAGMENT_MTU: u16 = 576;
+/// Requests that may be outstanding where no line says otherwise.
+pub const DEFAULT_WINDOW: u8 = 5;
+/// Lifetime of an IKE SA, in seconds, where no line says otherwise.
+pub const DEFAULT_LIFETIME: u32 = 86_400;
+
+/// `dpd <10-3600> <2-60> {on-demand|periodic}`.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Dpd {
+    /// Silence, or period, in seconds.
+    pub interval: u16,
+    /// Seconds between tries once an answer is missing.
+    pub retry: u16,
+    /// When the peer is probed.
+    pub mode: DpdMode,
+}
+
+keywords! {
+    /// When a peer is probed.
+    pub enum DpdMode {
+        /// When there is something to send and nothing came.
+        OnDemand = "on-demand", "Send DPD queries only as needed";
+        /// Always at the interval.
+        Periodic = "periodic", "Send DPD queries at regular intervals";
+    }
+    refused {}
+}
+
+keywords! {
+    /// Encryption of an IKE SA.
+    pub enum Encryption {
+        /// AES-CBC with 128 bits.
+        AesCbc128 = "aes-cbc-128", "AES-CBC-128";
+        /// AES-CBC with 192 bits.
+        AesCbc192 = "aes-cbc-192", "AES-CBC-192";
+        /// AES-CBC with 256 bits.
+        AesCbc256 = "aes-cbc-256", "AES-CBC-256";
+        /// AES-GCM with 128 bits and an ICV of 16 octets.
+        AesGcm128 = "aes-gcm-128", "Combined-mode, 128 bit key, 16 byte ICV(Authentication Tag)";
+        /// AES-GCM with 256 bits and an ICV of 16 octets.
+        AesGcm256 = "aes-gcm-256", "Combined-mode, 256 bit key, 16 byte ICV(Authentication Tag)";
+    }
+    refused {
+        "3des", "3DES";
+        "des", "DES";
+    }
+}
+
+impl Encryption {
+    /// Whether it protects integrity too, so that no integrity algorithm goes with it
+    /// (RFC 7296 §3.3.2: combined-mode ciphers).
+    pub const fn is_combined(self) -> bool {
+        match self {
+            Self::AesCbc128 | Self::AesCbc192 | Self::AesCbc256 => false,
+            Self::AesGcm128 | Self::AesGcm256 => true,
+        }
+    }
+}
+
+keywords! {
+    /// Integrity of an IKE SA.
+    pub enum Integrity {
+        /// HMAC-SHA-1-96.
+        Sha1 = "sha1", "Secure Hash Standard";
+        /// HMAC-SHA-256-128.
+        Sha256 = "sha256", "Secure Hash Standard 2 (256 bit)";
+        /// HMAC-SHA-384-192.
+        Sha384 = "sha384", "Secure Hash Standard 2 (384 bit)";
+        /// HMAC-SHA-512-256.
+        Sha512 = "sha512", "Secure Hash Standard 2 (512 bit)";
+    }
+    refused {
+        "md5", "MD5";
+    }
+}
+
+keywords! {
+    /// Pseudo-random function of an IKE SA.
+    pub enum Prf {
+        /// HMAC-SHA-1.
+        Sha1 = "sha1", "Secure Hash Standard";
+        /// HMAC-SHA-256.
+        Sha256 = "sha256", "Secure Hash Standard 2 (256 bit)";
+        /// HMAC-SHA-384.
+        Sha384 = "sha384", "Secure Hash Standard 2 (384 bit)";
+        /// HMAC-SHA-512.
+        Sha512 = "sha512", "Secure Hash Standard 2 (512 bit)";
+    }
+    refused {
+        "md5", "MD5";
+    }
+}
+
+impl From<Integrity> for Prf {
+    /// The PRF that a proposal without a `prf` line takes from its integrity.
+    fn from(integrity: Integrity) -> Self {
+        match integrity {
+            Integrity::Sha1 => Self::Sha1,
+            Integrity::Sha256 => Self::Sha256,
+            Integrity::Sha384 => Self::Sha384,
+            Integrity::Sha512 => Self::Sha512,
+        }
+    }
+}
+
+keywords! {
+    /// Diffie-Hellman group of an IKE SA.
+    pub enum Group {
+        /// 2048-bit MODP.
+        Group14 = "14", "DH 2048 MODP";
+        /// 3072-bit MODP.
+        Group15 = "15", "DH 3072 MODP";
+        /// 4096-bit MODP.
+        Group16 = "16", "DH 4096 MODP";
+        /// NIST P-256.
+        Group19 = "19", "DH 256 ECP";
+        /// NIST P-384.
+        Group20 = "20", "DH 384 ECP";
+        /// NIST P-521.
+        Group21 = "21", "DH 521 ECP";
+        /// Curve25519; IOS-XE does not have it.
+        Group31 = "31", "Curve25519";
+    }
+    refused {
+        "1", "the 768-bit group 1";
+        "2", "the 1024-bit group 2";
+        "5", "the 1536-bit group 5";
+        "24", "group 24";
+    }
+}
+
+/// `crypto ikev2 proposal NAME`. Every list is in order of preference.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Proposal {
+    /// `encryption …`: all of them combined-mode ciphers or none.
+    pub encryption: Vec<Encryption>,
+    /// `integrity …`; unused with combined-mode ciphers.
+    pub integrity: Vec<Integrity>,
+    /// `prf …`; empty means the integrity list.
+    pub prf: Vec<Prf>,
+    /// `group …`.
+    pub group: Vec<Group>,
+}
+
+impl Proposal {
+    /// The smart default of IOS-XE 16.8 and later.
+    pub fn smart_default() -> Self {
+        Self {
+            encryption: Vec::from([Encryption::AesCbc256]),
+            integrity: Vec::from([Integrity::Sha512, Integrity::Sha384]),
+            prf: Vec::from([Prf::Sha512, Prf::Sha384]),
+            group: Vec::from([Group::Group19, Group::Group14, Group::Group21]),
+        }
+    }
+}
+
+/// `crypto ikev2 policy NAME`.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Policy {
+    /// `match fvrf any`: there is one routing table, so the line is only held.
+    pub match_fvrf_any: bool,
+    /// `match address local A`; empty means any.
+    pub match_address_local: Vec<IpAddr>,
+    /// `proposal N`, in order of preference.
+    pub proposals: Vec<Located<Name>>,
+}
+
+/// `crypto ikev2 authorization policy NAME`: what a client is told and given.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct AuthorizationPolicy {
+    /// `pool NAME`.
+    pub pool: Option<Located<Name>>,
+    /// `netmask MASK`.
+    pub netmask: Option<Ipv4Addr>,
+    /// `dns A [B]`: primary, then secondary.
+    pub dns: Vec<Ipv4Addr>,
+    /// `wins A [B]`: primary, then secondary.
+    pub wins: Vec<Ipv4Addr>,
+    /// `def-domain NAME`.
+    pub def_domain: Option<Name>,
+    /// `split-dns NAME`, each line one.
+    pub split_dns: Vec<Name>,
+    /// `banner`: text with its line ends.
+    pub banner: Option<String>,
+    /// `include-local-lan`.
+    pub include_local_lan: bool,
+    /// `pfs`: tell the client to propose perfect forward secrecy.
+    pub pfs: bool,
+    /// `backup-gateway HOST`, each line one.
+    pub backup_gateways: Vec<Name>,
+    /// `session-lifetime <120-25920000>`, in seconds.
+    pub session_lifetime: Option<u32>,
+    /// `route set interface [NAME]`.
+    pub route_set_interface: Option<RouteSetInterface>,
+    /// `route set access-list NAME`: the split-tunnel list.
+    pub route_set_access_list: Option<Located<Name>>,
+    /// `route set remote ipv4 NETWORK MASK`, each line one.
+    pub route_set_remote: Vec<Ipv4Net>,
+    /// `route accept any …`.
+    pub route_accept: Option<RouteAccept>,
+}
+
+impl AuthorizationPolicy {
+    /// The smart default: `route set interface`, `route accept any`.
+    pub fn smart_default() -> Self {
+        Self {
+            route_set_interface: Some(RouteSetInterface::Tunnel),
+            route_accept: Some(RouteAccept::default()),
+            ..Self::default()
+        }
+    }
+}
+
+/// Most `split-dns` and `backup-gateway` lines that a policy can have.
+pub const LIST_LIMIT: usize = 10;
+
+/// Whose address is announced to the client as a route.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum RouteSetInterface {
+    /// The tunnel interface's own.
+    Tunnel,
+    /// That of another interface.
+    Named(Located<InterfaceName>),
+}
+
+/// `route accept any [tag <1-497777>] [distance <1-255>]`: routes that the peer announces.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct RouteAccept {
+    /// Tag of the routes; absent means 1.
+    pub tag: Option<u32>,
+    /// Administrative distance of the routes; absent means 1.
+    pub distance: Option<u8>,
+}
+
+/// `match identity remote …`.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+pub enum IdentityMatch {
+    /// `any`.
+    Any,
+    /// `address A.B.C.D [MASK]`.
+    Ipv4(Ipv4Net),
+    /// `address X::X/LENGTH`.
+    Ipv6(Ipv6Net),
+    /// `fqdn NAME`.
+    Fqdn(Name),
+    /// `fqdn domain NAME`.
+    FqdnDomain(Name),
+    /// `email NAME`.
+    Email(Name),
+    /// `email domain NAME`.
+    EmailDomain(Name),
+    /// `key-id STRING`.
+    KeyId(Name),
+}
+
+/// `identity local …`; where it is absent, the local tunnel address is the identity.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum LocalIdentity {
+    /// `address A`.
+    Address(IpAddr),
+    /// `dn`: the subject of the certificate.
+    DistinguishedName,
+    /// `email NAME`.
+    Email(Name),
+    /// `fqdn NAME`.
+    Fqdn(Name),
+    /// `key-id STRING`.
+    KeyId(Name),
+}
+
+keywords! {
+    /// How the headend proves itself.
+    pub enum LocalAuthentication {
+        /// By its certificate.
+        RsaSig = "rsa-sig", "Rivest-Shamir-Adleman Signature";
+    }
+    refused {
+        "ecdsa-sig", "ECDSA signatures";
+        "pre-share", "pre-shared keys";
+        "eap", "authentication of the headend by EAP";
+        "dynamic", "dynamic authentication methods";
+    }
+}
+
+/// How a client may prove itself.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum RemoteAuthentication {
+    /// `anyconnect-eap aggregate [cert-request]`.
+    AnyConnectEap {
+        /// Whether a certificate is asked for inside the EAP conversation too.
+        cert_request: bool,
+    },
+    /// `rsa-sig`.
+    RsaSig,
+}
+
+keywords! {
+    /// Which clients an `aaa authorization group` line is for.
+    pub enum AuthorizationFor {
+        /// Those that came by AnyConnect-EAP.
+        AnyConnectEap = "anyconnect-eap", "AAA list for AnyConnect EAP authentication";
+        /// Those that came by certificate.
+        Cert = "cert", "AAA list for certificate authentication";
+    }
+    refused {
+        "eap", "EAP other than AnyConnect-EAP";
+        "psk", "pre-shared keys";
+        "override", "precedence of group over user attributes";
+        "list", "group authorization without a method";
+    }
+}
+
+/// `aaa authorization group METHOD list LIST POLICY`.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct GroupAuthorization {
+    /// An `aaa authorization network` list.
+    pub list: Located<Name>,
+    /// Who is asked about: with a local list an authorization policy's name.
+    pub policy: Located<Name>,
+}
+
+keywords! {
+    /// What a trustpoint is used for.
+    pub enum TrustpointUse {
+        /// To sign as the headend.
+        Sign = "sign", "Use certificates from this trustpoint for signing only";
+        /// To verify clients.
+        Verify = "verify", "Use certificates from this trustpoint for verification only";
+    }
+    refused {}
+}
+
+/// `pki trustpoint NAME [sign|verify]`.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct TrustpointReference {
+    /// The trustpoint.
+    pub trustpoint: Located<Name>,
+    /// What for; absent means both.
+    pub purpose: Option<TrustpointUse>,
+}
+
+/// `crypto ikev2 profile NAME`.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Profile {
+    /// `description LINE`.
+    pub description: Option<String>,
+    /// `shutdown`: the profile matches nobody.
+    pub shutdown: bool,
+    /// `match fvrf any`: there is one routing table, so the line is only held.
+    pub match_fvrf_any: bool,
+    /// `match address local A`; empty means any.
+    pub match_address_local: Vec<IpAddr>,
+    /// `match identity remote …`, each line one.
+    pub match_identity_remote: Vec<IdentityMatch>,
+    /// `identity local …`.
+    pub identity_local: Option<LocalIdentity>,
+    /// `authentication local …`.
+    pub authentication_local: Option<Located<LocalAuthentication>>,
+    /// `authentication remote …`, each line one.
+    pub authentication_remote: Vec<Located<RemoteAuthentication>>,
+    /// `pki trustpoint …`, each line one.
+    pub trustpoints: Vec<TrustpointReference>,
+    /// `lifetime <120-86400>`, in seconds.
+    pub lifetime: Option<u32>,
+    /// `dpd …`.
+    pub dpd: Option<Dpd>,
+    /// `nat keepalive <5-3600>`, in seconds.
+    pub nat_keepalive: Option<u16>,
+    /// `nat force-encap`: ESP in UDP without a NAT too.
+    pub nat_force_encap: bool,
+    /// `aaa authentication anyconnect-eap LIST`.
+    pub aaa_authentication_anyconnect_eap: Option<Located<Name>>,
+    /// `aaa authorization group …`, by method.
+    pub aaa_authorization_group: BTreeMap<AuthorizationFor, GroupAuthorization>,
+    /// `aaa authorization user anyconnect-eap cached`: use the attributes that the
+    /// authentication brought.
+    pub aaa_authorization_user_cached: bool,
+    /// `virtual-template <1-4095>`.
+    pub virtual_template: Option<Located<u16>>,
+    /// `anyconnect profile NAME`.
+    pub anyconnect_profile: Option<Located<Name>>,
+}

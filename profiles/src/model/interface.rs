@@ -1,0 +1,318 @@
+//! `interface`.
+
+use alloc::{string::String, sync::Arc, vec::Vec};
+use core::{fmt, net::Ipv4Addr};
+
+use super::{
+    Located, keywords,
+    name::{InvalidName, Name},
+    nat::NatSide,
+    net::Ipv4Net,
+};
+
+keywords! {
+    /// What an interface is. The order is that of a running configuration.
+    pub enum InterfaceKind {
+        /// `LoopbackN`: addresses on a device of the headend's own.
+        Loopback = "loopback", "Loopback interface";
+        /// `GigabitEthernetN`: a Linux device, tied by `device`.
+        GigabitEthernet = "gigabitethernet", "GigabitEthernet IEEE 802.3z";
+        /// `Virtual-TemplateN`: what the clients' interfaces are made from.
+        VirtualTemplate = "virtual-template", "Virtual Template interface";
+    }
+    refused {
+        "ethernet", "interfaces other than Loopback, GigabitEthernet and Virtual-Template";
+        "fastethernet", "interfaces other than Loopback, GigabitEthernet and Virtual-Template";
+        "tengigabitethernet", "interfaces other than Loopback, GigabitEthernet and Virtual-Template";
+        "tunnel", "interfaces other than Loopback, GigabitEthernet and Virtual-Template";
+        "vlan", "interfaces other than Loopback, GigabitEthernet and Virtual-Template";
+        "virtual-access", "interfaces other than Loopback, GigabitEthernet and Virtual-Template";
+        "port-channel", "interfaces other than Loopback, GigabitEthernet and Virtual-Template";
+        "dialer", "interfaces other than Loopback, GigabitEthernet and Virtual-Template";
+        "bdi", "interfaces other than Loopback, GigabitEthernet and Virtual-Template";
+        "null", "interfaces other than Loopback, GigabitEthernet and Virtual-Template";
+    }
+}
+
+impl InterfaceKind {
+    /// The spelling of a running configuration.
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::Loopback => "Loopback",
+            Self::GigabitEthernet => "GigabitEthernet",
+            Self::VirtualTemplate => "Virtual-Template",
+        }
+    }
+}
+
+/// The name of an interface: `Loopback100`, `GigabitEthernet0/0/1.20`, `Virtual-Template1`.
+#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct InterfaceName {
+    kind: InterfaceKind,
+    /// Slot, subslot and port; one number for kinds without slots.
+    number: Vec<u32>,
+    subinterface: Option<u32>,
+}
+
+impl InterfaceName {
+    /// The Virtual-Template of that number.
+    pub fn virtual_template(number: u16) -> Self {
+        Self {
+            kind: InterfaceKind::VirtualTemplate,
+            number: Vec::from([u32::from(number)]),
+            subinterface: None,
+        }
+    }
+
+    /// Reads a name as IOS-XE does: in any case, the kind abbreviated while it stays unique
+    /// (`gi1`, `lo100`, `vt100` for Virtual-Template), without a blank before the number.
+    ///
+    /// # Errors
+    /// [`InvalidInterface`] says what is wrong with it.
+    pub fn parse(text: &str) -> Result<Self, InvalidInterface> {
+        let digits = text
+            .find(|c: char| c.is_ascii_digit())
+            .unwrap_or(text.len());
+        let (kind, number) = text
+            .split_at_checked(digits)
+            .ok_or(InvalidInterface::Kind)?;
+        Self::from_parts(kind, number)
+    }
+
+    /// Reads a name from its kind and its number, which a line may keep apart.
+    ///
+    /// # Errors
+    /// As [`Self::parse`].
+    pub fn from_parts(kind: &str, number: &str) -> Result<Self, InvalidInterface> {
+        let kind = kind_of(kind)?;
+        let (number, subinterface) = match number.split_once('.') {
+            Some((number, sub)) => (number, Some(read_number(sub)?)),
+            None => (number, None),
+        };
+        let number = number
+            .split('/')
+            .map(read_number)
+            .collect::<Result<Vec<_>, _>>()?;
+        let single = number.len() == 1 && subinterface.is_none();
+        let fits = match kind {
+            InterfaceKind::GigabitEthernet => number.len() <= 3,
+            InterfaceKind::Loopback => single,
+            InterfaceKind::VirtualTemplate => {
+                single && number.iter().all(|n| VIRTUAL_TEMPLATES.contains(n))
+            }
+        };
+        if fits {
+            Ok(Self {
+                kind,
+                number,
+                subinterface,
+            })
+        } else {
+            Err(InvalidInterface::Number)
+        }
+    }
+
+    /// What the interface is.
+    pub const fn kind(&self) -> InterfaceKind {
+        self.kind
+    }
+}
+
+/// Numbers that a Virtual-Template can have.
+const VIRTUAL_TEMPLATES: core::ops::RangeInclusive<u32> = 1..=4095;
+
+impl fmt::Display for InterfaceName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.kind.title())?;
+        for (index, number) in self.number.iter().enumerate() {
+            write!(f, "{}{number}", if index == 0 { "" } else { "/" })?;
+        }
+        self.subinterface
+            .map_or(Ok(()), |number| write!(f, ".{number}"))
+    }
+}
+
+fn kind_of(text: &str) -> Result<InterfaceKind, InvalidInterface> {
+    let typed = text.to_ascii_lowercase();
+    // The short form that IOS-XE itself prints; no prefix of the long one.
+    if typed == "vt" {
+        return Ok(InterfaceKind::VirtualTemplate);
+    }
+    let mut fitting = InterfaceKind::KEYWORDS
+        .iter()
+        .filter(|kind| !typed.is_empty() && kind.word.starts_with(&*typed));
+    let (Some(found), None) = (fitting.next(), fitting.next()) else {
+        return Err(InvalidInterface::Kind);
+    };
+    InterfaceKind::from_keyword(found.word).ok_or(InvalidInterface::Unsupported)
+}
+
+fn read_number(text: &str) -> Result<u32, InvalidInterface> {
+    let digits = !text.is_empty() && text.bytes().all(|octet| octet.is_ascii_digit());
+    let number = if digits { text.parse().ok() } else { None };
+    number
+        .filter(|number| *number <= 0x7fff_ffff)
+        .ok_or(InvalidInterface::Number)
+}
+
+/// Why a text names no interface.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum InvalidInterface {
+    /// No kind of interface, or an abbreviation of several.
+    #[error("no kind of interface")]
+    Kind,
+    /// A kind that IOS-XE has and this headend has not.
+    #[error("interfaces other than Loopback, GigabitEthernet and Virtual-Template")]
+    Unsupported,
+    /// No number, or one that this kind cannot have.
+    #[error("no interface number")]
+    Number,
+}
+
+/// The name of a Linux network device: 1 to 15 visible ASCII characters without `/` and `:`.
+#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct DeviceName(Arc<str>);
+
+impl DeviceName {
+    /// Longest name that the kernel takes, in octets.
+    pub const LIMIT: usize = 15;
+
+    /// Takes a device name.
+    ///
+    /// # Errors
+    /// [`InvalidName`] where the kernel would refuse it.
+    pub fn new(text: &str) -> Result<Self, InvalidName> {
+        let name = Name::new(text)?;
+        if text.len() > Self::LIMIT {
+            return Err(InvalidName::Long { limit: Self::LIMIT });
+        }
+        if matches!(text, "." | "..") || text.contains(['/', ':']) {
+            return Err(InvalidName::Character);
+        }
+        Ok(Self(Arc::from(name.as_str())))
+    }
+
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for DeviceName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// `interface NAME` and its lines. Which lines there can be depends on the kind; the command table
+/// knows, so that a Loopback never holds a tunnel.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Interface {
+    /// `description LINE`.
+    pub description: Option<String>,
+    /// `shutdown`.
+    pub shutdown: bool,
+    /// `device NAME`: the Linux device that a GigabitEthernet stands for (our own line).
+    pub device: Option<Located<DeviceName>>,
+    /// `ip address …` or `ip unnumbered …`.
+    pub addressing: Addressing,
+    /// `ip mtu N`, in octets of the inner packet.
+    pub ip_mtu: Option<u16>,
+    /// `ip tcp adjust-mss N`, in octets.
+    pub tcp_adjust_mss: Option<u16>,
+    /// `ip nat inside` or `ip nat outside`.
+    pub nat: Option<NatSide>,
+    /// `type tunnel` of a Virtual-Template.
+    pub tunnel_type: bool,
+    /// `tunnel mode ipsec ipv4`; absent means that it was not written.
+    pub tunnel_mode: Option<TunnelMode>,
+    /// `tunnel protection ipsec profile NAME`.
+    pub tunnel_protection: Option<Located<Name>>,
+}
+
+/// Where an interface has its address from.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub enum Addressing {
+    /// `no ip address`.
+    #[default]
+    None,
+    /// `ip address A.B.C.D MASK`.
+    Static(InterfaceAddress),
+    /// `ip unnumbered INTERFACE`: that interface's.
+    Unnumbered(Located<InterfaceName>),
+}
+
+/// An address with the network it is on.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct InterfaceAddress {
+    /// The interface's own address.
+    pub address: Ipv4Addr,
+    /// The network on the link.
+    pub network: Ipv4Net,
+}
+
+keywords! {
+    /// What a tunnel carries, and in what.
+    pub enum TunnelMode {
+        /// IPsec over IPv4.
+        IpsecIpv4 = "ipv4", "over IPv4";
+    }
+    refused {
+        "ipv6", "IPsec tunnels over IPv6 by Virtual-Template";
+        "dual-overlay", "IPsec tunnels with two overlays";
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::string::ToString;
+
+    #[test]
+    fn reads_names_in_any_case_and_abbreviated() {
+        for (text, name) in [
+            ("loopback100", "Loopback100"),
+            ("lo0", "Loopback0"),
+            ("gi1", "GigabitEthernet1"),
+            ("GigabitEthernet0/0/1.20", "GigabitEthernet0/0/1.20"),
+            ("Virtual-Template100", "Virtual-Template100"),
+            ("virtual-t4095", "Virtual-Template4095"),
+            ("Vt7", "Virtual-Template7"),
+        ] {
+            assert_eq!(InterfaceName::parse(text).unwrap().to_string(), name);
+        }
+    }
+
+    #[test]
+    fn refuses_other_names_by_reason() {
+        for (text, why) in [
+            ("", InvalidInterface::Kind),
+            ("1", InvalidInterface::Kind),
+            ("v1", InvalidInterface::Kind),
+            ("foo1", InvalidInterface::Kind),
+            ("t1", InvalidInterface::Kind),
+            ("te1", InvalidInterface::Unsupported),
+            ("Tunnel0", InvalidInterface::Unsupported),
+            ("lo", InvalidInterface::Number),
+            ("lo1/2", InvalidInterface::Number),
+            ("lo1x", InvalidInterface::Number),
+            ("lo99999999999", InvalidInterface::Number),
+            ("Virtual-Template0", InvalidInterface::Number),
+            ("Virtual-Template4096", InvalidInterface::Number),
+            ("gi1/2/3/4", InvalidInterface::Number),
+        ] {
+            assert_eq!(InterfaceName::parse(text), Err(why), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_device_name_is_one_that_the_kernel_takes() {
+        assert!(DeviceName::new("enp0s31f6.100").is_ok());
+        assert_eq!(DeviceName::new("a/b"), Err(InvalidName::Character));
+        assert_eq!(DeviceName::new(".."), Err(InvalidName::Character));
+        assert_eq!(
+            DeviceName::new(&"e".repeat(16)),
+            Err(InvalidName::Long { limit: 15 })
+        );
+    }
+}

@@ -1,0 +1,144 @@
+//! The configuration as typed values, one file per family of commands.
+//!
+//! A [`Candidate`] holds what the lines say: names are still names, smart defaults are not in it,
+//! and every object and reference remembers its line. [`crate::resolve`] makes a
+//! [`crate::Snapshot`] of it.
+
+pub mod aaa;
+pub mod acl;
+pub mod ikev2;
+pub mod interface;
+pub mod ipsec;
+mod keyword;
+pub mod name;
+pub mod nat;
+pub mod net;
+pub mod pki;
+pub mod pool;
+pub mod ssl;
+mod table;
+
+use alloc::{collections::BTreeMap, vec::Vec};
+
+pub(crate) use keyword::keywords;
+pub use keyword::{Keyword, Standing};
+pub use table::{Entry, Located, Table};
+
+use crate::password::Secret;
+use interface::{DeviceName, Interface, InterfaceName};
+use name::{FileName, Name};
+
+/// A configuration as its lines say it, in the order in which objects were first named.
+///
+/// Two candidates are equal when they say the same; the places of the lines do not count.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Candidate {
+    /// `hostname NAME`; absent means `Router`.
+    pub hostname: Option<Name>,
+    /// The `aaa` lines.
+    pub aaa: aaa::Aaa,
+    /// `username NAME …`.
+    pub users: Table<aaa::User>,
+    /// `crypto pki trustpoint NAME`, and what `crypto pki import` and `authenticate` leave.
+    pub trustpoints: Table<pki::Trustpoint>,
+    /// `ip local pool NAME …`.
+    pub pools: Table<pool::Pool>,
+    /// The `crypto ikev2` lines without a name.
+    pub ikev2: ikev2::Globals,
+    /// `crypto ikev2 authorization policy NAME`.
+    pub authorization_policies: Table<ikev2::AuthorizationPolicy>,
+    /// `crypto ikev2 proposal NAME`.
+    pub proposals: Table<ikev2::Proposal>,
+    /// `crypto ikev2 policy NAME`.
+    pub policies: Table<ikev2::Policy>,
+    /// `crypto ikev2 profile NAME`.
+    pub profiles: Table<ikev2::Profile>,
+    /// `crypto vpn anyconnect profile NAME FILE`: the client's XML profile.
+    pub anyconnect_profiles: Table<FileName>,
+    /// The `crypto ipsec` lines without a name.
+    pub ipsec: ipsec::Globals,
+    /// `crypto ipsec transform-set NAME …`.
+    pub transform_sets: Table<ipsec::TransformSet>,
+    /// `crypto ipsec profile NAME`.
+    pub ipsec_profiles: Table<ipsec::IpsecProfile>,
+    /// Smart defaults taken away by `no …  default`.
+    pub hidden_defaults: HiddenDefaults,
+    /// `crypto ssl policy NAME`.
+    pub ssl_policies: Table<ssl::SslPolicy>,
+    /// `crypto ssl profile NAME`.
+    pub ssl_profiles: Table<ssl::SslProfile>,
+    /// `interface NAME`.
+    pub interfaces: BTreeMap<InterfaceName, Located<Interface>>,
+    /// `ip access-list …`.
+    pub access_lists: Table<acl::AccessList>,
+    /// `ip nat inside source …`.
+    pub nat_rules: Vec<Located<nat::NatRule>>,
+    /// What lines ask to be done once; never part of a running configuration.
+    pub actions: Vec<Located<Action>>,
+}
+
+impl Candidate {
+    /// Ties a router interface to a Linux device, as the line `device NAME` and the option
+    /// `--device INTERFACE=NAME` do. An interface that no line made is made.
+    pub fn tie_device(&mut self, interface: InterfaceName, device: DeviceName) {
+        let at = crate::Span::built_in("--device");
+        let new = || Located::new(Interface::default(), at.clone());
+        let entry = self.interfaces.entry(interface).or_insert_with(new);
+        entry.value.device = Some(Located::new(device, at.clone()));
+    }
+}
+
+/// Which smart defaults (`cisco` objects named `default`) were removed.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct HiddenDefaults {
+    /// `no crypto ikev2 proposal default`.
+    pub proposal: bool,
+    /// `no crypto ikev2 policy default`.
+    pub policy: bool,
+    /// `no crypto ikev2 authorization policy default`.
+    pub authorization_policy: bool,
+    /// `no crypto ipsec transform-set default`.
+    pub transform_set: bool,
+    /// `no crypto ipsec profile default`.
+    pub ipsec_profile: bool,
+}
+
+/// The name that smart defaults bear.
+pub const DEFAULT: &str = "default";
+
+/// A line that is carried out once, by the daemon, and leaves only its trustpoint behind.
+#[derive(Clone, Eq, PartialEq)]
+pub enum Action {
+    /// `crypto pki import TRUSTPOINT pkcs12 FILE password PASSWORD`.
+    ImportPkcs12 {
+        /// The trustpoint that the identity goes into.
+        trustpoint: Name,
+        /// The PKCS#12 file.
+        file: FileName,
+        /// What the file is encrypted under.
+        password: Secret,
+    },
+    /// `crypto pki authenticate TRUSTPOINT pem FILE`: a certificate authority to believe. The
+    /// `pem FILE` part is our own; IOS-XE asks for the certificate at the terminal.
+    Authenticate {
+        /// The trustpoint that the certificate goes into.
+        trustpoint: Name,
+        /// One or more certificates in PEM.
+        file: FileName,
+    },
+}
+
+impl core::fmt::Debug for Action {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        let (name, trustpoint, file) = match self {
+            Self::ImportPkcs12 {
+                trustpoint, file, ..
+            } => ("ImportPkcs12", trustpoint, file),
+            Self::Authenticate { trustpoint, file } => ("Authenticate", trustpoint, file),
+        };
+        f.debug_struct(name)
+            .field("trustpoint", trustpoint)
+            .field("file", file)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,702 @@
+//! [`Candidate`] to text: the spelling and the order of a router's running configuration.
+//!
+//! What is written reads back as the same candidate. Two choices are our own: an imported
+//! trustpoint is written with ` enrollment pkcs12` and ` revocation-check none` (a router would
+//! write `crl`, and this headend does not promise what it does not do), and entries of an access
+//! list carry their sequence numbers only where they are not 10, 20, 30 and so on.
+
+use alloc::string::String;
+use core::fmt::{self, Write};
+
+use crate::model::{
+    Candidate, DEFAULT,
+    acl::{AccessEntry, AccessList, AccessListKind, AddressMatch},
+    ikev2::{
+        AuthorizationPolicy, Dpd, IdentityMatch, LocalIdentity, Policy, Profile, Proposal,
+        RemoteAuthentication, RouteSetInterface,
+    },
+    interface::{Addressing, Interface, InterfaceName},
+    ipsec::{
+        AesKey, EspTransform, IpsecProfile, Replay, SecurityAssociation, TransformSet, VolumeLimit,
+    },
+    name::Name,
+    pki::{Enrollment, Trustpoint},
+    ssl::{SslPolicy, SslProfile},
+};
+
+/// Writes a candidate as a running configuration: from the first line of it to `end`, without the
+/// heading that `show running-config` puts above. Passwords stand in it as a router prints them
+/// without `service password-encryption`; actions do not stand in it.
+pub fn render(candidate: &Candidate) -> String {
+    let mut out = Writer(String::new());
+    // A String takes everything.
+    let _ = out.configuration(candidate);
+    out.0
+}
+
+struct Writer(String);
+
+/// Writes one line.
+macro_rules! line {
+    ($out:expr, $($text:tt)*) => { writeln!($out.0, $($text)*) };
+}
+
+/// Writes a line for each value there is, of an option or a list.
+macro_rules! each {
+    ($out:expr, $values:expr, $text:literal) => {
+        for value in IntoIterator::into_iter($values) {
+            writeln!($out.0, $text, value)?;
+        }
+    };
+}
+
+impl Writer {
+    /// The line between blocks; never two in a row.
+    fn separate(&mut self) -> fmt::Result {
+        if self.0.ends_with("!\n") {
+            Ok(())
+        } else {
+            self.0.write_str("!\n")
+        }
+    }
+
+    fn configuration(&mut self, candidate: &Candidate) -> fmt::Result {
+        self.separate()?;
+        each!(self, &candidate.hostname, "hostname {}");
+        self.separate()?;
+        self.aaa(candidate)?;
+        for entry in candidate.trustpoints.iter() {
+            line!(self, "crypto pki trustpoint {}", entry.name)?;
+            self.trustpoint(&entry.name, &entry.value)?;
+            self.separate()?;
+        }
+        self.users(candidate)?;
+        self.separate()?;
+        self.ikev2(candidate)?;
+        for entry in candidate.anyconnect_profiles.iter() {
+            line!(
+                self,
+                "crypto vpn anyconnect profile {} {}",
+                entry.name,
+                entry.value
+            )?;
+        }
+        self.separate()?;
+        self.ipsec(candidate)?;
+        for entry in candidate.ssl_policies.iter() {
+            line!(self, "crypto ssl policy {}", entry.name)?;
+            self.ssl_policy(&entry.value)?;
+            self.separate()?;
+        }
+        for entry in candidate.ssl_profiles.iter() {
+            line!(self, "crypto ssl profile {}", entry.name)?;
+            self.ssl_profile(&entry.value)?;
+            self.separate()?;
+        }
+        for (name, entry) in &candidate.interfaces {
+            self.interface(name, &entry.value)?;
+            self.separate()?;
+        }
+        for entry in candidate.pools.iter() {
+            for range in &entry.value.ranges {
+                let (first, last) = (range.value.first(), range.value.last());
+                write!(self.0, "ip local pool {} {first}", entry.name)?;
+                if first != last {
+                    write!(self.0, " {last}")?;
+                }
+                line!(self, "")?;
+            }
+        }
+        self.separate()?;
+        line!(self, "no ip http server")?;
+        line!(self, "no ip http secure-server")?;
+        for rule in &candidate.nat_rules {
+            let (list, interface) = (&rule.value.access_list.value, &rule.value.interface.value);
+            line!(
+                self,
+                "ip nat inside source list {list} interface {interface} overload"
+            )?;
+        }
+        self.separate()?;
+        for kind in AccessListKind::ALL {
+            for entry in candidate
+                .access_lists
+                .iter()
+                .filter(|entry| entry.value.kind == *kind)
+            {
+                line!(self, "ip access-list {kind} {}", entry.name)?;
+                self.access_list(&entry.value)?;
+                self.separate()?;
+            }
+        }
+        line!(self, "end")
+    }
+
+    fn aaa(&mut self, candidate: &Candidate) -> fmt::Result {
+        let aaa = &candidate.aaa;
+        if aaa.new_model {
+            line!(self, "aaa new-model")?;
+        }
+        self.separate()?;
+        for list in aaa.authentication_login.iter() {
+            line!(
+                self,
+                "aaa authentication login {} {}",
+                list.name,
+                list.value
+            )?;
+        }
+        for list in aaa.authorization_network.iter() {
+            line!(
+                self,
+                "aaa authorization network {} {}",
+                list.name,
+                list.value
+            )?;
+        }
+        self.separate()
+    }
+
+    fn users(&mut self, candidate: &Candidate) -> fmt::Result {
+        for entry in candidate.users.iter() {
+            let user = &entry.value;
+            write!(self.0, "username {}", entry.name)?;
+            if user.privilege != 1 || user.password.is_none() {
+                write!(self.0, " privilege {}", user.privilege)?;
+            }
+            if let Some(password) = &user.password {
+                let (encoding, text) = password.written();
+                write!(self.0, " password {encoding} {}", &*text)?;
+            }
+            line!(self, "")?;
+        }
+        Ok(())
+    }
+
+    fn trustpoint(&mut self, name: &Name, trustpoint: &Trustpoint) -> fmt::Result {
+        match trustpoint.enrollment {
+            None => {}
+            Some(Enrollment::Pkcs12) => line!(self, " enrollment pkcs12")?,
+            Some(Enrollment::Terminal) => line!(self, " enrollment terminal")?,
+            Some(Enrollment::TerminalPem) => line!(self, " enrollment terminal pem")?,
+        }
+        each!(self, trustpoint.revocation_check, " revocation-check {}");
+        if trustpoint.rsakeypair {
+            line!(self, " rsakeypair {name}")?;
+        }
+        Ok(())
+    }
+
+    fn ikev2(&mut self, candidate: &Candidate) -> fmt::Result {
+        let hidden = &candidate.hidden_defaults;
+        for (gone, line) in [
+            (
+                hidden.authorization_policy,
+                "no crypto ikev2 authorization policy default",
+            ),
+            (hidden.proposal, "no crypto ikev2 proposal default"),
+            (hidden.policy, "no crypto ikev2 policy default"),
+        ] {
+            if gone {
+                line!(self, "{line}")?;
+            }
+        }
+        self.separate()?;
+        for entry in candidate.authorization_policies.iter() {
+            line!(self, "crypto ikev2 authorization policy {}", entry.name)?;
+            let smart = AuthorizationPolicy::smart_default;
+            self.authorization_policy(&entry.value, (entry.name == *DEFAULT).then(smart))?;
+            self.separate()?;
+        }
+        for entry in candidate.proposals.iter() {
+            line!(self, "crypto ikev2 proposal {}", entry.name)?;
+            self.proposal(&entry.value, entry.name == *DEFAULT)?;
+            self.separate()?;
+        }
+        for entry in candidate.policies.iter() {
+            line!(self, "crypto ikev2 policy {}", entry.name)?;
+            self.policy(&entry.value, entry.name == *DEFAULT)?;
+            self.separate()?;
+        }
+        for entry in candidate.profiles.iter() {
+            line!(self, "crypto ikev2 profile {}", entry.name)?;
+            self.profile(&entry.value)?;
+            self.separate()?;
+        }
+        let globals = &candidate.ikev2;
+        if !globals.http_url_cert {
+            line!(self, "no crypto ikev2 http-url cert")?;
+        }
+        each!(self, globals.nat_keepalive, "crypto ikev2 nat keepalive {}");
+        if let Some(dpd) = globals.dpd {
+            line!(self, "crypto ikev2 dpd {}", Written(dpd))?;
+        }
+        if let Some(fragmentation) = globals.fragmentation {
+            write!(self.0, "crypto ikev2 fragmentation")?;
+            if let Some(mtu) = fragmentation.mtu {
+                write!(self.0, " mtu {mtu}")?;
+            }
+            line!(self, "")?;
+        }
+        each!(
+            self,
+            globals.cookie_challenge,
+            "crypto ikev2 cookie-challenge {}"
+        );
+        each!(self, globals.window, "crypto ikev2 window {}");
+        self.separate()
+    }
+
+    /// `smart` is what the object held before its lines, for the one called `default`: what it
+    /// lost must be written as `no` lines.
+    fn authorization_policy(
+        &mut self,
+        policy: &AuthorizationPolicy,
+        smart: Option<AuthorizationPolicy>,
+    ) -> fmt::Result {
+        each!(
+            self,
+            policy.pool.as_ref().map(|pool| &pool.value),
+            " pool {}"
+        );
+        each!(self, policy.netmask, " netmask {}");
+        self.list(" dns", &policy.dns)?;
+        self.list(" wins", &policy.wins)?;
+        each!(self, &policy.def_domain, " def-domain {}");
+        each!(self, &policy.split_dns, " split-dns {}");
+        if let Some(banner) = &policy.banner {
+            self.banner(banner)?;
+        }
+        if policy.include_local_lan {
+            line!(self, " include-local-lan")?;
+        }
+        if policy.pfs {
+            line!(self, " pfs")?;
+        }
+        each!(self, &policy.backup_gateways, " backup-gateway {}");
+        each!(self, policy.session_lifetime, " session-lifetime {}");
+        let smart = smart.unwrap_or_default();
+        match &policy.route_set_interface {
+            Some(RouteSetInterface::Tunnel) => line!(self, " route set interface")?,
+            Some(RouteSetInterface::Named(name)) => {
+                line!(self, " route set interface {}", name.value)?;
+            }
+            None if smart.route_set_interface.is_some() => line!(self, " no route set interface")?,
+            None => {}
+        }
+        let list = policy
+            .route_set_access_list
+            .as_ref()
+            .map(|list| &list.value);
+        each!(self, list, " route set access-list {}");
+        for network in &policy.route_set_remote {
+            line!(
+                self,
+                " route set remote ipv4 {} {}",
+                network.address(),
+                network.mask()
+            )?;
+        }
+        match &policy.route_accept {
+            Some(accept) => {
+                write!(self.0, " route accept any")?;
+                if let Some(tag) = accept.tag {
+                    write!(self.0, " tag {tag}")?;
+                }
+                if let Some(distance) = accept.distance {
+                    write!(self.0, " distance {distance}")?;
+                }
+                line!(self, "")
+            }
+            None if smart.route_accept.is_some() => line!(self, " no route accept any"),
+            None => Ok(()),
+        }
+    }
+
+    /// Writes a banner between the delimiters of a router's print or, where the text holds that,
+    /// between two of a character that it does not hold.
+    fn banner(&mut self, banner: &str) -> fmt::Result {
+        if !banner.contains("^C") {
+            return line!(self, " banner ^C{banner}^C");
+        }
+        let mut others = ('!'..='~').chain('\u{a1}'..='\u{fff}');
+        // A `^` in front of a text that begins with a C would be the router's delimiter.
+        let delimiter = others
+            .find(|c| *c != '^' && !banner.contains(*c))
+            .unwrap_or('#');
+        line!(self, " banner {delimiter}{banner}{delimiter}")
+    }
+
+    fn proposal(&mut self, proposal: &Proposal, is_default: bool) -> fmt::Result {
+        self.words("encryption", &proposal.encryption, is_default)?;
+        self.words("integrity", &proposal.integrity, is_default)?;
+        self.words("prf", &proposal.prf, is_default)?;
+        self.words("group", &proposal.group, is_default)
+    }
+
+    fn policy(&mut self, policy: &Policy, is_default: bool) -> fmt::Result {
+        if policy.match_fvrf_any {
+            line!(self, " match fvrf any")?;
+        } else if is_default {
+            line!(self, " no match fvrf")?;
+        }
+        each!(self, &policy.match_address_local, " match address local {}");
+        let kept = policy
+            .proposals
+            .first()
+            .is_some_and(|first| first.value == *DEFAULT);
+        if is_default && !kept {
+            line!(self, " no proposal")?;
+        }
+        each!(
+            self,
+            policy.proposals.iter().map(|name| &name.value),
+            " proposal {}"
+        );
+        Ok(())
+    }
+
+    fn profile(&mut self, profile: &Profile) -> fmt::Result {
+        each!(self, &profile.description, " description {}");
+        if profile.match_fvrf_any {
+            line!(self, " match fvrf any")?;
+        }
+        each!(
+            self,
+            &profile.match_address_local,
+            " match address local {}"
+        );
+        each!(
+            self,
+            profile.match_identity_remote.iter().map(Written),
+            " match identity remote {}"
+        );
+        each!(
+            self,
+            profile.identity_local.iter().map(Written),
+            " identity local {}"
+        );
+        let local = profile
+            .authentication_local
+            .as_ref()
+            .map(|method| method.value);
+        each!(self, local, " authentication local {}");
+        for method in &profile.authentication_remote {
+            line!(self, " authentication remote {}", Written(method.value))?;
+        }
+        for reference in &profile.trustpoints {
+            write!(self.0, " pki trustpoint {}", reference.trustpoint.value)?;
+            each_inline(&mut self.0, reference.purpose)?;
+        }
+        each!(self, profile.dpd.map(Written), " dpd {}");
+        each!(self, profile.lifetime, " lifetime {}");
+        each!(self, profile.nat_keepalive, " nat keepalive {}");
+        if profile.nat_force_encap {
+            line!(self, " nat force-encap")?;
+        }
+        let list = profile
+            .aaa_authentication_anyconnect_eap
+            .as_ref()
+            .map(|list| &list.value);
+        each!(self, list, " aaa authentication anyconnect-eap {}");
+        for (method, group) in &profile.aaa_authorization_group {
+            let (list, policy) = (&group.list.value, &group.policy.value);
+            line!(
+                self,
+                " aaa authorization group {method} list {list} {policy}"
+            )?;
+        }
+        if profile.aaa_authorization_user_cached {
+            line!(self, " aaa authorization user anyconnect-eap cached")?;
+        }
+        let template = profile.virtual_template.as_ref().map(|number| number.value);
+        each!(self, template, " virtual-template {}");
+        let name = profile.anyconnect_profile.as_ref().map(|name| &name.value);
+        each!(self, name, " anyconnect profile {}");
+        if profile.shutdown {
+            line!(self, " shutdown")?;
+        }
+        Ok(())
+    }
+
+    fn ipsec(&mut self, candidate: &Candidate) -> fmt::Result {
+        let hidden = &candidate.hidden_defaults;
+        if hidden.transform_set {
+            line!(self, "no crypto ipsec transform-set default")?;
+        }
+        if hidden.ipsec_profile {
+            line!(self, "no crypto ipsec profile default")?;
+        }
+        self.security_association(
+            "crypto ipsec security-association",
+            candidate.ipsec.security_association,
+        )?;
+        self.separate()?;
+        for entry in candidate.transform_sets.iter() {
+            let TransformSet { transform, mode } = entry.value;
+            line!(
+                self,
+                "crypto ipsec transform-set {} {}",
+                entry.name,
+                Written(transform)
+            )?;
+            line!(self, " mode {mode}")?;
+            self.separate()?;
+        }
+        for entry in candidate.ipsec_profiles.iter() {
+            line!(self, "crypto ipsec profile {}", entry.name)?;
+            self.ipsec_profile(&entry.value)?;
+            self.separate()?;
+        }
+        Ok(())
+    }
+
+    fn ipsec_profile(&mut self, profile: &IpsecProfile) -> fmt::Result {
+        each!(self, &profile.description, " description {}");
+        self.security_association(" set security-association", profile.security_association)?;
+        let sets = profile.transform_sets.iter().map(|name| &name.value);
+        if !profile.transform_sets.is_empty() {
+            write!(self.0, " set transform-set")?;
+            for set in sets {
+                write!(self.0, " {set}")?;
+            }
+            line!(self, "")?;
+        }
+        let name = profile.ikev2_profile.as_ref().map(|name| &name.value);
+        each!(self, name, " set ikev2-profile {}");
+        if profile.responder_only {
+            line!(self, " responder-only")?;
+        }
+        Ok(())
+    }
+
+    fn security_association(&mut self, front: &str, settings: SecurityAssociation) -> fmt::Result {
+        if let Some(seconds) = settings.lifetime_seconds {
+            line!(self, "{front} lifetime seconds {seconds}")?;
+        }
+        match settings.lifetime_kilobytes {
+            None => {}
+            Some(VolumeLimit::Kilobytes(limit)) => {
+                line!(self, "{front} lifetime kilobytes {limit}")?
+            }
+            Some(VolumeLimit::Unlimited) => line!(self, "{front} lifetime kilobytes disable")?,
+        }
+        match settings.replay {
+            None => Ok(()),
+            Some(Replay::Window(size)) => line!(self, "{front} replay window-size {size}"),
+            Some(Replay::Disabled) => line!(self, "{front} replay disable"),
+        }
+    }
+
+    fn ssl_policy(&mut self, policy: &SslPolicy) -> fmt::Result {
+        let trustpoint = policy.trustpoint.as_ref().map(|name| &name.value);
+        each!(self, trustpoint, " pki trustpoint {} sign");
+        if let Some((address, port)) = policy.local {
+            // Routers write the default port as well.
+            line!(self, " ip address local {address} port {port}")?;
+        }
+        if policy.enabled {
+            line!(self, " no shutdown")
+        } else {
+            Ok(())
+        }
+    }
+
+    fn ssl_profile(&mut self, profile: &SslProfile) -> fmt::Result {
+        each!(
+            self,
+            profile.policy.as_ref().map(|name| &name.value),
+            " match policy {}"
+        );
+        if profile.enabled {
+            line!(self, " no shutdown")
+        } else {
+            Ok(())
+        }
+    }
+
+    fn interface(&mut self, name: &InterfaceName, interface: &Interface) -> fmt::Result {
+        let kind = if interface.tunnel_type {
+            " type tunnel"
+        } else {
+            ""
+        };
+        line!(self, "interface {name}{kind}")?;
+        each!(self, &interface.description, " description {}");
+        each!(
+            self,
+            interface.device.as_ref().map(|device| &device.value),
+            " device {}"
+        );
+        match &interface.addressing {
+            Addressing::None => line!(self, " no ip address")?,
+            Addressing::Static(address) => {
+                line!(
+                    self,
+                    " ip address {} {}",
+                    address.address,
+                    address.network.mask()
+                )?;
+            }
+            Addressing::Unnumbered(other) => line!(self, " ip unnumbered {}", other.value)?,
+        }
+        each!(self, interface.ip_mtu, " ip mtu {}");
+        each!(self, interface.nat, " ip nat {}");
+        each!(self, interface.tcp_adjust_mss, " ip tcp adjust-mss {}");
+        if interface.shutdown {
+            line!(self, " shutdown")?;
+        }
+        each!(self, interface.tunnel_mode, " tunnel mode ipsec {}");
+        let profile = interface.tunnel_protection.as_ref().map(|name| &name.value);
+        each!(self, profile, " tunnel protection ipsec profile {}");
+        Ok(())
+    }
+
+    fn access_list(&mut self, list: &AccessList) -> fmt::Result {
+        let numbered = !list.is_evenly_numbered();
+        for (number, entry) in &list.entries {
+            if numbered {
+                write!(self.0, " {number}")?;
+            }
+            match &entry.value {
+                AccessEntry::Remark(text) => line!(self, " remark {text}")?,
+                AccessEntry::Rule {
+                    decision,
+                    source,
+                    destination,
+                } => match list.kind {
+                    AccessListKind::Standard => {
+                        let source = StandardAddress(*source);
+                        line!(self, " {decision} {source}")?;
+                    }
+                    AccessListKind::Extended => {
+                        let (source, destination) = (Written(*source), Written(*destination));
+                        line!(self, " {decision} ip {source} {destination}")?;
+                    }
+                },
+            }
+        }
+        Ok(())
+    }
+
+    fn list(&mut self, front: &str, values: &[impl fmt::Display]) -> fmt::Result {
+        if values.is_empty() {
+            return Ok(());
+        }
+        self.0.write_str(front)?;
+        for value in values {
+            write!(self.0, " {value}")?;
+        }
+        line!(self, "")
+    }
+
+    /// A line of keywords; for the object `default`, what it has lost as a `no` line.
+    fn words(
+        &mut self,
+        front: &str,
+        values: &[impl fmt::Display],
+        is_default: bool,
+    ) -> fmt::Result {
+        if values.is_empty() && is_default {
+            return line!(self, " no {front}");
+        }
+        if !values.is_empty() {
+            write!(self.0, " ")?;
+        }
+        self.list(front, values)
+    }
+}
+
+fn each_inline(out: &mut String, value: Option<impl fmt::Display>) -> fmt::Result {
+    match value {
+        Some(value) => writeln!(out, " {value}"),
+        None => writeln!(out),
+    }
+}
+
+/// A value as a line writes it.
+struct Written<T>(T);
+
+impl fmt::Display for Written<Dpd> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {} {}", self.0.interval, self.0.retry, self.0.mode)
+    }
+}
+
+impl fmt::Display for Written<&IdentityMatch> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            IdentityMatch::Any => f.write_str("any"),
+            IdentityMatch::Ipv4(net) => write!(f, "address {} {}", net.address(), net.mask()),
+            IdentityMatch::Ipv6(net) => write!(f, "address {net}"),
+            IdentityMatch::Fqdn(name) => write!(f, "fqdn {name}"),
+            IdentityMatch::FqdnDomain(name) => write!(f, "fqdn domain {name}"),
+            IdentityMatch::Email(name) => write!(f, "email {name}"),
+            IdentityMatch::EmailDomain(name) => write!(f, "email domain {name}"),
+            IdentityMatch::KeyId(name) => write!(f, "key-id {name}"),
+        }
+    }
+}
+
+impl fmt::Display for Written<&LocalIdentity> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            LocalIdentity::Address(address) => write!(f, "address {address}"),
+            LocalIdentity::DistinguishedName => f.write_str("dn"),
+            LocalIdentity::Email(name) => write!(f, "email {name}"),
+            LocalIdentity::Fqdn(name) => write!(f, "fqdn {name}"),
+            LocalIdentity::KeyId(name) => write!(f, "key-id {name}"),
+        }
+    }
+}
+
+impl fmt::Display for Written<RemoteAuthentication> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.0 {
+            RemoteAuthentication::RsaSig => "rsa-sig",
+            RemoteAuthentication::AnyConnectEap {
+                cert_request: false,
+            } => "anyconnect-eap aggregate",
+            RemoteAuthentication::AnyConnectEap { cert_request: true } => {
+                "anyconnect-eap aggregate cert-request"
+            }
+        })
+    }
+}
+
+impl fmt::Display for Written<EspTransform> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            // A router leaves the length out where it is the shortest.
+            EspTransform::Cbc(AesKey::Bits128, integrity) => write!(f, "esp-aes {integrity}"),
+            EspTransform::Cbc(key, integrity) => write!(f, "esp-aes {key} {integrity}"),
+            EspTransform::Gcm(key) if key.keyword() == "128" => f.write_str("esp-gcm"),
+            EspTransform::Gcm(key) => write!(f, "esp-gcm {key}"),
+        }
+    }
+}
+
+impl fmt::Display for Written<AddressMatch> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0 == AddressMatch::ANY {
+            f.write_str("any")
+        } else if self.0.wildcard().is_unspecified() {
+            write!(f, "host {}", self.0.address())
+        } else {
+            write!(f, "{} {}", self.0.address(), self.0.wildcard())
+        }
+    }
+}
+
+/// An address of a standard list, where a host stands without a word in front.
+struct StandardAddress(AddressMatch);
+
+impl fmt::Display for StandardAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.wildcard().is_unspecified() {
+            write!(f, "{}", self.0.address())
+        } else {
+            write!(f, "{}", Written(self.0))
+        }
+    }
+}

@@ -1,0 +1,375 @@
+//! The configuration as a daemon uses it: names bound, defaults filled in, nothing contradictory.
+//!
+//! Made by [`crate::resolve`] and never changed; parts that several others use are shared.
+
+use alloc::{collections::BTreeMap, string::String, sync::Arc, vec::Vec};
+use core::net::{IpAddr, Ipv4Addr};
+
+use crate::{
+    error::Diagnostic,
+    model::{
+        aaa::Method,
+        ikev2::{
+            AuthorizationFor, Dpd, Encryption, Group, IdentityMatch, Integrity,
+            LocalAuthentication, LocalIdentity, Prf, RouteAccept,
+        },
+        interface::{Addressing, DeviceName, InterfaceName},
+        ipsec::{EspTransform, Mode},
+        name::{FileName, Name},
+        nat::NatSide,
+        net::Ipv4Net,
+        pki::Enrollment,
+        pool::PoolRange,
+    },
+    password::Secret,
+};
+
+/// A whole configuration, ready for use.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Snapshot {
+    /// `hostname`, or [`DEFAULT_HOSTNAME`].
+    pub hostname: Name,
+    /// Settings of the IKEv2 endpoint as a whole.
+    pub ikev2: Ikev2Settings,
+    /// Local users that can log in.
+    pub users: BTreeMap<Name, Arc<LocalUser>>,
+    /// Every trustpoint.
+    pub trustpoints: BTreeMap<Name, Arc<Trustpoint>>,
+    /// Every address pool.
+    pub pools: BTreeMap<Name, Arc<Pool>>,
+    /// Every authorization policy, the smart default included.
+    pub authorization_policies: BTreeMap<Name, Arc<AuthorizationPolicy>>,
+    /// IKEv2 policies in the order of their lines, without the default one.
+    pub policies: Vec<Arc<Policy>>,
+    /// The policy `default`, unless it was removed.
+    pub default_policy: Option<Arc<Policy>>,
+    /// IKEv2 profiles in the order of their lines, without those that are shut down.
+    pub profiles: Vec<Arc<Profile>>,
+    /// Every IPsec profile, the smart default included.
+    pub ipsec_profiles: BTreeMap<Name, Arc<IpsecProfile>>,
+    /// Client XML profiles.
+    pub anyconnect_profiles: BTreeMap<Name, Arc<AnyConnectProfile>>,
+    /// Every interface.
+    pub interfaces: BTreeMap<InterfaceName, Arc<Interface>>,
+    /// Address translation, in the order of its lines.
+    pub nat: Vec<NatRule>,
+    /// SSL policies.
+    pub ssl_policies: BTreeMap<Name, Arc<SslPolicy>>,
+    /// SSL profiles.
+    pub ssl_profiles: BTreeMap<Name, Arc<SslProfile>>,
+    /// What someone should look at; nothing of it keeps the configuration from being used.
+    pub warnings: Vec<Diagnostic>,
+}
+
+/// The host name of a router that was given none.
+pub const DEFAULT_HOSTNAME: &str = "Router";
+
+/// Settings of the IKEv2 endpoint as a whole.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Ikev2Settings {
+    /// Whether certificates may be named by URL (RFC 7296 §3.6).
+    pub http_url_cert: bool,
+    /// Largest IP datagram of a fragment, in octets, if RFC 7383 fragments are to be used.
+    pub fragmentation_mtu: Option<u16>,
+    /// Half-open SAs above which a cookie is asked for; absent means the endpoint's own rule.
+    pub cookie_challenge: Option<u16>,
+    /// Requests that may be outstanding.
+    pub window: u8,
+}
+
+/// A user of the local database.
+#[derive(Clone, Eq, PartialEq)]
+pub struct LocalUser {
+    /// The name.
+    pub name: Name,
+    /// The password in clear.
+    pub password: Secret,
+}
+
+impl core::fmt::Debug for LocalUser {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("LocalUser")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A trustpoint.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Trustpoint {
+    /// The name, under which the state folder holds its certificates.
+    pub name: Name,
+    /// How they come; absent if no line says.
+    pub enrollment: Option<Enrollment>,
+}
+
+/// A pool of addresses.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Pool {
+    /// The name.
+    pub name: Name,
+    /// Its ranges, none of them overlapping another, of this pool or any.
+    pub ranges: Vec<PoolRange>,
+}
+
+/// What a client is told and given.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct AuthorizationPolicy {
+    /// The name.
+    pub name: Name,
+    /// Where its address comes from.
+    pub pool: Option<Arc<Pool>>,
+    /// Mask of the address.
+    pub netmask: Option<Ipv4Addr>,
+    /// DNS servers, at most two.
+    pub dns: Vec<Ipv4Addr>,
+    /// WINS servers, at most two.
+    pub wins: Vec<Ipv4Addr>,
+    /// Default domain.
+    pub def_domain: Option<Name>,
+    /// Domains that are asked through the tunnel.
+    pub split_dns: Vec<Name>,
+    /// Text shown at login.
+    pub banner: Option<String>,
+    /// Whether the client may reach its own network directly.
+    pub include_local_lan: bool,
+    /// Whether the client should propose perfect forward secrecy.
+    pub pfs: bool,
+    /// Gateways to try next, as addresses or host names.
+    pub backup_gateways: Vec<Name>,
+    /// Longest session, in seconds.
+    pub session_lifetime: Option<u32>,
+    /// Networks of `route set access-list`; absent without that line.
+    pub split_networks: Option<Vec<Ipv4Net>>,
+    /// Networks of `route set remote`.
+    pub remote_networks: Vec<Ipv4Net>,
+    /// Whose address is announced as a route.
+    pub route_set_interface: Option<AnnouncedInterface>,
+    /// Whether routes of the peer are taken, and how.
+    pub route_accept: Option<RouteAccept>,
+}
+
+impl AuthorizationPolicy {
+    /// The networks that go through the tunnel, each once; empty means all traffic does.
+    pub fn tunnelled_networks(&self) -> Vec<Ipv4Net> {
+        let mut networks: Vec<Ipv4Net> = Vec::new();
+        for network in self
+            .split_networks
+            .iter()
+            .flatten()
+            .chain(&self.remote_networks)
+        {
+            if !networks.contains(network) {
+                networks.push(*network);
+            }
+        }
+        networks
+    }
+}
+
+/// Whose address is announced as a route.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum AnnouncedInterface {
+    /// The tunnel interface's own.
+    Tunnel,
+    /// That of another interface.
+    Named(InterfaceName),
+}
+
+/// A complete IKEv2 proposal. No list but `integrity` is empty.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Proposal {
+    /// The name.
+    pub name: Name,
+    /// Ciphers; all of them combined-mode or none.
+    pub encryption: Vec<Encryption>,
+    /// Integrity algorithms; empty with combined-mode ciphers.
+    pub integrity: Vec<Integrity>,
+    /// Pseudo-random functions.
+    pub prf: Vec<Prf>,
+    /// Groups.
+    pub group: Vec<Group>,
+}
+
+/// An IKEv2 policy: which proposals are taken at a local address.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Policy {
+    /// The name.
+    pub name: Name,
+    /// Local addresses that it is for; empty means any.
+    pub match_address_local: Vec<IpAddr>,
+    /// Proposals in order of preference, at least one.
+    pub proposals: Vec<Arc<Proposal>>,
+}
+
+/// An IKEv2 profile that is in use.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Profile {
+    /// The name.
+    pub name: Name,
+    /// Local addresses that it is for; empty means any.
+    pub match_address_local: Vec<IpAddr>,
+    /// Identities that it is for, at least one.
+    pub match_identity_remote: Vec<IdentityMatch>,
+    /// The headend's identity; absent means the local address.
+    pub identity_local: Option<LocalIdentity>,
+    /// How the headend proves itself.
+    pub local: LocalAuthentication,
+    /// Whose key it does that with.
+    pub sign: Arc<Trustpoint>,
+    /// How clients may prove themselves; at least one way.
+    pub remote: RemoteMethods,
+    /// Whom clients' certificates are checked against.
+    pub verify: Vec<Arc<Trustpoint>>,
+    /// Lifetime of an IKE SA, in seconds.
+    pub lifetime: u32,
+    /// How dead peers are found.
+    pub dpd: Option<Dpd>,
+    /// Seconds between NAT keepalives.
+    pub nat_keepalive: Option<u16>,
+    /// Whether ESP goes in UDP without a NAT too.
+    pub nat_force_encap: bool,
+    /// What clients get, by how they came.
+    pub group_authorization: BTreeMap<AuthorizationFor, GroupAuthorization>,
+    /// Whether attributes that came with the authentication are used.
+    pub user_authorization_cached: bool,
+    /// What their interfaces are made from.
+    pub virtual_template: Arc<VirtualTemplate>,
+    /// The XML profile that AnyConnect clients are offered.
+    pub anyconnect_profile: Option<Arc<AnyConnectProfile>>,
+}
+
+/// How clients may prove themselves.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct RemoteMethods {
+    /// By AnyConnect-EAP.
+    pub anyconnect_eap: Option<AnyConnectEap>,
+    /// By certificate.
+    pub rsa_sig: bool,
+}
+
+/// Authentication by AnyConnect-EAP.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct AnyConnectEap {
+    /// Whether a certificate is asked for inside the EAP conversation too.
+    pub cert_request: bool,
+    /// Whom the password is checked against.
+    pub authentication: Method,
+}
+
+/// Where a client's group attributes come from.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct GroupAuthorization {
+    /// Who is asked.
+    pub method: Method,
+    /// What is given.
+    pub policy: Arc<AuthorizationPolicy>,
+}
+
+/// What clients' interfaces are made from: a Virtual-Template that is complete.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct VirtualTemplate {
+    /// The interface.
+    pub interface: Arc<Interface>,
+    /// Whose address it uses.
+    pub unnumbered: InterfaceName,
+    /// That address; absent where only Linux knows it.
+    pub address: Option<Ipv4Addr>,
+    /// How its traffic is protected.
+    pub ipsec: Arc<IpsecProfile>,
+}
+
+/// An interface.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Interface {
+    /// The name.
+    pub name: InterfaceName,
+    /// What a line says of it.
+    pub description: Option<String>,
+    /// Whether it is out of use.
+    pub shutdown: bool,
+    /// The Linux device that it stands for.
+    pub device: Option<DeviceName>,
+    /// Where its address comes from.
+    pub addressing: Addressing,
+    /// Largest inner packet, in octets.
+    pub ip_mtu: Option<u16>,
+    /// Largest TCP segment, in octets.
+    pub tcp_adjust_mss: Option<u16>,
+    /// Its side in address translation.
+    pub nat: Option<NatSide>,
+}
+
+/// An IPsec profile.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct IpsecProfile {
+    /// The name.
+    pub name: Name,
+    /// Transform sets in order of preference, at least one.
+    pub transform_sets: Vec<Arc<TransformSet>>,
+    /// The IKEv2 profile that it names.
+    pub ikev2_profile: Option<Name>,
+    /// Lifetime of an SA, in seconds.
+    pub lifetime_seconds: u32,
+    /// Volume of an SA, in kilobytes; absent means any.
+    pub lifetime_kilobytes: Option<u32>,
+    /// Replay window, in packets; absent means no check.
+    pub replay_window: Option<u16>,
+}
+
+/// A transform set.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct TransformSet {
+    /// The name.
+    pub name: Name,
+    /// Its algorithms.
+    pub transform: EspTransform,
+    /// Its mode.
+    pub mode: Mode,
+}
+
+/// A client XML profile.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct AnyConnectProfile {
+    /// The name.
+    pub name: Name,
+    /// The file.
+    pub file: FileName,
+}
+
+/// `ip nat inside source list … overload`, bound.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct NatRule {
+    /// The access list.
+    pub access_list: Name,
+    /// What is translated.
+    pub networks: Vec<Ipv4Net>,
+    /// The interface whose address is taken.
+    pub interface: Arc<Interface>,
+    /// The interfaces with `ip nat inside`.
+    pub inside: Vec<InterfaceName>,
+}
+
+/// `crypto ssl policy`, bound.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct SslPolicy {
+    /// The name.
+    pub name: Name,
+    /// Whose certificate is shown.
+    pub trustpoint: Option<Arc<Trustpoint>>,
+    /// Address and port.
+    pub local: Option<(Ipv4Addr, u16)>,
+    /// Whether it is in use; then trustpoint and address are there.
+    pub enabled: bool,
+}
+
+/// `crypto ssl profile`, bound.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct SslProfile {
+    /// The name.
+    pub name: Name,
+    /// The policy that it goes with.
+    pub policy: Option<Arc<SslPolicy>>,
+    /// Whether it is in use.
+    pub enabled: bool,
+}

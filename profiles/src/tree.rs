@@ -1,0 +1,728 @@
+//! The command tree: what can be typed where, as data.
+//!
+//! One table serves everything that has to know the commands: [`crate::parse`] walks it, and a
+//! shell lists its help, completes its words and writes its `no` forms from it. A [`Node`] is one
+//! word of a command; the nodes that may follow hang below it; a node at which a line may end
+//! carries what it does. The tables themselves stand in `command/`, one file per family.
+//!
+//! Words match as on a router: in any case, and abbreviated while only one word fits; an exact
+//! word beats an abbreviation. Two exceptions keep values safe: where a free word may stand as
+//! well, and where the word starts with no letter, keywords must be written in full.
+
+use alloc::{borrow::ToOwned, format, string::String, vec::Vec};
+use core::net::{IpAddr, Ipv4Addr};
+
+use crate::{
+    command::{self, Action},
+    lexer::Word,
+    model::{
+        Keyword, Standing,
+        interface::{InterfaceName, InvalidInterface},
+        name::{FileName, InvalidName, Name},
+        net::{Ipv6Net, prefix_length},
+    },
+};
+
+/// One word of a command, and what may follow it.
+#[derive(Debug)]
+pub struct Node {
+    /// What is typed here.
+    pub token: Token,
+    /// One line of help.
+    pub help: &'static str,
+    /// What may follow.
+    pub then: &'static [Self],
+    /// Whether this word may be given several times in a row.
+    pub many: bool,
+    /// The modes that a line ending here may lead into; which one, its values decide.
+    pub opens: &'static [ModeKind],
+    /// What the missing capability is, for a line of IOS-XE that is refused by name.
+    pub refused: Option<&'static str>,
+    /// What a line ending here does.
+    pub(crate) set: Option<Action>,
+    /// What `no` and `default` in front of it do; the words below it are then not needed.
+    pub(crate) unset: Option<Action>,
+}
+
+/// What can be typed at one place.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Token {
+    /// A word of the language.
+    Word(&'static str),
+    /// One of several words with one meaning each.
+    Choice(&'static [Keyword]),
+    /// A free word of at most `limit` characters, shown as `label`.
+    Name {
+        /// How help shows it.
+        label: &'static str,
+        /// Most characters.
+        limit: usize,
+    },
+    /// A file on `bootflash:`.
+    File,
+    /// A decimal number in a range, both ends included.
+    Number {
+        /// Smallest.
+        min: u32,
+        /// Largest.
+        max: u32,
+    },
+    /// An IPv4 address.
+    Ipv4,
+    /// A netmask: ones, then zeros.
+    Netmask,
+    /// A wildcard mask: any bits.
+    Wildcard,
+    /// An IPv6 address.
+    Ipv6,
+    /// An IPv6 network.
+    Ipv6Net,
+    /// The name of an interface, in one word or two.
+    Interface,
+    /// The rest of the line.
+    Line,
+    /// A text between two delimiters, over several lines if need be.
+    Delimited,
+}
+
+impl Token {
+    /// Whether a word that is no such value was probably meant to be one.
+    fn resembles(self, typed: &str) -> bool {
+        match self {
+            Self::Word(_) | Self::Choice(_) => false,
+            Self::Number { .. } | Self::Ipv4 | Self::Netmask | Self::Wildcard => {
+                typed.starts_with(|c: char| c.is_ascii_digit() || c == '-' || c == '+')
+                    && !typed.contains(':')
+            }
+            Self::Ipv6 | Self::Ipv6Net => typed.contains(':'),
+            Self::Interface => typed.contains(|c: char| c.is_ascii_digit()),
+            Self::Name { .. } | Self::File | Self::Line | Self::Delimited => true,
+        }
+    }
+}
+
+impl Node {
+    const fn new(token: Token, help: &'static str) -> Self {
+        Self {
+            token,
+            help,
+            then: &[],
+            many: false,
+            opens: &[],
+            refused: None,
+            set: None,
+            unset: None,
+        }
+    }
+
+    pub(crate) const fn word(word: &'static str, help: &'static str) -> Self {
+        Self::new(Token::Word(word), help)
+    }
+
+    pub(crate) const fn choice(words: &'static [Keyword]) -> Self {
+        Self::new(Token::Choice(words), "")
+    }
+
+    /// A name of an object, at most 64 characters long.
+    pub(crate) const fn name(help: &'static str) -> Self {
+        Self::new(
+            Token::Name {
+                label: "WORD",
+                limit: 64,
+            },
+            help,
+        )
+    }
+
+    /// A free word of at most 255 characters.
+    pub(crate) const fn text(help: &'static str) -> Self {
+        Self::new(
+            Token::Name {
+                label: "WORD",
+                limit: Name::LIMIT,
+            },
+            help,
+        )
+    }
+
+    pub(crate) const fn number(min: u32, max: u32, help: &'static str) -> Self {
+        Self::new(Token::Number { min, max }, help)
+    }
+
+    pub(crate) const fn value(token: Token, help: &'static str) -> Self {
+        Self::new(token, help)
+    }
+
+    /// A line of IOS-XE that is refused by name.
+    pub(crate) const fn refused(word: &'static str, why: &'static str) -> Self {
+        Self {
+            refused: Some(why),
+            ..Self::word(word, why)
+        }
+    }
+
+    /// The same for a line with lines of its own below it, which are passed over.
+    pub(crate) const fn refused_block(word: &'static str, why: &'static str) -> Self {
+        Self {
+            opens: &[ModeKind::Refused],
+            ..Self::refused(word, why)
+        }
+    }
+
+    pub(crate) const fn then(self, then: &'static [Self]) -> Self {
+        Self { then, ..self }
+    }
+
+    pub(crate) const fn many(self) -> Self {
+        Self { many: true, ..self }
+    }
+
+    pub(crate) const fn opens(self, modes: &'static [ModeKind]) -> Self {
+        Self {
+            opens: modes,
+            ..self
+        }
+    }
+
+    pub(crate) const fn set(self, action: Action) -> Self {
+        Self {
+            set: Some(action),
+            ..self
+        }
+    }
+
+    pub(crate) const fn unset(self, action: Action) -> Self {
+        Self {
+            unset: Some(action),
+            ..self
+        }
+    }
+
+    /// What stands for this node in a list of expected words; refused words are left out.
+    pub fn expected(&self) -> Vec<String> {
+        if self.refused.is_some() {
+            return Vec::new();
+        }
+        match self.token {
+            Token::Word(word) => [word.to_owned()].into(),
+            Token::Choice(words) => {
+                let served = words
+                    .iter()
+                    .filter(|word| word.standing == Standing::Served);
+                served.map(|word| word.word.to_owned()).collect()
+            }
+            Token::Name { label, .. } => [label.to_owned()].into(),
+            Token::File => ["bootflash:FILE".to_owned()].into(),
+            Token::Number { min, max } => [format!("<{min}-{max}>")].into(),
+            Token::Ipv4 => ["A.B.C.D".to_owned()].into(),
+            Token::Netmask => ["A.B.C.D (netmask)".to_owned()].into(),
+            Token::Wildcard => ["A.B.C.D (wildcard mask)".to_owned()].into(),
+            Token::Ipv6 => ["X:X:X:X::X".to_owned()].into(),
+            Token::Ipv6Net => ["X:X:X:X::X/<0-128>".to_owned()].into(),
+            Token::Interface => [
+                "Loopback<0-2147483647>",
+                "GigabitEthernet<0-2147483647>",
+                "Virtual-Template<1-4095>",
+            ]
+            .map(ToOwned::to_owned)
+            .into(),
+            Token::Line => ["LINE".to_owned()].into(),
+            Token::Delimited => {
+                ["c banner-text c, where 'c' is a delimiting character".to_owned()].into()
+            }
+        }
+    }
+
+    /// The keywords of this node with what becomes of them.
+    fn keywords(&self) -> impl Iterator<Item = (&'static str, Standing)> {
+        let own = match self.token {
+            Token::Word(word) => Some((
+                word,
+                self.refused.map_or(Standing::Served, Standing::Refused),
+            )),
+            _ => None,
+        };
+        let choice: &[Keyword] = match self.token {
+            Token::Choice(words) => words,
+            _ => &[],
+        };
+        own.into_iter()
+            .chain(choice.iter().map(|word| (word.word, word.standing)))
+    }
+
+    /// Whether any word at all is taken here.
+    const fn is_free(&self) -> bool {
+        matches!(
+            self.token,
+            Token::Name { .. } | Token::Line | Token::Delimited
+        )
+    }
+}
+
+/// The modes of configuration, each with a table of its own.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub enum ModeKind {
+    /// Outside every object.
+    Global,
+    /// Below a line that was refused: its lines are passed over.
+    Refused,
+    /// `crypto ikev2 authorization policy`.
+    AuthorizationPolicy,
+    /// `crypto ikev2 proposal`.
+    Ikev2Proposal,
+    /// `crypto ikev2 policy`.
+    Ikev2Policy,
+    /// `crypto ikev2 profile`.
+    Ikev2Profile,
+    /// `crypto ipsec transform-set`.
+    TransformSet,
+    /// `crypto ipsec profile`.
+    IpsecProfile,
+    /// `crypto pki trustpoint`.
+    Trustpoint,
+    /// `crypto ssl policy`.
+    SslPolicy,
+    /// `crypto ssl profile`.
+    SslProfile,
+    /// `ip access-list standard`.
+    StandardAccessList,
+    /// `ip access-list extended`.
+    ExtendedAccessList,
+    /// `interface LoopbackN`.
+    Loopback,
+    /// `interface GigabitEthernetN`.
+    GigabitEthernet,
+    /// `interface Virtual-TemplateN`.
+    VirtualTemplate,
+}
+
+impl ModeKind {
+    /// Every mode that has lines.
+    pub const ALL: &'static [Self] = &[
+        Self::Global,
+        Self::AuthorizationPolicy,
+        Self::Ikev2Proposal,
+        Self::Ikev2Policy,
+        Self::Ikev2Profile,
+        Self::TransformSet,
+        Self::IpsecProfile,
+        Self::Trustpoint,
+        Self::SslPolicy,
+        Self::SslProfile,
+        Self::StandardAccessList,
+        Self::ExtendedAccessList,
+        Self::Loopback,
+        Self::GigabitEthernet,
+        Self::VirtualTemplate,
+    ];
+
+    /// What the router shows in brackets after its name.
+    pub const fn prompt(self) -> &'static str {
+        match self {
+            Self::Global | Self::Refused => "config",
+            Self::AuthorizationPolicy => "config-ikev2-author-policy",
+            Self::Ikev2Proposal => "config-ikev2-proposal",
+            Self::Ikev2Policy => "config-ikev2-policy",
+            Self::Ikev2Profile => "config-ikev2-profile",
+            Self::TransformSet => "cfg-crypto-trans",
+            Self::IpsecProfile => "ipsec-profile",
+            Self::Trustpoint => "ca-trustpoint",
+            Self::SslPolicy => "config-crypto-ssl-policy",
+            Self::SslProfile => "config-crypto-ssl-profile",
+            Self::StandardAccessList => "config-std-nacl",
+            Self::ExtendedAccessList => "config-ext-nacl",
+            Self::Loopback | Self::GigabitEthernet | Self::VirtualTemplate => "config-if",
+        }
+    }
+
+    /// The commands of the mode.
+    pub fn commands(self) -> impl Iterator<Item = &'static Node> + Clone {
+        command::tables(self).iter().flat_map(|table| table.iter())
+    }
+}
+
+/// A value read from a line.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) enum Value {
+    /// A [`Token::Word`].
+    Word(&'static str),
+    /// One of a [`Token::Choice`].
+    Keyword(&'static str),
+    Name(Name),
+    File(FileName),
+    Number(u32),
+    Ipv4(Ipv4Addr),
+    Netmask(Ipv4Addr),
+    Wildcard(Ipv4Addr),
+    Address(IpAddr),
+    Ipv6Net(Ipv6Net),
+    Interface(InterfaceName),
+    /// The octet at which the rest of the line begins, which the caller cuts out: the rest may be
+    /// a secret, and is not copied here.
+    Rest,
+}
+
+/// A node that took a word, or several.
+#[derive(Clone, Debug)]
+pub(crate) struct Matched {
+    pub(crate) node: &'static Node,
+    pub(crate) value: Value,
+    /// How many words it took.
+    pub(crate) taken: usize,
+}
+
+/// Why no node takes the next word.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) enum Refusal {
+    /// No such word. A nearly equal one may be meant.
+    Unknown { meant: Option<&'static str> },
+    /// An abbreviation of several words.
+    Ambiguous { words: Vec<&'static str> },
+    /// A value that is not of the form, or out of range.
+    Value { why: String },
+    /// Known and not served.
+    Unsupported { why: &'static str, block: bool },
+}
+
+/// Finds the node that takes the next word.
+pub(crate) fn choose(
+    nodes: impl Iterator<Item = &'static Node> + Clone,
+    words: &[Word<'_>],
+) -> Result<Matched, Refusal> {
+    let Some(typed) = words.first().map(|word| word.text) else {
+        return Err(Refusal::Unknown { meant: None });
+    };
+    if let Some(found) = keyword(nodes.clone(), typed)? {
+        return Ok(found);
+    }
+    let alone = nodes.clone().count() == 1;
+    let mut faults = Vec::new();
+    for node in nodes.clone() {
+        match read(node.token, words) {
+            Some(Ok((value, taken))) => return Ok(Matched { node, value, taken }),
+            // Where one kind of value is meant, its own reason says more than "unknown word".
+            Some(Err(fault)) if alone || node.token.resembles(typed) => faults.push(fault),
+            Some(Err(_)) | None => {}
+        }
+    }
+    let mut faults = faults.into_iter();
+    match (faults.next(), faults.next()) {
+        (Some(fault), None) => Err(fault),
+        _ => Err(Refusal::Unknown {
+            meant: nearest(nodes, typed),
+        }),
+    }
+}
+
+fn keyword(
+    nodes: impl Iterator<Item = &'static Node> + Clone,
+    typed: &str,
+) -> Result<Option<Matched>, Refusal> {
+    let all = || {
+        nodes
+            .clone()
+            .flat_map(|node| node.keywords().map(move |(w, s)| (node, w, s)))
+    };
+    let exact = all().find(|(_, word, _)| word.eq_ignore_ascii_case(typed));
+    let abbreviable =
+        typed.starts_with(|c: char| c.is_ascii_alphabetic()) && !nodes.clone().any(Node::is_free);
+    let found = match exact {
+        Some(found) => Some(found),
+        None if abbreviable => {
+            let fits = |word: &str| {
+                word.get(..typed.len())
+                    .is_some_and(|start| start.eq_ignore_ascii_case(typed))
+            };
+            let fitting: Vec<_> = all().filter(|(_, word, _)| fits(word)).collect();
+            if fitting.len() > 1 {
+                let words = fitting.iter().map(|(_, word, _)| *word).collect();
+                return Err(Refusal::Ambiguous { words });
+            }
+            fitting.into_iter().next()
+        }
+        None => None,
+    };
+    let Some((node, word, standing)) = found else {
+        return Ok(None);
+    };
+    if let Standing::Refused(why) = standing {
+        return Err(Refusal::Unsupported {
+            why,
+            block: !node.opens.is_empty(),
+        });
+    }
+    let value = match node.token {
+        Token::Choice(_) => Value::Keyword(word),
+        _ => Value::Word(word),
+    };
+    Ok(Some(Matched {
+        node,
+        value,
+        taken: 1,
+    }))
+}
+
+/// Reads a value; `None` where the token is no value.
+fn read(token: Token, words: &[Word<'_>]) -> Option<Result<(Value, usize), Refusal>> {
+    let typed = words.first()?.text;
+    let one = |value: Option<Value>, why: &str| {
+        value.map(|value| (value, 1)).ok_or_else(|| Refusal::Value {
+            why: why.to_owned(),
+        })
+    };
+    Some(match token {
+        Token::Word(_) | Token::Choice(_) => return None,
+        Token::Name { limit, .. } => match Name::new(typed) {
+            Ok(name) if typed.len() <= limit => Ok((Value::Name(name), 1)),
+            Ok(_) => Err(invalid(InvalidName::Long { limit })),
+            Err(why) => Err(invalid(why)),
+        },
+        Token::File => match FileName::new(typed) {
+            Ok(file) => Ok((Value::File(file), 1)),
+            Err(why) => Err(invalid(why)),
+        },
+        Token::Number { min, max } => one(
+            number(typed)
+                .filter(|n| (min..=max).contains(n))
+                .map(Value::Number),
+            &format!("not a number from {min} to {max}"),
+        ),
+        Token::Ipv4 => one(typed.parse().ok().map(Value::Ipv4), "not an IPv4 address"),
+        Token::Netmask => one(
+            typed
+                .parse()
+                .ok()
+                .filter(|mask| prefix_length(*mask).is_some())
+                .map(Value::Netmask),
+            "not a netmask",
+        ),
+        Token::Wildcard => one(
+            typed.parse().ok().map(Value::Wildcard),
+            "not a wildcard mask",
+        ),
+        Token::Ipv6 => one(
+            typed
+                .parse()
+                .ok()
+                .map(|address| Value::Address(IpAddr::V6(address))),
+            "not an IPv6 address",
+        ),
+        Token::Ipv6Net => one(
+            Ipv6Net::parse(typed).map(Value::Ipv6Net),
+            "not an IPv6 network",
+        ),
+        Token::Interface => interface(words),
+        Token::Line | Token::Delimited => Ok((Value::Rest, words.len())),
+    })
+}
+
+fn invalid(why: InvalidName) -> Refusal {
+    Refusal::Value {
+        why: format!("{why}"),
+    }
+}
+
+/// A decimal number of digits alone: a sign is no part of it.
+fn number(text: &str) -> Option<u32> {
+    text.bytes()
+        .all(|octet| octet.is_ascii_digit())
+        .then(|| text.parse().ok())
+        .flatten()
+}
+
+fn interface(words: &[Word<'_>]) -> Result<(Value, usize), Refusal> {
+    let mut typed = words.iter().map(|word| word.text);
+    let (first, second) = (typed.next().unwrap_or_default(), typed.next());
+    // The number may stand apart: `Virtual-Template 100`.
+    let apart = second.filter(|_| !first.contains(|c: char| c.is_ascii_digit()));
+    let (name, taken) = match apart {
+        Some(number) => (InterfaceName::from_parts(first, number), 2),
+        None => (InterfaceName::parse(first), 1),
+    };
+    match name {
+        Ok(name) => Ok((Value::Interface(name), taken)),
+        Err(InvalidInterface::Unsupported) => Err(Refusal::Unsupported {
+            why: "interfaces other than Loopback, GigabitEthernet and Virtual-Template",
+            block: true,
+        }),
+        Err(why) => Err(Refusal::Value {
+            why: format!("{why}"),
+        }),
+    }
+}
+
+/// The keyword that differs from what was typed in at most two letters, if just one is nearest.
+fn nearest(
+    nodes: impl Iterator<Item = &'static Node> + Clone,
+    typed: &str,
+) -> Option<&'static str> {
+    let served = nodes
+        .flat_map(Node::keywords)
+        .filter(|(_, standing)| *standing == Standing::Served)
+        .map(|(word, _)| word);
+    closest(served, typed)
+}
+
+/// The word that differs from what was typed in at most two letters, if just one is nearest.
+pub(crate) fn closest<'a>(words: impl Iterator<Item = &'a str>, typed: &str) -> Option<&'a str> {
+    let typed = typed.to_ascii_lowercase();
+    if typed.len() > 64 {
+        return None;
+    }
+    let mut best: Option<(usize, &str)> = None;
+    let mut tied = false;
+    for word in words {
+        let distance = distance(&word.to_ascii_lowercase(), &typed);
+        match best {
+            Some((least, _)) if distance > least => {}
+            Some((least, _)) if distance == least => tied = true,
+            _ => (best, tied) = (Some((distance, word)), false),
+        }
+    }
+    let (distance, word) = best?;
+    let tolerated = if typed.len() < 4 { 1 } else { 2 };
+    (!tied && distance <= tolerated && distance < word.len()).then_some(word)
+}
+
+/// Letters to insert, remove, change or swap with their neighbour to get from one word to another.
+fn distance(from: &str, to: &str) -> usize {
+    let (from, to): (Vec<char>, Vec<char>) = (from.chars().collect(), to.chars().collect());
+    let mut before: Vec<usize> = Vec::new();
+    let mut row: Vec<usize> = (0..=to.len()).collect();
+    for (i, have) in from.iter().enumerate() {
+        let mut next = Vec::with_capacity(row.len());
+        next.push(i.saturating_add(1));
+        for (j, want) in to.iter().enumerate() {
+            let cell =
+                |row: &[usize], column: usize| row.get(column).copied().unwrap_or(usize::MAX);
+            let change = cell(&row, j).saturating_add(usize::from(have != want));
+            let remove = cell(&row, j.saturating_add(1)).saturating_add(1);
+            let insert = cell(&next, j).saturating_add(1);
+            let swapped = i > 0
+                && j > 0
+                && from.get(i.saturating_sub(1)) == Some(want)
+                && to.get(j.saturating_sub(1)) == Some(have);
+            let swap = if swapped {
+                cell(&before, j.saturating_sub(1)).saturating_add(1)
+            } else {
+                usize::MAX
+            };
+            next.push(change.min(remove).min(insert).min(swap));
+        }
+        before = core::mem::replace(&mut row, next);
+    }
+    row.last().copied().unwrap_or(usize::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TABLE: &[Node] = &[
+        Node::word("policy", ""),
+        Node::word("pool", ""),
+        Node::word("po", ""),
+        Node::refused("port", "ports"),
+    ];
+
+    fn word(text: &str) -> [Word<'_>; 1] {
+        [Word {
+            text,
+            offset: 0,
+            column: 1,
+        }]
+    }
+
+    fn chosen(nodes: &'static [Node], text: &str) -> Result<Value, Refusal> {
+        choose(nodes.iter(), &word(text)).map(|found| found.value)
+    }
+
+    #[test]
+    fn an_exact_word_beats_an_abbreviation_and_an_abbreviation_must_be_unique() {
+        assert_eq!(chosen(TABLE, "po"), Ok(Value::Word("po")));
+        assert_eq!(chosen(TABLE, "POL"), Ok(Value::Word("policy")));
+        assert_eq!(
+            chosen(TABLE, "p"),
+            Err(Refusal::Ambiguous {
+                words: ["policy", "pool", "po", "port"].into()
+            })
+        );
+        assert_eq!(
+            chosen(TABLE, "por"),
+            Err(Refusal::Unsupported {
+                why: "ports",
+                block: false
+            })
+        );
+        assert_eq!(
+            chosen(TABLE, "polciy"),
+            Err(Refusal::Unknown {
+                meant: Some("policy")
+            })
+        );
+        assert_eq!(chosen(TABLE, "xyz"), Err(Refusal::Unknown { meant: None }));
+    }
+
+    #[test]
+    fn a_free_word_is_not_taken_for_an_abbreviation() {
+        const MIXED: &[Node] = &[Node::word("domain", ""), Node::name("")];
+        assert_eq!(
+            chosen(MIXED, "dom"),
+            Ok(Value::Name(Name::new("dom").unwrap()))
+        );
+        assert_eq!(chosen(MIXED, "domain"), Ok(Value::Word("domain")));
+    }
+
+    #[test]
+    fn a_number_is_digits_in_range() {
+        const NUMBER: &[Node] = &[Node::number(5, 10, "")];
+        assert_eq!(chosen(NUMBER, "5"), Ok(Value::Number(5)));
+        for text in ["4", "11", "+5", "5x", "99999999999", "-1"] {
+            assert!(
+                matches!(chosen(NUMBER, text), Err(Refusal::Value { .. })),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn counts_a_swap_of_neighbours_as_one() {
+        assert_eq!(distance("policy", "polciy"), 1);
+        assert_eq!(distance("abc", ""), 3);
+        assert_eq!(distance("kitten", "sitting"), 3);
+        assert_eq!(closest(["ab", "ac"].into_iter(), "ad"), None);
+    }
+
+    #[test]
+    fn every_node_of_the_tables_has_help_and_leads_somewhere() {
+        fn check(path: &str, node: &Node) {
+            assert!(
+                !node.help.is_empty() || matches!(node.token, Token::Choice(_)),
+                "{path}: help"
+            );
+            assert!(
+                node.set.is_some()
+                    || node.unset.is_some()
+                    || node.refused.is_some()
+                    || !node.then.is_empty(),
+                "{path}: leads nowhere"
+            );
+            for next in node.then {
+                check(&format!("{path} {:?}", next.token), next);
+            }
+        }
+        for mode in ModeKind::ALL {
+            assert!(mode.commands().count() > 0, "{mode:?}");
+            for node in mode.commands() {
+                check(&format!("{mode:?}: {:?}", node.token), node);
+            }
+        }
+    }
+
+    #[test]
+    fn a_netmask_is_ones_then_zeros() {
+        const MASK: &[Node] = &[Node::value(Token::Netmask, "")];
+        assert!(chosen(MASK, "255.255.0.0").is_ok());
+        assert!(chosen(MASK, "255.0.255.0").is_err());
+    }
+}
