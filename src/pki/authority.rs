@@ -172,13 +172,7 @@ impl Authority {
         algorithm: KeyAlgorithm,
         validity: Validity,
     ) -> Result<Self, AuthorityError> {
-        let parameters = authority_parameters(common_name, validity)?;
-        let issuer = CertifiedIssuer::signed_by(parameters, algorithm.generate()?, &self.issuer)
-            .map_err(|error| authority_error(&error))?;
-        let above = std::iter::once(issuer.der().to_vec())
-            .chain(self.above.iter().cloned())
-            .collect();
-        Ok(Self { issuer, above })
+        self.certify(authority_parameters(common_name, validity)?, algorithm)
     }
 
     /// The authority's own certificate in DER.
@@ -192,24 +186,15 @@ impl Authority {
     ///
     /// [`AuthorityError`].
     pub fn issue(&self, request: &LeafRequest) -> Result<Identity, AuthorityError> {
-        let mut parameters = parameters(&request.common_name, request.validity)?;
-        parameters.is_ca = IsCa::ExplicitNoCa;
-        parameters.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-        if request.algorithm == KeyAlgorithm::Rsa2048 {
-            parameters.key_usages.push(KeyUsagePurpose::KeyEncipherment);
-        }
-        parameters.extended_key_usages = request
-            .purposes
-            .iter()
-            .map(purpose)
-            .collect::<Result<_, _>>()?;
-        parameters.subject_alt_names = request
-            .names
-            .iter()
-            .map(alternative_name)
-            .collect::<Result<_, _>>()?;
-        parameters.use_authority_key_identifier_extension = true;
-        let key = request.algorithm.generate()?;
+        self.sign(leaf_parameters(request)?, request.algorithm)
+    }
+
+    fn sign(
+        &self,
+        parameters: CertificateParams,
+        algorithm: KeyAlgorithm,
+    ) -> Result<Identity, AuthorityError> {
+        let key = algorithm.generate()?;
         let certificate = parameters
             .signed_by(&key, &self.issuer)
             .map_err(|error| authority_error(&error))?;
@@ -219,6 +204,78 @@ impl Authority {
             PrivateKey::from_pkcs8_der(Zeroizing::new(key.serialize_der())),
         ))
     }
+
+    fn certify(
+        &self,
+        parameters: CertificateParams,
+        algorithm: KeyAlgorithm,
+    ) -> Result<Self, AuthorityError> {
+        let issuer = CertifiedIssuer::signed_by(parameters, algorithm.generate()?, &self.issuer)
+            .map_err(|error| authority_error(&error))?;
+        let above = std::iter::once(issuer.der().to_vec())
+            .chain(self.above.iter().cloned())
+            .collect();
+        Ok(Self { issuer, above })
+    }
+}
+
+/// Faulty certificates, which no user of this module needs.
+#[cfg(test)]
+impl Authority {
+    /// A certificate for a peer whose parameters are changed before it is signed.
+    pub(super) fn issue_edited(
+        &self,
+        request: &LeafRequest,
+        edit: impl FnOnce(&mut CertificateParams),
+    ) -> Identity {
+        let mut parameters = leaf_parameters(request).unwrap();
+        edit(&mut parameters);
+        self.sign(parameters, request.algorithm).unwrap()
+    }
+
+    /// An authority beneath this one whose parameters are changed before they are signed.
+    pub(super) fn intermediate_edited(
+        &self,
+        common_name: &str,
+        validity: Validity,
+        edit: impl FnOnce(&mut CertificateParams),
+    ) -> Self {
+        let mut parameters = authority_parameters(common_name, validity).unwrap();
+        edit(&mut parameters);
+        self.certify(parameters, KeyAlgorithm::EcdsaP256).unwrap()
+    }
+
+    /// A certificate for this authority's name and key that `issuer` has signed.
+    pub(super) fn cross_certified_by(&self, issuer: &Self, validity: Validity) -> Vec<u8> {
+        let name = super::describe(self.certificate()).unwrap().subject;
+        authority_parameters(name.common_name().unwrap(), validity)
+            .unwrap()
+            .signed_by(self.issuer.key(), &issuer.issuer)
+            .unwrap()
+            .der()
+            .to_vec()
+    }
+}
+
+fn leaf_parameters(request: &LeafRequest) -> Result<CertificateParams, AuthorityError> {
+    let mut parameters = parameters(&request.common_name, request.validity)?;
+    parameters.is_ca = IsCa::ExplicitNoCa;
+    parameters.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+    if request.algorithm == KeyAlgorithm::Rsa2048 {
+        parameters.key_usages.push(KeyUsagePurpose::KeyEncipherment);
+    }
+    parameters.extended_key_usages = request
+        .purposes
+        .iter()
+        .map(purpose)
+        .collect::<Result<_, _>>()?;
+    parameters.subject_alt_names = request
+        .names
+        .iter()
+        .map(alternative_name)
+        .collect::<Result<_, _>>()?;
+    parameters.use_authority_key_identifier_extension = true;
+    Ok(parameters)
 }
 
 fn parameters(common_name: &str, validity: Validity) -> Result<CertificateParams, AuthorityError> {
@@ -278,5 +335,109 @@ fn alternative_name(name: &SubjectAltName) -> Result<SanType, AuthorityError> {
 fn authority_error(error: &rcgen::Error) -> AuthorityError {
     AuthorityError::Other {
         detail: error.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[cfg(feature = "aws-lc")]
+    use super::super::check_identity;
+    use super::super::test_support::*;
+    use super::super::{Purpose, TrustAnchors, describe, verify_peer_chain};
+    use super::*;
+
+    #[test]
+    fn a_server_and_a_client_hold_under_their_root() {
+        let hierarchy = Hierarchy::new();
+        let client = hierarchy.issuing.issue(&client_request()).unwrap();
+        let name = host("192.0.2.1");
+        for (identity, purpose) in [
+            (hierarchy.server(), Purpose::Server { name }),
+            (client, Purpose::Client),
+        ] {
+            assert!(
+                verify_peer_chain(
+                    &chain(&identity),
+                    &hierarchy.anchors(),
+                    &[] as &[&[u8]],
+                    NOW,
+                    &purpose
+                )
+                .is_ok()
+            );
+        }
+    }
+
+    #[test]
+    fn two_authorities_of_one_name_have_different_keys_and_certificates() {
+        let (one, two) = (Hierarchy::new(), Hierarchy::new());
+        let spki = |authority: &Authority| describe(authority.certificate()).unwrap().spki_sha1;
+        assert_ne!(spki(&one.root), spki(&two.root));
+    }
+
+    #[cfg(feature = "aws-lc")]
+    #[test]
+    fn rsa_keys_have_2048_bits_and_please_secure_client() {
+        let root = Authority::root("Root", KeyAlgorithm::Rsa2048, year()).unwrap();
+        let request =
+            LeafRequest::server(&[host("vpn.example.com")], KeyAlgorithm::Rsa2048, year());
+        let identity = root.issue(&request).unwrap();
+        assert_eq!(
+            describe(identity.certificate()).unwrap().key,
+            super::super::certificate::KeyKind::Rsa { bits: 2048 }
+        );
+        assert_eq!(check_identity(&identity, &[root.certificate()], NOW), []);
+    }
+
+    #[cfg(not(feature = "aws-lc"))]
+    #[test]
+    fn rsa_keys_cannot_be_made_by_ring() {
+        assert_eq!(
+            Authority::root("Root", KeyAlgorithm::Rsa2048, year()).err(),
+            Some(AuthorityError::KeyGenerationUnavailable)
+        );
+    }
+
+    #[test]
+    fn names_that_cannot_be_written_are_refused() {
+        let hierarchy = Hierarchy::new();
+        for name in [
+            SubjectAltName::Other,
+            SubjectAltName::Dns("v\u{e4}.example".to_owned()),
+        ] {
+            let mut request = server_request();
+            request.names = vec![name.clone()];
+            assert_eq!(
+                hierarchy.issuing.issue(&request).err(),
+                Some(AuthorityError::Name {
+                    name: name.to_string()
+                })
+            );
+        }
+    }
+
+    #[test]
+    fn a_date_beyond_the_calendar_is_refused() {
+        let moment = Timestamp::from_unix_seconds(i64::MAX);
+        let validity = Validity {
+            not_before: NOW,
+            not_after: moment,
+        };
+        assert_eq!(
+            Authority::root("Root", KeyAlgorithm::EcdsaP256, validity).err(),
+            Some(AuthorityError::Date { moment })
+        );
+    }
+
+    #[test]
+    fn an_authority_without_a_name_of_its_own_still_anchors() {
+        let root = Authority::root("", KeyAlgorithm::EcdsaP256, year()).unwrap();
+        assert_eq!(
+            TrustAnchors::new(&[root.certificate()])
+                .unwrap()
+                .summaries()
+                .len(),
+            1
+        );
     }
 }

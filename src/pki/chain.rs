@@ -37,13 +37,21 @@ impl TrustAnchors {
     ///
     /// # Errors
     ///
-    /// [`ChainError::Malformed`] with the position of the first one that cannot be read.
+    /// [`ChainError::Malformed`] with the position of the first one that cannot be read, or
+    /// [`ChainError::NotAnAuthority`].
     pub fn new<D: AsRef<[u8]>>(certificates: &[D]) -> Result<Self, ChainError> {
         let mut anchors = Vec::with_capacity(certificates.len());
         let mut summaries = Vec::with_capacity(certificates.len());
         for (position, der) in certificates.iter().enumerate() {
             let malformed = |cause| ChainError::Malformed { position, cause };
-            summaries.push(describe(der.as_ref()).map_err(malformed)?);
+            let summary = describe(der.as_ref()).map_err(malformed)?;
+            // RFC 5280 §4.2.1.9: from version 3 on an authority says that it is one.
+            if summary.version >= 3 && !summary.is_authority {
+                return Err(ChainError::NotAnAuthority {
+                    subject: summary.subject.to_string(),
+                });
+            }
+            summaries.push(summary);
             let anchor = webpki::anchor_from_trusted_cert(&CertificateDer::from(der.as_ref()))
                 .map(|anchor| anchor.to_owned())
                 .map_err(|error| malformed(unreadable(&error)))?;
@@ -305,7 +313,7 @@ pub enum ChainError {
         "{subject} issued a certificate but is no certification authority (basicConstraints, keyCertSign)"
     )]
     NotAnAuthority {
-        /// The would-be issuer.
+        /// Whose certificate.
         subject: String,
     },
     /// The peer's own certificate is an authority's.
@@ -425,6 +433,12 @@ pub(super) fn verify_path<'c, 't, C: AsRef<[u8]>, I: AsRef<[u8]>>(
         return Err(ChainError::TooLarge { octets });
     }
     let leaf = Link::read(0, leaf_der.as_ref())?;
+    // The path builder takes a certificate that is its own anchor for a chain of one.
+    if is_self_signed(leaf.der, &leaf.summary) {
+        return Err(ChainError::SelfSigned {
+            subject: leaf.name(),
+        });
+    }
     let mut above = Vec::with_capacity(sent.len().saturating_add(intermediates.len()));
     for (position, der) in (1..).zip(sent) {
         above.push(Link::read(position, der.as_ref())?);
@@ -670,14 +684,8 @@ fn explain(
                 subject: link.name(),
                 algorithm: link.summary.signature_algorithm.clone(),
             }),
-        Error::CaUsedAsEndEntity => Some(if is_self_signed(leaf) {
-            ChainError::SelfSigned {
-                subject: subject.clone(),
-            }
-        } else {
-            ChainError::AuthorityAsPeer {
-                subject: subject.clone(),
-            }
+        Error::CaUsedAsEndEntity => Some(ChainError::AuthorityAsPeer {
+            subject: subject.clone(),
         }),
         Error::EndEntityUsedAsCa => path
             .iter()
@@ -763,19 +771,15 @@ fn unknown_issuer(path: &[&Link<'_>], anchors: &TrustAnchors) -> Option<ChainErr
             .collect()
     };
     let top = path.last()?;
-    Some(if !is_self_signed(top) {
+    Some(if is_self_signed(top.der, &top.summary) {
+        ChainError::UntrustedRoot {
+            root: top.name(),
+            trusted: trusted(),
+        }
+    } else {
         ChainError::UnknownIssuer {
             subject: top.name(),
             issuer: top.summary.issuer.to_string(),
-            trusted: trusted(),
-        }
-    } else if path.len() == 1 {
-        ChainError::SelfSigned {
-            subject: top.name(),
-        }
-    } else {
-        ChainError::UntrustedRoot {
-            root: top.name(),
             trusted: trusted(),
         }
     })
@@ -783,9 +787,9 @@ fn unknown_issuer(path: &[&Link<'_>], anchors: &TrustAnchors) -> Option<ChainErr
 
 /// True when the certificate's issuer is its own subject and key. Of a signature that cannot be verified here the name
 /// alone decides.
-fn is_self_signed(link: &Link<'_>) -> bool {
-    link.summary.is_self_issued()
-        && (is_signed_by(link.der, &link.summary.spki_der) || !has_supported_signature(link.der))
+pub(super) fn is_self_signed(der: &[u8], summary: &CertificateSummary) -> bool {
+    summary.is_self_issued()
+        && (is_signed_by(der, &summary.spki_der) || !has_supported_signature(der))
 }
 
 fn unreadable(error: &webpki::Error) -> MalformedCertificate {
@@ -802,3 +806,6 @@ fn list(items: &[String]) -> String {
         items.join(", ")
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -12,7 +12,7 @@ use super::certificate::{
     CertificateSummary, KeyKind, KeyPurpose, KeyUsage, MalformedCertificate, describe,
     is_same_public_key,
 };
-use super::chain::{ChainError, TrustAnchors, verify_path};
+use super::chain::{ChainError, TrustAnchors, is_self_signed, verify_path};
 use super::time::Timestamp;
 
 /// A certificate that ends sooner than this gets a warning.
@@ -258,6 +258,12 @@ fn check_chain<D: AsRef<[u8]>>(
     summary: &CertificateSummary,
     now: Timestamp,
 ) -> Option<Finding> {
+    // Said before the authorities are read: such a file often has the certificate itself among them.
+    if is_self_signed(identity.certificate(), summary) {
+        return Some(Finding::Chain(ChainError::SelfSigned {
+            subject: summary.subject.to_string(),
+        }));
+    }
     let chain: Vec<&[u8]> = identity.chain().collect();
     let verify = |authorities: &[&[u8]]| {
         let anchors = TrustAnchors::new(authorities)?;
@@ -315,4 +321,222 @@ fn check_appeal(summary: &CertificateSummary, now: Timestamp) -> Vec<Finding> {
         });
     }
     findings
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::authority::{Authority, KeyAlgorithm};
+    use super::super::test_support::*;
+    use super::*;
+
+    fn check(identity: &Identity, authorities: &[Vec<u8>]) -> Vec<Finding> {
+        check_identity(identity, authorities, NOW)
+    }
+
+    #[test]
+    fn nothing_is_wrong_with_a_good_identity() {
+        let hierarchy = Hierarchy::new();
+        assert_eq!(check(&hierarchy.server(), &hierarchy.authorities()), []);
+    }
+
+    #[test]
+    fn the_public_half_is_that_of_the_certificate() {
+        let identity = Hierarchy::new().server();
+        assert_eq!(
+            identity.key().spki_der().unwrap(),
+            describe(identity.certificate()).unwrap().spki_der
+        );
+    }
+
+    #[test]
+    fn a_broken_key_is_an_error_that_does_not_show_it() {
+        let hierarchy = Hierarchy::new();
+        let good = hierarchy.server();
+        let key = PrivateKey::from_pkcs8_der(Zeroizing::new(b"no key".to_vec()));
+        let identity = Identity::new(
+            good.certificate().to_vec(),
+            good.intermediates().to_vec(),
+            key,
+        );
+        assert_eq!(
+            check(&identity, &hierarchy.authorities()),
+            [Finding::UnusableKey(UnusableKey)]
+        );
+    }
+
+    #[test]
+    fn another_certificates_key_is_an_error() {
+        let hierarchy = Hierarchy::new();
+        let (good, other) = (hierarchy.server(), hierarchy.server());
+        let identity = Identity::new(
+            good.certificate().to_vec(),
+            good.intermediates().to_vec(),
+            other.key,
+        );
+        let findings = check(&identity, &hierarchy.authorities());
+        assert_eq!(
+            findings,
+            [Finding::KeyMismatch {
+                subject: "cn=vpn.example.com".to_owned()
+            }]
+        );
+        assert_eq!(findings[0].severity(), Severity::Error);
+    }
+
+    #[test]
+    fn a_self_signed_certificate_is_an_error_even_as_its_own_authority() {
+        let file = include_bytes!("../../tests/data/pki/self-signed.p12");
+        let pkcs12 = super::super::read_pkcs12(file, PASSWORD).unwrap();
+        let own = vec![pkcs12.identity.certificate().to_vec()];
+        for authorities in [Vec::new(), own] {
+            assert_eq!(
+                check(&pkcs12.identity, &authorities),
+                [Finding::Chain(ChainError::SelfSigned {
+                    subject: "cn=vpn.example.com".to_owned()
+                })]
+            );
+        }
+    }
+
+    #[test]
+    fn an_authority_is_no_identity() {
+        let hierarchy = Hierarchy::new();
+        let identity = Identity::new(
+            hierarchy.issuing.certificate().to_vec(),
+            Vec::new(),
+            hierarchy.server().key,
+        );
+        assert!(
+            check(&identity, &hierarchy.authorities()).contains(&Finding::Chain(
+                ChainError::AuthorityAsPeer {
+                    subject: "cn=Issuing".to_owned()
+                }
+            ))
+        );
+    }
+
+    #[test]
+    fn an_expired_certificate_is_an_error_and_one_about_to_expire_a_warning() {
+        let hierarchy = Hierarchy::new();
+        let identity = hierarchy.server();
+        let not_after = describe(identity.certificate()).unwrap().not_after;
+        let at = |now| check_identity(&identity, &hierarchy.authorities(), now);
+        assert_eq!(at(not_after.saturating_sub(DAY * 31)), []);
+        assert_eq!(
+            at(not_after.saturating_sub(DAY)),
+            [Finding::ExpiresSoon { not_after }]
+        );
+        let now = not_after.saturating_add(DAY);
+        assert_eq!(
+            at(now),
+            [Finding::Chain(ChainError::Expired {
+                subject: "cn=vpn.example.com".to_owned(),
+                not_after,
+                now,
+            })]
+        );
+    }
+
+    #[test]
+    fn a_chain_that_lacks_its_root_alone_is_a_warning() {
+        let hierarchy = Hierarchy::new();
+        let findings = check(&hierarchy.server(), &[]);
+        assert_eq!(
+            findings,
+            [Finding::RootAbsent {
+                root: "cn=Root".to_owned()
+            }]
+        );
+        assert_eq!(findings[0].severity(), Severity::Warning);
+    }
+
+    #[test]
+    fn a_forged_chain_without_its_root_is_still_an_error() {
+        let hierarchy = Hierarchy::new();
+        let impostor = Hierarchy::new();
+        let good = hierarchy.server();
+        let identity = Identity::new(
+            good.certificate().to_vec(),
+            vec![impostor.issuing.certificate().to_vec()],
+            good.key,
+        );
+        assert_eq!(
+            check(&identity, &[]),
+            [Finding::Chain(ChainError::BadSignature {
+                subject: "cn=vpn.example.com".to_owned(),
+                issuer: "cn=Issuing".to_owned(),
+            })]
+        );
+    }
+
+    #[test]
+    fn a_missing_intermediate_is_an_error() {
+        let hierarchy = Hierarchy::new();
+        let good = hierarchy.server();
+        let identity = Identity::new(good.certificate().to_vec(), Vec::new(), good.key);
+        for authorities in [hierarchy.authorities(), Vec::new()] {
+            assert_eq!(
+                check(&identity, &authorities),
+                [Finding::IssuerMissing {
+                    subject: "cn=vpn.example.com".to_owned(),
+                    issuer: "cn=Issuing".to_owned(),
+                }]
+            );
+        }
+    }
+
+    #[test]
+    fn a_chain_to_another_root_than_the_one_given_is_an_error() {
+        let hierarchy = Hierarchy::new();
+        let other = Authority::root("Other", KeyAlgorithm::EcdsaP256, year()).unwrap();
+        assert_eq!(
+            check(&hierarchy.server(), &[other.certificate().to_vec()]),
+            [Finding::IssuerMissing {
+                subject: "cn=Issuing".to_owned(),
+                issuer: "cn=Root".to_owned(),
+            }]
+        );
+    }
+
+    #[test]
+    fn what_secure_client_dislikes_is_a_warning() {
+        let hierarchy = Hierarchy::new();
+        let mut request = server_request();
+        request.purposes = vec![KeyPurpose::ClientAuth];
+        request.names.clear();
+        let identity = hierarchy.issuing.issue(&request).unwrap();
+        let findings = check(&identity, &hierarchy.authorities());
+        assert_eq!(
+            findings,
+            [
+                Finding::LacksServerPurpose {
+                    found: vec!["clientAuth".to_owned()]
+                },
+                Finding::NoSubjectAltName {
+                    common_name: Some("vpn.example.com".to_owned())
+                },
+            ]
+        );
+        assert!(
+            findings
+                .iter()
+                .all(|finding| finding.severity() == Severity::Warning)
+        );
+    }
+
+    #[test]
+    fn a_key_that_may_not_sign_is_a_warning() {
+        let hierarchy = Hierarchy::new();
+        let identity = hierarchy
+            .issuing
+            .issue_edited(&server_request(), |parameters| {
+                parameters.key_usages = vec![rcgen::KeyUsagePurpose::KeyAgreement];
+            });
+        assert_eq!(
+            check(&identity, &hierarchy.authorities()),
+            [Finding::LacksKeyUsage {
+                found: KeyUsage::KEY_AGREEMENT
+            }]
+        );
+    }
 }

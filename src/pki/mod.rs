@@ -18,6 +18,8 @@ pub mod identity;
 pub mod pem;
 pub mod pkcs12;
 pub mod store;
+#[cfg(test)]
+mod test_support;
 mod time;
 
 pub use certificate::{CertificateSummary, describe};

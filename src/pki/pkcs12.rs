@@ -44,6 +44,9 @@ pub enum ImportError {
     /// The integrity check fails. A wrong password and a changed file cannot be told apart.
     #[error("wrong password (or the file was changed after it was written)")]
     WrongPassword,
+    /// A password with a character that a PKCS#12 password cannot have here.
+    #[error("the password has a character beyond U+FFFF, which a PKCS#12 password cannot have")]
+    UnsupportedPassword,
     /// The file carries no integrity check.
     #[error("the file has no integrity check (MAC); write it again with one")]
     NoIntegrityCheck,
@@ -94,6 +97,7 @@ pub fn read_pkcs12(file: &[u8], password: &str) -> Result<Pkcs12, ImportError> {
     if file.len() > MAX_PKCS12_OCTETS {
         return Err(ImportError::TooLarge { octets: file.len() });
     }
+    check_password(password)?;
     if !has_integrity_check(file)? {
         return Err(ImportError::NoIntegrityCheck);
     }
@@ -139,13 +143,14 @@ pub fn read_pkcs12(file: &[u8], password: &str) -> Result<Pkcs12, ImportError> {
 ///
 /// # Errors
 ///
-/// [`ImportError::NotPkcs12`] when a certificate or the key cannot be read.
+/// [`ImportError::NotPkcs12`] when a certificate or the key cannot be read, or [`ImportError::UnsupportedPassword`].
 pub fn write_pkcs12<D: AsRef<[u8]>>(
     identity: &Identity,
     authorities: &[D],
     friendly_name: &str,
     password: &str,
 ) -> Result<Zeroizing<Vec<u8>>, ImportError> {
+    check_password(password)?;
     let certificates = identity
         .chain()
         .chain(authorities.iter().map(AsRef::as_ref))
@@ -203,6 +208,15 @@ fn sort(
     }
 }
 
+/// RFC 7292 §B.1 turns a password into a BMPString, which has no character beyond U+FFFF. Others write surrogates there.
+fn check_password(password: &str) -> Result<(), ImportError> {
+    if password.chars().any(|character| character > '\u{ffff}') {
+        Err(ImportError::UnsupportedPassword)
+    } else {
+        Ok(())
+    }
+}
+
 /// Looks for the macData field: the third element of PFX (RFC 7292 §4).
 fn has_integrity_check(file: &[u8]) -> Result<bool, ImportError> {
     use x509_parser::der_parser::asn1_rs::{Any, FromDer, Sequence};
@@ -242,5 +256,218 @@ fn import_error(error: FileError) -> ImportError {
         _ => ImportError::NotPkcs12 {
             detail: error.to_string(),
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::test_support::*;
+    use super::*;
+
+    macro_rules! fixture {
+        ($name:literal) => {
+            include_bytes!(concat!("../../tests/data/pki/", $name))
+        };
+    }
+
+    fn error(file: &[u8], password: &str) -> ImportError {
+        match read_pkcs12(file, password) {
+            Ok(_) => panic!("the file was read"),
+            Err(error) => error,
+        }
+    }
+
+    #[test]
+    fn reads_what_openssl_writes_now_and_wrote_before() {
+        for file in [OPENSSL3, fixture!("legacy.p12")] {
+            let Pkcs12 {
+                identity,
+                authorities,
+            } = read_pkcs12(file, PASSWORD).unwrap_or_else(|error| panic!("{error}"));
+            assert_eq!(identity.certificate(), pem(SERVER_PEM));
+            assert_eq!(identity.intermediates(), [pem(SUB_PEM)]);
+            assert_eq!(authorities, [pem(ROOT_PEM)]);
+            assert_eq!(
+                identity.key().spki_der().unwrap(),
+                describe(&pem(SERVER_PEM)).unwrap().spki_der
+            );
+        }
+    }
+
+    #[test]
+    fn both_encodings_hold_the_same_identity() {
+        let (new, old) = (
+            read_pkcs12(OPENSSL3, PASSWORD).ok().unwrap(),
+            read_pkcs12(fixture!("legacy.p12"), PASSWORD).ok().unwrap(),
+        );
+        assert!(new.identity.is_same(&old.identity));
+    }
+
+    #[test]
+    fn a_wrong_password_is_called_that() {
+        for file in [OPENSSL3, fixture!("legacy.p12")] {
+            for password in ["", "cisco12", "cisco1234", "Cisco123", "\u{20ac}"] {
+                assert_eq!(error(file, password), ImportError::WrongPassword);
+            }
+            assert_eq!(error(file, "\u{1f600}"), ImportError::UnsupportedPassword);
+        }
+    }
+
+    #[test]
+    fn everything_that_may_be_missing_has_its_name() {
+        assert_eq!(error(fixture!("no-key.p12"), PASSWORD), ImportError::NoKey);
+        assert_eq!(
+            error(fixture!("no-certificate.p12"), PASSWORD),
+            ImportError::NoCertificate
+        );
+        assert_eq!(
+            error(fixture!("no-mac.p12"), PASSWORD),
+            ImportError::NoIntegrityCheck
+        );
+    }
+
+    /// Writes keys and certificates as they come, matching or not.
+    fn assemble(entries: &[(&[u8], &[u8])]) -> Vec<u8> {
+        let mut store = KeyStore::new();
+        for (position, (key, certificate)) in entries.iter().enumerate() {
+            store.add_entry(
+                &position.to_string(),
+                KeyStoreEntry::PrivateKeyChain(PrivateKeyChain::new(
+                    [u8::try_from(position).unwrap()].as_slice(),
+                    p12_keystore::PrivateKey::from_der(key).unwrap(),
+                    [p12_keystore::Certificate::from_der(certificate).unwrap()],
+                )),
+            );
+        }
+        store
+            .writer(PASSWORD)
+            .encryption_iterations(1)
+            .mac_iterations(1)
+            .write()
+            .unwrap()
+    }
+
+    #[test]
+    fn a_key_of_another_certificate_is_refused_with_the_subjects() {
+        let file = assemble(&[(fixture!("other-key.der"), &pem(SERVER_PEM))]);
+        assert_eq!(
+            error(&file, PASSWORD),
+            ImportError::KeyMismatch {
+                subjects: vec!["cn=vpn.example.com,o=Ironflex Test,c=DE".to_owned()]
+            }
+        );
+    }
+
+    #[test]
+    fn two_keys_are_refused_with_their_number() {
+        let hierarchy = Hierarchy::new();
+        let (one, two) = (hierarchy.server(), hierarchy.server());
+        let file = assemble(&[
+            (one.key().pkcs8_der(), one.certificate()),
+            (two.key().pkcs8_der(), two.certificate()),
+        ]);
+        assert_eq!(
+            error(&file, PASSWORD),
+            ImportError::SeveralKeys { count: 2 }
+        );
+    }
+
+    #[test]
+    fn more_certificates_than_any_chain_has_are_refused() {
+        let hierarchy = Hierarchy::new();
+        let identity = hierarchy.server();
+        let authorities: Vec<Vec<u8>> = (0..MAX_PKCS12_CERTIFICATES)
+            .map(|_| hierarchy.server().certificate().to_vec())
+            .collect();
+        let file = write_pkcs12(&identity, &authorities, "many", PASSWORD).unwrap();
+        assert_eq!(
+            error(&file, PASSWORD),
+            ImportError::TooManyCertificates {
+                count: MAX_PKCS12_CERTIFICATES + 2
+            }
+        );
+    }
+
+    #[test]
+    fn what_is_written_is_read_again() {
+        let hierarchy = Hierarchy::new();
+        let identity = hierarchy.server();
+        let authorities = hierarchy.authorities();
+        let file = write_pkcs12(&identity, &authorities, "IKEv2-TP", PASSWORD).unwrap();
+        let again = read_pkcs12(&file, PASSWORD).ok().unwrap();
+        assert!(again.identity.is_same(&identity));
+        assert_eq!(again.authorities, authorities);
+        assert_eq!(error(&file, "cisco124"), ImportError::WrongPassword);
+    }
+
+    #[test]
+    fn certificates_that_issue_each_other_end_the_sorting() {
+        use super::super::authority::{Authority, KeyAlgorithm};
+
+        let one = Authority::root("One", KeyAlgorithm::EcdsaP256, year()).unwrap();
+        let two = Authority::root("Two", KeyAlgorithm::EcdsaP256, year()).unwrap();
+        let identity = one.issue(&server_request()).unwrap();
+        let cross = [
+            one.cross_certified_by(&two, year()),
+            two.cross_certified_by(&one, year()),
+        ];
+        let file = write_pkcs12(&identity, &cross, "loop", PASSWORD).unwrap();
+        let again = read_pkcs12(&file, PASSWORD).ok().unwrap();
+        assert_eq!(again.identity.intermediates(), cross);
+        assert_eq!(again.authorities, Vec::<Vec<u8>>::new());
+    }
+
+    #[test]
+    fn a_megabyte_of_junk_is_refused_unread() {
+        assert_eq!(
+            error(&vec![0x30; 1 << 20], PASSWORD),
+            ImportError::TooLarge { octets: 1 << 20 }
+        );
+    }
+
+    #[test]
+    fn every_truncation_is_not_pkcs12() {
+        for length in 0..OPENSSL3.len() {
+            assert!(
+                matches!(
+                    error(&OPENSSL3[..length], PASSWORD),
+                    ImportError::NotPkcs12 { .. }
+                ),
+                "{length} octets"
+            );
+        }
+    }
+
+    #[test]
+    fn no_flipped_octet_of_the_content_gets_through() {
+        // One iteration of key derivation: what counts is the check, not its cost.
+        let identity = Hierarchy::new().server();
+        let file = assemble(&[(identity.key().pkcs8_der(), identity.certificate())]);
+        let mut read = 0;
+        for position in 0..file.len() {
+            let mut changed = file.clone();
+            changed[position] ^= 0x01;
+            match read_pkcs12(&changed, PASSWORD) {
+                // Parameters of the integrity check that change nothing, such as an absent NULL, may be read.
+                Ok(pkcs12) => {
+                    assert!(pkcs12.identity.is_same(&identity), "octet {position}");
+                    read += 1;
+                }
+                Err(ImportError::SeveralKeys { .. } | ImportError::KeyMismatch { .. }) => {
+                    panic!("octet {position} changed the content")
+                }
+                Err(_) => {}
+            }
+        }
+        assert!(read < 8, "{read} changed files were read");
+    }
+
+    proptest! {
+        #[test]
+        fn junk_is_an_error(file in prop::collection::vec(any::<u8>(), 0..400)) {
+            prop_assert!(read_pkcs12(&file, PASSWORD).is_err());
+        }
     }
 }
