@@ -1,6 +1,6 @@
 #!/bin/bash
 # kernel: debian
-# limit: 240
+# limit: 300
 # What only the full kernel has and the headend's interface path needs: xfrm interfaces, masquerade by nf_tables, netem.
 # shellcheck disable=SC2154 # netns_add, spawn and capture_start set the variables that they are given the names of
 # shellcheck source-path=SCRIPTDIR source=../lib.sh
