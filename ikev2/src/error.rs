@@ -9,7 +9,7 @@ use crate::wire::registry::{NotifyType, PayloadType, ProtocolId, TsType};
 ///
 /// Every variant says what was read, and what was found against what had to be there. All sizes are octets.
 /// [`InvalidMessage::notify`] maps each to the notify with which it may be answered; whether it *is* answered is for the
-/// caller: a message that has not been authenticated gets no INVALID_SYNTAX (RFC 7296 §2.21.3).
+/// caller: only a message that has been authenticated gets INVALID_SYNTAX (RFC 7296 §3.10.1).
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InvalidMessage {
