@@ -18,6 +18,14 @@
 //! This crate speaks no IKE and knows no configuration: SPIs, keys, addresses and selectors come in as
 //! [`SaPair`]s, and what happens to them leaves as [`Event`]s and [`Counters`].
 
+#![cfg_attr(
+    test,
+    allow(
+        clippy::arithmetic_side_effects,
+        reason = "an overflow in a test panics, which is what it should do"
+    )
+)]
+
 pub mod chaos;
 pub mod esp;
 pub mod netlink;

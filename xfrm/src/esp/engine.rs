@@ -24,8 +24,8 @@ use super::table::Table;
 use super::transmit::Transmitter;
 use super::tun::Tun;
 use crate::{
-    Counters, Dataplane, Direction, DropCounts, Error, EspAlgorithm, EspSpi, Event, Limits,
-    Operation, OuterPath, SaKeys, SaPair, SaSpec, SessionId,
+    Counters, Dataplane, Direction, DropCounts, Encapsulation, Error, EspAlgorithm, EspSpi, Event,
+    Limits, Operation, OuterPath, SaKeys, SaPair, SaSpec, SessionId,
 };
 
 const START: Operation = Operation("start the userspace dataplane");
@@ -38,6 +38,7 @@ pub struct Userspace {
     tun: Arc<Tun>,
     stop: Arc<OwnedFd>,
     threads: Vec<JoinHandle<()>>,
+    endpoints: Arc<[Endpoint]>,
     deadlines: Deadlines,
     /// Readable when notices are there or a deadline has come.
     wake: OwnedFd,
@@ -97,6 +98,7 @@ impl Userspace {
             tun: Arc::clone(&tun),
             stop: Arc::clone(&stop),
             threads: Vec::new(),
+            endpoints: Arc::clone(&endpoints),
             deadlines,
             wake,
         };
@@ -117,6 +119,24 @@ impl Userspace {
         self.threads
             .push(thread::Builder::new().name(name.to_owned()).spawn(work)?);
         Ok(())
+    }
+
+    /// Whether packets can take this path: UDP, from one of the sockets' families.
+    fn check(&self, path: &OuterPath) -> Result<(), Error> {
+        if path.encapsulation == Encapsulation::None {
+            return Err(Error::Unsupported(
+                "ESP without UDP encapsulation (userspace)".to_owned(),
+            ));
+        }
+        if path.local.is_ipv4() != path.remote.is_ipv4() {
+            return Err(Error::Misuse("outer addresses of different families"));
+        }
+        let fits = |endpoint: &Endpoint| endpoint.ipv4 == path.remote.is_ipv4();
+        if self.endpoints.iter().any(fits) {
+            Ok(())
+        } else {
+            Err(Error::Misuse("no UDP socket of the outer address family"))
+        }
     }
 
     /// The device that inner packets pass; addresses and routes go onto it.
@@ -166,6 +186,7 @@ impl Dataplane for Userspace {
     }
 
     fn install(&mut self, pair: &SaPair) -> Result<(), Error> {
+        self.check(&pair.path)?;
         self.table.install(pair)?;
         self.deadlines
             .add(pair.id, &pair.inbound, Direction::Inbound);
@@ -191,6 +212,7 @@ impl Dataplane for Userspace {
     }
 
     fn move_peer(&mut self, id: SessionId, path: OuterPath) -> Result<(), Error> {
+        self.check(&path)?;
         self.table.move_peer(id, path)
     }
 

@@ -77,7 +77,9 @@ impl InboundSa {
         let sequence = {
             let replay = self.replay.lock().unwrap_or_else(PoisonError::into_inner);
             let sequence = if self.esn {
-                replay.extend(low).ok_or(forged(DropReason::Replayed))?
+                replay
+                    .extend(low)
+                    .ok_or(Refused::Forged(DropReason::Replayed))?
             } else {
                 u64::from(low)
             };

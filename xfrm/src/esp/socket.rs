@@ -172,10 +172,12 @@ impl Inbox {
         };
         let count = usize::try_from(count).map_err(|_| io::Error::last_os_error())?;
         for (index, header) in headers.iter().enumerate().take(count) {
+            #[allow(clippy::unnecessary_cast, reason = "a u32 with musl")]
+            let control_octets = header.msg_hdr.msg_controllen as usize;
             let controls = self
                 .controls
                 .get(index)
-                .and_then(|octets| octets.get(..header.msg_hdr.msg_controllen as usize))
+                .and_then(|octets| octets.get(..control_octets))
                 .unwrap_or_default();
             let name = self
                 .names

@@ -14,8 +14,8 @@ use super::open::InboundSa;
 use super::seal::OutboundSa;
 use super::wear::{Wear, Worn};
 use crate::{
-    Counters, Direction, DropCounts, DropReason, Encapsulation, Error, EspSpi, IpPrefix, Object,
-    OuterPath, SaPair, SaSpec, Selectors, SessionId, Traffic,
+    Counters, Direction, DropCounts, DropReason, Error, EspSpi, IpPrefix, Object, OuterPath,
+    SaPair, SaSpec, Selectors, SessionId, Traffic,
 };
 
 /// A session as the data path sees it.
@@ -217,7 +217,6 @@ impl Table {
     }
 
     pub(super) fn install(&self, pair: &SaPair) -> Result<(), Error> {
-        needs_udp(pair.path.encapsulation)?;
         let inbound = Arc::new(InboundSa::new(&pair.inbound)?);
         let session = Arc::new(Session {
             id: pair.id,
@@ -300,7 +299,6 @@ impl Table {
     }
 
     pub(super) fn move_peer(&self, id: SessionId, path: OuterPath) -> Result<(), Error> {
-        needs_udp(path.encapsulation)?;
         *write(&self.session(id)?.path) = path;
         Ok(())
     }
@@ -364,14 +362,5 @@ impl Table {
             .get(&id)
             .map(|(session, _)| Arc::clone(session))
             .ok_or(Error::NoSuchSession(id))
-    }
-}
-
-fn needs_udp(encapsulation: Encapsulation) -> Result<(), Error> {
-    match encapsulation {
-        Encapsulation::Udp { .. } => Ok(()),
-        Encapsulation::None => Err(Error::Unsupported(
-            "ESP without UDP encapsulation (userspace)".to_owned(),
-        )),
     }
 }

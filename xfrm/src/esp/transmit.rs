@@ -11,6 +11,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use super::engine::Endpoint;
 use super::offload::VnetHeader;
 use super::offload::segment::Segments;
+use super::seal::OutboundSa;
 use super::socket::{self, SEND_OCTETS, SEND_SEGMENTS, Transmit};
 use super::table::{Session, Table};
 use super::tun::Tun;
@@ -140,6 +141,7 @@ pub(super) fn seal_frame(
             .dropped(DropReason::SelectorMismatch, count as u64);
         return;
     }
+    let sa = session.outbound();
     let path = session.path();
     let Some(remote) = path.remote_udp() else {
         session.sent.dropped(DropReason::NoRoute, count as u64);
@@ -147,8 +149,7 @@ pub(super) fn seal_frame(
     };
     for index in 0..count {
         if let Err(reason) = seal_segment(
-            table,
-            &session,
+            (table, &session, &sa),
             &segments,
             index,
             (remote, path.local),
@@ -163,15 +164,13 @@ pub(super) fn seal_frame(
 }
 
 fn seal_segment(
-    table: &Table,
-    session: &Arc<Session>,
+    (table, session, sa): (&Table, &Arc<Session>, &OutboundSa),
     segments: &Segments<'_>,
     index: usize,
     (remote, local): (SocketAddr, IpAddr),
     outbox: &mut Outbox,
     flush: &mut impl FnMut(&mut Outbox),
 ) -> Result<(), DropReason> {
-    let sa = session.outbound();
     let length = segments.length(index);
     let sealed = sa.layout().sealed(length);
     if outbox.room() < sealed {
