@@ -1,4 +1,20 @@
 //! The parts of the `ironflex` program.
+//!
+//! The four leaf crates meet here and nowhere else: `ikev2` speaks the protocol, `eap` the login,
+//! `profiles` reads the configuration, `xfrm` carries ESP. [`daemon`] is the headend that joins them,
+//! [`cli`] what is typed and printed, [`pki`] and [`aaa`] certificates and users.
 
 pub mod aaa;
+pub mod cli;
+pub mod clock;
+pub mod daemon;
+pub mod dataplane;
+pub mod error;
+pub mod keylog;
+pub mod operation;
 pub mod pki;
+pub mod random;
+pub mod readiness;
+pub mod state;
+pub mod translate;
+pub mod udp;

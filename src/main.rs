@@ -1,3 +1,13 @@
 //! The `ironflex` program; everything that it does stands in the library.
 
-fn main() {}
+use std::process::ExitCode;
+
+use clap::Parser;
+use ironflex::operation::Operation;
+
+fn main() -> ExitCode {
+    match Operation::parse().run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failed) => failed.into(),
+    }
+}

@@ -412,6 +412,10 @@ impl Endpoint {
                     None
                 }
             }),
+            Command::Forget(id) => self.with(now, id, |_, cx| {
+                cx.event(id, Event::Closed(CloseReason::Forgotten));
+                None
+            }),
             Command::Probe(id) => self.with(now, id, |sa, cx| {
                 let IkeSa::Keyed { mut link, state } = sa else {
                     return Some(sa);

@@ -6,6 +6,8 @@
 use alloc::{boxed::Box, sync::Arc, vec::Vec};
 use core::{fmt, net::SocketAddr, time::Duration};
 
+use thiserror::Error;
+
 use crate::{
     config::{ConnectConfig, PeerConfig},
     crypto::{
@@ -77,6 +79,11 @@ pub struct Path {
 pub struct SaId(pub(crate) u64);
 
 impl SaId {
+    /// The SA for which we chose this SPI, if there is one.
+    pub const fn from_spi(spi: u64) -> Self {
+        Self(spi)
+    }
+
     /// Our SPI as a number.
     pub const fn spi(self) -> u64 {
         self.0
@@ -111,6 +118,9 @@ pub enum Command {
     Connect(Box<ConnectConfig>),
     /// Delete an IKE SA and its children: the peer is told, and retransmission is bounded (RFC 7296 §1.4.1).
     Delete(SaId),
+    /// Drop an IKE SA and its children without a word: the peer said INITIAL_CONTACT elsewhere and has
+    /// forgotten it (RFC 7296 §2.4).
+    Forget(SaId),
     /// Ask the peer for a sign of life with an empty INFORMATIONAL (RFC 7296 §1.4).
     Probe(SaId),
 }
@@ -337,61 +347,111 @@ pub struct Authenticated {
 }
 
 /// Why an SA ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum CloseReason {
     /// The peer sent a Delete.
+    #[error("deleted by the peer")]
     PeerDeleted,
     /// We sent a Delete and it was answered, or its retransmissions ended.
+    #[error("deleted")]
     Deleted,
+    /// The outside had it forgotten ([`Command::Forget`]).
+    #[error("replaced by a newer session of the same client")]
+    Forgotten,
     /// The peer did not answer a request.
+    #[error("the peer does not answer")]
     Unanswered,
     /// The peer did not send what was due in time.
+    #[error("the peer did not go on in time")]
     TimedOut,
     /// Somebody was refused.
+    #[error("{0}")]
     Refused(Refusal),
 }
 
-/// Why a datagram was discarded. Tests forbid reasons; operators count them.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Why a datagram was discarded. Tests forbid reasons; operators count them by [`name`](Self::name).
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum Discard {
     /// Its octets are not an IKE message.
+    #[error("malformed: {0}")]
     Malformed(InvalidMessage),
     /// Major version other than 2; it was answered with INVALID_MAJOR_VERSION if a request.
+    #[error("major version {0}")]
     MajorVersion(u8),
     /// No SA has this SPI.
+    #[error("no SA has this SPI")]
     UnknownSpi,
     /// IKE_SA_INIT fields contradict each other (RFC 7296 §2.6, §3.1).
+    #[error("contradictory IKE_SA_INIT")]
     ContradictoryInit,
     /// IKE_SA_INIT was answered with an error notify.
+    #[error("IKE_SA_INIT refused: {0}")]
     InitRefused(Refusal),
     /// IKE_SA_INIT was answered with a COOKIE (RFC 7296 §2.6).
+    #[error("a cookie was demanded")]
     CookieSent,
     /// The half-open table is full even for those with a cookie.
+    #[error("too many half-open SAs")]
     HalfOpenTableFull,
     /// The message ID is behind the window.
+    #[error("message ID behind the window")]
     OldMessageId,
-    /// The message ID is ahead of the window.
+    /// The message ID is ahead of the window, or its turn has not come yet.
+    #[error("message ID ahead of the window")]
     AheadOfWindow,
     /// A repeated request is still being worked on.
+    #[error("repeated request still being worked on")]
     InProgress,
     /// A repeated request was answered from the cache.
+    #[error("repeated request, answered again")]
     Repeated,
     /// A repeated request came too fast to be answered again.
+    #[error("repeated request, too fast to be answered")]
     RepeatLimited,
     /// A response to nothing that was asked.
+    #[error("response to nothing that was asked")]
     UnexpectedResponse,
     /// The integrity check failed.
+    #[error("integrity check failed")]
     Forged,
     /// A message that must be encrypted was not.
+    #[error("not encrypted")]
     Unprotected,
-    /// The exchange has no place in the state of the SA.
-    UnexpectedExchange,
     /// A fragment was kept for later.
+    #[error("fragment kept")]
     FragmentKept,
     /// A fragment was refused.
+    #[error("fragment refused")]
     FragmentRefused,
     /// The same octets came twice.
+    #[error("duplicate")]
     Duplicate,
+}
+
+impl Discard {
+    /// The reason without its details, for counters.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Malformed(_) => "malformed",
+            Self::MajorVersion(_) => "major_version",
+            Self::UnknownSpi => "unknown_spi",
+            Self::ContradictoryInit => "contradictory_init",
+            Self::InitRefused(_) => "init_refused",
+            Self::CookieSent => "cookie_sent",
+            Self::HalfOpenTableFull => "half_open_table_full",
+            Self::OldMessageId => "old_message_id",
+            Self::AheadOfWindow => "ahead_of_window",
+            Self::InProgress => "in_progress",
+            Self::Repeated => "repeated",
+            Self::RepeatLimited => "repeat_limited",
+            Self::UnexpectedResponse => "unexpected_response",
+            Self::Forged => "forged",
+            Self::Unprotected => "unprotected",
+            Self::FragmentKept => "fragment_kept",
+            Self::FragmentRefused => "fragment_refused",
+            Self::Duplicate => "duplicate",
+        }
+    }
 }
 
 /// One step of an SA's life in typed form; `debug` renders it in IOS-XE's words.

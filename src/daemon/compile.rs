@@ -1,0 +1,379 @@
+//! From the resolved configuration and the stored trustpoints to what the parts are driven with.
+//!
+//! Algorithms are translated by exhaustive `match`; nothing is looked up by name any more.
+
+use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
+
+use ironflex_eap::anyconnect::{AfterCertificate, CertificatePolicy, ServerConfig, WithoutCertificate};
+use ironflex_ikev2::{
+    config::{
+        Ciphers, EndpointConfig, FragmentationConfig, IkePolicy, IkeProposal, NatConfig,
+        PeerConfig, RemoteAuthentication,
+    },
+    crypto::{
+        RsaSigner,
+        suite::{
+            AeadAlgorithm, CbcAlgorithm, EspSuite, Group, Integrity, PrfAlgorithm, Protection,
+        },
+    },
+    wire::payload::{Identification, KnownVendor},
+};
+use ironflex_profiles::{
+    model::{
+        ikev2::{self as ios, LocalIdentity},
+        ipsec::{AesKey, EspIntegrity, EspTransform, GcmKey},
+        name::Name,
+    },
+    snapshot::{Policy, Profile, Proposal, Snapshot},
+};
+
+use crate::{
+    aaa::{Aaa, LocalUsers, Method, MethodList, Password},
+    pki::{ChainError, Store, StoreError, TrustAnchors, describe},
+    translate,
+};
+
+/// The name of the one login list: what the resolver has already bound to the local users.
+pub const LOCAL: &str = "local";
+
+/// Why a configuration cannot be put to work.
+#[derive(Debug, thiserror::Error)]
+pub enum CompileError {
+    /// The trustpoint has no identity.
+    #[error(
+        "trustpoint {trustpoint} of profile {profile} holds no certificate and key: \
+         import them with 'crypto pki import {trustpoint} pkcs12 …'"
+    )]
+    NoIdentity {
+        /// The profile.
+        profile: String,
+        /// The trustpoint.
+        trustpoint: String,
+    },
+    /// The key store refuses.
+    #[error("trustpoint {trustpoint}: {error}")]
+    Store {
+        /// The trustpoint.
+        trustpoint: String,
+        /// Why.
+        error: StoreError,
+    },
+    /// The private key cannot sign for rsa-sig.
+    #[error("trustpoint {trustpoint}: the private key cannot be used for rsa-sig: {why}")]
+    Key {
+        /// The trustpoint.
+        trustpoint: String,
+        /// Why.
+        why: String,
+    },
+    /// The authorities cannot be used.
+    #[error("trustpoint {trustpoint}: {error}")]
+    Authorities {
+        /// The trustpoint.
+        trustpoint: String,
+        /// Why.
+        error: ChainError,
+    },
+}
+
+/// A configuration ready to serve.
+pub struct Plan {
+    /// The configuration.
+    pub snapshot: Arc<Snapshot>,
+    /// What holds for all IKE SAs.
+    pub endpoint: EndpointConfig,
+    /// What serves peers, by the profile's name.
+    pub profiles: BTreeMap<Name, Arc<ServingProfile>>,
+    /// Users and method lists.
+    pub aaa: Aaa<()>,
+    /// Every ESP algorithm that a profile may negotiate.
+    pub algorithms: Vec<ironflex_xfrm::EspAlgorithm>,
+}
+
+/// A `crypto ikev2 profile` with its keys and everything else it needs at work.
+pub struct ServingProfile {
+    /// The profile.
+    pub profile: Arc<Profile>,
+    /// Certificates to send, the end entity first, the root left out.
+    pub certificates: Vec<Arc<[u8]>>,
+    /// The private key.
+    pub signer: RsaSigner,
+    /// Whom clients' certificates must come from.
+    pub anchors: TrustAnchors,
+    /// ESP suites in the order of preference.
+    pub esp: Vec<EspSuite>,
+    /// AnyConnect-EAP, if the profile offers it.
+    pub eap: Option<Arc<ServerConfig>>,
+}
+
+impl ServingProfile {
+    /// Our identity towards a peer that reached `local`: the configured one, else the address
+    /// (IOS-XE's default).
+    #[must_use]
+    pub fn identity(&self, local: IpAddr) -> Identification {
+        match &self.profile.identity_local {
+            None => Identification::address(local.to_canonical()),
+            Some(LocalIdentity::Address(address)) => Identification::address(*address),
+            Some(LocalIdentity::Fqdn(name)) => Identification::fqdn(name.as_str()),
+            Some(LocalIdentity::Email(name)) => Identification::email(name.as_str()),
+            Some(LocalIdentity::KeyId(name)) => {
+                Identification::key_id(name.as_str().as_bytes().to_vec())
+            }
+            Some(LocalIdentity::DistinguishedName) => {
+                let subject = self.certificates.first().and_then(|der| describe(der).ok());
+                Identification::dn(subject.map(|summary| summary.subject.der).unwrap_or_default())
+            }
+        }
+    }
+
+    /// What the core needs to serve a peer. A peer that names us by something that our certificate
+    /// covers is answered by that name.
+    #[must_use]
+    pub fn peer_config(&self, local: IpAddr, wanted: Option<&Identification>) -> PeerConfig {
+        let covered = wanted.filter(|wanted| {
+            self.profile.identity_local.is_none()
+                && self
+                    .certificates
+                    .first()
+                    .and_then(|der| describe(der).ok())
+                    .is_some_and(|summary| super::identity::covers(&summary, wanted))
+        });
+        PeerConfig {
+            name: Arc::from(self.profile.name.as_str()),
+            local_identity: covered.cloned().unwrap_or_else(|| self.identity(local)),
+            certificates: self.certificates.clone(),
+            remote_authentication: RemoteAuthentication {
+                anyconnect_eap: self.profile.remote.anyconnect_eap.is_some(),
+                signature: self.profile.remote.rsa_sig,
+            },
+            esp: self.esp.clone(),
+        }
+    }
+}
+
+/// Puts a resolved configuration and the stored keys together.
+///
+/// # Errors
+///
+/// [`CompileError`].
+pub fn compile(snapshot: Arc<Snapshot>, store: &Store) -> Result<Plan, CompileError> {
+    let mut profiles = BTreeMap::new();
+    let mut authorities = Vec::new();
+    let mut algorithms = Vec::new();
+    for profile in &snapshot.profiles {
+        let serving = serve(profile, store)?;
+        for hash in serving.anchors.authority_hashes() {
+            if !authorities.contains(&hash) {
+                authorities.push(hash);
+            }
+        }
+        for suite in &serving.esp {
+            let algorithm = translate::esp_algorithm(suite.protection);
+            if !algorithms.contains(&algorithm) {
+                algorithms.push(algorithm);
+            }
+        }
+        profiles.insert(profile.name.clone(), Arc::new(serving));
+    }
+    let mut users = LocalUsers::default();
+    for user in snapshot.users.values() {
+        users.insert(user.name.as_str(), &Password::from(user.password.reveal()));
+    }
+    let mut aaa = Aaa {
+        users,
+        ..Aaa::default()
+    };
+    aaa.login_lists
+        .insert(LOCAL.to_owned(), MethodList(vec![Method::Local]));
+    let endpoint = endpoint(&snapshot, authorities);
+    Ok(Plan {
+        snapshot,
+        endpoint,
+        profiles,
+        aaa,
+        algorithms,
+    })
+}
+
+fn endpoint(snapshot: &Snapshot, authorities: Vec<[u8; 20]>) -> EndpointConfig {
+    let policies = snapshot.policies.iter().chain(&snapshot.default_policy);
+    let settings = &snapshot.ikev2;
+    let base = EndpointConfig::new(policies.map(|policy| ike_policy(policy)).collect());
+    EndpointConfig {
+        authorities,
+        fragmentation: FragmentationConfig {
+            ietf: settings.fragmentation_mtu.is_some(),
+            cisco: true,
+            mtu: settings
+                .fragmentation_mtu
+                .unwrap_or(ironflex_ikev2::config::FRAGMENT_MTU),
+        },
+        nat: NatConfig {
+            force_encapsulation: snapshot.profiles.iter().any(|one| one.nat_force_encap),
+            encapsulation_required: false,
+        },
+        vendor_ids: [
+            KnownVendor::DeleteReason,
+            KnownVendor::Copyright,
+            KnownVendor::GreMode,
+            KnownVendor::AnyConnectEap,
+        ]
+        .map(|vendor| vendor.bytes().to_vec())
+        .to_vec(),
+        cookie_watermark: settings
+            .cookie_challenge
+            .map_or(base.cookie_watermark, usize::from),
+        window: u32::from(settings.window),
+        ..base
+    }
+}
+
+fn ike_policy(policy: &Policy) -> IkePolicy {
+    IkePolicy {
+        local: policy.match_address_local.clone(),
+        proposals: policy
+            .proposals
+            .iter()
+            .map(|proposal| ike_proposal(proposal))
+            .collect(),
+    }
+}
+
+fn ike_proposal(proposal: &Proposal) -> IkeProposal {
+    let combined: Vec<AeadAlgorithm> = proposal
+        .encryption
+        .iter()
+        .filter_map(|one| match one {
+            ios::Encryption::AesGcm128 => Some(AeadAlgorithm::AesGcm16_128),
+            ios::Encryption::AesGcm256 => Some(AeadAlgorithm::AesGcm16_256),
+            ios::Encryption::AesCbc128
+            | ios::Encryption::AesCbc192
+            | ios::Encryption::AesCbc256 => None,
+        })
+        .collect();
+    let ciphers = if combined.is_empty() {
+        let encryption = proposal.encryption.iter().filter_map(|one| match one {
+            ios::Encryption::AesCbc128 => Some(CbcAlgorithm::AesCbc128),
+            ios::Encryption::AesCbc192 => Some(CbcAlgorithm::AesCbc192),
+            ios::Encryption::AesCbc256 => Some(CbcAlgorithm::AesCbc256),
+            ios::Encryption::AesGcm128 | ios::Encryption::AesGcm256 => None,
+        });
+        let integrity = proposal.integrity.iter().map(|one| match one {
+            ios::Integrity::Sha1 => Integrity::HmacSha1_96,
+            ios::Integrity::Sha256 => Integrity::HmacSha2_256_128,
+            ios::Integrity::Sha384 => Integrity::HmacSha2_384_192,
+            ios::Integrity::Sha512 => Integrity::HmacSha2_512_256,
+        });
+        Ciphers::EncryptThenMac(encryption.collect(), integrity.collect())
+    } else {
+        Ciphers::Aead(combined)
+    };
+    IkeProposal {
+        ciphers,
+        prf: proposal
+            .prf
+            .iter()
+            .map(|one| match one {
+                ios::Prf::Sha1 => PrfAlgorithm::HmacSha1,
+                ios::Prf::Sha256 => PrfAlgorithm::HmacSha2_256,
+                ios::Prf::Sha384 => PrfAlgorithm::HmacSha2_384,
+                ios::Prf::Sha512 => PrfAlgorithm::HmacSha2_512,
+            })
+            .collect(),
+        groups: proposal
+            .group
+            .iter()
+            .map(|one| match one {
+                ios::Group::Group14 => Group::Modp2048,
+                ios::Group::Group15 => Group::Modp3072,
+                ios::Group::Group16 => Group::Modp4096,
+                ios::Group::Group19 => Group::EcpP256,
+                ios::Group::Group20 => Group::EcpP384,
+                ios::Group::Group21 => Group::EcpP521,
+                ios::Group::Group31 => Group::Curve25519,
+            })
+            .collect(),
+    }
+}
+
+const fn esp_suite(transform: EspTransform) -> EspSuite {
+    let protection = match transform {
+        EspTransform::Gcm(key) => Protection::Aead(match key {
+            GcmKey::Bits128 => AeadAlgorithm::AesGcm16_128,
+            GcmKey::Bits256 => AeadAlgorithm::AesGcm16_256,
+        }),
+        EspTransform::Cbc(key, integrity) => Protection::EncryptThenMac(
+            match key {
+                AesKey::Bits128 => CbcAlgorithm::AesCbc128,
+                AesKey::Bits192 => CbcAlgorithm::AesCbc192,
+                AesKey::Bits256 => CbcAlgorithm::AesCbc256,
+            },
+            match integrity {
+                EspIntegrity::Sha1 => Integrity::HmacSha1_96,
+                EspIntegrity::Sha256 => Integrity::HmacSha2_256_128,
+                EspIntegrity::Sha384 => Integrity::HmacSha2_384_192,
+                EspIntegrity::Sha512 => Integrity::HmacSha2_512_256,
+            },
+        ),
+    };
+    EspSuite {
+        protection,
+        esn: false,
+    }
+}
+
+fn serve(profile: &Arc<Profile>, store: &Store) -> Result<ServingProfile, CompileError> {
+    let name = profile.sign.name.as_str();
+    let load = |name: &str| {
+        store.load(name).map_err(|error| CompileError::Store {
+            trustpoint: name.to_owned(),
+            error,
+        })
+    };
+    let trustpoint = load(name)?.unwrap_or_default();
+    let Some(identity) = &trustpoint.identity else {
+        return Err(CompileError::NoIdentity {
+            profile: profile.name.to_string(),
+            trustpoint: name.to_owned(),
+        });
+    };
+    let signer = RsaSigner::from_pkcs8(identity.key().pkcs8_der()).map_err(|error| {
+        CompileError::Key {
+            trustpoint: name.to_owned(),
+            why: error.to_string(),
+        }
+    })?;
+    let mut authorities: Vec<Vec<u8>> = Vec::new();
+    for verify in &profile.verify {
+        for authority in load(verify.name.as_str())?.unwrap_or_default().anchors() {
+            if !authorities.contains(authority) {
+                authorities.push(authority.clone());
+            }
+        }
+    }
+    let anchors = TrustAnchors::new(&authorities).map_err(|error| CompileError::Authorities {
+        trustpoint: name.to_owned(),
+        error,
+    })?;
+    let certificates: Vec<Arc<[u8]>> = identity.chain().map(Arc::from).collect();
+    let transforms = &profile.virtual_template.ipsec.transform_sets;
+    let eap = profile.remote.anyconnect_eap.map(|method| {
+        let hash = super::identity::server_cert_hash(identity.certificate());
+        let mut config = ServerConfig::new(profile.name.as_str(), hash);
+        if method.cert_request {
+            config.certificate = CertificatePolicy::Request {
+                without: WithoutCertificate::Refuse,
+                after: AfterCertificate::AskPassword,
+            };
+        }
+        Arc::new(config)
+    });
+    Ok(ServingProfile {
+        profile: Arc::clone(profile),
+        certificates,
+        signer,
+        anchors,
+        esp: transforms.iter().map(|set| esp_suite(set.transform)).collect(),
+        eap,
+    })
+}

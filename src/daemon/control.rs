@@ -1,0 +1,225 @@
+//! The control socket: one command line in, its output back, over a unix socket of mode 0600.
+//!
+//! A request is one line of JSON, `{"exec": "show crypto session"}`; the answer is one line,
+//! `{"status": 0, "output": "…"}`, with status 1 and an error text where the line is wrong. Whoever
+//! sends nothing, or too much, or reads nothing, is cut off and holds up nobody.
+
+use std::{
+    io,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use serde::{Deserialize, Serialize};
+use tokio::{
+    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
+    net::{UnixListener, UnixStream},
+    sync::{mpsc, oneshot},
+    task::JoinSet,
+};
+
+use super::{
+    driver::{Driver, Request},
+    snapshot,
+};
+use crate::{
+    cli::{
+        exec::{ClearTarget, DebugFlag, ExecCommand, parse},
+        show,
+    },
+    keylog::KeyLogWriter,
+};
+
+/// The longest request, in octets.
+const MAX_REQUEST: u64 = 64 * 1024;
+
+/// Connections at a time.
+const MAX_CONNECTIONS: usize = 16;
+
+/// How long a connection may take to send its request and to take its answer.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What is asked.
+#[derive(Debug, Deserialize, Serialize)]
+pub struct Question {
+    /// The command line.
+    pub exec: String,
+}
+
+/// What is answered.
+#[derive(Debug, Deserialize, Serialize)]
+pub struct Reply {
+    /// 0, or 1 where the line is wrong.
+    pub status: u8,
+    /// The output, or what is wrong.
+    pub output: String,
+}
+
+/// The socket's name below the state folder.
+#[must_use]
+pub fn socket_path(state_dir: &Path) -> PathBuf {
+    state_dir.join("control")
+}
+
+/// The listening socket; its name goes away with it.
+pub struct Listener {
+    listener: UnixListener,
+    path: PathBuf,
+}
+
+impl Listener {
+    /// Binds the socket, in place of one that a crash left behind.
+    ///
+    /// # Errors
+    ///
+    /// `AddrInUse` when a living daemon has it; otherwise of the system calls.
+    pub fn bind(path: &Path) -> io::Result<Self> {
+        if std::os::unix::net::UnixStream::connect(path).is_ok() {
+            return Err(io::Error::new(
+                io::ErrorKind::AddrInUse,
+                format!("another ironflex serves {}", path.display()),
+            ));
+        }
+        match std::fs::remove_file(path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let listener = UnixListener::bind(path)?;
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;
+        Ok(Self {
+            listener,
+            path: path.to_owned(),
+        })
+    }
+
+    /// Hands requests to the loop until that is gone.
+    pub async fn serve(self, requests: mpsc::Sender<Request>) {
+        let mut connections = JoinSet::new();
+        loop {
+            while connections.len() >= MAX_CONNECTIONS {
+                connections.join_next().await;
+            }
+            match self.listener.accept().await {
+                Ok((stream, _)) => {
+                    let requests = requests.clone();
+                    connections.spawn(tokio::time::timeout(PATIENCE, converse(stream, requests)));
+                }
+                Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
+            }
+            while connections.try_join_next().is_some() {}
+        }
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.path);
+    }
+}
+
+async fn converse(stream: UnixStream, requests: mpsc::Sender<Request>) -> io::Result<()> {
+    let (read, mut write) = stream.into_split();
+    let mut line = Vec::new();
+    BufReader::new(read.take(MAX_REQUEST))
+        .read_until(b'\n', &mut line)
+        .await?;
+    let reply = match serde_json::from_slice::<Question>(&line) {
+        Err(error) => Err(format!("not a request: {error}")),
+        Ok(question) => {
+            let (reply, answer) = oneshot::channel();
+            let line = question.exec;
+            match requests.send(Request { line, reply }).await {
+                Ok(()) => answer.await.unwrap_or_else(|_| Err("the daemon is stopping".into())),
+                Err(_) => Err("the daemon is stopping".into()),
+            }
+        }
+    };
+    let reply = match reply {
+        Ok(output) => Reply { status: 0, output },
+        Err(output) => Reply { status: 1, output },
+    };
+    let mut octets = serde_json::to_vec(&reply)?;
+    octets.push(b'\n');
+    write.write_all(&octets).await?;
+    write.shutdown().await
+}
+
+/// Carries out one command line.
+///
+/// # Errors
+///
+/// The text for whoever typed it.
+pub fn execute(driver: &mut Driver, line: &str) -> Result<String, String> {
+    match parse(line).map_err(|error| error.to_string())? {
+        ExecCommand::ShowIkev2Sa(query) => Ok(show::ikev2_sa(&snapshot::state(driver), &query)),
+        ExecCommand::ShowCryptoSession(query) => {
+            Ok(show::crypto_session(&snapshot::state(driver), &query))
+        }
+        ExecCommand::ShowDerivedConfig { virtual_access } => {
+            Ok(show::derived_config(&snapshot::state(driver), virtual_access))
+        }
+        ExecCommand::ShowIpLocalPool { name } => {
+            Ok(show::ip_local_pool(&snapshot::state(driver), name.as_deref()))
+        }
+        ExecCommand::ShowRunningConfig => Ok(driver.house.running_config.clone()),
+        ExecCommand::ShowDebugging => Ok(show::debugging(&driver.house.log.flags)),
+        ExecCommand::ClearCryptoSession(target) => {
+            clear(driver, &target);
+            Ok(String::new())
+        }
+        ExecCommand::Debug(flag) => Ok(debug(driver, flag, true)),
+        ExecCommand::NoDebug(flag) => Ok(debug(driver, flag, false)),
+        ExecCommand::UndebugAll => {
+            driver.house.log.flags = Default::default();
+            driver.endpoint.trace(false);
+            driver.endpoint.key_log(false);
+            driver.key_log = None;
+            Ok("All possible debugging has been turned off\n".into())
+        }
+        ExecCommand::KeyLog(Some(folder)) => {
+            let writer = KeyLogWriter::open(Path::new(&folder))
+                .map_err(|error| format!("% cannot write key tables to {folder}: {error}"))?;
+            driver.key_log = Some(writer);
+            driver.endpoint.key_log(true);
+            Ok(format!("Keys of new SAs are written to {folder}\n"))
+        }
+        ExecCommand::KeyLog(None) => {
+            driver.key_log = None;
+            driver.endpoint.key_log(false);
+            Ok(String::new())
+        }
+    }
+}
+
+fn debug(driver: &mut Driver, flag: DebugFlag, on: bool) -> String {
+    let answer = driver.house.log.flags.set(flag, on);
+    driver.endpoint.trace(driver.house.log.wants_trace());
+    answer
+}
+
+fn clear(driver: &mut Driver, target: &ClearTarget) {
+    let chosen: Vec<_> = driver
+        .house
+        .sessions
+        .iter()
+        .filter(|(sa, session)| match target {
+            ClearTarget::All => true,
+            ClearTarget::User(user) => session
+                .who
+                .as_ref()
+                .is_some_and(|who| who.user.eq_ignore_ascii_case(user)),
+            ClearTarget::Remote(address) => driver
+                .endpoint
+                .view(*sa)
+                .is_some_and(|view| view.path.remote.ip() == *address),
+        })
+        .map(|(sa, _)| sa)
+        .collect();
+    for sa in chosen {
+        if let Some(session) = driver.house.sessions.of(sa) {
+            session.deleting = true;
+        }
+        driver.command(ironflex_ikev2::event::Command::Delete(sa));
+    }
+}

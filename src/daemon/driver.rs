@@ -1,0 +1,447 @@
+//! The loop: datagrams, deadlines, answers and commands go into the core, and what it puts out is
+//! carried out until it says when it wants to be called again.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    future::Future,
+    io,
+    net::{IpAddr, SocketAddr},
+    os::fd::OwnedFd,
+    time::Duration,
+};
+
+use ironflex_ikev2::{
+    Endpoint, Input, Output,
+    event::{Answer, AskId, CloseReason, Command, Discard, Event, Framing, Path, SaId, Transmit},
+};
+use tokio::{
+    io::{Interest, unix::AsyncFd},
+    sync::{mpsc, oneshot},
+};
+
+use super::work::House;
+use crate::{
+    clock::Clock,
+    keylog::KeyLogWriter,
+    translate,
+    udp::{MAX_DATAGRAM, NON_ESP_MARKER, UdpEndpoint},
+};
+
+/// Datagrams taken from one socket before others have their turn.
+const BURST: usize = 64;
+
+/// How long the deletes of a shutdown may take.
+const FAREWELL: Duration = Duration::from_secs(2);
+
+/// The UDP port of IKE with the non-ESP marker.
+pub const NAT_PORT: u16 = 4500;
+
+/// One bound socket and how IKE is framed on it.
+pub struct Socket {
+    /// The socket.
+    pub endpoint: AsyncFd<UdpEndpoint>,
+    /// Whether messages carry the non-ESP marker.
+    pub framing: Framing,
+    /// IPv4 or IPv6.
+    pub ipv4: bool,
+    /// The loop reads it; else the dataplane does and hands on what is IKE's.
+    pub watched: bool,
+}
+
+/// An IKE message that the dataplane took from port 4500, its marker already removed.
+#[derive(Debug)]
+pub struct Handed {
+    /// Where from and which address of ours.
+    pub path: Path,
+    /// The message.
+    pub octets: Vec<u8>,
+}
+
+/// A line from the control socket and where its answer goes.
+pub struct Request {
+    /// The command line.
+    pub line: String,
+    /// The output, or an error text.
+    pub reply: oneshot::Sender<Result<String, String>>,
+}
+
+/// How often each reason to discard a datagram came up.
+#[derive(Debug, Default)]
+pub struct DiscardCounts(BTreeMap<&'static str, u64>);
+
+impl DiscardCounts {
+    fn count(&mut self, discard: &Discard) {
+        let count = self.0.entry(discard.name()).or_default();
+        *count = count.saturating_add(1);
+    }
+
+    /// The reasons that came up, and how often.
+    pub fn iter(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        self.0.iter().map(|(&name, &count)| (name, count))
+    }
+}
+
+/// The headend at work.
+pub struct Driver {
+    /// The core.
+    pub endpoint: Endpoint,
+    /// Everything that is not IKE.
+    pub house: House,
+    /// The sockets.
+    pub sockets: Vec<Socket>,
+    /// The clock of both.
+    pub clock: Clock,
+    /// Discarded datagrams.
+    pub discards: DiscardCounts,
+    /// Readable while the dataplane has events.
+    pub dataplane: Option<AsyncFd<OwnedFd>>,
+    /// `debug crypto ikev2 keylog`.
+    pub key_log: Option<KeyLogWriter>,
+}
+
+/// What ended a turn of waiting.
+enum Woken {
+    Readable(usize),
+    Handed(Handed),
+    Request(Request),
+    Dataplane,
+    Deadline,
+    Shutdown,
+}
+
+impl Driver {
+    /// Serves until `shutdown` resolves, then deletes every SA towards its peer.
+    pub async fn serve(
+        &mut self,
+        mut handed: mpsc::Receiver<Handed>,
+        mut requests: mpsc::Receiver<Request>,
+        mut shutdown: oneshot::Receiver<()>,
+    ) {
+        let mut buffer = vec![0; MAX_DATAGRAM].into_boxed_slice();
+        let mut deadline = self.drain();
+        loop {
+            let wait = deadline.map(|instant| self.clock.until(instant));
+            let woken = {
+                let readable = readable(&self.sockets);
+                let dataplane = dataplane_event(self.dataplane.as_ref());
+                tokio::select! {
+                    biased;
+                    _ = &mut shutdown => Woken::Shutdown,
+                    index = readable => Woken::Readable(index),
+                    Some(one) = handed.recv() => Woken::Handed(one),
+                    Some(one) = requests.recv() => Woken::Request(one),
+                    () = dataplane => Woken::Dataplane,
+                    () = sleep(wait) => Woken::Deadline,
+                }
+            };
+            deadline = match woken {
+                Woken::Readable(index) => self.read(index, &mut buffer),
+                Woken::Handed(one) => {
+                    let now = self.clock.now();
+                    self.endpoint
+                        .handle(now, Input::Datagram(one.path, &one.octets));
+                    self.drain()
+                }
+                Woken::Request(request) => {
+                    let answer = super::control::execute(self, &request.line);
+                    // Who asked may be gone.
+                    let _ = request.reply.send(answer);
+                    self.drain()
+                }
+                Woken::Dataplane => self.dataplane_events(),
+                Woken::Deadline => {
+                    self.endpoint.handle(self.clock.now(), Input::Timeout);
+                    self.drain()
+                }
+                Woken::Shutdown => break,
+            };
+        }
+        self.farewell(&mut handed, &mut buffer).await;
+    }
+
+    /// Deletes every SA towards its peer and waits a little for the acknowledgements.
+    async fn farewell(&mut self, handed: &mut mpsc::Receiver<Handed>, buffer: &mut [u8]) {
+        let all: Vec<SaId> = self.endpoint.views().map(|view| view.id).collect();
+        for id in all {
+            self.command(Command::Delete(id));
+        }
+        let end = self.clock.now().after(FAREWELL);
+        while self.endpoint.views().any(|view| view.state == "DELETE") {
+            let left = self.clock.until(end);
+            if left.is_zero() {
+                break;
+            }
+            let readable = readable(&self.sockets);
+            tokio::select! {
+                index = readable => { self.read(index, buffer); }
+                Some(one) = handed.recv() => {
+                    let now = self.clock.now();
+                    self.endpoint.handle(now, Input::Datagram(one.path, &one.octets));
+                    self.drain();
+                }
+                () = tokio::time::sleep(left.min(Duration::from_millis(200))) => {
+                    self.endpoint.handle(self.clock.now(), Input::Timeout);
+                    self.drain();
+                }
+            }
+        }
+        let left: Vec<SaId> = self.house.sessions.iter().map(|(sa, _)| sa).collect();
+        for sa in left {
+            self.house.release(sa);
+        }
+    }
+
+    fn read(&mut self, index: usize, buffer: &mut [u8]) -> Option<ironflex_ikev2::event::Instant> {
+        let mut deadline = None;
+        for _ in 0..BURST {
+            let Some(socket) = self.sockets.get(index) else {
+                break;
+            };
+            let framing = socket.framing;
+            let received = socket.endpoint.try_io(Interest::READABLE, |endpoint| {
+                endpoint
+                    .receive(buffer)?
+                    .ok_or_else(|| io::ErrorKind::WouldBlock.into())
+            });
+            let received = match received {
+                Ok(received) => received,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(error) => {
+                    self.house.log.trouble(&error);
+                    break;
+                }
+            };
+            let path = Path {
+                local: received.local,
+                remote: received.remote,
+                framing,
+            };
+            let octets = buffer.get(..received.len).unwrap_or_default();
+            let octets = match framing {
+                Framing::Bare => octets,
+                // What is not IKE on 4500 is the kernel's ESP or a keepalive (RFC 3948 §2.2, §2.3).
+                Framing::Marked => match octets.strip_prefix(&NON_ESP_MARKER) {
+                    Some(octets) => octets,
+                    None => continue,
+                },
+            };
+            let now = self.clock.now();
+            self.endpoint.handle(now, Input::Datagram(path, octets));
+            deadline = Some(self.drain());
+        }
+        deadline.unwrap_or_else(|| self.drain())
+    }
+
+    fn dataplane_events(&mut self) -> Option<ironflex_ikev2::event::Instant> {
+        while let Some(event) = self.house.dataplane.poll_event() {
+            match event {
+                ironflex_xfrm::Event::PeerMoved { id, remote } => self.esp_moved(id, remote),
+                ironflex_xfrm::Event::SoftExpired { id, spi, .. } => {
+                    // Rekeying is the client's business until it is ours too.
+                    self.house
+                        .log
+                        .info(format_args!("the soft lifetime of SA {spi} of {id} is over"));
+                }
+                ironflex_xfrm::Event::HardExpired { id, spi, .. } => {
+                    self.house
+                        .log
+                        .warning(format_args!("SA {spi} of {id} has expired"));
+                }
+                _ => {}
+            }
+        }
+        self.drain()
+    }
+
+    /// An authentic ESP packet came from another place: ESP follows at once.
+    fn esp_moved(&mut self, id: ironflex_xfrm::SessionId, remote: SocketAddr) {
+        let Some(sa) = self.house.sessions.by_dataplane(id) else {
+            return;
+        };
+        let session = self.house.sessions.of(sa);
+        let Some(installed) = session.and_then(|session| session.installed.as_mut()) else {
+            return;
+        };
+        let path = installed.path.with_remote_udp(remote);
+        installed.path = path;
+        if let Err(error) = self.house.dataplane.move_peer(id, path) {
+            self.house.log.trouble(&error);
+        }
+    }
+
+    /// Gives the core a command and carries out what follows.
+    pub fn command(&mut self, command: Command) {
+        self.endpoint
+            .handle(self.clock.now(), Input::Command(command));
+        self.drain();
+    }
+
+    /// Carries out every output. Returns when the core wants to be called again.
+    fn drain(&mut self) -> Option<ironflex_ikev2::event::Instant> {
+        let mut answers: VecDeque<(SaId, AskId, Answer)> = VecDeque::new();
+        let mut commands: VecDeque<Command> = VecDeque::new();
+        loop {
+            match self.endpoint.poll() {
+                Output::Transmit(transmit) => self.send(&transmit),
+                Output::Ask(sa, ask, question) => {
+                    let answer = self.house.answer(sa, question);
+                    answers.push_back((sa, ask, answer));
+                }
+                Output::Event(sa, event) => self.event(sa, event, &mut commands),
+                Output::Discarded(path, discard) => {
+                    self.discards.count(&discard);
+                    if self.house.log.wants_trace() {
+                        self.house.log.discarded(&path, &discard);
+                    }
+                }
+                Output::Timeout(instant) => {
+                    if let Some(command) = commands.pop_front() {
+                        self.endpoint
+                            .handle(self.clock.now(), Input::Command(command));
+                    } else if let Some((sa, ask, answer)) = answers.pop_front() {
+                        self.endpoint
+                            .handle(self.clock.now(), Input::Answer(sa, ask, answer));
+                    } else {
+                        return instant;
+                    }
+                }
+            }
+        }
+    }
+
+    fn send(&self, transmit: &Transmit) {
+        let path = &transmit.path;
+        let ipv4 = path.remote.is_ipv4();
+        let marked = path.framing == Framing::Marked;
+        let socket = self.sockets.iter().find(|socket| {
+            socket.ipv4 == ipv4
+                && socket.framing == path.framing
+                && socket.endpoint.get_ref().port() == path.local.port()
+        });
+        let Some(socket) = socket else {
+            return;
+        };
+        let local: IpAddr = path.local.ip();
+        let sent = socket
+            .endpoint
+            .get_ref()
+            .send(local, path.remote, marked, &transmit.octets);
+        if let Err(error) = sent {
+            // A datagram that cannot be sent is a lost one: retransmission is the core's business.
+            if self.house.log.wants_trace() {
+                self.house
+                    .log
+                    .info(format_args!("sending to {} failed: {error}", path.remote));
+            }
+        }
+    }
+
+    fn event(&mut self, sa: SaId, event: Event, commands: &mut VecDeque<Command>) {
+        let house = &mut self.house;
+        if matches!(event, Event::HalfOpen) {
+            house.sessions.open(sa);
+        }
+        house.log.event(house.sessions.view(sa), &event);
+        match event {
+            Event::Authenticated(authenticated) => {
+                for other in house.authenticated(sa, &authenticated) {
+                    house.release(other);
+                    commands.push_back(Command::Forget(other));
+                }
+            }
+            Event::Established { child } => {
+                let now = self.clock.now();
+                if let Some(session) = house.sessions.of(sa) {
+                    session.up_since = Some(now);
+                }
+                if child {
+                    house.log.up(house.sessions.view(sa), self.endpoint.view(sa));
+                }
+            }
+            Event::ChildRefused(refusal) => {
+                house
+                    .log
+                    .refused(house.sessions.view(sa), &format!("no child SA: {refusal}"));
+                house.release(sa);
+            }
+            Event::ChildDeleted { .. } => house.release(sa),
+            Event::PeerMoved(path) => self.ike_moved(sa, &path),
+            Event::Closed(reason) => {
+                house.release(sa);
+                let session = house.sessions.close(sa);
+                if session.as_ref().is_some_and(|session| session.up_since.is_some())
+                    || !matches!(reason, CloseReason::TimedOut)
+                {
+                    house.log.down(session.as_ref(), &reason);
+                }
+            }
+            Event::KeyLog(keys) => {
+                if let Some(writer) = &mut self.key_log
+                    && let Err(error) = writer.write(&keys)
+                {
+                    house.log.trouble(&error);
+                }
+            }
+            Event::HalfOpen | Event::Initiated | Event::Notified(_) | Event::Trace(_) => {}
+        }
+    }
+
+    /// An authentic new IKE message came from another place: ESP in UDP follows (RFC 7296 §2.23).
+    fn ike_moved(&mut self, sa: SaId, path: &Path) {
+        let session = self.house.sessions.of(sa);
+        let Some(installed) = session.and_then(|session| session.installed.as_mut()) else {
+            return;
+        };
+        let encapsulated = installed.path.remote_udp().is_some();
+        let moved = translate::outer_path(path, encapsulated);
+        installed.path = moved;
+        let id = installed.id;
+        if let Err(error) = self.house.dataplane.move_peer(id, moved) {
+            self.house.log.trouble(&error);
+        }
+    }
+}
+
+/// Resolves to the index of a socket that can be read.
+async fn readable(sockets: &[Socket]) -> usize {
+    let watched = sockets.iter().enumerate().filter(|(_, socket)| socket.watched);
+    let mut waits: Vec<_> = watched
+        .map(|(index, socket)| {
+            Box::pin(async move {
+                match socket.endpoint.readable().await {
+                    // Reading until the socket is empty takes the readiness away.
+                    Ok(_) => index,
+                    Err(_) => std::future::pending().await,
+                }
+            })
+        })
+        .collect();
+    std::future::poll_fn(move |cx| {
+        for wait in &mut waits {
+            if let std::task::Poll::Ready(index) = wait.as_mut().poll(cx) {
+                return std::task::Poll::Ready(index);
+            }
+        }
+        std::task::Poll::Pending
+    })
+    .await
+}
+
+async fn sleep(wait: Option<Duration>) {
+    match wait {
+        Some(wait) => tokio::time::sleep(wait).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Resolves when the dataplane has something to say.
+async fn dataplane_event(descriptor: Option<&AsyncFd<OwnedFd>>) {
+    let Some(descriptor) = descriptor else {
+        return std::future::pending().await;
+    };
+    match descriptor.readable().await {
+        // Cleared before the events are drained, so that one that comes in between is seen.
+        Ok(mut ready) => ready.clear_ready(),
+        Err(_) => std::future::pending().await,
+    }
+}

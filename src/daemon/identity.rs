@@ -1,0 +1,76 @@
+//! Identities between IKE, certificates and the configuration.
+
+use std::net::IpAddr;
+
+use ironflex_eap::anyconnect::config_auth::Sha1Digest;
+use ironflex_ikev2::wire::{payload::Identification, registry::IdType};
+use ironflex_profiles::PeerIdentity;
+use sha1::{Digest, Sha1};
+use x509_parser::prelude::{FromDer, X509Certificate};
+
+use crate::pki::{CertificateSummary, certificate::ClaimedName};
+
+/// The identity type under which Cisco's clients send their key-id towards an ASA
+/// (docs/anyconnect-eap.md); here it means the same as `ID_KEY_ID`.
+pub const ID_CISCO_GROUP: IdType = IdType(201);
+
+/// A peer's identity as `match identity remote` judges it.
+#[must_use]
+pub fn peer_identity(identity: &Identification) -> PeerIdentity<'_> {
+    if let Some(address) = identity.ip_address() {
+        return PeerIdentity::Address(address);
+    }
+    let text = std::str::from_utf8(&identity.data);
+    match (identity.kind, text) {
+        (IdType::ID_FQDN, Ok(text)) => PeerIdentity::Fqdn(text),
+        (IdType::ID_RFC822_ADDR, Ok(text)) => PeerIdentity::Email(text),
+        (IdType::ID_KEY_ID | ID_CISCO_GROUP, _) => PeerIdentity::KeyId(&identity.data),
+        _ => PeerIdentity::Other,
+    }
+}
+
+/// How `debug crypto ikev2` and `show` call the type of an identity.
+#[must_use]
+pub fn type_name(identity: &Identification) -> &'static str {
+    match identity.kind {
+        IdType::ID_IPV4_ADDR => "IPv4 address",
+        IdType::ID_IPV6_ADDR => "IPv6 address",
+        IdType::ID_FQDN => "FQDN",
+        IdType::ID_RFC822_ADDR => "Email",
+        IdType::ID_DER_ASN1_DN => "DER ASN1 DN",
+        IdType::ID_KEY_ID | ID_CISCO_GROUP => "key ID",
+        _ => "unknown",
+    }
+}
+
+/// Whether a certificate says that its holder is `identity` (RFC 4945 §3.1).
+#[must_use]
+pub fn covers(summary: &CertificateSummary, identity: &Identification) -> bool {
+    if let Some(address) = identity.ip_address() {
+        return summary.certifies(&ClaimedName::Ip(address));
+    }
+    let text = std::str::from_utf8(&identity.data);
+    match (identity.kind, text) {
+        (IdType::ID_FQDN, Ok(text)) => summary.certifies(&ClaimedName::Fqdn(text)),
+        (IdType::ID_RFC822_ADDR, Ok(text)) => summary.certifies(&ClaimedName::Email(text)),
+        (IdType::ID_DER_ASN1_DN, _) => {
+            summary.certifies(&ClaimedName::DistinguishedName(&identity.data))
+        }
+        _ => false,
+    }
+}
+
+/// `server-cert-hash`: what exactly it covers is not settled, so it stands in one place
+/// (docs/anyconnect-eap.md: SHA-1 over the PKCS#1 RSAPublicKey, as captured).
+#[must_use]
+pub fn server_cert_hash(certificate: &[u8]) -> Sha1Digest {
+    let key = X509Certificate::from_der(certificate)
+        .map(|(_, certificate)| certificate.public_key().subject_public_key.data.to_vec());
+    Sha1Digest(Sha1::digest(key.unwrap_or_default()).into())
+}
+
+/// An address without a zone as text, the way IOS prints it.
+#[must_use]
+pub fn address_text(address: IpAddr) -> String {
+    address.to_canonical().to_string()
+}

@@ -1,0 +1,407 @@
+//! `ironflex run`: the headend daemon.
+//!
+//! ```text
+//!   control socket ──► control ──┐
+//!   UDP 500, 4500 ──────────────►│ driver ──► ikev2::Endpoint
+//!   userspace ESP (4500) ───────►│    │  ▲
+//!   deadlines, signals ─────────►│    ▼  │ answers
+//!                                └── work: profiles, EAP, AAA, pools, dataplane, routes
+//! ```
+//!
+//! One task owns the core and the sessions, without locks; a peer can hold it up for one private-key
+//! operation at most.
+
+pub mod compile;
+pub mod control;
+pub mod driver;
+pub mod identity;
+pub mod lease;
+pub mod load;
+pub mod log;
+pub mod network;
+pub mod session;
+pub mod snapshot;
+pub mod work;
+
+use std::{
+    fmt, io,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    os::unix::fs::{DirBuilderExt, PermissionsExt},
+    path::{Path, PathBuf},
+};
+
+use ironflex_ikev2::{
+    Endpoint,
+    crypto::default_provider,
+    event::{Framing, Path as IkePath},
+};
+use ironflex_profiles::model::interface::{DeviceName, InterfaceName};
+use ironflex_xfrm::{
+    Dataplane,
+    esp::{NonEsp, Sink, Tun, Userspace},
+    netlink::{bypass_policies, take_esp_in_udp},
+    record::Recorder,
+};
+use tokio::{
+    io::unix::AsyncFd,
+    sync::{mpsc, oneshot},
+};
+
+use self::{
+    control::{Listener, socket_path},
+    driver::{DiscardCounts, Driver, Handed, NAT_PORT, Socket},
+    lease::Pools,
+    log::Log,
+    network::HouseNetwork,
+    session::Sessions,
+    work::House,
+};
+use crate::{
+    clock::Clock,
+    dataplane::{self, Backend, Choice, Chosen},
+    pki::Store,
+    random::OsRandom,
+    readiness::watch,
+    udp::UdpEndpoint,
+};
+
+/// The UDP port of IKE.
+pub const IKE_PORT: u16 = 500;
+
+/// IKE messages from the dataplane that may wait for the loop.
+const HANDED_LIMIT: usize = 4_096;
+
+/// Control requests that may wait.
+const REQUEST_LIMIT: usize = 16;
+
+/// How the daemon is to run.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The configuration file.
+    pub config: PathBuf,
+    /// Where keys, the control socket and the journal live.
+    pub state_dir: PathBuf,
+    /// What `bootflash:` means; the configuration file's own folder when it is not said.
+    pub bootflash: Option<PathBuf>,
+    /// Router interfaces tied to Linux devices.
+    pub devices: Vec<(InterfaceName, DeviceName)>,
+    /// The dataplane.
+    pub dataplane: Choice,
+    /// No lines but errors at the start (benchmarks).
+    pub quiet: bool,
+}
+
+/// Why the daemon did not start.
+#[derive(Debug)]
+pub struct StartError(String);
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for StartError {}
+
+fn because<E: fmt::Display>(what: impl fmt::Display) -> impl FnOnce(E) -> StartError {
+    move |error| StartError(format!("{what}: {error}"))
+}
+
+/// A daemon whose sockets are bound and whose dataplane is chosen, about to serve.
+pub struct Daemon {
+    driver: Driver,
+    listener: Listener,
+    handed: mpsc::Receiver<Handed>,
+}
+
+impl Daemon {
+    /// Does everything that may fail before the first packet. Must be called inside a tokio runtime.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError`] in the words of what failed; nothing stays behind then.
+    pub fn start(options: &Options) -> Result<Self, StartError> {
+        let log = Log {
+            silent: options.quiet,
+            ..Log::default()
+        };
+        let checked =
+            load::check(&options.config, &options.devices).map_err(|error| StartError(error.to_string()))?;
+        prepare_state_dir(&options.state_dir)
+            .map_err(because(format!("state folder {}", options.state_dir.display())))?;
+        let store = Store::open(&options.state_dir).map_err(because("key store"))?;
+        let listener =
+            Listener::bind(&socket_path(&options.state_dir)).map_err(because("control socket"))?;
+        let bootflash = bootflash(options);
+        let (plan, running_config, lines) = load::apply(checked, &store, &bootflash)
+            .map_err(|error| StartError(error.to_string()))?;
+        for line in lines {
+            log.info(line);
+        }
+        for serving in plan.profiles.values() {
+            log.info(format_args!(
+                "profile {} proves itself as {}",
+                serving.profile.name,
+                work::certificate_line(serving)
+            ));
+            if serving.profile.anyconnect_profile.is_some() {
+                log.info(format_args!(
+                    "profile {}: the client profile is not served over HTTPS yet and so not advertised; \
+                     set BypassDownloader on clients that look for one",
+                    serving.profile.name
+                ));
+            }
+        }
+        let (chosen, why) = dataplane::choose(options.dataplane, &plan.algorithms)
+            .map_err(because("dataplane"))?;
+        log.info(why);
+        let touches_kernel = !matches!(chosen, Chosen::Record);
+        if touches_kernel {
+            let removed = network::clear_leftovers().map_err(because("clearing what was left"))?;
+            if !removed.is_empty() {
+                log.info(format_args!("removed what an earlier run left behind: {removed}"));
+            }
+        }
+        let (handing, handed) = mpsc::channel(HANDED_LIMIT);
+        let kernel = matches!(chosen, Chosen::Kernel(_));
+        let sockets = bind_sockets(matches!(chosen, Chosen::Userspace), kernel)?;
+        let kernel_ipsec = touches_kernel && dataplane::kernel_ipsec();
+        let mut endpoint_config = plan.endpoint.clone();
+        let (backend, network): (Backend, HouseNetwork) = match chosen {
+            Chosen::Record => (Box::new(Recorder::new()), HouseNetwork::untouched()),
+            Chosen::Kernel(kernel) => (
+                Box::new(kernel),
+                set_up(&plan, None, kernel_ipsec, &log)?,
+            ),
+            Chosen::Userspace => {
+                // ESP only comes in UDP then, so both ends have to find a NAT.
+                endpoint_config.nat.force_encapsulation = true;
+                endpoint_config.nat.encapsulation_required = true;
+                let mtu = network::templates(&plan.snapshot)
+                    .map(|(_, mtu)| mtu)
+                    .min()
+                    .unwrap_or(network::DEFAULT_MTU);
+                let tun = Tun::create(network::TUN, mtu).map_err(because("TUN device"))?;
+                let name = tun.name().to_owned();
+                let clones = sockets
+                    .iter()
+                    .filter(|socket| !socket.watched)
+                    .map(|socket| socket.endpoint.get_ref().try_clone())
+                    .collect::<io::Result<Vec<_>>>()
+                    .map_err(because("UDP sockets"))?;
+                let engine = Userspace::start(clones, tun, sink(handing.clone()))
+                    .map_err(because("userspace dataplane"))?;
+                (
+                    Box::new(engine),
+                    set_up(&plan, Some(&name), kernel_ipsec, &log)?,
+                )
+            }
+        };
+        let descriptor = event_descriptor(&*backend).map_err(because("dataplane events"))?;
+        let clock = Clock::start();
+        let endpoint = Endpoint::new(
+            clock.now(),
+            endpoint_config,
+            default_provider(),
+            Box::new(OsRandom),
+        );
+        let pools = Pools::new(plan.snapshot.pools.values().map(|pool| {
+            let ranges = pool.ranges.iter().map(|range| (range.first(), range.last()));
+            (pool.name.to_string(), ranges.collect())
+        }));
+        log.info("ready");
+        let house = House {
+            plan,
+            sessions: Sessions::default(),
+            pools,
+            dataplane: backend,
+            network,
+            log,
+            running_config,
+            provider: default_provider(),
+        };
+        Ok(Self {
+            driver: Driver {
+                endpoint,
+                house,
+                sockets,
+                clock,
+                discards: DiscardCounts::default(),
+                dataplane: descriptor,
+                key_log: None,
+            },
+            listener,
+            handed,
+        })
+    }
+
+    /// Serves until `shutdown` resolves, then takes everything away again.
+    pub async fn serve(self, shutdown: oneshot::Receiver<()>) {
+        let Self {
+            mut driver,
+            listener,
+            handed,
+        } = self;
+        let (sending, requests) = mpsc::channel(REQUEST_LIMIT);
+        let control = tokio::spawn(listener.serve(sending));
+        notify("READY=1");
+        driver.serve(handed, requests, shutdown).await;
+        notify("STOPPING=1");
+        control.abort();
+        let _ = control.await;
+        let Driver { house, .. } = driver;
+        let House {
+            dataplane,
+            network,
+            log,
+            ..
+        } = house;
+        // The engine's device goes with it; the guards go last.
+        drop(dataplane);
+        if let Err(error) = network.tear_down() {
+            log.trouble(&error);
+        }
+        log.info("stopped");
+    }
+}
+
+/// What `bootflash:` means.
+fn bootflash(options: &Options) -> PathBuf {
+    let beside = || options.config.parent().map(Path::to_path_buf);
+    options
+        .bootflash
+        .clone()
+        .or_else(beside)
+        .unwrap_or_else(|| PathBuf::from("."))
+}
+
+/// Makes the state folder, readable by the daemon alone.
+///
+/// # Errors
+///
+/// Of the system calls.
+pub fn prepare_state_dir(path: &Path) -> io::Result<()> {
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path)?;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o700))
+}
+
+fn set_up(
+    plan: &compile::Plan,
+    device: Option<&str>,
+    kernel_ipsec: bool,
+    log: &Log,
+) -> Result<HouseNetwork, StartError> {
+    let (network, warnings) = HouseNetwork::set_up(&plan.snapshot, device, kernel_ipsec)
+        .map_err(because("network"))?;
+    for warning in warnings {
+        log.warning(warning);
+    }
+    Ok(network)
+}
+
+/// Binds ports 500 and 4500 of both families. A machine without IPv6 serves IPv4 alone.
+fn bind_sockets(userspace: bool, kernel: bool) -> Result<Vec<Socket>, StartError> {
+    let mut sockets = Vec::new();
+    for address in [
+        IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+        IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+    ] {
+        for (port, framing) in [(IKE_PORT, Framing::Bare), (NAT_PORT, Framing::Marked)] {
+            let endpoint = match UdpEndpoint::bind(SocketAddr::new(address, port)) {
+                Ok(endpoint) => endpoint,
+                Err(error)
+                    if address.is_ipv6() && error.raw_os_error() == Some(nix::libc::EAFNOSUPPORT) =>
+                {
+                    continue;
+                }
+                Err(error) => return Err(because(format!("UDP port {port}"))(error)),
+            };
+            if kernel {
+                bypass_policies(&endpoint).map_err(because("IPsec bypass"))?;
+                // On a kernel without ESP this would swallow ESP and keepalives in silence.
+                if framing == Framing::Marked {
+                    take_esp_in_udp(&endpoint).map_err(because("ESP in UDP"))?;
+                }
+            }
+            sockets.push(Socket {
+                endpoint: watch(endpoint).map_err(because("UDP sockets"))?,
+                framing,
+                ipv4: address.is_ipv4(),
+                watched: !(userspace && framing == Framing::Marked),
+            });
+        }
+    }
+    Ok(sockets)
+}
+
+/// Takes IKE messages from the dataplane's thread to the loop; what the loop cannot take is lost, as
+/// any datagram may be.
+fn sink(handing: mpsc::Sender<Handed>) -> Sink {
+    Box::new(move |message: NonEsp<'_>| {
+        let _ = handing.try_send(Handed {
+            path: IkePath {
+                local: message.local,
+                remote: message.remote,
+                framing: Framing::Marked,
+            },
+            octets: message.data.to_vec(),
+        });
+    })
+}
+
+fn event_descriptor(backend: &dyn Dataplane) -> io::Result<Option<AsyncFd<std::os::fd::OwnedFd>>> {
+    backend
+        .event_fd()
+        .map(|descriptor| watch(descriptor.try_clone_to_owned()?))
+        .transpose()
+}
+
+/// Tells systemd, where it listens (sd_notify).
+fn notify(state: &str) {
+    let Some(name) = std::env::var_os("NOTIFY_SOCKET") else {
+        return;
+    };
+    use std::os::{
+        linux::net::SocketAddrExt,
+        unix::{ffi::OsStrExt, net::{SocketAddr as UnixAddr, UnixDatagram}},
+    };
+    let octets = name.as_bytes();
+    let address = match octets.strip_prefix(b"@") {
+        Some(abstract_name) => UnixAddr::from_abstract_name(abstract_name),
+        None => UnixAddr::from_pathname(&name),
+    };
+    if let (Ok(address), Ok(socket)) = (address, UnixDatagram::unbound()) {
+        let _ = socket.send_to_addr(state.as_bytes(), &address);
+    }
+}
+
+/// Runs the daemon until SIGTERM or SIGINT.
+///
+/// # Errors
+///
+/// [`StartError`].
+pub fn run(options: &Options) -> Result<(), StartError> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(because("runtime"))?;
+    runtime.block_on(async {
+        use tokio::signal::unix::{SignalKind, signal};
+        let mut terminate = signal(SignalKind::terminate()).map_err(because("signals"))?;
+        let mut interrupt = signal(SignalKind::interrupt()).map_err(because("signals"))?;
+        let daemon = Daemon::start(options)?;
+        let (stop, stopped) = oneshot::channel();
+        tokio::spawn(async move {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+            let _ = stop.send(());
+        });
+        daemon.serve(stopped).await;
+        Ok(())
+    })
+}

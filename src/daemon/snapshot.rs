@@ -1,0 +1,247 @@
+//! Fills [`State`] from what the daemon knows at this moment.
+
+use std::time::Duration;
+
+use ironflex_ikev2::{
+    crypto::{
+        Role,
+        suite::{AeadAlgorithm, CbcAlgorithm, Integrity, PrfAlgorithm, Protection},
+    },
+    event::Instant,
+    view::{Fragmentation as Agreed, SaView},
+    wire::payload::TrafficSelector,
+};
+
+use super::{driver::Driver, session::Session};
+use crate::state::{
+    AuthMethod, ChildSa, Cipher, DerivedInterface, Flow, Fragmentation, Hash, IkeSa, IkeStatus,
+    IkeSuite, Messages, Nat, Pool, PoolUse, Session as SessionState, State,
+};
+
+/// The state at this moment.
+pub fn state(driver: &mut Driver) -> State {
+    let now = driver.clock.now();
+    let ids: Vec<_> = driver.house.sessions.iter().map(|(sa, _)| sa).collect();
+    let mut ike_sas = Vec::with_capacity(ids.len());
+    for sa in ids {
+        let installed = driver
+            .house
+            .sessions
+            .view(sa)
+            .and_then(|session| session.installed.as_ref())
+            .map(|installed| installed.id);
+        let counters = installed.and_then(|id| driver.house.dataplane.counters(id).ok());
+        let (Some(view), Some(session)) = (driver.endpoint.view(sa), driver.house.sessions.view(sa))
+        else {
+            continue;
+        };
+        let fragment_mtu = driver.house.plan.snapshot.ikev2.fragmentation_mtu;
+        ike_sas.push(ike_sa(&view, session, counters.unwrap_or_default(), fragment_mtu, now));
+    }
+    ike_sas.sort_by_key(|one| one.tunnel_id);
+    State {
+        hostname: driver.house.plan.snapshot.hostname.to_string(),
+        ike_sas,
+        pools: pools(driver),
+    }
+}
+
+fn pools(driver: &Driver) -> Vec<Pool> {
+    let house = &driver.house;
+    house
+        .pools
+        .ranges()
+        .map(|range| Pool {
+            name: range.pool.to_owned(),
+            first: range.first,
+            last: range.last,
+            in_use: range
+                .held
+                .iter()
+                .map(|&(address, holder)| PoolUse {
+                    address: *address,
+                    virtual_access: house
+                        .sessions
+                        .view(holder.sa)
+                        .and_then(|session| session.installed.as_ref())
+                        .map_or(0, |installed| installed.virtual_access),
+                    user: Some(holder.user.clone()),
+                })
+                .collect(),
+        })
+        .collect()
+}
+
+fn ike_sa(
+    view: &SaView<'_>,
+    session: &Session,
+    counters: ironflex_xfrm::Counters,
+    fragment_mtu: Option<u16>,
+    now: Instant,
+) -> IkeSa {
+    let profile = session.profile.as_ref();
+    let ours = view.initiator_spi.get();
+    let theirs = view.responder_spi.get();
+    let (local_spi, remote_spi) = match view.role {
+        Role::Initiator => (ours, theirs),
+        Role::Responder => (theirs, ours),
+    };
+    let begun = session.up_since.unwrap_or(view.created);
+    IkeSa {
+        tunnel_id: session.tunnel_id,
+        ce_id: session.ce_id,
+        session_id: session.session_id,
+        local: view.path.local,
+        remote: view.path.remote,
+        status: if session.deleting || view.state == "DELETE" {
+            IkeStatus::Delete
+        } else if view.ready {
+            IkeStatus::Ready
+        } else {
+            IkeStatus::InNegotiation
+        },
+        suite: suite(view),
+        auth_sign: AuthMethod::Rsa,
+        auth_verify: session.who.as_ref().map(|_| match view.eap_user {
+            Some(_) => AuthMethod::AnyConnectEap,
+            None => AuthMethod::Rsa,
+        }),
+        lifetime: profile.map_or(86_400, |serving| serving.profile.lifetime),
+        active: now.since(begun),
+        local_spi,
+        remote_spi,
+        local_id: profile.map(|serving| serving.identity(view.path.local.ip()).to_string()),
+        remote_id: view.identity.map(ToString::to_string),
+        remote_eap_id: view.eap_user.map(|user| user.to_string()),
+        messages: Messages {
+            local_request: view.next_request,
+            remote_request: view.next_expected,
+            local_next: view.next_request,
+            remote_next: view.next_expected,
+            local_queued: u32::try_from(view.queued).unwrap_or(u32::MAX),
+            remote_queued: view.next_expected,
+            local_window: view.window,
+            remote_window: 1,
+        },
+        dpd: profile
+            .and_then(|serving| serving.profile.dpd)
+            .map_or((0, 0), |dpd| (u32::from(dpd.interval), u32::from(dpd.retry))),
+        fragmentation: match (fragment_mtu, view.fragmentation) {
+            (None, _) => Fragmentation::NotConfigured,
+            (Some(mtu), Some(Agreed::Ietf)) => Fragmentation::Enabled { mtu },
+            (Some(_), _) => Fragmentation::Configured,
+        },
+        nat: match (view.nat_local, view.nat_remote) {
+            (_, true) => Nat::Outside,
+            (true, false) => Nat::Inside,
+            (false, false) => Nat::None,
+        },
+        assigned: session.lease.as_ref().map(|&(_, address)| address.into()),
+        initiator: view.role == Role::Initiator,
+        profile: profile.map(|serving| serving.profile.name.to_string()),
+        session: session_state(view, session, counters, now),
+    }
+}
+
+fn session_state(
+    view: &SaView<'_>,
+    session: &Session,
+    counters: ironflex_xfrm::Counters,
+    now: Instant,
+) -> Option<SessionState> {
+    let serving = session.profile.as_ref()?;
+    let installed = session.installed.as_ref()?;
+    let up_since = session.up_since?;
+    let template = &serving.profile.virtual_template;
+    let uptime = now.since(up_since);
+    let flow = |traffic: ironflex_xfrm::Traffic| flow(&traffic, &template.ipsec, uptime);
+    let child = view.child.map(|child| ChildSa {
+        inbound_spi: child.inbound_spi,
+        outbound_spi: child.outbound_spi,
+        cipher: cipher(child.suite.protection),
+        integrity: integrity(child.suite.protection),
+        local: ranges(child.local),
+        remote: ranges(child.remote),
+        udp_encapsulated: installed.path.remote_udp().is_some(),
+        replay_window: template.ipsec.replay_window.map_or(0, u32::from),
+        inbound: flow(counters.inbound),
+        outbound: flow(counters.outbound),
+    });
+    let device = session.device.as_ref();
+    Some(SessionState {
+        virtual_access: installed.virtual_access,
+        uptime,
+        derived: DerivedInterface {
+            unnumbered: Some(template.unnumbered.to_string()),
+            mtu: template.interface.ip_mtu,
+            nat_inside: template.interface.nat
+                == Some(ironflex_profiles::model::nat::NatSide::Inside),
+            tunnel_source: view.path.local.ip().to_canonical(),
+            tunnel_destination: view.path.remote.ip().to_canonical(),
+            ipsec_profile: template.ipsec.name.to_string(),
+        },
+        device: device.and_then(|device| device.computer_name.clone()),
+        child,
+    })
+}
+
+fn flow(
+    traffic: &ironflex_xfrm::Traffic,
+    ipsec: &ironflex_profiles::snapshot::IpsecProfile,
+    uptime: Duration,
+) -> Flow {
+    let used = traffic.bytes / 1024;
+    Flow {
+        packets: traffic.packets,
+        bytes: traffic.bytes,
+        drops: traffic.drops.total(),
+        kilobytes_left: ipsec
+            .lifetime_kilobytes
+            .map(|limit| u64::from(limit).saturating_sub(used)),
+        seconds_left: u64::from(ipsec.lifetime_seconds).saturating_sub(uptime.as_secs()),
+    }
+}
+
+fn ranges(selectors: &[TrafficSelector]) -> Vec<(std::net::IpAddr, std::net::IpAddr)> {
+    selectors
+        .iter()
+        .map(|one| (one.addresses.start(), one.addresses.end()))
+        .collect()
+}
+
+fn suite(view: &SaView<'_>) -> IkeSuite {
+    IkeSuite {
+        cipher: cipher(view.suite.protection),
+        integrity: integrity(view.suite.protection),
+        prf: match view.suite.prf {
+            PrfAlgorithm::HmacSha1 => Hash::Sha1,
+            PrfAlgorithm::HmacSha2_256 => Hash::Sha256,
+            PrfAlgorithm::HmacSha2_384 => Hash::Sha384,
+            PrfAlgorithm::HmacSha2_512 => Hash::Sha512,
+        },
+        group: view.suite.group.number(),
+    }
+}
+
+const fn cipher(protection: Protection) -> Cipher {
+    match protection {
+        Protection::Aead(AeadAlgorithm::AesGcm16_128) => Cipher::AesGcm(128),
+        Protection::Aead(AeadAlgorithm::AesGcm16_192) => Cipher::AesGcm(192),
+        Protection::Aead(AeadAlgorithm::AesGcm16_256) => Cipher::AesGcm(256),
+        Protection::EncryptThenMac(CbcAlgorithm::AesCbc128, _) => Cipher::AesCbc(128),
+        Protection::EncryptThenMac(CbcAlgorithm::AesCbc192, _) => Cipher::AesCbc(192),
+        Protection::EncryptThenMac(CbcAlgorithm::AesCbc256, _) => Cipher::AesCbc(256),
+    }
+}
+
+const fn integrity(protection: Protection) -> Option<Hash> {
+    match protection {
+        Protection::Aead(_) => None,
+        Protection::EncryptThenMac(_, integrity) => Some(match integrity {
+            Integrity::HmacSha1_96 => Hash::Sha1,
+            Integrity::HmacSha2_256_128 => Hash::Sha256,
+            Integrity::HmacSha2_384_192 => Hash::Sha384,
+            Integrity::HmacSha2_512_256 => Hash::Sha512,
+        }),
+    }
+}

@@ -1,0 +1,570 @@
+//! Answers the core's questions: profiles for the peer, EAP and AAA for the user, pools for the
+//! address, the dataplane for the SAs. Everything here is prompt; a question that has to wait for
+//! somebody else (RADIUS, later) is answered by another input.
+
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    sync::Arc,
+};
+
+use ironflex_eap::anyconnect::{
+    CertificateIdentity, CertificateRejected, Credentials, PresentedCertificate, Server,
+    SessionIds, Step, Verdict,
+};
+use ironflex_ikev2::{
+    crypto::{Provider, sign::SignatureScheme},
+    event::{
+        Answer, Ask, Authenticated, ChildSa, EapContext, EapInput, EapOutput, Lease, LeaseQuestion,
+        PeerQuestion, SaId,
+    },
+    wire::{
+        payload::{AddressRange, ConfigAttribute, Identification, TrafficSelector},
+        registry::ConfigAttributeType,
+    },
+};
+use ironflex_profiles::{
+    model::ikev2::AuthorizationFor,
+    snapshot::{AuthorizationPolicy, Profile},
+};
+use ironflex_xfrm::{Limits, ReplayWindow};
+
+use super::{
+    compile::{LOCAL, Plan, ServingProfile},
+    identity,
+    lease::{Holder, Pools},
+    log::{Log, Step as LogStep},
+    network::HouseNetwork,
+    session::{Eap, Installed, Session, Sessions, Who},
+};
+use crate::{
+    aaa::{LoginRequest, Password, Verdict as AaaVerdict},
+    clock,
+    dataplane::Backend,
+    pki::{Purpose, describe, verify_peer_chain},
+    random,
+    translate::{self, SaWishes},
+};
+
+/// What answers: everything about the headend that is not IKE.
+pub struct House {
+    /// The configuration at work.
+    pub plan: Plan,
+    /// The sessions.
+    pub sessions: Sessions,
+    /// The pools.
+    pub pools: Pools,
+    /// ESP.
+    pub dataplane: Backend,
+    /// Routes and devices.
+    pub network: HouseNetwork,
+    /// Where lines go.
+    pub log: Log,
+    /// The configuration in IOS form.
+    pub running_config: String,
+    /// Verifies signatures.
+    pub provider: &'static dyn Provider,
+}
+
+impl House {
+    /// The answer to one question.
+    pub fn answer(&mut self, sa: SaId, ask: Ask) -> Answer {
+        let answered = match ask {
+            Ask::Peer(question) => self.peer(sa, &question),
+            Ask::Chain {
+                certificates,
+                identity,
+            } => self.chain(sa, &certificates, &identity),
+            Ask::Sign { scheme, octets } => self.sign(sa, scheme, &octets),
+            Ask::Eap(input) => self.eap(sa, input),
+            Ask::Lease(question) => self.lease(sa, &question),
+            Ask::Install(child) => self.install(sa, &child),
+        };
+        answered.unwrap_or_else(|why| {
+            self.log.refused(self.sessions.view(sa), &why);
+            Answer::Refused(Arc::from(why))
+        })
+    }
+
+    fn session(&mut self, sa: SaId) -> Result<&mut Session, String> {
+        self.sessions.of(sa).ok_or_else(|| "the session is gone".to_owned())
+    }
+
+    fn serving(&self, sa: SaId) -> Result<Arc<ServingProfile>, String> {
+        let session = self.sessions.view(sa);
+        let profile = session.and_then(|session| session.profile.clone());
+        profile.ok_or_else(|| "the session has no profile".to_owned())
+    }
+
+    // --- Who is it ---
+
+    fn peer(&mut self, sa: SaId, question: &PeerQuestion) -> Result<Answer, String> {
+        let local = question.path.local.ip().to_canonical();
+        self.log.step(
+            self.sessions.view(sa),
+            LogStep::SearchingProfile(&question.identity),
+        );
+        let claimed = identity::peer_identity(&question.identity);
+        let Some(profile) = self.plan.snapshot.profile_for(local, claimed) else {
+            self.log.step(self.sessions.view(sa), LogStep::ProfileNotFound);
+            return Err(format!(
+                "no profile matches peer identity {} {:?} at {local} (have: {})",
+                identity::type_name(&question.identity),
+                question.identity.to_string(),
+                self.known_identities(),
+            ));
+        };
+        let serving = self.plan.profiles.get(&profile.name).cloned();
+        let serving = serving.ok_or_else(|| format!("profile {} has no keys", profile.name))?;
+        let config = serving.peer_config(local, question.wanted.as_ref());
+        self.log.step(
+            self.sessions.view(sa),
+            LogStep::FoundProfile(profile.name.as_str()),
+        );
+        self.session(sa)?.profile = Some(serving);
+        Ok(Answer::Peer(Arc::new(config)))
+    }
+
+    fn known_identities(&self) -> String {
+        let profiles = self.plan.snapshot.profiles.iter();
+        let rules = profiles.flat_map(|profile| &profile.match_identity_remote);
+        rules
+            .take(8)
+            .map(|rule| format!("{rule:?}"))
+            .collect::<Vec<_>>()
+            .join(", ")
+    }
+
+    fn chain(
+        &mut self,
+        sa: SaId,
+        certificates: &[Vec<u8>],
+        claimed: &Identification,
+    ) -> Result<Answer, String> {
+        let serving = self.serving(sa)?;
+        let none: &[Vec<u8>] = &[];
+        let peer = verify_peer_chain(
+            certificates,
+            &serving.anchors,
+            none,
+            clock::wall_clock(),
+            &Purpose::Client,
+        )
+        .map_err(|error| error.to_string())?;
+        // RFC 4945 §3.1: the identity must be one that the certificate says; a key-id is only a name
+        // for the profile to match.
+        let certified = matches!(
+            identity::peer_identity(claimed),
+            ironflex_profiles::PeerIdentity::KeyId(_)
+        ) || identity::covers(peer.certificate(), claimed);
+        if !certified {
+            return Err(format!(
+                "the peer's certificate ({}) does not say that it is {claimed}",
+                peer.certificate().subject
+            ));
+        }
+        Ok(Answer::Chain {
+            spki: peer.spki_der().to_vec(),
+        })
+    }
+
+    fn sign(&self, sa: SaId, scheme: SignatureScheme, octets: &[u8]) -> Result<Answer, String> {
+        let serving = self.serving(sa)?;
+        serving
+            .signer
+            .sign(scheme, octets)
+            .map(Answer::Signature)
+            .map_err(|error| error.to_string())
+    }
+
+    // --- EAP ---
+
+    fn eap(&mut self, sa: SaId, input: EapInput) -> Result<Answer, String> {
+        let step = match input {
+            EapInput::Start(context) => return self.eap_start(sa, context),
+            EapInput::Begin(..) => return Err("a headend is not asked to log in".into()),
+            EapInput::Packet(packet) => {
+                self.log.step(self.sessions.view(sa), LogStep::EapProcessing);
+                match self.session(sa)?.eap.take() {
+                    Some(Eap::Waiting(server)) => server.handle(&packet),
+                    _ => return Err("no EAP response was due".into()),
+                }
+            }
+        };
+        self.eap_step(sa, step)
+    }
+
+    fn eap_start(&mut self, sa: SaId, context: EapContext) -> Result<Answer, String> {
+        let serving = self.serving(sa)?;
+        let config = serving.eap.clone().ok_or("the profile offers no EAP")?;
+        let id = u32::from_be_bytes(random::octets());
+        let (server, packet) = Server::start(config, SessionIds::new(id, &random::octets()));
+        self.log.step(
+            self.sessions.view(sa),
+            LogStep::EapSending(&server.asked().to_string()),
+        );
+        let session = self.session(sa)?;
+        session.eap_context = Some(context);
+        session.eap = Some(Eap::Waiting(server));
+        Ok(Answer::Eap(EapOutput::Packet(packet)))
+    }
+
+    fn eap_step(&mut self, sa: SaId, mut step: Step) -> Result<Answer, String> {
+        loop {
+            step = match step {
+                Step::Request(server, packet) => {
+                    self.log.step(
+                        self.sessions.view(sa),
+                        LogStep::EapSending(&server.asked().to_string()),
+                    );
+                    self.session(sa)?.eap = Some(Eap::Waiting(server));
+                    return Ok(Answer::Eap(EapOutput::Packet(packet)));
+                }
+                Step::CheckPassword(waiting, credentials) => {
+                    waiting.continue_with(self.judge_password(sa, &credentials))
+                }
+                Step::VerifyCertificate(waiting, presented) => {
+                    waiting.continue_with(self.judge_certificate(sa, &presented))
+                }
+                Step::Success { packet, identity } => {
+                    self.log.step(self.sessions.view(sa), LogStep::EapSuccess);
+                    let user: Arc<str> = Arc::from(identity.username.as_str());
+                    let session = self.session(sa)?;
+                    session.eap_context = None;
+                    session.device = Some(identity.device);
+                    return Ok(Answer::Eap(EapOutput::Success {
+                        packet,
+                        user,
+                        msk: None,
+                    }));
+                }
+                Step::Failure { packet, reason } => {
+                    let why: Arc<str> = Arc::from(reason.to_string());
+                    self.log.refused(self.sessions.view(sa), &why);
+                    return Ok(Answer::Eap(EapOutput::Failure { packet, why }));
+                }
+                Step::Discard(server, reason) => {
+                    self.log.refused(self.sessions.view(sa), &reason.to_string());
+                    self.session(sa)?.eap = Some(Eap::Waiting(server));
+                    return Ok(Answer::Eap(EapOutput::Ignore));
+                }
+            };
+        }
+    }
+
+    fn judge_password(&mut self, sa: SaId, credentials: &Credentials) -> Verdict {
+        self.log.step(self.sessions.view(sa), LogStep::AaaLogin(LOCAL));
+        let verdict = self.plan.aaa.authenticate(&LoginRequest {
+            list: LOCAL.to_owned(),
+            username: credentials.username.clone(),
+            password: Password::from(credentials.password.expose()),
+        });
+        match verdict {
+            AaaVerdict::Accepted(_) => Verdict::Accepted,
+            AaaVerdict::Rejected(rejection) => {
+                self.log.login_rejected(
+                    self.sessions.view(sa),
+                    &credentials.username,
+                    credentials.attempt,
+                    &rejection.to_string(),
+                );
+                Verdict::Rejected
+            }
+        }
+    }
+
+    fn judge_certificate(
+        &mut self,
+        sa: SaId,
+        presented: &PresentedCertificate,
+    ) -> Result<CertificateIdentity, CertificateRejected> {
+        self.verify_presented(sa, presented).map_err(|why| {
+            self.log.refused(self.sessions.view(sa), &why);
+            CertificateRejected
+        })
+    }
+
+    /// The chain, and the signature over what the initiator would sign in AUTH
+    /// (docs/anyconnect-eap.md, Certificates).
+    fn verify_presented(
+        &self,
+        sa: SaId,
+        presented: &PresentedCertificate,
+    ) -> Result<CertificateIdentity, String> {
+        let serving = self.serving(sa)?;
+        let session = self.sessions.view(sa).ok_or("the session is gone")?;
+        let context = session.eap_context.as_ref().ok_or("EAP was not started")?;
+        let none: &[Vec<u8>] = &[];
+        let peer = verify_peer_chain(
+            &presented.chain,
+            &serving.anchors,
+            none,
+            clock::wall_clock(),
+            &Purpose::Client,
+        )
+        .map_err(|error| error.to_string())?;
+        self.provider
+            .verify(
+                SignatureScheme::rsa_pkcs1(context.prf.hash()),
+                peer.spki_der(),
+                &context.initiator_signed_octets,
+                &presented.signature,
+            )
+            .map_err(|error| format!("the client's signature does not hold: {error}"))?;
+        let subject = &peer.certificate().subject;
+        let username = subject.common_name().map_or_else(|| subject.to_string(), str::to_owned);
+        Ok(CertificateIdentity { username })
+    }
+
+    // --- Address ---
+
+    /// Both sides are authenticated. Other sessions of the same user and device are named, to be
+    /// forgotten if the client says that this is its only one.
+    pub fn authenticated(&mut self, sa: SaId, authenticated: &Authenticated) -> Vec<SaId> {
+        let Some(session) = self.sessions.of(sa) else {
+            return Vec::new();
+        };
+        let user = match &authenticated.eap_user {
+            Some(user) => Arc::clone(user),
+            None => Arc::from(authenticated.peer.to_string()),
+        };
+        // A peer with a certificate is its own device; Cisco's clients number theirs.
+        let device = match &session.device {
+            Some(device) => device.unique_id_global.clone().or_else(|| device.unique_id.clone()),
+            None => Some(authenticated.peer.to_string()),
+        };
+        let who = Who { user, device };
+        session.who = Some(who.clone());
+        if authenticated.initial_contact {
+            self.sessions.same_client(sa, &who)
+        } else {
+            Vec::new()
+        }
+    }
+
+    fn lease(&mut self, sa: SaId, question: &LeaseQuestion) -> Result<Answer, String> {
+        let serving = self.serving(sa)?;
+        let kind = if question.eap_user.is_some() {
+            AuthorizationFor::AnyConnectEap
+        } else {
+            AuthorizationFor::Cert
+        };
+        let authorization = serving.profile.group_authorization.get(&kind);
+        let policy = authorization.map(|group| Arc::clone(&group.policy));
+        self.log.step(
+            self.sessions.view(sa),
+            LogStep::AaaAuthorization(policy.as_ref().map_or("none", |policy| policy.name.as_str())),
+        );
+        let address = self.allocate(sa, question, policy.as_deref())?;
+        let lease = Lease {
+            reply: reply(&question.requested, policy.as_deref(), address),
+            // A peer that is given no address keeps what it proposes.
+            remote: match address {
+                Some(address) => vec![translate::host_selector(address.into())],
+                None => everything(),
+            },
+            local: everything(),
+            spi: translate::fresh_spi(),
+        };
+        Ok(Answer::Lease(Box::new(lease)))
+    }
+
+    fn allocate(
+        &mut self,
+        sa: SaId,
+        question: &LeaseQuestion,
+        policy: Option<&AuthorizationPolicy>,
+    ) -> Result<Option<Ipv4Addr>, String> {
+        let wanted = question
+            .requested
+            .iter()
+            .any(|one| one.kind == ConfigAttributeType::INTERNAL_IP4_ADDRESS);
+        let pool = policy.and_then(|policy| policy.pool.as_ref());
+        let (true, Some(pool)) = (wanted, pool) else {
+            return if wanted {
+                Err("the peer asks for an address and its authorization policy names no pool".into())
+            } else {
+                Err("the peer asks for no address, and one with an address of its own is not served".into())
+            };
+        };
+        let user = match &question.eap_user {
+            Some(user) => user.to_string(),
+            None => question.identity.to_string(),
+        };
+        let name = pool.name.as_str().to_owned();
+        let address = self
+            .pools
+            .allocate(&name, Holder { sa, user })
+            .map_err(|error| error.to_string())?;
+        self.session(sa)?.lease = Some((name, address));
+        Ok(Some(address))
+    }
+
+    // --- Child SA ---
+
+    fn install(&mut self, sa: SaId, child: &ChildSa) -> Result<Answer, String> {
+        let serving = self.serving(sa)?;
+        let id = self
+            .sessions
+            .dataplane_id(sa)
+            .ok_or("no session number is free in the dataplane")?;
+        let installed = self.install_as(id, &serving.profile, sa, child);
+        if installed.is_err() {
+            self.sessions.forget_dataplane(id);
+        }
+        installed.map(|()| Answer::Installed)
+    }
+
+    fn install_as(
+        &mut self,
+        id: ironflex_xfrm::SessionId,
+        profile: &Profile,
+        sa: SaId,
+        child: &ChildSa,
+    ) -> Result<(), String> {
+        let template = super::network::template_number(&profile.virtual_template.interface.name);
+        let template = template.unwrap_or_default();
+        let wishes = wishes(profile, self.network.if_id(template));
+        let pair = translate::sa_pair(id, child, &wishes).map_err(|error| error.to_string())?;
+        self.dataplane
+            .install(&pair)
+            .map_err(|error| format!("the dataplane refused the SAs: {error}"))?;
+        let client = self.sessions.view(sa).and_then(|session| session.lease.as_ref());
+        let client = client.map(|&(_, address)| address);
+        let local: IpAddr = pair.path.local;
+        let routes = match client {
+            Some(client) => match self.network.add_session(template, local, client) {
+                Ok(routes) => routes,
+                Err(error) => {
+                    let _ = self.dataplane.remove(id);
+                    return Err(format!("no route to the client: {error}"));
+                }
+            },
+            None => Vec::new(),
+        };
+        let virtual_access = self.sessions.virtual_access();
+        let session = self.session(sa)?;
+        session.installed = Some(Installed {
+            id,
+            virtual_access,
+            routes,
+            path: pair.path,
+            selectors: (child.local.clone(), child.remote.clone()),
+        });
+        Ok(())
+    }
+
+    /// Releases what a session holds in the dataplane, the routes and the pools.
+    pub fn release(&mut self, sa: SaId) {
+        let Some(session) = self.sessions.of(sa) else {
+            return;
+        };
+        let (installed, lease) = (session.installed.take(), session.lease.take());
+        if let Some(installed) = installed {
+            // The route goes first: what is still sent to the client then meets the unreachable one.
+            if let Err(error) = self.network.remove_session(&installed.routes) {
+                self.log.trouble(&error);
+            }
+            if let Err(error) = self.dataplane.remove(installed.id) {
+                self.log.trouble(&error);
+            }
+            self.sessions.forget_dataplane(installed.id);
+            self.sessions.release_virtual_access(installed.virtual_access);
+        }
+        if let Some((pool, address)) = lease {
+            self.pools.release(&pool, address, sa);
+        }
+    }
+}
+
+fn wishes(profile: &Profile, if_id: Option<std::num::NonZeroU32>) -> SaWishes {
+    let ipsec = &profile.virtual_template.ipsec;
+    let window = ipsec.replay_window.map_or(0, u32::from);
+    SaWishes {
+        replay_window: ReplayWindow::new(window).unwrap_or_default(),
+        soft: Limits {
+            bytes: ipsec
+                .lifetime_kilobytes
+                .and_then(|kilobytes| u64::from(kilobytes).checked_mul(1024))
+                .and_then(std::num::NonZeroU64::new),
+            packets: None,
+            seconds: std::num::NonZeroU64::new(u64::from(ipsec.lifetime_seconds)),
+        },
+        if_id,
+        follow_peer: true,
+    }
+}
+
+fn everything() -> Vec<TrafficSelector> {
+    vec![
+        TrafficSelector::addresses(AddressRange::ANY_V4),
+        TrafficSelector::addresses(AddressRange::ANY_V6),
+    ]
+}
+
+/// The CFG_REPLY: what was asked for and the policy has (docs/anyconnect-eap.md, Configuration).
+fn reply(
+    requested: &[ConfigAttribute],
+    policy: Option<&AuthorizationPolicy>,
+    address: Option<Ipv4Addr>,
+) -> Vec<ConfigAttribute> {
+    use ConfigAttributeType as Kind;
+    let asked = |kind| requested.iter().any(|one| one.kind == kind);
+    let mut reply = Vec::new();
+    if let Some(address) = address {
+        reply.push(ConfigAttribute::from_ipv4(Kind::INTERNAL_IP4_ADDRESS, address));
+    }
+    let Some(policy) = policy else {
+        return reply;
+    };
+    if let Some(netmask) = policy.netmask
+        && asked(Kind::INTERNAL_IP4_NETMASK)
+    {
+        reply.push(ConfigAttribute::from_ipv4(Kind::INTERNAL_IP4_NETMASK, netmask));
+    }
+    for dns in &policy.dns {
+        reply.push(ConfigAttribute::from_ipv4(Kind::INTERNAL_IP4_DNS, *dns));
+    }
+    for wins in &policy.wins {
+        reply.push(ConfigAttribute::from_ipv4(Kind::INTERNAL_IP4_NBNS, *wins));
+    }
+    for network in policy.tunnelled_networks() {
+        reply.push(ConfigAttribute::from_ipv4_subnet(
+            Kind::INTERNAL_IP4_SUBNET,
+            network.address(),
+            network.mask(),
+        ));
+    }
+    let text = |kind, text: &str| ConfigAttribute::new(kind, text.as_bytes().to_vec());
+    if let Some(banner) = &policy.banner {
+        reply.push(text(Kind::UNITY_BANNER, banner));
+    }
+    if let Some(domain) = &policy.def_domain {
+        reply.push(text(Kind::UNITY_DEF_DOMAIN, domain.as_str()));
+    }
+    if !policy.split_dns.is_empty() {
+        let names: Vec<&str> = policy.split_dns.iter().map(|name| name.as_str()).collect();
+        reply.push(text(Kind::UNITY_SPLITDNS_NAME, &names.join(",")));
+    }
+    if policy.include_local_lan {
+        reply.push(ConfigAttribute::empty(Kind::UNITY_LOCAL_LAN));
+    }
+    if policy.pfs {
+        reply.push(ConfigAttribute::new(Kind::UNITY_PFS, vec![0, 1]));
+    }
+    for gateway in &policy.backup_gateways {
+        reply.push(text(Kind::UNITY_BACKUP_SERVERS, gateway.as_str()));
+    }
+    if asked(Kind::APPLICATION_VERSION) {
+        let version = concat!("ironflex ", env!("CARGO_PKG_VERSION"));
+        reply.push(text(Kind::APPLICATION_VERSION, version));
+    }
+    reply
+}
+
+/// The trustpoints' dates, for the log at the start.
+pub fn certificate_line(serving: &ServingProfile) -> String {
+    let summary = serving.certificates.first().and_then(|der| describe(der).ok());
+    summary.map_or_else(String::new, |summary| {
+        format!("{}, valid until {}", summary.subject, summary.not_after)
+    })
+}

@@ -1,0 +1,103 @@
+//! Which dataplane carries ESP here: `auto` probes the kernel and says what it took and why.
+
+use std::{fmt, str::FromStr};
+
+use ironflex_xfrm::{
+    Dataplane, Error, EspAlgorithm,
+    netlink::{KernelDataplane, KernelOptions, missing_algorithms},
+};
+
+/// The operator's choice (`--dataplane`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Choice {
+    /// The kernel if it can carry every configured transform, else userspace.
+    #[default]
+    Auto,
+    /// The kernel or nothing.
+    Kernel,
+    /// Userspace ESP on a TUN device.
+    Userspace,
+    /// Remember and do nothing: for measuring everything but the dataplane.
+    Record,
+}
+
+/// A word that names no dataplane.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is no dataplane: auto, kernel, userspace or record expected")]
+pub struct UnknownChoice(String);
+
+impl FromStr for Choice {
+    type Err = UnknownChoice;
+
+    fn from_str(text: &str) -> Result<Self, UnknownChoice> {
+        match text {
+            "auto" => Ok(Self::Auto),
+            "kernel" => Ok(Self::Kernel),
+            "userspace" => Ok(Self::Userspace),
+            "record" => Ok(Self::Record),
+            other => Err(UnknownChoice(other.to_owned())),
+        }
+    }
+}
+
+impl fmt::Display for Choice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Auto => "auto",
+            Self::Kernel => "kernel",
+            Self::Userspace => "userspace",
+            Self::Record => "record",
+        })
+    }
+}
+
+/// What was taken.
+pub enum Chosen {
+    /// The kernel, opened and probed.
+    Kernel(KernelDataplane),
+    /// Userspace: the caller makes its device and hands over its sockets.
+    Userspace,
+    /// The recorder.
+    Record,
+}
+
+/// Chooses, and says why in one line.
+///
+/// # Errors
+///
+/// With [`Choice::Kernel`], what the kernel lacks.
+pub fn choose(choice: Choice, algorithms: &[EspAlgorithm]) -> Result<(Chosen, String), Error> {
+    match choice {
+        Choice::Userspace => Ok((Chosen::Userspace, "dataplane: userspace, as asked for".into())),
+        Choice::Record => Ok((Chosen::Record, "dataplane: none, SAs are only recorded".into())),
+        Choice::Kernel => {
+            let mut kernel = KernelDataplane::open(KernelOptions::default())?;
+            if let Some((_, error)) = missing_algorithms(&mut kernel, algorithms).pop() {
+                return Err(error);
+            }
+            Ok((Chosen::Kernel(kernel), "dataplane: kernel, as asked for".into()))
+        }
+        Choice::Auto => Ok(match KernelDataplane::open(KernelOptions::default()) {
+            Err(error) => (Chosen::Userspace, format!("dataplane: userspace, because {error}")),
+            Ok(mut kernel) => match missing_algorithms(&mut kernel, algorithms).pop() {
+                None => (
+                    Chosen::Kernel(kernel),
+                    "dataplane: kernel, which can do every configured transform".into(),
+                ),
+                Some((algorithm, error)) => (
+                    Chosen::Userspace,
+                    format!("dataplane: userspace, because of {algorithm}: {error}"),
+                ),
+            },
+        }),
+    }
+}
+
+/// Whether the kernel does IPsec at all, so that packets may belong to its SAs.
+#[must_use]
+pub fn kernel_ipsec() -> bool {
+    KernelDataplane::open(KernelOptions::default()).is_ok()
+}
+
+/// A backend behind the common seam.
+pub type Backend = Box<dyn Dataplane>;

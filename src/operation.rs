@@ -1,0 +1,223 @@
+//! The program's commands, one variant each.
+
+use std::{
+    io::{BufRead, BufReader, Write},
+    os::unix::net::UnixStream,
+    path::PathBuf,
+    time::Duration,
+};
+
+use clap::Parser;
+use ironflex_profiles::model::interface::{DeviceName, InterfaceName};
+
+use crate::{
+    daemon::{
+        self,
+        control::{Question, Reply, socket_path},
+        load,
+    },
+    dataplane::Choice,
+    error::Failed,
+};
+
+/// Where state lives when nothing else is said.
+const STATE_DIR: &str = "/var/lib/ironflex";
+
+/// Where the configuration is looked for when nothing else is said.
+const CONFIG: &str = "/etc/ironflex/startup-config";
+
+/// How long the daemon may take to answer a command.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A FlexVPN-style IKEv2/IPsec remote-access headend for Linux, and its AnyConnect-EAP client.
+#[derive(Debug, Parser)]
+#[command(name = "ironflex", version, disable_help_subcommand = true)]
+pub enum Operation {
+    /// Run the headend daemon
+    Run(Run),
+    /// Run one command on the running daemon
+    Exec(Exec),
+    /// Read a configuration and report every error with line, column and caret
+    Check(Check),
+    /// Import a PKCS#12 file into a trustpoint of the key store
+    Import(Import),
+}
+
+/// `ironflex run`
+#[derive(Debug, clap::Args)]
+pub struct Run {
+    /// The configuration, IOS-XE lines
+    #[arg(long, value_name = "FILE", default_value = CONFIG)]
+    config: PathBuf,
+    /// Where keys and the control socket live
+    #[arg(long, value_name = "DIR", default_value = STATE_DIR)]
+    state_dir: PathBuf,
+    /// The folder that `bootflash:` means; the configuration's own if not said
+    #[arg(long, value_name = "DIR")]
+    bootflash: Option<PathBuf>,
+    /// Ties a router interface to a Linux device, such as GigabitEthernet1=eth0
+    #[arg(long = "device", value_name = "INTERFACE=DEVICE", value_parser = tie)]
+    devices: Vec<(InterfaceName, DeviceName)>,
+    /// What carries ESP: auto, kernel, userspace or record
+    #[arg(long, value_name = "KIND", default_value_t = Choice::Auto)]
+    dataplane: Choice,
+    /// Print errors only
+    #[arg(long)]
+    quiet: bool,
+}
+
+/// `ironflex exec`
+#[derive(Debug, clap::Args)]
+pub struct Exec {
+    /// Where the daemon's control socket lives
+    #[arg(long, value_name = "DIR", default_value = STATE_DIR)]
+    state_dir: PathBuf,
+    /// The command line, such as 'show crypto session detail'
+    #[arg(required = true, trailing_var_arg = true)]
+    line: Vec<String>,
+}
+
+/// `ironflex check`
+#[derive(Debug, clap::Args)]
+pub struct Check {
+    /// The configuration
+    file: PathBuf,
+}
+
+/// `ironflex import`: `crypto pki import` from the command line.
+#[derive(Debug, clap::Args)]
+pub struct Import {
+    /// The trustpoint
+    trustpoint: String,
+    /// The PKCS#12 file
+    file: PathBuf,
+    /// Read the password from standard input; it is asked for otherwise
+    #[arg(long)]
+    password_stdin: bool,
+    /// Where keys live
+    #[arg(long, value_name = "DIR", default_value = STATE_DIR)]
+    state_dir: PathBuf,
+}
+
+fn tie(text: &str) -> Result<(InterfaceName, DeviceName), String> {
+    let (interface, device) = text
+        .split_once('=')
+        .ok_or("INTERFACE=DEVICE expected, such as GigabitEthernet1=eth0")?;
+    let interface = InterfaceName::parse(interface).map_err(|error| format!("{interface}: {error}"))?;
+    let device = DeviceName::new(device).map_err(|error| format!("{device}: {error}"))?;
+    Ok((interface, device))
+}
+
+/// Prints an error; the exit code says the rest.
+fn fail(text: impl std::fmt::Display) -> Failed {
+    let _ = writeln!(std::io::stderr(), "ironflex: {text}");
+    Failed::GENERIC
+}
+
+impl Operation {
+    /// Does it.
+    ///
+    /// # Errors
+    ///
+    /// [`Failed`] with the exit code; the reason has been printed.
+    pub fn run(self) -> Result<(), Failed> {
+        match self {
+            Self::Run(run) => run.run(),
+            Self::Exec(exec) => exec.run(),
+            Self::Check(check) => check.run(),
+            Self::Import(import) => import.run(),
+        }
+    }
+}
+
+impl Run {
+    fn run(self) -> Result<(), Failed> {
+        daemon::run(&daemon::Options {
+            config: self.config,
+            state_dir: self.state_dir,
+            bootflash: self.bootflash,
+            devices: self.devices,
+            dataplane: self.dataplane,
+            quiet: self.quiet,
+        })
+        .map_err(fail)
+    }
+}
+
+impl Exec {
+    fn run(self) -> Result<(), Failed> {
+        let path = socket_path(&self.state_dir);
+        let ask = || -> std::io::Result<Reply> {
+            let mut stream = UnixStream::connect(&path)?;
+            stream.set_read_timeout(Some(PATIENCE))?;
+            let question = Question {
+                exec: self.line.join(" "),
+            };
+            let mut octets = serde_json::to_vec(&question)?;
+            octets.push(b'\n');
+            stream.write_all(&octets)?;
+            let mut answer = String::new();
+            BufReader::new(stream).read_line(&mut answer)?;
+            Ok(serde_json::from_str(&answer)?)
+        };
+        let reply = ask().map_err(|error| {
+            fail(format_args!(
+                "no daemon answers at {}: {error}",
+                path.display()
+            ))
+        })?;
+        let mut out = std::io::stdout().lock();
+        let written = out.write_all(reply.output.as_bytes()).and_then(|()| {
+            if reply.output.is_empty() || reply.output.ends_with('\n') {
+                Ok(())
+            } else {
+                out.write_all(b"\n")
+            }
+        });
+        match (written, reply.status) {
+            (Ok(()), 0) => Ok(()),
+            _ => Err(Failed::GENERIC),
+        }
+    }
+}
+
+impl Check {
+    fn run(self) -> Result<(), Failed> {
+        let checked = load::check(&self.file, &[]).map_err(|error| match error {
+            // The diagnostics say it all, in the form that editors understand.
+            load::LoadError::Text { text, .. } => {
+                let _ = write!(std::io::stderr(), "{text}");
+                Failed::GENERIC
+            }
+            other => fail(other),
+        })?;
+        for warning in checked.warnings {
+            let _ = writeln!(std::io::stderr(), "{warning}");
+        }
+        Ok(())
+    }
+}
+
+impl Import {
+    fn run(self) -> Result<(), Failed> {
+        use crate::pki::Store;
+        let password = if self.password_stdin {
+            let mut line = zeroize::Zeroizing::new(String::new());
+            std::io::stdin().read_line(&mut line).map_err(fail)?;
+            line
+        } else {
+            return Err(fail("--password-stdin is needed"));
+        };
+        let octets = load::read_bounded(&self.file, 16 << 20).map_err(fail)?;
+        daemon::prepare_state_dir(&self.state_dir).map_err(fail)?;
+        let store = Store::open(&self.state_dir).map_err(fail)?;
+        let password = password.trim_end_matches(['\r', '\n']);
+        let lines = load::import(&store, &self.trustpoint, &self.file, &octets, password)
+            .map_err(fail)?;
+        let mut out = std::io::stdout().lock();
+        for line in lines {
+            let _ = writeln!(out, "{line}");
+        }
+        Ok(())
+    }
+}

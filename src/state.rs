@@ -1,0 +1,272 @@
+//! What the daemon knows of its sessions at one moment: the typed facts behind every `show` command.
+//!
+//! The daemon fills it, the renderers in [`crate::cli::show`] print it, and `| json` will serialise
+//! it. Plain data: no keys, no references into the daemon.
+
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    time::Duration,
+};
+
+use serde::Serialize;
+
+/// Everything that the `show` commands of this version need.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct State {
+    /// The headend's name (`hostname`).
+    pub hostname: String,
+    /// IKE SAs in the order of their tunnel-id, those in negotiation included.
+    pub ike_sas: Vec<IkeSa>,
+    /// Address pools in the order of the configuration.
+    pub pools: Vec<Pool>,
+}
+
+/// One IKE SA and the child SA that came with it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct IkeSa {
+    /// `Tunnel-id` and `connid`: the smallest free number from 1 when the SA came up.
+    pub tunnel_id: u32,
+    /// `CE id` of `show crypto ikev2 sa detailed`: counts from 1001.
+    pub ce_id: u32,
+    /// `Session-id`.
+    pub session_id: u32,
+    /// Our address and port.
+    pub local: SocketAddr,
+    /// The peer's.
+    pub remote: SocketAddr,
+    /// Where it stands.
+    pub status: IkeStatus,
+    /// The algorithms.
+    pub suite: IkeSuite,
+    /// How we proved ourselves.
+    pub auth_sign: AuthMethod,
+    /// How the peer did, once it is known.
+    pub auth_verify: Option<AuthMethod>,
+    /// `lifetime` of the profile, in seconds.
+    pub lifetime: u32,
+    /// Time since it came up, or since it began.
+    pub active: Duration,
+    /// Our SPI.
+    pub local_spi: u64,
+    /// The peer's.
+    pub remote_spi: u64,
+    /// Our identity as text.
+    pub local_id: Option<String>,
+    /// The peer's identity as text.
+    pub remote_id: Option<String>,
+    /// The user of EAP.
+    pub remote_eap_id: Option<String>,
+    /// Counters of messages.
+    pub messages: Messages,
+    /// `dpd`: interval and retry in seconds; both zero when it is off.
+    pub dpd: (u32, u32),
+    /// The fragmentation in use.
+    pub fragmentation: Fragmentation,
+    /// What NAT detection found.
+    pub nat: Nat,
+    /// The address assigned to the peer.
+    pub assigned: Option<IpAddr>,
+    /// We started it.
+    pub initiator: bool,
+    /// The profile that serves it.
+    pub profile: Option<String>,
+    /// Its interface and child SA, once it is up.
+    pub session: Option<Session>,
+}
+
+/// The message counters of an IKE SA.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Messages {
+    /// ID of our last request that was answered or is out (`Local req msg id`).
+    pub local_request: u32,
+    /// ID of the peer's next request.
+    pub remote_request: u32,
+    /// ID of our next request.
+    pub local_next: u32,
+    /// ID of the peer's next request.
+    pub remote_next: u32,
+    /// Our requests that wait.
+    pub local_queued: u32,
+    /// As IOS prints it: the ID up to which the peer's requests have been answered.
+    pub remote_queued: u32,
+    /// Our window: how many requests the peer may have outstanding.
+    pub local_window: u32,
+    /// The peer's window.
+    pub remote_window: u32,
+}
+
+/// `Status` of `show crypto ikev2 sa`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub enum IkeStatus {
+    /// Both sides are authenticated.
+    Ready,
+    /// Not yet.
+    InNegotiation,
+    /// On its way out.
+    Delete,
+}
+
+/// The algorithms of an IKE SA.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct IkeSuite {
+    /// The cipher.
+    pub cipher: Cipher,
+    /// The integrity algorithm; `None` with GCM.
+    pub integrity: Option<Hash>,
+    /// The hash of the PRF.
+    pub prf: Hash,
+    /// The number of the group.
+    pub group: u16,
+}
+
+/// A cipher and its key size in bits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub enum Cipher {
+    /// AES-CBC.
+    AesCbc(u16),
+    /// AES-GCM with a 16-octet check value.
+    AesGcm(u16),
+}
+
+/// A hash function.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub enum Hash {
+    /// SHA-1 (as integrity `SHA96`).
+    Sha1,
+    /// SHA2-256.
+    Sha256,
+    /// SHA2-384.
+    Sha384,
+    /// SHA2-512.
+    Sha512,
+}
+
+/// How an end proves itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub enum AuthMethod {
+    /// `RSA`.
+    Rsa,
+    /// `AnyConnect-EAP`.
+    AnyConnectEap,
+}
+
+/// Which fragments may be sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub enum Fragmentation {
+    /// `crypto ikev2 fragmentation` is not configured.
+    NotConfigured,
+    /// It is, and the peer does not know RFC 7383.
+    Configured,
+    /// RFC 7383 is agreed; the MTU of a fragment's datagram in octets.
+    Enabled {
+        /// As configured.
+        mtu: u16,
+    },
+}
+
+/// What NAT detection found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub enum Nat {
+    /// Nothing between.
+    None,
+    /// The peer is behind one, or says so.
+    Outside,
+    /// We are behind one.
+    Inside,
+}
+
+/// A session that is up.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Session {
+    /// The number of its Virtual-Access interface.
+    pub virtual_access: u32,
+    /// Time since it came up.
+    pub uptime: Duration,
+    /// The interface's derived configuration.
+    pub derived: DerivedInterface,
+    /// The user's device, as it named itself.
+    pub device: Option<String>,
+    /// The child SA.
+    pub child: Option<ChildSa>,
+}
+
+/// What `show derived-config interface virtual-access N` prints.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct DerivedInterface {
+    /// `ip unnumbered`, in canonical spelling.
+    pub unnumbered: Option<String>,
+    /// `ip mtu`, in octets.
+    pub mtu: Option<u16>,
+    /// `ip nat inside`.
+    pub nat_inside: bool,
+    /// `tunnel source`: our address.
+    pub tunnel_source: IpAddr,
+    /// `tunnel destination`: the peer's.
+    pub tunnel_destination: IpAddr,
+    /// `tunnel protection ipsec profile`.
+    pub ipsec_profile: String,
+}
+
+/// One child SA pair.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ChildSa {
+    /// The SPI of what we receive.
+    pub inbound_spi: u32,
+    /// The SPI of what we send.
+    pub outbound_spi: u32,
+    /// The cipher.
+    pub cipher: Cipher,
+    /// The integrity algorithm; `None` with GCM.
+    pub integrity: Option<Hash>,
+    /// Our side's selectors: ranges of addresses.
+    pub local: Vec<(IpAddr, IpAddr)>,
+    /// The peer's side's selectors.
+    pub remote: Vec<(IpAddr, IpAddr)>,
+    /// ESP travels in UDP.
+    pub udp_encapsulated: bool,
+    /// The anti-replay window in packets; 0 when it is off.
+    pub replay_window: u32,
+    /// What was received.
+    pub inbound: Flow,
+    /// What was sent.
+    pub outbound: Flow,
+}
+
+/// One direction's counters and lifetimes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Flow {
+    /// Packets decrypted or encrypted.
+    pub packets: u64,
+    /// Their octets.
+    pub bytes: u64,
+    /// Packets dropped, whatever the reason.
+    pub drops: u64,
+    /// Kilobytes left of the soft lifetime; `None` when volume is not limited.
+    pub kilobytes_left: Option<u64>,
+    /// Seconds left of it.
+    pub seconds_left: u64,
+}
+
+/// One range of an address pool (`ip local pool`).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Pool {
+    /// Its name.
+    pub name: String,
+    /// The first address.
+    pub first: Ipv4Addr,
+    /// The last address.
+    pub last: Ipv4Addr,
+    /// Addresses in use, with the number of the Virtual-Access interface and the user.
+    pub in_use: Vec<PoolUse>,
+}
+
+/// An address in use.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct PoolUse {
+    /// The address.
+    pub address: Ipv4Addr,
+    /// Whose it is.
+    pub virtual_access: u32,
+    /// The user.
+    pub user: Option<String>,
+}
