@@ -72,8 +72,8 @@ pub enum Step {
         /// Why.
         reason: FailureReason,
     },
-    /// Not an answer to the outstanding request: nothing is sent and nothing has changed (RFC 3748
-    /// §4.1).
+    /// Not an answer to the outstanding request: nothing has changed and EAP has nothing to send
+    /// (RFC 3748 §4.1). What becomes of the IKE request that carried it is the caller's to decide.
     Discard(Server, DiscardReason),
 }
 
@@ -153,7 +153,8 @@ pub struct Identity {
     pub username: String,
     /// The name in the certificate, when one was judged good.
     pub certificate: Option<CertificateIdentity>,
-    /// The group; absent when there is no choice of groups.
+    /// The group that the client chose; absent when there is no choice of groups. A certificate
+    /// was judged without regard to it.
     pub group: Option<String>,
     /// What the client told about itself, unverified.
     pub device: DeviceInfo,

@@ -9,6 +9,7 @@
 )]
 
 mod captures;
+mod client;
 mod conversation;
 mod hostile;
 mod properties;

@@ -28,6 +28,7 @@ use crate::{
 
 /// Skipped TLVs that one conversation remembers for the log.
 const MAX_SKIPPED: usize = 16;
+
 /// What every state has.
 pub(super) struct Conversation {
     pub(super) config: Arc<ServerConfig>,
@@ -43,6 +44,7 @@ pub(super) struct Conversation {
     pub(super) certificate: Option<CertificateIdentity>,
     pub(super) skipped: Vec<SkippedTlv>,
 }
+
 // --- Documents ---
 
 impl Conversation {
