@@ -4,6 +4,9 @@
 //! certificate is to blame and says so in the user's terms, and adds the rules that it leaves out: keyUsage, the
 //! anchor's own dates, and the purposes of IKE. No revocation list is consulted.
 
+mod error;
+mod explain;
+
 use std::cell::RefCell;
 use std::fmt;
 use std::net::IpAddr;
@@ -16,6 +19,9 @@ use super::certificate::{
     describe, has_supported_signature, is_signed_by,
 };
 use super::time::Timestamp;
+use explain::explain;
+
+pub use error::ChainError;
 
 /// The most certificates that a peer may send. The path builder follows at most six intermediates.
 pub const MAX_CHAIN_CERTIFICATES: usize = 10;
@@ -200,192 +206,6 @@ impl VerifiedPeer {
     pub fn anchor(&self) -> &DistinguishedName {
         &self.anchor
     }
-}
-
-/// Why a chain does not hold. Certificates are named by their subjects.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ChainError {
-    /// The peer sent no certificate.
-    #[error("no certificate was sent")]
-    NoCertificate,
-    /// More than [`MAX_CHAIN_CERTIFICATES`].
-    #[error("{count} certificates were sent; at most {MAX_CHAIN_CERTIFICATES} are looked at")]
-    TooManyCertificates {
-        /// Certificates sent.
-        count: usize,
-    },
-    /// More than [`MAX_CHAIN_OCTETS`].
-    #[error("{octets} octets of certificates were sent; at most {MAX_CHAIN_OCTETS} are looked at")]
-    TooLarge {
-        /// Octets sent, in all certificates together.
-        octets: usize,
-    },
-    /// A certificate cannot be read.
-    #[error("certificate number {} cannot be read: {cause}", position.saturating_add(1))]
-    Malformed {
-        /// Its position, counted from 0; 0 is the peer's own.
-        position: usize,
-        /// What is wrong.
-        cause: MalformedCertificate,
-    },
-    /// A certificate's time is over.
-    #[error("the certificate of {subject} expired at {not_after} (now: {now})")]
-    Expired {
-        /// Whose certificate.
-        subject: String,
-        /// Its last valid moment.
-        not_after: Timestamp,
-        /// The moment of the check.
-        now: Timestamp,
-    },
-    /// A certificate's time has not come.
-    #[error(
-        "the certificate of {subject} is not valid before {not_before} (now: {now}); is the clock right?"
-    )]
-    NotYetValid {
-        /// Whose certificate.
-        subject: String,
-        /// Its first valid moment.
-        not_before: Timestamp,
-        /// The moment of the check.
-        now: Timestamp,
-    },
-    /// The peer's own certificate is signed by itself.
-    #[error(
-        "the certificate of {subject} is self-signed; one issued by a certification authority is needed"
-    )]
-    SelfSigned {
-        /// Whose certificate.
-        subject: String,
-    },
-    /// The chain ends at a certificate whose issuer is neither sent nor trusted.
-    #[error(
-        "the certificate of {subject} was issued by {issuer}, which was not sent and is not trusted (trusted: {})",
-        list(trusted)
-    )]
-    UnknownIssuer {
-        /// The last certificate that could be reached.
-        subject: String,
-        /// Who is said to have issued it.
-        issuer: String,
-        /// The trusted authorities, at most eight of them.
-        trusted: Vec<String>,
-    },
-    /// The chain ends at a root that was sent but is not trusted.
-    #[error(
-        "the chain ends at {root}, which is not trusted (trusted: {})",
-        list(trusted)
-    )]
-    UntrustedRoot {
-        /// The root.
-        root: String,
-        /// The trusted authorities, at most eight of them.
-        trusted: Vec<String>,
-    },
-    /// A signature does not verify under the issuer's key.
-    #[error(
-        "the signature on the certificate of {subject} does not verify with the key of {issuer}"
-    )]
-    BadSignature {
-        /// Whose certificate.
-        subject: String,
-        /// Whose key.
-        issuer: String,
-    },
-    /// A certificate is signed with an algorithm that is not accepted, such as SHA-1.
-    #[error("the certificate of {subject} is signed with {algorithm}, which is not accepted")]
-    UnsupportedSignature {
-        /// Whose certificate.
-        subject: String,
-        /// The algorithm.
-        algorithm: String,
-    },
-    /// An RSA key shorter than [`MIN_RSA_BITS`].
-    #[error("the key of {subject} has {bits} bits; RSA needs at least {MIN_RSA_BITS}")]
-    WeakKey {
-        /// Whose key.
-        subject: String,
-        /// Its size.
-        bits: usize,
-    },
-    /// A certificate in the middle belongs to no certification authority.
-    #[error(
-        "{subject} issued a certificate but is no certification authority (basicConstraints, keyCertSign)"
-    )]
-    NotAnAuthority {
-        /// Whose certificate.
-        subject: String,
-    },
-    /// The peer's own certificate is an authority's.
-    #[error("the certificate of {subject} is a certification authority's and identifies no peer")]
-    AuthorityAsPeer {
-        /// Whose certificate.
-        subject: String,
-    },
-    /// More authorities stand above one another than one of them, or the path builder, permits.
-    #[error(
-        "the chain above {subject} is longer than permitted (pathLenConstraint, or six intermediates)"
-    )]
-    PathTooLong {
-        /// The peer.
-        subject: String,
-    },
-    /// An authority was not permitted to issue for this name.
-    #[error("{subject} holds a name that one of its issuers may not certify (nameConstraints)")]
-    NameConstraint {
-        /// The peer.
-        subject: String,
-    },
-    /// An extension that is marked critical and that nobody here understands.
-    #[error("the certificate of {subject} has a critical extension {oid}, which is not understood")]
-    UnknownCriticalExtension {
-        /// Whose certificate.
-        subject: String,
-        /// The extension's dotted object identifier.
-        oid: String,
-    },
-    /// A certificate's extendedKeyUsage leaves the purpose out.
-    #[error(
-        "the extended key usage of {subject} does not include {wanted}; it has {}",
-        list(found)
-    )]
-    LacksPurpose {
-        /// Whose certificate.
-        subject: String,
-        /// What would do.
-        wanted: &'static str,
-        /// What stands there; empty without the extension.
-        found: Vec<String>,
-    },
-    /// A certificate's keyUsage does not permit signatures.
-    #[error("the key usage of {subject} does not include digitalSignature; it has {found}")]
-    LacksKeyUsage {
-        /// Whose certificate.
-        subject: String,
-        /// What stands there.
-        found: KeyUsage,
-    },
-    /// The headend's certificate is for other names.
-    #[error(
-        "the certificate of {subject} is not for {wanted}; its subject alternative names are {}",
-        list(presented)
-    )]
-    NameMismatch {
-        /// Whose certificate.
-        subject: String,
-        /// The name wanted.
-        wanted: String,
-        /// The names it has; the common name counts for nothing.
-        presented: Vec<String>,
-    },
-    /// Anything else that the path builder refuses, in its words.
-    #[error("the certificate chain of {subject} is refused: {detail}")]
-    Other {
-        /// The peer.
-        subject: String,
-        /// The path builder's reason.
-        detail: String,
-    },
 }
 
 /// Verifies what a peer sent.
@@ -653,138 +473,6 @@ fn lacks_purpose(certificate: &CertificateSummary, purpose: &Purpose) -> ChainEr
     }
 }
 
-/// Finds the certificate that the path builder's error is about.
-///
-/// The builder tries every path and reports the most telling error of them all. Here one path is walked, from the
-/// leaf upwards by issuer name, and the first certificate on it that shows the fault is named.
-fn explain(
-    error: &webpki::Error,
-    leaf: &Link<'_>,
-    above: &[Link<'_>],
-    anchors: &TrustAnchors,
-    now: Timestamp,
-) -> ChainError {
-    use webpki::Error;
-
-    let path = walk(leaf, above);
-    let subject = leaf.name();
-    let specific = match error {
-        Error::CertExpired { .. } | Error::CertNotValidYet { .. } => path
-            .iter()
-            .find_map(|link| check_dates(&link.summary, now).err()),
-        Error::InvalidSignatureForPublicKey | Error::SignatureAlgorithmMismatch => {
-            find_bad_signature(&path, anchors)
-        }
-        Error::UnknownIssuer => unknown_issuer(&path, anchors),
-        Error::UnsupportedSignatureAlgorithmContext(_)
-        | Error::UnsupportedSignatureAlgorithmForPublicKeyContext(_) => path
-            .iter()
-            .find(|link| !has_supported_signature(link.der))
-            .map(|link| ChainError::UnsupportedSignature {
-                subject: link.name(),
-                algorithm: link.summary.signature_algorithm.clone(),
-            }),
-        Error::CaUsedAsEndEntity => Some(ChainError::AuthorityAsPeer {
-            subject: subject.clone(),
-        }),
-        Error::EndEntityUsedAsCa => path
-            .iter()
-            .skip(1)
-            .find(|link| !link.summary.is_authority)
-            .map(|link| ChainError::NotAnAuthority {
-                subject: link.name(),
-            }),
-        Error::PathLenConstraintViolated
-        | Error::MaximumPathDepthExceeded
-        | Error::MaximumPathBuildCallsExceeded
-        | Error::MaximumSignatureChecksExceeded => Some(ChainError::PathTooLong {
-            subject: subject.clone(),
-        }),
-        Error::NameConstraintViolation => Some(ChainError::NameConstraint {
-            subject: subject.clone(),
-        }),
-        Error::UnsupportedCriticalExtension => path.iter().find_map(|link| {
-            link.summary.unknown_critical_extensions.first().map(|oid| {
-                ChainError::UnknownCriticalExtension {
-                    subject: link.name(),
-                    oid: oid.clone(),
-                }
-            })
-        }),
-        _ => None,
-    };
-    specific.unwrap_or_else(|| ChainError::Other {
-        subject,
-        detail: error.to_string(),
-    })
-}
-
-/// The leaf and its issuers by name as far as they were sent, without going round in circles.
-fn walk<'p>(leaf: &'p Link<'p>, above: &'p [Link<'p>]) -> Vec<&'p Link<'p>> {
-    let mut path = vec![leaf];
-    let mut top = leaf;
-    while let Some(issuer) = above.iter().find(|candidate| {
-        candidate.summary.subject.der == top.summary.issuer.der
-            && !path.iter().any(|link| link.der == candidate.der)
-    }) {
-        path.push(issuer);
-        top = issuer;
-    }
-    path
-}
-
-fn find_bad_signature(path: &[&Link<'_>], anchors: &TrustAnchors) -> Option<ChainError> {
-    path.iter().enumerate().find_map(|(position, link)| {
-        let issuer_name = &link.summary.issuer;
-        let issuers = || {
-            path.get(position.saturating_add(1))
-                .map(|issuer| &issuer.summary)
-                .into_iter()
-                .chain(&anchors.summaries)
-                .filter(|issuer| issuer.subject.der == issuer_name.der)
-        };
-        if issuers().any(|issuer| is_signed_by(link.der, &issuer.spki_der)) {
-            return None;
-        }
-        let issuer = issuers().next()?;
-        Some(match issuer.key {
-            KeyKind::Rsa { bits } if bits < MIN_RSA_BITS => ChainError::WeakKey {
-                subject: issuer.subject.to_string(),
-                bits,
-            },
-            _ => ChainError::BadSignature {
-                subject: link.name(),
-                issuer: issuer.subject.to_string(),
-            },
-        })
-    })
-}
-
-fn unknown_issuer(path: &[&Link<'_>], anchors: &TrustAnchors) -> Option<ChainError> {
-    const SHOWN: usize = 8;
-    let trusted = || {
-        anchors
-            .summaries
-            .iter()
-            .take(SHOWN)
-            .map(|anchor| anchor.subject.to_string())
-            .collect()
-    };
-    let top = path.last()?;
-    Some(if is_self_signed(top.der, &top.summary) {
-        ChainError::UntrustedRoot {
-            root: top.name(),
-            trusted: trusted(),
-        }
-    } else {
-        ChainError::UnknownIssuer {
-            subject: top.name(),
-            issuer: top.summary.issuer.to_string(),
-            trusted: trusted(),
-        }
-    })
-}
-
 /// True when the certificate's issuer is its own subject and key. Of a signature that cannot be verified here the name
 /// alone decides.
 pub(super) fn is_self_signed(der: &[u8], summary: &CertificateSummary) -> bool {
@@ -795,15 +483,6 @@ pub(super) fn is_self_signed(der: &[u8], summary: &CertificateSummary) -> bool {
 fn unreadable(error: &webpki::Error) -> MalformedCertificate {
     MalformedCertificate::Structure {
         detail: error.to_string(),
-    }
-}
-
-/// A list for a message; says so when it is empty.
-fn list(items: &[String]) -> String {
-    if items.is_empty() {
-        "none".to_owned()
-    } else {
-        items.join(", ")
     }
 }
 

@@ -421,7 +421,7 @@ mod tests {
         let identity = hierarchy.server();
         let not_after = describe(identity.certificate()).unwrap().not_after;
         let at = |now| check_identity(&identity, &hierarchy.authorities(), now);
-        assert_eq!(at(not_after.saturating_sub(DAY * 31)), []);
+        assert_eq!(at(not_after.saturating_sub(days(31))), []);
         assert_eq!(
             at(not_after.saturating_sub(DAY)),
             [Finding::ExpiresSoon { not_after }]

@@ -111,3 +111,48 @@ pub fn import_pkcs12(
         warnings: findings,
     })
 }
+
+/// What `crypto pki authenticate NAME` has done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Authentication {
+    /// Whether the trustpoint is new, unchanged or replaced.
+    pub imported: Imported,
+    /// What the authorities' certificates say, for the operator to compare fingerprints.
+    pub authorities: Vec<CertificateSummary>,
+}
+
+/// Why `crypto pki authenticate NAME` has done nothing.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AuthenticationFailure {
+    /// The file holds no readable certificates.
+    #[error(transparent)]
+    File(#[from] pem::PemError),
+    /// A certificate is no authority's.
+    #[error(transparent)]
+    Authority(#[from] ChainError),
+    /// The store refuses.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Carries out `crypto pki authenticate NAME` from a PEM file: its certificates become the trustpoint's authorities.
+///
+/// An identity that the trustpoint has is kept. Nobody vouches for the certificates but the operator; dates are looked
+/// at when a chain is.
+///
+/// # Errors
+///
+/// [`AuthenticationFailure`]; nothing is stored then.
+pub fn authenticate_pem(
+    store: &Store,
+    name: &str,
+    text: &[u8],
+) -> Result<Authentication, AuthenticationFailure> {
+    let certificates = pem::read_pem_certificates(text)?;
+    let authorities = TrustAnchors::new(&certificates)?.summaries().to_vec();
+    let imported = store.authenticate(name, certificates)?;
+    Ok(Authentication {
+        imported,
+        authorities,
+    })
+}

@@ -11,7 +11,11 @@ use super::identity::Identity;
 /// 2026-01-01 00:00:00 UTC: the tests' present.
 pub(super) const NOW: Timestamp = Timestamp::from_unix_seconds(1_767_225_600);
 
-pub(super) const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+pub(super) const DAY: Duration = days(1);
+
+pub(super) const fn days(count: u32) -> Duration {
+    Duration::from_secs(24 * 60 * 60).saturating_mul(count)
+}
 
 pub(super) const PASSWORD: &str = "cisco123";
 
@@ -25,7 +29,7 @@ pub(super) fn pem(text: &[u8]) -> Vec<u8> {
 }
 
 pub(super) fn year() -> Validity {
-    Validity::starting(NOW, DAY * 365)
+    Validity::starting(NOW, days(365))
 }
 
 pub(super) fn host(text: &str) -> ServerIdentity {

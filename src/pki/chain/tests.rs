@@ -35,8 +35,8 @@ fn refused(edit: impl FnOnce(&mut LeafRequest)) -> ChainError {
 
 fn ended(days_ago: u32) -> Validity {
     Validity {
-        not_before: NOW.saturating_sub(DAY * 900),
-        not_after: NOW.saturating_sub(DAY * days_ago),
+        not_before: NOW.saturating_sub(days(900)),
+        not_after: NOW.saturating_sub(days(days_ago)),
     }
 }
 
@@ -236,7 +236,7 @@ fn an_expired_intermediate_is_named() {
         ),
         Err(ChainError::Expired {
             subject: "cn=Old".to_owned(),
-            not_after: NOW.saturating_sub(DAY * 3),
+            not_after: NOW.saturating_sub(days(3)),
             now: NOW,
         })
     );
@@ -251,7 +251,7 @@ fn an_expired_root_is_named_though_the_path_builder_looks_at_no_root_dates() {
         verify(&chain(&identity), &anchors, &server("vpn.example.com")),
         Err(ChainError::Expired {
             subject: "cn=Old Root".to_owned(),
-            not_after: NOW.saturating_sub(DAY * 3),
+            not_after: NOW.saturating_sub(days(3)),
             now: NOW,
         })
     );

@@ -1,0 +1,375 @@
+use super::super::test_support::*;
+use super::super::{Import, ImportFailure, import_pkcs12};
+use super::*;
+
+const NAME: &str = "IKEv2-TP";
+
+/// A state folder and its store.
+fn store() -> (tempfile::TempDir, Store) {
+    let state = tempfile::tempdir().unwrap();
+    let store = Store::open(state.path()).unwrap();
+    (state, store)
+}
+
+fn import(store: &Store, file: &[u8]) -> Result<Import, ImportFailure> {
+    import_pkcs12(store, NAME, file, PASSWORD, NOW)
+}
+
+fn mode(path: &Path) -> u32 {
+    fs::metadata(path).unwrap().mode() & 0o7777
+}
+
+fn folder(state: &tempfile::TempDir) -> PathBuf {
+    state.path().join("trustpoints").join(NAME)
+}
+
+fn other_file() -> Zeroizing<Vec<u8>> {
+    let hierarchy = Hierarchy::new();
+    super::super::write_pkcs12(
+        &hierarchy.server(),
+        &hierarchy.authorities(),
+        NAME,
+        PASSWORD,
+    )
+    .unwrap()
+}
+
+fn load(store: &Store) -> Trustpoint {
+    store
+        .load(NAME)
+        .unwrap_or_else(|error| panic!("{error}"))
+        .unwrap()
+}
+
+#[test]
+fn an_import_is_kept_for_the_daemon_alone() {
+    let (state, store) = store();
+    let import = import(&store, OPENSSL3).unwrap();
+    assert_eq!(import.imported, Imported::New);
+    assert_eq!(import.warnings, []);
+    assert_eq!(
+        import.certificate.subject.common_name(),
+        Some("vpn.example.com")
+    );
+    assert_eq!(mode(&state.path().join("trustpoints")), 0o700);
+    assert_eq!(mode(&folder(&state)), 0o700);
+    for file in [KEY, CERTIFICATE, CHAIN, AUTHORITIES] {
+        assert_eq!(mode(&folder(&state).join(file)), 0o600, "{file}");
+    }
+    let trustpoint = load(&store);
+    let identity = trustpoint.identity.as_ref().unwrap();
+    assert_eq!(identity.certificate(), pem(SERVER_PEM));
+    assert_eq!(identity.intermediates(), [pem(SUB_PEM)]);
+    assert_eq!(trustpoint.anchors(), [pem(ROOT_PEM)]);
+    assert_eq!(
+        identity.key().spki_der().unwrap(),
+        super::super::describe(&pem(SERVER_PEM)).unwrap().spki_der
+    );
+}
+
+#[test]
+fn the_same_import_again_touches_no_file() {
+    let (state, store) = store();
+    import(&store, OPENSSL3).unwrap();
+    let inode = || fs::metadata(folder(&state).join(KEY)).unwrap().ino();
+    let before = inode();
+    let again = import(&store, OPENSSL3).unwrap();
+    assert_eq!(again.imported, Imported::Unchanged);
+    // The other encoding has other salts and the same content.
+    let legacy = include_bytes!("../../../tests/data/pki/legacy.p12");
+    assert_eq!(
+        import(&store, legacy).unwrap().imported,
+        Imported::Unchanged
+    );
+    assert_eq!(inode(), before);
+}
+
+#[test]
+fn another_import_replaces_everything_and_leaves_nothing_beside() {
+    let (state, store) = store();
+    import(&store, OPENSSL3).unwrap();
+    let other = other_file();
+    assert_eq!(import(&store, &other).unwrap().imported, Imported::Replaced);
+    assert_ne!(
+        load(&store).identity.unwrap().certificate(),
+        pem(SERVER_PEM)
+    );
+    assert_eq!(store.list().unwrap(), [NAME]);
+    assert_eq!(
+        fs::read_dir(state.path().join("trustpoints"))
+            .unwrap()
+            .count(),
+        1
+    );
+}
+
+#[test]
+fn a_refused_import_changes_nothing() {
+    let (_state, store) = store();
+    import(&store, OPENSSL3).unwrap();
+    let self_signed = include_bytes!("../../../tests/data/pki/self-signed.p12");
+    let expired = include_bytes!("../../../tests/data/pki/expired.p12");
+    let without_issuer = include_bytes!("../../../tests/data/pki/without-issuer.p12");
+    for (file, message) in [
+        (
+            self_signed.as_slice(),
+            "the certificate of cn=vpn.example.com is self-signed; one issued by a certification authority is \
+             needed",
+        ),
+        (
+            expired,
+            "the certificate of cn=vpn.example.com,o=Ironflex Test expired at 00:00:00 UTC Feb 1 2025 (now: \
+             00:00:00 UTC Jan 1 2026)",
+        ),
+        (
+            without_issuer,
+            "the certificate of cn=vpn.example.com,o=Ironflex Test,c=DE was issued by cn=Issuing CA,o=Ironflex \
+             Test,c=DE, whose certificate is missing",
+        ),
+    ] {
+        let failure = import(&store, file).unwrap_err();
+        assert_eq!(failure.to_string(), message);
+    }
+    assert_eq!(
+        import_pkcs12(&store, NAME, OPENSSL3, "wrong", NOW),
+        Err(ImportFailure::File(
+            super::super::ImportError::WrongPassword
+        ))
+    );
+    assert_eq!(
+        import(&store, OPENSSL3).unwrap().imported,
+        Imported::Unchanged
+    );
+}
+
+#[test]
+fn a_file_without_its_root_anchors_at_its_topmost_certificate() {
+    let (_state, store) = store();
+    let file = include_bytes!("../../../tests/data/pki/without-root.p12");
+    let import = import(&store, file).unwrap();
+    assert_eq!(
+        import.warnings,
+        [super::super::Finding::RootAbsent {
+            root: "cn=Root CA,o=Ironflex Test,c=DE".to_owned()
+        }]
+    );
+    assert_eq!(load(&store).anchors(), [pem(SUB_PEM)]);
+}
+
+#[test]
+fn an_authenticated_root_completes_a_later_import() {
+    let (_state, store) = store();
+    assert_eq!(
+        store.authenticate(NAME, vec![pem(ROOT_PEM)]),
+        Ok(Imported::New)
+    );
+    assert!(load(&store).identity.is_none());
+    let file = include_bytes!("../../../tests/data/pki/without-root.p12");
+    let import = import(&store, file).unwrap();
+    assert_eq!(import.imported, Imported::Replaced);
+    assert_eq!(import.warnings, []);
+    assert_eq!(load(&store).anchors(), [pem(ROOT_PEM)]);
+}
+
+#[test]
+fn authenticating_keeps_the_identity() {
+    let (_state, store) = store();
+    import(&store, OPENSSL3).unwrap();
+    assert_eq!(
+        store.authenticate(NAME, vec![pem(SUB_PEM)]),
+        Ok(Imported::Replaced)
+    );
+    assert_eq!(
+        store.authenticate(NAME, vec![pem(SUB_PEM)]),
+        Ok(Imported::Unchanged)
+    );
+    let trustpoint = load(&store);
+    assert_eq!(trustpoint.identity.unwrap().certificate(), pem(SERVER_PEM));
+    assert_eq!(trustpoint.authorities, [pem(SUB_PEM)]);
+}
+
+#[test]
+fn a_key_that_others_can_read_is_refused_until_it_is_replaced() {
+    let (state, store) = store();
+    import(&store, OPENSSL3).unwrap();
+    let key = folder(&state).join(KEY);
+    fs::set_permissions(&key, fs::Permissions::from_mode(0o640)).unwrap();
+    assert_eq!(
+        store.load(NAME).err(),
+        Some(StoreError::KeyExposed {
+            path: key.clone(),
+            mode: 0o640
+        })
+    );
+    assert_eq!(
+        import(&store, OPENSSL3).unwrap().imported,
+        Imported::Replaced
+    );
+    assert_eq!(mode(&key), 0o600);
+}
+
+#[test]
+fn a_loosened_folder_is_closed_again() {
+    let (state, _) = store();
+    let folder = state.path().join("trustpoints");
+    fs::set_permissions(&folder, fs::Permissions::from_mode(0o755)).unwrap();
+    Store::open(state.path()).unwrap();
+    assert_eq!(mode(&folder), 0o700);
+}
+
+#[test]
+fn damaged_files_are_named_and_replaced_by_the_next_import() {
+    for file in [KEY, CERTIFICATE, CHAIN, AUTHORITIES] {
+        let (state, store) = store();
+        import(&store, OPENSSL3).unwrap();
+        let path = folder(&state).join(file);
+        fs::write(&path, "-----BEGIN nonsense").unwrap();
+        assert!(
+            matches!(store.load(NAME).err(), Some(StoreError::Damaged { path: named, .. }) if named == path),
+            "{file}"
+        );
+        assert_eq!(
+            import(&store, OPENSSL3).unwrap().imported,
+            Imported::Replaced
+        );
+    }
+}
+
+#[test]
+fn half_an_identity_is_damage() {
+    for (gone, detail) in [
+        (KEY, "the certificate's private key is missing"),
+        (CERTIFICATE, "the private key's certificate is missing"),
+    ] {
+        let (state, store) = store();
+        import(&store, OPENSSL3).unwrap();
+        let path = folder(&state).join(gone);
+        fs::remove_file(&path).unwrap();
+        assert_eq!(
+            store.load(NAME).err(),
+            Some(StoreError::Damaged {
+                path,
+                detail: detail.to_owned()
+            })
+        );
+    }
+}
+
+/// The three places at which a crash can cut a replacement short.
+#[test]
+fn a_crash_leaves_the_old_trustpoint_or_the_new_one() {
+    let hidden = |state: &tempfile::TempDir, suffix: &str| {
+        state
+            .path()
+            .join("trustpoints")
+            .join(format!(".{NAME}.{suffix}"))
+    };
+    let reopened = |state: &tempfile::TempDir| {
+        let store = Store::open(state.path()).unwrap();
+        let entries = fs::read_dir(state.path().join("trustpoints"))
+            .unwrap()
+            .count();
+        assert_eq!(entries, 1);
+        load(&store).identity.unwrap().certificate().to_vec()
+    };
+
+    // While the new one was being written.
+    let (state, first) = store();
+    import(&first, OPENSSL3).unwrap();
+    fs::create_dir(hidden(&state, "new")).unwrap();
+    fs::write(hidden(&state, "new").join(KEY), "half a k").unwrap();
+    assert_eq!(reopened(&state), pem(SERVER_PEM));
+
+    // Between the two renames.
+    fs::create_dir(hidden(&state, "new")).unwrap();
+    fs::rename(folder(&state), hidden(&state, "old")).unwrap();
+    assert_eq!(reopened(&state), pem(SERVER_PEM));
+
+    // Before the old one was removed.
+    fs::create_dir(hidden(&state, "old")).unwrap();
+    fs::write(hidden(&state, "old").join(KEY), "old").unwrap();
+    assert_eq!(reopened(&state), pem(SERVER_PEM));
+}
+
+#[test]
+fn no_name_leads_out_of_the_store_or_meets_another() {
+    let (state, store) = store();
+    let names = [
+        "../../evil",
+        ".hidden",
+        "a/b",
+        "a%2Fb",
+        "A",
+        "a",
+        "\u{fc}",
+        "a b",
+        ".",
+    ];
+    for name in names {
+        assert_eq!(
+            store.authenticate(name, vec![pem(ROOT_PEM)]),
+            Ok(Imported::New),
+            "{name}"
+        );
+    }
+    let mut sorted = names.map(str::to_owned).to_vec();
+    sorted.sort();
+    assert_eq!(store.list().unwrap(), sorted);
+    assert_eq!(fs::read_dir(state.path()).unwrap().count(), 1);
+    let long = "x".repeat(MAX_NAME_OCTETS + 1);
+    for name in ["", long.as_str()] {
+        assert_eq!(
+            store.load(name).err(),
+            Some(StoreError::Name {
+                name: name.to_owned()
+            })
+        );
+    }
+}
+
+#[test]
+fn a_removed_trustpoint_is_gone() {
+    let (state, store) = store();
+    import(&store, OPENSSL3).unwrap();
+    assert_eq!(store.remove(NAME), Ok(true));
+    assert_eq!(store.remove(NAME), Ok(false));
+    assert!(store.load(NAME).ok().unwrap().is_none());
+    assert_eq!(
+        fs::read_dir(state.path().join("trustpoints"))
+            .unwrap()
+            .count(),
+        0
+    );
+}
+
+#[test]
+fn a_missing_state_folder_is_named() {
+    let path = Path::new("/nonexistent/state");
+    assert!(matches!(
+        Store::open(path).err(),
+        Some(StoreError::Io { action: "create", kind: io::ErrorKind::NotFound, path, .. })
+            if path == Path::new("/nonexistent/state/trustpoints")
+    ));
+}
+
+#[test]
+fn a_pem_file_of_authorities_makes_a_trustpoint_and_one_of_peers_does_not() {
+    use super::super::{AuthenticationFailure, ChainError, authenticate_pem};
+
+    let (_state, store) = store();
+    let authentication = authenticate_pem(&store, NAME, ROOT_PEM).unwrap();
+    assert_eq!(authentication.imported, Imported::New);
+    assert_eq!(
+        authentication.authorities[0].subject.common_name(),
+        Some("Root CA")
+    );
+    assert_eq!(
+        authenticate_pem(&store, NAME, SERVER_PEM),
+        Err(AuthenticationFailure::Authority(
+            ChainError::NotAnAuthority {
+                subject: "cn=vpn.example.com,o=Ironflex Test,c=DE".to_owned()
+            }
+        ))
+    );
+    assert_eq!(load(&store).anchors(), [pem(ROOT_PEM)]);
+}
