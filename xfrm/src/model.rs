@@ -803,3 +803,181 @@ impl Default for DropCounts {
         Self([0; DropReason::ALL.len()])
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn prefix(text: &str) -> IpPrefix {
+        let (address, length) = text.split_once('/').unwrap();
+        IpPrefix::new(address.parse().unwrap(), length.parse().unwrap()).unwrap()
+    }
+
+    fn spanning(first: &str, last: &str) -> Vec<String> {
+        IpPrefix::spanning(first.parse().unwrap(), last.parse().unwrap())
+            .iter()
+            .map(ToString::to_string)
+            .collect()
+    }
+
+    #[test]
+    fn reqids_stay_in_their_range() {
+        let last = SessionId::new(SessionId::MAX).unwrap();
+        assert_eq!(last.reqid(), 0x49ff_ffff);
+        assert_eq!(SessionId::from_reqid(last.reqid()), Some(last));
+        assert_eq!(
+            SessionId::from_reqid(0x4900_0000),
+            Some(SessionId::new(0).unwrap())
+        );
+        for foreign in [0, 1, 0x48ff_ffff, 0x4a00_0000, u32::MAX] {
+            assert_eq!(SessionId::from_reqid(foreign), None, "{foreign:#x}");
+        }
+        assert_eq!(SessionId::new(SessionId::MAX + 1), None);
+    }
+
+    // RFC 4303 §2.1: 0 to 255 are not for use.
+    #[test]
+    fn reserved_spis_cannot_be_said() {
+        assert_eq!(EspSpi::new(0), None);
+        assert_eq!(EspSpi::new(255), None);
+        assert_eq!(EspSpi::new(256), Some(EspSpi::LEAST));
+        assert_eq!(EspSpi::new(0x6a3e_992c).unwrap().to_string(), "0x6A3E992C");
+        assert_eq!(EspSpi::LEAST.to_string(), "0x00000100");
+    }
+
+    #[test]
+    fn keys_fit_their_algorithm_or_are_refused() {
+        let gcm = EspAlgorithm::AesGcm16(AesKeySize::Aes128);
+        assert!(SaKeys::new(gcm, &[0; 20], &[]).is_ok());
+        let wrong = |key, expected, actual| Error::KeyLength {
+            algorithm: gcm,
+            key,
+            expected,
+            actual,
+        };
+        assert_eq!(
+            SaKeys::new(gcm, &[0; 16], &[]).err(),
+            Some(wrong("encryption", 20, 16))
+        );
+        assert_eq!(
+            SaKeys::new(gcm, &[0; 20], &[0; 20]).err(),
+            Some(wrong("integrity", 0, 20))
+        );
+        assert_eq!(
+            wrong("integrity", 0, 20).to_string(),
+            "esp-gcm 128: integrity key has 20 octets, expected 0"
+        );
+        let cbc = EspAlgorithm::AesCbcHmac {
+            key_size: AesKeySize::Aes256,
+            integrity: Integrity::HmacSha384_192,
+        };
+        assert!(SaKeys::new(cbc, &[0; 32], &[0; 48]).is_ok());
+        assert_eq!(cbc.to_string(), "esp-256-aes esp-sha384-hmac");
+    }
+
+    #[test]
+    fn no_key_is_printed() {
+        let algorithm = EspAlgorithm::AesGcm16(AesKeySize::Aes128);
+        let spec = SaSpec {
+            spi: EspSpi::LEAST,
+            keys: SaKeys::new(algorithm, &[0xab; 20], &[]).unwrap(),
+            esn: false,
+            replay_window: ReplayWindow::DEFAULT,
+            soft: Limits::NONE,
+            hard: Limits::NONE,
+        };
+        let printed = format!("{spec:?}").to_lowercase();
+        assert!(
+            !printed.contains("171") && !printed.contains("abab"),
+            "{printed}"
+        );
+    }
+
+    #[test]
+    fn replay_windows_are_off_or_from_64_to_1024() {
+        for (packets, good) in [
+            (0, true),
+            (1, false),
+            (63, false),
+            (64, true),
+            (1024, true),
+            (1025, false),
+        ] {
+            assert_eq!(ReplayWindow::new(packets).is_some(), good, "{packets}");
+        }
+    }
+
+    #[test]
+    fn prefixes_clear_host_bits_and_contain_their_own() {
+        let network = prefix("192.0.2.77/26");
+        assert_eq!(network.to_string(), "192.0.2.64/26");
+        assert!(network.contains("192.0.2.127".parse().unwrap()));
+        assert!(!network.contains("192.0.2.128".parse().unwrap()));
+        assert!(
+            !network.contains("::c000:240".parse().unwrap()),
+            "the other family"
+        );
+        assert!(IpPrefix::ANY_V6.contains("2001:db8::1".parse().unwrap()));
+        assert!(!IpPrefix::ANY_V6.contains("192.0.2.1".parse().unwrap()));
+        assert!(prefix("2001:db8::1/128").is_host());
+        assert_eq!(IpPrefix::new("192.0.2.1".parse().unwrap(), 33), None);
+        assert_eq!(IpPrefix::new("::1".parse().unwrap(), 129), None);
+    }
+
+    #[test]
+    fn spans_ranges_with_few_networks() {
+        assert_eq!(spanning("10.0.0.0", "10.0.0.255"), ["10.0.0.0/24"]);
+        assert_eq!(
+            spanning("10.0.0.1", "10.0.0.6"),
+            ["10.0.0.1/32", "10.0.0.2/31", "10.0.0.4/31", "10.0.0.6/32"]
+        );
+        assert_eq!(spanning("0.0.0.0", "255.255.255.255"), ["0.0.0.0/0"]);
+        assert_eq!(
+            spanning("::", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"),
+            ["::/0"]
+        );
+        assert_eq!(spanning("10.0.0.9", "10.0.0.9"), ["10.0.0.9/32"]);
+        assert_eq!(spanning("10.0.0.9", "10.0.0.8"), [""; 0]);
+        assert_eq!(spanning("10.0.0.9", "::1"), [""; 0]);
+    }
+
+    #[test]
+    fn counts_each_reason_by_itself() {
+        let mut counts = DropCounts::default();
+        for (index, reason) in DropReason::ALL.into_iter().enumerate() {
+            counts.add(reason, index as u64);
+        }
+        for (index, reason) in DropReason::ALL.into_iter().enumerate() {
+            assert_eq!(counts.of(reason), index as u64, "{}", reason.name());
+        }
+        let mut doubled = counts;
+        doubled.merge(&counts);
+        assert_eq!(doubled.total(), 2 * counts.total());
+        assert_eq!(
+            counts.iter().count(),
+            DropReason::ALL.len() - 1,
+            "the first is 0"
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn spanning_covers_exactly_the_range(first in any::<u32>(), width in 0_u32..100_000, probe in -2_i64..100_002) {
+            let last = first.saturating_add(width);
+            let networks = IpPrefix::spanning(
+                IpAddr::V4(first.into()),
+                IpAddr::V4(last.into()),
+            );
+            let Ok(address) = u32::try_from(i64::from(first) + probe) else {
+                return Ok(());
+            };
+            let holding = networks
+                .iter()
+                .filter(|network| network.contains(IpAddr::V4(address.into())))
+                .count();
+            prop_assert_eq!(holding, usize::from((first..=last).contains(&address)));
+        }
+    }
+}

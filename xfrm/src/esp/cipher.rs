@@ -28,13 +28,13 @@ const BLOCK: usize = 16;
 
 /// What seals the packets of an outbound SA.
 pub(super) enum SealingKey {
-    Gcm(GcmKey),
+    Gcm(Box<GcmKey>),
     CbcHmac(Box<CbcSealingKey>),
 }
 
 /// What opens the packets of an inbound SA.
 pub(super) enum OpeningKey {
-    Gcm(GcmKey),
+    Gcm(Box<GcmKey>),
     CbcHmac(Box<CbcOpeningKey>),
 }
 
@@ -73,7 +73,7 @@ impl SealingKey {
     /// [`Error::Unsupported`] when the provider lacks the algorithm or gives no random octets.
     pub(super) fn new(keys: &SaKeys) -> Result<Self, Error> {
         match keys.algorithm() {
-            EspAlgorithm::AesGcm16(size) => GcmKey::new(keys, size).map(Self::Gcm),
+            EspAlgorithm::AesGcm16(size) => Ok(Self::Gcm(Box::new(GcmKey::new(keys, size)?))),
             EspAlgorithm::AesCbcHmac {
                 key_size,
                 integrity,
@@ -152,7 +152,7 @@ impl OpeningKey {
     /// [`Error::Unsupported`] when the provider lacks the algorithm.
     pub(super) fn new(keys: &SaKeys) -> Result<Self, Error> {
         match keys.algorithm() {
-            EspAlgorithm::AesGcm16(size) => GcmKey::new(keys, size).map(Self::Gcm),
+            EspAlgorithm::AesGcm16(size) => Ok(Self::Gcm(Box::new(GcmKey::new(keys, size)?))),
             EspAlgorithm::AesCbcHmac {
                 key_size,
                 integrity,
