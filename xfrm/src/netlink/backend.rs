@@ -38,6 +38,8 @@ pub struct KernelOptions {
 /// ESP by the Linux kernel.
 pub struct KernelDataplane {
     socket: NetlinkSocket,
+    /// Hears of deleted SAs while a session moves; in no group otherwise.
+    witness: NetlinkSocket,
     monitor: Monitor,
     statistics: Statistics,
     options: KernelOptions,
@@ -83,15 +85,24 @@ impl KernelDataplane {
     ///
     /// [`Error::Unsupported`] for a kernel without XFRM, [`Error::Denied`] without CAP_NET_ADMIN, [`Error::Io`].
     pub fn open(options: KernelOptions) -> Result<Self, Error> {
-        let opened = || Ok((NetlinkSocket::open(Subsystem::Xfrm)?, Monitor::open()?));
-        let (socket, monitor) = opened().map_err(|error: NetlinkError| match error.errno() {
-            Some(KernelErrno::EPROTONOSUPPORT) => {
-                Error::Unsupported("XFRM over netlink (CONFIG_XFRM_USER)".into())
-            }
-            _ => translate(Operation("open XFRM sockets"), error),
-        })?;
+        // All of them now: they have to be in the same network namespace, whatever thread calls later.
+        let opened = || {
+            Ok((
+                NetlinkSocket::open(Subsystem::Xfrm)?,
+                NetlinkSocket::open(Subsystem::Xfrm)?,
+                Monitor::open()?,
+            ))
+        };
+        let (socket, witness, monitor) =
+            opened().map_err(|error: NetlinkError| match error.errno() {
+                Some(KernelErrno::EPROTONOSUPPORT) => {
+                    Error::Unsupported("XFRM over netlink (CONFIG_XFRM_USER)".into())
+                }
+                _ => translate(Operation("open XFRM sockets"), error),
+            })?;
         Ok(Self {
             socket,
+            witness,
             monitor,
             statistics: Statistics::open(),
             options,
@@ -270,16 +281,10 @@ impl KernelDataplane {
 
     /// Moves one SA to other addresses: deletes it and adds it again where it stopped. At an error it is back where it
     /// was, if the kernel lets us. Says what it dropped so far, which the kernel forgets.
-    fn relocate(
-        &mut self,
-        witness: &mut NetlinkSocket,
-        from: &State<'_>,
-        to: &State<'_>,
-    ) -> Result<DropCounts, Error> {
-        let progress = match self.take(witness, from.key())? {
-            Some(progress) => progress,
+    fn relocate(&mut self, from: &State<'_>, to: &State<'_>) -> Result<DropCounts, Error> {
+        let Some(progress) = self.take(from.key())? else {
             // It has expired meanwhile. Its event is on the way; there is nothing to move.
-            None => return Ok(DropCounts::default()),
+            return Ok(DropCounts::default());
         };
         if let Err(error) = self.socket.execute(to.add(Some(&progress))) {
             let _ = self.socket.execute(from.add(Some(&progress)));
@@ -291,11 +296,7 @@ impl KernelDataplane {
     /// Deletes an SA and learns how far it had come at its very end: packets keep flowing until the kernel has taken it
     /// away, and neither a sequence number may be used twice nor a received one be forgotten. The kernel's notice of
     /// the deletion says it exactly.
-    fn take(
-        &mut self,
-        witness: &mut NetlinkSocket,
-        key: StateKey,
-    ) -> Result<Option<Progress>, Error> {
+    fn take(&mut self, key: StateKey) -> Result<Option<Progress>, Error> {
         let operation = Operation("take SA away");
         let failed = |error| translate(operation, error);
         let before = state::read(&mut self.socket, key).map_err(failed)?;
@@ -305,12 +306,12 @@ impl KernelDataplane {
         }
         let mut last = None;
         loop {
-            let polled = witness.poll(operation.0, |message_type, body| {
-                if message_type == XFRM_MSG_DELSA {
-                    last = state::parse_deletion(body)
-                        .filter(|(of, _)| *of == key)
-                        .map(|(_, progress)| progress)
-                        .or(last.take());
+            let polled = self.witness.poll(operation.0, |message_type, body| {
+                if message_type == XFRM_MSG_DELSA
+                    && let Some((of, progress)) = state::parse_deletion(body)
+                    && of == key
+                {
+                    last = Some(progress);
                 }
             });
             match polled {
@@ -366,13 +367,6 @@ impl KernelDataplane {
     /// [`Dataplane::move_peer`] to another address or encapsulation: SAs are taken away and added again, then the
     /// templates of the policies follow.
     fn move_addresses(&mut self, id: SessionId, path: &OuterPath) -> Result<(), Error> {
-        let mut witness = NetlinkSocket::open(Subsystem::Xfrm)
-            .and_then(|mut socket| {
-                socket
-                    .join("join XFRM group SA", XFRMNLGRP_SA)
-                    .map(|()| socket)
-            })
-            .map_err(|error| translate(Operation("open XFRM sockets"), error))?;
         let session = self.session(id)?;
         let (old_path, if_id) = (session.path, session.if_id);
         let specs: Vec<(Direction, SaSpec)> =
@@ -406,7 +400,7 @@ impl KernelDataplane {
                 state(&old_path, (*direction, spec)),
                 state(path, (*direction, spec)),
             );
-            match self.relocate(&mut witness, &from, &to) {
+            match self.relocate(&from, &to) {
                 Ok(dropped) => {
                     match direction {
                         Direction::Inbound => drops.inbound.drops.merge(&dropped),
@@ -440,7 +434,7 @@ impl KernelDataplane {
                     state(path, (*direction, spec)),
                     state(&old_path, (*direction, spec)),
                 );
-                let _ = self.relocate(&mut witness, &from, &to);
+                let _ = self.relocate(&from, &to);
             }
         }
         // The kernel starts the discards of a new SA at zero, whichever way this ended.
@@ -650,7 +644,12 @@ impl Dataplane for KernelDataplane {
             if in_place {
                 self.move_ports(id, &path)?;
             } else {
-                self.move_addresses(id, &path)?;
+                self.witness
+                    .join("join XFRM group SA", XFRMNLGRP_SA)
+                    .map_err(|error| translate(Operation("join XFRM group SA"), error))?;
+                let moved = self.move_addresses(id, &path);
+                self.witness.leave(XFRMNLGRP_SA);
+                moved?;
             }
         }
         let session = self.session_mut(id)?;

@@ -48,7 +48,7 @@ pub(crate) struct Monitor {
 impl Monitor {
     /// Listens in the calling thread's network namespace.
     pub(crate) fn open() -> Result<Self, NetlinkError> {
-        let mut socket = NetlinkSocket::open(Subsystem::Xfrm)?;
+        let socket = NetlinkSocket::open(Subsystem::Xfrm)?;
         socket.join("join XFRM group EXPIRE", XFRMNLGRP_EXPIRE)?;
         socket.join("join XFRM group MAPPING", XFRMNLGRP_MAPPING)?;
         Ok(Self {

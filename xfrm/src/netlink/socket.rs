@@ -249,10 +249,17 @@ impl NetlinkSocket {
     /// # Errors
     ///
     /// [`NetlinkError::System`]; without CAP_NET_ADMIN the XFRM groups are refused with EPERM.
-    pub(crate) fn join(&mut self, operation: &str, group: u32) -> Result<(), NetlinkError> {
+    pub(crate) fn join(&self, operation: &str, group: u32) -> Result<(), NetlinkError> {
         self.socket
             .add_membership(group)
             .map_err(|error| NetlinkError::system(operation, &error))
+    }
+
+    /// Leaves a multicast group. Fails only where joining it did.
+    pub(crate) fn leave(&mut self, group: u32) {
+        let _ = self.socket.drop_membership(group);
+        // What came in between is nobody's business any more, and may hold keys.
+        while matches!(self.poll("leave a multicast group", |_, _| ()), Ok(true)) {}
     }
 
     /// Hands over the messages (type, body) of one datagram that is waiting, if there is one. Never waits. Says
