@@ -159,17 +159,11 @@ impl CiscoReassembly {
         };
         let is_other_set = !stored_header.same_message(header) || *stored_id != fragment.id;
         let is_behind_the_last = self.last.is_some_and(|last| fragment.number > last);
-        let is_another_last =
-            fragment.last && self.last.is_some_and(|last| fragment.number != last);
         let is_last_before_others =
             fragment.last && self.pieces.keys().any(|number| *number > fragment.number);
         let differs_in_kind = self.pieces.contains_key(&fragment.number)
             && fragment.last != (self.last == Some(fragment.number));
-        is_other_set
-            || is_behind_the_last
-            || is_another_last
-            || is_last_before_others
-            || differs_in_kind
+        is_other_set || is_behind_the_last || is_last_before_others || differs_in_kind
     }
 }
 
@@ -341,6 +335,28 @@ mod tests {
             buffer.insert(&header(), &next_set),
             Err(FragmentRefused::Duplicate { number: 1 })
         );
+    }
+
+    #[test]
+    fn starts_over_on_a_fragment_that_contradicts_the_last() {
+        for (stored, contradiction) in [
+            ((3, true), (5, false)),
+            ((3, true), (5, true)),
+            ((3, true), (3, false)),
+            ((3, false), (3, true)),
+            ((3, true), (2, true)),
+            ((3, false), (2, true)),
+        ] {
+            let mut buffer = CiscoReassembly::new();
+            let stored = fragment(stored.0, stored.1, &[1]);
+            let contradiction = fragment(contradiction.0, contradiction.1, &[2]);
+            assert_eq!(buffer.insert(&header(), &stored), Ok(Progress::NeedMore));
+            assert_eq!(
+                buffer.insert(&header(), &contradiction),
+                Ok(Progress::Restarted)
+            );
+            assert_eq!(buffer.octets, 1);
+        }
     }
 
     #[test]
