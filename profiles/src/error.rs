@@ -15,7 +15,7 @@ const SHOWN_WIDTH: usize = 120;
 /// A place in a configuration text.
 #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct Span {
-    /// The name under which the text was given to [`crate::parse`], usually a file name.
+    /// The name under which the text was given to [`crate::parse()`], usually a file name.
     pub source: Arc<str>,
     /// Line number, from 1; 0 for what no text wrote (a smart default, a command-line option).
     pub line: u32,
@@ -140,7 +140,7 @@ impl Diagnostic {
     /// The diagnostic as text: `FILE:LINE:COL: error: message`, the line, a caret under the fault,
     /// what was expected, and the related place in the same form. Ends in a newline.
     ///
-    /// `source_text` is the text that was given to [`crate::parse`]. Long lines are shown around
+    /// `source_text` is the text that was given to [`crate::parse()`]. Long lines are shown around
     /// the caret only, and control characters are shown as `?`, so that a hostile file cannot
     /// write to the terminal of whoever checks it.
     pub fn render(&self, source_text: &str) -> String {
@@ -184,38 +184,46 @@ fn quote(out: &mut String, source_text: &str, at: &Span) {
     let Some(line) = source_text.split('\n').nth(index as usize) else {
         return;
     };
-    let line = line.strip_prefix('\u{feff}').unwrap_or(line);
+    let line = line.strip_prefix('\u{feff}').unwrap_or(line).trim_end();
     let start = start as usize;
-    let skipped = start.saturating_sub(SHOWN_WIDTH / 2);
-    let mut shown: String = line
-        .trim_end()
-        .chars()
-        .skip(skipped)
+    let (skipped, dots) = if start < SHOWN_WIDTH {
+        (0, "")
+    } else {
+        (start.saturating_sub(SHOWN_WIDTH / 2), "...")
+    };
+    let mut rest = line.chars().zip(hidden(line)).skip(skipped);
+    let shown: String = rest
+        .by_ref()
         .take(SHOWN_WIDTH)
-        .map(one_wide)
+        .map(|(c, hidden)| if hidden { '*' } else { one_wide(c) })
         .collect();
-    if skipped > 0 {
-        shown.insert_str(0, "...");
-    }
-    if line
-        .trim_end()
-        .chars()
-        .nth(skipped.saturating_add(SHOWN_WIDTH))
-        .is_some()
-    {
-        shown.push_str("...");
-    }
-    let lead = start
-        .saturating_sub(skipped)
-        .saturating_add(if skipped > 0 { 3 } else { 0 });
-    let room = SHOWN_WIDTH
-        .saturating_sub(start.saturating_sub(skipped))
-        .max(1);
+    let more = if rest.next().is_some() { "..." } else { "" };
+    let lead = start.saturating_sub(skipped);
+    let carets = (at.len as usize).clamp(1, SHOWN_WIDTH.saturating_sub(lead).max(1));
+    let blanks = lead.saturating_add(dots.len());
     out.push_str(&format!(
-        "    {shown}\n    {}{}\n",
-        " ".repeat(lead),
-        "^".repeat((at.len as usize).clamp(1, room))
+        "    {dots}{shown}{more}\n    {:blanks$}{}\n",
+        "",
+        "^".repeat(carets)
     ));
+}
+
+/// For each character of a line, whether it may belong to a secret: what follows a word that
+/// announces one. Diagnostics end up in logs, and abbreviated words announce secrets as well.
+fn hidden(line: &str) -> impl Iterator<Item = bool> {
+    let mut secret = false;
+    let mut pieces = Vec::new();
+    for piece in line.split_inclusive([' ', '\t']) {
+        let word = piece.trim_end();
+        pieces.extend(piece.chars().map(|c| secret && c != ' ' && c != '\t'));
+        secret = secret
+            || word == "key"
+            || word.len() > 1
+                && ["password", "secret", "pre-shared-key"]
+                    .iter()
+                    .any(|known| known.starts_with(&word.to_ascii_lowercase()));
+    }
+    pieces.into_iter()
 }
 
 fn visible(text: &str) -> String {
@@ -265,6 +273,27 @@ mod tests {
         let text = Diagnostic::error(Fault::Limit, at(1, 500_000, 9), "long").render(&line);
         assert!(text.len() < 500, "{} octets", text.len());
         assert!(text.contains("...xxx"));
+    }
+
+    #[test]
+    fn hides_what_may_be_a_secret() {
+        let fault = Diagnostic::error(Fault::Value, at(1, 1, 8), "odd");
+        for (line, shown) in [
+            (
+                "username a password 0 hunter 2",
+                "username a password * ****** *",
+            ),
+            ("username a pass hunter2", "username a pass *******"),
+            (
+                " pre-shared-key local hunter2",
+                " pre-shared-key ***** *******",
+            ),
+            ("crypto key x", "crypto key *"),
+            ("set transform-set TS", "set transform-set TS"),
+        ] {
+            let text = fault.render(line);
+            assert_eq!(text.lines().nth(1).unwrap(), format!("    {shown}"));
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! This layer knows what a paste from a terminal looks like (prompts, comments, any indentation,
 //! CRLF) and nothing about commands.
 
-use alloc::{format, string::String, sync::Arc, vec::Vec};
+use alloc::{boxed::Box, format, string::String, sync::Arc, vec::Vec};
 
 use crate::error::{Diagnostic, Fault, Span};
 
@@ -79,7 +79,7 @@ impl<'a> Lines<'a> {
 
     /// The next line with a command in it. Empty lines and comments are passed over; a line that
     /// cannot be read is the error, and the one after it is read as usual.
-    pub(crate) fn command(&mut self) -> Option<Result<Line<'a>, Diagnostic>> {
+    pub(crate) fn command(&mut self) -> Option<Result<Line<'a>, Box<Diagnostic>>> {
         loop {
             let raw = match self.raw()? {
                 Ok(raw) => raw,
@@ -100,7 +100,7 @@ impl<'a> Lines<'a> {
     }
 
     /// The next line as it stands, for texts that run over several lines.
-    pub(crate) fn raw(&mut self) -> Option<Result<&'a str, Diagnostic>> {
+    pub(crate) fn raw(&mut self) -> Option<Result<&'a str, Box<Diagnostic>>> {
         let rest = self.rest?;
         let (line, rest) = match rest.split_once('\n') {
             Some((line, rest)) => (line, Some(rest)),
@@ -118,7 +118,7 @@ impl<'a> Lines<'a> {
         Some(self.readable(line))
     }
 
-    fn readable(&self, line: &'a str) -> Result<&'a str, Diagnostic> {
+    fn readable(&self, line: &'a str) -> Result<&'a str, Box<Diagnostic>> {
         let at = |column: usize| Span {
             source: self.source.clone(),
             line: self.number,
@@ -127,16 +127,16 @@ impl<'a> Lines<'a> {
         };
         if line.len() > LINE_LIMIT {
             let message = format!("the line has {} octets, more than {LINE_LIMIT}", line.len());
-            return Err(Diagnostic::error(Fault::Limit, at(1), message));
+            return Err(Box::new(Diagnostic::error(Fault::Limit, at(1), message)));
         }
         let control = line.chars().position(|c| c.is_control() && c != '\t');
         match control.and_then(|index| Some((index, line.chars().nth(index)?))) {
-            Some((index, c)) => Err(Diagnostic::error(
-                Fault::Value,
-                at(index.saturating_add(1)),
-                format!("control character U+{:04X}", u32::from(c)),
-            )
-            .expecting([String::from("printable text")])),
+            Some((index, c)) => {
+                let message = format!("control character U+{:04X}", u32::from(c));
+                let at = at(index.saturating_add(1));
+                let fault = Diagnostic::error(Fault::Value, at, message);
+                Err(Box::new(fault.expecting([String::from("printable text")])))
+            }
             None => Ok(line),
         }
     }
@@ -202,7 +202,10 @@ fn count(text: &str) -> u32 {
 mod tests {
     use super::*;
 
-    fn read(text: &str) -> Vec<Result<Vec<(&str, u32, u32)>, Fault>> {
+    /// Words with line and column, or the fault of a line.
+    type Read<'a> = Result<Vec<(&'a str, u32, u32)>, Fault>;
+
+    fn read(text: &str) -> Vec<Read<'_>> {
         let mut lines = Lines::new(text, Arc::from("t"));
         let mut all = Vec::new();
         while let Some(line) = lines.command() {

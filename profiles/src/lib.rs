@@ -8,13 +8,15 @@
 //!                canonical text
 //! ```
 //!
-//! * [`parse`] takes text as it is pasted from a document or a terminal and collects every fault
+//! * [`parse()`] takes text as it is pasted from a document or a terminal and collects every fault
 //!   with its line, column and what was expected. It walks one declarative table of commands
 //!   ([`tree`]), the same that a shell's help and completion are made from.
-//! * [`resolve`] binds names, fills smart defaults in, and refuses what contradicts itself; the
+//! * [`resolve()`] binds names, fills smart defaults in, and refuses what contradicts itself; the
 //!   order of the lines does not matter to it.
-//! * [`render`] writes a candidate as a router's running configuration. What it writes reads back
+//! * [`render()`] writes a candidate as a router's running configuration. What it writes reads back
 //!   as the same candidate, and is written the same again.
+//! * [`check()`] does both readings of a file at once and tells of each fault once: what
+//!   `ironflex check` prints and what a load refuses.
 //! * [`Snapshot::policy_for`] and [`Snapshot::profile_for`] decide what a peer gets.
 //! * [`anyconnect`] reads the XML profile of the client, which is no part of the language but is
 //!   named by it.
@@ -29,6 +31,7 @@
 extern crate alloc;
 
 pub mod anyconnect;
+mod check;
 mod command;
 mod error;
 mod lexer;
@@ -41,6 +44,7 @@ mod select;
 pub mod snapshot;
 pub mod tree;
 
+pub use check::{Checked, check};
 pub use error::{Diagnostic, Fault, Severity, Span};
 pub use lexer::LINE_LIMIT;
 pub use model::Candidate;

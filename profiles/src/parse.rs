@@ -38,6 +38,9 @@ pub struct Parsed {
     pub candidate: Candidate,
     /// The faults, in the order of the lines.
     pub diagnostics: Vec<Diagnostic>,
+    /// Where the objects begin that a faulty line belongs to: what they hold is not all that
+    /// someone wrote.
+    pub(crate) damaged: Vec<Span>,
 }
 
 impl Parsed {
@@ -63,11 +66,12 @@ pub fn parse(text: &str, source_name: &str) -> Parsed {
         mode: Mode::Global,
         passed_over: None,
         diagnostics: Vec::new(),
+        damaged: Vec::new(),
     };
     while let Some(line) = parser.lines.command() {
         match line {
             Ok(line) => parser.line(&line),
-            Err(fault) => parser.diagnostics.push(fault),
+            Err(fault) => parser.diagnostics.push(*fault),
         }
         if parser.diagnostics.len() >= DIAGNOSTIC_LIMIT {
             let at = Span {
@@ -83,9 +87,12 @@ pub fn parse(text: &str, source_name: &str) -> Parsed {
             break;
         }
     }
+    // A router lists standard access lists first; their order means nothing.
+    parser.candidate.access_lists.sort_by_key(|list| list.kind);
     Parsed {
         candidate: parser.candidate,
         diagnostics: parser.diagnostics,
+        damaged: parser.damaged,
     }
 }
 
@@ -97,6 +104,7 @@ struct Parser<'a> {
     /// A refused line whose own lines are not judged.
     passed_over: Option<PassedOver>,
     diagnostics: Vec<Diagnostic>,
+    damaged: Vec<Span>,
 }
 
 /// The line above those that are passed over.
@@ -167,6 +175,8 @@ impl<'a> Parser<'a> {
         if block {
             self.mode = Mode::Global;
         }
+        self.damaged
+            .extend(self.mode.beginning(&self.candidate).cloned());
         self.diagnostics.push(diagnostic);
     }
 
@@ -235,7 +245,7 @@ impl<'a> Parser<'a> {
                 Ok(banner.to_owned())
             } else {
                 let at = Span {
-                    column: line.end().saturating_sub(count(after)),
+                    column: line.end().saturating_sub(count(after.trim_start())),
                     len: count(after.trim()),
                     ..line.whole(&self.source)
                 };
@@ -249,7 +259,7 @@ impl<'a> Parser<'a> {
         let mut banner = text.to_owned();
         for _ in 0..BANNER_LINES {
             let Some(next) = self.lines.raw() else { break };
-            let next = next.map_err(Box::new)?;
+            let next = next?;
             banner.push('\n');
             if let Some((last, _)) = next.split_once(delimiter) {
                 banner.push_str(last);

@@ -319,7 +319,7 @@ impl Writer {
         if !banner.contains("^C") {
             return line!(self, " banner ^C{banner}^C");
         }
-        let mut others = ('!'..='~').chain('\u{a1}'..='\u{fff}');
+        let mut others = ('#'..='~').chain('\u{a1}'..='\u{fff}');
         // A `^` in front of a text that begins with a C would be the router's delimiter.
         let delimiter = others
             .find(|c| *c != '^' && !banner.contains(*c))

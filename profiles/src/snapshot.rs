@@ -1,6 +1,6 @@
 //! The configuration as a daemon uses it: names bound, defaults filled in, nothing contradictory.
 //!
-//! Made by [`crate::resolve`] and never changed; parts that several others use are shared.
+//! Made by [`crate::resolve()`] and never changed; parts that several others use are shared.
 
 use alloc::{collections::BTreeMap, string::String, sync::Arc, vec::Vec};
 use core::net::{IpAddr, Ipv4Addr};

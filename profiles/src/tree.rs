@@ -1,6 +1,6 @@
 //! The command tree: what can be typed where, as data.
 //!
-//! One table serves everything that has to know the commands: [`crate::parse`] walks it, and a
+//! One table serves everything that has to know the commands: [`crate::parse()`] walks it, and a
 //! shell lists its help, completes its words and writes its `no` forms from it. A [`Node`] is one
 //! word of a command; the nodes that may follow hang below it; a node at which a line may end
 //! carries what it does. The tables themselves stand in `command/`, one file per family.
@@ -198,6 +198,16 @@ impl Node {
         }
     }
 
+    /// Whether a line may end here.
+    pub const fn ends(&self) -> bool {
+        self.set.is_some()
+    }
+
+    /// Whether a line with `no` or `default` in front of it may end here.
+    pub const fn can_be_undone(&self) -> bool {
+        self.unset.is_some()
+    }
+
     /// What stands for this node in a list of expected words; refused words are left out.
     pub fn expected(&self) -> Vec<String> {
         if self.refused.is_some() {
@@ -213,6 +223,7 @@ impl Node {
             }
             Token::Name { label, .. } => [label.to_owned()].into(),
             Token::File => ["bootflash:FILE".to_owned()].into(),
+            Token::Number { min, max } if min == max => [format!("{min}")].into(),
             Token::Number { min, max } => [format!("<{min}-{max}>")].into(),
             Token::Ipv4 => ["A.B.C.D".to_owned()].into(),
             Token::Netmask => ["A.B.C.D (netmask)".to_owned()].into(),

@@ -68,57 +68,61 @@ pub(super) const EXTENDED: &[Node] = &[
 const STANDARD_RULES: &[Node] = &[REMARK, STANDARD_RULE];
 const EXTENDED_RULES: &[Node] = &[REMARK, EXTENDED_RULE];
 
-const REMARK: Node = Node::word("remark", "Access list entry comment")
-    .then(&[Node::value(Token::Line, "Comment up to 100 characters").set(add_entry)])
-    .unset(remove_entry);
+const REMARK: Node = Node::word("remark", "Access list entry comment").then(&[Node::value(
+    Token::Line,
+    "Comment up to 100 characters",
+)
+.set(add_entry)
+.unset(remove_entry)]);
 
-const STANDARD_RULE: Node = Node::choice(Decision::KEYWORDS)
-    .then(LAST_ADDRESS)
-    .unset(remove_entry);
+const STANDARD_RULE: Node = Node::choice(Decision::KEYWORDS).then(LAST_ADDRESS);
 
-const EXTENDED_RULE: Node = Node::choice(Decision::KEYWORDS)
-    .then(&[
-        Node::word("ip", "Any Internet Protocol").then(&[
-            Node::choice(ANY).then(LAST_ADDRESS),
-            Node::choice(HOST)
-                .then(&[Node::value(Token::Ipv4, "Source address").then(LAST_ADDRESS)]),
-            Node::value(Token::Ipv4, "Source address").then(&[Node::value(
-                Token::Wildcard,
-                "Source wildcard bits",
-            )
-            .then(LAST_ADDRESS)]),
-            Node::refused("object-group", "object groups"),
-        ]),
-        Node::refused("ahp", PORTS),
-        Node::refused("eigrp", PORTS),
-        Node::refused("esp", PORTS),
-        Node::refused("gre", PORTS),
-        Node::refused("icmp", PORTS),
-        Node::refused("igmp", PORTS),
-        Node::refused("ipinip", PORTS),
+const EXTENDED_RULE: Node = Node::choice(Decision::KEYWORDS).then(&[
+    Node::word("ip", "Any Internet Protocol").then(&[
+        Node::choice(ANY).then(LAST_ADDRESS),
+        Node::choice(HOST).then(&[Node::value(Token::Ipv4, "Source address").then(LAST_ADDRESS)]),
+        Node::value(Token::Ipv4, "Source address").then(&[Node::value(
+            Token::Wildcard,
+            "Source wildcard bits",
+        )
+        .then(LAST_ADDRESS)]),
         Node::refused("object-group", "object groups"),
-        Node::refused("ospf", PORTS),
-        Node::refused("pim", PORTS),
-        Node::refused("sctp", PORTS),
-        Node::refused("tcp", PORTS),
-        Node::refused("udp", PORTS),
-    ])
-    .unset(remove_entry);
+    ]),
+    Node::refused("ahp", PORTS),
+    Node::refused("eigrp", PORTS),
+    Node::refused("esp", PORTS),
+    Node::refused("gre", PORTS),
+    Node::refused("icmp", PORTS),
+    Node::refused("igmp", PORTS),
+    Node::refused("ipinip", PORTS),
+    Node::refused("object-group", "object groups"),
+    Node::refused("ospf", PORTS),
+    Node::refused("pim", PORTS),
+    Node::refused("sctp", PORTS),
+    Node::refused("tcp", PORTS),
+    Node::refused("udp", PORTS),
+]);
 
 const PORTS: &str = "access lists by protocol and port (here they name networks)";
 
 /// The last address of an entry. An address without a wildcard, which standard lists allow, is a
 /// host; extended lists refuse it in their action.
 const LAST_ADDRESS: &[Node] = &[
-    Node::choice(ANY).set(add_entry).then(AFTER),
+    Node::choice(ANY)
+        .set(add_entry)
+        .unset(remove_entry)
+        .then(AFTER),
     Node::choice(HOST).then(&[Node::value(Token::Ipv4, "Host address")
         .set(add_entry)
+        .unset(remove_entry)
         .then(AFTER)]),
     Node::value(Token::Ipv4, "Address to match")
         .set(add_entry)
+        .unset(remove_entry)
         .then(&[
             Node::value(Token::Wildcard, "Wildcard bits")
                 .set(add_entry)
+                .unset(remove_entry)
                 .then(AFTER),
             Node::refused("log", "logging by access list"),
         ]),

@@ -169,13 +169,17 @@ pub(super) const VIRTUAL_TEMPLATE: &[Node] = &[
         .unset(no_address),
         // A Virtual-Template with an address of its own breaks cloning on a router as well.
         Node::word("address", "Set the IP address of an interface")
-            .set(|edit, _| {
-                let why = "a Virtual-Template has no address of its own";
-                let fault = objection(Fault::Value, edit.at.clone(), why);
-                Err(fault
-                    .expecting([String::from("ip unnumbered INTERFACE")])
-                    .into())
-            })
+            .then(&[
+                Node::value(Token::Line, "A Virtual-Template borrows its address").set(
+                    |edit, _| {
+                        let why = "a Virtual-Template has no address of its own";
+                        let fault = objection(Fault::Value, edit.at.clone(), why);
+                        Err(fault
+                            .expecting([String::from("ip unnumbered INTERFACE")])
+                            .into())
+                    },
+                ),
+            ])
             .unset(no_address),
         MTU,
         TCP,

@@ -2,7 +2,7 @@
 //!
 //! An action takes the values of its line from [`Args`], in the order in which they were typed,
 //! and changes the [`Candidate`] through [`Edit`]. It decides nothing about names of other
-//! objects: those are bound when the whole configuration is known ([`crate::resolve`]).
+//! objects: those are bound when the whole configuration is known ([`crate::resolve()`]).
 
 mod aaa;
 mod acl;
@@ -80,6 +80,37 @@ pub(crate) enum Mode {
 }
 
 impl Mode {
+    /// The line that first named the mode's object.
+    pub(crate) fn beginning<'c>(&self, candidate: &'c Candidate) -> Option<&'c Span> {
+        fn of<'t, T>(table: &'t Table<T>, name: &Name) -> Option<&'t Span> {
+            table.entry(name.as_str()).map(|entry| &entry.at)
+        }
+        let (kind, name) = match self {
+            Self::Global => return None,
+            Self::Interface(name) => return candidate.interfaces.get(name).map(|entry| &entry.at),
+            Self::Object(kind, name) => (kind, name),
+        };
+        match kind {
+            ModeKind::AuthorizationPolicy => of(&candidate.authorization_policies, name),
+            ModeKind::Ikev2Proposal => of(&candidate.proposals, name),
+            ModeKind::Ikev2Policy => of(&candidate.policies, name),
+            ModeKind::Ikev2Profile => of(&candidate.profiles, name),
+            ModeKind::TransformSet => of(&candidate.transform_sets, name),
+            ModeKind::IpsecProfile => of(&candidate.ipsec_profiles, name),
+            ModeKind::Trustpoint => of(&candidate.trustpoints, name),
+            ModeKind::SslPolicy => of(&candidate.ssl_policies, name),
+            ModeKind::SslProfile => of(&candidate.ssl_profiles, name),
+            ModeKind::StandardAccessList | ModeKind::ExtendedAccessList => {
+                of(&candidate.access_lists, name)
+            }
+            ModeKind::Global
+            | ModeKind::Refused
+            | ModeKind::Loopback
+            | ModeKind::GigabitEthernet
+            | ModeKind::VirtualTemplate => None,
+        }
+    }
+
     pub(crate) const fn kind(&self) -> ModeKind {
         match self {
             Self::Global => ModeKind::Global,
@@ -230,6 +261,8 @@ pub(crate) struct Arg {
 /// The values of a line, taken one after the other. Words of the language between them are passed
 /// over; [`Args::has`] asks for one.
 pub(crate) struct Args<'a> {
+    all: &'a [Arg],
+    /// Those that are still to be taken.
     args: &'a [Arg],
     whole: Span,
     /// What [`Value::Rest`] stands for.
@@ -237,13 +270,18 @@ pub(crate) struct Args<'a> {
 }
 
 impl<'a> Args<'a> {
-    pub(crate) const fn new(args: &'a [Arg], whole: Span, rest: Cow<'a, str>) -> Self {
-        Self { args, whole, rest }
+    pub(crate) const fn new(all: &'a [Arg], whole: Span, rest: Cow<'a, str>) -> Self {
+        Self {
+            all,
+            args: all,
+            whole,
+            rest,
+        }
     }
 
-    /// Whether a word of the language is still to come.
+    /// Whether a word of the language stands anywhere in the line.
     pub(crate) fn has(&self, word: &str) -> bool {
-        self.args
+        self.all
             .iter()
             .any(|arg| matches!(arg.value, Value::Word(typed) if typed == word))
     }
@@ -389,7 +427,7 @@ impl<'a> Args<'a> {
 
     /// Where [`Args::rest`] begins.
     pub(crate) fn rest_span(&self) -> Option<Span> {
-        self.args
+        self.all
             .iter()
             .find(|arg| arg.value == Value::Rest)
             .map(|arg| arg.at.clone())

@@ -71,7 +71,10 @@ pub(super) const VPN: &[Node] = &[Node::word("anyconnect", "Anyconnect package")
                 .remove(name.value.as_str());
             Ok(())
         })]),
-    Node::refused("bootflash:", "packages of the client"),
+    Node::value(Token::File, "Package of the client").set(|edit, _| {
+        let why = "not supported by this headend: packages of the client";
+        Err(objection(Fault::Unsupported, edit.at.clone(), why))
+    }),
 ])];
 
 pub(super) const POLICY: &[Node] = &[

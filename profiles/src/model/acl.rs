@@ -235,15 +235,14 @@ mod tests {
 
     fn list(entries: &[(Decision, AddressMatch, AddressMatch)]) -> AccessList {
         let mut list = AccessList::new(AccessListKind::Extended);
-        for (index, (decision, source, destination)) in entries.iter().enumerate() {
+        for (line, (decision, source, destination)) in (1..).zip(entries) {
             let number = list.next_sequence().unwrap();
             let entry = AccessEntry::Rule {
                 decision: *decision,
                 source: *source,
                 destination: *destination,
             };
-            list.entries
-                .insert(number, Located::new(entry, at(index as u32 + 1)));
+            list.entries.insert(number, Located::new(entry, at(line)));
         }
         list
     }

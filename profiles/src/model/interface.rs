@@ -112,6 +112,11 @@ impl InterfaceName {
         }
     }
 
+    /// Slot, subslot and port; one number for kinds without slots.
+    pub fn number(&self) -> &[u32] {
+        &self.number
+    }
+
     /// What the interface is.
     pub const fn kind(&self) -> InterfaceKind {
         self.kind

@@ -1,7 +1,7 @@
 //! The configuration as typed values, one file per family of commands.
 //!
 //! A [`Candidate`] holds what the lines say: names are still names, smart defaults are not in it,
-//! and every object and reference remembers its line. [`crate::resolve`] makes a
+//! and every object and reference remembers its line. [`crate::resolve()`] makes a
 //! [`crate::Snapshot`] of it.
 
 pub mod aaa;
@@ -88,7 +88,7 @@ impl Candidate {
     }
 }
 
-/// Which smart defaults (`cisco` objects named `default`) were removed.
+/// Which smart defaults (the objects named `default` that are there without a line) were removed.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct HiddenDefaults {
     /// `no crypto ikev2 proposal default`.

@@ -99,6 +99,14 @@ impl<T> Table<T> {
         true
     }
 
+    /// Puts the objects into another order; equals keep theirs.
+    pub fn sort_by_key<K: Ord>(&mut self, key: impl Fn(&T) -> K) {
+        self.entries.sort_by_key(|entry| key(&entry.value));
+        for (position, entry) in self.entries.iter().enumerate() {
+            self.positions.insert(entry.name.clone(), position);
+        }
+    }
+
     /// All objects in order.
     pub fn iter(&self) -> impl Iterator<Item = &Entry<T>> {
         self.entries.iter()

@@ -1,0 +1,546 @@
+//! [`Candidate`] to [`Snapshot`]: binds names, fills defaults in, refuses contradictions.
+//!
+//! Every fault is collected. One names two places: where a name is used, and what would define it
+//! or already looks much like it.
+
+mod network;
+mod profile;
+
+use alloc::{
+    collections::BTreeMap,
+    format,
+    string::{String, ToString},
+    sync::Arc,
+    vec::Vec,
+};
+
+use crate::{
+    error::{Diagnostic, Fault, Severity, Span},
+    model::{
+        self, Candidate, DEFAULT, Entry, Located, Table,
+        ikev2::{DEFAULT_FRAGMENT_MTU, DEFAULT_WINDOW, Encryption, Prf, RouteSetInterface},
+        interface::InterfaceName,
+        ipsec::{
+            DEFAULT_LIFETIME_KILOBYTES, DEFAULT_LIFETIME_SECONDS, DEFAULT_REPLAY_WINDOW, Replay,
+            SecurityAssociation, VolumeLimit,
+        },
+        name::Name,
+    },
+    resolve::profile::ProfileParts,
+    snapshot::{
+        AnnouncedInterface, AnyConnectProfile, AuthorizationPolicy, DEFAULT_HOSTNAME,
+        Ikev2Settings, Interface, IpsecProfile, LocalUser, Policy, Pool, Proposal, Snapshot,
+        TransformSet, Trustpoint,
+    },
+    tree::closest,
+};
+
+/// Makes a configuration ready for use.
+///
+/// # Errors
+/// Every fault, if one of them is an error; the warnings among them too. Where there are only
+/// warnings they are in [`Snapshot::warnings`].
+pub fn resolve(candidate: &Candidate) -> Result<Snapshot, Vec<Diagnostic>> {
+    let mut resolver = Resolver {
+        candidate,
+        diagnostics: Vec::new(),
+    };
+    let snapshot = resolver.snapshot();
+    let mut diagnostics = resolver.diagnostics;
+    diagnostics.sort_by_key(|diagnostic| (diagnostic.at.line, diagnostic.at.column));
+    match snapshot {
+        Some(snapshot) if diagnostics.iter().all(|d| d.severity == Severity::Warning) => {
+            Ok(Snapshot {
+                warnings: diagnostics,
+                ..snapshot
+            })
+        }
+        _ => Err(diagnostics),
+    }
+}
+
+struct Resolver<'a> {
+    candidate: &'a Candidate,
+    diagnostics: Vec<Diagnostic>,
+}
+
+/// What an object is called in a line, and where it begins: the block that a name is used in.
+struct Block<'a> {
+    title: &'static str,
+    name: String,
+    at: &'a Span,
+}
+
+impl<'a> Block<'a> {
+    fn of<T>(title: &'static str, entry: &'a Entry<T>) -> Self {
+        Self {
+            title,
+            name: entry.name.to_string(),
+            at: &entry.at,
+        }
+    }
+}
+
+type ByName<T> = BTreeMap<Name, Arc<T>>;
+
+impl<'a> Resolver<'a> {
+    fn snapshot(&mut self) -> Option<Snapshot> {
+        let candidate = self.candidate;
+        self.check_aaa();
+        let interfaces = self.interfaces();
+        let pools = self.pools();
+        let trustpoints = self.trustpoints();
+        let authorization_policies = self.authorization_policies(&pools, &interfaces);
+        let proposals = self.proposals();
+        let (policies, default_policy) = self.policies(&proposals);
+        let ipsec_profiles = self.ipsec_profiles();
+        let templates = self.virtual_templates(&interfaces, &ipsec_profiles);
+        let anyconnect_profiles: ByName<AnyConnectProfile> = candidate
+            .anyconnect_profiles
+            .iter()
+            .map(|entry| {
+                let (name, file) = (entry.name.clone(), entry.value.clone());
+                (name.clone(), Arc::new(AnyConnectProfile { name, file }))
+            })
+            .collect();
+        let parts = ProfileParts {
+            trustpoints: &trustpoints,
+            authorization_policies: &authorization_policies,
+            templates: &templates,
+            anyconnect_profiles: &anyconnect_profiles,
+        };
+        let profiles = self.profiles(&parts);
+        let nat = self.nat(&interfaces);
+        let ssl_policies = self.ssl_policies(&trustpoints);
+        let ssl_profiles = self.ssl_profiles(&ssl_policies);
+        let ikev2 = &candidate.ikev2;
+        Some(Snapshot {
+            hostname: match &candidate.hostname {
+                Some(name) => name.clone(),
+                None => Name::new(DEFAULT_HOSTNAME).ok()?,
+            },
+            ikev2: Ikev2Settings {
+                http_url_cert: ikev2.http_url_cert,
+                fragmentation_mtu: ikev2
+                    .fragmentation
+                    .map(|fragmentation| fragmentation.mtu.unwrap_or(DEFAULT_FRAGMENT_MTU)),
+                cookie_challenge: ikev2.cookie_challenge,
+                window: ikev2.window.unwrap_or(DEFAULT_WINDOW),
+            },
+            users: self.users(),
+            trustpoints,
+            pools,
+            authorization_policies,
+            policies,
+            default_policy,
+            profiles,
+            ipsec_profiles,
+            anyconnect_profiles,
+            interfaces,
+            nat,
+            ssl_policies,
+            ssl_profiles,
+            warnings: Vec::new(),
+        })
+    }
+
+    fn check_aaa(&mut self) {
+        let aaa = &self.candidate.aaa;
+        let lists = aaa
+            .authentication_login
+            .iter()
+            .chain(aaa.authorization_network.iter());
+        if let (false, Some(first)) = (aaa.new_model, lists.map(|list| &list.at).next()) {
+            let message = "AAA lists mean nothing without `aaa new-model`";
+            self.report(
+                Diagnostic::error(Fault::Incomplete, first.clone(), message)
+                    .expecting(["aaa new-model".to_string()]),
+            );
+        }
+    }
+
+    fn users(&mut self) -> ByName<LocalUser> {
+        let mut users = ByName::new();
+        for entry in self.candidate.users.iter() {
+            match &entry.value.password {
+                Some(password) => {
+                    let name = entry.name.clone();
+                    let user = LocalUser {
+                        name: name.clone(),
+                        password: password.clear.clone(),
+                    };
+                    users.insert(name, Arc::new(user));
+                }
+                None => {
+                    let message = "a user without a password cannot log in";
+                    let fault = Diagnostic::warning(Fault::Incomplete, entry.at.clone(), message);
+                    let line = format!("username {} password PASSWORD", entry.name);
+                    self.report(fault.expecting([line]));
+                }
+            }
+        }
+        users
+    }
+
+    fn trustpoints(&self) -> ByName<Trustpoint> {
+        let all = self.candidate.trustpoints.iter().map(|entry| {
+            let name = entry.name.clone();
+            let trustpoint = Trustpoint {
+                name: name.clone(),
+                enrollment: entry.value.enrollment,
+            };
+            (name, Arc::new(trustpoint))
+        });
+        all.collect()
+    }
+
+    fn authorization_policies(
+        &mut self,
+        pools: &ByName<Pool>,
+        interfaces: &BTreeMap<InterfaceName, Arc<Interface>>,
+    ) -> ByName<AuthorizationPolicy> {
+        let mut policies = ByName::new();
+        let hidden = self.candidate.hidden_defaults.authorization_policy;
+        let default = smart_default(
+            &self.candidate.authorization_policies,
+            hidden,
+            model::ikev2::AuthorizationPolicy::smart_default,
+        );
+        for entry in self.candidate.authorization_policies.iter().chain(&default) {
+            let lines = &entry.value;
+            let block = Block::of("crypto ikev2 authorization policy", entry);
+            let pool = lines.pool.as_ref().and_then(|used| {
+                self.bind(&self.candidate.pools, used, "ip local pool", &block)?;
+                pools.get(&used.value).cloned()
+            });
+            let split_networks = lines.route_set_access_list.as_ref().and_then(|used| {
+                let list = self.access_list(used, &block)?;
+                self.networks(list, used, "split tunnelling")
+            });
+            let route_set_interface =
+                lines
+                    .route_set_interface
+                    .as_ref()
+                    .and_then(|route| match route {
+                        RouteSetInterface::Tunnel => Some(AnnouncedInterface::Tunnel),
+                        RouteSetInterface::Named(used) => {
+                            self.bind_interface(interfaces, used, &block)?;
+                            Some(AnnouncedInterface::Named(used.value.clone()))
+                        }
+                    });
+            let policy = AuthorizationPolicy {
+                name: entry.name.clone(),
+                pool,
+                netmask: lines.netmask,
+                dns: lines.dns.clone(),
+                wins: lines.wins.clone(),
+                def_domain: lines.def_domain.clone(),
+                split_dns: lines.split_dns.clone(),
+                banner: lines.banner.clone(),
+                include_local_lan: lines.include_local_lan,
+                pfs: lines.pfs,
+                backup_gateways: lines.backup_gateways.clone(),
+                session_lifetime: lines.session_lifetime,
+                split_networks,
+                remote_networks: lines.route_set_remote.clone(),
+                route_set_interface,
+                route_accept: lines.route_accept,
+            };
+            policies.insert(entry.name.clone(), Arc::new(policy));
+        }
+        policies
+    }
+
+    /// The complete proposals. An incomplete one is told of once, here.
+    fn proposals(&mut self) -> ByName<Proposal> {
+        let mut proposals = ByName::new();
+        let hidden = self.candidate.hidden_defaults.proposal;
+        let default = smart_default(
+            &self.candidate.proposals,
+            hidden,
+            model::ikev2::Proposal::smart_default,
+        );
+        for entry in self.candidate.proposals.iter().chain(&default) {
+            let lines = &entry.value;
+            let combined = lines
+                .encryption
+                .iter()
+                .copied()
+                .any(Encryption::is_combined);
+            let mut missing = Vec::new();
+            if lines.encryption.is_empty() {
+                missing.push("encryption");
+            }
+            // RFC 7296 §3.3: a combined-mode cipher goes without an integrity algorithm, and then
+            // there is no list that the PRF could be taken from.
+            if combined && lines.prf.is_empty() {
+                missing.push("prf");
+            }
+            if !combined && lines.integrity.is_empty() {
+                missing.push("integrity");
+            }
+            if lines.group.is_empty() {
+                missing.push("group");
+            }
+            if !missing.is_empty() {
+                let message = format!(
+                    "the proposal `{}` lacks: {}",
+                    entry.name,
+                    missing.join(", ")
+                );
+                let fault = Diagnostic::error(Fault::Incomplete, entry.at.clone(), message);
+                self.report(fault.expecting(missing.into_iter().map(String::from)));
+                continue;
+            }
+            if combined && !lines.integrity.is_empty() {
+                let message = format!(
+                    "`integrity` of the proposal `{}` is not used: its ciphers protect integrity \
+                     themselves",
+                    entry.name
+                );
+                let fault = Diagnostic::warning(Fault::Conflict, entry.at.clone(), message);
+                self.report(fault);
+            }
+            let prf = if lines.prf.is_empty() {
+                lines.integrity.iter().copied().map(Prf::from).collect()
+            } else {
+                lines.prf.clone()
+            };
+            let proposal = Proposal {
+                name: entry.name.clone(),
+                encryption: lines.encryption.clone(),
+                integrity: if combined {
+                    Vec::new()
+                } else {
+                    lines.integrity.clone()
+                },
+                prf,
+                group: lines.group.clone(),
+            };
+            proposals.insert(entry.name.clone(), Arc::new(proposal));
+        }
+        proposals
+    }
+
+    fn policies(
+        &mut self,
+        proposals: &ByName<Proposal>,
+    ) -> (Vec<Arc<Policy>>, Option<Arc<Policy>>) {
+        let mut policies = Vec::new();
+        let mut default_policy = None;
+        let candidate = self.candidate;
+        let smart = || model::ikev2::Policy {
+            match_fvrf_any: true,
+            proposals: built_in(DEFAULT).into_iter().collect(),
+            ..model::ikev2::Policy::default()
+        };
+        // With no default proposal the default policy would have nothing to offer.
+        let hidden = candidate.hidden_defaults.policy || !proposals.contains_key(DEFAULT);
+        let default = smart_default(&candidate.policies, hidden, smart);
+        for entry in candidate.policies.iter().chain(&default) {
+            let block = Block::of("crypto ikev2 policy", entry);
+            let mut chosen = Vec::new();
+            for used in &entry.value.proposals {
+                if proposals.contains_key(DEFAULT) && used.value == *DEFAULT {
+                    chosen.extend(proposals.get(DEFAULT).cloned());
+                } else {
+                    self.bind(&candidate.proposals, used, "crypto ikev2 proposal", &block);
+                    chosen.extend(proposals.get(&used.value).cloned());
+                }
+            }
+            if entry.value.proposals.is_empty() {
+                let message = format!("the policy `{}` has no proposal", entry.name);
+                let fault = Diagnostic::error(Fault::Incomplete, entry.at.clone(), message);
+                self.report(fault.expecting(["proposal WORD".to_string()]));
+            }
+            let policy = Arc::new(Policy {
+                name: entry.name.clone(),
+                match_address_local: entry.value.match_address_local.clone(),
+                proposals: chosen,
+            });
+            if entry.name == *DEFAULT {
+                default_policy = Some(policy);
+            } else {
+                policies.push(policy);
+            }
+        }
+        (policies, default_policy)
+    }
+
+    fn ipsec_profiles(&mut self) -> ByName<IpsecProfile> {
+        let candidate = self.candidate;
+        let smart = || model::ipsec::TransformSet::SMART_DEFAULT;
+        let default_set = smart_default(
+            &candidate.transform_sets,
+            candidate.hidden_defaults.transform_set,
+            smart,
+        );
+        let sets: ByName<TransformSet> = candidate
+            .transform_sets
+            .iter()
+            .chain(&default_set)
+            .map(|entry| {
+                let name = entry.name.clone();
+                let model::ipsec::TransformSet { transform, mode } = entry.value;
+                (
+                    name.clone(),
+                    Arc::new(TransformSet {
+                        name,
+                        transform,
+                        mode,
+                    }),
+                )
+            })
+            .collect();
+        let default_profile = smart_default(
+            &candidate.ipsec_profiles,
+            candidate.hidden_defaults.ipsec_profile || !sets.contains_key(DEFAULT),
+            model::ipsec::IpsecProfile::default,
+        );
+        let mut profiles = ByName::new();
+        for entry in candidate.ipsec_profiles.iter().chain(&default_profile) {
+            let lines = &entry.value;
+            let block = Block::of("crypto ipsec profile", entry);
+            let mut transform_sets = Vec::new();
+            for used in &lines.transform_sets {
+                match sets.get(&used.value) {
+                    Some(set) => transform_sets.push(set.clone()),
+                    None => {
+                        let table = &candidate.transform_sets;
+                        self.bind(table, used, "crypto ipsec transform-set", &block);
+                    }
+                }
+            }
+            if lines.transform_sets.is_empty() {
+                match sets.get(DEFAULT) {
+                    Some(set) => transform_sets.push(set.clone()),
+                    None => {
+                        let message = format!("the profile `{}` has no transform set", entry.name);
+                        let fault = Diagnostic::error(Fault::Incomplete, entry.at.clone(), message);
+                        self.report(fault.expecting(["set transform-set WORD".to_string()]));
+                    }
+                }
+            }
+            if let Some(used) = &lines.ikev2_profile {
+                self.bind(&candidate.profiles, used, "crypto ikev2 profile", &block);
+            }
+            let (own, global) = (
+                lines.security_association,
+                candidate.ipsec.security_association,
+            );
+            let profile = IpsecProfile {
+                name: entry.name.clone(),
+                transform_sets,
+                ikev2_profile: lines.ikev2_profile.as_ref().map(|used| used.value.clone()),
+                lifetime_seconds: own
+                    .lifetime_seconds
+                    .or(global.lifetime_seconds)
+                    .unwrap_or(DEFAULT_LIFETIME_SECONDS),
+                lifetime_kilobytes: volume(own, global),
+                replay_window: replay(own, global),
+            };
+            profiles.insert(entry.name.clone(), Arc::new(profile));
+        }
+        profiles
+    }
+
+    /// Finds what a name means, or tells that nothing defines it.
+    fn bind<'t, T>(
+        &mut self,
+        table: &'t Table<T>,
+        used: &Located<Name>,
+        line: &str,
+        block: &Block<'_>,
+    ) -> Option<&'t T> {
+        if let Some(found) = table.get(used.value.as_str()) {
+            return Some(found);
+        }
+        let near = closest(
+            table.iter().map(|entry| entry.name.as_str()),
+            used.value.as_str(),
+        );
+        let near = near.and_then(|name| table.entry(name));
+        let near = near.map(|entry| {
+            (
+                entry.at.clone(),
+                format!("`{line} {}` stands here", entry.name),
+            )
+        });
+        let what = format!("{line} {}", used.value);
+        let wanted = format!("{what} …");
+        self.report(dangling(used.at.clone(), what, wanted, near, block));
+        None
+    }
+
+    fn bind_interface<'t>(
+        &mut self,
+        interfaces: &'t BTreeMap<InterfaceName, Arc<Interface>>,
+        used: &Located<InterfaceName>,
+        block: &Block<'_>,
+    ) -> Option<&'t Arc<Interface>> {
+        let found = interfaces.get(&used.value);
+        if found.is_none() {
+            let what = format!("interface {}", used.value);
+            self.report(dangling(used.at.clone(), what.clone(), what, None, block));
+        }
+        found
+    }
+
+    fn report(&mut self, diagnostic: Diagnostic) {
+        self.diagnostics.push(diagnostic);
+    }
+}
+
+/// A name that nothing defines. The other place is what looks much like it, or else the object
+/// that uses it.
+fn dangling(
+    at: Span,
+    what: String,
+    wanted: String,
+    near: Option<(Span, String)>,
+    block: &Block<'_>,
+) -> Diagnostic {
+    let fault = Diagnostic::error(Fault::Dangling, at, format!("nothing defines `{what}`"));
+    let (place, note) = near.unwrap_or_else(|| {
+        (
+            block.at.clone(),
+            format!("used by `{} {}`", block.title, block.name),
+        )
+    });
+    fault.expecting([wanted]).beside(place, note)
+}
+
+/// The object `default` that is there without a line, unless one made or removed it.
+fn smart_default<T>(table: &Table<T>, hidden: bool, new: impl FnOnce() -> T) -> Option<Entry<T>> {
+    if hidden || table.get(DEFAULT).is_some() {
+        return None;
+    }
+    built_in(DEFAULT).map(|name| Entry {
+        name: name.value,
+        at: name.at,
+        value: new(),
+    })
+}
+
+fn built_in(name: &str) -> Option<Located<Name>> {
+    Some(Located::new(
+        Name::new(name).ok()?,
+        Span::built_in("smart default"),
+    ))
+}
+
+fn volume(own: SecurityAssociation, global: SecurityAssociation) -> Option<u32> {
+    match own.lifetime_kilobytes.or(global.lifetime_kilobytes) {
+        None => Some(DEFAULT_LIFETIME_KILOBYTES),
+        Some(VolumeLimit::Kilobytes(limit)) => Some(limit),
+        Some(VolumeLimit::Unlimited) => None,
+    }
+}
+
+fn replay(own: SecurityAssociation, global: SecurityAssociation) -> Option<u16> {
+    match own.replay.or(global.replay) {
+        None => Some(DEFAULT_REPLAY_WINDOW),
+        Some(Replay::Window(size)) => Some(size.packets()),
+        Some(Replay::Disabled) => None,
+    }
+}

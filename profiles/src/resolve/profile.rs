@@ -1,0 +1,403 @@
+//! IKEv2 profiles and the Virtual-Templates that they make interfaces from.
+
+use alloc::{
+    collections::BTreeMap,
+    format,
+    string::{String, ToString},
+    sync::Arc,
+    vec::Vec,
+};
+use core::net::Ipv4Addr;
+
+use super::{Block, ByName, Resolver, dangling};
+use crate::{
+    error::{Diagnostic, Fault},
+    model::{
+        self, Entry, Located,
+        aaa::Method,
+        ikev2::{
+            AuthorizationFor, DEFAULT_LIFETIME, IdentityMatch, RemoteAuthentication, TrustpointUse,
+        },
+        interface::{Addressing, InterfaceName},
+        ipsec::Mode,
+    },
+    snapshot::{
+        AnyConnectEap, AnyConnectProfile, AuthorizationPolicy, GroupAuthorization, Interface,
+        IpsecProfile, Profile, RemoteMethods, Trustpoint, VirtualTemplate,
+    },
+};
+
+/// What profiles refer to.
+pub(super) struct ProfileParts<'a> {
+    pub(super) trustpoints: &'a ByName<Trustpoint>,
+    pub(super) authorization_policies: &'a ByName<AuthorizationPolicy>,
+    pub(super) templates: &'a BTreeMap<InterfaceName, Arc<VirtualTemplate>>,
+    pub(super) anyconnect_profiles: &'a ByName<AnyConnectProfile>,
+}
+
+impl<'a> Resolver<'a> {
+    /// The Virtual-Templates that are complete, by number. Their names are checked in any case;
+    /// what they lack is told only of those that a profile uses.
+    pub(super) fn virtual_templates(
+        &mut self,
+        interfaces: &BTreeMap<InterfaceName, Arc<Interface>>,
+        ipsec_profiles: &ByName<IpsecProfile>,
+    ) -> BTreeMap<InterfaceName, Arc<VirtualTemplate>> {
+        let candidate = self.candidate;
+        let mut templates = BTreeMap::new();
+        for (name, entry) in &candidate.interfaces {
+            let lines = &entry.value;
+            let block = Block {
+                title: "interface",
+                name: name.to_string(),
+                at: &entry.at,
+            };
+            let unnumbered = match &lines.addressing {
+                Addressing::Unnumbered(used) => {
+                    let found = self.bind_interface(interfaces, used, &block);
+                    found.map(|interface| (used, interface.clone()))
+                }
+                Addressing::None | Addressing::Static(_) => None,
+            };
+            let ipsec = lines.tunnel_protection.as_ref().and_then(|used| {
+                let found = ipsec_profiles.get(&used.value).cloned();
+                if found.is_none() {
+                    let table = &candidate.ipsec_profiles;
+                    self.bind(table, used, "crypto ipsec profile", &block);
+                }
+                found
+            });
+            let complete = lines.tunnel_type && lines.tunnel_mode.is_some();
+            let (Some((used, unnumbered)), Some(ipsec), true, Some(interface)) =
+                (unnumbered, ipsec, complete, interfaces.get(name))
+            else {
+                continue;
+            };
+            let Some(address) = self.borrowed_address(used, &unnumbered) else {
+                continue;
+            };
+            if let Some(set) = ipsec
+                .transform_sets
+                .iter()
+                .find(|set| set.mode == Mode::Transport)
+            {
+                let at = lines
+                    .tunnel_protection
+                    .as_ref()
+                    .map_or(&entry.at, |used| &used.at);
+                let message = format!(
+                    "the transform set `{}` is in transport mode, which remote access clients do \
+                     not take",
+                    set.name
+                );
+                self.report(Diagnostic::warning(Fault::Conflict, at.clone(), message));
+            }
+            let template = VirtualTemplate {
+                interface: interface.clone(),
+                unnumbered: unnumbered.name.clone(),
+                address,
+                ipsec,
+            };
+            templates.insert(name.clone(), Arc::new(template));
+        }
+        templates
+    }
+
+    /// The address that `ip unnumbered` gives; inside, absent where only Linux knows it.
+    fn borrowed_address(
+        &mut self,
+        used: &Located<InterfaceName>,
+        interface: &Interface,
+    ) -> Option<Option<Ipv4Addr>> {
+        match &interface.addressing {
+            Addressing::Static(address) => Some(Some(address.address)),
+            Addressing::None if interface.device.is_some() => Some(None),
+            Addressing::None | Addressing::Unnumbered(_) => {
+                let message = format!("{} has no address to use", interface.name);
+                let mut fault = Diagnostic::error(Fault::Incomplete, used.at.clone(), message)
+                    .expecting(["ip address A.B.C.D MASK".to_string()]);
+                if let Some(entry) = self.candidate.interfaces.get(&interface.name) {
+                    fault = fault.beside(entry.at.clone(), "that interface");
+                }
+                self.report(fault);
+                None
+            }
+        }
+    }
+
+    pub(super) fn profiles(&mut self, parts: &ProfileParts<'_>) -> Vec<Arc<Profile>> {
+        let candidate = self.candidate;
+        let mut profiles = Vec::new();
+        for entry in candidate.profiles.iter() {
+            if let Some(profile) = self.profile(entry, parts)
+                && !entry.value.shutdown
+            {
+                profiles.push(Arc::new(profile));
+            }
+        }
+        self.check_shared_identities();
+        profiles
+    }
+
+    fn profile(
+        &mut self,
+        entry: &'a Entry<model::ikev2::Profile>,
+        parts: &ProfileParts<'_>,
+    ) -> Option<Profile> {
+        let candidate = self.candidate;
+        let lines = &entry.value;
+        let block = Block::of("crypto ikev2 profile", entry);
+        let mut missing = Vec::new();
+        if lines.match_identity_remote.is_empty() {
+            missing.push("match identity remote …");
+        }
+        if lines.authentication_local.is_none() {
+            missing.push("authentication local rsa-sig");
+        }
+        if lines.authentication_remote.is_empty() {
+            missing.push("authentication remote …");
+        }
+        let remote = self.remote_methods(lines, &block, &mut missing);
+
+        let mut sign = None;
+        let mut verify = Vec::new();
+        for reference in &lines.trustpoints {
+            let used = &reference.trustpoint;
+            self.bind(
+                &candidate.trustpoints,
+                used,
+                "crypto pki trustpoint",
+                &block,
+            );
+            let Some(trustpoint) = parts.trustpoints.get(&used.value) else {
+                continue;
+            };
+            if reference.purpose != Some(TrustpointUse::Verify) && sign.is_none() {
+                sign = Some(trustpoint.clone());
+            }
+            if reference.purpose != Some(TrustpointUse::Sign) {
+                verify.push(trustpoint.clone());
+            }
+        }
+        let bound = lines
+            .trustpoints
+            .iter()
+            .all(|r| parts.trustpoints.contains_key(&r.trustpoint.value));
+        if sign.is_none() && bound {
+            missing.push("pki trustpoint WORD");
+        }
+        let asks_certificate = lines.authentication_remote.iter().any(|method| {
+            matches!(
+                method.value,
+                RemoteAuthentication::RsaSig
+                    | RemoteAuthentication::AnyConnectEap { cert_request: true }
+            )
+        });
+        if asks_certificate && verify.is_empty() && bound && sign.is_some() {
+            missing.push("pki trustpoint WORD verify");
+        }
+
+        let group_authorization = self.group_authorization(lines, &block, parts);
+        let anyconnect_profile = lines.anyconnect_profile.as_ref().and_then(|used| {
+            let table = &candidate.anyconnect_profiles;
+            self.bind(table, used, "crypto vpn anyconnect profile", &block)?;
+            parts.anyconnect_profiles.get(&used.value).cloned()
+        });
+        let virtual_template = match &lines.virtual_template {
+            Some(used) => self.virtual_template(entry, used, parts),
+            None => {
+                missing.push("virtual-template <1-4095>");
+                None
+            }
+        };
+        if !missing.is_empty() {
+            let message = format!("the profile `{}` is not complete", entry.name);
+            let fault = Diagnostic::error(Fault::Incomplete, entry.at.clone(), message);
+            self.report(fault.expecting(missing.into_iter().map(String::from)));
+            return None;
+        }
+        Some(Profile {
+            name: entry.name.clone(),
+            match_address_local: lines.match_address_local.clone(),
+            match_identity_remote: lines.match_identity_remote.clone(),
+            identity_local: lines.identity_local.clone(),
+            local: lines.authentication_local.as_ref()?.value,
+            sign: sign?,
+            remote: remote?,
+            verify,
+            lifetime: lines.lifetime.unwrap_or(DEFAULT_LIFETIME),
+            dpd: lines.dpd.or(candidate.ikev2.dpd),
+            nat_keepalive: lines.nat_keepalive.or(candidate.ikev2.nat_keepalive),
+            nat_force_encap: lines.nat_force_encap,
+            group_authorization,
+            user_authorization_cached: lines.aaa_authorization_user_cached,
+            virtual_template: virtual_template?,
+            anyconnect_profile,
+        })
+    }
+
+    fn remote_methods(
+        &mut self,
+        lines: &model::ikev2::Profile,
+        block: &Block<'_>,
+        missing: &mut Vec<&'static str>,
+    ) -> Option<RemoteMethods> {
+        let list = lines.aaa_authentication_anyconnect_eap.as_ref();
+        let authentication = list.and_then(|used| {
+            let table = &self.candidate.aaa.authentication_login;
+            self.bind(table, used, "aaa authentication login", block)
+                .copied()
+        });
+        let mut methods = RemoteMethods {
+            anyconnect_eap: None,
+            rsa_sig: false,
+        };
+        let mut whole = true;
+        for method in &lines.authentication_remote {
+            match method.value {
+                RemoteAuthentication::RsaSig => methods.rsa_sig = true,
+                RemoteAuthentication::AnyConnectEap { cert_request } => {
+                    if list.is_none() {
+                        missing.push("aaa authentication anyconnect-eap WORD");
+                    }
+                    whole &= authentication.is_some();
+                    methods.anyconnect_eap = authentication.map(|authentication| AnyConnectEap {
+                        cert_request,
+                        authentication,
+                    });
+                }
+            }
+        }
+        whole.then_some(methods)
+    }
+
+    fn group_authorization(
+        &mut self,
+        lines: &model::ikev2::Profile,
+        block: &Block<'_>,
+        parts: &ProfileParts<'_>,
+    ) -> BTreeMap<AuthorizationFor, GroupAuthorization> {
+        let mut groups = BTreeMap::new();
+        for (way, group) in &lines.aaa_authorization_group {
+            let table = &self.candidate.aaa.authorization_network;
+            let method = self
+                .bind(table, &group.list, "aaa authorization network", block)
+                .copied();
+            let policy = parts
+                .authorization_policies
+                .get(&group.policy.value)
+                .cloned();
+            // Only a local list is there, and it is asked for a policy of that name.
+            if let (None, None | Some(Method::Local)) = (&policy, method) {
+                let table = &self.candidate.authorization_policies;
+                self.bind(
+                    table,
+                    &group.policy,
+                    "crypto ikev2 authorization policy",
+                    block,
+                );
+            }
+            if let (Some(method), Some(policy)) = (method, policy) {
+                groups.insert(*way, GroupAuthorization { method, policy });
+            }
+        }
+        groups
+    }
+
+    fn virtual_template(
+        &mut self,
+        profile: &Entry<model::ikev2::Profile>,
+        used: &Located<u16>,
+        parts: &ProfileParts<'_>,
+    ) -> Option<Arc<VirtualTemplate>> {
+        let name = InterfaceName::virtual_template(used.value);
+        let Some(entry) = self.candidate.interfaces.get(&name) else {
+            let block = Block::of("crypto ikev2 profile", profile);
+            let line = format!("interface {name} type tunnel");
+            self.report(dangling(
+                used.at.clone(),
+                format!("interface {name}"),
+                line,
+                None,
+                &block,
+            ));
+            return None;
+        };
+        let lines = &entry.value;
+        let mut missing = Vec::new();
+        if !lines.tunnel_type {
+            missing.push(format!("interface {name} type tunnel"));
+        }
+        if lines.addressing == Addressing::None {
+            missing.push("ip unnumbered INTERFACE".to_string());
+        }
+        if lines.tunnel_mode.is_none() {
+            missing.push("tunnel mode ipsec ipv4".to_string());
+        }
+        if lines.tunnel_protection.is_none() {
+            missing.push("tunnel protection ipsec profile WORD".to_string());
+        }
+        if !missing.is_empty() {
+            let message = format!("{name} is not complete");
+            let fault = Diagnostic::error(Fault::Incomplete, entry.at.clone(), message);
+            let note = format!(
+                "the profile `{}` makes its clients' interfaces from it",
+                profile.name
+            );
+            self.report(fault.expecting(missing).beside(used.at.clone(), note));
+            return None;
+        }
+        let template = parts.templates.get(&name)?;
+        if let Some(other) = &template.ipsec.ikev2_profile
+            && *other != profile.name
+            && let Some(ipsec) = self
+                .candidate
+                .ipsec_profiles
+                .entry(template.ipsec.name.as_str())
+        {
+            let message = format!(
+                "{name} is protected by the IPsec profile `{}`, which is for the IKEv2 profile \
+                 `{other}`",
+                ipsec.name
+            );
+            let fault = Diagnostic::warning(Fault::Conflict, used.at.clone(), message);
+            self.report(fault.beside(ipsec.at.clone(), "that IPsec profile"));
+        }
+        Some(template.clone())
+    }
+
+    /// One identity in two profiles for the same local address: the second is never reached.
+    fn check_shared_identities(&mut self) {
+        let mut seen: Vec<(&IdentityMatch, &Entry<model::ikev2::Profile>)> = Vec::new();
+        for entry in self
+            .candidate
+            .profiles
+            .iter()
+            .filter(|entry| !entry.value.shutdown)
+        {
+            for identity in &entry.value.match_identity_remote {
+                let other = seen.iter().find(|(known, other)| {
+                    *known == identity
+                        && other.value.match_address_local == entry.value.match_address_local
+                });
+                if let Some((_, other)) = other {
+                    let message = format!(
+                        "the profile `{}` matches an identity that `{}` matches first",
+                        entry.name, other.name
+                    );
+                    let fault = Diagnostic::warning(Fault::Conflict, entry.at.clone(), message);
+                    self.diagnostics
+                        .push(fault.beside(other.at.clone(), "that profile"));
+                    break;
+                }
+            }
+            seen.extend(
+                entry
+                    .value
+                    .match_identity_remote
+                    .iter()
+                    .map(|identity| (identity, entry)),
+            );
+        }
+    }
+}

@@ -1,0 +1,784 @@
+//! What single lines mean, and what the whole means: resolution, selection, smart defaults.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "helpers of tests fail by panicking"
+)]
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use ironflex_profiles::{
+    Candidate, Diagnostic, Fault, PeerIdentity, Severity, Snapshot, check,
+    model::{
+        Action, HiddenDefaults,
+        acl::{AccessEntry, AddressMatch},
+        ikev2::{
+            AuthorizationFor, Dpd, DpdMode, Encryption, Group, IdentityMatch, Integrity,
+            LocalIdentity, Prf, RemoteAuthentication, TrustpointUse,
+        },
+        interface::{Addressing, DeviceName, InterfaceName},
+        ipsec::{AesKey, EspIntegrity, EspTransform, GcmKey, Mode},
+        name::Name,
+        net::Ipv4Net,
+        pki::Enrollment,
+    },
+    parse, render, resolve,
+};
+
+/// The configuration of the public document, as it is shipped.
+const EXAMPLE: &str = include_str!("../../examples/flexvpn-headend.conf");
+
+fn candidate(text: &str) -> Candidate {
+    let parsed = parse(text, "t");
+    assert_eq!(parsed.diagnostics, [], "{text}");
+    parsed.candidate
+}
+
+fn faults(text: &str) -> Vec<(Fault, u32, u32)> {
+    parse(text, "t")
+        .diagnostics
+        .iter()
+        .map(|d| (d.fault, d.at.line, d.at.column))
+        .collect()
+}
+
+fn snapshot(text: &str) -> Snapshot {
+    resolve(&candidate(text)).unwrap_or_else(|faults| panic!("{faults:#?}"))
+}
+
+fn refused(text: &str) -> Vec<Diagnostic> {
+    resolve(&candidate(text)).unwrap_err()
+}
+
+fn name(text: &str) -> Name {
+    Name::new(text).unwrap()
+}
+
+fn net(text: &str, length: u8) -> Ipv4Net {
+    Ipv4Net::new(text.parse().unwrap(), length).unwrap()
+}
+
+const HERE: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
+const ANYCONNECT: PeerIdentity<'_> = PeerIdentity::KeyId(b"*$AnyConnectClient$*");
+
+#[test]
+fn the_example_resolves_to_what_its_document_describes() {
+    let snapshot = snapshot(EXAMPLE);
+    assert_eq!(snapshot.warnings, []);
+    assert_eq!(snapshot.hostname, name("Router"));
+    assert!(!snapshot.ikev2.http_url_cert);
+    assert_eq!(
+        (snapshot.ikev2.window, snapshot.ikev2.fragmentation_mtu),
+        (5, None)
+    );
+
+    let profile = snapshot.profile_for(HERE, ANYCONNECT).unwrap();
+    assert_eq!(profile.name, name("AnyConnect-EAP"));
+    assert_eq!(profile.sign.name, name("IKEv2-TP"));
+    assert_eq!(profile.sign.enrollment, Some(Enrollment::Pkcs12));
+    assert!(
+        profile
+            .remote
+            .anyconnect_eap
+            .is_some_and(|eap| !eap.cert_request)
+    );
+    assert!(!profile.remote.rsa_sig);
+    assert_eq!(
+        (profile.lifetime, profile.dpd, profile.nat_keepalive),
+        (86_400, None, None)
+    );
+    let group = &profile.group_authorization[&AuthorizationFor::AnyConnectEap];
+    let pool = group.policy.pool.as_ref().unwrap();
+    assert_eq!(pool.ranges.iter().map(|range| range.size()).sum::<u64>(), 6);
+    assert_eq!(group.policy.dns, [Ipv4Addr::new(10, 0, 1, 1)]);
+    assert_eq!(group.policy.tunnelled_networks(), [net("10.0.0.0", 8)]);
+    let template = &profile.virtual_template;
+    assert_eq!(template.address, Some(Ipv4Addr::new(10, 0, 0, 1)));
+    assert_eq!(template.interface.ip_mtu, Some(1400));
+    assert_eq!(
+        template.ipsec.transform_sets[0].transform,
+        EspTransform::Cbc(AesKey::Bits256, EspIntegrity::Sha256)
+    );
+    assert_eq!(template.ipsec.lifetime_seconds, 3600);
+    assert_eq!(template.ipsec.lifetime_kilobytes, Some(4_608_000));
+    assert_eq!(template.ipsec.replay_window, Some(64));
+    assert_eq!(
+        profile.anyconnect_profile.as_ref().unwrap().file.path(),
+        "acvpn.xml"
+    );
+
+    let policy = snapshot.policy_for(HERE).unwrap();
+    assert_eq!(policy.name, name("IKEv2-pol"));
+    assert_eq!(policy.proposals[0].encryption, [Encryption::AesCbc256]);
+    assert_eq!(policy.proposals[0].prf, [Prf::Sha256]);
+    assert_eq!(policy.proposals[0].group, [Group::Group14]);
+
+    let rule = &snapshot.nat[0];
+    assert_eq!(rule.networks, [net("192.168.10.0", 24)]);
+    assert_eq!(rule.interface.device, None);
+    assert_eq!(rule.inside, [InterfaceName::virtual_template(100)]);
+    assert_eq!(snapshot.users[&name("test")].password.reveal(), "cisco123");
+    assert!(snapshot.ssl_policies[&name("ssl-policy")].enabled);
+}
+
+#[test]
+fn an_import_is_an_action_and_leaves_its_trustpoint() {
+    let candidate = candidate("crypto pki import TP pkcs12 bootflash:a.p12 password two words");
+    let [action] = &candidate.actions[..] else {
+        panic!("one action")
+    };
+    let Action::ImportPkcs12 {
+        trustpoint,
+        file,
+        password,
+    } = &action.value
+    else {
+        panic!("an import")
+    };
+    assert_eq!((trustpoint.as_str(), file.path()), ("TP", "a.p12"));
+    assert_eq!(password.reveal(), "two words");
+    assert!(!format!("{candidate:?}").contains("two words"));
+    assert!(!render(&candidate).contains("two words"));
+    assert_eq!(
+        candidate.trustpoints.get("TP").unwrap().enrollment,
+        Some(Enrollment::Pkcs12)
+    );
+}
+
+#[test]
+fn no_debug_output_holds_a_secret() {
+    let candidate = candidate(EXAMPLE);
+    let snapshot = resolve(&candidate).unwrap();
+    assert!(render(&candidate).contains("cisco123"));
+    assert!(!format!("{candidate:?} {snapshot:?}").contains("cisco123"));
+}
+
+#[test]
+fn an_authority_comes_from_a_pem_file() {
+    let candidate = candidate("crypto pki authenticate CA pem bootflash:/keys/ca.pem");
+    assert_eq!(candidate.actions.len(), 1);
+    let Action::Authenticate { trustpoint, file } = &candidate.actions[0].value else {
+        panic!("an authentication")
+    };
+    assert_eq!((trustpoint.as_str(), file.path()), ("CA", "keys/ca.pem"));
+    assert_eq!(
+        candidate.trustpoints.get("CA").unwrap().enrollment,
+        Some(Enrollment::TerminalPem)
+    );
+}
+
+#[test]
+fn a_profile_holds_its_identities_and_methods() {
+    let text = "crypto ikev2 profile P
+ match identity remote address 192.0.2.9 255.255.255.0
+ match identity remote address 192.0.2.1
+ match identity remote fqdn a.example
+ match identity remote fqdn domain example
+ match identity remote email a@example
+ match identity remote email domain example
+ match identity remote key-id k
+ match identity remote any
+ identity local email head@example
+ authentication remote rsa-sig
+ authentication remote anyconnect-eap aggregate
+ authentication remote anyconnect-eap aggregate cert-request
+ pki trustpoint A sign
+ pki trustpoint B verify
+ pki trustpoint C
+ dpd 10 2 on-demand";
+    let candidate = candidate(text);
+    let profile = candidate.profiles.get("P").unwrap();
+    assert_eq!(
+        profile.match_identity_remote,
+        [
+            IdentityMatch::Ipv4(net("192.0.2.0", 24)),
+            IdentityMatch::Ipv4(net("192.0.2.1", 32)),
+            IdentityMatch::Fqdn(name("a.example")),
+            IdentityMatch::FqdnDomain(name("example")),
+            IdentityMatch::Email(name("a@example")),
+            IdentityMatch::EmailDomain(name("example")),
+            IdentityMatch::KeyId(name("k")),
+            IdentityMatch::Any,
+        ]
+    );
+    assert_eq!(
+        profile.identity_local,
+        Some(LocalIdentity::Email(name("head@example")))
+    );
+    let methods: Vec<_> = profile
+        .authentication_remote
+        .iter()
+        .map(|m| m.value)
+        .collect();
+    assert_eq!(
+        methods,
+        [
+            RemoteAuthentication::RsaSig,
+            RemoteAuthentication::AnyConnectEap { cert_request: true }
+        ]
+    );
+    let uses: Vec<_> = profile.trustpoints.iter().map(|t| t.purpose).collect();
+    assert_eq!(
+        uses,
+        [Some(TrustpointUse::Sign), Some(TrustpointUse::Verify), None]
+    );
+    let dpd = Dpd {
+        interval: 10,
+        retry: 2,
+        mode: DpdMode::OnDemand,
+    };
+    assert_eq!(profile.dpd, Some(dpd));
+}
+
+#[test]
+fn no_takes_back_what_a_line_set() {
+    for (mode, line, undo) in [
+        ("", "hostname H", "no hostname"),
+        ("", "username u password p", "no username u"),
+        (
+            "",
+            "ip local pool P 10.0.0.1 10.0.0.2",
+            "no ip local pool P 10.0.0.1 10.0.0.2",
+        ),
+        ("", "crypto ikev2 window 7", "no crypto ikev2 window"),
+        (
+            "",
+            "no crypto ikev2 http-url cert",
+            "default crypto ikev2 http-url cert",
+        ),
+        (
+            "",
+            "no crypto ikev2 proposal default",
+            "default crypto ikev2 proposal",
+        ),
+        (
+            "",
+            "no crypto ikev2 http-url cert",
+            "crypto ikev2 http-url cert",
+        ),
+        (
+            "",
+            "access-list 10 permit any",
+            "no access-list 10 permit any",
+        ),
+        ("", "interface lo1", "no interface Loopback 1"),
+        (
+            "crypto ikev2 profile P",
+            "match identity remote fqdn domain d",
+            "no match id rem f domain d",
+        ),
+        (
+            "crypto ikev2 profile P",
+            "authentication remote rsa-sig",
+            "no auth rem rsa-sig",
+        ),
+        ("crypto ikev2 profile P", "shutdown", "no shutdown"),
+        ("crypto ikev2 profile P", "dpd 10 2 periodic", "no dpd"),
+        (
+            "crypto ikev2 proposal P",
+            "encryption aes-cbc-128",
+            "no encryption",
+        ),
+        ("crypto ikev2 policy P", "proposal X", "no proposal X"),
+        (
+            "crypto ikev2 authorization policy P",
+            "banner ^Cx^C",
+            "no banner",
+        ),
+        (
+            "crypto ikev2 authorization policy P",
+            "split-dns a",
+            "no split-dns a",
+        ),
+        (
+            "crypto ikev2 authorization policy P",
+            "route accept any tag 3",
+            "no route accept",
+        ),
+        ("crypto ssl policy P", "no shutdown", "default shutdown"),
+        (
+            "interface Loopback1",
+            "ip address 10.0.0.1 255.0.0.0",
+            "no ip address",
+        ),
+        ("interface gi1", "ip nat outside", "no ip nat outside"),
+        (
+            "ip access-list standard A",
+            "permit 10.0.0.0 0.0.0.255",
+            "no permit 10.0.0.7 0.0.0.255",
+        ),
+        ("ip access-list standard A", "25 permit any", "no 25"),
+    ] {
+        let before = candidate(mode);
+        assert_ne!(candidate(&format!("{mode}\n{line}")), before, "{line}");
+        assert_eq!(
+            candidate(&format!("{mode}\n{line}\n{undo}")),
+            before,
+            "{undo}"
+        );
+    }
+}
+
+#[test]
+fn words_may_be_abbreviated_while_they_are_unique() {
+    let short = "cry ikev prop P\n enc aes-cbc-128\n int sha1\n gr 14\nint gi1\n ip nat o";
+    let long = "crypto ikev2 proposal P\n encryption aes-cbc-128\n integrity sha1\n group 14
+interface GigabitEthernet1\n ip nat outside";
+    assert_eq!(candidate(short), candidate(long));
+    assert_eq!(candidate(&long.to_uppercase()), candidate(long));
+    assert_eq!(faults("crypto ikev2 p X"), [(Fault::Ambiguous, 1, 14)]);
+}
+
+#[test]
+fn a_line_of_the_global_mode_leaves_an_object() {
+    let candidate = candidate(
+        "interface gi1\nip nat inside source list A interface gi1 overload\n\
+         crypto ikev2 profile P\naaa authentication anyconnect-eap L\n\
+         aaa authentication login L local\nexit\nend",
+    );
+    assert_eq!(candidate.nat_rules.len(), 1);
+    assert_eq!(
+        candidate.interfaces.values().next().unwrap().value.nat,
+        None
+    );
+    assert_eq!(candidate.aaa.authentication_login.len(), 1);
+    assert!(
+        candidate
+            .profiles
+            .get("P")
+            .unwrap()
+            .aaa_authentication_anyconnect_eap
+            .is_some()
+    );
+}
+
+#[test]
+fn lines_below_a_refused_one_are_not_judged() {
+    assert_eq!(
+        faults("crypto ikev2 keyring K\n peer X\n  address 1.2.3.4\nhostnme x\nhostname H"),
+        [(Fault::Unsupported, 1, 1), (Fault::Unknown, 4, 1)]
+    );
+    assert_eq!(
+        faults("crypto ikev2 proposl P\nencryption aes-cbc-128\ngroup 14\nhostnme x"),
+        [(Fault::Unknown, 1, 14), (Fault::Unknown, 4, 1)]
+    );
+    assert_eq!(
+        faults("interface Tunnel0\nip address 10.0.0.1 255.0.0.0\ntunnel mode ipsec ipv4"),
+        [(Fault::Unsupported, 1, 1)]
+    );
+}
+
+#[test]
+fn incomplete_and_excess_words_are_told_at_their_end() {
+    assert_eq!(faults("ip local pool"), [(Fault::Incomplete, 1, 14)]);
+    assert_eq!(faults("aaa new-model now"), [(Fault::Unknown, 1, 15)]);
+    assert_eq!(faults("no"), [(Fault::Incomplete, 1, 3)]);
+    assert_eq!(faults("no exit"), [(Fault::Unsupported, 1, 1)]);
+    assert_eq!(
+        faults("ip access-list extended A\n permit ip any 10.0.0.0"),
+        [(Fault::Incomplete, 2, 24)]
+    );
+    assert_eq!(
+        faults("crypto ikev2 authorization policy A\n banner #never ends"),
+        [(Fault::Incomplete, 2, 2)]
+    );
+    assert_eq!(
+        faults("crypto ikev2 authorization policy A\n banner #x# y"),
+        [(Fault::Unknown, 2, 13)]
+    );
+}
+
+#[test]
+fn values_are_checked() {
+    for line in [
+        "crypto ikev2 fragmentation mtu 67",
+        "crypto ikev2 fragmentation mtu 1501",
+        "crypto ikev2 cookie-challenge 1001",
+        "crypto ikev2 window 0",
+        "crypto ikev2 nat keepalive 4",
+        "crypto ikev2 dpd 9 2 periodic",
+        "crypto ipsec security-association lifetime seconds 119",
+        "crypto vpn anyconnect profile a /etc/passwd",
+        "crypto pki import T pkcs12 tftp:x password y",
+        "interface Virtual-Template0",
+        "interface Loopback1 type tunnel",
+        "ip access-list standard 100",
+        "ip access-list extended 10",
+        "ip local pool P 10.0.0.2 10.0.0.1",
+        "username u password 7 zz",
+        "username u password 7 094F471A1A0",
+        "interface Loopback1\n ip address 10.0.0.0 255.0.0.0",
+        "interface Loopback1\n ip address 10.255.255.255 255.0.0.0",
+        "interface Loopback1\n ip address 224.0.0.1 255.255.255.255",
+        "interface gi1\n device a/b",
+        "interface Virtual-Template1\n ip address 10.0.0.1 255.0.0.0",
+        "crypto ikev2 authorization policy A\n route set remote ipv4 10.0.0.1 255.0.0.0",
+        "hostname a_b/c",
+    ] {
+        let found = parse(line, "t").diagnostics;
+        assert_eq!(found.len(), 1, "{line}: {found:?}");
+        assert_eq!(found[0].fault, Fault::Value, "{line}");
+    }
+}
+
+#[test]
+fn lines_that_contradict_each_other_are_refused_with_both_places() {
+    for text in [
+        "crypto ikev2 proposal P\n encryption aes-cbc-128 aes-gcm-128",
+        "crypto ikev2 proposal P\n group 14 14",
+        "ip access-list standard A\nip access-list extended A",
+        "ip access-list standard A\n 10 permit any\n 10 deny any",
+        "ip local pool P 10.0.0.1 10.0.0.9\nip local pool P 10.0.0.9 10.0.0.10",
+    ] {
+        let found = parse(text, "t").diagnostics;
+        assert_eq!(found.len(), 1, "{text}");
+        assert_eq!(found[0].fault, Fault::Conflict, "{text}");
+        let mixed = text.contains("gcm");
+        assert_eq!(found[0].related.is_some(), !mixed, "{text}");
+    }
+    let found = refused(&format!("ip local pool P2 192.168.10.10\n{EXAMPLE}"));
+    assert_eq!(found.len(), 1);
+    assert_eq!(
+        (found[0].fault, found[0].severity),
+        (Fault::Conflict, Severity::Error)
+    );
+}
+
+#[test]
+fn a_repeated_paste_changes_nothing() {
+    let once = candidate(EXAMPLE);
+    let twice = candidate(&format!("{EXAMPLE}\n{EXAMPLE}"));
+    assert_eq!(render(&twice), render(&once));
+}
+
+#[test]
+fn access_lists_are_held_as_a_router_prints_them() {
+    let text = "access-list 10 permit 10.1.2.3 0.255.255.255\naccess-list 10 permit host 192.0.2.1
+access-list 100 permit ip 10.0.0.0 0.0.0.255 any\naccess-list 10 remark two words\nhostname H";
+    let candidate = candidate(text);
+    let standard = candidate.access_lists.get("10").unwrap();
+    assert_eq!(
+        standard.entries.keys().copied().collect::<Vec<_>>(),
+        [10, 20, 30]
+    );
+    let AccessEntry::Rule { source, .. } = &standard.entries[&10].value else {
+        panic!("a rule")
+    };
+    let wildcard = Ipv4Addr::new(0, 255, 255, 255);
+    assert_eq!(
+        *source,
+        AddressMatch::new(Ipv4Addr::new(10, 0, 0, 0), wildcard)
+    );
+    assert_eq!(
+        standard.entries[&30].value,
+        AccessEntry::Remark("two words".into())
+    );
+    assert_eq!(candidate.hostname, Some(name("H")));
+    assert_eq!(
+        candidate.access_lists.get("100").unwrap().networks(),
+        Ok([net("10.0.0.0", 24)].into())
+    );
+}
+
+#[test]
+fn combined_mode_ciphers_need_a_prf_and_no_integrity() {
+    // RFC 7296 §3.3: a combined-mode cipher goes without an integrity algorithm.
+    let gcm = |lines: &str| EXAMPLE.replace(" encryption aes-cbc-256\n integrity sha256\n", lines);
+    let found = refused(&gcm(" encryption aes-gcm-256\n integrity sha256\n"));
+    assert_eq!(found.len(), 1);
+    assert_eq!(
+        (found[0].fault, &found[0].expected[..]),
+        (Fault::Incomplete, &["prf".into()][..])
+    );
+    let whole = snapshot(&gcm(
+        " encryption aes-gcm-128 aes-gcm-256\n prf sha384\n integrity sha1\n",
+    ));
+    let proposal = &whole.policy_for(HERE).unwrap().proposals[0];
+    assert_eq!(
+        (&proposal.integrity[..], &proposal.prf[..]),
+        (&[][..], &[Prf::Sha384][..])
+    );
+    assert_eq!(whole.warnings.len(), 1);
+}
+
+#[test]
+fn smart_defaults_are_there_until_removed_and_can_be_edited() {
+    let whole = snapshot("");
+    let policy = whole.policy_for(HERE).unwrap();
+    let proposal = &policy.proposals[0];
+    assert_eq!(
+        (policy.name.as_str(), proposal.name.as_str()),
+        ("default", "default")
+    );
+    assert_eq!(proposal.encryption, [Encryption::AesCbc256]);
+    assert_eq!(proposal.integrity, [Integrity::Sha512, Integrity::Sha384]);
+    assert_eq!(proposal.prf, [Prf::Sha512, Prf::Sha384]);
+    assert_eq!(
+        proposal.group,
+        [Group::Group19, Group::Group14, Group::Group21]
+    );
+    let set = &whole.ipsec_profiles[&name("default")].transform_sets[0];
+    assert_eq!(
+        set.transform,
+        EspTransform::Cbc(AesKey::Bits128, EspIntegrity::Sha1)
+    );
+    assert_eq!(set.mode, Mode::Transport);
+    assert!(
+        whole.authorization_policies[&name("default")]
+            .route_accept
+            .is_some()
+    );
+
+    let removed =
+        snapshot("no crypto ikev2 proposal default\nno crypto ipsec transform-set default");
+    assert_eq!(removed.policy_for(HERE), None);
+    assert!(!removed.ipsec_profiles.contains_key("default"));
+    let edited = snapshot("crypto ikev2 proposal default\n group 31");
+    let proposal = &edited.policy_for(HERE).unwrap().proposals[0];
+    assert_eq!(proposal.group, [Group::Group31]);
+    assert_eq!(proposal.encryption, [Encryption::AesCbc256]);
+    let back = candidate("no crypto ikev2 policy default\ncrypto ikev2 policy default");
+    assert_eq!(back.hidden_defaults, HiddenDefaults::default());
+    let used = EXAMPLE.replace(" proposal IKEv2-prop1\n", " proposal default\n");
+    assert_eq!(
+        snapshot(&used).policy_for(HERE).unwrap().proposals[0].name,
+        name("default")
+    );
+}
+
+#[test]
+fn a_policy_that_names_the_address_goes_first_and_the_default_last() {
+    let text = "crypto ikev2 proposal P\n encryption aes-cbc-128\n integrity sha1\n group 14
+crypto ikev2 policy A\n proposal P\ncrypto ikev2 policy B\n proposal P
+ match address local 192.0.2.1\ncrypto ikev2 policy C\n proposal P\n match address local 192.0.2.1";
+    let whole = snapshot(text);
+    assert_eq!(whole.policy_for(HERE).unwrap().name, name("B"));
+    assert_eq!(
+        whole.policy_for("192.0.2.2".parse().unwrap()).unwrap().name,
+        name("A")
+    );
+    let named = snapshot(&text.replace("crypto ikev2 policy A\n proposal P\n", ""));
+    assert_eq!(
+        named.policy_for("192.0.2.2".parse().unwrap()).unwrap().name,
+        name("default")
+    );
+}
+
+#[test]
+fn the_most_exact_profile_is_taken() {
+    let mut text = String::from(EXAMPLE);
+    let parts = [
+        ("any", "any"),
+        ("net", "address 10.0.0.0 255.0.0.0"),
+        ("host", "address 10.0.0.1"),
+        ("domain", "fqdn domain example"),
+        ("deeper", "fqdn domain a.example"),
+        ("off", "key-id off\n shutdown"),
+    ];
+    for (profile, identity) in parts {
+        text.push_str(&format!(
+            "\ncrypto ikev2 profile {profile}\n match identity remote {identity}\n \
+             authentication local rsa-sig\n authentication remote rsa-sig\n \
+             pki trustpoint IKEv2-TP\n virtual-template 100\n"
+        ));
+    }
+    let whole = snapshot(&text);
+    let chosen = |peer| whole.profile_for(HERE, peer).unwrap().name.to_string();
+    assert_eq!(chosen(ANYCONNECT), "AnyConnect-EAP");
+    assert_eq!(
+        chosen(PeerIdentity::Address("10.0.0.1".parse().unwrap())),
+        "host"
+    );
+    assert_eq!(
+        chosen(PeerIdentity::Address("10.0.0.2".parse().unwrap())),
+        "net"
+    );
+    assert_eq!(
+        chosen(PeerIdentity::Address("11.0.0.2".parse().unwrap())),
+        "any"
+    );
+    assert_eq!(chosen(PeerIdentity::Fqdn("b.a.example")), "deeper");
+    assert_eq!(chosen(PeerIdentity::Fqdn("b.example")), "domain");
+    assert_eq!(chosen(PeerIdentity::KeyId(b"off")), "any");
+    let elsewhere = EXAMPLE.replace(" match id", " match address local 192.0.2.7\n match id");
+    assert_eq!(snapshot(&elsewhere).profile_for(HERE, ANYCONNECT), None);
+}
+
+#[test]
+fn every_name_that_points_nowhere_is_told_with_both_places() {
+    for (from, to, line) in [
+        ("\n pool ACPool", "\n pool X", "ip local pool X …"),
+        (
+            "\n route set access-list split_tunnel",
+            "\n route set access-list X",
+            "ip access-list X …",
+        ),
+        (
+            "\n proposal IKEv2-prop1",
+            "\n proposal X",
+            "crypto ikev2 proposal X …",
+        ),
+        (
+            "\n pki trustpoint IKEv2-TP\n",
+            "\n pki trustpoint X\n",
+            "crypto pki trustpoint X …",
+        ),
+        (
+            "\n pki trustpoint IKEv2-TP sign",
+            "\n pki trustpoint X sign",
+            "crypto pki trustpoint X …",
+        ),
+        (
+            "eap a-eap-authen-local\n",
+            "eap X\n",
+            "aaa authentication login X …",
+        ),
+        (
+            "list a-eap-author-grp",
+            "list X",
+            "aaa authorization network X …",
+        ),
+        (
+            "grp ikev2-auth-policy",
+            "grp X",
+            "crypto ikev2 authorization policy X …",
+        ),
+        (
+            "\n virtual-template 100",
+            "\n virtual-template 9",
+            "interface Virtual-Template9 type tunnel",
+        ),
+        (
+            "\n anyconnect profile acvpn",
+            "\n anyconnect profile X",
+            "crypto vpn anyconnect profile X …",
+        ),
+        (
+            "\n set transform-set TS",
+            "\n set transform-set X",
+            "crypto ipsec transform-set X …",
+        ),
+        (
+            "\n set ikev2-profile A",
+            "\n set ikev2-profile X",
+            "crypto ikev2 profile XnyConnect-EAP …",
+        ),
+        (
+            "\n ip unnumbered Loopback100",
+            "\n ip unnumbered Loopback9",
+            "interface Loopback9",
+        ),
+        (
+            "ipsec profile AnyConnect-EAP\n!\nip",
+            "ipsec profile X\n!\nip",
+            "crypto ipsec profile X …",
+        ),
+        ("source list NAT", "source list X", "ip access-list X …"),
+        (
+            "interface GigabitEthernet1 o",
+            "interface GigabitEthernet2 o",
+            "interface GigabitEthernet2",
+        ),
+        (
+            "\n match policy ssl-policy",
+            "\n match policy X",
+            "crypto ssl policy X …",
+        ),
+    ] {
+        assert!(EXAMPLE.contains(from), "{from}");
+        let broken = EXAMPLE.replace(from, to);
+        let checked = check(&broken, "t");
+        assert_eq!(checked.snapshot, None);
+        let errors: Vec<_> = checked
+            .diagnostics
+            .iter()
+            .filter(|d| d.severity == Severity::Error)
+            .collect();
+        assert_eq!(errors.len(), 1, "{to}: {errors:#?}");
+        assert_eq!(errors[0].fault, Fault::Dangling, "{to}");
+        assert_eq!(errors[0].expected, [line], "{to}");
+        assert!(errors[0].related.is_some(), "{to}");
+    }
+}
+
+#[test]
+fn a_device_is_tied_by_a_line_or_from_outside() {
+    let eth0 = DeviceName::new("eth0").unwrap();
+    let gi1 = InterfaceName::parse("gi1").unwrap();
+    let line = EXAMPLE.replace(" ip nat outside", " ip nat outside\n device eth0");
+    assert_eq!(snapshot(&line).nat[0].interface.device, Some(eth0.clone()));
+    let mut outside = candidate(EXAMPLE);
+    outside.tie_device(gi1.clone(), eth0.clone());
+    let tied = resolve(&outside).unwrap();
+    assert_eq!(tied.interfaces[&gi1].device, Some(eth0.clone()));
+    outside.tie_device(InterfaceName::parse("gi2").unwrap(), eth0);
+    assert_eq!(resolve(&outside).unwrap_err()[0].fault, Fault::Conflict);
+}
+
+#[test]
+fn oddities_are_warnings() {
+    for (from, to) in [
+        ("username test", "username ann privilege 15\nusername test"),
+        (" ip nat outside", " no ip nat outside"),
+        ("interface Virtual-Template 100\n ip nat inside", ""),
+        (" mode tunnel", " mode transport"),
+        (" set ikev2-profile AnyConnect-EAP", " set ikev2-profile B"),
+    ] {
+        let mut text = EXAMPLE.replace(from, to);
+        if to.ends_with('B') {
+            let second = "\ncrypto ikev2 profile B\n match identity remote any\n \
+                          authentication local rsa-sig\n authentication remote rsa-sig\n \
+                          pki trustpoint IKEv2-TP\n virtual-template 100\n";
+            text.push_str(second);
+        }
+        let warnings = snapshot(&text).warnings;
+        assert_eq!(warnings.len(), 1, "{to}: {warnings:#?}");
+        assert_eq!(warnings[0].severity, Severity::Warning);
+    }
+}
+
+#[test]
+fn esp_transforms_are_read_in_either_order() {
+    for (line, transform) in [
+        (
+            "esp-aes esp-sha-hmac",
+            EspTransform::Cbc(AesKey::Bits128, EspIntegrity::Sha1),
+        ),
+        (
+            "esp-sha256-hmac esp-aes 256",
+            EspTransform::Cbc(AesKey::Bits256, EspIntegrity::Sha256),
+        ),
+        ("esp-gcm", EspTransform::Gcm(GcmKey::Bits128)),
+        ("esp-gcm 256", EspTransform::Gcm(GcmKey::Bits256)),
+    ] {
+        let candidate = candidate(&format!("crypto ipsec transform-set T {line}"));
+        assert_eq!(
+            candidate.transform_sets.get("T").unwrap().transform,
+            transform
+        );
+    }
+    assert_eq!(
+        faults("crypto ipsec transform-set T esp-aes 256")[0].0,
+        Fault::Incomplete
+    );
+    assert_eq!(
+        faults("crypto ipsec transform-set T esp-gcm 256 esp-sha-hmac")[0].0,
+        Fault::Unknown
+    );
+    assert_eq!(
+        faults("crypto ipsec transform-set T esp-gcm 192")[0].0,
+        Fault::Unsupported
+    );
+}
+
+#[test]
+fn a_virtual_template_is_one_object_however_it_is_spelt() {
+    let candidate = candidate(EXAMPLE);
+    let name = InterfaceName::virtual_template(100);
+    let interface = &candidate.interfaces[&name].value;
+    assert!(interface.tunnel_type && interface.nat.is_some());
+    assert!(matches!(interface.addressing, Addressing::Unnumbered(_)));
+}
