@@ -6,6 +6,7 @@
 
 pub mod aaa;
 pub mod cli;
+pub mod client;
 pub mod clock;
 pub mod daemon;
 pub mod dataplane;
@@ -17,4 +18,5 @@ pub mod random;
 pub mod readiness;
 pub mod state;
 pub mod translate;
+pub mod transport;
 pub mod udp;

@@ -11,6 +11,7 @@ use clap::Parser;
 use ironflex_profiles::model::interface::{DeviceName, InterfaceName};
 
 use crate::{
+    client,
     daemon::{
         self,
         control::{Question, Reply, socket_path},
@@ -37,6 +38,8 @@ pub enum Operation {
     Run(Run),
     /// Run one command on the running daemon
     Exec(Exec),
+    /// Connect to a headend as an AnyConnect-EAP client
+    Connect(client::Options),
     /// Read a configuration and report every error with line, column and caret
     Check(Check),
     /// Import a PKCS#12 file into a trustpoint of the key store
@@ -124,6 +127,10 @@ impl Operation {
         match self {
             Self::Run(run) => run.run(),
             Self::Exec(exec) => exec.run(),
+            Self::Connect(options) => match client::run(&options).code() {
+                0 => Ok(()),
+                code => Err(Failed(code)),
+            },
             Self::Check(check) => check.run(),
             Self::Import(import) => import.run(),
         }

@@ -3,19 +3,17 @@
 
 use std::{
     collections::{BTreeMap, VecDeque},
-    future::Future,
-    io,
-    net::{IpAddr, SocketAddr},
+    net::SocketAddr,
     os::fd::OwnedFd,
     time::Duration,
 };
 
 use ironflex_ikev2::{
     Endpoint, Input, Output,
-    event::{Answer, AskId, CloseReason, Command, Discard, Event, Framing, Path, SaId, Transmit},
+    event::{Answer, AskId, CloseReason, Command, Discard, Event, Instant, Path, SaId, Transmit},
 };
 use tokio::{
-    io::{Interest, unix::AsyncFd},
+    io::unix::AsyncFd,
     sync::{mpsc, oneshot},
 };
 
@@ -24,7 +22,7 @@ use crate::{
     clock::Clock,
     keylog::KeyLogWriter,
     translate,
-    udp::{MAX_DATAGRAM, NON_ESP_MARKER, UdpEndpoint},
+    transport::{Handed, Transport},
 };
 
 /// Datagrams taken from one socket before others have their turn.
@@ -32,30 +30,6 @@ const BURST: usize = 64;
 
 /// How long the deletes of a shutdown may take.
 const FAREWELL: Duration = Duration::from_secs(2);
-
-/// The UDP port of IKE with the non-ESP marker.
-pub const NAT_PORT: u16 = 4500;
-
-/// One bound socket and how IKE is framed on it.
-pub struct Socket {
-    /// The socket.
-    pub endpoint: AsyncFd<UdpEndpoint>,
-    /// Whether messages carry the non-ESP marker.
-    pub framing: Framing,
-    /// IPv4 or IPv6.
-    pub ipv4: bool,
-    /// The loop reads it; else the dataplane does and hands on what is IKE's.
-    pub watched: bool,
-}
-
-/// An IKE message that the dataplane took from port 4500, its marker already removed.
-#[derive(Debug)]
-pub struct Handed {
-    /// Where from and which address of ours.
-    pub path: Path,
-    /// The message.
-    pub octets: Vec<u8>,
-}
 
 /// A line from the control socket and where its answer goes.
 pub struct Request {
@@ -88,7 +62,7 @@ pub struct Driver {
     /// Everything that is not IKE.
     pub house: House,
     /// The sockets.
-    pub sockets: Vec<Socket>,
+    pub transport: Transport,
     /// The clock of both.
     pub clock: Clock,
     /// Discarded datagrams.
@@ -117,12 +91,11 @@ impl Driver {
         mut requests: mpsc::Receiver<Request>,
         mut shutdown: oneshot::Receiver<()>,
     ) {
-        let mut buffer = vec![0; MAX_DATAGRAM].into_boxed_slice();
         let mut deadline = self.drain();
         loop {
             let wait = deadline.map(|instant| self.clock.until(instant));
             let woken = {
-                let readable = readable(&self.sockets);
+                let readable = self.transport.readable();
                 let dataplane = dataplane_event(self.dataplane.as_ref());
                 tokio::select! {
                     biased;
@@ -135,7 +108,7 @@ impl Driver {
                 }
             };
             deadline = match woken {
-                Woken::Readable(index) => self.read(index, &mut buffer),
+                Woken::Readable(index) => self.read(index),
                 Woken::Handed(one) => {
                     let now = self.clock.now();
                     self.endpoint
@@ -156,11 +129,11 @@ impl Driver {
                 Woken::Shutdown => break,
             };
         }
-        self.farewell(&mut handed, &mut buffer).await;
+        self.farewell(&mut handed).await;
     }
 
     /// Deletes every SA towards its peer and waits a little for the acknowledgements.
-    async fn farewell(&mut self, handed: &mut mpsc::Receiver<Handed>, buffer: &mut [u8]) {
+    async fn farewell(&mut self, handed: &mut mpsc::Receiver<Handed>) {
         let all: Vec<SaId> = self.endpoint.views().map(|view| view.id).collect();
         for id in all {
             self.command(Command::Delete(id));
@@ -171,9 +144,9 @@ impl Driver {
             if left.is_zero() {
                 break;
             }
-            let readable = readable(&self.sockets);
+            let readable = self.transport.readable();
             tokio::select! {
-                index = readable => { self.read(index, buffer); }
+                index = readable => { self.read(index); }
                 Some(one) = handed.recv() => {
                     let now = self.clock.now();
                     self.endpoint.handle(now, Input::Datagram(one.path, &one.octets));
@@ -191,48 +164,25 @@ impl Driver {
         }
     }
 
-    fn read(&mut self, index: usize, buffer: &mut [u8]) -> Option<ironflex_ikev2::event::Instant> {
-        let mut deadline = None;
+    fn read(&mut self, index: usize) -> Option<Instant> {
         for _ in 0..BURST {
-            let Some(socket) = self.sockets.get(index) else {
-                break;
-            };
-            let framing = socket.framing;
-            let received = socket.endpoint.try_io(Interest::READABLE, |endpoint| {
-                endpoint
-                    .receive(buffer)?
-                    .ok_or_else(|| io::ErrorKind::WouldBlock.into())
-            });
-            let received = match received {
-                Ok(received) => received,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+            match self.transport.receive(index) {
+                Ok(Some((path, octets))) => {
+                    let now = self.clock.now();
+                    self.endpoint.handle(now, Input::Datagram(path, octets));
+                }
+                Ok(None) => break,
                 Err(error) => {
                     self.house.log.trouble(&error);
                     break;
                 }
-            };
-            let path = Path {
-                local: received.local,
-                remote: received.remote,
-                framing,
-            };
-            let octets = buffer.get(..received.len).unwrap_or_default();
-            let octets = match framing {
-                Framing::Bare => octets,
-                // What is not IKE on 4500 is the kernel's ESP or a keepalive (RFC 3948 §2.2, §2.3).
-                Framing::Marked => match octets.strip_prefix(&NON_ESP_MARKER) {
-                    Some(octets) => octets,
-                    None => continue,
-                },
-            };
-            let now = self.clock.now();
-            self.endpoint.handle(now, Input::Datagram(path, octets));
-            deadline = Some(self.drain());
+            }
+            self.drain();
         }
-        deadline.unwrap_or_else(|| self.drain())
+        self.drain()
     }
 
-    fn dataplane_events(&mut self) -> Option<ironflex_ikev2::event::Instant> {
+    fn dataplane_events(&mut self) -> Option<Instant> {
         while let Some(event) = self.house.dataplane.poll_event() {
             match event {
                 ironflex_xfrm::Event::PeerMoved { id, remote } => self.esp_moved(id, remote),
@@ -277,7 +227,7 @@ impl Driver {
     }
 
     /// Carries out every output. Returns when the core wants to be called again.
-    fn drain(&mut self) -> Option<ironflex_ikev2::event::Instant> {
+    fn drain(&mut self) -> Option<Instant> {
         let mut answers: VecDeque<(SaId, AskId, Answer)> = VecDeque::new();
         let mut commands: VecDeque<Command> = VecDeque::new();
         loop {
@@ -310,29 +260,14 @@ impl Driver {
     }
 
     fn send(&self, transmit: &Transmit) {
-        let path = &transmit.path;
-        let ipv4 = path.remote.is_ipv4();
-        let marked = path.framing == Framing::Marked;
-        let socket = self.sockets.iter().find(|socket| {
-            socket.ipv4 == ipv4
-                && socket.framing == path.framing
-                && socket.endpoint.get_ref().port() == path.local.port()
-        });
-        let Some(socket) = socket else {
-            return;
-        };
-        let local: IpAddr = path.local.ip();
-        let sent = socket
-            .endpoint
-            .get_ref()
-            .send(local, path.remote, marked, &transmit.octets);
-        if let Err(error) = sent {
-            // A datagram that cannot be sent is a lost one: retransmission is the core's business.
-            if self.house.log.wants_trace() {
-                self.house
-                    .log
-                    .info(format_args!("sending to {} failed: {error}", path.remote));
-            }
+        // A datagram that cannot be sent is a lost one: retransmission is the core's business.
+        if let Err(error) = self.transport.send(transmit)
+            && self.house.log.wants_trace()
+        {
+            let remote = transmit.path.remote;
+            self.house
+                .log
+                .info(format_args!("sending to {remote} failed: {error}"));
         }
     }
 
@@ -400,31 +335,6 @@ impl Driver {
             self.house.log.trouble(&error);
         }
     }
-}
-
-/// Resolves to the index of a socket that can be read.
-async fn readable(sockets: &[Socket]) -> usize {
-    let watched = sockets.iter().enumerate().filter(|(_, socket)| socket.watched);
-    let mut waits: Vec<_> = watched
-        .map(|(index, socket)| {
-            Box::pin(async move {
-                match socket.endpoint.readable().await {
-                    // Reading until the socket is empty takes the readiness away.
-                    Ok(_) => index,
-                    Err(_) => std::future::pending().await,
-                }
-            })
-        })
-        .collect();
-    std::future::poll_fn(move |cx| {
-        for wait in &mut waits {
-            if let std::task::Poll::Ready(index) = wait.as_mut().poll(cx) {
-                return std::task::Poll::Ready(index);
-            }
-        }
-        std::task::Poll::Pending
-    })
-    .await
 }
 
 async fn sleep(wait: Option<Duration>) {

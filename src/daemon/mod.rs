@@ -33,12 +33,12 @@ use std::{
 use ironflex_ikev2::{
     Endpoint,
     crypto::default_provider,
-    event::{Framing, Path as IkePath},
+    event::Framing,
 };
 use ironflex_profiles::model::interface::{DeviceName, InterfaceName};
 use ironflex_xfrm::{
     Dataplane,
-    esp::{NonEsp, Sink, Tun, Userspace},
+    esp::{Tun, Userspace},
     netlink::{bypass_policies, take_esp_in_udp},
     record::Recorder,
 };
@@ -49,7 +49,7 @@ use tokio::{
 
 use self::{
     control::{Listener, socket_path},
-    driver::{DiscardCounts, Driver, Handed, NAT_PORT, Socket},
+    driver::{DiscardCounts, Driver},
     lease::Pools,
     log::Log,
     network::HouseNetwork,
@@ -62,14 +62,15 @@ use crate::{
     pki::Store,
     random::OsRandom,
     readiness::watch,
+    transport::{Handed, Transport, handing},
     udp::UdpEndpoint,
 };
 
 /// The UDP port of IKE.
 pub const IKE_PORT: u16 = 500;
 
-/// IKE messages from the dataplane that may wait for the loop.
-const HANDED_LIMIT: usize = 4_096;
+/// The UDP port of IKE with the non-ESP marker (RFC 7296 §2.23).
+pub const NAT_PORT: u16 = 4500;
 
 /// Control requests that may wait.
 const REQUEST_LIMIT: usize = 16;
@@ -162,9 +163,9 @@ impl Daemon {
                 log.info(format_args!("removed what an earlier run left behind: {removed}"));
             }
         }
-        let (handing, handed) = mpsc::channel(HANDED_LIMIT);
+        let (sink, handed) = handing();
         let kernel = matches!(chosen, Chosen::Kernel(_));
-        let sockets = bind_sockets(matches!(chosen, Chosen::Userspace), kernel)?;
+        let mut transport = bind_sockets(kernel)?;
         let kernel_ipsec = touches_kernel && dataplane::kernel_ipsec();
         let mut endpoint_config = plan.endpoint.clone();
         let (backend, network): (Backend, HouseNetwork) = match chosen {
@@ -183,13 +184,8 @@ impl Daemon {
                     .unwrap_or(network::DEFAULT_MTU);
                 let tun = Tun::create(network::TUN, mtu).map_err(because("TUN device"))?;
                 let name = tun.name().to_owned();
-                let clones = sockets
-                    .iter()
-                    .filter(|socket| !socket.watched)
-                    .map(|socket| socket.endpoint.get_ref().try_clone())
-                    .collect::<io::Result<Vec<_>>>()
-                    .map_err(because("UDP sockets"))?;
-                let engine = Userspace::start(clones, tun, sink(handing.clone()))
+                let sockets = transport.hand_over().map_err(because("UDP sockets"))?;
+                let engine = Userspace::start(sockets, tun, sink)
                     .map_err(because("userspace dataplane"))?;
                 (
                     Box::new(engine),
@@ -224,7 +220,7 @@ impl Daemon {
             driver: Driver {
                 endpoint,
                 house,
-                sockets,
+                transport,
                 clock,
                 discards: DiscardCounts::default(),
                 dataplane: descriptor,
@@ -303,8 +299,8 @@ fn set_up(
 }
 
 /// Binds ports 500 and 4500 of both families. A machine without IPv6 serves IPv4 alone.
-fn bind_sockets(userspace: bool, kernel: bool) -> Result<Vec<Socket>, StartError> {
-    let mut sockets = Vec::new();
+fn bind_sockets(kernel: bool) -> Result<Transport, StartError> {
+    let mut transport = Transport::default();
     for address in [
         IpAddr::V4(Ipv4Addr::UNSPECIFIED),
         IpAddr::V6(Ipv6Addr::UNSPECIFIED),
@@ -326,30 +322,12 @@ fn bind_sockets(userspace: bool, kernel: bool) -> Result<Vec<Socket>, StartError
                     take_esp_in_udp(&endpoint).map_err(because("ESP in UDP"))?;
                 }
             }
-            sockets.push(Socket {
-                endpoint: watch(endpoint).map_err(because("UDP sockets"))?,
-                framing,
-                ipv4: address.is_ipv4(),
-                watched: !(userspace && framing == Framing::Marked),
-            });
+            transport
+                .add(endpoint, framing)
+                .map_err(because("UDP sockets"))?;
         }
     }
-    Ok(sockets)
-}
-
-/// Takes IKE messages from the dataplane's thread to the loop; what the loop cannot take is lost, as
-/// any datagram may be.
-fn sink(handing: mpsc::Sender<Handed>) -> Sink {
-    Box::new(move |message: NonEsp<'_>| {
-        let _ = handing.try_send(Handed {
-            path: IkePath {
-                local: message.local,
-                remote: message.remote,
-                framing: Framing::Marked,
-            },
-            octets: message.data.to_vec(),
-        });
-    })
+    Ok(transport)
 }
 
 fn event_descriptor(backend: &dyn Dataplane) -> io::Result<Option<AsyncFd<std::os::fd::OwnedFd>>> {

@@ -1,0 +1,350 @@
+//! Address, routes and name servers of the tunnel, and their undoing.
+
+use std::{
+    io::Write,
+    net::{IpAddr, Ipv4Addr},
+    process::{Command, Stdio},
+};
+
+use ironflex_ikev2::wire::{payload::ConfigAttribute, registry::ConfigAttributeType as Kind};
+use ironflex_xfrm::{
+    IpPrefix,
+    netlink::{
+        DEVICE_ALIAS, LinkAddress, LinkIndex, MAIN_TABLE, NetlinkError, Network, Route, RouteTarget,
+        SESSION_METRIC,
+    },
+};
+
+/// What the headend assigned.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Assigned {
+    /// Our address inside.
+    pub address: Option<Ipv4Addr>,
+    /// Networks that go through the tunnel; none means everything.
+    pub networks: Vec<IpPrefix>,
+    /// Name servers.
+    pub dns: Vec<IpAddr>,
+    /// Text to show.
+    pub banner: Option<String>,
+    /// The domain that short names are looked up in.
+    pub domain: Option<String>,
+}
+
+impl Assigned {
+    /// Reads a CFG_REPLY; what is not understood is passed over.
+    #[must_use]
+    pub fn read(attributes: &[ConfigAttribute]) -> Self {
+        let mut assigned = Self::default();
+        for attribute in attributes {
+            match attribute.kind {
+                Kind::INTERNAL_IP4_ADDRESS => assigned.address = attribute.ipv4(),
+                Kind::INTERNAL_IP4_DNS => {
+                    assigned.dns.extend(attribute.ipv4().map(IpAddr::V4));
+                }
+                Kind::INTERNAL_IP4_SUBNET => {
+                    let network = attribute.ipv4_subnet().and_then(|(address, mask)| {
+                        let bits = u32::from(mask);
+                        let length = bits.leading_ones();
+                        // A mask with holes is no network.
+                        (bits.count_ones() == length)
+                            .then(|| IpPrefix::new(address.into(), u8::try_from(length).ok()?))
+                            .flatten()
+                    });
+                    assigned.networks.extend(network);
+                }
+                Kind::UNITY_BANNER => assigned.banner = attribute.text().map(str::to_owned),
+                Kind::UNITY_DEF_DOMAIN => assigned.domain = attribute.text().map(str::to_owned),
+                _ => {}
+            }
+        }
+        assigned
+    }
+
+    /// What is routed into the tunnel. Everything is two halves, so that the default route stays as it
+    /// is beneath them.
+    #[must_use]
+    pub fn destinations(&self) -> Vec<IpPrefix> {
+        if !self.networks.is_empty() {
+            return self.networks.clone();
+        }
+        [Ipv4Addr::UNSPECIFIED, Ipv4Addr::new(128, 0, 0, 0)]
+            .into_iter()
+            .filter_map(|half| IpPrefix::new(half.into(), 1))
+            .collect()
+    }
+}
+
+/// What was put into the kernel.
+pub struct TunnelNetwork {
+    network: Network,
+    address: Option<LinkAddress>,
+    routes: Vec<Route>,
+    dns: Option<Resolver>,
+}
+
+/// Where the tunnel's address goes.
+#[derive(Clone, Copy, Debug)]
+pub enum Place {
+    /// Onto a device of the tunnel's own.
+    Device(LinkIndex),
+    /// Onto the device that ESP leaves by; the kernel's policies do the rest.
+    Outer(LinkIndex),
+}
+
+impl TunnelNetwork {
+    /// Puts address and routes in place. `headend` keeps the way that it has now.
+    ///
+    /// # Errors
+    ///
+    /// Of netlink; what was done is undone.
+    pub fn set_up(
+        place: Place,
+        assigned: &Assigned,
+        headend: IpAddr,
+    ) -> Result<Self, NetlinkError> {
+        let mut tunnel = Self {
+            network: Network::open()?,
+            address: None,
+            routes: Vec::new(),
+            dns: None,
+        };
+        match tunnel.fill(place, assigned, headend) {
+            Ok(()) => Ok(tunnel),
+            Err(error) => {
+                tunnel.tear_down();
+                Err(error)
+            }
+        }
+    }
+
+    fn fill(&mut self, place: Place, assigned: &Assigned, headend: IpAddr) -> Result<(), NetlinkError> {
+        let link = match place {
+            Place::Device(link) => {
+                self.network.set_alias(link, DEVICE_ALIAS)?;
+                self.network.set_up(link, true)?;
+                link
+            }
+            Place::Outer(link) => link,
+        };
+        let Some(address) = assigned.address else {
+            return Ok(());
+        };
+        let on_link = LinkAddress {
+            link,
+            address: address.into(),
+            prefix_length: 32,
+        };
+        self.network.add_address(&on_link)?;
+        self.address = Some(on_link);
+        // Our own ESP must not go into the tunnel: the headend keeps its present way.
+        if let Some((gateway, outer)) = present_way(headend)
+            && let Some(outer) = self.network.link(&outer)?
+        {
+            self.add(Route {
+                destination: IpPrefix::host(headend),
+                target: match gateway {
+                    Some(address) => RouteTarget::Gateway {
+                        address: address.into(),
+                        link: Some(outer.index),
+                    },
+                    None => RouteTarget::Link(outer.index),
+                },
+                metric: SESSION_METRIC,
+                source: None,
+                table: MAIN_TABLE,
+            })?;
+        }
+        for destination in assigned.destinations() {
+            self.add(Route {
+                destination,
+                target: RouteTarget::Link(link),
+                metric: SESSION_METRIC,
+                source: Some(address.into()),
+                table: MAIN_TABLE,
+            })?;
+        }
+        Ok(())
+    }
+
+    fn add(&mut self, route: Route) -> Result<(), NetlinkError> {
+        self.network.add_route(&route)?;
+        self.routes.push(route);
+        Ok(())
+    }
+
+    /// Hands the name servers to systemd-resolved or resolvconf, whichever is there.
+    ///
+    /// # Errors
+    ///
+    /// That there is neither, or that it refused.
+    pub fn set_dns(&mut self, device: &str, assigned: &Assigned) -> Result<(), String> {
+        if assigned.dns.is_empty() {
+            return Ok(());
+        }
+        let resolver = Resolver::set(device, assigned)?;
+        self.dns = Some(resolver);
+        Ok(())
+    }
+
+    /// Takes everything away again.
+    pub fn tear_down(&mut self) {
+        if let Some(resolver) = self.dns.take() {
+            resolver.unset();
+        }
+        // Each is tried whatever happens to the others; what a device took with it is gone already.
+        for route in self.routes.drain(..).rev() {
+            let _ = self.network.delete_route(&route);
+        }
+        if let Some(address) = self.address.take() {
+            let _ = self.network.delete_address(&address);
+        }
+    }
+}
+
+impl Drop for TunnelNetwork {
+    fn drop(&mut self) {
+        self.tear_down();
+    }
+}
+
+/// The gateway (`None`: on the link) and the device by which an IPv4 address is reached now.
+fn present_way(address: IpAddr) -> Option<(Option<Ipv4Addr>, String)> {
+    let IpAddr::V4(address) = address else {
+        return None;
+    };
+    let table = std::fs::read_to_string("/proc/self/net/route").ok()?;
+    best_way(&table, address)
+}
+
+/// Reads the kernel's IPv4 routing table as text: the longest prefix, then the smallest metric.
+fn best_way(table: &str, address: Ipv4Addr) -> Option<(Option<Ipv4Addr>, String)> {
+    let hex = |text: &str| u32::from_str_radix(text, 16).ok().map(u32::from_be);
+    let mut best: Option<(u32, std::cmp::Reverse<u32>, Option<Ipv4Addr>, String)> = None;
+    for line in table.lines().skip(1) {
+        let mut fields = line.split_ascii_whitespace();
+        let device = fields.next()?;
+        let (destination, gateway) = (hex(fields.next()?)?, hex(fields.next()?)?);
+        let flags = u32::from_str_radix(fields.next()?, 16).ok()?;
+        let metric: u32 = fields.nth(2)?.parse().ok()?;
+        let mask = hex(fields.next()?)?;
+        const UP: u32 = 1;
+        const REJECT: u32 = 0x200;
+        if flags & UP == 0 || flags & REJECT != 0 || u32::from(address) & mask != destination {
+            continue;
+        }
+        let gateway = (gateway != 0).then(|| Ipv4Addr::from(gateway));
+        let rank = (mask.count_ones(), std::cmp::Reverse(metric));
+        if best.as_ref().is_none_or(|one| rank > (one.0, one.1)) {
+            best = Some((rank.0, rank.1, gateway, device.to_owned()));
+        }
+    }
+    best.map(|(_, _, gateway, device)| (gateway, device))
+}
+
+/// Who was given the name servers.
+enum Resolver {
+    Resolved(String),
+    Resolvconf(String),
+}
+
+impl Resolver {
+    fn set(device: &str, assigned: &Assigned) -> Result<Self, String> {
+        let servers: Vec<String> = assigned.dns.iter().map(ToString::to_string).collect();
+        let quiet = |command: &mut Command| {
+            command
+                .stdin(Stdio::null())
+                .stdout(Stdio::null())
+                .stderr(Stdio::null())
+                .status()
+                .is_ok_and(|status| status.success())
+        };
+        if quiet(Command::new("resolvectl").arg("dns").arg(device).args(&servers)) {
+            if let Some(domain) = &assigned.domain {
+                quiet(Command::new("resolvectl").args(["domain", device, domain]));
+            }
+            return Ok(Self::Resolved(device.to_owned()));
+        }
+        let name = format!("{device}.ironflex");
+        let mut text = String::new();
+        if let Some(domain) = &assigned.domain {
+            text.push_str(&format!("search {domain}\n"));
+        }
+        for server in &servers {
+            text.push_str(&format!("nameserver {server}\n"));
+        }
+        let child = Command::new("resolvconf")
+            .args(["-a", &name])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn();
+        let done = child.and_then(|mut child| {
+            if let Some(stdin) = &mut child.stdin {
+                stdin.write_all(text.as_bytes())?;
+            }
+            drop(child.stdin.take());
+            child.wait()
+        });
+        match done {
+            Ok(status) if status.success() => Ok(Self::Resolvconf(name)),
+            _ => Err("neither systemd-resolved nor resolvconf takes the name servers".into()),
+        }
+    }
+
+    fn unset(self) {
+        let mut command = match &self {
+            Self::Resolved(device) => {
+                let mut command = Command::new("resolvectl");
+                command.args(["revert", device]);
+                command
+            }
+            Self::Resolvconf(name) => {
+                let mut command = Command::new("resolvconf");
+                command.args(["-d", name]);
+                command
+            }
+        };
+        let _ = command.stdout(Stdio::null()).stderr(Stdio::null()).status();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TABLE: &str = "\
+Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT
+eth0\t00000000\t0100A8C0\t0003\t0\t0\t100\t00000000\t0\t0\t0
+eth0\t0000A8C0\t00000000\t0001\t0\t0\t100\t00FFFFFF\t0\t0\t0
+lo\t0000000A\t00000000\t0201\t0\t0\t0\t000000FF\t0\t0\t0
+";
+
+    #[test]
+    fn finds_the_way_by_the_longest_prefix_that_is_up() {
+        let way = |text: &str| best_way(TABLE, text.parse().unwrap());
+        let router = Some(Ipv4Addr::new(192, 168, 0, 1));
+        assert_eq!(way("198.51.100.1"), Some((router, "eth0".into())));
+        assert_eq!(way("192.168.0.7"), Some((None, "eth0".into())));
+        // An unreachable route is no way.
+        assert_eq!(way("10.1.1.1"), Some((router, "eth0".into())));
+        assert_eq!(best_way("", Ipv4Addr::LOCALHOST), None);
+    }
+
+    #[test]
+    fn routes_the_split_list_or_both_halves_of_everything() {
+        let subnet = |address: [u8; 4], mask: [u8; 4]| {
+            ConfigAttribute::from_ipv4_subnet(Kind::INTERNAL_IP4_SUBNET, address.into(), mask.into())
+        };
+        let split = Assigned::read(&[
+            ConfigAttribute::from_ipv4(Kind::INTERNAL_IP4_ADDRESS, Ipv4Addr::new(192, 168, 10, 8)),
+            subnet([10, 0, 0, 0], [255, 0, 0, 0]),
+            subnet([10, 0, 0, 0], [255, 0, 255, 0]),
+        ]);
+        let words = |assigned: &Assigned| {
+            let all = assigned.destinations();
+            all.iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
+        assert_eq!(words(&split), ["10.0.0.0/8"]);
+        assert_eq!(words(&Assigned::default()), ["0.0.0.0/1", "128.0.0.0/1"]);
+    }
+}

@@ -1,0 +1,158 @@
+//! What the client says: a line a step on standard error, JSON lines on standard output.
+
+use std::{
+    io::Write,
+    net::{IpAddr, SocketAddr},
+};
+
+use serde::Serialize;
+
+/// One step.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "event", rename_all = "kebab-case")]
+pub enum Step {
+    /// The headend's address is known.
+    Resolved {
+        /// What was asked for.
+        host: String,
+        /// Its address.
+        address: IpAddr,
+    },
+    /// The first message is out.
+    Connecting {
+        /// Where to.
+        remote: SocketAddr,
+    },
+    /// The headend has proven itself.
+    Trusted {
+        /// The certificate's subject.
+        subject: String,
+    },
+    /// The headend shows a text.
+    Banner {
+        /// The text.
+        text: String,
+    },
+    /// A login was wrong and may be tried again.
+    LoginFailed {
+        /// What the headend said.
+        message: String,
+    },
+    /// The tunnel is up.
+    Connected {
+        /// Our address inside.
+        address: IpAddr,
+        /// What goes through the tunnel.
+        routes: Vec<String>,
+        /// Name servers inside.
+        dns: Vec<IpAddr>,
+        /// The ESP algorithm.
+        esp: String,
+        /// `kernel` or `userspace`.
+        dataplane: String,
+        /// The device that packets take, if there is one.
+        device: Option<String>,
+    },
+    /// It goes on with another try.
+    Reconnecting {
+        /// After so many seconds.
+        seconds: u64,
+    },
+    /// The end.
+    Disconnected {
+        /// Why, as one word.
+        reason: &'static str,
+        /// Why, as a sentence.
+        message: String,
+    },
+}
+
+/// Where steps go.
+#[derive(Clone, Copy, Debug)]
+pub struct Report {
+    /// JSON lines too.
+    pub json: bool,
+}
+
+impl Report {
+    /// Tells one step.
+    pub fn tell(self, step: &Step) {
+        // Nobody can be told that a stream is closed.
+        let _ = writeln!(std::io::stderr().lock(), "{}", sentence(step));
+        if self.json
+            && let Ok(line) = serde_json::to_string(step)
+        {
+            let _ = writeln!(std::io::stdout().lock(), "{line}");
+        }
+    }
+}
+
+/// What a terminal may be shown of a headend's text: no control characters.
+#[must_use]
+pub fn printable(text: &str) -> String {
+    text.chars()
+        .take(4096)
+        .filter(|one| !one.is_control() || *one == '\n')
+        .collect()
+}
+
+fn sentence(step: &Step) -> String {
+    match step {
+        Step::Resolved { host, address } => format!("{host} is {address}"),
+        Step::Connecting { remote } => format!("connecting to {remote}"),
+        Step::Trusted { subject } => format!("the headend is {subject}"),
+        Step::Banner { text } => printable(text),
+        Step::LoginFailed { message } => printable(message),
+        Step::Connected {
+            address,
+            routes,
+            dns,
+            esp,
+            dataplane,
+            device,
+        } => {
+            let names: Vec<String> = dns.iter().map(ToString::to_string).collect();
+            format!(
+                "connected: address {address}, {}, {esp} in {dataplane}{}{}",
+                match routes.as_slice() {
+                    [] => "no routes".to_owned(),
+                    routes => format!("routes {}", routes.join(" ")),
+                },
+                device.as_ref().map(|name| format!(" on {name}")).unwrap_or_default(),
+                if names.is_empty() {
+                    String::new()
+                } else {
+                    format!(", name servers {}", names.join(" "))
+                },
+            )
+        }
+        Step::Reconnecting { seconds } => format!("connecting again in {seconds} s"),
+        Step::Disconnected { message, .. } => message.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn writes_stable_names_in_json() {
+        let step = Step::Connected {
+            address: "192.168.10.8".parse().unwrap(),
+            routes: vec!["10.0.0.0/8".into()],
+            dns: vec!["10.0.1.1".parse().unwrap()],
+            esp: "esp-256-aes esp-sha256-hmac".into(),
+            dataplane: "userspace".into(),
+            device: Some("ironflexc0".into()),
+        };
+        assert_eq!(
+            serde_json::to_string(&step).unwrap(),
+            r#"{"event":"connected","address":"192.168.10.8","routes":["10.0.0.0/8"],"dns":["10.0.1.1"],"esp":"esp-256-aes esp-sha256-hmac","dataplane":"userspace","device":"ironflexc0"}"#
+        );
+    }
+
+    #[test]
+    fn shows_no_control_characters_of_a_headend() {
+        assert_eq!(printable("a\u{1b}[31mb\nc\u{7}"), "a[31mb\nc");
+    }
+}

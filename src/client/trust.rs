@@ -1,0 +1,76 @@
+//! Whether the headend is whom the user called, judged as Cisco Secure Client judges it.
+
+use std::path::Path;
+
+use ironflex_ikev2::wire::payload::Identification;
+
+use super::options::SYSTEM_CA;
+use crate::{
+    clock,
+    daemon::{identity, load::read_bounded},
+    pki::{Purpose, ServerIdentity, TrustAnchors, VerifiedPeer, pem, verify_peer_chain},
+};
+
+/// The longest file of authorities, in octets.
+const MAX_CA: u64 = 8 << 20;
+
+/// Whom to trust, and by which name.
+pub struct Trust {
+    anchors: TrustAnchors,
+    name: ServerIdentity,
+}
+
+impl Trust {
+    /// Reads the authorities.
+    ///
+    /// # Errors
+    ///
+    /// A sentence that says which file, and what is wrong with it.
+    pub fn read(ca: Option<&Path>, host: &str) -> Result<Self, String> {
+        let path = ca.unwrap_or_else(|| Path::new(SYSTEM_CA));
+        let octets = read_bounded(path, MAX_CA).map_err(|error| error.to_string())?;
+        let certificates = pem::read_pem_certificates(&octets)
+            .map_err(|error| format!("{}: {error}", path.display()))?;
+        let anchors = TrustAnchors::new(&certificates)
+            .map_err(|error| format!("{}: {error}", path.display()))?;
+        let name = ServerIdentity::parse(host).map_err(|error| error.to_string())?;
+        Ok(Self { anchors, name })
+    }
+
+    /// SHA-1 of the authorities' public keys, for CERTREQ.
+    #[must_use]
+    pub fn authorities(&self) -> Vec<[u8; 20]> {
+        // A whole system store would not fit a message, and asks for nothing in particular.
+        let hashes = self.anchors.authority_hashes();
+        if hashes.len() > 32 { Vec::new() } else { hashes }
+    }
+
+    /// Judges the headend's chain, name and key usage, and that its IKE identity is one that the
+    /// certificate covers, where it is a name or an address that the user did not type.
+    ///
+    /// # Errors
+    ///
+    /// What exactly is not acceptable.
+    pub fn judge(
+        &self,
+        certificates: &[Vec<u8>],
+        claimed: &Identification,
+    ) -> Result<VerifiedPeer, String> {
+        let none: &[Vec<u8>] = &[];
+        let purpose = Purpose::Server {
+            name: self.name.clone(),
+        };
+        let peer = verify_peer_chain(certificates, &self.anchors, none, clock::wall_clock(), &purpose)
+            .map_err(|error| error.to_string())?;
+        // An IOS-XE headend names itself by its address, which its certificate need not cover: the name
+        // that the user typed is the one that counts (docs/anyconnect-eap.md, Identities).
+        let by_name = claimed.ip_address().is_none();
+        if by_name && !identity::covers(peer.certificate(), claimed) {
+            return Err(format!(
+                "it calls itself {claimed}, which its certificate ({}) does not cover",
+                peer.certificate().subject
+            ));
+        }
+        Ok(peer)
+    }
+}

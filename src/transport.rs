@@ -1,0 +1,191 @@
+//! IKE's datagrams in and out: the bound sockets of headend or client, and what userspace ESP hands
+//! on from port 4500.
+
+use std::{
+    future::Future,
+    io,
+    net::UdpSocket,
+    task::Poll,
+};
+
+use ironflex_ikev2::event::{Framing, Path, Transmit};
+use ironflex_xfrm::esp::{NonEsp, Sink};
+use tokio::{
+    io::{Interest, unix::AsyncFd},
+    sync::mpsc,
+};
+
+use crate::{
+    readiness::watch,
+    udp::{MAX_DATAGRAM, NON_ESP_MARKER, UdpEndpoint},
+};
+
+/// IKE messages from the dataplane that may wait.
+const HANDED_LIMIT: usize = 4_096;
+
+/// One bound socket and how IKE is framed on it.
+struct Socket {
+    endpoint: AsyncFd<UdpEndpoint>,
+    framing: Framing,
+    ipv4: bool,
+    /// Read here; else the dataplane reads it and hands on what is IKE's.
+    watched: bool,
+}
+
+/// An IKE message that the dataplane took from port 4500, its marker already removed.
+#[derive(Debug)]
+pub struct Handed {
+    /// Where from and which address of ours.
+    pub path: Path,
+    /// The message.
+    pub octets: Vec<u8>,
+}
+
+/// Every socket, and the buffer that they are read into.
+pub struct Transport {
+    sockets: Vec<Socket>,
+    buffer: Box<[u8]>,
+}
+
+impl Default for Transport {
+    fn default() -> Self {
+        Self {
+            sockets: Vec::new(),
+            buffer: vec![0; MAX_DATAGRAM].into_boxed_slice(),
+        }
+    }
+}
+
+impl Transport {
+    /// Adds a socket. Must be called inside a tokio runtime.
+    ///
+    /// # Errors
+    ///
+    /// Of epoll.
+    pub fn add(&mut self, endpoint: UdpEndpoint, framing: Framing) -> io::Result<()> {
+        let ipv4 = endpoint.is_ipv4()?;
+        self.sockets.push(Socket {
+            endpoint: watch(endpoint)?,
+            framing,
+            ipv4,
+            watched: true,
+        });
+        Ok(())
+    }
+
+    /// Leaves the sockets with the non-ESP marker to the dataplane: handles on them. From now on only
+    /// it reads them.
+    ///
+    /// # Errors
+    ///
+    /// Of dup.
+    pub fn hand_over(&mut self) -> io::Result<Vec<UdpSocket>> {
+        let mut handles = Vec::new();
+        for socket in &mut self.sockets {
+            if socket.framing == Framing::Marked {
+                socket.watched = false;
+                handles.push(socket.endpoint.get_ref().try_clone()?);
+            }
+        }
+        Ok(handles)
+    }
+
+    /// Resolves to a number for [`receive`](Self::receive) when a socket can be read.
+    pub async fn readable(&self) -> usize {
+        let watched = self.sockets.iter().enumerate().filter(|(_, socket)| socket.watched);
+        let mut waits: Vec<_> = watched
+            .map(|(index, socket)| {
+                Box::pin(async move {
+                    match socket.endpoint.readable().await {
+                        // Reading until the socket is empty takes the readiness away.
+                        Ok(_) => index,
+                        Err(_) => std::future::pending().await,
+                    }
+                })
+            })
+            .collect();
+        std::future::poll_fn(move |cx| {
+            for wait in &mut waits {
+                if let Poll::Ready(index) = wait.as_mut().poll(cx) {
+                    return Poll::Ready(index);
+                }
+            }
+            Poll::Pending
+        })
+        .await
+    }
+
+    /// The next IKE message of a socket, its marker removed; `None` when nothing waits. What is not
+    /// IKE on port 4500, a keepalive or the kernel's ESP, is passed over (RFC 3948 §2.2, §2.3).
+    ///
+    /// # Errors
+    ///
+    /// Of recvmsg.
+    pub fn receive(&mut self, index: usize) -> io::Result<Option<(Path, &[u8])>> {
+        let Some(socket) = self.sockets.get(index) else {
+            return Ok(None);
+        };
+        loop {
+            let buffer = &mut self.buffer;
+            let received = socket.endpoint.try_io(Interest::READABLE, |endpoint| {
+                endpoint
+                    .receive(buffer)?
+                    .ok_or_else(|| io::ErrorKind::WouldBlock.into())
+            });
+            let received = match received {
+                Ok(received) => received,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(None),
+                Err(error) => return Err(error),
+            };
+            let octets = self.buffer.get(..received.len).unwrap_or_default();
+            let start = match socket.framing {
+                Framing::Bare => 0,
+                Framing::Marked if octets.starts_with(&NON_ESP_MARKER) => NON_ESP_MARKER.len(),
+                Framing::Marked => continue,
+            };
+            let path = Path {
+                local: received.local,
+                remote: received.remote,
+                framing: socket.framing,
+            };
+            let octets = self.buffer.get(start..received.len).unwrap_or_default();
+            return Ok(Some((path, octets)));
+        }
+    }
+
+    /// Sends one datagram from the address and port that its path names.
+    ///
+    /// # Errors
+    ///
+    /// Of sendmsg, or `AddrNotAvailable` without such a socket. The datagram is then lost, as any may be.
+    pub fn send(&self, transmit: &Transmit) -> io::Result<()> {
+        let path = &transmit.path;
+        let socket = self.sockets.iter().find(|socket| {
+            socket.ipv4 == path.remote.is_ipv4()
+                && socket.framing == path.framing
+                && socket.endpoint.get_ref().port() == path.local.port()
+        });
+        let socket = socket.ok_or(io::ErrorKind::AddrNotAvailable)?;
+        let marked = path.framing == Framing::Marked;
+        let endpoint = socket.endpoint.get_ref();
+        endpoint.send(path.local.ip(), path.remote, marked, &transmit.octets)
+    }
+}
+
+/// What takes IKE messages from the dataplane's thread, and where they come out. What cannot wait any
+/// more is lost, as any datagram may be.
+#[must_use]
+pub fn handing() -> (Sink, mpsc::Receiver<Handed>) {
+    let (sending, receiving) = mpsc::channel(HANDED_LIMIT);
+    let sink = Box::new(move |message: NonEsp<'_>| {
+        let _ = sending.try_send(Handed {
+            path: Path {
+                local: message.local,
+                remote: message.remote,
+                framing: Framing::Marked,
+            },
+            octets: message.data.to_vec(),
+        });
+    });
+    (sink, receiving)
+}
