@@ -101,7 +101,10 @@ impl SharedSecret {
     ///
     /// RFC 7748 §6.1: such a secret means that the peer sent a point of low order.
     pub fn is_all_zero(&self) -> bool {
-        let folded = self.as_bytes().iter().fold(0, |folded: u8, octet| folded | octet);
+        let folded = self
+            .as_bytes()
+            .iter()
+            .fold(0, |folded: u8, octet| folded | octet);
         folded.ct_eq(&0).into()
     }
 }

@@ -1,5 +1,6 @@
-//! The key schedule, the message ciphers and AUTH against two captured logins (`vectors/README.md`), whose secrets another
-//! implementation wrote down. Messages are taken apart by hand, so that nothing but the cryptography is on trial.
+//! The key schedule, the message ciphers and AUTH against two captured logins (`vectors/README.md`),
+//! whose secrets another implementation wrote down. Messages are taken apart by hand, so that nothing
+//! but the cryptography is on trial.
 
 #![allow(
     clippy::arithmetic_side_effects,
@@ -101,8 +102,8 @@ impl Login {
         self.seed().derive(self.ike, &ni, &nr, spi(0), spi(8))
     }
 
-    /// Every encrypted message, opened and stripped of its padding: message ID, whether the initiator sent it, type of its
-    /// first payload, payloads. Fragments of either kind are put together.
+    /// Every encrypted message, opened and stripped of its padding. Fragments of either kind are put
+    /// together.
     fn opened(&self) -> Vec<Opened> {
         let keys = self.keys();
         let mut messages: Vec<Opened> = Vec::new();
@@ -403,7 +404,7 @@ fn the_responders_rsa_signature_holds_with_the_hash_of_the_prf() {
     }
 }
 
-/// The SubjectPublicKeyInfo of a certificate whose 2048-bit RSA key stands behind the algorithm that RFC 8017 A.1 names.
+/// The SubjectPublicKeyInfo of a certificate with a 2048-bit RSA key (RFC 8017 A.1).
 #[cfg(any(feature = "aws-lc", feature = "ring"))]
 fn rsa_key_of(certificate: &[u8]) -> &[u8] {
     let algorithm = hex("300d06092a864886f70d0101010500");

@@ -26,8 +26,8 @@ pub const fn method1_scheme_to_send(
 /// Judges a peer's method 1 signature under both readings, the PRF's hash first, and says which held.
 ///
 /// # Errors
-/// [`SignatureError::Mismatch`] if neither held, otherwise what is wrong with the key. A provider or key
-/// that cannot do one of the readings at all does not keep the other from being tried.
+/// [`SignatureError::Mismatch`] if neither held, otherwise what is wrong with the key. That one of the
+/// readings cannot be judged under the key does not keep the other from being tried.
 pub fn verify_method1(
     provider: &dyn Provider,
     algorithm: PrfAlgorithm,
@@ -77,8 +77,8 @@ pub fn encode_method14(scheme: SignatureScheme, signature: &[u8]) -> Vec<u8> {
 ///
 /// # Errors
 /// [`SignatureError::Truncated`] if the identifier does not fit or nothing follows it,
-/// [`SignatureError::UnknownAlgorithm`] if it is none of ours, [`SignatureError::HashNotAnnounced`] if
-/// it uses SHA-1.
+/// [`SignatureError::UnknownAlgorithm`] if it is none of ours,
+/// [`SignatureError::HashNotAnnounced`] if it uses SHA-1.
 pub fn decode_method14(data: &[u8]) -> Result<(SignatureScheme, &[u8]), SignatureError> {
     let (length, rest) = data.split_first().ok_or(SignatureError::Truncated)?;
     let (identifier, signature) = rest
@@ -87,8 +87,76 @@ pub fn decode_method14(data: &[u8]) -> Result<(SignatureScheme, &[u8]), Signatur
     if signature.is_empty() {
         return Err(SignatureError::Truncated);
     }
-    Ok((
-        SignatureScheme::from_algorithm_identifier(identifier)?,
-        signature,
-    ))
+    let scheme = SignatureScheme::from_algorithm_identifier(identifier)?;
+    // RFC 7427 §4: a peer signs with a hash that it was told of. RFC 8247 §3.2 rules SHA-1 out here.
+    if !ANNOUNCED_HASHES.contains(&scheme.hash()) {
+        return Err(SignatureError::HashNotAnnounced {
+            hash: scheme.hash(),
+        });
+    }
+    Ok((scheme, signature))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // docs/anyconnect-eap.md: the PRF's hash towards AnyConnect, SHA-1 towards everyone else.
+    #[test]
+    fn method_1_takes_its_hash_from_the_prf_for_anyconnect_alone() {
+        for algorithm in PrfAlgorithm::ALL {
+            let by_prf = SignatureScheme::rsa_pkcs1(algorithm.hash());
+            assert_eq!(method1_scheme_to_send(true, algorithm), by_prf);
+            let default = SignatureScheme::RsaPkcs1Sha1;
+            assert_eq!(method1_scheme_to_send(false, algorithm), default);
+        }
+    }
+
+    // RFC 7427 §4, RFC 8247 §3.2.
+    #[test]
+    fn the_strongest_announced_hash_is_chosen_and_sha_1_never() {
+        let choose = |numbers: &[u16]| rsa_scheme_for_peer(numbers.iter().copied());
+        let [sha256, sha384, sha512] = [
+            SignatureScheme::RsaPkcs1Sha256,
+            SignatureScheme::RsaPkcs1Sha384,
+            SignatureScheme::RsaPkcs1Sha512,
+        ];
+        assert_eq!(choose(&[1, 2, 3, 4, 5]), Some(sha512));
+        assert_eq!(choose(&[3, 2]), Some(sha384));
+        assert_eq!(choose(&[2]), Some(sha256));
+        assert_eq!(choose(&[1]), None);
+        assert_eq!(choose(&[0, 5, 65535]), None);
+        assert_eq!(choose(&[]), None);
+    }
+
+    // RFC 7427 §3.
+    #[test]
+    fn method_14_data_is_read_as_it_was_written() {
+        for scheme in SignatureScheme::ALL {
+            let data = encode_method14(scheme, b"signature");
+            assert_eq!(usize::from(data[0]), scheme.algorithm_identifier().len());
+            let expected = match scheme.hash() {
+                Hash::Sha1 => Err(SignatureError::HashNotAnnounced { hash: Hash::Sha1 }),
+                _ => Ok((scheme, b"signature".as_slice())),
+            };
+            assert_eq!(decode_method14(&data), expected);
+        }
+    }
+
+    #[test]
+    fn rejects_method_14_data_that_ends_too_early() {
+        let data = encode_method14(SignatureScheme::RsaPkcs1Sha256, b"s");
+        for length in 0..data.len() {
+            let cut = decode_method14(&data[..length]);
+            assert_eq!(cut, Err(SignatureError::Truncated));
+        }
+        assert_eq!(
+            decode_method14(&[0xff; 255]),
+            Err(SignatureError::Truncated)
+        );
+        assert_eq!(
+            decode_method14(&[0, 1]),
+            Err(SignatureError::UnknownAlgorithm)
+        );
+    }
 }

@@ -149,6 +149,7 @@ impl MessageKeys {
 }
 
 #[cfg(test)]
+#[allow(clippy::arithmetic_side_effects, reason = "small numbers of a test")]
 mod tests {
     use proptest::prelude::{any, prop_assert_eq, proptest};
 

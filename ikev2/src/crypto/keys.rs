@@ -6,10 +6,10 @@
 //!
 //! ```text
 //! SkeySeed::initial ──┐
-//!                     ├─ derive ─> IkeKeys ── into_role ─> RoleKeys { derivation, …proof, inbound, outbound }
+//!                     ├─ derive ─> IkeKeys ── into_role ─> RoleKeys
 //! SkeySeed::rekeyed ──┘                                       │
-//!      ▲                                                      ├─ child_keys ─> ChildKeys ── into_role
-//!      └──────────────────── DerivationKey <──────────────────┘
+//!      ▲                                                 DerivationKey ── child_keys ─> ChildKeys
+//!      └──────────────────────────────────────────────────────┘
 //! ```
 
 use subtle::ConstantTimeEq;

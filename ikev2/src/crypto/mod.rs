@@ -4,11 +4,13 @@
 //! messages only, where volume is low. Key exchange and signatures come from a [`Provider`], chosen by
 //! Cargo feature:
 //!
-//! | feature | groups | verifies | signs |
+//! | feature | key exchange | verifies | signs |
 //! | --- | --- | --- | --- |
-//! | `aws-lc` (default, wins if both are on) | all of [`Group`] | RSA PKCS #1 v1.5 and PSS, ECDSA P-256, P-384, P-521 | RSA, SHA-1 included |
-//! | `ring` | all of [`Group`] | the same without P-521 | RSA, without SHA-1 |
+//! | `aws-lc` | all of [`Group`] | RSA PKCS #1 v1.5 and PSS; ECDSA | RSA |
+//! | `ring` | all of [`Group`] | the same without P-521 and ECDSA with SHA-512 | RSA without SHA-1 |
 //! | neither | – | – | – |
+//!
+//! `aws-lc` is the default, and wins where both are on.
 //!
 //! Nothing here knows message formats or registries beyond the few numbers that name an algorithm, and
 //! nothing here does I/O or reads a clock. Private exponents, scalars and IVs are made of the caller's

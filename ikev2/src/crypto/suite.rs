@@ -55,7 +55,7 @@ impl Hash {
     }
 }
 
-/// A pseudorandom function (RFC 7296 §2.13): HMAC with one of the [`Hash`]es.
+/// A pseudorandom function (RFC 7296 §2.13): HMAC with one of the [`enum@Hash`]es.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum PrfAlgorithm {
     /// PRF_HMAC_SHA1 (RFC 2104).

@@ -38,20 +38,3 @@ impl Rng for CountingRng {
         }
     }
 }
-
-/// Gives out the octets it was made from, in order: the private values of published vectors.
-pub(crate) struct FixedRng(Vec<u8>);
-
-impl FixedRng {
-    pub(crate) fn new(octets: Vec<u8>) -> Self {
-        Self(octets)
-    }
-}
-
-impl Rng for FixedRng {
-    fn fill(&mut self, out: &mut [u8]) {
-        let rest = self.0.split_off(out.len());
-        out.copy_from_slice(&self.0);
-        self.0 = rest;
-    }
-}

@@ -132,11 +132,10 @@ impl KeyExchange for ModpPair {
 
     fn agree(self: Box<Self>, peer: &[u8]) -> Result<SharedSecret, KexError> {
         self.group.check_public(peer)?;
+        let group = self.group.group();
         power(self.group, peer, &self.exponent)
             .map(SharedSecret::new)
-            .ok_or(KexError::Provider {
-                group: self.group.group(),
-            })
+            .ok_or(KexError::Provider { group })
     }
 }
 

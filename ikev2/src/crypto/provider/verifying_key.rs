@@ -62,11 +62,12 @@ enum PublicKey<'a> {
 }
 
 fn read_spki(spki: &[u8]) -> Result<PublicKey<'_>, SignatureError> {
-    let malformed = SignatureError::MalformedKey;
-    let (algorithm, mut parameters, key) = spki_parts(spki).ok_or(malformed.clone())?;
+    let (algorithm, mut parameters, key) = spki_parts(spki).ok_or(SignatureError::MalformedKey)?;
     match algorithm {
         oid::RSA_ENCRYPTION => {
-            parameters.null_or_nothing().ok_or(malformed)?;
+            parameters
+                .null_or_nothing()
+                .ok_or(SignatureError::MalformedKey)?;
             Ok(PublicKey::Rsa(key))
         }
         oid::EC_PUBLIC_KEY => {
@@ -78,7 +79,7 @@ fn read_spki(spki: &[u8]) -> Result<PublicKey<'_>, SignatureError> {
             };
             // RFC 5480 §2.2: uncompressed points are the form that must be supported.
             if key.len() != length || key.first() != Some(&UNCOMPRESSED) || !parameters.is_empty() {
-                return Err(malformed);
+                return Err(SignatureError::MalformedKey);
             }
             Ok(PublicKey::Ec(curve, key))
         }
