@@ -9,23 +9,17 @@ use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd};
 
-use netlink_packet_xfrm::constants::{XFRM_MSG_DELSA, XFRMNLGRP_SA};
-
 use super::error::{KernelErrno, NetlinkError, absent_is_fine};
 use super::monitor::{Monitor, Notice};
 use super::policy::{self, PolicyKey};
 use super::probe;
 use super::socket::{NetlinkSocket, Subsystem};
-use super::state::{self, Progress, State, StateKey};
+use super::state::{self, State, StateKey};
 use super::statistics::Statistics;
 use crate::{
     Counters, Dataplane, Direction, DropCounts, Encapsulation, Error, EspAlgorithm, EspSpi, Event,
     Object, Operation, OuterPath, SaPair, SaSpec, Selectors, SessionId, Traffic,
 };
-
-/// Sequence numbers left out when an SA is carried over and the kernel's last word on it was lost: more than one SA
-/// can use between two requests, and a four-thousandth of what it has.
-const LOST_WORD_SKIP: u32 = 1 << 20;
 
 /// Settings of [`KernelDataplane`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -37,35 +31,35 @@ pub struct KernelOptions {
 
 /// ESP by the Linux kernel.
 pub struct KernelDataplane {
-    socket: NetlinkSocket,
+    pub(super) socket: NetlinkSocket,
     /// Hears of deleted SAs while a session moves; in no group otherwise.
-    witness: NetlinkSocket,
+    pub(super) witness: NetlinkSocket,
     monitor: Monitor,
     statistics: Statistics,
-    options: KernelOptions,
-    sessions: HashMap<SessionId, Session>,
+    pub(super) options: KernelOptions,
+    pub(super) sessions: HashMap<SessionId, Session>,
     inbound_spis: HashMap<EspSpi, SessionId>,
-    owners: HashMap<PolicyKey, SessionId>,
+    pub(super) owners: HashMap<PolicyKey, SessionId>,
     events: VecDeque<Event>,
 }
 
 /// What is installed for one session.
-struct Session {
-    path: OuterPath,
-    selectors: Selectors,
-    if_id: u32,
+pub(super) struct Session {
+    pub(super) path: OuterPath,
+    pub(super) selectors: Selectors,
+    pub(super) if_id: u32,
     follow_peer: bool,
-    inbound: Vec<Installed>,
-    outbound: Installed,
+    pub(super) inbound: Vec<Installed>,
+    pub(super) outbound: Installed,
     /// What went through SAs that are gone.
-    past: Counters,
+    pub(super) past: Counters,
     /// The place that the last [`Event::PeerMoved`] named; until [`Dataplane::move_peer`] it is not named again.
     told: Option<SocketAddr>,
 }
 
 /// One SA, with the counters as last seen: what remains to be said when the kernel has removed it at a hard limit.
-struct Installed {
-    spec: SaSpec,
+pub(super) struct Installed {
+    pub(super) spec: SaSpec,
     seen: Traffic,
 }
 
@@ -113,11 +107,11 @@ impl KernelDataplane {
         })
     }
 
-    fn session(&self, id: SessionId) -> Result<&Session, Error> {
+    pub(super) fn session(&self, id: SessionId) -> Result<&Session, Error> {
         self.sessions.get(&id).ok_or(Error::NoSuchSession(id))
     }
 
-    fn session_mut(&mut self, id: SessionId) -> Result<&mut Session, Error> {
+    pub(super) fn session_mut(&mut self, id: SessionId) -> Result<&mut Session, Error> {
         self.sessions.get_mut(&id).ok_or(Error::NoSuchSession(id))
     }
 
@@ -277,171 +271,6 @@ impl KernelDataplane {
         }
         session.outbound.seen = outbound;
         Ok(sum)
-    }
-
-    /// Moves one SA to other addresses: deletes it and adds it again where it stopped. At an error it is back where it
-    /// was, if the kernel lets us. Says what it dropped so far, which the kernel forgets.
-    fn relocate(&mut self, from: &State<'_>, to: &State<'_>) -> Result<DropCounts, Error> {
-        let Some(progress) = self.take(from.key())? else {
-            // It has expired meanwhile. Its event is on the way; there is nothing to move.
-            return Ok(DropCounts::default());
-        };
-        if let Err(error) = self.socket.execute(to.add(Some(&progress))) {
-            let _ = self.socket.execute(from.add(Some(&progress)));
-            return Err(translate(Operation("add SA at the new address"), error));
-        }
-        Ok(progress.drops)
-    }
-
-    /// Deletes an SA and learns how far it had come at its very end: packets keep flowing until the kernel has taken it
-    /// away, and neither a sequence number may be used twice nor a received one be forgotten. The kernel's notice of
-    /// the deletion says it exactly.
-    fn take(&mut self, key: StateKey) -> Result<Option<Progress>, Error> {
-        let operation = Operation("take SA away");
-        let failed = |error| translate(operation, error);
-        let before = state::read(&mut self.socket, key).map_err(failed)?;
-        let deleted = absent_is_fine(self.socket.execute(state::delete(key))).map_err(failed)?;
-        if !deleted {
-            return Ok(None);
-        }
-        let mut last = None;
-        loop {
-            let polled = self.witness.poll(operation.0, |message_type, body| {
-                if message_type == XFRM_MSG_DELSA
-                    && let Some((of, progress)) = state::parse_deletion(body)
-                    && of == key
-                {
-                    last = Some(progress);
-                }
-            });
-            match polled {
-                Ok(true) => {}
-                Ok(false) | Err(_) => break,
-            }
-        }
-        match (last, before) {
-            (Some(progress), _) => Ok(Some(progress)),
-            (None, Some(progress)) => progress.skip(LOST_WORD_SKIP).map(Some).ok_or(Error::Misuse(
-                "the SA has too few sequence numbers left to be moved: rekey it",
-            )),
-            (None, None) => Ok(None),
-        }
-    }
-
-    /// [`Dataplane::move_peer`] where only ports differ: the kernel changes them in place.
-    fn move_ports(&mut self, id: SessionId, path: &OuterPath) -> Result<(), Error> {
-        let session = self.sessions.get(&id).ok_or(Error::NoSuchSession(id))?;
-        let states = |path| {
-            let state = |direction, spec| State {
-                id,
-                direction,
-                path,
-                spec,
-                if_id: session.if_id,
-                output_mark: self.options.output_mark,
-            };
-            let mut states: Vec<State<'_>> = session
-                .inbound
-                .iter()
-                .map(|sa| state(Direction::Inbound, &sa.spec))
-                .collect();
-            states.push(state(Direction::Outbound, &session.outbound.spec));
-            states
-        };
-        let old_path = session.path;
-        let (old, new) = (states(&old_path), states(path));
-        for (position, state) in new.iter().enumerate() {
-            match absent_is_fine(self.socket.execute(state.update())) {
-                Ok(_) => {}
-                Err(error) => {
-                    for state in old.iter().take(position).rev() {
-                        let _ = self.socket.execute(state.update());
-                    }
-                    return Err(translate(Operation("update SA ports"), error));
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// [`Dataplane::move_peer`] to another address or encapsulation: SAs are taken away and added again, then the
-    /// templates of the policies follow.
-    fn move_addresses(&mut self, id: SessionId, path: &OuterPath) -> Result<(), Error> {
-        let session = self.session(id)?;
-        let (old_path, if_id) = (session.path, session.if_id);
-        let specs: Vec<(Direction, SaSpec)> =
-            std::iter::once((Direction::Outbound, session.outbound.spec.clone()))
-                .chain(
-                    session
-                        .inbound
-                        .iter()
-                        .map(|sa| (Direction::Inbound, sa.spec.clone())),
-                )
-                .collect();
-        let keys: Vec<PolicyKey> = PolicyKey::of(&session.selectors, if_id)
-            .into_iter()
-            .filter(|key| self.owners.get(key) == Some(&id))
-            .collect();
-        let output_mark = self.options.output_mark;
-        let state = |path, (direction, spec)| State {
-            id,
-            direction,
-            path,
-            spec,
-            if_id,
-            output_mark,
-        };
-
-        let mut drops = Counters::default();
-        let mut result = Ok(());
-        let (mut moved, mut led) = (0_usize, 0_usize);
-        for (direction, spec) in &specs {
-            let (from, to) = (
-                state(&old_path, (*direction, spec)),
-                state(path, (*direction, spec)),
-            );
-            match self.relocate(&from, &to) {
-                Ok(dropped) => {
-                    match direction {
-                        Direction::Inbound => drops.inbound.drops.merge(&dropped),
-                        Direction::Outbound => drops.outbound.drops.merge(&dropped),
-                    }
-                    moved = moved.saturating_add(1);
-                }
-                Err(error) => {
-                    result = Err(error);
-                    break;
-                }
-            }
-        }
-        if result.is_ok() {
-            for key in &keys {
-                match self.socket.execute(policy::replace(key, id, path)) {
-                    Ok(()) => led = led.saturating_add(1),
-                    Err(error) => {
-                        result = Err(translate(Operation("replace policy"), error));
-                        break;
-                    }
-                }
-            }
-        }
-        if result.is_err() {
-            for key in keys.iter().take(led).rev() {
-                let _ = self.socket.execute(policy::replace(key, id, &old_path));
-            }
-            for (direction, spec) in specs.iter().take(moved).rev() {
-                let (from, to) = (
-                    state(path, (*direction, spec)),
-                    state(&old_path, (*direction, spec)),
-                );
-                let _ = self.relocate(&from, &to);
-            }
-        }
-        // The kernel starts the discards of a new SA at zero, whichever way this ended.
-        let past = &mut self.session_mut(id)?.past;
-        past.inbound.drops.merge(&drops.inbound.drops);
-        past.outbound.drops.merge(&drops.outbound.drops);
-        result
     }
 
     /// Turns what the kernel told into an event, unless it is nothing new.
@@ -644,12 +473,7 @@ impl Dataplane for KernelDataplane {
             if in_place {
                 self.move_ports(id, &path)?;
             } else {
-                self.witness
-                    .join("join XFRM group SA", XFRMNLGRP_SA)
-                    .map_err(|error| translate(Operation("join XFRM group SA"), error))?;
-                let moved = self.move_addresses(id, &path);
-                self.witness.leave(XFRMNLGRP_SA);
-                moved?;
+                self.move_addresses(id, &path)?;
             }
         }
         let session = self.session_mut(id)?;

@@ -392,4 +392,11 @@ mod tests {
         assert_eq!(check_name("test", "ironflex-lo0"), Ok(()));
         assert_eq!(check_name("test", "a23456789012345"), Ok(()));
     }
+
+    proptest::proptest! {
+        #[test]
+        fn any_octets_are_a_link_or_an_error(octets: Vec<u8>) {
+            proptest::prop_assert!(parse("test", &octets).is_err() || octets.len() >= HEADER_OCTETS);
+        }
+    }
 }

@@ -271,4 +271,22 @@ mod tests {
         assert_eq!(AttributesOf(&[3, 0, 1, 0, 4, 0, 1, 0]).count(), 0);
         assert_eq!(Replies(&[0; 32]).count(), 0);
     }
+
+    proptest::proptest! {
+        #[test]
+        fn any_octets_are_walked_to_their_end(octets: Vec<u8>) {
+            let attributes: usize = AttributesOf(&octets).map(|(_, value)| value.len() + 4).sum();
+            proptest::prop_assert!(attributes <= octets.len());
+            let replies: usize = Replies(&octets).map(|reply| reply.body.len() + HEADER_OCTETS).sum();
+            proptest::prop_assert!(replies <= octets.len());
+        }
+
+        #[test]
+        fn attributes_are_read_as_they_were_written(values: Vec<(u16, Vec<u8>)>) {
+            let values: Vec<_> = values.into_iter().map(|(kind, value)| (kind & 0x3fff, value)).collect();
+            let written = values.iter().fold(Attributes::new(), |all, (kind, value)| all.attribute(*kind, value));
+            let read: Vec<_> = AttributesOf(&written.octets).map(|(kind, value)| (kind, value.to_vec())).collect();
+            proptest::prop_assert_eq!(read, values);
+        }
+    }
 }

@@ -24,6 +24,7 @@ mod backend;
 mod cleanup;
 mod error;
 mod expression;
+mod handover;
 mod link;
 mod message;
 mod monitor;
@@ -46,11 +47,11 @@ pub use namespace::NetworkNamespace;
 pub use network::{LinkIndex, Network};
 pub use nft::{Firewall, Masquerade, PoolGuard, Ruleset, SourceRule};
 pub use probe::{ALL_ALGORITHMS, missing_algorithms, xfrm_interfaces};
-pub use route::{GUARD_METRIC, MAIN_TABLE, Route, RouteTarget, SESSION_METRIC};
+pub use route::{GUARD_METRIC, MAIN_TABLE, NextHop, Route, RouteTarget, SESSION_METRIC};
 pub use sockopt::{bypass_policies, take_esp_in_udp};
 
-/// The protocol number (`rtm_protocol`) of every route of ours. 241 is in nobody's list: neither in the kernel's
-/// rtnetlink.h nor in iproute2's rt_protos nor claimed by another routing daemon known to us.
+/// The protocol number (`rtm_protocol`) of every route of ours. 241 is neither in the kernel's
+/// rtnetlink.h nor in iproute2's rt_protos.
 pub const ROUTE_PROTOCOL: u8 = 241;
 
 /// The name of the nftables table (family `inet`) that holds everything of ours.

@@ -224,4 +224,14 @@ mod tests {
             );
         }
     }
+
+    proptest::proptest! {
+        #[test]
+        fn any_octets_are_a_notice_or_none(
+            message_type in XFRM_MSG_EXPIRE..=XFRM_MSG_MAPPING,
+            octets in proptest::collection::vec(proptest::num::u8::ANY, 0..300),
+        ) {
+            let _ = Notice::read(message_type, &octets);
+        }
+    }
 }

@@ -114,6 +114,13 @@ impl Firewall {
         })
     }
 
+    /// Whether this kernel does IPsec, which `kernel_ipsec` in the rules is about. False under a user namespace's
+    /// restrictions too, where nobody has made SAs either.
+    #[must_use]
+    pub fn kernel_ipsec() -> bool {
+        NetlinkSocket::open(Subsystem::Xfrm).is_ok()
+    }
+
     /// Puts `ruleset` into our table in place of what was there, in one transaction.
     ///
     /// # Errors

@@ -90,12 +90,16 @@ impl PolicyKey {
                         PolicyDirection::Out => (*local, *remote),
                         PolicyDirection::In | PolicyDirection::Forward => (*remote, *local),
                     };
-                    keys.push(Self {
+                    let key = Self {
                         direction,
                         source,
                         destination,
                         if_id,
-                    });
+                    };
+                    // Selectors may say a network twice; the kernel takes it once.
+                    if !keys.contains(&key) {
+                        keys.push(key);
+                    }
                 }
             }
         }
@@ -291,6 +295,16 @@ mod tests {
     }
 
     #[test]
+    fn a_network_that_is_named_twice_has_one_policy() {
+        let client = prefix("10.10.0.5", 32);
+        let selectors = Selectors {
+            local: vec![IpPrefix::ANY_V4, IpPrefix::ANY_V4],
+            remote: vec![client, client],
+        };
+        assert_eq!(PolicyKey::of(&selectors, 0).len(), 3);
+    }
+
+    #[test]
     fn a_narrower_policy_goes_first() {
         let key = |length| PolicyKey {
             direction: PolicyDirection::Out,
@@ -380,5 +394,30 @@ mod tests {
             "mode, share, required"
         );
         assert_eq!(template[56..68], [0xff; 12], "any algorithm");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_policy_is_recognised_again(
+            source: std::net::Ipv6Addr, destination: std::net::Ipv6Addr,
+            lengths in (0..=128_u8, 0..=128_u8), if_id: u32, number in 0..=SessionId::MAX,
+        ) {
+            let key = PolicyKey {
+                direction: PolicyDirection::In,
+                source: IpPrefix::new(source.into(), lengths.0).unwrap(),
+                destination: IpPrefix::new(destination.into(), lengths.1).unwrap(),
+                if_id,
+            };
+            let id = SessionId::new(number).unwrap();
+            let message = wire(&key, id, &path());
+            let mut octets = vec![0; message.buffer_len()];
+            message.emit(&mut octets);
+            proptest::prop_assert_eq!(identify(&octets).unwrap(), Some((id, key)));
+        }
+
+        #[test]
+        fn any_octets_are_a_policy_or_an_error(octets in proptest::collection::vec(proptest::num::u8::ANY, 0..400)) {
+            let _ = identify(&octets);
+        }
     }
 }

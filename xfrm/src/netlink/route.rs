@@ -75,6 +75,17 @@ pub enum RouteTarget {
     Unreachable,
 }
 
+/// The way that packets to one address take at present.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct NextHop {
+    /// The link that they leave by.
+    pub link: LinkIndex,
+    /// The router that they are handed to; `None`: the address is on the link itself.
+    pub gateway: Option<IpAddr>,
+    /// The source address that the kernel would choose.
+    pub source: Option<IpAddr>,
+}
+
 impl Route {
     /// A session's route to its client in the main table.
     #[must_use]
@@ -162,6 +173,37 @@ impl Network {
             .execute(Request::new(route.words("delete"), RTM_DELROUTE, 0).emit(&wire(route)))
     }
 
+    /// The way to an address, whoever made the route: what a full-tunnel client nails down for its headend before
+    /// everything else goes into the tunnel.
+    ///
+    /// # Errors
+    ///
+    /// [`NetlinkError::Refused`] with ENETUNREACH or EHOSTUNREACH when there is no way.
+    pub fn next_hop(&mut self, address: IpAddr) -> Result<NextHop, NetlinkError> {
+        let operation = format!("look up the route to {address}");
+        let target = IpPrefix::host(address);
+        let mut message = RouteMessage::default();
+        message.header.address_family = family(&target);
+        message.header.destination_prefix_length = target.length();
+        message
+            .attributes
+            .push(RouteAttribute::Destination(RouteAddress::from(address)));
+        let mut found = None;
+        let request = Request::new(operation.clone(), RTM_GETROUTE, 0).emit(&message);
+        self.socket.query(request, |message_type, body| {
+            if message_type == RTM_NEWROUTE {
+                let attributes = Attributes::read(&operation, body)?;
+                found = attributes.link.map(|link| NextHop {
+                    link,
+                    gateway: attributes.gateway,
+                    source: attributes.source,
+                });
+            }
+            Ok(())
+        })?;
+        found.ok_or_else(|| NetlinkError::malformed(operation, "a route without a link"))
+    }
+
     /// Every route with our protocol number, in every table.
     ///
     /// # Errors
@@ -187,12 +229,16 @@ impl Network {
     }
 }
 
-fn wire(route: &Route) -> RouteMessage {
-    let mut message = RouteMessage::default();
-    message.header.address_family = match route.destination.address() {
+fn family(prefix: &IpPrefix) -> AddressFamily {
+    match prefix.address() {
         IpAddr::V4(_) => AddressFamily::Inet,
         IpAddr::V6(_) => AddressFamily::Inet6,
-    };
+    }
+}
+
+fn wire(route: &Route) -> RouteMessage {
+    let mut message = RouteMessage::default();
+    message.header.address_family = family(&route.destination);
     message.header.destination_prefix_length = route.destination.length();
     message.header.protocol = RouteProtocol::Other(ROUTE_PROTOCOL);
     // The header's table has eight bits; RTA_TABLE says the rest.
@@ -246,42 +292,57 @@ fn parse(operation: &str, body: &[u8]) -> Result<Option<Route>, NetlinkError> {
         AddressFamily::Inet6 => IpPrefix::ANY_V6.address(),
         _ => return Ok(None),
     };
-    let (mut destination, mut gateway, mut source) = (any, None, None);
-    let (mut link, mut metric, mut full_table) = (None, 0, u32::from(table));
-    let number = |value: &[u8]| {
-        value
-            .first_chunk::<4>()
-            .map(|octets| u32::from_ne_bytes(*octets))
-    };
-    for (kind, value) in AttributesOf(body.get(HEADER_OCTETS..).unwrap_or_default()) {
-        match kind {
-            RTA_DST => {
-                destination =
-                    parse_ip(value).map_err(|error| NetlinkError::malformed(operation, error))?
-            }
-            RTA_GATEWAY => gateway = parse_ip(value).ok(),
-            RTA_PREFSRC => source = parse_ip(value).ok(),
-            RTA_OIF => link = number(value).and_then(LinkIndex::new),
-            RTA_PRIORITY => metric = number(value).unwrap_or(0),
-            RTA_TABLE => full_table = number(value).unwrap_or(full_table),
-            _ => {}
-        }
-    }
-    let target = match (kind, gateway, link) {
+    let attributes = Attributes::read(operation, body)?;
+    let target = match (kind, attributes.gateway, attributes.link) {
         (RTN_UNREACHABLE, _, _) => RouteTarget::Unreachable,
         (RTN_UNICAST, Some(address), link) => RouteTarget::Gateway { address, link },
         (RTN_UNICAST, None, Some(link)) => RouteTarget::Link(link),
         _ => return Ok(None),
     };
+    let destination = attributes.destination.unwrap_or(any);
     let destination = IpPrefix::new(destination, prefix_length)
         .ok_or_else(|| NetlinkError::malformed(operation, "a prefix longer than its address"))?;
     Ok(Some(Route {
         destination,
         target,
-        metric,
-        source,
-        table: full_table,
+        metric: attributes.metric,
+        source: attributes.source,
+        table: attributes.table.unwrap_or_else(|| table.into()),
     }))
+}
+
+/// The attributes of a route that matter here.
+#[derive(Default)]
+struct Attributes {
+    destination: Option<IpAddr>,
+    gateway: Option<IpAddr>,
+    source: Option<IpAddr>,
+    link: Option<LinkIndex>,
+    metric: u32,
+    table: Option<u32>,
+}
+
+impl Attributes {
+    fn read(operation: &str, body: &[u8]) -> Result<Self, NetlinkError> {
+        let malformed = |error| NetlinkError::malformed(operation, error);
+        let number = |value: &[u8]| {
+            let octets = value.first_chunk::<4>();
+            octets.map(|octets| u32::from_ne_bytes(*octets))
+        };
+        let mut read = Self::default();
+        for (kind, value) in AttributesOf(body.get(HEADER_OCTETS..).unwrap_or_default()) {
+            match kind {
+                RTA_DST => read.destination = Some(parse_ip(value).map_err(malformed)?),
+                RTA_GATEWAY => read.gateway = Some(parse_ip(value).map_err(malformed)?),
+                RTA_PREFSRC => read.source = Some(parse_ip(value).map_err(malformed)?),
+                RTA_OIF => read.link = number(value).and_then(LinkIndex::new),
+                RTA_PRIORITY => read.metric = number(value).unwrap_or(0),
+                RTA_TABLE => read.table = number(value),
+                _ => {}
+            }
+        }
+        Ok(read)
+    }
 }
 
 #[cfg(test)]
@@ -331,5 +392,32 @@ mod tests {
             Route::session(prefix("10.10.0.5", 32), link).metric
                 < Route::guard(prefix("10.10.0.5", 32)).metric
         );
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_route_is_recognised_again(
+            address: std::net::Ipv4Addr, length in 0..=32_u8, index in 1..=u32::MAX, metric: u32, table in 1..=u32::MAX,
+        ) {
+            let route = Route {
+                destination: IpPrefix::new(address.into(), length).unwrap(),
+                target: RouteTarget::Link(LinkIndex::new(index).unwrap()),
+                metric,
+                source: None,
+                table,
+            };
+            let message = wire(&route);
+            let mut octets = vec![0; message.buffer_len()];
+            message.emit(&mut octets);
+            proptest::prop_assert_eq!(parse("test", &octets), Ok(Some(route)));
+        }
+
+        #[test]
+        fn any_octets_are_a_route_or_an_error(mut octets: Vec<u8>) {
+            if let Some(protocol) = octets.get_mut(5) {
+                *protocol = ROUTE_PROTOCOL;
+            }
+            proptest::prop_assert!(parse("test", &octets).is_err() || octets.len() >= HEADER_OCTETS);
+        }
     }
 }

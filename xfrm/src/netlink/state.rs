@@ -399,8 +399,9 @@ pub(crate) fn parse_deletion(body: &[u8]) -> Option<(StateKey, Progress)> {
 impl Progress {
     /// The same, `packets` sequence numbers further on: for a sender of which it is not known how many packets went
     /// out since. A receiver takes the gap for lost packets (RFC 4303 §3.4.3). `None` when the numbers run out.
-    pub(crate) fn skip(mut self, packets: u32) -> Option<Self> {
-        match &mut self.replay {
+    pub(crate) fn skip(&self, packets: u32) -> Option<Self> {
+        let mut skipped_to = self.clone();
+        match &mut skipped_to.replay {
             ReplayProgress::Plain(replay) => replay.oseq = replay.oseq.checked_add(packets)?,
             ReplayProgress::Wide(replay) => {
                 let sent = (u64::from(replay.oseq_hi) << 32) | u64::from(replay.oseq);
@@ -409,7 +410,7 @@ impl Progress {
                 replay.oseq_hi = u32::try_from(skipped >> 32).ok()?;
             }
         }
-        Some(self)
+        Some(skipped_to)
     }
 }
 
@@ -625,6 +626,52 @@ mod tests {
         assert_eq!(replay[24..28], 64_u32.to_ne_bytes());
     }
 
+    #[test]
+    fn the_notice_of_a_deletion_is_read_like_an_answer() {
+        use netlink_packet_core::{DefaultNla, Emitable};
+        let key = StateKey {
+            destination: LOCAL,
+            spi: EspSpi::new(0x100).unwrap(),
+        };
+        let info = UserSaInfo {
+            id: Id {
+                daddr: Address::from_ip(&LOCAL),
+                spi: 0x100,
+                proto: IPPROTO_ESP,
+            },
+            family: AF_INET,
+            reqid: 0x4900_0009,
+            lifetime_cur: Lifetime {
+                packets: 12,
+                ..Lifetime::default()
+            },
+            ..UserSaInfo::default()
+        };
+        let replay = Replay {
+            oseq: 77,
+            ..Replay::default()
+        };
+        let mut structure = vec![0; info.buffer_len()];
+        info.emit(&mut structure);
+        let mut notice = key.wire();
+        notice.nlas = vec![
+            XfrmAttrs::Other(DefaultNla::new(
+                netlink_packet_xfrm::constants::XFRMA_SA,
+                structure,
+            )),
+            XfrmAttrs::ReplayState(replay),
+        ];
+        let mut octets = vec![0; notice.buffer_len()];
+        notice.emit(&mut octets);
+        let (of, progress) = parse_deletion(&octets).unwrap();
+        assert_eq!(of, key);
+        assert_eq!(progress.replay, ReplayProgress::Plain(replay));
+        assert_eq!(progress.lifetime.packets, 12);
+        for cut in 0..netlink_packet_xfrm::XFRM_USER_SA_ID_LEN + 4 + XFRM_USER_SA_INFO_LEN {
+            assert_eq!(parse_deletion(&octets[..cut]), None, "cut to {cut}");
+        }
+    }
+
     fn answer(info: UserSaInfo, nlas: Vec<XfrmAttrs>) -> Vec<u8> {
         use netlink_packet_core::Emitable;
         let message = ModifyMessage {
@@ -734,5 +781,14 @@ mod tests {
             }),
             None
         );
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_octets_are_progress_or_an_error(octets in proptest::collection::vec(proptest::num::u8::ANY, 0..600)) {
+            let read = parse_progress("test", &octets);
+            proptest::prop_assert!(read.is_err() || octets.len() >= XFRM_USER_SA_INFO_LEN);
+            let _ = parse_deletion(&octets);
+        }
     }
 }

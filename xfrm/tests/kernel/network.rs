@@ -4,8 +4,8 @@ use std::net::UdpSocket;
 
 use ironflex_xfrm::netlink::{
     CleanupScope, DEVICE_ALIAS, Firewall, KernelErrno, LinkAddress, LinkIndex, LinkKind,
-    NetlinkError, Network, NetworkNamespace, NewLink, PoolGuard, Removed, Route, RouteTarget,
-    Ruleset, cleanup, sysctl, xfrm_interfaces,
+    NetlinkError, Network, NetworkNamespace, NewLink, NextHop, PoolGuard, Removed, Route,
+    RouteTarget, Ruleset, cleanup, sysctl, xfrm_interfaces,
 };
 
 use crate::support::{cabled, ip, prefix};
@@ -41,6 +41,10 @@ pub(crate) const CASES: &[Case] = &[
     (
         "network::an_unreachable_route_stops_what_no_session_takes",
         an_unreachable_route_stops_what_no_session_takes,
+    ),
+    (
+        "network::the_way_to_an_address_is_looked_up",
+        the_way_to_an_address_is_looked_up,
     ),
     (
         "network::cleanup_removes_ours_and_nothing_else",
@@ -306,6 +310,36 @@ fn an_unreachable_route_stops_what_no_session_takes() -> Outcome {
         .unwrap();
     assert_eq!(send("10.11.0.1"), Err(unreachable));
     drop(right);
+    Outcome::Passed
+}
+
+fn the_way_to_an_address_is_looked_up() -> Outcome {
+    let (mut left, _right) = cabled();
+    let error = left.network.next_hop(ip("203.0.113.1")).unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .contains("look up the route to 203.0.113.1: Network is unreachable"),
+        "{error}"
+    );
+    left.route("0.0.0.0/0", Some("192.0.2.2"), None);
+    left.route("::/0", Some("2001:db8:2::2"), None);
+    let hop = |gateway: Option<&str>, source: &str| NextHop {
+        link: left.cable,
+        gateway: gateway.map(ip),
+        source: Some(ip(source)),
+    };
+    for (address, expected) in [
+        ("203.0.113.1", hop(Some("192.0.2.2"), "192.0.2.1")),
+        ("192.0.2.2", hop(None, "192.0.2.1")),
+        ("2001:db8:f::1", hop(Some("2001:db8:2::2"), "2001:db8:2::1")),
+    ] {
+        assert_eq!(
+            left.network.next_hop(ip(address)),
+            Ok(expected),
+            "{address}"
+        );
+    }
     Outcome::Passed
 }
 
