@@ -27,7 +27,7 @@ pub(crate) const CASES: &[Case] = &[
 ];
 
 /// Puts a ruleset into a side's namespace; `Err` when this kernel has no nf_tables, or not for addresses in `inet`.
-fn apply(side: &Side, ruleset: &Ruleset) -> Result<Firewall, Outcome> {
+pub(crate) fn apply(side: &Side, ruleset: &Ruleset) -> Result<Firewall, Outcome> {
     let lacking = |error: &NetlinkError| {
         // No module for the family, a chain type or an expression: all come as ENOENT or EOPNOTSUPP.
         matches!(

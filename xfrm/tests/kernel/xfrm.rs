@@ -9,9 +9,9 @@ use std::num::{NonZeroU32, NonZeroU64};
 use std::time::{Duration, Instant};
 
 use ironflex_xfrm::netlink::{
-    ALL_ALGORITHMS, CleanupScope, DEVICE_ALIAS, KernelDataplane, KernelOptions, LinkKind, Network,
-    NewLink, Removed, Route, bypass_policies, cleanup, missing_algorithms, take_esp_in_udp,
-    xfrm_interfaces,
+    ALL_ALGORITHMS, CleanupScope, DEVICE_ALIAS, KernelDataplane, KernelOptions, LinkKind,
+    Masquerade, Network, NewLink, PoolGuard, Removed, Route, Ruleset, SourceRule, bypass_policies,
+    cleanup, missing_algorithms, take_esp_in_udp, xfrm_interfaces,
 };
 use ironflex_xfrm::{
     AesKeySize, Counters, Dataplane, Direction, DropReason, Encapsulation, Error, EspAlgorithm,
@@ -20,7 +20,7 @@ use ironflex_xfrm::{
 };
 
 use crate::support::{Side, cabled, ip, prefix};
-use crate::{Case, Outcome};
+use crate::{Case, Outcome, firewall};
 
 pub(crate) const CASES: &[Case] = &[
     (
@@ -70,6 +70,10 @@ pub(crate) const CASES: &[Case] = &[
     (
         "xfrm::clear_packets_of_a_session_are_refused",
         clear_packets_of_a_session_are_refused,
+    ),
+    (
+        "xfrm::the_firewall_leaves_alone_what_sas_carry",
+        the_firewall_leaves_alone_what_sas_carry,
     ),
     (
         "xfrm::cleanup_clears_a_crash_and_leaves_foreign_sas",
@@ -856,6 +860,60 @@ fn clear_packets_of_a_session_are_refused() -> Outcome {
     }
     lab.headend.remove(id(1)).unwrap();
     assert!(lab.ping(10));
+    Outcome::Passed
+}
+
+fn the_firewall_leaves_alone_what_sas_carry() -> Outcome {
+    let mut lab = match Lab::new(&[GCM]) {
+        Ok(lab) => lab,
+        Err(outcome) => return outcome,
+    };
+    let ruleset = |kernel_ipsec| Ruleset {
+        masquerades: vec![Masquerade {
+            outside: "cable".into(),
+            sources: vec![SourceRule {
+                network: prefix("10.0.0.0/8"),
+                permit: true,
+            }],
+            kernel_ipsec,
+        }],
+        guard: Some(PoolGuard {
+            pools: vec![prefix("10.10.0.0/16")],
+            carriers: vec![],
+            kernel_ipsec,
+        }),
+    };
+    let mut firewall = match firewall::apply(&lab.left, &ruleset(true)) {
+        Ok(firewall) => firewall,
+        Err(outcome) => return outcome,
+    };
+    assert!(
+        lab.right.pings_in_vain("10.10.0.5", "10.1.0.1"),
+        "a pool address in clear, before the session"
+    );
+    let pair = pair(1, GCM, Encapsulation::None);
+    lab.install(&pair);
+    assert!(lab.ping(100));
+    assert!(lab.left.pings("10.1.0.1", "10.10.0.5", 100), "untranslated");
+    assert_eq!(lab.headend.counters(id(1)).unwrap().outbound.packets, 2);
+    // What the conditions on IPsec are for.
+    firewall.replace(&ruleset(false)).unwrap();
+    assert!(lab.right.pings_in_vain("10.10.0.5", "10.1.0.1"));
+    firewall.replace(&ruleset(true)).unwrap();
+    assert!(lab.ping(100));
+
+    lab.headend.remove(id(1)).unwrap();
+    lab.client.remove(id(1)).unwrap();
+    lab.assert_clean();
+    assert!(
+        lab.left.pings_in_vain("10.1.0.1", "10.10.0.5"),
+        "nor after it"
+    );
+    firewall.delete().unwrap();
+    assert!(
+        lab.left.pings("10.1.0.1", "10.10.0.5", 10),
+        "only the table was in the way"
+    );
     Outcome::Passed
 }
 
