@@ -1,0 +1,36 @@
+//! The command line: what a typed line means, and how facts are printed.
+//!
+//! Text in and text out: nothing here does I/O or touches the daemon. [`exec`] turns a line into a
+//! command, [`show`] prints the typed facts of [`crate::state`], [`debug_words`] tells events in
+//! IOS-XE's words.
+
+use std::fmt::{self, Write as _};
+
+pub mod debug_words;
+pub mod exec;
+pub mod show;
+
+/// Displays text that a peer or a user chose without letting it steer a terminal: control characters and
+/// those that turn the writing direction round are printed as a dot.
+struct Printable<'a>(&'a str);
+
+impl fmt::Display for Printable<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.chars().try_for_each(|one| {
+            let steers = one.is_control()
+                || matches!(one, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+            f.write_char(if steers { '.' } else { one })
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn prints_names_as_they_are_and_nothing_that_steers_a_terminal() {
+        assert_eq!(Printable("Jürgen O'Neil").to_string(), "Jürgen O'Neil");
+        assert_eq!(Printable("a\u{1b}[2J\r\nb\u{202e}c\u{9b}").to_string(), "a.[2J..b.c.");
+    }
+}

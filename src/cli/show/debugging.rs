@@ -1,0 +1,42 @@
+//! `show debugging`.
+
+use std::fmt::Write;
+
+use super::text;
+use crate::cli::{debug_words::DebugFlags, exec::DebugFlag};
+
+/// Under which heading which debugs are told.
+const SECTIONS: [(&str, &[DebugFlag]); 2] = [
+    (
+        "General OS",
+        &[DebugFlag::AaaAuthentication, DebugFlag::AaaAuthorization],
+    ),
+    (
+        "IKEV2",
+        &[
+            DebugFlag::Ikev2Error,
+            DebugFlag::Ikev2,
+            DebugFlag::Ikev2Packet,
+            DebugFlag::Ikev2Internal,
+        ],
+    ),
+];
+
+/// What `debug` has turned on; nothing where all is off.
+#[must_use]
+pub fn debugging(flags: &DebugFlags) -> String {
+    text(|out| {
+        for (title, section) in SECTIONS {
+            let on = || section.iter().filter(|flag| flags.is_on(**flag));
+            if on().next().is_none() {
+                continue;
+            }
+            writeln!(out, "{title}:")?;
+            for flag in on() {
+                writeln!(out, "  {} debugging is on", flag.title())?;
+            }
+            writeln!(out)?;
+        }
+        Ok(())
+    })
+}

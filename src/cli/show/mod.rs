@@ -1,0 +1,94 @@
+//! What `show` prints: pure functions from the typed facts of [`crate::state`] to text.
+//!
+//! Lines, fields, columns and blanks (those at the end of a line included) are IOS-XE 16.9's, because
+//! scripts read them. Every text ends with a line feed, or is empty where a router prints nothing.
+
+use std::{fmt, net::{IpAddr, SocketAddr}, time::Duration};
+
+use crate::state::{Cipher, Hash};
+
+mod crypto_session;
+mod debugging;
+mod derived_config;
+mod ikev2_sa;
+mod ip_local_pool;
+#[cfg(test)]
+mod tests;
+
+pub use crypto_session::{SessionFilter, SessionQuery, crypto_session};
+pub use debugging::debugging;
+pub use derived_config::derived_config;
+pub use ikev2_sa::{Ikev2SaFilter, Ikev2SaQuery, ikev2_sa};
+pub use ip_local_pool::ip_local_pool;
+
+/// Collects what `render` writes.
+fn text(render: impl FnOnce(&mut String) -> fmt::Result) -> String {
+    let mut out = String::new();
+    // Writing to a String cannot fail.
+    let _ = render(&mut out);
+    out
+}
+
+/// Displays an address as a router does: IPv6 in capitals, mapped IPv4 as IPv4.
+struct Address(IpAddr);
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.to_canonical() {
+            IpAddr::V4(address) => address.fmt(f),
+            IpAddr::V6(address) => f.pad(&address.to_string().to_ascii_uppercase()),
+        }
+    }
+}
+
+/// Displays an address and a port with a slash between.
+struct End<'a>(&'a SocketAddr);
+
+impl fmt::Display for End<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", Address(self.0.ip()), self.0.port())
+    }
+}
+
+/// Displays a time as `Uptime` does: `00:14:54` below a day, then `3d18h`, `1w2d`, `2y07w`.
+struct Elapsed(Duration);
+
+impl fmt::Display for Elapsed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seconds = self.0.as_secs();
+        let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86_400);
+        match (days, days / 7, days / 365) {
+            (0, ..) => write!(f, "{hours:02}:{:02}:{:02}", minutes % 60, seconds % 60),
+            (_, 0, _) => write!(f, "{days}d{:02}h", hours % 24),
+            (_, weeks, 0) => write!(f, "{weeks}w{}d", days % 7),
+            (.., years) => write!(f, "{years}y{:02}w", days % 365 / 7),
+        }
+    }
+}
+
+/// The name of a cipher and the size of its key in bits.
+const fn cipher(cipher: Cipher) -> (&'static str, u16) {
+    match cipher {
+        Cipher::AesCbc(bits) => ("AES-CBC", bits),
+        Cipher::AesGcm(bits) => ("AES-GCM", bits),
+    }
+}
+
+/// The name of a hash function inside a PRF.
+const fn hash(hash: Hash) -> &'static str {
+    match hash {
+        Hash::Sha1 => "SHA1",
+        Hash::Sha256 => "SHA256",
+        Hash::Sha384 => "SHA384",
+        Hash::Sha512 => "SHA512",
+    }
+}
+
+/// The name of an integrity algorithm; SHA-1 alone is called by the length of its check value.
+const fn integrity(integrity: Option<Hash>) -> &'static str {
+    match integrity {
+        None => "None",
+        Some(Hash::Sha1) => "SHA96",
+        Some(other) => hash(other),
+    }
+}
