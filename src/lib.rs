@@ -10,6 +10,7 @@ pub mod client;
 pub mod clock;
 pub mod daemon;
 pub mod dataplane;
+pub mod demo;
 pub mod error;
 pub mod keylog;
 pub mod operation;

@@ -1,11 +1,6 @@
 //! The program's commands, one variant each.
 
-use std::{
-    io::{BufRead, BufReader, Write},
-    os::unix::net::UnixStream,
-    path::PathBuf,
-    time::Duration,
-};
+use std::{io::Write, path::PathBuf, time::Duration};
 
 use clap::Parser;
 use ironflex_profiles::model::interface::{DeviceName, InterfaceName};
@@ -13,11 +8,10 @@ use ironflex_profiles::model::interface::{DeviceName, InterfaceName};
 use crate::{
     client,
     daemon::{
-        self,
-        control::{Question, Reply, socket_path},
-        load,
+        self, control, load,
     },
     dataplane::Choice,
+    demo,
     error::Failed,
 };
 
@@ -40,6 +34,8 @@ pub enum Operation {
     Exec(Exec),
     /// Connect to a headend as an AnyConnect-EAP client
     Connect(client::Options),
+    /// Show the whole job on this machine: headend, client, traffic, in namespaces of its own
+    Demo,
     /// Read a configuration and report every error with line, column and caret
     Check(Check),
     /// Import a PKCS#12 file into a trustpoint of the key store
@@ -102,7 +98,7 @@ pub struct Import {
     state_dir: PathBuf,
 }
 
-fn tie(text: &str) -> Result<(InterfaceName, DeviceName), String> {
+pub(crate) fn tie(text: &str) -> Result<(InterfaceName, DeviceName), String> {
     let (interface, device) = text
         .split_once('=')
         .ok_or("INTERFACE=DEVICE expected, such as GigabitEthernet1=eth0")?;
@@ -131,6 +127,7 @@ impl Operation {
                 0 => Ok(()),
                 code => Err(Failed(code)),
             },
+            Self::Demo => demo::run().map_err(fail),
             Self::Check(check) => check.run(),
             Self::Import(import) => import.run(),
         }
@@ -153,24 +150,10 @@ impl Run {
 
 impl Exec {
     fn run(self) -> Result<(), Failed> {
-        let path = socket_path(&self.state_dir);
-        let ask = || -> std::io::Result<Reply> {
-            let mut stream = UnixStream::connect(&path)?;
-            stream.set_read_timeout(Some(PATIENCE))?;
-            let question = Question {
-                exec: self.line.join(" "),
-            };
-            let mut octets = serde_json::to_vec(&question)?;
-            octets.push(b'\n');
-            stream.write_all(&octets)?;
-            let mut answer = String::new();
-            BufReader::new(stream).read_line(&mut answer)?;
-            Ok(serde_json::from_str(&answer)?)
-        };
-        let reply = ask().map_err(|error| {
+        let reply = control::ask(&self.state_dir, &self.line.join(" "), PATIENCE).map_err(|error| {
             fail(format_args!(
                 "no daemon answers at {}: {error}",
-                path.display()
+                control::socket_path(&self.state_dir).display()
             ))
         })?;
         let mut out = std::io::stdout().lock();

@@ -28,7 +28,7 @@ use ironflex_ikev2::{
     },
 };
 use ironflex_profiles::anyconnect::{ClientProfile, PrimaryProtocol};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use zeroize::Zeroizing;
 
 use super::{
@@ -259,6 +259,7 @@ pub struct Connection {
     end: Option<End>,
     /// The tunnel has been up.
     pub was_up: bool,
+    up: Option<oneshot::Sender<()>>,
 }
 
 impl Connection {
@@ -351,6 +352,7 @@ impl Connection {
             key_log,
             end: None,
             was_up: false,
+            up: None,
         };
         connection.endpoint.key_log(connection.key_log.is_some());
         report.tell(&Step::Connecting {
@@ -358,6 +360,13 @@ impl Connection {
         });
         connection.command(Command::Connect(Box::new(connect)));
         Ok(connection)
+    }
+
+    /// Resolves when the tunnel is up; fails when the connection ends before.
+    pub fn when_up(&mut self) -> oneshot::Receiver<()> {
+        let (up, is_up) = oneshot::channel();
+        self.up = Some(up);
+        is_up
     }
 
     /// The user and password as they were last accepted, for another try.
@@ -454,7 +463,13 @@ impl Connection {
     fn event(&mut self, sa: SaId, event: Event) {
         match event {
             Event::Initiated => self.sa = Some(sa),
-            Event::Established { .. } => self.was_up = true,
+            Event::Established { .. } => {
+                self.was_up = true;
+                if let Some(up) = self.up.take() {
+                    // Whoever wanted to know may be gone.
+                    let _ = up.send(());
+                }
+            }
             Event::ChildRefused(refusal) => {
                 self.outside.blame = Some(End::NoTunnel(refusal.to_string()));
             }

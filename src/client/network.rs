@@ -212,7 +212,7 @@ fn present_way(address: IpAddr) -> Option<(Option<Ipv4Addr>, String)> {
     let IpAddr::V4(address) = address else {
         return None;
     };
-    let table = std::fs::read_to_string("/proc/self/net/route").ok()?;
+    let table = std::fs::read_to_string("/proc/thread-self/net/route").ok()?;
     best_way(&table, address)
 }
 

@@ -145,6 +145,28 @@ async fn converse(stream: UnixStream, requests: mpsc::Sender<Request>) -> io::Re
     write.shutdown().await
 }
 
+/// Asks the daemon whose state folder this is, and waits for its answer at most as long as given.
+///
+/// # Errors
+///
+/// Of the socket; `UnexpectedEof` when the daemon hangs up.
+pub fn ask(state_dir: &Path, line: &str, patience: Duration) -> io::Result<Reply> {
+    use std::io::{BufRead, BufReader, Write};
+    let mut stream = std::os::unix::net::UnixStream::connect(socket_path(state_dir))?;
+    stream.set_read_timeout(Some(patience))?;
+    stream.set_write_timeout(Some(patience))?;
+    let mut question = serde_json::to_vec(&Question {
+        exec: line.to_owned(),
+    })?;
+    question.push(b'\n');
+    stream.write_all(&question)?;
+    let mut answer = String::new();
+    if BufReader::new(stream).read_line(&mut answer)? == 0 {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
+    Ok(serde_json::from_str(&answer)?)
+}
+
 /// Carries out one command line.
 ///
 /// # Errors

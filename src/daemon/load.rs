@@ -15,7 +15,7 @@ use ironflex_profiles::{
         interface::{DeviceName, InterfaceName},
         name::FileName,
     },
-    parse, render, resolve,
+    render, resolve,
 };
 
 use super::compile::{CompileError, Plan, compile};
@@ -117,28 +117,23 @@ pub fn check(path: &Path, devices: &[(InterfaceName, DeviceName)]) -> Result<Che
     let octets = read_bounded(path, MAX_CONFIG)?;
     let text = String::from_utf8_lossy(&octets);
     let source_name = path.display().to_string();
-    let mut parsed = parse(&text, &source_name);
-    for (interface, device) in devices {
-        parsed.candidate.tie_device(interface.clone(), device.clone());
+    let checked = ironflex_profiles::check(&text, &source_name);
+    let mut candidate = checked.candidate;
+    let mut diagnostics = checked.diagnostics;
+    let mut snapshot = checked.snapshot;
+    if snapshot.is_some() && !devices.is_empty() {
+        for (interface, device) in devices {
+            candidate.tie_device(interface.clone(), device.clone());
+        }
+        match resolve(&candidate) {
+            Ok(tied) => snapshot = Some(tied),
+            Err(errors) => diagnostics.extend(errors),
+        }
     }
-    let resolved = resolve(&parsed.candidate);
-    let mut diagnostics = parsed.diagnostics;
-    let snapshot = match resolved {
-        Ok(snapshot) => {
-            diagnostics.extend(snapshot.warnings.iter().cloned());
-            Some(snapshot)
-        }
-        // A line that was not understood leaves names dangling: say only what came first.
-        Err(_) if diagnostics.iter().any(is_error) => None,
-        Err(errors) => {
-            diagnostics.extend(errors);
-            None
-        }
-    };
     let errors = diagnostics.iter().filter(|one| is_error(one)).count();
     match snapshot {
         Some(snapshot) if errors == 0 => Ok(Checked {
-            candidate: parsed.candidate,
+            candidate,
             snapshot,
             warnings: diagnostics.iter().map(|one| one.render(&text)).collect(),
         }),
