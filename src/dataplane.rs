@@ -54,7 +54,7 @@ impl fmt::Display for Choice {
 /// What was taken.
 pub enum Chosen {
     /// The kernel, opened and probed.
-    Kernel(KernelDataplane),
+    Kernel(Box<KernelDataplane>),
     /// Userspace: the caller makes its device and hands over its sockets.
     Userspace,
     /// The recorder.
@@ -68,20 +68,32 @@ pub enum Chosen {
 /// With [`Choice::Kernel`], what the kernel lacks.
 pub fn choose(choice: Choice, algorithms: &[EspAlgorithm]) -> Result<(Chosen, String), Error> {
     match choice {
-        Choice::Userspace => Ok((Chosen::Userspace, "dataplane: userspace, as asked for".into())),
-        Choice::Record => Ok((Chosen::Record, "dataplane: none, SAs are only recorded".into())),
+        Choice::Userspace => Ok((
+            Chosen::Userspace,
+            "dataplane: userspace, as asked for".into(),
+        )),
+        Choice::Record => Ok((
+            Chosen::Record,
+            "dataplane: none, SAs are only recorded".into(),
+        )),
         Choice::Kernel => {
             let mut kernel = KernelDataplane::open(KernelOptions::default())?;
             if let Some((_, error)) = missing_algorithms(&mut kernel, algorithms).pop() {
                 return Err(error);
             }
-            Ok((Chosen::Kernel(kernel), "dataplane: kernel, as asked for".into()))
+            Ok((
+                Chosen::Kernel(Box::new(kernel)),
+                "dataplane: kernel, as asked for".into(),
+            ))
         }
         Choice::Auto => Ok(match KernelDataplane::open(KernelOptions::default()) {
-            Err(error) => (Chosen::Userspace, format!("dataplane: userspace, because {error}")),
+            Err(error) => (
+                Chosen::Userspace,
+                format!("dataplane: userspace, because {error}"),
+            ),
             Ok(mut kernel) => match missing_algorithms(&mut kernel, algorithms).pop() {
                 None => (
-                    Chosen::Kernel(kernel),
+                    Chosen::Kernel(Box::new(kernel)),
                     "dataplane: kernel, which can do every configured transform".into(),
                 ),
                 Some((algorithm, error)) => (

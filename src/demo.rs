@@ -22,9 +22,7 @@ use ironflex_xfrm::{
     IpPrefix,
     netlink::{
         LinkAddress, LinkKind, MAIN_TABLE, NetlinkError, Network, NetworkNamespace, NewLink, Route,
-        RouteTarget, SESSION_METRIC,
-        namespace::enter_user_namespace,
-        sysctl,
+        RouteTarget, SESSION_METRIC, namespace::enter_user_namespace, sysctl,
     },
 };
 use sha2::{Digest, Sha256};
@@ -141,9 +139,8 @@ fn make_files(folder: &Path) -> Result<(), DemoError> {
     let identity = root.issue(&request).map_err(failed("certificate"))?;
     let file = write_pkcs12(&identity, &[root.certificate()], "IKEv2-TP", "cisco123")
         .map_err(because("PKCS#12"))?;
-    let write = |name: &str, octets: &[u8]| {
-        fs::write(folder.join(name), octets).map_err(because(name))
-    };
+    let write =
+        |name: &str, octets: &[u8]| fs::write(folder.join(name), octets).map_err(because(name));
     write("IKEv2-TP.p12", &file)?;
     write("flexvpn-headend.conf", CONFIG.as_bytes())?;
     let authority = pem::write_pem_certificates(&[root.certificate()]);
@@ -166,7 +163,9 @@ impl House {
         };
         house.cable("outside0", &house.client, HEADEND, CLIENT)?;
         house.cable("inside0", &house.server, INSIDE, SERVER)?;
-        house.headend.run(|| sysctl::write("net.ipv4.ip_forward", 1))??;
+        house
+            .headend
+            .run(|| sysctl::write("net.ipv4.ip_forward", 1))??;
         house.server.run(|| {
             Network::open()?.add_route(&Route {
                 destination: IpPrefix::ANY_V4,
@@ -251,7 +250,10 @@ impl House {
             let seen = tokio::task::spawn_blocking({
                 let state_dir = state_dir.to_owned();
                 let client = NetworkNamespace::current().map_err(because("namespace"))?;
-                let server = self.server.run(NetworkNamespace::current).map_err(because("namespace"))?
+                let server = self
+                    .server
+                    .run(NetworkNamespace::current)
+                    .map_err(because("namespace"))?
                     .map_err(because("namespace"))?;
                 move || traffic(&client, &server).and_then(|()| shows(&state_dir))
             });
@@ -323,7 +325,9 @@ fn headend_options(folder: &Path, state_dir: &Path) -> daemon::Options {
         config: folder.join("flexvpn-headend.conf"),
         state_dir: state_dir.to_owned(),
         bootflash: None,
-        devices: crate::operation::tie("GigabitEthernet1=outside0").into_iter().collect(),
+        devices: crate::operation::tie("GigabitEthernet1=outside0")
+            .into_iter()
+            .collect(),
         dataplane: Choice::Auto,
         quiet: false,
     }
@@ -366,7 +370,9 @@ fn serve_headend(
 // --- Traffic ---
 
 fn traffic(client: &NetworkNamespace, server: &NetworkNamespace) -> Result<(), DemoError> {
-    say(format_args!("pinging {SERVER}, behind the headend, through the tunnel"));
+    say(format_args!(
+        "pinging {SERVER}, behind the headend, through the tunnel"
+    ));
     let times = client
         .run(|| ping(SERVER, 5))
         .map_err(because("ping"))?
@@ -375,11 +381,18 @@ fn traffic(client: &NetworkNamespace, server: &NetworkNamespace) -> Result<(), D
         .iter()
         .map(|time| format!("{:.2} ms", time.as_secs_f64() * 1000.0))
         .collect();
-    say(format_args!("{} answers of 5: {}", times.len(), words.join(", ")));
+    say(format_args!(
+        "{} answers of 5: {}",
+        times.len(),
+        words.join(", ")
+    ));
     if times.len() < 5 {
         return Err(DemoError("some pings were not answered".into()));
     }
-    say(format_args!("copying {} MB by TCP through the tunnel", COPY / 1_000_000));
+    say(format_args!(
+        "copying {} MB by TCP through the tunnel",
+        COPY / 1_000_000
+    ));
     let took = thread::scope(|scope| {
         let (listening, is_listening) = std::sync::mpsc::channel();
         let serving = scope.spawn(|| server.run(move || give(listening)));
@@ -428,7 +441,10 @@ fn take(server: SocketAddr) -> io::Result<Duration> {
     if Sha256::digest(&data) == Sha256::digest(&expected) {
         Ok(took)
     } else {
-        Err(io::Error::other(format!("{} octets came, and not the ones that were sent", data.len())))
+        Err(io::Error::other(format!(
+            "{} octets came, and not the ones that were sent",
+            data.len()
+        )))
     }
 }
 
@@ -464,11 +480,9 @@ fn echo_request(id: u16, sequence: u16) -> Vec<u8> {
     packet.extend_from_slice(&id.to_be_bytes());
     packet.extend_from_slice(&sequence.to_be_bytes());
     packet.extend((0..48).map(|octet: u8| octet));
-    let sum = packet
-        .as_chunks::<2>()
-        .0
-        .iter()
-        .fold(0_u32, |sum, pair| sum.wrapping_add(u32::from(u16::from_be_bytes(*pair))));
+    let sum = packet.as_chunks::<2>().0.iter().fold(0_u32, |sum, pair| {
+        sum.wrapping_add(u32::from(u16::from_be_bytes(*pair)))
+    });
     let folded = (sum & 0xffff).wrapping_add(sum >> 16);
     let folded = (folded & 0xffff).wrapping_add(folded >> 16);
     let checksum = !(folded as u16);
@@ -480,7 +494,9 @@ fn echo_request(id: u16, sequence: u16) -> Vec<u8> {
 
 /// Whether an IPv4 packet is the answer to our request.
 fn is_reply(packet: &[u8], id: u16, sequence: u16) -> bool {
-    let header = packet.first().map_or(0, |first| usize::from(first & 15).wrapping_mul(4));
+    let header = packet
+        .first()
+        .map_or(0, |first| usize::from(first & 15).wrapping_mul(4));
     let expected = [[0, 0], id.to_be_bytes(), sequence.to_be_bytes()];
     let Some(icmp) = packet.get(header..) else {
         return false;

@@ -45,7 +45,10 @@ impl KeyLogWriter {
     ///
     /// Of the system calls; a table that is a symbolic link is refused, for keys must not go where somebody else points.
     pub fn open(folder: &Path) -> io::Result<Self> {
-        DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(folder)?;
         Ok(Self {
             ike: open_table(&folder.join(IKE_TABLE))?,
             esp: open_table(&folder.join(ESP_TABLE))?,
@@ -215,10 +218,9 @@ mod tests {
     }
 
     fn secret(hex: &str) -> SecretBytes {
-        let hex = hex.trim_start_matches("0x");
-        let octets = (0..hex.len() / 2)
-            .map(|at| u8::from_str_radix(&hex[2 * at..2 * at + 2], 16).unwrap());
-        SecretBytes::new(octets.collect())
+        let digits = hex.trim_start_matches("0x").as_bytes();
+        let octet = |pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap();
+        SecretBytes::new(digits.chunks_exact(2).map(octet).collect())
     }
 
     fn ike_suite(protection: Protection) -> IkeSuite {
@@ -248,7 +250,10 @@ mod tests {
     fn captured_esp(name: &str, protection: Protection) -> Vec<KeyLog> {
         let table = capture(name, ESP_TABLE);
         let lines = table.lines().map(|line| {
-            let fields: Vec<_> = line.split(',').map(|field| field.trim_matches('"')).collect();
+            let fields: Vec<_> = line
+                .split(',')
+                .map(|field| field.trim_matches('"'))
+                .collect();
             KeyLog::Esp {
                 source: SocketAddr::new(fields[1].parse().unwrap(), 50_899),
                 destination: SocketAddr::new(fields[2].parse().unwrap(), 4500),
@@ -265,7 +270,10 @@ mod tests {
 
     #[test]
     fn writes_the_tables_of_the_captures_again() {
-        for (name, protection) in [("anyconnect-eap-cert", CBC), ("anyconnect-eap-cert-skf", GCM)] {
+        for (name, protection) in [
+            ("anyconnect-eap-cert", CBC),
+            ("anyconnect-eap-cert-skf", GCM),
+        ] {
             let folder = tempfile::tempdir().unwrap();
             let mut writer = KeyLogWriter::open(folder.path()).unwrap();
             writer.write(&captured_ike(name, protection)).unwrap();
@@ -315,13 +323,18 @@ mod tests {
         fs::set_permissions(&ike, Permissions::from_mode(0o644)).unwrap();
 
         let mut writer = KeyLogWriter::open(&tables).unwrap();
-        writer.write(&captured_ike("anyconnect-eap-cert", CBC)).unwrap();
+        writer
+            .write(&captured_ike("anyconnect-eap-cert", CBC))
+            .unwrap();
         assert_eq!(
             fs::read_to_string(&ike).unwrap(),
             format!("older\n{}", capture("anyconnect-eap-cert", IKE_TABLE))
         );
         for table in [IKE_TABLE, ESP_TABLE] {
-            let mode = fs::metadata(tables.join(table)).unwrap().permissions().mode();
+            let mode = fs::metadata(tables.join(table))
+                .unwrap()
+                .permissions()
+                .mode();
             assert_eq!(mode & 0o777, 0o600, "{table}");
         }
     }
@@ -331,7 +344,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let made = folder.path().join("made");
         KeyLogWriter::open(&made).unwrap();
-        assert_eq!(fs::metadata(&made).unwrap().permissions().mode() & 0o777, 0o700);
+        assert_eq!(
+            fs::metadata(&made).unwrap().permissions().mode() & 0o777,
+            0o700
+        );
 
         let linked = tempfile::tempdir().unwrap();
         let elsewhere = folder.path().join("elsewhere");
@@ -342,7 +358,8 @@ mod tests {
 
     #[test]
     fn no_line_outgrows_its_buffer() {
-        let widest = Protection::EncryptThenMac(CbcAlgorithm::AesCbc256, Integrity::HmacSha2_512_256);
+        let widest =
+            Protection::EncryptThenMac(CbcAlgorithm::AesCbc256, Integrity::HmacSha2_512_256);
         let key = |length| SecretBytes::zeroed(length);
         let mut line = String::with_capacity(LINE_CAPACITY);
         let keys = [key(32), key(32), key(64), key(64)];
@@ -354,7 +371,14 @@ mod tests {
             protection: widest,
             esn: false,
         };
-        esp_line(&mut line, [&end, &end], u32::MAX, &suite, &[key(32), key(64)]).unwrap();
+        esp_line(
+            &mut line,
+            [&end, &end],
+            u32::MAX,
+            &suite,
+            &[key(32), key(64)],
+        )
+        .unwrap();
         assert!(line.len() <= LINE_CAPACITY);
     }
 }

@@ -7,9 +7,7 @@ use ironflex_profiles::model::interface::{DeviceName, InterfaceName};
 
 use crate::{
     client,
-    daemon::{
-        self, control, load,
-    },
+    daemon::{self, control, load},
     dataplane::Choice,
     demo,
     error::Failed,
@@ -102,7 +100,8 @@ pub(crate) fn tie(text: &str) -> Result<(InterfaceName, DeviceName), String> {
     let (interface, device) = text
         .split_once('=')
         .ok_or("INTERFACE=DEVICE expected, such as GigabitEthernet1=eth0")?;
-    let interface = InterfaceName::parse(interface).map_err(|error| format!("{interface}: {error}"))?;
+    let interface =
+        InterfaceName::parse(interface).map_err(|error| format!("{interface}: {error}"))?;
     let device = DeviceName::new(device).map_err(|error| format!("{device}: {error}"))?;
     Ok((interface, device))
 }
@@ -150,12 +149,13 @@ impl Run {
 
 impl Exec {
     fn run(self) -> Result<(), Failed> {
-        let reply = control::ask(&self.state_dir, &self.line.join(" "), PATIENCE).map_err(|error| {
-            fail(format_args!(
-                "no daemon answers at {}: {error}",
-                control::socket_path(&self.state_dir).display()
-            ))
-        })?;
+        let reply =
+            control::ask(&self.state_dir, &self.line.join(" "), PATIENCE).map_err(|error| {
+                fail(format_args!(
+                    "no daemon answers at {}: {error}",
+                    control::socket_path(&self.state_dir).display()
+                ))
+            })?;
         let mut out = std::io::stdout().lock();
         let written = out.write_all(reply.output.as_bytes()).and_then(|()| {
             if reply.output.is_empty() || reply.output.ends_with('\n') {
@@ -202,8 +202,8 @@ impl Import {
         daemon::prepare_state_dir(&self.state_dir).map_err(fail)?;
         let store = Store::open(&self.state_dir).map_err(fail)?;
         let password = password.trim_end_matches(['\r', '\n']);
-        let lines = load::import(&store, &self.trustpoint, &self.file, &octets, password)
-            .map_err(fail)?;
+        let lines =
+            load::import(&store, &self.trustpoint, &self.file, &octets, password).map_err(fail)?;
         let mut out = std::io::stdout().lock();
         for line in lines {
             let _ = writeln!(out, "{line}");

@@ -1,12 +1,7 @@
 //! IKE's datagrams in and out: the bound sockets of headend or client, and what userspace ESP hands
 //! on from port 4500.
 
-use std::{
-    future::Future,
-    io,
-    net::UdpSocket,
-    task::Poll,
-};
+use std::{future::Future, io, net::UdpSocket, task::Poll};
 
 use ironflex_ikev2::event::{Framing, Path, Transmit};
 use ironflex_xfrm::esp::{NonEsp, Sink};
@@ -92,7 +87,11 @@ impl Transport {
 
     /// Resolves to a number for [`receive`](Self::receive) when a socket can be read.
     pub async fn readable(&self) -> usize {
-        let watched = self.sockets.iter().enumerate().filter(|(_, socket)| socket.watched);
+        let watched = self
+            .sockets
+            .iter()
+            .enumerate()
+            .filter(|(_, socket)| socket.watched);
         let mut waits: Vec<_> = watched
             .map(|(index, socket)| {
                 Box::pin(async move {

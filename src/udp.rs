@@ -140,7 +140,13 @@ impl UdpEndpoint {
     /// # Errors
     ///
     /// Of sendmsg; `WouldBlock` when the socket's buffer is full. The datagram is then lost, as any may be.
-    pub fn send(&self, local: IpAddr, remote: SocketAddr, marked: bool, octets: &[u8]) -> io::Result<()> {
+    pub fn send(
+        &self,
+        local: IpAddr,
+        remote: SocketAddr,
+        marked: bool,
+        octets: &[u8],
+    ) -> io::Result<()> {
         let marker: &[u8] = if marked { &NON_ESP_MARKER } else { &[] };
         let pieces = [IoSlice::new(marker), IoSlice::new(octets)];
         let (v4, v6);
@@ -229,7 +235,9 @@ mod tests {
             assert_eq!(got.local, to);
             assert_eq!(got.remote, SocketAddr::new(to.ip(), client.port()));
             assert_eq!(&buffer[..got.len], b"\0\0\0\0hello");
-            server.send(got.local.ip(), got.remote, false, b"again").unwrap();
+            server
+                .send(got.local.ip(), got.remote, false, b"again")
+                .unwrap();
             let back = wait(&client, &mut buffer);
             assert_eq!((back.remote, &buffer[..back.len]), (to, &b"again"[..]));
             assert_eq!(server.receive(&mut buffer).unwrap(), None);

@@ -474,7 +474,7 @@ impl Endpoint {
                 IkeSa::Keyed { mut link, state } => {
                     let outcome = if link.deadline.is_some_and(|deadline| deadline <= now) {
                         link.deadline = None;
-                        state.expired(&mut link, cx)
+                        state.expired(&link, cx)
                     } else if link.retransmit(cx) {
                         Outcome::Go(state)
                     } else {

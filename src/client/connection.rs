@@ -79,11 +79,16 @@ fn target(options: &Options) -> Result<Target, End> {
         group_access: options.host.clone(),
     };
     if let Some(path) = &options.profile {
-        let octets = read_bounded(path, MAX_PROFILE).map_err(|error| End::Local(error.to_string()))?;
+        let octets =
+            read_bounded(path, MAX_PROFILE).map_err(|error| End::Local(error.to_string()))?;
         let profile = ClientProfile::read(&String::from_utf8_lossy(&octets))
             .map_err(|error| End::Local(format!("{}: {error}", path.display())))?;
         let Some(entry) = profile.host(&options.host) else {
-            let names: Vec<&str> = profile.hosts.iter().map(|host| host.name.as_str()).collect();
+            let names: Vec<&str> = profile
+                .hosts
+                .iter()
+                .map(|host| host.name.as_str())
+                .collect();
             return Err(End::Local(format!(
                 "{} has no host entry {:?}; it has: {}",
                 path.display(),
@@ -113,7 +118,10 @@ fn target(options: &Options) -> Result<Target, End> {
 /// Runs the client to its end. Returns why it ended.
 pub fn run(options: &Options) -> End {
     let report = Report { json: options.json };
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+    let runtime = match tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+    {
         Ok(runtime) => runtime,
         Err(error) => return End::Local(error.to_string()),
     };
@@ -199,11 +207,23 @@ fn esp_suites() -> Vec<EspSuite> {
     };
     vec![
         suite(Protection::Aead(AeadAlgorithm::AesGcm16_256)),
-        suite(Protection::EncryptThenMac(CbcAlgorithm::AesCbc256, Integrity::HmacSha2_256_128)),
+        suite(Protection::EncryptThenMac(
+            CbcAlgorithm::AesCbc256,
+            Integrity::HmacSha2_256_128,
+        )),
         suite(Protection::Aead(AeadAlgorithm::AesGcm16_128)),
-        suite(Protection::EncryptThenMac(CbcAlgorithm::AesCbc128, Integrity::HmacSha2_256_128)),
-        suite(Protection::EncryptThenMac(CbcAlgorithm::AesCbc256, Integrity::HmacSha1_96)),
-        suite(Protection::EncryptThenMac(CbcAlgorithm::AesCbc128, Integrity::HmacSha1_96)),
+        suite(Protection::EncryptThenMac(
+            CbcAlgorithm::AesCbc128,
+            Integrity::HmacSha2_256_128,
+        )),
+        suite(Protection::EncryptThenMac(
+            CbcAlgorithm::AesCbc256,
+            Integrity::HmacSha1_96,
+        )),
+        suite(Protection::EncryptThenMac(
+            CbcAlgorithm::AesCbc128,
+            Integrity::HmacSha1_96,
+        )),
     ]
 }
 
@@ -227,7 +247,11 @@ fn ike_proposals() -> Vec<IkeProposal> {
     vec![
         IkeProposal {
             ciphers: Ciphers::EncryptThenMac(
-                vec![CbcAlgorithm::AesCbc256, CbcAlgorithm::AesCbc192, CbcAlgorithm::AesCbc128],
+                vec![
+                    CbcAlgorithm::AesCbc256,
+                    CbcAlgorithm::AesCbc192,
+                    CbcAlgorithm::AesCbc128,
+                ],
                 vec![
                     Integrity::HmacSha2_256_128,
                     Integrity::HmacSha2_384_192,
@@ -239,7 +263,10 @@ fn ike_proposals() -> Vec<IkeProposal> {
             groups: groups.clone(),
         },
         IkeProposal {
-            ciphers: Ciphers::Aead(vec![AeadAlgorithm::AesGcm16_256, AeadAlgorithm::AesGcm16_128]),
+            ciphers: Ciphers::Aead(vec![
+                AeadAlgorithm::AesGcm16_256,
+                AeadAlgorithm::AesGcm16_128,
+            ]),
             prf,
             groups,
         },
@@ -280,14 +307,16 @@ impl Connection {
             address: remote,
         });
         let suites = esp_suites();
-        let algorithms: Vec<_> = suites.iter().map(|one| esp_algorithm(one.protection)).collect();
+        let algorithms: Vec<_> = suites
+            .iter()
+            .map(|one| esp_algorithm(one.protection))
+            .collect();
         let (chosen, why) =
             dataplane::choose(options.dataplane, &algorithms).map_err(|error| local(&error))?;
         let _ = writeln!(io::stderr(), "{why}");
         let userspace = matches!(chosen, Chosen::Userspace);
-        let source = source_for(remote).map_err(|error| {
-            End::Unreachable(format!("no way to {remote}: {error}"))
-        })?;
+        let source = source_for(remote)
+            .map_err(|error| End::Unreachable(format!("no way to {remote}: {error}")))?;
         let (transport, ports) =
             bind(source, &chosen).map_err(|error| End::Local(format!("UDP sockets: {error}")))?;
         let path = |framing, (ours, theirs)| Path {
@@ -511,9 +540,7 @@ fn why(reason: CloseReason, blame: Option<End>, was_up: bool) -> End {
             NotifyType::AUTHENTICATION_FAILED => {
                 End::LoginRefused("the headend answered AUTHENTICATION_FAILED".into())
             }
-            NotifyType::NO_PROPOSAL_CHOSEN => {
-                End::NoTunnel("no IKE proposal is in common".into())
-            }
+            NotifyType::NO_PROPOSAL_CHOSEN => End::NoTunnel("no IKE proposal is in common".into()),
             other => End::NoTunnel(format!("the headend answered {other}")),
         },
         CloseReason::Refused(Refusal::Misbehaved(
@@ -598,7 +625,10 @@ fn requested() -> Vec<ConfigAttribute> {
 /// by it, and sessions of one run are told apart all the same.
 fn device() -> DeviceInfo {
     let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    let hex: String = random::octets::<20>().iter().map(|octet| format!("{octet:02X}")).collect();
+    let hex: String = random::octets::<20>()
+        .iter()
+        .map(|octet| format!("{octet:02X}"))
+        .collect();
     DeviceInfo {
         client_version: Some(concat!("ironflex ", env!("CARGO_PKG_VERSION")).into()),
         computer_name: Some(name.trim().to_owned()),

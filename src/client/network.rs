@@ -10,8 +10,8 @@ use ironflex_ikev2::wire::{payload::ConfigAttribute, registry::ConfigAttributeTy
 use ironflex_xfrm::{
     IpPrefix,
     netlink::{
-        DEVICE_ALIAS, LinkAddress, LinkIndex, MAIN_TABLE, NetlinkError, Network, Route, RouteTarget,
-        SESSION_METRIC,
+        DEVICE_ALIAS, LinkAddress, LinkIndex, MAIN_TABLE, NetlinkError, Network, Route,
+        RouteTarget, SESSION_METRIC,
     },
 };
 
@@ -117,7 +117,12 @@ impl TunnelNetwork {
         }
     }
 
-    fn fill(&mut self, place: Place, assigned: &Assigned, headend: IpAddr) -> Result<(), NetlinkError> {
+    fn fill(
+        &mut self,
+        place: Place,
+        assigned: &Assigned,
+        headend: IpAddr,
+    ) -> Result<(), NetlinkError> {
         let link = match place {
             Place::Device(link) => {
                 self.network.set_alias(link, DEVICE_ALIAS)?;
@@ -137,23 +142,20 @@ impl TunnelNetwork {
         self.network.add_address(&on_link)?;
         self.address = Some(on_link);
         // Our own ESP must not go into the tunnel: the headend keeps its present way.
-        if let Some((gateway, outer)) = present_way(headend)
-            && let Some(outer) = self.network.link(&outer)?
-        {
-            self.add(Route {
-                destination: IpPrefix::host(headend),
-                target: match gateway {
-                    Some(address) => RouteTarget::Gateway {
-                        address: address.into(),
-                        link: Some(outer.index),
-                    },
-                    None => RouteTarget::Link(outer.index),
+        let way = self.network.next_hop(headend)?;
+        self.add(Route {
+            destination: IpPrefix::host(headend),
+            target: match way.gateway {
+                Some(address) => RouteTarget::Gateway {
+                    address,
+                    link: Some(way.link),
                 },
-                metric: SESSION_METRIC,
-                source: None,
-                table: MAIN_TABLE,
-            })?;
-        }
+                None => RouteTarget::Link(way.link),
+            },
+            metric: SESSION_METRIC,
+            source: None,
+            table: MAIN_TABLE,
+        })?;
         for destination in assigned.destinations() {
             self.add(Route {
                 destination,
@@ -207,40 +209,6 @@ impl Drop for TunnelNetwork {
     }
 }
 
-/// The gateway (`None`: on the link) and the device by which an IPv4 address is reached now.
-fn present_way(address: IpAddr) -> Option<(Option<Ipv4Addr>, String)> {
-    let IpAddr::V4(address) = address else {
-        return None;
-    };
-    let table = std::fs::read_to_string("/proc/thread-self/net/route").ok()?;
-    best_way(&table, address)
-}
-
-/// Reads the kernel's IPv4 routing table as text: the longest prefix, then the smallest metric.
-fn best_way(table: &str, address: Ipv4Addr) -> Option<(Option<Ipv4Addr>, String)> {
-    let hex = |text: &str| u32::from_str_radix(text, 16).ok().map(u32::from_be);
-    let mut best: Option<(u32, std::cmp::Reverse<u32>, Option<Ipv4Addr>, String)> = None;
-    for line in table.lines().skip(1) {
-        let mut fields = line.split_ascii_whitespace();
-        let device = fields.next()?;
-        let (destination, gateway) = (hex(fields.next()?)?, hex(fields.next()?)?);
-        let flags = u32::from_str_radix(fields.next()?, 16).ok()?;
-        let metric: u32 = fields.nth(2)?.parse().ok()?;
-        let mask = hex(fields.next()?)?;
-        const UP: u32 = 1;
-        const REJECT: u32 = 0x200;
-        if flags & UP == 0 || flags & REJECT != 0 || u32::from(address) & mask != destination {
-            continue;
-        }
-        let gateway = (gateway != 0).then(|| Ipv4Addr::from(gateway));
-        let rank = (mask.count_ones(), std::cmp::Reverse(metric));
-        if best.as_ref().is_none_or(|one| rank > (one.0, one.1)) {
-            best = Some((rank.0, rank.1, gateway, device.to_owned()));
-        }
-    }
-    best.map(|(_, _, gateway, device)| (gateway, device))
-}
-
 /// Who was given the name servers.
 enum Resolver {
     Resolved(String),
@@ -258,7 +226,12 @@ impl Resolver {
                 .status()
                 .is_ok_and(|status| status.success())
         };
-        if quiet(Command::new("resolvectl").arg("dns").arg(device).args(&servers)) {
+        if quiet(
+            Command::new("resolvectl")
+                .arg("dns")
+                .arg(device)
+                .args(&servers),
+        ) {
             if let Some(domain) = &assigned.domain {
                 quiet(Command::new("resolvectl").args(["domain", device, domain]));
             }
@@ -312,28 +285,14 @@ impl Resolver {
 mod tests {
     use super::*;
 
-    const TABLE: &str = "\
-Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT
-eth0\t00000000\t0100A8C0\t0003\t0\t0\t100\t00000000\t0\t0\t0
-eth0\t0000A8C0\t00000000\t0001\t0\t0\t100\t00FFFFFF\t0\t0\t0
-lo\t0000000A\t00000000\t0201\t0\t0\t0\t000000FF\t0\t0\t0
-";
-
-    #[test]
-    fn finds_the_way_by_the_longest_prefix_that_is_up() {
-        let way = |text: &str| best_way(TABLE, text.parse().unwrap());
-        let router = Some(Ipv4Addr::new(192, 168, 0, 1));
-        assert_eq!(way("198.51.100.1"), Some((router, "eth0".into())));
-        assert_eq!(way("192.168.0.7"), Some((None, "eth0".into())));
-        // An unreachable route is no way.
-        assert_eq!(way("10.1.1.1"), Some((router, "eth0".into())));
-        assert_eq!(best_way("", Ipv4Addr::LOCALHOST), None);
-    }
-
     #[test]
     fn routes_the_split_list_or_both_halves_of_everything() {
         let subnet = |address: [u8; 4], mask: [u8; 4]| {
-            ConfigAttribute::from_ipv4_subnet(Kind::INTERNAL_IP4_SUBNET, address.into(), mask.into())
+            ConfigAttribute::from_ipv4_subnet(
+                Kind::INTERNAL_IP4_SUBNET,
+                address.into(),
+                mask.into(),
+            )
         };
         let split = Assigned::read(&[
             ConfigAttribute::from_ipv4(Kind::INTERNAL_IP4_ADDRESS, Ipv4Addr::new(192, 168, 10, 8)),

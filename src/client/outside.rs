@@ -13,7 +13,7 @@ use ironflex_ikev2::event::{Answer, Ask, ChildSa, EapInput, EapOutput};
 use ironflex_xfrm::{
     SessionId,
     esp::{Tun, Userspace},
-    netlink::{LinkKind, NetlinkError, Network, NewLink, DEVICE_ALIAS, xfrm_interfaces},
+    netlink::{DEVICE_ALIAS, LinkKind, NetlinkError, Network, NewLink, xfrm_interfaces},
 };
 use zeroize::Zeroizing;
 
@@ -218,10 +218,15 @@ impl Outside {
         let password = match &self.login.password {
             Some(password) if !is_challenge => password.clone(),
             _ if self.login.batch => {
-                return Err(End::LoginRefused("the headend asks for more than a password".into()));
+                return Err(End::LoginRefused(
+                    "the headend asks for more than a password".into(),
+                ));
             }
             _ => {
-                let secret = form.inputs.iter().find(|input| input.kind == InputKind::Password);
+                let secret = form
+                    .inputs
+                    .iter()
+                    .find(|input| input.kind == InputKind::Password);
                 let label = secret.and_then(|input| input.label.as_deref());
                 let label = label.unwrap_or("Password:");
                 let typed = ask_secret(&format!("{} ", printable(label)))?;
@@ -250,16 +255,14 @@ impl Outside {
                 let name = tun.name().to_owned();
                 let sockets = transport.hand_over().map_err(|error| text(&error))?;
                 let sink = self.hand_over.take().ok_or("the dataplane is in use")?;
-                let engine =
-                    Userspace::start(sockets, tun, sink).map_err(|error| text(&error))?;
+                let engine = Userspace::start(sockets, tun, sink).map_err(|error| text(&error))?;
                 let index = link_index(&name).map_err(|error| text(&error))?;
                 (Box::new(engine), Place::Device(index), Some(name), None)
             }
             Chosen::Kernel(kernel) => {
-                let (place, device, if_id) = self
-                    .kernel_place(child)
-                    .map_err(|error| text(&error))?;
-                (Box::new(kernel), place, device, if_id)
+                let (place, device, if_id) =
+                    self.kernel_place(child).map_err(|error| text(&error))?;
+                (kernel, place, device, if_id)
             }
             Chosen::Record => return Err("a client needs a dataplane that carries packets".into()),
         };
@@ -287,7 +290,11 @@ impl Outside {
         }
         self.report.tell(&Step::Connected {
             address: address.into(),
-            routes: assigned.destinations().iter().map(ToString::to_string).collect(),
+            routes: assigned
+                .destinations()
+                .iter()
+                .map(ToString::to_string)
+                .collect(),
             dns: assigned.dns.clone(),
             esp: esp_algorithm(child.suite.protection).to_string(),
             dataplane: name,
@@ -367,7 +374,9 @@ fn link_index(name: &str) -> Result<ironflex_xfrm::netlink::LinkIndex, NetlinkEr
 fn ask_line(prompt: &str) -> Result<String, End> {
     let failed = |error: std::io::Error| End::Local(format!("nobody to ask: {error}"));
     let mut out = std::io::stderr();
-    out.write_all(prompt.as_bytes()).and_then(|()| out.flush()).map_err(failed)?;
+    out.write_all(prompt.as_bytes())
+        .and_then(|()| out.flush())
+        .map_err(failed)?;
     let mut line = String::new();
     let read = std::io::stdin().read_line(&mut line).map_err(failed)?;
     if read == 0 {

@@ -118,7 +118,10 @@ fn sentence(step: &Step) -> String {
                     [] => "no routes".to_owned(),
                     routes => format!("routes {}", routes.join(" ")),
                 },
-                device.as_ref().map(|name| format!(" on {name}")).unwrap_or_default(),
+                device
+                    .as_ref()
+                    .map(|name| format!(" on {name}"))
+                    .unwrap_or_default(),
                 if names.is_empty() {
                     String::new()
                 } else {

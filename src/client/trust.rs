@@ -42,7 +42,11 @@ impl Trust {
     pub fn authorities(&self) -> Vec<[u8; 20]> {
         // A whole system store would not fit a message, and asks for nothing in particular.
         let hashes = self.anchors.authority_hashes();
-        if hashes.len() > 32 { Vec::new() } else { hashes }
+        if hashes.len() > 32 {
+            Vec::new()
+        } else {
+            hashes
+        }
     }
 
     /// Judges the headend's chain, name and key usage, and that its IKE identity is one that the
@@ -60,8 +64,14 @@ impl Trust {
         let purpose = Purpose::Server {
             name: self.name.clone(),
         };
-        let peer = verify_peer_chain(certificates, &self.anchors, none, clock::wall_clock(), &purpose)
-            .map_err(|error| error.to_string())?;
+        let peer = verify_peer_chain(
+            certificates,
+            &self.anchors,
+            none,
+            clock::wall_clock(),
+            &purpose,
+        )
+        .map_err(|error| error.to_string())?;
         // An IOS-XE headend names itself by its address, which its certificate need not cover: the name
         // that the user typed is the one that counts (docs/anyconnect-eap.md, Identities).
         let by_name = claimed.ip_address().is_none();

@@ -4,7 +4,9 @@
 
 use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
 
-use ironflex_eap::anyconnect::{AfterCertificate, CertificatePolicy, ServerConfig, WithoutCertificate};
+use ironflex_eap::anyconnect::{
+    AfterCertificate, CertificatePolicy, ServerConfig, WithoutCertificate,
+};
 use ironflex_ikev2::{
     config::{
         Ciphers, EndpointConfig, FragmentationConfig, IkePolicy, IkeProposal, NatConfig,
@@ -121,7 +123,11 @@ impl ServingProfile {
             }
             Some(LocalIdentity::DistinguishedName) => {
                 let subject = self.certificates.first().and_then(|der| describe(der).ok());
-                Identification::dn(subject.map(|summary| summary.subject.der).unwrap_or_default())
+                Identification::dn(
+                    subject
+                        .map(|summary| summary.subject.der)
+                        .unwrap_or_default(),
+                )
             }
         }
     }
@@ -337,12 +343,11 @@ fn serve(profile: &Arc<Profile>, store: &Store) -> Result<ServingProfile, Compil
             trustpoint: name.to_owned(),
         });
     };
-    let signer = RsaSigner::from_pkcs8(identity.key().pkcs8_der()).map_err(|error| {
-        CompileError::Key {
+    let signer =
+        RsaSigner::from_pkcs8(identity.key().pkcs8_der()).map_err(|error| CompileError::Key {
             trustpoint: name.to_owned(),
             why: error.to_string(),
-        }
-    })?;
+        })?;
     let mut authorities: Vec<Vec<u8>> = Vec::new();
     for verify in &profile.verify {
         for authority in load(verify.name.as_str())?.unwrap_or_default().anchors() {
@@ -373,7 +378,10 @@ fn serve(profile: &Arc<Profile>, store: &Store) -> Result<ServingProfile, Compil
         certificates,
         signer,
         anchors,
-        esp: transforms.iter().map(|set| esp_suite(set.transform)).collect(),
+        esp: transforms
+            .iter()
+            .map(|set| esp_suite(set.transform))
+            .collect(),
         eap,
     })
 }

@@ -130,7 +130,9 @@ async fn converse(stream: UnixStream, requests: mpsc::Sender<Request>) -> io::Re
             let (reply, answer) = oneshot::channel();
             let line = question.exec;
             match requests.send(Request { line, reply }).await {
-                Ok(()) => answer.await.unwrap_or_else(|_| Err("the daemon is stopping".into())),
+                Ok(()) => answer
+                    .await
+                    .unwrap_or_else(|_| Err("the daemon is stopping".into())),
                 Err(_) => Err("the daemon is stopping".into()),
             }
         }
@@ -178,12 +180,14 @@ pub fn execute(driver: &mut Driver, line: &str) -> Result<String, String> {
         ExecCommand::ShowCryptoSession(query) => {
             Ok(show::crypto_session(&snapshot::state(driver), &query))
         }
-        ExecCommand::ShowDerivedConfig { virtual_access } => {
-            Ok(show::derived_config(&snapshot::state(driver), virtual_access))
-        }
-        ExecCommand::ShowIpLocalPool { name } => {
-            Ok(show::ip_local_pool(&snapshot::state(driver), name.as_deref()))
-        }
+        ExecCommand::ShowDerivedConfig { virtual_access } => Ok(show::derived_config(
+            &snapshot::state(driver),
+            virtual_access,
+        )),
+        ExecCommand::ShowIpLocalPool { name } => Ok(show::ip_local_pool(
+            &snapshot::state(driver),
+            name.as_deref(),
+        )),
         ExecCommand::ShowRunningConfig => Ok(driver.house.running_config.clone()),
         ExecCommand::ShowDebugging => Ok(show::debugging(&driver.house.log.flags)),
         ExecCommand::ClearCryptoSession(target) => {

@@ -188,9 +188,9 @@ impl Driver {
                 ironflex_xfrm::Event::PeerMoved { id, remote } => self.esp_moved(id, remote),
                 ironflex_xfrm::Event::SoftExpired { id, spi, .. } => {
                     // Rekeying is the client's business until it is ours too.
-                    self.house
-                        .log
-                        .info(format_args!("the soft lifetime of SA {spi} of {id} is over"));
+                    self.house.log.info(format_args!(
+                        "the soft lifetime of SA {spi} of {id} is over"
+                    ));
                 }
                 ironflex_xfrm::Event::HardExpired { id, spi, .. } => {
                     self.house
@@ -290,7 +290,9 @@ impl Driver {
                     session.up_since = Some(now);
                 }
                 if child {
-                    house.log.up(house.sessions.view(sa), self.endpoint.view(sa));
+                    house
+                        .log
+                        .up(house.sessions.view(sa), self.endpoint.view(sa));
                 }
             }
             Event::ChildRefused(refusal) => {
@@ -304,7 +306,9 @@ impl Driver {
             Event::Closed(reason) => {
                 house.release(sa);
                 let session = house.sessions.close(sa);
-                if session.as_ref().is_some_and(|session| session.up_since.is_some())
+                if session
+                    .as_ref()
+                    .is_some_and(|session| session.up_since.is_some())
                     || !matches!(reason, CloseReason::TimedOut)
                 {
                     house.log.down(session.as_ref(), &reason);

@@ -104,7 +104,11 @@ impl Pools {
     /// Pools with these ranges, first and last address included.
     pub fn new(pools: impl IntoIterator<Item = (String, Vec<(Ipv4Addr, Ipv4Addr)>)>) -> Self {
         let pools = pools.into_iter();
-        Self(pools.map(|(name, ranges)| (name, Pool::new(ranges))).collect())
+        Self(
+            pools
+                .map(|(name, ranges)| (name, Pool::new(ranges)))
+                .collect(),
+        )
     }
 
     /// Gives `holder` an address of a pool.
@@ -138,7 +142,11 @@ impl Pools {
         let Some(state) = self.0.get_mut(pool) else {
             return;
         };
-        if state.held.get(&address).is_some_and(|holder| holder.sa == sa) {
+        if state
+            .held
+            .get(&address)
+            .is_some_and(|holder| holder.sa == sa)
+        {
             state.held.remove(&address);
             state.released.insert(address);
         }
@@ -234,11 +242,20 @@ mod tests {
         let top = Ipv4Addr::new(255, 255, 255, 255);
         let mut pools = Pools::new([(
             "p".to_owned(),
-            vec![(Ipv4Addr::new(10, 0, 0, 1), Ipv4Addr::new(10, 0, 0, 1)), (top, top)],
+            vec![
+                (Ipv4Addr::new(10, 0, 0, 1), Ipv4Addr::new(10, 0, 0, 1)),
+                (top, top),
+            ],
         )]);
-        assert_eq!(pools.allocate("p", holder(1, "a")).unwrap(), Ipv4Addr::new(10, 0, 0, 1));
+        assert_eq!(
+            pools.allocate("p", holder(1, "a")).unwrap(),
+            Ipv4Addr::new(10, 0, 0, 1)
+        );
         assert_eq!(pools.allocate("p", holder(2, "b")).unwrap(), top);
         assert!(pools.allocate("p", holder(3, "c")).is_err());
-        assert_eq!(pools.ranges().map(|range| range.held.len()).sum::<usize>(), 2);
+        assert_eq!(
+            pools.ranges().map(|range| range.held.len()).sum::<usize>(),
+            2
+        );
     }
 }

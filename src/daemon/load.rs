@@ -96,7 +96,8 @@ pub fn read_bounded(path: &Path, limit: u64) -> Result<Vec<u8>, LoadError> {
     let read = || {
         let mut octets = Vec::new();
         let file = std::fs::File::open(path)?;
-        file.take(limit.saturating_add(1)).read_to_end(&mut octets)?;
+        file.take(limit.saturating_add(1))
+            .read_to_end(&mut octets)?;
         if octets.len() as u64 > limit {
             return Err(io::Error::other(format!("longer than {limit} octets")));
         }
@@ -189,7 +190,13 @@ fn carry_out(action: &Action, store: &Store, bootflash: &Path) -> Result<Vec<Str
         } => {
             let path = on_bootflash(file, bootflash);
             let octets = read_bounded(&path, MAX_BOOTFLASH)?;
-            import(store, trustpoint.as_str(), &path, &octets, password.reveal())
+            import(
+                store,
+                trustpoint.as_str(),
+                &path,
+                &octets,
+                password.reveal(),
+            )
         }
         Action::Authenticate { trustpoint, file } => {
             let path = on_bootflash(file, bootflash);
@@ -204,7 +211,9 @@ fn carry_out(action: &Action, store: &Store, bootflash: &Path) -> Result<Vec<Str
             let done = store
                 .authenticate(trustpoint.as_str(), authorities)
                 .map_err(|error| failed(error.to_string()))?;
-            Ok(said(trustpoint.as_str(), done, "authorities").into_iter().collect())
+            Ok(said(trustpoint.as_str(), done, "authorities")
+                .into_iter()
+                .collect())
         }
     }
 }
@@ -231,7 +240,12 @@ pub fn import(
     let mut lines: Vec<String> = said(trustpoint, import.imported, "certificate and key")
         .into_iter()
         .collect();
-    lines.extend(import.warnings.iter().map(|one| format!("trustpoint {trustpoint}: {one}")));
+    lines.extend(
+        import
+            .warnings
+            .iter()
+            .map(|one| format!("trustpoint {trustpoint}: {one}")),
+    );
     Ok(lines)
 }
 

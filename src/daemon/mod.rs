@@ -30,11 +30,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use ironflex_ikev2::{
-    Endpoint,
-    crypto::default_provider,
-    event::Framing,
-};
+use ironflex_ikev2::{Endpoint, crypto::default_provider, event::Framing};
 use ironflex_profiles::model::interface::{DeviceName, InterfaceName};
 use ironflex_xfrm::{
     Dataplane,
@@ -126,10 +122,12 @@ impl Daemon {
             silent: options.quiet,
             ..Log::default()
         };
-        let checked =
-            load::check(&options.config, &options.devices).map_err(|error| StartError(error.to_string()))?;
-        prepare_state_dir(&options.state_dir)
-            .map_err(because(format!("state folder {}", options.state_dir.display())))?;
+        let checked = load::check(&options.config, &options.devices)
+            .map_err(|error| StartError(error.to_string()))?;
+        prepare_state_dir(&options.state_dir).map_err(because(format!(
+            "state folder {}",
+            options.state_dir.display()
+        )))?;
         let store = Store::open(&options.state_dir).map_err(because("key store"))?;
         let listener =
             Listener::bind(&socket_path(&options.state_dir)).map_err(because("control socket"))?;
@@ -153,14 +151,16 @@ impl Daemon {
                 ));
             }
         }
-        let (chosen, why) = dataplane::choose(options.dataplane, &plan.algorithms)
-            .map_err(because("dataplane"))?;
+        let (chosen, why) =
+            dataplane::choose(options.dataplane, &plan.algorithms).map_err(because("dataplane"))?;
         log.info(why);
         let touches_kernel = !matches!(chosen, Chosen::Record);
         if touches_kernel {
             let removed = network::clear_leftovers().map_err(because("clearing what was left"))?;
             if !removed.is_empty() {
-                log.info(format_args!("removed what an earlier run left behind: {removed}"));
+                log.info(format_args!(
+                    "removed what an earlier run left behind: {removed}"
+                ));
             }
         }
         let (sink, handed) = handing();
@@ -170,10 +170,7 @@ impl Daemon {
         let mut endpoint_config = plan.endpoint.clone();
         let (backend, network): (Backend, HouseNetwork) = match chosen {
             Chosen::Record => (Box::new(Recorder::new()), HouseNetwork::untouched()),
-            Chosen::Kernel(kernel) => (
-                Box::new(kernel),
-                set_up(&plan, None, kernel_ipsec, &log)?,
-            ),
+            Chosen::Kernel(kernel) => (kernel, set_up(&plan, None, kernel_ipsec, &log)?),
             Chosen::Userspace => {
                 // ESP only comes in UDP then, so both ends have to find a NAT.
                 endpoint_config.nat.force_encapsulation = true;
@@ -185,8 +182,8 @@ impl Daemon {
                 let tun = Tun::create(network::TUN, mtu).map_err(because("TUN device"))?;
                 let name = tun.name().to_owned();
                 let sockets = transport.hand_over().map_err(because("UDP sockets"))?;
-                let engine = Userspace::start(sockets, tun, sink)
-                    .map_err(because("userspace dataplane"))?;
+                let engine =
+                    Userspace::start(sockets, tun, sink).map_err(because("userspace dataplane"))?;
                 (
                     Box::new(engine),
                     set_up(&plan, Some(&name), kernel_ipsec, &log)?,
@@ -202,7 +199,10 @@ impl Daemon {
             Box::new(OsRandom),
         );
         let pools = Pools::new(plan.snapshot.pools.values().map(|pool| {
-            let ranges = pool.ranges.iter().map(|range| (range.first(), range.last()));
+            let ranges = pool
+                .ranges
+                .iter()
+                .map(|range| (range.first(), range.last()));
             (pool.name.to_string(), ranges.collect())
         }));
         log.info("ready");
@@ -290,8 +290,8 @@ fn set_up(
     kernel_ipsec: bool,
     log: &Log,
 ) -> Result<HouseNetwork, StartError> {
-    let (network, warnings) = HouseNetwork::set_up(&plan.snapshot, device, kernel_ipsec)
-        .map_err(because("network"))?;
+    let (network, warnings) =
+        HouseNetwork::set_up(&plan.snapshot, device, kernel_ipsec).map_err(because("network"))?;
     for warning in warnings {
         log.warning(warning);
     }
@@ -309,7 +309,8 @@ fn bind_sockets(kernel: bool) -> Result<Transport, StartError> {
             let endpoint = match UdpEndpoint::bind(SocketAddr::new(address, port)) {
                 Ok(endpoint) => endpoint,
                 Err(error)
-                    if address.is_ipv6() && error.raw_os_error() == Some(nix::libc::EAFNOSUPPORT) =>
+                    if address.is_ipv6()
+                        && error.raw_os_error() == Some(nix::libc::EAFNOSUPPORT) =>
                 {
                     continue;
                 }
@@ -344,7 +345,10 @@ fn notify(state: &str) {
     };
     use std::os::{
         linux::net::SocketAddrExt,
-        unix::{ffi::OsStrExt, net::{SocketAddr as UnixAddr, UnixDatagram}},
+        unix::{
+            ffi::OsStrExt,
+            net::{SocketAddr as UnixAddr, UnixDatagram},
+        },
     };
     let octets = name.as_bytes();
     let address = match octets.strip_prefix(b"@") {

@@ -112,7 +112,8 @@ impl HouseNetwork {
             None if xfrm_interfaces(&mut network)? => {
                 let mut made = BTreeMap::new();
                 for (number, mtu) in templates(snapshot) {
-                    let Some(if_id) = IF_ID_BASE.checked_add(number).and_then(NonZeroU32::new) else {
+                    let Some(if_id) = IF_ID_BASE.checked_add(number).and_then(NonZeroU32::new)
+                    else {
                         continue;
                     };
                     let name = format!("ironflex-vt{number}");
@@ -218,7 +219,10 @@ impl HouseNetwork {
             if interface.name.kind() != InterfaceKind::Loopback {
                 continue;
             }
-            let name = interface.name.to_string().replace("Loopback", "ironflex-lo");
+            let name = interface
+                .name
+                .to_string()
+                .replace("Loopback", "ironflex-lo");
             let made = network.create_link(&NewLink {
                 name,
                 alias: Some(DEVICE_ALIAS.into()),
@@ -264,7 +268,7 @@ impl HouseNetwork {
     pub fn add_session(
         &mut self,
         template: u32,
-        local: IpAddr,
+        peer: IpAddr,
         client: Ipv4Addr,
     ) -> Result<Vec<Route>, NetlinkError> {
         let Some(network) = &mut self.network else {
@@ -274,11 +278,7 @@ impl HouseNetwork {
             Carrier::Device(index) => Some(*index),
             Carrier::XfrmInterfaces(made) => made.get(&template).map(|&(index, _)| index),
             // Where reverse path filtering wants it: on the device that ESP comes in by.
-            Carrier::Policies => network
-                .addresses()?
-                .into_iter()
-                .find(|address| address.address == local.to_canonical())
-                .map(|address| address.link),
+            Carrier::Policies => Some(network.next_hop(peer)?.link),
             Carrier::Nothing => None,
         };
         let Some(link) = link else {

@@ -217,7 +217,10 @@ mod tests {
         assert_eq!(sessions.open(b).tunnel_id, 2);
         sessions.close(a);
         let third = sessions.open(c);
-        assert_eq!((third.tunnel_id, third.session_id, third.ce_id), (1, 3, 1003));
+        assert_eq!(
+            (third.tunnel_id, third.session_id, third.ce_id),
+            (1, 3, 1003)
+        );
     }
 
     #[test]
@@ -227,7 +230,13 @@ mod tests {
             user: Arc::from("test"),
             device: device.map(str::to_owned),
         };
-        for (spi, device) in [(1, Some("A")), (2, Some("A")), (3, Some("B")), (4, None), (5, None)] {
+        for (spi, device) in [
+            (1, Some("A")),
+            (2, Some("A")),
+            (3, Some("B")),
+            (4, None),
+            (5, None),
+        ] {
             sessions.open(SaId::from_spi(spi)).who = Some(who(device));
         }
         let same = |spi, device| sessions.same_client(SaId::from_spi(spi), &who(device));

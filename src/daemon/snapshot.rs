@@ -31,12 +31,19 @@ pub fn state(driver: &mut Driver) -> State {
             .and_then(|session| session.installed.as_ref())
             .map(|installed| installed.id);
         let counters = installed.and_then(|id| driver.house.dataplane.counters(id).ok());
-        let (Some(view), Some(session)) = (driver.endpoint.view(sa), driver.house.sessions.view(sa))
+        let (Some(view), Some(session)) =
+            (driver.endpoint.view(sa), driver.house.sessions.view(sa))
         else {
             continue;
         };
         let fragment_mtu = driver.house.plan.snapshot.ikev2.fragmentation_mtu;
-        ike_sas.push(ike_sa(&view, session, counters.unwrap_or_default(), fragment_mtu, now));
+        ike_sas.push(ike_sa(
+            &view,
+            session,
+            counters.unwrap_or_default(),
+            fragment_mtu,
+            now,
+        ));
     }
     ike_sas.sort_by_key(|one| one.tunnel_id);
     State {
@@ -125,7 +132,9 @@ fn ike_sa(
         },
         dpd: profile
             .and_then(|serving| serving.profile.dpd)
-            .map_or((0, 0), |dpd| (u32::from(dpd.interval), u32::from(dpd.retry))),
+            .map_or((0, 0), |dpd| {
+                (u32::from(dpd.interval), u32::from(dpd.retry))
+            }),
         fragmentation: match (fragment_mtu, view.fragmentation) {
             (None, _) => Fragmentation::NotConfigured,
             (Some(mtu), Some(Agreed::Ietf)) => Fragmentation::Enabled { mtu },

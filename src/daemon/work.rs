@@ -86,7 +86,9 @@ impl House {
     }
 
     fn session(&mut self, sa: SaId) -> Result<&mut Session, String> {
-        self.sessions.of(sa).ok_or_else(|| "the session is gone".to_owned())
+        self.sessions
+            .of(sa)
+            .ok_or_else(|| "the session is gone".to_owned())
     }
 
     fn serving(&self, sa: SaId) -> Result<Arc<ServingProfile>, String> {
@@ -105,7 +107,8 @@ impl House {
         );
         let claimed = identity::peer_identity(&question.identity);
         let Some(profile) = self.plan.snapshot.profile_for(local, claimed) else {
-            self.log.step(self.sessions.view(sa), LogStep::ProfileNotFound);
+            self.log
+                .step(self.sessions.view(sa), LogStep::ProfileNotFound);
             return Err(format!(
                 "no profile matches peer identity {} {:?} at {local} (have: {})",
                 identity::type_name(&question.identity),
@@ -135,7 +138,7 @@ impl House {
     }
 
     fn chain(
-        &mut self,
+        &self,
         sa: SaId,
         certificates: &[Vec<u8>],
         claimed: &Identification,
@@ -183,7 +186,8 @@ impl House {
             EapInput::Start(context) => return self.eap_start(sa, context),
             EapInput::Begin(..) => return Err("a headend is not asked to log in".into()),
             EapInput::Packet(packet) => {
-                self.log.step(self.sessions.view(sa), LogStep::EapProcessing);
+                self.log
+                    .step(self.sessions.view(sa), LogStep::EapProcessing);
                 match self.session(sa)?.eap.take() {
                     Some(Eap::Waiting(server)) => server.handle(&packet),
                     _ => return Err("no EAP response was due".into()),
@@ -243,7 +247,8 @@ impl House {
                     return Ok(Answer::Eap(EapOutput::Failure { packet, why }));
                 }
                 Step::Discard(server, reason) => {
-                    self.log.refused(self.sessions.view(sa), &reason.to_string());
+                    self.log
+                        .refused(self.sessions.view(sa), &reason.to_string());
                     self.session(sa)?.eap = Some(Eap::Waiting(server));
                     return Ok(Answer::Eap(EapOutput::Ignore));
                 }
@@ -251,8 +256,9 @@ impl House {
         }
     }
 
-    fn judge_password(&mut self, sa: SaId, credentials: &Credentials) -> Verdict {
-        self.log.step(self.sessions.view(sa), LogStep::AaaLogin(LOCAL));
+    fn judge_password(&self, sa: SaId, credentials: &Credentials) -> Verdict {
+        self.log
+            .step(self.sessions.view(sa), LogStep::AaaLogin(LOCAL));
         let verdict = self.plan.aaa.authenticate(&LoginRequest {
             list: LOCAL.to_owned(),
             username: credentials.username.clone(),
@@ -273,7 +279,7 @@ impl House {
     }
 
     fn judge_certificate(
-        &mut self,
+        &self,
         sa: SaId,
         presented: &PresentedCertificate,
     ) -> Result<CertificateIdentity, CertificateRejected> {
@@ -311,7 +317,9 @@ impl House {
             )
             .map_err(|error| format!("the client's signature does not hold: {error}"))?;
         let subject = &peer.certificate().subject;
-        let username = subject.common_name().map_or_else(|| subject.to_string(), str::to_owned);
+        let username = subject
+            .common_name()
+            .map_or_else(|| subject.to_string(), str::to_owned);
         Ok(CertificateIdentity { username })
     }
 
@@ -329,7 +337,10 @@ impl House {
         };
         // A peer with a certificate is its own device; Cisco's clients number theirs.
         let device = match &session.device {
-            Some(device) => device.unique_id_global.clone().or_else(|| device.unique_id.clone()),
+            Some(device) => device
+                .unique_id_global
+                .clone()
+                .or_else(|| device.unique_id.clone()),
             None => Some(authenticated.peer.to_string()),
         };
         let who = Who { user, device };
@@ -352,7 +363,11 @@ impl House {
         let policy = authorization.map(|group| Arc::clone(&group.policy));
         self.log.step(
             self.sessions.view(sa),
-            LogStep::AaaAuthorization(policy.as_ref().map_or("none", |policy| policy.name.as_str())),
+            LogStep::AaaAuthorization(
+                policy
+                    .as_ref()
+                    .map_or("none", |policy| policy.name.as_str()),
+            ),
         );
         let address = self.allocate(sa, question, policy.as_deref())?;
         let lease = Lease {
@@ -381,7 +396,10 @@ impl House {
         let pool = policy.and_then(|policy| policy.pool.as_ref());
         let (true, Some(pool)) = (wanted, pool) else {
             return if wanted {
-                Err("the peer asks for an address and its authorization policy names no pool".into())
+                Err(
+                    "the peer asks for an address and its authorization policy names no pool"
+                        .into(),
+                )
             } else {
                 Err("the peer asks for no address, and one with an address of its own is not served".into())
             };
@@ -428,11 +446,14 @@ impl House {
         self.dataplane
             .install(&pair)
             .map_err(|error| format!("the dataplane refused the SAs: {error}"))?;
-        let client = self.sessions.view(sa).and_then(|session| session.lease.as_ref());
+        let client = self
+            .sessions
+            .view(sa)
+            .and_then(|session| session.lease.as_ref());
         let client = client.map(|&(_, address)| address);
-        let local: IpAddr = pair.path.local;
+        let peer: IpAddr = pair.path.remote;
         let routes = match client {
-            Some(client) => match self.network.add_session(template, local, client) {
+            Some(client) => match self.network.add_session(template, peer, client) {
                 Ok(routes) => routes,
                 Err(error) => {
                     let _ = self.dataplane.remove(id);
@@ -468,7 +489,8 @@ impl House {
                 self.log.trouble(&error);
             }
             self.sessions.forget_dataplane(installed.id);
-            self.sessions.release_virtual_access(installed.virtual_access);
+            self.sessions
+                .release_virtual_access(installed.virtual_access);
         }
         if let Some((pool, address)) = lease {
             self.pools.release(&pool, address, sa);
@@ -511,7 +533,10 @@ fn reply(
     let asked = |kind| requested.iter().any(|one| one.kind == kind);
     let mut reply = Vec::new();
     if let Some(address) = address {
-        reply.push(ConfigAttribute::from_ipv4(Kind::INTERNAL_IP4_ADDRESS, address));
+        reply.push(ConfigAttribute::from_ipv4(
+            Kind::INTERNAL_IP4_ADDRESS,
+            address,
+        ));
     }
     let Some(policy) = policy else {
         return reply;
@@ -519,7 +544,10 @@ fn reply(
     if let Some(netmask) = policy.netmask
         && asked(Kind::INTERNAL_IP4_NETMASK)
     {
-        reply.push(ConfigAttribute::from_ipv4(Kind::INTERNAL_IP4_NETMASK, netmask));
+        reply.push(ConfigAttribute::from_ipv4(
+            Kind::INTERNAL_IP4_NETMASK,
+            netmask,
+        ));
     }
     for dns in &policy.dns {
         reply.push(ConfigAttribute::from_ipv4(Kind::INTERNAL_IP4_DNS, *dns));
@@ -563,7 +591,10 @@ fn reply(
 
 /// The trustpoints' dates, for the log at the start.
 pub fn certificate_line(serving: &ServingProfile) -> String {
-    let summary = serving.certificates.first().and_then(|der| describe(der).ok());
+    let summary = serving
+        .certificates
+        .first()
+        .and_then(|der| describe(der).ok());
     summary.map_or_else(String::new, |summary| {
         format!("{}, valid until {}", summary.subject, summary.not_after)
     })

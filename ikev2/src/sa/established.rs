@@ -87,7 +87,7 @@ impl Established {
         };
         let answer = match exchange {
             ExchangeType::INFORMATIONAL => {
-                let answer = match self.informational(link, cx, payloads) {
+                match self.informational(link, cx, payloads) {
                     Informed::Answer(answer) => answer,
                     Informed::Deleted => {
                         // RFC 7296 §1.4.1: the Delete of an IKE SA is answered with nothing inside.
@@ -99,8 +99,7 @@ impl Established {
                         let reason = CloseReason::Refused(Refusal::ByPeer(kind));
                         return Ok(close(link, cx, reason));
                     }
-                };
-                answer
+                }
             }
             // Further child SAs and rekeying are refused in the way that keeps the IKE SA alive
             // (RFC 7296 §1.3).
@@ -169,7 +168,7 @@ impl Established {
 
     /// RFC 7296 §1.4.1: deleting the IKE SA deletes its children with it.
     pub(crate) fn delete(
-        self: Box<Self>,
+        self,
         link: &mut Link,
         cx: &mut Cx<'_>,
     ) -> Result<Outcome, Refusal> {

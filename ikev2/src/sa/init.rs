@@ -106,9 +106,9 @@ impl<'a> Essentials<'a> {
         }
         let missing = PeerMisbehaved::MissingPayload;
         Ok(Self {
-            sa: sa.ok_or(missing(PayloadType::SA))?,
-            ke: ke.ok_or(missing(PayloadType::KE))?,
-            nonce: nonce.ok_or(missing(PayloadType::NONCE))?,
+            sa: sa.ok_or_else(|| missing(PayloadType::SA))?,
+            ke: ke.ok_or_else(|| missing(PayloadType::KE))?,
+            nonce: nonce.ok_or_else(|| missing(PayloadType::NONCE))?,
         })
     }
 }
@@ -523,13 +523,13 @@ impl InitSent {
     }
 
     fn agreed(
-        self: Box<Self>,
+        self,
         cx: &mut Cx<'_>,
         header: &Header,
         payloads: &[Payload],
         datagram: &[u8],
     ) -> Result<IkeSa, Refusal> {
-        let sent = *self;
+        let sent = self;
         let spi_r = header
             .responder_spi
             .ok_or(PeerMisbehaved::UnexpectedExchange)?;

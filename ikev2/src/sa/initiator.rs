@@ -257,7 +257,7 @@ impl AwaitSign {
 impl Trying {
     fn responder(
         self,
-        link: &mut Link,
+        link: &Link,
         cx: &mut Cx<'_>,
         payloads: Vec<Payload>,
     ) -> Result<Outcome, Refusal> {
@@ -278,7 +278,7 @@ impl Trying {
             }
         }
         let missing = PeerMisbehaved::MissingPayload;
-        let responder = responder.ok_or(missing(PayloadType::ID_R))?;
+        let responder = responder.ok_or_else(|| missing(PayloadType::ID_R))?;
         // EAP-only authentication (RFC 5998) was not asked for: the responder proves itself first.
         let auth = auth.ok_or(PeerMisbehaved::ResponderUnproven)?;
         if certificates.is_empty() {
@@ -364,7 +364,7 @@ impl Proven {
 
     fn eap_request(
         self,
-        link: &mut Link,
+        link: &Link,
         cx: &mut Cx<'_>,
         payloads: Vec<Payload>,
     ) -> Result<Outcome, Refusal> {
@@ -528,9 +528,9 @@ impl Proven {
             return Err(Refusal::ByPeer(kind));
         }
         let missing = PeerMisbehaved::MissingPayload;
-        let sa = sa.ok_or(missing(PayloadType::SA))?;
-        let local = local.ok_or(missing(PayloadType::TS_I))?;
-        let remote = remote.ok_or(missing(PayloadType::TS_R))?;
+        let sa = sa.ok_or_else(|| missing(PayloadType::SA))?;
+        let local = local.ok_or_else(|| missing(PayloadType::TS_I))?;
+        let remote = remote.ok_or_else(|| missing(PayloadType::TS_R))?;
         let config = &self.trying.config;
         let (suite, outbound_spi) = proposal::accept_esp(&config.esp, &sa)?;
         selector::within(&local, &config.local)?;

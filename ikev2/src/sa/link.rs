@@ -42,8 +42,12 @@ const CISCO_FRAGMENT_ID: u16 = 1;
 
 /// IPv4 or IPv6 header, UDP header and non-ESP marker in front of an IKE message, at most.
 const fn overhead(path: &Path) -> usize {
-    let ip = if path.remote.is_ipv4() { 20 } else { 40 };
-    ip + 8 + 4
+    const UDP_AND_MARKER: usize = 8 + 4;
+    if path.remote.is_ipv4() {
+        20 + UDP_AND_MARKER
+    } else {
+        40 + UDP_AND_MARKER
+    }
 }
 
 /// The form in which a message too long for a datagram travels.

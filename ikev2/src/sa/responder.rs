@@ -248,11 +248,10 @@ fn half_open(
     let mut initial_contact = false;
     for payload in &payloads {
         match payload {
-            Payload::IdI(id) => {
-                if identity.replace(id.clone()).is_some() {
-                    return Err(PeerMisbehaved::RepeatedPayload(PayloadType::ID_I).into());
-                }
+            Payload::IdI(_) if identity.is_some() => {
+                return Err(PeerMisbehaved::RepeatedPayload(PayloadType::ID_I).into());
             }
+            Payload::IdI(id) => identity = Some(id.clone()),
             Payload::IdR(id) => wanted = Some(id.clone()),
             Payload::Auth(one) => auth = Some(one.clone()),
             Payload::Cert(certificate) if certificate.encoding == CertEncoding::X509_SIGNATURE => {
@@ -296,7 +295,7 @@ fn half_open(
 }
 
 impl AwaitPeer {
-    fn answer(self, link: &mut Link, cx: &mut Cx<'_>, answer: Answer) -> Result<Outcome, Refusal> {
+    fn answer(self, link: &Link, cx: &mut Cx<'_>, answer: Answer) -> Result<Outcome, Refusal> {
         let config = match answer {
             Answer::Peer(config) => config,
             Answer::Refused(why) => return Err(Refusal::Denied(why)),
@@ -335,7 +334,7 @@ impl AwaitPeer {
 }
 
 impl AwaitChain {
-    fn answer(self, link: &mut Link, cx: &mut Cx<'_>, answer: Answer) -> Result<Outcome, Refusal> {
+    fn answer(self, link: &Link, cx: &mut Cx<'_>, answer: Answer) -> Result<Outcome, Refusal> {
         let spki = match answer {
             Answer::Chain { spki } => spki,
             Answer::Refused(why) => return Err(Refusal::Denied(why)),
@@ -364,7 +363,7 @@ impl Known {
         )
     }
 
-    fn sign(self, link: &mut Link, cx: &mut Cx<'_>, next: AfterSign) -> Result<Outcome, Refusal> {
+    fn sign(self, link: &Link, cx: &mut Cx<'_>, next: AfterSign) -> Result<Outcome, Refusal> {
         let form = auth_form(link)?;
         let ask = cx.ask(
             link.id,
@@ -383,7 +382,7 @@ impl Known {
 }
 
 impl AwaitSign {
-    fn answer(self, link: &mut Link, cx: &mut Cx<'_>, answer: Answer) -> Result<Outcome, Refusal> {
+    fn answer(self, link: &Link, cx: &mut Cx<'_>, answer: Answer) -> Result<Outcome, Refusal> {
         let signature = match answer {
             Answer::Signature(signature) => signature,
             Answer::Refused(why) => return Err(Refusal::Denied(why)),
@@ -630,7 +629,7 @@ impl Proven {
         }
     }
 
-    fn lease(self, link: &mut Link, cx: &mut Cx<'_>) -> Result<Outcome, Refusal> {
+    fn lease(self, link: &Link, cx: &mut Cx<'_>) -> Result<Outcome, Refusal> {
         cx.event(link.id, Event::Authenticated(self.authenticated()));
         let ask = cx.ask(
             link.id,

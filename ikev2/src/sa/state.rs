@@ -126,7 +126,7 @@ impl State {
     }
 
     /// The state's deadline has passed.
-    pub(crate) fn expired(self, link: &mut Link, cx: &mut Cx<'_>) -> Outcome {
+    pub(crate) fn expired(self, link: &Link, cx: &mut Cx<'_>) -> Outcome {
         match self {
             Self::Lingering => Outcome::Gone,
             Self::Closing(state) => state.finish(link, cx),
