@@ -179,7 +179,9 @@ impl<'a> Lines<'a> {
 
     fn named(&mut self, tag: &str, text: &str) {
         let Names { session_id, sa_id } = self.names;
-        self.bare(format!("{tag}:(SESSION ID = {session_id},SA ID = {sa_id}):{text}"));
+        self.bare(format!(
+            "{tag}:(SESSION ID = {session_id},SA ID = {sa_id}):{text}"
+        ));
     }
 
     /// A step of the ordinary course.
@@ -335,7 +337,10 @@ impl<'a> Lines<'a> {
             self.contents(&list);
         }
         if datagrams > 1 {
-            self.named("IKEv2", &format!("Fragmenting packet, number of fragments: {datagrams}"));
+            self.named(
+                "IKEv2",
+                &format!("Fragmenting packet, number of fragments: {datagrams}"),
+            );
         }
         let way = format!("To {}/From {}", path.remote, path.local);
         self.packet("Sending", &way, header);
@@ -392,7 +397,10 @@ impl<'a> Lines<'a> {
                 self.internal("Received custom vendorid : CISCO-ANYCONNECT-EAP");
             }
             Some(known) => {
-                self.internal(format!("Received custom vendor id : {}", vendor_name(known)));
+                self.internal(format!(
+                    "Received custom vendor id : {}",
+                    vendor_name(known)
+                ));
             }
             None => self.internal(format!("Received unknown vendor id : {}", shown(octets))),
         }
@@ -415,9 +423,10 @@ impl<'a> Lines<'a> {
         let group = group_name(suite.group);
         let (count, first) = match suite.protection {
             Protection::Aead(_) => (3, format!("AES-GCM   {prf}")),
-            Protection::EncryptThenMac(_, integrity) => {
-                (4, format!("AES-CBC   {prf}   {}", integrity_name(integrity)))
-            }
+            Protection::EncryptThenMac(_, integrity) => (
+                4,
+                format!("AES-CBC   {prf}   {}", integrity_name(integrity)),
+            ),
         };
         self.say("IKE Proposal: 1, SPI size: 0 (initial negotiation), ");
         self.go_on(format!("Num. transforms: {count}"));
@@ -530,8 +539,14 @@ const SHOWN: usize = 64;
 /// Octets as text where they are printable, otherwise in hexadecimal; cut.
 fn shown(octets: &[u8]) -> String {
     let front = octets.get(..SHOWN).unwrap_or(octets);
-    let more = if front.len() < octets.len() { "..." } else { "" };
-    let is_text = front.iter().all(|one| one.is_ascii_graphic() || *one == b' ');
+    let more = if front.len() < octets.len() {
+        "..."
+    } else {
+        ""
+    };
+    let is_text = front
+        .iter()
+        .all(|one| one.is_ascii_graphic() || *one == b' ');
     if is_text {
         return format!("{}{more}", String::from_utf8_lossy(front));
     }

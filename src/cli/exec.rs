@@ -153,7 +153,11 @@ fn choose<'a>(
     line: &str,
     offset: usize,
 ) -> Result<&'a Node, ExecError> {
-    let keywords = || nodes.iter().filter_map(|node| Some((node, node.token.keyword()?)));
+    let keywords = || {
+        nodes
+            .iter()
+            .filter_map(|node| Some((node, node.token.keyword()?)))
+    };
     if let Some((node, _)) = keywords().find(|(_, keyword)| keyword.eq_ignore_ascii_case(word)) {
         return Ok(node);
     }
@@ -184,7 +188,9 @@ fn choose<'a>(
 /// How many octets `word` shares with the beginning of `keyword`, in any case.
 fn common(keyword: &str, word: &str) -> usize {
     let pairs = keyword.bytes().zip(word.bytes());
-    pairs.take_while(|(ours, typed)| ours.eq_ignore_ascii_case(typed)).count()
+    pairs
+        .take_while(|(ours, typed)| ours.eq_ignore_ascii_case(typed))
+        .count()
 }
 
 /// What the words of a line have said so far.
@@ -235,7 +241,9 @@ impl Token {
                 values.number.is_some()
             }
             Self::Interface(kind) => {
-                let digits = typed.find(|c: char| c.is_ascii_digit()).unwrap_or(typed.len());
+                let digits = typed
+                    .find(|c: char| c.is_ascii_digit())
+                    .unwrap_or(typed.len());
                 let (typed_kind, digits) = typed.split_at(digits);
                 let fits = !typed_kind.is_empty() && common(kind, typed_kind) == typed_kind.len();
                 values.number = number(digits).filter(|_| fits);
@@ -304,10 +312,7 @@ const ROOT: &[Node] = &[
 ];
 
 const SHOW: &[Node] = &[
-    Node::word("crypto").then(&[
-        Node::word("ikev2").then(&[IKEV2_SA]),
-        CRYPTO_SESSION,
-    ]),
+    Node::word("crypto").then(&[Node::word("ikev2").then(&[IKEV2_SA]), CRYPTO_SESSION]),
     Node::word("debugging").run(|_| Some(ExecCommand::ShowDebugging)),
     Node::word("derived-config").then(&[Node::word("interface").then(&[
         Node::word("virtual-access").then(&[Node::value(Token::Number).run(derived_config)]),
@@ -364,10 +369,14 @@ const CLEAR_SESSION: Node = Node::word("session")
     .run(|_| Some(ExecCommand::ClearCryptoSession(ClearTarget::All)))
     .then(&[
         Node::word("remote").then(&[Node::value(Token::Address).run(|values| {
-            Some(ExecCommand::ClearCryptoSession(ClearTarget::Remote(values.address?)))
+            Some(ExecCommand::ClearCryptoSession(ClearTarget::Remote(
+                values.address?,
+            )))
         })]),
         Node::word("username").then(&[Node::value(Token::Name).run(|values| {
-            Some(ExecCommand::ClearCryptoSession(ClearTarget::User(values.text?)))
+            Some(ExecCommand::ClearCryptoSession(ClearTarget::User(
+                values.text?,
+            )))
         })]),
     ]);
 
@@ -400,7 +409,10 @@ const fn ikev2_sa(detailed: bool, filter: Option<Ikev2SaFilter>) -> Option<ExecC
 }
 
 fn session(detail: bool, filter: Option<SessionFilter>) -> Option<ExecCommand> {
-    Some(ExecCommand::ShowCryptoSession(SessionQuery { detail, filter }))
+    Some(ExecCommand::ShowCryptoSession(SessionQuery {
+        detail,
+        filter,
+    }))
 }
 
 fn derived_config(values: Values) -> Option<ExecCommand> {
@@ -496,7 +508,10 @@ mod tests {
                 "show derived-config interface Virtual-Access12",
                 ExecCommand::ShowDerivedConfig { virtual_access: 12 },
             ),
-            ("show ip local pool", ExecCommand::ShowIpLocalPool { name: None }),
+            (
+                "show ip local pool",
+                ExecCommand::ShowIpLocalPool { name: None },
+            ),
             (
                 "show ip local pool ACPool",
                 ExecCommand::ShowIpLocalPool {
@@ -543,7 +558,10 @@ mod tests {
                 ExecCommand::KeyLog(Some("/tmp/a folder".into())),
             ),
             ("no debug crypto ikev2 keylog", ExecCommand::KeyLog(None)),
-            ("no debug crypto ikev2 keylog /tmp", ExecCommand::KeyLog(None)),
+            (
+                "no debug crypto ikev2 keylog /tmp",
+                ExecCommand::KeyLog(None),
+            ),
             ("undebug all", ExecCommand::UndebugAll),
             ("no debug all", ExecCommand::UndebugAll),
         ];
@@ -557,8 +575,14 @@ mod tests {
         for (short, long) in [
             ("sh cry ses de", "show crypto session detail"),
             ("  SH\tcry  IKE sa  det ", "show crypto ikev2 sa detailed"),
-            ("sh der int vi1", "show derived-config interface virtual-access 1"),
-            ("sh der int vi 1", "show derived-config interface virtual-access 1"),
+            (
+                "sh der int vi1",
+                "show derived-config interface virtual-access 1",
+            ),
+            (
+                "sh der int vi 1",
+                "show derived-config interface virtual-access 1",
+            ),
             ("sh run", "show running-config"),
             ("sh ip lo po", "show ip local pool"),
             ("u all", "undebug all"),
@@ -597,8 +621,17 @@ mod tests {
             "show crypto ikev3 sa\n                ^\n% Invalid input detected at '^' marker."
         );
         assert_eq!(said("sh de"), "% Ambiguous command:  \"sh de\"");
-        assert_eq!(said("debug aaa auth"), "% Ambiguous command:  \"debug aaa auth\"");
-        for line in ["", "  ", "show", "show crypto ikev2 sa remote", "debug crypto ikev2 keylog"] {
+        assert_eq!(
+            said("debug aaa auth"),
+            "% Ambiguous command:  \"debug aaa auth\""
+        );
+        for line in [
+            "",
+            "  ",
+            "show",
+            "show crypto ikev2 sa remote",
+            "debug crypto ikev2 keylog",
+        ] {
             assert_eq!(parse(line), Err(ExecError::Incomplete), "{line:?}");
             assert_eq!(said(line), "% Incomplete command.");
         }
@@ -627,7 +660,10 @@ mod tests {
                 if node.then.is_empty() {
                     assert!(parsed.is_ok(), "{line}: {parsed:?}");
                 } else {
-                    assert!(matches!(parsed, Ok(_) | Err(ExecError::Incomplete)), "{line}");
+                    assert!(
+                        matches!(parsed, Ok(_) | Err(ExecError::Incomplete)),
+                        "{line}"
+                    );
                 }
                 walk(node.then, &format!("{line} "));
             }

@@ -31,6 +31,9 @@ mod tests {
     #[test]
     fn prints_names_as_they_are_and_nothing_that_steers_a_terminal() {
         assert_eq!(Printable("Jürgen O'Neil").to_string(), "Jürgen O'Neil");
-        assert_eq!(Printable("a\u{1b}[2J\r\nb\u{202e}c\u{9b}").to_string(), "a.[2J..b.c.");
+        assert_eq!(
+            Printable("a\u{1b}[2J\r\nb\u{202e}c\u{9b}").to_string(),
+            "a.[2J..b.c."
+        );
     }
 }

@@ -1,1 +1,531 @@
+//! Every line, against the words of a router.
 
+use std::sync::Arc;
+
+use ironflex_ikev2::{
+    crypto::suite::{AeadAlgorithm, CbcAlgorithm, PrfAlgorithm},
+    event::Framing,
+    refusal::{PeerMisbehaved, Refusal},
+    wire::{
+        header::{Flags, InitiatorSpi, MessageId},
+        payload::Identification,
+        registry::{ExchangeType, NotifyType},
+    },
+};
+
+use super::*;
+
+const NAMES: Names = Names {
+    session_id: 38,
+    sa_id: 1,
+};
+
+fn flags(on: &[DebugFlag]) -> DebugFlags {
+    let mut flags = DebugFlags::default();
+    for flag in on {
+        flags.set(*flag, true);
+    }
+    flags
+}
+
+/// What an event says under `debug crypto ikev2`.
+fn told(event: &Event) -> Vec<String> {
+    event_lines(&flags(&[DebugFlag::Ikev2]), NAMES, event)
+}
+
+fn traced(trace: Trace) -> Vec<String> {
+    told(&Event::Trace(Box::new(trace)))
+}
+
+fn step(step: Step<'_>) -> Vec<String> {
+    daemon_lines(&flags(&[DebugFlag::Ikev2]), NAMES, step)
+}
+
+/// Lines that all name the SA.
+fn named(tag: &str, texts: &[&str]) -> Vec<String> {
+    let line = |text: &&str| format!("{tag}:(SESSION ID = 38,SA ID = 1):{text}");
+    texts.iter().map(line).collect()
+}
+
+fn path() -> Path {
+    Path {
+        local: "192.0.2.1:500".parse().unwrap(),
+        remote: "192.0.2.100:50898".parse().unwrap(),
+        framing: Framing::Bare,
+    }
+}
+
+fn header(responder_spi: u64, exchange: ExchangeType, flags: Flags, message_id: u32) -> Header {
+    Header::new(
+        InitiatorSpi::new(0x1D41_8169_B24B_F95A).unwrap(),
+        ResponderSpi::new(responder_spi),
+        exchange,
+        flags,
+        MessageId(message_id),
+    )
+}
+
+fn first_request() -> Event {
+    Event::Trace(Box::new(Trace::Received {
+        path: path(),
+        header: Header {
+            next_payload: PayloadType::SA,
+            length: 574,
+            ..header(0, ExchangeType::IKE_SA_INIT, Flags::new(true, false), 0)
+        },
+        payloads: vec![
+            PayloadType::SA,
+            PayloadType::KE,
+            PayloadType::NONCE,
+            PayloadType::VENDOR,
+            PayloadType::VENDOR,
+        ],
+        protected: false,
+    }))
+}
+
+const RECEIVED: [&str; 5] = [
+    "IKEv2:(SESSION ID = 38,SA ID = 1):Received Packet [From 192.0.2.100:50898/To 192.0.2.1:500/VRF i0:f0] ",
+    "Initiator SPI : 1D418169B24BF95A - Responder SPI : 0000000000000000 Message id: 0",
+    "IKEv2 IKE_SA_INIT Exchange REQUEST ",
+    "Payload contents: ",
+    " SA KE N VID VID ",
+];
+
+#[test]
+fn tells_a_received_packet_with_its_payloads() {
+    assert_eq!(told(&first_request()), RECEIVED);
+}
+
+#[test]
+fn packet_debugging_adds_the_header() {
+    let mut expected = RECEIVED.map(str::to_owned).to_vec();
+    expected.insert(
+        3,
+        "IKEv2-PAK:(SESSION ID = 38,SA ID = 1):Next payload: SA, version: 2.0 Exchange type: \
+         IKE_SA_INIT, flags: INITIATOR Message id: 0, length: 574"
+            .to_owned(),
+    );
+    let lines = event_lines(&flags(&[DebugFlag::Ikev2Packet]), NAMES, &first_request());
+    assert_eq!(lines, expected);
+}
+
+#[test]
+fn tells_an_encrypted_packet_before_and_after_encryption() {
+    let lines = traced(Trace::Sent {
+        path: path(),
+        header: header(
+            0xA645_046F_7342_60C6,
+            ExchangeType::IKE_AUTH,
+            Flags::new(false, true),
+            1,
+        ),
+        payloads: vec![
+            PayloadType::ID_R,
+            PayloadType::CERT,
+            PayloadType::CP,
+            PayloadType::EAP,
+        ],
+        protected: true,
+        datagrams: 3,
+    });
+    assert_eq!(
+        lines,
+        [
+            "IKEv2:(SESSION ID = 38,SA ID = 1):Building packet for encryption.  ",
+            "Payload contents: ",
+            " IDr CERT CFG EAP ",
+            "IKEv2:(SESSION ID = 38,SA ID = 1):Fragmenting packet, number of fragments: 3",
+            "IKEv2:(SESSION ID = 38,SA ID = 1):Sending Packet [To 192.0.2.100:50898/From 192.0.2.1:500/VRF i0:f0] ",
+            "Initiator SPI : 1D418169B24BF95A - Responder SPI : A645046F734260C6 Message id: 1",
+            "IKEv2 IKE_AUTH Exchange RESPONSE ",
+            "Payload contents: ",
+            " ENCR ",
+        ]
+    );
+}
+
+#[test]
+fn spells_vendor_ids_as_the_seed_does() {
+    let internal = flags(&[DebugFlag::Ikev2Internal]);
+    let line = |trace| event_lines(&internal, NAMES, &Event::Trace(Box::new(trace)));
+    let received = |octets: &[u8]| line(Trace::VendorReceived(octets.to_vec()));
+    let sent = |known: KnownVendor| line(Trace::VendorSent(known.bytes().to_vec()));
+    assert_eq!(
+        received(KnownVendor::Copyright.bytes()),
+        ["IKEv2-INTERNAL-(1): Received custom vendor id : CISCO(COPYRIGHT)"]
+    );
+    assert_eq!(
+        received(KnownVendor::AnyConnectEap.bytes()),
+        ["IKEv2-INTERNAL-(1): Received custom vendorid : CISCO-ANYCONNECT-EAP"]
+    );
+    assert_eq!(
+        received(KnownVendor::Fragmentation.bytes()),
+        ["IKEv2-INTERNAL-(1): Received custom vendor id : FRAGMENTATION"]
+    );
+    assert_eq!(
+        received(&[0xff; 70]),
+        [format!(
+            "IKEv2-INTERNAL-(1): Received unknown vendor id : 0x{}...",
+            "ff".repeat(64)
+        )]
+    );
+    assert_eq!(
+        sent(KnownVendor::Copyright),
+        ["IKEv2-INTERNAL-(1): Sending custom vendor id : CISCO(COPYRIGHT)"]
+    );
+    assert_eq!(
+        sent(KnownVendor::GreMode),
+        ["IKEv2-INTERNAL-(1): Sending custom vendor id : CISCO-GRE-MODE"]
+    );
+    assert_eq!(
+        sent(KnownVendor::AnyConnectEap),
+        ["IKEv2-INTERNAL-(1): Sending custom Vendor id : CISCO-ANYCONNECT-EAP"]
+    );
+    assert_eq!(
+        line(Trace::VendorSent(b"ironflex".to_vec())),
+        ["IKEv2-INTERNAL-(1): Sending vendor id : ironflex"]
+    );
+    assert_eq!(
+        line(Trace::State("R_WAIT_AUTH")),
+        ["IKEv2-INTERNAL-(1): SM Trace-> CurState: R_WAIT_AUTH"]
+    );
+    assert_eq!(traced(Trace::State("R_WAIT_AUTH")), [""; 0]);
+}
+
+#[test]
+fn tells_the_suite_that_was_chosen() {
+    let suite = |protection, prf, group| {
+        traced(Trace::SuiteChosen(IkeSuite {
+            protection,
+            prf,
+            group,
+        }))
+    };
+    let head =
+        "IKEv2:(SESSION ID = 38,SA ID = 1):IKE Proposal: 1, SPI size: 0 (initial negotiation), ";
+    assert_eq!(
+        suite(
+            Protection::EncryptThenMac(CbcAlgorithm::AesCbc256, Integrity::HmacSha2_256_128),
+            PrfAlgorithm::HmacSha2_256,
+            Group::Modp2048,
+        ),
+        [
+            head,
+            "Num. transforms: 4",
+            "   AES-CBC   SHA256   SHA256   DH_GROUP_2048_MODP/Group 14 ",
+        ]
+    );
+    assert_eq!(
+        suite(
+            Protection::EncryptThenMac(CbcAlgorithm::AesCbc128, Integrity::HmacSha1_96),
+            PrfAlgorithm::HmacSha1,
+            Group::Modp3072,
+        )[2],
+        "   AES-CBC   SHA1   SHA96   DH_GROUP_3072_MODP/Group 15 "
+    );
+    assert_eq!(
+        suite(
+            Protection::Aead(AeadAlgorithm::AesGcm16_256),
+            PrfAlgorithm::HmacSha2_384,
+            Group::EcpP384,
+        ),
+        [
+            head,
+            "Num. transforms: 3",
+            "   AES-GCM   SHA384   DH_GROUP_384_ECP/Group 20 ",
+        ]
+    );
+}
+
+#[test]
+fn tells_keys_nat_and_proofs() {
+    assert_eq!(
+        traced(Trace::KeysDerived),
+        named(
+            "IKEv2",
+            &[
+                "Calculate SKEYSEED and create rekeyed IKEv2 SA",
+                "SKEYSEED calculation and creation of rekeyed IKEv2 SA PASSED",
+            ]
+        )
+    );
+    for (local, remote, found) in [
+        (false, false, "NAT not found"),
+        (false, true, "NAT OUTSIDE found"),
+        (true, false, "NAT INSIDE found"),
+        (true, true, "NAT OUTSIDE found"),
+    ] {
+        let lines = traced(Trace::NatDetected { local, remote });
+        assert_eq!(lines, named("IKEv2", &["Checking NAT discovery", found]));
+    }
+    assert_eq!(
+        traced(Trace::PeerVerified),
+        named(
+            "IKEv2",
+            &["Verification of peer's authenctication data PASSED"]
+        )
+    );
+    assert_eq!(
+        traced(Trace::PeerRefused("SK_pr would have matched")),
+        named(
+            "IKEv2-ERROR",
+            &[
+                "Verification of peer's authentication data FAILED",
+                ": Failed to authenticate the IKE SA",
+                ": SK_pr would have matched",
+            ]
+        )
+    );
+    assert_eq!(
+        traced(Trace::Retransmitted { attempt: 2 }),
+        named("IKEv2", &["Retransmitting packet, 2 sent before"])
+    );
+}
+
+#[test]
+fn tells_configuration_attributes_by_their_names() {
+    assert_eq!(
+        traced(Trace::ConfigReceived(vec![(1, 0), (7, 40), (28_683, 2)])),
+        [
+            "IKEv2:(SESSION ID = 38,SA ID = 1):Config data received:",
+            "Config-type: Config-request ",
+            "Attrib type: ipv4-addr, length: 0",
+            "Attrib type: app-version, length: 40",
+            "Attrib type: unknown - 28683, length: 2",
+        ]
+    );
+    let one = |kind, value: &[u8]| ConfigAttribute::new(kind, value.to_vec());
+    assert_eq!(
+        traced(Trace::ConfigSent(vec![
+            one(Attribute::INTERNAL_IP4_ADDRESS, &[192, 168, 10, 8]),
+            one(Attribute::INTERNAL_IP4_DNS, &[10, 0, 1, 1]),
+            one(Attribute::INTERNAL_IP4_SUBNET, &[10, 0, 0, 0, 255, 0, 0, 0]),
+            one(Attribute::UNITY_DEF_DOMAIN, b"example.com"),
+            one(Attribute::UNITY_BANNER, b"hi\x1b[2J"),
+            one(Attribute::INTERNAL_IP4_DNS, &[10, 0, 1]),
+        ])),
+        [
+            "IKEv2:(SESSION ID = 38,SA ID = 1):Have config mode data to send",
+            "IKEv2:(SESSION ID = 38,SA ID = 1):Config data to send:",
+            "Config-type: Config-reply ",
+            "Attrib type: ipv4-addr, length: 4, data: 192.168.10.8",
+            "Attrib type: ipv4-dns, length: 4, data: 10.0.1.1",
+            "Attrib type: ipv4-subnet, length: 8, data: 10.0.0.0 255.0.0.0",
+            "Attrib type: def-domain, length: 11, data: example.com",
+            "Attrib type: banner, length: 6, data: 0x68691b5b324a",
+            "Attrib type: ipv4-dns, length: 3, data: 0x0a0001",
+        ]
+    );
+}
+
+#[test]
+fn tells_the_search_for_a_profile() {
+    let client = Identification::key_id(b"*$AnyConnectClient$*".to_vec());
+    assert_eq!(
+        step(Step::SearchingProfile(&client)),
+        named(
+            "IKEv2",
+            &["Searching policy based on peer's identity '*$AnyConnectClient$*' of type 'key ID'"]
+        )
+    );
+    assert_eq!(
+        step(Step::FoundProfile("AnyConnect-EAP")),
+        named("IKEv2", &["found matching IKEv2 profile 'AnyConnect-EAP'"])
+    );
+    assert_eq!(
+        step(Step::ProfileNotFound),
+        named(
+            "IKEv2-ERROR",
+            &[
+                "% IKEv2 profile not found",
+                ": Failed to locate an item in the database"
+            ]
+        )
+    );
+}
+
+#[test]
+fn tells_the_steps_of_eap_as_the_seed_does() {
+    for (document, text) in [
+        ("hello", "Sending AnyConnect EAP 'hello' request"),
+        ("auth-request", "Sending AnyConnect EAP 'auth-request'"),
+        ("complete", "Sending AnyConnect EAP 'VERIFY' request"),
+    ] {
+        assert_eq!(step(Step::EapSending(document)), named("IKEv2", &[text]));
+    }
+    assert_eq!(
+        step(Step::EapProcessing),
+        named("IKEv2", &["Processing AnyConnect EAP response"])
+    );
+    assert_eq!(
+        step(Step::EapSuccess),
+        named("IKEv2", &["Sending AnyConnect EAP success status message"])
+    );
+}
+
+#[test]
+fn tells_method_lists_only_to_their_own_debug() {
+    let authentication = flags(&[DebugFlag::AaaAuthentication]);
+    let authorization = flags(&[DebugFlag::AaaAuthorization]);
+    let login = Step::AaaLogin("a-eap-authen-local");
+    let group = Step::AaaAuthorization("a-eap-author-grp");
+    assert_eq!(
+        daemon_lines(&authentication, NAMES, login),
+        ["AAA/AUTHEN/LOGIN (00000026): Pick method list 'a-eap-authen-local'"]
+    );
+    assert_eq!(
+        daemon_lines(&authorization, NAMES, group),
+        ["AAA/AUTHOR (0x26): Pick method list 'a-eap-author-grp'"]
+    );
+    assert_eq!(daemon_lines(&authorization, NAMES, login), [""; 0]);
+    assert_eq!(daemon_lines(&authentication, NAMES, group), [""; 0]);
+    assert_eq!(step(login), [""; 0]);
+}
+
+fn authenticated(eap_user: Option<&str>, initial_contact: bool) -> Event {
+    Event::Authenticated(Authenticated {
+        peer: Identification::fqdn("peer.example"),
+        eap_user: eap_user.map(Arc::from),
+        initial_contact,
+    })
+}
+
+#[test]
+fn tells_the_life_of_an_sa() {
+    assert_eq!(
+        told(&Event::Initiated),
+        named("IKEv2", &["Starting IKEv2 SA as initiator"])
+    );
+    assert_eq!(
+        told(&Event::HalfOpen),
+        named("IKEv2", &["Processing IKE_SA_INIT message"])
+    );
+    assert_eq!(
+        told(&authenticated(Some("test"), true)),
+        named(
+            "IKEv2",
+            &[
+                "Get peer's authentication method",
+                "Peer's authentication method is 'AnyConnect-EAP'",
+                "Checking for duplicate IKEv2 SA",
+            ]
+        )
+    );
+    assert_eq!(
+        told(&authenticated(None, false)),
+        named(
+            "IKEv2",
+            &[
+                "Get peer's authentication method",
+                "Peer's authentication method is 'RSA'"
+            ]
+        )
+    );
+    assert_eq!(
+        told(&Event::Established { child: true }),
+        named("IKEv2", &["IKEV2 SA created; inserting SA into database"])
+    );
+    assert_eq!(
+        told(&Event::ChildDeleted {
+            inbound_spi: 0xA153_CF67
+        }),
+        named("IKEv2", &["Deleting IPsec SA [SPI: 0xA153CF67]"])
+    );
+    assert_eq!(
+        told(&Event::PeerMoved(path())),
+        named("IKEv2", &["Peer has moved to 192.0.2.100:50898"])
+    );
+    assert_eq!(
+        told(&Event::Notified(NotifyType::INITIAL_CONTACT)),
+        named("IKEv2", &["Received notify INITIAL_CONTACT"])
+    );
+}
+
+#[test]
+fn tells_why_an_sa_ends() {
+    let error = |texts: &[&str]| {
+        let mut lines = named("IKEv2-ERROR", texts);
+        lines.extend(named("IKEv2", &["Deleting SA"]));
+        lines
+    };
+    let closed = |reason| told(&Event::Closed(reason));
+    assert_eq!(
+        closed(CloseReason::PeerDeleted),
+        named("IKEv2", &["Processing DELETE INFO message", "Deleting SA"])
+    );
+    for reason in [CloseReason::Deleted, CloseReason::Forgotten] {
+        assert_eq!(closed(reason), named("IKEv2", &["Deleting SA"]));
+    }
+    assert_eq!(
+        closed(CloseReason::Unanswered),
+        error(&[": Maximum number of retransmissions reached"])
+    );
+    assert_eq!(
+        closed(CloseReason::TimedOut),
+        error(&[
+            ": Failed to receive the AUTH msg before the timer expired",
+            ": Auth exchange failed",
+        ])
+    );
+    let refusal = Refusal::Misbehaved(PeerMisbehaved::AuthenticationFailed);
+    assert_eq!(
+        closed(CloseReason::Refused(refusal.clone())),
+        error(&[&format!(": {refusal}"), ": Auth exchange failed"])
+    );
+    assert_eq!(
+        told(&Event::ChildRefused(refusal.clone())),
+        named(
+            "IKEv2-ERROR",
+            &[": Create child exchange failed", &format!(": {refusal}")]
+        )
+    );
+}
+
+#[test]
+fn error_debugging_tells_errors_and_nothing_else() {
+    let error = flags(&[DebugFlag::Ikev2Error]);
+    let closed = Event::Closed(CloseReason::Unanswered);
+    assert_eq!(
+        event_lines(&error, NAMES, &closed),
+        named(
+            "IKEv2-ERROR",
+            &[": Maximum number of retransmissions reached"]
+        )
+    );
+    for silent in [first_request(), authenticated(None, true), Event::HalfOpen] {
+        assert_eq!(event_lines(&error, NAMES, &silent), [""; 0]);
+    }
+}
+
+#[test]
+fn a_refusal_cannot_put_a_line_of_its_own_into_the_log() {
+    let refusal = Refusal::Denied(Arc::from("no\nIKEv2: forged\u{1b}[2J"));
+    let lines = told(&Event::ChildRefused(refusal));
+    assert_eq!(
+        lines[1],
+        "IKEv2-ERROR:(SESSION ID = 38,SA ID = 1):: no.IKEv2: forged.[2J"
+    );
+}
+
+#[test]
+fn answers_a_switch_as_a_router_does() {
+    let mut flags = DebugFlags::default();
+    for (flag, title) in [
+        (DebugFlag::Ikev2, "IKEv2 default"),
+        (DebugFlag::Ikev2Packet, "IKEv2 packet"),
+        (DebugFlag::Ikev2Error, "IKEv2 error"),
+        (DebugFlag::Ikev2Internal, "IKEv2 internal"),
+        (DebugFlag::AaaAuthentication, "AAA Authentication"),
+        (DebugFlag::AaaAuthorization, "AAA Authorization"),
+    ] {
+        assert_eq!(flags.set(flag, true), format!("{title} debugging is on\n"));
+        assert!(flags.is_on(flag) && flags.any(), "{title}");
+        assert_eq!(
+            flags.set(flag, false),
+            format!("{title} debugging is off\n")
+        );
+        assert_eq!(flags, DebugFlags::default());
+    }
+    assert!(!flags.any());
+}

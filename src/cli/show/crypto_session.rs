@@ -54,9 +54,18 @@ pub fn crypto_session(state: &State, query: &SessionQuery) -> String {
         writeln!(out)?;
         if query.detail {
             // The first two lines are padded.
-            writeln!(out, "Code: C - IKE Configuration mode, D - Dead Peer Detection     ")?;
-            writeln!(out, "K - Keepalives, N - NAT-traversal, T - cTCP encapsulation     ")?;
-            writeln!(out, "X - IKE Extended Authentication, F - IKE Fragmentation")?;
+            writeln!(
+                out,
+                "Code: C - IKE Configuration mode, D - Dead Peer Detection     "
+            )?;
+            writeln!(
+                out,
+                "K - Keepalives, N - NAT-traversal, T - cTCP encapsulation     "
+            )?;
+            writeln!(
+                out,
+                "X - IKE Extended Authentication, F - IKE Fragmentation"
+            )?;
             writeln!(out, "R - IKE Auto Reconnect, U - IKE Dynamic Route Update")?;
             writeln!(out, "S - SIP VPN")?;
             writeln!(out)?;
@@ -80,7 +89,10 @@ fn entry(out: &mut impl Write, sa: &IkeSa, detail: bool) -> fmt::Result {
     if let (Some(session), true) = (&sa.session, detail) {
         writeln!(out, "Uptime: {}", Elapsed(session.uptime))?;
     }
-    let child = sa.session.as_ref().and_then(|session: &Session| session.child.as_ref());
+    let child = sa
+        .session
+        .as_ref()
+        .and_then(|session: &Session| session.child.as_ref());
     let status = match (sa.status, child) {
         (IkeStatus::Ready, Some(_)) => "UP-ACTIVE",
         (IkeStatus::Ready, None) => "UP-IDLE",
@@ -150,15 +162,27 @@ const fn capabilities(sa: &IkeSa) -> &'static str {
 fn flows(out: &mut impl Write, child: &ChildSa, detail: bool) -> fmt::Result {
     for local in &child.local {
         let family = if local.0.is_ipv4() { "ip" } else { "ipv6" };
-        for remote in child.remote.iter().filter(|remote| remote.0.is_ipv4() == local.0.is_ipv4()) {
+        for remote in child
+            .remote
+            .iter()
+            .filter(|remote| remote.0.is_ipv4() == local.0.is_ipv4())
+        {
             let (local, remote) = (Selector(*local), Selector(*remote));
             writeln!(out, "  IPSEC FLOW: permit {family} {local} {remote} ")?;
         }
     }
     writeln!(out, "        Active SAs: 2, origin: crypto map")?;
     if detail {
-        writeln!(out, "        Inbound:  #pkts dec'ed {}", Life(&child.inbound))?;
-        writeln!(out, "        Outbound: #pkts enc'ed {}", Life(&child.outbound))?;
+        writeln!(
+            out,
+            "        Inbound:  #pkts dec'ed {}",
+            Life(&child.inbound)
+        )?;
+        writeln!(
+            out,
+            "        Outbound: #pkts enc'ed {}",
+            Life(&child.outbound)
+        )?;
     }
     Ok(())
 }

@@ -50,8 +50,16 @@ fn interface(out: &mut impl Write, number: u32, derived: &DerivedInterface) -> f
     };
     writeln!(out, " tunnel source {}", Address(derived.tunnel_source))?;
     writeln!(out, " tunnel mode ipsec {family}")?;
-    writeln!(out, " tunnel destination {}", Address(derived.tunnel_destination))?;
-    writeln!(out, " tunnel protection ipsec profile {}", derived.ipsec_profile)?;
+    writeln!(
+        out,
+        " tunnel destination {}",
+        Address(derived.tunnel_destination)
+    )?;
+    writeln!(
+        out,
+        " tunnel protection ipsec profile {}",
+        derived.ipsec_profile
+    )?;
     writeln!(out, " no tunnel protection ipsec initiate")?;
     write!(out, "end")
 }

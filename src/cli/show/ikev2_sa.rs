@@ -115,7 +115,10 @@ fn entry(out: &mut impl Write, sa: &IkeSa, detailed: bool) -> fmt::Result {
 
 fn details(out: &mut impl Write, sa: &IkeSa) -> fmt::Result {
     let mut line = |line: fmt::Arguments<'_>| writeln!(out, "      {line}");
-    line(format_args!("CE id: {}, Session-id: {}", sa.ce_id, sa.session_id))?;
+    line(format_args!(
+        "CE id: {}, Session-id: {}",
+        sa.ce_id, sa.session_id
+    ))?;
     line(format_args!(
         "Status Description: {}",
         match sa.status {
@@ -130,18 +133,27 @@ fn details(out: &mut impl Write, sa: &IkeSa) -> fmt::Result {
         sa.local_spi, sa.remote_spi
     ))?;
     line(format_args!("Local id: {}", known(sa.local_id.as_deref())))?;
-    line(format_args!("Remote id: {}", known(sa.remote_id.as_deref())))?;
+    line(format_args!(
+        "Remote id: {}",
+        known(sa.remote_id.as_deref())
+    ))?;
     if let Some(user) = &sa.remote_eap_id {
         line(format_args!("Remote EAP id: {}", Printable(user)))?;
     }
     let messages = &sa.messages;
     for (what, local, remote) in [
-        ("req msg id:", messages.local_request, messages.remote_request),
+        (
+            "req msg id:",
+            messages.local_request,
+            messages.remote_request,
+        ),
         ("next msg id:", messages.local_next, messages.remote_next),
         ("req queued:", messages.local_queued, messages.remote_queued),
         ("window:", messages.local_window, messages.remote_window),
     ] {
-        line(format_args!("Local {what:<12} {local:<15}Remote {what:<12} {remote:<10}"))?;
+        line(format_args!(
+            "Local {what:<12} {local:<15}Remote {what:<12} {remote:<10}"
+        ))?;
     }
     line(format_args!(
         "DPD configured for {} seconds, retry {}",

@@ -17,7 +17,11 @@ const LISTED: usize = 4096;
 pub fn ip_local_pool(state: &State, name: Option<&str>) -> String {
     let ranges: Vec<&Pool> = match name {
         None => state.pools.iter().collect(),
-        Some(name) => state.pools.iter().filter(|pool| pool.name == name).collect(),
+        Some(name) => state
+            .pools
+            .iter()
+            .filter(|pool| pool.name == name)
+            .collect(),
     };
     match name {
         None => text(|out| table(out, &ranges)),
@@ -33,13 +37,17 @@ pub fn ip_local_pool(state: &State, name: Option<&str>) -> String {
 fn table(out: &mut impl Write, ranges: &[&Pool]) -> fmt::Result {
     writeln!(
         out,
-        " {:<25}{:<16}{:<15}{:>5}{:>8}{:>10}",
+        " {:<25}{:<16}{:<16}{:>4}{:>8}{:>10}",
         "Pool", "Begin", "End", "Free", "In use", "Blocked"
     )?;
     let mut last = None;
     for range in ranges {
         // The name stands at the first of a pool's ranges.
-        let name = if last == Some(&range.name) { "" } else { &range.name };
+        let name = if last == Some(&range.name) {
+            ""
+        } else {
+            &range.name
+        };
         last = Some(&range.name);
         let size = u64::from(range.last.to_bits())
             .saturating_sub(range.first.to_bits().into())
@@ -48,7 +56,11 @@ fn table(out: &mut impl Write, ranges: &[&Pool]) -> fmt::Result {
         let free = size.saturating_sub(u64::try_from(used).unwrap_or(u64::MAX));
         // Rust pads an address only through its text.
         let (first, end) = (range.first.to_string(), range.last.to_string());
-        writeln!(out, " {name:<25}{first:<16}{end:<15}{free:>5}{used:>8}{:>10}", 0)?;
+        writeln!(
+            out,
+            " {name:<25}{first:<16}{end:<16}{free:>4}{used:>8}{:>10}",
+            0
+        )?;
     }
     Ok(())
 }

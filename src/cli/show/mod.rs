@@ -3,7 +3,11 @@
 //! Lines, fields, columns and blanks (those at the end of a line included) are IOS-XE 16.9's, because
 //! scripts read them. Every text ends with a line feed, or is empty where a router prints nothing.
 
-use std::{fmt, net::{IpAddr, SocketAddr}, time::Duration};
+use std::{
+    fmt,
+    net::{IpAddr, SocketAddr},
+    time::Duration,
+};
 
 use crate::state::{Cipher, Hash};
 

@@ -1,0 +1,503 @@
+//! Texts compared octet for octet with files under `tests/golden/show`.
+//!
+//! `seed_*` are written by hand from the example of the public document on AnyConnect over IKEv2 with
+//! local users, whose values the facts below take over. With `IRONFLEX_UPDATE_GOLDENS=1` the others are
+//! written anew.
+
+use std::{fs, path::Path};
+
+use super::*;
+use crate::{
+    cli::{debug_words::DebugFlags, exec::DebugFlag},
+    state::{
+        AuthMethod, ChildSa, DerivedInterface, Flow, Fragmentation, IkeSa, IkeStatus, IkeSuite,
+        Messages, Nat, Pool, PoolUse, Session, State,
+    },
+};
+
+fn assert_golden(name: &str, actual: &str) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/show");
+    let file = folder.join(format!("{name}.txt"));
+    let update = std::env::var_os("IRONFLEX_UPDATE_GOLDENS").is_some_and(|value| value == "1");
+    if update && !name.starts_with("seed_") {
+        fs::write(&file, actual).unwrap();
+    }
+    let expected =
+        fs::read_to_string(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+    assert_eq!(actual, expected, "{}", file.display());
+}
+
+fn address(text: &str) -> IpAddr {
+    text.parse().unwrap()
+}
+
+fn range(first: &str, last: &str) -> (IpAddr, IpAddr) {
+    (address(first), address(last))
+}
+
+/// The seed's session as `show crypto ikev2 sa detailed` saw it.
+fn seed_sa() -> IkeSa {
+    IkeSa {
+        tunnel_id: 1,
+        ce_id: 1004,
+        session_id: 4,
+        local: "192.0.2.1:4500".parse().unwrap(),
+        remote: "192.0.2.100:50899".parse().unwrap(),
+        status: IkeStatus::Ready,
+        suite: IkeSuite {
+            cipher: Cipher::AesCbc(256),
+            integrity: Some(Hash::Sha256),
+            prf: Hash::Sha256,
+            group: 14,
+        },
+        auth_sign: AuthMethod::Rsa,
+        auth_verify: Some(AuthMethod::AnyConnectEap),
+        lifetime: 86_400,
+        active: Duration::from_secs(758),
+        local_spi: 0x4131_12E8_3D49_3428,
+        remote_spi: 0x696F_A782_92A2_1EA5,
+        local_id: Some("192.0.2.1".into()),
+        remote_id: Some("*$AnyConnectClient$*".into()),
+        remote_eap_id: Some("test".into()),
+        messages: Messages {
+            local_request: 0,
+            remote_request: 31,
+            local_next: 0,
+            remote_next: 31,
+            local_queued: 0,
+            remote_queued: 31,
+            local_window: 5,
+            remote_window: 1,
+        },
+        dpd: (0, 0),
+        fragmentation: Fragmentation::NotConfigured,
+        nat: Nat::Outside,
+        assigned: Some(address("192.168.10.8")),
+        initiator: false,
+        profile: Some("AnyConnect-EAP".into()),
+        session: Some(seed_session()),
+    }
+}
+
+fn seed_session() -> Session {
+    Session {
+        virtual_access: 1,
+        uptime: Duration::from_secs(14 * 60 + 54),
+        derived: DerivedInterface {
+            unnumbered: Some("Loopback100".into()),
+            mtu: Some(1400),
+            nat_inside: true,
+            tunnel_source: address("192.0.2.1"),
+            tunnel_destination: address("192.0.2.100"),
+            ipsec_profile: "AnyConnect-EAP".into(),
+        },
+        device: Some("laptop".into()),
+        child: Some(ChildSa {
+            inbound_spi: 0x232C_B82D,
+            outbound_spi: 0x3076_7B6E,
+            cipher: Cipher::AesCbc(256),
+            integrity: Some(Hash::Sha256),
+            local: vec![range("0.0.0.0", "255.255.255.255")],
+            remote: vec![range("192.168.10.8", "192.168.10.8")],
+            udp_encapsulated: true,
+            replay_window: 64,
+            inbound: Flow {
+                packets: 89,
+                bytes: 10_000,
+                drops: 0,
+                kilobytes_left: Some(4_607_990),
+                seconds_left: 2705,
+            },
+            outbound: Flow {
+                packets: 2,
+                bytes: 400,
+                drops: 0,
+                kilobytes_left: Some(4_607_999),
+                seconds_left: 2705,
+            },
+        }),
+    }
+}
+
+/// The same as `show crypto session detail` saw it a little later and under another session ID.
+fn seed_sa_of_crypto_session() -> IkeSa {
+    IkeSa {
+        session_id: 8,
+        active: Duration::from_secs(14 * 60 + 54),
+        ..seed_sa()
+    }
+}
+
+/// Without NAT, with AES-GCM, fragmentation, DPD and no volume limit, from a certificate.
+fn gcm_sa() -> IkeSa {
+    let mut sa = seed_sa();
+    sa.tunnel_id = 12;
+    sa.ce_id = 1012;
+    sa.session_id = 12;
+    sa.local = "192.0.2.1:500".parse().unwrap();
+    sa.remote = "198.51.100.200:500".parse().unwrap();
+    sa.suite = IkeSuite {
+        cipher: Cipher::AesGcm(256),
+        integrity: None,
+        prf: Hash::Sha384,
+        group: 20,
+    };
+    sa.auth_verify = Some(AuthMethod::Rsa);
+    sa.active = Duration::from_secs(3 * 3600 + 5);
+    sa.local_id = Some("vpn.example.com".into());
+    sa.remote_id = Some("spoke.example.com".into());
+    sa.remote_eap_id = None;
+    sa.messages.local_request = 271;
+    sa.messages.local_next = 271;
+    sa.dpd = (60, 5);
+    sa.fragmentation = Fragmentation::Enabled { mtu: 1400 };
+    sa.nat = Nat::None;
+    sa.assigned = Some(address("192.168.10.9"));
+    sa.profile = Some("spokes".into());
+    let session = sa.session.as_mut().unwrap();
+    session.virtual_access = 2;
+    session.uptime = Duration::from_secs(3 * 86_400 + 18 * 3600 + 61);
+    let child = session.child.as_mut().unwrap();
+    child.cipher = Cipher::AesGcm(256);
+    child.integrity = None;
+    child.local = vec![
+        range("10.0.0.0", "10.255.255.255"),
+        range("172.16.0.5", "172.16.0.9"),
+    ];
+    child.remote = vec![range("192.168.10.9", "192.168.10.9")];
+    child.udp_encapsulated = false;
+    child.inbound.drops = 7;
+    child.inbound.kilobytes_left = None;
+    child.outbound.kilobytes_left = None;
+    sa
+}
+
+/// Over IPv6, behind a NAT of ours, with SHA-1.
+fn ipv6_sa() -> IkeSa {
+    let mut sa = seed_sa();
+    sa.tunnel_id = 3;
+    sa.ce_id = 1003;
+    sa.session_id = 3;
+    sa.local = "[2001:db8::1]:4500".parse().unwrap();
+    sa.remote = "[2001:db8:ffff::abcd]:50900".parse().unwrap();
+    sa.suite.integrity = Some(Hash::Sha1);
+    sa.suite.prf = Hash::Sha1;
+    sa.fragmentation = Fragmentation::Enabled { mtu: 1400 };
+    sa.nat = Nat::Inside;
+    let session = sa.session.as_mut().unwrap();
+    session.virtual_access = 3;
+    session.derived.tunnel_source = sa.local.ip();
+    session.derived.tunnel_destination = sa.remote.ip();
+    let child = session.child.as_mut().unwrap();
+    child.local = vec![range("2001:db8:1::", "2001:db8:1:ffff:ffff:ffff:ffff:ffff")];
+    child.remote = vec![range("2001:db8:2::8", "2001:db8:2::8")];
+    sa
+}
+
+/// Not yet anybody.
+fn negotiating_sa() -> IkeSa {
+    IkeSa {
+        tunnel_id: 2,
+        ce_id: 1005,
+        session_id: 5,
+        remote: "203.0.113.77:61000".parse().unwrap(),
+        status: IkeStatus::InNegotiation,
+        auth_verify: None,
+        active: Duration::from_secs(3),
+        local_id: None,
+        remote_id: None,
+        remote_eap_id: None,
+        fragmentation: Fragmentation::Configured,
+        assigned: None,
+        profile: None,
+        session: None,
+        ..seed_sa()
+    }
+}
+
+fn state(ike_sas: Vec<IkeSa>) -> State {
+    State {
+        hostname: "Router".into(),
+        ike_sas,
+        pools: Vec::new(),
+    }
+}
+
+fn several() -> State {
+    state(vec![seed_sa(), negotiating_sa(), ipv6_sa(), gcm_sa()])
+}
+
+const DETAILED: Ikev2SaQuery = Ikev2SaQuery {
+    detailed: true,
+    filter: None,
+};
+
+const DETAIL: SessionQuery = SessionQuery {
+    detail: true,
+    filter: None,
+};
+
+#[test]
+fn prints_the_example_of_the_seed() {
+    let sa = state(vec![seed_sa()]);
+    assert_golden("seed_ikev2_sa_detailed", &ikev2_sa(&sa, &DETAILED));
+    let session = state(vec![seed_sa_of_crypto_session()]);
+    assert_golden(
+        "seed_crypto_session_detail",
+        &crypto_session(&session, &DETAIL),
+    );
+    assert_golden("seed_derived_config", &derived_config(&sa, 1));
+}
+
+#[test]
+fn prints_ike_sas_of_every_kind() {
+    assert_golden(
+        "ikev2_sa_brief",
+        &ikev2_sa(&state(vec![seed_sa()]), &Ikev2SaQuery::default()),
+    );
+    assert_golden(
+        "ikev2_sa_detailed_gcm_no_nat",
+        &ikev2_sa(&state(vec![gcm_sa()]), &DETAILED),
+    );
+    assert_golden(
+        "ikev2_sa_detailed_in_negotiation",
+        &ikev2_sa(&state(vec![negotiating_sa()]), &DETAILED),
+    );
+    assert_golden(
+        "ikev2_sa_detailed_ipv6",
+        &ikev2_sa(&state(vec![ipv6_sa()]), &DETAILED),
+    );
+    assert_golden(
+        "ikev2_sa_several",
+        &ikev2_sa(&several(), &Ikev2SaQuery::default()),
+    );
+}
+
+#[test]
+fn prints_sessions_of_every_kind() {
+    let brief = SessionQuery::default();
+    assert_golden(
+        "crypto_session_brief",
+        &crypto_session(&state(vec![seed_sa()]), &brief),
+    );
+    assert_golden(
+        "crypto_session_detail_gcm_no_nat",
+        &crypto_session(&state(vec![gcm_sa()]), &DETAIL),
+    );
+    assert_golden(
+        "crypto_session_detail_in_negotiation",
+        &crypto_session(&state(vec![negotiating_sa()]), &DETAIL),
+    );
+    assert_golden(
+        "crypto_session_detail_ipv6",
+        &crypto_session(&state(vec![ipv6_sa()]), &DETAIL),
+    );
+    assert_golden(
+        "crypto_session_several",
+        &crypto_session(&several(), &brief),
+    );
+}
+
+#[test]
+fn prints_nothing_or_a_heading_where_there_is_nothing() {
+    let none = State::default();
+    assert_eq!(ikev2_sa(&none, &DETAILED), "");
+    assert_golden(
+        "crypto_session_none",
+        &crypto_session(&none, &SessionQuery::default()),
+    );
+    assert_golden("ip_local_pool_none", &ip_local_pool(&none, None));
+    assert_eq!(
+        derived_config(&none, 1),
+        "% Virtual-Access1 does not exist\n"
+    );
+    assert_eq!(
+        ip_local_pool(&none, Some("ACPool")),
+        "% Pool ACPool does not exist\n"
+    );
+    assert_eq!(debugging(&DebugFlags::default()), "");
+}
+
+#[test]
+fn tells_sessions_without_a_child_and_those_that_end() {
+    let mut idle = seed_sa();
+    idle.session.as_mut().unwrap().child = None;
+    let mut ending = seed_sa();
+    ending.status = IkeStatus::Delete;
+    let text = |sa: IkeSa| crypto_session(&state(vec![sa]), &DETAIL);
+    assert!(text(idle.clone()).contains("\nSession status: UP-IDLE       \n"));
+    assert!(!text(idle).contains("IPSEC FLOW"));
+    let ending = text(ending);
+    assert!(
+        ending.contains("\nSession status: DOWN          \n"),
+        "{ending}"
+    );
+    assert!(ending.contains(" Inactive \n          Capabilities:N connid:1 lifetime:0\n"));
+}
+
+#[test]
+fn filters_by_address_and_user() {
+    let state = several();
+    let tunnels = |filter| {
+        let query = Ikev2SaQuery {
+            detailed: false,
+            filter: Some(filter),
+        };
+        let text = ikev2_sa(&state, &query);
+        text.matches("Tunnel-id").count()
+    };
+    assert_eq!(tunnels(Ikev2SaFilter::Local(address("192.0.2.1"))), 3);
+    assert_eq!(tunnels(Ikev2SaFilter::Remote(address("192.0.2.100"))), 1);
+    assert_eq!(
+        tunnels(Ikev2SaFilter::Remote(address("2001:db8:ffff::abcd"))),
+        1
+    );
+    assert_eq!(tunnels(Ikev2SaFilter::Remote(address("192.0.2.101"))), 0);
+
+    let sessions = |filter| {
+        let query = SessionQuery {
+            detail: false,
+            filter: Some(filter),
+        };
+        crypto_session(&state, &query)
+            .matches("Session status:")
+            .count()
+    };
+    assert_eq!(sessions(SessionFilter::Username("TEST".into())), 2);
+    assert_eq!(sessions(SessionFilter::Username("other".into())), 0);
+    assert_eq!(
+        sessions(SessionFilter::Remote(address("198.51.100.200"))),
+        1
+    );
+    assert_eq!(sessions(SessionFilter::Local(address("2001:db8::1"))), 1);
+}
+
+#[test]
+fn finds_a_mapped_ipv4_address_under_its_own() {
+    let mut sa = seed_sa();
+    sa.local = "[::ffff:192.0.2.1]:4500".parse().unwrap();
+    sa.remote = "[::ffff:192.0.2.100]:50899".parse().unwrap();
+    let query = Ikev2SaQuery {
+        detailed: true,
+        filter: Some(Ikev2SaFilter::Remote(address("192.0.2.100"))),
+    };
+    assert_golden(
+        "seed_ikev2_sa_detailed",
+        &ikev2_sa(&state(vec![sa]), &query),
+    );
+}
+
+/// The user's name comes from the client's XML.
+#[test]
+fn a_user_name_cannot_steer_the_terminal() {
+    let mut sa = seed_sa();
+    sa.remote_eap_id = Some("x\u{1b}]0;owned\u{7}\nRemote EAP id: admin".into());
+    let text = ikev2_sa(&state(vec![sa]), &DETAILED);
+    assert!(
+        text.contains("      Remote EAP id: x.]0;owned..Remote EAP id: admin\n"),
+        "{text}"
+    );
+}
+
+#[test]
+fn prints_derived_config_without_what_is_not_configured_and_over_ipv6() {
+    let mut sa = ipv6_sa();
+    let derived = &mut sa.session.as_mut().unwrap().derived;
+    derived.unnumbered = None;
+    derived.mtu = None;
+    derived.nat_inside = false;
+    assert_golden(
+        "derived_config_bare_ipv6",
+        &derived_config(&state(vec![sa]), 3),
+    );
+}
+
+fn pools() -> State {
+    let used = |address: &str, virtual_access| PoolUse {
+        address: address.parse().unwrap(),
+        virtual_access,
+        user: Some("test".into()),
+    };
+    let pool = |name: &str, first: &str, last: &str, in_use| Pool {
+        name: name.into(),
+        first: first.parse().unwrap(),
+        last: last.parse().unwrap(),
+        in_use,
+    };
+    State {
+        pools: vec![
+            pool(
+                "ACPool",
+                "192.168.10.5",
+                "192.168.10.10",
+                vec![used("192.168.10.8", 1)],
+            ),
+            pool(
+                "Two",
+                "172.16.0.60",
+                "172.16.0.61",
+                vec![used("172.16.0.60", 2), used("172.16.0.61", 13)],
+            ),
+            pool("Two", "172.16.0.30", "172.16.0.30", vec![]),
+            pool("Big", "100.64.0.0", "100.127.255.255", vec![]),
+        ],
+        ..State::default()
+    }
+}
+
+#[test]
+fn prints_pools_and_the_addresses_of_one() {
+    let state = pools();
+    assert_golden("ip_local_pool", &ip_local_pool(&state, None));
+    assert_golden(
+        "ip_local_pool_named",
+        &ip_local_pool(&state, Some("ACPool")),
+    );
+    assert_golden(
+        "ip_local_pool_exhausted",
+        &ip_local_pool(&state, Some("Two")),
+    );
+    let big = ip_local_pool(&state, Some("Big"));
+    assert!(big.contains("   100.64.15.255\n   ...\n\nInuse addresses:\n"));
+    assert_eq!(big.lines().count(), 2 + 1 + 4096 + 1 + 2);
+    assert!(
+        big.contains(" 100.127.255.255 4194304       0         0\n"),
+        "{}",
+        &big[..200]
+    );
+}
+
+#[test]
+fn prints_what_debug_has_turned_on() {
+    let mut flags = DebugFlags::default();
+    for flag in [
+        DebugFlag::Ikev2,
+        DebugFlag::Ikev2Packet,
+        DebugFlag::AaaAuthorization,
+    ] {
+        flags.set(flag, true);
+    }
+    assert_eq!(
+        debugging(&flags),
+        "General OS:\n  AAA Authorization debugging is on\n\n\
+         IKEV2:\n  IKEv2 default debugging is on\n  IKEv2 packet debugging is on\n\n"
+    );
+}
+
+#[test]
+fn elapsed_times_change_their_form_at_a_day_a_week_and_a_year() {
+    let text = |seconds| Elapsed(Duration::from_secs(seconds)).to_string();
+    for (seconds, expected) in [
+        (0, "00:00:00"),
+        (894, "00:14:54"),
+        (86_399, "23:59:59"),
+        (86_400, "1d00h"),
+        (3 * 86_400 + 18 * 3600, "3d18h"),
+        (7 * 86_400 - 1, "6d23h"),
+        (9 * 86_400, "1w2d"),
+        (364 * 86_400, "52w0d"),
+        (400 * 86_400, "1y05w"),
+    ] {
+        assert_eq!(text(seconds), expected, "{seconds}");
+    }
+}
