@@ -1,6 +1,10 @@
 //! Two endpoints, a virtual clock, a bad network by seed, and an outside that answers questions.
 
-#![allow(dead_code, reason = "each test file uses its part of the support")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    reason = "each test file uses its part of the support"
+)]
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -112,6 +116,8 @@ pub struct Setup {
     pub install: bool,
     /// The public key that the outside finds in the certificate.
     pub spki: &'static [u8],
+    /// The questions that the outside never answers.
+    pub silent: fn(&Ask) -> bool,
 }
 
 /// The toy EAP method: code, identifier, length, then anything. It is not a method to use, only one
@@ -187,6 +193,7 @@ impl Setup {
             lease: true,
             install: true,
             spki: SPKI,
+            silent: |_| false,
         }
     }
 
@@ -211,6 +218,8 @@ pub struct End {
     pub closed: Vec<CloseReason>,
     pub sas: Vec<SaId>,
     pub key_log: usize,
+    /// The keys of IKE SAs, when the key log is on.
+    pub ike_keys: Vec<KeyLog>,
     eap_rounds: BTreeMap<SaId, u32>,
     next_spi: u32,
     deadline: Option<Instant>,
@@ -231,6 +240,7 @@ impl End {
             closed: Vec::new(),
             sas: Vec::new(),
             key_log: 0,
+            ike_keys: Vec::new(),
             eap_rounds: BTreeMap::new(),
             next_spi: 0x5e4e_0000,
             deadline: None,
@@ -321,10 +331,30 @@ impl Pair {
 
     /// Puts octets in front of the server as if they came from the client's address.
     pub fn inject(&mut self, path: Path, octets: &[u8]) {
-        self.server
-            .endpoint
-            .handle(self.now, Input::Datagram(path, octets));
-        self.drain(true);
+        self.deliver(true, path, octets);
+    }
+
+    /// Puts octets in front of one end.
+    pub fn deliver(&mut self, to_server: bool, path: Path, octets: &[u8]) {
+        let end = if to_server {
+            &mut self.server
+        } else {
+            &mut self.client
+        };
+        end.endpoint.handle(self.now, Input::Datagram(path, octets));
+        self.drain(to_server);
+    }
+
+    /// The datagram that would be delivered next: whether to the server, on which path, its octets.
+    pub fn next_flight(&mut self) -> Option<(bool, Path, Arc<[u8]>)> {
+        self.flights.sort_by_key(|one| (one.arrival, one.number));
+        let flight = self.flights.first()?;
+        Some((flight.to_server, flight.path, Arc::clone(&flight.octets)))
+    }
+
+    /// Loses every datagram that is under way.
+    pub fn lose_flights(&mut self) {
+        self.flights.clear();
     }
 
     fn send(&mut self, from_server: bool, transmit: Transmit) {
@@ -505,6 +535,9 @@ impl Pair {
 
 /// What the outside of an end answers.
 fn outside(setup: &Setup, server: bool, end: &mut End, id: SaId, ask: Ask) -> Option<Answer> {
+    if server && (setup.silent)(&ask) {
+        return None;
+    }
     Some(match ask {
         Ask::Peer(question) => {
             let known = question.identity.data == ANYCONNECT_ID || !question.wants_eap;
@@ -609,6 +642,9 @@ fn note(end: &mut End, id: SaId, event: Event) {
                 KeyLog::Ike { .. } => 1,
                 KeyLog::Esp { .. } => 100,
             };
+            if matches!(*log, KeyLog::Ike { .. }) {
+                end.ike_keys.push(*log);
+            }
             return;
         }
     };
