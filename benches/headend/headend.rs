@@ -1,0 +1,157 @@
+//! The headend as a process of its own, on the example configuration with a larger pool, and what /proc says of it.
+
+use std::{
+    fs,
+    io::{BufRead, BufReader, Write},
+    net::{IpAddr, Ipv4Addr},
+    os::unix::net::UnixDatagram,
+    process::{Child, ChildStdin, ChildStdout, Command, Stdio},
+    time::Duration,
+};
+
+use ironflex::{
+    clock::wall_clock,
+    pki::{
+        ServerIdentity, Timestamp, describe,
+        authority::{Authority, KeyAlgorithm, LeafRequest, Validity},
+        write_pkcs12,
+    },
+};
+use tempfile::TempDir;
+
+use super::load;
+
+/// How long the certificates are valid.
+pub(crate) const VALIDITY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Where the headend is called.
+pub(crate) const ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
+/// How long the headend may take to be ready.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+const EXAMPLE: &str = include_str!("../../examples/flexvpn-headend.conf");
+
+/// The pool of the example, and one that is large enough.
+const POOL: (&str, &str) = ("192.168.10.5 192.168.10.10", "10.64.0.1 10.64.127.254");
+
+/// A headend's certificate with an RSA-2048 key.
+pub(crate) fn server_certificate(validity: Validity) -> LeafRequest {
+    LeafRequest::server(&[ServerIdentity::Ip(ADDRESS)], KeyAlgorithm::Rsa2048, validity)
+}
+
+/// A running headend; it ends with this handle.
+pub(crate) struct Headend {
+    process: Child,
+    folder: TempDir,
+}
+
+impl Headend {
+    /// Starts it and waits until it is ready.
+    pub(crate) fn start() -> Self {
+        let folder = TempDir::new().unwrap();
+        write_files(&folder, wall_clock());
+        let ready = UnixDatagram::bind(folder.path().join("notify")).unwrap();
+        ready.set_read_timeout(Some(PATIENCE)).unwrap();
+        let process = Command::new(env!("CARGO_BIN_EXE_ironflex"))
+            .args(["run", "--dataplane", "record", "--quiet", "--config"])
+            .arg(folder.path().join("headend.conf"))
+            .arg("--state-dir")
+            .arg(folder.path().join("state"))
+            .env("NOTIFY_SOCKET", folder.path().join("notify"))
+            .spawn()
+            .unwrap();
+        let headend = Self { process, folder };
+        let mut said = [0; 64];
+        let count = ready.recv(&mut said).expect("the headend gets ready");
+        assert_eq!(&said[..count], b"READY=1");
+        headend
+    }
+
+    /// Starts a load generator against it.
+    pub(crate) fn load(&self) -> Load {
+        let mut process = Command::new(std::env::current_exe().unwrap())
+            .arg(load::WORD)
+            .arg(self.folder.path().join("server.spki"))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let words = process.stdin.take().unwrap();
+        let answers = BufReader::new(process.stdout.take().unwrap());
+        Load {
+            process,
+            words,
+            answers,
+        }
+    }
+
+    /// User and system time that all its threads have used.
+    pub(crate) fn cpu_time(&self) -> Duration {
+        let tasks = fs::read_dir(format!("/proc/{}/task", self.process.id())).unwrap();
+        tasks
+            .map(|task| {
+                let path = task.unwrap().path().join("schedstat");
+                let text = fs::read_to_string(path).expect("a kernel that keeps scheduler statistics");
+                let nanoseconds = text.split_whitespace().next().unwrap();
+                Duration::from_nanos(nanoseconds.parse().unwrap())
+            })
+            .sum()
+    }
+
+    /// Its resident memory in octets.
+    pub(crate) fn resident(&self) -> f64 {
+        let text = fs::read_to_string(format!("/proc/{}/smaps_rollup", self.process.id())).unwrap();
+        let line = text.lines().find_map(|line| line.strip_prefix("Rss:")).unwrap();
+        let kibibytes: f64 = line.trim().strip_suffix(" kB").unwrap().parse().unwrap();
+        kibibytes * 1024.0
+    }
+}
+
+impl Drop for Headend {
+    fn drop(&mut self) {
+        // With the recorder nothing stays behind, so it need not take leave of thousands of clients.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// A load generator at work.
+pub(crate) struct Load {
+    process: Child,
+    words: ChildStdin,
+    answers: BufReader<ChildStdout>,
+}
+
+impl Load {
+    /// Logs in so many clients more, and waits until all of them are up.
+    pub(crate) fn login(&mut self, count: u32) {
+        writeln!(self.words, "{count}").unwrap();
+        let mut answer = String::new();
+        self.answers.read_line(&mut answer).unwrap();
+        assert_eq!(answer.trim(), count.to_string(), "the load generator gave up");
+    }
+}
+
+impl Drop for Load {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+fn write_files(folder: &TempDir, now: Timestamp) {
+    let write = |name: &str, octets: &[u8]| fs::write(folder.path().join(name), octets).unwrap();
+    let validity = Validity::starting(now, VALIDITY);
+    let authority = Authority::root("Bench Root", KeyAlgorithm::Rsa2048, validity).unwrap();
+    let identity = authority.issue(&server_certificate(validity)).unwrap();
+    let spki = describe(identity.certificate()).unwrap().spki_der;
+    let pkcs12 =
+        write_pkcs12(&identity, &[authority.certificate()], "IKEv2-TP", "cisco123").unwrap();
+    let config = EXAMPLE.replace(POOL.0, POOL.1);
+    assert_ne!(config, EXAMPLE, "the example has another pool");
+    write("headend.conf", config.as_bytes());
+    write("IKEv2-TP.p12", &pkcs12);
+    write("acvpn.xml", b"<AnyConnectProfile/>");
+    write("server.spki", &spki);
+}

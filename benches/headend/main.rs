@@ -1,0 +1,135 @@
+//! `make bench`: what a login, a session and a tunnelled packet cost, each beside its floor or peer of the same run.
+//!
+//! ```text
+//!   cargo bench --locked --bench headend [-- login | tcp]
+//!
+//!   this process ── floor: the public-key operations that no login can do without
+//!     ├─ ironflex run --dataplane record ◄── UDP, lo of a namespace of its own ──┐   its CPU and memory, from /proc
+//!     ├─ this program again: the load generator, many logins at once ────────────┘
+//!     └─ TCP through two userspace dataplanes, and through the cable alone
+//! ```
+//!
+//! Prints a table and writes the same figures to `bench.json` in cargo's target folder. Figures in CPU time hold on a
+//! busy machine too, apart from what a neighbour on the same core takes; Mbit/s need the machine for themselves.
+
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a measurement ends where an expectation fails"
+)]
+
+mod floor;
+mod headend;
+mod load;
+mod report;
+#[path = "../../xfrm/benches/userspace_tcp/measure.rs"]
+mod tcp;
+
+use std::time::Duration;
+
+use ironflex_xfrm::netlink::{Network, NetworkNamespace, namespace};
+
+use self::{floor::Floor, headend::Headend, report::Figure};
+
+/// Logins before anything is measured: code, allocator and pools are warm then.
+const WARM_UP: u32 = 100;
+
+/// Logins whose CPU time is measured.
+const LOGINS: u32 = 2_000;
+
+/// Sessions held when memory is looked at.
+const SESSIONS: u32 = 10_000;
+
+/// The aim for one session's memory, in octets.
+const SESSION_BUDGET: f64 = 32_768.0;
+
+/// One run of TCP in one direction, and how many there are.
+const TCP: (Duration, u64) = (Duration::from_secs(10), 3);
+
+fn main() {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    if let Some(at) = words.iter().position(|word| word == load::WORD) {
+        return load::run(&words[at + 1..]);
+    }
+    let wanted = |part: &str| {
+        let parts = ["login", "tcp"];
+        let mut chosen = words.iter().filter(|word| parts.contains(&word.as_str())).peekable();
+        chosen.peek().is_none() || chosen.any(|word| word == part)
+    };
+    own_namespace();
+    let mut figures = Vec::new();
+    if wanted("login") {
+        figures.extend(logins());
+    }
+    if wanted("tcp") {
+        let rates = tcp::measure(TCP.0, TCP.1);
+        figures.push(Figure {
+            name: "userspace_tcp_mbit",
+            value: rates.slower(),
+            unit: "Mbit/s",
+            reference: rates.raw,
+            reference_name: "the raw veth",
+        });
+    }
+    report::print(&figures);
+    report::write(&figures);
+}
+
+/// Puts this process, and so its children, into a network namespace where ports 500 and 4500 are free.
+fn own_namespace() {
+    match NetworkNamespace::create() {
+        Ok(made) => made.enter().unwrap(),
+        // Not root: one more try with a user namespace, before there is a second thread.
+        Err(_) => namespace::enter_user_namespace().unwrap(),
+    }
+    let mut network = Network::open().unwrap();
+    let lo = network.link("lo").unwrap().unwrap().index;
+    network.set_up(lo, true).unwrap();
+}
+
+fn logins() -> [Figure; 3] {
+    let before = Floor::measure();
+    let headend = Headend::start();
+    let mut load = headend.load();
+    load.login(WARM_UP);
+    let (empty, cpu) = (headend.resident(), headend.cpu_time());
+    load.login(LOGINS);
+    let login = (headend.cpu_time() - cpu).as_secs_f64() * 1e6 / f64::from(LOGINS);
+    load.login(SESSIONS - LOGINS);
+    let session = (headend.resident() - empty) / f64::from(SESSIONS);
+    // The last ones show whether a login costs more where many sessions are held already.
+    let cpu = headend.cpu_time();
+    load.login(LOGINS);
+    let late = (headend.cpu_time() - cpu).as_secs_f64() * 1e6 / f64::from(LOGINS);
+    drop(load);
+    let floor = before.or_faster(Floor::measure());
+    println!("floor: {floor}");
+    println!("a login beyond {SESSIONS} sessions: {late:.0} us of the headend's CPU");
+    [
+        Figure {
+            name: "login_cpu_us",
+            value: login,
+            unit: "us",
+            reference: floor.sum(),
+            reference_name: "RSA-2048 signature + group 14 key pair + agreement, the fastest of this run",
+        },
+        Figure {
+            name: "logins_per_s",
+            value: 1e6 / login,
+            unit: "1/s of one core",
+            reference: 1e6 / floor.sum(),
+            reference_name: "the same operations and nothing else",
+        },
+        Figure {
+            name: "session_bytes",
+            value: session,
+            unit: "octets",
+            reference: SESSION_BUDGET,
+            reference_name: "the aim",
+        },
+    ]
+}
