@@ -3,6 +3,8 @@
 //! `UPDATE_GOLDEN=1 cargo test -p ironflex-profiles --test golden` writes them anew; the change is
 //! then read by a person.
 
+#![allow(clippy::disallowed_methods, reason = "goldens are files")]
+
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
 
 use std::{fs, path::Path};

@@ -1,6 +1,8 @@
 //! Reads the captures under `vectors/`: pcap with microseconds, little-endian, Ethernet, IPv4, UDP. Anything else ends the
 //! test.
 
+#![allow(clippy::disallowed_methods, reason = "captures are files")]
+
 use std::path::Path;
 
 /// One IKE message of a capture, in the order of the capture. ESP and keepalives are left out.
