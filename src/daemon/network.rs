@@ -14,9 +14,9 @@ use ironflex_profiles::{
 use ironflex_xfrm::{
     IpPrefix,
     netlink::{
-        CleanupScope, DEVICE_ALIAS, Firewall, LinkAddress, LinkIndex, LinkKind, Masquerade,
-        NetlinkError, Network, NewLink, PoolGuard, Removed, Route, Ruleset, SourceRule, cleanup,
-        sysctl, xfrm_interfaces,
+        CleanupScope, DEVICE_ALIAS, Firewall, KernelErrno, LinkAddress, LinkIndex, LinkKind,
+        Masquerade, NetlinkError, Network, NewLink, PoolGuard, Removed, Route, Ruleset, SourceRule,
+        cleanup, sysctl, xfrm_interfaces,
     },
 };
 
@@ -92,8 +92,19 @@ impl HouseNetwork {
     ///
     /// # Errors
     ///
-    /// Of netlink, where the headend would leak or could not carry anything without it.
+    /// Of netlink, where the headend would leak or could not carry anything without it; nothing of it stays then.
     pub fn set_up(
+        snapshot: &Snapshot,
+        device: Option<&str>,
+        kernel_ipsec: bool,
+    ) -> Result<(Self, Vec<Warning>), NetlinkError> {
+        Self::build(snapshot, device, kernel_ipsec).inspect_err(|_| {
+            // The error that led here is the one to report.
+            let _ = cleanup(CleanupScope::Everything);
+        })
+    }
+
+    fn build(
         snapshot: &Snapshot,
         device: Option<&str>,
         kernel_ipsec: bool,
@@ -199,7 +210,29 @@ impl HouseNetwork {
                 kernel_ipsec,
             });
         }
-        Firewall::open()?.replace(&ruleset)
+        let masquerades = !ruleset.masquerades.is_empty();
+        let put = |ruleset| Firewall::open().and_then(|mut firewall| firewall.replace(ruleset));
+        match put(&ruleset) {
+            // Where an empty table can be made, what is lacking is something else, and a guard that is wanted and
+            // cannot be had is an error.
+            Err(error) if is_unsupported(&error) && put(&Ruleset::default()).is_ok() => Err(error),
+            // The unreachable routes hold without it, and with the kernel's ESP so do the policies of each session.
+            Err(error) if is_unsupported(&error) => {
+                warnings.push(format!(
+                    "this kernel has no nf_tables ({error}): packets that claim a pool address{} are not dropped{}",
+                    match self.carrier {
+                        Carrier::Policies => " which no client holds",
+                        _ => "",
+                    },
+                    match masquerades {
+                        true => ", and 'ip nat inside source' has no effect",
+                        false => "",
+                    }
+                ));
+                Ok(())
+            }
+            result => result,
+        }
     }
 
     /// Loopback interfaces: addresses on a device of our own; on the carrier where the kernel has no
@@ -318,6 +351,13 @@ impl HouseNetwork {
         }
         Ok(())
     }
+}
+
+fn is_unsupported(error: &NetlinkError) -> bool {
+    matches!(
+        error.errno(),
+        Some(KernelErrno::EOPNOTSUPP | KernelErrno::EPROTONOSUPPORT)
+    )
 }
 
 fn find(network: &mut Network, name: &str) -> Result<LinkIndex, NetlinkError> {

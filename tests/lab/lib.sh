@@ -170,12 +170,12 @@ masquerade() { # NAMESPACE DEVICE
     in_ns "$1" iptables-legacy -t nat -A POSTROUTING -o "$2" -j MASQUERADE
 }
 
-# Pings with each payload size; a single lost packet ends the case.
+# Pings with each payload size; a single lost packet ends the case. Packets too long for the way may go in pieces.
 ping_sizes() { # NAMESPACE ADDRESS SIZE…
   local namespace=$1 address=$2 size
   shift 2
   for size; do
-    in_ns "$namespace" ping -n -q -c 2 -i 0.02 -W $((2 * lab_stretch)) -s "$size" "$address" >"$LAB_DIR/ping" 2>&1 || true
+    in_ns "$namespace" ping -n -q -c 2 -i 0.02 -M dont -W $((2 * lab_stretch)) -s "$size" "$address" >"$LAB_DIR/ping" 2>&1 || true
     grep -q ' 0% packet loss' "$LAB_DIR/ping" || fail "ping $address with $size octets: $(grep -E 'packet loss|rror|unreach' "$LAB_DIR/ping" | head -n 1)"
   done
 }
@@ -220,6 +220,8 @@ spawn() { # VARIABLE LOG COMMAND [ARG …]
       set -- ip netns exec "$@" # so that the process number is the command's own
       ;;
   esac
+  # Here and not only in the background, or whoever waits for a line would find an earlier process's.
+  : >"$lab_log"
   "$@" >"$lab_log" 2>&1 </dev/null &
   printf -v "$lab_variable" '%s' "$!"
   defer stop_process "$!"

@@ -1,0 +1,258 @@
+# shellcheck shell=bash
+# Sourced after lib.sh by the suites that run ironflex: a headend, a client, a router between them that may translate
+# addresses, and a server behind the headend, each in a network namespace.
+#
+#   server ──────────────── headend ─────────────── router ──────────────────── client
+#   10.1.0.2     10.1.0.1 inside  outside 192.0.2.1   .2  198.51.100.1     198.51.100.2 outside
+#
+# The headend is on 10.0.0.1 (its Loopback100) too, and the pool is 192.168.10.5 to 192.168.10.10, as the example says.
+# shellcheck disable=SC2034,SC2154 # the namespaces and processes are set by name, and used by the suites
+
+lab_root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+
+# The first address of the pool, which a case's only client is given.
+client_address=192.168.10.5
+server_address=10.1.0.2
+headend_address=192.0.2.1
+
+# Payload sizes of pings: none, around one AES block, around what fits the tunnel in one piece, and beyond it.
+ping_payloads=(0 1 15 16 17 64 999 1300 1372 1400)
+
+# --- Topology ---
+
+network() { # routed|nat
+  netns_add headend
+  netns_add client
+  netns_add router
+  netns_add server
+  veth_add "$router" outside 192.0.2.2/24 "$headend" outside $headend_address/24
+  veth_add "$router" inside 198.51.100.1/24 "$client" outside 198.51.100.2/24
+  veth_add "$headend" inside 10.1.0.1/24 "$server" outside $server_address/24
+  ip -n "$client" route add default via 198.51.100.1
+  ip -n "$headend" route add default via 192.0.2.2
+  ip -n "$server" route add default via 10.1.0.1
+  in_ns "$router" sysctl -q -w net.ipv4.ip_forward=1
+  in_ns "$headend" sysctl -q -w net.ipv4.ip_forward=1
+  [ "$1" != nat ] || masquerade "$router" outside
+}
+
+# --- The headend ---
+
+# Makes the certificates of every case, and the headend's PKCS#12 beside its configuration.
+headend_prepare() {
+  mkdir -p "$LAB_DIR/headend"
+  certificate_authority "$LAB_DIR/pki" ca
+  certificate "$LAB_DIR/pki" ca headend DNS:vpn.example.com,IP:$headend_address serverAuth
+  openssl pkcs12 -export -inkey "$LAB_DIR/pki/headend.key" -in "$LAB_DIR/pki/headend.crt" -certfile "$LAB_DIR/pki/ca.crt" \
+    -out "$LAB_DIR/headend/IKEv2-TP.p12" -passout pass:cisco123
+  cp "$LAB_DIR/pki/ca.crt" "$LAB_DIR/headend/ca.pem"
+  printf 'cisco123\n' >"$LAB_DIR/password"
+}
+
+# Writes the example's configuration with another transform-set and, if named, another IKE proposal; what stands on
+# standard input follows it.
+headend_configure() { # TRANSFORM [IKE-LINE…]
+  local transform=$1 lines=
+  shift
+  [ $# = 0 ] || lines=$(printf ' %s\\n' "$@")
+  sed -e "s/^crypto ipsec transform-set TS .*/crypto ipsec transform-set TS $transform/" \
+    ${lines:+-e "/^crypto ikev2 proposal/,/^!/{/^ /d;s/^!/${lines}!/}"} \
+    "$lab_root/examples/flexvpn-headend.conf" >"$LAB_DIR/headend/headend.conf"
+  cat >>"$LAB_DIR/headend/headend.conf"
+}
+
+headend_start() { # kernel|userspace [OPTION…]
+  spawn headend_process "$LAB_DIR/headend/log" in_ns "$headend" "$IRONFLEX" run --config "$LAB_DIR/headend/headend.conf" \
+    --state-dir "$LAB_DIR/headend/state" --dataplane "$@"
+  evidence "$LAB_DIR/headend/log"
+  wait_for 20 "the headend" said_or_ended "$LAB_DIR/headend/log" ' ready$' "$headend_process"
+  ! process_gone "$headend_process" || fail "the headend ended: $(tail -n 1 "$LAB_DIR/headend/log")"
+}
+
+# Whether LOG has a line that matches, or the process can say nothing any more.
+said_or_ended() { # LOG PATTERN PROCESS
+  grep -q -e "$2" "$1" || process_gone "$3"
+}
+
+# --- Our client ---
+
+client_start() { # kernel|userspace
+  # shellcheck disable=SC2016 # the inner shell's own
+  spawn client_process "$LAB_DIR/client.log" in_ns "$client" sh -c 'exec "$@" <"$0"' "$LAB_DIR/password" \
+    "$IRONFLEX" connect $headend_address --user test --password-stdin --ca "$LAB_DIR/pki/ca.crt" --no-dns --once --dataplane "$1"
+  evidence "$LAB_DIR/client.log"
+  wait_for 20 "the login" said_or_ended "$LAB_DIR/client.log" '^connected: ' "$client_process"
+  grep -q "^connected: address $client_address, routes 10.0.0.0/8, .* in $1" "$LAB_DIR/client.log" ||
+    fail "no tunnel in $1: $(tail -n 1 "$LAB_DIR/client.log")"
+}
+
+# Asks the client to leave; it must say goodbye and come to a good end.
+client_leave() {
+  local status=0
+  kill "$client_process"
+  wait_for 10 "the client's end" process_gone "$client_process"
+  wait "$client_process" || status=$?
+  assert_equal 0 "$status" "exit status of the client"
+}
+
+# --- Judging ---
+
+# Packets of every size and TCP, both ways, to the headend itself and to the server behind it.
+carries_traffic() {
+  ping_sizes "$client" 10.0.0.1 0 1400
+  ping_sizes "$client" $server_address "${ping_payloads[@]}"
+  ping_sizes "$server" $client_address "${ping_payloads[@]}"
+  tcp_copy "$client" "$server" $server_address 5001 1
+  tcp_copy "$server" "$client" $client_address 5002 1
+}
+
+# From here on the router notes what passes it: packets with an inner address in clear, and the head of everything else.
+watch_router() {
+  capture_start router_capture "$router" any "$LAB_DIR/router.pcap" -s 64
+}
+
+# Ends the watch: no inner address in clear, and ESP in the form that is expected.
+assert_router_saw_esp() { # bare|udp
+  stop_process "$router_capture"
+  assert_equal 0 "$(router_saw net 192.168.10.0/24 or net 10.0.0.0/8)" "packets with an inner address in clear"
+  # An IKE message has four zero octets where ESP has its SPI.
+  local bare udp
+  bare=$(router_saw ip proto 50)
+  udp=$(router_saw 'udp port 4500 and udp[4:2] > 20 and udp[8:4] != 0')
+  case $1 in
+    bare) [ "$bare" -gt 0 ] && [ "$udp" = 0 ] ;;
+    udp) [ "$udp" -gt 0 ] && [ "$bare" = 0 ] ;;
+  esac || fail "the router saw $bare packets of bare ESP and $udp of ESP in UDP; expected $1 alone"
+}
+
+router_saw() { # FILTER…
+  tcpdump -n -r "$LAB_DIR/router.pcap" "$@" 2>/dev/null | wc -l
+}
+
+# The kernel's own counters agree that it carried the session.
+assert_kernel_carried() { # NAMESPACE PEER
+  local out in
+  out=$(esp_packets "$1" "$2")
+  in=$(ip -n "$1" -s xfrm state list src "$2" | awk '/lifetime current:/ { getline; sub(/\(bytes\),/, ""); n += $2 } END { print n + 0 }')
+  [ "$out" -gt 50 ] && [ "$in" -gt 50 ] || fail "the kernel's SAs with $2 carried $out packets out and $in in"
+}
+
+# Everything that ironflex may touch, as it is now. Without what counts or ages.
+network_state() { # NAMESPACE
+  local namespace=$1
+  ip -n "$namespace" xfrm state
+  ip -n "$namespace" xfrm policy
+  ip -n "$namespace" -o link | sed 's/@if[0-9]*//'
+  ip -n "$namespace" -o address
+  ip -n "$namespace" route show table all
+  ip -n "$namespace" -6 route show table all
+  ip -n "$namespace" rule
+  in_ns "$namespace" nft -s list ruleset 2>/dev/null || true
+}
+
+# Notes how NAMESPACE is, for the next function.
+remember_network() { # NAMESPACE NAME
+  network_state "$1" >"$LAB_DIR/$2.before"
+}
+
+# Whether NAMESPACE is as it was when it was remembered.
+network_is_back() { # NAMESPACE NAME
+  network_state "$1" >"$LAB_DIR/$2.after"
+  cmp -s "$LAB_DIR/$2.before" "$LAB_DIR/$2.after"
+}
+
+# Ends the case unless NAMESPACE comes back to how it was remembered.
+assert_network_back() { # NAMESPACE NAME WHEN
+  local deadline=$((SECONDS + 5 * lab_stretch))
+  until network_is_back "$1" "$2"; do
+    [ "$SECONDS" -lt "$deadline" ] || {
+      diff "$LAB_DIR/$2.before" "$LAB_DIR/$2.after" || true
+      fail "the $2's network is not as it was, $3"
+    }
+    sleep 0.1
+  done
+}
+
+# Puts a foreign SA, policy, route, device and table beside ours.
+foreign_network() { # NAMESPACE
+  ip -n "$1" -batch - <<'COMMANDS'
+link add foreign type dummy
+link set foreign up
+route add 192.168.10.128/25 dev foreign
+route add 172.31.0.0/16 dev foreign proto static
+xfrm state add src 192.0.2.1 dst 203.0.113.9 proto esp spi 0x1001 reqid 7 mode tunnel aead rfc4106(gcm(aes)) 0x000102030405060708090a0b0c0d0e0f10111213 128
+xfrm state add src 203.0.113.9 dst 192.0.2.1 proto esp spi 0x1002 reqid 7 mode tunnel aead rfc4106(gcm(aes)) 0x000102030405060708090a0b0c0d0e0f10111213 128
+xfrm policy add src 172.30.0.0/16 dst 172.31.0.0/16 dir out tmpl src 192.0.2.1 dst 203.0.113.9 proto esp reqid 7 mode tunnel
+xfrm policy add src 172.31.0.0/16 dst 172.30.0.0/16 dir in tmpl src 203.0.113.9 dst 192.0.2.1 proto esp reqid 7 mode tunnel
+COMMANDS
+  in_ns "$1" nft 'table inet foreign { chain all { type filter hook forward priority 0; counter; }; }' 2>/dev/null || true
+}
+
+# Where the client is, as the headend's kernel sees it.
+outer_client() { # routed|nat
+  case $1 in routed) echo 198.51.100.2 ;; nat) echo 192.0.2.2 ;; esac
+}
+
+# --- strongSwan as client ---
+
+# The headend's configuration for clients with a certificate and an address from the pool.
+certificate_profile() {
+  cat <<'CONFIGURATION'
+!
+crypto pki trustpoint CLIENTS
+crypto pki authenticate CLIENTS pem bootflash:ca.pem
+!
+crypto ikev2 authorization policy CERTIFICATES
+ pool ACPool
+ route set access-list split_tunnel
+!
+crypto ikev2 profile CERTIFICATES
+ match identity remote fqdn client.example.com
+ authentication local rsa-sig
+ authentication remote rsa-sig
+ pki trustpoint IKEv2-TP sign
+ pki trustpoint CLIENTS verify
+ aaa authorization group cert list a-eap-author-grp CERTIFICATES
+ virtual-template 101
+!
+crypto ipsec profile CERTIFICATES
+ set transform-set TS
+ set ikev2-profile CERTIFICATES
+!
+interface Virtual-Template101 type tunnel
+ ip unnumbered Loopback100
+ ip mtu 1400
+ tunnel mode ipsec ipv4
+ tunnel protection ipsec profile CERTIFICATES
+CONFIGURATION
+}
+
+# Call it after headend_prepare: the strongSwan instance `client` and its certificate.
+strongswan_client_prepare() {
+  strongswan_prepare client
+  certificate "$LAB_DIR/pki" ca client.example.com DNS:client.example.com clientAuth
+  cp "$LAB_DIR/pki/ca.crt" "$LAB_DIR/client/swanctl/x509ca/"
+  cp "$LAB_DIR/pki/client.example.com.crt" "$LAB_DIR/client/swanctl/x509/client.crt"
+  cp "$LAB_DIR/pki/client.example.com.key" "$LAB_DIR/client/swanctl/private/"
+}
+
+strongswan_client_configure() { # IKE-PROPOSAL ESP-PROPOSAL
+  cat >"$LAB_DIR/client/swanctl/swanctl.conf" <<CONFIGURATION
+connections {
+  headend {
+    version = 2
+    remote_addrs = $headend_address
+    proposals = $1
+    vips = 0.0.0.0
+    local { auth = pubkey
+      certs = client.crt
+      id = client.example.com }
+    remote { auth = pubkey
+      id = vpn.example.com
+      cacerts = ca.crt }
+    children { net { remote_ts = 10.0.0.0/8
+      esp_proposals = $2 } }
+  }
+}
+CONFIGURATION
+}

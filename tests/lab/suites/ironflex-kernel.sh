@@ -1,0 +1,61 @@
+#!/bin/bash
+# kernel: any
+# limit: 300
+# Our client and our headend, both on the kernel's ESP.
+# shellcheck disable=SC2154 # netns_add, spawn and capture_start set the variables that they are given the names of
+# shellcheck source-path=SCRIPTDIR source=../lib.sh
+. "$(dirname "$0")/../lib.sh"
+# shellcheck source-path=SCRIPTDIR source=../ironflex.sh
+. "$(dirname "$0")/../ironflex.sh"
+needs openssl ping socat tcpdump
+headend_prepare
+
+carries_a_session() { # routed|nat bare|udp TRANSFORM [IKE-LINE…]
+  local way=$1 form=$2
+  shift 2
+  network "$way"
+  foreign_network "$headend"
+  headend_configure "$@" </dev/null
+  remember_network "$client" client
+  remember_network "$headend" headend-before-the-start
+  headend_start kernel
+  remember_network "$headend" headend
+  watch_router
+  client_start kernel
+  carries_traffic
+  assert_kernel_carried "$headend" "$(outer_client "$way")"
+  assert_kernel_carried "$client" $headend_address
+  client_leave
+  assert_router_saw_esp "$form"
+  assert_network_back "$client" client "after its delete"
+  assert_network_back "$headend" headend "after the client's delete"
+  grep -q 'is DOWN\..*reason: deleted by the peer' "$LAB_DIR/headend/log" || fail "the headend did not say that the client left"
+  stop_process "$headend_process"
+  assert_network_back "$headend" headend-before-the-start "after SIGTERM"
+}
+
+# The headend ends while a client is there.
+takes_its_leave() {
+  network routed
+  foreign_network "$headend"
+  headend_configure 'esp-gcm 256' </dev/null
+  remember_network "$client" client
+  remember_network "$headend" headend
+  headend_start kernel
+  client_start kernel
+  ping_sizes "$client" $server_address 56
+  stop_process "$headend_process"
+  wait_for 5 "the client to hear of it" process_gone "$client_process"
+  grep -q '^.*the headend ended the session' "$LAB_DIR/client.log" || fail "the client says: $(tail -n 1 "$LAB_DIR/client.log")"
+  assert_network_back "$headend" headend "after SIGTERM with a session"
+  assert_network_back "$client" client "after the headend's delete"
+}
+
+cbc='esp-aes 256 esp-sha256-hmac'
+gcm='esp-gcm 256'
+ike_gcm=('encryption aes-gcm-256' 'prf sha384' 'group 19')
+lab_case aes-cbc-sha256 carries_a_session routed bare "$cbc"
+lab_case aes-cbc-sha256-nat carries_a_session nat udp "$cbc"
+lab_case aes-gcm carries_a_session routed bare "$gcm" "${ike_gcm[@]}"
+lab_case aes-gcm-nat carries_a_session nat udp "$gcm" "${ike_gcm[@]}"
+lab_case sigterm-with-a-session takes_its_leave
