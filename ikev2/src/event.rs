@@ -454,6 +454,21 @@ impl Discard {
     }
 }
 
+/// A payload as `debug` lists it: its type, and which notify it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PayloadName {
+    /// Its type.
+    pub kind: PayloadType,
+    /// The notify message type of a Notify payload.
+    pub notify: Option<NotifyType>,
+}
+
+impl From<PayloadType> for PayloadName {
+    fn from(kind: PayloadType) -> Self {
+        Self { kind, notify: None }
+    }
+}
+
 /// One step of an SA's life in typed form; `debug` renders it in IOS-XE's words.
 #[derive(Clone)]
 pub enum Trace {
@@ -464,7 +479,7 @@ pub enum Trace {
         /// Its header.
         header: Header,
         /// Its payloads in order.
-        payloads: Vec<PayloadType>,
+        payloads: Vec<PayloadName>,
         /// It was encrypted.
         protected: bool,
     },
@@ -475,7 +490,7 @@ pub enum Trace {
         /// Its header.
         header: Header,
         /// Its payloads in order, before encryption.
-        payloads: Vec<PayloadType>,
+        payloads: Vec<PayloadName>,
         /// It was encrypted.
         protected: bool,
         /// Into how many datagrams it was cut.

@@ -8,7 +8,7 @@ use std::net::Ipv4Addr;
 
 use ironflex_ikev2::{
     crypto::suite::{Group, Hash, IkeSuite, Integrity, Protection},
-    event::{Authenticated, CloseReason, Event, Path, Trace},
+    event::{Authenticated, CloseReason, Event, Path, PayloadName, Trace},
     wire::{
         header::{Header, ResponderSpi},
         payload::{ConfigAttribute, KnownVendor},
@@ -312,7 +312,7 @@ impl<'a> Lines<'a> {
         self.flags.ikev2 || self.flags.ikev2_packet
     }
 
-    fn received(&mut self, path: &Path, header: &Header, payloads: &[PayloadType]) {
+    fn received(&mut self, path: &Path, header: &Header, payloads: &[PayloadName]) {
         if self.tells_packets() {
             let way = format!("From {}/To {}", path.remote, path.local);
             self.packet("Received", &way, header);
@@ -324,7 +324,7 @@ impl<'a> Lines<'a> {
         &mut self,
         path: &Path,
         header: &Header,
-        payloads: &[PayloadType],
+        payloads: &[PayloadName],
         protected: bool,
         datagrams: usize,
     ) {
@@ -376,7 +376,7 @@ impl<'a> Lines<'a> {
                 "IKEv2-PAK",
                 &format!(
                     "Next payload: {}, version: {} Exchange type: {}, flags: {initiator}{response} Message id: {}, length: {}",
-                    payload_name(header.next_payload),
+                    payload_name(header.next_payload.into()),
                     header.version,
                     header.exchange,
                     header.message_id,
@@ -435,7 +435,7 @@ impl<'a> Lines<'a> {
 }
 
 /// The payloads of a message, each followed by a blank.
-fn payload_list(payloads: &[PayloadType]) -> String {
+fn payload_list(payloads: &[PayloadName]) -> String {
     let mut list = String::from(" ");
     for payload in payloads {
         list.push_str(&payload_name(*payload));
@@ -444,8 +444,11 @@ fn payload_list(payloads: &[PayloadType]) -> String {
     list
 }
 
-fn payload_name(payload: PayloadType) -> String {
-    match payload {
+fn payload_name(payload: PayloadName) -> String {
+    if let Some(notify) = payload.notify {
+        return format!("NOTIFY({notify})");
+    }
+    match payload.kind {
         PayloadType::NONCE => "N".into(),
         PayloadType::CP => "CFG".into(),
         PayloadType::SK => "ENCR".into(),

@@ -14,7 +14,7 @@ use crate::{
         keys::Role,
         suite::{IkeSuite, Protection},
     },
-    event::{Discard, Event, Instant, Path, SaId, Trace},
+    event::{Discard, Event, Instant, Path, PayloadName, SaId, Trace},
     proof::Authentic,
     refusal::Refusal,
     sa::{
@@ -29,7 +29,7 @@ use crate::{
         header::{Flags, Header, InitiatorSpi, MessageId, ResponderSpi},
         message::{Body, PartialMessage, parse_chain, write_chain},
         payload::Payload,
-        registry::{ExchangeType, PayloadType},
+        registry::ExchangeType,
         sk::{self, SkShape},
     },
 };
@@ -164,10 +164,19 @@ impl Link {
 
     /// The earliest instant at which something is due.
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
-        [self.deadline, self.requests.deadline()]
-            .into_iter()
-            .flatten()
-            .min()
+        [
+            self.deadline,
+            self.requests.deadline(),
+            self.reassembly.deadline(),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+    }
+
+    /// Drops fragments whose rest has not come in time.
+    pub(crate) fn expire_fragments(&mut self, now: Instant) {
+        self.reassembly.expire(now);
     }
 
     fn header(&self, exchange: ExchangeType, id: u32, response: bool) -> Header {
@@ -288,7 +297,7 @@ impl Link {
             Body::Clear => Err(Discard::Unprotected),
             Body::Encrypted(encrypted) => {
                 let content = self.open_sealed(encrypted.aad, encrypted.sealed)?;
-                self.reassembly.forget();
+                self.reassembly.forget(key);
                 Ok(Some(Reassembled {
                     first: encrypted.first,
                     content,
@@ -320,6 +329,7 @@ impl Link {
                     return Err(Discard::FragmentRefused);
                 };
                 let content = self.open_sealed(encrypted.aad, encrypted.sealed)?;
+                self.reassembly.forget(key);
                 self.last_form = Some(Form::Cisco);
                 Ok(Some(Reassembled {
                     first: encrypted.first,
@@ -473,7 +483,16 @@ const fn shape(protection: Protection) -> SkShape {
     }
 }
 
-/// The types of these payloads in order.
-pub(crate) fn kinds(payloads: &[Payload]) -> Vec<PayloadType> {
-    payloads.iter().map(Payload::kind).collect()
+/// These payloads' names in order.
+pub(crate) fn kinds(payloads: &[Payload]) -> Vec<PayloadName> {
+    payloads
+        .iter()
+        .map(|payload| PayloadName {
+            kind: payload.kind(),
+            notify: match payload {
+                Payload::Notify(said) => Some(said.kind),
+                _ => None,
+            },
+        })
+        .collect()
 }

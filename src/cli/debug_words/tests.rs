@@ -74,11 +74,15 @@ fn first_request() -> Event {
             ..header(0, ExchangeType::IKE_SA_INIT, Flags::new(true, false), 0)
         },
         payloads: vec![
-            PayloadType::SA,
-            PayloadType::KE,
-            PayloadType::NONCE,
-            PayloadType::VENDOR,
-            PayloadType::VENDOR,
+            PayloadType::SA.into(),
+            PayloadType::KE.into(),
+            PayloadType::NONCE.into(),
+            PayloadType::VENDOR.into(),
+            PayloadType::VENDOR.into(),
+            PayloadName {
+                kind: PayloadType::NOTIFY,
+                notify: Some(NotifyType::NAT_DETECTION_SOURCE_IP),
+            },
         ],
         protected: false,
     }))
@@ -89,7 +93,7 @@ const RECEIVED: [&str; 5] = [
     "Initiator SPI : 1D418169B24BF95A - Responder SPI : 0000000000000000 Message id: 0",
     "IKEv2 IKE_SA_INIT Exchange REQUEST ",
     "Payload contents: ",
-    " SA KE N VID VID ",
+    " SA KE N VID VID NOTIFY(NAT_DETECTION_SOURCE_IP) ",
 ];
 
 #[test]
@@ -121,10 +125,10 @@ fn tells_an_encrypted_packet_before_and_after_encryption() {
             1,
         ),
         payloads: vec![
-            PayloadType::ID_R,
-            PayloadType::CERT,
-            PayloadType::CP,
-            PayloadType::EAP,
+            PayloadType::ID_R.into(),
+            PayloadType::CERT.into(),
+            PayloadType::CP.into(),
+            PayloadType::EAP.into(),
         ],
         protected: true,
         datagrams: 3,
