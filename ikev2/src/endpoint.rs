@@ -472,6 +472,7 @@ impl Endpoint {
             self.with(now, id, |sa, cx| match sa {
                 IkeSa::Starting(sent) => sent.timeout(cx),
                 IkeSa::Keyed { mut link, state } => {
+                    link.expire_fragments(now);
                     let outcome = if link.deadline.is_some_and(|deadline| deadline <= now) {
                         link.deadline = None;
                         state.expired(&link, cx)

@@ -7,6 +7,16 @@
 //! fragments by it, AUTH is judged by it, and the child SA's keys must be those of the capture's
 //! table. The codec and the key schedule alone are tried in `wire_captures.rs` and `key_schedule.rs`.
 
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::disallowed_methods,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test ends where an expectation fails"
+)]
+
 mod support;
 
 #[path = "support/pcap.rs"]
@@ -757,7 +767,7 @@ fn the_captured_headend_is_refused_when_its_first_answer_was_changed() {
         }
         assert!(judged, "{}", login.name);
         assert!(replay.child.is_none());
-        assert_eq!(replay.events, [String::new(); 0]);
+        assert!(replay.events.is_empty(), "{:?}", replay.events);
     }
 }
 

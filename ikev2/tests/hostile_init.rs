@@ -4,6 +4,15 @@
 //!
 //! Every test first runs its unharmed twin to success, so that it cannot pass because nothing works.
 
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test ends where an expectation fails"
+)]
+
 mod support;
 
 use ironflex_ikev2::{
@@ -529,7 +538,7 @@ fn chooses_no_proposal_that_contradicts_itself() {
             Transform::esn(EsnId::NO_ESN),
         ];
         for extra in additions {
-            let transforms = [&base[..], &[extra.clone()]].concat();
+            let transforms = [&base[..], std::slice::from_ref(&extra)].concat();
             assert_eq!(offered(&setup, vec![offer(transforms)]), none, "{extra:?}");
         }
         for (kind, id) in [

@@ -167,11 +167,7 @@ impl Established {
     }
 
     /// RFC 7296 §1.4.1: deleting the IKE SA deletes its children with it.
-    pub(crate) fn delete(
-        self,
-        link: &mut Link,
-        cx: &mut Cx<'_>,
-    ) -> Result<Outcome, Refusal> {
+    pub(crate) fn delete(self, link: &mut Link, cx: &mut Cx<'_>) -> Result<Outcome, Refusal> {
         let delete = Payload::Delete(Delete::ike_sa());
         close_with(link, cx, delete, CloseReason::Deleted)
     }

@@ -20,7 +20,7 @@ use crate::{
         init::{Handshake, auth_form, certificate_request},
         link::{Link, Opened},
         signature::{self, AuthForm},
-        state::{Outcome, State, WRONG_ANSWER, expect_auth, log_child},
+        state::{Outcome, State, WRONG_ANSWER, close, expect_auth, log_child},
     },
     secret::SecretBytes,
     wire::{
@@ -28,7 +28,9 @@ use crate::{
             AuthPayload, Certificate, ConfigAttribute, Configuration, Delete, EapPayload,
             Identification, Notify, Payload,
         },
-        registry::{AuthMethod, CertEncoding, ConfigType, ExchangeType, NotifyType, PayloadType},
+        registry::{
+            AuthMethod, CertEncoding, ConfigType, ExchangeType, NotifyType, PayloadType, ProtocolId,
+        },
     },
 };
 
@@ -142,6 +144,30 @@ impl Initiator {
             Self::ExpectFinal(_) => "I_WAIT_EAP_AUTH_VERIFY",
             Self::AwaitInstall(_) => "I_INSTALL_CHILD",
         }
+    }
+
+    /// Nothing may be asked of us before we are established, but the responder may take its SA back:
+    /// its Delete can overtake the answer that it follows, and that answer will never come again.
+    pub(crate) fn request(
+        self: Box<Self>,
+        link: &mut Link,
+        cx: &mut Cx<'_>,
+        opened: Opened,
+    ) -> Result<Outcome, Refusal> {
+        let exchange = opened.exchange;
+        let deletes = |one: &Payload| matches!(one, Payload::Delete(delete) if delete.protocol == ProtocolId::IKE);
+        if exchange == ExchangeType::INFORMATIONAL
+            && opened
+                .payloads
+                .is_ok_and(|payloads| payloads.iter().any(deletes))
+        {
+            // RFC 7296 §1.4.1: the Delete of an IKE SA is answered with nothing inside.
+            link.respond(cx, exchange, &[])?;
+            return Ok(close(link, cx, CloseReason::PeerDeleted));
+        }
+        let invalid = Notify::plain(NotifyType::INVALID_SYNTAX);
+        link.respond(cx, exchange, &[Payload::Notify(invalid)])?;
+        Ok(Outcome::Go(State::Initiator(self)))
     }
 
     pub(crate) fn response(

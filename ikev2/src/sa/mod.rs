@@ -25,7 +25,7 @@ pub(crate) mod state;
 pub(crate) mod traits;
 pub(crate) mod window;
 
-use alloc::{collections::VecDeque, sync::Arc};
+use alloc::{boxed::Box, collections::VecDeque, sync::Arc};
 
 use crate::{
     config::EndpointConfig,
@@ -67,7 +67,7 @@ impl Cx<'_> {
     /// One step for `debug`; costs a branch while tracing is off.
     pub(crate) fn trace(&mut self, id: SaId, step: impl FnOnce() -> Trace) {
         if self.tracing {
-            let step = alloc::boxed::Box::new(step());
+            let step = Box::new(step());
             self.out.push_back(Output::Event(id, Event::Trace(step)));
         }
     }
@@ -76,11 +76,11 @@ impl Cx<'_> {
 /// One IKE SA of the endpoint.
 pub(crate) enum IkeSa {
     /// We sent IKE_SA_INIT; there are no keys.
-    Starting(alloc::boxed::Box<init::InitSent>),
+    Starting(Box<init::InitSent>),
     /// There are keys.
     Keyed {
         /// What it has in every state.
-        link: alloc::boxed::Box<link::Link>,
+        link: Box<link::Link>,
         /// What it is waiting for.
         state: state::State,
     },

@@ -1,5 +1,7 @@
-//! Fragments of the one message that is next in line, in either form, bounded in count, octets
-//! and time.
+//! Fragments of messages that are not whole yet, in either form, bounded in count, octets and time.
+//!
+//! Requests and responses, and the two forms, are kept apart: what anybody can send (Cisco's) must not
+//! displace what was authenticated (RFC 7383's), and a peer may answer us and ask us at once.
 
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -22,17 +24,28 @@ type Key = (bool, u32);
 
 /// The fragments that are kept.
 #[derive(Default)]
-pub(crate) struct Reassembly(Option<Kept>);
-
-struct Kept {
-    key: Key,
-    since: Instant,
-    pieces: Pieces,
+pub(crate) struct Reassembly {
+    requests: Buffers,
+    responses: Buffers,
 }
 
-enum Pieces {
-    Ietf(SkfReassembly),
-    Cisco(CiscoReassembly),
+/// One message of each form.
+#[derive(Default)]
+struct Buffers {
+    ietf: Option<Kept<SkfReassembly>>,
+    cisco: Option<Kept<CiscoReassembly>>,
+}
+
+struct Kept<T> {
+    id: u32,
+    since: Instant,
+    pieces: T,
+}
+
+impl<T> Kept<T> {
+    fn end(&self) -> Instant {
+        self.since.after(LIFETIME)
+    }
 }
 
 /// What a fragment of Cisco's led to.
@@ -42,43 +55,85 @@ pub(crate) enum Whole {
     Complete(Vec<u8>),
 }
 
+/// The pieces that are kept for this message, or none yet. A message before its turn does not displace
+/// the one whose turn it is, or two that arrive mixed would never be whole.
+fn take<T>(
+    kept: &mut Option<Kept<T>>,
+    now: Instant,
+    id: u32,
+    fresh: impl FnOnce() -> T,
+) -> Result<Kept<T>, Discard> {
+    let current = kept.take_if(|kept| kept.id >= id || kept.end() <= now);
+    match current {
+        Some(current) if current.id == id && now < current.end() => Ok(current),
+        None if kept.is_some() => Err(Discard::FragmentRefused),
+        _ => Ok(Kept {
+            id,
+            since: now,
+            pieces: fresh(),
+        }),
+    }
+}
+
 impl Reassembly {
-    /// Drops what is kept.
-    pub(crate) fn forget(&mut self) {
-        self.0 = None;
+    fn buffers(&mut self, response: bool) -> &mut Buffers {
+        if response {
+            &mut self.responses
+        } else {
+            &mut self.requests
+        }
     }
 
-    fn take(&mut self, now: Instant, key: Key) -> Option<Kept> {
-        self.0
-            .take()
-            .filter(|kept| kept.key == key && now.since(kept.since) < LIFETIME)
+    /// Drops what is kept of a message: an authentic whole one has come.
+    pub(crate) fn forget(&mut self, (response, id): Key) {
+        let buffers = self.buffers(response);
+        buffers.ietf.take_if(|kept| kept.id == id);
+        buffers.cisco.take_if(|kept| kept.id == id);
+    }
+
+    /// When the oldest of what is kept is to be dropped.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        [&self.requests, &self.responses]
+            .into_iter()
+            .flat_map(|buffers| {
+                let ietf = buffers.ietf.as_ref().map(Kept::end);
+                [ietf, buffers.cisco.as_ref().map(Kept::end)]
+            })
+            .flatten()
+            .min()
+    }
+
+    /// Drops what has waited for its rest too long.
+    pub(crate) fn expire(&mut self, now: Instant) {
+        for buffers in [&mut self.requests, &mut self.responses] {
+            buffers.ietf.take_if(|kept| kept.end() <= now);
+            buffers.cisco.take_if(|kept| kept.end() <= now);
+        }
     }
 
     /// Keeps an authentic RFC 7383 fragment; the whole content when it was the last one missing.
     pub(crate) fn insert_ietf(
         &mut self,
         now: Instant,
-        key: Key,
+        (response, id): Key,
         piece: &EncryptedFragment<'_>,
         content: &[u8],
     ) -> Result<Option<Reassembled>, Discard> {
-        let (since, mut pieces) = match self.take(now, key) {
-            Some(Kept {
-                since,
-                pieces: Pieces::Ietf(pieces),
-                ..
-            }) => (since, pieces),
-            _ => (now, SkfReassembly::new(ReassemblyLimits::default())),
-        };
-        let progress = pieces.insert(piece.number, piece.total, piece.first, content);
+        let slot = &mut self.buffers(response).ietf;
+        let mut kept = take(slot, now, id, || {
+            SkfReassembly::new(ReassemblyLimits::default())
+        })?;
+        let progress = kept
+            .pieces
+            .insert(piece.number, piece.total, piece.first, content);
         if let Ok(Progress::Complete(whole)) = progress {
+            self.forget((response, id));
             return Ok(Some(whole));
         }
-        self.0 = Some(Kept {
-            key,
-            since,
-            pieces: Pieces::Ietf(pieces),
-        });
+        if let Ok(Progress::Restarted) = progress {
+            kept.since = now;
+        }
+        *slot = Some(kept);
         progress.map(|_| None).map_err(|_| Discard::FragmentRefused)
     }
 
@@ -87,27 +142,20 @@ impl Reassembly {
     pub(crate) fn insert_cisco(
         &mut self,
         now: Instant,
-        key: Key,
+        (response, id): Key,
         header: &Header,
         piece: &CiscoFragment<'_>,
     ) -> Result<Whole, Discard> {
-        let (since, mut pieces) = match self.take(now, key) {
-            Some(Kept {
-                since,
-                pieces: Pieces::Cisco(pieces),
-                ..
-            }) => (since, pieces),
-            _ => (now, CiscoReassembly::default()),
-        };
-        let progress = pieces.insert(header, piece);
+        let slot = &mut self.buffers(response).cisco;
+        let mut kept = take(slot, now, id, CiscoReassembly::default)?;
+        let progress = kept.pieces.insert(header, piece);
         if let Ok(Progress::Complete(whole)) = progress {
             return Ok(Whole::Complete(whole));
         }
-        self.0 = Some(Kept {
-            key,
-            since,
-            pieces: Pieces::Cisco(pieces),
-        });
+        if let Ok(Progress::Restarted) = progress {
+            kept.since = now;
+        }
+        *slot = Some(kept);
         progress
             .map(|_| Whole::Missing)
             .map_err(|_| Discard::FragmentRefused)

@@ -4,7 +4,7 @@
 //! checked before any state is entered, so an error in here is one that ends the SA; everything that
 //! leaves the SA alive is an ordinary successor with a notify sent (RFC 7296 §2.21).
 
-use alloc::boxed::Box;
+use alloc::{boxed::Box, vec::Vec};
 use core::net::SocketAddr;
 
 use crate::{
@@ -19,10 +19,7 @@ use crate::{
         link::{Link, Opened},
         responder::Responder,
     },
-    wire::{
-        payload::{Notify, Payload},
-        registry::{ExchangeType, NotifyType},
-    },
+    wire::{payload::Payload, registry::ExchangeType},
 };
 
 /// What an IKE SA is waiting for.
@@ -65,13 +62,7 @@ impl State {
         let result = match self {
             Self::Responder(state) => state.request(link, cx, opened),
             Self::Established(state) => state.request(link, cx, opened),
-            Self::Initiator(state) => {
-                // Nothing may be asked of us before we are established; the answer keeps the
-                // peer's window moving.
-                let payload = Payload::Notify(Notify::plain(NotifyType::INVALID_SYNTAX));
-                link.respond(cx, exchange, &[payload])
-                    .map(|()| Outcome::Go(Self::Initiator(state)))
-            }
+            Self::Initiator(state) => state.request(link, cx, opened),
             Self::Closing(state) => link
                 .respond(cx, exchange, &[])
                 .map(|()| Outcome::Go(Self::Closing(state))),
@@ -188,7 +179,7 @@ pub(crate) const WRONG_ANSWER: Refusal =
     Refusal::Local("the outside gave an answer of another kind");
 
 /// The exchange must be IKE_AUTH while the SA is being set up.
-pub(crate) fn expect_auth(opened: Opened) -> Result<alloc::vec::Vec<Payload>, Refusal> {
+pub(crate) fn expect_auth(opened: Opened) -> Result<Vec<Payload>, Refusal> {
     if opened.exchange == ExchangeType::IKE_AUTH {
         opened.payloads
     } else {

@@ -2,6 +2,14 @@
 //! comes back.
 
 #![allow(
+    clippy::arithmetic_side_effects,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test ends where an expectation fails"
+)]
+#![allow(
     dead_code,
     unreachable_pub,
     reason = "each test file uses its part of the support"

@@ -1,6 +1,14 @@
 //! Two endpoints, a virtual clock, a bad network by seed, and an outside that answers questions.
 
 #![allow(
+    clippy::arithmetic_side_effects,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test ends where an expectation fails"
+)]
+#![allow(
     dead_code,
     unreachable_pub,
     reason = "each test file uses its part of the support"
