@@ -31,6 +31,12 @@ pub const COOKIE_WATERMARK: usize = 500;
 /// Half-open SAs at most; beyond it even a valid cookie is turned away.
 pub const HALF_OPEN_LIMIT: usize = 5_000;
 
+/// SAs at most whose peers are not authenticated yet, those inside EAP included.
+pub const NEGOTIATING_LIMIT: usize = 20_000;
+
+/// An SA inside EAP is given up after this, however often its user tries.
+pub const EAP_LIMIT: Duration = Duration::from_secs(600);
+
 /// Requests that a peer may have outstanding with us (IOS-XE's `crypto ikev2 window` default).
 pub const WINDOW: u32 = 5;
 
@@ -109,6 +115,8 @@ pub struct EndpointConfig {
     pub cookie_watermark: usize,
     /// Half-open SAs at most; see [`HALF_OPEN_LIMIT`].
     pub half_open_limit: usize,
+    /// Unauthenticated SAs at most; see [`NEGOTIATING_LIMIT`].
+    pub negotiating_limit: usize,
     /// Waiting time for IKE_AUTH; see [`HALF_OPEN_TIMEOUT`].
     pub half_open_timeout: Duration,
     /// Waiting time for a user inside EAP; see [`EAP_TIMEOUT`].
@@ -137,6 +145,7 @@ impl EndpointConfig {
             vendor_ids: Vec::new(),
             cookie_watermark: COOKIE_WATERMARK,
             half_open_limit: HALF_OPEN_LIMIT,
+            negotiating_limit: NEGOTIATING_LIMIT,
             half_open_timeout: HALF_OPEN_TIMEOUT,
             eap_timeout: EAP_TIMEOUT,
             retransmit_first: RETRANSMIT_FIRST,

@@ -8,22 +8,24 @@ use alloc::{
     sync::Arc,
     vec::Vec,
 };
+use core::time::Duration;
 
 use crate::{
     config::EndpointConfig,
     cookie::CookieJar,
-    crypto::{Provider, Rng, hash::digest, suite::Hash},
+    crypto::{Provider, Rng, Role},
     error::InvalidMessage,
     event::{
         Answer, AskId, CloseReason, Command, Discard, Event, Input, Instant, Output, Path, SaId,
-        Trace,
+        Trace, Transmit,
     },
     refusal::{PeerMisbehaved, Refusal},
     sa::{
         Cx, IkeSa,
         init::{self, InitSent},
-        link::{Received, kinds},
+        link::{Received, fingerprint, kinds},
         state::{Outcome, State},
+        window::{Admit, Fingerprint},
     },
     view::SaView,
     wire::{
@@ -34,8 +36,15 @@ use crate::{
     },
 };
 
+/// The longest IKE_SA_INIT request that is taken, in octets: it is kept until IKE_AUTH is done, and a
+/// long one is many proposals and little else.
+const MAX_INIT: usize = 8 * 1024;
+
 /// Times that a free SPI is looked for among random ones before giving up.
 const SPI_TRIES: u32 = 8;
+
+/// Bad key exchange values are counted this long.
+const SPOILED_PERIOD: Duration = Duration::from_secs(10);
 
 /// The sans-IO IKEv2 endpoint. See the crate's documentation for how it is driven.
 pub struct Endpoint {
@@ -46,23 +55,27 @@ pub struct Endpoint {
     sas: BTreeMap<SaId, Slot>,
     /// IKE_SA_INIT requests that were answered, by the digest of the whole packet: a repeat is known by
     /// its octets, never by SPI and address.
-    inits: BTreeMap<Digest, SaId>,
+    inits: BTreeMap<Fingerprint, SaId>,
     timers: BTreeSet<(Instant, SaId)>,
     cookies: CookieJar,
     half_open: usize,
+    /// SAs whose peer is not authenticated, those inside EAP included.
+    negotiating: usize,
+    /// Key exchanges of late whose public value was bad, and since when they are counted.
+    spoiled: usize,
+    spoiled_since: Instant,
     out: VecDeque<Output>,
     asks: u64,
     tracing: bool,
     key_log: bool,
 }
 
-type Digest = [u8; 32];
-
 struct Slot {
     sa: IkeSa,
     timer: Option<Instant>,
     half_open: bool,
-    init: Option<Digest>,
+    negotiating: bool,
+    init: Option<Fingerprint>,
 }
 
 impl Endpoint {
@@ -83,6 +96,9 @@ impl Endpoint {
             timers: BTreeSet::new(),
             cookies,
             half_open: 0,
+            negotiating: 0,
+            spoiled: 0,
+            spoiled_since: now,
             out: VecDeque::new(),
             asks: 0,
             tracing: false,
@@ -178,8 +194,8 @@ impl Endpoint {
             IkeSa::Starting(_) => header.exchange == ExchangeType::IKE_SA_INIT,
             IkeSa::Keyed { link, .. } => {
                 let spi = match link.role {
-                    crate::crypto::Role::Initiator => link.spi_r.get(),
-                    crate::crypto::Role::Responder => link.spi_i.get(),
+                    Role::Initiator => link.spi_r.get(),
+                    Role::Responder => link.spi_i.get(),
                 };
                 theirs == Some(spi)
             }
@@ -241,7 +257,7 @@ impl Endpoint {
         );
         let mut octets = Vec::new();
         write_message(&header, &[Payload::Notify(said)], &mut octets);
-        self.out.push_back(Output::Transmit(crate::event::Transmit {
+        self.out.push_back(Output::Transmit(Transmit {
             path,
             octets: Arc::from(octets),
         }));
@@ -263,9 +279,12 @@ impl Endpoint {
         {
             return Err(Discard::ContradictoryInit);
         }
+        if datagram.len() > MAX_INIT {
+            return Err(Discard::OversizedInit);
+        }
         let digest = fingerprint(datagram);
         if let Some(&id) = self.inits.get(&digest) {
-            return self.init_repeat(now, id, path);
+            return self.init_repeat(now, id);
         }
         let message = PartialMessage::parse(datagram).map_err(|error| {
             // RFC 7296 §2.21.1: an unknown critical payload is worth an answer; broken octets are not.
@@ -279,10 +298,16 @@ impl Endpoint {
         if message.body != Body::Clear {
             return Err(Discard::ContradictoryInit);
         }
-        if self.half_open >= self.config.cookie_watermark {
+        // What was refused after a key exchange has cost as much as a half-open SA.
+        if now.since(self.spoiled_since) >= SPOILED_PERIOD {
+            self.spoiled = 0;
+        }
+        if self.half_open.saturating_add(self.spoiled) >= self.config.cookie_watermark {
             self.demand_cookie(now, path, header, &message.outer)?;
         }
-        if self.half_open >= self.config.half_open_limit {
+        if self.half_open >= self.config.half_open_limit
+            || self.negotiating >= self.config.negotiating_limit
+        {
             return Err(Discard::HalfOpenTableFull);
         }
         let Some(spi) = self.free_spi() else {
@@ -318,6 +343,12 @@ impl Endpoint {
                 Ok(())
             }
             Err(refusal) => {
+                if refusal == PeerMisbehaved::BadKeyExchange.into() {
+                    if self.spoiled == 0 {
+                        self.spoiled_since = now;
+                    }
+                    self.spoiled = self.spoiled.saturating_add(1);
+                }
                 if let Some(said) = refusal.notify() {
                     self.stateless(path, header, said);
                 }
@@ -326,7 +357,7 @@ impl Endpoint {
         }
     }
 
-    fn init_repeat(&mut self, now: Instant, id: SaId, path: Path) -> Result<(), Discard> {
+    fn init_repeat(&mut self, now: Instant, id: SaId) -> Result<(), Discard> {
         let Some(Slot {
             sa: IkeSa::Keyed { link, .. },
             ..
@@ -336,14 +367,16 @@ impl Endpoint {
         };
         let per_second = crate::config::REPEATS_PER_SECOND;
         match link.responses.admit(now, 0, true, 1, per_second) {
-            crate::sa::window::Admit::Repeat(datagrams) => {
-                for octets in datagrams {
+            Admit::Repeat(repeat) => {
+                // To where the SA is, not to whoever sent a copy.
+                let path = link.path;
+                for octets in repeat.datagrams {
                     self.out
-                        .push_back(Output::Transmit(crate::event::Transmit { path, octets }));
+                        .push_back(Output::Transmit(Transmit { path, octets }));
                 }
                 Err(Discard::Repeated)
             }
-            crate::sa::window::Admit::Discard(discard) => Err(discard),
+            Admit::Discard(discard) => Err(discard),
             _ => Err(Discard::Duplicate),
         }
     }
@@ -539,6 +572,9 @@ impl Endpoint {
         if slot.half_open {
             self.half_open = self.half_open.saturating_sub(1);
         }
+        if slot.negotiating {
+            self.negotiating = self.negotiating.saturating_sub(1);
+        }
         match successor {
             Some(sa) => self.keep(id, sa, slot.init),
             None => {
@@ -549,13 +585,14 @@ impl Endpoint {
         }
     }
 
-    fn keep(&mut self, id: SaId, sa: IkeSa, mut init: Option<Digest>) {
-        let (timer, half_open, forget) = match &sa {
-            IkeSa::Starting(sent) => (Some(sent.deadline()), false, false),
+    fn keep(&mut self, id: SaId, sa: IkeSa, mut init: Option<Fingerprint>) {
+        let (timer, half_open, negotiating, forget) = match &sa {
+            IkeSa::Starting(sent) => (Some(sent.deadline()), false, false, false),
             IkeSa::Keyed { link, state } => {
                 let half_open = matches!(state, State::Responder(state) if state.is_half_open());
+                let negotiating = matches!(state, State::Responder(_));
                 let forget = matches!(state, State::Established(_));
-                (link.next_deadline(), half_open, forget)
+                (link.next_deadline(), half_open, negotiating, forget)
             }
         };
         if forget && let Some(digest) = init.take() {
@@ -567,21 +604,20 @@ impl Endpoint {
         if half_open {
             self.half_open = self.half_open.saturating_add(1);
         }
+        if negotiating {
+            self.negotiating = self.negotiating.saturating_add(1);
+        }
         self.sas.insert(
             id,
             Slot {
                 sa,
                 timer,
                 half_open,
+                negotiating,
                 init,
             },
         );
     }
-}
-
-fn fingerprint(datagram: &[u8]) -> Digest {
-    let digest = digest(Hash::Sha2_256, &[datagram]);
-    Digest::try_from(digest.as_slice()).unwrap_or_default()
 }
 
 /// The payloads of an answer to IKE_SA_INIT.

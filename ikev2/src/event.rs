@@ -381,6 +381,9 @@ pub enum Discard {
     /// No SA has this SPI.
     #[error("no SA has this SPI")]
     UnknownSpi,
+    /// IKE_SA_INIT is longer than any that is taken.
+    #[error("IKE_SA_INIT is too long")]
+    OversizedInit,
     /// IKE_SA_INIT fields contradict each other (RFC 7296 §2.6, §3.1).
     #[error("contradictory IKE_SA_INIT")]
     ContradictoryInit,
@@ -435,6 +438,7 @@ impl Discard {
             Self::Malformed(_) => "malformed",
             Self::MajorVersion(_) => "major_version",
             Self::UnknownSpi => "unknown_spi",
+            Self::OversizedInit => "oversized_init",
             Self::ContradictoryInit => "contradictory_init",
             Self::InitRefused(_) => "init_refused",
             Self::CookieSent => "cookie_sent",

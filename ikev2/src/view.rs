@@ -34,6 +34,8 @@ pub struct SaView<'a> {
     pub state: &'static str,
     /// Both sides are authenticated and the SA is in use.
     pub ready: bool,
+    /// Our Delete is out.
+    pub closing: bool,
     /// When IKE_SA_INIT was answered.
     pub created: Instant,
     /// The message ID of our next request.
@@ -110,6 +112,7 @@ impl<'a> SaView<'a> {
             suite: link.suite,
             state: state.name(),
             ready: established.is_some(),
+            closing: matches!(state, State::Closing(_)),
             created: link.created,
             next_request: link.requests.next(),
             queued: link

@@ -625,11 +625,21 @@ fn survives_255_proposals_of_255_transforms_or_none() {
     let none = refused(PeerIncompatible::NoProposalChosen);
     let setup = Setup::new(GCM);
     let many = vec![Transform::prf(PrfId::PRF_HMAC_SHA1); 255];
-    let proposals = (1..=28).map(|number| Proposal {
-        number,
-        ..offer(many.clone())
-    });
-    assert_eq!(offered(&setup, proposals.collect()), none);
+    let proposals = |count| -> Vec<Proposal> {
+        let number = 1..=count;
+        number
+            .map(|number| Proposal {
+                number,
+                ..offer(many.clone())
+            })
+            .collect()
+    };
+    assert_eq!(offered(&setup, proposals(3)), none);
+    // More than fits a first request that is taken: not even read.
+    assert_eq!(
+        offered(&setup, proposals(28)).discards,
+        [Discard::OversizedInit]
+    );
     let verdict = offered(&setup, Vec::new());
     assert_eq!((verdict.said.len(), verdict.sas), (0, 0), "{verdict:?}");
     let verdict = offered(&setup, vec![offer(Vec::new())]);

@@ -334,7 +334,8 @@ fn an_authentic_request_is_answered_as_its_state_allows() {
                     let no_more = notify(NotifyType::NO_ADDITIONAL_SAS);
                     (vec![vec![no_more]], "READY")
                 }
-                Stage::Established => (invalid, "READY"),
+                // Well formed and out of place: the window moves, and that is all.
+                Stage::Established => (empty, "READY"),
                 Stage::Closing => (empty, "DELETE"),
                 Stage::Lingering if informational => (empty, "EXIT"),
                 _ => (Vec::new(), "EXIT"),
@@ -568,9 +569,9 @@ fn unknown_notifies_are_noted_and_change_nothing() {
     at.assert_alive();
 }
 
+// RFC 7296 §2.21.3: INVALID_SYNTAX in answer to an authentic request ends the SA at both ends, without a Delete.
 #[test]
-fn an_authentic_request_of_broken_octets_is_answered_and_the_sa_lives() {
-    let mut at = At::established();
+fn an_authentic_request_of_broken_octets_is_answered_and_ends_the_sa() {
     for (first, content) in [
         (PayloadType::NOTIFY, &[0, 0, 0, 3][..]),
         (PayloadType::NOTIFY, &[0, 0, 0xff, 0xff, 1]),
@@ -579,15 +580,16 @@ fn an_authentic_request_of_broken_octets_is_answered_and_the_sa_lives() {
         (PayloadType::DELETE, &[0, 0, 0, 8, 3, 4, 0xff, 0xff]),
         (PayloadType::DELETE, &[0, 0, 0, 11, 3, 3, 0, 1, 1, 2, 3]),
     ] {
+        let mut at = At::established();
         let header = at.header(ExchangeType::INFORMATIONAL, false);
         let request = at.holder.seal_octets(&header, first, content);
         let (answers, discards) = at.send(&request);
         assert_eq!((answers.len(), discards.len()), (1, 0), "{content:02x?}");
         let (_, said) = at.holder.open(&answers[0]);
         assert_eq!(said, [notify(NotifyType::INVALID_SYNTAX)]);
-        at.next += 1;
+        assert_eq!(at.state(), Some("EXIT"), "{content:02x?}");
+        assert!(at.pair.server.installed.is_empty());
     }
-    at.assert_alive();
 }
 
 // --- Deletes ---

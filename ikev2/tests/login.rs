@@ -432,3 +432,27 @@ fn refuses_a_signature_under_another_key() {
     pair.run(30);
     pair.assert_clean();
 }
+
+// RFC 7296 §2.1: a repeat has the same octets as the request; nothing else draws the answer again.
+#[test]
+fn answers_a_repeat_of_the_same_octets_and_no_stranger_with_its_message_id() {
+    let mut pair = login(Setup::new(CBC), 23);
+    assert!(pair.both_up());
+    let path = pair.server.endpoint.views().next().unwrap().path;
+    let last = pair.wire.iter().rev().find(|(to_server, _)| *to_server);
+    let request = last.unwrap().1.to_vec();
+    let before = pair.sent;
+    pair.inject(path, &request);
+    assert_eq!(pair.sent, before + 1);
+    // The header alone, and the message with its last octet changed.
+    let mut bare = request[..28].to_vec();
+    bare[16] = 0;
+    bare[24..28].copy_from_slice(&28_u32.to_be_bytes());
+    let mut forged = request.clone();
+    *forged.last_mut().unwrap() ^= 1;
+    for octets in [bare, forged] {
+        pair.inject(path, &octets);
+        assert_eq!(pair.sent, before + 1);
+        assert_eq!(pair.server.discarded.last(), Some(&Discard::Forged));
+    }
+}

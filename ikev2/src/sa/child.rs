@@ -22,6 +22,9 @@ use crate::{
     },
 };
 
+/// Selectors of both sides together, at most.
+const MAX_SELECTORS: usize = 16;
+
 /// What the initiator's first IKE_AUTH request asks for beside authentication.
 pub(crate) struct ChildRequest {
     pub(crate) offer: SaPayload,
@@ -65,14 +68,19 @@ impl ChildRequest {
         let mut responder = None;
         let mut configuration = Vec::new();
         for payload in payloads.drain(..) {
-            match payload {
-                Payload::Sa(sa) => offer = Some(sa),
-                Payload::TsI(selectors) => initiator = Some(selectors.selectors),
-                Payload::TsR(selectors) => responder = Some(selectors.selectors),
+            let kind = payload.kind();
+            let repeated = match payload {
+                Payload::Sa(sa) => offer.replace(sa).is_some(),
+                Payload::TsI(selectors) => initiator.replace(selectors.selectors).is_some(),
+                Payload::TsR(selectors) => responder.replace(selectors.selectors).is_some(),
                 Payload::Cp(cp) if cp.kind == ConfigType::CFG_REQUEST => {
                     configuration = cp.attributes;
+                    false
                 }
-                _ => {}
+                _ => false,
+            };
+            if repeated {
+                return Err(PeerMisbehaved::RepeatedPayload(kind));
             }
         }
         Ok(Self {
@@ -123,6 +131,14 @@ pub(crate) fn plan(
         proposal::choose_esp(&config.esp, &request.offer)?;
     let remote = selector::narrow(&request.initiator, &lease.remote)?;
     let local = selector::narrow(&request.responder, &lease.local)?;
+    // The dataplane selects by address alone, and each range costs it policies.
+    let plain =
+        |one: &TrafficSelector| (one.protocol, one.start_port, one.end_port) == (0, 0, u16::MAX);
+    if local.len().saturating_add(remote.len()) > MAX_SELECTORS
+        || !local.iter().chain(&remote).all(plain)
+    {
+        return Err(PeerIncompatible::TsUnacceptable);
+    }
     let mut payloads = Vec::new();
     if !lease.reply.is_empty() {
         payloads.push(Payload::Cp(Configuration {

@@ -3,6 +3,7 @@
 use alloc::{boxed::Box, sync::Arc, vec::Vec};
 
 use crate::{
+    config::LINGER,
     crypto::keys::DerivationKey,
     event::{Authenticated, CloseReason, Event},
     refusal::Refusal,
@@ -79,9 +80,17 @@ impl Established {
         let payloads = match opened.payloads {
             Ok(payloads) => payloads,
             Err(refusal) => {
-                // RFC 7296 §2.21.3: an error in an authentic request is answered; the SA stays.
-                let said = refusal.notify().map(Payload::Notify);
+                // RFC 7296 §2.21.3: an error in an authentic request is answered, and INVALID_SYNTAX
+                // ends the SA at both ends without a Delete.
+                let said = refusal.notify();
+                let fatal = said
+                    .as_ref()
+                    .is_some_and(|said| said.kind == NotifyType::INVALID_SYNTAX);
+                let said = said.map(Payload::Notify);
                 link.respond(cx, exchange, said.as_slice())?;
+                if fatal {
+                    return Ok(close(link, cx, CloseReason::Refused(refusal)));
+                }
                 return Ok(Outcome::Go(State::Established(self)));
             }
         };
@@ -107,12 +116,14 @@ impl Established {
                 let no_more = Notify::plain(NotifyType::NO_ADDITIONAL_SAS);
                 [Payload::Notify(no_more)].to_vec()
             }
-            _ => {
-                let invalid = Notify::plain(NotifyType::INVALID_SYNTAX);
-                [Payload::Notify(invalid)].to_vec()
-            }
+            // Well formed but out of place: answered, so that the window moves, with nothing in it.
+            _ => Vec::new(),
         };
         link.respond(cx, exchange, &answer)?;
+        // Without its child the SA is of no use until there is another way to make one.
+        if self.child.is_none() && link.deadline.is_none() {
+            link.deadline = Some(cx.now.after(LINGER));
+        }
         Ok(Outcome::Go(State::Established(self)))
     }
 
@@ -159,6 +170,11 @@ impl Established {
         // The answers to our probes say nothing but that the peer lives.
         for payload in opened.payloads.unwrap_or_default() {
             if let Payload::Notify(said) = payload {
+                // RFC 7296 §2.21.3: it ends the SA for both.
+                if said.kind == NotifyType::INVALID_SYNTAX {
+                    let reason = CloseReason::Refused(Refusal::ByPeer(said.kind));
+                    return Ok(close(link, cx, reason));
+                }
                 cx.event(link.id, Event::Notified(said.kind));
             }
         }
@@ -168,6 +184,11 @@ impl Established {
 
     /// RFC 7296 §1.4.1: deleting the IKE SA deletes its children with it.
     pub(crate) fn delete(self, link: &mut Link, cx: &mut Cx<'_>) -> Result<Outcome, Refusal> {
+        // Its traffic ends now, whether the peer answers or not.
+        if let Some(child) = &self.child {
+            let inbound_spi = child.inbound_spi;
+            cx.event(link.id, Event::ChildDeleted { inbound_spi });
+        }
         let delete = Payload::Delete(Delete::ike_sa());
         close_with(link, cx, delete, CloseReason::Deleted)
     }

@@ -203,6 +203,10 @@ pub(crate) fn respond(
     let proposals = config.proposals(path.local.ip());
     let chosen = proposal::choose_ike(proposals, essentials.sa, essentials.ke.group.0)?;
     let suite = chosen.suite;
+    // Before any work is done for it: a public value has one length for each group.
+    if essentials.ke.data.len() != suite.group.public_len() {
+        return Err(PeerMisbehaved::BadKeyExchange.into());
+    }
     let pair = cx
         .provider
         .key_exchange(suite.group, cx.rng)

@@ -10,11 +10,13 @@ use zeroize::Zeroizing;
 use crate::{
     config::FragmentationConfig,
     crypto::{
+        Hash,
         cipher::MessageKeys,
+        hash::digest,
         keys::Role,
         suite::{IkeSuite, Protection},
     },
-    event::{Discard, Event, Instant, Path, PayloadName, SaId, Trace},
+    event::{Discard, Event, Framing, Instant, Path, PayloadName, SaId, Trace},
     proof::Authentic,
     refusal::Refusal,
     sa::{
@@ -22,7 +24,7 @@ use crate::{
         nat::Nat,
         reassembly::{Reassembly, Whole},
         traits::PeerTraits,
-        window::{Admit, Due, Queued, Request, Requests, Responses},
+        window::{Admit, Due, Fingerprint, Queued, Request, Requests, Responses},
     },
     wire::{
         fragment::{self, CISCO_FRAGMENT_DATA, Reassembled},
@@ -224,12 +226,18 @@ impl Link {
                 self.window,
                 crate::config::REPEATS_PER_SECOND,
             ) {
+                Admit::Fresh if first => self.responses.begins_with(fingerprint(datagram)),
                 Admit::Fresh => {}
                 Admit::Ahead => ahead = true,
-                Admit::Repeat(datagrams) => {
-                    // The answer goes where the repeat came from: its sender may have moved, and the
-                    // cached octets tell nothing to anyone else.
-                    for octets in datagrams {
+                Admit::Repeat(repeat) => {
+                    // RFC 7296 §2.1: a repeat has the same octets. What has others must at least be
+                    // authentic (a peer may cut it anew): nobody else is to draw long answers.
+                    if repeat.request != Some(fingerprint(datagram)) && !self.is_authentic(&message)
+                    {
+                        return Received::Nothing(Discard::Forged);
+                    }
+                    // The answer goes where the repeat came from: its sender may have moved.
+                    for octets in repeat.datagrams {
                         cx.transmit(path, octets);
                     }
                     return Received::Nothing(Discard::Repeated);
@@ -276,7 +284,9 @@ impl Link {
 
     /// RFC 7296 §2.23: whoever sends authentic new requests from elsewhere has moved there.
     fn follow(&mut self, cx: &mut Cx<'_>, path: Path, _proof: Authentic) {
-        if path != self.path {
+        // Whoever has moved to port 4500 does not go back to 500 (RFC 7296 §2.23).
+        let back = self.path.framing == Framing::Marked && path.framing == Framing::Bare;
+        if path != self.path && !back {
             self.path = path;
             cx.event(self.id, Event::PeerMoved(path));
         }
@@ -336,6 +346,15 @@ impl Link {
                     content,
                 }))
             }
+        }
+    }
+
+    /// Whether a message or fragment passes its own integrity check. Cisco's fragments have none.
+    fn is_authentic(&self, message: &PartialMessage<'_>) -> bool {
+        match &message.body {
+            Body::Encrypted(encrypted) => self.open_sealed(encrypted.aad, encrypted.sealed).is_ok(),
+            Body::Fragment(piece) => self.open_sealed(piece.aad, piece.sealed).is_ok(),
+            Body::Clear | Body::CiscoFragment(_) => false,
         }
     }
 
@@ -495,4 +514,10 @@ pub(crate) fn kinds(payloads: &[Payload]) -> Vec<PayloadName> {
             },
         })
         .collect()
+}
+
+/// The fingerprint of a datagram.
+pub(crate) fn fingerprint(datagram: &[u8]) -> Fingerprint {
+    let digest = digest(Hash::Sha2_256, &[datagram]);
+    Fingerprint::try_from(digest.as_slice()).unwrap_or_default()
 }

@@ -24,7 +24,8 @@ use crate::{
     secret::SecretBytes,
     wire::{
         payload::{
-            AuthPayload, Certificate, ConfigAttribute, Delete, EapPayload, Identification, Payload,
+            AuthPayload, Certificate, ConfigAttribute, Delete, EapPayload, Identification, Notify,
+            Payload,
         },
         registry::{AuthMethod, CertEncoding, ExchangeType, NotifyType, PayloadType, ProtocolId},
     },
@@ -253,6 +254,9 @@ fn half_open(
             }
             Payload::IdI(id) => identity = Some(id.clone()),
             Payload::IdR(id) => wanted = Some(id.clone()),
+            Payload::Auth(_) if auth.is_some() => {
+                return Err(PeerMisbehaved::RepeatedPayload(PayloadType::AUTH).into());
+            }
             Payload::Auth(one) => auth = Some(one.clone()),
             Payload::Cert(certificate) if certificate.encoding == CertEncoding::X509_SIGNATURE => {
                 chain.push(certificate.data.clone());
@@ -451,7 +455,8 @@ impl AwaitEapStart {
 impl Known {
     /// Waits for the user, who may take a while.
     fn expect_eap(self, link: &mut Link, cx: &Cx<'_>) -> Result<Outcome, Refusal> {
-        link.deadline = Some(cx.now.after(cx.config.eap_timeout));
+        let last = link.created.after(crate::config::EAP_LIMIT);
+        link.deadline = Some(cx.now.after(cx.config.eap_timeout).min(last));
         go(Responder::ExpectEap(self))
     }
 
@@ -654,6 +659,11 @@ impl Proven {
         let authenticated = self.authenticated();
         let mut answer = self.answer;
         answer.extend(rest);
+        // RFC 7296 §2.3: until it is told, the peer keeps one request outstanding.
+        answer.push(Payload::Notify(Notify::new(
+            NotifyType::SET_WINDOW_SIZE,
+            cx.config.window.to_be_bytes().to_vec(),
+        )));
         link.respond(cx, ExchangeType::IKE_AUTH, &answer)?;
         let established = Established {
             authenticated,
@@ -665,8 +675,8 @@ impl Proven {
         Ok(established.enter(link, cx))
     }
 
-    /// RFC 7296 §1.2: the IKE SA comes up although its child cannot. One that a client cannot use is
-    /// then deleted by us, where nothing but a new login would help.
+    /// RFC 7296 §1.2: the IKE SA comes up although its child cannot. Nothing but a new login would
+    /// help its client, so it is deleted by us at once.
     fn childless(
         self,
         link: &mut Link,
@@ -674,14 +684,10 @@ impl Proven {
         refusal: Refusal,
     ) -> Result<Outcome, Refusal> {
         let said = child::refused(&refusal);
-        let useless = matches!(refusal, Refusal::Incompatible(PeerIncompatible::NoAddress));
         cx.event(link.id, Event::ChildRefused(refusal.clone()));
-        let outcome = self.finish(link, cx, None, Vec::new(), [said].to_vec())?;
-        if useless {
-            let delete = Payload::Delete(Delete::ike_sa());
-            return close_with(link, cx, delete, CloseReason::Refused(refusal));
-        }
-        Ok(outcome)
+        self.finish(link, cx, None, Vec::new(), [said].to_vec())?;
+        let delete = Payload::Delete(Delete::ike_sa());
+        close_with(link, cx, delete, CloseReason::Refused(refusal))
     }
 }
 

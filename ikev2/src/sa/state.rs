@@ -19,7 +19,10 @@ use crate::{
         link::{Link, Opened},
         responder::Responder,
     },
-    wire::{payload::Payload, registry::ExchangeType},
+    wire::{
+        payload::Payload,
+        registry::{ExchangeType, ProtocolId},
+    },
 };
 
 /// What an IKE SA is waiting for.
@@ -63,9 +66,18 @@ impl State {
             Self::Responder(state) => state.request(link, cx, opened),
             Self::Established(state) => state.request(link, cx, opened),
             Self::Initiator(state) => state.request(link, cx, opened),
-            Self::Closing(state) => link
-                .respond(cx, exchange, &[])
-                .map(|()| Outcome::Go(Self::Closing(state))),
+            Self::Closing(state) => {
+                let deletes = |payload: &Payload| matches!(payload, Payload::Delete(delete) if delete.protocol == ProtocolId::IKE);
+                let crossed = opened.payloads.is_ok_and(|list| list.iter().any(deletes));
+                // RFC 7296 §2.25.2: Deletes that cross are both answered, and then it is over.
+                link.respond(cx, exchange, &[]).map(|()| {
+                    if crossed {
+                        state.finish(link, cx)
+                    } else {
+                        Outcome::Go(Self::Closing(state))
+                    }
+                })
+            }
             Self::Lingering => {
                 // The client of a failed login says that it gives up; it gets its acknowledgement.
                 let answered = if exchange == ExchangeType::INFORMATIONAL {

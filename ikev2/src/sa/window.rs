@@ -24,17 +24,29 @@ pub(crate) enum Admit {
     Fresh,
     /// Within the window but not next: keep it until its turn.
     Ahead,
-    /// Answered before: send these datagrams again.
-    Repeat(Vec<Arc<[u8]>>),
+    /// Answered before: send these datagrams again, if it is the same request as then.
+    Repeat(Repeat),
     /// Not to be worked on.
     Discard(Discard),
 }
+
+/// An answer in memory, and the fingerprint of the datagram that its request began with.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Repeat {
+    pub(crate) datagrams: Vec<Arc<[u8]>>,
+    pub(crate) request: Option<Fingerprint>,
+}
+
+/// SHA2-256 of a datagram.
+pub(crate) type Fingerprint = [u8; 32];
 
 /// The peer's requests and our answers.
 #[derive(Default)]
 pub(crate) struct Responses {
     expected: u32,
     in_progress: bool,
+    /// How the expected request begins, once its first datagram has been seen.
+    beginning: Option<Fingerprint>,
     answered: VecDeque<Answered>,
     ahead: BTreeMap<u32, Request>,
 }
@@ -48,6 +60,7 @@ pub(crate) struct Request {
 struct Answered {
     id: u32,
     datagrams: Vec<Arc<[u8]>>,
+    request: Option<Fingerprint>,
     period: Instant,
     repeats: u32,
 }
@@ -116,7 +129,15 @@ impl Responses {
             return Admit::Discard(Discard::RepeatLimited);
         }
         answered.repeats = answered.repeats.saturating_add(1);
-        Admit::Repeat(answered.datagrams.clone())
+        Admit::Repeat(Repeat {
+            datagrams: answered.datagrams.clone(),
+            request: answered.request,
+        })
+    }
+
+    /// The expected request begins with this datagram.
+    pub(crate) const fn begins_with(&mut self, datagram: Fingerprint) {
+        self.beginning = Some(datagram);
     }
 
     /// The request that was expected is authentic and is being worked on.
@@ -146,6 +167,7 @@ impl Responses {
         self.answered.push_back(Answered {
             id: self.expected,
             datagrams,
+            request: self.beginning.take(),
             period: now,
             repeats: 0,
         });
@@ -308,6 +330,13 @@ mod tests {
         Instant::new(Duration::from_millis(millis))
     }
 
+    fn repeat(text: &str) -> Admit {
+        Admit::Repeat(Repeat {
+            datagrams: [octets(text)].to_vec(),
+            request: None,
+        })
+    }
+
     fn octets(text: &str) -> Arc<[u8]> {
         Arc::from(text.as_bytes())
     }
@@ -318,12 +347,12 @@ mod tests {
         let mut responses = Responses::after_init(at(0), octets("init"));
         for _ in 0..2 {
             let admit = responses.admit(at(10), 0, true, 1, 2);
-            assert_eq!(admit, Admit::Repeat([octets("init")].to_vec()));
+            assert_eq!(admit, repeat("init"));
         }
         let limited = Admit::Discard(Discard::RepeatLimited);
         assert_eq!(responses.admit(at(20), 0, true, 1, 2), limited);
         let later = responses.admit(at(1_010), 0, true, 1, 2);
-        assert_eq!(later, Admit::Repeat([octets("init")].to_vec()));
+        assert_eq!(later, repeat("init"));
     }
 
     #[test]
@@ -342,10 +371,7 @@ mod tests {
         assert_eq!(again, Admit::Discard(Discard::InProgress));
         responses.answer(at(3), [octets("auth")].to_vec(), 1);
         assert_eq!(responses.expected(), 2);
-        assert_eq!(
-            responses.admit(at(4), 1, true, 1, 5),
-            Admit::Repeat([octets("auth")].to_vec())
-        );
+        assert_eq!(responses.admit(at(4), 1, true, 1, 5), repeat("auth"));
         // With a window of one only the last answer is kept.
         assert_eq!(
             responses.admit(at(5), 0, true, 1, 5),
