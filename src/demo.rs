@@ -6,23 +6,26 @@
 //! ```
 //!
 //! Everything is made here: authority, certificate, PKCS#12, namespaces, cables; no other program is
-//! started. Namespaces, devices and files are gone when it ends, whatever happens.
+//! started. Devices are in network namespaces and files in a memory file system of the process's own, so the
+//! kernel takes all of it away when the process ends, by whatever signal that may be.
 
 use std::{
     fmt::Display,
-    fs,
+    fs::{self, File},
     io::{self, Read, Write},
     net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream},
-    path::{Path, PathBuf},
+    path::Path,
     thread,
     time::{Duration, Instant},
 };
 
 use ironflex_xfrm::{
-    IpPrefix,
+    AesKeySize, EspAlgorithm, Integrity, IpPrefix,
     netlink::{
         LinkAddress, LinkKind, MAIN_TABLE, NetlinkError, Network, NetworkNamespace, NewLink, Route,
-        RouteTarget, SESSION_METRIC, namespace::enter_user_namespace, sysctl,
+        RouteTarget, SESSION_METRIC,
+        namespace::{enter_mount_namespace, enter_user_namespace, mount_memory},
+        sysctl,
     },
 };
 use sha2::{Digest, Sha256};
@@ -34,7 +37,7 @@ use crate::{
     client::{self, Connection, End, outside::Login},
     clock,
     daemon::{self, Daemon, control},
-    dataplane::Choice,
+    dataplane::{self, Choice},
     pki::{
         ServerIdentity,
         authority::{Authority, KeyAlgorithm, LeafRequest, Validity},
@@ -49,6 +52,12 @@ const HEADEND: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
 const CLIENT: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 100);
 const INSIDE: Ipv4Addr = Ipv4Addr::new(10, 0, 1, 254);
 const SERVER: Ipv4Addr = Ipv4Addr::new(10, 0, 1, 1);
+
+/// The transform-set of that configuration.
+const TRANSFORM: EspAlgorithm = EspAlgorithm::AesCbcHmac {
+    key_size: AesKeySize::Aes256,
+    integrity: Integrity::HmacSha256_128,
+};
 
 /// What is copied through the tunnel, in octets.
 const COPY: usize = 50_000_000;
@@ -73,57 +82,45 @@ fn say(text: impl Display) {
     let _ = writeln!(io::stdout(), "==> {text}");
 }
 
-/// A folder that goes away with its value.
-struct Folder(PathBuf);
+/// Where the demonstration keeps its files: hidden below a memory file system that this process alone sees.
+const FOLDER: &str = "/tmp";
 
-impl Folder {
-    fn make() -> io::Result<Self> {
-        let name = format!("ironflex-demo-{}", std::process::id());
-        let path = std::env::temp_dir().join(name);
-        fs::create_dir(&path)?;
-        Ok(Self(path))
-    }
-}
+/// What userspace ESP is read from and written to.
+const TUN: &str = "/dev/net/tun";
 
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
-
-/// Runs the demonstration.
+/// Runs the demonstration. The process must have one thread still.
 ///
 /// # Errors
 ///
 /// [`DemoError`]: which step did not work, and why.
 pub fn run() -> Result<(), DemoError> {
     let begun = Instant::now();
-    // As root the machine's own namespaces serve; anyone else becomes root of new ones first, while
-    // there is one thread.
-    if !nix::unistd::geteuid().is_root() {
-        say("making a user namespace, to be root without privilege");
-        enter_user_namespace().map_err(because(
-            "this machine allows no user namespaces, so run the demo as root",
-        ))?;
-    }
-    if !Path::new("/dev/net/tun").exists() {
-        return Err(DemoError(
-            "there is no /dev/net/tun, which userspace ESP needs ('modprobe tun')".into(),
-        ));
-    }
-    let folder = Folder::make().map_err(because("temporary folder"))?;
-    say("making an authority, a headend certificate and its PKCS#12");
-    make_files(&folder.0)?;
+    let folder = Path::new(FOLDER);
+    enter_namespaces()?;
+    mount_memory(folder).map_err(because("a memory file system for the demo's files"))?;
     say("making three network namespaces: client, headend, server");
     let house = House::build().map_err(because("network namespaces"))?;
-    let result = house.demonstrate(&folder.0);
-    drop(folder);
-    result?;
+    house.check_dataplane()?;
+    say("making an authority, a headend certificate and its PKCS#12");
+    make_files(folder)?;
+    house.demonstrate(folder)?;
     say(format_args!(
         "done in {:.1} s; nothing is left behind",
         begun.elapsed().as_secs_f64()
     ));
     Ok(())
+}
+
+/// Puts the process where it may make network namespaces and mounts that are its own: root into a mount namespace,
+/// anyone else, and a root without its capabilities, into a user namespace.
+fn enter_namespaces() -> Result<(), DemoError> {
+    if nix::unistd::geteuid().is_root() && enter_mount_namespace().is_ok() {
+        return Ok(());
+    }
+    say("making a user namespace, to be root without privilege");
+    enter_user_namespace().map_err(because(
+        "this machine lets this user have no namespaces; run the demo as root (with CAP_SYS_ADMIN), or allow user namespaces",
+    ))
 }
 
 fn make_files(folder: &Path) -> Result<(), DemoError> {
@@ -179,6 +176,29 @@ impl House {
             })
         })??;
         Ok(house)
+    }
+
+    /// Refuses a machine that can carry ESP neither in its kernel nor on a TUN device.
+    fn check_dataplane(&self) -> Result<(), DemoError> {
+        let Err(error) = File::options().read(true).write(true).open(TUN) else {
+            return Ok(());
+        };
+        let kernel = self
+            .headend
+            .run(|| dataplane::choose(Choice::Kernel, &[TRANSFORM]).map(drop))
+            .map_err(because("network namespaces"))?;
+        let Err(lack) = kernel else {
+            return Ok(());
+        };
+        let remedy = match error.kind() {
+            io::ErrorKind::PermissionDenied => {
+                "it is not open to this user ('chmod 0666' is usual for it), so run the demo as root"
+            }
+            _ => "load it by 'modprobe tun', or give this container the device",
+        };
+        Err(DemoError(format!(
+            "nothing here can carry ESP: not the kernel ({lack}), and not userspace, which needs {TUN} ({error}): {remedy}"
+        )))
     }
 
     /// A cable from the headend's device `name` to `eth0` in another namespace.
@@ -284,7 +304,7 @@ impl House {
                 .build()
                 .map_err(because("runtime"))?;
             runtime.block_on(async {
-                let mut connection = match Connection::start(&options, login).await {
+                let mut connection = match Connection::start(&options, login, client::connection::device()).await {
                     Ok(connection) => connection,
                     Err(end) => return Ok(end),
                 };

@@ -1,7 +1,7 @@
 //! IKE's datagrams in and out: the bound sockets of headend or client, and what userspace ESP hands
 //! on from port 4500.
 
-use std::{future::Future, io, net::UdpSocket, task::Poll};
+use std::{cell::Cell, future::Future, io, net::UdpSocket, task::Poll};
 
 use ironflex_ikev2::event::{Framing, Path, Transmit};
 use ironflex_xfrm::esp::{NonEsp, Sink};
@@ -36,9 +36,14 @@ pub struct Handed {
     pub octets: Vec<u8>,
 }
 
+/// Datagrams that are not IKE, passed over in one go.
+const PASSED_OVER: usize = 64;
+
 /// Every socket, and the buffer that they are read into.
 pub struct Transport {
     sockets: Vec<Socket>,
+    /// Which socket is asked first next time, so that a busy one does not keep the others waiting.
+    turn: Cell<usize>,
     buffer: Box<[u8]>,
 }
 
@@ -46,6 +51,7 @@ impl Default for Transport {
     fn default() -> Self {
         Self {
             sockets: Vec::new(),
+            turn: Cell::new(0),
             buffer: vec![0; MAX_DATAGRAM].into_boxed_slice(),
         }
     }
@@ -85,6 +91,13 @@ impl Transport {
         Ok(handles)
     }
 
+    /// Reads every socket here again: the dataplane is gone.
+    pub fn take_back(&mut self) {
+        for socket in &mut self.sockets {
+            socket.watched = true;
+        }
+    }
+
     /// Resolves to a number for [`receive`](Self::receive) when a socket can be read.
     pub async fn readable(&self) -> usize {
         let watched = self
@@ -103,6 +116,12 @@ impl Transport {
                 })
             })
             .collect();
+        let first = self.turn.get();
+        self.turn.set(first.wrapping_add(1));
+        if !waits.is_empty() {
+            let count = waits.len();
+            waits.rotate_left(first.checked_rem(count).unwrap_or(0));
+        }
         std::future::poll_fn(move |cx| {
             for wait in &mut waits {
                 if let Poll::Ready(index) = wait.as_mut().poll(cx) {
@@ -124,7 +143,7 @@ impl Transport {
         let Some(socket) = self.sockets.get(index) else {
             return Ok(None);
         };
-        loop {
+        for _ in 0..PASSED_OVER {
             let buffer = &mut self.buffer;
             let received = socket.endpoint.try_io(Interest::READABLE, |endpoint| {
                 endpoint
@@ -150,6 +169,7 @@ impl Transport {
             let octets = self.buffer.get(start..received.len).unwrap_or_default();
             return Ok(Some((path, octets)));
         }
+        Ok(None)
     }
 
     /// Sends one datagram from the address and port that its path names.

@@ -5,6 +5,7 @@
 //! leaves out what else the machine was doing.
 
 #![allow(
+    clippy::ok_expect,
     clippy::print_stdout,
     reason = "a benchmark's result is what it prints"
 )]

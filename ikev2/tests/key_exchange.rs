@@ -3,6 +3,7 @@
 #![cfg(any(feature = "aws-lc", feature = "ring"))]
 #![allow(
     clippy::arithmetic_side_effects,
+    clippy::disallowed_methods,
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,

@@ -139,15 +139,18 @@ async fn connect_again(options: &Options, report: Report) -> End {
         Err(end) => return end,
     };
     let mut wait = RETRY.0;
+    let mut ever_up = false;
+    let device = device();
     loop {
-        let mut connection = match Connection::start(options, login).await {
+        let mut connection = match Connection::start(options, login, device.clone()).await {
             Ok(connection) => connection,
             Err(end) => return end,
         };
         let end = connection.serve(stop_signal()).await;
         let was_up = connection.was_up;
         login = connection.into_login();
-        let again = matches!(end, End::Lost(_)) || (was_up && matches!(end, End::Unreachable(_)));
+        ever_up |= was_up;
+        let again = ever_up && matches!(end, End::Lost(_) | End::Unreachable(_));
         if !again || options.once {
             return end;
         }
@@ -296,7 +299,7 @@ impl Connection {
     /// # Errors
     ///
     /// [`End`], mostly [`End::Local`].
-    pub async fn start(options: &Options, login: Login) -> Result<Self, End> {
+    pub async fn start(options: &Options, login: Login, device: DeviceInfo) -> Result<Self, End> {
         let report = Report { json: options.json };
         let local = |error: &dyn std::fmt::Display| End::Local(error.to_string());
         let target = target(options)?;
@@ -360,7 +363,7 @@ impl Connection {
             None => None,
         };
         let config = ClientConfig {
-            device: device(),
+            device,
             group_access: Some(target.group_access),
             group_select: options.group.clone(),
             capabilities: Vec::new(),
@@ -621,9 +624,10 @@ fn requested() -> Vec<ConfigAttribute> {
     .to_vec()
 }
 
-/// What the client says of its machine. The number is made anew each time: nothing is to be tracked
-/// by it, and sessions of one run are told apart all the same.
-fn device() -> DeviceInfo {
+/// What the client says of its machine. The number is made anew for each run: nothing is to be
+/// tracked by it, and a connection that was lost is known for the same client's all the same.
+#[must_use]
+pub fn device() -> DeviceInfo {
     let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     let hex: String = random::octets::<20>()
         .iter()

@@ -145,6 +145,8 @@ impl Outside {
                 Ok(()) => Answer::Installed,
                 Err(why) => {
                     self.tear_down();
+                    // The answer to our Delete comes where the dataplane has been reading.
+                    transport.take_back();
                     self.refuse(End::NoTunnel(why))
                 }
             },

@@ -204,7 +204,14 @@ pub fn execute(driver: &mut Driver, line: &str) -> Result<String, String> {
             Ok("All possible debugging has been turned off\n".into())
         }
         ExecCommand::KeyLog(Some(folder)) => {
-            let writer = KeyLogWriter::open(Path::new(&folder))
+            let path = Path::new(&folder);
+            // It would be taken from the daemon's folder, which is hardly the one that its operator has in mind.
+            if !path.is_absolute() {
+                return Err(format!(
+                    "% {folder} is a relative path: name the folder of the key tables from / on"
+                ));
+            }
+            let writer = KeyLogWriter::open(path)
                 .map_err(|error| format!("% cannot write key tables to {folder}: {error}"))?;
             driver.key_log = Some(writer);
             driver.endpoint.key_log(true);
@@ -243,9 +250,6 @@ fn clear(driver: &mut Driver, target: &ClearTarget) {
         .map(|(sa, _)| sa)
         .collect();
     for sa in chosen {
-        if let Some(session) = driver.house.sessions.of(sa) {
-            session.deleting = true;
-        }
         driver.command(ironflex_ikev2::event::Command::Delete(sa));
     }
 }

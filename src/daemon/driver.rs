@@ -29,7 +29,7 @@ use crate::{
 const BURST: usize = 64;
 
 /// How long the deletes of a shutdown may take.
-const FAREWELL: Duration = Duration::from_secs(2);
+const FAREWELL: Duration = Duration::from_secs(5);
 
 /// A line from the control socket and where its answer goes.
 pub struct Request {
@@ -98,7 +98,6 @@ impl Driver {
                 let readable = self.transport.readable();
                 let dataplane = dataplane_event(self.dataplane.as_ref());
                 tokio::select! {
-                    biased;
                     _ = &mut shutdown => Woken::Shutdown,
                     index = readable => Woken::Readable(index),
                     Some(one) = handed.recv() => Woken::Handed(one),
@@ -108,7 +107,14 @@ impl Driver {
                 }
             };
             deadline = match woken {
-                Woken::Readable(index) => self.read(index),
+                Woken::Readable(index) => {
+                    self.read(index);
+                    // However fast datagrams come, deadlines, commands and signals have their turn.
+                    self.endpoint.handle(self.clock.now(), Input::Timeout);
+                    let deadline = self.drain();
+                    tokio::task::yield_now().await;
+                    deadline
+                }
                 Woken::Handed(one) => {
                     let now = self.clock.now();
                     self.endpoint
@@ -139,7 +145,7 @@ impl Driver {
             self.command(Command::Delete(id));
         }
         let end = self.clock.now().after(FAREWELL);
-        while self.endpoint.views().any(|view| view.state == "DELETE") {
+        while self.endpoint.views().any(|view| view.closing) {
             let left = self.clock.until(end);
             if left.is_zero() {
                 break;

@@ -154,6 +154,10 @@ impl Daemon {
         let (chosen, why) =
             dataplane::choose(options.dataplane, &plan.algorithms).map_err(because("dataplane"))?;
         log.info(why);
+        let (sink, handed) = handing();
+        // Before anything is cleared away: whoever has the ports may be a living headend.
+        let kernel = matches!(chosen, Chosen::Kernel(_));
+        let mut transport = bind_sockets(kernel)?;
         let touches_kernel = !matches!(chosen, Chosen::Record);
         if touches_kernel {
             let removed = network::clear_leftovers().map_err(because("clearing what was left"))?;
@@ -163,9 +167,6 @@ impl Daemon {
                 ));
             }
         }
-        let (sink, handed) = handing();
-        let kernel = matches!(chosen, Chosen::Kernel(_));
-        let mut transport = bind_sockets(kernel)?;
         let kernel_ipsec = touches_kernel && dataplane::kernel_ipsec();
         let mut endpoint_config = plan.endpoint.clone();
         let (backend, network): (Backend, HouseNetwork) = match chosen {

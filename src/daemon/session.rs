@@ -19,7 +19,7 @@ use super::compile::ServingProfile;
 const FIRST_CE_ID: u32 = 1001;
 
 /// A user, or an identity without one, and the device that it comes from.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Who {
     /// The user of EAP, or the proven identity as text.
     pub user: Arc<str>,
@@ -41,8 +41,10 @@ pub struct Session {
     pub eap: Option<Eap>,
     /// What a client certificate's signature in EAP covers.
     pub eap_context: Option<EapContext>,
-    /// Who it is, once authenticated.
-    pub who: Option<Who>,
+    /// The subject of the verified certificate that the peer proved itself with.
+    pub certified: Option<Arc<str>>,
+    /// Who it is, once authenticated ([`Sessions::authenticate`]).
+    pub who: Option<Arc<Who>>,
     /// The client's description of its device, from EAP.
     pub device: Option<DeviceInfo>,
     /// The address that it holds: pool and address.
@@ -51,8 +53,6 @@ pub struct Session {
     pub installed: Option<Installed>,
     /// When it came up.
     pub up_since: Option<Instant>,
-    /// Our Delete is out.
-    pub deleting: bool,
 }
 
 /// An EAP conversation at rest.
@@ -83,6 +83,8 @@ pub struct Installed {
 #[derive(Default)]
 pub struct Sessions {
     by_sa: BTreeMap<SaId, Session>,
+    /// The authenticated sessions of clients that name their device.
+    by_client: BTreeSet<(Arc<Who>, SaId)>,
     tunnel_ids: Numbers,
     virtual_accesses: Numbers,
     next_session: u32,
@@ -124,12 +126,12 @@ impl Sessions {
             profile: None,
             eap: None,
             eap_context: None,
+            certified: None,
             who: None,
             device: None,
             lease: None,
             installed: None,
             up_since: None,
-            deleting: false,
         };
         self.by_sa.entry(sa).or_insert(session)
     }
@@ -186,21 +188,42 @@ impl Sessions {
 
     /// Ends a session and gives its numbers back; what it holds elsewhere is the caller's to release.
     pub fn close(&mut self, sa: SaId) -> Option<Session> {
-        let session = self.by_sa.remove(&sa)?;
+        let mut session = self.by_sa.remove(&sa)?;
         self.tunnel_ids.give_back(session.tunnel_id);
+        if let Some(who) = session.who.take() {
+            let key = (who, sa);
+            self.by_client.remove(&key);
+            session.who = Some(key.0);
+        }
         Some(session)
     }
 
-    /// The other sessions of the same user on the same device. A client that names no device is never
-    /// taken for another: all of Cisco's clients share one IKE identity.
-    pub fn same_client(&self, sa: SaId, who: &Who) -> Vec<SaId> {
-        if who.device.is_none() {
-            return Vec::new();
+    /// A session's client is known now.
+    pub fn authenticate(&mut self, sa: SaId, who: Who) {
+        let Some(session) = self.by_sa.get_mut(&sa) else {
+            return;
+        };
+        let who = Arc::new(who);
+        if let Some(before) = session.who.replace(Arc::clone(&who)) {
+            self.by_client.remove(&(before, sa));
         }
-        self.by_sa
-            .iter()
-            .filter(|&(&other, session)| other != sa && session.who.as_ref() == Some(who))
-            .map(|(&other, _)| other)
+        if who.device.is_some() {
+            self.by_client.insert((who, sa));
+        }
+    }
+
+    /// The other sessions of a session's user on the same device. A client that names no device is
+    /// never taken for another: all of Cisco's clients share one IKE identity.
+    #[must_use]
+    pub fn same_client(&self, sa: SaId) -> Vec<SaId> {
+        let Some(who) = self.view(sa).and_then(|session| session.who.as_ref()) else {
+            return Vec::new();
+        };
+        let of = |spi| (Arc::clone(who), SaId::from_spi(spi));
+        self.by_client
+            .range(of(u64::MIN)..=of(u64::MAX))
+            .map(|&(_, other)| other)
+            .filter(|&other| other != sa)
             .collect()
     }
 }
@@ -226,22 +249,27 @@ mod tests {
     #[test]
     fn knows_the_other_sessions_of_a_device_and_never_those_of_a_nameless_one() {
         let mut sessions = Sessions::default();
-        let who = |device: Option<&str>| Who {
-            user: Arc::from("test"),
-            device: device.map(str::to_owned),
-        };
-        for (spi, device) in [
+        let spi = SaId::from_spi;
+        for (sa, device) in [
             (1, Some("A")),
             (2, Some("A")),
             (3, Some("B")),
             (4, None),
             (5, None),
         ] {
-            sessions.open(SaId::from_spi(spi)).who = Some(who(device));
+            sessions.open(spi(sa));
+            let device = device.map(str::to_owned);
+            let user = Arc::from("test");
+            sessions.authenticate(spi(sa), Who { user, device });
         }
-        let same = |spi, device| sessions.same_client(SaId::from_spi(spi), &who(device));
-        assert_eq!(same(1, Some("A")), [SaId::from_spi(2)]);
-        assert!(same(3, Some("B")).is_empty());
-        assert!(same(4, None).is_empty());
+        assert_eq!(sessions.same_client(spi(1)), [spi(2)]);
+        assert!(sessions.same_client(spi(3)).is_empty());
+        assert!(sessions.same_client(spi(4)).is_empty());
+        // Another user on the same device is somebody else, and what has ended is not named any more.
+        let (user, device) = (Arc::from("other"), Some("A".to_owned()));
+        sessions.authenticate(spi(3), Who { user, device });
+        assert!(sessions.same_client(spi(3)).is_empty());
+        sessions.close(spi(2));
+        assert!(sessions.same_client(spi(1)).is_empty());
     }
 }

@@ -100,7 +100,7 @@ fn ike_sa(
         session_id: session.session_id,
         local: view.path.local,
         remote: view.path.remote,
-        status: if session.deleting || view.state == "DELETE" {
+        status: if view.closing {
             IkeStatus::Delete
         } else if view.ready {
             IkeStatus::Ready

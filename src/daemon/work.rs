@@ -91,6 +91,12 @@ impl House {
             .ok_or_else(|| "the session is gone".to_owned())
     }
 
+    /// The subject of the certificate that a session's peer proved itself with.
+    fn certified(&self, sa: SaId) -> Option<String> {
+        let session = self.sessions.view(sa)?;
+        session.certified.as_ref().map(ToString::to_string)
+    }
+
     fn serving(&self, sa: SaId) -> Result<Arc<ServingProfile>, String> {
         let session = self.sessions.view(sa);
         let profile = session.and_then(|session| session.profile.clone());
@@ -138,7 +144,7 @@ impl House {
     }
 
     fn chain(
-        &self,
+        &mut self,
         sa: SaId,
         certificates: &[Vec<u8>],
         claimed: &Identification,
@@ -165,6 +171,7 @@ impl House {
                 peer.certificate().subject
             ));
         }
+        self.session(sa)?.certified = Some(Arc::from(peer.certificate().subject.to_string()));
         Ok(Answer::Chain {
             spki: peer.spki_der().to_vec(),
         })
@@ -331,9 +338,10 @@ impl House {
         let Some(session) = self.sessions.of(sa) else {
             return Vec::new();
         };
-        let user = match &authenticated.eap_user {
-            Some(user) => Arc::clone(user),
-            None => Arc::from(authenticated.peer.to_string()),
+        // What was proven, not what was claimed: a key-id is anybody's.
+        let user = match (&authenticated.eap_user, &session.certified) {
+            (Some(user), _) | (None, Some(user)) => Arc::clone(user),
+            (None, None) => Arc::from(authenticated.peer.to_string()),
         };
         // A peer with a certificate is its own device; Cisco's clients number theirs.
         let device = match &session.device {
@@ -341,12 +349,11 @@ impl House {
                 .unique_id_global
                 .clone()
                 .or_else(|| device.unique_id.clone()),
-            None => Some(authenticated.peer.to_string()),
+            None => Some(user.to_string()),
         };
-        let who = Who { user, device };
-        session.who = Some(who.clone());
+        self.sessions.authenticate(sa, Who { user, device });
         if authenticated.initial_contact {
-            self.sessions.same_client(sa, &who)
+            self.sessions.same_client(sa)
         } else {
             Vec::new()
         }
@@ -406,7 +413,7 @@ impl House {
         };
         let user = match &question.eap_user {
             Some(user) => user.to_string(),
-            None => question.identity.to_string(),
+            None => self.certified(sa).unwrap_or_else(|| question.identity.to_string()),
         };
         let name = pool.name.as_str().to_owned();
         let address = self
