@@ -134,6 +134,19 @@ pub fn enter_user_namespace() -> Result<(), NetlinkError> {
     make_mounts_private()
 }
 
+/// Puts the whole process into a new mount namespace: mounts made afterwards are nobody else's.
+///
+/// Call it while the process has one thread; of several, only the calling one would move.
+///
+/// # Errors
+///
+/// [`NetlinkError::System`], with EPERM without CAP_SYS_ADMIN (see [`enter_user_namespace`]).
+pub fn enter_mount_namespace() -> Result<(), NetlinkError> {
+    unshare(CloneFlags::CLONE_NEWNS)
+        .map_err(|errno| NetlinkError::system("create a mount namespace", errno))?;
+    make_mounts_private()
+}
+
 /// Keeps the process's mounts to itself, in a mount namespace of its own.
 ///
 /// # Errors
