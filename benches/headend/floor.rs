@@ -3,84 +3,103 @@
 use std::{fmt, time::Instant};
 
 use ironflex::{
+    clock::wall_clock,
     pki::authority::{Authority, KeyAlgorithm, Validity},
     random::OsRandom,
 };
-use ironflex_ikev2::crypto::{Group, RsaSigner, SignatureScheme, default_provider};
+use ironflex_ikev2::crypto::{Group, KeyExchange, RsaSigner, SignatureScheme, default_provider};
 
-/// Rounds of each operation.
-const ROUNDS: usize = 300;
+use super::headend::{VALIDITY, server_certificate};
 
-/// Microseconds of the fastest round of each operation, through the provider that the headend uses.
-#[derive(Clone, Copy)]
+/// Rounds of each operation in one [`Floor::sample`].
+const ROUNDS: usize = 100;
+
+/// Times of the operations in microseconds, through the provider that the headend uses.
 pub(crate) struct Floor {
-    sign: f64,
-    key_pair: f64,
-    agree: f64,
+    signer: RsaSigner,
+    scheme: SignatureScheme,
+    peer: Vec<u8>,
+    sign: Vec<f64>,
+    key_pair: Vec<f64>,
+    agree: Vec<f64>,
 }
 
 impl Floor {
-    pub(crate) fn measure() -> Self {
-        let provider = default_provider();
-        let pair = || provider.key_exchange(Group::Modp2048, &mut OsRandom).unwrap();
-        let peer = pair().public().to_vec();
-        let signer = signer();
-        let schemes = [SignatureScheme::RsaPkcs1Sha1, SignatureScheme::RsaPkcs1Sha256];
-        let signatures = schemes
+    pub(crate) fn new() -> Self {
+        let validity = Validity::starting(wall_clock(), VALIDITY);
+        let authority = Authority::root("floor", KeyAlgorithm::EcdsaP256, validity).unwrap();
+        let identity = authority.issue(&server_certificate(validity)).unwrap();
+        let signer = RsaSigner::from_pkcs8(identity.key().pkcs8_der()).unwrap();
+        // What a client that announces no hashes is answered with; ring cannot sign with SHA-1.
+        let sha1 = SignatureScheme::RsaPkcs1Sha1;
+        let scheme = match signer.sign(sha1, b"message") {
+            Ok(_) => sha1,
+            Err(_) => SignatureScheme::RsaPkcs1Sha256,
+        };
+        Self {
+            signer,
+            scheme,
+            peer: pair().public().to_vec(),
+            sign: Vec::new(),
+            key_pair: Vec::new(),
+            agree: Vec::new(),
+        }
+    }
+
+    /// Measures some rounds more.
+    pub(crate) fn sample(&mut self) {
+        for _ in 0..ROUNDS {
+            self.sign.push(time(|| {
+                drop(self.signer.sign(self.scheme, b"message").unwrap())
+            }));
+            self.key_pair.push(time(|| drop(pair())));
+            let ours = pair();
+            self.agree
+                .push(time(|| drop(ours.agree(&self.peer).ok().unwrap())));
+        }
+        for times in [&mut self.sign, &mut self.key_pair, &mut self.agree] {
+            times.sort_by(f64::total_cmp);
+        }
+    }
+
+    /// The sum of the fastest of each.
+    pub(crate) fn fastest(&self) -> f64 {
+        self.sign[0] + self.key_pair[0] + self.agree[0]
+    }
+
+    /// The sum of the medians: what the same operations cost while the machine was as busy as for the logins.
+    pub(crate) fn median(&self) -> f64 {
+        [&self.sign, &self.key_pair, &self.agree]
+            .map(|times| times[times.len() / 2])
             .iter()
-            // ring cannot sign with SHA-1.
-            .filter(|&&scheme| signer.sign(scheme, b"message").is_ok())
-            .map(|&scheme| fastest(|| (), |()| drop(signer.sign(scheme, b"message"))));
-        Self {
-            sign: signatures.fold(f64::INFINITY, f64::min),
-            key_pair: fastest(|| (), |()| drop(pair())),
-            agree: fastest(pair, |pair| drop(pair.agree(&peer).ok().unwrap())),
-        }
-    }
-
-    /// The faster of each operation in two measurements.
-    pub(crate) fn or_faster(self, other: Self) -> Self {
-        Self {
-            sign: self.sign.min(other.sign),
-            key_pair: self.key_pair.min(other.key_pair),
-            agree: self.agree.min(other.agree),
-        }
-    }
-
-    pub(crate) fn sum(&self) -> f64 {
-        self.sign + self.key_pair + self.agree
+            .sum()
     }
 }
 
 impl fmt::Display for Floor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            sign,
-            key_pair,
-            agree,
-        } = self;
-        let provider = default_provider().name();
         write!(
             f,
-            "{provider}: RSA-2048 signature {sign:.0} us, group 14 key pair {key_pair:.0} us, agreement {agree:.0} us"
+            "{}: RSA-2048 signature {:.0}, group 14 key pair {:.0}, agreement {:.0} us at the fastest, {:.0} in sum; {:.0} in the median",
+            default_provider().name(),
+            self.sign[0],
+            self.key_pair[0],
+            self.agree[0],
+            self.fastest(),
+            self.median(),
         )
     }
 }
 
-fn signer() -> RsaSigner {
-    let validity = Validity::starting(ironflex::clock::wall_clock(), super::headend::VALIDITY);
-    let authority = Authority::root("floor", KeyAlgorithm::EcdsaP256, validity).unwrap();
-    let identity = authority.issue(&super::headend::server_certificate(validity)).unwrap();
-    RsaSigner::from_pkcs8(identity.key().pkcs8_der()).unwrap()
+fn pair() -> Box<dyn KeyExchange> {
+    default_provider()
+        .key_exchange(Group::Modp2048, &mut OsRandom)
+        .unwrap()
 }
 
-/// Microseconds of the fastest `work`; `prepare` is not counted.
-fn fastest<T>(mut prepare: impl FnMut() -> T, mut work: impl FnMut(T)) -> f64 {
-    let round = |_| {
-        let input = prepare();
-        let start = Instant::now();
-        work(input);
-        start.elapsed()
-    };
-    (0..ROUNDS).map(round).min().unwrap().as_secs_f64() * 1e6
+/// Microseconds that `work` takes.
+fn time(work: impl FnOnce()) -> f64 {
+    let start = Instant::now();
+    work();
+    start.elapsed().as_secs_f64() * 1e6
 }

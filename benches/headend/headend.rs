@@ -12,9 +12,9 @@ use std::{
 use ironflex::{
     clock::wall_clock,
     pki::{
-        ServerIdentity, Timestamp, describe,
+        ServerIdentity, Timestamp,
         authority::{Authority, KeyAlgorithm, LeafRequest, Validity},
-        write_pkcs12,
+        describe, write_pkcs12,
     },
 };
 use tempfile::TempDir;
@@ -37,7 +37,11 @@ const POOL: (&str, &str) = ("192.168.10.5 192.168.10.10", "10.64.0.1 10.64.127.2
 
 /// A headend's certificate with an RSA-2048 key.
 pub(crate) fn server_certificate(validity: Validity) -> LeafRequest {
-    LeafRequest::server(&[ServerIdentity::Ip(ADDRESS)], KeyAlgorithm::Rsa2048, validity)
+    LeafRequest::server(
+        &[ServerIdentity::Ip(ADDRESS)],
+        KeyAlgorithm::Rsa2048,
+        validity,
+    )
 }
 
 /// A running headend; it ends with this handle.
@@ -86,13 +90,40 @@ impl Headend {
         }
     }
 
+    /// How many addresses of the pool are in use, as the headend itself says: one for each session that is up.
+    pub(crate) fn held(&self) -> u32 {
+        let output = Command::new(env!("CARGO_BIN_EXE_ironflex"))
+            .args(["exec", "--state-dir"])
+            .arg(self.folder.path().join("state"))
+            .arg("show ip local pool ACPool")
+            .output()
+            .unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        // Pool, begin, end, free, in use, blocked.
+        let mut lines = text
+            .lines()
+            .map(|line| line.split_whitespace().collect::<Vec<_>>());
+        let row = lines
+            .find(|row| row.first() == Some(&"ACPool"))
+            .expect("a line of the pool");
+        row[4].parse().unwrap()
+    }
+
+    /// Microseconds of its CPU for each of `count` logins.
+    pub(crate) fn cpu_per_login(&self, load: &mut Load, count: u32) -> f64 {
+        let before = self.cpu_time();
+        load.login(count);
+        (self.cpu_time() - before).as_secs_f64() * 1e6 / f64::from(count)
+    }
+
     /// User and system time that all its threads have used.
-    pub(crate) fn cpu_time(&self) -> Duration {
+    fn cpu_time(&self) -> Duration {
         let tasks = fs::read_dir(format!("/proc/{}/task", self.process.id())).unwrap();
         tasks
             .map(|task| {
                 let path = task.unwrap().path().join("schedstat");
-                let text = fs::read_to_string(path).expect("a kernel that keeps scheduler statistics");
+                let text =
+                    fs::read_to_string(path).expect("a kernel that keeps scheduler statistics");
                 let nanoseconds = text.split_whitespace().next().unwrap();
                 Duration::from_nanos(nanoseconds.parse().unwrap())
             })
@@ -102,7 +133,10 @@ impl Headend {
     /// Its resident memory in octets.
     pub(crate) fn resident(&self) -> f64 {
         let text = fs::read_to_string(format!("/proc/{}/smaps_rollup", self.process.id())).unwrap();
-        let line = text.lines().find_map(|line| line.strip_prefix("Rss:")).unwrap();
+        let line = text
+            .lines()
+            .find_map(|line| line.strip_prefix("Rss:"))
+            .unwrap();
         let kibibytes: f64 = line.trim().strip_suffix(" kB").unwrap().parse().unwrap();
         kibibytes * 1024.0
     }
@@ -129,7 +163,11 @@ impl Load {
         writeln!(self.words, "{count}").unwrap();
         let mut answer = String::new();
         self.answers.read_line(&mut answer).unwrap();
-        assert_eq!(answer.trim(), count.to_string(), "the load generator gave up");
+        assert_eq!(
+            answer.trim(),
+            count.to_string(),
+            "the load generator gave up"
+        );
     }
 }
 
@@ -146,8 +184,13 @@ fn write_files(folder: &TempDir, now: Timestamp) {
     let authority = Authority::root("Bench Root", KeyAlgorithm::Rsa2048, validity).unwrap();
     let identity = authority.issue(&server_certificate(validity)).unwrap();
     let spki = describe(identity.certificate()).unwrap().spki_der;
-    let pkcs12 =
-        write_pkcs12(&identity, &[authority.certificate()], "IKEv2-TP", "cisco123").unwrap();
+    let pkcs12 = write_pkcs12(
+        &identity,
+        &[authority.certificate()],
+        "IKEv2-TP",
+        "cisco123",
+    )
+    .unwrap();
     let config = EXAMPLE.replace(POOL.0, POOL.1);
     assert_ne!(config, EXAMPLE, "the example has another pool");
     write("headend.conf", config.as_bytes());

@@ -19,9 +19,7 @@ use ironflex::{
 };
 use ironflex_eap::{
     Secret,
-    anyconnect::{
-        Answer as FormAnswer, Client, ClientConfig, ClientStep, config_auth::DeviceInfo,
-    },
+    anyconnect::{Answer as FormAnswer, Client, ClientConfig, ClientStep, config_auth::DeviceInfo},
 };
 use ironflex_ikev2::{
     Endpoint, Input, Output,
@@ -122,7 +120,8 @@ impl Fleet {
                 done += 1;
                 self.logins.remove(&sa);
                 let now = self.clock.now();
-                self.endpoint.handle(now, Input::Command(Command::Forget(sa)));
+                self.endpoint
+                    .handle(now, Input::Command(Command::Forget(sa)));
                 self.drain();
             }
             if done < count && self.logins.len() == AT_ONCE.min(count - done) {

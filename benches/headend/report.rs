@@ -16,7 +16,10 @@ pub(crate) struct Figure {
 
 /// Prints the table.
 pub(crate) fn print(figures: &[Figure]) {
-    println!("{:<20}{:>10} {:<17}{:>10}{:>8}  reference", "", "value", "unit", "reference", "ratio");
+    println!(
+        "{:<20}{:>10} {:<17}{:>10}{:>8}  reference",
+        "", "value", "unit", "reference", "ratio"
+    );
     for figure in figures {
         let Figure {
             name,
@@ -26,7 +29,9 @@ pub(crate) fn print(figures: &[Figure]) {
             reference_name,
         } = figure;
         let ratio = value / reference;
-        println!("{name:<20}{value:>10.0} {unit:<17}{reference:>10.0}{ratio:>8.2}  {reference_name}");
+        println!(
+            "{name:<20}{value:>10.0} {unit:<17}{reference:>10.0}{ratio:>8.2}  {reference_name}"
+        );
     }
 }
 
