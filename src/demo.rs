@@ -304,10 +304,11 @@ impl House {
                 .build()
                 .map_err(because("runtime"))?;
             runtime.block_on(async {
-                let mut connection = match Connection::start(&options, login, client::connection::device()).await {
-                    Ok(connection) => connection,
-                    Err(end) => return Ok(end),
-                };
+                let mut connection =
+                    match Connection::start(&options, login, client::connection::device()).await {
+                        Ok(connection) => connection,
+                        Err(end) => return Ok(end),
+                    };
                 let up = connection.when_up();
                 let mut worked = Ok(());
                 let stop = async {

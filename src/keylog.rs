@@ -284,8 +284,7 @@ mod tests {
                     r#""AES-GCM [RFC4106]""#,
                     r#""AES-GCM with 16 octet ICV [RFC4106]""#,
                 );
-                let expected =
-                    expected.replace("ANY 128 bit authentication [no checking]", "NULL");
+                let expected = expected.replace("ANY 128 bit authentication [no checking]", "NULL");
                 assert_eq!(written, expected, "{name}/{table}");
             }
         }

@@ -4,7 +4,6 @@
 //! then read by a person.
 
 #![allow(clippy::disallowed_methods, reason = "goldens are files")]
-
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
 
 use std::{fs, path::Path};

@@ -413,7 +413,9 @@ impl House {
         };
         let user = match &question.eap_user {
             Some(user) => user.to_string(),
-            None => self.certified(sa).unwrap_or_else(|| question.identity.to_string()),
+            None => self
+                .certified(sa)
+                .unwrap_or_else(|| question.identity.to_string()),
         };
         let name = pool.name.as_str().to_owned();
         let address = self
