@@ -88,7 +88,7 @@ pub struct Import {
     trustpoint: String,
     /// The PKCS#12 file
     file: PathBuf,
-    /// Read the password from standard input; it is asked for otherwise
+    /// Read the password from standard input, one line; it is asked for otherwise
     #[arg(long)]
     password_stdin: bool,
     /// Where keys live
@@ -196,7 +196,7 @@ impl Import {
             std::io::stdin().read_line(&mut line).map_err(fail)?;
             line
         } else {
-            return Err(fail("--password-stdin is needed"));
+            client::outside::ask_secret("Password of the PKCS#12 file: ").map_err(fail)?
         };
         let octets = load::read_bounded(&self.file, 16 << 20).map_err(fail)?;
         daemon::prepare_state_dir(&self.state_dir).map_err(fail)?;

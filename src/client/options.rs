@@ -10,8 +10,13 @@ pub const ANYCONNECT_IDENTITY: &str = "*$AnyConnectClient$*";
 /// The certificates that the system trusts, as Debian and others keep them.
 pub const SYSTEM_CA: &str = "/etc/ssl/certs/ca-certificates.crt";
 
+/// What `--help` says of the exit codes; [`End::code`](super::End::code) is where they are given.
+const EXIT_CODES: &str = "Exit codes: 0 disconnected on request, 1 something of this machine, \
+2 headend unreachable, 3 headend not trusted, 4 login refused, 5 no tunnel, 6 connection lost";
+
 /// `ironflex connect`
 #[derive(Clone, Debug, clap::Args)]
+#[command(after_help = EXIT_CODES)]
 pub struct Options {
     /// The headend: a name, an address, or a display name out of --profile
     pub host: String,
