@@ -76,10 +76,10 @@ said_or_ended() { # LOG PATTERN PROCESS
 
 # --- Our client ---
 
-client_start() { # kernel|userspace
+client_start() { # kernel|userspace [OPTION…]
   # shellcheck disable=SC2016 # the inner shell's own
   spawn client_process "$LAB_DIR/client.log" in_ns "$client" sh -c 'exec "$@" <"$0"' "$LAB_DIR/password" \
-    "$IRONFLEX" connect $headend_address --user test --password-stdin --ca "$LAB_DIR/pki/ca.crt" --no-dns --once --dataplane "$1"
+    "$IRONFLEX" connect $headend_address --user test --password-stdin --ca "$LAB_DIR/pki/ca.crt" --no-dns --once --dataplane "$@"
   evidence "$LAB_DIR/client.log"
   wait_for 20 "the login" said_or_ended "$LAB_DIR/client.log" '^connected: ' "$client_process"
   grep -q "^connected: address $client_address, routes 10.0.0.0/8, .* in $1" "$LAB_DIR/client.log" ||
