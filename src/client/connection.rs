@@ -289,6 +289,8 @@ pub struct Connection {
     end: Option<End>,
     /// The tunnel has been up.
     pub was_up: bool,
+    /// The user wants to leave: what ends from now on ends by us.
+    leaving: bool,
     up: Option<oneshot::Sender<()>>,
 }
 
@@ -384,6 +386,7 @@ impl Connection {
             key_log,
             end: None,
             was_up: false,
+            leaving: false,
             up: None,
         };
         connection.endpoint.key_log(connection.key_log.is_some());
@@ -429,6 +432,7 @@ impl Connection {
             deadline = tokio::select! {
                 () = &mut stop, if stopping.is_none() => {
                     stopping = Some(self.clock.now().after(FAREWELL));
+                    self.leaving = true;
                     match self.sa {
                         Some(sa) => self.command(Command::Delete(sa)),
                         None => { self.end = Some(End::Disconnected); None }
@@ -506,7 +510,9 @@ impl Connection {
                 self.outside.blame = Some(End::NoTunnel(refusal.to_string()));
             }
             Event::ChildDeleted { .. } => {
-                self.outside.blame = Some(End::Lost("the headend deleted the child SA".into()));
+                if !self.leaving {
+                    self.outside.blame = Some(End::Lost("the headend deleted the child SA".into()));
+                }
                 self.outside.tear_down();
             }
             Event::KeyLog(keys) => {

@@ -3,7 +3,7 @@
 # limit: 300
 # Userspace ESP is judged by the kernel's: our headend in userspace with our client and with strongSwan in the kernel, and
 # the reverse.
-# shellcheck disable=SC2154 # netns_add, spawn and capture_start set the variables that they are given the names of
+# shellcheck disable=SC2119,SC2154 # variables are set by name, by network, spawn and capture_start
 # shellcheck source-path=SCRIPTDIR source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
 # shellcheck source-path=SCRIPTDIR source=../ironflex.sh

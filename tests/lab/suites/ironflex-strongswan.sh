@@ -3,7 +3,7 @@
 # limit: 300
 # Stock strongSwan as the client of our headend, both on the kernel's ESP: certificates, an address from the pool, traffic,
 # its delete.
-# shellcheck disable=SC2154 # netns_add, spawn and capture_start set the variables that they are given the names of
+# shellcheck disable=SC2119,SC2154 # variables are set by name, by network, spawn and capture_start
 # shellcheck source-path=SCRIPTDIR source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
 # shellcheck source-path=SCRIPTDIR source=../ironflex.sh
