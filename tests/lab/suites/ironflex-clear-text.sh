@@ -1,0 +1,80 @@
+#!/bin/bash
+# kernel: any
+# limit: 300
+# No pool address travels outside ESP, whatever happens to a session: a capture on the router between, while both sides send
+# without a pause.
+# shellcheck disable=SC2119,SC2154 # variables are set by name, by network, spawn and capture_start
+# shellcheck source-path=SCRIPTDIR source=../lib.sh
+. "$(dirname "$0")/../lib.sh"
+# shellcheck source-path=SCRIPTDIR source=../ironflex.sh
+. "$(dirname "$0")/../ironflex.sh"
+needs openssl ping socat tcpdump
+headend_prepare
+
+# Pings each way, and TCP streams that are under way when the session ends; they end with the case.
+send_without_a_pause() {
+  local process
+  spawn process "$LAB_DIR/ping-client.log" in_ns "$client" ping -n -q -i 0.02 $server_address
+  spawn process "$LAB_DIR/ping-server.log" in_ns "$server" ping -n -q -i 0.02 $client_address
+}
+
+stream() { # FROM TO ADDRESS PORT
+  local process
+  spawn process "$LAB_DIR/listen-$4.log" in_ns "$2" socat -u "TCP-LISTEN:$4,bind=$3,reuseaddr" OPEN:/dev/null
+  wait_for 5 "socat listening on $3:$4" listening "$2" "$4"
+  # It reads a pipe that nobody writes to, with a time limit, for a pause that starts no program.
+  spawn process "$LAB_DIR/stream-$4.log" in_ns "$1" bash -c \
+    "{ while echo data && ! read -r -t 0.05 <&3; do :; done; } 3<> <(:) | socat -u - TCP:$3:$4"
+  wait_for 5 "the stream to $3:$4" connected "$2" "$4"
+}
+
+connected() { # NAMESPACE PORT
+  [ -n "$(in_ns "$1" ss -H -t -n state established "sport = :$2")" ]
+}
+
+session_with_streams() { # CLIENT-DATAPLANE
+  client_start "$1"
+  stream "$client" "$server" $server_address 5001
+  stream "$server" "$client" $client_address 5002
+}
+
+holds_no_pool_address() { # HEADEND-DATAPLANE CLIENT-DATAPLANE
+  local dataplane=$1
+  network routed
+  foreign_network "$headend"
+  headend_configure 'esp-gcm 256' </dev/null
+  headend_start "$dataplane"
+  watch_router
+  send_without_a_pause
+
+  # Login and delete.
+  session_with_streams "$2"
+  client_leave
+  wait_for 5 "the headend to see the client leave" grep -q 'is DOWN' "$LAB_DIR/headend/log"
+
+  # Crash in the middle of a session, and a restart.
+  session_with_streams "$2"
+  kill -KILL "$headend_process"
+  wait_for 5 "the headend's end" process_gone "$headend_process"
+  pause_of_pings
+  headend_start "$dataplane"
+  grep -q 'removed what an earlier run left behind' "$LAB_DIR/headend/log" || fail "the restart found nothing to clear"
+  pause_of_pings
+  stop_process "$client_process"
+
+  # And the client comes back.
+  client_start "$2"
+  ping_sizes "$client" $server_address 56
+  router_watch_ends
+  [ "$(router_saw 'ip proto 50 or udp port 4500')" -gt 100 ] || fail "the router saw no traffic"
+  tcpdump -n -e -r "$LAB_DIR/router.pcap" net 192.168.10.0/24 2>/dev/null | tee "$LAB_DIR/clear"
+  assert_equal 0 "$(wc -l <"$LAB_DIR/clear")" "packets with a pool address in clear"
+}
+
+# Long enough for a good number of the pings on both sides.
+pause_of_pings() {
+  in_ns "$server" ping -n -q -c 25 -i 0.02 -W 1 $client_address || true
+}
+
+lab_case kernel holds_no_pool_address kernel kernel
+lab_case userspace holds_no_pool_address userspace userspace
