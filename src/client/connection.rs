@@ -514,6 +514,8 @@ impl Connection {
                     self.outside.blame = Some(End::Lost("the headend deleted the child SA".into()));
                 }
                 self.outside.tear_down();
+                // The answer to our Delete comes where the dataplane has been reading.
+                self.transport.take_back();
             }
             Event::KeyLog(keys) => {
                 if let Some(writer) = &mut self.key_log
@@ -533,6 +535,10 @@ impl Connection {
 
 /// What the end of the SA means to the user.
 fn why(reason: CloseReason, blame: Option<End>, was_up: bool) -> End {
+    // The user's own wish is nobody's fault.
+    if reason == CloseReason::Deleted {
+        return End::Disconnected;
+    }
     if let Some(end) = blame {
         return end;
     }
@@ -671,6 +677,9 @@ mod tests {
         let forged = refused(PeerMisbehaved::AuthenticationFailed.into());
         assert_eq!(why(forged, None, false).code(), 3);
         let blamed = Some(End::Untrusted("expired".into()));
-        assert_eq!(why(CloseReason::Deleted, blamed, false).code(), 3);
+        let closed = refused(Refusal::Denied("expired".into()));
+        assert_eq!(why(closed, blamed, false).code(), 3);
+        let late = Some(End::Lost("the child SA went with it".into()));
+        assert_eq!(why(CloseReason::Deleted, late, true).code(), 0);
     }
 }

@@ -97,7 +97,8 @@ assert_reads_login() { # READER
   assert_equal '1 hello, 2 init, 1 auth-request, 2 auth-reply, 1 complete, 2 ack, 3, ' "$(conversation "$1")" \
     "the EAP conversation by the $1's keys"
   # RFC 7296 §1.4.1: the client deletes its IKE SA by an INFORMATIONAL (37) request; a Delete of protocol 1 means that.
-  assert_equal '37 0 1' "$(each_packet "$1" 'deleted != "" { print exchange, response, deleted }' | sort -u)" "the delete by the $1's keys"
+  # It heeds the answer, so it asks once.
+  assert_equal '37 0 1' "$(each_packet "$1" 'deleted != "" { print exchange, response, deleted }')" "the delete by the $1's keys"
 }
 
 # Code and config-auth type of every EAP packet, in one line.
