@@ -134,13 +134,6 @@ impl TunnelNetwork {
         let Some(address) = assigned.address else {
             return Ok(());
         };
-        let on_link = LinkAddress {
-            link,
-            address: address.into(),
-            prefix_length: 32,
-        };
-        self.network.add_address(&on_link)?;
-        self.address = Some(on_link);
         // Our own ESP must not go into the tunnel: the headend keeps its present way.
         let way = self.network.next_hop(headend)?;
         self.add(Route {
@@ -156,12 +149,45 @@ impl TunnelNetwork {
             source: None,
             table: MAIN_TABLE,
         })?;
+        // The routes stand before the address is there, or what is sent from it in between leaves in
+        // clear by the default route. The outer device is no tunnel: there the address comes first.
+        let mut source = None;
+        if matches!(place, Place::Outer(_)) {
+            self.add_address(link, address)?;
+            source = Some(address.into());
+        }
+        self.lead(link, assigned, source)?;
+        if source.is_none() {
+            self.add_address(link, address)?;
+            self.lead(link, assigned, Some(address.into()))?;
+        }
+        Ok(())
+    }
+
+    fn add_address(&mut self, link: LinkIndex, address: Ipv4Addr) -> Result<(), NetlinkError> {
+        let on_link = LinkAddress {
+            link,
+            address: address.into(),
+            prefix_length: 32,
+        };
+        self.network.add_address(&on_link)?;
+        self.address = Some(on_link);
+        Ok(())
+    }
+
+    /// Leads what is assigned into the tunnel; routes that are there take the new source.
+    fn lead(
+        &mut self,
+        link: LinkIndex,
+        assigned: &Assigned,
+        source: Option<IpAddr>,
+    ) -> Result<(), NetlinkError> {
         for destination in assigned.destinations() {
             self.add(Route {
                 destination,
                 target: RouteTarget::Link(link),
                 metric: SESSION_METRIC,
-                source: Some(address.into()),
+                source,
                 table: MAIN_TABLE,
             })?;
         }
@@ -170,6 +196,8 @@ impl TunnelNetwork {
 
     fn add(&mut self, route: Route) -> Result<(), NetlinkError> {
         self.network.add_route(&route)?;
+        self.routes
+            .retain(|one| one.destination != route.destination);
         self.routes.push(route);
         Ok(())
     }
@@ -193,12 +221,13 @@ impl TunnelNetwork {
         if let Some(resolver) = self.dns.take() {
             resolver.unset();
         }
-        // Each is tried whatever happens to the others; what a device took with it is gone already.
-        for route in self.routes.drain(..).rev() {
-            let _ = self.network.delete_route(&route);
-        }
+        // Each is tried whatever happens to the others; what a device took with it is gone already. The
+        // address goes first: nothing is sent from it any more when its routes are gone.
         if let Some(address) = self.address.take() {
             let _ = self.network.delete_address(&address);
+        }
+        for route in self.routes.drain(..).rev() {
+            let _ = self.network.delete_route(&route);
         }
     }
 }

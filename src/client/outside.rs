@@ -11,9 +11,9 @@ use ironflex_eap::{
 };
 use ironflex_ikev2::event::{Answer, Ask, ChildSa, EapInput, EapOutput};
 use ironflex_xfrm::{
-    SessionId,
+    IpPrefix, SessionId,
     esp::{Tun, Userspace},
-    netlink::{DEVICE_ALIAS, LinkKind, NetlinkError, Network, NewLink, xfrm_interfaces},
+    netlink::{DEVICE_ALIAS, LinkKind, NetlinkError, Network, NewLink, Route, xfrm_interfaces},
 };
 use zeroize::Zeroizing;
 
@@ -67,6 +67,7 @@ pub struct Outside {
     pub dataplane: Option<Backend>,
     tunnel: Option<TunnelNetwork>,
     own_link: Option<String>,
+    guard: Option<Route>,
     /// What the end is to be blamed on, when the core only knows that somebody refused.
     pub blame: Option<End>,
 }
@@ -94,6 +95,7 @@ impl Outside {
             dataplane: None,
             tunnel: None,
             own_link: None,
+            guard: None,
             blame: None,
         }
     }
@@ -275,6 +277,13 @@ impl Outside {
             follow_peer: false,
         };
         let pair = translate::sa_pair(SESSION, child, &wishes).map_err(|error| text(&error))?;
+        // What comes out of the tunnel before the address is ours would be forwarded in clear on a
+        // machine that forwards: it goes nowhere instead.
+        let guard = Route::guard(IpPrefix::host(address.into()));
+        Network::open()
+            .and_then(|mut network| network.add_route(&guard))
+            .map_err(|error| text(&error))?;
+        self.guard = Some(guard);
         backend.install(&pair).map_err(|error| text(&error))?;
         let name = backend.name().to_owned();
         self.dataplane = Some(backend);
@@ -346,6 +355,11 @@ impl Outside {
         self.tunnel = None;
         if let Some(mut backend) = self.dataplane.take() {
             let _ = backend.remove(SESSION);
+        }
+        if let Some(guard) = self.guard.take()
+            && let Ok(mut network) = Network::open()
+        {
+            let _ = network.delete_route(&guard);
         }
         if let Some(name) = self.own_link.take()
             && let Ok(mut network) = Network::open()

@@ -1,0 +1,175 @@
+//! Logins that succeed, and what a session is.
+
+use ironflex_xfrm::IpPrefix;
+use nix::sys::signal::Signal;
+
+use crate::support::{
+    cases::Case,
+    lab::{HEADEND_V6, INSIDE, LOOPBACK, Lab, USER, connected, ip},
+    pki::PASSWORD,
+    traffic::{Echo, ask, copy},
+};
+
+pub(crate) const CASES: &[Case] = &[
+    (
+        "login::the_example_configuration_serves_a_client_from_login_to_delete",
+        the_example_configuration_serves_a_client_from_login_to_delete,
+    ),
+    (
+        "login::a_client_that_leaves_hears_the_answer_to_its_delete",
+        a_client_that_leaves_hears_the_answer_to_its_delete,
+    ),
+    (
+        "login::a_client_over_ipv6_reaches_ipv4_inside",
+        a_client_over_ipv6_reaches_ipv4_inside,
+    ),
+    (
+        "login::a_user_gets_the_same_address_again_while_it_is_free",
+        a_user_gets_the_same_address_again_while_it_is_free,
+    ),
+    (
+        "login::two_devices_of_one_user_have_a_session_each",
+        two_devices_of_one_user_have_a_session_each,
+    ),
+    (
+        "login::clear_crypto_session_ends_the_sessions_of_that_user_alone",
+        clear_crypto_session_ends_the_sessions_of_that_user_alone,
+    ),
+];
+
+fn the_example_configuration_serves_a_client_from_login_to_delete() {
+    let lab = Lab::new();
+    let (inside, client) = (lab.inside(), lab.client());
+    let mut headend = lab.start();
+    let clean = client.host.routes();
+    let (mut process, tunnel) = lab.log_in(&client, USER);
+    assert_eq!(tunnel.address, ip("192.168.10.5"));
+    assert_eq!(tunnel.routes, ["10.0.0.0/8"]);
+    assert_eq!(tunnel.dns, [INSIDE]);
+    assert_eq!(tunnel.esp, "esp-256-aes esp-sha256-hmac");
+    assert_eq!(tunnel.dataplane, "userspace");
+    headend.line("Crypto tunnel v2 is UP.");
+
+    // The headend's Loopback100 and the host behind it, by UDP and TCP, from the client and to it.
+    let loopback = Echo::udp(&lab.headend.namespace, LOOPBACK);
+    ask(&client.host.namespace, tunnel.address, loopback.address);
+    assert_eq!(loopback.asker(), tunnel.address);
+    let server = Echo::udp(&inside.namespace, INSIDE);
+    ask(&client.host.namespace, tunnel.address, server.address);
+    assert_eq!(server.asker(), tunnel.address);
+    let server = Echo::tcp(&inside.namespace, INSIDE);
+    copy(&client.host.namespace, server.address, 8 << 20);
+    assert_eq!(server.asker(), tunnel.address);
+    let server = Echo::tcp(&client.host.namespace, tunnel.address);
+    copy(&inside.namespace, server.address, 1 << 20);
+    assert_eq!(server.asker(), INSIDE);
+
+    let session = lab.exec("show crypto session detail");
+    for part in [
+        "Session status: UP-ACTIVE",
+        &format!("Peer: {} port 4500", client.outer),
+        "IPSEC FLOW: permit ip 0.0.0.0/0.0.0.0 host 192.168.10.5",
+    ] {
+        assert!(session.contains(part), "{part:?} is missing in\n{session}");
+    }
+    let derived = lab.exec("show derived-config interface virtual-access 1");
+    assert!(derived.contains("ip unnumbered Loopback100"), "{derived}");
+
+    // The client's own Delete: nothing stays on either side.
+    assert_eq!(process.end_by(Signal::SIGINT), Some(0));
+    headend.line("Crypto tunnel v2 is DOWN.");
+    assert_eq!(client.host.routes(), clean);
+    assert!(!client.host.has_address(tunnel.address));
+    assert!(!client.host.links().contains(&tunnel.device));
+    let session = IpPrefix::host(tunnel.address);
+    let gone = |route: &ironflex_xfrm::netlink::Route| {
+        route.destination != session || *route == ironflex_xfrm::netlink::Route::guard(session)
+    };
+    assert!(lab.headend.routes().iter().all(gone));
+    assert!(!lab.exec("show crypto session").contains("UP-ACTIVE"));
+    headend.lives();
+    assert!(!headend.output().contains(PASSWORD));
+    assert!(!process.output().contains(PASSWORD));
+}
+
+fn a_client_that_leaves_hears_the_answer_to_its_delete() {
+    let lab = Lab::new();
+    let client = lab.client();
+    let headend = lab.start();
+    lab.exec("debug crypto ikev2 error");
+    for count in 1..=3 {
+        let (mut process, _) = lab.log_in(&client, USER);
+        assert_eq!(process.end_by(Signal::SIGINT), Some(0));
+        headend.nth_line(count, "Crypto tunnel v2 is DOWN.");
+    }
+    // A client that is deaf by then sends its Delete again, or never.
+    let printed = headend.output();
+    assert!(!printed.contains("repeated request"), "{printed}");
+}
+
+fn a_client_over_ipv6_reaches_ipv4_inside() {
+    let lab = Lab::new();
+    let (inside, client) = (lab.inside(), lab.client());
+    let _headend = lab.start();
+    let target = HEADEND_V6.to_string();
+    let mut process = lab.connect_to(&target, &client, [USER, PASSWORD], &[]);
+    let tunnel = connected(&process);
+    let server = Echo::tcp(&inside.namespace, INSIDE);
+    copy(&client.host.namespace, server.address, 1 << 20);
+    assert_eq!(server.asker(), tunnel.address);
+    assert_eq!(process.end_by(Signal::SIGTERM), Some(0));
+}
+
+fn a_user_gets_the_same_address_again_while_it_is_free() {
+    let lab = Lab::new();
+    lab.add_user("second");
+    let (one, other) = (lab.client(), lab.client());
+    let headend = lab.start();
+    let (mut process, first) = lab.log_in(&one, USER);
+    assert_eq!(process.end_by(Signal::SIGINT), Some(0));
+    headend.line("Crypto tunnel v2 is DOWN.");
+    // Somebody else is given another one, although the first is free.
+    let (_process, foreign) = lab.log_in(&other, "second");
+    assert_ne!(foreign.address, first.address);
+    let (_process, again) = lab.log_in(&one, USER);
+    assert_eq!(again.address, first.address);
+}
+
+fn two_devices_of_one_user_have_a_session_each() {
+    let lab = Lab::new();
+    let (one, other) = (lab.client(), lab.client());
+    let headend = lab.start();
+    let server = Echo::udp(&lab.headend.namespace, LOOPBACK);
+    let (mut first, first_tunnel) = lab.log_in(&one, USER);
+    let (_second, second_tunnel) = lab.log_in(&other, USER);
+    headend.nth_line(2, "Crypto tunnel v2 is UP.");
+    // INITIAL_CONTACT of the second is about the second device: the first stays.
+    for (client, tunnel) in [(&one, &first_tunnel), (&other, &second_tunnel)] {
+        ask(&client.host.namespace, tunnel.address, server.address);
+        assert_eq!(server.asker(), tunnel.address);
+    }
+    first.lives();
+    let pool = lab.exec("show ip local pool ACPool");
+    for address in [first_tunnel.address, second_tunnel.address] {
+        assert!(pool.contains(&address.to_string()), "{pool}");
+    }
+}
+
+fn clear_crypto_session_ends_the_sessions_of_that_user_alone() {
+    let lab = Lab::new();
+    lab.add_user("second");
+    let (one, other) = (lab.client(), lab.client());
+    let headend = lab.start();
+    let clean = one.host.routes();
+    let (mut first, _) = lab.log_in(&one, USER);
+    let (mut second, tunnel) = lab.log_in(&other, "second");
+    headend.nth_line(2, "Crypto tunnel v2 is UP.");
+    assert_eq!(lab.exec("clear crypto session user test"), "");
+    first.ends_with(6);
+    assert_eq!(one.host.routes(), clean);
+    headend.line("Crypto tunnel v2 is DOWN.");
+    second.lives();
+    let server = Echo::udp(&lab.headend.namespace, LOOPBACK);
+    ask(&other.host.namespace, tunnel.address, server.address);
+    assert_eq!(server.asker(), tunnel.address);
+}

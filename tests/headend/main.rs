@@ -1,0 +1,38 @@
+//! The whole program: headend and clients as processes in network namespaces, on the userspace dataplane.
+//!
+//! The tests' own side of every conversation is plain sockets, plain netlink and what the processes print. Certificates
+//! are made with `ironflex::pki`, which has tests of its own against OpenSSL's.
+
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a test program: a panic is how it fails"
+)]
+
+mod control;
+mod lifecycle;
+mod login;
+mod network;
+mod refusal;
+mod trustpoint;
+
+#[path = "../support/mod.rs"]
+mod support;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let cases = [
+        login::CASES,
+        network::CASES,
+        refusal::CASES,
+        lifecycle::CASES,
+        control::CASES,
+        trustpoint::CASES,
+    ];
+    support::cases::main(&cases.concat())
+}

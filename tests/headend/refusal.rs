@@ -1,0 +1,171 @@
+//! Logins that fail, and what is said about it.
+
+use std::net::IpAddr;
+
+use crate::support::{
+    cases::Case,
+    lab::{ClientHost, HEADEND, Lab, USER},
+    pki::PASSWORD,
+    process::Process,
+};
+
+pub(crate) const CASES: &[Case] = &[
+    (
+        "refusal::a_wrong_password_leaves_nothing_behind",
+        a_wrong_password_leaves_nothing_behind,
+    ),
+    (
+        "refusal::an_unknown_user_is_refused_in_the_same_words",
+        an_unknown_user_is_refused_in_the_same_words,
+    ),
+    (
+        "refusal::no_password_goes_to_a_headend_of_an_unknown_authority",
+        no_password_goes_to_a_headend_of_an_unknown_authority,
+    ),
+    (
+        "refusal::no_password_goes_to_a_headend_of_another_name",
+        no_password_goes_to_a_headend_of_another_name,
+    ),
+    (
+        "refusal::a_headend_without_a_way_is_unreachable",
+        a_headend_without_a_way_is_unreachable,
+    ),
+    (
+        "refusal::an_exhausted_pool_is_named_with_its_holders",
+        an_exhausted_pool_is_named_with_its_holders,
+    ),
+    (
+        "refusal::an_identity_that_no_profile_matches_gets_no_tunnel",
+        an_identity_that_no_profile_matches_gets_no_tunnel,
+    ),
+];
+
+/// A password that would be rejected, and said to be, if it were ever sent.
+const WRONG: &str = "not-the-password";
+
+fn leaves_nothing(lab: &Lab, client: &ClientHost, run: impl FnOnce() -> Process) -> Process {
+    let before = (
+        client.host.links(),
+        client.host.routes(),
+        lab.headend.routes(),
+    );
+    let process = run();
+    let after = (
+        client.host.links(),
+        client.host.routes(),
+        lab.headend.routes(),
+    );
+    assert_eq!(before, after);
+    let pool = lab.exec("show ip local pool ACPool");
+    assert!(pool.trim_end().ends_with("Inuse addresses:"), "{pool}");
+    process
+}
+
+fn a_wrong_password_leaves_nothing_behind() {
+    let lab = Lab::new();
+    let client = lab.client();
+    let headend = lab.start();
+    let process = leaves_nothing(&lab, &client, || {
+        let mut process = lab.connect_to(&HEADEND.to_string(), &client, [USER, WRONG], &[]);
+        process.ends_with(4);
+        headend.line("Crypto tunnel v2 is DOWN.");
+        process
+    });
+    process.line("Login failed.");
+    headend.line("[user: test] [attempt: 1] [Reason: wrong password]");
+    assert!(!headend.output().contains(WRONG));
+    assert!(!process.output().contains(WRONG));
+}
+
+fn an_unknown_user_is_refused_in_the_same_words() {
+    let lab = Lab::new();
+    let client = lab.client();
+    let headend = lab.start();
+    let login = |user: &str, password: &str| {
+        let mut process = lab.connect_to(&HEADEND.to_string(), &client, [user, password], &[]);
+        process.ends_with(4);
+        let mut lines: Vec<String> = process.output().lines().map(str::to_owned).collect();
+        lines.sort();
+        lines
+    };
+    // A client must not learn which users there are.
+    assert_eq!(login("nobody", PASSWORD), login(USER, WRONG));
+    headend.line("[user: nobody] [attempt: 1]");
+}
+
+fn no_password_goes_to_a_headend_of_an_unknown_authority() {
+    let lab = Lab::new();
+    let client = lab.client();
+    let headend = lab.start();
+    let stranger = lab.name("stranger.pem");
+    let process = leaves_nothing(&lab, &client, || {
+        let arguments = ["--ca", &stranger];
+        let mut process = lab.connect_to(&HEADEND.to_string(), &client, [USER, WRONG], &arguments);
+        process.ends_with(3);
+        headend.line("Crypto tunnel v2 is DOWN.");
+        process
+    });
+    process.line("the headend is not trusted: ");
+    assert!(!headend.output().contains("LOGIN"), "{}", headend.output());
+}
+
+fn no_password_goes_to_a_headend_of_another_name() {
+    let lab = Lab::new();
+    let client = lab.client();
+    let headend = lab.start();
+    // The headend answers at the address on the cable too, which its certificate does not cover.
+    let other = client.router.to_string();
+    let process = leaves_nothing(&lab, &client, || {
+        let mut process = lab.connect_to(&other, &client, [USER, WRONG], &[]);
+        process.ends_with(3);
+        headend.line("Crypto tunnel v2 is DOWN.");
+        process
+    });
+    let line = process.line("the headend is not trusted: ");
+    for name in [other.as_str(), "vpn.example.com"] {
+        assert!(line.contains(name), "{name} is missing in {line}");
+    }
+    assert!(!headend.output().contains("LOGIN"), "{}", headend.output());
+}
+
+fn a_headend_without_a_way_is_unreachable() {
+    let lab = Lab::new();
+    let client = lab.client();
+    let nowhere: IpAddr = [198, 18, 0, 1].into();
+    let mut process = lab.connect_to(&nowhere.to_string(), &client, [USER, PASSWORD], &[]);
+    process.ends_with(2);
+    process.line("no answer from the headend: no way to 198.18.0.1");
+}
+
+fn an_exhausted_pool_is_named_with_its_holders() {
+    let lab = Lab::new();
+    lab.edit("192.168.10.5 192.168.10.10", "192.168.10.5 192.168.10.6");
+    let clients = [lab.client(), lab.client(), lab.client()];
+    let headend = lab.start();
+    let _first = lab.log_in(&clients[0], USER);
+    let (mut second, tunnel) = lab.log_in(&clients[1], USER);
+    let target = HEADEND.to_string();
+    let mut third = lab.connect_to(&target, &clients[2], [USER, PASSWORD], &[]);
+    third.ends_with(5);
+    headend.line(
+        "pool ACPool is exhausted: all 2 addresses are in use, by test (192.168.10.5), test (192.168.10.6)",
+    );
+    // The headend's own Delete ends what is left of it, and the address of who leaves is there for the next.
+    headend.line("Crypto tunnel v2 is DOWN.");
+    assert_eq!(second.end_by(nix::sys::signal::Signal::SIGINT), Some(0));
+    headend.nth_line(2, "Crypto tunnel v2 is DOWN.");
+    let (_third, again) = lab.log_in(&clients[2], USER);
+    assert_eq!(again.address, tunnel.address);
+}
+
+fn an_identity_that_no_profile_matches_gets_no_tunnel() {
+    let lab = Lab::new();
+    let client = lab.client();
+    let headend = lab.start();
+    let arguments = ["--identity", "somebody else"];
+    let target = HEADEND.to_string();
+    let mut process = lab.connect_to(&target, &client, [USER, WRONG], &arguments);
+    process.ends_with(4);
+    headend.line("no profile matches peer identity");
+    assert!(!headend.output().contains("LOGIN"), "{}", headend.output());
+}

@@ -1,0 +1,99 @@
+//! `crypto pki import`: from the configuration and from the command line.
+
+use std::fs;
+
+use ironflex_xfrm::netlink::NetworkNamespace;
+use nix::sys::signal::Signal;
+
+use crate::support::{
+    cases::Case,
+    lab::{Lab, USER},
+    pki::{PASSWORD, PKI},
+    process::Process,
+};
+
+pub(crate) const CASES: &[Case] = &[
+    (
+        "trustpoint::the_same_file_again_says_nothing_and_another_one_replaces_it",
+        the_same_file_again_says_nothing_and_another_one_replaces_it,
+    ),
+    (
+        "trustpoint::the_command_line_imports_as_the_configuration_does",
+        the_command_line_imports_as_the_configuration_does,
+    ),
+    (
+        "trustpoint::a_wrong_password_starts_nothing",
+        a_wrong_password_starts_nothing,
+    ),
+];
+
+const NEW: &str = "trustpoint IKEv2-TP: certificate and key imported";
+const REPLACED: &str = "trustpoint IKEv2-TP: certificate and key replaced";
+
+fn the_same_file_again_says_nothing_and_another_one_replaces_it() {
+    let lab = Lab::new();
+    let client = lab.client();
+    let run = || {
+        let mut headend = lab.start();
+        assert_eq!(headend.end_by(Signal::SIGTERM), Some(0));
+        headend.output()
+    };
+    assert!(run().contains(NEW));
+    let again = run();
+    assert!(!again.contains("trustpoint"), "{again}");
+    fs::write(lab.identity(), &PKI.renewed).unwrap();
+    let replacing = lab.start();
+    replacing.line(REPLACED);
+    let _connected = lab.log_in(&client, USER);
+}
+
+fn the_command_line_imports_as_the_configuration_does() {
+    let lab = Lab::new();
+    let here = NetworkNamespace::current().unwrap();
+    let (state, file) = (lab.name("state"), lab.identity());
+    let import = |password: &str, code| {
+        let words = [
+            "import",
+            "IKEv2-TP",
+            file.to_str().unwrap(),
+            "--password-stdin",
+        ];
+        let arguments = [&words[..], &["--state-dir", &state]].concat();
+        let mut process = Process::start(&here, &arguments, &format!("{password}\n"));
+        process.ends_with(code);
+        process.output()
+    };
+    let refused = import("wrong", 1);
+    assert!(
+        refused.contains("password") && !refused.contains("wrong\n"),
+        "{refused}"
+    );
+    assert_eq!(import(PASSWORD, 0), format!("{NEW}\n"));
+    assert_eq!(import(PASSWORD, 0), "");
+    fs::write(&file, &PKI.renewed).unwrap();
+    assert_eq!(import(PASSWORD, 0), format!("{REPLACED}\n"));
+    // What stands in the store serves a configuration that imports the same.
+    let headend = lab.start();
+    assert!(
+        !headend.output().contains("trustpoint"),
+        "{}",
+        headend.output()
+    );
+}
+
+fn a_wrong_password_starts_nothing() {
+    let lab = Lab::new();
+    lab.edit(
+        "bootflash:IKEv2-TP.p12 password cisco123",
+        "bootflash:IKEv2-TP.p12 password cisco124",
+    );
+    let before = (lab.headend.links(), lab.headend.routes());
+    let mut headend = lab.launch("state", &[]);
+    headend.ends_with(1);
+    let line = headend.line("crypto pki import IKEv2-TP");
+    assert!(
+        line.contains("password") && !line.contains("cisco124"),
+        "{line}"
+    );
+    assert_eq!((lab.headend.links(), lab.headend.routes()), before);
+}

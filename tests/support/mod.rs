@@ -1,0 +1,16 @@
+//! What the whole-program tests share: namespaces with cables between them, certificates, the program's processes,
+//! traffic, and a list of cases that is run like `cargo test` runs its own.
+//!
+//! Nothing here starts any program but `ironflex` itself, and nothing touches the machine's own network.
+
+pub(crate) mod cases;
+pub(crate) mod foreign;
+pub(crate) mod lab;
+pub(crate) mod pki;
+pub(crate) mod process;
+pub(crate) mod traffic;
+
+use std::time::Duration;
+
+/// How long is waited for what should come at once; only a failing test ever waits so long.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);

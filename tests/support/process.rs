@@ -1,0 +1,177 @@
+//! The program's processes: started in a namespace, listened to, ended by their number.
+
+use std::{
+    fmt::Write as _,
+    io::{BufRead, BufReader, Read, Write as _},
+    process::{Child, Command, Stdio},
+    sync::{Arc, Condvar, Mutex},
+    thread,
+    time::Instant,
+};
+
+use ironflex_xfrm::netlink::NetworkNamespace;
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+
+use super::PATIENCE;
+
+/// What a process has printed so far.
+#[derive(Default)]
+struct Printed {
+    lines: Vec<String>,
+    /// Streams that are still open.
+    open: usize,
+}
+
+/// A stream of lines that can be waited for.
+#[derive(Default)]
+struct Listener {
+    printed: Mutex<Printed>,
+    changed: Condvar,
+}
+
+impl Listener {
+    /// Waits until `found` finds something in the lines, or both streams are closed, or patience ends.
+    fn wait<T>(&self, found: impl Fn(&Printed) -> Option<T>) -> Option<T> {
+        let end = Instant::now() + PATIENCE;
+        let mut printed = self.printed.lock().unwrap();
+        loop {
+            let left = end.saturating_duration_since(Instant::now());
+            match found(&printed) {
+                Some(one) => return Some(one),
+                None if printed.open == 0 || left.is_zero() => return None,
+                None => printed = self.changed.wait_timeout(printed, left).unwrap().0,
+            }
+        }
+    }
+
+    fn listen(self: &Arc<Self>, stream: impl Read + Send + 'static) {
+        self.printed.lock().unwrap().open += 1;
+        let listener = Arc::clone(self);
+        thread::spawn(move || {
+            for line in BufReader::new(stream).lines().map_while(Result::ok) {
+                listener.printed.lock().unwrap().lines.push(line);
+                listener.changed.notify_all();
+            }
+            listener.printed.lock().unwrap().open -= 1;
+            listener.changed.notify_all();
+        });
+    }
+}
+
+/// A process, killed when it is dropped.
+pub(crate) struct Process {
+    name: String,
+    child: Child,
+    listener: Arc<Listener>,
+}
+
+impl Process {
+    /// Starts `ironflex` with these arguments in a namespace and hands it `input`.
+    pub(crate) fn start(namespace: &NetworkNamespace, arguments: &[&str], input: &str) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ironflex"));
+        command
+            .args(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let mut child = namespace.run(|| command.spawn()).unwrap().unwrap();
+        // One that wants no input may be gone already.
+        let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+        let listener = Arc::new(Listener::default());
+        listener.listen(child.stdout.take().unwrap());
+        listener.listen(child.stderr.take().unwrap());
+        Self {
+            name: arguments.first().copied().unwrap_or_default().to_owned(),
+            child,
+            listener,
+        }
+    }
+
+    /// Waits for a line that contains `part` and returns it.
+    ///
+    /// # Panics
+    ///
+    /// When none comes; the message holds everything that was printed.
+    pub(crate) fn line(&self, part: &str) -> String {
+        self.nth_line(1, part)
+    }
+
+    /// Waits for the `count`-th line that contains `part` and returns it.
+    pub(crate) fn nth_line(&self, count: usize, part: &str) -> String {
+        let found = self.listener.wait(|printed| {
+            let mut fitting = printed.lines.iter().filter(|line| line.contains(part));
+            fitting.nth(count - 1).cloned()
+        });
+        found.unwrap_or_else(|| self.fail(&format!("line {count} with {part:?} did not come")))
+    }
+
+    /// Everything printed so far.
+    pub(crate) fn output(&self) -> String {
+        let mut text = String::new();
+        for line in &self.listener.printed.lock().unwrap().lines {
+            let _ = writeln!(text, "{line}");
+        }
+        text
+    }
+
+    pub(crate) fn fail(&self, what: &str) -> ! {
+        panic!(
+            "ironflex {}: {what}; it printed:\n{}",
+            self.name,
+            self.output()
+        )
+    }
+
+    /// Sends a signal.
+    pub(crate) fn signal(&self, signal: Signal) {
+        let number = i32::try_from(self.child.id()).unwrap();
+        kill(Pid::from_raw(number), signal).unwrap();
+    }
+
+    /// Waits for the end. Returns the exit code; `None` after a signal.
+    pub(crate) fn end(&mut self) -> Option<i32> {
+        // Nobody else has its streams, so they close when it ends.
+        let closed = self
+            .listener
+            .wait(|printed| (printed.open == 0).then_some(()));
+        if closed.is_none() && self.listener.printed.lock().unwrap().open > 0 {
+            self.fail("it does not end");
+        }
+        self.child.wait().unwrap().code()
+    }
+
+    /// Sends a signal and waits for the end.
+    pub(crate) fn end_by(&mut self, signal: Signal) -> Option<i32> {
+        self.signal(signal);
+        self.end()
+    }
+
+    /// Waits for the end and demands an exit code.
+    pub(crate) fn ends_with(&mut self, code: i32) {
+        let ended = self.end();
+        if ended != Some(code) {
+            self.fail(&format!("exit code {code} expected, {ended:?} came"));
+        }
+    }
+
+    /// Demands that it is still running.
+    pub(crate) fn lives(&mut self) {
+        if let Some(status) = self.child.try_wait().unwrap() {
+            self.fail(&format!("it is gone: {status}"));
+        }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // It may have ended, which is as good.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if thread::panicking() {
+            eprintln!("ironflex {} printed:\n{}", self.name, self.output());
+        }
+    }
+}
