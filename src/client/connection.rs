@@ -415,6 +415,8 @@ impl Connection {
         tokio::pin!(stop);
         let mut probes = tokio::time::interval(PROBE_INTERVAL);
         probes.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        // The first would be due at once.
+        probes.reset();
         let mut stopping: Option<Instant> = None;
         let mut deadline = self.drain();
         loop {

@@ -155,6 +155,7 @@ impl HouseNetwork {
         for &pool in &pools {
             network.add_route(&Route::guard(pool))?;
         }
+        give_up_other_guards(&mut network, &pools)?;
         let mut house = Self {
             network: Some(network),
             carrier,
@@ -358,6 +359,20 @@ fn is_unsupported(error: &NetlinkError) -> bool {
         error.errno(),
         Some(KernelErrno::EOPNOTSUPP | KernelErrno::EPROTONOSUPPORT)
     )
+}
+
+/// Removes the unreachable routes that a crashed process left beneath pools which are not configured any more.
+fn give_up_other_guards(network: &mut Network, pools: &[IpPrefix]) -> Result<(), NetlinkError> {
+    for route in network.routes()? {
+        let guard = route == Route::guard(route.destination);
+        if guard && !pools.contains(&route.destination) {
+            match network.delete_route(&route) {
+                Err(error) if !error.is_absent() => return Err(error),
+                _ => {}
+            }
+        }
+    }
+    Ok(())
 }
 
 fn find(network: &mut Network, name: &str) -> Result<LinkIndex, NetlinkError> {
