@@ -106,11 +106,6 @@ impl Endpoint {
         }
     }
 
-    /// Replaces what holds for new SAs; those that exist keep what they were made with.
-    pub fn configure(&mut self, config: EndpointConfig) {
-        self.config = Arc::new(config);
-    }
-
     /// Whether [`Event::Trace`] is sent.
     pub const fn trace(&mut self, on: bool) {
         self.tracing = on;

@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use ironflex_eap::anyconnect::{AwaitCertificate, AwaitVerdict, Server, config_auth::DeviceInfo};
+use ironflex_eap::anyconnect::{Server, config_auth::DeviceInfo};
 use ironflex_ikev2::{
     event::{EapContext, Instant, SaId},
     wire::payload::TrafficSelector,
@@ -37,8 +37,8 @@ pub struct Session {
     pub session_id: u32,
     /// The profile that serves it, once it is known.
     pub profile: Option<Arc<ServingProfile>>,
-    /// The EAP conversation, while there is one.
-    pub eap: Option<Eap>,
+    /// The EAP conversation, while the client owes a response.
+    pub eap: Option<Server>,
     /// What a client certificate's signature in EAP covers.
     pub eap_context: Option<EapContext>,
     /// The subject of the verified certificate that the peer proved itself with.
@@ -53,16 +53,6 @@ pub struct Session {
     pub installed: Option<Installed>,
     /// When it came up.
     pub up_since: Option<Instant>,
-}
-
-/// An EAP conversation at rest.
-pub enum Eap {
-    /// The client owes a response.
-    Waiting(Server),
-    /// Somebody judges a password.
-    Password(AwaitVerdict),
-    /// Somebody judges a certificate.
-    Certificate(AwaitCertificate),
 }
 
 /// What a session has in the dataplane.

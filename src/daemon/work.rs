@@ -34,7 +34,7 @@ use super::{
     lease::{Holder, Pools},
     log::{Log, Step as LogStep},
     network::HouseNetwork,
-    session::{Eap, Installed, Session, Sessions, Who},
+    session::{Installed, Session, Sessions, Who},
 };
 use crate::{
     aaa::{LoginRequest, Password, Verdict as AaaVerdict},
@@ -196,8 +196,8 @@ impl House {
                 self.log
                     .step(self.sessions.view(sa), LogStep::EapProcessing);
                 match self.session(sa)?.eap.take() {
-                    Some(Eap::Waiting(server)) => server.handle(&packet),
-                    _ => return Err("no EAP response was due".into()),
+                    Some(server) => server.handle(&packet),
+                    None => return Err("no EAP response was due".into()),
                 }
             }
         };
@@ -215,7 +215,7 @@ impl House {
         );
         let session = self.session(sa)?;
         session.eap_context = Some(context);
-        session.eap = Some(Eap::Waiting(server));
+        session.eap = Some(server);
         Ok(Answer::Eap(EapOutput::Packet(packet)))
     }
 
@@ -227,7 +227,7 @@ impl House {
                         self.sessions.view(sa),
                         LogStep::EapSending(&server.asked().to_string()),
                     );
-                    self.session(sa)?.eap = Some(Eap::Waiting(server));
+                    self.session(sa)?.eap = Some(server);
                     return Ok(Answer::Eap(EapOutput::Packet(packet)));
                 }
                 Step::CheckPassword(waiting, credentials) => {
@@ -256,7 +256,7 @@ impl House {
                 Step::Discard(server, reason) => {
                     self.log
                         .refused(self.sessions.view(sa), &reason.to_string());
-                    self.session(sa)?.eap = Some(Eap::Waiting(server));
+                    self.session(sa)?.eap = Some(server);
                     return Ok(Answer::Eap(EapOutput::Ignore));
                 }
             };
