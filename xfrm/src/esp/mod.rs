@@ -31,7 +31,7 @@ mod table;
 mod transmit;
 mod tun;
 #[cfg(test)]
-mod vectors;
+mod vector_tests;
 mod wear;
 
 pub use engine::Userspace;
