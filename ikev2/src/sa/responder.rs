@@ -467,7 +467,7 @@ impl Known {
         opened: Opened,
     ) -> Result<Outcome, Refusal> {
         if opened.exchange == ExchangeType::INFORMATIONAL {
-            return gives_up(self, link, cx, opened);
+            return gives_up(Responder::ExpectEap(self), link, cx, opened);
         }
         // RFC 7296 §2.16: nothing but EAP is exchanged until the method is content.
         let packet = expect_auth(opened)?
@@ -482,9 +482,10 @@ impl Known {
     }
 }
 
-/// The client may leave in the middle of the conversation, saying why or by a Delete.
+/// The client may leave in the middle of the conversation, saying why or by a Delete; anything else
+/// it says leaves the state as it is.
 fn gives_up(
-    known: Known,
+    waiting: Responder,
     link: &mut Link,
     cx: &mut Cx<'_>,
     opened: Opened,
@@ -503,7 +504,7 @@ fn gives_up(
             _ => {}
         }
     }
-    go(Responder::ExpectEap(known))
+    go(waiting)
 }
 
 impl AwaitEap {
@@ -540,7 +541,7 @@ impl AwaitEap {
 impl ExpectFinalAuth {
     fn request(self, link: &mut Link, cx: &mut Cx<'_>, opened: Opened) -> Result<Outcome, Refusal> {
         if opened.exchange == ExchangeType::INFORMATIONAL {
-            return gives_up_finally(self, link, cx, opened);
+            return gives_up(Responder::ExpectFinalAuth(self), link, cx, opened);
         }
         let auth = expect_auth(opened)?
             .into_iter()
@@ -588,34 +589,6 @@ impl ExpectFinalAuth {
         }
         .lease(link, cx)
     }
-}
-
-fn gives_up_finally(
-    state: ExpectFinalAuth,
-    link: &mut Link,
-    cx: &mut Cx<'_>,
-    opened: Opened,
-) -> Result<Outcome, Refusal> {
-    let ExpectFinalAuth {
-        known,
-        user,
-        msk,
-        eap,
-    } = state;
-    Ok(match gives_up(known, link, cx, opened)? {
-        Outcome::Go(State::Responder(responder)) => match *responder {
-            Responder::ExpectEap(known) => Outcome::Go(State::Responder(Box::new(
-                Responder::ExpectFinalAuth(ExpectFinalAuth {
-                    known,
-                    user,
-                    msk,
-                    eap,
-                }),
-            ))),
-            other => Outcome::Go(State::Responder(Box::new(other))),
-        },
-        outcome => outcome,
-    })
 }
 
 /// AUTH after EAP counts only where EAP was content.
