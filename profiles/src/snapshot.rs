@@ -240,7 +240,7 @@ pub struct Profile {
 }
 
 /// How clients may prove themselves.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct RemoteMethods {
     /// By AnyConnect-EAP.
     pub anyconnect_eap: Option<AnyConnectEap>,
@@ -249,18 +249,22 @@ pub struct RemoteMethods {
 }
 
 /// Authentication by AnyConnect-EAP.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct AnyConnectEap {
     /// Whether a certificate is asked for inside the EAP conversation too.
     pub cert_request: bool,
-    /// Whom the password is checked against.
+    /// The list of `aaa authentication login` that the password is checked by.
+    pub list: Name,
+    /// Whom that list asks.
     pub authentication: Method,
 }
 
 /// Where a client's group attributes come from.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct GroupAuthorization {
-    /// Who is asked.
+    /// The list of `aaa authorization network` that is gone by.
+    pub list: Name,
+    /// Whom that list asks.
     pub method: Method,
     /// What is given.
     pub policy: Arc<AuthorizationPolicy>,

@@ -14,6 +14,7 @@ use ironflex_profiles::{
     Candidate, Diagnostic, Fault, PeerIdentity, Severity, Snapshot, check,
     model::{
         Action, HiddenDefaults,
+        aaa::Method,
         acl::{AccessEntry, AddressMatch},
         ikev2::{
             AuthorizationFor, Dpd, DpdMode, Encryption, Group, IdentityMatch, Integrity,
@@ -26,6 +27,7 @@ use ironflex_profiles::{
         pki::Enrollment,
     },
     parse, render, resolve,
+    snapshot::{AnyConnectEap, RemoteMethods},
 };
 
 /// The configuration of the public document, as it is shipped.
@@ -79,18 +81,24 @@ fn the_example_resolves_to_what_its_document_describes() {
     assert_eq!(profile.name, name("AnyConnect-EAP"));
     assert_eq!(profile.sign.name, name("IKEv2-TP"));
     assert_eq!(profile.sign.enrollment, Some(Enrollment::Pkcs12));
-    assert!(
-        profile
-            .remote
-            .anyconnect_eap
-            .is_some_and(|eap| !eap.cert_request)
+    let login = AnyConnectEap {
+        cert_request: false,
+        list: name("a-eap-authen-local"),
+        authentication: Method::Local,
+    };
+    assert_eq!(
+        profile.remote,
+        RemoteMethods {
+            anyconnect_eap: Some(login),
+            rsa_sig: false
+        }
     );
-    assert!(!profile.remote.rsa_sig);
     assert_eq!(
         (profile.lifetime, profile.dpd, profile.nat_keepalive),
         (86_400, None, None)
     );
     let group = &profile.group_authorization[&AuthorizationFor::AnyConnectEap];
+    assert_eq!(group.list, name("a-eap-author-grp"));
     let pool = group.policy.pool.as_ref().unwrap();
     assert_eq!(pool.ranges.iter().map(|range| range.size()).sum::<u64>(), 6);
     assert_eq!(group.policy.dns, [Ipv4Addr::new(10, 0, 1, 1)]);

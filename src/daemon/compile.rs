@@ -35,9 +35,6 @@ use crate::{
     translate,
 };
 
-/// The name of the one login list: what the resolver has already bound to the local users.
-pub const LOCAL: &str = "local";
-
 /// Why a configuration cannot be put to work.
 #[derive(Debug, thiserror::Error)]
 pub enum CompileError {
@@ -189,8 +186,15 @@ pub fn compile(snapshot: Arc<Snapshot>, store: &Store) -> Result<Plan, CompileEr
         users,
         ..Aaa::default()
     };
-    aaa.login_lists
-        .insert(LOCAL.to_owned(), MethodList(vec![Method::Local]));
+    for profile in &snapshot.profiles {
+        if let Some(eap) = &profile.remote.anyconnect_eap {
+            let method = match eap.authentication {
+                ironflex_profiles::model::aaa::Method::Local => Method::Local,
+            };
+            aaa.login_lists
+                .insert(eap.list.to_string(), MethodList(vec![method]));
+        }
+    }
     let endpoint = endpoint(&snapshot, authorities);
     Ok(Plan {
         snapshot,
@@ -362,7 +366,7 @@ fn serve(profile: &Arc<Profile>, store: &Store) -> Result<ServingProfile, Compil
     })?;
     let certificates: Vec<Arc<[u8]>> = identity.chain().map(Arc::from).collect();
     let transforms = &profile.virtual_template.ipsec.transform_sets;
-    let eap = profile.remote.anyconnect_eap.map(|method| {
+    let eap = profile.remote.anyconnect_eap.as_ref().map(|method| {
         let hash = super::identity::server_cert_hash(identity.certificate());
         let mut config = ServerConfig::new(profile.name.as_str(), hash);
         if method.cert_request {

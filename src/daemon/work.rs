@@ -29,7 +29,7 @@ use ironflex_profiles::{
 use ironflex_xfrm::{Limits, ReplayWindow};
 
 use super::{
-    compile::{LOCAL, Plan, ServingProfile},
+    compile::{Plan, ServingProfile},
     identity,
     lease::{Holder, Pools},
     log::{Log, Step as LogStep},
@@ -264,10 +264,14 @@ impl House {
     }
 
     fn judge_password(&self, sa: SaId, credentials: &Credentials) -> Verdict {
-        self.log
-            .step(self.sessions.view(sa), LogStep::AaaLogin(LOCAL));
+        let session = self.sessions.view(sa);
+        let profile = session.and_then(|session| session.profile.as_ref());
+        let eap = profile.and_then(|serving| serving.profile.remote.anyconnect_eap.as_ref());
+        // Without a profile there is no list, and without a list nobody logs in.
+        let list = eap.map_or("", |eap| eap.list.as_str());
+        self.log.step(session, LogStep::AaaLogin(list));
         let verdict = self.plan.aaa.authenticate(&LoginRequest {
-            list: LOCAL.to_owned(),
+            list: list.to_owned(),
             username: credentials.username.clone(),
             password: Password::from(credentials.password.expose()),
         });
@@ -367,15 +371,13 @@ impl House {
             AuthorizationFor::Cert
         };
         let authorization = serving.profile.group_authorization.get(&kind);
+        if let Some(group) = authorization {
+            self.log.step(
+                self.sessions.view(sa),
+                LogStep::AaaAuthorization(group.list.as_str()),
+            );
+        }
         let policy = authorization.map(|group| Arc::clone(&group.policy));
-        self.log.step(
-            self.sessions.view(sa),
-            LogStep::AaaAuthorization(
-                policy
-                    .as_ref()
-                    .map_or("none", |policy| policy.name.as_str()),
-            ),
-        );
         let address = self.allocate(sa, question, policy.as_deref())?;
         let lease = Lease {
             reply: reply(&question.requested, policy.as_deref(), address),

@@ -245,8 +245,8 @@ impl<'a> Resolver<'a> {
         let list = lines.aaa_authentication_anyconnect_eap.as_ref();
         let authentication = list.and_then(|used| {
             let table = &self.candidate.aaa.authentication_login;
-            self.bind(table, used, "aaa authentication login", block)
-                .copied()
+            let method = self.bind(table, used, "aaa authentication login", block)?;
+            Some((&used.value, *method))
         });
         let mut methods = RemoteMethods {
             anyconnect_eap: None,
@@ -261,10 +261,12 @@ impl<'a> Resolver<'a> {
                         missing.push("aaa authentication anyconnect-eap WORD");
                     }
                     whole &= authentication.is_some();
-                    methods.anyconnect_eap = authentication.map(|authentication| AnyConnectEap {
-                        cert_request,
-                        authentication,
-                    });
+                    methods.anyconnect_eap =
+                        authentication.map(|(list, authentication)| AnyConnectEap {
+                            cert_request,
+                            list: list.clone(),
+                            authentication,
+                        });
                 }
             }
         }
@@ -298,7 +300,15 @@ impl<'a> Resolver<'a> {
                 );
             }
             if let (Some(method), Some(policy)) = (method, policy) {
-                groups.insert(*way, GroupAuthorization { method, policy });
+                let list = group.list.value.clone();
+                groups.insert(
+                    *way,
+                    GroupAuthorization {
+                        list,
+                        method,
+                        policy,
+                    },
+                );
             }
         }
         groups
