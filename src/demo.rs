@@ -30,7 +30,7 @@ use ironflex_xfrm::{
 };
 use sha2::{Digest, Sha256};
 use socket2::{Domain, Protocol, Socket, Type};
-use tokio::sync::oneshot;
+use tokio::sync::mpsc;
 use zeroize::Zeroizing;
 
 use crate::{
@@ -236,12 +236,12 @@ impl House {
         let state_dir = folder.join("state");
         say("starting the headend on the configuration of the Cisco document");
         thread::scope(|scope| {
-            let (stop_headend, stopped) = oneshot::channel();
+            let (stop_headend, stop) = mpsc::channel(1);
             let (ready, is_ready) = std::sync::mpsc::channel();
             let options = headend_options(folder, &state_dir);
             let headend = scope.spawn(move || {
                 self.headend
-                    .run(|| serve_headend(&options, ready, stopped))
+                    .run(|| serve_headend(&options, ready, stop))
                     .map_err(because("headend"))?
             });
             let shown = match is_ready.recv() {
@@ -250,7 +250,7 @@ impl House {
                 Err(_) => Ok(()),
             };
             say("stopping the headend");
-            let _ = stop_headend.send(());
+            drop(stop_headend);
             let served = headend
                 .join()
                 .unwrap_or_else(|_| Err(DemoError("the headend's thread panicked".into())));
@@ -374,7 +374,7 @@ fn client_options(folder: &Path) -> client::Options {
 fn serve_headend(
     options: &daemon::Options,
     ready: std::sync::mpsc::Sender<()>,
-    stopped: oneshot::Receiver<()>,
+    stop: mpsc::Receiver<()>,
 ) -> Result<(), DemoError> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -383,7 +383,7 @@ fn serve_headend(
     runtime.block_on(async {
         let daemon = Daemon::start(options).map_err(because("headend"))?;
         let _ = ready.send(());
-        daemon.serve(stopped).await;
+        daemon.serve(stop).await;
         Ok(())
     })
 }

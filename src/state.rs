@@ -68,6 +68,8 @@ pub struct IkeSa {
     pub assigned: Option<IpAddr>,
     /// We started it.
     pub initiator: bool,
+    /// The router interface that has our address, where one has it.
+    pub interface: Option<String>,
     /// The profile that serves it.
     pub profile: Option<String>,
     /// Its interface and child SA, once it is up.

@@ -62,6 +62,12 @@ pub fn socket_path(state_dir: &Path) -> PathBuf {
     state_dir.join("control")
 }
 
+/// What to say when a living daemon has the socket.
+#[must_use]
+pub fn taken(path: &Path) -> String {
+    format!("another ironflex serves {}", path.display())
+}
+
 /// The listening socket; its name goes away with it.
 pub struct Listener {
     listener: UnixListener,
@@ -76,10 +82,7 @@ impl Listener {
     /// `AddrInUse` when a living daemon has it; otherwise of the system calls.
     pub fn bind(path: &Path) -> io::Result<Self> {
         if std::os::unix::net::UnixStream::connect(path).is_ok() {
-            return Err(io::Error::new(
-                io::ErrorKind::AddrInUse,
-                format!("another ironflex serves {}", path.display()),
-            ));
+            return Err(io::Error::new(io::ErrorKind::AddrInUse, taken(path)));
         }
         match std::fs::remove_file(path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),

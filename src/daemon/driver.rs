@@ -10,7 +10,8 @@ use std::{
 
 use ironflex_ikev2::{
     Endpoint, Input, Output,
-    event::{Answer, AskId, CloseReason, Command, Discard, Event, Instant, Path, SaId, Transmit},
+    event::{Answer, AskId, CloseReason, Command, Event, Instant, Path, SaId, Transmit},
+    wire::{header::Header, registry::ExchangeType},
 };
 use tokio::{
     io::unix::AsyncFd,
@@ -44,8 +45,8 @@ pub struct Request {
 pub struct DiscardCounts(BTreeMap<&'static str, u64>);
 
 impl DiscardCounts {
-    fn count(&mut self, discard: &Discard) {
-        let count = self.0.entry(discard.name()).or_default();
+    fn count(&mut self, reason: &'static str) {
+        let count = self.0.entry(reason).or_default();
         *count = count.saturating_add(1);
     }
 
@@ -73,6 +74,9 @@ pub struct Driver {
     pub key_log: Option<KeyLogWriter>,
 }
 
+/// The counter of requests for a new SA that came too late.
+const STOPPING: &str = "stopping";
+
 /// What ended a turn of waiting.
 enum Woken {
     Readable(usize),
@@ -80,25 +84,26 @@ enum Woken {
     Request(Request),
     Dataplane,
     Deadline,
-    Shutdown,
+    Stop,
 }
 
 impl Driver {
-    /// Serves until `shutdown` resolves, then deletes every SA towards its peer.
+    /// Serves until `stop` says something or is closed.
     pub async fn serve(
         &mut self,
-        mut handed: mpsc::Receiver<Handed>,
+        handed: &mut mpsc::Receiver<Handed>,
         mut requests: mpsc::Receiver<Request>,
-        mut shutdown: oneshot::Receiver<()>,
+        stop: &mut mpsc::Receiver<()>,
     ) {
         let mut deadline = self.drain();
         loop {
-            let wait = deadline.map(|instant| self.clock.until(instant));
+            let due = [deadline, self.house.log.due()].into_iter().flatten().min();
+            let wait = due.map(|instant| self.clock.until(instant));
             let woken = {
                 let readable = self.transport.readable();
                 let dataplane = dataplane_event(self.dataplane.as_ref());
                 tokio::select! {
-                    _ = &mut shutdown => Woken::Shutdown,
+                    _ = stop.recv() => Woken::Stop,
                     index = readable => Woken::Readable(index),
                     Some(one) = handed.recv() => Woken::Handed(one),
                     Some(one) = requests.recv() => Woken::Request(one),
@@ -108,17 +113,16 @@ impl Driver {
             };
             deadline = match woken {
                 Woken::Readable(index) => {
-                    self.read(index);
+                    self.read(index, anything);
                     // However fast datagrams come, deadlines, commands and signals have their turn.
                     self.endpoint.handle(self.clock.now(), Input::Timeout);
                     let deadline = self.drain();
+                    self.house.log.settle();
                     tokio::task::yield_now().await;
                     deadline
                 }
                 Woken::Handed(one) => {
-                    let now = self.clock.now();
-                    self.endpoint
-                        .handle(now, Input::Datagram(one.path, &one.octets));
+                    self.take(&one, anything);
                     self.drain()
                 }
                 Woken::Request(request) => {
@@ -129,18 +133,28 @@ impl Driver {
                 }
                 Woken::Dataplane => self.dataplane_events(),
                 Woken::Deadline => {
+                    self.house.log.settle();
                     self.endpoint.handle(self.clock.now(), Input::Timeout);
                     self.drain()
                 }
-                Woken::Shutdown => break,
+                Woken::Stop => return,
             };
         }
-        self.farewell(&mut handed).await;
     }
 
-    /// Deletes every SA towards its peer and waits a little for the acknowledgements.
-    async fn farewell(&mut self, handed: &mut mpsc::Receiver<Handed>) {
+    /// Deletes every SA towards its peer and waits a little for the acknowledgements, but not if `stop` speaks again.
+    /// What sessions hold is released in either case.
+    pub async fn farewell(
+        &mut self,
+        handed: &mut mpsc::Receiver<Handed>,
+        stop: &mut mpsc::Receiver<()>,
+    ) {
         let all: Vec<SaId> = self.endpoint.views().map(|view| view.id).collect();
+        if !all.is_empty() {
+            self.house
+                .log
+                .info(format_args!("stopping: {} SAs are deleted", all.len()));
+        }
         for id in all {
             self.command(Command::Delete(id));
         }
@@ -152,17 +166,14 @@ impl Driver {
             }
             let readable = self.transport.readable();
             tokio::select! {
-                index = readable => { self.read(index); }
-                Some(one) = handed.recv() => {
-                    let now = self.clock.now();
-                    self.endpoint.handle(now, Input::Datagram(one.path, &one.octets));
-                    self.drain();
-                }
+                Some(()) = stop.recv() => break,
+                index = readable => self.read(index, goes_on),
+                Some(one) = handed.recv() => self.take(&one, goes_on),
                 () = tokio::time::sleep(left.min(Duration::from_millis(200))) => {
                     self.endpoint.handle(self.clock.now(), Input::Timeout);
-                    self.drain();
                 }
             }
+            self.drain();
         }
         let left: Vec<SaId> = self.house.sessions.iter().map(|(sa, _)| sa).collect();
         for sa in left {
@@ -170,13 +181,15 @@ impl Driver {
         }
     }
 
-    fn read(&mut self, index: usize) -> Option<Instant> {
+    /// Gives the core what waits at a socket, up to a bound, and only what is wanted.
+    fn read(&mut self, index: usize, wanted: fn(&[u8]) -> bool) {
         for _ in 0..BURST {
             match self.transport.receive(index) {
-                Ok(Some((path, octets))) => {
+                Ok(Some((path, octets))) if wanted(octets) => {
                     let now = self.clock.now();
                     self.endpoint.handle(now, Input::Datagram(path, octets));
                 }
+                Ok(Some(_)) => self.discards.count(STOPPING),
                 Ok(None) => break,
                 Err(error) => {
                     self.house.log.trouble(&error);
@@ -185,7 +198,17 @@ impl Driver {
             }
             self.drain();
         }
-        self.drain()
+    }
+
+    /// Gives the core what the dataplane took from port 4500, if it is wanted.
+    fn take(&mut self, one: &Handed, wanted: fn(&[u8]) -> bool) {
+        if wanted(&one.octets) {
+            let now = self.clock.now();
+            self.endpoint
+                .handle(now, Input::Datagram(one.path, &one.octets));
+        } else {
+            self.discards.count(STOPPING);
+        }
     }
 
     fn dataplane_events(&mut self) -> Option<Instant> {
@@ -245,7 +268,7 @@ impl Driver {
                 }
                 Output::Event(sa, event) => self.event(sa, event, &mut commands),
                 Output::Discarded(path, discard) => {
-                    self.discards.count(&discard);
+                    self.discards.count(discard.name());
                     if self.house.log.wants_trace() {
                         self.house.log.discarded(&path, &discard);
                     }
@@ -267,13 +290,8 @@ impl Driver {
 
     fn send(&self, transmit: &Transmit) {
         // A datagram that cannot be sent is a lost one: retransmission is the core's business.
-        if let Err(error) = self.transport.send(transmit)
-            && self.house.log.wants_trace()
-        {
-            let remote = transmit.path.remote;
-            self.house
-                .log
-                .info(format_args!("sending to {remote} failed: {error}"));
+        if let Err(error) = self.transport.send(transmit) {
+            self.house.log.unsent(transmit, &error);
         }
     }
 
@@ -345,6 +363,19 @@ impl Driver {
             self.house.log.trouble(&error);
         }
     }
+}
+
+/// Every datagram is the core's while the headend serves.
+const fn anything(_: &[u8]) -> bool {
+    true
+}
+
+/// Whether a datagram belongs to what there is already: during the farewell nobody begins anything new with who is about
+/// to leave.
+fn goes_on(datagram: &[u8]) -> bool {
+    !Header::peek(datagram).is_ok_and(|header| {
+        header.exchange == ExchangeType::IKE_SA_INIT && !header.flags.is_response()
+    })
 }
 
 async fn sleep(wait: Option<Duration>) {

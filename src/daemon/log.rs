@@ -1,21 +1,29 @@
 //! The daemon's lines: what it always says, and what `debug` adds in IOS-XE's words.
 //!
-//! Everything goes to standard error, where systemd's journal or a terminal takes it.
+//! Everything goes to standard error, where systemd's journal or a terminal takes it. What peers
+//! provoke that are not authenticated goes through a [`Budget`]; the counters count all of it.
 
 use std::{
+    cell::Cell,
     fmt,
     io::Write,
     time::{SystemTime, UNIX_EPOCH},
 };
 
 use ironflex_ikev2::{
-    event::{CloseReason, Discard, Event, Path},
+    event::{CloseReason, Discard, Event, Instant, Path, Transmit},
     view::SaView,
     wire::payload::Identification,
 };
 
-use super::session::Session;
-use crate::cli::debug_words::{self, DebugFlags, Names};
+use super::{
+    budget::{self, Budget},
+    session::Session,
+};
+use crate::{
+    cli::debug_words::{self, DebugFlags, Names},
+    clock::Clock,
+};
 
 /// What the daemon does beyond the core, one step at a time.
 #[derive(Clone, Copy, Debug)]
@@ -39,12 +47,13 @@ pub enum Step<'a> {
 }
 
 /// Where lines go, and which debugs are on.
-#[derive(Debug, Default)]
 pub struct Log {
     /// What `debug` has turned on.
     pub flags: DebugFlags,
-    /// Say nothing at all (benchmarks).
-    pub silent: bool,
+    /// Takes a line.
+    out: Box<dyn Fn(fmt::Arguments<'_>)>,
+    now: Box<dyn Fn() -> Instant>,
+    strangers: Cell<Budget>,
 }
 
 fn names(session: Option<&Session>) -> Names {
@@ -54,13 +63,75 @@ fn names(session: Option<&Session>) -> Names {
     })
 }
 
+/// Who says that it is a peer, and has not proven it.
+fn is_stranger(session: Option<&Session>) -> bool {
+    session.is_none_or(|session| session.who.is_none())
+}
+
 impl Log {
-    fn write(&self, line: fmt::Arguments<'_>) {
-        if self.silent {
-            return;
+    /// A log on standard error; one that says nothing at all if `quiet` (benchmarks).
+    #[must_use]
+    pub fn new(quiet: bool, clock: Clock) -> Self {
+        let out = move |line: fmt::Arguments<'_>| {
+            if !quiet {
+                // Nobody can be told that standard error is closed.
+                let _ = writeln!(std::io::stderr().lock(), "{} {line}", Stamp::now());
+            }
+        };
+        Self::onto(Box::new(out), Box::new(move || clock.now()))
+    }
+
+    fn onto(out: Box<dyn Fn(fmt::Arguments<'_>)>, now: Box<dyn Fn() -> Instant>) -> Self {
+        Self {
+            flags: DebugFlags::default(),
+            out,
+            now,
+            strangers: Cell::default(),
         }
-        // Nobody can be told that standard error is closed.
-        let _ = writeln!(std::io::stderr().lock(), "{} {line}", Stamp::now());
+    }
+
+    fn write(&self, line: fmt::Arguments<'_>) {
+        (self.out)(line);
+    }
+
+    /// A line that anybody can provoke.
+    fn write_limited(&self, line: fmt::Arguments<'_>) {
+        self.settle();
+        let mut strangers = self.strangers.get();
+        let granted = strangers.spend((self.now)());
+        self.strangers.set(strangers);
+        if granted {
+            self.write(line);
+        }
+    }
+
+    /// A line about a peer.
+    fn write_about(&self, session: Option<&Session>, line: fmt::Arguments<'_>) {
+        if is_stranger(session) {
+            self.write_limited(line);
+        } else {
+            self.write(line);
+        }
+    }
+
+    /// Tells how many lines were left out, when their time is over.
+    pub fn settle(&self) {
+        let mut strangers = self.strangers.get();
+        let withheld = strangers.settle((self.now)());
+        self.strangers.set(strangers);
+        if let Some(count) = withheld {
+            self.warning(format_args!(
+                "{count} more lines about peers that are not authenticated were left out: {} in {} s are written",
+                budget::LINES,
+                budget::PERIOD.as_secs()
+            ));
+        }
+    }
+
+    /// When [`settle`](Self::settle) is to be called, if nothing is written before.
+    #[must_use]
+    pub fn due(&self) -> Option<Instant> {
+        self.strangers.get().due()
     }
 
     /// Something that an operator wants to read.
@@ -81,18 +152,20 @@ impl Log {
     /// A peer was refused, and why.
     pub fn refused(&self, session: Option<&Session>, why: &str) {
         let names = names(session);
-        self.write(format_args!(
-            "%IKEV2-3-NEG_ABORT: (SESSION ID = {},SA ID = {}):{}",
-            names.session_id,
-            names.sa_id,
-            printable(why)
-        ));
+        let (session_id, sa_id) = (names.session_id, names.sa_id);
+        self.write_about(
+            session,
+            format_args!(
+                "%IKEV2-3-NEG_ABORT: (SESSION ID = {session_id},SA ID = {sa_id}):{}",
+                printable(why)
+            ),
+        );
     }
 
     /// A login was rejected; never with the password.
     pub fn login_rejected(&self, session: Option<&Session>, user: &str, attempt: u8, why: &str) {
         let names = names(session);
-        self.write(format_args!(
+        self.write_limited(format_args!(
             "%SEC_LOGIN-4-LOGIN_FAILED: (SESSION ID = {},SA ID = {}):Login failed [user: {}] [attempt: {attempt}] [Reason: {why}]",
             names.session_id,
             names.sa_id,
@@ -139,22 +212,33 @@ impl Log {
     pub fn down(&self, session: Option<&Session>, reason: &CloseReason) {
         let user = session.and_then(|session| session.who.as_ref());
         let names = names(session);
-        self.write(format_args!(
-            "%CRYPTO-5-IKEV2_SESSION_STATUS: Crypto tunnel v2 is DOWN.  (SESSION ID = {},SA ID = {})  user: {}  reason: {}",
-            names.session_id,
-            names.sa_id,
-            user.map(|who| printable(&who.user)).unwrap_or_default(),
-            printable(&reason.to_string()),
-        ));
+        self.write_about(
+            session,
+            format_args!(
+                "%CRYPTO-5-IKEV2_SESSION_STATUS: Crypto tunnel v2 is DOWN.  (SESSION ID = {},SA ID = {})  user: {}  reason: {}",
+                names.session_id,
+                names.sa_id,
+                user.map(|who| printable(&who.user)).unwrap_or_default(),
+                printable(&reason.to_string()),
+            ),
+        );
     }
 
     /// A datagram was discarded, for `debug crypto ikev2 error`.
     pub fn discarded(&self, path: &Path, discard: &Discard) {
         if self.flags.ikev2_error {
-            self.write(format_args!(
+            self.write_limited(format_args!(
                 "IKEv2-ERROR:Packet from {} discarded: {discard}",
                 path.remote
             ));
+        }
+    }
+
+    /// A datagram could not be sent, for `debug`.
+    pub fn unsent(&self, transmit: &Transmit, error: &std::io::Error) {
+        if self.flags.any() {
+            let remote = transmit.path.remote;
+            self.write_limited(format_args!("sending to {remote} failed: {error}"));
         }
     }
 
@@ -190,5 +274,96 @@ impl fmt::Display for Stamp {
         let (minutes, seconds) = (seconds / 60, seconds % 60);
         let (hours, minutes) = (minutes / 60, minutes % 60);
         write!(f, "{hours:02}:{minutes:02}:{seconds:02}.{millis:03}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{cell::RefCell, rc::Rc, sync::Arc, time::Duration};
+
+    use ironflex_ikev2::event::SaId;
+
+    use super::*;
+    use crate::daemon::session::{Sessions, Who};
+
+    /// A log, its lines, and its clock in seconds.
+    struct Kept {
+        log: Log,
+        lines: Rc<RefCell<Vec<String>>>,
+        seconds: Rc<Cell<u64>>,
+    }
+
+    impl Kept {
+        fn new() -> Self {
+            let lines = Rc::new(RefCell::new(Vec::new()));
+            let seconds = Rc::new(Cell::new(0));
+            let (writing, clock) = (Rc::clone(&lines), Rc::clone(&seconds));
+            let out = move |line: fmt::Arguments<'_>| writing.borrow_mut().push(line.to_string());
+            let now = move || Instant::new(Duration::from_secs(clock.get()));
+            let log = Log::onto(Box::new(out), Box::new(now));
+            Self {
+                log,
+                lines,
+                seconds,
+            }
+        }
+
+        /// Lets a second pass and returns what was written since the last one.
+        fn second(&self) -> Vec<String> {
+            self.seconds.update(|seconds| seconds.saturating_add(1));
+            self.log.settle();
+            self.lines.take()
+        }
+    }
+
+    /// One SA whose peer is not authenticated, one whose is.
+    fn sessions() -> (Sessions, [SaId; 2]) {
+        let mut sessions = Sessions::default();
+        let both = [SaId::from_spi(1), SaId::from_spi(2)];
+        for sa in both {
+            sessions.open(sa);
+        }
+        let (user, device) = (Arc::from("test"), None);
+        sessions.authenticate(both[1], Who { user, device });
+        (sessions, both)
+    }
+
+    #[test]
+    fn refusals_of_strangers_are_cut_off_and_counted_and_those_of_users_are_not() {
+        let kept = Kept::new();
+        let (sessions, [stranger, user]) = sessions();
+        let reason = CloseReason::PeerDeleted;
+        for _ in 0..100 {
+            kept.log.refused(sessions.view(stranger), "no");
+            kept.log.refused(None, "no");
+            kept.log.down(sessions.view(stranger), &reason);
+            let why = "wrong password";
+            kept.log
+                .login_rejected(sessions.view(stranger), "test", 1, why);
+            kept.log.refused(sessions.view(user), "no address");
+        }
+        let lines = kept.second();
+        let of_user = |line: &&String| line.ends_with("no address");
+        assert_eq!(lines.iter().filter(of_user).count(), 100);
+        assert_eq!(lines.len(), 100 + 20 + 1);
+        assert_eq!(
+            lines.last().unwrap(),
+            "warning: 380 more lines about peers that are not authenticated were left out: 20 in 1 s are written"
+        );
+        // A quiet second is told nothing of, and the next stranger is.
+        assert_eq!(kept.second(), [""; 0]);
+        kept.log.refused(None, "no");
+        assert_eq!(kept.second().len(), 1);
+    }
+
+    #[test]
+    fn what_was_left_out_is_due_a_second_after_the_first_line() {
+        let kept = Kept::new();
+        kept.log.refused(None, "no");
+        assert_eq!(kept.log.due(), None);
+        for _ in 0..budget::LINES {
+            kept.log.refused(None, "no");
+        }
+        assert_eq!(kept.log.due(), Some(Instant::new(budget::PERIOD)));
     }
 }

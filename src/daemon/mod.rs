@@ -11,10 +11,12 @@
 //! One task owns the core and the sessions, without locks; a peer can hold it up for one private-key
 //! operation at most.
 
+pub mod budget;
 pub mod compile;
 pub mod control;
 pub mod driver;
 pub mod identity;
+pub mod journal;
 pub mod lease;
 pub mod load;
 pub mod log;
@@ -38,14 +40,12 @@ use ironflex_xfrm::{
     netlink::{bypass_policies, take_esp_in_udp},
     record::Recorder,
 };
-use tokio::{
-    io::unix::AsyncFd,
-    sync::{mpsc, oneshot},
-};
+use tokio::{io::unix::AsyncFd, sync::mpsc};
 
 use self::{
     control::{Listener, socket_path},
     driver::{DiscardCounts, Driver},
+    journal::Journal,
     lease::Pools,
     log::Log,
     network::HouseNetwork,
@@ -109,6 +109,7 @@ pub struct Daemon {
     driver: Driver,
     listener: Listener,
     handed: mpsc::Receiver<Handed>,
+    journal: Journal,
 }
 
 impl Daemon {
@@ -116,62 +117,45 @@ impl Daemon {
     ///
     /// # Errors
     ///
-    /// [`StartError`] in the words of what failed; nothing stays behind then.
+    /// [`StartError`] in the words of what failed; the network is as it was then.
     pub fn start(options: &Options) -> Result<Self, StartError> {
-        let log = Log {
-            silent: options.quiet,
-            ..Log::default()
-        };
+        let clock = Clock::start();
+        let log = Log::new(options.quiet, clock);
         let checked = load::check(&options.config, &options.devices)
             .map_err(|error| StartError(error.to_string()))?;
-        prepare_state_dir(&options.state_dir).map_err(because(format!(
-            "state folder {}",
-            options.state_dir.display()
-        )))?;
-        let store = Store::open(&options.state_dir).map_err(because("key store"))?;
-        let listener =
-            Listener::bind(&socket_path(&options.state_dir)).map_err(because("control socket"))?;
-        let bootflash = bootflash(options);
-        let (plan, running_config, lines) = load::apply(checked, &store, &bootflash)
+        let state_dir = &options.state_dir;
+        prepare_state_dir(state_dir)
+            .map_err(because(format!("state folder {}", state_dir.display())))?;
+        let control = socket_path(state_dir);
+        let journal = Journal::open(state_dir).map_err(because("journal"))?;
+        let mut journal = journal.ok_or_else(|| StartError(control::taken(&control)))?;
+        let store = Store::open(state_dir).map_err(because("key store"))?;
+        let listener = Listener::bind(&control).map_err(because("control socket"))?;
+        let (plan, running_config, lines) = load::apply(checked, &store, &bootflash(options))
             .map_err(|error| StartError(error.to_string()))?;
-        for line in lines {
+        for line in lines.into_iter().chain(introduction(&plan)) {
             log.info(line);
-        }
-        for serving in plan.profiles.values() {
-            log.info(format_args!(
-                "profile {} proves itself as {}",
-                serving.profile.name,
-                work::certificate_line(serving)
-            ));
-            if serving.profile.anyconnect_profile.is_some() {
-                log.info(format_args!(
-                    "profile {}: the client profile is not served over HTTPS yet and so not advertised; \
-                     set BypassDownloader on clients that look for one",
-                    serving.profile.name
-                ));
-            }
         }
         let (chosen, why) =
             dataplane::choose(options.dataplane, &plan.algorithms).map_err(because("dataplane"))?;
         log.info(why);
-        let (sink, handed) = handing();
         // Before anything is cleared away: whoever has the ports may be a living headend.
-        let kernel = matches!(chosen, Chosen::Kernel(_));
-        let mut transport = bind_sockets(kernel)?;
+        let mut transport = bind_sockets(matches!(chosen, Chosen::Kernel(_)))?;
         let touches_kernel = !matches!(chosen, Chosen::Record);
         if touches_kernel {
-            let removed = network::clear_leftovers().map_err(because("clearing what was left"))?;
+            let removed = network::clear_leftovers(&journal.unfinished)
+                .map_err(because("clearing what was left"))?;
             if !removed.is_empty() {
                 log.info(format_args!(
                     "removed what an earlier run left behind: {removed}"
                 ));
             }
         }
-        let kernel_ipsec = touches_kernel && dataplane::kernel_ipsec();
         let mut endpoint_config = plan.endpoint.clone();
-        let (backend, network): (Backend, HouseNetwork) = match chosen {
-            Chosen::Record => (Box::new(Recorder::new()), HouseNetwork::untouched()),
-            Chosen::Kernel(kernel) => (kernel, set_up(&plan, None, kernel_ipsec, &log)?),
+        let (sink, handed) = handing();
+        let (backend, device): (Backend, Option<String>) = match chosen {
+            Chosen::Record => (Box::new(Recorder::new()), None),
+            Chosen::Kernel(kernel) => (kernel, None),
             Chosen::Userspace => {
                 // ESP only comes in UDP then, so both ends have to find a NAT.
                 endpoint_config.nat.force_encapsulation = true;
@@ -185,42 +169,44 @@ impl Daemon {
                 let sockets = transport.hand_over().map_err(because("UDP sockets"))?;
                 let engine =
                     Userspace::start(sockets, tun, sink).map_err(because("userspace dataplane"))?;
-                (
-                    Box::new(engine),
-                    set_up(&plan, Some(&name), kernel_ipsec, &log)?,
-                )
+                (Box::new(engine), Some(name))
             }
         };
         let descriptor = event_descriptor(&*backend).map_err(because("dataplane events"))?;
-        let clock = Clock::start();
-        let endpoint = Endpoint::new(
-            clock.now(),
-            endpoint_config,
-            default_provider(),
-            Box::new(OsRandom),
-        );
-        let pools = Pools::new(plan.snapshot.pools.values().map(|pool| {
-            let ranges = pool
-                .ranges
-                .iter()
-                .map(|range| (range.first(), range.last()));
-            (pool.name.to_string(), ranges.collect())
-        }));
-        log.info("ready");
-        let house = House {
-            plan,
-            sessions: Sessions::default(),
-            pools,
-            dataplane: backend,
-            network,
-            log,
-            running_config,
-            provider: default_provider(),
+        // The last that may fail, because it takes back what it made and nobody else does.
+        let network = if touches_kernel {
+            let devices = network::devices(&plan.snapshot);
+            journal.note(devices).map_err(because("journal"))?;
+            let (network, warnings) =
+                HouseNetwork::set_up(&plan.snapshot, device.as_deref(), dataplane::kernel_ipsec())
+                    .map_err(because("network"))?;
+            for warning in warnings {
+                log.warning(warning);
+            }
+            network
+        } else {
+            HouseNetwork::untouched()
         };
+        log.info("ready");
+        let pools = pools(&plan);
         Ok(Self {
             driver: Driver {
-                endpoint,
-                house,
+                endpoint: Endpoint::new(
+                    clock.now(),
+                    endpoint_config,
+                    default_provider(),
+                    Box::new(OsRandom),
+                ),
+                house: House {
+                    plan,
+                    sessions: Sessions::default(),
+                    pools,
+                    dataplane: backend,
+                    network,
+                    log,
+                    running_config,
+                    provider: default_provider(),
+                },
                 transport,
                 clock,
                 discards: DiscardCounts::default(),
@@ -229,21 +215,25 @@ impl Daemon {
             },
             listener,
             handed,
+            journal,
         })
     }
 
-    /// Serves until `shutdown` resolves, then takes everything away again.
-    pub async fn serve(self, shutdown: oneshot::Receiver<()>) {
+    /// Serves until `stop` says something or is closed, tells the clients and takes everything away again. What it says
+    /// after that ends the telling at once.
+    pub async fn serve(self, mut stop: mpsc::Receiver<()>) {
         let Self {
             mut driver,
             listener,
-            handed,
+            mut handed,
+            journal,
         } = self;
         let (sending, requests) = mpsc::channel(REQUEST_LIMIT);
         let control = tokio::spawn(listener.serve(sending));
         notify("READY=1");
-        driver.serve(handed, requests, shutdown).await;
+        driver.serve(&mut handed, requests, &mut stop).await;
         notify("STOPPING=1");
+        driver.farewell(&mut handed, &mut stop).await;
         control.abort();
         let _ = control.await;
         let Driver { house, .. } = driver;
@@ -255,11 +245,44 @@ impl Daemon {
         } = house;
         // The engine's device goes with it; the guards go last.
         drop(dataplane);
-        if let Err(error) = network.tear_down() {
-            log.trouble(&error);
+        match network.tear_down() {
+            // What it says may still be there.
+            Err(error) => log.trouble(&error),
+            Ok(()) => {
+                if let Err(error) = journal.forget() {
+                    log.trouble(&error);
+                }
+            }
         }
         log.info("stopped");
     }
+}
+
+/// What the log says of the profiles at the start.
+fn introduction(plan: &compile::Plan) -> impl Iterator<Item = String> {
+    plan.profiles.values().flat_map(|serving| {
+        let name = &serving.profile.name;
+        let proof = work::certificate_line(serving);
+        let unserved = serving.profile.anyconnect_profile.as_ref().map(|_| {
+            format!(
+                "profile {name}: the client profile is not served over HTTPS yet and so not advertised; \
+                 set BypassDownloader on clients that look for one"
+            )
+        });
+        [format!("profile {name} proves itself as {proof}")]
+            .into_iter()
+            .chain(unserved)
+    })
+}
+
+fn pools(plan: &compile::Plan) -> Pools {
+    Pools::new(plan.snapshot.pools.values().map(|pool| {
+        let ranges = pool
+            .ranges
+            .iter()
+            .map(|range| (range.first(), range.last()));
+        (pool.name.to_string(), ranges.collect())
+    }))
 }
 
 /// What `bootflash:` means.
@@ -283,20 +306,6 @@ pub fn prepare_state_dir(path: &Path) -> io::Result<()> {
         .mode(0o700)
         .create(path)?;
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o700))
-}
-
-fn set_up(
-    plan: &compile::Plan,
-    device: Option<&str>,
-    kernel_ipsec: bool,
-    log: &Log,
-) -> Result<HouseNetwork, StartError> {
-    let (network, warnings) =
-        HouseNetwork::set_up(&plan.snapshot, device, kernel_ipsec).map_err(because("network"))?;
-    for warning in warnings {
-        log.warning(warning);
-    }
-    Ok(network)
 }
 
 /// Binds ports 500 and 4500 of both families. A machine without IPv6 serves IPv4 alone.
@@ -361,7 +370,7 @@ fn notify(state: &str) {
     }
 }
 
-/// Runs the daemon until SIGTERM or SIGINT.
+/// Runs the daemon until SIGTERM or SIGINT, which lets it tell its clients; a second one lets it end at once.
 ///
 /// # Errors
 ///
@@ -376,15 +385,19 @@ pub fn run(options: &Options) -> Result<(), StartError> {
         let mut terminate = signal(SignalKind::terminate()).map_err(because("signals"))?;
         let mut interrupt = signal(SignalKind::interrupt()).map_err(because("signals"))?;
         let daemon = Daemon::start(options)?;
-        let (stop, stopped) = oneshot::channel();
+        let (stopping, stop) = mpsc::channel(1);
         tokio::spawn(async move {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = interrupt.recv() => {}
+            loop {
+                tokio::select! {
+                    _ = terminate.recv() => {}
+                    _ = interrupt.recv() => {}
+                }
+                if stopping.send(()).await.is_err() {
+                    break;
+                }
             }
-            let _ = stop.send(());
         });
-        daemon.serve(stopped).await;
+        daemon.serve(stop).await;
         Ok(())
     })
 }

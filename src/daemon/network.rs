@@ -1,5 +1,10 @@
 //! What the headend puts into the kernel beside SAs: devices, addresses, routes, the guard around
 //! the pools, address translation. All of it is known by our marks and goes when the daemon goes.
+//!
+//! ```text
+//!   clear_leftovers ──► Preparation ──► HouseNetwork ──► tear_down
+//!                          │ dropped: everything that it made goes again, the newest first
+//! ```
 
 use std::{
     collections::BTreeMap,
@@ -8,13 +13,13 @@ use std::{
 };
 
 use ironflex_profiles::{
-    model::interface::{Addressing, InterfaceKind, InterfaceName},
+    model::interface::{Addressing, InterfaceAddress, InterfaceKind, InterfaceName},
     snapshot::Snapshot,
 };
 use ironflex_xfrm::{
     IpPrefix,
     netlink::{
-        CleanupScope, DEVICE_ALIAS, Firewall, KernelErrno, LinkAddress, LinkIndex, LinkKind,
+        CleanupScope, DEVICE_ALIAS, Firewall, KernelErrno, Link, LinkAddress, LinkIndex, LinkKind,
         Masquerade, NetlinkError, Network, NewLink, PoolGuard, Removed, Route, Ruleset, SourceRule,
         cleanup, sysctl, xfrm_interfaces,
     },
@@ -45,7 +50,6 @@ pub enum Carrier {
 pub struct HouseNetwork {
     network: Option<Network>,
     carrier: Carrier,
-    pools: Vec<IpPrefix>,
 }
 
 /// Something that could not be put in place, though the headend can run without it.
@@ -67,125 +71,214 @@ pub fn template_number(name: &InterfaceName) -> Option<u32> {
         .and_then(|text| text.strip_prefix("Virtual-Template")?.parse().ok())
 }
 
-/// Removes what an earlier process left, but for what keeps pool addresses from travelling in clear.
+/// The device of a Virtual-Template, where the kernel has xfrm interfaces.
+fn template_device(number: u32) -> String {
+    format!("ironflex-vt{number}")
+}
+
+/// The device of a Loopback interface, where the kernel has dummy devices.
+fn loopback_device(name: &InterfaceName) -> String {
+    name.to_string().replace("Loopback", "ironflex-lo")
+}
+
+/// Every device that a start may make, for the journal. The TUN device is not among them: the kernel takes it
+/// away with the process.
+pub fn devices(snapshot: &Snapshot) -> impl Iterator<Item = String> {
+    let loopbacks = loopbacks(snapshot).map(|(name, _)| loopback_device(name));
+    templates(snapshot)
+        .map(|(number, _)| template_device(number))
+        .chain(loopbacks)
+}
+
+/// The Loopback interfaces that have an address.
+fn loopbacks(snapshot: &Snapshot) -> impl Iterator<Item = (&InterfaceName, &InterfaceAddress)> {
+    let interfaces = snapshot.interfaces.values();
+    interfaces.filter_map(|interface| match &interface.addressing {
+        Addressing::Static(address) if interface.name.kind() == InterfaceKind::Loopback => {
+            Some((&interface.name, address))
+        }
+        _ => None,
+    })
+}
+
+/// Removes what an earlier process left, but for what keeps pool addresses from travelling in clear. `unfinished` are
+/// the devices that its journal names: one that it had made and not marked yet is marked now, so that it goes too.
 ///
 /// # Errors
 ///
 /// Of netlink.
-pub fn clear_leftovers() -> Result<Removed, NetlinkError> {
+pub fn clear_leftovers(unfinished: &[String]) -> Result<Removed, NetlinkError> {
+    if !unfinished.is_empty() {
+        let mut network = Network::open()?;
+        let links = network.links()?;
+        for link in links.iter().filter(|link| is_unfinished(link, unfinished)) {
+            network.set_alias(link.index, DEVICE_ALIAS)?;
+        }
+    }
     cleanup(CleanupScope::KeepGuards)
 }
 
-impl HouseNetwork {
-    /// A network that touches nothing, for the recorder.
-    #[must_use]
-    pub const fn untouched() -> Self {
+/// The kernel takes a device's alias only after it has made the device. A process that was killed in between leaves one
+/// of a name that its journal holds, of a kind that we make, unmarked and down.
+fn is_unfinished(link: &Link, journal: &[String]) -> bool {
+    let kind = matches!(link.kind.as_deref(), Some("dummy" | "xfrm"));
+    kind && !link.up && link.alias.is_none() && journal.contains(&link.name)
+}
+
+/// Something that was made and goes again if the start fails. Addresses go with their device.
+enum Made {
+    Link(LinkIndex),
+    Route(Route),
+}
+
+/// The network while it is being put in place: devices, addresses, the routes that lead nowhere beneath the pools.
+/// Dropped before its end, it takes back what it made, the newest first, and leaves what it found.
+struct Preparation<'a> {
+    snapshot: &'a Snapshot,
+    network: &'a mut Network,
+    made: Vec<Made>,
+    carrier: Carrier,
+    /// The names of the devices on which clients' packets are in clear of right.
+    carriers: Vec<String>,
+    pools: Vec<IpPrefix>,
+    warnings: Vec<Warning>,
+}
+
+impl Drop for Preparation<'_> {
+    fn drop(&mut self) {
+        for made in self.made.drain(..).rev() {
+            // Over the socket that made it: another one may be what could not be had. And the error that led here is the
+            // one to report.
+            let _ = match made {
+                Made::Link(index) => self.network.delete_link(index),
+                Made::Route(route) => self.network.delete_route(&route),
+            };
+        }
+    }
+}
+
+impl<'a> Preparation<'a> {
+    fn new(snapshot: &'a Snapshot, network: &'a mut Network) -> Self {
         Self {
-            network: None,
-            carrier: Carrier::Nothing,
-            pools: Vec::new(),
+            snapshot,
+            network,
+            made: Vec::new(),
+            carrier: Carrier::Policies,
+            carriers: Vec::new(),
+            pools: pools(snapshot),
+            warnings: Vec::new(),
         }
     }
 
-    /// Puts everything in place that does not belong to a session. `device` is the TUN device, if
-    /// there is one.
-    ///
-    /// # Errors
-    ///
-    /// Of netlink, where the headend would leak or could not carry anything without it; nothing of it stays then.
-    pub fn set_up(
-        snapshot: &Snapshot,
-        device: Option<&str>,
-        kernel_ipsec: bool,
-    ) -> Result<(Self, Vec<Warning>), NetlinkError> {
-        Self::build(snapshot, device, kernel_ipsec).inspect_err(|_| {
-            // The error that led here is the one to report.
-            let _ = cleanup(CleanupScope::Everything);
-        })
+    /// `device` is the TUN device, if there is one.
+    fn devices(&mut self, device: Option<&str>) -> Result<(), NetlinkError> {
+        match device {
+            Some(name) => self.take_device(name),
+            None if xfrm_interfaces(self.network)? => self.xfrm_interfaces(),
+            None => Ok(()),
+        }
     }
 
-    fn build(
-        snapshot: &Snapshot,
-        device: Option<&str>,
-        kernel_ipsec: bool,
-    ) -> Result<(Self, Vec<Warning>), NetlinkError> {
-        let mut warnings = Vec::new();
-        let mut network = Network::open()?;
-        let mut carriers = Vec::new();
-        let carrier = match device {
-            Some(name) => {
-                let index = find(&mut network, name)?;
-                network.set_alias(index, DEVICE_ALIAS)?;
-                network.set_up(index, true)?;
-                carriers.push(name.to_owned());
-                Carrier::Device(index)
+    /// Beneath each pool a route that leads nowhere, before anything can be sent to a client.
+    fn guards(&mut self) -> Result<(), NetlinkError> {
+        let found = self.network.routes()?;
+        for &pool in &self.pools {
+            let guard = Route::guard(pool);
+            // One that a crash left is not ours to take back.
+            if !found.contains(&guard) {
+                self.network.add_route(&guard)?;
+                self.made.push(Made::Route(guard));
             }
-            None if xfrm_interfaces(&mut network)? => {
-                let mut made = BTreeMap::new();
-                for (number, mtu) in templates(snapshot) {
-                    let Some(if_id) = IF_ID_BASE.checked_add(number).and_then(NonZeroU32::new)
-                    else {
-                        continue;
-                    };
-                    let name = format!("ironflex-vt{number}");
-                    let index = network.create_link(&NewLink {
-                        name: name.clone(),
-                        alias: Some(DEVICE_ALIAS.into()),
-                        kind: LinkKind::Xfrm {
-                            if_id: if_id.get(),
-                            underlying: None,
-                        },
-                    })?;
-                    network.set_mtu(index, u32::from(mtu))?;
-                    network.set_up(index, true)?;
-                    carriers.push(name);
-                    made.insert(number, (index, if_id));
+        }
+        Ok(())
+    }
+
+    /// Clients' packets come and go by a device that is there already.
+    fn take_device(&mut self, name: &str) -> Result<(), NetlinkError> {
+        let index = find(self.network, name)?;
+        self.network.set_alias(index, DEVICE_ALIAS)?;
+        self.network.set_up(index, true)?;
+        self.carriers.push(name.to_owned());
+        self.carrier = Carrier::Device(index);
+        Ok(())
+    }
+
+    /// An xfrm interface for each Virtual-Template.
+    fn xfrm_interfaces(&mut self) -> Result<(), NetlinkError> {
+        let mut made = BTreeMap::new();
+        for (number, mtu) in templates(self.snapshot) {
+            let Some(if_id) = IF_ID_BASE.checked_add(number).and_then(NonZeroU32::new) else {
+                continue;
+            };
+            let name = template_device(number);
+            let index = self.network.create_link(&NewLink {
+                name: name.clone(),
+                alias: Some(DEVICE_ALIAS.into()),
+                kind: LinkKind::Xfrm {
+                    if_id: if_id.get(),
+                    underlying: None,
+                },
+            })?;
+            self.made.push(Made::Link(index));
+            self.network.set_mtu(index, u32::from(mtu))?;
+            self.network.set_up(index, true)?;
+            self.carriers.push(name);
+            made.insert(number, (index, if_id));
+        }
+        self.carrier = Carrier::XfrmInterfaces(made);
+        Ok(())
+    }
+
+    /// Loopback interfaces: addresses on a device of our own; on the carrier where the kernel has no
+    /// dummy devices.
+    fn loopbacks(&mut self) -> Result<(), NetlinkError> {
+        for (name, address) in loopbacks(self.snapshot) {
+            let made = self.network.create_link(&NewLink {
+                name: loopback_device(name),
+                alias: Some(DEVICE_ALIAS.into()),
+                kind: LinkKind::Dummy,
+            });
+            let link = match (made, &self.carrier) {
+                (Ok(index), _) => {
+                    self.made.push(Made::Link(index));
+                    self.network.set_up(index, true)?;
+                    index
                 }
-                Carrier::XfrmInterfaces(made)
-            }
-            None => Carrier::Policies,
-        };
-        let pools: Vec<IpPrefix> = snapshot
-            .pools
-            .values()
-            .flat_map(|pool| &pool.ranges)
-            .flat_map(|range| IpPrefix::spanning(range.first().into(), range.last().into()))
-            .collect();
-        // Before anything can be sent to a client there is a route that leads nowhere beneath its own.
-        for &pool in &pools {
-            network.add_route(&Route::guard(pool))?;
+                (Err(_), Carrier::Device(index)) => *index,
+                (Err(error), _) => {
+                    self.warnings.push(format!(
+                        "{name} has no device, so its address {} is not there: {error}",
+                        address.address
+                    ));
+                    continue;
+                }
+            };
+            self.network.add_address(&LinkAddress {
+                link,
+                address: IpAddr::V4(address.address),
+                prefix_length: address.network.length(),
+            })?;
         }
-        give_up_other_guards(&mut network, &pools)?;
-        let mut house = Self {
-            network: Some(network),
-            carrier,
-            pools,
-        };
-        house.firewall(snapshot, carriers, kernel_ipsec, &mut warnings)?;
-        house.loopbacks(snapshot, &mut warnings)?;
-        match sysctl::ipv4_forwarding() {
-            Ok(true) => {}
-            Ok(false) => warnings.push(
-                "net.ipv4.ip_forward is 0: clients reach this machine and nothing behind it; \
-                 'sysctl -w net.ipv4.ip_forward=1' turns forwarding on"
-                    .into(),
-            ),
-            Err(error) => warnings.push(format!("cannot tell whether IPv4 is forwarded: {error}")),
-        }
-        Ok((house, warnings))
+        Ok(())
     }
 
-    fn firewall(
-        &self,
-        snapshot: &Snapshot,
-        carriers: Vec<String>,
-        kernel_ipsec: bool,
-        warnings: &mut Vec<Warning>,
-    ) -> Result<(), NetlinkError> {
+    /// Gives up what a crash left beneath pools that are not configured any more. From here on everything stays.
+    fn keep(mut self) -> (Carrier, Vec<Warning>) {
+        self.made.clear();
+        if let Err(error) = give_up_other_guards(self.network, &self.pools) {
+            self.warnings.push(format!(
+                "an unreachable route of an earlier run may still be there: {error}"
+            ));
+        }
+        let carrier = std::mem::replace(&mut self.carrier, Carrier::Nothing);
+        (carrier, std::mem::take(&mut self.warnings))
+    }
+
+    fn ruleset(&mut self, kernel_ipsec: bool) -> Ruleset {
         let mut ruleset = Ruleset::default();
-        for rule in &snapshot.nat {
+        for rule in &self.snapshot.nat {
             let Some(device) = &rule.interface.device else {
-                warnings.push(format!(
+                self.warnings.push(format!(
                     "ip nat inside source list {} interface {} overload has no effect: {} is tied to no device \
                      ('device NAME' under the interface, or --device {}=NAME)",
                     rule.access_list, rule.interface.name, rule.interface.name, rule.interface.name
@@ -207,82 +300,135 @@ impl HouseNetwork {
         if !self.pools.is_empty() {
             ruleset.guard = Some(PoolGuard {
                 pools: self.pools.clone(),
-                carriers,
+                carriers: self.carriers.clone(),
                 kernel_ipsec,
             });
         }
-        let masquerades = !ruleset.masquerades.is_empty();
-        let put = |ruleset| Firewall::open().and_then(|mut firewall| firewall.replace(ruleset));
-        match put(&ruleset) {
-            // Where an empty table can be made, what is lacking is something else, and a guard that is wanted and
-            // cannot be had is an error.
-            Err(error) if is_unsupported(&error) && put(&Ruleset::default()).is_ok() => Err(error),
-            // The unreachable routes hold without it, and with the kernel's ESP so do the policies of each session.
-            Err(error) if is_unsupported(&error) => {
-                warnings.push(format!(
-                    "this kernel has no nf_tables ({error}): packets that claim a pool address{} are not dropped{}",
-                    match self.carrier {
-                        Carrier::Policies => " which no client holds",
-                        _ => "",
-                    },
-                    match masquerades {
-                        true => ", and 'ip nat inside source' has no effect",
-                        false => "",
-                    }
-                ));
-                Ok(())
+        ruleset
+    }
+
+    /// Replaces the rules around the pools in one transaction: they are the new ones or, after an error, the old ones.
+    fn rules(&mut self, kernel_ipsec: bool) -> Result<(), NetlinkError> {
+        let ruleset = self.ruleset(kernel_ipsec);
+        let error = match Firewall::open().and_then(|mut firewall| firewall.replace(&ruleset)) {
+            Err(error) if is_unsupported(&error) => error,
+            result => return result,
+        };
+        // Where a table can be made, what is lacking is something else, and a guard that is wanted and cannot be had is
+        // an error.
+        if has_tables()? {
+            return Err(error);
+        }
+        // The unreachable routes hold without it, and with the kernel's ESP so do the policies of each session.
+        self.warnings.push(format!(
+            "this kernel has no nf_tables ({error}): packets that claim a pool address{} are not dropped{}",
+            match self.carrier {
+                Carrier::Policies => " which no client holds",
+                _ => "",
+            },
+            match ruleset.masquerades.is_empty() {
+                true => "",
+                false => ", and 'ip nat inside source' has no effect",
             }
-            result => result,
+        ));
+        Ok(())
+    }
+}
+
+/// Whether nf_tables takes a table at all, found out by making one where none of ours is.
+fn has_tables() -> Result<bool, NetlinkError> {
+    let mut firewall = match Firewall::open() {
+        Ok(firewall) => firewall,
+        Err(error) if is_unsupported(&error) => return Ok(false),
+        Err(error) => return Err(error),
+    };
+    if firewall.exists()? {
+        return Ok(true);
+    }
+    if firewall.replace(&Ruleset::default()).is_err() {
+        return Ok(false);
+    }
+    firewall.delete()
+}
+
+/// What to say about forwarding, which is the administrator's to turn on.
+fn forwarding() -> Option<Warning> {
+    match sysctl::ipv4_forwarding() {
+        Ok(true) => None,
+        Ok(false) => Some(
+            "net.ipv4.ip_forward is 0: clients reach this machine and nothing behind it; \
+             'sysctl -w net.ipv4.ip_forward=1' turns forwarding on"
+                .into(),
+        ),
+        Err(error) => Some(format!("cannot tell whether IPv4 is forwarded: {error}")),
+    }
+}
+
+/// The networks that the pools' ranges make up.
+fn pools(snapshot: &Snapshot) -> Vec<IpPrefix> {
+    let pools = snapshot.pools.values();
+    let ranges = pools.flat_map(|pool| &pool.ranges);
+    ranges
+        .flat_map(|range| IpPrefix::spanning(range.first().into(), range.last().into()))
+        .collect()
+}
+
+impl HouseNetwork {
+    /// A network that touches nothing, for the recorder.
+    #[must_use]
+    pub const fn untouched() -> Self {
+        Self {
+            network: None,
+            carrier: Carrier::Nothing,
         }
     }
 
-    /// Loopback interfaces: addresses on a device of our own; on the carrier where the kernel has no
-    /// dummy devices.
-    fn loopbacks(
-        &mut self,
+    /// Puts everything in place that does not belong to a session. `device` is the TUN device, if there is one; it is
+    /// the caller's.
+    ///
+    /// # Errors
+    ///
+    /// Of netlink, where the headend would leak or could not carry anything without it; everything is as it was then.
+    pub fn set_up(
         snapshot: &Snapshot,
-        warnings: &mut Vec<Warning>,
-    ) -> Result<(), NetlinkError> {
+        device: Option<&str>,
+        kernel_ipsec: bool,
+    ) -> Result<(Self, Vec<Warning>), NetlinkError> {
+        let mut network = Network::open()?;
+        let mut preparation = Preparation::new(snapshot, &mut network);
+        preparation.devices(device)?;
+        preparation.guards()?;
+        preparation.loopbacks()?;
+        // Last, because it replaces rules that may be an earlier run's and could not be put back.
+        preparation.rules(kernel_ipsec)?;
+        let (carrier, mut warnings) = preparation.keep();
+        warnings.extend(forwarding());
+        let network = Some(network);
+        Ok((Self { network, carrier }, warnings))
+    }
+
+    /// The addresses of Linux devices, by the device's name.
+    ///
+    /// # Errors
+    ///
+    /// Of netlink.
+    pub fn addresses(&mut self) -> Result<BTreeMap<String, Vec<IpAddr>>, NetlinkError> {
         let Some(network) = &mut self.network else {
-            return Ok(());
+            return Ok(BTreeMap::new());
         };
-        for interface in snapshot.interfaces.values() {
-            let Addressing::Static(address) = &interface.addressing else {
-                continue;
-            };
-            if interface.name.kind() != InterfaceKind::Loopback {
-                continue;
+        let links = network.links()?;
+        let names: BTreeMap<LinkIndex, String> = links
+            .into_iter()
+            .map(|link| (link.index, link.name))
+            .collect();
+        let mut addresses: BTreeMap<String, Vec<IpAddr>> = BTreeMap::new();
+        for one in network.addresses()? {
+            if let Some(name) = names.get(&one.link) {
+                let of_device = addresses.entry(name.clone()).or_default();
+                of_device.push(one.address);
             }
-            let name = interface
-                .name
-                .to_string()
-                .replace("Loopback", "ironflex-lo");
-            let made = network.create_link(&NewLink {
-                name,
-                alias: Some(DEVICE_ALIAS.into()),
-                kind: LinkKind::Dummy,
-            });
-            let link = match (made, &self.carrier) {
-                (Ok(index), _) => {
-                    network.set_up(index, true)?;
-                    index
-                }
-                (Err(_), Carrier::Device(index)) => *index,
-                (Err(error), _) => {
-                    warnings.push(format!(
-                        "{} has no device, so its address {} is not there: {error}",
-                        interface.name, address.address
-                    ));
-                    continue;
-                }
-            };
-            network.add_address(&LinkAddress {
-                link,
-                address: IpAddr::V4(address.address),
-                prefix_length: address.network.length(),
-            })?;
         }
-        Ok(())
+        Ok(addresses)
     }
 
     /// The `if_id` of a Virtual-Template's interface, where there are xfrm interfaces.
@@ -382,5 +528,32 @@ fn find(network: &mut Network, name: &str) -> Result<LinkIndex, NetlinkError> {
             operation: format!("use device {name}"),
             what: "it is not there".into(),
         }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_device_that_was_not_marked_any_more_is_known_by_the_journal_and_by_its_kind() {
+        let link = |name: &str, kind: &str, alias: Option<&str>, up| Link {
+            index: LinkIndex::new(7).unwrap(),
+            name: name.into(),
+            alias: alias.map(str::to_owned),
+            kind: Some(kind.into()),
+            up,
+            mtu: 1400,
+        };
+        let journal = ["ironflex-vt100".to_owned(), "ironflex-lo100".to_owned()];
+        let unfinished = |link| is_unfinished(&link, &journal);
+        assert!(unfinished(link("ironflex-vt100", "xfrm", None, false)));
+        assert!(unfinished(link("ironflex-lo100", "dummy", None, false)));
+        // Another name, another kind, somebody's mark, in use: each alone says that it is not ours.
+        assert!(!unfinished(link("ironflex-vt1", "xfrm", None, false)));
+        assert!(!unfinished(link("ironflex-vt100", "veth", None, false)));
+        let alias = Some("mine");
+        assert!(!unfinished(link("ironflex-vt100", "xfrm", alias, false)));
+        assert!(!unfinished(link("ironflex-vt100", "xfrm", None, true)));
     }
 }

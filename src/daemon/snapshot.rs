@@ -1,6 +1,6 @@
 //! Fills [`State`] from what the daemon knows at this moment.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, net::IpAddr, time::Duration};
 
 use ironflex_ikev2::{
     crypto::{
@@ -11,6 +11,7 @@ use ironflex_ikev2::{
     view::{Fragmentation as Agreed, SaView},
     wire::payload::TrafficSelector,
 };
+use ironflex_profiles::model::interface::Addressing;
 
 use super::{driver::Driver, session::Session};
 use crate::state::{
@@ -22,6 +23,7 @@ use crate::state::{
 pub fn state(driver: &mut Driver) -> State {
     let now = driver.clock.now();
     let ids: Vec<_> = driver.house.sessions.iter().map(|(sa, _)| sa).collect();
+    let interfaces = interfaces(driver);
     let mut ike_sas = Vec::with_capacity(ids.len());
     for sa in ids {
         let installed = driver
@@ -42,6 +44,7 @@ pub fn state(driver: &mut Driver) -> State {
             session,
             counters.unwrap_or_default(),
             fragment_mtu,
+            &interfaces,
             now,
         ));
     }
@@ -51,6 +54,31 @@ pub fn state(driver: &mut Driver) -> State {
         ike_sas,
         pools: pools(driver),
     }
+}
+
+/// The router interface that has an address: what Linux knows of tied devices, what the configuration says of the others.
+fn interfaces(driver: &mut Driver) -> BTreeMap<IpAddr, String> {
+    let house = &mut driver.house;
+    let of_devices = house.network.addresses().unwrap_or_else(|error| {
+        house.log.trouble(&error);
+        BTreeMap::new()
+    });
+    let mut interfaces = BTreeMap::new();
+    for interface in house.plan.snapshot.interfaces.values() {
+        let configured;
+        let addresses = match (&interface.device, &interface.addressing) {
+            (Some(device), _) => of_devices.get(device.as_str()).map(Vec::as_slice),
+            (None, Addressing::Static(address)) => {
+                configured = [IpAddr::V4(address.address)];
+                Some(configured.as_slice())
+            }
+            (None, Addressing::None | Addressing::Unnumbered(_)) => None,
+        };
+        for address in addresses.unwrap_or_default() {
+            interfaces.insert(*address, interface.name.to_string());
+        }
+    }
+    interfaces
 }
 
 fn pools(driver: &Driver) -> Vec<Pool> {
@@ -84,6 +112,7 @@ fn ike_sa(
     session: &Session,
     counters: ironflex_xfrm::Counters,
     fragment_mtu: Option<u16>,
+    interfaces: &BTreeMap<IpAddr, String>,
     now: Instant,
 ) -> IkeSa {
     let profile = session.profile.as_ref();
@@ -147,6 +176,9 @@ fn ike_sa(
         },
         assigned: session.lease.as_ref().map(|&(_, address)| address.into()),
         initiator: view.role == Role::Initiator,
+        interface: interfaces
+            .get(&view.path.local.ip().to_canonical())
+            .cloned(),
         profile: profile.map(|serving| serving.profile.name.to_string()),
         session: session_state(view, session, counters, now),
     }
@@ -211,7 +243,7 @@ fn flow(
     }
 }
 
-fn ranges(selectors: &[TrafficSelector]) -> Vec<(std::net::IpAddr, std::net::IpAddr)> {
+fn ranges(selectors: &[TrafficSelector]) -> Vec<(IpAddr, IpAddr)> {
     selectors
         .iter()
         .map(|one| (one.addresses.start(), one.addresses.end()))

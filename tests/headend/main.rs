@@ -14,10 +14,15 @@
 )]
 
 mod control;
+mod crash;
+mod flood;
 mod lifecycle;
 mod login;
+mod look;
 mod network;
 mod refusal;
+mod start;
+mod stop;
 mod trustpoint;
 
 #[path = "../support/mod.rs"]
@@ -31,6 +36,11 @@ fn main() -> ExitCode {
         network::CASES,
         refusal::CASES,
         lifecycle::CASES,
+        start::CASES,
+        stop::CASES,
+        crash::CASES,
+        flood::CASES,
+        look::CASES,
         control::CASES,
         trustpoint::CASES,
     ];

@@ -23,6 +23,7 @@ const NFNL_MSG_BATCH_END: u16 = 17;
 /// nf_tables' subsystem number with its message numbers (linux/netfilter/nf_tables.h).
 const NFT_MSG_NEWTABLE: u16 = 10 << 8;
 const NFT_MSG_GETTABLE: u16 = 10 << 8 | 1;
+const NFT_MSG_GETRULE: u16 = 10 << 8 | 7;
 
 /// A route as others see it: destination, its prefix length, and the protocol number of who made it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -169,4 +170,13 @@ pub(crate) fn tables(namespace: &NetworkNamespace) -> Vec<String> {
         .collect();
     names.sort();
     names
+}
+
+/// Every rule of the inet family's nftables tables, as the kernel writes it, its number included.
+pub(crate) fn rules(namespace: &NetworkNamespace) -> Vec<Vec<u8>> {
+    let request = message(NFT_MSG_GETRULE, NLM_F_DUMP, &netfilter(0));
+    let answers = converse(namespace, NETLINK_NETFILTER, &request);
+    // The first four octets hold the number of the dump's generation.
+    let bodies = answers.into_iter().map(|(_, body)| body[4..].to_vec());
+    bodies.collect()
 }

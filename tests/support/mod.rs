@@ -8,6 +8,7 @@ pub(crate) mod foreign;
 pub(crate) mod lab;
 pub(crate) mod pki;
 pub(crate) mod process;
+pub(crate) mod stranger;
 pub(crate) mod traffic;
 
 use std::time::Duration;

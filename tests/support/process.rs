@@ -125,6 +125,20 @@ impl Process {
         )
     }
 
+    /// Its number.
+    pub(crate) fn number(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Waits until a headend serves or ends. Returns whether it serves.
+    pub(crate) fn is_ready(&self) -> bool {
+        let found = self.listener.wait(|printed| {
+            let ready = |line: &String| line.ends_with(" ready");
+            printed.lines.iter().any(ready).then_some(())
+        });
+        found.is_some()
+    }
+
     /// Sends a signal.
     pub(crate) fn signal(&self, signal: Signal) {
         let number = i32::try_from(self.child.id()).unwrap();

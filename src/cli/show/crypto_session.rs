@@ -79,9 +79,13 @@ pub fn crypto_session(state: &State, query: &SessionQuery) -> String {
 }
 
 fn entry(out: &mut impl Write, sa: &IkeSa, detail: bool) -> fmt::Result {
-    // Before the session is up there is no interface to name.
-    if let Some(session) = &sa.session {
-        writeln!(out, "Interface: Virtual-Access{}", session.virtual_access)?;
+    // Before the session is up it has no interface of its own: it is named by the one that its messages come to.
+    match (&sa.session, &sa.interface) {
+        (Some(session), _) => {
+            writeln!(out, "Interface: Virtual-Access{}", session.virtual_access)?;
+        }
+        (None, Some(interface)) => writeln!(out, "Interface: {interface}")?,
+        (None, None) => {}
     }
     if let Some(profile) = &sa.profile {
         writeln!(out, "Profile: {profile}")?;

@@ -74,6 +74,7 @@ fn seed_sa() -> IkeSa {
         nat: Nat::Outside,
         assigned: Some(address("192.168.10.8")),
         initiator: false,
+        interface: Some("GigabitEthernet1".into()),
         profile: Some("AnyConnect-EAP".into()),
         session: Some(seed_session()),
     }

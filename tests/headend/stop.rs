@@ -1,0 +1,73 @@
+//! The end: what is still answered, and what a second signal does.
+
+use std::time::Instant;
+
+use ironflex_xfrm::netlink::Route;
+use nix::sys::signal::Signal;
+
+use crate::support::{
+    cases::Case,
+    foreign,
+    lab::{ClientHost, HEADEND, Lab, USER},
+    process::Process,
+    stranger::{Stranger, init},
+};
+
+pub(crate) const CASES: &[Case] = &[
+    (
+        "stop::nobody_begins_anything_with_a_headend_that_is_about_to_leave",
+        nobody_begins_anything_with_a_headend_that_is_about_to_leave,
+    ),
+    (
+        "stop::a_second_signal_ends_the_farewell_and_leaves_nothing_either",
+        a_second_signal_ends_the_farewell_and_leaves_nothing_either,
+    ),
+];
+
+/// A headend with a client that is gone without a word, whose acknowledgement it will wait for in vain.
+fn deserted(lab: &Lab, client: &ClientHost) -> Process {
+    let headend = lab.start();
+    let (mut process, _) = lab.log_in(client, USER);
+    headend.line("Crypto tunnel v2 is UP.");
+    process.end_by(Signal::SIGKILL);
+    headend
+}
+
+fn nobody_begins_anything_with_a_headend_that_is_about_to_leave() {
+    let lab = Lab::new();
+    let (client, other) = (lab.client(), lab.client());
+    let mut headend = deserted(&lab, &client);
+    let stranger = Stranger::new(&other.host.namespace, HEADEND);
+    stranger.send(&init(1));
+    assert_eq!(stranger.answer()[..8], 1_u64.to_be_bytes());
+
+    headend.signal(Signal::SIGTERM);
+    headend.line("stopping: ");
+    for spi in 2..10 {
+        stranger.send(&init(spi));
+    }
+    assert_eq!(headend.end(), Some(0));
+    stranger.heard_nothing();
+}
+
+fn a_second_signal_ends_the_farewell_and_leaves_nothing_either() {
+    let lab = Lab::new();
+    let client = lab.client();
+    let scene = |lab: &Lab| -> (Vec<String>, Vec<Route>, Vec<String>) {
+        let headend = &lab.headend;
+        let tables = foreign::tables(&headend.namespace);
+        (headend.links(), headend.routes(), tables)
+    };
+    let before = scene(&lab);
+    let mut headend = deserted(&lab, &client);
+    headend.signal(Signal::SIGTERM);
+    headend.line("stopping: ");
+    headend.lives();
+    let begun = Instant::now();
+    assert_eq!(headend.end_by(Signal::SIGTERM), Some(0));
+    // The farewell alone would have taken 5 s.
+    assert!(begun.elapsed().as_secs() < 3, "{:?}", begun.elapsed());
+    headend.line(" stopped");
+    assert_eq!(scene(&lab), before);
+    assert!(!lab.control().exists());
+}
