@@ -1,33 +1,21 @@
 //! The nftables table, judged by what happens to packets.
 
 use ironflex_xfrm::netlink::{
-    Firewall, KernelErrno, Masquerade, NetlinkError, PoolGuard, Ruleset, SourceRule, sysctl,
+    Firewall, KernelErrno, Masquerade, NetlinkError, PoolGuard, Ruleset, SourceRule,
 };
 
+use crate::Ignored;
 use crate::support::{Side, behind, cabled, prefix};
-use crate::{Case, Outcome};
 
-pub(crate) const CASES: &[Case] = &[
-    (
-        "firewall::masquerades_permitted_sources_alone",
-        masquerades_permitted_sources_alone,
-    ),
-    (
-        "firewall::pool_addresses_travel_on_carriers_alone",
-        pool_addresses_travel_on_carriers_alone,
-    ),
-    (
-        "firewall::an_unusable_ruleset_leaves_the_old_one",
-        an_unusable_ruleset_leaves_the_old_one,
-    ),
-    (
-        "firewall::nft_reads_back_what_was_meant",
-        nft_reads_back_what_was_meant,
-    ),
+cases![
+    masquerades_permitted_sources_alone,
+    pool_addresses_travel_on_carriers_alone,
+    an_unusable_ruleset_leaves_the_old_one,
+    nft_reads_back_what_was_meant,
 ];
 
 /// Puts a ruleset into a side's namespace; `Err` when this kernel has no nf_tables, or not for addresses in `inet`.
-pub(crate) fn apply(side: &Side, ruleset: &Ruleset) -> Result<Firewall, Outcome> {
+pub(crate) fn apply(side: &Side, ruleset: &Ruleset) -> Result<Firewall, Ignored> {
     let lacking = |error: &NetlinkError| {
         // No module for the family, a chain type or an expression: all come as ENOENT or EOPNOTSUPP.
         matches!(
@@ -37,9 +25,9 @@ pub(crate) fn apply(side: &Side, ruleset: &Ruleset) -> Result<Firewall, Outcome>
     };
     let opened = side.namespace.run(Firewall::open).unwrap();
     match opened.and_then(|mut firewall| firewall.replace(ruleset).map(|()| firewall)) {
-        Err(error) if lacking(&error) => Err(Outcome::Ignored(format!(
-            "the kernel lacks nf_tables: {error}"
-        ))),
+        Err(error) if lacking(&error) => {
+            Err(Ignored(format!("the kernel lacks nf_tables: {error}")))
+        }
         applied => Ok(applied.unwrap()),
     }
 }
@@ -59,24 +47,17 @@ fn masquerade(sources: &[(&str, bool)]) -> Ruleset {
     }
 }
 
-fn masquerades_permitted_sources_alone() -> Outcome {
+fn masquerades_permitted_sources_alone() -> Result<(), Ignored> {
     let (mut router, server) = cabled();
     let host = behind(&mut router, "inside", "10.10.0");
     let other = behind(&mut router, "inside2", "10.10.1");
-    router
-        .namespace
-        .run(|| sysctl::write("net.ipv4.ip_forward", 1))
-        .unwrap()
-        .unwrap();
+    router.forward();
     // The server has no way back to either.
     assert!(host.pings_in_vain("10.10.0.2", "192.0.2.2"));
-    let mut firewall = match apply(
+    let mut firewall = apply(
         &router,
         &masquerade(&[("10.10.1.0/24", false), ("10.10.0.0/16", true)]),
-    ) {
-        Ok(firewall) => firewall,
-        Err(outcome) => return outcome,
-    };
+    )?;
     assert!(firewall.exists().unwrap());
     assert!(host.pings("10.10.0.2", "192.0.2.2", 56));
     assert!(
@@ -87,17 +68,13 @@ fn masquerades_permitted_sources_alone() -> Outcome {
     assert!(!firewall.delete().unwrap());
     assert!(!firewall.exists().unwrap());
     drop(server);
-    Outcome::Passed
+    Ok(())
 }
 
-fn pool_addresses_travel_on_carriers_alone() -> Outcome {
+fn pool_addresses_travel_on_carriers_alone() -> Result<(), Ignored> {
     let (mut router, mut server) = cabled();
     let inside = behind(&mut router, "inside", "10.10.0");
-    router
-        .namespace
-        .run(|| sysctl::write("net.ipv4.ip_forward", 1))
-        .unwrap()
-        .unwrap();
+    router.forward();
     server.route("10.10.0.0/24", Some("192.0.2.1"), None);
     assert!(inside.pings("10.10.0.2", "192.0.2.2", 56));
     let guard = |pool: &str, carriers: &[&str]| Ruleset {
@@ -108,10 +85,7 @@ fn pool_addresses_travel_on_carriers_alone() -> Outcome {
             kernel_ipsec: true,
         }),
     };
-    let mut firewall = match apply(&router, &guard("10.10.0.0/16", &["inside"])) {
-        Ok(firewall) => firewall,
-        Err(outcome) => return outcome,
-    };
+    let mut firewall = apply(&router, &guard("10.10.0.0/16", &["inside"]))?;
     assert!(
         inside.pings("10.10.0.2", "192.0.2.2", 56),
         "its device carries the pool"
@@ -132,31 +106,24 @@ fn pool_addresses_travel_on_carriers_alone() -> Outcome {
     assert!(router.pings_in_vain("192.0.2.1", "10.11.0.9"));
     firewall.delete().unwrap();
     assert!(router.pings("192.0.2.1", "10.11.0.9", 56));
-    Outcome::Passed
+    Ok(())
 }
 
-fn an_unusable_ruleset_leaves_the_old_one() -> Outcome {
+fn an_unusable_ruleset_leaves_the_old_one() -> Result<(), Ignored> {
     let (mut router, server) = cabled();
     let host = behind(&mut router, "inside", "10.10.0");
-    router
-        .namespace
-        .run(|| sysctl::write("net.ipv4.ip_forward", 1))
-        .unwrap()
-        .unwrap();
-    let mut firewall = match apply(&router, &masquerade(&[("10.10.0.0/16", true)])) {
-        Ok(firewall) => firewall,
-        Err(outcome) => return outcome,
-    };
+    router.forward();
+    let mut firewall = apply(&router, &masquerade(&[("10.10.0.0/16", true)]))?;
     let mut broken = masquerade(&[("10.10.0.0/16", false)]);
     broken.masquerades[0].outside = "a name too long for it".into();
     let error = firewall.replace(&broken).unwrap_err();
     assert!(matches!(error, NetlinkError::Unusable { .. }), "{error}");
     assert!(host.pings("10.10.0.2", "192.0.2.2", 56));
     drop(server);
-    Outcome::Passed
+    Ok(())
 }
 
-fn nft_reads_back_what_was_meant() -> Outcome {
+fn nft_reads_back_what_was_meant() -> Result<(), Ignored> {
     let (router, _server) = cabled();
     let mut ruleset = masquerade(&[("10.10.1.0/24", false), ("10.10.0.0/16", true)]);
     ruleset.guard = Some(PoolGuard {
@@ -164,11 +131,9 @@ fn nft_reads_back_what_was_meant() -> Outcome {
         carriers: vec!["ironflex1".into()],
         kernel_ipsec: true,
     });
-    if let Err(outcome) = apply(&router, &ruleset) {
-        return outcome;
-    }
+    apply(&router, &ruleset)?;
     let Some(listing) = router.output("nft", &["-s", "list", "table", "inet", "ironflex"]) else {
-        return Outcome::Ignored("there is no program nft".into());
+        return Err(Ignored("there is no program nft".into()));
     };
     let listing: Vec<&str> = listing
         .lines()
@@ -194,5 +159,5 @@ fn nft_reads_back_what_was_meant() -> Outcome {
             "oifname \"cable\" ip saddr 10.10.0.0/16 rt ipsec missing counter masquerade",
         ]
     );
-    Outcome::Passed
+    Ok(())
 }

@@ -4,7 +4,7 @@
 //! while the process has one thread, and a case that this kernel cannot run is counted as ignored, with its reason.
 //! Prints what `cargo test` prints. An argument selects the cases whose name contains it.
 //!
-//! On a kernel without ESP the cases of `xfrm.rs` are ignored; `tests/lab` has kernels with it.
+//! On a kernel without ESP the cases of `xfrm` are ignored; `tests/lab` has kernels with it and runs this program there.
 
 #![allow(
     clippy::arithmetic_side_effects,
@@ -16,40 +16,70 @@
     reason = "a test program: a panic is how it fails"
 )]
 
-mod firewall;
-mod network;
-mod support;
-mod xfrm;
-
 use std::panic;
 use std::process::ExitCode;
 
 use ironflex_xfrm::netlink::{NetworkNamespace, namespace};
 
-/// How a case ended that did not panic.
-pub(crate) enum Outcome {
-    /// Everything was as it should be.
-    Passed,
-    /// This kernel or machine cannot run it.
-    Ignored(String),
+/// A case and its name.
+pub(crate) struct Case {
+    /// The function's path from the crate on.
+    path: &'static str,
+    run: fn() -> Result<(), Ignored>,
 }
 
-/// A case and its name.
-pub(crate) type Case = (&'static str, fn() -> Outcome);
+impl Case {
+    /// The name under which it is counted: its module's and its own.
+    fn name(&self) -> &'static str {
+        self.path
+            .split_once("::")
+            .map_or(self.path, |(_, name)| name)
+    }
+}
+
+/// Why this kernel or machine cannot run a case. One that fails panics.
+pub(crate) struct Ignored(pub(crate) String);
+
+/// Makes `CASES` of a module's functions, each under its own name.
+macro_rules! cases {
+    ($($case:ident),* $(,)?) => {
+        pub(crate) const CASES: &[$crate::Case] = &[$($crate::Case {
+            path: concat!(module_path!(), "::", stringify!($case)),
+            run: $case,
+        }),*];
+    };
+}
+
+mod firewall;
+mod network;
+mod support;
+mod xfrm;
+
+const ALL_CASES: [&[Case]; 5] = [
+    network::CASES,
+    firewall::CASES,
+    xfrm::carriage::CASES,
+    xfrm::install::CASES,
+    xfrm::lifetime::CASES,
+];
 
 fn main() -> ExitCode {
     let filter = std::env::args()
         .skip(1)
         .find(|argument| !argument.starts_with('-'));
     let listing = std::env::args().any(|argument| argument == "--list");
-    let cases: Vec<Case> = [network::CASES, firewall::CASES, xfrm::CASES]
-        .concat()
+    let cases: Vec<&Case> = ALL_CASES
         .into_iter()
-        .filter(|(name, _)| filter.as_deref().is_none_or(|part| name.contains(part)))
+        .flatten()
+        .filter(|case| {
+            filter
+                .as_deref()
+                .is_none_or(|part| case.name().contains(part))
+        })
         .collect();
     if listing {
-        for (name, _) in &cases {
-            println!("{name}: test");
+        for case in &cases {
+            println!("{}: test", case.name());
         }
         return ExitCode::SUCCESS;
     }
@@ -63,17 +93,18 @@ fn main() -> ExitCode {
     };
     println!("\nrunning {} tests", cases.len());
     let (mut passed, mut failed, mut ignored) = (0, 0, 0);
-    for (name, case) in cases {
+    for case in cases {
+        let name = case.name();
         let outcome = match &unable {
-            Some(reason) => Ok(Outcome::Ignored(reason.clone())),
-            None => panic::catch_unwind(case),
+            Some(reason) => Ok(Err(Ignored(reason.clone()))),
+            None => panic::catch_unwind(case.run),
         };
         match outcome {
-            Ok(Outcome::Passed) => {
+            Ok(Ok(())) => {
                 passed += 1;
                 println!("test {name} ... ok");
             }
-            Ok(Outcome::Ignored(reason)) => {
+            Ok(Err(Ignored(reason))) => {
                 ignored += 1;
                 println!("test {name} ... ignored, {reason}");
             }

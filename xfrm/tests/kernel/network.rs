@@ -4,55 +4,28 @@ use std::net::UdpSocket;
 
 use ironflex_xfrm::netlink::{
     CleanupScope, DEVICE_ALIAS, Firewall, KernelErrno, LinkAddress, LinkIndex, LinkKind,
-    NetlinkError, Network, NetworkNamespace, NewLink, NextHop, PoolGuard, Removed, Route,
-    RouteTarget, Ruleset, cleanup, sysctl, xfrm_interfaces,
+    NetlinkError, NetworkNamespace, NewLink, NextHop, PoolGuard, Removed, Route, RouteTarget,
+    Ruleset, sysctl, xfrm_interfaces,
 };
 
+use crate::Ignored;
 use crate::support::{cabled, ip, prefix};
-use crate::{Case, Outcome};
 
-pub(crate) const CASES: &[Case] = &[
-    ("network::namespaces_are_apart", namespaces_are_apart),
-    (
-        "network::a_cable_carries_both_families",
-        a_cable_carries_both_families,
-    ),
-    (
-        "network::a_link_is_made_found_changed_and_removed",
-        a_link_is_made_found_changed_and_removed,
-    ),
-    (
-        "network::a_dummy_is_marked_as_ours",
-        a_dummy_is_marked_as_ours,
-    ),
-    (
-        "network::an_xfrm_interface_is_found_out_by_making_one",
-        an_xfrm_interface_is_found_out_by_making_one,
-    ),
-    (
-        "network::refusals_say_what_the_kernel_said",
-        refusals_say_what_the_kernel_said,
-    ),
-    ("network::routes_are_ours_alone", routes_are_ours_alone),
-    (
-        "network::a_foreign_route_is_not_replaced",
-        a_foreign_route_is_not_replaced,
-    ),
-    (
-        "network::an_unreachable_route_stops_what_no_session_takes",
-        an_unreachable_route_stops_what_no_session_takes,
-    ),
-    (
-        "network::the_way_to_an_address_is_looked_up",
-        the_way_to_an_address_is_looked_up,
-    ),
-    (
-        "network::cleanup_removes_ours_and_nothing_else",
-        cleanup_removes_ours_and_nothing_else,
-    ),
+cases![
+    namespaces_are_apart,
+    a_cable_carries_both_families,
+    a_link_is_made_found_changed_and_removed,
+    a_dummy_is_marked_as_ours,
+    an_xfrm_interface_is_found_out_by_making_one,
+    refusals_say_what_the_kernel_said,
+    routes_are_ours_alone,
+    a_foreign_route_is_not_replaced,
+    an_unreachable_route_stops_what_no_session_takes,
+    the_way_to_an_address_is_looked_up,
+    cleanup_removes_ours_and_nothing_else,
 ];
 
-fn namespaces_are_apart() -> Outcome {
+fn namespaces_are_apart() -> Result<(), Ignored> {
     let one = NetworkNamespace::create().unwrap();
     let other = NetworkNamespace::create().unwrap();
     one.run(|| sysctl::write("net.ipv4.ip_forward", 1))
@@ -60,17 +33,17 @@ fn namespaces_are_apart() -> Outcome {
         .unwrap();
     assert_eq!(one.run(sysctl::ipv4_forwarding).unwrap(), Ok(true));
     assert_eq!(other.run(sysctl::ipv4_forwarding).unwrap(), Ok(false));
-    Outcome::Passed
+    Ok(())
 }
 
-fn a_cable_carries_both_families() -> Outcome {
+fn a_cable_carries_both_families() -> Result<(), Ignored> {
     let (left, right) = cabled();
     assert!(left.pings("192.0.2.1", "192.0.2.2", 1000));
     assert!(right.pings("2001:db8:2::2", "2001:db8:2::1", 1000));
-    Outcome::Passed
+    Ok(())
 }
 
-fn a_link_is_made_found_changed_and_removed() -> Outcome {
+fn a_link_is_made_found_changed_and_removed() -> Result<(), Ignored> {
     let (mut left, _right) = cabled();
     let network = &mut left.network;
     let new = NewLink {
@@ -113,10 +86,10 @@ fn a_link_is_made_found_changed_and_removed() -> Outcome {
     assert_eq!(network.link("ironflex7").unwrap(), None);
     assert!(network.delete_link(index).unwrap_err().is_absent());
     assert!(network.links().unwrap().iter().all(|link| !link.is_ours()));
-    Outcome::Passed
+    Ok(())
 }
 
-fn a_dummy_is_marked_as_ours() -> Outcome {
+fn a_dummy_is_marked_as_ours() -> Result<(), Ignored> {
     let (mut left, _right) = cabled();
     let new = NewLink {
         name: "ironflex-lo0".into(),
@@ -126,19 +99,19 @@ fn a_dummy_is_marked_as_ours() -> Outcome {
     match left.network.create_link(&new) {
         Err(error) if error.errno() == Some(KernelErrno::EOPNOTSUPP) => {
             assert_eq!(left.network.link("ironflex-lo0").unwrap(), None);
-            Outcome::Ignored("the kernel has no dummy device".into())
+            Err(Ignored("the kernel has no dummy device".into()))
         }
         created => {
             let index = created.unwrap();
             let link = left.network.link("ironflex-lo0").unwrap().unwrap();
             assert_eq!((link.index, link.kind.as_deref()), (index, Some("dummy")));
             assert!(link.is_ours());
-            Outcome::Passed
+            Ok(())
         }
     }
 }
 
-fn an_xfrm_interface_is_found_out_by_making_one() -> Outcome {
+fn an_xfrm_interface_is_found_out_by_making_one() -> Result<(), Ignored> {
     let (mut left, _right) = cabled();
     let found = xfrm_interfaces(&mut left.network).unwrap();
     assert!(
@@ -150,7 +123,7 @@ fn an_xfrm_interface_is_found_out_by_making_one() -> Outcome {
         "the probe's device is gone"
     );
     if !found {
-        return Outcome::Ignored("the kernel has no xfrm interfaces".into());
+        return Err(Ignored("the kernel has no xfrm interfaces".into()));
     }
     let kind = LinkKind::Xfrm {
         if_id: 7,
@@ -171,10 +144,10 @@ fn an_xfrm_interface_is_found_out_by_making_one() -> Outcome {
             .as_deref(),
         Some("xfrm")
     );
-    Outcome::Passed
+    Ok(())
 }
 
-fn refusals_say_what_the_kernel_said() -> Outcome {
+fn refusals_say_what_the_kernel_said() -> Result<(), Ignored> {
     let (mut left, _right) = cabled();
     let gone = LinkIndex::new(4_000_000).unwrap();
     let error = left
@@ -196,10 +169,10 @@ fn refusals_say_what_the_kernel_said() -> Outcome {
         error.to_string().ends_with("mtu less than device minimum"),
         "{error}"
     );
-    Outcome::Passed
+    Ok(())
 }
 
-fn routes_are_ours_alone() -> Outcome {
+fn routes_are_ours_alone() -> Result<(), Ignored> {
     let (mut left, _right) = cabled();
     let session = Route::session(prefix("10.10.0.5/32"), left.cable);
     let session6 = Route::session(prefix("2001:db8:10::5/128"), left.cable);
@@ -240,25 +213,13 @@ fn routes_are_ours_alone() -> Outcome {
         left.pings("192.0.2.1", "192.0.2.2", 8),
         "the cable's own are still there"
     );
-    Outcome::Passed
+    Ok(())
 }
 
-fn a_foreign_route_is_not_replaced() -> Outcome {
+fn a_foreign_route_is_not_replaced() -> Result<(), Ignored> {
     let (mut left, _right) = cabled();
-    let Some(_) = left.output(
-        "ip",
-        &[
-            "route",
-            "add",
-            "10.10.0.5/32",
-            "dev",
-            "cable",
-            "metric",
-            "50",
-        ],
-    ) else {
-        return Outcome::Ignored("there is no program ip".into());
-    };
+    left.needs_ip()?;
+    left.ip("route add 10.10.0.5/32 dev cable metric 50");
     let error = left
         .network
         .add_route(&Route::session(prefix("10.10.0.5/32"), left.cable))
@@ -266,12 +227,12 @@ fn a_foreign_route_is_not_replaced() -> Outcome {
     assert!(error.is_present(), "{error}");
     let foreign = Route::session(prefix("10.10.0.5/32"), left.cable);
     assert!(left.network.delete_route(&foreign).unwrap_err().is_absent());
-    let routes = left.output("ip", &["route", "show", "10.10.0.5"]).unwrap();
+    let routes = left.ip("route show 10.10.0.5");
     assert_eq!(routes.trim(), "10.10.0.5 dev cable scope link metric 50");
-    Outcome::Passed
+    Ok(())
 }
 
-fn an_unreachable_route_stops_what_no_session_takes() -> Outcome {
+fn an_unreachable_route_stops_what_no_session_takes() -> Result<(), Ignored> {
     let (mut left, right) = cabled();
     left.route("0.0.0.0/0", Some("192.0.2.2"), None);
     left.network
@@ -297,7 +258,7 @@ fn an_unreachable_route_stops_what_no_session_takes() -> Outcome {
     assert_eq!(send("10.11.0.1"), Err(unreachable));
     assert_eq!(send("10.12.0.1"), Ok(1), "the default route");
 
-    let mut network = left.namespace.run(Network::open).unwrap().unwrap();
+    let mut network = left.open_network();
     for client in ["10.10.0.5/32", "10.11.0.1/32"] {
         network
             .add_route(&Route::session(prefix(client), left.cable))
@@ -310,10 +271,10 @@ fn an_unreachable_route_stops_what_no_session_takes() -> Outcome {
         .unwrap();
     assert_eq!(send("10.11.0.1"), Err(unreachable));
     drop(right);
-    Outcome::Passed
+    Ok(())
 }
 
-fn the_way_to_an_address_is_looked_up() -> Outcome {
+fn the_way_to_an_address_is_looked_up() -> Result<(), Ignored> {
     let (mut left, _right) = cabled();
     let error = left.network.next_hop(ip("203.0.113.1")).unwrap_err();
     assert!(
@@ -340,15 +301,15 @@ fn the_way_to_an_address_is_looked_up() -> Outcome {
             "{address}"
         );
     }
-    Outcome::Passed
+    Ok(())
 }
 
-fn cleanup_removes_ours_and_nothing_else() -> Outcome {
+fn cleanup_removes_ours_and_nothing_else() -> Result<(), Ignored> {
     let (left, _right) = cabled();
-    let clean = |scope| left.namespace.run(|| cleanup(scope)).unwrap().unwrap();
-    assert_eq!(clean(CleanupScope::Everything), Removed::default());
+    left.needs_ip()?;
+    assert_eq!(left.clean_up(CleanupScope::Everything), Removed::default());
 
-    let mut network = left.namespace.run(Network::open).unwrap().unwrap();
+    let mut network = left.open_network();
     let mut firewall = left.namespace.run(Firewall::open).unwrap().unwrap();
     let link = |name: &str, alias: Option<&str>| NewLink {
         name: name.into(),
@@ -365,21 +326,8 @@ fn cleanup_removes_ours_and_nothing_else() -> Outcome {
     network
         .create_link(&link("eth7", Some(DEVICE_ALIAS)))
         .unwrap();
-    let foreign_route = left
-        .output("ip", &["route", "add", "10.99.0.0/16", "dev", "cable"])
-        .is_some();
-    let foreign_policy = [
-        "xfrm",
-        "policy",
-        "add",
-        "src",
-        "10.98.0.1",
-        "dst",
-        "10.98.0.2",
-        "dir",
-        "out",
-    ];
-    left.output("ip", &foreign_policy);
+    left.ip("route add 10.99.0.0/16 dev cable");
+    left.ip("xfrm policy add src 10.98.0.1 dst 10.98.0.2 dir out");
 
     let guard = Route::guard(prefix("10.10.0.0/16"));
     let session = Route::session(prefix("10.10.0.5/32"), left.cable);
@@ -407,11 +355,11 @@ fn cleanup_removes_ours_and_nothing_else() -> Outcome {
         links: vec!["ironflex1".into()],
         ..Removed::default()
     };
-    assert_eq!(clean(CleanupScope::KeepGuards), expected);
+    assert_eq!(left.clean_up(CleanupScope::KeepGuards), expected);
     assert_eq!(network.routes().unwrap(), [guard]);
     assert_eq!(firewall.exists().unwrap_or(false), table);
     assert_eq!(
-        clean(CleanupScope::Everything),
+        left.clean_up(CleanupScope::Everything),
         Removed {
             routes: 1,
             table,
@@ -419,28 +367,21 @@ fn cleanup_removes_ours_and_nothing_else() -> Outcome {
         }
     );
     assert_eq!(network.routes().unwrap(), []);
-    assert!(clean(CleanupScope::Everything).is_empty());
+    assert!(left.clean_up(CleanupScope::Everything).is_empty());
 
     for name in ["ironflex2", "eth7"] {
         assert!(network.link(name).unwrap().is_some(), "{name} is not ours");
     }
-    if foreign_route {
-        assert!(
-            left.output("ip", &["route"])
-                .unwrap()
-                .contains("10.99.0.0/16 dev cable")
-        );
-        assert!(
-            left.output("ip", &["xfrm", "policy"])
-                .unwrap()
-                .contains("src 10.98.0.1/32 dst 10.98.0.2/32")
-        );
-    }
+    assert!(left.ip("route").contains("10.99.0.0/16 dev cable"));
+    assert!(
+        left.ip("xfrm policy")
+            .contains("src 10.98.0.1/32 dst 10.98.0.2/32")
+    );
     if foreign_table {
         assert_eq!(
             left.output("nft", &["list", "tables"]).unwrap().trim(),
             "table inet foreign"
         );
     }
-    Outcome::Passed
+    Ok(())
 }

@@ -8,10 +8,12 @@ use std::time::{Duration, Instant};
 
 use ironflex_xfrm::IpPrefix;
 use ironflex_xfrm::netlink::{
-    LinkAddress, LinkIndex, LinkKind, MAIN_TABLE, Network, NetworkNamespace, NewLink, Route,
-    RouteTarget,
+    CleanupScope, KernelDataplane, KernelOptions, LinkAddress, LinkIndex, LinkKind, MAIN_TABLE,
+    Network, NetworkNamespace, NewLink, Removed, Route, RouteTarget, cleanup, sysctl,
 };
 use socket2::{Domain, Protocol, Socket, Type};
+
+use crate::Ignored;
 
 /// How long a ping waits for its answer. Under emulation the first packet takes long.
 const PING_LIMIT: Duration = Duration::from_secs(5);
@@ -95,6 +97,50 @@ impl Side {
             .namespace
             .run(|| ping(source, target, 8, SILENCE))
             .unwrap()
+    }
+
+    /// A kernel dataplane of this namespace.
+    pub(crate) fn dataplane(&self) -> KernelDataplane {
+        self.namespace
+            .run(|| KernelDataplane::open(KernelOptions::default()))
+            .unwrap()
+            .unwrap()
+    }
+
+    /// Clears what a dataplane that crashed has left in this namespace.
+    pub(crate) fn clean_up(&self, scope: CleanupScope) -> Removed {
+        self.namespace.run(|| cleanup(scope)).unwrap().unwrap()
+    }
+
+    /// A further handle on this namespace's devices and routes.
+    pub(crate) fn open_network(&self) -> Network {
+        self.namespace.run(Network::open).unwrap().unwrap()
+    }
+
+    /// Has this namespace forward IPv4.
+    pub(crate) fn forward(&self) {
+        self.namespace
+            .run(|| sysctl::write("net.ipv4.ip_forward", 1))
+            .unwrap()
+            .unwrap();
+    }
+
+    /// `Err` on a machine without iproute2's `ip`.
+    pub(crate) fn needs_ip(&self) -> Result<(), Ignored> {
+        match self.output("ip", &["-V"]) {
+            Some(_) => Ok(()),
+            None => Err(Ignored("there is no program ip".into())),
+        }
+    }
+
+    /// What `ip` prints when it is called with these words in this namespace.
+    ///
+    /// # Panics
+    ///
+    /// When the machine does not have it.
+    pub(crate) fn ip(&self, words: &str) -> String {
+        let words: Vec<&str> = words.split_whitespace().collect();
+        self.output("ip", &words).expect("there is a program ip")
     }
 
     /// What a program prints when it runs in this namespace; `None` when the machine does not have it.

@@ -1,0 +1,234 @@
+//! What happens to an SA between its install and its end: a rekey, a peer that moves, limits.
+
+use std::num::NonZeroU64;
+
+use ironflex_xfrm::{
+    Dataplane, Direction, DropReason, Encapsulation, Error, Event, Limits, Object, OuterPath,
+};
+
+use super::{GCM, Lab, UDP, event, id, mirrored, pair, spec};
+use crate::Ignored;
+use crate::support::ip;
+
+cases![
+    a_rekey_loses_no_packet_and_no_count,
+    a_moved_port_is_told_once_and_followed,
+    a_moved_address_keeps_numbers_windows_and_counts,
+    limits_are_told_and_the_counts_outlive_the_sa,
+];
+
+fn a_rekey_loses_no_packet_and_no_count() -> Result<(), Ignored> {
+    let mut lab = Lab::new(&[GCM])?;
+    let pair = pair(1, GCM, Encapsulation::None);
+    lab.install(&pair);
+    assert!(lab.ping(100));
+    let (to_headend, to_client) = (spec(0x2000, GCM), spec(0x2001, GCM));
+    lab.headend.add_inbound(id(1), &to_headend).unwrap();
+    assert_eq!(
+        lab.headend.add_inbound(id(1), &to_headend),
+        Err(Error::Exists(Object::Inbound(to_headend.spi)))
+    );
+    lab.client.add_inbound(id(1), &to_client).unwrap();
+    lab.client.replace_outbound(id(1), &to_headend).unwrap();
+    assert!(lab.ping(100), "the headend still sends on its old SA");
+    lab.headend.replace_outbound(id(1), &to_client).unwrap();
+    assert!(lab.ping(100));
+    lab.headend.remove_inbound(id(1), pair.inbound.spi).unwrap();
+    assert_eq!(
+        lab.headend.remove_inbound(id(1), pair.inbound.spi),
+        Err(Error::NoSuchSa {
+            id: id(1),
+            spi: pair.inbound.spi
+        })
+    );
+    lab.client.remove_inbound(id(1), pair.outbound.spi).unwrap();
+    assert!(lab.ping(100));
+    let (headend, client) = lab.remove(id(1));
+    assert_eq!((headend.inbound.packets, headend.outbound.packets), (4, 4));
+    assert_eq!((client.inbound.packets, client.outbound.packets), (4, 4));
+    lab.assert_clean();
+    Ok(())
+}
+
+fn a_moved_port_is_told_once_and_followed() -> Result<(), Ignored> {
+    let mut lab = Lab::new(&[GCM])?;
+    lab.open_udp(&["192.0.2.1:4500", "192.0.2.2:4500", "192.0.2.2:61234"]);
+    let pair = pair(1, GCM, UDP);
+    lab.install(&pair);
+    assert!(lab.ping(100));
+    assert_eq!(lab.headend.poll_event(), None);
+
+    // As behind a NAT that forgot: the same client from another port.
+    let moved = OuterPath {
+        encapsulation: Encapsulation::Udp {
+            local_port: 61_234,
+            remote_port: 4500,
+        },
+        ..mirrored(&pair).path
+    };
+    lab.client.move_peer(id(1), moved).unwrap();
+    for _ in 0..3 {
+        // The answer still goes to the old port, where the client's SA no longer expects it but takes it all the same.
+        lab.ping(100);
+    }
+    let remote = "192.0.2.2:61234".parse().unwrap();
+    assert_eq!(
+        event(&mut lab.headend),
+        Event::PeerMoved { id: id(1), remote }
+    );
+    assert_eq!(lab.headend.poll_event(), None, "told once");
+    let before = lab.headend.counters(id(1)).unwrap();
+    lab.headend
+        .move_peer(id(1), pair.path.with_remote_udp(remote))
+        .unwrap();
+    assert!(lab.ping(100));
+    assert_eq!(lab.headend.poll_event(), None, "it is where we think it is");
+    let after = lab.headend.counters(id(1)).unwrap();
+    assert_eq!(
+        after.inbound.packets,
+        before.inbound.packets + 1,
+        "the SA is the same one"
+    );
+    let states = Lab::listing(&lab.left).0;
+    assert!(
+        states.contains("sport 4500 dport 61234") && states.contains("sport 61234 dport 4500"),
+        "{states}"
+    );
+    lab.remove(id(1));
+    lab.assert_clean();
+    Ok(())
+}
+
+fn a_moved_address_keeps_numbers_windows_and_counts() -> Result<(), Ignored> {
+    let mut lab = Lab::new(&[GCM])?;
+    lab.right.add_address(lab.right.cable, "192.0.2.3/24");
+    lab.open_udp(&["192.0.2.1:4500", "192.0.2.2:4500", "192.0.2.3:4500"]);
+    for (number, esn) in [(1, false), (2, true)] {
+        let mut pair = pair(number, GCM, UDP);
+        (pair.inbound.esn, pair.outbound.esn) = (esn, esn);
+        lab.install(&pair);
+        // More than a window, so that sequence numbers that began again would be refused as too old.
+        for _ in 0..100 {
+            assert!(lab.ping(10));
+        }
+        let client_path = mirrored(&pair).path;
+        let moved = OuterPath {
+            local: ip("192.0.2.3"),
+            ..client_path
+        };
+        lab.client.move_peer(id(number), moved).unwrap();
+        lab.ping(10);
+        let remote = "192.0.2.3:4500".parse().unwrap();
+        assert_eq!(
+            event(&mut lab.headend),
+            Event::PeerMoved {
+                id: id(number),
+                remote
+            }
+        );
+        lab.headend
+            .move_peer(id(number), pair.path.with_remote_udp(remote))
+            .unwrap();
+        assert!(lab.ping(10));
+        let states = Lab::listing(&lab.left).0;
+        assert!(!states.contains("192.0.2.2"), "{states}");
+        let sent = oseq(&states);
+        assert!(
+            sent.iter().all(|numbers| *numbers < 200),
+            "no number was left out: {sent:?}"
+        );
+        assert!(
+            sent.iter().any(|numbers| *numbers >= 100),
+            "nor used again: {sent:?}"
+        );
+        assert!(
+            !Lab::listing(&lab.left).1.contains("192.0.2.2"),
+            "the templates follow"
+        );
+
+        // And from UDP to bare ESP at its old address.
+        let bare = OuterPath {
+            encapsulation: Encapsulation::None,
+            ..pair.path
+        };
+        lab.headend.move_peer(id(number), bare).unwrap();
+        lab.client
+            .move_peer(
+                id(number),
+                OuterPath {
+                    encapsulation: Encapsulation::None,
+                    ..client_path
+                },
+            )
+            .unwrap();
+        assert!(lab.ping(10));
+
+        let (headend, client) = lab.remove(id(number));
+        // The answer to the one ping between the two moves went to an address whose SA was gone.
+        assert_eq!(
+            (headend.inbound.packets, headend.outbound.packets),
+            (103, 103),
+            "esn {esn}"
+        );
+        assert_eq!(
+            (client.inbound.packets, client.outbound.packets),
+            (102, 103),
+            "esn {esn}"
+        );
+        assert_eq!(headend.inbound.drops.of(DropReason::Replayed), 0);
+        assert_eq!(client.inbound.drops.of(DropReason::Replayed), 0);
+        lab.assert_clean();
+    }
+    Ok(())
+}
+
+/// The sequence numbers last sent, of every SA in a listing of iproute2.
+fn oseq(states: &str) -> Vec<u32> {
+    let numbers = states.split("oseq 0x").skip(1);
+    numbers
+        .map(|rest| {
+            let digits: String = rest.chars().take_while(char::is_ascii_hexdigit).collect();
+            u32::from_str_radix(&digits, 16).unwrap()
+        })
+        .collect()
+}
+
+fn limits_are_told_and_the_counts_outlive_the_sa() -> Result<(), Ignored> {
+    let mut lab = Lab::new(&[GCM])?;
+    let mut pair = pair(1, GCM, Encapsulation::None);
+    pair.outbound.soft.packets = NonZeroU64::new(3);
+    pair.outbound.hard.packets = NonZeroU64::new(6);
+    lab.headend.install(&pair).unwrap();
+    let mut client = mirrored(&pair);
+    (client.inbound.soft, client.inbound.hard) = (Limits::NONE, Limits::NONE);
+    lab.client.install(&client).unwrap();
+    for _ in 0..4 {
+        assert!(lab.ping(10));
+    }
+    let (spi, direction) = (pair.outbound.spi, Direction::Outbound);
+    assert_eq!(
+        event(&mut lab.headend),
+        Event::SoftExpired {
+            id: id(1),
+            spi,
+            direction
+        }
+    );
+    assert_eq!(lab.headend.poll_event(), None, "once");
+    for _ in 0..3 {
+        lab.left.pings_in_vain("10.1.0.1", "10.10.0.5");
+    }
+    assert_eq!(
+        event(&mut lab.headend),
+        Event::HardExpired {
+            id: id(1),
+            spi,
+            direction
+        }
+    );
+    let counters = lab.headend.remove(id(1)).unwrap();
+    assert!((5..=6).contains(&counters.outbound.packets), "{counters:?}");
+    lab.client.remove(id(1)).unwrap();
+    lab.assert_clean();
+    Ok(())
+}
