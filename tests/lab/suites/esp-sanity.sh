@@ -1,6 +1,7 @@
 #!/bin/bash
 # kernel: any
 # limit: 300
+# takes: 25
 # The kernel's own ESP, set up by hand between two namespaces: without this every other suite's failure would be a riddle.
 # shellcheck disable=SC2154 # netns_add, spawn and capture_start set the variables that they are given the names of
 # shellcheck source-path=SCRIPTDIR source=../lib.sh
@@ -42,7 +43,7 @@ carries_traffic() { # TRANSFORM-ARGUMENTS…
   # A ping that went round the tunnel would have been answered too.
   before=$(esp_packets "$left" 192.0.2.2)
   ping_sizes "$left" 10.1.0.2 100
-  assert_equal $((before + 2)) "$(esp_packets "$left" 192.0.2.2)" "ESP packets sent for two pings"
+  assert_equal $((before + 1)) "$(esp_packets "$left" 192.0.2.2)" "ESP packets sent for a ping"
 }
 
 carries_tcp() {
@@ -81,7 +82,7 @@ carries_ipv6() {
   ip -n "$right" xfrm policy add src 2001:db8::2 dst 2001:db8::1 dir out tmpl src 192.0.2.2 dst 192.0.2.1 proto esp reqid 1 mode tunnel
   ip -n "$left" xfrm policy add src 2001:db8::2 dst 2001:db8::1 dir in tmpl src 192.0.2.2 dst 192.0.2.1 proto esp reqid 1 mode tunnel
   ping_sizes "$left" 2001:db8::2 56
-  assert_equal 2 "$(esp_packets "$left" 192.0.2.2)" "ESP packets sent for two pings"
+  assert_equal 1 "$(esp_packets "$left" 192.0.2.2)" "ESP packets sent for a ping"
 }
 
 for bits in 128 192 256; do

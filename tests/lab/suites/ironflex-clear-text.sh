@@ -1,6 +1,7 @@
 #!/bin/bash
 # kernel: any
 # limit: 300
+# takes: 40
 # No pool address travels outside ESP, whatever happens to a session: a capture on the router between, while both sides send
 # without a pause.
 # shellcheck disable=SC2119,SC2154 # variables are set by name, by network, spawn and capture_start

@@ -1,6 +1,7 @@
 #!/bin/bash
 # kernel: any
 # limit: 300
+# takes: 40
 # Our client and our headend, both on the kernel's ESP.
 # shellcheck disable=SC2119,SC2154 # variables are set by name, by network, spawn and capture_start
 # shellcheck source-path=SCRIPTDIR source=../lib.sh

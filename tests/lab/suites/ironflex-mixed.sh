@@ -1,6 +1,7 @@
 #!/bin/bash
 # kernel: any
 # limit: 300
+# takes: 60
 # Userspace ESP is judged by the kernel's: our headend in userspace with our client and with strongSwan in the kernel, and
 # the reverse.
 # shellcheck disable=SC2119,SC2154 # variables are set by name, by network, spawn and capture_start

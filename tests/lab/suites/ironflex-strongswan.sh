@@ -1,6 +1,7 @@
 #!/bin/bash
 # kernel: any
 # limit: 300
+# takes: 40
 # Stock strongSwan as the client of our headend, both on the kernel's ESP: certificates, an address from the pool, traffic,
 # its delete.
 # shellcheck disable=SC2119,SC2154 # variables are set by name, by network, spawn and capture_start

@@ -1,6 +1,7 @@
 #!/bin/bash
 # kernel: debian
 # limit: 300
+# takes: 35
 # One login of our client over xfrm interfaces, with all that nf_tables has to say: traffic, translation towards the
 # outside, what is refused in clear, and the taking down.
 # shellcheck disable=SC2119,SC2154 # variables are set by name, by network, spawn and capture_start
@@ -47,7 +48,7 @@ assert_translated() {
   ip -n "$router" address add 203.0.113.1/32 dev lo
   ping_sizes "$client" 203.0.113.1 56
   ip -n "$client" route delete 203.0.113.1 dev ironflexc0
-  [ "$(router_saw icmp and host 203.0.113.1 and host $headend_address)" -ge 4 ] || fail "the router did not see the pings from $headend_address"
+  [ "$(router_saw icmp and host 203.0.113.1 and host $headend_address)" -ge 2 ] || fail "the router did not see the pings from $headend_address"
 }
 
 # What comes in clear from outside as the client, or as an address that nobody holds, does not come to the server.

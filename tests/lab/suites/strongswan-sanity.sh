@@ -1,6 +1,7 @@
 #!/bin/bash
 # kernel: any
 # limit: 300
+# takes: 25
 # Stock strongSwan against itself: certificates, an address from a pool, traffic, delete. It shows that the lab can do what
 # the interop suites ask of it, with the headend's place taken by a second strongSwan.
 # shellcheck disable=SC2154 # netns_add, spawn and capture_start set the variables that they are given the names of
