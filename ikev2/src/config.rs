@@ -31,8 +31,23 @@ pub const COOKIE_WATERMARK: usize = 500;
 /// Half-open SAs at most; beyond it even a valid cookie is turned away.
 pub const HALF_OPEN_LIMIT: usize = 5_000;
 
-/// SAs at most whose peers are not authenticated yet, those inside EAP included.
+/// SAs at most whose peers are not authenticated, those inside EAP and those just refused included.
 pub const NEGOTIATING_LIMIT: usize = 20_000;
+
+/// Half-open SAs of one source (an IPv4 address, an IPv6 /64) from which on it must bring a cookie. A
+/// house full of clients behind one address stays below: an honest SA is half-open for one round trip.
+pub const SOURCE_WATERMARK: usize = 64;
+
+/// Half-open SAs of one source at most. What lies above [`SOURCE_WATERMARK`] is for those who brought a
+/// cookie, so requests forged in the source's name do not take it.
+pub const SOURCE_LIMIT: usize = 256;
+
+/// SAs of one source at most whose peers are not authenticated; see [`NEGOTIATING_LIMIT`].
+pub const SOURCE_NEGOTIATING_LIMIT: usize = 1_000;
+
+/// Octets of memory that incomplete messages may occupy in all: some 4,000 logins with a long certificate
+/// chain under way at the same instant.
+pub const FRAGMENT_BUDGET: usize = 16 * 1024 * 1024;
 
 /// An SA inside EAP is given up after this, however often its user tries.
 pub const EAP_LIMIT: Duration = Duration::from_secs(600);
@@ -117,6 +132,14 @@ pub struct EndpointConfig {
     pub half_open_limit: usize,
     /// Unauthenticated SAs at most; see [`NEGOTIATING_LIMIT`].
     pub negotiating_limit: usize,
+    /// Half-open SAs of one source from which on it must bring a cookie; see [`SOURCE_WATERMARK`].
+    pub source_watermark: usize,
+    /// Half-open SAs of one source at most; see [`SOURCE_LIMIT`].
+    pub source_limit: usize,
+    /// Unauthenticated SAs of one source at most; see [`SOURCE_NEGOTIATING_LIMIT`].
+    pub source_negotiating_limit: usize,
+    /// Octets that incomplete messages may occupy in all; see [`FRAGMENT_BUDGET`].
+    pub fragment_budget: usize,
     /// Waiting time for IKE_AUTH; see [`HALF_OPEN_TIMEOUT`].
     pub half_open_timeout: Duration,
     /// Waiting time for a user inside EAP; see [`EAP_TIMEOUT`].
@@ -146,6 +169,10 @@ impl EndpointConfig {
             cookie_watermark: COOKIE_WATERMARK,
             half_open_limit: HALF_OPEN_LIMIT,
             negotiating_limit: NEGOTIATING_LIMIT,
+            source_watermark: SOURCE_WATERMARK,
+            source_limit: SOURCE_LIMIT,
+            source_negotiating_limit: SOURCE_NEGOTIATING_LIMIT,
+            fragment_budget: FRAGMENT_BUDGET,
             half_open_timeout: HALF_OPEN_TIMEOUT,
             eap_timeout: EAP_TIMEOUT,
             retransmit_first: RETRANSMIT_FIRST,

@@ -381,6 +381,9 @@ pub enum Discard {
     /// No SA has this SPI.
     #[error("no SA has this SPI")]
     UnknownSpi,
+    /// A request for an SPI that no SA has was answered with INVALID_IKE_SPI (RFC 7296 §2.21.4).
+    #[error("no SA has this SPI, which was said")]
+    UnknownSpiAnswered,
     /// IKE_SA_INIT is longer than any that is taken.
     #[error("IKE_SA_INIT is too long")]
     OversizedInit,
@@ -393,9 +396,15 @@ pub enum Discard {
     /// IKE_SA_INIT was answered with a COOKIE (RFC 7296 §2.6).
     #[error("a cookie was demanded")]
     CookieSent,
+    /// The source has its share of half-open or unauthenticated SAs, whatever cookie it has.
+    #[error("too many half-open SAs of this source")]
+    SourceLimited,
     /// The half-open table is full even for those with a cookie.
     #[error("too many half-open SAs")]
     HalfOpenTableFull,
+    /// There are too many SAs whose peers are not authenticated.
+    #[error("too many unauthenticated SAs")]
+    NegotiatingTableFull,
     /// The message ID is behind the window.
     #[error("message ID behind the window")]
     OldMessageId,
@@ -420,12 +429,19 @@ pub enum Discard {
     /// A message that must be encrypted was not.
     #[error("not encrypted")]
     Unprotected,
+    /// An error notify in clear was taken as a hint, and the peer asked for a sign of life
+    /// (RFC 7296 §2.21.4).
+    #[error("error in clear, taken as a hint")]
+    Hint,
     /// A fragment was kept for later.
     #[error("fragment kept")]
     FragmentKept,
     /// A fragment was refused.
     #[error("fragment refused")]
     FragmentRefused,
+    /// The fragments of an incomplete message were dropped: there are too many of all SAs together.
+    #[error("fragments dropped, too many are kept")]
+    FragmentsEvicted,
     /// The same octets came twice.
     #[error("duplicate")]
     Duplicate,
@@ -438,11 +454,14 @@ impl Discard {
             Self::Malformed(_) => "malformed",
             Self::MajorVersion(_) => "major_version",
             Self::UnknownSpi => "unknown_spi",
+            Self::UnknownSpiAnswered => "unknown_spi_answered",
             Self::OversizedInit => "oversized_init",
             Self::ContradictoryInit => "contradictory_init",
             Self::InitRefused(_) => "init_refused",
             Self::CookieSent => "cookie_sent",
+            Self::SourceLimited => "source_limited",
             Self::HalfOpenTableFull => "half_open_table_full",
+            Self::NegotiatingTableFull => "negotiating_table_full",
             Self::OldMessageId => "old_message_id",
             Self::AheadOfWindow => "ahead_of_window",
             Self::InProgress => "in_progress",
@@ -451,8 +470,10 @@ impl Discard {
             Self::UnexpectedResponse => "unexpected_response",
             Self::Forged => "forged",
             Self::Unprotected => "unprotected",
+            Self::Hint => "hint",
             Self::FragmentKept => "fragment_kept",
             Self::FragmentRefused => "fragment_refused",
+            Self::FragmentsEvicted => "fragments_evicted",
             Self::Duplicate => "duplicate",
         }
     }

@@ -41,11 +41,14 @@ pub mod crypto;
 mod endpoint;
 pub mod error;
 pub mod event;
+mod fragment_budget;
 mod negotiate;
 pub mod proof;
+mod rate;
 pub mod refusal;
 mod sa;
 pub mod secret;
+mod strangers;
 pub mod view;
 pub mod wire;
 

@@ -22,7 +22,7 @@ use crate::{
     sa::{
         Cx,
         nat::Nat,
-        reassembly::{Reassembly, Whole},
+        reassembly::{Incomplete, Reassembly, Whole},
         traits::PeerTraits,
         window::{Admit, Due, Fingerprint, Queued, Request, Requests, Responses},
     },
@@ -53,7 +53,7 @@ const fn overhead(path: &Path) -> usize {
 }
 
 /// The form in which a message too long for a datagram travels.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Form {
     /// RFC 7383.
     Ietf,
@@ -179,6 +179,16 @@ impl Link {
     /// Drops fragments whose rest has not come in time.
     pub(crate) fn expire_fragments(&mut self, now: Instant) {
         self.reassembly.expire(now);
+    }
+
+    /// The messages that are not whole yet.
+    pub(crate) fn incomplete(&self) -> impl Iterator<Item = Incomplete> {
+        self.reassembly.incomplete()
+    }
+
+    /// Drops a message that is not whole yet; its sender will say it again.
+    pub(crate) fn drop_incomplete(&mut self, response: bool, form: Form) {
+        self.reassembly.drop_incomplete(response, form);
     }
 
     fn header(&self, exchange: ExchangeType, id: u32, response: bool) -> Header {

@@ -15,6 +15,7 @@
 pub(crate) mod child;
 pub(crate) mod established;
 pub(crate) mod init;
+pub(crate) mod init_sent;
 pub(crate) mod initiator;
 pub(crate) mod link;
 pub(crate) mod nat;
@@ -76,7 +77,7 @@ impl Cx<'_> {
 /// One IKE SA of the endpoint.
 pub(crate) enum IkeSa {
     /// We sent IKE_SA_INIT; there are no keys.
-    Starting(Box<init::InitSent>),
+    Starting(Box<init_sent::InitSent>),
     /// There are keys.
     Keyed {
         /// What it has in every state.

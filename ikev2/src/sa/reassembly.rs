@@ -8,6 +8,7 @@ use core::time::Duration;
 
 use crate::{
     event::{Discard, Instant},
+    sa::link::Form,
     wire::{
         fragment::{CiscoReassembly, Progress, Reassembled, ReassemblyLimits, SkfReassembly},
         header::Header,
@@ -46,6 +47,16 @@ impl<T> Kept<T> {
     fn end(&self) -> Instant {
         self.since.after(LIFETIME)
     }
+}
+
+/// A message that is not whole yet.
+pub(crate) struct Incomplete {
+    pub(crate) response: bool,
+    pub(crate) form: Form,
+    /// When its first fragment came.
+    pub(crate) since: Instant,
+    /// The memory that it occupies.
+    pub(crate) octets: usize,
 }
 
 /// What a fragment of Cisco's led to.
@@ -89,6 +100,36 @@ impl Reassembly {
         let buffers = self.buffers(response);
         buffers.ietf.take_if(|kept| kept.id == id);
         buffers.cisco.take_if(|kept| kept.id == id);
+    }
+
+    /// Every message that is not whole yet.
+    pub(crate) fn incomplete(&self) -> impl Iterator<Item = Incomplete> {
+        [(false, &self.requests), (true, &self.responses)]
+            .into_iter()
+            .flat_map(|(response, buffers)| {
+                let ietf = buffers.ietf.as_ref().map(|kept| Incomplete {
+                    response,
+                    form: Form::Ietf,
+                    since: kept.since,
+                    octets: kept.pieces.memory(),
+                });
+                let cisco = buffers.cisco.as_ref().map(|kept| Incomplete {
+                    response,
+                    form: Form::Cisco,
+                    since: kept.since,
+                    octets: kept.pieces.memory(),
+                });
+                ietf.into_iter().chain(cisco)
+            })
+    }
+
+    /// Drops a message that is not whole yet.
+    pub(crate) fn drop_incomplete(&mut self, response: bool, form: Form) {
+        let buffers = self.buffers(response);
+        match form {
+            Form::Ietf => buffers.ietf = None,
+            Form::Cisco => buffers.cisco = None,
+        }
     }
 
     /// When the oldest of what is kept is to be dropped.

@@ -4,7 +4,7 @@
 use alloc::{collections::BTreeMap, vec::Vec};
 use core::num::NonZeroU8;
 
-use super::{CannotCut, FragmentRefused, Progress};
+use super::{CannotCut, FragmentRefused, Progress, memory};
 use crate::wire::{
     codec::Reader,
     header::Header,
@@ -90,6 +90,12 @@ impl CiscoReassembly {
             octets: 0,
             pieces: BTreeMap::new(),
         }
+    }
+
+    /// Octets of memory that the stored fragments occupy, about.
+    #[must_use]
+    pub fn memory(&self) -> usize {
+        memory(self.pieces.len(), self.octets)
     }
 
     /// Takes in a fragment that came behind `header`. A complete message is returned as octets for

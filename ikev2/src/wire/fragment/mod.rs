@@ -13,6 +13,21 @@ pub use skf::{Reassembled, ReassemblyLimits, SkfReassembly, cut_skf};
 
 use crate::error::InvalidMessage;
 
+/// Octets of memory that an incomplete message occupies beside its fragments, about.
+const MESSAGE_OVERHEAD: usize = 512;
+
+/// Octets of memory that a fragment occupies beside its content, about: many fragments of one octet each
+/// are not to count for less than they cost.
+const FRAGMENT_OVERHEAD: usize = 96;
+
+/// The memory that `fragments` of `octets` together occupy.
+const fn memory(fragments: usize, octets: usize) -> usize {
+    fragments
+        .saturating_mul(FRAGMENT_OVERHEAD)
+        .saturating_add(octets)
+        .saturating_add(MESSAGE_OVERHEAD)
+}
+
 /// Why a message cannot be cut.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum CannotCut {

@@ -5,7 +5,7 @@ use core::num::NonZeroU16;
 
 use zeroize::Zeroizing;
 
-use super::{CannotCut, FragmentRefused, Progress};
+use super::{CannotCut, FragmentRefused, Progress, memory};
 use crate::wire::{
     header::Header,
     message::write_chain,
@@ -123,6 +123,12 @@ impl SkfReassembly {
             octets: 0,
             pieces: BTreeMap::new(),
         }
+    }
+
+    /// Octets of memory that the stored fragments occupy, about.
+    #[must_use]
+    pub fn memory(&self) -> usize {
+        memory(self.pieces.len(), self.octets)
     }
 
     /// Whether a fragment with these numbers would be taken in: the checks that RFC 7383 §2.6 puts before the ICV.

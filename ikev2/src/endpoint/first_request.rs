@@ -1,0 +1,140 @@
+//! IKE_SA_INIT requests: what is checked, counted and demanded before a key exchange is done for them.
+
+use super::{
+    Endpoint,
+    table::{Origin, Slot},
+};
+use crate::{
+    config::REPEATS_PER_SECOND,
+    error::InvalidMessage,
+    event::{Discard, Instant, Output, Path, SaId, Transmit},
+    refusal::{PeerMisbehaved, Refusal},
+    sa::{IkeSa, init, link::fingerprint, window::Admit},
+    strangers::Source,
+    wire::{
+        header::{Header, ResponderSpi},
+        message::{Body, PartialMessage},
+        payload::{Notify, Payload},
+        registry::{NotifyType, PayloadType},
+    },
+};
+
+/// The longest IKE_SA_INIT request that is taken, in octets: it is kept until IKE_AUTH is done, and a
+/// long one is many proposals and little else.
+const MAX_INIT: usize = 8 * 1024;
+
+impl Endpoint {
+    pub(super) fn init_request(
+        &mut self,
+        now: Instant,
+        path: Path,
+        header: &Header,
+        datagram: &[u8],
+    ) -> Result<(), Discard> {
+        // RFC 7296 §3.1: the first request has message ID 0, no responder SPI, and comes from the initiator.
+        if header.responder_spi.is_some()
+            || header.message_id.0 != 0
+            || !header.flags.is_initiator()
+        {
+            return Err(Discard::ContradictoryInit);
+        }
+        if datagram.len() > MAX_INIT {
+            return Err(Discard::OversizedInit);
+        }
+        let digest = fingerprint(datagram);
+        if let Some(&id) = self.inits.get(&digest) {
+            return self.init_repeat(now, id);
+        }
+        let message = PartialMessage::parse(datagram).map_err(|error| {
+            // RFC 7296 §2.21.1: an unknown critical payload is worth an answer; broken octets are not.
+            if let InvalidMessage::UnsupportedCriticalPayload(_) = &error
+                && let Some(said) = Refusal::from(error.clone()).notify()
+            {
+                self.stateless(path, header, said);
+            }
+            Discard::Malformed(error)
+        })?;
+        if message.body != Body::Clear {
+            return Err(Discard::ContradictoryInit);
+        }
+        let source = Source::of(path.remote.ip());
+        if self.strangers.wants_cookie(now, source, &self.config) {
+            self.demand_cookie(now, path, header, &message.outer)?;
+        }
+        self.strangers.admits(source, &self.config)?;
+        let Some(spi) = self.free_spi() else {
+            return Err(Discard::HalfOpenTableFull);
+        };
+        let (Some(spi_r), id) = (ResponderSpi::new(spi), SaId(spi)) else {
+            return Err(Discard::HalfOpenTableFull);
+        };
+        let mut cx = self.cx(now);
+        match init::respond(&mut cx, id, spi_r, path, header, &message.outer, datagram) {
+            Ok(sa) => {
+                self.inits.insert(digest, id);
+                self.keep(id, Slot::new(sa, Some(Origin::new(digest, source))));
+                Ok(())
+            }
+            Err(refusal) => {
+                // Nothing is kept of it, so its steps are told of no session.
+                init::trace_request(&mut cx, id, path, header, &message.outer);
+                if refusal == PeerMisbehaved::BadKeyExchange.into() {
+                    self.strangers.spoil(now, source);
+                }
+                if let Some(said) = refusal.notify() {
+                    self.stateless(path, header, said);
+                }
+                Err(Discard::InitRefused(refusal))
+            }
+        }
+    }
+
+    fn init_repeat(&mut self, now: Instant, id: SaId) -> Result<(), Discard> {
+        let Some(Slot {
+            sa: IkeSa::Keyed { link, .. },
+            ..
+        }) = self.sas.get_mut(&id)
+        else {
+            return Err(Discard::Duplicate);
+        };
+        match link.responses.admit(now, 0, true, 1, REPEATS_PER_SECOND) {
+            Admit::Repeat(repeat) => {
+                // To where the SA is, not to whoever sent a copy.
+                let path = link.path;
+                for octets in repeat.datagrams {
+                    self.out
+                        .push_back(Output::Transmit(Transmit { path, octets }));
+                }
+                Err(Discard::Repeated)
+            }
+            Admit::Discard(discard) => Err(discard),
+            _ => Err(Discard::Duplicate),
+        }
+    }
+
+    /// RFC 7296 §2.6: above the watermark no work is done for an address that has not shown that it
+    /// receives what we send there.
+    fn demand_cookie(
+        &mut self,
+        now: Instant,
+        path: Path,
+        header: &Header,
+        payloads: &[Payload],
+    ) -> Result<(), Discard> {
+        let Some(nonce) = init::nonce_of(payloads) else {
+            let missing = PeerMisbehaved::MissingPayload(PayloadType::NONCE);
+            return Err(Discard::InitRefused(missing.into()));
+        };
+        let (address, spi) = (path.remote.ip(), header.initiator_spi);
+        let valid = init::cookie_of(payloads)
+            .is_some_and(|cookie| self.cookies.accepts(now, cookie, address, spi, nonce));
+        if valid {
+            return Ok(());
+        }
+        let cookie = self
+            .cookies
+            .demand(now, &mut *self.rng, address, spi, nonce);
+        self.stateless(path, header, Notify::new(NotifyType::COOKIE, cookie));
+        Err(Discard::CookieSent)
+    }
+}

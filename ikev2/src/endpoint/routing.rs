@@ -1,0 +1,194 @@
+//! Which SA a datagram belongs to, and what is said to those that belong to none.
+
+use alloc::{sync::Arc, vec::Vec};
+
+use super::Endpoint;
+use crate::{
+    crypto::Role,
+    event::{Discard, Instant, Output, Path, SaId, Transmit},
+    sa::{IkeSa, link::Received, state::Outcome},
+    wire::{
+        header::{Flags, Header, ResponderSpi, Version},
+        message::{Body, PartialMessage, write_message},
+        payload::{Notify, Payload},
+        registry::{ExchangeType, NotifyType, PayloadType},
+    },
+};
+
+impl Endpoint {
+    pub(super) fn datagram(
+        &mut self,
+        now: Instant,
+        path: Path,
+        datagram: &[u8],
+    ) -> Result<(), Discard> {
+        let header = Header::peek(datagram).map_err(Discard::Malformed)?;
+        if header.version.major != Version::V2.major {
+            return Err(self.other_version(now, path, &header));
+        }
+        let first = header.exchange == ExchangeType::IKE_SA_INIT && !header.flags.is_response();
+        if first {
+            return self.init_request(now, path, &header, datagram);
+        }
+        // RFC 7296 §3.1: the I flag says whose SPI is whose.
+        let ours = if header.flags.is_initiator() {
+            header.responder_spi.map(ResponderSpi::get)
+        } else {
+            Some(header.initiator_spi.get())
+        };
+        let id = ours.map(SaId).ok_or(Discard::UnknownSpi)?;
+        let theirs = if header.flags.is_initiator() {
+            Some(header.initiator_spi.get())
+        } else {
+            header.responder_spi.map(ResponderSpi::get)
+        };
+        let known = self.sas.get(&id).is_some_and(|slot| match &slot.sa {
+            IkeSa::Starting(_) => header.exchange == ExchangeType::IKE_SA_INIT,
+            IkeSa::Keyed { link, .. } => {
+                let spi = match link.role {
+                    Role::Initiator => link.spi_r.get(),
+                    Role::Responder => link.spi_i.get(),
+                };
+                theirs == Some(spi)
+            }
+        });
+        if !known {
+            return Err(self.unknown_spi(now, path, &header, datagram));
+        }
+        if is_hint(&header, datagram) && matches!(self.sas.get(&id), Some(slot) if slot.is_keyed())
+        {
+            return Err(self.hint(now, id));
+        }
+        let mut discarded = None;
+        self.with(now, id, |sa, cx| match sa {
+            IkeSa::Starting(sent) => match init_response(&header, datagram) {
+                Ok(message) => sent.response(cx, path, &header, &message, datagram),
+                Err(discard) => {
+                    discarded = Some(discard);
+                    Some(IkeSa::Starting(sent))
+                }
+            },
+            IkeSa::Keyed { mut link, state } => {
+                let outcome = match link.receive(cx, path, datagram) {
+                    Received::Request(opened) => state.request(&mut link, cx, opened),
+                    Received::Response(opened) => state.response(&mut link, cx, opened),
+                    Received::Nothing(discard) => {
+                        discarded = Some(discard);
+                        Outcome::Go(state)
+                    }
+                };
+                let Outcome::Go(mut state) = outcome else {
+                    return None;
+                };
+                while let Some(opened) = link.next_kept() {
+                    match state.request(&mut link, cx, opened) {
+                        Outcome::Go(next) => state = next,
+                        Outcome::Gone => return None,
+                    }
+                }
+                Some(IkeSa::Keyed { link, state })
+            }
+        });
+        discarded.map_or(Ok(()), Err)
+    }
+
+    /// RFC 7296 §2.5: a request of a higher major version is answered with ours, in clear; nothing else is.
+    fn other_version(&mut self, now: Instant, path: Path, header: &Header) -> Discard {
+        let major = header.version.major;
+        if major > Version::V2.major && !header.flags.is_response() && self.outsiders.admits(now) {
+            let answer = Notify::plain(NotifyType::INVALID_MAJOR_VERSION);
+            self.stateless(path, header, answer);
+        }
+        Discard::MajorVersion(major)
+    }
+
+    /// RFC 7296 §2.21.4: a request for an SA that is not known here is a sign that this end has forgotten
+    /// it. Its sender is told, in clear and not too often; a response never is, and no answer is longer
+    /// than what caused it.
+    fn unknown_spi(
+        &mut self,
+        now: Instant,
+        path: Path,
+        header: &Header,
+        datagram: &[u8],
+    ) -> Discard {
+        const ANSWER: usize = Header::LEN + 8;
+        let is_request = is_protected(header) && !header.flags.is_response();
+        if !is_request || datagram.len() < ANSWER || PartialMessage::parse(datagram).is_err() {
+            return Discard::UnknownSpi;
+        }
+        if !self.outsiders.admits(now) {
+            return Discard::UnknownSpi;
+        }
+        self.stateless(path, header, Notify::plain(NotifyType::INVALID_IKE_SPI));
+        Discard::UnknownSpiAnswered
+    }
+
+    /// RFC 7296 §2.21.4: an error in clear may come from anybody and changes no SA; it is reason enough
+    /// to ask the peer for a sign of life, not too often.
+    fn hint(&mut self, now: Instant, id: SaId) -> Discard {
+        let fresh = self
+            .sas
+            .get_mut(&id)
+            .is_some_and(|slot| slot.take_hint(now));
+        if !fresh {
+            return Discard::Unprotected;
+        }
+        self.probe(now, id);
+        Discard::Hint
+    }
+
+    /// Answers without remembering anything: the request's SPIs, exchange and message ID come back.
+    pub(super) fn stateless(&mut self, path: Path, request: &Header, said: Notify) {
+        let header = Header::new(
+            request.initiator_spi,
+            request.responder_spi,
+            request.exchange,
+            Flags::new(!request.flags.is_initiator(), true),
+            request.message_id,
+        );
+        let mut octets = Vec::new();
+        write_message(&header, &[Payload::Notify(said)], &mut octets);
+        self.out.push_back(Output::Transmit(Transmit {
+            path,
+            octets: Arc::from(octets),
+        }));
+    }
+}
+
+/// Whether the message says of itself that it is encrypted, whole or in part.
+fn is_protected(header: &Header) -> bool {
+    [
+        PayloadType::SK,
+        PayloadType::SKF,
+        PayloadType::CISCO_FRAGMENT,
+    ]
+    .contains(&header.next_payload)
+}
+
+/// Whether this is a response in clear with an error in it. The answer to an IKE_SA_INIT of ours is not
+/// meant.
+fn is_hint(header: &Header, datagram: &[u8]) -> bool {
+    let outside = header.flags.is_response()
+        && header.exchange != ExchangeType::IKE_SA_INIT
+        && !is_protected(header);
+    outside
+        && PartialMessage::parse(datagram).is_ok_and(|message| {
+            message
+                .outer
+                .iter()
+                .any(|one| matches!(one, Payload::Notify(said) if said.kind.is_error()))
+        })
+}
+
+/// The payloads of an answer to IKE_SA_INIT.
+fn init_response(header: &Header, datagram: &[u8]) -> Result<Vec<Payload>, Discard> {
+    if !header.flags.is_response() || header.message_id.0 != 0 {
+        return Err(Discard::UnexpectedResponse);
+    }
+    let message = PartialMessage::parse(datagram).map_err(Discard::Malformed)?;
+    match message.body {
+        Body::Clear => Ok(message.outer),
+        _ => Err(Discard::UnexpectedResponse),
+    }
+}

@@ -1,0 +1,394 @@
+//! IKE_SA_INIT as the initiator (RFC 7296 §1.2, §2.6, §2.21.1).
+//!
+//! Nothing in an answer to it is proven. Who sees the request can answer before the responder does, so
+//! an answer that does not lead on only raises a doubt: the request is sent again as before, a good
+//! answer is still taken, and only when none has come for a while is the attempt given up.
+//!
+//! What this does not help against is an answer that is good but for its sender's name, or a COOKIE that
+//! nobody asked for: the one leads to keys that the responder does not have, the other to two requests of
+//! which both are answered. IKE_AUTH fails then, and the login is tried anew.
+
+use alloc::{boxed::Box, sync::Arc, vec::Vec};
+use core::time::Duration;
+
+use crate::{
+    config::ConnectConfig,
+    crypto::{
+        KeyExchange, Role,
+        suite::{Group, IkeSuite},
+    },
+    event::{CloseReason, Event, Instant, Path, SaId, Trace},
+    negotiate::proposal,
+    refusal::{PeerMisbehaved, Refusal},
+    sa::{
+        Cx, IkeSa,
+        init::{
+            Essentials, Handshake, agree, derive, find, fresh_nonce, signature_hashes, status,
+            trace_init, vendor_ids,
+        },
+        initiator,
+        link::{Link, Parts, kinds},
+        nat::{self, Nat},
+        state::{Outcome, log_ike},
+        traits::PeerTraits,
+        window::{Due, Requests, Responses, Schedule},
+    },
+    wire::{
+        header::{Flags, Header, InitiatorSpi, MessageId, ResponderSpi},
+        message::write_message,
+        payload::{KePayload, Nonce, Notify, Payload},
+        registry::{ExchangeType, GroupId, NotifyType},
+    },
+};
+
+/// COOKIE and INVALID_KE_PAYLOAD are followed this often.
+const INIT_RESTARTS: u32 = 5;
+
+/// How long a better answer is awaited after one that does not lead on: long enough for two
+/// retransmissions, short enough for a user who is really refused.
+const PATIENCE: Duration = Duration::from_secs(8);
+
+/// The longest cookie, in octets (RFC 7296 §2.6).
+const MAX_COOKIE: usize = 64;
+
+/// IKE_SA_INIT is out; nothing is agreed.
+pub(crate) struct InitSent {
+    pub(crate) id: SaId,
+    config: Box<ConnectConfig>,
+    spi_i: InitiatorSpi,
+    group: Group,
+    pair: Box<dyn KeyExchange>,
+    nonce: Nonce,
+    cookie: Option<Vec<u8>>,
+    octets: Arc<[u8]>,
+    schedule: Schedule,
+    restarts: u32,
+    doubt: Option<Doubt>,
+}
+
+/// An answer that does not lead on, and until when a better one is awaited.
+struct Doubt {
+    refusal: Refusal,
+    until: Instant,
+}
+
+/// An answer that is good as far as can be told before the key exchange.
+struct Accepted<'a> {
+    spi_r: ResponderSpi,
+    suite: IkeSuite,
+    essentials: Essentials<'a>,
+}
+
+impl InitSent {
+    /// Sends the first request.
+    pub(crate) fn start(
+        cx: &mut Cx<'_>,
+        id: SaId,
+        spi_i: InitiatorSpi,
+        config: Box<ConnectConfig>,
+    ) -> Result<Self, Refusal> {
+        let group = config
+            .proposals
+            .iter()
+            .flat_map(|proposal| proposal.groups.iter().copied())
+            .next()
+            .ok_or(Refusal::Local("no key exchange group is configured"))?;
+        let pair = key_pair(cx, group)?;
+        let nonce = fresh_nonce(cx)?;
+        let mut sent = Self {
+            id,
+            config,
+            spi_i,
+            group,
+            pair,
+            nonce,
+            cookie: None,
+            octets: Arc::from([]),
+            schedule: Schedule::start(cx.now, cx.config),
+            restarts: 0,
+            doubt: None,
+        };
+        sent.send(cx);
+        Ok(sent)
+    }
+
+    fn send(&mut self, cx: &mut Cx<'_>) {
+        let config = &self.config;
+        let mut payloads = Vec::new();
+        if let Some(cookie) = &self.cookie {
+            // RFC 7296 §2.6: the cookie comes back first in an otherwise unchanged request.
+            payloads.push(Payload::Notify(Notify::new(
+                NotifyType::COOKIE,
+                cookie.clone(),
+            )));
+        }
+        payloads.push(Payload::Sa(proposal::offer_ike(&config.proposals)));
+        payloads.push(Payload::Ke(KePayload {
+            group: GroupId(self.group.number()),
+            data: self.pair.public().to_vec(),
+        }));
+        payloads.push(Payload::Nonce(self.nonce.clone()));
+        let force = config.force_encapsulation;
+        payloads.extend(nat::announce(self.spi_i, None, &config.path, force, cx.rng));
+        if config.fragmentation.ietf {
+            payloads.push(status(NotifyType::IKEV2_FRAGMENTATION_SUPPORTED));
+        }
+        if config.signature_hashes {
+            payloads.push(signature_hashes());
+        }
+        payloads.extend(vendor_ids(&config.vendor_ids, config.fragmentation.cisco));
+        let header = Header::new(
+            self.spi_i,
+            None,
+            ExchangeType::IKE_SA_INIT,
+            Flags::new(true, false),
+            MessageId(0),
+        );
+        let path = config.path;
+        let mut octets = Vec::new();
+        write_message(&header, &payloads, &mut octets);
+        self.octets = Arc::from(octets);
+        self.schedule = Schedule::start(cx.now, cx.config);
+        cx.trace(self.id, || Trace::Sent {
+            path,
+            header,
+            payloads: kinds(&payloads),
+            protected: false,
+            datagrams: 1,
+        });
+        cx.transmit(path, Arc::clone(&self.octets));
+    }
+
+    /// When something is due: the request again, or the end of a doubt.
+    pub(crate) fn deadline(&self) -> Instant {
+        let next = self.schedule.next();
+        self.doubt
+            .as_ref()
+            .map_or(next, |doubt| doubt.until.min(next))
+    }
+
+    /// The instant has come.
+    pub(crate) fn timeout(mut self: Box<Self>, cx: &mut Cx<'_>) -> Option<IkeSa> {
+        if let Some(doubt) = self.doubt.take_if(|doubt| doubt.until <= cx.now) {
+            cx.event(self.id, Event::Closed(CloseReason::Refused(doubt.refusal)));
+            return None;
+        }
+        match self.schedule.due(cx.now) {
+            Due::Later => {}
+            Due::Again(attempt) => {
+                cx.trace(self.id, || Trace::Retransmitted { attempt });
+                cx.transmit(self.config.path, Arc::clone(&self.octets));
+            }
+            Due::Never => {
+                let reason = self.doubt.map_or(CloseReason::Unanswered, |doubt| {
+                    CloseReason::Refused(doubt.refusal)
+                });
+                cx.event(self.id, Event::Closed(reason));
+                return None;
+            }
+        }
+        Some(IkeSa::Starting(self))
+    }
+
+    /// The answer, in clear and from nobody proven.
+    pub(crate) fn response(
+        self: Box<Self>,
+        cx: &mut Cx<'_>,
+        path: Path,
+        header: &Header,
+        payloads: &[Payload],
+        datagram: &[u8],
+    ) -> Option<IkeSa> {
+        cx.trace(self.id, || Trace::Received {
+            path,
+            header: *header,
+            payloads: kinds(payloads),
+            protected: false,
+        });
+        let id = self.id;
+        let result = if let Some(said) = find(payloads, NotifyType::COOKIE) {
+            self.with_cookie(cx, said)
+        } else if let Some(said) = find(payloads, NotifyType::INVALID_KE_PAYLOAD) {
+            self.other_group(cx, said)
+        } else {
+            match self.judge(header, payloads) {
+                Ok(accepted) => self.agreed(cx, accepted, payloads, datagram),
+                Err(refusal) => Ok(self.doubt(cx, refusal)),
+            }
+        };
+        match result {
+            Ok(sa) => Some(sa),
+            Err(refusal) => {
+                cx.event(id, Event::Closed(CloseReason::Refused(refusal)));
+                None
+            }
+        }
+    }
+
+    /// RFC 7296 §2.21.1: since no error is proven, none is acted upon at once but those that say how to
+    /// go on.
+    fn doubt(mut self: Box<Self>, cx: &mut Cx<'_>, refusal: Refusal) -> IkeSa {
+        if self.doubt.is_none() {
+            if let Refusal::ByPeer(kind) = refusal {
+                cx.event(self.id, Event::Notified(kind));
+            }
+            self.doubt = Some(Doubt {
+                refusal,
+                until: cx.now.after(PATIENCE),
+            });
+        }
+        IkeSa::Starting(self)
+    }
+
+    /// RFC 7296 §2.6.1, §2.21.1: a responder that never ends asking is not followed.
+    fn restart(mut self: Box<Self>, cx: &mut Cx<'_>) -> IkeSa {
+        self.restarts = self.restarts.saturating_add(1);
+        self.doubt = None;
+        self.send(cx);
+        IkeSa::Starting(self)
+    }
+
+    /// RFC 7296 §2.6: the same request again, the cookie in front of it.
+    fn with_cookie(mut self: Box<Self>, cx: &mut Cx<'_>, said: &Notify) -> Result<IkeSa, Refusal> {
+        // What has been brought is not asked for again but by a repeat, and no cookie is longer.
+        let news = self.cookie.as_ref() != Some(&said.data);
+        if !news || said.data.is_empty() || said.data.len() > MAX_COOKIE {
+            return Ok(IkeSa::Starting(self));
+        }
+        if self.restarts >= INIT_RESTARTS {
+            return Ok(self.doubt(cx, PeerMisbehaved::EndlessInit.into()));
+        }
+        self.cookie = Some(said.data.clone());
+        Ok(self.restart(cx))
+    }
+
+    /// RFC 7296 §1.2: the group must be one that was offered; everything else stays as it was.
+    fn other_group(mut self: Box<Self>, cx: &mut Cx<'_>, said: &Notify) -> Result<IkeSa, Refusal> {
+        let wanted = <[u8; 2]>::try_from(said.data.as_slice())
+            .ok()
+            .and_then(|octets| Group::from_number(u16::from_be_bytes(octets)))
+            .filter(|&group| {
+                let mut offered = self.config.proposals.iter();
+                group != self.group && offered.any(|one| one.groups.contains(&group))
+            });
+        let Some(wanted) = wanted else {
+            return Ok(self.doubt(cx, PeerMisbehaved::SelectedUnoffered.into()));
+        };
+        if self.restarts >= INIT_RESTARTS {
+            return Ok(self.doubt(cx, PeerMisbehaved::EndlessInit.into()));
+        }
+        self.pair = key_pair(cx, wanted)?;
+        self.group = wanted;
+        Ok(self.restart(cx))
+    }
+
+    /// Everything that can be told of an answer without spending the private key on it.
+    fn judge<'a>(&self, header: &Header, payloads: &'a [Payload]) -> Result<Accepted<'a>, Refusal> {
+        let error = payloads.iter().find_map(|payload| match payload {
+            Payload::Notify(said) if said.kind.is_error() => Some(said.kind),
+            _ => None,
+        });
+        if let Some(kind) = error {
+            return Err(Refusal::ByPeer(kind));
+        }
+        let spi_r = header
+            .responder_spi
+            .ok_or(PeerMisbehaved::UnexpectedExchange)?;
+        let essentials = Essentials::read(payloads)?;
+        let suite = proposal::accept_ike(&self.config.proposals, essentials.sa)?;
+        if suite.group != self.group || essentials.ke.group.0 != self.group.number() {
+            return Err(PeerMisbehaved::SelectedUnoffered.into());
+        }
+        if essentials.ke.data.len() != suite.group.public_len() {
+            return Err(PeerMisbehaved::BadKeyExchange.into());
+        }
+        Ok(Accepted {
+            spi_r,
+            suite,
+            essentials,
+        })
+    }
+
+    /// The key exchange is done, and IKE_AUTH begins.
+    fn agreed(
+        self,
+        cx: &mut Cx<'_>,
+        accepted: Accepted<'_>,
+        payloads: &[Payload],
+        datagram: &[u8],
+    ) -> Result<IkeSa, Refusal> {
+        let sent = self;
+        let Accepted {
+            spi_r,
+            suite,
+            essentials,
+        } = accepted;
+        let secret = agree(sent.pair, &essentials.ke.data)?;
+        let ni = sent.nonce.as_bytes().to_vec();
+        let nr = essentials.nonce.as_bytes().to_vec();
+        let keys = derive(
+            suite,
+            &secret,
+            (&ni, &nr),
+            sent.spi_i,
+            spi_r,
+            Role::Initiator,
+        );
+        let config = sent.config;
+        let nat = Nat::detect(
+            payloads,
+            sent.spi_i,
+            Some(spi_r),
+            &config.path,
+            config.force_encapsulation,
+        );
+        // RFC 7296 §2.23: with a NAT found, or by choice, the initiator moves to port 4500.
+        let path = if nat.supported && (nat.found() || config.always_float) {
+            config.float_path
+        } else {
+            config.path
+        };
+        let mut link = Link::new(
+            cx,
+            Parts {
+                id: sent.id,
+                role: Role::Initiator,
+                spi_i: sent.spi_i,
+                spi_r,
+                path,
+                suite,
+                traits: PeerTraits::read(payloads),
+                nat,
+                inbound: keys.inbound,
+                outbound: keys.outbound,
+                fragmentation: config.fragmentation,
+                responses: Responses::default(),
+                requests: Requests::after_init(),
+            },
+        );
+        trace_init(cx, &link);
+        log_ike(&link, cx);
+        let handshake = Handshake {
+            request: sent.octets.to_vec(),
+            response: datagram.to_vec(),
+            ni,
+            nr,
+            derivation: keys.derivation,
+            local_proof: keys.local_proof,
+            remote_proof: keys.remote_proof,
+        };
+        match initiator::start(&mut link, cx, handshake, config)? {
+            Outcome::Go(state) => Ok(IkeSa::Keyed {
+                link: Box::new(link),
+                state,
+            }),
+            Outcome::Gone => Err(Refusal::Local("the SA ended at once")),
+        }
+    }
+}
+
+fn key_pair(cx: &mut Cx<'_>, group: Group) -> Result<Box<dyn KeyExchange>, Refusal> {
+    cx.provider
+        .key_exchange(group, cx.rng)
+        .map_err(|_| Refusal::Local("the key exchange could not be started"))
+}

@@ -1,0 +1,180 @@
+//! INVALID_IKE_SPI and other errors in clear: when they are said, and that nobody believes them
+//! (RFC 7296 §2.21.4).
+
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test ends where an expectation fails"
+)]
+
+mod support;
+
+#[path = "support/flood.rs"]
+mod flood;
+#[path = "support/holder.rs"]
+mod holder;
+
+use flood::send;
+use holder::Holder;
+use ironflex_ikev2::{
+    event::{Command, Discard, Path},
+    wire::{
+        Body, Flags, Header, PartialMessage, Payload,
+        payload::{Delete, Notify},
+        registry::{ExchangeType, NotifyType},
+    },
+};
+use support::*;
+
+/// Both ends up, and the keys of their SA.
+fn up() -> (Pair, Holder, Path) {
+    let mut pair = Pair::new(Setup::new(GCM), 96);
+    pair.server.endpoint.key_log(true);
+    pair.connect();
+    pair.run(20);
+    assert!(pair.both_up());
+    pair.server.discarded.clear();
+    pair.server.log.clear();
+    pair.client.discarded.clear();
+    let path = pair.server.endpoint.views().next().unwrap().path;
+    let holder = Holder::of(&pair.server);
+    (pair, holder, path)
+}
+
+// RFC 7296 §2.21.4: in clear, with the SPIs and the message ID of the request, and the response flag.
+#[test]
+fn a_protected_request_for_a_forgotten_sa_is_told_so() {
+    let (mut pair, holder, path) = up();
+    let header = holder.header(ExchangeType::INFORMATIONAL, true, false, 7);
+    let request = holder.seal(&header, &[]);
+    let id = pair.server.sas[0];
+    pair.command(true, Command::Forget(id));
+    let (answers, discards) = send(&mut pair, path, &request);
+    assert_eq!(discards, [Discard::UnknownSpiAnswered]);
+    assert_eq!(answers.len(), 1);
+    assert!(answers[0].len() <= request.len());
+    let answer = PartialMessage::parse(&answers[0]).unwrap();
+    let mut expected = Header {
+        flags: Flags::new(false, true),
+        ..header
+    };
+    (expected.next_payload, expected.length) = (answer.header.next_payload, answer.header.length);
+    assert_eq!(answer.header, expected);
+    assert_eq!(answer.body, Body::Clear);
+    let said = Notify::plain(NotifyType::INVALID_IKE_SPI);
+    assert_eq!(answer.outer, [Payload::Notify(said)]);
+}
+
+#[test]
+fn responses_and_what_is_in_clear_are_never_answered() {
+    let (mut pair, holder, path) = up();
+    let id = pair.server.sas[0];
+    pair.command(true, Command::Forget(id));
+    let unknown = vec![Discard::UnknownSpi];
+    for exchange in [ExchangeType::IKE_AUTH, ExchangeType::INFORMATIONAL] {
+        for by_initiator in [true, false] {
+            let response = holder.header(exchange, by_initiator, true, 7);
+            let sealed = holder.seal(&response, &[]);
+            assert_eq!(send(&mut pair, path, &sealed), (vec![], unknown.clone()));
+            let request = holder.header(exchange, by_initiator, false, 7);
+            let clear = Holder::clear(&request, &[Payload::Delete(Delete::ike_sa())]);
+            assert_eq!(send(&mut pair, path, &clear), (vec![], unknown.clone()));
+            let sealed = holder.seal(&request, &[]);
+            let cut = &sealed[..sealed.len() - 1];
+            assert_eq!(send(&mut pair, path, cut).0.len(), 0);
+        }
+    }
+}
+
+#[test]
+fn so_many_a_second_are_told_and_no_more() {
+    let (mut pair, holder, path) = up();
+    let id = pair.server.sas[0];
+    pair.command(true, Command::Forget(id));
+    for second in 0..3 {
+        let mut told = 0;
+        for number in 0..1_000 {
+            let header = holder.header(ExchangeType::INFORMATIONAL, true, false, number);
+            let (answers, _) = send(&mut pair, path, &holder.seal(&header, &[]));
+            told += answers.len();
+        }
+        assert_eq!(told, 50, "second {second}");
+        pair.run(1);
+    }
+}
+
+/// Errors in clear with the right SPIs, in every form that they could have.
+fn forged(holder: &Holder, id: u32) -> Vec<Vec<u8>> {
+    let kinds = [
+        NotifyType::INVALID_IKE_SPI,
+        NotifyType::INVALID_SYNTAX,
+        NotifyType::AUTHENTICATION_FAILED,
+        NotifyType::INVALID_MESSAGE_ID,
+    ];
+    let said = kinds.map(|kind| Payload::Notify(Notify::plain(kind)));
+    let exchanges = [ExchangeType::INFORMATIONAL, ExchangeType::IKE_AUTH];
+    let all = exchanges.into_iter().flat_map(|exchange| {
+        let header = holder.header(exchange, true, true, id);
+        said.each_ref()
+            .map(|one| Holder::clear(&header, std::slice::from_ref(one)))
+    });
+    all.collect()
+}
+
+// RFC 7296 §2.21.4: they change no SA and are not answered; they are a hint to ask for a sign of life,
+// and not with each of them.
+#[test]
+fn an_error_in_clear_starts_a_liveness_check_and_ends_nothing() {
+    let (mut pair, holder, path) = up();
+    let next = pair.server.endpoint.views().next().unwrap().next_request;
+    let forged = forged(&holder, next);
+    let sent = pair.wire.len();
+    let before = pair.server.discarded.len();
+    for octets in forged.iter().cycle().take(80) {
+        pair.deliver(true, path, octets);
+    }
+    // One request, encrypted.
+    let [(false, probe)] = &pair.wire[sent..] else {
+        panic!("{:02x?}", &pair.wire[sent..])
+    };
+    let (header, payloads) = holder.open(probe);
+    assert_eq!(header.exchange, ExchangeType::INFORMATIONAL);
+    assert!(!header.flags.is_response());
+    assert_eq!(payloads, []);
+    let discards = pair.server.discarded[before..].to_vec();
+    assert_eq!(discards[0], Discard::Hint);
+    assert!(discards[1..].iter().all(|one| *one == Discard::Unprotected));
+    // It is answered, and all is as before.
+    pair.run(5);
+    assert!(pair.both_up());
+    assert_eq!((pair.server.log.len(), pair.server.closed.len()), (0, 0));
+    // Later, once more.
+    pair.run(30);
+    let sent = pair.wire.len();
+    pair.deliver(true, path, &forged[0]);
+    assert_eq!(pair.wire.len() - sent, 1);
+}
+
+// The same hint when it is true: the peer has forgotten the SA, answers nothing, and the check says so.
+#[test]
+fn a_peer_that_really_forgot_is_found_by_the_check() {
+    let (mut pair, ..) = up();
+    let id = pair.client.sas[0];
+    pair.command(false, Command::Forget(id));
+    let id = pair.server.sas[0];
+    pair.command(true, Command::Probe(id));
+    pair.run(1);
+    // The client's answer to the probe was INVALID_IKE_SPI; nothing is believed yet.
+    assert_eq!(pair.client.discarded, [Discard::UnknownSpiAnswered]);
+    assert_eq!(pair.server.discarded, [Discard::Unprotected]);
+    assert_eq!(pair.server.ready(), 1);
+    pair.run(130);
+    assert_eq!(pair.server.endpoint.len(), 0);
+    assert_eq!(
+        pair.server.closed,
+        [ironflex_ikev2::event::CloseReason::Unanswered]
+    );
+}
