@@ -21,7 +21,6 @@ use ironflex_ikev2::crypto::{
 use support::{hex, providers};
 
 #[path = "support/crypto.rs"]
-#[allow(dead_code, reason = "each test file uses its part of the support")]
 mod support;
 
 const MESSAGE: &[u8] = b"octets to be signed";

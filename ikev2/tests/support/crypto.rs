@@ -1,5 +1,7 @@
 //! Octets from hexadecimal, and sources of octets that are the same in every run.
 
+#![allow(dead_code, reason = "each test file uses its part of the support")]
+
 use ironflex_ikev2::crypto::{Provider, Rng, provider};
 
 /// Octets of a hexadecimal string; white space may stand anywhere.
