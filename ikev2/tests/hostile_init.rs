@@ -15,6 +15,10 @@
 
 mod support;
 
+#[path = "support/bad_publics.rs"]
+mod bad_publics;
+
+use bad_publics::bad_publics;
 use ironflex_ikev2::{
     crypto::suite::*,
     error::InvalidMessage,
@@ -345,72 +349,11 @@ fn suite(group: Group) -> IkeSuite {
     IkeSuite { group, ..GCM }
 }
 
-/// Big-endian octets of the prime of group 14.
-fn prime() -> Vec<u8> {
-    let text = include_str!("vectors/modp-primes.txt");
-    let line = text.lines().find_map(|line| line.strip_prefix("14:"));
-    let digits = line.unwrap().trim();
-    (0..digits.len())
-        .step_by(2)
-        .map(|at| u8::from_str_radix(&digits[at..at + 2], 16).unwrap())
-        .collect()
-}
-
-fn padded(octets: &[u8], length: usize) -> Vec<u8> {
-    let mut out = vec![0; length - octets.len()];
-    out.extend_from_slice(octets);
-    out
-}
-
-/// Points of Curve25519 of low order, and the same beyond the field's prime (RFC 7748 §6.1: their
-/// secret is zero).
-fn low_order() -> Vec<Vec<u8>> {
-    let hex = |digits: &str| -> Vec<u8> {
-        (0..64)
-            .step_by(2)
-            .map(|at| u8::from_str_radix(&digits[at..at + 2], 16).unwrap())
-            .collect()
-    };
-    vec![
-        hex(&"00".repeat(32)),
-        hex(&format!("01{}", "00".repeat(31))),
-        hex("e0eb7a7c3b41b8ae1656e3faf19fc46ada098deb9c32b1fd866205165f49b800"),
-        hex("5f9c95bca3508c24b1d0b1559c83ef5b04445cc4581c8e86d8224eddd09f1157"),
-        hex(&format!("ec{}7f", "ff".repeat(30))),
-        hex(&format!("ed{}7f", "ff".repeat(30))),
-        hex(&format!("ee{}7f", "ff".repeat(30))),
-    ]
-}
-
 // RFC 6989 §2, RFC 8031 §3: a public value that is no member of its group is refused before anything
 // is derived from it.
 #[test]
 fn refuses_key_exchange_values_that_are_no_members_of_their_group() {
-    let one_less = |mut octets: Vec<u8>| {
-        *octets.last_mut().unwrap() -= 1;
-        octets
-    };
-    let mut off_curve = vec![0; 64];
-    off_curve[31] = 5;
-    off_curve[63] = 5;
-    let modp = prime();
-    let cases: [(Group, Vec<Vec<u8>>); 5] = [
-        (
-            Group::Modp2048,
-            vec![
-                padded(&[], 256),
-                padded(&[1], 256),
-                one_less(modp.clone()),
-                modp,
-                vec![0xff; 256],
-            ],
-        ),
-        (Group::EcpP256, vec![off_curve, vec![0; 64], vec![0xff; 64]]),
-        (Group::EcpP384, vec![vec![0; 96], vec![0x11; 96]]),
-        (Group::EcpP521, vec![vec![0; 132], vec![0xff; 132]]),
-        (Group::Curve25519, low_order()),
-    ];
-    for (group, values) in cases {
+    for (group, values) in bad_publics() {
         let setup = Setup::new(suite(group));
         let bad = refused(PeerMisbehaved::BadKeyExchange);
         let judge = |data: Vec<u8>| {

@@ -12,10 +12,14 @@
 
 mod support;
 
+#[path = "support/bad_publics.rs"]
+mod bad_publics;
+
 use std::time::Duration;
 
+use bad_publics::bad_publics;
 use ironflex_ikev2::{
-    crypto::suite::Group,
+    crypto::suite::{Group, IkeSuite},
     event::{CloseReason, Path},
     refusal::{PeerMisbehaved, Refusal},
     wire::{
@@ -249,5 +253,50 @@ fn groups_that_were_not_offered_are_not_followed() {
         seen.say(NotifyType::INVALID_KE_PAYLOAD, data);
         assert_eq!(seen.pair.wire.len() - sent, 0, "{data:?}");
         seen.assert_logs_in();
+    }
+}
+
+// RFC 6989 §2, RFC 8031 §3: no keys are made of a value that is no member of its group. The private key is
+// spent on it, so the attempt is over; nothing is sent under keys that others could know.
+#[test]
+fn an_answer_with_a_bad_public_value_ends_the_attempt_without_keys() {
+    for (group, values) in bad_publics() {
+        let setup = Setup::new(IkeSuite { group, ..GCM });
+        let answer = |seen: &mut Seen| {
+            seen.pair.step(seen.pair.now.after(Duration::from_secs(1)));
+            let (to_server, _, octets) = seen.pair.next_flight().unwrap();
+            assert!(!to_server);
+            seen.pair.lose_flights();
+            let message = PartialMessage::parse(&octets).unwrap();
+            (message.header.responder_spi.unwrap().get(), message.outer)
+        };
+        // The unharmed twin goes on to IKE_AUTH.
+        let mut twin = Seen::new(setup.clone());
+        let (spi, payloads) = answer(&mut twin);
+        twin.inject(spi, &payloads);
+        twin.assert_logs_in();
+
+        for value in values {
+            let mut seen = Seen::new(setup.clone());
+            let (spi, mut payloads) = answer(&mut seen);
+            for payload in &mut payloads {
+                if let Payload::Ke(ke) = payload {
+                    assert_ne!(ke.data, value);
+                    ke.data.clone_from(&value);
+                }
+            }
+            seen.pair.client.endpoint.key_log(true);
+            let sent = seen.pair.wire.len();
+            seen.inject(spi, &payloads);
+            let bad = Refusal::Misbehaved(PeerMisbehaved::BadKeyExchange);
+            let what = format!("{group:?}: {value:02x?}");
+            assert_eq!(
+                seen.pair.client.closed,
+                [CloseReason::Refused(bad)],
+                "{what}"
+            );
+            let left = (seen.pair.client.endpoint.len(), seen.pair.wire.len() - sent);
+            assert_eq!((left, seen.pair.client.key_log), ((0, 0), 0), "{what}");
+        }
     }
 }
