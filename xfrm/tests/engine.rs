@@ -26,7 +26,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use ironflex_xfrm::esp::Tun;
-use ironflex_xfrm::netlink::{Network, NetworkNamespace, namespace};
+use ironflex_xfrm::netlink::{Network, NetworkNamespace, Owner, namespace};
 use ironflex_xfrm::{
     AesKeySize, Dataplane, Direction, DropReason, Encapsulation, Error, EspAlgorithm, Event,
     Integrity, Object, OuterPath,
@@ -513,7 +513,7 @@ fn dropping_it_removes_the_device_and_frees_the_port() {
     let name = engine.tun().name().to_owned();
     let links = || {
         namespace
-            .run(|| Network::open().unwrap().link(&name).unwrap())
+            .run(|| Network::open(Owner::Headend).unwrap().link(&name).unwrap())
             .unwrap()
     };
     assert!(links().is_some());

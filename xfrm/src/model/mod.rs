@@ -17,18 +17,14 @@ pub use event::{Counters, Direction, DropCounts, DropReason, Event, Traffic};
 
 /// A client session's own number, kept across rekeys and never shared.
 ///
-/// The kernel backend uses [`SessionId::reqid`] in states and templates alike: with a shared reqid two clients
-/// behind one NAT would be given each other's traffic.
+/// The kernel backend makes the reqid of states and templates from it: with a shared reqid two clients behind one NAT
+/// would be given each other's traffic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SessionId(u32);
 
 impl SessionId {
     /// The largest session number.
     pub const MAX: u32 = 0x00ff_ffff;
-
-    /// The fixed range that every reqid of ours lies in starts here and is [`SessionId::MAX`] + 1 wide, so that
-    /// what a crash left behind is recognised.
-    pub const REQID_BASE: u32 = 0x4900_0000;
 
     /// Session `number`; `None` above [`SessionId::MAX`].
     #[must_use]
@@ -40,25 +36,10 @@ impl SessionId {
         }
     }
 
-    /// The session whose reqid this is; `None` when it is not one of ours.
-    #[must_use]
-    pub const fn from_reqid(reqid: u32) -> Option<Self> {
-        match reqid.checked_sub(Self::REQID_BASE) {
-            Some(number) => Self::new(number),
-            None => None,
-        }
-    }
-
     /// The session's number.
     #[must_use]
     pub const fn number(self) -> u32 {
         self.0
-    }
-
-    /// The reqid of the session's kernel states and templates.
-    #[must_use]
-    pub const fn reqid(self) -> u32 {
-        Self::REQID_BASE | self.0
     }
 }
 
@@ -224,17 +205,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reqids_stay_in_their_range() {
-        let last = SessionId::new(SessionId::MAX).unwrap();
-        assert_eq!(last.reqid(), 0x49ff_ffff);
-        assert_eq!(SessionId::from_reqid(last.reqid()), Some(last));
-        assert_eq!(
-            SessionId::from_reqid(0x4900_0000),
-            Some(SessionId::new(0).unwrap())
-        );
-        for foreign in [0, 1, 0x48ff_ffff, 0x4a00_0000, u32::MAX] {
-            assert_eq!(SessionId::from_reqid(foreign), None, "{foreign:#x}");
-        }
+    fn session_numbers_have_24_bits() {
+        assert!(SessionId::new(SessionId::MAX).is_some());
         assert_eq!(SessionId::new(SessionId::MAX + 1), None);
     }
 

@@ -11,6 +11,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 
 use super::error::{KernelErrno, NetlinkError, absent_is_fine};
 use super::monitor::{Monitor, Notice};
+use super::owner::Owner;
 use super::policy::{self, PolicyKey};
 use super::probe;
 use super::socket::{NetlinkSocket, Subsystem};
@@ -36,10 +37,11 @@ pub struct KernelDataplane {
     pub(super) witness: NetlinkSocket,
     monitor: Monitor,
     statistics: Statistics,
+    pub(super) owner: Owner,
     pub(super) options: KernelOptions,
     pub(super) sessions: HashMap<SessionId, Session>,
     inbound_spis: HashMap<EspSpi, SessionId>,
-    pub(super) owners: HashMap<PolicyKey, SessionId>,
+    pub(super) holders: HashMap<PolicyKey, SessionId>,
     events: VecDeque<Event>,
 }
 
@@ -72,19 +74,20 @@ enum Undo {
 }
 
 impl KernelDataplane {
-    /// A backend for the network namespace that the calling thread is in. It installs nothing; what an earlier
-    /// process left behind is the business of [`super::cleanup()`].
+    /// A backend for the network namespace that the calling thread is in. What it installs bears the marks of `owner`, and it
+    /// hears of nobody else's SAs. It installs nothing yet; what an earlier process left behind is the business of
+    /// [`super::cleanup()`].
     ///
     /// # Errors
     ///
     /// [`Error::Unsupported`] for a kernel without XFRM, [`Error::Denied`] without CAP_NET_ADMIN, [`Error::Io`].
-    pub fn open(options: KernelOptions) -> Result<Self, Error> {
+    pub fn open(owner: Owner, options: KernelOptions) -> Result<Self, Error> {
         // All of them now: they have to be in the same network namespace, whatever thread calls later.
         let opened = || {
             Ok((
                 NetlinkSocket::open(Subsystem::Xfrm)?,
                 NetlinkSocket::open(Subsystem::Xfrm)?,
-                Monitor::open()?,
+                Monitor::open(owner)?,
             ))
         };
         let (socket, witness, monitor) =
@@ -99,10 +102,11 @@ impl KernelDataplane {
             witness,
             monitor,
             statistics: Statistics::open(),
+            owner,
             options,
             sessions: HashMap::new(),
             inbound_spis: HashMap::new(),
-            owners: HashMap::new(),
+            holders: HashMap::new(),
             events: VecDeque::new(),
         })
     }
@@ -124,7 +128,7 @@ impl KernelDataplane {
     ) -> Result<(), Error> {
         let if_id = interface(pair);
         let state = |direction, spec| State {
-            id: pair.id,
+            reqid: self.owner.reqid(pair.id),
             direction,
             path: &pair.path,
             spec,
@@ -171,18 +175,18 @@ impl KernelDataplane {
         path: &OuterPath,
         done: &mut Vec<Undo>,
     ) -> Result<(), Error> {
-        let holder = self.owners.get(key).copied();
+        let holder = self.holders.get(key).copied();
         let former = holder.and_then(|holder| Some((holder, self.sessions.get(&holder)?.path)));
         match former {
             Some((holder, held_path)) => {
                 self.socket
-                    .execute(policy::replace(key, id, path))
+                    .execute(policy::replace(key, self.owner.reqid(id), path))
                     .map_err(|error| translate(Operation("replace policy"), error))?;
                 done.push(Undo::ReturnPolicy(*key, holder, held_path));
             }
             None => {
                 self.socket
-                    .execute(policy::add(key, id, path))
+                    .execute(policy::add(key, self.owner.reqid(id), path))
                     .map_err(|error| {
                         if error.is_present() {
                             Error::Exists(Object::Policy)
@@ -193,7 +197,7 @@ impl KernelDataplane {
                 done.push(Undo::DeletePolicy(*key));
             }
         }
-        self.owners.insert(*key, id);
+        self.holders.insert(*key, id);
         Ok(())
     }
 
@@ -206,12 +210,13 @@ impl KernelDataplane {
                     let _ = self.socket.execute(state::delete(key));
                 }
                 Undo::DeletePolicy(key) => {
-                    self.owners.remove(&key);
+                    self.holders.remove(&key);
                     let _ = self.socket.execute(policy::delete(&key));
                 }
                 Undo::ReturnPolicy(key, holder, path) => {
-                    self.owners.insert(key, holder);
-                    let _ = self.socket.execute(policy::replace(&key, holder, &path));
+                    self.holders.insert(key, holder);
+                    let reqid = self.owner.reqid(holder);
+                    let _ = self.socket.execute(policy::replace(&key, reqid, &path));
                 }
             }
         }
@@ -337,7 +342,7 @@ impl Dataplane for KernelDataplane {
     }
 
     fn probe(&mut self, algorithm: EspAlgorithm) -> Result<(), Error> {
-        probe::whole_sa(&mut self.socket, algorithm)
+        probe::whole_sa(&mut self.socket, self.owner, algorithm)
     }
 
     fn install(&mut self, pair: &SaPair) -> Result<(), Error> {
@@ -383,7 +388,7 @@ impl Dataplane for KernelDataplane {
             return Err(Error::Exists(Object::Inbound(sa.spi)));
         }
         let state = State {
-            id,
+            reqid: self.owner.reqid(id),
             direction: Direction::Inbound,
             path: &session.path,
             spec: sa,
@@ -408,7 +413,7 @@ impl Dataplane for KernelDataplane {
         let output_mark = self.options.output_mark;
         let session = self.session(id)?;
         let state = State {
-            id,
+            reqid: self.owner.reqid(id),
             direction: Direction::Outbound,
             path: &session.path,
             spec: sa,
@@ -490,7 +495,7 @@ impl Dataplane for KernelDataplane {
         let outbound = session.outbound.spec.spi;
         let keys: Vec<PolicyKey> = PolicyKey::of(&session.selectors, session.if_id)
             .into_iter()
-            .filter(|key| self.owners.get(key) == Some(&id))
+            .filter(|key| self.holders.get(key) == Some(&id))
             .collect();
 
         // Everything is tried even after a failure, and the session stays known then, so that it can be tried again.
@@ -511,7 +516,7 @@ impl Dataplane for KernelDataplane {
         for key in keys.iter().rev() {
             let outcome = absent_is_fine(self.socket.execute(policy::delete(key)));
             if outcome.is_ok() {
-                self.owners.remove(key);
+                self.holders.remove(key);
             }
             note(outcome, "delete policy");
         }

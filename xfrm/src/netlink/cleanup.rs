@@ -1,19 +1,23 @@
-//! Clearing away what an earlier process left behind, and only that.
+//! Clearing away what an earlier process left behind under one owner's marks, and only that.
 
 use std::fmt;
 
+use super::DEVICE_PREFIX;
 use super::error::{NetlinkError, absent_is_fine};
+use super::link::Link;
 use super::network::Network;
 use super::nft::Firewall;
+use super::owner::Owner;
 use super::policy;
 use super::route::RouteTarget;
 use super::socket::{NetlinkSocket, Subsystem};
 use super::state;
+use crate::IpPrefix;
 
 /// How much is to go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CleanupScope {
-    /// Everything: the daemon ends, or its configuration is gone.
+    /// Everything: the process ends, or its configuration is gone.
     Everything,
     /// All but what keeps pool addresses from travelling in clear (the nftables table and the unreachable routes): the
     /// daemon starts, and will put its own in their place.
@@ -23,15 +27,19 @@ pub enum CleanupScope {
 /// What was removed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Removed {
-    /// Routes with our protocol number.
+    /// Routes with the owner's protocol number.
     pub routes: usize,
-    /// Policies with a reqid of ours.
+    /// Routing rules with the owner's protocol number.
+    pub rules: usize,
+    /// Addresses that such a rule named as a tunnel's.
+    pub addresses: usize,
+    /// Policies with a reqid of the owner's.
     pub policies: usize,
-    /// SAs with a reqid of ours.
+    /// SAs with a reqid of the owner's.
     pub states: usize,
-    /// Names of devices of ours.
+    /// Names of devices of the owner's.
     pub links: Vec<String>,
-    /// Whether our nftables table was there.
+    /// Whether the owner's nftables table was there.
     pub table: bool,
 }
 
@@ -53,6 +61,11 @@ impl fmt::Display for Removed {
             "{} SAs, {} policies, {} routes",
             self.states, self.policies, self.routes
         )?;
+        for (count, what) in [(self.rules, "rules"), (self.addresses, "addresses")] {
+            if count != 0 {
+                write!(f, ", {count} {what}")?;
+            }
+        }
         for link in &self.links {
             write!(f, ", device {link}")?;
         }
@@ -63,19 +76,35 @@ impl fmt::Display for Removed {
     }
 }
 
-/// Removes what is ours from the calling thread's network namespace, told by reqid, route protocol, table name and
-/// device alias, whoever of us made it; says what it was.
+/// Removes what bears the marks of `owner` from the calling thread's network namespace; says what it was. That no living
+/// process has these marks is the caller's to know: a client by its [`super::ClientClaim`], the headend by its UDP ports.
 ///
-/// In an order that lets nothing out in clear: routes to clients go first (the unreachable ones beneath them catch what
-/// is still sent), then policies, SAs and devices, the guards last.
+/// In an order that lets nothing out in clear: a tunnel's address goes first, then routes that lead somewhere (the
+/// unreachable ones beneath them catch what is still sent), then policies, SAs and devices, guards and rules last.
 ///
 /// # Errors
 ///
 /// The first [`NetlinkError`]; the rest was still tried. A kernel without XFRM or nf_tables has nothing of ours there.
-pub fn cleanup(scope: CleanupScope) -> Result<Removed, NetlinkError> {
+pub fn cleanup(owner: Owner, scope: CleanupScope) -> Result<Removed, NetlinkError> {
     let mut removed = Removed::default();
     let mut first_error = None;
-    let mut network = Network::open()?;
+    let mut network = Network::open(owner)?;
+
+    let rules = keep_error(network.rules(), &mut first_error).unwrap_or_default();
+    let links = keep_error(network.links(), &mut first_error).unwrap_or_default();
+    let addresses = keep_error(network.addresses(), &mut first_error).unwrap_or_default();
+    // On a device that is not ours a tunnel's address is known by the rule for it. One on a device of ours goes with it.
+    for address in addresses.iter().filter(|one| {
+        let host = IpPrefix::host(one.address);
+        let ours = |link: &Link| link.index == one.link && link.name.starts_with(DEVICE_PREFIX);
+        rules.iter().any(|rule| rule.source == host) && !links.iter().any(ours)
+    }) {
+        count(
+            absent_is_fine(network.delete_address(address)),
+            &mut removed.addresses,
+            &mut first_error,
+        );
+    }
 
     let routes = keep_error(network.routes(), &mut first_error).unwrap_or_default();
     let (guards, sessions): (Vec<_>, Vec<_>) = routes
@@ -92,7 +121,7 @@ pub fn cleanup(scope: CleanupScope) -> Result<Removed, NetlinkError> {
     // Without NETLINK_XFRM there is nothing to remove from it.
     if let Ok(mut xfrm) = NetlinkSocket::open(Subsystem::Xfrm) {
         for (_, key) in
-            keep_error(policy::list_ours(&mut xfrm), &mut first_error).unwrap_or_default()
+            keep_error(policy::list_ours(&mut xfrm, owner), &mut first_error).unwrap_or_default()
         {
             count(
                 absent_is_fine(xfrm.execute(policy::delete(&key))),
@@ -101,7 +130,7 @@ pub fn cleanup(scope: CleanupScope) -> Result<Removed, NetlinkError> {
             );
         }
         for (_, key) in
-            keep_error(state::list_ours(&mut xfrm), &mut first_error).unwrap_or_default()
+            keep_error(state::list_ours(&mut xfrm, owner), &mut first_error).unwrap_or_default()
         {
             count(
                 absent_is_fine(xfrm.execute(state::delete(key))),
@@ -111,8 +140,8 @@ pub fn cleanup(scope: CleanupScope) -> Result<Removed, NetlinkError> {
         }
     }
 
-    for link in keep_error(network.links(), &mut first_error).unwrap_or_default() {
-        if link.is_ours()
+    for link in links {
+        if link.is_of(owner)
             && keep_error(
                 absent_is_fine(network.delete_link(link.index)),
                 &mut first_error,
@@ -130,7 +159,16 @@ pub fn cleanup(scope: CleanupScope) -> Result<Removed, NetlinkError> {
                 &mut first_error,
             );
         }
-        if let Ok(mut firewall) = Firewall::open() {
+        for rule in &rules {
+            count(
+                absent_is_fine(network.delete_rule(rule)),
+                &mut removed.rules,
+                &mut first_error,
+            );
+        }
+        if owner == Owner::Headend
+            && let Ok(mut firewall) = Firewall::open()
+        {
             removed.table = keep_error(firewall.delete(), &mut first_error).unwrap_or_default();
         }
     }

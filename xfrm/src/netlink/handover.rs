@@ -22,7 +22,7 @@ impl KernelDataplane {
         let session = self.sessions.get(&id).ok_or(Error::NoSuchSession(id))?;
         let states = |path| {
             let state = |direction, spec| State {
-                id,
+                reqid: self.owner.reqid(id),
                 direction,
                 path,
                 spec,
@@ -78,11 +78,12 @@ impl KernelDataplane {
                 .collect();
         let keys: Vec<PolicyKey> = PolicyKey::of(&session.selectors, if_id)
             .into_iter()
-            .filter(|key| self.owners.get(key) == Some(&id))
+            .filter(|key| self.holders.get(key) == Some(&id))
             .collect();
         let output_mark = self.options.output_mark;
+        let reqid = self.owner.reqid(id);
         let state = |path, (direction, spec)| State {
-            id,
+            reqid,
             direction,
             path,
             spec,
@@ -114,7 +115,7 @@ impl KernelDataplane {
         }
         if result.is_ok() {
             for key in &keys {
-                match self.socket.execute(policy::replace(key, id, path)) {
+                match self.socket.execute(policy::replace(key, reqid, path)) {
                     Ok(()) => led = led.saturating_add(1),
                     Err(error) => {
                         result = Err(translate(Operation("replace policy"), error));
@@ -125,7 +126,7 @@ impl KernelDataplane {
         }
         if result.is_err() {
             for key in keys.iter().take(led).rev() {
-                let _ = self.socket.execute(policy::replace(key, id, &old_path));
+                let _ = self.socket.execute(policy::replace(key, reqid, &old_path));
             }
             for (direction, spec) in specs.iter().take(moved).rev() {
                 let (from, to) = (
@@ -173,10 +174,11 @@ impl KernelDataplane {
             return Ok(None);
         }
         let mut last = None;
+        let owner = self.owner;
         // The kernel queues the notice before it acknowledges the deletion: it is there now or never.
         while let Ok(true) = self.witness.poll(operation.0, |message_type, body| {
             if message_type == XFRM_MSG_DELSA
-                && let Some((of, progress)) = state::parse_deletion(body)
+                && let Some((of, progress)) = state::parse_deletion(owner, body)
                 && of == key
             {
                 last = Some(progress);

@@ -10,10 +10,11 @@ use netlink_packet_route::link::{
     InfoData, InfoKind, InfoVeth, InfoXfrm, LinkAttribute, LinkFlags, LinkInfo, LinkMessage,
 };
 
+use super::DEVICE_PREFIX;
 use super::error::NetlinkError;
 use super::message::{AttributesOf, Request, name_of};
 use super::network::{LinkIndex, Network};
-use super::{DEVICE_ALIAS, DEVICE_PREFIX};
+use super::owner::Owner;
 
 /// Message types of linux/rtnetlink.h.
 const RTM_NEWLINK: u16 = 16;
@@ -43,7 +44,7 @@ pub struct Link {
     pub index: LinkIndex,
     /// Its name.
     pub name: String,
-    /// What somebody wrote on it; on our own devices [`DEVICE_ALIAS`].
+    /// What somebody wrote on it; on our own devices [`Owner::alias`].
     pub alias: Option<String>,
     /// The kind that it was created as (`dummy`, `veth`, `xfrm`, `tun`); `None` for hardware and lo.
     pub kind: Option<String>,
@@ -54,10 +55,10 @@ pub struct Link {
 }
 
 impl Link {
-    /// Whether it is one of our own devices: by its name and its alias, since a name alone anyone may choose.
+    /// Whether it is a device of this owner's: by its name and its alias, since a name alone anyone may choose.
     #[must_use]
-    pub fn is_ours(&self) -> bool {
-        self.name.starts_with(DEVICE_PREFIX) && self.alias.as_deref() == Some(DEVICE_ALIAS)
+    pub fn is_of(&self, owner: Owner) -> bool {
+        self.name.starts_with(DEVICE_PREFIX) && self.alias == Some(owner.alias())
     }
 }
 
@@ -66,7 +67,7 @@ impl Link {
 pub struct NewLink {
     /// Its name, at most [`NAME_OCTETS`] octets.
     pub name: String,
-    /// What to write on it; [`DEVICE_ALIAS`] marks it as ours for [`super::cleanup()`].
+    /// What to write on it; [`Owner::alias`] marks it for [`super::cleanup()`].
     pub alias: Option<String>,
     /// What it is to be.
     pub kind: LinkKind,
@@ -360,20 +361,22 @@ mod tests {
                 mtu: 1400,
             }
         );
-        assert!(link.is_ours());
+        assert!(link.is_of(Owner::Headend));
+        let client = Owner::Client(crate::netlink::ClientNumber::new(0).unwrap());
+        assert!(!link.is_of(client));
         assert!(
             !Link {
                 alias: None,
                 ..link.clone()
             }
-            .is_ours()
+            .is_of(Owner::Headend)
         );
         assert!(
             !Link {
                 name: "eth0".into(),
                 ..link
             }
-            .is_ours()
+            .is_of(Owner::Headend)
         );
         for cut in 0..octets.len() {
             let result = parse("test", &octets[..cut]);

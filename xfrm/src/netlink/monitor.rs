@@ -10,11 +10,12 @@ use netlink_packet_xfrm::constants::{
 use netlink_packet_xfrm::{UserExpire, UserMapping};
 
 use super::error::NetlinkError;
+use super::owner::{Owner, Reqid};
 use super::socket::{NetlinkSocket, Subsystem};
 use super::state::{StateKey, address, identify};
 use crate::{EspSpi, SessionId, Traffic};
 
-/// A message of the kernel about an SA with a reqid of ours.
+/// A message of the kernel about an SA of the owner's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Notice {
     /// A limit was reached; with `hard` the SA is gone.
@@ -42,24 +43,26 @@ pub(crate) enum Notice {
 /// A socket in the groups of XFRM that matter to a headend.
 pub(crate) struct Monitor {
     socket: NetlinkSocket,
+    owner: Owner,
     waiting: VecDeque<Notice>,
 }
 
 impl Monitor {
     /// Listens in the calling thread's network namespace.
-    pub(crate) fn open() -> Result<Self, NetlinkError> {
+    pub(crate) fn open(owner: Owner) -> Result<Self, NetlinkError> {
         let socket = NetlinkSocket::open(Subsystem::Xfrm)?;
         socket.join("join XFRM group EXPIRE", XFRMNLGRP_EXPIRE)?;
         socket.join("join XFRM group MAPPING", XFRMNLGRP_MAPPING)?;
         Ok(Self {
             socket,
+            owner,
             waiting: VecDeque::new(),
         })
     }
 
     /// The next notice that is waiting; never waits itself.
     pub(crate) fn poll(&mut self) -> Option<Notice> {
-        let waiting = &mut self.waiting;
+        let (owner, waiting) = (self.owner, &mut self.waiting);
         loop {
             if let Some(notice) = waiting.pop_front() {
                 return Some(notice);
@@ -67,7 +70,7 @@ impl Monitor {
             let polled = self
                 .socket
                 .poll("receive XFRM notices", |message_type, body| {
-                    waiting.extend(Notice::read(message_type, body));
+                    waiting.extend(Notice::read(owner, message_type, body));
                 });
             match polled {
                 Ok(true) => {}
@@ -89,12 +92,12 @@ impl AsFd for Monitor {
 }
 
 impl Notice {
-    /// `None` for what is not about our SAs, is of a type that does not matter, or cannot be read.
-    fn read(message_type: u16, body: &[u8]) -> Option<Self> {
+    /// `None` for what is not about the owner's SAs, is of a type that does not matter, or cannot be read.
+    fn read(owner: Owner, message_type: u16, body: &[u8]) -> Option<Self> {
         match message_type {
             XFRM_MSG_EXPIRE => {
                 let expire = UserExpire::parse(body).ok()?;
-                let (id, key) = identify(&expire.state)?;
+                let (id, key) = identify(owner, &expire.state)?;
                 let lifetime = expire.state.lifetime_cur;
                 let traffic = Traffic {
                     packets: lifetime.packets,
@@ -110,7 +113,7 @@ impl Notice {
             }
             XFRM_MSG_MAPPING => {
                 let mapping = UserMapping::parse(body).ok()?;
-                let id = SessionId::from_reqid(mapping.reqid)?;
+                let id = owner.session(Reqid(mapping.reqid))?;
                 let destination: IpAddr = address(&mapping.id.daddr, mapping.id.family)?;
                 let key = StateKey {
                     destination,
@@ -166,7 +169,7 @@ mod tests {
         };
         let octets = encoded(&UserExpire { state, hard: 1 });
         assert_eq!(
-            Notice::read(XFRM_MSG_EXPIRE, &octets),
+            Notice::read(Owner::Headend, XFRM_MSG_EXPIRE, &octets),
             Some(Notice::Expired {
                 id: SessionId::new(2).unwrap(),
                 key: key(),
@@ -182,10 +185,13 @@ mod tests {
             state: UserSaInfo { reqid: 2, ..state },
             hard: 1,
         });
-        assert_eq!(Notice::read(XFRM_MSG_EXPIRE, &foreign), None);
+        assert_eq!(
+            Notice::read(Owner::Headend, XFRM_MSG_EXPIRE, &foreign),
+            None
+        );
         for cut in 0..octets.len() {
             assert_eq!(
-                Notice::read(XFRM_MSG_EXPIRE, &octets[..cut]),
+                Notice::read(Owner::Headend, XFRM_MSG_EXPIRE, &octets[..cut]),
                 None,
                 "cut to {cut}"
             );
@@ -209,7 +215,7 @@ mod tests {
         };
         let octets = encoded(&mapping);
         assert_eq!(
-            Notice::read(XFRM_MSG_MAPPING, &octets),
+            Notice::read(Owner::Headend, XFRM_MSG_MAPPING, &octets),
             Some(Notice::Moved {
                 id: SessionId::new(2).unwrap(),
                 key: key(),
@@ -218,7 +224,7 @@ mod tests {
         );
         for cut in 0..octets.len() {
             assert_eq!(
-                Notice::read(XFRM_MSG_MAPPING, &octets[..cut]),
+                Notice::read(Owner::Headend, XFRM_MSG_MAPPING, &octets[..cut]),
                 None,
                 "cut to {cut}"
             );
@@ -231,7 +237,7 @@ mod tests {
             message_type in XFRM_MSG_EXPIRE..=XFRM_MSG_MAPPING,
             octets in proptest::collection::vec(proptest::num::u8::ANY, 0..300),
         ) {
-            let _ = Notice::read(message_type, &octets);
+            let _ = Notice::read(Owner::Headend, message_type, &octets);
         }
     }
 }

@@ -15,6 +15,7 @@ use netlink_packet_xfrm::{
 
 use super::error::NetlinkError;
 use super::message::{AttributesOf, Request};
+use super::owner::{Owner, Reqid};
 use super::socket::NetlinkSocket;
 use super::state::{address, family};
 use crate::{IpPrefix, OuterPath, Selectors, SessionId};
@@ -145,13 +146,13 @@ impl PolicyKey {
 }
 
 /// XFRM_MSG_NEWPOLICY: refused when the key is taken.
-pub(crate) fn add(key: &PolicyKey, id: SessionId, path: &OuterPath) -> Request {
-    Request::new(key.words("add"), XFRM_MSG_NEWPOLICY, 0).emit(&wire(key, id, path))
+pub(crate) fn add(key: &PolicyKey, reqid: Reqid, path: &OuterPath) -> Request {
+    Request::new(key.words("add"), XFRM_MSG_NEWPOLICY, 0).emit(&wire(key, reqid, path))
 }
 
 /// XFRM_MSG_UPDPOLICY: the policy with this key leads to this session from now on.
-pub(crate) fn replace(key: &PolicyKey, id: SessionId, path: &OuterPath) -> Request {
-    Request::new(key.words("replace"), XFRM_MSG_UPDPOLICY, 0).emit(&wire(key, id, path))
+pub(crate) fn replace(key: &PolicyKey, reqid: Reqid, path: &OuterPath) -> Request {
+    Request::new(key.words("replace"), XFRM_MSG_UPDPOLICY, 0).emit(&wire(key, reqid, path))
 }
 
 /// XFRM_MSG_DELPOLICY.
@@ -167,7 +168,7 @@ pub(crate) fn delete(key: &PolicyKey) -> Request {
     Request::new(key.words("delete"), XFRM_MSG_DELPOLICY, 0).emit(&message)
 }
 
-fn wire(key: &PolicyKey, id: SessionId, path: &OuterPath) -> ModifyMessage {
+fn wire(key: &PolicyKey, reqid: Reqid, path: &OuterPath) -> ModifyMessage {
     let (source, destination) = match key.direction {
         PolicyDirection::Out => (path.local, path.remote),
         PolicyDirection::In | PolicyDirection::Forward => (path.remote, path.local),
@@ -182,7 +183,7 @@ fn wire(key: &PolicyKey, id: SessionId, path: &OuterPath) -> ModifyMessage {
         },
         family: family(source),
         saddr: Address::from_ip(&source),
-        reqid: id.reqid(),
+        reqid: reqid.0,
         mode: XFRM_MODE_TUNNEL,
         share: XFRM_SHARE_ANY,
         ..UserTemplate::default()
@@ -203,13 +204,14 @@ fn wire(key: &PolicyKey, id: SessionId, path: &OuterPath) -> ModifyMessage {
     }
 }
 
-/// Every policy of ours in the kernel, by the reqid of its template.
+/// Every policy of an owner in the kernel, by the reqid of its template.
 ///
 /// # Errors
 ///
 /// As [`NetlinkSocket::dump`].
 pub(crate) fn list_ours(
     socket: &mut NetlinkSocket,
+    owner: Owner,
 ) -> Result<Vec<(SessionId, PolicyKey)>, NetlinkError> {
     let operation = "list policies";
     socket.dump(
@@ -218,20 +220,21 @@ pub(crate) fn list_ours(
             if message_type != XFRM_MSG_NEWPOLICY {
                 return Ok(None);
             }
-            identify(body).map_err(|error| NetlinkError::malformed(operation, error))
+            identify(owner, body).map_err(|error| NetlinkError::malformed(operation, error))
         },
     )
 }
 
-/// Whose policy this is: `None` for a foreign one, and for the policies of sockets.
+/// Which session's policy this is: `None` for one that is not the owner's, and for the policies of sockets.
 fn identify(
+    owner: Owner,
     body: &[u8],
 ) -> Result<Option<(SessionId, PolicyKey)>, netlink_packet_core::DecodeError> {
     let info = UserPolicyInfo::parse(body)?;
     let (mut id, mut if_id) = (None, 0);
     for (kind, value) in AttributesOf(body.get(XFRM_USER_POLICY_INFO_LEN..).unwrap_or_default()) {
         match kind {
-            XFRMA_TMPL => id = SessionId::from_reqid(UserTemplate::parse(value)?.reqid),
+            XFRMA_TMPL => id = owner.session(Reqid(UserTemplate::parse(value)?.reqid)),
             XFRMA_IF_ID => if_id = netlink_packet_core::parse_u32(value)?,
             _ => {}
         }
@@ -333,21 +336,24 @@ mod tests {
             },
         ] {
             let id = SessionId::new(77).unwrap();
-            let mut message = wire(&key, id, &path());
+            let mut message = wire(&key, Owner::Headend.reqid(id), &path());
             let encode = |message: &ModifyMessage| {
                 let mut octets = vec![0; message.buffer_len()];
                 message.emit(&mut octets);
                 octets
             };
             let octets = encode(&message);
-            assert_eq!(identify(&octets).unwrap(), Some((id, key)));
+            assert_eq!(identify(Owner::Headend, &octets).unwrap(), Some((id, key)));
             for cut in 0..XFRM_USER_POLICY_INFO_LEN {
-                assert!(identify(&octets[..cut]).is_err(), "cut to {cut}");
+                assert!(
+                    identify(Owner::Headend, &octets[..cut]).is_err(),
+                    "cut to {cut}"
+                );
             }
             if let Some(XfrmAttrs::Template(templates)) = message.nlas.first_mut() {
                 templates[0].reqid = 16;
             }
-            assert_eq!(identify(&encode(&message)).unwrap(), None);
+            assert_eq!(identify(Owner::Headend, &encode(&message)).unwrap(), None);
         }
     }
 
@@ -360,7 +366,11 @@ mod tests {
             destination: prefix("10.10.0.5", 32),
             if_id: 0,
         };
-        let mut request = add(&key, SessionId::new(9).unwrap(), &path());
+        let mut request = add(
+            &key,
+            Owner::Headend.reqid(SessionId::new(9).unwrap()),
+            &path(),
+        );
         request.finish(1);
         let wire = request.wire();
         assert_eq!(
@@ -409,15 +419,15 @@ mod tests {
                 if_id,
             };
             let id = SessionId::new(number).unwrap();
-            let message = wire(&key, id, &path());
+            let message = wire(&key, Owner::Headend.reqid(id), &path());
             let mut octets = vec![0; message.buffer_len()];
             message.emit(&mut octets);
-            proptest::prop_assert_eq!(identify(&octets).unwrap(), Some((id, key)));
+            proptest::prop_assert_eq!(identify(Owner::Headend, &octets).unwrap(), Some((id, key)));
         }
 
         #[test]
         fn any_octets_are_a_policy_or_an_error(octets in proptest::collection::vec(proptest::num::u8::ANY, 0..400)) {
-            let _ = identify(&octets);
+            let _ = identify(Owner::Headend, &octets);
         }
     }
 }

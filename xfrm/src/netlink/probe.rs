@@ -5,13 +5,15 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
+use super::algorithm;
 use super::backend::translate;
 use super::error::{KernelErrno, NetlinkError, absent_is_fine};
 use super::link::{LinkKind, NewLink};
 use super::network::Network;
+use super::owner::Owner;
 use super::socket::NetlinkSocket;
 use super::state::{self, State};
-use super::{DEVICE_ALIAS, algorithm};
+
 use crate::{
     AesKeySize, Direction, Encapsulation, Error, EspAlgorithm, EspSpi, Limits, Operation,
     OuterPath, ReplayWindow, SaKeys, SaSpec, SessionId,
@@ -42,8 +44,12 @@ const PROBE_IF_ID: u32 = 0x4946_ffff;
 /// # Errors
 ///
 /// [`Error::Unsupported`] names what is missing.
-pub(crate) fn whole_sa(socket: &mut NetlinkSocket, algorithm: EspAlgorithm) -> Result<(), Error> {
-    let id = SessionId::from_reqid(SessionId::REQID_BASE | SessionId::MAX)
+pub(crate) fn whole_sa(
+    socket: &mut NetlinkSocket,
+    owner: Owner,
+    algorithm: EspAlgorithm,
+) -> Result<(), Error> {
+    let last = SessionId::new(SessionId::MAX)
         .ok_or(Error::Misuse("the last session number is out of range"))?;
     // Zero keys: the SA is there for microseconds, between addresses that nothing uses, with no policy.
     let keys = SaKeys::new(
@@ -74,7 +80,7 @@ pub(crate) fn whole_sa(socket: &mut NetlinkSocket, algorithm: EspAlgorithm) -> R
                     hard: Limits::NONE,
                 };
                 let state = State {
-                    id,
+                    reqid: owner.reqid(last),
                     direction,
                     path: &path,
                     spec: &spec,
@@ -177,7 +183,7 @@ pub const ALL_ALGORITHMS: [EspAlgorithm; 15] = {
 pub fn xfrm_interfaces(network: &mut Network) -> Result<bool, NetlinkError> {
     let link = NewLink {
         name: PROBE_DEVICE.into(),
-        alias: Some(DEVICE_ALIAS.into()),
+        alias: network.owner.map(Owner::alias),
         kind: LinkKind::Xfrm {
             if_id: PROBE_IF_ID,
             underlying: None,

@@ -1,4 +1,5 @@
-//! Routes of ours: all of them carry [`ROUTE_PROTOCOL`], and only such ones are listed or removed.
+//! Routes: all of them carry the protocol number of whom the [`Network`] was opened for, and only such ones are listed or
+//! removed.
 
 use std::net::IpAddr;
 
@@ -8,10 +9,10 @@ use netlink_packet_route::route::{
     RouteAddress, RouteAttribute, RouteHeader, RouteMessage, RouteProtocol, RouteScope, RouteType,
 };
 
-use super::ROUTE_PROTOCOL;
 use super::error::NetlinkError;
 use super::message::{AttributesOf, Request};
 use super::network::{LinkIndex, Network};
+use super::owner::Owner;
 use crate::IpPrefix;
 
 /// Message types of linux/rtnetlink.h.
@@ -37,14 +38,7 @@ const RTN_UNREACHABLE: u8 = 7;
 /// The main routing table.
 pub const MAIN_TABLE: u32 = 254;
 
-/// The metric of sessions' routes.
-pub const SESSION_METRIC: u32 = 50;
-
-/// The metric of the unreachable routes beneath whole pools: it loses to every other route for the same prefix, so that
-/// a pool of one address works too.
-pub const GUARD_METRIC: u32 = 0xffff_fff0;
-
-/// A route with our protocol number.
+/// A route that a [`Network`] makes or has made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Route {
     /// Which packets take it.
@@ -87,26 +81,26 @@ pub struct NextHop {
 }
 
 impl Route {
-    /// A session's route to its client in the main table.
+    /// A route of the main table onto a link: a session's to its client, a client's into its tunnel.
     #[must_use]
-    pub const fn session(client: IpPrefix, link: LinkIndex) -> Self {
+    pub const fn onto(owner: Owner, destination: IpPrefix, link: LinkIndex) -> Self {
         Self {
-            destination: client,
+            destination,
             target: RouteTarget::Link(link),
-            metric: SESSION_METRIC,
+            metric: owner.metric(),
             source: None,
             table: MAIN_TABLE,
         }
     }
 
     /// The route beneath a pool: what is sent to an address without a session goes nowhere, instead of out by the
-    /// default route in clear.
+    /// default route in clear. It loses to every other route for the same prefix, so that a pool of one address works too.
     #[must_use]
-    pub const fn guard(pool: IpPrefix) -> Self {
+    pub const fn guard(owner: Owner, pool: IpPrefix) -> Self {
         Self {
             destination: pool,
             target: RouteTarget::Unreachable,
-            metric: GUARD_METRIC,
+            metric: owner.guard_metric(),
             source: None,
             table: MAIN_TABLE,
         }
@@ -124,7 +118,7 @@ impl Route {
 }
 
 impl Network {
-    /// Adds a route. One of ours with the same destination and metric gives way to it, which is what a client that
+    /// Adds a route. One of the same owner with the same destination and metric gives way to it, which is what a client that
     /// reconnects with its address needs; anyone else's does not.
     ///
     /// # Errors
@@ -132,7 +126,7 @@ impl Network {
     /// [`NetlinkError::Refused`], with EEXIST when a foreign route has this destination and metric, with ENODEV or
     /// ENETDOWN when the link is gone or down.
     pub fn add_route(&mut self, route: &Route) -> Result<(), NetlinkError> {
-        let message = wire(route);
+        let message = wire(route, self.protocol());
         let fresh = Request::new(route.words("add"), RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL)
             .emit(&message);
         match self.socket.execute(fresh) {
@@ -163,14 +157,15 @@ impl Network {
         }
     }
 
-    /// Removes a route of ours.
+    /// Removes a route of this handle's owner.
     ///
     /// # Errors
     ///
-    /// [`NetlinkError::Refused`]; [`NetlinkError::is_absent`] when there is no such route with our protocol number.
+    /// [`NetlinkError::Refused`]; [`NetlinkError::is_absent`] when there is no such route with the owner's protocol number.
     pub fn delete_route(&mut self, route: &Route) -> Result<(), NetlinkError> {
+        let message = wire(route, self.protocol());
         self.socket
-            .execute(Request::new(route.words("delete"), RTM_DELROUTE, 0).emit(&wire(route)))
+            .execute(Request::new(route.words("delete"), RTM_DELROUTE, 0).emit(&message))
     }
 
     /// The way to an address, whoever made the route: what a full-tunnel client nails down for its headend before
@@ -204,13 +199,14 @@ impl Network {
         found.ok_or_else(|| NetlinkError::malformed(operation, "a route without a link"))
     }
 
-    /// Every route with our protocol number, in every table.
+    /// Every route with the owner's protocol number, in every table.
     ///
     /// # Errors
     ///
     /// [`NetlinkError::Malformed`] and as the socket fails.
     pub fn routes(&mut self) -> Result<Vec<Route>, NetlinkError> {
         let operation = "list routes";
+        let protocol = self.protocol();
         let mut ours = Vec::new();
         for family in [AddressFamily::Inet, AddressFamily::Inet6] {
             ours.extend(self.socket.dump(
@@ -220,7 +216,7 @@ impl Network {
                     Request::dump(operation, RTM_GETROUTE).emit(&message)
                 },
                 |message_type, body| match message_type {
-                    RTM_NEWROUTE => parse(operation, body),
+                    RTM_NEWROUTE => parse(operation, protocol, body),
                     _ => Ok(None),
                 },
             )?);
@@ -236,11 +232,11 @@ fn family(prefix: &IpPrefix) -> AddressFamily {
     }
 }
 
-fn wire(route: &Route) -> RouteMessage {
+fn wire(route: &Route, protocol: u8) -> RouteMessage {
     let mut message = RouteMessage::default();
     message.header.address_family = family(&route.destination);
     message.header.destination_prefix_length = route.destination.length();
-    message.header.protocol = RouteProtocol::Other(ROUTE_PROTOCOL);
+    message.header.protocol = RouteProtocol::from(protocol);
     // The header's table has eight bits; RTA_TABLE says the rest.
     message.header.table = u8::try_from(route.table).unwrap_or(RouteHeader::RT_TABLE_UNSPEC);
     message.attributes.push(RouteAttribute::Table(route.table));
@@ -278,13 +274,13 @@ fn wire(route: &Route) -> RouteMessage {
     message
 }
 
-/// Reads `struct rtmsg` and the attributes behind it. `None` for a route that is not of ours or of a form that we never
-/// make.
-fn parse(operation: &str, body: &[u8]) -> Result<Option<Route>, NetlinkError> {
+/// Reads `struct rtmsg` and the attributes behind it. `None` for a route of another protocol number or of a form that we
+/// never make.
+fn parse(operation: &str, ours: u8, body: &[u8]) -> Result<Option<Route>, NetlinkError> {
     let short = || NetlinkError::malformed(operation, "a route without its header");
     let [family, prefix_length, _, _, table, protocol, _, kind, ..] =
         *body.first_chunk::<HEADER_OCTETS>().ok_or_else(short)?;
-    if protocol != ROUTE_PROTOCOL {
+    if protocol != ours {
         return Ok(None);
     }
     let any = match AddressFamily::from(family) {
@@ -350,6 +346,8 @@ mod tests {
     use super::*;
     use netlink_packet_core::Emitable;
 
+    const OURS: u8 = Owner::Headend.route_protocol();
+
     fn prefix(text: &str, length: u8) -> IpPrefix {
         IpPrefix::new(text.parse().unwrap(), length).unwrap()
     }
@@ -358,9 +356,9 @@ mod tests {
     fn what_is_sent_is_recognised_again() {
         let link = LinkIndex::new(4).unwrap();
         for route in [
-            Route::session(prefix("10.10.0.5", 32), link),
-            Route::guard(prefix("10.10.0.0", 16)),
-            Route::guard(prefix("2001:db8::", 64)),
+            Route::onto(Owner::Headend, prefix("10.10.0.5", 32), link),
+            Route::guard(Owner::Headend, prefix("10.10.0.0", 16)),
+            Route::guard(Owner::Headend, prefix("2001:db8::", 64)),
             Route {
                 destination: IpPrefix::ANY_V4,
                 target: RouteTarget::Gateway {
@@ -372,16 +370,16 @@ mod tests {
                 table: 1000,
             },
         ] {
-            let message = wire(&route);
+            let message = wire(&route, OURS);
             let mut octets = vec![0; message.buffer_len()];
             message.emit(&mut octets);
-            assert_eq!(parse("test", &octets), Ok(Some(route)));
+            assert_eq!(parse("test", OURS, &octets), Ok(Some(route)));
             for cut in 0..HEADER_OCTETS {
-                assert!(parse("test", &octets[..cut]).is_err(), "cut to {cut}");
+                assert!(parse("test", OURS, &octets[..cut]).is_err(), "cut to {cut}");
             }
             // The kernel's own routes, or an administrator's.
             octets[5] = 4;
-            assert_eq!(parse("test", &octets), Ok(None));
+            assert_eq!(parse("test", OURS, &octets), Ok(None));
         }
     }
 
@@ -389,8 +387,8 @@ mod tests {
     fn a_guard_loses_to_every_session() {
         let link = LinkIndex::new(4).unwrap();
         assert!(
-            Route::session(prefix("10.10.0.5", 32), link).metric
-                < Route::guard(prefix("10.10.0.5", 32)).metric
+            Route::onto(Owner::Headend, prefix("10.10.0.5", 32), link).metric
+                < Route::guard(Owner::Headend, prefix("10.10.0.5", 32)).metric
         );
     }
 
@@ -406,18 +404,18 @@ mod tests {
                 source: None,
                 table,
             };
-            let message = wire(&route);
+            let message = wire(&route, OURS);
             let mut octets = vec![0; message.buffer_len()];
             message.emit(&mut octets);
-            proptest::prop_assert_eq!(parse("test", &octets), Ok(Some(route)));
+            proptest::prop_assert_eq!(parse("test", OURS, &octets), Ok(Some(route)));
         }
 
         #[test]
         fn any_octets_are_a_route_or_an_error(mut octets: Vec<u8>) {
             if let Some(protocol) = octets.get_mut(5) {
-                *protocol = ROUTE_PROTOCOL;
+                *protocol = OURS;
             }
-            proptest::prop_assert!(parse("test", &octets).is_err() || octets.len() >= HEADER_OCTETS);
+            proptest::prop_assert!(parse("test", OURS, &octets).is_err() || octets.len() >= HEADER_OCTETS);
         }
     }
 }

@@ -16,6 +16,7 @@ use netlink_packet_xfrm::{
 use super::algorithm;
 use super::error::NetlinkError;
 use super::message::{AttributesOf, Request};
+use super::owner::{Owner, Reqid};
 use super::socket::NetlinkSocket;
 use crate::{
     Direction, DropCounts, DropReason, Encapsulation, EspSpi, Limits, OuterPath, ReplayWindow,
@@ -50,7 +51,7 @@ impl StateKey {
 /// Everything that one state is made from.
 #[derive(Clone, Copy)]
 pub(crate) struct State<'a> {
-    pub(crate) id: SessionId,
+    pub(crate) reqid: Reqid,
     pub(crate) direction: Direction,
     pub(crate) path: &'a OuterPath,
     pub(crate) spec: &'a SaSpec,
@@ -151,7 +152,7 @@ impl State<'_> {
             },
             saddr: Address::from_ip(&self.source()),
             lifetime_cfg: lifetime_config(&spec.soft, &spec.hard),
-            reqid: self.id.reqid(),
+            reqid: self.reqid.0,
             family: family(self.path.local),
             mode: XFRM_MODE_TUNNEL,
             // Eight bits; wide enough for nothing. The window's width stands in XFRMA_REPLAY_ESN_VAL.
@@ -275,13 +276,14 @@ pub(crate) fn read(
     }
 }
 
-/// Every ESP state of ours in the kernel, by its reqid.
+/// Every ESP state of an owner in the kernel, by its reqid.
 ///
 /// # Errors
 ///
 /// As [`NetlinkSocket::dump`].
 pub(crate) fn list_ours(
     socket: &mut NetlinkSocket,
+    owner: Owner,
 ) -> Result<Vec<(SessionId, StateKey)>, NetlinkError> {
     let operation = "list SAs";
     socket.dump(
@@ -291,17 +293,17 @@ pub(crate) fn list_ours(
                 return Ok(None);
             }
             let info = parse_info(operation, body)?;
-            Ok(identify(&info))
+            Ok(identify(owner, &info))
         },
     )
 }
 
-/// Whose state this is: `None` for a foreign one.
-pub(crate) fn identify(info: &UserSaInfo) -> Option<(SessionId, StateKey)> {
+/// Which session's state this is: `None` for one that is not the owner's.
+pub(crate) fn identify(owner: Owner, info: &UserSaInfo) -> Option<(SessionId, StateKey)> {
     if info.id.proto != IPPROTO_ESP {
         return None;
     }
-    let id = SessionId::from_reqid(info.reqid)?;
+    let id = owner.session(Reqid(info.reqid))?;
     let key = StateKey {
         destination: address(&info.id.daddr, info.family)?,
         spi: EspSpi::new(info.id.spi)?,
@@ -381,12 +383,12 @@ fn lifetime_config(soft: &Limits, hard: &Limits) -> LifetimeConfig {
 
 /// Reads the notice of a deleted SA (XFRM_MSG_DELSA of group XFRMNLGRP_SA): which one it was, and how far it had come
 /// when it died. Nothing was sent or accepted on it later.
-pub(crate) fn parse_deletion(body: &[u8]) -> Option<(StateKey, Progress)> {
+pub(crate) fn parse_deletion(owner: Owner, body: &[u8]) -> Option<(StateKey, Progress)> {
     let operation = "read the notice of a deleted SA";
     let attributes = body.get(netlink_packet_xfrm::XFRM_USER_SA_ID_LEN..)?;
     let (_, info) = AttributesOf(attributes)
         .find(|(kind, _)| *kind == netlink_packet_xfrm::constants::XFRMA_SA)?;
-    let (_, key) = identify(&parse_info(operation, info).ok()?)?;
+    let (_, key) = identify(owner, &parse_info(operation, info).ok()?)?;
     // Put together what parse_progress reads: the structure, then the attributes beside it.
     let mut whole = zeroize::Zeroizing::new(Vec::with_capacity(
         info.len().saturating_add(attributes.len()),
@@ -420,6 +422,7 @@ mod tests {
     use crate::{AesKeySize, EspAlgorithm, SaKeys};
     use std::num::NonZeroU64;
 
+    const REQID: Reqid = Reqid(0x4900_0009);
     const LOCAL: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1));
     const REMOTE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(198, 51, 100, 7));
 
@@ -448,9 +451,8 @@ mod tests {
     }
 
     fn message(direction: Direction, path: &OuterPath, spec: &SaSpec) -> ModifyMessage {
-        let id = SessionId::new(9).unwrap();
         State {
-            id,
+            reqid: REQID,
             direction,
             path,
             spec,
@@ -554,7 +556,7 @@ mod tests {
         let spec = spec(false, ReplayWindow::DEFAULT);
         let path = path(Encapsulation::None);
         let state = |direction| State {
-            id: SessionId::new(9).unwrap(),
+            reqid: REQID,
             direction,
             path: &path,
             spec: &spec,
@@ -592,7 +594,7 @@ mod tests {
         let spec = spec(false, ReplayWindow::DEFAULT);
         let path = path(Encapsulation::None);
         let state = State {
-            id: SessionId::new(9).unwrap(),
+            reqid: REQID,
             direction: Direction::Inbound,
             path: &path,
             spec: &spec,
@@ -663,12 +665,16 @@ mod tests {
         ];
         let mut octets = vec![0; notice.buffer_len()];
         notice.emit(&mut octets);
-        let (of, progress) = parse_deletion(&octets).unwrap();
+        let (of, progress) = parse_deletion(Owner::Headend, &octets).unwrap();
         assert_eq!(of, key);
         assert_eq!(progress.replay, ReplayProgress::Plain(replay));
         assert_eq!(progress.lifetime.packets, 12);
         for cut in 0..netlink_packet_xfrm::XFRM_USER_SA_ID_LEN + 4 + XFRM_USER_SA_INFO_LEN {
-            assert_eq!(parse_deletion(&octets[..cut]), None, "cut to {cut}");
+            assert_eq!(
+                parse_deletion(Owner::Headend, &octets[..cut]),
+                None,
+                "cut to {cut}"
+            );
         }
     }
 
@@ -762,23 +768,35 @@ mod tests {
             destination: LOCAL,
             spi: EspSpi::new(0x100).unwrap(),
         };
-        assert_eq!(identify(&ours), Some((SessionId::new(9).unwrap(), key)));
-        assert_eq!(identify(&UserSaInfo { reqid: 1, ..ours }), None);
         assert_eq!(
-            identify(&UserSaInfo {
-                reqid: 0x4a00_0000,
-                ..ours
-            }),
+            identify(Owner::Headend, &ours),
+            Some((SessionId::new(9).unwrap(), key))
+        );
+        assert_eq!(
+            identify(Owner::Headend, &UserSaInfo { reqid: 1, ..ours }),
             None
         );
         assert_eq!(
-            identify(&UserSaInfo {
-                id: Id {
-                    proto: 51,
-                    ..ours.id
-                },
-                ..ours
-            }),
+            identify(
+                Owner::Headend,
+                &UserSaInfo {
+                    reqid: 0x4a00_0000,
+                    ..ours
+                }
+            ),
+            None
+        );
+        assert_eq!(
+            identify(
+                Owner::Headend,
+                &UserSaInfo {
+                    id: Id {
+                        proto: 51,
+                        ..ours.id
+                    },
+                    ..ours
+                }
+            ),
             None
         );
     }
@@ -788,7 +806,7 @@ mod tests {
         fn any_octets_are_progress_or_an_error(octets in proptest::collection::vec(proptest::num::u8::ANY, 0..600)) {
             let read = parse_progress("test", &octets);
             proptest::prop_assert!(read.is_err() || octets.len() >= XFRM_USER_SA_INFO_LEN);
-            let _ = parse_deletion(&octets);
+            let _ = parse_deletion(Owner::Headend, &octets);
         }
     }
 }

@@ -52,11 +52,13 @@ macro_rules! cases {
 
 mod firewall;
 mod network;
+mod owner;
 mod support;
 mod xfrm;
 
-const ALL_CASES: [&[Case]; 5] = [
+const ALL_CASES: [&[Case]; 6] = [
     network::CASES,
+    owner::CASES,
     firewall::CASES,
     xfrm::carriage::CASES,
     xfrm::install::CASES,

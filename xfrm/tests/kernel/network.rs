@@ -3,9 +3,9 @@
 use std::net::UdpSocket;
 
 use ironflex_xfrm::netlink::{
-    CleanupScope, DEVICE_ALIAS, Firewall, KernelErrno, LinkAddress, LinkIndex, LinkKind,
-    NetlinkError, NetworkNamespace, NewLink, NextHop, PoolGuard, Removed, Route, RouteTarget,
-    Ruleset, sysctl, xfrm_interfaces,
+    CleanupScope, Firewall, KernelErrno, LinkAddress, LinkIndex, LinkKind, NetlinkError,
+    NetworkNamespace, NewLink, NextHop, Owner, PoolGuard, Removed, Route, RouteTarget, Ruleset,
+    sysctl, xfrm_interfaces,
 };
 
 use crate::Ignored;
@@ -48,7 +48,7 @@ fn a_link_is_made_found_changed_and_removed() -> Result<(), Ignored> {
     let network = &mut left.network;
     let new = NewLink {
         name: "ironflex7".into(),
-        alias: Some(DEVICE_ALIAS.into()),
+        alias: Some(Owner::Headend.alias()),
         kind: LinkKind::Veth {
             peer: "far7".into(),
         },
@@ -65,8 +65,8 @@ fn a_link_is_made_found_changed_and_removed() -> Result<(), Ignored> {
         (link.index, link.mtu, link.up, link.kind.as_deref()),
         (index, 1400, true, Some("veth"))
     );
-    assert!(link.is_ours());
-    assert!(!network.link("far7").unwrap().unwrap().is_ours());
+    assert!(link.is_of(Owner::Headend));
+    assert!(!network.link("far7").unwrap().unwrap().is_of(Owner::Headend));
     network.set_up(index, false).unwrap();
     assert!(!network.link("ironflex7").unwrap().unwrap().up);
 
@@ -85,7 +85,13 @@ fn a_link_is_made_found_changed_and_removed() -> Result<(), Ignored> {
     network.delete_link(index).unwrap();
     assert_eq!(network.link("ironflex7").unwrap(), None);
     assert!(network.delete_link(index).unwrap_err().is_absent());
-    assert!(network.links().unwrap().iter().all(|link| !link.is_ours()));
+    assert!(
+        network
+            .links()
+            .unwrap()
+            .iter()
+            .all(|link| !link.is_of(Owner::Headend))
+    );
     Ok(())
 }
 
@@ -93,7 +99,7 @@ fn a_dummy_is_marked_as_ours() -> Result<(), Ignored> {
     let (mut left, _right) = cabled();
     let new = NewLink {
         name: "ironflex-lo0".into(),
-        alias: Some(DEVICE_ALIAS.into()),
+        alias: Some(Owner::Headend.alias()),
         kind: LinkKind::Dummy,
     };
     match left.network.create_link(&new) {
@@ -105,7 +111,7 @@ fn a_dummy_is_marked_as_ours() -> Result<(), Ignored> {
             let index = created.unwrap();
             let link = left.network.link("ironflex-lo0").unwrap().unwrap();
             assert_eq!((link.index, link.kind.as_deref()), (index, Some("dummy")));
-            assert!(link.is_ours());
+            assert!(link.is_of(Owner::Headend));
             Ok(())
         }
     }
@@ -119,7 +125,7 @@ fn an_xfrm_interface_is_found_out_by_making_one() -> Result<(), Ignored> {
             .links()
             .unwrap()
             .iter()
-            .all(|link| !link.is_ours()),
+            .all(|link| !link.is_of(Owner::Headend)),
         "the probe's device is gone"
     );
     if !found {
@@ -131,7 +137,7 @@ fn an_xfrm_interface_is_found_out_by_making_one() -> Result<(), Ignored> {
     };
     let new = NewLink {
         name: "ironflex1".into(),
-        alias: Some(DEVICE_ALIAS.into()),
+        alias: Some(Owner::Headend.alias()),
         kind,
     };
     left.network.create_link(&new).unwrap();
@@ -152,7 +158,7 @@ fn refusals_say_what_the_kernel_said() -> Result<(), Ignored> {
     let gone = LinkIndex::new(4_000_000).unwrap();
     let error = left
         .network
-        .add_route(&Route::session(prefix("10.10.0.5/32"), gone))
+        .add_route(&Route::onto(Owner::Headend, prefix("10.10.0.5/32"), gone))
         .unwrap_err();
     let NetlinkError::Refused {
         operation, errno, ..
@@ -174,8 +180,8 @@ fn refusals_say_what_the_kernel_said() -> Result<(), Ignored> {
 
 fn routes_are_ours_alone() -> Result<(), Ignored> {
     let (mut left, _right) = cabled();
-    let session = Route::session(prefix("10.10.0.5/32"), left.cable);
-    let session6 = Route::session(prefix("2001:db8:10::5/128"), left.cable);
+    let session = Route::onto(Owner::Headend, prefix("10.10.0.5/32"), left.cable);
+    let session6 = Route::onto(Owner::Headend, prefix("2001:db8:10::5/128"), left.cable);
     let gateway = Route {
         destination: prefix("10.20.0.0/16"),
         target: RouteTarget::Gateway {
@@ -187,8 +193,8 @@ fn routes_are_ours_alone() -> Result<(), Ignored> {
         table: 4711,
     };
     let guards = [
-        Route::guard(prefix("10.10.0.0/16")),
-        Route::guard(prefix("2001:db8:10::/64")),
+        Route::guard(Owner::Headend, prefix("10.10.0.0/16")),
+        Route::guard(Owner::Headend, prefix("2001:db8:10::/64")),
     ];
     let mut expected = vec![session, session6, gateway];
     expected.extend(guards);
@@ -222,10 +228,14 @@ fn a_foreign_route_is_not_replaced() -> Result<(), Ignored> {
     left.ip("route add 10.10.0.5/32 dev cable metric 50");
     let error = left
         .network
-        .add_route(&Route::session(prefix("10.10.0.5/32"), left.cable))
+        .add_route(&Route::onto(
+            Owner::Headend,
+            prefix("10.10.0.5/32"),
+            left.cable,
+        ))
         .unwrap_err();
     assert!(error.is_present(), "{error}");
-    let foreign = Route::session(prefix("10.10.0.5/32"), left.cable);
+    let foreign = Route::onto(Owner::Headend, prefix("10.10.0.5/32"), left.cable);
     assert!(left.network.delete_route(&foreign).unwrap_err().is_absent());
     let routes = left.ip("route show 10.10.0.5");
     assert_eq!(routes.trim(), "10.10.0.5 dev cable scope link metric 50");
@@ -236,11 +246,11 @@ fn an_unreachable_route_stops_what_no_session_takes() -> Result<(), Ignored> {
     let (mut left, right) = cabled();
     left.route("0.0.0.0/0", Some("192.0.2.2"), None);
     left.network
-        .add_route(&Route::guard(prefix("10.10.0.0/16")))
+        .add_route(&Route::guard(Owner::Headend, prefix("10.10.0.0/16")))
         .unwrap();
     // A pool of one address: the session's route must win over the guard of the same prefix.
     left.network
-        .add_route(&Route::guard(prefix("10.11.0.1/32")))
+        .add_route(&Route::guard(Owner::Headend, prefix("10.11.0.1/32")))
         .unwrap();
     let send = |target: &str| {
         let target = format!("{target}:9");
@@ -261,13 +271,17 @@ fn an_unreachable_route_stops_what_no_session_takes() -> Result<(), Ignored> {
     let mut network = left.open_network();
     for client in ["10.10.0.5/32", "10.11.0.1/32"] {
         network
-            .add_route(&Route::session(prefix(client), left.cable))
+            .add_route(&Route::onto(Owner::Headend, prefix(client), left.cable))
             .unwrap();
     }
     assert_eq!(send("10.10.0.5"), Ok(1));
     assert_eq!(send("10.11.0.1"), Ok(1));
     network
-        .delete_route(&Route::session(prefix("10.11.0.1/32"), left.cable))
+        .delete_route(&Route::onto(
+            Owner::Headend,
+            prefix("10.11.0.1/32"),
+            left.cable,
+        ))
         .unwrap();
     assert_eq!(send("10.11.0.1"), Err(unreachable));
     drop(right);
@@ -307,7 +321,10 @@ fn the_way_to_an_address_is_looked_up() -> Result<(), Ignored> {
 fn cleanup_removes_ours_and_nothing_else() -> Result<(), Ignored> {
     let (left, _right) = cabled();
     left.needs_ip()?;
-    assert_eq!(left.clean_up(CleanupScope::Everything), Removed::default());
+    assert_eq!(
+        left.clean_up(Owner::Headend, CleanupScope::Everything),
+        Removed::default()
+    );
 
     let mut network = left.open_network();
     let mut firewall = left.namespace.run(Firewall::open).unwrap().unwrap();
@@ -319,18 +336,18 @@ fn cleanup_removes_ours_and_nothing_else() -> Result<(), Ignored> {
         },
     };
     network
-        .create_link(&link("ironflex1", Some(DEVICE_ALIAS)))
+        .create_link(&link("ironflex1", Some("ironflex")))
         .unwrap();
     // Someone else's: the name but not the alias, and the alias but not the name.
     network.create_link(&link("ironflex2", None)).unwrap();
     network
-        .create_link(&link("eth7", Some(DEVICE_ALIAS)))
+        .create_link(&link("eth7", Some("ironflex")))
         .unwrap();
     left.ip("route add 10.99.0.0/16 dev cable");
     left.ip("xfrm policy add src 10.98.0.1 dst 10.98.0.2 dir out");
 
-    let guard = Route::guard(prefix("10.10.0.0/16"));
-    let session = Route::session(prefix("10.10.0.5/32"), left.cable);
+    let guard = Route::guard(Owner::Headend, prefix("10.10.0.0/16"));
+    let session = Route::onto(Owner::Headend, prefix("10.10.0.5/32"), left.cable);
     network.add_route(&guard).unwrap();
     network.add_route(&session).unwrap();
     let pool_guard = PoolGuard {
@@ -355,11 +372,14 @@ fn cleanup_removes_ours_and_nothing_else() -> Result<(), Ignored> {
         links: vec!["ironflex1".into()],
         ..Removed::default()
     };
-    assert_eq!(left.clean_up(CleanupScope::KeepGuards), expected);
+    assert_eq!(
+        left.clean_up(Owner::Headend, CleanupScope::KeepGuards),
+        expected
+    );
     assert_eq!(network.routes().unwrap(), [guard]);
     assert_eq!(firewall.exists().unwrap_or(false), table);
     assert_eq!(
-        left.clean_up(CleanupScope::Everything),
+        left.clean_up(Owner::Headend, CleanupScope::Everything),
         Removed {
             routes: 1,
             table,
@@ -367,7 +387,10 @@ fn cleanup_removes_ours_and_nothing_else() -> Result<(), Ignored> {
         }
     );
     assert_eq!(network.routes().unwrap(), []);
-    assert!(left.clean_up(CleanupScope::Everything).is_empty());
+    assert!(
+        left.clean_up(Owner::Headend, CleanupScope::Everything)
+            .is_empty()
+    );
 
     for name in ["ironflex2", "eth7"] {
         assert!(network.link(name).unwrap().is_some(), "{name} is not ours");

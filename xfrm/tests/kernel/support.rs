@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use ironflex_xfrm::IpPrefix;
 use ironflex_xfrm::netlink::{
     CleanupScope, KernelDataplane, KernelOptions, LinkAddress, LinkIndex, LinkKind, MAIN_TABLE,
-    Network, NetworkNamespace, NewLink, Removed, Route, RouteTarget, cleanup, sysctl,
+    Network, NetworkNamespace, NewLink, Owner, Removed, Route, RouteTarget, cleanup, sysctl,
 };
 use socket2::{Domain, Protocol, Socket, Type};
 
@@ -42,7 +42,10 @@ impl Side {
     /// A namespace with lo up and a cable that is not there yet.
     fn new() -> Self {
         let namespace = NetworkNamespace::create().unwrap();
-        let mut network = namespace.run(Network::open).unwrap().unwrap();
+        let mut network = namespace
+            .run(|| Network::open(Owner::Headend))
+            .unwrap()
+            .unwrap();
         let lo = network.link("lo").unwrap().unwrap().index;
         network.set_up(lo, true).unwrap();
         Self {
@@ -102,19 +105,25 @@ impl Side {
     /// A kernel dataplane of this namespace.
     pub(crate) fn dataplane(&self) -> KernelDataplane {
         self.namespace
-            .run(|| KernelDataplane::open(KernelOptions::default()))
+            .run(|| KernelDataplane::open(Owner::Headend, KernelOptions::default()))
             .unwrap()
             .unwrap()
     }
 
     /// Clears what a dataplane that crashed has left in this namespace.
-    pub(crate) fn clean_up(&self, scope: CleanupScope) -> Removed {
-        self.namespace.run(|| cleanup(scope)).unwrap().unwrap()
+    pub(crate) fn clean_up(&self, owner: Owner, scope: CleanupScope) -> Removed {
+        self.namespace
+            .run(|| cleanup(owner, scope))
+            .unwrap()
+            .unwrap()
     }
 
     /// A further handle on this namespace's devices and routes.
     pub(crate) fn open_network(&self) -> Network {
-        self.namespace.run(Network::open).unwrap().unwrap()
+        self.namespace
+            .run(|| Network::open(Owner::Headend))
+            .unwrap()
+            .unwrap()
     }
 
     /// Has this namespace forward IPv4.

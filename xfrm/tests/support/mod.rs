@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use ironflex_xfrm::esp::{Tun, Userspace};
 use ironflex_xfrm::netlink::{
-    LinkAddress, LinkKind, Network, NetworkNamespace, NewLink, Route, RouteTarget,
+    LinkAddress, LinkKind, Network, NetworkNamespace, NewLink, Owner, Route, RouteTarget,
 };
 use ironflex_xfrm::{
     Dataplane, Encapsulation, EspAlgorithm, EspSpi, IpPrefix, Limits, OuterPath, ReplayWindow,
@@ -161,7 +161,7 @@ pub fn cable(plan: &Plan) -> (NetworkNamespace, NetworkNamespace) {
     );
     headend
         .run(|| {
-            let mut network = Network::open().unwrap();
+            let mut network = Network::open(Owner::Headend).unwrap();
             network
                 .create_link(&NewLink {
                     name: "cable0".to_owned(),
@@ -187,7 +187,14 @@ pub fn cable(plan: &Plan) -> (NetworkNamespace, NetworkNamespace) {
         })
         .unwrap();
     client
-        .run(|| end_of_cable(plan, &mut Network::open().unwrap(), "cable1", 100))
+        .run(|| {
+            end_of_cable(
+                plan,
+                &mut Network::open(Owner::Headend).unwrap(),
+                "cable1",
+                100,
+            )
+        })
         .unwrap();
     (headend, client)
 }
@@ -249,7 +256,7 @@ impl Side {
         let (engine, socket) = namespace
             .run(move || {
                 let tun = Tun::create("ironflex%d", INNER_MTU).unwrap();
-                let mut network = Network::open().unwrap();
+                let mut network = Network::open(Owner::Headend).unwrap();
                 let link = network.link(tun.name()).unwrap().unwrap();
                 assert_eq!(link.mtu, u32::from(INNER_MTU));
                 network.set_up(link.index, true).unwrap();
@@ -266,7 +273,7 @@ impl Side {
                     network
                         .add_route(&Route {
                             target: RouteTarget::Link(link.index),
-                            ..Route::session(*destination, link.index)
+                            ..Route::onto(Owner::Headend, *destination, link.index)
                         })
                         .unwrap();
                 }

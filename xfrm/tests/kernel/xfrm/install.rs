@@ -3,8 +3,8 @@
 use std::num::NonZeroU32;
 
 use ironflex_xfrm::netlink::{
-    ALL_ALGORITHMS, CleanupScope, DEVICE_ALIAS, LinkKind, NewLink, Removed, Route,
-    missing_algorithms, xfrm_interfaces,
+    ALL_ALGORITHMS, CleanupScope, LinkKind, NewLink, Owner, Removed, Route, missing_algorithms,
+    xfrm_interfaces,
 };
 use ironflex_xfrm::{Dataplane, Encapsulation, Error, Object, SaPair};
 
@@ -38,7 +38,10 @@ fn a_kernel_without_esp_is_named_and_left_clean() -> Result<(), Ignored> {
         .unwrap_err();
     assert!(matches!(error, Error::Unsupported(_)), "{error}");
     assert_eq!(dataplane.counters(id(1)), Err(Error::NoSuchSession(id(1))));
-    assert!(left.clean_up(CleanupScope::Everything).is_empty());
+    assert!(
+        left.clean_up(Owner::Headend, CleanupScope::Everything)
+            .is_empty()
+    );
     Ok(())
 }
 
@@ -136,7 +139,7 @@ fn cleanup_clears_a_crash_and_leaves_foreign_sas() -> Result<(), Ignored> {
     assert_ne!(Lab::listing(&lab.left), before);
     // Forgotten, as by a crash.
     lab.headend = lab.left.dataplane();
-    let removed = lab.left.clean_up(CleanupScope::KeepGuards);
+    let removed = lab.left.clean_up(Owner::Headend, CleanupScope::KeepGuards);
     // Two sessions with the same selectors: three policies, and the one route of the laboratory.
     assert_eq!(
         removed,
@@ -163,7 +166,7 @@ fn an_interface_ties_sas_and_policies_together() -> Result<(), Ignored> {
     };
     let new = NewLink {
         name: "ironflex1".into(),
-        alias: Some(DEVICE_ALIAS.into()),
+        alias: Some(Owner::Headend.alias()),
         kind,
     };
     let tunnel = lab.left.network.create_link(&new).unwrap();
@@ -174,7 +177,7 @@ fn an_interface_ties_sas_and_policies_together() -> Result<(), Ignored> {
     network
         .add_route(&Route {
             source: Some(ip("10.1.0.1")),
-            ..Route::session(prefix("10.10.0.0/16"), tunnel)
+            ..Route::onto(Owner::Headend, prefix("10.10.0.0/16"), tunnel)
         })
         .unwrap();
 
@@ -191,13 +194,13 @@ fn an_interface_ties_sas_and_policies_together() -> Result<(), Ignored> {
 
     // A crash with the interface in use.
     lab.headend.install(&pair).unwrap();
-    let removed = lab.left.clean_up(CleanupScope::Everything);
+    let removed = lab.left.clean_up(Owner::Headend, CleanupScope::Everything);
     let expected = Removed {
         routes: 1,
         policies: 3,
         states: 2,
         links: vec!["ironflex1".into()],
-        table: false,
+        ..Removed::default()
     };
     assert_eq!(removed, expected);
     Ok(())
