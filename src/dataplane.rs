@@ -4,7 +4,7 @@ use std::{fmt, str::FromStr};
 
 use ironflex_xfrm::{
     Dataplane, Error, EspAlgorithm,
-    netlink::{KernelDataplane, KernelOptions, missing_algorithms},
+    netlink::{Firewall, KernelDataplane, KernelOptions, Owner, missing_algorithms},
 };
 
 /// The operator's choice (`--dataplane`).
@@ -61,12 +61,16 @@ pub enum Chosen {
     Record,
 }
 
-/// Chooses, and says why in one line.
+/// Chooses, and says why in one line. What the kernel is given bears the marks of `owner`.
 ///
 /// # Errors
 ///
 /// With [`Choice::Kernel`], what the kernel lacks.
-pub fn choose(choice: Choice, algorithms: &[EspAlgorithm]) -> Result<(Chosen, String), Error> {
+pub fn choose(
+    owner: Owner,
+    choice: Choice,
+    algorithms: &[EspAlgorithm],
+) -> Result<(Chosen, String), Error> {
     match choice {
         Choice::Userspace => Ok((
             Chosen::Userspace,
@@ -77,7 +81,7 @@ pub fn choose(choice: Choice, algorithms: &[EspAlgorithm]) -> Result<(Chosen, St
             "dataplane: none, SAs are only recorded".into(),
         )),
         Choice::Kernel => {
-            let mut kernel = KernelDataplane::open(KernelOptions::default())?;
+            let mut kernel = KernelDataplane::open(owner, KernelOptions::default())?;
             if let Some((_, error)) = missing_algorithms(&mut kernel, algorithms).pop() {
                 return Err(error);
             }
@@ -86,29 +90,31 @@ pub fn choose(choice: Choice, algorithms: &[EspAlgorithm]) -> Result<(Chosen, St
                 "dataplane: kernel, as asked for".into(),
             ))
         }
-        Choice::Auto => Ok(match KernelDataplane::open(KernelOptions::default()) {
-            Err(error) => (
-                Chosen::Userspace,
-                format!("dataplane: userspace, because {error}"),
-            ),
-            Ok(mut kernel) => match missing_algorithms(&mut kernel, algorithms).pop() {
-                None => (
-                    Chosen::Kernel(Box::new(kernel)),
-                    "dataplane: kernel, which can do every configured transform".into(),
-                ),
-                Some((algorithm, error)) => (
+        Choice::Auto => Ok(
+            match KernelDataplane::open(owner, KernelOptions::default()) {
+                Err(error) => (
                     Chosen::Userspace,
-                    format!("dataplane: userspace, because of {algorithm}: {error}"),
+                    format!("dataplane: userspace, because {error}"),
                 ),
+                Ok(mut kernel) => match missing_algorithms(&mut kernel, algorithms).pop() {
+                    None => (
+                        Chosen::Kernel(Box::new(kernel)),
+                        "dataplane: kernel, which can do every configured transform".into(),
+                    ),
+                    Some((algorithm, error)) => (
+                        Chosen::Userspace,
+                        format!("dataplane: userspace, because of {algorithm}: {error}"),
+                    ),
+                },
             },
-        }),
+        ),
     }
 }
 
 /// Whether the kernel does IPsec at all, so that packets may belong to its SAs.
 #[must_use]
 pub fn kernel_ipsec() -> bool {
-    KernelDataplane::open(KernelOptions::default()).is_ok()
+    Firewall::kernel_ipsec()
 }
 
 /// A backend behind the common seam.

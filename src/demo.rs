@@ -22,8 +22,8 @@ use std::{
 use ironflex_xfrm::{
     AesKeySize, EspAlgorithm, Integrity, IpPrefix,
     netlink::{
-        LinkAddress, LinkKind, MAIN_TABLE, NetlinkError, Network, NetworkNamespace, NewLink, Route,
-        RouteTarget, SESSION_METRIC,
+        LinkAddress, LinkKind, MAIN_TABLE, NetlinkError, Network, NetworkNamespace, NewLink, Owner,
+        Route, RouteTarget,
         namespace::{enter_mount_namespace, enter_user_namespace, mount_memory},
         sysctl,
     },
@@ -34,7 +34,7 @@ use tokio::sync::mpsc;
 use zeroize::Zeroizing;
 
 use crate::{
-    client::{self, Connection, End, outside::Login},
+    client::{self, Connection, End, login::Login},
     clock,
     daemon::{self, Daemon, control},
     dataplane::{self, Choice},
@@ -64,6 +64,9 @@ const COPY: usize = 50_000_000;
 
 /// The TCP port of the server.
 const PORT: u16 = 8080;
+
+/// The metric of the server's route to everywhere.
+const ROUTE_METRIC: u32 = 10;
 
 /// How long any one step may take.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -164,13 +167,13 @@ impl House {
             .headend
             .run(|| sysctl::write("net.ipv4.ip_forward", 1))??;
         house.server.run(|| {
-            Network::open()?.add_route(&Route {
+            Network::open_as_administrator()?.add_route(&Route {
                 destination: IpPrefix::ANY_V4,
                 target: RouteTarget::Gateway {
                     address: INSIDE.into(),
                     link: None,
                 },
-                metric: SESSION_METRIC,
+                metric: ROUTE_METRIC,
                 source: None,
                 table: MAIN_TABLE,
             })
@@ -185,7 +188,7 @@ impl House {
         };
         let kernel = self
             .headend
-            .run(|| dataplane::choose(Choice::Kernel, &[TRANSFORM]).map(drop))
+            .run(|| dataplane::choose(Owner::Headend, Choice::Kernel, &[TRANSFORM]).map(drop))
             .map_err(because("network namespaces"))?;
         let Err(lack) = kernel else {
             return Ok(());
@@ -210,7 +213,7 @@ impl House {
         theirs: Ipv4Addr,
     ) -> Result<(), NetlinkError> {
         self.headend.run(|| {
-            let mut network = Network::open()?;
+            let mut network = Network::open_as_administrator()?;
             up(&mut network, "lo", None)?;
             network.create_link(&NewLink {
                 name: name.to_owned(),
@@ -226,7 +229,7 @@ impl House {
             up(&mut network, name, Some(ours))
         })??;
         other.run(|| {
-            let mut network = Network::open()?;
+            let mut network = Network::open_as_administrator()?;
             up(&mut network, "lo", None)?;
             up(&mut network, "eth0", Some(theirs))
         })?
@@ -367,6 +370,7 @@ fn client_options(folder: &Path) -> client::Options {
         dataplane: Choice::Auto,
         json: false,
         once: true,
+        dpd: 20,
         keylog: None,
     }
 }

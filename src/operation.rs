@@ -11,6 +11,7 @@ use crate::{
     dataplane::Choice,
     demo,
     error::Failed,
+    terminal::{self, Echo},
 };
 
 /// Where state lives when nothing else is said.
@@ -196,7 +197,7 @@ impl Import {
             std::io::stdin().read_line(&mut line).map_err(fail)?;
             line
         } else {
-            client::outside::ask_secret("Password of the PKCS#12 file: ").map_err(fail)?
+            terminal::ask_now("Password of the PKCS#12 file: ", Echo::Hidden).map_err(fail)?
         };
         let octets = load::read_bounded(&self.file, 16 << 20).map_err(fail)?;
         daemon::prepare_state_dir(&self.state_dir).map_err(fail)?;

@@ -93,7 +93,7 @@ fn own_namespace() {
         // Not root: one more try with a user namespace, before there is a second thread.
         Err(_) => namespace::enter_user_namespace().unwrap(),
     }
-    let mut network = Network::open().unwrap();
+    let mut network = Network::open_as_administrator().unwrap();
     let lo = network.link("lo").unwrap().unwrap().index;
     network.set_up(lo, true).unwrap();
 }

@@ -3,117 +3,58 @@
 use std::{
     collections::VecDeque,
     io::{self, Write},
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs, UdpSocket},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket},
+    pin::Pin,
     time::Duration,
 };
 
 use ironflex_eap::anyconnect::{ClientConfig, config_auth::DeviceInfo};
 use ironflex_ikev2::{
     Endpoint, Input, Output,
-    config::{
-        Ciphers, ConnectConfig, EndpointConfig, FragmentationConfig, IkeProposal,
-        InitiatorAuthentication,
-    },
-    crypto::{
-        default_provider,
-        suite::{
-            AeadAlgorithm, CbcAlgorithm, EspSuite, Group, Integrity, PrfAlgorithm, Protection,
-        },
-    },
+    config::{ConnectConfig, EndpointConfig, FragmentationConfig, InitiatorAuthentication},
+    crypto::default_provider,
     event::{Answer, AskId, CloseReason, Command, Event, Framing, Instant, Path, SaId},
     refusal::{PeerMisbehaved, Refusal},
     wire::{
-        payload::{AddressRange, ConfigAttribute, Identification, KnownVendor, TrafficSelector},
-        registry::{ConfigAttributeType, NotifyType},
+        payload::{AddressRange, Identification, KnownVendor, TrafficSelector},
+        registry::NotifyType,
     },
 };
-use ironflex_profiles::anyconnect::{ClientProfile, PrimaryProtocol};
 use tokio::sync::{mpsc, oneshot};
 use zeroize::Zeroizing;
 
 use super::{
     End, Options,
-    options::ANYCONNECT_IDENTITY,
-    outside::{Login, Outside},
+    login::{Login, Prompt},
+    offer::{esp_suites, ike_proposals, requested},
+    outside::{Outside, Reply},
+    place,
     report::{Report, Step},
+    target::Target,
     trust::Trust,
 };
 use crate::{
     clock::Clock,
-    daemon::{IKE_PORT, NAT_PORT, load::read_bounded},
+    daemon::{IKE_PORT, NAT_PORT},
     dataplane::{self, Chosen},
     keylog::KeyLogWriter,
     random::{self, OsRandom},
+    signals::StopSignals,
+    terminal,
     translate::{self, esp_algorithm},
     transport::{Handed, Transport, handing},
     udp::UdpEndpoint,
 };
 
-/// A sign of life is asked for this often, as Cisco's client does.
-const PROBE_INTERVAL: Duration = Duration::from_secs(20);
+/// When a request is sent again for the first time, and how often it is sent: with the waits doubling, a headend that says
+/// nothing is given up after 31 s.
+const RETRANSMIT: (Duration, u32) = (Duration::from_secs(1), 5);
 
 /// How long our Delete may take.
 const FAREWELL: Duration = Duration::from_secs(3);
 
 /// The first wait before another try, and the longest.
 const RETRY: (u64, u64) = (2, 60);
-
-/// The longest client profile, in octets.
-const MAX_PROFILE: u64 = 256 * 1024;
-
-/// Whom to call, out of the command line and a client profile.
-#[derive(Clone, Debug)]
-struct Target {
-    /// The name or address to call, which the certificate must cover.
-    host: String,
-    /// The IKE identity.
-    identity: String,
-    /// The user group of the profile.
-    group_access: String,
-}
-
-fn target(options: &Options) -> Result<Target, End> {
-    let mut target = Target {
-        host: options.host.clone(),
-        identity: ANYCONNECT_IDENTITY.to_owned(),
-        group_access: options.host.clone(),
-    };
-    if let Some(path) = &options.profile {
-        let octets =
-            read_bounded(path, MAX_PROFILE).map_err(|error| End::Local(error.to_string()))?;
-        let profile = ClientProfile::read(&String::from_utf8_lossy(&octets))
-            .map_err(|error| End::Local(format!("{}: {error}", path.display())))?;
-        let Some(entry) = profile.host(&options.host) else {
-            let names: Vec<&str> = profile
-                .hosts
-                .iter()
-                .map(|host| host.name.as_str())
-                .collect();
-            return Err(End::Local(format!(
-                "{} has no host entry {:?}; it has: {}",
-                path.display(),
-                options.host,
-                names.join(", ")
-            )));
-        };
-        if let Some(address) = &entry.address {
-            target.host.clone_from(address);
-        }
-        target.group_access.clone_from(&target.host);
-        if let Some(group) = &entry.user_group {
-            target.group_access = format!("{}/{group}", target.host);
-        }
-        if let PrimaryProtocol::Ipsec(ipsec) = &entry.protocol
-            && let Some(identity) = &ipsec.ike_identity
-        {
-            target.identity.clone_from(identity);
-        }
-    }
-    if let Some(identity) = &options.identity {
-        target.identity.clone_from(identity);
-    }
-    Ok(target)
-}
 
 /// Runs the client to its end. Returns why it ended.
 pub fn run(options: &Options) -> End {
@@ -126,6 +67,8 @@ pub fn run(options: &Options) -> End {
         Err(error) => return End::Local(error.to_string()),
     };
     let end = runtime.block_on(connect_again(options, report));
+    // A name that is still being looked up keeps nobody waiting.
+    runtime.shutdown_background();
     report.tell(&Step::Disconnected {
         reason: end.word(),
         message: end.to_string(),
@@ -138,17 +81,26 @@ async fn connect_again(options: &Options, report: Report) -> End {
         Ok(login) => login,
         Err(end) => return end,
     };
+    let mut stop = match StopSignals::listen() {
+        Ok(stop) => stop,
+        Err(error) => return End::Local(format!("signals: {error}")),
+    };
     let mut wait = RETRY.0;
     let mut ever_up = false;
     let device = device();
     loop {
-        let mut connection = match Connection::start(options, login, device.clone()).await {
-            Ok(connection) => connection,
-            Err(end) => return end,
+        let started = tokio::select! {
+            started = Connection::start(options, login.clone(), device.clone()) => started,
+            () = stop.received() => return End::Disconnected,
         };
-        let end = connection.serve(stop_signal()).await;
-        let was_up = connection.was_up;
-        login = connection.into_login();
+        let (end, was_up) = match started {
+            Ok(mut connection) => {
+                let end = connection.serve(stop.received()).await;
+                login = connection.login();
+                (end, connection.was_up)
+            }
+            Err(end) => (end, false),
+        };
         ever_up |= was_up;
         let again = ever_up && matches!(end, End::Lost(_) | End::Unreachable(_));
         if !again || options.once {
@@ -157,30 +109,15 @@ async fn connect_again(options: &Options, report: Report) -> End {
         if was_up {
             wait = RETRY.0;
         }
-        report.tell(&Step::Reconnecting { seconds: wait });
+        report.tell(&Step::Reconnecting {
+            seconds: wait,
+            message: end.to_string(),
+        });
         tokio::select! {
             () = tokio::time::sleep(Duration::from_secs(wait)) => {}
-            () = stop_signal() => return End::Disconnected,
+            () = stop.received() => return End::Disconnected,
         }
         wait = wait.saturating_mul(2).min(RETRY.1);
-    }
-}
-
-/// Resolves at SIGINT, SIGTERM or SIGHUP.
-async fn stop_signal() {
-    use tokio::signal::unix::{SignalKind, signal};
-    let wait = |kind| async move {
-        match signal(kind) {
-            Ok(mut signal) => {
-                signal.recv().await;
-            }
-            Err(_) => std::future::pending().await,
-        }
-    };
-    tokio::select! {
-        () = wait(SignalKind::interrupt()) => {}
-        () = wait(SignalKind::terminate()) => {}
-        () = wait(SignalKind::hangup()) => {}
     }
 }
 
@@ -202,78 +139,21 @@ fn login(options: &Options) -> Result<Login, End> {
     })
 }
 
-/// The ESP suites that a client offers.
-fn esp_suites() -> Vec<EspSuite> {
-    let suite = |protection| EspSuite {
-        protection,
-        esn: false,
-    };
-    vec![
-        suite(Protection::Aead(AeadAlgorithm::AesGcm16_256)),
-        suite(Protection::EncryptThenMac(
-            CbcAlgorithm::AesCbc256,
-            Integrity::HmacSha2_256_128,
-        )),
-        suite(Protection::Aead(AeadAlgorithm::AesGcm16_128)),
-        suite(Protection::EncryptThenMac(
-            CbcAlgorithm::AesCbc128,
-            Integrity::HmacSha2_256_128,
-        )),
-        suite(Protection::EncryptThenMac(
-            CbcAlgorithm::AesCbc256,
-            Integrity::HmacSha1_96,
-        )),
-        suite(Protection::EncryptThenMac(
-            CbcAlgorithm::AesCbc128,
-            Integrity::HmacSha1_96,
-        )),
-    ]
+/// A question to the user that is open.
+struct Asking {
+    sa: SaId,
+    ask: AskId,
+    line: Pin<Box<dyn Future<Output = io::Result<Zeroizing<String>>>>>,
 }
 
-/// The IKE proposals that a client offers.
-fn ike_proposals() -> Vec<IkeProposal> {
-    let groups = vec![
-        Group::Modp2048,
-        Group::EcpP256,
-        Group::EcpP384,
-        Group::EcpP521,
-        Group::Curve25519,
-        Group::Modp3072,
-        Group::Modp4096,
-    ];
-    let prf = vec![
-        PrfAlgorithm::HmacSha2_256,
-        PrfAlgorithm::HmacSha2_384,
-        PrfAlgorithm::HmacSha2_512,
-        PrfAlgorithm::HmacSha1,
-    ];
-    vec![
-        IkeProposal {
-            ciphers: Ciphers::EncryptThenMac(
-                vec![
-                    CbcAlgorithm::AesCbc256,
-                    CbcAlgorithm::AesCbc192,
-                    CbcAlgorithm::AesCbc128,
-                ],
-                vec![
-                    Integrity::HmacSha2_256_128,
-                    Integrity::HmacSha2_384_192,
-                    Integrity::HmacSha2_512_256,
-                    Integrity::HmacSha1_96,
-                ],
-            ),
-            prf: prf.clone(),
-            groups: groups.clone(),
-        },
-        IkeProposal {
-            ciphers: Ciphers::Aead(vec![
-                AeadAlgorithm::AesGcm16_256,
-                AeadAlgorithm::AesGcm16_128,
-            ]),
-            prf,
-            groups,
-        },
-    ]
+impl Asking {
+    fn begin(sa: SaId, ask: AskId, prompt: Prompt) -> Self {
+        Self {
+            sa,
+            ask,
+            line: Box::pin(async move { terminal::ask(&prompt.text, prompt.echo).await }),
+        }
+    }
 }
 
 /// One connection.
@@ -283,8 +163,13 @@ pub struct Connection {
     transport: Transport,
     handed: mpsc::Receiver<Handed>,
     /// Everything that is not IKE.
-    pub outside: Outside,
+    outside: Outside,
     sa: Option<SaId>,
+    /// The identity that we show, for the user to compare.
+    identity: String,
+    /// The user is being asked; the core waits for the answer.
+    asking: Option<Asking>,
+    probe_interval: Duration,
     key_log: Option<KeyLogWriter>,
     end: Option<End>,
     /// The tunnel has been up.
@@ -304,26 +189,29 @@ impl Connection {
     pub async fn start(options: &Options, login: Login, device: DeviceInfo) -> Result<Self, End> {
         let report = Report { json: options.json };
         let local = |error: &dyn std::fmt::Display| End::Local(error.to_string());
-        let target = target(options)?;
+        let network = |error: &dyn std::fmt::Display| End::Network(error.to_string());
+        let target = Target::read(options)?;
         let trust = Trust::read(options.ca.as_deref(), &target.host).map_err(End::Local)?;
-        let remote = resolve(&target.host)?;
+        let remote = target.resolve().await?;
         report.tell(&Step::Resolved {
             host: target.host.clone(),
             address: remote,
         });
+        let source = source_for(remote)
+            .map_err(|error| End::Unreachable(format!("no way to {remote}: {error}")))?;
+        // Before a dataplane is chosen or anything sent: what is left of the dead must not be taken for a way.
+        let claim = place::take(report)?;
         let suites = esp_suites();
         let algorithms: Vec<_> = suites
             .iter()
             .map(|one| esp_algorithm(one.protection))
             .collect();
-        let (chosen, why) =
-            dataplane::choose(options.dataplane, &algorithms).map_err(|error| local(&error))?;
-        let _ = writeln!(io::stderr(), "{why}");
+        let (chosen, why) = dataplane::choose(claim.owner(), options.dataplane, &algorithms)
+            .map_err(|error| network(&error))?;
+        report.show(&why);
         let userspace = matches!(chosen, Chosen::Userspace);
-        let source = source_for(remote)
-            .map_err(|error| End::Unreachable(format!("no way to {remote}: {error}")))?;
         let (transport, ports) =
-            bind(source, &chosen).map_err(|error| End::Local(format!("UDP sockets: {error}")))?;
+            bind(source, &chosen).map_err(|error| End::Network(format!("UDP sockets: {error}")))?;
         let path = |framing, (ours, theirs)| Path {
             local: SocketAddr::new(source, ours),
             remote: SocketAddr::new(remote, theirs),
@@ -335,7 +223,7 @@ impl Connection {
             always_float: true,
             force_encapsulation: userspace,
             proposals: ike_proposals(),
-            identity: Identification::key_id(target.identity.into_bytes()),
+            identity: Identification::key_id(target.identity.clone().into_bytes()),
             wanted: None,
             authentication: InitiatorAuthentication::AnyConnectEap,
             esp: suites,
@@ -371,18 +259,27 @@ impl Connection {
             capabilities: Vec::new(),
             opaque: None,
         };
+        let (retransmit_first, retransmit_tries) = RETRANSMIT;
+        let endpoint = EndpointConfig {
+            retransmit_first,
+            retransmit_tries,
+            ..EndpointConfig::new(Vec::new())
+        };
         let mut connection = Self {
             endpoint: Endpoint::new(
                 clock.now(),
-                EndpointConfig::new(Vec::new()),
+                endpoint,
                 default_provider(),
                 Box::new(OsRandom),
             ),
             clock,
             transport,
             handed,
-            outside: Outside::new(options, trust, login, config, chosen, sink),
+            outside: Outside::new(options, claim, trust, login, config, chosen, sink),
             sa: None,
+            identity: target.identity,
+            asking: None,
+            probe_interval: Duration::from_secs(options.dpd.into()),
             key_log,
             end: None,
             was_up: false,
@@ -404,16 +301,16 @@ impl Connection {
         is_up
     }
 
-    /// The user and password as they were last accepted, for another try.
+    /// The user and password as they were last given, for another try.
     #[must_use]
-    pub fn into_login(mut self) -> Login {
-        self.outside.take_login()
+    pub fn login(&self) -> Login {
+        self.outside.login()
     }
 
     /// Serves until the connection ends or `stop` resolves; everything is undone then.
     pub async fn serve(&mut self, stop: impl Future<Output = ()>) -> End {
         tokio::pin!(stop);
-        let mut probes = tokio::time::interval(PROBE_INTERVAL);
+        let mut probes = tokio::time::interval(self.probe_interval);
         probes.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         // The first would be due at once.
         probes.reset();
@@ -421,6 +318,7 @@ impl Connection {
         let mut deadline = self.drain();
         loop {
             if let Some(end) = self.end.take() {
+                self.asking = None;
                 self.outside.tear_down();
                 return end;
             }
@@ -435,11 +333,13 @@ impl Connection {
                 () = &mut stop, if stopping.is_none() => {
                     stopping = Some(self.clock.now().after(FAREWELL));
                     self.leaving = true;
+                    self.asking = None;
                     match self.sa {
                         Some(sa) => self.command(Command::Delete(sa)),
                         None => { self.end = Some(End::Disconnected); None }
                     }
                 }
+                line = typed(&mut self.asking) => self.typed(line),
                 index = self.transport.readable() => self.read(index),
                 Some(one) = self.handed.recv() => {
                     let now = self.clock.now();
@@ -456,6 +356,21 @@ impl Connection {
                 }
             };
         }
+    }
+
+    /// What the user typed, for the question that the core has been waiting on.
+    fn typed(&mut self, line: io::Result<Zeroizing<String>>) -> Option<Instant> {
+        let Some(Asking { sa, ask, .. }) = self.asking.take() else {
+            return self.drain();
+        };
+        match self.outside.typed(line) {
+            Reply::Now(answer) => {
+                let now = self.clock.now();
+                self.endpoint.handle(now, Input::Answer(sa, ask, answer));
+            }
+            Reply::Ask(prompt) => self.asking = Some(Asking::begin(sa, ask, prompt)),
+        }
+        self.drain()
     }
 
     fn read(&mut self, index: usize) -> Option<Instant> {
@@ -482,8 +397,10 @@ impl Connection {
                     let _ = self.transport.send(&transmit);
                 }
                 Output::Ask(sa, ask, question) => {
-                    let answer = self.outside.answer(&mut self.transport, question);
-                    answers.push_back((sa, ask, answer));
+                    match self.outside.answer(&mut self.transport, question) {
+                        Reply::Now(answer) => answers.push_back((sa, ask, answer)),
+                        Reply::Ask(prompt) => self.asking = Some(Asking::begin(sa, ask, prompt)),
+                    }
                 }
                 Output::Event(sa, event) => self.event(sa, event),
                 Output::Discarded(..) => {}
@@ -528,15 +445,31 @@ impl Connection {
             }
             Event::Closed(reason) => {
                 let blame = self.outside.blame.take();
-                self.end = Some(why(reason, blame, self.was_up));
+                let stage = match (self.was_up, self.outside.trusted) {
+                    (true, _) => Stage::Up,
+                    (false, true) => Stage::Trusted,
+                    (false, false) => Stage::Before,
+                };
+                self.end = Some(why(reason, blame, stage, &self.identity));
             }
             _ => {}
         }
     }
 }
 
+/// How far a connection came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// The headend has not proven itself.
+    Before,
+    /// It has; the login is under way.
+    Trusted,
+    /// The tunnel was up.
+    Up,
+}
+
 /// What the end of the SA means to the user.
-fn why(reason: CloseReason, blame: Option<End>, was_up: bool) -> End {
+fn why(reason: CloseReason, blame: Option<End>, stage: Stage, identity: &str) -> End {
     // The user's own wish is nobody's fault.
     if reason == CloseReason::Deleted {
         return End::Disconnected;
@@ -546,14 +479,23 @@ fn why(reason: CloseReason, blame: Option<End>, was_up: bool) -> End {
     }
     match reason {
         CloseReason::Deleted | CloseReason::Forgotten => End::Disconnected,
-        CloseReason::PeerDeleted => End::Lost("the headend ended the session".into()),
-        CloseReason::Unanswered | CloseReason::TimedOut if was_up => {
+        CloseReason::PeerDeleted if stage == Stage::Up => {
+            End::Lost("the headend ended the session".into())
+        }
+        CloseReason::PeerDeleted => {
+            End::NoTunnel("the headend ended the session before it was up".into())
+        }
+        CloseReason::Unanswered | CloseReason::TimedOut if stage == Stage::Up => {
             End::Lost("the headend does not answer any more".into())
         }
         CloseReason::Unanswered | CloseReason::TimedOut => {
             End::Unreachable("nothing came back on UDP 500 and 4500".into())
         }
         CloseReason::Refused(Refusal::ByPeer(kind)) => match kind {
+            // RFC 7296 §2.21.2: before its own proof that can only be about who we are.
+            NotifyType::AUTHENTICATION_FAILED if stage == Stage::Before => {
+                End::NoProfile(no_profile(identity))
+            }
             NotifyType::AUTHENTICATION_FAILED => {
                 End::LoginRefused("the headend answered AUTHENTICATION_FAILED".into())
             }
@@ -567,19 +509,21 @@ fn why(reason: CloseReason, blame: Option<End>, was_up: bool) -> End {
     }
 }
 
-fn resolve(host: &str) -> Result<IpAddr, End> {
-    if let Ok(address) = host.parse() {
-        return Ok(address);
+/// What to check when the headend refuses us by our identity alone.
+fn no_profile(identity: &str) -> String {
+    format!(
+        "it answered AUTHENTICATION_FAILED to the identity {identity:?} before any login; compare it with \
+         'match identity remote key-id' in the IKEv2 profile there, and set it here by --identity or --profile; \
+         the headend's log says more"
+    )
+}
+
+/// Waits for what the user types, if anything is asked.
+async fn typed(asking: &mut Option<Asking>) -> io::Result<Zeroizing<String>> {
+    match asking {
+        Some(asking) => asking.line.as_mut().await,
+        None => std::future::pending().await,
     }
-    let found = (host, IKE_PORT)
-        .to_socket_addrs()
-        .map_err(|error| End::Unreachable(format!("{host}: {error}")))?;
-    let mut found: Vec<IpAddr> = found.map(|address| address.ip()).collect();
-    found.sort_by_key(IpAddr::is_ipv6);
-    found
-        .first()
-        .copied()
-        .ok_or_else(|| End::Unreachable(format!("{host} has no address")))
 }
 
 /// The address that packets to `remote` leave from.
@@ -594,7 +538,8 @@ fn source_for(remote: IpAddr) -> io::Result<IpAddr> {
     Ok(probe.local_addr()?.ip())
 }
 
-/// Sockets for both framings: ports 500 and 4500 where they are free, others else. Returns the ports.
+/// Sockets for both framings, on ports that the kernel chooses: 500 and 4500 are the headend's, should there be one on this
+/// machine, and RFC 7296 §2.23 lets an initiator send from any. Returns the ports.
 fn bind(source: IpAddr, chosen: &Chosen) -> io::Result<(Transport, (u16, u16))> {
     let any = match source {
         IpAddr::V4(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
@@ -602,9 +547,8 @@ fn bind(source: IpAddr, chosen: &Chosen) -> io::Result<(Transport, (u16, u16))> 
     };
     let mut transport = Transport::default();
     let mut ports = Vec::new();
-    for (port, framing) in [(IKE_PORT, Framing::Bare), (NAT_PORT, Framing::Marked)] {
-        let endpoint = UdpEndpoint::bind(SocketAddr::new(any, port))
-            .or_else(|_| UdpEndpoint::bind(SocketAddr::new(any, 0)))?;
+    for framing in [Framing::Bare, Framing::Marked] {
+        let endpoint = UdpEndpoint::bind(SocketAddr::new(any, 0))?;
         ports.push(endpoint.port());
         if matches!(chosen, Chosen::Kernel(_)) {
             use ironflex_xfrm::netlink::{bypass_policies, take_esp_in_udp};
@@ -619,23 +563,6 @@ fn bind(source: IpAddr, chosen: &Chosen) -> io::Result<(Transport, (u16, u16))> 
         &[bare, marked] => Ok((transport, (bare, marked))),
         _ => Err(io::ErrorKind::AddrNotAvailable.into()),
     }
-}
-
-fn requested() -> Vec<ConfigAttribute> {
-    use ConfigAttributeType as Kind;
-    [
-        Kind::INTERNAL_IP4_ADDRESS,
-        Kind::INTERNAL_IP4_NETMASK,
-        Kind::INTERNAL_IP4_DNS,
-        Kind::INTERNAL_IP4_NBNS,
-        Kind::INTERNAL_IP4_SUBNET,
-        Kind::APPLICATION_VERSION,
-        Kind::UNITY_BANNER,
-        Kind::UNITY_DEF_DOMAIN,
-        Kind::UNITY_SPLITDNS_NAME,
-    ]
-    .map(ConfigAttribute::empty)
-    .to_vec()
 }
 
 /// What the client says of its machine. The number is made anew for each run: nothing is to be
@@ -669,19 +596,32 @@ mod tests {
 
     #[test]
     fn names_the_cause_of_an_end() {
-        let refused = |refusal| CloseReason::Refused(refusal);
-        let by_peer = refused(Refusal::ByPeer(NotifyType::AUTHENTICATION_FAILED));
-        assert_eq!(why(by_peer, None, false).code(), 4);
-        assert_eq!(why(CloseReason::Unanswered, None, false).code(), 2);
-        assert_eq!(why(CloseReason::Unanswered, None, true).code(), 6);
-        assert_eq!(why(CloseReason::PeerDeleted, None, true).code(), 6);
-        assert_eq!(why(CloseReason::Deleted, None, true).code(), 0);
+        let code = |reason, blame, stage| why(reason, blame, stage, "somebody").code();
+        let refused = CloseReason::Refused;
+        let failed = || refused(Refusal::ByPeer(NotifyType::AUTHENTICATION_FAILED));
+        assert_eq!(code(failed(), None, Stage::Trusted), 4);
+        assert_eq!(code(CloseReason::Unanswered, None, Stage::Before), 8);
+        assert_eq!(code(CloseReason::Unanswered, None, Stage::Up), 6);
+        assert_eq!(code(CloseReason::PeerDeleted, None, Stage::Trusted), 5);
+        assert_eq!(code(CloseReason::PeerDeleted, None, Stage::Up), 6);
+        assert_eq!(code(CloseReason::Deleted, None, Stage::Up), 0);
         let forged = refused(PeerMisbehaved::AuthenticationFailed.into());
-        assert_eq!(why(forged, None, false).code(), 3);
+        assert_eq!(code(forged, None, Stage::Before), 3);
         let blamed = Some(End::Untrusted("expired".into()));
         let closed = refused(Refusal::Denied("expired".into()));
-        assert_eq!(why(closed, blamed, false).code(), 3);
+        assert_eq!(code(closed, blamed, Stage::Before), 3);
         let late = Some(End::Lost("the child SA went with it".into()));
-        assert_eq!(why(CloseReason::Deleted, late, true).code(), 0);
+        assert_eq!(code(CloseReason::Deleted, late, Stage::Up), 0);
+    }
+
+    #[test]
+    fn a_refusal_before_the_headends_proof_names_the_identity_to_compare() {
+        let failed = CloseReason::Refused(Refusal::ByPeer(NotifyType::AUTHENTICATION_FAILED));
+        let end = why(failed, None, Stage::Before, "*$AnyConnectClient$*");
+        assert_eq!(end.code(), 7);
+        assert!(
+            end.to_string().contains("\"*$AnyConnectClient$*\""),
+            "{end}"
+        );
     }
 }

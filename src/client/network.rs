@@ -1,19 +1,27 @@
 //! Address, routes and name servers of the tunnel, and their undoing.
+//!
+//! ```text
+//!   main table        HEADEND via what led there before        (ESP stays out of the tunnel)
+//!                     each assigned network dev TUNNEL src ADDRESS
+//!   rule              from ADDRESS lookup the client's own table
+//!   that table        each network that the SA carries dev TUNNEL, everything else unreachable
+//! ```
+//!
+//! The rule is for packets that have the tunnel's address without having been routed to it: answers to whom the split list does
+//! not name, or of a program that binds the address. They take the tunnel or nothing; by the main table alone
+//! they would leave in clear by the default route.
 
-use std::{
-    io::Write,
-    net::{IpAddr, Ipv4Addr},
-    process::{Command, Stdio},
-};
+use std::net::{IpAddr, Ipv4Addr};
 
 use ironflex_ikev2::wire::{payload::ConfigAttribute, registry::ConfigAttributeType as Kind};
 use ironflex_xfrm::{
     IpPrefix,
     netlink::{
-        DEVICE_ALIAS, LinkAddress, LinkIndex, MAIN_TABLE, NetlinkError, Network, Route,
-        RouteTarget, SESSION_METRIC,
+        LinkAddress, LinkIndex, MAIN_TABLE, NetlinkError, Network, Owner, Route, RouteTarget, Rule,
     },
 };
+
+use super::resolver::Resolver;
 
 /// What the headend assigned.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -77,9 +85,22 @@ impl Assigned {
 /// What was put into the kernel.
 pub struct TunnelNetwork {
     network: Network,
+    owner: Owner,
     address: Option<LinkAddress>,
     routes: Vec<Route>,
+    rule: Option<Rule>,
     dns: Option<Resolver>,
+}
+
+/// How packets get into the tunnel.
+#[derive(Clone, Copy, Debug)]
+pub struct Way<'a> {
+    /// Where the tunnel's address goes.
+    pub place: Place,
+    /// The headend's address outside, which keeps the way that it has now.
+    pub headend: IpAddr,
+    /// The networks on the headend's side that the SA carries.
+    pub carried: &'a [IpPrefix],
 }
 
 /// Where the tunnel's address goes.
@@ -92,23 +113,21 @@ pub enum Place {
 }
 
 impl TunnelNetwork {
-    /// Puts address and routes in place. `headend` keeps the way that it has now.
+    /// Puts address, routes and rule in place, under the marks of `owner`.
     ///
     /// # Errors
     ///
     /// Of netlink; what was done is undone.
-    pub fn set_up(
-        place: Place,
-        assigned: &Assigned,
-        headend: IpAddr,
-    ) -> Result<Self, NetlinkError> {
+    pub fn set_up(owner: Owner, way: &Way<'_>, assigned: &Assigned) -> Result<Self, NetlinkError> {
         let mut tunnel = Self {
-            network: Network::open()?,
+            network: Network::open(owner)?,
+            owner,
             address: None,
             routes: Vec::new(),
+            rule: None,
             dns: None,
         };
-        match tunnel.fill(place, assigned, headend) {
+        match tunnel.fill(way, assigned) {
             Ok(()) => Ok(tunnel),
             Err(error) => {
                 tunnel.tear_down();
@@ -117,15 +136,10 @@ impl TunnelNetwork {
         }
     }
 
-    fn fill(
-        &mut self,
-        place: Place,
-        assigned: &Assigned,
-        headend: IpAddr,
-    ) -> Result<(), NetlinkError> {
-        let link = match place {
+    fn fill(&mut self, way: &Way<'_>, assigned: &Assigned) -> Result<(), NetlinkError> {
+        let link = match way.place {
             Place::Device(link) => {
-                self.network.set_alias(link, DEVICE_ALIAS)?;
+                self.network.set_alias(link, &self.owner.alias())?;
                 self.network.set_up(link, true)?;
                 link
             }
@@ -135,24 +149,25 @@ impl TunnelNetwork {
             return Ok(());
         };
         // Our own ESP must not go into the tunnel: the headend keeps its present way.
-        let way = self.network.next_hop(headend)?;
+        let present = self.network.next_hop(way.headend)?;
         self.add(Route {
-            destination: IpPrefix::host(headend),
-            target: match way.gateway {
+            destination: IpPrefix::host(way.headend),
+            target: match present.gateway {
                 Some(address) => RouteTarget::Gateway {
                     address,
-                    link: Some(way.link),
+                    link: Some(present.link),
                 },
-                None => RouteTarget::Link(way.link),
+                None => RouteTarget::Link(present.link),
             },
-            metric: SESSION_METRIC,
+            metric: self.owner.metric(),
             source: None,
             table: MAIN_TABLE,
         })?;
+        self.confine(link, address, way.carried)?;
         // The routes stand before the address is there, or what is sent from it in between leaves in
         // clear by the default route. The outer device is no tunnel: there the address comes first.
         let mut source = None;
-        if matches!(place, Place::Outer(_)) {
+        if matches!(way.place, Place::Outer(_)) {
             self.add_address(link, address)?;
             source = Some(address.into());
         }
@@ -161,6 +176,35 @@ impl TunnelNetwork {
             self.add_address(link, address)?;
             self.lead(link, assigned, Some(address.into()))?;
         }
+        Ok(())
+    }
+
+    /// What has the tunnel's address takes the tunnel or nothing. The table is complete before the rule names it.
+    fn confine(
+        &mut self,
+        link: LinkIndex,
+        address: Ipv4Addr,
+        carried: &[IpPrefix],
+    ) -> Result<(), NetlinkError> {
+        let table = self.owner.table();
+        self.add(Route {
+            table,
+            ..Route::guard(self.owner, IpPrefix::ANY_V4)
+        })?;
+        let ipv4 = carried.iter().filter(|one| one.address().is_ipv4());
+        for &destination in ipv4 {
+            self.add(Route {
+                table,
+                ..Route::onto(self.owner, destination, link)
+            })?;
+        }
+        let rule = Rule {
+            source: IpPrefix::host(address.into()),
+            table,
+            priority: self.owner.rule_priority(),
+        };
+        self.network.add_rule(&rule)?;
+        self.rule = Some(rule);
         Ok(())
     }
 
@@ -184,11 +228,8 @@ impl TunnelNetwork {
     ) -> Result<(), NetlinkError> {
         for destination in assigned.destinations() {
             self.add(Route {
-                destination,
-                target: RouteTarget::Link(link),
-                metric: SESSION_METRIC,
                 source,
-                table: MAIN_TABLE,
+                ..Route::onto(self.owner, destination, link)
             })?;
         }
         Ok(())
@@ -196,8 +237,11 @@ impl TunnelNetwork {
 
     fn add(&mut self, route: Route) -> Result<(), NetlinkError> {
         self.network.add_route(&route)?;
-        self.routes
-            .retain(|one| one.destination != route.destination);
+        // Put in place of the same one without its source.
+        self.routes.retain(|one| {
+            (one.destination, one.table, one.metric)
+                != (route.destination, route.table, route.metric)
+        });
         self.routes.push(route);
         Ok(())
     }
@@ -229,84 +273,15 @@ impl TunnelNetwork {
         for route in self.routes.drain(..).rev() {
             let _ = self.network.delete_route(&route);
         }
+        if let Some(rule) = self.rule.take() {
+            let _ = self.network.delete_rule(&rule);
+        }
     }
 }
 
 impl Drop for TunnelNetwork {
     fn drop(&mut self) {
         self.tear_down();
-    }
-}
-
-/// Who was given the name servers.
-enum Resolver {
-    Resolved(String),
-    Resolvconf(String),
-}
-
-impl Resolver {
-    fn set(device: &str, assigned: &Assigned) -> Result<Self, String> {
-        let servers: Vec<String> = assigned.dns.iter().map(ToString::to_string).collect();
-        let quiet = |command: &mut Command| {
-            command
-                .stdin(Stdio::null())
-                .stdout(Stdio::null())
-                .stderr(Stdio::null())
-                .status()
-                .is_ok_and(|status| status.success())
-        };
-        if quiet(
-            Command::new("resolvectl")
-                .arg("dns")
-                .arg(device)
-                .args(&servers),
-        ) {
-            if let Some(domain) = &assigned.domain {
-                quiet(Command::new("resolvectl").args(["domain", device, domain]));
-            }
-            return Ok(Self::Resolved(device.to_owned()));
-        }
-        let name = format!("{device}.ironflex");
-        let mut text = String::new();
-        if let Some(domain) = &assigned.domain {
-            text.push_str(&format!("search {domain}\n"));
-        }
-        for server in &servers {
-            text.push_str(&format!("nameserver {server}\n"));
-        }
-        let child = Command::new("resolvconf")
-            .args(["-a", &name])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn();
-        let done = child.and_then(|mut child| {
-            if let Some(stdin) = &mut child.stdin {
-                stdin.write_all(text.as_bytes())?;
-            }
-            drop(child.stdin.take());
-            child.wait()
-        });
-        match done {
-            Ok(status) if status.success() => Ok(Self::Resolvconf(name)),
-            _ => Err("neither systemd-resolved nor resolvconf takes the name servers".into()),
-        }
-    }
-
-    fn unset(self) {
-        let mut command = match &self {
-            Self::Resolved(device) => {
-                let mut command = Command::new("resolvectl");
-                command.args(["revert", device]);
-                command
-            }
-            Self::Resolvconf(name) => {
-                let mut command = Command::new("resolvconf");
-                command.args(["-d", name]);
-                command
-            }
-        };
-        let _ = command.stdout(Stdio::null()).stderr(Stdio::null()).status();
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::end::EXIT_CODES;
 use crate::dataplane::Choice;
 
 /// The identity that Cisco's clients send (docs/anyconnect-eap.md).
@@ -9,10 +10,6 @@ pub const ANYCONNECT_IDENTITY: &str = "*$AnyConnectClient$*";
 
 /// The certificates that the system trusts, as Debian and others keep them.
 pub const SYSTEM_CA: &str = "/etc/ssl/certs/ca-certificates.crt";
-
-/// What `--help` says of the exit codes; [`End::code`](super::End::code) is where they are given.
-const EXIT_CODES: &str = "Exit codes: 0 disconnected on request, 1 something of this machine, \
-2 headend unreachable, 3 headend not trusted, 4 login refused, 5 no tunnel, 6 connection lost";
 
 /// `ironflex connect`
 #[derive(Clone, Debug, clap::Args)]
@@ -24,7 +21,7 @@ pub struct Options {
     #[arg(long, short)]
     pub user: Option<String>,
     /// Read the password from standard input, one line; it is asked for otherwise
-    #[arg(long)]
+    #[arg(long, requires = "user")]
     pub password_stdin: bool,
     /// The authorities to trust, PEM; the system's if not said
     #[arg(long, value_name = "FILE")]
@@ -50,6 +47,9 @@ pub struct Options {
     /// Do not reconnect after a loss
     #[arg(long)]
     pub once: bool,
+    /// Ask the headend for a sign of life this often; it is lost when none comes for another half minute
+    #[arg(long, value_name = "SECONDS", default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..))]
+    pub dpd: u16,
     /// Write key tables for Wireshark into this folder
     #[arg(long, value_name = "DIR")]
     pub keylog: Option<PathBuf>,

@@ -1,26 +1,23 @@
 //! Answers the core's questions on the client's side.
 
-use std::{io::Write, sync::Arc};
+use std::{io, sync::Arc};
 
-use ironflex_eap::{
-    Secret,
-    anyconnect::{
-        Answer as FormAnswer, Client, ClientConfig, ClientSession, ClientStep,
-        config_auth::{Form, FormId, InputKind},
-    },
-};
+use ironflex_eap::anyconnect::ClientConfig;
 use ironflex_ikev2::event::{Answer, Ask, ChildSa, EapInput, EapOutput};
 use ironflex_xfrm::{
     IpPrefix, SessionId,
     esp::{Tun, Userspace},
-    netlink::{DEVICE_ALIAS, LinkKind, NetlinkError, Network, NewLink, Route, xfrm_interfaces},
+    netlink::{
+        ClientClaim, LinkIndex, LinkKind, NetlinkError, Network, NewLink, Route, xfrm_interfaces,
+    },
 };
 use zeroize::Zeroizing;
 
 use super::{
     End, Options,
-    network::{Assigned, Place, TunnelNetwork},
-    report::{Report, Step, printable},
+    login::{Dialogue, Login, Progress, Prompt},
+    network::{Assigned, Place, TunnelNetwork, Way},
+    report::{Report, Step},
     trust::Trust,
 };
 use crate::{
@@ -32,8 +29,8 @@ use crate::{
 /// The MTU inside the tunnel, in octets: what Cisco's documents set on the headend's template.
 const MTU: u16 = 1400;
 
-/// The if_id of the client's xfrm interface.
-const IF_ID: u32 = 0x4900_ffff;
+/// The number of the client's one xfrm interface.
+const INTERFACE: u32 = 1;
 
 /// The one session of the client.
 const SESSION: SessionId = match SessionId::new(1) {
@@ -41,28 +38,26 @@ const SESSION: SessionId = match SessionId::new(1) {
     None => unreachable!(),
 };
 
-/// The user's name and password, as far as they are known.
-pub struct Login {
-    /// The user.
-    pub user: Option<String>,
-    /// The password.
-    pub password: Option<Zeroizing<String>>,
-    /// Nobody is there to ask.
-    pub batch: bool,
+/// What comes of a question of the core's.
+pub enum Reply {
+    /// The answer.
+    Now(Answer),
+    /// The user has to be asked first; what is typed goes to [`Outside::typed`].
+    Ask(Prompt),
 }
 
 /// Everything of the client that is not IKE.
 pub struct Outside {
+    /// Whose marks everything in the kernel bears, for as long as this lives.
+    claim: ClientClaim,
     trust: Trust,
-    login: Login,
-    eap: Option<Client>,
-    config: ClientConfig,
+    dialogue: Dialogue,
     report: Report,
     no_dns: bool,
     chosen: Option<Chosen>,
     hand_over: Option<ironflex_xfrm::esp::Sink>,
-    /// The headend's session data, once the login is complete.
-    pub session: Option<Box<ClientSession>>,
+    /// The headend has proven itself.
+    pub trusted: bool,
     /// ESP, once it is installed.
     pub dataplane: Option<Backend>,
     tunnel: Option<TunnelNetwork>,
@@ -76,22 +71,23 @@ impl Outside {
     /// An outside that has not been asked anything.
     pub fn new(
         options: &Options,
+        claim: ClientClaim,
         trust: Trust,
         login: Login,
         config: ClientConfig,
         chosen: Chosen,
         sink: ironflex_xfrm::esp::Sink,
     ) -> Self {
+        let report = Report { json: options.json };
         Self {
+            claim,
             trust,
-            login,
-            eap: Some(Client::new(config.clone())),
-            config,
-            report: Report { json: options.json },
+            dialogue: Dialogue::new(login, config, report),
+            report,
             no_dns: options.no_dns,
             chosen: Some(chosen),
             hand_over: Some(sink),
-            session: None,
+            trusted: false,
             dataplane: None,
             tunnel: None,
             own_link: None,
@@ -100,23 +96,10 @@ impl Outside {
         }
     }
 
-    /// The user as it was given or typed.
+    /// The user and password as they were last given, for another try.
     #[must_use]
-    pub fn user(&self) -> Option<&str> {
-        self.login.user.as_deref()
-    }
-
-    /// Gives user and password back, for a reconnect.
-    pub fn take_login(&mut self) -> Login {
-        let batch = self.login.batch;
-        std::mem::replace(
-            &mut self.login,
-            Login {
-                user: None,
-                password: None,
-                batch,
-            },
-        )
+    pub fn login(&self) -> Login {
+        self.dialogue.login().clone()
     }
 
     fn refuse(&mut self, end: End) -> Answer {
@@ -126,13 +109,14 @@ impl Outside {
     }
 
     /// The answer to one question.
-    pub fn answer(&mut self, transport: &mut Transport, ask: Ask) -> Answer {
-        match ask {
+    pub fn answer(&mut self, transport: &mut Transport, ask: Ask) -> Reply {
+        Reply::Now(match ask {
             Ask::Chain {
                 certificates,
                 identity,
             } => match self.trust.judge(&certificates, &identity) {
                 Ok(peer) => {
+                    self.trusted = true;
                     self.report.tell(&Step::Trusted {
                         subject: peer.certificate().subject.to_string(),
                     });
@@ -142,125 +126,61 @@ impl Outside {
                 }
                 Err(why) => self.refuse(End::Untrusted(why)),
             },
-            Ask::Eap(EapInput::Begin(_, packet) | EapInput::Packet(packet)) => self.eap(&packet),
+            Ask::Eap(EapInput::Begin(_, packet) | EapInput::Packet(packet)) => {
+                let progress = self.dialogue.packet(&packet);
+                return self.progress(progress);
+            }
             Ask::Install(child) => match self.install(transport, &child) {
                 Ok(()) => Answer::Installed,
-                Err(why) => {
+                Err(end) => {
                     self.tear_down();
                     // The answer to our Delete comes where the dataplane has been reading.
                     transport.take_back();
-                    self.refuse(End::NoTunnel(why))
+                    self.refuse(end)
                 }
             },
             Ask::Peer(_) | Ask::Sign { .. } | Ask::Lease(_) | Ask::Eap(EapInput::Start(_)) => {
                 self.refuse(End::Local("a client is not asked this".into()))
             }
-        }
-    }
-
-    fn eap(&mut self, packet: &[u8]) -> Answer {
-        let Some(client) = self.eap.take() else {
-            return self.refuse(End::LoginRefused("the login is over".into()));
-        };
-        let mut step = client.handle(packet);
-        loop {
-            step = match step {
-                ClientStep::Respond(client, response) => {
-                    self.eap = Some(client);
-                    return Answer::Eap(EapOutput::Packet(response));
-                }
-                ClientStep::AskCredentials(waiting, form) => match self.fill_in(&form) {
-                    Ok(answer) => match waiting.answer(answer) {
-                        Ok(step) => step,
-                        Err((_, error)) => return self.refuse(End::Local(error.to_string())),
-                    },
-                    Err(end) => return self.refuse(end),
-                },
-                // No certificate of the user's is known to this version.
-                ClientStep::AskCertificate(waiting) => waiting.decline(),
-                ClientStep::Succeeded(session) => {
-                    if let Some(text) = &session.banner {
-                        self.report.tell(&Step::Banner { text: text.clone() });
-                    }
-                    self.session = Some(session);
-                    return Answer::Eap(EapOutput::Concluded { msk: None });
-                }
-                ClientStep::Failed(failure) => {
-                    return self.refuse(End::LoginRefused(failure.to_string()));
-                }
-                ClientStep::Discard(client, reason) => {
-                    self.eap = Some(client);
-                    self.blame = Some(End::LoginRefused(reason.to_string()));
-                    return Answer::Eap(EapOutput::Ignore);
-                }
-            };
-        }
-    }
-
-    fn fill_in(&mut self, form: &Form) -> Result<FormAnswer, End> {
-        if let Some(error) = &form.error {
-            let message = printable(&error.rendered());
-            self.report.tell(&Step::LoginFailed {
-                message: message.clone(),
-            });
-            // What was given once is not tried twice.
-            self.login.password = None;
-            if self.login.batch {
-                return Err(End::LoginRefused(message));
-            }
-        }
-        for text in [&form.banner, &form.title].into_iter().flatten() {
-            let _ = writeln!(std::io::stderr(), "{}", printable(text));
-        }
-        if let Some(message) = &form.message {
-            let _ = writeln!(std::io::stderr(), "{}", printable(&message.rendered()));
-        }
-        let is_challenge = form.id == FormId::Challenge;
-        if self.login.user.is_none() && !is_challenge {
-            self.login.user = Some(ask_line("Username: ")?);
-        }
-        let password = match &self.login.password {
-            Some(password) if !is_challenge => password.clone(),
-            _ if self.login.batch => {
-                return Err(End::LoginRefused(
-                    "the headend asks for more than a password".into(),
-                ));
-            }
-            _ => {
-                let secret = form
-                    .inputs
-                    .iter()
-                    .find(|input| input.kind == InputKind::Password);
-                let label = secret.and_then(|input| input.label.as_deref());
-                let label = label.unwrap_or("Password:");
-                let typed = ask_secret(&format!("{} ", printable(label)))?;
-                if !is_challenge {
-                    self.login.password = Some(typed.clone());
-                }
-                typed
-            }
-        };
-        Ok(FormAnswer {
-            username: self.login.user.clone().unwrap_or_default(),
-            password: Secret::new(password.to_string()),
-            group: self.config.group_select.clone(),
         })
     }
 
-    fn install(&mut self, transport: &mut Transport, child: &ChildSa) -> Result<(), String> {
+    /// What the user typed to the last [`Reply::Ask`], or why nobody could.
+    pub fn typed(&mut self, line: io::Result<Zeroizing<String>>) -> Reply {
+        let progress = self.dialogue.typed(line);
+        self.progress(progress)
+    }
+
+    fn progress(&mut self, progress: Progress) -> Reply {
+        match progress {
+            Progress::Answer(answer) => Reply::Now(answer),
+            Progress::Ask(prompt) => Reply::Ask(prompt),
+            Progress::Ignore(end) => {
+                self.blame = Some(end);
+                Reply::Now(Answer::Eap(EapOutput::Ignore))
+            }
+            Progress::End(end) => Reply::Now(self.refuse(end)),
+        }
+    }
+
+    fn install(&mut self, transport: &mut Transport, child: &ChildSa) -> Result<(), End> {
         let assigned = Assigned::read(&child.configuration);
-        let address = assigned.address.ok_or("the headend assigned no address")?;
+        let address = assigned
+            .address
+            .ok_or_else(|| End::NoTunnel("the headend assigned no address".into()))?;
         let headend = child.path.remote.ip().to_canonical();
-        let text = |error: &dyn std::fmt::Display| error.to_string();
-        let chosen = self.chosen.take().ok_or("the dataplane is in use")?;
+        let text = |error: &dyn std::fmt::Display| End::Network(error.to_string());
+        let in_use = || End::Local("the dataplane is in use".into());
+        let owner = self.claim.owner();
+        let chosen = self.chosen.take().ok_or_else(in_use)?;
         let (mut backend, place, device, if_id): (Backend, _, _, _) = match chosen {
             Chosen::Userspace => {
-                let tun = Tun::create("ironflexc%d", MTU).map_err(|error| text(&error))?;
+                let tun = Tun::create(&self.device(), MTU).map_err(|error| text(&error))?;
                 let name = tun.name().to_owned();
                 let sockets = transport.hand_over().map_err(|error| text(&error))?;
-                let sink = self.hand_over.take().ok_or("the dataplane is in use")?;
+                let sink = self.hand_over.take().ok_or_else(in_use)?;
                 let engine = Userspace::start(sockets, tun, sink).map_err(|error| text(&error))?;
-                let index = link_index(&name).map_err(|error| text(&error))?;
+                let index = self.link_index(&name).map_err(|error| text(&error))?;
                 (Box::new(engine), Place::Device(index), Some(name), None)
             }
             Chosen::Kernel(kernel) => {
@@ -268,7 +188,10 @@ impl Outside {
                     self.kernel_place(child).map_err(|error| text(&error))?;
                 (kernel, place, device, if_id)
             }
-            Chosen::Record => return Err("a client needs a dataplane that carries packets".into()),
+            Chosen::Record => {
+                let why = "a client needs a dataplane that carries packets";
+                return Err(End::Local(why.into()));
+            }
         };
         let wishes = SaWishes {
             replay_window: ironflex_xfrm::ReplayWindow::MAX,
@@ -279,21 +202,26 @@ impl Outside {
         let pair = translate::sa_pair(SESSION, child, &wishes).map_err(|error| text(&error))?;
         // What comes out of the tunnel before the address is ours would be forwarded in clear on a
         // machine that forwards: it goes nowhere instead.
-        let guard = Route::guard(IpPrefix::host(address.into()));
-        Network::open()
+        let guard = Route::guard(owner, IpPrefix::host(address.into()));
+        Network::open(owner)
             .and_then(|mut network| network.add_route(&guard))
             .map_err(|error| text(&error))?;
         self.guard = Some(guard);
         backend.install(&pair).map_err(|error| text(&error))?;
         let name = backend.name().to_owned();
         self.dataplane = Some(backend);
+        let way = Way {
+            place,
+            headend,
+            carried: &pair.selectors.remote,
+        };
         let mut tunnel =
-            TunnelNetwork::set_up(place, &assigned, headend).map_err(|error| text(&error))?;
+            TunnelNetwork::set_up(owner, &way, &assigned).map_err(|error| text(&error))?;
         if !self.no_dns
             && let Some(device) = &device
             && let Err(error) = tunnel.set_dns(device, &assigned)
         {
-            let _ = writeln!(std::io::stderr(), "warning: {error}");
+            self.report.show(&format!("warning: {error}"));
         }
         self.tunnel = Some(tunnel);
         if let Some(text) = &assigned.banner {
@@ -314,26 +242,43 @@ impl Outside {
         Ok(())
     }
 
+    /// The name of the tunnel's device, in a namespace that may have other clients.
+    fn device(&self) -> String {
+        format!("ironflexc{}", self.claim.number().value())
+    }
+
+    fn link_index(&self, name: &str) -> Result<LinkIndex, NetlinkError> {
+        match Network::open(self.claim.owner())?.link(name)? {
+            Some(link) => Ok(link.index),
+            None => Err(NetlinkError::Unusable {
+                operation: format!("use device {name}"),
+                what: "it is not there".into(),
+            }),
+        }
+    }
+
     /// With the kernel's ESP: an xfrm interface of our own, or the device that ESP leaves by.
     fn kernel_place(
         &mut self,
         child: &ChildSa,
     ) -> Result<(Place, Option<String>, Option<std::num::NonZeroU32>), NetlinkError> {
-        let mut network = Network::open()?;
-        if xfrm_interfaces(&mut network)? {
-            let name = "ironflexc0".to_owned();
+        let owner = self.claim.owner();
+        let mut network = Network::open(owner)?;
+        if let Some(if_id) = owner.if_id(INTERFACE)
+            && xfrm_interfaces(&mut network)?
+        {
+            let name = self.device();
             let index = network.create_link(&NewLink {
                 name: name.clone(),
-                alias: Some(DEVICE_ALIAS.into()),
+                alias: Some(owner.alias()),
                 kind: LinkKind::Xfrm {
-                    if_id: IF_ID,
+                    if_id: if_id.get(),
                     underlying: None,
                 },
             })?;
             self.own_link = Some(name.clone());
             network.set_mtu(index, u32::from(MTU))?;
-            let if_id = std::num::NonZeroU32::new(IF_ID);
-            return Ok((Place::Device(index), Some(name), if_id));
+            return Ok((Place::Device(index), Some(name), Some(if_id)));
         }
         let local = child.path.local.ip().to_canonical();
         let outer = network
@@ -357,12 +302,12 @@ impl Outside {
             let _ = backend.remove(SESSION);
         }
         if let Some(guard) = self.guard.take()
-            && let Ok(mut network) = Network::open()
+            && let Ok(mut network) = Network::open(self.claim.owner())
         {
             let _ = network.delete_route(&guard);
         }
         if let Some(name) = self.own_link.take()
-            && let Ok(mut network) = Network::open()
+            && let Ok(mut network) = Network::open(self.claim.owner())
             && let Ok(Some(link)) = network.link(&name)
         {
             let _ = network.delete_link(link.index);
@@ -374,40 +319,4 @@ impl Drop for Outside {
     fn drop(&mut self) {
         self.tear_down();
     }
-}
-
-fn link_index(name: &str) -> Result<ironflex_xfrm::netlink::LinkIndex, NetlinkError> {
-    match Network::open()?.link(name)? {
-        Some(link) => Ok(link.index),
-        None => Err(NetlinkError::Unusable {
-            operation: format!("use device {name}"),
-            what: "it is not there".into(),
-        }),
-    }
-}
-
-/// Asks at the terminal.
-fn ask_line(prompt: &str) -> Result<String, End> {
-    let failed = |error: std::io::Error| End::Local(format!("nobody to ask: {error}"));
-    let mut out = std::io::stderr();
-    out.write_all(prompt.as_bytes())
-        .and_then(|()| out.flush())
-        .map_err(failed)?;
-    let mut line = String::new();
-    let read = std::io::stdin().read_line(&mut line).map_err(failed)?;
-    if read == 0 {
-        return Err(End::Local("nobody answers at the terminal".into()));
-    }
-    Ok(line.trim_end_matches(['\r', '\n']).to_owned())
-}
-
-/// Asks at the terminal without showing what is typed.
-///
-/// # Errors
-///
-/// [`End::Local`] without a terminal.
-pub fn ask_secret(prompt: &str) -> Result<Zeroizing<String>, End> {
-    rpassword::prompt_password(prompt)
-        .map(Zeroizing::new)
-        .map_err(|error| End::Local(format!("no terminal to ask at: {error}")))
 }

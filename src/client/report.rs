@@ -57,6 +57,8 @@ pub enum Step {
     Reconnecting {
         /// After so many seconds.
         seconds: u64,
+        /// Why the last connection ended, as a sentence.
+        message: String,
     },
     /// The end.
     Disconnected {
@@ -75,10 +77,15 @@ pub struct Report {
 }
 
 impl Report {
+    /// Shows a line that is no step.
+    pub fn show(self, line: &str) {
+        // Nobody can be told that a stream is closed.
+        let _ = writeln!(std::io::stderr().lock(), "{line}");
+    }
+
     /// Tells one step.
     pub fn tell(self, step: &Step) {
-        // Nobody can be told that a stream is closed.
-        let _ = writeln!(std::io::stderr().lock(), "{}", sentence(step));
+        self.show(&sentence(step));
         if self.json
             && let Ok(line) = serde_json::to_string(step)
         {
@@ -129,7 +136,9 @@ fn sentence(step: &Step) -> String {
                 },
             )
         }
-        Step::Reconnecting { seconds } => format!("connecting again in {seconds} s"),
+        Step::Reconnecting { seconds, message } => {
+            format!("{message}; connecting again in {seconds} s")
+        }
         Step::Disconnected { message, .. } => message.clone(),
     }
 }

@@ -37,7 +37,7 @@ use ironflex_profiles::model::interface::{DeviceName, InterfaceName};
 use ironflex_xfrm::{
     Dataplane,
     esp::{Tun, Userspace},
-    netlink::{bypass_policies, take_esp_in_udp},
+    netlink::{Owner, bypass_policies, take_esp_in_udp},
     record::Recorder,
 };
 use tokio::{io::unix::AsyncFd, sync::mpsc};
@@ -136,8 +136,8 @@ impl Daemon {
         for line in lines.into_iter().chain(introduction(&plan)) {
             log.info(line);
         }
-        let (chosen, why) =
-            dataplane::choose(options.dataplane, &plan.algorithms).map_err(because("dataplane"))?;
+        let (chosen, why) = dataplane::choose(Owner::Headend, options.dataplane, &plan.algorithms)
+            .map_err(because("dataplane"))?;
         log.info(why);
         // Before anything is cleared away: whoever has the ports may be a living headend.
         let mut transport = bind_sockets(matches!(chosen, Chosen::Kernel(_)))?;

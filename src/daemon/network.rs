@@ -19,8 +19,8 @@ use ironflex_profiles::{
 use ironflex_xfrm::{
     IpPrefix,
     netlink::{
-        CleanupScope, DEVICE_ALIAS, Firewall, KernelErrno, Link, LinkAddress, LinkIndex, LinkKind,
-        Masquerade, NetlinkError, Network, NewLink, PoolGuard, Removed, Route, Ruleset, SourceRule,
+        CleanupScope, Firewall, KernelErrno, Link, LinkAddress, LinkIndex, LinkKind, Masquerade,
+        NetlinkError, Network, NewLink, Owner, PoolGuard, Removed, Route, Ruleset, SourceRule,
         cleanup, sysctl, xfrm_interfaces,
     },
 };
@@ -30,9 +30,6 @@ pub const TUN: &str = "ironflex0";
 
 /// The MTU of sessions' devices where no template says `ip mtu`, in octets.
 pub const DEFAULT_MTU: u16 = 1400;
-
-/// Added to a template's number for the `if_id` of its xfrm interface.
-const IF_ID_BASE: u32 = 0x4900_0000;
 
 /// How clients' packets get in and out.
 pub enum Carrier {
@@ -109,13 +106,13 @@ fn loopbacks(snapshot: &Snapshot) -> impl Iterator<Item = (&InterfaceName, &Inte
 /// Of netlink.
 pub fn clear_leftovers(unfinished: &[String]) -> Result<Removed, NetlinkError> {
     if !unfinished.is_empty() {
-        let mut network = Network::open()?;
+        let mut network = Network::open(Owner::Headend)?;
         let links = network.links()?;
         for link in links.iter().filter(|link| is_unfinished(link, unfinished)) {
-            network.set_alias(link.index, DEVICE_ALIAS)?;
+            network.set_alias(link.index, &Owner::Headend.alias())?;
         }
     }
-    cleanup(CleanupScope::KeepGuards)
+    cleanup(Owner::Headend, CleanupScope::KeepGuards)
 }
 
 /// The kernel takes a device's alias only after it has made the device. A process that was killed in between leaves one
@@ -183,7 +180,7 @@ impl<'a> Preparation<'a> {
     fn guards(&mut self) -> Result<(), NetlinkError> {
         let found = self.network.routes()?;
         for &pool in &self.pools {
-            let guard = Route::guard(pool);
+            let guard = Route::guard(Owner::Headend, pool);
             // One that a crash left is not ours to take back.
             if !found.contains(&guard) {
                 self.network.add_route(&guard)?;
@@ -196,7 +193,7 @@ impl<'a> Preparation<'a> {
     /// Clients' packets come and go by a device that is there already.
     fn take_device(&mut self, name: &str) -> Result<(), NetlinkError> {
         let index = find(self.network, name)?;
-        self.network.set_alias(index, DEVICE_ALIAS)?;
+        self.network.set_alias(index, &Owner::Headend.alias())?;
         self.network.set_up(index, true)?;
         self.carriers.push(name.to_owned());
         self.carrier = Carrier::Device(index);
@@ -207,13 +204,13 @@ impl<'a> Preparation<'a> {
     fn xfrm_interfaces(&mut self) -> Result<(), NetlinkError> {
         let mut made = BTreeMap::new();
         for (number, mtu) in templates(self.snapshot) {
-            let Some(if_id) = IF_ID_BASE.checked_add(number).and_then(NonZeroU32::new) else {
+            let Some(if_id) = Owner::Headend.if_id(number) else {
                 continue;
             };
             let name = template_device(number);
             let index = self.network.create_link(&NewLink {
                 name: name.clone(),
-                alias: Some(DEVICE_ALIAS.into()),
+                alias: Some(Owner::Headend.alias()),
                 kind: LinkKind::Xfrm {
                     if_id: if_id.get(),
                     underlying: None,
@@ -235,7 +232,7 @@ impl<'a> Preparation<'a> {
         for (name, address) in loopbacks(self.snapshot) {
             let made = self.network.create_link(&NewLink {
                 name: loopback_device(name),
-                alias: Some(DEVICE_ALIAS.into()),
+                alias: Some(Owner::Headend.alias()),
                 kind: LinkKind::Dummy,
             });
             let link = match (made, &self.carrier) {
@@ -394,7 +391,7 @@ impl HouseNetwork {
         device: Option<&str>,
         kernel_ipsec: bool,
     ) -> Result<(Self, Vec<Warning>), NetlinkError> {
-        let mut network = Network::open()?;
+        let mut network = Network::open(Owner::Headend)?;
         let mut preparation = Preparation::new(snapshot, &mut network);
         preparation.devices(device)?;
         preparation.guards()?;
@@ -464,7 +461,7 @@ impl HouseNetwork {
         let Some(link) = link else {
             return Ok(Vec::new());
         };
-        let route = Route::session(IpPrefix::host(client.into()), link);
+        let route = Route::onto(Owner::Headend, IpPrefix::host(client.into()), link);
         network.add_route(&route)?;
         Ok(vec![route])
     }
@@ -494,7 +491,7 @@ impl HouseNetwork {
     /// Of netlink; the rest was still tried.
     pub fn tear_down(self) -> Result<(), NetlinkError> {
         if self.network.is_some() {
-            cleanup(CleanupScope::Everything)?;
+            cleanup(Owner::Headend, CleanupScope::Everything)?;
         }
         Ok(())
     }
@@ -510,7 +507,7 @@ fn is_unsupported(error: &NetlinkError) -> bool {
 /// Removes the unreachable routes that a crashed process left beneath pools which are not configured any more.
 fn give_up_other_guards(network: &mut Network, pools: &[IpPrefix]) -> Result<(), NetlinkError> {
     for route in network.routes()? {
-        let guard = route == Route::guard(route.destination);
+        let guard = route == Route::guard(Owner::Headend, route.destination);
         if guard && !pools.contains(&route.destination) {
             match network.delete_route(&route) {
                 Err(error) if !error.is_absent() => return Err(error),

@@ -4,7 +4,7 @@ use std::{fs, net::Ipv4Addr};
 
 use ironflex_xfrm::{
     IpPrefix,
-    netlink::{Route, RouteTarget, TABLE},
+    netlink::{Owner, Route, RouteTarget, TABLE},
 };
 use nix::sys::signal::Signal;
 
@@ -44,7 +44,11 @@ pub(crate) const CASES: &[Case] = &[
 
 /// A route of ours to a client, as a kernel dataplane leaves it on the outer device.
 fn stale_session(lab: &Lab, device: &str) -> Route {
-    Route::session(IpPrefix::host(ip("192.168.10.9")), lab.headend.link(device))
+    Route::onto(
+        Owner::Headend,
+        IpPrefix::host(ip("192.168.10.9")),
+        lab.headend.link(device),
+    )
 }
 
 fn a_terminated_headend_tells_its_clients_and_leaves_nothing() {
@@ -88,7 +92,7 @@ fn a_start_after_a_crash_clears_what_was_ours_and_only_that() {
     // What a kernel dataplane would have left beside it.
     lab.headend.add_link("ironflex-vt9", Some("ironflex"));
     let stale = stale_session(&lab, "client0");
-    lab.headend.add_route(&stale);
+    lab.headend.add_route_of(Owner::Headend, &stale);
 
     let mut headend = lab.start();
     let line = headend.line("removed what an earlier run left behind");

@@ -1,6 +1,9 @@
 //! Logins that succeed, and what a session is.
 
-use ironflex_xfrm::IpPrefix;
+use ironflex_xfrm::{
+    IpPrefix,
+    netlink::{Owner, Route},
+};
 use nix::sys::signal::Signal;
 
 use crate::support::{
@@ -41,7 +44,7 @@ fn the_example_configuration_serves_a_client_from_login_to_delete() {
     let lab = Lab::new();
     let (inside, client) = (lab.inside(), lab.client());
     let mut headend = lab.start();
-    let clean = client.host.routes();
+    let clean = (client.host.routes(), client.host.rules());
     let (mut process, tunnel) = lab.log_in(&client, USER);
     assert_eq!(tunnel.address, ip("192.168.10.5"));
     assert_eq!(tunnel.routes, ["10.0.0.0/8"]);
@@ -67,7 +70,7 @@ fn the_example_configuration_serves_a_client_from_login_to_delete() {
     let session = lab.exec("show crypto session detail");
     for part in [
         "Session status: UP-ACTIVE",
-        &format!("Peer: {} port 4500", client.outer),
+        &format!("Peer: {} port ", client.outer),
         "IPSEC FLOW: permit ip 0.0.0.0/0.0.0.0 host 192.168.10.5",
     ] {
         assert!(session.contains(part), "{part:?} is missing in\n{session}");
@@ -78,12 +81,12 @@ fn the_example_configuration_serves_a_client_from_login_to_delete() {
     // The client's own Delete: nothing stays on either side.
     assert_eq!(process.end_by(Signal::SIGINT), Some(0));
     headend.line("Crypto tunnel v2 is DOWN.");
-    assert_eq!(client.host.routes(), clean);
+    assert_eq!((client.host.routes(), client.host.rules()), clean);
     assert!(!client.host.has_address(tunnel.address));
     assert!(!client.host.links().contains(&tunnel.device));
     let session = IpPrefix::host(tunnel.address);
-    let gone = |route: &ironflex_xfrm::netlink::Route| {
-        route.destination != session || *route == ironflex_xfrm::netlink::Route::guard(session)
+    let gone = |route: &Route| {
+        route.destination != session || *route == Route::guard(Owner::Headend, session)
     };
     assert!(lab.headend.routes().iter().all(gone));
     assert!(!lab.exec("show crypto session").contains("UP-ACTIVE"));

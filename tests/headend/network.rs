@@ -132,6 +132,13 @@ fn read_esp_table(text: &str) -> Vec<EspLine> {
     text.lines().map(line).collect()
 }
 
+/// The port from which a client at `outer` speaks with the headend.
+fn peer_port(lab: &Lab, outer: IpAddr) -> u16 {
+    let detail = lab.exec("show crypto session detail");
+    let (_, after) = detail.split_once(&format!("Peer: {outer} port ")).unwrap();
+    after.split_whitespace().next().unwrap().parse().unwrap()
+}
+
 /// The client is replaced by one of our own with the same keys that sends whatever it is given: the headend alone can
 /// stop it.
 fn a_client_cannot_send_as_another() {
@@ -146,8 +153,11 @@ fn a_client_cannot_send_as_another() {
     let mut process = lab.connect_to(&HEADEND.to_string(), &client, login, &arguments);
     let tunnel = connected(&process);
     headend.nth_line(2, "Crypto tunnel v2 is UP.");
+    let port = peer_port(&lab, client.outer);
     // Without a Delete; and without a packet, so that the sequence numbers are all unused still.
     process.end_by(Signal::SIGKILL);
+    // What a killed client leaves lets nothing out with the tunnel's address, ours neither.
+    client.host.delete_rules();
 
     let mut table = read_esp_table(&fs::read_to_string(lab.path("keys/esp_sa")).unwrap());
     let (outbound, inbound) = match (table.pop(), table.pop(), table.pop()) {
@@ -161,7 +171,7 @@ fn a_client_cannot_send_as_another() {
             local: client.outer,
             remote: HEADEND,
             encapsulation: Encapsulation::Udp {
-                local_port: 4500,
+                local_port: port,
                 remote_port: 4500,
             },
         },
@@ -176,7 +186,7 @@ fn a_client_cannot_send_as_another() {
     };
     let start = || {
         let tun = Tun::create("forger", 1400).unwrap();
-        let socket = UdpSocket::bind((client.outer, 4500)).unwrap();
+        let socket = UdpSocket::bind((client.outer, port)).unwrap();
         Userspace::start(vec![socket], tun, Box::new(|_| ())).unwrap()
     };
     let mut engine = client.host.namespace.run(start).unwrap();

@@ -44,18 +44,17 @@ pub(crate) const CASES: &[Case] = &[
 const WRONG: &str = "not-the-password";
 
 fn leaves_nothing(lab: &Lab, client: &ClientHost, run: impl FnOnce() -> Process) -> Process {
-    let before = (
-        client.host.links(),
-        client.host.routes(),
-        lab.headend.routes(),
-    );
+    let state = || {
+        (
+            client.host.links(),
+            client.host.routes(),
+            client.host.rules(),
+            lab.headend.routes(),
+        )
+    };
+    let before = state();
     let process = run();
-    let after = (
-        client.host.links(),
-        client.host.routes(),
-        lab.headend.routes(),
-    );
-    assert_eq!(before, after);
+    assert_eq!(before, state());
     let pool = lab.exec("show ip local pool ACPool");
     assert!(pool.trim_end().ends_with("Inuse addresses:"), "{pool}");
     process
@@ -133,7 +132,7 @@ fn a_headend_without_a_way_is_unreachable() {
     let client = lab.client();
     let nowhere: IpAddr = [198, 18, 0, 1].into();
     let mut process = lab.connect_to(&nowhere.to_string(), &client, [USER, PASSWORD], &[]);
-    process.ends_with(2);
+    process.ends_with(8);
     process.line("no answer from the headend: no way to 198.18.0.1");
 }
 
@@ -165,7 +164,9 @@ fn an_identity_that_no_profile_matches_gets_no_tunnel() {
     let arguments = ["--identity", "somebody else"];
     let target = HEADEND.to_string();
     let mut process = lab.connect_to(&target, &client, [USER, WRONG], &arguments);
-    process.ends_with(4);
+    process.ends_with(7);
+    process
+        .line("answered AUTHENTICATION_FAILED to the identity \"somebody else\" before any login");
     headend.line("no profile matches peer identity");
     assert!(!headend.output().contains("LOGIN"), "{}", headend.output());
 }

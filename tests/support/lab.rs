@@ -22,8 +22,8 @@ use std::{
 use ironflex_xfrm::{
     IpPrefix,
     netlink::{
-        LinkAddress, LinkIndex, LinkKind, MAIN_TABLE, Network, NetworkNamespace, NewLink, Route,
-        RouteTarget, sysctl,
+        ClientNumber, LinkAddress, LinkIndex, LinkKind, MAIN_TABLE, Network, NetworkNamespace,
+        NewLink, Owner, Route, RouteTarget, Rule, sysctl,
     },
 };
 use serde::Deserialize;
@@ -67,6 +67,12 @@ pub(crate) fn ip(text: &str) -> IpAddr {
     text.parse().unwrap()
 }
 
+/// Every process of ours that a namespace can have.
+fn owners() -> Vec<Owner> {
+    let clients = ClientNumber::all().map(Owner::Client);
+    [Owner::Headend].into_iter().chain(clients).collect()
+}
+
 /// The name of a cable's other end.
 fn far_end(device: &str) -> String {
     format!("{device}-2")
@@ -84,7 +90,7 @@ impl Host {
         let open = || {
             // An address that is still being checked for duplicates cannot be used.
             let _ = sysctl::write("net.ipv6.conf.default.accept_dad", 0);
-            Network::open()
+            Network::open_as_administrator()
         };
         let mut network = namespace.run(open).unwrap().unwrap();
         let lo = network.link("lo").unwrap().unwrap().index;
@@ -152,14 +158,44 @@ impl Host {
         self.network.borrow_mut().add_address(&address).unwrap();
     }
 
-    /// The routes of the program's kind: what it made and what the tests made.
-    pub(crate) fn routes(&self) -> Vec<Route> {
-        self.network.borrow_mut().routes().unwrap()
+    /// A handle on what one process of ours has here.
+    fn network_of(&self, owner: Owner) -> Network {
+        let open = || Network::open(owner);
+        self.namespace.run(open).unwrap().unwrap()
     }
 
-    /// A route with the program's mark.
+    /// The routes of all processes of ours.
+    pub(crate) fn routes(&self) -> Vec<Route> {
+        let all = owners().into_iter();
+        all.flat_map(|owner| self.network_of(owner).routes().unwrap())
+            .collect()
+    }
+
+    /// The routing rules of all processes of ours.
+    pub(crate) fn rules(&self) -> Vec<Rule> {
+        let all = owners().into_iter();
+        all.flat_map(|owner| self.network_of(owner).rules().unwrap())
+            .collect()
+    }
+
+    /// Takes the routing rules of all processes of ours away.
+    pub(crate) fn delete_rules(&self) {
+        for owner in owners() {
+            let mut network = self.network_of(owner);
+            for rule in network.rules().unwrap() {
+                network.delete_rule(&rule).unwrap();
+            }
+        }
+    }
+
+    /// Adds a route as an administrator.
     pub(crate) fn add_route(&self, route: &Route) {
         self.network.borrow_mut().add_route(route).unwrap();
+    }
+
+    /// Adds a route as one of our processes would.
+    pub(crate) fn add_route_of(&self, owner: Owner, route: &Route) {
+        self.network_of(owner).add_route(route).unwrap();
     }
 
     /// A route via a neighbour.
@@ -181,7 +217,7 @@ impl Host {
         let link = self.link(device);
         self.add_route(&Route {
             metric: METRIC,
-            ..Route::session(destination, link)
+            ..Route::onto(Owner::Headend, destination, link)
         });
     }
 }

@@ -1,0 +1,83 @@
+//! Whom to call.
+
+use std::net::IpAddr;
+
+use ironflex_profiles::anyconnect::{ClientProfile, PrimaryProtocol};
+
+use super::{End, Options, options::ANYCONNECT_IDENTITY};
+use crate::daemon::{IKE_PORT, load::read_bounded};
+
+/// The longest client profile, in octets.
+const MAX_PROFILE: u64 = 256 * 1024;
+
+/// Whom to call, out of the command line and a client profile.
+#[derive(Clone, Debug)]
+pub(super) struct Target {
+    /// The name or address to call, which the certificate must cover.
+    pub(super) host: String,
+    /// The IKE identity.
+    pub(super) identity: String,
+    /// The user group of the profile.
+    pub(super) group_access: String,
+}
+
+impl Target {
+    /// Reads the command line and, where one is named, the client profile.
+    pub(super) fn read(options: &Options) -> Result<Self, End> {
+        let mut target = Self {
+            host: options.host.clone(),
+            identity: ANYCONNECT_IDENTITY.to_owned(),
+            group_access: options.host.clone(),
+        };
+        if let Some(path) = &options.profile {
+            let octets =
+                read_bounded(path, MAX_PROFILE).map_err(|error| End::Local(error.to_string()))?;
+            let profile = ClientProfile::read(&String::from_utf8_lossy(&octets))
+                .map_err(|error| End::Local(format!("{}: {error}", path.display())))?;
+            let Some(entry) = profile.host(&options.host) else {
+                let names: Vec<&str> = profile
+                    .hosts
+                    .iter()
+                    .map(|host| host.name.as_str())
+                    .collect();
+                return Err(End::Local(format!(
+                    "{} has no host entry {:?}; it has: {}",
+                    path.display(),
+                    options.host,
+                    names.join(", ")
+                )));
+            };
+            if let Some(address) = &entry.address {
+                target.host.clone_from(address);
+            }
+            target.group_access.clone_from(&target.host);
+            if let Some(group) = &entry.user_group {
+                target.group_access = format!("{}/{group}", target.host);
+            }
+            if let PrimaryProtocol::Ipsec(ipsec) = &entry.protocol
+                && let Some(identity) = &ipsec.ike_identity
+            {
+                target.identity.clone_from(identity);
+            }
+        }
+        if let Some(identity) = &options.identity {
+            target.identity.clone_from(identity);
+        }
+        Ok(target)
+    }
+
+    /// Its address: of several the first one of IPv4, if there is one.
+    pub(super) async fn resolve(&self) -> Result<IpAddr, End> {
+        if let Ok(address) = self.host.parse() {
+            return Ok(address);
+        }
+        let host = self.host.as_str();
+        let found = tokio::net::lookup_host((host, IKE_PORT))
+            .await
+            .map_err(|error| End::Unreachable(format!("{host}: {error}")))?;
+        found
+            .map(|address| address.ip())
+            .min_by_key(IpAddr::is_ipv6)
+            .ok_or_else(|| End::Unreachable(format!("{host} has no address")))
+    }
+}
