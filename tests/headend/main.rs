@@ -13,6 +13,8 @@
     reason = "a test program: a panic is how it fails"
 )]
 
+mod beside;
+mod client;
 mod control;
 mod crash;
 mod flood;
@@ -31,8 +33,13 @@ mod support;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    if let Some(ended) = support::terminal::become_session_leader() {
+        return ended;
+    }
     let cases = [
         login::CASES,
+        client::CASES,
+        beside::CASES,
         network::CASES,
         refusal::CASES,
         lifecycle::CASES,

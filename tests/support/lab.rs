@@ -167,15 +167,26 @@ impl Host {
     /// The routes of all processes of ours.
     pub(crate) fn routes(&self) -> Vec<Route> {
         let all = owners().into_iter();
-        all.flat_map(|owner| self.network_of(owner).routes().unwrap())
+        all.flat_map(|owner| self.belongings(owner).routes)
             .collect()
     }
 
     /// The routing rules of all processes of ours.
     pub(crate) fn rules(&self) -> Vec<Rule> {
         let all = owners().into_iter();
-        all.flat_map(|owner| self.network_of(owner).rules().unwrap())
-            .collect()
+        all.flat_map(|owner| self.belongings(owner).rules).collect()
+    }
+
+    /// What one process of ours has here.
+    pub(crate) fn belongings(&self, owner: Owner) -> Belongings {
+        let mut network = self.network_of(owner);
+        let links = network.links().unwrap().into_iter();
+        let devices = links.filter(|link| link.is_of(owner)).map(|link| link.name);
+        Belongings {
+            devices: devices.collect(),
+            routes: network.routes().unwrap(),
+            rules: network.rules().unwrap(),
+        }
     }
 
     /// Takes the routing rules of all processes of ours away.
@@ -222,9 +233,20 @@ impl Host {
     }
 }
 
+/// What bears one owner's marks.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Belongings {
+    /// The names of devices.
+    pub(crate) devices: Vec<String>,
+    pub(crate) routes: Vec<Route>,
+    pub(crate) rules: Vec<Rule>,
+}
+
 /// A client's namespace.
 pub(crate) struct ClientHost {
     pub(crate) host: Host,
+    /// Its end of the cable.
+    pub(crate) device: String,
     /// Its own address on the cable.
     pub(crate) outer: IpAddr,
     /// The headend's address on the cable.
@@ -321,11 +343,22 @@ impl Lab {
 
     /// Starts the headend with further arguments, ready or not.
     pub(crate) fn launch(&self, state: &str, arguments: &[&str]) -> Process {
-        let (config, state) = (self.config(), self.name(state));
+        self.launch_in(&self.headend, &self.config(), state, arguments)
+    }
+
+    /// The same on another host, with another configuration.
+    pub(crate) fn launch_in(
+        &self,
+        host: &Host,
+        config: &Path,
+        state: &str,
+        arguments: &[&str],
+    ) -> Process {
+        let state = self.name(state);
         let mut all = vec!["run", "--config", config.to_str().unwrap()];
         all.extend(["--state-dir", &state, "--dataplane", "userspace"]);
         all.extend(arguments);
-        Process::start(&self.headend.namespace, &all, "")
+        Process::start(&host.namespace, &all, "")
     }
 
     /// Starts the headend and waits until it serves.
@@ -397,11 +430,13 @@ impl Lab {
         let v4 = |end| IpAddr::V4(Ipv4Addr::new(198, 51, 100, number * 4 + end));
         let v6 = |end| IpAddr::V6(Ipv6Addr::new(0xfd00, number.into(), 0, 0, 0, 0, 0, end));
         let ends = [(v4(1), v4(2), 30), (v6(1), v6(2), 64)];
-        let host = self.neighbour(&format!("client{number}"), ends, 2);
+        let device = format!("client{number}");
+        let host = self.neighbour(&device, ends, 2);
         host.route(IpPrefix::host(HEADEND), v4(1));
         host.route(IpPrefix::host(HEADEND_V6), v6(1));
         ClientHost {
             host,
+            device: far_end(&device),
             outer: v4(2),
             router: v4(1),
         }
@@ -409,6 +444,18 @@ impl Lab {
 
     /// Starts a client that does not reconnect, with further arguments.
     pub(crate) fn connect_to(
+        &self,
+        target: &str,
+        client: &ClientHost,
+        login: [&str; 2],
+        arguments: &[&str],
+    ) -> Process {
+        let all = [&["--once"], arguments].concat();
+        self.connect_for_good(target, client, login, &all)
+    }
+
+    /// Starts a client that reconnects, with further arguments.
+    pub(crate) fn connect_for_good(
         &self,
         target: &str,
         client: &ClientHost,
@@ -420,7 +467,7 @@ impl Lab {
         if !arguments.contains(&"--ca") {
             all.extend(["--ca", &authority]);
         }
-        all.extend(["--no-dns", "--json", "--once", "--dataplane", "userspace"]);
+        all.extend(["--no-dns", "--json", "--dataplane", "userspace"]);
         all.extend(arguments);
         Process::start(&client.host.namespace, &all, &format!("{password}\n"))
     }

@@ -3,12 +3,14 @@
 //!
 //! Nothing here starts any program but `ironflex` itself, and nothing touches the machine's own network.
 
+pub(crate) mod capture;
 pub(crate) mod cases;
 pub(crate) mod foreign;
 pub(crate) mod lab;
 pub(crate) mod pki;
 pub(crate) mod process;
 pub(crate) mod stranger;
+pub(crate) mod terminal;
 pub(crate) mod traffic;
 
 use std::time::Duration;

@@ -6,7 +6,7 @@ use std::{
     process::{Child, Command, Stdio},
     sync::{Arc, Condvar, Mutex},
     thread,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use ironflex_xfrm::netlink::NetworkNamespace;
@@ -15,7 +15,10 @@ use nix::{
     unistd::Pid,
 };
 
-use super::PATIENCE;
+use super::{PATIENCE, terminal::Terminal};
+
+/// The program under test.
+const PROGRAM: &str = env!("CARGO_BIN_EXE_ironflex");
 
 /// What a process has printed so far.
 #[derive(Default)]
@@ -35,7 +38,12 @@ struct Listener {
 impl Listener {
     /// Waits until `found` finds something in the lines, or both streams are closed, or patience ends.
     fn wait<T>(&self, found: impl Fn(&Printed) -> Option<T>) -> Option<T> {
-        let end = Instant::now() + PATIENCE;
+        self.wait_for(PATIENCE, found)
+    }
+
+    /// The same with another patience.
+    fn wait_for<T>(&self, patience: Duration, found: impl Fn(&Printed) -> Option<T>) -> Option<T> {
+        let end = Instant::now() + patience;
         let mut printed = self.printed.lock().unwrap();
         loop {
             let left = end.saturating_duration_since(Instant::now());
@@ -71,7 +79,25 @@ pub(crate) struct Process {
 impl Process {
     /// Starts `ironflex` with these arguments in a namespace and hands it `input`.
     pub(crate) fn start(namespace: &NetworkNamespace, arguments: &[&str], input: &str) -> Self {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_ironflex"));
+        let command = Command::new(PROGRAM);
+        Self::spawn(command, namespace, arguments, input)
+    }
+
+    /// Starts `ironflex` in a namespace, in a session of its own with a terminal to ask at.
+    pub(crate) fn start_at(
+        terminal: &Terminal,
+        namespace: &NetworkNamespace,
+        arguments: &[&str],
+    ) -> Self {
+        Self::spawn(terminal.command(PROGRAM), namespace, arguments, "")
+    }
+
+    fn spawn(
+        mut command: Command,
+        namespace: &NetworkNamespace,
+        arguments: &[&str],
+        input: &str,
+    ) -> Self {
         command
             .args(arguments)
             .stdin(Stdio::piped())
@@ -101,7 +127,12 @@ impl Process {
 
     /// Waits for the `count`-th line that contains `part` and returns it.
     pub(crate) fn nth_line(&self, count: usize, part: &str) -> String {
-        let found = self.listener.wait(|printed| {
+        self.line_within(PATIENCE, count, part)
+    }
+
+    /// The same for what takes its time.
+    pub(crate) fn line_within(&self, patience: Duration, count: usize, part: &str) -> String {
+        let found = self.listener.wait_for(patience, |printed| {
             let mut fitting = printed.lines.iter().filter(|line| line.contains(part));
             fitting.nth(count - 1).cloned()
         });

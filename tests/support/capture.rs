@@ -1,0 +1,105 @@
+//! What passes a device, as its neighbours see it: sources and destinations of IPv4 packets, from a packet socket.
+
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    os::fd::AsRawFd,
+    sync::mpsc::{self, Receiver},
+    thread,
+    time::{Duration, Instant},
+};
+
+use ironflex_xfrm::netlink::{LinkIndex, NetworkNamespace};
+use nix::sys::socket::{LinkAddr, recvfrom};
+use socket2::{Domain, Protocol, Socket, Type};
+
+use super::PATIENCE;
+
+/// ETH_P_ALL of linux/if_ether.h, in network order: packets that leave too, which a socket of one protocol is not shown.
+const EVERYTHING: i32 = 0x0003_u16.to_be() as i32;
+
+/// Octets of an IPv4 header without options.
+const HEADER: usize = 20;
+
+/// The first octet of most IPv4 packets: version 4, five words of header.
+const VERSION_4: u8 = 4;
+
+/// A packet's source and destination.
+type Ends = (IpAddr, IpAddr);
+
+/// A capture that goes on until it is dropped.
+pub(crate) struct Capture {
+    packets: Receiver<Ends>,
+}
+
+impl Capture {
+    /// Captures on one device of a namespace, from now on.
+    pub(crate) fn start(namespace: &NetworkNamespace, device: LinkIndex) -> Self {
+        let open = || {
+            Socket::new(
+                Domain::PACKET,
+                Type::DGRAM,
+                Some(Protocol::from(EVERYTHING)),
+            )
+        };
+        let socket = namespace.run(open).unwrap().unwrap();
+        socket
+            .set_read_timeout(Some(Duration::from_millis(200)))
+            .unwrap();
+        let (sender, packets) = mpsc::channel();
+        thread::spawn(move || {
+            let mut buffer = [0; 2048];
+            loop {
+                let (length, from) = match recvfrom::<LinkAddr>(socket.as_raw_fd(), &mut buffer) {
+                    Ok((length, Some(from))) => (length, from),
+                    Ok(_) | Err(nix::errno::Errno::EAGAIN) => continue,
+                    Err(_) => return,
+                };
+                let ours = usize::try_from(device.value()).ok() == Some(from.ifindex());
+                let packet = &buffer[..length];
+                if ours
+                    && let Some(ends) = ends(packet)
+                    && sender.send(ends).is_err()
+                {
+                    return;
+                }
+            }
+        });
+        Self { packets }
+    }
+
+    /// Sources of the packets to `destination` that come before one from `last` to it.
+    pub(crate) fn sources_until(&self, last: IpAddr, destination: IpAddr) -> Vec<IpAddr> {
+        let mut sources = Vec::new();
+        loop {
+            match self.packets.recv_timeout(PATIENCE) {
+                Ok((from, to)) if to == destination && from == last => return sources,
+                Ok((from, to)) if to == destination => sources.push(from),
+                Ok(_) => {}
+                Err(_) => panic!("no packet from {last} to {destination}"),
+            }
+        }
+    }
+
+    /// Waits for a packet.
+    pub(crate) fn sees(&self, source: IpAddr, destination: IpAddr) {
+        let end = Instant::now() + PATIENCE;
+        while Instant::now() < end {
+            if self.packets.recv_timeout(PATIENCE) == Ok((source, destination)) {
+                return;
+            }
+        }
+        panic!("no packet from {source} to {destination}");
+    }
+}
+
+fn ends(packet: &[u8]) -> Option<Ends> {
+    let header = packet.first_chunk::<HEADER>()?;
+    if header[0] >> 4 != VERSION_4 {
+        return None;
+    }
+    let address = |at: usize| -> Option<IpAddr> {
+        let octets: [u8; 4] = header.get(at..at + 4)?.try_into().ok()?;
+        Some(Ipv4Addr::from(octets).into())
+    };
+    Some((address(12)?, address(16)?))
+}

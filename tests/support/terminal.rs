@@ -1,0 +1,137 @@
+//! A terminal for a process: a pair of pseudo-terminal ends, of which this is the one that a user sits at.
+
+use std::{
+    fs::File,
+    io::{Read, Write},
+    os::{fd::AsFd, unix::process::CommandExt},
+    path::PathBuf,
+    process::{Command, ExitCode},
+    sync::{Arc, Condvar, Mutex},
+    thread,
+    time::Instant,
+};
+
+use nix::{
+    fcntl::OFlag,
+    pty::{grantpt, posix_openpt, ptsname_r, unlockpt},
+    sys::termios::{LocalFlags, Termios, tcgetattr},
+    unistd::setsid,
+};
+
+use super::PATIENCE;
+
+/// The first argument by which the test program is asked to become a process with a terminal of its own.
+const SESSION: &str = "--in-a-session-at";
+
+/// A terminal.
+pub(crate) struct Terminal {
+    user: File,
+    /// Where a process opens it.
+    pub(crate) path: PathBuf,
+    /// Kept open, so that the user's end can be read before the process has opened its own and after it has ended.
+    process: File,
+    shown: Arc<(Mutex<String>, Condvar)>,
+}
+
+impl Terminal {
+    pub(crate) fn open() -> Self {
+        // The test program must not become its controlling process.
+        let user = posix_openpt(OFlag::O_RDWR | OFlag::O_NOCTTY | OFlag::O_CLOEXEC).unwrap();
+        grantpt(&user).unwrap();
+        unlockpt(&user).unwrap();
+        let path = PathBuf::from(ptsname_r(&user).unwrap());
+        let process = open_without_taking(&path);
+        let user = File::from(std::os::fd::OwnedFd::from(user));
+        let shown = Arc::new((Mutex::new(String::new()), Condvar::new()));
+        let (mut reading, screen) = (user.try_clone().unwrap(), Arc::clone(&shown));
+        thread::spawn(move || {
+            let mut buffer = [0; 512];
+            while let Ok(length @ 1..) = reading.read(&mut buffer) {
+                let text = String::from_utf8_lossy(&buffer[..length]).into_owned();
+                screen.0.lock().unwrap().push_str(&text);
+                screen.1.notify_all();
+            }
+        });
+        Self {
+            user,
+            path,
+            process,
+            shown,
+        }
+    }
+
+    /// A command that runs `program` as the leader of a session of its own, with this as its terminal.
+    pub(crate) fn command(&self, program: &str) -> Command {
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command.arg(SESSION).arg(&self.path).arg(program);
+        command
+    }
+
+    /// Waits until the terminal shows `part`.
+    pub(crate) fn reads(&self, part: &str) {
+        let end = Instant::now() + PATIENCE;
+        let mut shown = self.shown.0.lock().unwrap();
+        while !shown.contains(part) {
+            let left = end.saturating_duration_since(Instant::now());
+            assert!(
+                !left.is_zero(),
+                "{part:?} does not come; the terminal shows {shown:?}"
+            );
+            shown = self.shown.1.wait_timeout(shown, left).unwrap().0;
+        }
+    }
+
+    /// Everything that the terminal has shown.
+    pub(crate) fn screen(&self) -> String {
+        self.shown.0.lock().unwrap().clone()
+    }
+
+    /// Types a line and Enter.
+    pub(crate) fn types(&self, line: &str) {
+        (&self.user)
+            .write_all(format!("{line}\n").as_bytes())
+            .unwrap();
+    }
+
+    /// Presses one key, such as 3 for Ctrl-C.
+    pub(crate) fn presses(&self, key: u8) {
+        (&self.user).write_all(&[key]).unwrap();
+    }
+
+    /// How it is set.
+    pub(crate) fn settings(&self) -> Termios {
+        tcgetattr(self.process.as_fd()).unwrap()
+    }
+
+    /// Whether it shows what is typed.
+    pub(crate) fn echoes(&self) -> bool {
+        self.settings().local_flags.contains(LocalFlags::ECHO)
+    }
+}
+
+fn open_without_taking(path: &PathBuf) -> File {
+    use std::os::unix::fs::OpenOptionsExt;
+    File::options()
+        .read(true)
+        .write(true)
+        .custom_flags(OFlag::O_NOCTTY.bits())
+        .open(path)
+        .unwrap()
+}
+
+/// Where the test program was started by [`Terminal::command`], becomes that command. Must be called first of all in `main`.
+pub(crate) fn become_session_leader() -> Option<ExitCode> {
+    let mut arguments = std::env::args_os().skip(1);
+    if arguments.next()? != SESSION {
+        return None;
+    }
+    let (path, program) = (arguments.next()?, arguments.next()?);
+    setsid().unwrap();
+    // A session leader's first terminal becomes its own.
+    let terminal = File::options().read(true).write(true).open(path).unwrap();
+    let mut command = Command::new(program);
+    command.args(arguments).stdin(terminal);
+    let error = command.exec();
+    eprintln!("{error}");
+    Some(ExitCode::FAILURE)
+}
