@@ -25,8 +25,8 @@ use crate::{
     secret::SecretBytes,
     wire::{
         payload::{
-            AuthPayload, Certificate, ConfigAttribute, Configuration, Delete, EapPayload,
-            Identification, Notify, Payload,
+            AuthPayload, ConfigAttribute, Configuration, Delete, EapPayload, Identification,
+            Notify, Payload,
         },
         registry::{
             AuthMethod, CertEncoding, ConfigType, ExchangeType, NotifyType, PayloadType, ProtocolId,
@@ -204,21 +204,12 @@ impl Initiator {
         ask: AskId,
         answer: Answer,
     ) -> Result<Outcome, Refusal> {
-        let waiting = match &*self {
-            Self::AwaitSign(state) => Some(state.ask),
-            Self::AwaitChain(state) => Some(state.ask),
-            Self::AwaitEap(state) => Some(state.ask),
-            Self::AwaitInstall(state) => Some(state.ask),
-            Self::ExpectResponder(_) | Self::ExpectEap(_) | Self::ExpectFinal(_) => None,
-        };
-        if waiting != Some(ask) {
-            return Ok(Outcome::Go(State::Initiator(self)));
-        }
         match *self {
-            Self::AwaitSign(state) => state.answer(link, cx, answer),
-            Self::AwaitChain(state) => state.answer(link, cx, answer),
-            Self::AwaitEap(state) => state.answer(link, cx, answer),
-            Self::AwaitInstall(state) => state.answer(link, cx, answer),
+            Self::AwaitSign(state) if state.ask == ask => state.answer(link, cx, answer),
+            Self::AwaitChain(state) if state.ask == ask => state.answer(link, cx, answer),
+            Self::AwaitEap(state) if state.ask == ask => state.answer(link, cx, answer),
+            Self::AwaitInstall(state) if state.ask == ask => state.answer(link, cx, answer),
+            // The question is no longer asked.
             state => go(state),
         }
     }
@@ -263,17 +254,7 @@ impl Trying {
 
 impl AwaitSign {
     fn answer(self, link: &mut Link, cx: &mut Cx<'_>, answer: Answer) -> Result<Outcome, Refusal> {
-        let signature = match answer {
-            Answer::Signature(signature) => signature,
-            Answer::Refused(why) => return Err(Refusal::Denied(why)),
-            _ => return Err(WRONG_ANSWER),
-        };
-        let certificates = self
-            .chain
-            .iter()
-            .map(|der| Payload::Cert(Certificate::x509(der.to_vec())));
-        let auth = Payload::Auth(self.form.payload(signature));
-        let proof = certificates.chain([auth]).collect();
+        let proof = self.form.proof(&self.chain, answer)?.collect();
         self.trying.send_first(link, cx, proof)
     }
 }

@@ -24,8 +24,7 @@ use crate::{
     secret::SecretBytes,
     wire::{
         payload::{
-            AuthPayload, Certificate, ConfigAttribute, Delete, EapPayload, Identification, Notify,
-            Payload,
+            AuthPayload, ConfigAttribute, Delete, EapPayload, Identification, Notify, Payload,
         },
         registry::{AuthMethod, CertEncoding, ExchangeType, NotifyType, PayloadType, ProtocolId},
     },
@@ -205,30 +204,16 @@ impl Responder {
         ask: AskId,
         answer: Answer,
     ) -> Result<Outcome, Refusal> {
-        let waiting = match &*self {
-            Self::AwaitPeer(state) => Some(state.ask),
-            Self::AwaitChain(state) => Some(state.ask),
-            Self::AwaitSign(state) => Some(state.ask),
-            Self::AwaitEapStart(state) => Some(state.ask),
-            Self::AwaitEap(state) => Some(state.ask),
-            Self::AwaitLease(state) => Some(state.ask),
-            Self::AwaitInstall(state) => Some(state.ask),
-            Self::HalfOpen(_) | Self::ExpectEap(_) | Self::ExpectFinalAuth(_) => None,
-        };
-        if waiting != Some(ask) {
-            return Ok(Outcome::Go(State::Responder(self)));
-        }
         match *self {
-            Self::AwaitPeer(state) => state.answer(link, cx, answer),
-            Self::AwaitChain(state) => state.answer(link, cx, answer),
-            Self::AwaitSign(state) => state.answer(link, cx, answer),
-            Self::AwaitEapStart(state) => state.answer(link, cx, answer),
-            Self::AwaitEap(state) => state.answer(link, cx, answer),
-            Self::AwaitLease(state) => state.answer(link, cx, answer),
-            Self::AwaitInstall(state) => state.answer(link, cx, answer),
-            state @ (Self::HalfOpen(_) | Self::ExpectEap(_) | Self::ExpectFinalAuth(_)) => {
-                go(state)
-            }
+            Self::AwaitPeer(state) if state.ask == ask => state.answer(link, cx, answer),
+            Self::AwaitChain(state) if state.ask == ask => state.answer(link, cx, answer),
+            Self::AwaitSign(state) if state.ask == ask => state.answer(link, cx, answer),
+            Self::AwaitEapStart(state) if state.ask == ask => state.answer(link, cx, answer),
+            Self::AwaitEap(state) if state.ask == ask => state.answer(link, cx, answer),
+            Self::AwaitLease(state) if state.ask == ask => state.answer(link, cx, answer),
+            Self::AwaitInstall(state) if state.ask == ask => state.answer(link, cx, answer),
+            // The question is no longer asked.
+            state => go(state),
         }
     }
 }
@@ -387,22 +372,11 @@ impl Known {
 
 impl AwaitSign {
     fn answer(self, link: &Link, cx: &mut Cx<'_>, answer: Answer) -> Result<Outcome, Refusal> {
-        let signature = match answer {
-            Answer::Signature(signature) => signature,
-            Answer::Refused(why) => return Err(Refusal::Denied(why)),
-            _ => return Err(WRONG_ANSWER),
-        };
         let config = &self.known.config;
-        let mut payloads = Vec::with_capacity(config.certificates.len().saturating_add(3));
-        payloads.push(Payload::IdR(config.local_identity.clone()));
         // CERT is sent even without a CERTREQ: some clients send none and want it all the same.
-        payloads.extend(
-            config
-                .certificates
-                .iter()
-                .map(|der| Payload::Cert(Certificate::x509(der.to_vec()))),
-        );
-        payloads.push(Payload::Auth(self.form.payload(signature)));
+        let proof = self.form.proof(&config.certificates, answer)?;
+        let own = Payload::IdR(config.local_identity.clone());
+        let payloads = [own].into_iter().chain(proof).collect();
         match self.next {
             AfterSign::Eap => {
                 let first = &self.known.first;

@@ -1,6 +1,6 @@
 //! Which signature we send, and how the peer's is judged (RFC 7296 §2.15, RFC 7427).
 
-use alloc::vec::Vec;
+use alloc::{sync::Arc, vec::Vec};
 
 use crate::{
     authn::signature::{
@@ -8,10 +8,14 @@ use crate::{
         verify_method1,
     },
     crypto::{Provider, SignatureScheme, suite::PrfAlgorithm},
+    event::Answer,
     proof::PeerAuthenticated,
-    refusal::{PeerIncompatible, PeerMisbehaved},
-    sa::traits::PeerTraits,
-    wire::{payload::AuthPayload, registry::AuthMethod},
+    refusal::{PeerIncompatible, PeerMisbehaved, Refusal},
+    sa::{state::WRONG_ANSWER, traits::PeerTraits},
+    wire::{
+        payload::{AuthPayload, Certificate, Payload},
+        registry::AuthMethod,
+    },
 };
 
 /// The form of an AUTH payload that carries an RSA signature.
@@ -46,8 +50,30 @@ impl AuthForm {
         }
     }
 
+    /// Our proof around the outside's answer to [`Ask::Sign`](crate::event::Ask::Sign): a CERT for each
+    /// certificate of the chain, the end entity first, and AUTH.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::Denied`] if the outside would not sign, [`Refusal::Local`] for an answer of another kind.
+    pub(crate) fn proof(
+        self,
+        chain: &[Arc<[u8]>],
+        answer: Answer,
+    ) -> Result<impl Iterator<Item = Payload>, Refusal> {
+        let signature = match answer {
+            Answer::Signature(signature) => signature,
+            Answer::Refused(why) => return Err(Refusal::Denied(why)),
+            _ => return Err(WRONG_ANSWER),
+        };
+        let certificates = chain
+            .iter()
+            .map(|der| Payload::Cert(Certificate::x509(der.to_vec())));
+        Ok(certificates.chain([Payload::Auth(self.payload(signature))]))
+    }
+
     /// The AUTH payload around a signature.
-    pub(crate) fn payload(self, signature: Vec<u8>) -> AuthPayload {
+    fn payload(self, signature: Vec<u8>) -> AuthPayload {
         match self {
             Self::RsaDigitalSignature(_) => AuthPayload {
                 method: AuthMethod::RSA_DIGITAL_SIGNATURE,
