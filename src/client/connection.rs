@@ -192,6 +192,8 @@ impl Connection {
         let network = |error: &dyn std::fmt::Display| End::Network(error.to_string());
         let target = Target::read(options)?;
         let trust = Trust::read(options.ca.as_deref(), &target.host).map_err(End::Local)?;
+        // Before anything is looked up or sent: a dead client's routes must not be taken for the way.
+        let claim = place::take(report)?;
         let remote = target.resolve().await?;
         report.tell(&Step::Resolved {
             host: target.host.clone(),
@@ -199,8 +201,6 @@ impl Connection {
         });
         let source = source_for(remote)
             .map_err(|error| End::Unreachable(format!("no way to {remote}: {error}")))?;
-        // Before a dataplane is chosen or anything sent: what is left of the dead must not be taken for a way.
-        let claim = place::take(report)?;
         let suites = esp_suites();
         let algorithms: Vec<_> = suites
             .iter()
@@ -488,9 +488,13 @@ fn why(reason: CloseReason, blame: Option<End>, stage: Stage, identity: &str) ->
         CloseReason::Unanswered | CloseReason::TimedOut if stage == Stage::Up => {
             End::Lost("the headend does not answer any more".into())
         }
-        CloseReason::Unanswered | CloseReason::TimedOut => {
-            End::Unreachable("nothing came back on UDP 500 and 4500".into())
-        }
+        CloseReason::Unanswered | CloseReason::TimedOut => End::Unreachable(
+            match stage {
+                Stage::Before => "nothing came back from its UDP ports 500 and 4500",
+                _ => "it fell silent during the login",
+            }
+            .into(),
+        ),
         CloseReason::Refused(Refusal::ByPeer(kind)) => match kind {
             // RFC 7296 §2.21.2: before its own proof that can only be about who we are.
             NotifyType::AUTHENTICATION_FAILED if stage == Stage::Before => {

@@ -37,6 +37,14 @@ pub(crate) const CASES: &[Case] = &[
         every_signal_at_the_prompt_leaves_the_terminal_as_before,
     ),
     (
+        "client::a_client_that_was_stopped_at_the_prompt_hides_what_is_typed_again",
+        a_client_that_was_stopped_at_the_prompt_hides_what_is_typed_again,
+    ),
+    (
+        "client::a_headend_that_falls_silent_during_the_login_is_given_up",
+        a_headend_that_falls_silent_during_the_login_is_given_up,
+    ),
+    (
         "client::a_terminated_client_says_goodbye_and_leaves_nothing",
         a_terminated_client_says_goodbye_and_leaves_nothing,
     ),
@@ -116,6 +124,41 @@ fn every_signal_at_the_prompt_leaves_the_terminal_as_before() {
         assert!(sent.elapsed() < AT_ONCE, "{signal}: {:?}", sent.elapsed());
         assert_eq!(terminal.settings(), before, "{signal}");
     }
+}
+
+fn a_client_that_was_stopped_at_the_prompt_hides_what_is_typed_again() {
+    let lab = Lab::new();
+    let client = lab.client();
+    let _headend = lab.start();
+    let terminal = Terminal::open();
+    let before = terminal.settings();
+    let mut process = asking(&lab, &client, &terminal);
+    process.signal(Signal::SIGSTOP);
+    terminal.show_typing();
+    process.signal(Signal::SIGCONT);
+    terminal.goes_mute();
+    terminal.types(PASSWORD);
+    connected(&process);
+    assert!(
+        !terminal.screen().contains(PASSWORD),
+        "{}",
+        terminal.screen()
+    );
+    assert_eq!(terminal.settings(), before);
+    assert_eq!(process.end_by(Signal::SIGTERM), Some(0));
+}
+
+fn a_headend_that_falls_silent_during_the_login_is_given_up() {
+    let lab = Lab::new();
+    let client = lab.client();
+    let mut headend = lab.start();
+    let terminal = Terminal::open();
+    let mut process = asking(&lab, &client, &terminal);
+    headend.end_by(Signal::SIGKILL);
+    terminal.types(PASSWORD);
+    let patience = Duration::from_secs(60);
+    process.line_within(patience, 1, "it fell silent during the login");
+    process.ends_with(8);
 }
 
 /// What a client has in its namespace.

@@ -10,6 +10,7 @@ use crate::support::{
     lab::{Lab, USER},
     pki::{PASSWORD, PKI},
     process::Process,
+    terminal::Terminal,
 };
 
 pub(crate) const CASES: &[Case] = &[
@@ -20,6 +21,10 @@ pub(crate) const CASES: &[Case] = &[
     (
         "trustpoint::the_command_line_imports_as_the_configuration_does",
         the_command_line_imports_as_the_configuration_does,
+    ),
+    (
+        "trustpoint::an_import_asks_at_the_terminal_and_can_be_interrupted",
+        an_import_asks_at_the_terminal_and_can_be_interrupted,
     ),
     (
         "trustpoint::a_wrong_password_starts_nothing",
@@ -79,6 +84,38 @@ fn the_command_line_imports_as_the_configuration_does() {
         "{}",
         headend.output()
     );
+}
+
+fn an_import_asks_at_the_terminal_and_can_be_interrupted() {
+    let lab = Lab::new();
+    let here = NetworkNamespace::current().unwrap();
+    let (file, state) = (lab.identity(), lab.name("state"));
+    let words = [
+        "import",
+        "IKEv2-TP",
+        file.to_str().unwrap(),
+        "--state-dir",
+        &state,
+    ];
+    for (key, code) in [(3, 1), (b'\n', 0)] {
+        let terminal = Terminal::open();
+        let before = terminal.settings();
+        let mut process = Process::start_at(&terminal, &here, &words);
+        terminal.reads("Password of the PKCS#12 file: ");
+        assert!(!terminal.echoes());
+        // Ctrl-C, or Enter behind the password.
+        for octet in PASSWORD.bytes().chain([key]) {
+            terminal.presses(octet);
+        }
+        process.ends_with(code);
+        assert_eq!(terminal.settings(), before);
+        assert!(
+            !terminal.screen().contains(PASSWORD),
+            "{}",
+            terminal.screen()
+        );
+        assert_eq!(lab.path("state/trustpoints").exists(), code == 0);
+    }
 }
 
 fn a_wrong_password_starts_nothing() {

@@ -14,7 +14,7 @@ use std::{
 use nix::{
     fcntl::OFlag,
     pty::{grantpt, posix_openpt, ptsname_r, unlockpt},
-    sys::termios::{LocalFlags, Termios, tcgetattr},
+    sys::termios::{LocalFlags, SetArg, Termios, tcgetattr, tcsetattr},
     unistd::setsid,
 };
 
@@ -101,6 +101,22 @@ impl Terminal {
     /// How it is set.
     pub(crate) fn settings(&self) -> Termios {
         tcgetattr(self.process.as_fd()).unwrap()
+    }
+
+    /// Has it show what is typed, as a shell does while its job is stopped.
+    pub(crate) fn show_typing(&self) {
+        let mut settings = self.settings();
+        settings.local_flags.insert(LocalFlags::ECHO);
+        tcsetattr(self.process.as_fd(), SetArg::TCSANOW, &settings).unwrap();
+    }
+
+    /// Waits until it shows what is typed no more.
+    pub(crate) fn goes_mute(&self) {
+        let end = Instant::now() + PATIENCE;
+        while self.echoes() {
+            assert!(Instant::now() < end, "it shows what is typed");
+            thread::yield_now();
+        }
     }
 
     /// Whether it shows what is typed.

@@ -1,7 +1,7 @@
 #!/bin/bash
 # kernel: any
 # limit: 300
-# takes: 40
+# takes: 55
 # Our client and our headend, both on the kernel's ESP.
 # shellcheck disable=SC2119,SC2154 # variables are set by name, by network, spawn and capture_start
 # shellcheck source-path=SCRIPTDIR source=../lib.sh
@@ -52,6 +52,32 @@ takes_its_leave() {
   assert_network_back "$client" client "after the headend's delete"
 }
 
+# What has the tunnel's address goes into the tunnel or nowhere; what a killed client left goes with the next one.
+keeps_its_address_inside() {
+  network routed
+  foreign_network "$client"
+  headend_configure 'esp-gcm 256' </dev/null
+  headend_start kernel
+  remember_network "$client" client
+  watch_router
+  client_start kernel
+  # Not on the split list, and with a route of its own that leads out in clear.
+  in_ns "$client" ping -q -c 2 -W $((5 * lab_stretch)) -I $client_address $headend_address
+  kill -KILL "$client_process"
+  wait_for 5 "the client's end" process_gone "$client_process"
+  wait "$client_process" || true
+  # The kernel goes on; the headend does not know yet.
+  in_ns "$client" ping -q -c 2 -W $((5 * lab_stretch)) -I $client_address $headend_address
+  client_address=192.168.10.6
+  client_start kernel
+  grep -q '^removed what an earlier client left: 2 SAs, 3 policies, .* 1 rules, 1 addresses' "$LAB_DIR/client.log" ||
+    fail "the client did not clear away what the killed one left: $(cat "$LAB_DIR/client.log")"
+  carries_traffic
+  client_leave
+  assert_router_saw_esp bare
+  assert_network_back "$client" client "after a killed client and another's delete"
+}
+
 cbc='esp-aes 256 esp-sha256-hmac'
 gcm='esp-gcm 256'
 ike_gcm=('encryption aes-gcm-256' 'prf sha384' 'group 19')
@@ -60,3 +86,4 @@ lab_case aes-cbc-sha256-nat carries_a_session nat udp "$cbc"
 lab_case aes-gcm carries_a_session routed bare "$gcm" "${ike_gcm[@]}"
 lab_case aes-gcm-nat carries_a_session nat udp "$gcm" "${ike_gcm[@]}"
 lab_case sigterm-with-a-session takes_its_leave
+lab_case killed-client keeps_its_address_inside
