@@ -117,7 +117,8 @@ impl Daemon {
     ///
     /// # Errors
     ///
-    /// [`StartError`] in the words of what failed; the network is as it was then.
+    /// [`StartError`] in the words of what failed. The network is as it was then, but for what an earlier run had left there
+    /// and was cleared away.
     pub fn start(options: &Options) -> Result<Self, StartError> {
         let clock = Clock::start();
         let log = Log::new(options.quiet, clock);

@@ -10,9 +10,10 @@ use nix::sys::signal::Signal;
 
 use crate::support::{
     cases::Case,
-    foreign::{self, ForeignRoute},
-    lab::{HEADEND, INSIDE, Lab, USER, connected, ip},
+    foreign,
+    lab::{HEADEND, INSIDE, Lab, USER, connected},
     pki::PASSWORD,
+    scene::Scene,
     traffic::{Echo, ask},
 };
 
@@ -45,27 +46,6 @@ fn other_configuration(lab: &Lab) {
     lab.edit("Virtual-Template 100", "Virtual-Template 101");
     lab.edit("virtual-template 100", "virtual-template 101");
     lab.edit("local 10.0.0.1 port", "local 10.0.0.2 port");
-}
-
-/// What a namespace holds, whoever made it.
-#[derive(Debug, PartialEq)]
-struct Scene {
-    links: Vec<String>,
-    routes: Vec<ForeignRoute>,
-    tables: Vec<String>,
-    loopbacks: [bool; 2],
-}
-
-impl Scene {
-    fn of(lab: &Lab) -> Self {
-        let namespace = &lab.headend.namespace;
-        Self {
-            links: lab.headend.links(),
-            routes: foreign::routes(namespace),
-            tables: foreign::tables(namespace),
-            loopbacks: ["10.0.0.1", "10.0.0.2"].map(|text| lab.headend.has_address(ip(text))),
-        }
-    }
 }
 
 /// A lab with others' things in the headend's namespace.

@@ -2,14 +2,14 @@
 
 use std::time::Instant;
 
-use ironflex_xfrm::netlink::Route;
+use ironflex_xfrm::netlink::NetworkNamespace;
 use nix::sys::signal::Signal;
 
 use crate::support::{
     cases::Case,
-    foreign,
     lab::{ClientHost, HEADEND, Lab, USER},
     process::Process,
+    scene::Scene,
     stranger::{Stranger, init},
 };
 
@@ -46,6 +46,17 @@ fn nobody_begins_anything_with_a_headend_that_is_about_to_leave() {
     for spi in 2..10 {
         stranger.send(&init(spi));
     }
+    let here = NetworkNamespace::current().unwrap();
+    let words = [
+        "exec",
+        "--state-dir",
+        &lab.name("state"),
+        "show crypto session",
+    ];
+    let mut command = Process::start(&here, &words, "");
+    command.ends_with(1);
+    command.line("the daemon is stopping");
+    headend.lives();
     assert_eq!(headend.end(), Some(0));
     stranger.heard_nothing();
 }
@@ -53,12 +64,7 @@ fn nobody_begins_anything_with_a_headend_that_is_about_to_leave() {
 fn a_second_signal_ends_the_farewell_and_leaves_nothing_either() {
     let lab = Lab::new();
     let client = lab.client();
-    let scene = |lab: &Lab| -> (Vec<String>, Vec<Route>, Vec<String>) {
-        let headend = &lab.headend;
-        let tables = foreign::tables(&headend.namespace);
-        (headend.links(), headend.routes(), tables)
-    };
-    let before = scene(&lab);
+    let before = Scene::of(&lab);
     let mut headend = deserted(&lab, &client);
     headend.signal(Signal::SIGTERM);
     headend.line("stopping: ");
@@ -68,6 +74,5 @@ fn a_second_signal_ends_the_farewell_and_leaves_nothing_either() {
     // The farewell alone would have taken 5 s.
     assert!(begun.elapsed().as_secs() < 3, "{:?}", begun.elapsed());
     headend.line(" stopped");
-    assert_eq!(scene(&lab), before);
-    assert!(!lab.control().exists());
+    assert_eq!(Scene::of(&lab), before);
 }

@@ -141,10 +141,17 @@ impl Host {
         self.network.borrow_mut().set_up(link, true).unwrap();
     }
 
+    /// The addresses of all devices, sorted.
+    pub(crate) fn addresses(&self) -> Vec<IpAddr> {
+        let all = self.network.borrow_mut().addresses().unwrap();
+        let mut addresses: Vec<IpAddr> = all.into_iter().map(|one| one.address).collect();
+        addresses.sort();
+        addresses
+    }
+
     /// Whether an address is on some device.
     pub(crate) fn has_address(&self, address: IpAddr) -> bool {
-        let all = self.network.borrow_mut().addresses().unwrap();
-        all.iter().any(|one| one.address == address)
+        self.addresses().contains(&address)
     }
 
     /// Puts an address on a device, with the prefix of its network.
