@@ -48,7 +48,7 @@ pub use namespace::NetworkNamespace;
 pub use network::{LinkIndex, Network};
 pub use nft::{Firewall, Masquerade, PoolGuard, Ruleset, SourceRule};
 pub use owner::{ClientClaim, ClientNumber, Owner};
-pub use probe::{ALL_ALGORITHMS, missing_algorithms, xfrm_interfaces};
+pub use probe::{ALL_ALGORITHMS, PROBE_DEVICE, missing_algorithms, xfrm_interfaces};
 pub use route::{MAIN_TABLE, NextHop, Route, RouteTarget};
 pub use rule::Rule;
 pub use sockopt::{bypass_policies, take_esp_in_udp};

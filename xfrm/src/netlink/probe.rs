@@ -33,8 +33,8 @@ const PROBE_SPI: u32 = 0x4946_0000;
 /// How many SPIs are tried.
 const PROBE_ATTEMPTS: u32 = 16;
 
-/// The name of the device that shows whether there are xfrm interfaces.
-const PROBE_DEVICE: &str = "ironflex-probe";
+/// The name of the device that shows whether there are xfrm interfaces; it is there for microseconds.
+pub const PROBE_DEVICE: &str = "ironflex-probe";
 
 /// Its if_id, far from those that a configuration uses.
 const PROBE_IF_ID: u32 = 0x4946_ffff;
