@@ -1,4 +1,4 @@
-//! One connection, from the first message to the Delete, and the loop that connects again.
+//! One connection, from the first message to the Delete.
 
 use std::{
     collections::VecDeque,
@@ -39,7 +39,6 @@ use crate::{
     dataplane::{self, Chosen},
     keylog::KeyLogWriter,
     random::{self, OsRandom},
-    signals::StopSignals,
     terminal,
     translate::{self, esp_algorithm},
     transport::{Handed, Transport, handing},
@@ -52,92 +51,6 @@ const RETRANSMIT: (Duration, u32) = (Duration::from_secs(1), 5);
 
 /// How long our Delete may take.
 const FAREWELL: Duration = Duration::from_secs(3);
-
-/// The first wait before another try, and the longest.
-const RETRY: (u64, u64) = (2, 60);
-
-/// Runs the client to its end. Returns why it ended.
-pub fn run(options: &Options) -> End {
-    let report = Report { json: options.json };
-    let runtime = match tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-    {
-        Ok(runtime) => runtime,
-        Err(error) => return End::Local(error.to_string()),
-    };
-    let end = runtime.block_on(connect_again(options, report));
-    // A name that is still being looked up keeps nobody waiting.
-    runtime.shutdown_background();
-    report.tell(&Step::Disconnected {
-        reason: end.word(),
-        message: end.to_string(),
-    });
-    end
-}
-
-async fn connect_again(options: &Options, report: Report) -> End {
-    let mut login = match login(options) {
-        Ok(login) => login,
-        Err(end) => return end,
-    };
-    let mut stop = match StopSignals::listen() {
-        Ok(stop) => stop,
-        Err(error) => return End::Local(format!("signals: {error}")),
-    };
-    let mut wait = RETRY.0;
-    let mut ever_up = false;
-    let device = device();
-    loop {
-        let started = tokio::select! {
-            started = Connection::start(options, login.clone(), device.clone()) => started,
-            () = stop.received() => return End::Disconnected,
-        };
-        let (end, was_up) = match started {
-            Ok(mut connection) => {
-                let end = connection.serve(stop.received()).await;
-                login = connection.login();
-                (end, connection.was_up)
-            }
-            Err(end) => (end, false),
-        };
-        ever_up |= was_up;
-        let again = ever_up && matches!(end, End::Lost(_) | End::Unreachable(_));
-        if !again || options.once {
-            return end;
-        }
-        if was_up {
-            wait = RETRY.0;
-        }
-        report.tell(&Step::Reconnecting {
-            seconds: wait,
-            message: end.to_string(),
-        });
-        tokio::select! {
-            () = tokio::time::sleep(Duration::from_secs(wait)) => {}
-            () = stop.received() => return End::Disconnected,
-        }
-        wait = wait.saturating_mul(2).min(RETRY.1);
-    }
-}
-
-fn login(options: &Options) -> Result<Login, End> {
-    let password = if options.password_stdin {
-        let mut line = Zeroizing::new(String::new());
-        io::stdin()
-            .read_line(&mut line)
-            .map_err(|error| End::Local(format!("standard input: {error}")))?;
-        let password = line.trim_end_matches(['\r', '\n']);
-        Some(Zeroizing::new(password.to_owned()))
-    } else {
-        None
-    };
-    Ok(Login {
-        user: options.user.clone(),
-        password,
-        batch: options.password_stdin,
-    })
-}
 
 /// A question to the user that is open.
 struct Asking {
@@ -185,7 +98,8 @@ impl Connection {
     ///
     /// # Errors
     ///
-    /// [`End`], mostly [`End::Local`].
+    /// [`End::Local`] for files, [`End::Network`] for this machine's network, [`End::Unreachable`] for a name without an address
+    /// and an address without a way.
     pub async fn start(options: &Options, login: Login, device: DeviceInfo) -> Result<Self, End> {
         let report = Report { json: options.json };
         let local = |error: &dyn std::fmt::Display| End::Local(error.to_string());

@@ -1,10 +1,10 @@
 //! `ironflex connect`: an AnyConnect-EAP IKEv2 client.
 //!
 //! ```text
-//!   options ──► connection: resolve, sockets, ikev2::Endpoint ──► report (text or JSON lines)
-//!                   │ asks
-//!                   │                     └─► terminal: what the user types, asked for without waiting
-//!                   └─► outside: trust (chain, name), login (EAP), dataplane, network, under the marks of its place
+//!   options ──► run: connects, and again after a loss
+//!                └─► connection: resolve, sockets, ikev2::Endpoint ──► report (text or JSON lines)
+//!                     ├─► outside: trust (chain, name), login (EAP), dataplane, network
+//!                     └─► terminal: what the user types, asked for while all else goes on
 //! ```
 //!
 //! Before any password leaves, the headend has proven itself under a chain, name and key usage that a
@@ -22,8 +22,10 @@ pub mod trust;
 
 mod offer;
 mod resolver;
+mod run;
 mod target;
 
-pub use connection::{Connection, run};
+pub use connection::Connection;
 pub use end::End;
 pub use options::Options;
+pub use run::run;
