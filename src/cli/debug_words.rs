@@ -12,7 +12,7 @@ use ironflex_ikev2::{
     wire::{
         header::{Header, ResponderSpi},
         payload::{ConfigAttribute, KnownVendor},
-        registry::{ConfigAttributeType as Attribute, PayloadType},
+        registry::{ConfigAttributeType as Attribute, ExchangeType, PayloadType},
     },
 };
 
@@ -137,7 +137,6 @@ pub fn event_lines(flags: &DebugFlags, names: Names, event: &Event) -> Vec<Strin
     let mut lines = Lines::new(flags, names);
     match event {
         Event::Initiated => lines.say("Starting IKEv2 SA as initiator"),
-        Event::HalfOpen => lines.say("Processing IKE_SA_INIT message"),
         Event::Authenticated(authenticated) => lines.authenticated(authenticated),
         Event::Established { .. } => lines.say("IKEV2 SA created; inserting SA into database"),
         Event::ChildRefused(refusal) => {
@@ -151,7 +150,8 @@ pub fn event_lines(flags: &DebugFlags, names: Names, event: &Event) -> Vec<Strin
         Event::Notified(kind) => lines.say(format!("Received notify {kind}")),
         Event::Closed(reason) => lines.closed(reason),
         Event::Trace(trace) => lines.trace(trace),
-        Event::KeyLog(_) => {}
+        // What it is made of is told step by step.
+        Event::HalfOpen | Event::KeyLog(_) => {}
     }
     lines.said
 }
@@ -317,6 +317,9 @@ impl<'a> Lines<'a> {
             let way = format!("From {}/To {}", path.remote, path.local);
             self.packet("Received", &way, header);
             self.contents(&payload_list(payloads));
+        }
+        if header.exchange == ExchangeType::IKE_SA_INIT {
+            self.say("Processing IKE_SA_INIT message");
         }
     }
 

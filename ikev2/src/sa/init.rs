@@ -219,7 +219,6 @@ pub(crate) fn respond(
     // Nothing can refuse it any more: from here on, and for all its steps, the SA has its name.
     cx.event(id, Event::HalfOpen);
     trace_request(cx, id, path, header, payloads);
-    let response = write_response(cx, spi_r, path, header, chosen, public, &nr, &traits);
     let keys = derive(
         suite,
         &secret,
@@ -228,6 +227,8 @@ pub(crate) fn respond(
         spi_r,
         Role::Responder,
     );
+    trace_agreed(cx, id, suite, &nat);
+    let response = write_response(cx, spi_r, path, header, chosen, public, &nr, &traits);
     let octets: Arc<[u8]> = Arc::from(response.as_slice());
     let mut link = Link::new(
         cx,
@@ -248,7 +249,6 @@ pub(crate) fn respond(
         },
     );
     link.deadline = Some(cx.now.after(config.half_open_timeout));
-    trace_init(cx, &link);
     log_ike(&link, cx);
     cx.transmit(path, octets);
     let handshake = Handshake {
@@ -295,13 +295,14 @@ pub(super) fn agree(pair: Box<dyn KeyExchange>, public: &[u8]) -> Result<SharedS
     })
 }
 
-pub(super) fn trace_init(cx: &mut Cx<'_>, link: &Link) {
-    cx.trace(link.id, || Trace::SuiteChosen(link.suite));
-    cx.trace(link.id, || Trace::NatDetected {
-        local: link.nat.local,
-        remote: link.nat.remote,
+/// Tells of what IKE_SA_INIT has agreed.
+pub(super) fn trace_agreed(cx: &mut Cx<'_>, id: SaId, suite: IkeSuite, nat: &Nat) {
+    cx.trace(id, || Trace::SuiteChosen(suite));
+    cx.trace(id, || Trace::NatDetected {
+        local: nat.local,
+        remote: nat.remote,
     });
-    cx.trace(link.id, || Trace::KeysDerived);
+    cx.trace(id, || Trace::KeysDerived);
 }
 
 #[expect(clippy::too_many_arguments, reason = "each goes into one payload")]

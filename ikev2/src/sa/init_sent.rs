@@ -24,7 +24,7 @@ use crate::{
         Cx, IkeSa,
         init::{
             Essentials, Handshake, agree, derive, find, fresh_nonce, signature_hashes, status,
-            trace_init, vendor_ids,
+            trace_agreed, vendor_ids,
         },
         initiator,
         link::{Link, Parts, kinds},
@@ -366,7 +366,7 @@ impl InitSent {
                 requests: Requests::after_init(),
             },
         );
-        trace_init(cx, &link);
+        trace_agreed(cx, link.id, link.suite, &link.nat);
         log_ike(&link, cx);
         let handshake = Handshake {
             request: sent.octets.to_vec(),

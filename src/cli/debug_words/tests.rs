@@ -98,7 +98,9 @@ const RECEIVED: [&str; 5] = [
 
 #[test]
 fn tells_a_received_packet_with_its_payloads() {
-    assert_eq!(told(&first_request()), RECEIVED);
+    let processing = named("IKEv2", &["Processing IKE_SA_INIT message"]);
+    let expected = [RECEIVED.map(str::to_owned).to_vec(), processing].concat();
+    assert_eq!(told(&first_request()), expected);
 }
 
 #[test]
@@ -401,10 +403,7 @@ fn tells_the_life_of_an_sa() {
         told(&Event::Initiated),
         named("IKEv2", &["Starting IKEv2 SA as initiator"])
     );
-    assert_eq!(
-        told(&Event::HalfOpen),
-        named("IKEv2", &["Processing IKE_SA_INIT message"])
-    );
+    assert_eq!(told(&Event::HalfOpen), named("IKEv2", &[]));
     assert_eq!(
         told(&authenticated(Some("test"), true)),
         named(
