@@ -6,10 +6,11 @@
 #   # kernel: any|uml|debian    where it runs; any and uml are content with ESP, debian also needs xfrm interfaces,
 #                               nf_tables and netem. A machine whose own kernel has them runs it directly.
 #   # limit: SECONDS            after which the runner ends it
+#   # takes: SECONDS            about, on an idle machine; the runner begins with the longest
 #
 # It sources this file and calls `lab_case NAME FUNCTION [ARG …]` for each test. Every case prints one line that the runner
 # counts, `lab: SUITE/NAME: ok`, `… failed: REASON` or `… skipped: REASON`, and ends with what it made taken down again.
-# What a case prints is shown only when it failed. What is made outside a case lives until the suite's end. A suite that
+# What a case prints is shown only when it failed, except by `tell`. What is made outside a case lives until the suite's end. A suite that
 # uses the program under test finds it at IRONFLEX.
 set -euo pipefail
 
@@ -61,6 +62,12 @@ lab_show_evidence() { # STATUS
     printf '%s\n' "--- $(basename "$(dirname "$file")")/$(basename "$file")"
     tail -n 40 "$file" 2>/dev/null || true
   done
+}
+
+# Says something that is shown whatever becomes of the case.
+exec {lab_told}>&1
+tell() { # LINE…
+  printf '  %s\n' "$@" >&"$lab_told"
 }
 
 # The exit status by which a case says that it was skipped.
@@ -211,6 +218,13 @@ listening() { # NAMESPACE PORT
 # Packets that the SAs towards ADDRESS have carried.
 esp_packets() { # NAMESPACE ADDRESS
   ip -n "$1" -s xfrm state list dst "$2" | awk '/lifetime current:/ { getline; sub(/\(bytes\),/, ""); n += $2 } END { print n + 0 }'
+}
+
+# Packets and octets that the SAs from SOURCE to TARGET have carried: two numbers.
+esp_traffic() { # NAMESPACE SOURCE TARGET
+  ip -n "$1" -s xfrm state list src "$2" dst "$3" | awk '
+    /lifetime current:/ { getline; sub(/\(bytes\),/, "", $1); octets += $1; packets += $2 }
+    END { print packets + 0, octets + 0 }'
 }
 
 sa_count() { # NAMESPACE
