@@ -1,7 +1,7 @@
 #!/bin/bash
 # kernel: any
 # limit: 300
-# takes: 40
+# takes: 80
 # No pool address travels outside ESP, whatever happens to a session: a capture on the router between, while both sides send
 # without a pause.
 # shellcheck disable=SC2119,SC2154 # variables are set by name, by network, spawn and capture_start
@@ -15,8 +15,8 @@ headend_prepare
 # Pings each way, and TCP streams that are under way when the session ends; they end with the case.
 send_without_a_pause() {
   local process
-  spawn process "$LAB_DIR/ping-client.log" in_ns "$client" ping -n -q -i 0.02 $server_address
-  spawn process "$LAB_DIR/ping-server.log" in_ns "$server" ping -n -q -i 0.02 $client_address
+  spawn process "$LAB_DIR/ping-client.log" in_ns "$client" ping -n -q -i 0.002 $server_address
+  spawn process "$LAB_DIR/ping-server.log" in_ns "$server" ping -n -q -i 0.002 $client_address
 }
 
 stream() { # FROM TO ADDRESS PORT
@@ -66,16 +66,80 @@ holds_no_pool_address() { # HEADEND-DATAPLANE CLIENT-DATAPLANE
   # And the client comes back.
   client_start "$2"
   ping_sizes "$client" $server_address 56
+  assert_router_saw_no_pool_address
+}
+
+assert_router_saw_no_pool_address() {
   router_watch_ends
-  [ "$(router_saw 'ip proto 50 or udp port 4500')" -gt 100 ] || fail "the router saw no traffic"
-  tcpdump -n -e -r "$LAB_DIR/router.pcap" net 192.168.10.0/24 2>/dev/null | tee "$LAB_DIR/clear"
+  [ "$(router_saw 'ip proto 50 or udp port 4500')" -gt 1000 ] || fail "the router saw no traffic"
+  tcpdump -n -e -r "$LAB_DIR/router.pcap" net 192.168.10.0/24 2>/dev/null >"$LAB_DIR/clear"
+  head -n 20 "$LAB_DIR/clear"
   assert_equal 0 "$(wc -l <"$LAB_DIR/clear")" "packets with a pool address in clear"
 }
 
 # Long enough for a good number of the pings on both sides.
 pause_of_pings() {
-  in_ns "$server" ping -n -q -c 25 -i 0.02 -W 1 $client_address || true
+  in_ns "$server" ping -n -q -c 250 -i 0.002 -W 1 $client_address || true
+}
+
+# A client that has a network behind it and forwards, and hosts outside its split list that call its tunnel's address: what
+# it answers them belongs into the tunnel too.
+forwarding_client() { # HEADEND-DATAPLANE CLIENT-DATAPLANE
+  local process
+  network routed
+  branch_behind_the_client
+  # Neither is of 10.0.0.0/8, which the split list holds.
+  ip -n "$server" address add $stranger_address/32 dev lo
+  ip -n "$headend" route add $stranger_address via $server_address
+  headend_configure 'esp-gcm 256' </dev/null
+  headend_start "$1"
+  watch_router
+  spawn process "$LAB_DIR/ping-branch.log" in_ns "$branch" ping -n -q -i 0.002 $server_address
+  stranger_calls
+
+  # Login and delete.
+  client_start "$2"
+  pause_of_pings
+  client_leave
+  wait_for 5 "the headend to see the client leave" grep -q 'is DOWN' "$LAB_DIR/headend/log"
+  pause_of_pings
+
+  # The client crashes, and starts again on what it left behind. The headend holds its address for it, and gives it another.
+  client_start "$2"
+  pause_of_pings
+  kill -KILL "$client_process"
+  wait_for 5 "the client's end" process_gone "$client_process"
+  pause_of_pings
+  client_address=192.168.10.6
+  stranger_calls
+  client_start "$2"
+  pause_of_pings
+
+  # The headend crashes, and starts again.
+  kill -KILL "$headend_process"
+  wait_for 5 "the headend's end" process_gone "$headend_process"
+  pause_of_pings
+  headend_start "$1"
+  pause_of_pings
+  stop_process "$client_process"
+  assert_router_saw_no_pool_address
+}
+
+stranger_address=203.0.113.7
+
+stranger_calls() {
+  local process
+  spawn process "$LAB_DIR/ping-stranger.log" in_ns "$server" ping -n -q -i 0.002 -I $stranger_address $client_address
+}
+
+branch_behind_the_client() {
+  netns_add branch
+  veth_add "$branch" outside 172.16.5.2/24 "$client" branch 172.16.5.1/24
+  ip -n "$branch" route add default via 172.16.5.1
+  in_ns "$client" sysctl -q -w net.ipv4.ip_forward=1
 }
 
 lab_case kernel holds_no_pool_address kernel kernel
 lab_case userspace holds_no_pool_address userspace userspace
+lab_case forwarding-client-kernel forwarding_client kernel kernel
+lab_case forwarding-client-userspace forwarding_client userspace userspace
