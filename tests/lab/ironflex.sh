@@ -114,6 +114,38 @@ said_or_ended() { # LOG PATTERN PROCESS
   grep -q -e "$2" "$1" || process_gone "$3"
 }
 
+# The headend's configuration for clients with a certificate and an address from the pool.
+certificate_profile() {
+  cat <<'CONFIGURATION'
+!
+crypto pki trustpoint CLIENTS
+crypto pki authenticate CLIENTS pem bootflash:ca.pem
+!
+crypto ikev2 authorization policy CERTIFICATES
+ pool ACPool
+ route set access-list split_tunnel
+!
+crypto ikev2 profile CERTIFICATES
+ match identity remote fqdn client.example.com
+ authentication local rsa-sig
+ authentication remote rsa-sig
+ pki trustpoint IKEv2-TP sign
+ pki trustpoint CLIENTS verify
+ aaa authorization group cert list a-eap-author-grp CERTIFICATES
+ virtual-template 101
+!
+crypto ipsec profile CERTIFICATES
+ set transform-set TS
+ set ikev2-profile CERTIFICATES
+!
+interface Virtual-Template101 type tunnel
+ ip unnumbered Loopback100
+ ip mtu 1400
+ tunnel mode ipsec ipv4
+ tunnel protection ipsec profile CERTIFICATES
+CONFIGURATION
+}
+
 # --- Our client ---
 
 client_start() { # kernel|userspace [OPTION…]
@@ -148,7 +180,7 @@ carries_traffic() {
 
 # From here on the router notes the head of what passes it.
 watch_router() { # [FILTER…]
-  capture_start router_capture "$router" any "$LAB_DIR/router.pcap" -s 64 "$@"
+  capture_start router_capture "$router" any "$LAB_DIR/router.pcap" -s 96 "$@"
 }
 
 # Ends the watch once a last packet of our own is in the file, and so everything before it.
@@ -236,68 +268,4 @@ COMMANDS
 # Where the client is, as the headend's kernel sees it.
 outer_client() { # routed|nat
   case $1 in routed) echo 198.51.100.2 ;; nat) echo 192.0.2.2 ;; esac
-}
-
-# --- strongSwan as client ---
-
-# The headend's configuration for clients with a certificate and an address from the pool.
-certificate_profile() {
-  cat <<'CONFIGURATION'
-!
-crypto pki trustpoint CLIENTS
-crypto pki authenticate CLIENTS pem bootflash:ca.pem
-!
-crypto ikev2 authorization policy CERTIFICATES
- pool ACPool
- route set access-list split_tunnel
-!
-crypto ikev2 profile CERTIFICATES
- match identity remote fqdn client.example.com
- authentication local rsa-sig
- authentication remote rsa-sig
- pki trustpoint IKEv2-TP sign
- pki trustpoint CLIENTS verify
- aaa authorization group cert list a-eap-author-grp CERTIFICATES
- virtual-template 101
-!
-crypto ipsec profile CERTIFICATES
- set transform-set TS
- set ikev2-profile CERTIFICATES
-!
-interface Virtual-Template101 type tunnel
- ip unnumbered Loopback100
- ip mtu 1400
- tunnel mode ipsec ipv4
- tunnel protection ipsec profile CERTIFICATES
-CONFIGURATION
-}
-
-# Call it after headend_prepare: the strongSwan instance `client` and its certificate.
-strongswan_client_prepare() {
-  strongswan_prepare client
-  certificate "$LAB_DIR/pki" ca client.example.com DNS:client.example.com clientAuth
-  cp "$LAB_DIR/pki/ca.crt" "$LAB_DIR/client/swanctl/x509ca/"
-  cp "$LAB_DIR/pki/client.example.com.crt" "$LAB_DIR/client/swanctl/x509/client.crt"
-  cp "$LAB_DIR/pki/client.example.com.key" "$LAB_DIR/client/swanctl/private/"
-}
-
-strongswan_client_configure() { # IKE-PROPOSAL ESP-PROPOSAL
-  cat >"$LAB_DIR/client/swanctl/swanctl.conf" <<CONFIGURATION
-connections {
-  headend {
-    version = 2
-    remote_addrs = $headend_address
-    proposals = $1
-    vips = 0.0.0.0
-    local { auth = pubkey
-      certs = client.crt
-      id = client.example.com }
-    remote { auth = pubkey
-      id = vpn.example.com
-      cacerts = ca.crt }
-    children { net { remote_ts = 10.0.0.0/8
-      esp_proposals = $2 } }
-  }
-}
-CONFIGURATION
 }

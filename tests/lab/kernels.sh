@@ -13,6 +13,9 @@
 # Where install puts the unpacked Debian kernel. The number grows with every change to what it writes there.
 # shellcheck disable=SC2034
 kernel_cache=${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/ironflex-lab/debian-kernel-1
+# Where it unpacks libreswan.
+# shellcheck disable=SC2034
+libreswan_cache=$(dirname "$kernel_cache")/libreswan-1
 
 # Sets memory (MEGABYTES), limit (SECONDS), environment (an array of NAME=VALUE) and command from the arguments.
 kernel_arguments() {

@@ -9,7 +9,7 @@
 #   # takes: SECONDS            about, on an idle machine; the runner begins with the longest
 #
 # It sources this file and calls `lab_case NAME FUNCTION [ARG …]` for each test. Every case prints one line that the runner
-# counts, `lab: SUITE/NAME: ok`, `… failed: REASON` or `… skipped: REASON`, and ends with what it made taken down again.
+# counts, `lab: SUITE/NAME: ok`, `… failed: REASON`, `… skipped: REASON` or `… expected failure: REASON`, and ends with what it made taken down again.
 # What a case prints is shown only when it failed, except by `tell`. What is made outside a case lives until the suite's end. A suite that
 # uses the program under test finds it at IRONFLEX.
 set -euo pipefail
@@ -108,6 +108,25 @@ lab_case() { # NAME FUNCTION [ARG …]
       lab_status=1
       sed 's/^/  | /' "$LAB_DIR/case.log"
       printf 'lab: %s/%s: failed: %s\n' "$lab_suite" "$name" "${reason:-exit status $status}"
+      ;;
+  esac
+}
+
+# A case that is expected to fail, with these words in its output: it counts as failed when it passes, or fails otherwise.
+lab_case_fails() { # REASON WORDS NAME FUNCTION [ARG …]
+  local reason=$1 words=$2 outcome status=$lab_status
+  shift 2
+  outcome=$(lab_case "$@")
+  lab_status=$status
+  case $outcome in
+    *': ok')
+      lab_status=1
+      printf 'lab: %s/%s: failed: it passed; it was expected to fail: %s\n' "$lab_suite" "$1" "$reason"
+      ;;
+    *"$words"*': failed: '*) printf 'lab: %s/%s: expected failure: %s\n' "$lab_suite" "$1" "$reason" ;;
+    *)
+      case $outcome in *': failed: '*) lab_status=1 ;; esac
+      printf '%s\n' "$outcome"
       ;;
   esac
 }
@@ -302,69 +321,4 @@ openssl_request() { # FOLDER NAME OPTION…
   shift 2
   openssl req -x509 -newkey rsa:2048 -noenc -keyout "$folder/$name.key" -out "$folder/$name.crt" -subj "/CN=$name" "$@" \
     2>"$folder/$name.log" || fail "openssl made no certificate for $name: $(tail -n 1 "$folder/$name.log")"
-}
-
-# --- strongSwan ---
-#
-# Each instance is Debian's charon-systemd in a namespace, with a folder, a control socket and a configuration of its own:
-#
-#   strongswan_prepare NAME      makes LAB_DIR/NAME/swanctl/{x509,x509ca,private}; put certificates there
-#   strongswan_start NAME NS     starts it; LAB_DIR/NAME/swanctl/swanctl.conf, if there, is loaded
-#   swanctl NAME --list-sas …    talks to it
-#   strongswan_stop NAME
-#
-# LAB_DIR/NAME/charon.log has what it said.
-
-strongswan_prepare() { # NAME
-  local folder=$LAB_DIR/$1
-  mkdir -p "$folder"/swanctl/{x509,x509ca,x509ocsp,x509aa,x509ac,x509crl,pubkey,private,rsa,ecdsa,bliss,pkcs8,pkcs12}
-  # Named one by one, for some others need hardware or minutes; without `resolve` the machine's /etc/resolv.conf stays as it is.
-  cat >"$folder/strongswan.conf" <<CONFIGURATION
-charon-systemd {
-  load = random nonce openssl curve25519 kdf pem pkcs1 pkcs8 x509 pubkey constraints kernel-netlink socket-default \
-    eap-identity eap-mschapv2 eap-tls updown vici
-  plugins {
-    vici { socket = unix://$folder/charon.vici }
-  }
-  journal { default = -1 }
-  filelog {
-    charon {
-      path = $folder/charon.log
-      default = 1
-      ike = 2
-      knl = 2
-      flush_line = yes
-    }
-  }
-}
-swanctl { load = pem pkcs1 x509 openssl random nonce }
-CONFIGURATION
-}
-
-strongswan_start() { # NAME NAMESPACE
-  local folder=$LAB_DIR/$1 process
-  [ -d "$folder" ] || strongswan_prepare "$1"
-  # Under another path no AppArmor profile of the machine's stands in its way.
-  cp /usr/sbin/charon-systemd "$folder/charon-systemd"
-  spawn process "$folder/charon.out" in_ns "$2" env "STRONGSWAN_CONF=$folder/strongswan.conf" "$folder/charon-systemd"
-  echo "$process" >"$folder/process"
-  evidence "$folder/charon.out"
-  evidence "$folder/charon.log"
-  wait_for 20 "charon of $1" strongswan_answers_or_ended "$1" "$process"
-  ! process_gone "$process" || fail "charon of $1 ended at once"
-  if [ -e "$folder/swanctl/swanctl.conf" ]; then swanctl "$1" --load-all --noprompt; fi
-}
-
-strongswan_answers_or_ended() { # NAME PROCESS
-  process_gone "$2" || swanctl "$1" --stats
-}
-
-strongswan_stop() { # NAME
-  stop_process "$(cat "$LAB_DIR/$1/process")"
-}
-
-swanctl() { # NAME OPTION…
-  local folder=$LAB_DIR/$1 action=$2
-  shift 2
-  STRONGSWAN_CONF=$folder/strongswan.conf SWANCTL_DIR=$folder/swanctl command swanctl "$action" "$@" --uri "unix://$folder/charon.vici"
 }

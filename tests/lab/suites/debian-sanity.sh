@@ -1,6 +1,6 @@
 #!/bin/bash
 # kernel: debian
-# limit: 300
+# limit: 600
 # takes: 20
 # What only the full kernel has and the headend's interface path needs: xfrm interfaces, masquerade by nf_tables, netem.
 # shellcheck disable=SC2154 # netns_add, spawn and capture_start set the variables that they are given the names of

@@ -1,6 +1,6 @@
 #!/bin/bash
 # kernel: any
-# limit: 300
+# limit: 600
 # takes: 25
 # The kernel's own ESP, set up by hand between two namespaces: without this every other suite's failure would be a riddle.
 # shellcheck disable=SC2154 # netns_add, spawn and capture_start set the variables that they are given the names of

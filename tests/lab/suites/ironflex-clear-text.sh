@@ -1,10 +1,10 @@
 #!/bin/bash
 # kernel: any
-# limit: 300
+# limit: 600
 # takes: 80
 # No pool address travels outside ESP, whatever happens to a session: a capture on the router between, while both sides send
 # without a pause.
-# shellcheck disable=SC2119,SC2154 # variables are set by name, by network, spawn and capture_start
+# shellcheck disable=SC2034,SC2119,SC2154 # variables are set by name, by network, spawn and capture_start
 # shellcheck source-path=SCRIPTDIR source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
 # shellcheck source-path=SCRIPTDIR source=../ironflex.sh

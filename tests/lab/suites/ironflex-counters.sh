@@ -1,6 +1,6 @@
 #!/bin/bash
 # kernel: any
-# limit: 300
+# limit: 600
 # takes: 20
 # What the headend says that its SAs have carried is what the kernel counted, and what the client's kernel counted at the other end.
 # shellcheck disable=SC2119,SC2154 # variables are set by name, by network, spawn and capture_start
@@ -8,6 +8,8 @@
 . "$(dirname "$0")/../lib.sh"
 # shellcheck source-path=SCRIPTDIR source=../ironflex.sh
 . "$(dirname "$0")/../ironflex.sh"
+# shellcheck source-path=SCRIPTDIR source=../strongswan.sh
+. "$(dirname "$0")/../strongswan.sh"
 needs charon-systemd swanctl openssl ping socat
 headend_prepare
 strongswan_client_prepare

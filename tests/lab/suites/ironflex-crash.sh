@@ -1,6 +1,6 @@
 #!/bin/bash
 # kernel: any
-# limit: 240
+# limit: 600
 # takes: 35
 # Our headend on the kernel's ESP, killed at any moment and started again with another configuration.
 # shellcheck disable=SC2119,SC2154 # variables are set by name, by network and spawn

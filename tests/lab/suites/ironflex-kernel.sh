@@ -1,6 +1,6 @@
 #!/bin/bash
 # kernel: any
-# limit: 300
+# limit: 600
 # takes: 55
 # Our client and our headend, both on the kernel's ESP.
 # shellcheck disable=SC2119,SC2154 # variables are set by name, by network, spawn and capture_start

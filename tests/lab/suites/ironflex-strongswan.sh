@@ -1,6 +1,6 @@
 #!/bin/bash
 # kernel: any
-# limit: 300
+# limit: 600
 # takes: 40
 # Stock strongSwan as the client of our headend, both on the kernel's ESP: certificates, an address from the pool, traffic,
 # its delete.
@@ -9,6 +9,8 @@
 . "$(dirname "$0")/../lib.sh"
 # shellcheck source-path=SCRIPTDIR source=../ironflex.sh
 . "$(dirname "$0")/../ironflex.sh"
+# shellcheck source-path=SCRIPTDIR source=../strongswan.sh
+. "$(dirname "$0")/../strongswan.sh"
 needs charon-systemd swanctl openssl ping socat tcpdump
 headend_prepare
 strongswan_client_prepare

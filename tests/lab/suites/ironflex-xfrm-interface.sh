@@ -1,6 +1,6 @@
 #!/bin/bash
 # kernel: debian
-# limit: 300
+# limit: 600
 # takes: 35
 # One login of our client over xfrm interfaces, with all that nf_tables has to say: traffic, translation towards the
 # outside, what is refused in clear, and the taking down.

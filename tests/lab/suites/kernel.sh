@@ -1,6 +1,6 @@
 #!/bin/bash
 # kernel: debian
-# limit: 300
+# limit: 600
 # takes: 70
 # The cases of xfrm/tests/kernel, which on most machines lack what they need: the same program, with real ESP, xfrm
 # interfaces and nf_tables. The runner counts a case once, wherever it ran.

@@ -1,12 +1,14 @@
 #!/bin/bash
 # kernel: any
-# limit: 300
+# limit: 600
 # takes: 25
 # Stock strongSwan against itself: certificates, an address from a pool, traffic, delete. It shows that the lab can do what
 # the interop suites ask of it, with the headend's place taken by a second strongSwan.
 # shellcheck disable=SC2154 # netns_add, spawn and capture_start set the variables that they are given the names of
 # shellcheck source-path=SCRIPTDIR source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
+# shellcheck source-path=SCRIPTDIR source=../strongswan.sh
+. "$(dirname "$0")/../strongswan.sh"
 needs charon-systemd swanctl openssl socat tcpdump
 
 strongswan_prepare headend

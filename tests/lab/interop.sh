@@ -1,0 +1,174 @@
+# shellcheck shell=bash
+# Sourced after lib.sh and ironflex.sh by the suites interop-*: runs the cases of interop.toml that name a peer. The peer's own
+# file (strongswan.sh, libreswan.sh) has the functions peer_* that the driver calls.
+# shellcheck disable=SC2034,SC2154 # variables are set by name, and used by the suites
+
+declare -A interop
+
+interop_suite() { # PEER
+  local fields field
+  interop_prepare
+  peer_prepare
+  interop_read "$lab_root/tests/lab/interop.toml" >"$LAB_DIR/cases" || {
+    printf 'lab: %s: failed: interop.toml is not what interop.sh reads\n' "$lab_suite"
+    exit 1
+  }
+  while IFS=$'\t' read -r -a fields; do
+    interop=([peer]=$1 [network]=routed [cookie]=never [certificates]=short)
+    for field in "${fields[@]}"; do interop[${field%%=*}]=${field#*=}; done
+    : "${interop[peer_groups]:=${interop[group]}}"
+    case " ${interop[peers]} " in *" $1 "*) ;; *) continue ;; esac
+    if [ -n "${interop[fails]:-}" ]; then
+      lab_case_fails "${interop[fails]}" "${interop[fails_with]}" "${interop[name]}" interop_session
+    else
+      lab_case "${interop[name]}" interop_session
+    fi
+  done <"$LAB_DIR/cases"
+}
+
+# The cases of a table, one a line: name=value, with tabs between. Of TOML it knows strings, whole numbers and lists of them.
+interop_read() { # FILE
+  awk '
+    /^#/ || /^$/ { next }
+    /^\[\[case\]\]$/ { if (line != "") print line; line = ""; next }
+    /^[a-z_]+ = ("[^"]*"|[0-9]+|\[[^][]*\])$/ {
+      key = $1; value = $0
+      sub(/^[a-z_]+ = /, "", value)
+      if (value ~ /^\[/) gsub(/[][",]/, "", value); else gsub(/"/, "", value)
+      line = line (line == "" ? "" : "\t") key "=" value
+      next
+    }
+    { print FILENAME ":" FNR ": " $0 >"/dev/stderr"; exit bad = 1 }
+    END { if (!bad) print line }' "$1"
+}
+
+# --- Certificates ---
+
+# Beside headend_prepare, a chain of some 9 KB for each side.
+interop_prepare() {
+  headend_prepare
+  certificate "$LAB_DIR/pki" ca client.example.com DNS:client.example.com clientAuth
+  long_chain headend "$LAB_DIR/pki/headend-long" DNS:vpn.example.com serverAuth
+  long_chain client "$LAB_DIR/pki/client-long" DNS:client.example.com clientAuth
+  mv "$LAB_DIR/headend/IKEv2-TP.p12" "$LAB_DIR/pki/headend-short.p12"
+  openssl pkcs12 -export -inkey "$LAB_DIR/pki/headend-long/own.key" -in "$LAB_DIR/pki/headend-long/own.crt" \
+    -certfile "$LAB_DIR/pki/headend-long/authorities.crt" -out "$LAB_DIR/pki/headend-long.p12" -passout pass:cisco123
+}
+
+# A certificate FOLDER/own.crt below three authorities, one.crt to three.crt, below the authority of every case. Nothing makes a
+# certificate long as harmlessly as a comment.
+long_chain() { # SUBJECT FOLDER SUBJECT-ALTERNATIVE-NAME EXTENDED-KEY-USAGE
+  local comment above=ca authority
+  mkdir -p "$2"
+  cp "$LAB_DIR/pki/ca.crt" "$LAB_DIR/pki/ca.key" "$2/"
+  comment=$(head -c 1900 /dev/zero | tr '\0' x)
+  for authority in one two three; do
+    openssl_request "$2" "$authority" -days 20 -CA "$2/$above.crt" -CAkey "$2/$above.key" \
+      -addext 'basicConstraints=critical,CA:TRUE' -addext 'keyUsage=critical,keyCertSign,cRLSign' -addext "nsComment=$comment"
+    above=$authority
+  done
+  certificate "$2" three own "$3" "$4"
+  cat "$2"/{three,two,one,ca}.crt >"$2/authorities.crt"
+}
+
+# --- A case ---
+
+interop_session() {
+  interop_network
+  interop_headend
+  watch_router
+  peer_start
+  peer_login
+  [ -n "$(ip -n "$client" -4 -o address show to "$client_address")" ] || fail "the peer did not get $client_address"
+  # 1,400 octets do not fit the tunnel in one piece.
+  ping_sizes "$client" "$server_address" 0 1300 1400
+  ping_sizes "$server" "$client_address" 0 1300 1400
+  tcp_copy "$client" "$server" "$server_address" 5001 1
+  tcp_copy "$server" "$client" "$client_address" 5002 1
+  assert_peer_said
+  peer_leave
+  wait_for 5 "the headend to drop its SAs" no_sas "$headend"
+  grep -q 'is DOWN\..*reason: deleted by the peer' "$LAB_DIR/headend/log" || fail "the headend did not say that the peer left"
+  assert_equal 0 "$(sa_count "$client")" "SAs left in the peer's kernel"
+  case ${interop[network]} in nat-*) assert_router_saw_esp udp ;; *) assert_router_saw_esp bare ;; esac
+  [ "${interop[certificates]}" = short ] || assert_router_saw_fragments
+}
+
+# RFC 7383 §2.5: Encrypted Fragment payloads (53), at least as many as a chain of 9 KB needs, both ways; and no message of IKE
+# in pieces of IP's. The router shows each packet twice, coming and going.
+assert_router_saw_fragments() {
+  local fragment='((udp port 500 and udp[24] = 53) or (udp port 4500 and udp[8:4] = 0 and udp[28] = 53))' side
+  local ike='(udp port 500 or (udp port 4500 and udp[8:4] = 0))'
+  for side in src dst; do
+    [ "$(router_saw "$fragment and $side host $headend_address")" -ge 14 ] || fail "the router saw no 7 fragments with the headend as $side"
+  done
+  assert_equal 0 "$(router_saw "$ike and ip[6:2] & 0x2000 != 0")" "IKE messages in IP fragments"
+}
+
+no_sas() { # NAMESPACE
+  [ "$(sa_count "$1")" = 0 ]
+}
+
+# Lays the network out and sets peer_outer and headend_outer, the addresses under which the two know themselves and call.
+interop_network() {
+  peer_outer=198.51.100.2
+  headend_outer=$headend_address
+  case ${interop[network]} in
+    routed) network routed ;;
+    nat-client) network nat ;;
+    nat-headend)
+      network routed
+      headend_outer=198.51.100.1
+      in_ns "$router" iptables-legacy -t nat -A PREROUTING -i inside -p udp -m multiport --dports 500,4500 \
+        -j DNAT --to-destination "$headend_address"
+      ;;
+    ipv6)
+      network routed
+      in_ns "$router" sysctl -q -w net.ipv6.conf.all.forwarding=1
+      ip -n "$router" -batch - <<<$'address add 2001:db8:1::2/64 dev outside\naddress add 2001:db8:2::1/64 dev inside'
+      ip -n "$headend" -batch - <<<$'address add 2001:db8:1::1/64 dev outside\nroute add default via 2001:db8:1::2'
+      ip -n "$client" -batch - <<<$'address add 2001:db8:2::2/64 dev outside\nroute add default via 2001:db8:2::1'
+      peer_outer=2001:db8:2::2
+      headend_outer=2001:db8:1::1
+      ;;
+    *) fail "interop.toml: no network '${interop[network]}'" ;;
+  esac
+}
+
+interop_headend() {
+  local transform ike
+  case ${interop[esp]} in
+    aes-cbc-256-sha256) transform='esp-aes 256 esp-sha256-hmac' ;;
+    aes-gcm-256) transform='esp-gcm 256' ;;
+    *) fail "interop.toml: no esp '${interop[esp]}'" ;;
+  esac
+  ike=("encryption ${interop[encryption]}" "prf ${interop[hash]}" "group ${interop[group]}")
+  case ${interop[encryption]} in aes-cbc-*) ike+=("integrity ${interop[hash]}") ;; esac
+  {
+    certificate_profile
+    [ "${interop[cookie]}" = never ] || printf '!\ncrypto ikev2 cookie-challenge 0\n'
+    [ "${interop[certificates]}" = short ] || printf '!\ncrypto ikev2 fragmentation\n'
+  } | headend_configure "$transform" "${ike[@]}"
+  cp "$LAB_DIR/pki/headend-${interop[certificates]}.p12" "$LAB_DIR/headend/IKEv2-TP.p12"
+  headend_start kernel
+}
+
+# What made the case one of its own really happened: the peer's log has it.
+assert_peer_said() {
+  local what pattern
+  for what in cookie invalid-ke; do
+    pattern=$(peer_words "$what")
+    if grep -q -E "$pattern" "$peer_log"; then
+      is_expected "$what" || fail "unexpected in the peer's log: $(grep -m 1 -E "$pattern" "$peer_log")"
+    else
+      ! is_expected "$what" || fail "the peer's log has no '$pattern'"
+    fi
+  done
+}
+
+is_expected() { # cookie|invalid-ke
+  case $1 in
+    cookie) [ "${interop[cookie]}" = always ] ;;
+    invalid-ke) [ "${interop[peer_groups]}" != "${interop[group]}" ] ;;
+  esac
+}

@@ -1,0 +1,62 @@
+# shellcheck shell=bash
+# Sourced after lib.sh by the suites that run stock libreswan.
+#
+# Each instance is Debian's pluto, unpacked apart by install (its package and strongSwan's exclude each other), in a namespace,
+# with a certificate store, a control socket and a configuration of its own:
+#
+#   libreswan_prepare NAME FOLDER CERTIFICATE [AUTHORITY …]
+#                       makes LAB_DIR/NAME with a store of FOLDER's authority ca, the certificate and key
+#                       FOLDER/CERTIFICATE.{crt,key} under the name `own`, and the certificates of AUTHORITY between them
+#   libreswan_start NAME NS
+#                       starts it; it loads the one connection of LAB_DIR/NAME/ipsec.conf
+#   whack NAME --initiate --name CONNECTION …
+#                       talks to it
+#   libreswan_stop NAME
+#
+# LAB_DIR/NAME/pluto.log has what it said.
+
+# shellcheck source-path=SCRIPTDIR source=kernels.sh
+. "$(dirname "${BASH_SOURCE[0]}")/kernels.sh"
+libreswan_programs=/usr/libexec/ipsec
+# pluto finds its own programs in that place alone. In a lab kernel, as on an own one, the mount ends with the suite.
+mount --bind "$libreswan_cache/usr/libexec" /usr/libexec
+
+libreswan_prepare() { # NAME FOLDER CERTIFICATE [AUTHORITY …]
+  local folder=$LAB_DIR/$1 store authority
+  mkdir -p "$folder"/{store,policies}
+  store=sql:$folder/store
+  certutil -N -d "$store" --empty-password
+  openssl pkcs12 -export -in "$2/$3.crt" -inkey "$2/$3.key" -certfile "$2/ca.crt" -name own -out "$folder/own.p12" -passout pass:
+  pk12util -i "$folder/own.p12" -d "$store" -W '' >/dev/null
+  certutil -A -d "$store" -n ca -t CT,, -a -i "$2/ca.crt"
+  for authority in "${@:4}"; do certutil -A -d "$store" -n "$(basename "$authority")" -t ,, -a -i "$authority"; done
+  : >"$folder/ipsec.secrets"
+}
+
+libreswan_start() { # NAME NAMESPACE
+  local folder=$LAB_DIR/$1 process
+  spawn process "$folder/pluto.out" in_ns "$2" env "PATH=$libreswan_cache/usr/sbin:$PATH" "$libreswan_programs/pluto" --nofork --config "$folder/ipsec.conf" --rundir "$folder" --nssdir "$folder/store" \
+    --secretsfile "$folder/ipsec.secrets" --ipsecdir "$folder" --logfile "$folder/pluto.log" --nhelpers 1
+  echo "$process" >"$folder/process"
+  evidence "$folder/pluto.out"
+  evidence "$folder/pluto.log"
+  wait_for 20 "pluto of $1" libreswan_is_up_or_ended "$1" "$process"
+  ! process_gone "$process" || fail "pluto of $1 ended at once"
+}
+
+# It has its addresses and its connection, or has ended.
+libreswan_is_up_or_ended() { # NAME PROCESS
+  process_gone "$2" || {
+    grep -q 'listening for IKE messages' "$LAB_DIR/$1/pluto.log" && grep -q 'added IKEv2 connection' "$LAB_DIR/$1/pluto.log"
+  }
+}
+
+libreswan_stop() { # NAME
+  stop_process "$(cat "$LAB_DIR/$1/process")"
+}
+
+whack() { # NAME OPTION…
+  local folder=$LAB_DIR/$1
+  shift
+  "$libreswan_programs/whack" --rundir "$folder" "$@"
+}

@@ -1,0 +1,98 @@
+# shellcheck shell=bash
+# Sourced after lib.sh by the suites that run stock strongSwan.
+# shellcheck disable=SC2154 # variables are set by name
+#
+# Each instance is Debian's charon-systemd in a namespace, with a folder, a control socket and a configuration of its own:
+#
+#   strongswan_prepare NAME      makes LAB_DIR/NAME/swanctl/{x509,x509ca,private}; put certificates there
+#   strongswan_start NAME NS     starts it; LAB_DIR/NAME/swanctl/swanctl.conf, if there, is loaded
+#   swanctl NAME --list-sas …    talks to it
+#   strongswan_stop NAME
+#
+# LAB_DIR/NAME/charon.log has what it said.
+
+strongswan_prepare() { # NAME
+  local folder=$LAB_DIR/$1
+  mkdir -p "$folder"/swanctl/{x509,x509ca,x509ocsp,x509aa,x509ac,x509crl,pubkey,private,rsa,ecdsa,bliss,pkcs8,pkcs12}
+  # Named one by one, for some others need hardware or minutes; without `resolve` the machine's /etc/resolv.conf stays as it is.
+  cat >"$folder/strongswan.conf" <<CONFIGURATION
+charon-systemd {
+  load = random nonce openssl curve25519 kdf pem pkcs1 pkcs8 x509 pubkey constraints kernel-netlink socket-default \
+    eap-identity eap-mschapv2 eap-tls updown vici
+  plugins {
+    vici { socket = unix://$folder/charon.vici }
+  }
+  journal { default = -1 }
+  filelog {
+    charon {
+      path = $folder/charon.log
+      default = 1
+      ike = 2
+      knl = 2
+      flush_line = yes
+    }
+  }
+}
+swanctl { load = pem pkcs1 x509 openssl random nonce }
+CONFIGURATION
+}
+
+strongswan_start() { # NAME NAMESPACE
+  local folder=$LAB_DIR/$1 process
+  [ -d "$folder" ] || strongswan_prepare "$1"
+  # Under another path no AppArmor profile of the machine's stands in its way.
+  cp /usr/sbin/charon-systemd "$folder/charon-systemd"
+  spawn process "$folder/charon.out" in_ns "$2" env "STRONGSWAN_CONF=$folder/strongswan.conf" "$folder/charon-systemd"
+  echo "$process" >"$folder/process"
+  evidence "$folder/charon.out"
+  evidence "$folder/charon.log"
+  wait_for 20 "charon of $1" strongswan_answers_or_ended "$1" "$process"
+  ! process_gone "$process" || fail "charon of $1 ended at once"
+  if [ -e "$folder/swanctl/swanctl.conf" ]; then swanctl "$1" --load-all --noprompt; fi
+}
+
+strongswan_answers_or_ended() { # NAME PROCESS
+  process_gone "$2" || swanctl "$1" --stats
+}
+
+strongswan_stop() { # NAME
+  stop_process "$(cat "$LAB_DIR/$1/process")"
+}
+
+swanctl() { # NAME OPTION…
+  local folder=$LAB_DIR/$1 action=$2
+  shift 2
+  STRONGSWAN_CONF=$folder/strongswan.conf SWANCTL_DIR=$folder/swanctl command swanctl "$action" "$@" --uri "unix://$folder/charon.vici"
+}
+
+# --- As client of our headend (after ironflex.sh) ---
+
+# Call it after headend_prepare: the strongSwan instance `client` and its certificate.
+strongswan_client_prepare() {
+  strongswan_prepare client
+  certificate "$LAB_DIR/pki" ca client.example.com DNS:client.example.com clientAuth
+  cp "$LAB_DIR/pki/ca.crt" "$LAB_DIR/client/swanctl/x509ca/"
+  cp "$LAB_DIR/pki/client.example.com.crt" "$LAB_DIR/client/swanctl/x509/client.crt"
+  cp "$LAB_DIR/pki/client.example.com.key" "$LAB_DIR/client/swanctl/private/"
+}
+
+strongswan_client_configure() { # IKE-PROPOSAL ESP-PROPOSAL
+  cat >"$LAB_DIR/client/swanctl/swanctl.conf" <<CONFIGURATION
+connections {
+  headend {
+    version = 2
+    remote_addrs = $headend_address
+    proposals = $1
+    vips = 0.0.0.0
+    local { auth = pubkey
+      certs = client.crt
+      id = client.example.com }
+    remote { auth = pubkey
+      id = vpn.example.com
+      cacerts = ca.crt }
+    children { net { remote_ts = 10.0.0.0/8
+      esp_proposals = $2 } }
+  }
+}
+CONFIGURATION
+}

@@ -1,0 +1,86 @@
+#!/bin/bash
+# kernel: any
+# limit: 600
+# takes: 120
+# Stock libreswan as the client of our headend, by the table interop.toml.
+# shellcheck disable=SC2034,SC2154 # variables are set by name, and used by interop.sh
+# shellcheck source-path=SCRIPTDIR source=../lib.sh
+. "$(dirname "$0")/../lib.sh"
+# shellcheck source-path=SCRIPTDIR source=../ironflex.sh
+. "$(dirname "$0")/../ironflex.sh"
+# shellcheck source-path=SCRIPTDIR source=../libreswan.sh
+. "$(dirname "$0")/../libreswan.sh"
+# shellcheck source-path=SCRIPTDIR source=../interop.sh
+. "$(dirname "$0")/../interop.sh"
+needs certutil openssl ping pk12util socat tcpdump
+peer_log=$LAB_DIR/client/pluto.log
+
+peer_prepare() {
+  libreswan_prepare short "$LAB_DIR/pki" client.example.com
+  libreswan_prepare long "$LAB_DIR/pki/client-long" own "$LAB_DIR"/pki/client-long/{one,two,three}.crt
+}
+
+peer_start() {
+  rm -rf "$LAB_DIR/client"
+  cp -a "$LAB_DIR/${interop[certificates]}" "$LAB_DIR/client"
+  cat >"$LAB_DIR/client/ipsec.conf" <<CONFIGURATION
+conn headend
+  ikev2=insist
+  authby=rsasig
+  left=$peer_outer
+  leftid=@client.example.com
+  leftcert=own
+  leftsendcert=always
+  sendca=all
+  leftsubnet=0.0.0.0/0
+  leftmodecfgclient=yes
+  narrowing=yes
+  right=$headend_outer
+  rightid=@vpn.example.com
+  rightca=%same
+  rightsubnet=10.0.0.0/8
+  ike=$(ike_words)
+  esp=$(esp_words)
+  auto=add
+CONFIGURATION
+  libreswan_start client "$client"
+}
+
+ike_words() {
+  local words groups
+  case ${interop[encryption]} in
+    aes-cbc-*) words=aes${interop[encryption]#aes-cbc-} ;;
+    aes-gcm-*) words=aes_gcm${interop[encryption]#aes-gcm-} ;;
+  esac
+  case ${interop[hash]} in
+    sha1) words+=-sha1 ;;
+    *) words+=-sha2_${interop[hash]#sha} ;;
+  esac
+  # shellcheck disable=SC2086 # a list of numbers
+  printf -v groups '+dh%s' ${interop[peer_groups]}
+  printf '%s-%s\n' "$words" "${groups#+}"
+}
+
+esp_words() {
+  case ${interop[esp]} in
+    aes-cbc-256-sha256) echo aes256-sha2_256 ;;
+    aes-gcm-256) echo aes_gcm256 ;;
+  esac
+}
+
+peer_login() {
+  whack client --initiate --name headend
+}
+
+peer_words() { # cookie|invalid-ke
+  case $1 in
+    cookie) echo COOKIE ;;
+    invalid-ke) echo INVALID_KE_PAYLOAD ;;
+  esac
+}
+
+peer_leave() {
+  whack client --terminate --name headend
+}
+
+interop_suite libreswan
