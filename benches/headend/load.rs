@@ -25,7 +25,7 @@ use ironflex_ikev2::{
     Endpoint, Input, Output,
     config::{
         Ciphers, ConnectConfig, EndpointConfig, FragmentationConfig, IkeProposal,
-        InitiatorAuthentication,
+        InitiatorAuthentication, Upkeep,
     },
     crypto::{
         default_provider,
@@ -294,6 +294,7 @@ impl Fleet {
                 cisco: true,
                 mtu: 1280,
             },
+            upkeep: Upkeep::default(),
         }
     }
 }

@@ -58,6 +58,27 @@ pub const WINDOW: u32 = 5;
 /// A repeated request is answered from the cache this often per second at most.
 pub const REPEATS_PER_SECOND: u32 = 5;
 
+/// Child SAs of one IKE SA at most, those on their way out included; more are refused with
+/// NO_ADDITIONAL_SAS (RFC 7296 §1.3).
+pub const MAX_CHILDREN: usize = 16;
+
+/// IKE SAs at most that one SA has beside itself while it is being rekeyed.
+pub const MAX_REPLACED: usize = 4;
+
+/// A child SA that was replaced still receives what is under way for this long.
+pub const RETIRE_AFTER: Duration = Duration::from_secs(5);
+
+/// A replaced IKE SA that its peer does not delete in this time is deleted by us.
+pub const AWAIT_DELETE: Duration = Duration::from_secs(60);
+
+/// A request that met TEMPORARY_FAILURE is tried again after this, and a random part of it more
+/// (RFC 7296 §2.25: not at once).
+pub const RETRY_AFTER: Duration = Duration::from_secs(5);
+
+/// TEMPORARY_FAILURE for this long means that both ends disagree about the SA (RFC 7296 §2.25: several
+/// minutes).
+pub const RETRY_FOR: Duration = Duration::from_secs(180);
+
 /// Default `mtu` of `crypto ikev2 fragmentation`: the IP datagram size of a fragment.
 pub const FRAGMENT_MTU: u16 = 576;
 
@@ -193,6 +214,30 @@ impl EndpointConfig {
     }
 }
 
+/// Whether the keys of a rekeyed child SA come of a key exchange of their own (RFC 7296 §1.3.3, §2.17).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Pfs {
+    /// None in our own requests; a peer that wants one gets it, if its group is one of these.
+    Accepted(Vec<Group>),
+    /// `set pfs`: always, with one of these groups in the order of preference.
+    Required(Vec<Group>),
+}
+
+impl Default for Pfs {
+    fn default() -> Self {
+        Self::Accepted(Group::ALL.to_vec())
+    }
+}
+
+/// What holds for an IKE SA and its children after they are up.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Upkeep {
+    /// Key exchanges of child SAs.
+    pub pfs: Pfs,
+    /// How long an IKE SA lives; it is rekeyed before (`lifetime` of the profile). `None`: no limit.
+    pub lifetime: Option<Duration>,
+}
+
 /// How a profile's peers prove themselves.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RemoteAuthentication {
@@ -215,6 +260,8 @@ pub struct PeerConfig {
     pub remote_authentication: RemoteAuthentication,
     /// ESP suites in the order of preference.
     pub esp: Vec<EspSuite>,
+    /// Rekeying.
+    pub upkeep: Upkeep,
 }
 
 /// How the initiator proves itself.
@@ -263,4 +310,6 @@ pub struct ConnectConfig {
     pub signature_hashes: bool,
     /// Fragmentation forms to announce.
     pub fragmentation: FragmentationConfig,
+    /// Rekeying.
+    pub upkeep: Upkeep,
 }

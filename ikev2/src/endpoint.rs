@@ -4,13 +4,12 @@
 
 mod first_request;
 mod routing;
-mod table;
+pub(crate) mod table;
 
 use alloc::{
     boxed::Box,
     collections::{BTreeMap, BTreeSet, VecDeque},
     sync::Arc,
-    vec::Vec,
 };
 
 use self::table::Slot;
@@ -23,22 +22,17 @@ use crate::{
     rate::RateLimit,
     refusal::Refusal,
     sa::{
-        IkeSa,
-        init_sent::InitSent,
-        state::{Outcome, State},
+        Cx, IkeSa, established::Established, init_sent::InitSent, link::Link, state::Outcome,
         window::Fingerprint,
     },
     strangers::Strangers,
     view::SaView,
-    wire::{header::InitiatorSpi, registry::ExchangeType},
+    wire::header::InitiatorSpi,
 };
 
 /// Messages that belong to no SA and start none are answered this often per second at most (RFC 7296
 /// §2.21.4).
 const OUTSIDER_ANSWERS_PER_SECOND: u32 = 50;
-
-/// Times that a free SPI is looked for among random ones before giving up.
-const SPI_TRIES: u32 = 8;
 
 /// The sans-IO IKEv2 endpoint. See the crate's documentation for how it is driven.
 pub struct Endpoint {
@@ -47,6 +41,8 @@ pub struct Endpoint {
     rng: Box<dyn Rng + Send>,
     /// Keyed by SPIs that we chose at random, so no peer can aim at its shape.
     sas: BTreeMap<SaId, Slot>,
+    /// The SPIs that came by rekeying.
+    further: BTreeMap<u64, SaId>,
     /// IKE_SA_INIT requests that were answered, by the digest of the whole packet: a repeat is known by
     /// its octets, never by SPI and address.
     inits: BTreeMap<Fingerprint, SaId>,
@@ -77,6 +73,7 @@ impl Endpoint {
             provider,
             rng,
             sas: BTreeMap::new(),
+            further: BTreeMap::new(),
             inits: BTreeMap::new(),
             timers: BTreeSet::new(),
             cookies,
@@ -183,39 +180,50 @@ impl Endpoint {
                 None
             }),
             Command::Probe(id) => self.probe(now, id),
+            Command::Rekey(id) => {
+                self.when_up(now, id, |state, link, cx| state.rekey(link, cx));
+            }
+            Command::RekeyChild(id, spi) => {
+                self.when_up(now, id, |state, link, cx| state.rekey_child(link, cx, spi));
+            }
+            Command::DeleteChild(id, spi) => {
+                self.when_up(now, id, |state, link, cx| state.delete_child(link, cx, spi));
+            }
+            Command::ChildUsed(id, spi) => {
+                self.when_up(now, id, |state, link, cx| {
+                    Ok(state.child_used(link, cx, spi))
+                });
+            }
         }
     }
 
     /// Asks an established peer for a sign of life, unless an answer is due from it anyway.
     fn probe(&mut self, now: Instant, id: SaId) {
-        self.with(now, id, |sa, cx| {
-            let IkeSa::Keyed { mut link, state } = sa else {
-                return Some(sa);
-            };
-            let idle = link.requests.outstanding().is_none();
-            let up = matches!(state, State::Established(_));
-            if up
-                && idle
-                && link
-                    .request(cx, ExchangeType::INFORMATIONAL, Vec::new())
-                    .is_err()
-            {
-                let failed = Refusal::Local("a probe could not be sent");
-                cx.event(id, Event::Closed(CloseReason::Refused(failed)));
-                return None;
-            }
-            Some(IkeSa::Keyed { link, state })
+        self.when_up(now, id, |state, link, cx| state.probe(link, cx));
+    }
+
+    /// Lets an SA that is up do something.
+    fn when_up(
+        &mut self,
+        now: Instant,
+        id: SaId,
+        act: impl FnOnce(Box<Established>, &mut Link, &mut Cx<'_>) -> Result<Outcome, Refusal>,
+    ) {
+        self.with(now, id, |sa, cx| match sa {
+            IkeSa::Keyed { mut link, state } => match state.when_up(&mut link, cx, act) {
+                Outcome::Go(state) => Some(IkeSa::Keyed { link, state }),
+                Outcome::Gone => None,
+            },
+            starting @ IkeSa::Starting(_) => Some(starting),
         });
     }
 
     fn connect(&mut self, now: Instant, config: Box<ConnectConfig>) {
-        let Some(spi) = self.free_spi() else {
-            return;
-        };
-        let (Some(spi_i), id) = (InitiatorSpi::new(spi), SaId(spi)) else {
-            return;
-        };
         let mut cx = self.cx(now);
+        let Some(spi_i) = cx.fresh_ike_spi().and_then(InitiatorSpi::new) else {
+            return;
+        };
+        let id = SaId(spi_i.get());
         cx.event(id, Event::Initiated);
         match InitSent::start(&mut cx, id, spi_i, config) {
             Ok(sent) => self.keep(id, Slot::new(IkeSa::Starting(Box::new(sent)), None)),
@@ -241,6 +249,12 @@ impl Endpoint {
                     } else {
                         state.unanswered(&link, cx)
                     };
+                    let outcome = match outcome {
+                        Outcome::Go(state) if state.deadline().is_some_and(|at| at <= now) => {
+                            state.timeout(&mut link, cx)
+                        }
+                        other => other,
+                    };
                     match outcome {
                         Outcome::Go(state) => Some(IkeSa::Keyed { link, state }),
                         Outcome::Gone => None,
@@ -248,18 +262,5 @@ impl Endpoint {
                 }
             });
         }
-    }
-
-    /// A random SPI that is not in use, with the shard's number in its first octet.
-    fn free_spi(&mut self) -> Option<u64> {
-        (0..SPI_TRIES).find_map(|_| {
-            let mut octets = [0; 8];
-            self.rng.fill(&mut octets);
-            if let Some(first) = octets.first_mut() {
-                *first = self.config.shard;
-            }
-            let spi = u64::from_be_bytes(octets);
-            (spi != 0 && !self.sas.contains_key(&SaId(spi))).then_some(spi)
-        })
     }
 }

@@ -74,17 +74,18 @@ pub struct Path {
     pub framing: Framing,
 }
 
-/// Names one IKE SA of an endpoint for as long as it lives: the SPI that we chose for it.
+/// Names one IKE SA of an endpoint, and those that replace it by rekeying: the SPI that we chose for the
+/// first of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SaId(pub(crate) u64);
 
 impl SaId {
-    /// The SA for which we chose this SPI, if there is one.
+    /// The SA for which we chose this SPI at first, if there is one.
     pub const fn from_spi(spi: u64) -> Self {
         Self(spi)
     }
 
-    /// Our SPI as a number.
+    /// Our first SPI as a number.
     pub const fn spi(self) -> u64 {
         self.0
     }
@@ -93,6 +94,26 @@ impl SaId {
 impl fmt::Display for SaId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:016X}", self.0)
+    }
+}
+
+/// Names one child SA of an IKE SA, and those that replace it by rekeying.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ChildId(pub(crate) u32);
+
+impl ChildId {
+    /// The one that comes up with IKE_AUTH.
+    pub(crate) const FIRST: Self = Self(1);
+
+    /// Counts from 1 within its IKE SA.
+    pub const fn number(self) -> u32 {
+        self.0
+    }
+}
+
+impl fmt::Display for ChildId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
     }
 }
 
@@ -123,6 +144,15 @@ pub enum Command {
     Forget(SaId),
     /// Ask the peer for a sign of life with an empty INFORMATIONAL (RFC 7296 §1.4).
     Probe(SaId),
+    /// Replace the IKE SA by a new one (RFC 7296 §2.18).
+    Rekey(SaId),
+    /// Replace the child SA with this inbound SPI by a new one (RFC 7296 §2.17): it will soon be worn out.
+    RekeyChild(SaId, u32),
+    /// Delete the child SA with this inbound SPI: it is worn out. The IKE SA goes with its last one.
+    DeleteChild(SaId, u32),
+    /// The first authentic packet came in on the child SA with this inbound SPI, so the peer sends and
+    /// receives on it (RFC 7296 §2.8).
+    ChildUsed(SaId, u32),
 }
 
 /// One output.
@@ -171,8 +201,11 @@ pub enum Ask {
     Eap(EapInput),
     /// Which address and attributes does this authenticated peer get?
     Lease(LeaseQuestion),
-    /// Install this child SA.
+    /// Install this first child SA of its name, in both directions.
     Install(Box<ChildSa>),
+    /// Install the inbound direction of this further child SA beside the present ones of its name. The
+    /// outbound one is to be kept until [`Event::ChildSwitched`] (RFC 7296 §2.8).
+    Rekey(Box<ChildSa>),
 }
 
 /// Who is it that wants in, as far as it says.
@@ -234,7 +267,7 @@ pub enum Answer {
     Eap(EapOutput),
     /// To [`Ask::Lease`].
     Lease(Box<Lease>),
-    /// To [`Ask::Install`]: the dataplane has acknowledged both SAs.
+    /// To [`Ask::Install`] and [`Ask::Rekey`]: the dataplane has acknowledged what was to be installed.
     Installed,
     /// To any of them: no, and why.
     Refused(Arc<str>),
@@ -283,6 +316,8 @@ pub struct Lease {
 
 /// A child SA ready to be installed.
 pub struct ChildSa {
+    /// Its name within the IKE SA, kept when it is rekeyed.
+    pub id: ChildId,
     /// The negotiated transforms.
     pub suite: EspSuite,
     /// Both directions' keys.
@@ -318,11 +353,33 @@ pub enum Event {
     },
     /// The child SA could not be created; the IKE SA lives without it.
     ChildRefused(Refusal),
-    /// The child SA ended; the outside removes what it installed.
-    ChildDeleted {
+    /// The outside sends on the child SA with this inbound SPI from now on, in the place of the one
+    /// before.
+    ChildSwitched {
+        /// Which child SA.
+        child: ChildId,
+        /// The SPI of what we receive.
+        inbound_spi: u32,
+    },
+    /// Nothing is received any more on the child SA with this inbound SPI, which has been replaced; the
+    /// outside removes it.
+    ChildRetired {
+        /// Which child SA.
+        child: ChildId,
         /// The SPI of what we received.
         inbound_spi: u32,
     },
+    /// The child SA ended; the outside removes everything that it installed for it.
+    ChildDeleted {
+        /// Which child SA.
+        child: ChildId,
+        /// The SPI of what we received last.
+        inbound_spi: u32,
+    },
+    /// The IKE SA was replaced by one with new keys and SPIs.
+    Rekeyed,
+    /// The peer does not replace the IKE SA, or a child SA, now.
+    RekeyRefused(Refusal),
     /// An authentic new message came from another address or port.
     PeerMoved(Path),
     /// The peer sent an error or status notify that changes nothing here.
@@ -364,6 +421,9 @@ pub enum CloseReason {
     /// The peer did not send what was due in time.
     #[error("the peer did not go on in time")]
     TimedOut,
+    /// The IKE SA or its last child SA is worn out and was not replaced in time (RFC 7296 §2.8).
+    #[error("the lifetime is over")]
+    Expired,
     /// Somebody was refused.
     #[error("{0}")]
     Refused(Refusal),

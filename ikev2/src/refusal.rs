@@ -9,7 +9,7 @@ use crate::{
     error::InvalidMessage,
     wire::{
         payload::Notify,
-        registry::{NotifyType, PayloadType},
+        registry::{NotifyType, PayloadType, ProtocolId},
     },
 };
 
@@ -71,6 +71,9 @@ pub enum PeerMisbehaved {
     /// The responder is authenticated by EAP alone, which nobody configured.
     #[error("the responder did not prove itself before EAP")]
     ResponderUnproven,
+    /// REKEY_SA names no ESP SA.
+    #[error("REKEY_SA names no ESP SA")]
+    BadRekeyNotify,
     /// A traffic selector of the answer lies outside of what was proposed.
     #[error("a traffic selector lies outside of what was proposed")]
     SelectorTooWide,
@@ -104,6 +107,15 @@ pub enum PeerIncompatible {
     /// No signature scheme is in common.
     #[error("no signature scheme is in common")]
     NoSignatureScheme,
+    /// Another exchange about the same SA is under way (RFC 7296 §2.25).
+    #[error("another exchange about the same SA is under way")]
+    Busy,
+    /// The child SA to be replaced, by the SPI that its sender receives with, does not exist.
+    #[error("there is no child SA 0x{0:08X} to be replaced")]
+    NoSuchChild(u32),
+    /// The IKE SA has as many child SAs as it may.
+    #[error("no further child SAs are taken")]
+    TooManyChildren,
 }
 
 impl Refusal {
@@ -133,6 +145,17 @@ impl Refusal {
                     let number = group.number().to_be_bytes().to_vec();
                     return Some(Notify::new(NotifyType::INVALID_KE_PAYLOAD, number));
                 }
+                // RFC 7296 §2.25: the SPI and protocol of the REKEY_SA come back.
+                PeerIncompatible::NoSuchChild(spi) => {
+                    return Some(Notify {
+                        protocol: ProtocolId::ESP,
+                        spi: spi.to_be_bytes().to_vec(),
+                        kind: NotifyType::CHILD_SA_NOT_FOUND,
+                        data: Vec::new(),
+                    });
+                }
+                PeerIncompatible::Busy => NotifyType::TEMPORARY_FAILURE,
+                PeerIncompatible::TooManyChildren => NotifyType::NO_ADDITIONAL_SAS,
                 PeerIncompatible::TsUnacceptable => NotifyType::TS_UNACCEPTABLE,
                 PeerIncompatible::NoAddress => NotifyType::INTERNAL_ADDRESS_FAILURE,
                 PeerIncompatible::NoEapMethod

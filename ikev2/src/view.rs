@@ -101,7 +101,7 @@ impl<'a> SaView<'a> {
         };
         let identity = match state {
             State::Responder(state) => state.identity(),
-            _ => established.map(|state| &state.authenticated.peer),
+            _ => established.map(|state| &state.authenticated().peer),
         };
         Some(Self {
             id: link.id,
@@ -129,11 +129,11 @@ impl<'a> SaView<'a> {
             }),
             anyconnect: link.traits.anyconnect,
             identity,
-            eap_user: established.and_then(|state| state.authenticated.eap_user.as_ref()),
-            profile: established.and_then(|state| state.profile.as_ref()),
-            configuration: established.map_or(&[], |state| &state.configuration),
+            eap_user: established.and_then(|state| state.authenticated().eap_user.as_ref()),
+            profile: established.and_then(|state| state.profile()),
+            configuration: established.map_or(&[], |state| state.configuration()),
             child: established
-                .and_then(|state| state.child.as_ref())
+                .and_then(|state| state.child())
                 .map(|child| ChildView {
                     inbound_spi: child.inbound_spi,
                     outbound_spi: child.outbound_spi,

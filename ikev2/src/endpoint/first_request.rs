@@ -62,13 +62,11 @@ impl Endpoint {
             self.demand_cookie(now, path, header, &message.outer)?;
         }
         self.strangers.admits(source, &self.config)?;
-        let Some(spi) = self.free_spi() else {
-            return Err(Discard::HalfOpenTableFull);
-        };
-        let (Some(spi_r), id) = (ResponderSpi::new(spi), SaId(spi)) else {
-            return Err(Discard::HalfOpenTableFull);
-        };
         let mut cx = self.cx(now);
+        let Some(spi_r) = cx.fresh_ike_spi().and_then(ResponderSpi::new) else {
+            return Err(Discard::HalfOpenTableFull);
+        };
+        let id = SaId(spi_r.get());
         match init::respond(&mut cx, id, spi_r, path, header, &message.outer, datagram) {
             Ok(sa) => {
                 self.inits.insert(digest, id);

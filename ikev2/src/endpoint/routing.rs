@@ -4,7 +4,6 @@ use alloc::{sync::Arc, vec::Vec};
 
 use super::Endpoint;
 use crate::{
-    crypto::Role,
     event::{Discard, Instant, Output, Path, SaId, Transmit},
     sa::{IkeSa, link::Received, state::Outcome},
     wire::{
@@ -36,7 +35,9 @@ impl Endpoint {
         } else {
             Some(header.initiator_spi.get())
         };
-        let id = ours.map(SaId).ok_or(Discard::UnknownSpi)?;
+        let ours = ours.ok_or(Discard::UnknownSpi)?;
+        // An SA keeps its first SPI as its name, whatever it is addressed by.
+        let id = self.further.get(&ours).copied().unwrap_or(SaId(ours));
         let theirs = if header.flags.is_initiator() {
             Some(header.initiator_spi.get())
         } else {
@@ -44,13 +45,8 @@ impl Endpoint {
         };
         let known = self.sas.get(&id).is_some_and(|slot| match &slot.sa {
             IkeSa::Starting(_) => header.exchange == ExchangeType::IKE_SA_INIT,
-            IkeSa::Keyed { link, .. } => {
-                let spi = match link.role {
-                    Role::Initiator => link.spi_r.get(),
-                    Role::Responder => link.spi_i.get(),
-                };
-                theirs == Some(spi)
-            }
+            IkeSa::Keyed { link, .. } if link.our_spi() == ours => theirs == Some(link.peer_spi()),
+            IkeSa::Keyed { state, .. } => state.has_other(ours, theirs),
         });
         if !known {
             return Err(self.unknown_spi(now, path, &header, datagram));
@@ -68,6 +64,14 @@ impl Endpoint {
                     Some(IkeSa::Starting(sent))
                 }
             },
+            IkeSa::Keyed { mut link, state } if link.our_spi() != ours => {
+                let (outcome, discard) = state.datagram(&mut link, cx, ours, path, datagram);
+                discarded = discard;
+                match outcome {
+                    Outcome::Go(state) => Some(IkeSa::Keyed { link, state }),
+                    Outcome::Gone => None,
+                }
+            }
             IkeSa::Keyed { mut link, state } => {
                 let outcome = match link.receive(cx, path, datagram) {
                     Received::Request(opened) => state.request(&mut link, cx, opened),

@@ -1,6 +1,6 @@
 //! The table of IKE SAs: what is kept beside each, and what is counted as they change.
 
-use alloc::vec::Vec;
+use alloc::{collections::BTreeMap, vec::Vec};
 use core::time::Duration;
 
 use super::Endpoint;
@@ -14,9 +14,24 @@ use crate::{
 /// Errors in clear make an SA ask for a sign of life once in this time.
 const HINT_PERIOD: Duration = Duration::from_secs(30);
 
+/// The SPIs that are in use.
+#[derive(Clone, Copy)]
+pub(crate) struct Taken<'a> {
+    sas: &'a BTreeMap<SaId, Slot>,
+    further: &'a BTreeMap<u64, SaId>,
+}
+
+impl Taken<'_> {
+    pub(crate) fn contains(&self, spi: u64) -> bool {
+        self.sas.contains_key(&SaId(spi)) || self.further.contains_key(&spi)
+    }
+}
+
 /// An SA and what the endpoint keeps beside it.
-pub(super) struct Slot {
+pub(crate) struct Slot {
     pub(super) sa: IkeSa,
+    /// Its SPIs that came by rekeying.
+    further: Vec<u64>,
     timer: Option<Instant>,
     /// Whose first request made the SA, until the peer is authenticated. None for one that we started.
     origin: Option<Origin>,
@@ -47,6 +62,7 @@ impl Slot {
     pub(super) const fn new(sa: IkeSa, origin: Option<Origin>) -> Self {
         Self {
             sa,
+            further: Vec::new(),
             timer: None,
             origin,
             partials: Vec::new(),
@@ -88,6 +104,10 @@ impl Endpoint {
             rng: &mut *self.rng,
             out: &mut self.out,
             asks: &mut self.asks,
+            taken: Taken {
+                sas: &self.sas,
+                further: &self.further,
+            },
             tracing: self.tracing,
             key_log: self.key_log,
         }
@@ -113,6 +133,9 @@ impl Endpoint {
             self.fragments.remove(partial);
         }
         let successor = change(slot.sa, &mut self.cx(now));
+        for spi in &slot.further {
+            self.further.remove(spi);
+        }
         match successor {
             Some(sa) => self.keep(id, Slot { sa, ..slot }),
             None => {
@@ -129,7 +152,8 @@ impl Endpoint {
         match &slot.sa {
             IkeSa::Starting(sent) => slot.timer = Some(sent.deadline()),
             IkeSa::Keyed { link, state } => {
-                slot.timer = link.next_deadline();
+                let timers = [link.next_deadline(), state.deadline()];
+                slot.timer = timers.into_iter().flatten().min();
                 if matches!(state, State::Established(_))
                     && let Some(origin) = slot.origin.take()
                 {
@@ -162,6 +186,9 @@ impl Endpoint {
         if let Some(timer) = slot.timer {
             self.timers.insert((timer, id));
         }
+        slot.further = slot.sa.further_spis(id);
+        self.further
+            .extend(slot.further.iter().map(|&spi| (spi, id)));
         self.sas.insert(id, slot);
     }
 

@@ -7,7 +7,7 @@
 use alloc::vec::Vec;
 
 use crate::{
-    config::{Ciphers, IkeProposal},
+    config::{Ciphers, IkeProposal, Pfs},
     crypto::suite::{
         AeadAlgorithm, CbcAlgorithm, EspSuite, Group, IkeSuite, Integrity, PrfAlgorithm, Protection,
     },
@@ -93,8 +93,9 @@ fn ciphers(list: &Ciphers) -> Vec<Protection> {
     }
 }
 
-/// The offer of an IKE SA's initiator: one proposal each, numbered from 1.
-pub(crate) fn offer_ike(proposals: &[IkeProposal]) -> SaPayload {
+/// The offer of an IKE SA's initiator: one proposal each, numbered from 1. `spi` is empty in
+/// IKE_SA_INIT and the new SPI at a rekeying (RFC 7296 §3.3.1).
+pub(crate) fn offer_ike(proposals: &[IkeProposal], spi: &[u8]) -> SaPayload {
     let proposals = (1..=u8::MAX).zip(proposals).map(|(number, ours)| {
         let mut transforms: Vec<Transform> = match &ours.ciphers {
             Ciphers::Aead(algorithms) => algorithms.iter().copied().map(aead).collect(),
@@ -110,7 +111,7 @@ pub(crate) fn offer_ike(proposals: &[IkeProposal]) -> SaPayload {
         Proposal {
             number,
             protocol: ProtocolId::IKE,
-            spi: Vec::new(),
+            spi: spi.to_vec(),
             transforms,
         }
     });
@@ -120,26 +121,26 @@ pub(crate) fn offer_ike(proposals: &[IkeProposal]) -> SaPayload {
 }
 
 /// The answer to an offer: the proposal that was chosen, under its number, with one transform of
-/// each type (RFC 7296 §2.7).
-pub(crate) fn answer_ike(chosen: Chosen<IkeSuite>) -> SaPayload {
+/// each type (RFC 7296 §2.7). `spi` as in [`offer_ike`].
+pub(crate) fn answer_ike(chosen: Chosen<IkeSuite>, spi: &[u8]) -> SaPayload {
     let mut transforms = protection(chosen.suite.protection);
     transforms.push(prf(chosen.suite.prf));
     transforms.push(group(chosen.suite.group));
     SaPayload::single(Proposal {
         number: chosen.number,
         protocol: ProtocolId::IKE,
-        spi: Vec::new(),
+        spi: spi.to_vec(),
         transforms,
     })
 }
 
-/// The offer of a child SA: one proposal for each suite.
-pub(crate) fn offer_esp(suites: &[EspSuite], spi: u32) -> SaPayload {
+/// The offer of a child SA: one proposal for each suite, each with these groups.
+pub(crate) fn offer_esp(suites: &[EspSuite], groups: &[Group], spi: u32) -> SaPayload {
     let proposals = (1..=u8::MAX).zip(suites).map(|(number, &suite)| Proposal {
         number,
         protocol: ProtocolId::ESP,
         spi: spi.to_be_bytes().to_vec(),
-        transforms: esp_transforms(suite),
+        transforms: esp_transforms(suite, groups),
     });
     SaPayload {
         proposals: proposals.collect(),
@@ -147,17 +148,22 @@ pub(crate) fn offer_esp(suites: &[EspSuite], spi: u32) -> SaPayload {
 }
 
 /// The answer to a child SA's offer.
-pub(crate) fn answer_esp(chosen: Chosen<EspSuite>, spi: u32) -> SaPayload {
+pub(crate) fn answer_esp(
+    chosen: Chosen<EspSuite>,
+    exchanged: Option<Group>,
+    spi: u32,
+) -> SaPayload {
     SaPayload::single(Proposal {
         number: chosen.number,
         protocol: ProtocolId::ESP,
         spi: spi.to_be_bytes().to_vec(),
-        transforms: esp_transforms(chosen.suite),
+        transforms: esp_transforms(chosen.suite, exchanged.as_slice()),
     })
 }
 
-fn esp_transforms(suite: EspSuite) -> Vec<Transform> {
+fn esp_transforms(suite: EspSuite, groups: &[Group]) -> Vec<Transform> {
     let mut transforms = protection(suite.protection);
+    transforms.extend(groups.iter().copied().map(group));
     transforms.push(esn(suite.esn));
     transforms
 }
@@ -221,11 +227,41 @@ pub(crate) fn choose_ike(
     theirs: &SaPayload,
     sent: u16,
 ) -> Result<Chosen<IkeSuite>, PeerIncompatible> {
+    // RFC 7296 §3.3.1: in IKE_SA_INIT a proposal is for IKE and carries no SPI.
+    choose_ike_among(ours, theirs, sent, <[u8]>::is_empty).map(|(chosen, _)| chosen)
+}
+
+/// As [`choose_ike`], for an SA that replaces another, and the SPI that the peer has chosen for it.
+///
+/// # Errors
+///
+/// As [`choose_ike`].
+pub(crate) fn choose_ike_successor(
+    ours: &[IkeProposal],
+    theirs: &SaPayload,
+    sent: u16,
+) -> Result<(Chosen<IkeSuite>, u64), PeerIncompatible> {
+    // RFC 7296 §3.3.1: at a rekeying the SPI has 8 octets; zero is none (§2.6).
+    let (chosen, offer) = choose_ike_among(ours, theirs, sent, |spi| ike_spi(spi).is_some())?;
+    let spi = ike_spi(&offer.spi).ok_or(PeerIncompatible::NoProposalChosen)?;
+    Ok((chosen, spi))
+}
+
+fn ike_spi(octets: &[u8]) -> Option<u64> {
+    let octets: [u8; 8] = octets.try_into().ok()?;
+    Some(u64::from_be_bytes(octets)).filter(|&spi| spi != 0)
+}
+
+fn choose_ike_among<'a>(
+    ours: &[IkeProposal],
+    theirs: &'a SaPayload,
+    sent: u16,
+    spi_fits: impl Fn(&[u8]) -> bool,
+) -> Result<(Chosen<IkeSuite>, &'a Proposal), PeerIncompatible> {
     for mine in ours {
         for offer in &theirs.proposals {
-            // RFC 7296 §3.3.1: in IKE_SA_INIT a proposal is for IKE and carries no SPI.
             if offer.protocol != ProtocolId::IKE
-                || !offer.spi.is_empty()
+                || !spi_fits(&offer.spi)
                 || !only(offer, &IKE_TYPES)
             {
                 continue;
@@ -256,20 +292,32 @@ pub(crate) fn choose_ike(
             let Some(group) = fitting().find(|one| one.number() == sent) else {
                 return Err(PeerIncompatible::InvalidKeyExchange(first));
             };
-            return Ok(Chosen {
+            let chosen = Chosen {
                 number: offer.number,
                 suite: IkeSuite {
                     protection,
                     prf,
                     group,
                 },
-            });
+            };
+            return Ok((chosen, offer));
         }
     }
     Err(PeerIncompatible::NoProposalChosen)
 }
 
-/// Chooses an ESP suite from the initiator's offer, and reads the SPI under which the peer receives.
+/// What was chosen for a child SA.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ChosenChild {
+    pub(crate) chosen: Chosen<EspSuite>,
+    /// The group of its own key exchange, if it has one.
+    pub(crate) group: Option<Group>,
+    /// The SPI under which the peer receives.
+    pub(crate) spi: u32,
+}
+
+/// Chooses an ESP suite from the offer in IKE_AUTH, which has no key exchange of its own (RFC 7296
+/// §1.2).
 ///
 /// # Errors
 ///
@@ -277,27 +325,84 @@ pub(crate) fn choose_ike(
 pub(crate) fn choose_esp(
     ours: &[EspSuite],
     theirs: &SaPayload,
-) -> Result<(Chosen<EspSuite>, u32), PeerIncompatible> {
-    for &suite in ours {
-        for offer in &theirs.proposals {
-            if offer.protocol != ProtocolId::ESP
-                || !only(offer, &ESP_TYPES)
-                || !lists_protection(offer, suite.protection)
-                || !lists_esn(offer, suite.esn)
-            {
-                continue;
-            }
-            let Some(spi) = esp_spi(offer) else {
-                continue;
-            };
-            let chosen = Chosen {
+) -> Result<ChosenChild, PeerIncompatible> {
+    fitting(ours, theirs)
+        .next()
+        .map(|(suite, offer, spi)| ChosenChild {
+            chosen: Chosen {
                 number: offer.number,
                 suite,
-            };
-            return Ok((chosen, spi));
+            },
+            group: None,
+            spi,
+        })
+        .ok_or(PeerIncompatible::NoProposalChosen)
+}
+
+/// Chooses from the offer in CREATE_CHILD_SA. `sent` is the group of the peer's KE payload.
+///
+/// # Errors
+///
+/// [`PeerIncompatible::NoProposalChosen`], or [`PeerIncompatible::InvalidKeyExchange`] where only the
+/// KE payload is of another group than the one to use, or is missing.
+pub(crate) fn choose_child(
+    ours: &[EspSuite],
+    pfs: &Pfs,
+    theirs: &SaPayload,
+    sent: Option<u16>,
+) -> Result<ChosenChild, PeerIncompatible> {
+    let mut wanted = None;
+    for (suite, offer, spi) in fitting(ours, theirs) {
+        let result = |group| ChosenChild {
+            chosen: Chosen {
+                number: offer.number,
+                suite,
+            },
+            group,
+            spi,
+        };
+        let (groups, required) = match pfs {
+            Pfs::Accepted(groups) => (groups, false),
+            Pfs::Required(groups) => (groups, true),
+        };
+        let mut common = groups
+            .iter()
+            .copied()
+            .filter(|&one| lists(offer, &group(one)));
+        if let Some(exchanged) = common.clone().find(|one| Some(one.number()) == sent) {
+            return Ok(result(Some(exchanged)));
         }
+        // RFC 7296 §3.3.2: a proposal without a group, or with NONE, is one without a key exchange.
+        let mut offered = offer.transforms_of(TransformType::KE).peekable();
+        let without = offered.peek().is_none() || offered.any(|one| one.id == GroupId::NONE.0);
+        if without && !required {
+            return Ok(result(None));
+        }
+        wanted = wanted.or_else(|| common.next());
     }
-    Err(PeerIncompatible::NoProposalChosen)
+    // RFC 7296 §1.3: the group that the peer is to use instead.
+    Err(wanted.map_or(
+        PeerIncompatible::NoProposalChosen,
+        PeerIncompatible::InvalidKeyExchange,
+    ))
+}
+
+/// The offers that one of our suites fits, in our order of preference, each with its SPI.
+fn fitting<'a>(
+    ours: &'a [EspSuite],
+    theirs: &'a SaPayload,
+) -> impl Iterator<Item = (EspSuite, &'a Proposal, u32)> {
+    let pairs = ours
+        .iter()
+        .flat_map(|&suite| theirs.proposals.iter().map(move |offer| (suite, offer)));
+    pairs.filter_map(|(suite, offer)| {
+        let fits = offer.protocol == ProtocolId::ESP
+            && only(offer, &ESP_TYPES)
+            && lists_protection(offer, suite.protection)
+            && lists_esn(offer, suite.esn);
+        let spi = esp_spi(offer).filter(|_| fits)?;
+        Some((suite, offer, spi))
+    })
 }
 
 /// A proposal that says nothing of extended sequence numbers means none.
@@ -324,6 +429,32 @@ pub(crate) fn accept_ike(
     offered: &[IkeProposal],
     answer: &SaPayload,
 ) -> Result<IkeSuite, PeerMisbehaved> {
+    let (mine, number) = answered_proposal(offered, answer)?;
+    choose_ike(core::slice::from_ref(mine), answer, number)
+        .map(|chosen| chosen.suite)
+        .map_err(|_| PeerMisbehaved::SelectedUnoffered)
+}
+
+/// As [`accept_ike`], for an SA that replaces another, and the SPI that the peer has chosen for it.
+///
+/// # Errors
+///
+/// [`PeerMisbehaved::SelectedUnoffered`].
+pub(crate) fn accept_ike_successor(
+    offered: &[IkeProposal],
+    answer: &SaPayload,
+) -> Result<(IkeSuite, u64), PeerMisbehaved> {
+    let (mine, number) = answered_proposal(offered, answer)?;
+    choose_ike_successor(core::slice::from_ref(mine), answer, number)
+        .map(|(chosen, spi)| (chosen.suite, spi))
+        .map_err(|_| PeerMisbehaved::SelectedUnoffered)
+}
+
+/// Which of our proposals an answer takes, and the number of its group.
+fn answered_proposal<'a>(
+    offered: &'a [IkeProposal],
+    answer: &SaPayload,
+) -> Result<(&'a IkeProposal, u16), PeerMisbehaved> {
     let [chosen] = answer.proposals.as_slice() else {
         return Err(PeerMisbehaved::SelectedUnoffered);
     };
@@ -337,26 +468,30 @@ pub(crate) fn accept_ike(
     let mine = index
         .and_then(|index| offered.get(index))
         .ok_or(PeerMisbehaved::SelectedUnoffered)?;
-    choose_ike(core::slice::from_ref(mine), answer, number)
-        .map(|chosen| chosen.suite)
-        .map_err(|_| PeerMisbehaved::SelectedUnoffered)
+    Ok((mine, number))
 }
 
-/// The suite of an answer to a child SA's offer, and the SPI under which the peer receives.
+/// The suite of an answer to a child SA's offer, and the SPI under which the peer receives. `exchanged`
+/// is the group of the key exchange that both KE payloads belong to, if there were any.
 ///
 /// # Errors
 ///
 /// [`PeerMisbehaved::SelectedUnoffered`].
 pub(crate) fn accept_esp(
     offered: &[EspSuite],
+    exchanged: Option<Group>,
     answer: &SaPayload,
 ) -> Result<(EspSuite, u32), PeerMisbehaved> {
     let [chosen] = answer.proposals.as_slice() else {
         return Err(PeerMisbehaved::SelectedUnoffered);
     };
     single_transforms(chosen)?;
-    choose_esp(offered, answer)
-        .map(|(chosen, spi)| (chosen.suite, spi))
+    let pfs = match exchanged {
+        Some(group) => Pfs::Required([group].to_vec()),
+        None => Pfs::Accepted(Vec::new()),
+    };
+    choose_child(offered, &pfs, answer, exchanged.map(Group::number))
+        .map(|child| (child.chosen.suite, child.spi))
         .map_err(|_| PeerMisbehaved::SelectedUnoffered)
 }
 
@@ -398,7 +533,10 @@ mod tests {
 
     #[test]
     fn chooses_in_our_order_and_answers_under_the_number_of_the_peer() {
-        let offer = offer_ike(&[cbc_sha256(&[Group::Modp2048]), gcm(&[Group::Modp2048])]);
+        let offer = offer_ike(
+            &[cbc_sha256(&[Group::Modp2048]), gcm(&[Group::Modp2048])],
+            &[],
+        );
         let ours = [gcm(&[Group::Modp2048]), cbc_sha256(&[Group::Modp2048])];
         let chosen = choose_ike(&ours, &offer, 14).unwrap();
         assert_eq!(chosen.number, 2);
@@ -406,14 +544,14 @@ mod tests {
             chosen.suite.protection,
             Protection::Aead(AeadAlgorithm::AesGcm16_256)
         );
-        let answer = answer_ike(chosen);
+        let answer = answer_ike(chosen, &[]);
         let offered = [cbc_sha256(&[Group::Modp2048]), gcm(&[Group::Modp2048])];
         assert_eq!(accept_ike(&offered, &answer), Ok(chosen.suite));
     }
 
     #[test]
     fn takes_the_group_that_was_sent_before_one_that_costs_a_round_trip() {
-        let offer = offer_ike(&[gcm(&[Group::EcpP256, Group::Modp2048])]);
+        let offer = offer_ike(&[gcm(&[Group::EcpP256, Group::Modp2048])], &[]);
         let ours = [gcm(&[Group::Modp2048, Group::EcpP256])];
         assert_eq!(
             choose_ike(&ours, &offer, 19).unwrap().suite.group,
@@ -424,7 +562,7 @@ mod tests {
     // RFC 7296 §1.2: the responder names the group that it wants.
     #[test]
     fn asks_for_its_group_when_the_sent_one_does_not_fit() {
-        let offer = offer_ike(&[gcm(&[Group::EcpP384, Group::Modp2048])]);
+        let offer = offer_ike(&[gcm(&[Group::EcpP384, Group::Modp2048])], &[]);
         let ours = [gcm(&[Group::Modp2048])];
         assert_eq!(
             choose_ike(&ours, &offer, 20),
@@ -434,7 +572,7 @@ mod tests {
 
     #[test]
     fn refuses_a_proposal_with_a_type_that_it_does_not_know() {
-        let mut offer = offer_ike(&[gcm(&[Group::Modp2048])]);
+        let mut offer = offer_ike(&[gcm(&[Group::Modp2048])], &[]);
         offer.proposals[0]
             .transforms
             .push(Transform::new(TransformType(6), 36));
@@ -446,7 +584,7 @@ mod tests {
 
     #[test]
     fn refuses_an_aead_proposal_that_lists_an_integrity_algorithm() {
-        let mut offer = offer_ike(&[gcm(&[Group::Modp2048])]);
+        let mut offer = offer_ike(&[gcm(&[Group::Modp2048])], &[]);
         offer.proposals[0]
             .transforms
             .push(integrity(Integrity::HmacSha1_96));
@@ -468,10 +606,10 @@ mod tests {
             },
         };
         assert_eq!(
-            accept_ike(&offered, &answer_ike(other)),
+            accept_ike(&offered, &answer_ike(other, &[])),
             Err(PeerMisbehaved::SelectedUnoffered)
         );
-        let twice = offer_ike(&[gcm(&[Group::Modp2048, Group::EcpP256])]);
+        let twice = offer_ike(&[gcm(&[Group::Modp2048, Group::EcpP256])], &[]);
         assert_eq!(
             accept_ike(&offered, &twice),
             Err(PeerMisbehaved::SelectedUnoffered)
@@ -485,29 +623,89 @@ mod tests {
 
     #[test]
     fn chooses_esp_and_reads_the_spi() {
-        let offer = offer_esp(&[GCM], 0x1234_5678);
-        let (chosen, spi) = choose_esp(&[GCM], &offer).unwrap();
-        assert_eq!((chosen.suite, spi), (GCM, 0x1234_5678));
-        let answer = answer_esp(chosen, 0x9abc_def0);
-        assert_eq!(accept_esp(&[GCM], &answer), Ok((GCM, 0x9abc_def0)));
+        let offer = offer_esp(&[GCM], &[], 0x1234_5678);
+        let child = choose_esp(&[GCM], &offer).unwrap();
+        assert_eq!((child.chosen.suite, child.spi), (GCM, 0x1234_5678));
+        let answer = answer_esp(child.chosen, None, 0x9abc_def0);
+        assert_eq!(accept_esp(&[GCM], None, &answer), Ok((GCM, 0x9abc_def0)));
     }
 
     // RFC 4303 §2.1: SPIs 0 to 255 are reserved.
     #[test]
     fn refuses_a_reserved_or_misshapen_spi() {
-        assert!(choose_esp(&[GCM], &offer_esp(&[GCM], 255)).is_err());
-        let mut offer = offer_esp(&[GCM], 0x1234_5678);
+        assert!(choose_esp(&[GCM], &offer_esp(&[GCM], &[], 255)).is_err());
+        let mut offer = offer_esp(&[GCM], &[], 0x1234_5678);
         offer.proposals[0].spi.pop();
         assert!(choose_esp(&[GCM], &offer).is_err());
     }
 
     #[test]
     fn takes_silence_about_esn_for_none() {
-        let mut offer = offer_esp(&[GCM], 0x1234_5678);
+        let mut offer = offer_esp(&[GCM], &[], 0x1234_5678);
         offer.proposals[0]
             .transforms
             .retain(|one| one.kind != TransformType::ESN);
         assert!(choose_esp(&[GCM], &offer).is_ok());
         assert!(choose_esp(&[EspSuite { esn: true, ..GCM }], &offer).is_err());
+    }
+
+    // RFC 7296 §1.3: a child SA has a key exchange where both want one, and the responder names the
+    // group when another came.
+    #[test]
+    fn a_child_has_a_key_exchange_if_both_want_one() {
+        let (p256, p384) = (Group::EcpP256, Group::EcpP384);
+        let with = offer_esp(&[GCM], &[p256, p384], 0x1234_5678);
+        let without = offer_esp(&[GCM], &[], 0x1234_5678);
+        let accepted = Pfs::Accepted([p384, p256].to_vec());
+        let required = Pfs::Required([p384].to_vec());
+        let group = |pfs, offer, sent| choose_child(&[GCM], pfs, offer, sent).map(|one| one.group);
+        assert_eq!(group(&accepted, &with, Some(19)), Ok(Some(p256)));
+        assert_eq!(group(&accepted, &without, None), Ok(None));
+        assert_eq!(group(&required, &with, Some(20)), Ok(Some(p384)));
+        let other = Err(PeerIncompatible::InvalidKeyExchange(p384));
+        assert_eq!(group(&required, &with, Some(19)), other);
+        assert_eq!(group(&required, &with, None), other);
+        assert_eq!(
+            group(&required, &without, None),
+            Err(PeerIncompatible::NoProposalChosen)
+        );
+        let nobody = Pfs::Accepted([Group::Modp2048].to_vec());
+        assert_eq!(
+            group(&nobody, &with, Some(19)),
+            Err(PeerIncompatible::NoProposalChosen)
+        );
+    }
+
+    #[test]
+    fn an_answer_has_the_key_exchange_that_was_sent_or_none() {
+        let offer = offer_esp(&[GCM], &[Group::EcpP256], 0x1234_5678);
+        let pfs = Pfs::default();
+        let child = choose_child(&[GCM], &pfs, &offer, Some(19)).unwrap();
+        let answer = answer_esp(child.chosen, child.group, 0x9abc_def0);
+        let accept = |group| accept_esp(&[GCM], group, &answer);
+        assert_eq!(accept(Some(Group::EcpP256)), Ok((GCM, 0x9abc_def0)));
+        assert_eq!(
+            accept(Some(Group::EcpP384)),
+            Err(PeerMisbehaved::SelectedUnoffered)
+        );
+        assert_eq!(accept(None), Err(PeerMisbehaved::SelectedUnoffered));
+    }
+
+    // RFC 7296 §3.3.1: the SPI of a rekeyed IKE SA stands in the proposal, with 8 octets.
+    #[test]
+    fn a_successor_has_an_spi_of_eight_octets() {
+        let ours = [gcm(&[Group::Modp2048])];
+        let offer = offer_ike(&ours, &7u64.to_be_bytes());
+        let (chosen, spi) = choose_ike_successor(&ours, &offer, 14).unwrap();
+        assert_eq!(spi, 7);
+        let answer = answer_ike(chosen, &9u64.to_be_bytes());
+        assert_eq!(accept_ike_successor(&ours, &answer), Ok((chosen.suite, 9)));
+        for spi in [&[][..], &[0; 8], &[1; 4]] {
+            assert_eq!(
+                choose_ike_successor(&ours, &offer_ike(&ours, spi), 14),
+                Err(PeerIncompatible::NoProposalChosen)
+            );
+        }
+        assert!(choose_ike(&ours, &offer, 14).is_err());
     }
 }

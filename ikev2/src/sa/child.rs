@@ -1,15 +1,13 @@
-//! The child SA that comes up with IKE_AUTH (RFC 7296 §1.2, §2.9, §2.19).
+//! The child SA that comes up with IKE_AUTH (RFC 7296 §1.2, §2.9, §2.19). Those of CREATE_CHILD_SA are
+//! in `established`.
 
 use alloc::{boxed::Box, vec::Vec};
 
 use crate::{
     config::PeerConfig,
-    crypto::{keys::DerivationKey, suite::EspSuite},
-    event::{ChildSa, Lease},
-    negotiate::{
-        proposal::{self, Chosen},
-        selector,
-    },
+    crypto::keys::DerivationKey,
+    event::{ChildId, ChildSa, Lease},
+    negotiate::{proposal, selector},
     proof::PeerAuthenticated,
     refusal::{PeerIncompatible, PeerMisbehaved, Refusal},
     sa::link::Link,
@@ -31,28 +29,6 @@ pub(crate) struct ChildRequest {
     pub(crate) initiator: Vec<TrafficSelector>,
     pub(crate) responder: Vec<TrafficSelector>,
     pub(crate) configuration: Vec<ConfigAttribute>,
-}
-
-/// The SPIs and selectors of an installed child SA.
-#[derive(Clone)]
-pub(crate) struct Child {
-    pub(crate) suite: EspSuite,
-    pub(crate) inbound_spi: u32,
-    pub(crate) outbound_spi: u32,
-    pub(crate) local: Vec<TrafficSelector>,
-    pub(crate) remote: Vec<TrafficSelector>,
-}
-
-impl Child {
-    pub(crate) fn of(sa: &ChildSa) -> Self {
-        Self {
-            suite: sa.suite,
-            inbound_spi: sa.inbound_spi,
-            outbound_spi: sa.outbound_spi,
-            local: sa.local.clone(),
-            remote: sa.remote.clone(),
-        }
-    }
 }
 
 impl ChildRequest {
@@ -127,18 +103,12 @@ pub(crate) fn plan(
     nr: &[u8],
     _proof: PeerAuthenticated,
 ) -> Result<Plan, PeerIncompatible> {
-    let (chosen, outbound_spi): (Chosen<EspSuite>, u32) =
-        proposal::choose_esp(&config.esp, &request.offer)?;
-    let remote = selector::narrow(&request.initiator, &lease.remote)?;
-    let local = selector::narrow(&request.responder, &lease.local)?;
-    // The dataplane selects by address alone, and each range costs it policies.
-    let plain =
-        |one: &TrafficSelector| (one.protocol, one.start_port, one.end_port) == (0, 0, u16::MAX);
-    if local.len().saturating_add(remote.len()) > MAX_SELECTORS
-        || !local.iter().chain(&remote).all(plain)
-    {
-        return Err(PeerIncompatible::TsUnacceptable);
-    }
+    let choice = proposal::choose_esp(&config.esp, &request.offer)?;
+    let chosen = choice.chosen;
+    let (local, remote) = narrow(
+        (&request.responder, &lease.local),
+        (&request.initiator, &lease.remote),
+    )?;
     let mut payloads = Vec::new();
     if !lease.reply.is_empty() {
         payloads.push(Payload::Cp(Configuration {
@@ -146,16 +116,17 @@ pub(crate) fn plan(
             attributes: lease.reply,
         }));
     }
-    payloads.push(Payload::Sa(proposal::answer_esp(chosen, lease.spi)));
+    payloads.push(Payload::Sa(proposal::answer_esp(chosen, None, lease.spi)));
     payloads.push(Payload::TsI(selectors(&remote)));
     payloads.push(Payload::TsR(selectors(&local)));
     let sa = Box::new(ChildSa {
+        id: ChildId::FIRST,
         suite: chosen.suite,
         keys: derivation
             .child_keys(chosen.suite, None, ni, nr)
             .into_role(link.role),
         inbound_spi: lease.spi,
-        outbound_spi,
+        outbound_spi: choice.spi,
         local,
         remote,
         path: link.path,
@@ -163,6 +134,29 @@ pub(crate) fn plan(
         configuration: Vec::new(),
     });
     Ok(Plan { sa, payloads })
+}
+
+/// Narrows both sides' selectors, each given as what the peer proposed and what it may have: local
+/// first, in the arguments and in the result (RFC 7296 §2.9).
+///
+/// # Errors
+///
+/// [`PeerIncompatible::TsUnacceptable`] where nothing is left, or more than the dataplane can select:
+/// it selects by address alone, and each range costs it policies.
+pub(crate) fn narrow(
+    local: (&[TrafficSelector], &[TrafficSelector]),
+    remote: (&[TrafficSelector], &[TrafficSelector]),
+) -> Result<(Vec<TrafficSelector>, Vec<TrafficSelector>), PeerIncompatible> {
+    let remote = selector::narrow(remote.0, remote.1)?;
+    let local = selector::narrow(local.0, local.1)?;
+    let plain =
+        |one: &TrafficSelector| (one.protocol, one.start_port, one.end_port) == (0, 0, u16::MAX);
+    if local.len().saturating_add(remote.len()) > MAX_SELECTORS
+        || !local.iter().chain(&remote).all(plain)
+    {
+        return Err(PeerIncompatible::TsUnacceptable);
+    }
+    Ok((local, remote))
 }
 
 /// A TS payload's content.

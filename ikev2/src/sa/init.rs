@@ -35,7 +35,7 @@ use crate::{
 };
 
 /// Octets of the nonces that we make; at least half the key size of any PRF (RFC 7296 §2.10).
-const NONCE_LEN: usize = 32;
+pub(crate) const NONCE_LEN: usize = 32;
 
 /// What IKE_SA_INIT leaves behind for AUTH and the keys of child SAs.
 pub(crate) struct Handshake {
@@ -319,7 +319,7 @@ fn write_response(
     let config = Arc::clone(cx.config);
     let spi_i = request.initiator_spi;
     let mut payloads = [
-        Payload::Sa(proposal::answer_ike(chosen)),
+        Payload::Sa(proposal::answer_ike(chosen, &[])),
         Payload::Ke(KePayload {
             group: GroupId(chosen.suite.group.number()),
             data: public,

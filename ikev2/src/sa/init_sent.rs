@@ -122,7 +122,7 @@ impl InitSent {
                 cookie.clone(),
             )));
         }
-        payloads.push(Payload::Sa(proposal::offer_ike(&config.proposals)));
+        payloads.push(Payload::Sa(proposal::offer_ike(&config.proposals, &[])));
         payloads.push(Payload::Ke(KePayload {
             group: GroupId(self.group.number()),
             data: self.pair.public().to_vec(),

@@ -7,16 +7,16 @@ use crate::{
     config::{ConnectConfig, InitiatorAuthentication},
     crypto::Role,
     event::{
-        Answer, Ask, AskId, Authenticated, ChildSa, CloseReason, EapContext, EapInput, EapOutput,
-        Event, Trace,
+        Answer, Ask, AskId, Authenticated, ChildId, ChildSa, CloseReason, EapContext, EapInput,
+        EapOutput, Event, Trace,
     },
     negotiate::{proposal, selector},
     proof::{EapConcluded, PeerAuthenticated},
     refusal::{PeerMisbehaved, Refusal},
     sa::{
         Cx,
-        child::{Child, selectors},
-        established::{Established, close_with},
+        child::selectors,
+        established::{Beginning, Child, Established, Limits, Policy, close_with},
         init::{Handshake, auth_form, certificate_request},
         link::{Link, Opened},
         signature::{self, AuthForm},
@@ -244,7 +244,11 @@ impl Trying {
                 attributes: config.request.clone(),
             }));
         }
-        payloads.push(Payload::Sa(proposal::offer_esp(&config.esp, config.spi)));
+        payloads.push(Payload::Sa(proposal::offer_esp(
+            &config.esp,
+            &[],
+            config.spi,
+        )));
         payloads.push(Payload::TsI(selectors(&config.local)));
         payloads.push(Payload::TsR(selectors(&config.remote)));
         link.request(cx, ExchangeType::IKE_AUTH, payloads)?;
@@ -485,17 +489,20 @@ impl Proven {
         };
         cx.event(link.id, Event::Authenticated(authenticated.clone()));
         let answered = self.read_child(link, payloads, self.proof);
-        let mut established = Box::new(Established {
-            authenticated,
-            profile: None,
-            child: None,
-            _derivation: self.trying.handshake.derivation,
-            configuration: Vec::new(),
-        });
         match answered {
             Ok(sa) => {
-                established.child = Some(Child::of(&sa));
-                established.configuration.clone_from(&sa.configuration);
+                let established = Established::new(Beginning {
+                    authenticated,
+                    policy: Policy::Initiator(self.trying.config),
+                    derivation: self.trying.handshake.derivation,
+                    child: Some(Child::of(&sa)),
+                    // What the headend may add lies within what it has given us.
+                    limits: Limits {
+                        local: sa.local.clone(),
+                        remote: sa.remote.clone(),
+                    },
+                    configuration: sa.configuration.clone(),
+                });
                 log_child(link, cx, &sa);
                 let ask = cx.ask(link.id, Ask::Install(sa));
                 go(Initiator::AwaitInstall(AwaitInstall { ask, established }))
@@ -539,11 +546,12 @@ impl Proven {
         let local = local.ok_or_else(|| missing(PayloadType::TS_I))?;
         let remote = remote.ok_or_else(|| missing(PayloadType::TS_R))?;
         let config = &self.trying.config;
-        let (suite, outbound_spi) = proposal::accept_esp(&config.esp, &sa)?;
+        let (suite, outbound_spi) = proposal::accept_esp(&config.esp, None, &sa)?;
         selector::within(&local, &config.local)?;
         selector::within(&remote, &config.remote)?;
         let handshake = &self.trying.handshake;
         Ok(Box::new(ChildSa {
+            id: ChildId::FIRST,
             suite,
             keys: handshake
                 .derivation

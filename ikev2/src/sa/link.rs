@@ -142,6 +142,55 @@ impl Link {
         }
     }
 
+    /// The SPI that we chose.
+    pub(crate) const fn our_spi(&self) -> u64 {
+        match self.role {
+            Role::Initiator => self.spi_i.get(),
+            Role::Responder => self.spi_r.get(),
+        }
+    }
+
+    /// The SPI that the peer chose.
+    pub(crate) const fn peer_spi(&self) -> u64 {
+        match self.role {
+            Role::Initiator => self.spi_r.get(),
+            Role::Responder => self.spi_i.get(),
+        }
+    }
+
+    /// An IKE SA that replaces this one. RFC 7296 §1.3.2: message IDs begin at 0 and the window is 1 in
+    /// both directions; what was announced and found in IKE_SA_INIT stays.
+    pub(crate) fn successor(
+        &self,
+        cx: &Cx<'_>,
+        role: Role,
+        (spi_i, spi_r): (InitiatorSpi, ResponderSpi),
+        suite: IkeSuite,
+        inbound: MessageKeys,
+        outbound: MessageKeys,
+    ) -> Self {
+        let mut new = Self::new(
+            cx,
+            Parts {
+                id: self.id,
+                role,
+                spi_i,
+                spi_r,
+                path: self.path,
+                suite,
+                traits: self.traits.clone(),
+                nat: self.nat,
+                inbound,
+                outbound,
+                fragmentation: self.fragmentation,
+                responses: Responses::default(),
+                requests: Requests::default(),
+            },
+        );
+        new.last_form = self.last_form;
+        new
+    }
+
     /// The forms that both sides announced.
     fn agreed(&self, form: Form) -> bool {
         match form {

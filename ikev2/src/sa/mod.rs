@@ -10,6 +10,7 @@
 //!   ─► AwaitLease ─► AwaitInstall ─► Established          AwaitInstall ◄──────────────────┘ ─► Established
 //!
 //! any ─► Lingering: over, but repeats still get their answer     Established ─► Closing ─► gone
+//!                                        rekeying: the link of Established is replaced by another
 //! ```
 
 pub(crate) mod child;
@@ -26,11 +27,12 @@ pub(crate) mod state;
 pub(crate) mod traits;
 pub(crate) mod window;
 
-use alloc::{boxed::Box, collections::VecDeque, sync::Arc};
+use alloc::{boxed::Box, collections::VecDeque, sync::Arc, vec::Vec};
 
 use crate::{
     config::EndpointConfig,
     crypto::{Provider, Rng},
+    endpoint::table::Taken,
     event::{Ask, AskId, Event, Instant, Output, Path, SaId, Trace, Transmit},
 };
 
@@ -42,11 +44,43 @@ pub(crate) struct Cx<'a> {
     pub(crate) rng: &'a mut (dyn Rng + Send),
     pub(crate) out: &'a mut VecDeque<Output>,
     pub(crate) asks: &'a mut u64,
+    /// The SPIs that may not be chosen.
+    pub(crate) taken: Taken<'a>,
     pub(crate) tracing: bool,
     pub(crate) key_log: bool,
 }
 
+/// Times that a free SPI is looked for among random ones before giving up.
+const SPI_TRIES: u32 = 8;
+
 impl Cx<'_> {
+    /// A random IKE SPI that is not in use, with the shard's number in its first octet.
+    pub(crate) fn fresh_ike_spi(&mut self) -> Option<u64> {
+        (0..SPI_TRIES).find_map(|_| {
+            let mut octets = [0; 8];
+            self.rng.fill(&mut octets);
+            if let Some(first) = octets.first_mut() {
+                *first = self.config.shard;
+            }
+            let spi = u64::from_be_bytes(octets);
+            (spi != 0 && !self.taken.contains(spi)).then_some(spi)
+        })
+    }
+
+    /// A random inbound SPI for a child SA, none of the reserved ones (RFC 4303 §2.1). Whether it is in
+    /// use the dataplane says when it is installed.
+    pub(crate) fn fresh_esp_spi(&mut self) -> u32 {
+        const RESERVED: u32 = 256;
+        let mut octets = [0; 4];
+        self.rng.fill(&mut octets);
+        let spi = u32::from_be_bytes(octets);
+        if spi < RESERVED {
+            spi.saturating_add(RESERVED)
+        } else {
+            spi
+        }
+    }
+
     pub(crate) fn event(&mut self, id: SaId, event: Event) {
         self.out.push_back(Output::Event(id, event));
     }
@@ -85,4 +119,17 @@ pub(crate) enum IkeSa {
         /// What it is waiting for.
         state: state::State,
     },
+}
+
+impl IkeSa {
+    /// The SPIs that the peer may address it by, beside the one that names it.
+    pub(crate) fn further_spis(&self, id: SaId) -> Vec<u64> {
+        let Self::Keyed { link, state } = self else {
+            return Vec::new();
+        };
+        let main = Some(link.our_spi()).into_iter();
+        main.chain(state.other_spis())
+            .filter(|&spi| spi != id.spi())
+            .collect()
+    }
 }

@@ -14,8 +14,8 @@ use crate::{
     refusal::{PeerIncompatible, PeerMisbehaved, Refusal},
     sa::{
         Cx,
-        child::{self, Child, ChildRequest},
-        established::{Established, close_with},
+        child::{self, ChildRequest},
+        established::{Beginning, Child, Established, Limits, Policy, close_with},
         init::{Handshake, auth_form},
         link::{Link, Opened},
         signature::{self, AuthForm},
@@ -126,6 +126,7 @@ pub(crate) struct AwaitInstall {
     ask: AskId,
     up: Proven,
     child: Child,
+    limits: Limits,
     configuration: Vec<ConfigAttribute>,
     child_payloads: Vec<Payload>,
 }
@@ -600,6 +601,7 @@ impl Proven {
         link: &mut Link,
         cx: &mut Cx<'_>,
         child: Option<Child>,
+        limits: Limits,
         configuration: Vec<ConfigAttribute>,
         rest: Vec<Payload>,
     ) -> Result<Outcome, Refusal> {
@@ -612,13 +614,14 @@ impl Proven {
             cx.config.window.to_be_bytes().to_vec(),
         )));
         link.respond(cx, ExchangeType::IKE_AUTH, &answer)?;
-        let established = Established {
+        let established = Established::new(Beginning {
             authenticated,
-            profile: Some(Arc::clone(&self.known.config.name)),
+            policy: Policy::Responder(self.known.config),
+            derivation: self.known.first.handshake.derivation,
             child,
-            _derivation: self.known.first.handshake.derivation,
+            limits,
             configuration,
-        };
+        });
         Ok(established.enter(link, cx))
     }
 
@@ -632,7 +635,7 @@ impl Proven {
     ) -> Result<Outcome, Refusal> {
         let said = child::refused(&refusal);
         cx.event(link.id, Event::ChildRefused(refusal.clone()));
-        self.finish(link, cx, None, Vec::new(), [said].to_vec())?;
+        self.finish(link, cx, None, Limits::NONE, Vec::new(), [said].to_vec())?;
         let delete = Payload::Delete(Delete::ike_sa());
         close_with(link, cx, delete, CloseReason::Refused(refusal))
     }
@@ -650,6 +653,10 @@ impl AwaitLease {
             _ => return Err(WRONG_ANSWER),
         };
         let configuration = lease.reply.clone();
+        let limits = Limits {
+            local: lease.local.clone(),
+            remote: lease.remote.clone(),
+        };
         let first = &up.known.first;
         let plan = child::plan(
             link,
@@ -673,6 +680,7 @@ impl AwaitLease {
             ask,
             up,
             child,
+            limits,
             configuration,
             child_payloads: plan.payloads,
         }))
@@ -686,6 +694,7 @@ impl AwaitInstall {
                 link,
                 cx,
                 Some(self.child),
+                self.limits,
                 self.configuration,
                 self.child_payloads,
             ),

@@ -10,7 +10,7 @@ use core::net::SocketAddr;
 use crate::{
     config::LINGER,
     crypto::keys::{ProtectionKeys, Role},
-    event::{Answer, AskId, ChildSa, CloseReason, Event, KeyLog},
+    event::{Answer, AskId, ChildSa, CloseReason, Discard, Event, Instant, KeyLog, Path},
     refusal::{PeerMisbehaved, Refusal},
     sa::{
         Cx,
@@ -20,8 +20,8 @@ use crate::{
         responder::Responder,
     },
     wire::{
-        payload::Payload,
-        registry::{ExchangeType, ProtocolId},
+        payload::{Notify, Payload},
+        registry::{ExchangeType, NotifyType, ProtocolId},
     },
 };
 
@@ -69,8 +69,11 @@ impl State {
             Self::Closing(state) => {
                 let deletes = |payload: &Payload| matches!(payload, Payload::Delete(delete) if delete.protocol == ProtocolId::IKE);
                 let crossed = opened.payloads.is_ok_and(|list| list.iter().any(deletes));
+                // RFC 7296 §2.25.2: nothing new is made on an SA that is being closed.
+                let busy = Payload::Notify(Notify::plain(NotifyType::TEMPORARY_FAILURE));
+                let answer = (exchange == ExchangeType::CREATE_CHILD_SA).then_some(busy);
                 // RFC 7296 §2.25.2: Deletes that cross are both answered, and then it is over.
-                link.respond(cx, exchange, &[]).map(|()| {
+                link.respond(cx, exchange, answer.as_slice()).map(|()| {
                     if crossed {
                         state.finish(link, cx)
                     } else {
@@ -122,9 +125,74 @@ impl State {
             Self::Initiator(state) => state
                 .answer(link, cx, ask, answer)
                 .unwrap_or_else(|refusal| close(link, cx, CloseReason::Refused(refusal))),
-            state @ (Self::Established(_) | Self::Closing(_) | Self::Lingering) => {
-                Outcome::Go(state)
-            }
+            Self::Established(state) => state
+                .answer(link, cx, ask, answer)
+                .unwrap_or_else(|refusal| close(link, cx, CloseReason::Refused(refusal))),
+            state @ (Self::Closing(_) | Self::Lingering) => Outcome::Go(state),
+        }
+    }
+
+    /// A datagram for an IKE SA beside the one in use, named by our SPI.
+    pub(crate) fn datagram(
+        self,
+        link: &mut Link,
+        cx: &mut Cx<'_>,
+        our_spi: u64,
+        path: Path,
+        datagram: &[u8],
+    ) -> (Outcome, Option<Discard>) {
+        match self {
+            Self::Established(state) => state.datagram(link, cx, our_spi, path, datagram),
+            state => (Outcome::Go(state), Some(Discard::UnknownSpi)),
+        }
+    }
+
+    /// Our SPIs of the IKE SAs beside the one in use.
+    pub(crate) fn other_spis(&self) -> impl Iterator<Item = u64> {
+        let established = match self {
+            Self::Established(state) => Some(state),
+            _ => None,
+        };
+        established.into_iter().flat_map(|state| state.other_spis())
+    }
+
+    /// Whether one of the IKE SAs beside the one in use has these SPIs, ours first.
+    pub(crate) fn has_other(&self, ours: u64, theirs: Option<u64>) -> bool {
+        match self {
+            Self::Established(state) => state.has_other(ours, theirs),
+            _ => false,
+        }
+    }
+
+    /// When time alone changes something, apart from what the link itself waits for.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        match self {
+            Self::Established(state) => state.deadline(),
+            _ => None,
+        }
+    }
+
+    /// Does what its time has come for; the link's own deadlines have been looked at.
+    pub(crate) fn timeout(self, link: &mut Link, cx: &mut Cx<'_>) -> Outcome {
+        match self {
+            Self::Established(state) => state
+                .timeout(link, cx)
+                .unwrap_or_else(|refusal| close(link, cx, CloseReason::Refused(refusal))),
+            state => Outcome::Go(state),
+        }
+    }
+
+    /// Lets an SA that is up do something; one that is not stays as it is.
+    pub(crate) fn when_up(
+        self,
+        link: &mut Link,
+        cx: &mut Cx<'_>,
+        act: impl FnOnce(Box<Established>, &mut Link, &mut Cx<'_>) -> Result<Outcome, Refusal>,
+    ) -> Outcome {
+        match self {
+            Self::Established(state) => act(state, link, cx)
+                .unwrap_or_else(|refusal| close(link, cx, CloseReason::Refused(refusal))),
+            state => Outcome::Go(state),
         }
     }
 

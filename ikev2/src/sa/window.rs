@@ -276,6 +276,17 @@ impl Requests {
         self.queue.push_back(request);
     }
 
+    /// The requests that wait for their turn, to be sent elsewhere.
+    pub(crate) fn take_queued(&mut self) -> VecDeque<Queued> {
+        core::mem::take(&mut self.queue)
+    }
+
+    /// Nothing waits for an answer any more.
+    pub(crate) fn abandon(&mut self) {
+        self.outstanding = None;
+        self.queue.clear();
+    }
+
     /// The next request that may be sent: with a window of 1, none while one is outstanding.
     pub(crate) fn pop_ready(&mut self) -> Option<Queued> {
         if self.outstanding.is_some() {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use ironflex_ikev2::{
     Endpoint, Input, Output,
-    config::{ConnectConfig, InitiatorAuthentication, PeerConfig, RemoteAuthentication},
+    config::{ConnectConfig, InitiatorAuthentication, PeerConfig, RemoteAuthentication, Upkeep},
     event::{
         Answer, Ask, ChildSa, CloseReason, Command, Discard, EapContext, EapInput, EapOutput,
         Event, Framing, Lease, Path, Transmit,
@@ -135,6 +135,7 @@ pub(crate) fn replay_client(login: &Login) -> Replay {
                     signature: false,
                 },
                 esp: vec![login.esp],
+                upkeep: Upkeep::default(),
             }))
         }
         // Nobody is there to judge it.
@@ -167,6 +168,7 @@ pub(crate) fn replay_client(login: &Login) -> Replay {
                 spi: to_responder.spi,
             }))
         }
+        Ask::Rekey(_) => panic!("nothing was rekeyed"),
         Ask::Install(child) => {
             replay.child = Some(child);
             Answer::Installed
@@ -222,6 +224,7 @@ pub(crate) fn replay_headend(login: &Login) -> Replay {
         vendor_ids: vec![KnownVendor::AnyConnectEap.bytes().to_vec()],
         signature_hashes: false,
         fragmentation: login.fragmentation(),
+        upkeep: Upkeep::default(),
     };
     endpoint.handle(NOW, Input::Command(Command::Connect(Box::new(connect))));
     replay.drain(&mut endpoint, &mut outside);

@@ -25,12 +25,16 @@ use ironflex_ikev2::{
     Endpoint, Input, Output,
     config::{
         Ciphers, ConnectConfig, EndpointConfig, FragmentationConfig, IkePolicy, IkeProposal,
-        InitiatorAuthentication, NatConfig, PeerConfig, RemoteAuthentication,
+        InitiatorAuthentication, NatConfig, PeerConfig, RemoteAuthentication, Upkeep,
     },
-    crypto::{Rng, RsaSigner, default_provider, suite::*},
+    crypto::{
+        Rng, RsaSigner, default_provider,
+        keys::{ProtectionKeys, RoleChildKeys},
+        suite::*,
+    },
     event::{
-        Answer, Ask, AskId, ChildSa, CloseReason, Command, Discard, EapInput, EapOutput, Event,
-        Framing, Instant, KeyLog, Lease, Path, SaId, Transmit,
+        Answer, Ask, AskId, ChildId, ChildSa, CloseReason, Command, Discard, EapInput, EapOutput,
+        Event, Framing, Instant, KeyLog, Lease, Path, SaId, Transmit,
     },
     refusal::Refusal,
     wire::{
@@ -122,6 +126,8 @@ pub struct Setup {
     pub password: &'static [u8],
     pub lease: bool,
     pub install: bool,
+    /// Whether the dataplane takes a rekeyed child SA.
+    pub install_further: bool,
     /// The public key that the outside finds in the certificate.
     pub spki: &'static [u8],
     /// The questions that the outside never answers.
@@ -185,6 +191,7 @@ impl Setup {
                     cisco: true,
                     mtu: 576,
                 },
+                upkeep: Upkeep::default(),
             },
             peer: PeerConfig {
                 name: Arc::from("AnyConnect-EAP"),
@@ -195,11 +202,13 @@ impl Setup {
                     signature: true,
                 },
                 esp: vec![esp],
+                upkeep: Upkeep::default(),
             },
             eap_rounds: 4,
             password: b"cisco123",
             lease: true,
             install: true,
+            install_further: true,
             spki: SPKI,
             silent: |_| false,
         }
@@ -222,7 +231,10 @@ pub struct End {
     pub endpoint: Endpoint,
     pub log: Vec<String>,
     pub discarded: Vec<Discard>,
+    /// What each SA sends on.
     pub installed: BTreeMap<SaId, ChildSa>,
+    /// What each SA receives on, by inbound SPI.
+    pub receiving: BTreeMap<(SaId, u32), ChildSa>,
     pub closed: Vec<CloseReason>,
     pub sas: Vec<SaId>,
     pub key_log: usize,
@@ -245,6 +257,7 @@ impl End {
             log: Vec::new(),
             discarded: Vec::new(),
             installed: BTreeMap::new(),
+            receiving: BTreeMap::new(),
             closed: Vec::new(),
             sas: Vec::new(),
             key_log: 0,
@@ -253,6 +266,13 @@ impl End {
             next_spi: 0x5e4e_0000,
             deadline: None,
         }
+    }
+
+    /// Everything installed of an SA, or of one child SA of it, is gone.
+    fn forget(&mut self, id: SaId, child: Option<ChildId>) {
+        let kept = |sa: SaId, one: &ChildSa| sa != id || child.is_some_and(|child| one.id != child);
+        self.installed.retain(|&sa, one| kept(sa, one));
+        self.receiving.retain(|&(sa, _), one| kept(sa, one));
     }
 
     /// How many of this end's SAs are up.
@@ -538,6 +558,61 @@ impl Pair {
         );
         assert_eq!(self.server.endpoint.half_open(), 0);
         assert!(self.server.installed.is_empty() && self.client.installed.is_empty());
+        assert!(self.server.receiving.is_empty() && self.client.receiving.is_empty());
+    }
+
+    /// What each end sends now, the other can read: the SA that it sends on is one that the other
+    /// receives on, under the same keys.
+    pub fn assert_traffic_flows(&self) {
+        for (from, to) in [(&self.server, &self.client), (&self.client, &self.server)] {
+            for child in from.installed.values() {
+                let mut heard = to.receiving.values();
+                assert!(
+                    heard.any(|other| other.inbound_spi == child.outbound_spi
+                        && other.keys.inbound == child.keys.outbound),
+                    "{:08X} is not received: {:?} {:?}",
+                    child.outbound_spi,
+                    self.server.log,
+                    self.client.log
+                );
+            }
+        }
+    }
+}
+
+/// The same SA once more; nobody but a test has two.
+fn copy_of(child: &ChildSa) -> ChildSa {
+    let direction = |keys: &ProtectionKeys| match keys {
+        ProtectionKeys::Aead { algorithm, key } => ProtectionKeys::Aead {
+            algorithm: *algorithm,
+            key: key.duplicate(),
+        },
+        ProtectionKeys::EncryptThenMac {
+            cipher,
+            key,
+            integrity,
+            integrity_key,
+        } => ProtectionKeys::EncryptThenMac {
+            cipher: *cipher,
+            key: key.duplicate(),
+            integrity: *integrity,
+            integrity_key: integrity_key.duplicate(),
+        },
+    };
+    ChildSa {
+        id: child.id,
+        suite: child.suite,
+        keys: RoleChildKeys {
+            inbound: direction(&child.keys.inbound),
+            outbound: direction(&child.keys.outbound),
+        },
+        inbound_spi: child.inbound_spi,
+        outbound_spi: child.outbound_spi,
+        local: child.local.clone(),
+        remote: child.remote.clone(),
+        path: child.path,
+        udp_encapsulation: child.udp_encapsulation,
+        configuration: child.configuration.clone(),
     }
 }
 
@@ -614,7 +689,14 @@ fn outside(setup: &Setup, server: bool, end: &mut End, id: SaId, ask: Ask) -> Op
         }
         Ask::Install(_) if !setup.install => Answer::Refused(Arc::from("no such algorithm")),
         Ask::Install(child) => {
+            end.receiving
+                .insert((id, child.inbound_spi), copy_of(&child));
             end.installed.insert(id, *child);
+            Answer::Installed
+        }
+        Ask::Rekey(_) if !setup.install_further => Answer::Refused(Arc::from("no memory")),
+        Ask::Rekey(child) => {
+            end.receiving.insert((id, child.inbound_spi), *child);
             Answer::Installed
         }
     })
@@ -630,17 +712,29 @@ fn note(end: &mut End, id: SaId, event: Event) {
             format!("established child={child}")
         }
         Event::ChildRefused(why) => {
-            end.installed.remove(&id);
+            end.forget(id, None);
             format!("child refused: {why}")
         }
-        Event::ChildDeleted { .. } => {
-            end.installed.remove(&id);
+        Event::ChildDeleted { child, .. } => {
+            end.forget(id, Some(child));
             "child deleted".into()
         }
+        Event::ChildSwitched { inbound_spi, .. } => {
+            let to = copy_of(&end.receiving[&(id, inbound_spi)]);
+            end.installed.insert(id, to);
+            "child switched".into()
+        }
+        Event::ChildRetired { inbound_spi, .. } => {
+            let retired = end.receiving.remove(&(id, inbound_spi));
+            assert!(retired.is_some(), "{inbound_spi:08X} is not there");
+            "child retired".into()
+        }
+        Event::Rekeyed => "rekeyed".into(),
+        Event::RekeyRefused(why) => format!("rekey refused: {why}"),
         Event::PeerMoved(path) => format!("moved to {}", path.remote),
         Event::Notified(kind) => format!("notified {kind}"),
         Event::Closed(reason) => {
-            end.installed.remove(&id);
+            end.forget(id, None);
             end.closed.push(reason.clone());
             format!("closed {reason:?}")
         }

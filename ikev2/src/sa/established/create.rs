@@ -1,0 +1,197 @@
+//! What a CREATE_CHILD_SA message carries (RFC 7296 §1.3), read once for both roles.
+
+use alloc::{boxed::Box, vec::Vec};
+
+use crate::{
+    crypto::{
+        KexError, KeyExchange,
+        suite::{Group, PrfAlgorithm},
+    },
+    refusal::{PeerMisbehaved, Refusal},
+    sa::Cx,
+    secret::SharedSecret,
+    wire::{
+        payload::{KePayload, Nonce, Notify, Payload, SaPayload, TrafficSelector},
+        registry::{GroupId, NotifyType, PayloadType, ProtocolId},
+    },
+};
+
+/// The payloads of a request or of an answer that agrees. What else it carries is of no interest: a
+/// Configuration payload, for one, is sent by some peers and means nothing here.
+pub(crate) struct Creation {
+    pub(crate) sa: SaPayload,
+    pub(crate) nonce: Nonce,
+    pub(crate) ke: Option<KePayload>,
+    pub(crate) initiator: Option<Vec<TrafficSelector>>,
+    pub(crate) responder: Option<Vec<TrafficSelector>>,
+    /// The SPI in REKEY_SA: that under which the request's sender receives.
+    pub(crate) rekeys: Option<u32>,
+}
+
+impl Creation {
+    /// # Errors
+    ///
+    /// [`PeerMisbehaved::MissingPayload`] without SA or nonce, [`PeerMisbehaved::RepeatedPayload`], and
+    /// [`PeerMisbehaved::BadRekeyNotify`] for a REKEY_SA that names no ESP SA.
+    pub(crate) fn read(payloads: Vec<Payload>) -> Result<Self, PeerMisbehaved> {
+        let mut sa = None;
+        let mut nonce = None;
+        let mut ke = None;
+        let mut initiator = None;
+        let mut responder = None;
+        let mut rekeys = None;
+        for payload in payloads {
+            let kind = payload.kind();
+            let repeated = match payload {
+                Payload::Sa(one) => sa.replace(one).is_some(),
+                Payload::Nonce(one) => nonce.replace(one).is_some(),
+                Payload::Ke(one) => ke.replace(one).is_some(),
+                Payload::TsI(one) => initiator.replace(one.selectors).is_some(),
+                Payload::TsR(one) => responder.replace(one.selectors).is_some(),
+                Payload::Notify(said) if said.kind == NotifyType::REKEY_SA => {
+                    rekeys.replace(rekeyed_spi(&said)?).is_some()
+                }
+                _ => false,
+            };
+            if repeated {
+                return Err(PeerMisbehaved::RepeatedPayload(kind));
+            }
+        }
+        let missing = PeerMisbehaved::MissingPayload;
+        Ok(Self {
+            sa: sa.ok_or_else(|| missing(PayloadType::SA))?,
+            nonce: nonce.ok_or_else(|| missing(PayloadType::NONCE))?,
+            ke,
+            initiator,
+            responder,
+            rekeys,
+        })
+    }
+
+    /// RFC 7296 §1.3.2, §3.3.1: a proposal for IKE asks for a new IKE SA, any other for a child SA.
+    pub(crate) fn is_for_ike(&self) -> bool {
+        self.sa
+            .proposals
+            .iter()
+            .any(|offer| offer.protocol == ProtocolId::IKE)
+    }
+
+    /// Both traffic selectors, the initiator's first.
+    ///
+    /// # Errors
+    ///
+    /// [`PeerMisbehaved::MissingPayload`].
+    pub(crate) fn selectors(
+        &self,
+    ) -> Result<(&[TrafficSelector], &[TrafficSelector]), PeerMisbehaved> {
+        let missing = PeerMisbehaved::MissingPayload;
+        let initiator = self.initiator.as_deref();
+        let responder = self.responder.as_deref();
+        Ok((
+            initiator.ok_or_else(|| missing(PayloadType::TS_I))?,
+            responder.ok_or_else(|| missing(PayloadType::TS_R))?,
+        ))
+    }
+}
+
+/// RFC 7296 §1.3.3: REKEY_SA names the SA by its protocol and SPI.
+fn rekeyed_spi(said: &Notify) -> Result<u32, PeerMisbehaved> {
+    if said.protocol != ProtocolId::ESP {
+        return Err(PeerMisbehaved::BadRekeyNotify);
+    }
+    let octets = <[u8; 4]>::try_from(said.spi.as_slice());
+    octets
+        .map(u32::from_be_bytes)
+        .map_err(|_| PeerMisbehaved::BadRekeyNotify)
+}
+
+/// REKEY_SA for the child SA that we receive on under `spi`.
+pub(crate) fn rekey_notify(spi: u32) -> Payload {
+    Payload::Notify(Notify {
+        protocol: ProtocolId::ESP,
+        spi: spi.to_be_bytes().to_vec(),
+        kind: NotifyType::REKEY_SA,
+        data: Vec::new(),
+    })
+}
+
+/// Our half of an exchange: the nonce, and the key pair where there is a key exchange.
+pub(crate) struct Half {
+    pub(crate) nonce: Nonce,
+    pub(crate) pair: Option<Box<dyn KeyExchange>>,
+}
+
+impl Half {
+    /// A fresh one (RFC 7296 §2.10, §2.12).
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::Local`] where the key exchange could not be started.
+    pub(crate) fn fresh(
+        cx: &mut Cx<'_>,
+        prf: PrfAlgorithm,
+        group: Option<Group>,
+    ) -> Result<Self, Refusal> {
+        let pair = match group {
+            Some(group) => Some(
+                cx.provider
+                    .key_exchange(group, cx.rng)
+                    .map_err(|_| Refusal::Local("the key exchange could not be started"))?,
+            ),
+            None => None,
+        };
+        let mut nonce = [0; crate::sa::init::NONCE_LEN].to_vec();
+        // RFC 7296 §2.10: at least half the key size of the PRF.
+        debug_assert!(nonce.len() >= prf.key_len() / 2);
+        cx.rng.fill(&mut nonce);
+        Ok(Self {
+            nonce: Nonce::new(nonce)?,
+            pair,
+        })
+    }
+
+    pub(crate) fn group(&self) -> Option<Group> {
+        self.pair.as_ref().map(|pair| pair.group())
+    }
+
+    /// Nonce and KE payload.
+    pub(crate) fn payloads(&self) -> impl Iterator<Item = Payload> + use<> {
+        let ke = self.pair.as_ref().map(|pair| {
+            Payload::Ke(KePayload {
+                group: GroupId(pair.group().number()),
+                data: pair.public().to_vec(),
+            })
+        });
+        [Payload::Nonce(self.nonce.clone())].into_iter().chain(ke)
+    }
+
+    /// The shared secret, where there is a key exchange.
+    ///
+    /// # Errors
+    ///
+    /// [`PeerMisbehaved::MissingPayload`] without the KE payload that is due,
+    /// [`PeerMisbehaved::BadKeyExchange`] for a bad public value.
+    pub(crate) fn agree(self, ke: Option<&KePayload>) -> Result<Option<SharedSecret>, Refusal> {
+        let Some(pair) = self.pair else {
+            return Ok(None);
+        };
+        let ke = ke.ok_or(PeerMisbehaved::MissingPayload(PayloadType::KE))?;
+        if ke.group.0 != pair.group().number() {
+            return Err(PeerMisbehaved::SelectedUnoffered.into());
+        }
+        pair.agree(&ke.data).map(Some).map_err(|error| match error {
+            KexError::Provider { .. } => Refusal::Local("the key exchange failed"),
+            _ => PeerMisbehaved::BadKeyExchange.into(),
+        })
+    }
+}
+
+/// The lower of an exchange's two nonces, octet by octet (RFC 7296 §2.8.1): of two exchanges that
+/// rekey the same SA the one that has the lowest of all four makes a redundant SA.
+pub(crate) fn lower<'a>(one: &'a Nonce, other: &'a Nonce) -> &'a Nonce {
+    if one.as_bytes() <= other.as_bytes() {
+        one
+    } else {
+        other
+    }
+}

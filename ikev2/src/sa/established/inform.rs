@@ -1,0 +1,55 @@
+//! INFORMATIONAL requests (RFC 7296 §1.4).
+
+use alloc::vec::Vec;
+
+use super::{Established, Served, Standing};
+use crate::{
+    event::Event,
+    sa::{Cx, link::Link},
+    wire::{
+        payload::{Delete, Payload},
+        registry::{NotifyType, ProtocolId},
+    },
+};
+
+impl Established {
+    /// `link` is the IKE SA that the request came on, whether in use or replaced.
+    pub(super) fn informational(
+        &mut self,
+        link: &Link,
+        cx: &mut Cx<'_>,
+        payloads: Vec<Payload>,
+    ) -> Served {
+        let mut deleted = Vec::new();
+        for payload in payloads {
+            match payload {
+                Payload::Delete(delete) if delete.protocol == ProtocolId::IKE => {
+                    return Served::Deleted;
+                }
+                Payload::Delete(delete) if delete.protocol == ProtocolId::ESP => {
+                    for spi in &delete.spis {
+                        deleted.extend(self.peer_deletes(link, cx, spi));
+                    }
+                }
+                // RFC 7296 §2.21.2: the peer found our AUTH wanting after all.
+                Payload::Notify(said) if said.kind == NotifyType::AUTHENTICATION_FAILED => {
+                    return Served::Failed(said.kind);
+                }
+                Payload::Notify(said) => cx.event(link.id, Event::Notified(said.kind)),
+                _ => {}
+            }
+        }
+        let answer = (!deleted.is_empty()).then(|| Payload::Delete(Delete::esp(&deleted)));
+        Served::Answer(answer.into_iter().collect())
+    }
+
+    /// RFC 7296 §1.4.1: the other half of each deleted pair is deleted in the answer, unless our own
+    /// Delete of it is out already; what is not there is passed over in silence (§2.25.1).
+    fn peer_deletes(&mut self, link: &Link, cx: &mut Cx<'_>, spi: &[u8]) -> Option<[u8; 4]> {
+        let spi = u32::from_be_bytes(<[u8; 4]>::try_from(spi).ok()?);
+        let child = self.children.by_outbound(spi)?;
+        let (inbound_spi, crossing) = (child.inbound_spi, child.standing == Standing::Closing);
+        self.children.remove(link.id, cx, inbound_spi);
+        (!crossing).then(|| inbound_spi.to_be_bytes())
+    }
+}

@@ -1,0 +1,567 @@
+//! Both sides are authenticated: INFORMATIONAL and CREATE_CHILD_SA exchanges, rekeying, and the end
+//! (RFC 7296 §1.3, §1.4, §2.8, §2.25).
+//!
+//! Each side has one exchange under way at most: ours is [`Pending`], the peer's waits in [`Answering`]
+//! for the outside. Beside the IKE SA in use there may be [`Other`]s: replaced ones that are not deleted
+//! yet, and while both ends rekey at once the candidates of which one will survive.
+
+mod children;
+mod create;
+mod inform;
+mod others;
+mod rekey_child;
+mod rekey_ike;
+mod wishes;
+
+use alloc::{boxed::Box, sync::Arc, vec::Vec};
+use core::time::Duration;
+
+pub(crate) use children::Child;
+use children::{Children, Standing};
+use others::{Other, OtherStanding};
+use rekey_child::{Installing, RekeyChild};
+use rekey_ike::{RekeyIke, Successor};
+use wishes::{Wish, Wishes};
+
+use crate::{
+    config::{ConnectConfig, IkeProposal, LINGER, PeerConfig, Upkeep},
+    crypto::{keys::DerivationKey, suite::EspSuite},
+    event::{Answer, AskId, Authenticated, CloseReason, Event, Instant},
+    refusal::{PeerIncompatible, Refusal},
+    sa::{
+        Cx,
+        link::{Link, Opened},
+        state::{Outcome, State, close},
+    },
+    wire::{
+        payload::{ConfigAttribute, Delete, Payload, TrafficSelector},
+        registry::{ExchangeType, NotifyType},
+    },
+};
+
+/// What this end was configured with, by its role in the exchange that authenticated both.
+pub(crate) enum Policy {
+    /// We are the headend.
+    Responder(Arc<PeerConfig>),
+    /// We are the client.
+    Initiator(Box<ConnectConfig>),
+}
+
+impl Policy {
+    fn esp(&self) -> &[EspSuite] {
+        match self {
+            Self::Responder(config) => &config.esp,
+            Self::Initiator(config) => &config.esp,
+        }
+    }
+
+    fn upkeep(&self) -> &Upkeep {
+        match self {
+            Self::Responder(config) => &config.upkeep,
+            Self::Initiator(config) => &config.upkeep,
+        }
+    }
+
+    fn proposals(&self, link: &Link, cx: &Cx<'_>) -> Vec<IkeProposal> {
+        match self {
+            Self::Responder(_) => cx.config.proposals(link.path.local.ip()).to_vec(),
+            Self::Initiator(config) => config.proposals.clone(),
+        }
+    }
+}
+
+/// What a further child SA may select, at most.
+pub(crate) struct Limits {
+    pub(crate) local: Vec<TrafficSelector>,
+    pub(crate) remote: Vec<TrafficSelector>,
+}
+
+impl Limits {
+    /// Nothing at all.
+    pub(crate) const NONE: Self = Self {
+        local: Vec::new(),
+        remote: Vec::new(),
+    };
+}
+
+/// What an authenticated IKE SA begins with.
+pub(crate) struct Beginning {
+    pub(crate) authenticated: Authenticated,
+    pub(crate) policy: Policy,
+    pub(crate) derivation: DerivationKey,
+    pub(crate) child: Option<Child>,
+    pub(crate) limits: Limits,
+    /// What the headend assigned: on the responder's side what it sent, on the initiator's what came.
+    pub(crate) configuration: Vec<ConfigAttribute>,
+}
+
+/// An authenticated IKE SA.
+pub(crate) struct Established {
+    authenticated: Authenticated,
+    policy: Policy,
+    /// SK_d of the IKE SA in use, from which the keys of further SAs come.
+    derivation: DerivationKey,
+    children: Children,
+    limits: Limits,
+    configuration: Vec<ConfigAttribute>,
+    pending: Pending,
+    answering: Option<Answering>,
+    others: Vec<Other>,
+    wishes: Wishes,
+    lifetime: Option<Lifetime>,
+}
+
+/// What our exchange that is under way is for.
+enum Pending {
+    /// There is none.
+    Nothing,
+    /// To see whether the peer lives.
+    Probe,
+    /// To delete the child SA with this inbound SPI.
+    DeleteChild(u32),
+    /// To replace a child SA, or to make a new one.
+    Child(Box<RekeyChild>),
+    /// The peer has agreed to a child SA; the outside is installing it.
+    Installing(Installing),
+    /// To replace the IKE SA.
+    Ike(Box<RekeyIke>),
+}
+
+/// A CREATE_CHILD_SA request of the peer that waits for the outside.
+struct Answering {
+    ask: AskId,
+    /// Our SPI of the IKE SA that it came on.
+    link: u64,
+    child: Child,
+    payloads: Vec<Payload>,
+    /// The inbound SPI of the child SA that it replaces, and the lower nonce of the exchange.
+    replaces: Option<(u32, crate::wire::payload::Nonce)>,
+}
+
+/// When the IKE SA is to be replaced, and when it must have been.
+#[derive(Clone, Copy)]
+struct Lifetime {
+    soft: Instant,
+    hard: Instant,
+}
+
+/// What a request came to.
+enum Served {
+    Answer(Vec<Payload>),
+    /// The answer follows when the outside has given its own.
+    Later,
+    /// The answer, and the IKE SA that replaces this one.
+    Replaced(Vec<Payload>, Box<Successor>),
+    /// The peer deleted the IKE SA that the request came on.
+    Deleted,
+    Failed(NotifyType),
+}
+
+/// Our Delete is out; the SA goes when it is answered or has been sent often enough.
+pub(crate) struct Closing {
+    reason: CloseReason,
+}
+
+impl Closing {
+    /// The end.
+    pub(crate) fn finish(self, link: &Link, cx: &mut Cx<'_>) -> Outcome {
+        cx.event(link.id, Event::Closed(self.reason));
+        Outcome::Gone
+    }
+}
+
+/// Sends this INFORMATIONAL as the SA's last request and waits for its answer.
+pub(crate) fn close_with(
+    link: &mut Link,
+    cx: &mut Cx<'_>,
+    payload: Payload,
+    reason: CloseReason,
+) -> Result<Outcome, Refusal> {
+    link.deadline = None;
+    link.request(cx, ExchangeType::INFORMATIONAL, [payload].to_vec())?;
+    Ok(Outcome::Go(State::Closing(Closing { reason })))
+}
+
+impl Established {
+    pub(crate) fn new(beginning: Beginning) -> Box<Self> {
+        Box::new(Self {
+            authenticated: beginning.authenticated,
+            policy: beginning.policy,
+            derivation: beginning.derivation,
+            children: Children::new(beginning.child),
+            limits: beginning.limits,
+            configuration: beginning.configuration,
+            pending: Pending::Nothing,
+            answering: None,
+            others: Vec::new(),
+            wishes: Wishes::default(),
+            lifetime: None,
+        })
+    }
+
+    /// The SA comes up: no deadline any more, and the announced window holds.
+    pub(crate) fn enter(mut self: Box<Self>, link: &mut Link, cx: &mut Cx<'_>) -> Outcome {
+        link.deadline = None;
+        link.window = cx.config.window;
+        self.begin_lifetime(cx);
+        let child = !self.children.is_empty();
+        cx.event(link.id, Event::Established { child });
+        Outcome::Go(State::Established(self))
+    }
+
+    pub(crate) const fn authenticated(&self) -> &Authenticated {
+        &self.authenticated
+    }
+
+    /// The profile's name on the responder's side.
+    pub(crate) fn profile(&self) -> Option<&Arc<str>> {
+        match &self.policy {
+            Policy::Responder(config) => Some(&config.name),
+            Policy::Initiator(_) => None,
+        }
+    }
+
+    pub(crate) fn configuration(&self) -> &[ConfigAttribute] {
+        &self.configuration
+    }
+
+    /// The child SA that the outside sends on.
+    pub(crate) fn child(&self) -> Option<&Child> {
+        self.children.in_use()
+    }
+
+    /// Our SPIs of the IKE SAs beside the one in use.
+    pub(crate) fn other_spis(&self) -> impl Iterator<Item = u64> {
+        self.others.iter().map(|other| other.link.our_spi())
+    }
+
+    // --- The peer's requests ---
+
+    pub(crate) fn request(
+        mut self: Box<Self>,
+        link: &mut Link,
+        cx: &mut Cx<'_>,
+        opened: Opened,
+    ) -> Result<Outcome, Refusal> {
+        let exchange = opened.exchange;
+        let served = opened
+            .payloads
+            .and_then(|payloads| self.serve(link, cx, exchange, payloads));
+        match served {
+            Ok(Served::Answer(answer)) => link.respond(cx, exchange, &answer)?,
+            Ok(Served::Later) => {}
+            Ok(Served::Replaced(answer, successor)) => {
+                link.respond(cx, exchange, &answer)?;
+                self.take_successor(link, cx, *successor);
+            }
+            Ok(Served::Deleted) => {
+                // RFC 7296 §1.4.1: the Delete of an IKE SA is answered with nothing inside.
+                link.respond(cx, exchange, &[])?;
+                if !self.fall_back(link, cx, OtherStanding::Lingering) {
+                    return Ok(close(link, cx, CloseReason::PeerDeleted));
+                }
+            }
+            Ok(Served::Failed(kind)) => {
+                link.respond(cx, exchange, &[])?;
+                let reason = CloseReason::Refused(Refusal::ByPeer(kind));
+                return Ok(close(link, cx, reason));
+            }
+            Err(refusal) => {
+                // RFC 7296 §2.21.3: an error in an authentic request is answered, and INVALID_SYNTAX
+                // ends the SA at both ends without a Delete.
+                let said = refusal.notify();
+                let fatal = said
+                    .as_ref()
+                    .is_some_and(|said| said.kind == NotifyType::INVALID_SYNTAX);
+                let said = said.map(Payload::Notify);
+                link.respond(cx, exchange, said.as_slice())?;
+                if fatal {
+                    return Ok(close(link, cx, CloseReason::Refused(refusal)));
+                }
+            }
+        }
+        self.go_on(link, cx)
+    }
+
+    /// Works on a request of the IKE SA in use.
+    fn serve(
+        &mut self,
+        link: &Link,
+        cx: &mut Cx<'_>,
+        exchange: ExchangeType,
+        payloads: Vec<Payload>,
+    ) -> Result<Served, Refusal> {
+        match exchange {
+            ExchangeType::INFORMATIONAL => Ok(self.informational(link, cx, payloads)),
+            ExchangeType::CREATE_CHILD_SA => {
+                let creation = create::Creation::read(payloads)?;
+                if creation.is_for_ike() {
+                    self.answer_ike(link, cx, &creation)
+                } else {
+                    self.answer_child(link, cx, &creation)
+                }
+            }
+            // Well formed but out of place: answered, so that the window moves, with nothing in it.
+            _ => Ok(Served::Answer(Vec::new())),
+        }
+    }
+
+    // --- The answers to ours ---
+
+    pub(crate) fn response(
+        mut self: Box<Self>,
+        link: &mut Link,
+        cx: &mut Cx<'_>,
+        opened: Opened,
+    ) -> Result<Outcome, Refusal> {
+        // RFC 7296 §2.21.3: what is answered in a way that cannot be read ends the SA here.
+        let payloads = opened.payloads?;
+        for said in notifies(&payloads) {
+            // RFC 7296 §2.21.3: it ends the SA for both.
+            if said == NotifyType::INVALID_SYNTAX {
+                let reason = CloseReason::Refused(Refusal::ByPeer(said));
+                return Ok(close(link, cx, reason));
+            }
+            cx.event(link.id, Event::Notified(said));
+        }
+        match core::mem::replace(&mut self.pending, Pending::Nothing) {
+            Pending::Child(rekey) => self.child_answered(*rekey, link, cx, payloads)?,
+            Pending::Ike(rekey) => self.ike_answered(*rekey, link, cx, payloads)?,
+            Pending::DeleteChild(inbound_spi) => {
+                self.children.remove(link.id, cx, inbound_spi);
+                // RFC 7296 §2.8: what was not replaced in time takes its IKE SA with it.
+                if self.children.is_empty() {
+                    return self.end(link, cx, CloseReason::Expired);
+                }
+            }
+            // The answers to our probes say nothing but that the peer lives.
+            pending @ (Pending::Nothing | Pending::Probe | Pending::Installing(_)) => {
+                if let Pending::Installing(_) = pending {
+                    self.pending = pending;
+                }
+            }
+        }
+        link.pump(cx)?;
+        self.go_on(link, cx)
+    }
+
+    pub(crate) fn answer(
+        mut self: Box<Self>,
+        link: &mut Link,
+        cx: &mut Cx<'_>,
+        ask: AskId,
+        answer: Answer,
+    ) -> Result<Outcome, Refusal> {
+        if self.answering.as_ref().is_some_and(|one| one.ask == ask) {
+            self.child_judged(link, cx, answer)?;
+        } else if matches!(&self.pending, Pending::Installing(one) if one.ask == ask) {
+            self.child_installed(link, cx, answer)?;
+        }
+        self.go_on(link, cx)
+    }
+
+    // --- Commands ---
+
+    /// RFC 7296 §1.4: an empty INFORMATIONAL asks for a sign of life. One that waits already is enough.
+    pub(crate) fn probe(
+        mut self: Box<Self>,
+        link: &mut Link,
+        cx: &mut Cx<'_>,
+    ) -> Result<Outcome, Refusal> {
+        if matches!(self.pending, Pending::Nothing) {
+            self.wishes.add(cx.now, Wish::Probe);
+        }
+        self.go_on(link, cx)
+    }
+
+    pub(crate) fn rekey(
+        mut self: Box<Self>,
+        link: &mut Link,
+        cx: &mut Cx<'_>,
+    ) -> Result<Outcome, Refusal> {
+        self.wishes.add(cx.now, Wish::RekeyIke);
+        self.go_on(link, cx)
+    }
+
+    pub(crate) fn rekey_child(
+        mut self: Box<Self>,
+        link: &mut Link,
+        cx: &mut Cx<'_>,
+        inbound_spi: u32,
+    ) -> Result<Outcome, Refusal> {
+        self.wishes.add(cx.now, Wish::RekeyChild(inbound_spi));
+        self.go_on(link, cx)
+    }
+
+    pub(crate) fn delete_child(
+        mut self: Box<Self>,
+        link: &mut Link,
+        cx: &mut Cx<'_>,
+        inbound_spi: u32,
+    ) -> Result<Outcome, Refusal> {
+        self.wishes.add(cx.now, Wish::DeleteChild(inbound_spi));
+        self.go_on(link, cx)
+    }
+
+    /// RFC 7296 §2.8: the peer sends on it, so it receives on it.
+    pub(crate) fn child_used(
+        mut self: Box<Self>,
+        link: &Link,
+        cx: &mut Cx<'_>,
+        inbound_spi: u32,
+    ) -> Outcome {
+        let live = self
+            .children
+            .by_inbound(inbound_spi)
+            .is_some_and(|child| child.standing == Standing::Live);
+        if live {
+            self.children.switch(link.id, cx, inbound_spi);
+        }
+        Outcome::Go(State::Established(self))
+    }
+
+    /// RFC 7296 §1.4.1: deleting the IKE SA deletes its children with it.
+    pub(crate) fn delete(
+        self: Box<Self>,
+        link: &mut Link,
+        cx: &mut Cx<'_>,
+    ) -> Result<Outcome, Refusal> {
+        self.end(link, cx, CloseReason::Deleted)
+    }
+
+    fn end(
+        mut self: Box<Self>,
+        link: &mut Link,
+        cx: &mut Cx<'_>,
+        reason: CloseReason,
+    ) -> Result<Outcome, Refusal> {
+        // Its traffic ends now, whether the peer answers or not.
+        self.children.end(link.id, cx);
+        close_with(link, cx, Payload::Delete(Delete::ike_sa()), reason)
+    }
+
+    // --- Time ---
+
+    /// When time alone changes something.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        let idle = matches!(self.pending, Pending::Nothing) && self.answering.is_none();
+        let wish = self.wishes.deadline().filter(|_| idle);
+        let lifetime = self.lifetime.map(|lifetime| {
+            let asked = self.wishes.has(Wish::RekeyIke) || matches!(self.pending, Pending::Ike(_));
+            if asked { lifetime.hard } else { lifetime.soft }
+        });
+        [wish, lifetime, self.children.deadline()]
+            .into_iter()
+            .chain(self.others.iter().map(|other| other.link.next_deadline()))
+            .flatten()
+            .min()
+    }
+
+    /// The instant has come.
+    pub(crate) fn timeout(
+        mut self: Box<Self>,
+        link: &mut Link,
+        cx: &mut Cx<'_>,
+    ) -> Result<Outcome, Refusal> {
+        self.tend_others(cx);
+        self.children.retire(link.id, cx);
+        if let Some(lifetime) = self.lifetime {
+            if lifetime.hard <= cx.now {
+                return self.end(link, cx, CloseReason::Expired);
+            }
+            if lifetime.soft <= cx.now && !matches!(self.pending, Pending::Ike(_)) {
+                self.wishes.add(cx.now, Wish::RekeyIke);
+            }
+        }
+        self.go_on(link, cx)
+    }
+
+    /// The IKE SA in use is new. Whoever is the client rekeys well before the end; the headend lets it,
+    /// and does it itself shortly before.
+    fn begin_lifetime(&mut self, cx: &mut Cx<'_>) {
+        let Some(lifetime) = self.policy.upkeep().lifetime else {
+            return;
+        };
+        const LONGEST: Duration = Duration::from_secs(300);
+        let tenth = lifetime.checked_div(10).unwrap_or_default().min(LONGEST);
+        // RFC 7296 §2.8.1: the time is jittered so that both ends rarely begin together.
+        let margin = match self.policy {
+            Policy::Initiator(_) => tenth.saturating_add(wishes::jitter(cx, tenth)),
+            Policy::Responder(_) => {
+                let less = tenth.checked_div(4).unwrap_or_default();
+                less.saturating_add(wishes::jitter(cx, less))
+            }
+        };
+        self.lifetime = Some(Lifetime {
+            soft: cx.now.after(lifetime.saturating_sub(margin)),
+            hard: cx.now.after(lifetime),
+        });
+    }
+
+    // --- What is next ---
+
+    /// After every input: begins what is wished for if nothing is under way.
+    fn go_on(mut self: Box<Self>, link: &mut Link, cx: &mut Cx<'_>) -> Result<Outcome, Refusal> {
+        while matches!(self.pending, Pending::Nothing) && self.answering.is_none() {
+            let Some(wish) = self.wishes.take(cx.now) else {
+                break;
+            };
+            if wish.given_up {
+                // RFC 7296 §2.25: the two ends disagree about the SA.
+                return self.end(
+                    link,
+                    cx,
+                    CloseReason::Refused(PeerIncompatible::Busy.into()),
+                );
+            }
+            match wish.wish {
+                Wish::Probe => {
+                    link.request(cx, ExchangeType::INFORMATIONAL, Vec::new())?;
+                    self.pending = Pending::Probe;
+                }
+                Wish::RekeyIke => self.start_ike(link, cx, None, wish.since)?,
+                Wish::RekeyChild(inbound_spi) => {
+                    self.start_rekey(link, cx, inbound_spi, None, wish.since)?;
+                }
+                Wish::NewChild(ref limits) => {
+                    self.start_child(link, cx, limits, None, wish.since)?;
+                }
+                Wish::DeleteChild(inbound_spi) => self.start_delete(link, cx, inbound_spi)?,
+            }
+        }
+        // Without a child the SA is of no use, unless one is being made.
+        let of_use = !self.children.is_empty()
+            || !matches!(self.pending, Pending::Nothing)
+            || self.answering.is_some();
+        link.deadline = match link.deadline {
+            _ if of_use => None,
+            None => Some(cx.now.after(LINGER)),
+            waiting => waiting,
+        };
+        Ok(Outcome::Go(State::Established(self)))
+    }
+
+    /// Deletes a child SA, if it is there.
+    fn start_delete(
+        &mut self,
+        link: &mut Link,
+        cx: &mut Cx<'_>,
+        inbound_spi: u32,
+    ) -> Result<(), Refusal> {
+        let Some(child) = self.children.by_inbound(inbound_spi) else {
+            return Ok(());
+        };
+        child.standing = Standing::Closing;
+        self.pending = Pending::DeleteChild(inbound_spi);
+        let delete = Payload::Delete(Delete::esp(&[inbound_spi.to_be_bytes()]));
+        link.request(cx, ExchangeType::INFORMATIONAL, [delete].to_vec())
+    }
+}
+
+/// The notifies of a message.
+fn notifies(payloads: &[Payload]) -> impl Iterator<Item = NotifyType> {
+    payloads.iter().filter_map(|payload| match payload {
+        Payload::Notify(said) => Some(said.kind),
+        _ => None,
+    })
+}

@@ -1,0 +1,193 @@
+//! The IKE SAs beside the one in use: replaced ones that wait for their Delete, and the candidate that
+//! the peer made while we were making one (RFC 7296 §2.8.2).
+
+use alloc::boxed::Box;
+
+use super::{Established, Served, Successor};
+use crate::{
+    config::LINGER,
+    crypto::keys::DerivationKey,
+    event::{CloseReason, Discard, Path},
+    refusal::{PeerIncompatible, Refusal},
+    sa::{
+        Cx,
+        link::{Link, Opened, Received},
+        state::{Outcome, State, close},
+    },
+    wire::{
+        payload::{Delete, Nonce, Payload},
+        registry::ExchangeType,
+    },
+};
+
+/// An IKE SA that shares its children with the one in use.
+pub(super) struct Other {
+    pub(super) link: Box<Link>,
+    pub(super) standing: OtherStanding,
+}
+
+/// What is to become of it.
+pub(super) enum OtherStanding {
+    /// Made by the peer while our own request is under way: one of the two will be in use.
+    Candidate {
+        derivation: DerivationKey,
+        nonce: Nonce,
+    },
+    /// The peer, which made its successor or made it in vain, deletes it.
+    AwaitDelete,
+    /// Our Delete is out.
+    Deleting,
+    /// Deleted; repeats still get their answer.
+    Lingering,
+}
+
+impl Established {
+    pub(super) fn has_candidate(&self) -> bool {
+        self.others
+            .iter()
+            .any(|other| matches!(other.standing, OtherStanding::Candidate { .. }))
+    }
+
+    pub(super) fn take_candidate(&mut self) -> Option<Successor> {
+        let index = self
+            .others
+            .iter()
+            .position(|other| matches!(other.standing, OtherStanding::Candidate { .. }))?;
+        let other = self.others.swap_remove(index);
+        match other.standing {
+            OtherStanding::Candidate { derivation, nonce } => Some(Successor {
+                link: other.link,
+                derivation,
+                nonce,
+            }),
+            _ => None,
+        }
+    }
+
+    /// Whether one of them has these SPIs, ours first.
+    pub(crate) fn has_other(&self, ours: u64, theirs: Option<u64>) -> bool {
+        self.others
+            .iter()
+            .any(|other| other.link.our_spi() == ours && theirs == Some(other.link.peer_spi()))
+    }
+
+    /// Takes a datagram for one of them, named by our SPI.
+    pub(crate) fn datagram(
+        mut self: Box<Self>,
+        link: &mut Link,
+        cx: &mut Cx<'_>,
+        our_spi: u64,
+        path: Path,
+        datagram: &[u8],
+    ) -> (Outcome, Option<Discard>) {
+        let at = self
+            .others
+            .iter()
+            .position(|other| other.link.our_spi() == our_spi);
+        let Some(at) = at else {
+            let discard = Some(Discard::UnknownSpi);
+            return (Outcome::Go(State::Established(self)), discard);
+        };
+        let mut other = self.others.swap_remove(at);
+        let result = match other.link.receive(cx, path, datagram) {
+            Received::Nothing(discard) => {
+                self.others.push(other);
+                return (Outcome::Go(State::Established(self)), Some(discard));
+            }
+            // Nothing but our Delete is under way on these, and with its answer it is over.
+            Received::Response(_) => Ok(None),
+            Received::Request(opened) => {
+                if other.link.path == path {
+                    link.path = path;
+                }
+                self.other_request(&mut other, cx, opened)
+            }
+        };
+        let outcome = match result {
+            Ok(failed) => {
+                let done = matches!(other.standing, OtherStanding::Deleting)
+                    && other.link.requests.outstanding().is_none();
+                if !done {
+                    self.others.push(other);
+                }
+                match failed {
+                    Some(reason) => Ok(close(link, cx, reason)),
+                    None => self.go_on(link, cx),
+                }
+            }
+            Err(refusal) => Err(refusal),
+        };
+        let outcome =
+            outcome.unwrap_or_else(|refusal| close(link, cx, CloseReason::Refused(refusal)));
+        (outcome, None)
+    }
+
+    /// Works on a request that came on one of them. Gives the reason if all of it is to end.
+    fn other_request(
+        &mut self,
+        other: &mut Other,
+        cx: &mut Cx<'_>,
+        opened: Opened,
+    ) -> Result<Option<CloseReason>, Refusal> {
+        let exchange = opened.exchange;
+        let served = match opened.payloads {
+            Err(refusal) => Err(refusal),
+            Ok(payloads) if exchange == ExchangeType::INFORMATIONAL => {
+                Ok(self.informational(&other.link, cx, payloads))
+            }
+            // RFC 7296 §2.25.2: an IKE SA that is on its way out, or whose fate is open, makes nothing new.
+            Ok(_) if exchange == ExchangeType::CREATE_CHILD_SA => {
+                Err(PeerIncompatible::Busy.into())
+            }
+            Ok(_) => Ok(Served::Answer([].to_vec())),
+        };
+        let link = &mut other.link;
+        match served {
+            Ok(Served::Answer(answer)) => link.respond(cx, exchange, &answer)?,
+            // RFC 7296 §1.4.1, §2.25.2: the end of this one only. A candidate that the peer deletes was
+            // redundant, and ours survives.
+            Ok(Served::Deleted) => {
+                link.respond(cx, exchange, &[])?;
+                link.requests.abandon();
+                link.deadline = Some(cx.now.after(LINGER));
+                other.standing = OtherStanding::Lingering;
+            }
+            Ok(Served::Failed(kind)) => {
+                link.respond(cx, exchange, &[])?;
+                return Ok(Some(CloseReason::Refused(Refusal::ByPeer(kind))));
+            }
+            Ok(Served::Later | Served::Replaced(..)) => {}
+            Err(refusal) => {
+                let said = refusal.notify().map(Payload::Notify);
+                link.respond(cx, exchange, said.as_slice())?;
+            }
+        }
+        Ok(None)
+    }
+
+    /// Retransmits, gives up and deletes what its time has come for.
+    pub(super) fn tend_others(&mut self, cx: &mut Cx<'_>) {
+        self.others.retain_mut(|other| {
+            let link = &mut other.link;
+            link.expire_fragments(cx.now);
+            if !link.retransmit(cx) {
+                return false;
+            }
+            if link.deadline.is_none_or(|deadline| deadline > cx.now) {
+                return true;
+            }
+            link.deadline = None;
+            match other.standing {
+                // The peer has forgotten to.
+                OtherStanding::AwaitDelete => {
+                    other.standing = OtherStanding::Deleting;
+                    let delete = [Payload::Delete(Delete::ike_sa())].to_vec();
+                    link.request(cx, ExchangeType::INFORMATIONAL, delete)
+                        .is_ok()
+                }
+                OtherStanding::Candidate { .. } => true,
+                OtherStanding::Deleting | OtherStanding::Lingering => false,
+            }
+        });
+    }
+}

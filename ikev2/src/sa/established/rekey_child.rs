@@ -1,0 +1,472 @@
+//! CREATE_CHILD_SA for child SAs, in both roles (RFC 7296 §1.3.1, §1.3.3, §2.8, §2.17).
+
+use alloc::{boxed::Box, vec::Vec};
+
+use super::{
+    Answering, Child, Established, Pending, Served, Standing, Wish,
+    create::{Creation, Half, lower, rekey_notify},
+};
+use crate::{
+    config::Pfs,
+    crypto::{
+        keys::Role,
+        suite::{EspSuite, Group},
+    },
+    event::{Answer, Ask, AskId, ChildId, ChildSa, Event, Instant},
+    negotiate::{proposal, selector},
+    refusal::{PeerIncompatible, PeerMisbehaved, Refusal},
+    sa::{
+        Cx,
+        child::{narrow, refused, selectors},
+        link::Link,
+        state::{WRONG_ANSWER, log_child},
+    },
+    wire::{
+        payload::{Nonce, Notify, Payload, TrafficSelector},
+        registry::{ExchangeType, NotifyType},
+    },
+};
+
+/// Times that INVALID_KE_PAYLOAD is followed for one child SA.
+const KE_RETRIES: u32 = 2;
+
+/// Our request for a child SA is out.
+pub(super) struct RekeyChild {
+    /// What it replaces, by the inbound SPI; else it is a new one.
+    old: Option<u32>,
+    id: ChildId,
+    spi: u32,
+    half: Half,
+    suites: Vec<EspSuite>,
+    local: Vec<TrafficSelector>,
+    remote: Vec<TrafficSelector>,
+    /// The lower nonce of the peer's exchange that replaces the same child SA.
+    rival: Option<Nonce>,
+    since: Option<Instant>,
+    other_groups: u32,
+}
+
+/// The peer has agreed to a child SA of ours.
+pub(super) struct Installing {
+    pub(super) ask: AskId,
+    child: Child,
+    then: Then,
+}
+
+/// What follows when our child SA is installed.
+enum Then {
+    /// Nothing: it is a new one.
+    Use,
+    /// Send on it and delete the one that it replaces.
+    Replace(u32),
+    /// It is redundant: the one that the peer made at the same time survives (RFC 7296 §2.8.1).
+    Delete,
+}
+
+impl Established {
+    // --- As the one who asks ---
+
+    /// Asks for a child SA in the place of one, if that is still there and not on its way out.
+    pub(super) fn start_rekey(
+        &mut self,
+        link: &mut Link,
+        cx: &mut Cx<'_>,
+        old: u32,
+        group: Option<Group>,
+        since: Option<Instant>,
+    ) -> Result<(), Refusal> {
+        let Some(child) = self.children.by_inbound(old) else {
+            return Ok(());
+        };
+        if child.standing != Standing::Live {
+            return Ok(());
+        }
+        let child = child.clone();
+        // RFC 7296 §2.8: the new one should have the same algorithms and selectors.
+        let mut suites = [child.suite].to_vec();
+        suites.extend(
+            self.policy
+                .esp()
+                .iter()
+                .copied()
+                .filter(|&suite| suite != child.suite),
+        );
+        let wanted = Wanted {
+            old: Some(old),
+            id: child.id,
+            suites,
+            local: child.local,
+            remote: child.remote,
+        };
+        self.ask_for(link, cx, wanted, group, since, 0)
+    }
+
+    /// Asks for a further child SA.
+    pub(super) fn start_child(
+        &mut self,
+        link: &mut Link,
+        cx: &mut Cx<'_>,
+        limits: &[Vec<TrafficSelector>; 2],
+        group: Option<Group>,
+        since: Option<Instant>,
+    ) -> Result<(), Refusal> {
+        let [local, remote] = limits.clone();
+        let wanted = Wanted {
+            old: None,
+            id: self.children.next_id(),
+            suites: self.policy.esp().to_vec(),
+            local,
+            remote,
+        };
+        self.ask_for(link, cx, wanted, group, since, 0)
+    }
+
+    fn ask_for(
+        &mut self,
+        link: &mut Link,
+        cx: &mut Cx<'_>,
+        wanted: Wanted,
+        group: Option<Group>,
+        since: Option<Instant>,
+        other_groups: u32,
+    ) -> Result<(), Refusal> {
+        let groups: &[Group] = match &self.policy.upkeep().pfs {
+            Pfs::Accepted(_) => &[],
+            Pfs::Required(groups) => groups,
+        };
+        let half = Half::fresh(cx, link.suite.prf, group.or(groups.first().copied()))?;
+        let spi = cx.fresh_esp_spi();
+        let groups = match group {
+            Some(ref group) if groups.is_empty() => core::slice::from_ref(group),
+            _ => groups,
+        };
+        let mut payloads: Vec<Payload> = wanted.old.map(rekey_notify).into_iter().collect();
+        payloads.push(Payload::Sa(proposal::offer_esp(
+            &wanted.suites,
+            groups,
+            spi,
+        )));
+        payloads.extend(half.payloads());
+        // RFC 7296 §2.9: whoever asks is the initiator of this exchange, whoever began the IKE SA.
+        payloads.push(Payload::TsI(selectors(&wanted.local)));
+        payloads.push(Payload::TsR(selectors(&wanted.remote)));
+        self.pending = Pending::Child(Box::new(RekeyChild {
+            old: wanted.old,
+            id: wanted.id,
+            spi,
+            half,
+            suites: wanted.suites,
+            local: wanted.local,
+            remote: wanted.remote,
+            rival: None,
+            since,
+            other_groups,
+        }));
+        link.request(cx, ExchangeType::CREATE_CHILD_SA, payloads)
+    }
+
+    /// The answer to our request for a child SA.
+    pub(super) fn child_answered(
+        &mut self,
+        rekey: RekeyChild,
+        link: &mut Link,
+        cx: &mut Cx<'_>,
+        payloads: Vec<Payload>,
+    ) -> Result<(), Refusal> {
+        let error = payloads.iter().find_map(|payload| match payload {
+            Payload::Notify(said) if said.kind.is_error() => Some(said.clone()),
+            _ => None,
+        });
+        if let Some(said) = error {
+            return self.child_refused(rekey, link, cx, &said);
+        }
+        let answer = Creation::read(payloads)?;
+        let group = rekey.half.group();
+        let (suite, outbound_spi) = proposal::accept_esp(&rekey.suites, group, &answer.sa)?;
+        let (local, remote) = answer.selectors()?;
+        selector::within(local, &rekey.local)?;
+        selector::within(remote, &rekey.remote)?;
+        let (local, remote) = (local.to_vec(), remote.to_vec());
+        let ni = rekey.half.nonce.clone();
+        let secret = rekey.half.agree(answer.ke.as_ref())?;
+        let keys = self.derivation.child_keys(
+            suite,
+            secret.as_ref(),
+            ni.as_bytes(),
+            answer.nonce.as_bytes(),
+        );
+        let sa = Box::new(ChildSa {
+            id: rekey.id,
+            suite,
+            keys: keys.into_role(Role::Initiator),
+            inbound_spi: rekey.spi,
+            outbound_spi,
+            local,
+            remote,
+            path: link.path,
+            udp_encapsulation: link.nat.udp_encapsulation(),
+            configuration: Vec::new(),
+        });
+        log_child(link, cx, &sa);
+        let child = Child::of(&sa);
+        // RFC 7296 §2.8.1: of two that replace the same one, the one whose exchange had the lowest nonce
+        // is closed by the end that made it.
+        let redundant = rekey
+            .rival
+            .is_some_and(|rival| lower(&ni, &answer.nonce).as_bytes() < rival.as_bytes());
+        let then = match rekey.old {
+            _ if redundant => Then::Delete,
+            Some(old) => Then::Replace(old),
+            None => Then::Use,
+        };
+        let ask = match rekey.old {
+            Some(_) => cx.ask(link.id, Ask::Rekey(sa)),
+            None => cx.ask(link.id, Ask::Install(sa)),
+        };
+        self.pending = Pending::Installing(Installing { ask, child, then });
+        Ok(())
+    }
+
+    /// RFC 7296 §1.3: a child SA that fails leaves the IKE SA up.
+    fn child_refused(
+        &mut self,
+        rekey: RekeyChild,
+        link: &mut Link,
+        cx: &mut Cx<'_>,
+        said: &Notify,
+    ) -> Result<(), Refusal> {
+        let wish = match rekey.old {
+            Some(old) => Wish::RekeyChild(old),
+            None => Wish::NewChild([rekey.local.clone(), rekey.remote.clone()]),
+        };
+        let gone = rekey
+            .old
+            .is_some_and(|old| self.children.by_inbound(old).is_none());
+        match said.kind {
+            // The peer was faster: what we wanted to replace is replaced.
+            _ if gone || rekey.rival.is_some() => {}
+            NotifyType::TEMPORARY_FAILURE => self.wishes.retry(cx, wish, rekey.since),
+            NotifyType::INVALID_KE_PAYLOAD if rekey.other_groups < KE_RETRIES => {
+                let group = self.other_group(said, rekey.half.group())?;
+                let wanted = Wanted {
+                    old: rekey.old,
+                    id: rekey.id,
+                    suites: rekey.suites,
+                    local: rekey.local,
+                    remote: rekey.remote,
+                };
+                let tries = rekey.other_groups.saturating_add(1);
+                return self.ask_for(link, cx, wanted, Some(group), rekey.since, tries);
+            }
+            // RFC 7296 §2.25: the peer has lost it, so it is of no use; another takes its place.
+            NotifyType::CHILD_SA_NOT_FOUND => {
+                if let Some(old) = rekey.old {
+                    self.children.remove(link.id, cx, old);
+                    let limits = [rekey.local, rekey.remote];
+                    self.wishes.add(cx.now, Wish::NewChild(limits));
+                }
+            }
+            kind => cx.event(link.id, Event::RekeyRefused(Refusal::ByPeer(kind))),
+        }
+        Ok(())
+    }
+
+    /// RFC 7296 §1.3: the group that the peer wants instead, if it is one that we take.
+    pub(super) fn other_group(
+        &self,
+        said: &Notify,
+        sent: Option<Group>,
+    ) -> Result<Group, PeerMisbehaved> {
+        let (Pfs::Accepted(groups) | Pfs::Required(groups)) = &self.policy.upkeep().pfs;
+        <[u8; 2]>::try_from(said.data.as_slice())
+            .ok()
+            .and_then(|octets| Group::from_number(u16::from_be_bytes(octets)))
+            .filter(|group| Some(*group) != sent && groups.contains(group))
+            .ok_or(PeerMisbehaved::SelectedUnoffered)
+    }
+
+    /// The outside has installed our child SA, or could not.
+    pub(super) fn child_installed(
+        &mut self,
+        link: &mut Link,
+        cx: &mut Cx<'_>,
+        answer: Answer,
+    ) -> Result<(), Refusal> {
+        let Pending::Installing(installing) =
+            core::mem::replace(&mut self.pending, Pending::Nothing)
+        else {
+            return Ok(());
+        };
+        let inbound_spi = installing.child.inbound_spi;
+        match answer {
+            Answer::Installed => {}
+            // The peer has it, we do not.
+            Answer::Refused(why) => {
+                cx.event(link.id, Event::RekeyRefused(Refusal::Denied(why)));
+                self.children.add(installing.child);
+                return self.start_delete(link, cx, inbound_spi);
+            }
+            _ => return Err(WRONG_ANSWER),
+        }
+        self.children.add(installing.child);
+        match installing.then {
+            Then::Use => Ok(()),
+            Then::Replace(old) => {
+                // RFC 7296 §2.8: the peer has been ready to receive since before it answered.
+                self.children.switch(link.id, cx, inbound_spi);
+                self.start_delete(link, cx, old)
+            }
+            Then::Delete => self.start_delete(link, cx, inbound_spi),
+        }
+    }
+
+    // --- As the one who is asked ---
+
+    /// Judges the peer's request for a child SA; what is agreed is installed before it is answered.
+    pub(super) fn answer_child(
+        &mut self,
+        link: &Link,
+        cx: &mut Cx<'_>,
+        creation: &Creation,
+    ) -> Result<Served, Refusal> {
+        // RFC 7296 §2.25.2: not while the IKE SA itself is being rekeyed.
+        if matches!(self.pending, Pending::Ike(_)) || self.answering.is_some() {
+            return Err(PeerIncompatible::Busy.into());
+        }
+        let old = match creation.rekeys {
+            Some(spi) => {
+                let old = self.children.by_outbound(spi);
+                let old = old.ok_or(PeerIncompatible::NoSuchChild(spi))?;
+                // RFC 7296 §2.25.1: not one that we are deleting, nor one that has been replaced.
+                if old.standing != Standing::Live {
+                    return Err(PeerIncompatible::Busy.into());
+                }
+                Some(old.clone())
+            }
+            None => None,
+        };
+        let installing = matches!(&self.pending, Pending::Installing(one)
+            if matches!(one.then, Then::Replace(spi) if old.as_ref().is_some_and(|old| old.inbound_spi == spi)));
+        if installing {
+            return Err(PeerIncompatible::Busy.into());
+        }
+        if self.children.is_full() {
+            return Err(PeerIncompatible::TooManyChildren.into());
+        }
+        let sent = creation.ke.as_ref().map(|ke| ke.group.0);
+        let pfs = &self.policy.upkeep().pfs;
+        let chosen = proposal::choose_child(self.policy.esp(), pfs, &creation.sa, sent)?;
+        let (initiator, responder) = creation.selectors()?;
+        let (local, remote) = match &old {
+            Some(old) => {
+                let both = narrow((responder, &old.local), (initiator, &old.remote))?;
+                // RFC 7296 §2.8: the new one has the selectors of the old; the policies stay as they are.
+                if both != (old.local.clone(), old.remote.clone()) {
+                    return Err(PeerIncompatible::TsUnacceptable.into());
+                }
+                both
+            }
+            None => narrow(
+                (responder, &self.limits.local),
+                (initiator, &self.limits.remote),
+            )?,
+        };
+        let half = Half::fresh(cx, link.suite.prf, chosen.group)?;
+        let inbound_spi = cx.fresh_esp_spi();
+        let mut payloads = [Payload::Sa(proposal::answer_esp(
+            chosen.chosen,
+            chosen.group,
+            inbound_spi,
+        ))]
+        .to_vec();
+        payloads.extend(half.payloads());
+        payloads.push(Payload::TsI(selectors(&remote)));
+        payloads.push(Payload::TsR(selectors(&local)));
+        let nr = half.nonce.clone();
+        let secret = half.agree(creation.ke.as_ref())?;
+        let suite = chosen.chosen.suite;
+        let keys = self.derivation.child_keys(
+            suite,
+            secret.as_ref(),
+            creation.nonce.as_bytes(),
+            nr.as_bytes(),
+        );
+        let sa = Box::new(ChildSa {
+            id: match &old {
+                Some(old) => old.id,
+                None => self.children.next_id(),
+            },
+            suite,
+            keys: keys.into_role(Role::Responder),
+            inbound_spi,
+            outbound_spi: chosen.spi,
+            local,
+            remote,
+            path: link.path,
+            udp_encapsulation: link.nat.udp_encapsulation(),
+            configuration: Vec::new(),
+        });
+        log_child(link, cx, &sa);
+        let child = Child::of(&sa);
+        // RFC 7296 §2.8: we must be able to receive on it before we answer.
+        let ask = match &old {
+            Some(_) => cx.ask(link.id, Ask::Rekey(sa)),
+            None => cx.ask(link.id, Ask::Install(sa)),
+        };
+        let nonce = lower(&creation.nonce, &nr).clone();
+        self.answering = Some(Answering {
+            ask,
+            link: link.our_spi(),
+            child,
+            payloads,
+            replaces: old.map(|old| (old.inbound_spi, nonce)),
+        });
+        Ok(Served::Later)
+    }
+
+    /// The outside has installed the peer's child SA, or could not: now the peer is answered.
+    pub(super) fn child_judged(
+        &mut self,
+        link: &mut Link,
+        cx: &mut Cx<'_>,
+        answer: Answer,
+    ) -> Result<(), Refusal> {
+        let Some(answering) = self.answering.take() else {
+            return Ok(());
+        };
+        let payloads = match answer {
+            Answer::Installed => {
+                self.children.add(answering.child);
+                if let Some((old, nonce)) = answering.replaces {
+                    if let Some(old) = self.children.by_inbound(old) {
+                        old.standing = Standing::Replaced;
+                    }
+                    // RFC 7296 §2.25.1: both ends rekey it; which one survives is decided by the nonces.
+                    if let Pending::Child(ours) = &mut self.pending
+                        && ours.old == Some(old)
+                    {
+                        ours.rival = Some(nonce);
+                    }
+                }
+                answering.payloads
+            }
+            Answer::Refused(why) => [refused(&Refusal::Denied(why))].to_vec(),
+            _ => return Err(WRONG_ANSWER),
+        };
+        let other = self
+            .others
+            .iter_mut()
+            .find(|other| other.link.our_spi() == answering.link);
+        let link = other.map_or(link, |other| &mut *other.link);
+        link.respond(cx, ExchangeType::CREATE_CHILD_SA, &payloads)
+    }
+}
+
+/// What is asked for.
+struct Wanted {
+    old: Option<u32>,
+    id: ChildId,
+    suites: Vec<EspSuite>,
+    local: Vec<TrafficSelector>,
+    remote: Vec<TrafficSelector>,
+}

@@ -1,0 +1,360 @@
+//! CREATE_CHILD_SA for the IKE SA itself, in both roles (RFC 7296 §1.3.2, §2.8.2, §2.18).
+
+use alloc::{boxed::Box, vec::Vec};
+
+use super::{
+    Established, Other, OtherStanding, Pending, Served, Wish,
+    create::{Creation, Half, lower},
+};
+use crate::{
+    config::{AWAIT_DELETE, IkeProposal, LINGER, MAX_REPLACED},
+    crypto::{
+        SkeySeed,
+        keys::{DerivationKey, Role},
+        suite::{Group, IkeSuite},
+    },
+    event::{Event, Instant},
+    negotiate::proposal,
+    refusal::{PeerIncompatible, PeerMisbehaved, Refusal},
+    sa::{Cx, link::Link, state::log_ike},
+    secret::SharedSecret,
+    wire::{
+        header::{InitiatorSpi, ResponderSpi},
+        payload::{Delete, Nonce, Notify, Payload},
+        registry::{ExchangeType, NotifyType, PayloadType},
+    },
+};
+
+/// Times that INVALID_KE_PAYLOAD is followed for one IKE SA.
+const KE_RETRIES: u32 = 2;
+
+/// Our request to replace the IKE SA is out.
+pub(super) struct RekeyIke {
+    spi: u64,
+    half: Half,
+    proposals: Vec<IkeProposal>,
+    since: Option<Instant>,
+    other_groups: u32,
+}
+
+/// An IKE SA that replaces another.
+pub(super) struct Successor {
+    pub(super) link: Box<Link>,
+    pub(super) derivation: DerivationKey,
+    /// The lower nonce of the exchange that made it.
+    pub(super) nonce: Nonce,
+}
+
+impl Established {
+    // --- As the one who asks ---
+
+    /// Asks for a new IKE SA.
+    pub(super) fn start_ike(
+        &mut self,
+        link: &mut Link,
+        cx: &mut Cx<'_>,
+        group: Option<Group>,
+        since: Option<Instant>,
+    ) -> Result<(), Refusal> {
+        let proposals = self.policy.proposals(link, cx);
+        self.ask_for_ike(link, cx, proposals, group, since, 0)
+    }
+
+    fn ask_for_ike(
+        &mut self,
+        link: &mut Link,
+        cx: &mut Cx<'_>,
+        proposals: Vec<IkeProposal>,
+        group: Option<Group>,
+        since: Option<Instant>,
+        other_groups: u32,
+    ) -> Result<(), Refusal> {
+        let mut offered = proposals.iter().flat_map(|one| one.groups.iter().copied());
+        // The group that was agreed before is the one that the peer surely takes.
+        let known = group.unwrap_or(link.suite.group);
+        let group = offered.clone().find(|&one| one == known);
+        let group = group
+            .or_else(|| offered.next())
+            .ok_or(Refusal::Local("no key exchange group is configured"))?;
+        let half = Half::fresh(cx, link.suite.prf, Some(group))?;
+        let spi = cx
+            .fresh_ike_spi()
+            .ok_or(Refusal::Local("no IKE SPI is free"))?;
+        let offer = proposal::offer_ike(&proposals, &spi.to_be_bytes());
+        let mut payloads = [Payload::Sa(offer)].to_vec();
+        payloads.extend(half.payloads());
+        self.pending = Pending::Ike(Box::new(RekeyIke {
+            spi,
+            half,
+            proposals,
+            since,
+            other_groups,
+        }));
+        link.request(cx, ExchangeType::CREATE_CHILD_SA, payloads)
+    }
+
+    /// The answer to our request for a new IKE SA.
+    pub(super) fn ike_answered(
+        &mut self,
+        rekey: RekeyIke,
+        link: &mut Link,
+        cx: &mut Cx<'_>,
+        payloads: Vec<Payload>,
+    ) -> Result<(), Refusal> {
+        let error = payloads.iter().find_map(|payload| match payload {
+            Payload::Notify(said) if said.kind.is_error() => Some(said.clone()),
+            _ => None,
+        });
+        if let Some(said) = error {
+            return self.ike_refused(rekey, link, cx, &said);
+        }
+        let answer = Creation::read(payloads)?;
+        let (suite, peer_spi) = proposal::accept_ike_successor(&rekey.proposals, &answer.sa)?;
+        if rekey.half.group() != Some(suite.group) {
+            return Err(PeerMisbehaved::SelectedUnoffered.into());
+        }
+        let ni = rekey.half.nonce.clone();
+        let secret = rekey.half.agree(answer.ke.as_ref())?;
+        let made = Made {
+            role: Role::Initiator,
+            spi_i: rekey.spi,
+            spi_r: peer_spi,
+            suite,
+            ni: &ni,
+            nr: &answer.nonce,
+        };
+        let ours = self.successor(link, cx, &made, secret.as_ref())?;
+        let candidate = self.take_candidate();
+        match candidate {
+            // RFC 7296 §2.8.2: the one whose exchange had the lowest nonce is deleted by who made it.
+            Some(theirs) if ours.nonce.as_bytes() < theirs.nonce.as_bytes() => {
+                let mut redundant = *ours.link;
+                redundant.path = link.path;
+                let delete = [Payload::Delete(Delete::ike_sa())].to_vec();
+                redundant.request(cx, ExchangeType::INFORMATIONAL, delete)?;
+                self.others.push(Other {
+                    link: Box::new(redundant),
+                    standing: OtherStanding::Deleting,
+                });
+                self.replace(link, cx, theirs, OtherStanding::AwaitDelete);
+            }
+            theirs => {
+                if let Some(mut theirs) = theirs {
+                    theirs.link.deadline = Some(cx.now.after(AWAIT_DELETE));
+                    self.others.push(Other {
+                        link: theirs.link,
+                        standing: OtherStanding::AwaitDelete,
+                    });
+                }
+                // RFC 7296 §2.8: the Delete is the last request on the old one.
+                self.replace(link, cx, ours, OtherStanding::Deleting);
+                let old = self.others.last_mut();
+                if let Some(old) = old {
+                    let delete = [Payload::Delete(Delete::ike_sa())].to_vec();
+                    old.link.request(cx, ExchangeType::INFORMATIONAL, delete)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn ike_refused(
+        &mut self,
+        rekey: RekeyIke,
+        link: &mut Link,
+        cx: &mut Cx<'_>,
+        said: &Notify,
+    ) -> Result<(), Refusal> {
+        // The peer's own rekeying went through: ours is not wanted any more.
+        if self.fall_back(link, cx, OtherStanding::AwaitDelete) {
+            return Ok(());
+        }
+        match said.kind {
+            NotifyType::TEMPORARY_FAILURE => self.wishes.retry(cx, Wish::RekeyIke, rekey.since),
+            NotifyType::INVALID_KE_PAYLOAD if rekey.other_groups < KE_RETRIES => {
+                let group = <[u8; 2]>::try_from(said.data.as_slice())
+                    .ok()
+                    .and_then(|octets| Group::from_number(u16::from_be_bytes(octets)))
+                    .filter(|group| {
+                        let mut offered = rekey.proposals.iter();
+                        Some(*group) != rekey.half.group()
+                            && offered.any(|one| one.groups.contains(group))
+                    })
+                    .ok_or(PeerMisbehaved::SelectedUnoffered)?;
+                let tries = rekey.other_groups.saturating_add(1);
+                let proposals = rekey.proposals;
+                return self.ask_for_ike(link, cx, proposals, Some(group), rekey.since, tries);
+            }
+            kind => {
+                // It goes on until its time is over.
+                if let Some(lifetime) = &mut self.lifetime {
+                    lifetime.soft = lifetime.hard;
+                }
+                cx.event(link.id, Event::RekeyRefused(Refusal::ByPeer(kind)));
+            }
+        }
+        Ok(())
+    }
+
+    // --- As the one who is asked ---
+
+    /// Judges the peer's request for a new IKE SA.
+    pub(super) fn answer_ike(
+        &self,
+        link: &Link,
+        cx: &mut Cx<'_>,
+        creation: &Creation,
+    ) -> Result<Served, Refusal> {
+        // RFC 7296 §2.25.1: not while a child SA is being made, rekeyed or deleted by us.
+        let busy = match self.pending {
+            Pending::Nothing | Pending::Probe | Pending::Ike(_) => {
+                self.answering.is_some() || self.children.closing()
+            }
+            Pending::Child(_) | Pending::Installing(_) | Pending::DeleteChild(_) => true,
+        };
+        if busy || self.others.len() >= MAX_REPLACED || self.has_candidate() {
+            return Err(PeerIncompatible::Busy.into());
+        }
+        let ke = creation.ke.as_ref();
+        let ke = ke.ok_or(PeerMisbehaved::MissingPayload(PayloadType::KE))?;
+        let proposals = self.policy.proposals(link, cx);
+        let (chosen, peer_spi) =
+            proposal::choose_ike_successor(&proposals, &creation.sa, ke.group.0)?;
+        let half = Half::fresh(cx, link.suite.prf, Some(chosen.suite.group))?;
+        let spi = cx
+            .fresh_ike_spi()
+            .ok_or(Refusal::Local("no IKE SPI is free"))?;
+        let answer = proposal::answer_ike(chosen, &spi.to_be_bytes());
+        let mut payloads = [Payload::Sa(answer)].to_vec();
+        payloads.extend(half.payloads());
+        let nr = half.nonce.clone();
+        let secret = half.agree(Some(ke))?;
+        let made = Made {
+            role: Role::Responder,
+            spi_i: peer_spi,
+            spi_r: spi,
+            suite: chosen.suite,
+            ni: &creation.nonce,
+            nr: &nr,
+        };
+        let successor = self.successor(link, cx, &made, secret.as_ref())?;
+        Ok(Served::Replaced(payloads, Box::new(successor)))
+    }
+
+    /// The peer has been told of the IKE SA that it asked for: it is the one in use, unless ours is
+    /// under way too.
+    pub(super) fn take_successor(
+        &mut self,
+        link: &mut Link,
+        cx: &mut Cx<'_>,
+        successor: Successor,
+    ) {
+        if matches!(self.pending, Pending::Ike(_)) {
+            self.others.push(Other {
+                link: successor.link,
+                standing: OtherStanding::Candidate {
+                    derivation: successor.derivation,
+                    nonce: successor.nonce,
+                },
+            });
+            return;
+        }
+        self.replace(link, cx, successor, OtherStanding::AwaitDelete);
+    }
+
+    // --- What both share ---
+
+    /// The peer's candidate becomes the one in use, if there is one: our own attempt is forgotten (RFC
+    /// 7296 §2.8.2, §2.25.2). False where there is none.
+    pub(super) fn fall_back(
+        &mut self,
+        link: &mut Link,
+        cx: &mut Cx<'_>,
+        old: OtherStanding,
+    ) -> bool {
+        let Some(candidate) = self.take_candidate() else {
+            return false;
+        };
+        self.replace(link, cx, candidate, old);
+        true
+    }
+
+    /// Puts a new IKE SA in the place of the one in use, which stays for its Delete.
+    fn replace(
+        &mut self,
+        link: &mut Link,
+        cx: &mut Cx<'_>,
+        successor: Successor,
+        standing: OtherStanding,
+    ) {
+        let mut new = *successor.link;
+        new.path = link.path;
+        let queued = link.requests.take_queued();
+        let mut old = core::mem::replace(link, new);
+        let wait = match standing {
+            OtherStanding::AwaitDelete => Some(AWAIT_DELETE),
+            OtherStanding::Lingering => Some(LINGER),
+            OtherStanding::Deleting | OtherStanding::Candidate { .. } => None,
+        };
+        // What we still wait for there is of no interest any more.
+        old.requests.abandon();
+        old.deadline = wait.map(|wait| cx.now.after(wait));
+        for request in queued {
+            link.requests.push(request);
+        }
+        self.derivation = successor.derivation;
+        // Sent again or answered on the old one: neither says anything about the new.
+        self.pending = Pending::Nothing;
+        self.others.push(Other {
+            link: Box::new(old),
+            standing,
+        });
+        self.begin_lifetime(cx);
+        cx.event(link.id, Event::Rekeyed);
+    }
+
+    fn successor(
+        &self,
+        link: &Link,
+        cx: &mut Cx<'_>,
+        made: &Made<'_>,
+        secret: Option<&SharedSecret>,
+    ) -> Result<Successor, Refusal> {
+        let missing = PeerMisbehaved::MissingPayload(PayloadType::KE);
+        let secret = secret.ok_or(missing)?;
+        let (ni, nr) = (made.ni.as_bytes(), made.nr.as_bytes());
+        let (Some(spi_i), Some(spi_r)) =
+            (InitiatorSpi::new(made.spi_i), ResponderSpi::new(made.spi_r))
+        else {
+            return Err(PeerMisbehaved::SelectedUnoffered.into());
+        };
+        // RFC 7296 §2.18: SK_d of the old SA makes the seed, the new SPIs and nonces the keys.
+        let keys = SkeySeed::rekeyed(&self.derivation, secret, ni, nr)
+            .derive(made.suite, ni, nr, made.spi_i, made.spi_r)
+            .into_role(made.role);
+        let new = link.successor(
+            cx,
+            made.role,
+            (spi_i, spi_r),
+            made.suite,
+            keys.inbound,
+            keys.outbound,
+        );
+        log_ike(&new, cx);
+        Ok(Successor {
+            link: Box::new(new),
+            derivation: keys.derivation,
+            nonce: lower(made.ni, made.nr).clone(),
+        })
+    }
+}
+
+/// What an exchange has agreed on.
+struct Made<'a> {
+    role: Role,
+    spi_i: u64,
+    spi_r: u64,
+    suite: IkeSuite,
+    ni: &'a Nonce,
+    nr: &'a Nonce,
+}

@@ -1,0 +1,105 @@
+//! What we want to do on an IKE SA as soon as nothing of ours is under way.
+
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use crate::{
+    config::{RETRY_AFTER, RETRY_FOR},
+    event::Instant,
+    sa::Cx,
+    wire::payload::TrafficSelector,
+};
+
+/// One thing to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Wish {
+    /// Delete the child SA with this inbound SPI.
+    DeleteChild(u32),
+    /// Replace the child SA with this inbound SPI.
+    RekeyChild(u32),
+    /// Make another child SA with our and the peer's selectors, for one that the peer has lost.
+    NewChild([Vec<TrafficSelector>; 2]),
+    /// Replace the IKE SA.
+    RekeyIke,
+    /// Ask for a sign of life.
+    Probe,
+}
+
+/// A wish, and since when it could not be carried out.
+#[derive(Clone, Debug)]
+struct Entry {
+    at: Instant,
+    since: Option<Instant>,
+    wish: Wish,
+}
+
+/// A wish whose time has come.
+pub(crate) struct Taken {
+    pub(crate) wish: Wish,
+    /// When the peer first answered it with TEMPORARY_FAILURE.
+    pub(crate) since: Option<Instant>,
+    /// The peer has done so for too long.
+    pub(crate) given_up: bool,
+}
+
+/// Wishes, each there once.
+#[derive(Default)]
+pub(crate) struct Wishes(Vec<Entry>);
+
+impl Wishes {
+    pub(crate) fn has(&self, wish: Wish) -> bool {
+        self.0.iter().any(|entry| entry.wish == wish)
+    }
+
+    /// To be done as soon as may be.
+    pub(crate) fn add(&mut self, now: Instant, wish: Wish) {
+        if !self.has(wish.clone()) {
+            self.0.push(Entry {
+                at: now,
+                since: None,
+                wish,
+            });
+        }
+    }
+
+    /// RFC 7296 §2.25: what met TEMPORARY_FAILURE is not tried again at once, but several times over
+    /// some minutes.
+    pub(crate) fn retry(&mut self, cx: &mut Cx<'_>, wish: Wish, since: Option<Instant>) {
+        let wait = RETRY_AFTER.saturating_add(jitter(cx, RETRY_AFTER));
+        self.0.retain(|entry| entry.wish != wish);
+        self.0.push(Entry {
+            at: cx.now.after(wait),
+            since: since.or(Some(cx.now)),
+            wish,
+        });
+    }
+
+    /// The next whose time has come.
+    pub(crate) fn take(&mut self, now: Instant) -> Option<Taken> {
+        let index = self.0.iter().position(|entry| entry.at <= now)?;
+        let entry = self.0.remove(index);
+        Some(Taken {
+            wish: entry.wish,
+            since: entry.since,
+            given_up: entry
+                .since
+                .is_some_and(|since| now.since(since) >= RETRY_FOR),
+        })
+    }
+
+    /// When the next one's time comes.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        self.0.iter().map(|entry| entry.at).min()
+    }
+}
+
+/// A random part of this time.
+pub(crate) fn jitter(cx: &mut Cx<'_>, most: Duration) -> Duration {
+    let mut octets = [0; 4];
+    cx.rng.fill(&mut octets);
+    let millis = u32::try_from(most.as_millis()).unwrap_or(u32::MAX);
+    let part = u32::from_be_bytes(octets)
+        .checked_rem(millis)
+        .unwrap_or_default();
+    Duration::from_millis(u64::from(part))
+}

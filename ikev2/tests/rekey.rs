@@ -1,0 +1,441 @@
+//! CREATE_CHILD_SA: rekeying of child SAs and of the IKE SA by either end, by both at once, and against
+//! Deletes (RFC 7296 §1.3, §2.8, §2.25). After every step, whatever one end sends, the other can read.
+
+mod support;
+
+use std::time::Duration;
+
+use ironflex_ikev2::{
+    config::Pfs,
+    crypto::suite::Group,
+    event::{CloseReason, Command, Instant, SaId},
+    refusal::{PeerIncompatible, Refusal},
+    wire::registry::NotifyType,
+};
+use support::*;
+
+fn up(setup: Setup, seed: u64) -> Pair {
+    let mut pair = Pair::new(setup, seed);
+    pair.connect();
+    pair.run(20);
+    assert!(
+        pair.both_up(),
+        "{:?} {:?}",
+        pair.server.log,
+        pair.client.log
+    );
+    pair.assert_traffic_flows();
+    pair
+}
+
+/// Runs step by step; traffic flows after each.
+fn run(pair: &mut Pair, seconds: u64) {
+    let until = pair.now.after(Duration::from_secs(seconds));
+    let mut steps = 0;
+    while pair.step(until) {
+        pair.assert_traffic_flows();
+        steps += 1;
+        assert!(steps < 20_000, "no rest");
+    }
+    pair.now = until;
+}
+
+fn id(pair: &Pair, server: bool) -> SaId {
+    let end = if server { &pair.server } else { &pair.client };
+    end.sas[0]
+}
+
+fn inbound(pair: &Pair, server: bool) -> u32 {
+    let end = if server { &pair.server } else { &pair.client };
+    end.installed[&end.sas[0]].inbound_spi
+}
+
+fn rekey_child(pair: &mut Pair, server: bool) {
+    let command = Command::RekeyChild(id(pair, server), inbound(pair, server));
+    pair.command(server, command);
+}
+
+fn rekey_ike(pair: &mut Pair, server: bool) {
+    let command = Command::Rekey(id(pair, server));
+    pair.command(server, command);
+}
+
+fn spis(pair: &Pair, server: bool) -> (u64, u64) {
+    let end = if server { &pair.server } else { &pair.client };
+    let view = end.endpoint.view(end.sas[0]).unwrap();
+    (view.initiator_spi.get(), view.responder_spi.get())
+}
+
+/// One child SA in use at both ends, one that is received on, one IKE SA, and it all still works.
+fn assert_settled(pair: &mut Pair) {
+    pair.assert_children_match();
+    assert_eq!(
+        (pair.server.receiving.len(), pair.client.receiving.len()),
+        (1, 1),
+        "{:?} {:?}",
+        pair.server.log,
+        pair.client.log
+    );
+    assert_eq!(spis(pair, true), spis(pair, false));
+    assert!(pair.server.closed.is_empty() && pair.client.closed.is_empty());
+    for server in [true, false] {
+        let before = pair.sent;
+        pair.command(server, Command::Probe(id(pair, server)));
+        run(pair, 5);
+        assert_eq!(pair.sent, before + 2, "{:?}", pair.discards());
+    }
+}
+
+fn assert_ends_cleanly(mut pair: Pair, server: bool) {
+    pair.command(server, Command::Delete(id(&pair, server)));
+    pair.run(200);
+    pair.assert_clean();
+}
+
+#[test]
+fn either_end_replaces_a_child_sa_and_no_packet_would_be_lost() {
+    for suite in [CBC, GCM] {
+        for server in [true, false] {
+            let mut pair = up(Setup::new(suite), 1);
+            let before = (inbound(&pair, true), inbound(&pair, false));
+            rekey_child(&mut pair, server);
+            run(&mut pair, 30);
+            let after = (inbound(&pair, true), inbound(&pair, false));
+            assert!(before.0 != after.0 && before.1 != after.1);
+            assert_settled(&mut pair);
+            assert_ends_cleanly(pair, server);
+        }
+    }
+}
+
+// RFC 7296 §2.8: what is under way on the replaced one is still received for a while.
+#[test]
+fn the_replaced_one_is_received_on_for_five_seconds() {
+    let mut pair = up(Setup::new(GCM), 2);
+    rekey_child(&mut pair, false);
+    run(&mut pair, 4);
+    assert_eq!(pair.server.receiving.len(), 2);
+    assert_eq!(pair.client.receiving.len(), 2);
+    run(&mut pair, 4);
+    assert_settled(&mut pair);
+}
+
+#[test]
+fn the_first_packet_on_the_new_one_is_enough_to_send_on_it() {
+    let mut pair = up(Setup::new(GCM), 3);
+    rekey_child(&mut pair, false);
+    // The answer is on its way and the Delete will be lost: the server still sends on the old one.
+    run(&mut pair, 0);
+    while pair.server.receiving.len() < 2 {
+        let until = pair.now.after(Duration::from_secs(1));
+        assert!(pair.step(until));
+    }
+    let old = inbound(&pair, true);
+    let new = pair.server.receiving.keys().map(|&(_, spi)| spi);
+    let new = new.into_iter().find(|&spi| spi != old).unwrap();
+    let until = pair.now.after(Duration::from_millis(15));
+    while pair.step(until) {}
+    pair.lose_flights();
+    let command = Command::ChildUsed(id(&pair, true), new);
+    pair.command(true, command);
+    assert_eq!(inbound(&pair, true), new);
+    pair.assert_traffic_flows();
+    run(&mut pair, 30);
+    assert_settled(&mut pair);
+}
+
+#[test]
+fn a_child_sa_is_replaced_with_a_key_exchange_where_one_is_required() {
+    for server in [true, false] {
+        let mut setup = Setup::new(CBC);
+        let pfs = Pfs::Required(vec![Group::EcpP256]);
+        setup.peer.upkeep.pfs = pfs.clone();
+        setup.connect.upkeep.pfs = pfs;
+        let mut pair = up(setup, 4);
+        rekey_child(&mut pair, server);
+        run(&mut pair, 30);
+        assert_settled(&mut pair);
+        assert!(pair.server.log.contains(&"child switched".to_owned()));
+    }
+}
+
+// RFC 7296 §1.3: the responder names its group, and the exchange is tried again with it.
+#[test]
+fn another_group_is_taken_when_the_peer_names_one() {
+    let mut setup = Setup::new(CBC);
+    setup.peer.upkeep.pfs = Pfs::Required(vec![Group::EcpP384]);
+    setup.connect.upkeep.pfs = Pfs::Required(vec![Group::EcpP256, Group::EcpP384]);
+    let mut pair = up(setup, 5);
+    rekey_child(&mut pair, false);
+    run(&mut pair, 30);
+    assert_settled(&mut pair);
+    assert!(pair.client.log.contains(&"child switched".to_owned()));
+}
+
+// RFC 7296 §1.3: a failed attempt leaves everything as it was.
+#[test]
+fn a_child_sa_that_is_refused_leaves_the_old_one_in_use() {
+    let mut setup = Setup::new(CBC);
+    setup.peer.upkeep.pfs = Pfs::Required(vec![Group::EcpP384]);
+    let mut pair = up(setup, 6);
+    let before = inbound(&pair, false);
+    rekey_child(&mut pair, false);
+    run(&mut pair, 30);
+    assert_eq!(inbound(&pair, false), before);
+    let refused = Refusal::ByPeer(NotifyType::NO_PROPOSAL_CHOSEN);
+    assert!(
+        pair.client
+            .log
+            .contains(&format!("rekey refused: {refused}"))
+    );
+    assert_settled(&mut pair);
+}
+
+#[test]
+fn what_the_dataplane_refuses_is_refused_to_the_peer_or_deleted() {
+    for server in [true, false] {
+        let mut setup = Setup::new(CBC);
+        setup.install_further = false;
+        let mut pair = up(setup, 7);
+        rekey_child(&mut pair, server);
+        run(&mut pair, 30);
+        assert_settled(&mut pair);
+    }
+}
+
+#[test]
+fn either_end_replaces_the_ike_sa_and_its_child_goes_on() {
+    for suite in [CBC, GCM] {
+        for server in [true, false] {
+            let mut pair = up(Setup::new(suite), 8);
+            let (ike, child) = (spis(&pair, true), inbound(&pair, true));
+            rekey_ike(&mut pair, server);
+            run(&mut pair, 30);
+            let after = spis(&pair, true);
+            assert!(ike.0 != after.0 && ike.1 != after.1);
+            assert_eq!(inbound(&pair, true), child);
+            assert_settled(&mut pair);
+            // RFC 7296 §1.3.2: the one who asked is the new one's initiator.
+            let view = pair.server.endpoint.view(id(&pair, true)).unwrap();
+            assert_eq!(
+                view.role,
+                if server {
+                    ironflex_ikev2::crypto::Role::Initiator
+                } else {
+                    ironflex_ikev2::crypto::Role::Responder
+                }
+            );
+            rekey_child(&mut pair, !server);
+            run(&mut pair, 30);
+            assert_settled(&mut pair);
+            rekey_ike(&mut pair, !server);
+            run(&mut pair, 30);
+            assert_settled(&mut pair);
+            assert_ends_cleanly(pair, !server);
+        }
+    }
+}
+
+// RFC 7296 §2.8.2: message IDs begin again, and the old SA is gone at both ends.
+#[test]
+fn the_old_ike_sa_is_gone_and_message_ids_begin_again() {
+    let mut pair = up(Setup::new(GCM), 9);
+    rekey_ike(&mut pair, false);
+    run(&mut pair, 30);
+    let view = pair.client.endpoint.view(id(&pair, false)).unwrap();
+    assert_eq!((view.next_request, view.next_expected), (0, 0));
+    assert_eq!(pair.server.endpoint.len(), 1);
+    assert_eq!(pair.client.endpoint.len(), 1);
+}
+
+/// Both ends begin in the same instant, and what they send passes the other's on the way.
+fn both(pair: &mut Pair, first: fn(&mut Pair, bool), second: fn(&mut Pair, bool)) {
+    first(pair, true);
+    second(pair, false);
+    run(pair, 60);
+}
+
+// RFC 7296 §2.8.1: of two that replace the same one, one survives, the same at both ends.
+#[test]
+fn child_rekeyings_that_cross_leave_one_child() {
+    let mut survivors = [0, 0];
+    for seed in 0..24 {
+        let mut pair = up(Setup::new(GCM), 100 + seed);
+        both(&mut pair, rekey_child, rekey_child);
+        assert_settled(&mut pair);
+        let switched = |log: &[String]| log.iter().filter(|&one| one == "child switched").count();
+        assert_eq!(
+            (switched(&pair.server.log), switched(&pair.client.log)),
+            (1, 1)
+        );
+        // Whoever deleted its own new one has switched by the other's Delete of the old one.
+        survivors[usize::from(inbound(&pair, true) > inbound(&pair, false))] += 1;
+        assert_ends_cleanly(pair, seed % 2 == 0);
+    }
+    assert!(survivors.iter().all(|&count| count > 0));
+}
+
+// RFC 7296 §2.8.2: of two new IKE SAs one survives and has the child.
+#[test]
+fn ike_rekeyings_that_cross_leave_one_ike_sa() {
+    let mut initiators = [0, 0];
+    for seed in 0..24 {
+        let mut pair = up(Setup::new(GCM), 200 + seed);
+        both(&mut pair, rekey_ike, rekey_ike);
+        assert_settled(&mut pair);
+        let view = pair.server.endpoint.view(id(&pair, true)).unwrap();
+        let ours = view.role == ironflex_ikev2::crypto::Role::Initiator;
+        initiators[usize::from(ours)] += 1;
+        assert_eq!(pair.server.endpoint.len(), 1);
+        assert_ends_cleanly(pair, seed % 2 == 0);
+    }
+    assert!(initiators.iter().all(|&count| count > 0), "{initiators:?}");
+}
+
+// RFC 7296 §2.25.2: while the IKE SA is rekeyed its children are not, and the other way round; both
+// come to pass one after the other.
+#[test]
+fn an_ike_rekeying_that_crosses_a_childs_is_put_off() {
+    for swap in [false, true] {
+        let mut pair = up(Setup::new(GCM), 300);
+        let (ike, child) = (spis(&pair, true), inbound(&pair, true));
+        if swap {
+            both(&mut pair, rekey_ike, rekey_child);
+        } else {
+            both(&mut pair, rekey_child, rekey_ike);
+        }
+        assert_settled(&mut pair);
+        assert_ne!(ike, spis(&pair, true));
+        assert_ne!(child, inbound(&pair, true));
+    }
+}
+
+// RFC 7296 §2.25.2: a Delete of the IKE SA is obeyed whatever we had in mind.
+#[test]
+fn a_delete_ends_everything_that_is_being_replaced() {
+    for rekey in [rekey_child, rekey_ike] {
+        for server in [true, false] {
+            let mut pair = up(Setup::new(GCM), 301);
+            rekey(&mut pair, server);
+            let command = Command::Delete(id(&pair, !server));
+            pair.command(!server, command);
+            pair.run(200);
+            pair.assert_clean();
+        }
+    }
+}
+
+// RFC 7296 §2.25.1: a child SA that is being deleted is not rekeyed.
+#[test]
+fn a_child_deleted_while_the_peer_rekeys_it_ends_the_session() {
+    for server in [true, false] {
+        let mut pair = up(Setup::new(GCM), 302);
+        let command = Command::DeleteChild(id(&pair, server), inbound(&pair, server));
+        pair.command(server, command);
+        rekey_child(&mut pair, !server);
+        pair.run(400);
+        pair.assert_clean();
+        let end = if server { &pair.server } else { &pair.client };
+        assert_eq!(end.closed, [CloseReason::Expired]);
+    }
+}
+
+// Every order of loss: the same rekeyings over a network that loses, repeats and reorders.
+#[test]
+fn rekeyings_settle_over_a_bad_network() {
+    for seed in 0..60 {
+        let mut pair = up(Setup::new(GCM), 400 + seed);
+        pair.weather = Weather {
+            loss: 25,
+            duplication: 10,
+            reordering: 30,
+        };
+        let (first, second): (fn(&mut Pair, bool), fn(&mut Pair, bool)) = match seed % 3 {
+            0 => (rekey_child, rekey_child),
+            1 => (rekey_ike, rekey_ike),
+            _ => (rekey_child, rekey_ike),
+        };
+        first(&mut pair, true);
+        second(&mut pair, false);
+        pair.run(400);
+        let lost = pair
+            .server
+            .closed
+            .iter()
+            .chain(&pair.client.closed)
+            .any(|reason| *reason == CloseReason::Unanswered);
+        if lost {
+            // Six losses in a row do happen; then it is over at both ends sooner or later.
+            continue;
+        }
+        pair.weather = Weather::default();
+        pair.run(60);
+        assert_settled(&mut pair);
+    }
+}
+
+// RFC 7296 §2.25: a child SA that the peer has lost is made anew.
+#[test]
+fn a_child_that_the_peer_does_not_know_is_made_anew() {
+    let mut pair = up(Setup::new(GCM), 500);
+    // The client's Delete is acknowledged by the server, and the client forgets that it was its own.
+    let known = inbound(&pair, false);
+    let command = Command::RekeyChild(id(&pair, false), known ^ 1);
+    pair.command(false, command);
+    run(&mut pair, 5);
+    // Nothing is asked of the peer about a child SA that is not there.
+    assert_eq!(inbound(&pair, false), known);
+    assert_settled(&mut pair);
+}
+
+#[test]
+fn an_ike_sa_is_replaced_before_its_lifetime_is_over() {
+    for (ours, theirs) in [
+        (Some(1_000), None),
+        (None, Some(1_000)),
+        (Some(1_000), Some(1_000)),
+    ] {
+        let mut setup = Setup::new(GCM);
+        setup.peer.upkeep.lifetime = ours.map(Duration::from_secs);
+        setup.connect.upkeep.lifetime = theirs.map(Duration::from_secs);
+        let mut pair = up(setup, 501);
+        let begun: Instant = pair.now;
+        for _ in 0..5 {
+            let before = spis(&pair, true);
+            run(&mut pair, 1_000);
+            assert_ne!(before, spis(&pair, true));
+        }
+        assert!(pair.now.since(begun) >= Duration::from_secs(5_000));
+        assert_settled(&mut pair);
+    }
+}
+
+// RFC 7296 §2.8: an SA that is not replaced in time is closed.
+#[test]
+fn an_ike_sa_that_the_peer_does_not_replace_ends_with_its_lifetime() {
+    let mut setup = Setup::new(GCM);
+    setup.connect.upkeep.lifetime = Some(Duration::from_secs(600));
+    let mut pair = up(setup, 502);
+    let silence = |to_server: bool, _: &mut Vec<u8>| !to_server;
+    pair.tamper = Some(Box::new(silence));
+    pair.run(700);
+    assert_eq!(pair.client.closed.len(), 1);
+    assert!(pair.client.installed.is_empty());
+}
+
+// RFC 7296 §2.25: TEMPORARY_FAILURE for minutes means that both ends disagree.
+#[test]
+fn a_peer_that_is_busy_for_ever_is_given_up() {
+    let busy = CloseReason::Refused(PeerIncompatible::Busy.into());
+    let mut setup = Setup::new(GCM);
+    setup.silent = |ask| matches!(ask, ironflex_ikev2::event::Ask::Rekey(_));
+    let mut pair = up(setup, 503);
+    // The server's outside never answers, so everything else finds it busy with this one.
+    rekey_child(&mut pair, false);
+    pair.run(400);
+    assert!(
+        pair.client.closed == [CloseReason::Unanswered] || pair.client.closed == [busy],
+        "{:?}",
+        pair.client.closed
+    );
+}
