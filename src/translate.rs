@@ -1,7 +1,7 @@
 //! Between the leaf crates' types, by exhaustive `match`: a new algorithm does not compile until
 //! every side knows it.
 
-use std::net::IpAddr;
+use std::{net::IpAddr, num::NonZeroU64};
 
 use ironflex_ikev2 as ikev2;
 use ironflex_xfrm as xfrm;
@@ -87,10 +87,41 @@ pub struct SaWishes {
     pub replay_window: xfrm::ReplayWindow,
     /// When to say that an SA is old.
     pub soft: xfrm::Limits,
+    /// When an SA is over.
+    pub hard: xfrm::Limits,
     /// The interface that the session belongs to, where there are xfrm interfaces.
     pub if_id: Option<std::num::NonZeroU32>,
     /// Follow the peer's source port.
     pub follow_peer: bool,
+}
+
+/// Both directions of a negotiated child SA, the inbound one first.
+///
+/// # Errors
+///
+/// [`xfrm::Error::Misuse`] for a reserved SPI.
+pub fn sa_specs(
+    child: &ChildSa,
+    wishes: &SaWishes,
+) -> Result<(xfrm::SaSpec, xfrm::SaSpec), xfrm::Error> {
+    let spec = |spi: u32, keys: &ProtectionKeys, replay_window| {
+        Ok::<_, xfrm::Error>(xfrm::SaSpec {
+            spi: xfrm::EspSpi::new(spi).ok_or(xfrm::Error::Misuse("a reserved SPI"))?,
+            keys: sa_keys(keys)?,
+            esn: child.suite.esn,
+            replay_window,
+            soft: wishes.soft,
+            hard: wishes.hard,
+        })
+    };
+    Ok((
+        spec(child.inbound_spi, &child.keys.inbound, wishes.replay_window)?,
+        spec(
+            child.outbound_spi,
+            &child.keys.outbound,
+            xfrm::ReplayWindow::DISABLED,
+        )?,
+    ))
 }
 
 /// A negotiated child SA as the dataplane takes it.
@@ -103,17 +134,7 @@ pub fn sa_pair(
     child: &ChildSa,
     wishes: &SaWishes,
 ) -> Result<xfrm::SaPair, xfrm::Error> {
-    let spec = |spi: u32, keys: &ProtectionKeys, replay_window| {
-        Ok::<_, xfrm::Error>(xfrm::SaSpec {
-            spi: xfrm::EspSpi::new(spi).ok_or(xfrm::Error::Misuse("a reserved SPI"))?,
-            keys: sa_keys(keys)?,
-            esn: child.suite.esn,
-            replay_window,
-            soft: wishes.soft,
-            // Until rekeying is there nothing may end an SA but its IKE SA.
-            hard: xfrm::Limits::NONE,
-        })
-    };
+    let (inbound, outbound) = sa_specs(child, wishes)?;
     Ok(xfrm::SaPair {
         id,
         path: outer_path(&child.path, child.udp_encapsulation),
@@ -121,15 +142,29 @@ pub fn sa_pair(
             local: networks(&child.local),
             remote: networks(&child.remote),
         },
-        inbound: spec(child.inbound_spi, &child.keys.inbound, wishes.replay_window)?,
-        outbound: spec(
-            child.outbound_spi,
-            &child.keys.outbound,
-            xfrm::ReplayWindow::DISABLED,
-        )?,
+        inbound,
+        outbound,
         follow_peer: wishes.follow_peer,
         if_id: wishes.if_id,
     })
+}
+
+/// When an SA of this lifetime is to be rekeyed: a sixteenth before its end, and a random part of as
+/// much again, so that both ends rarely begin together (RFC 7296 §2.8.1).
+#[must_use]
+pub fn soft_limits(hard: xfrm::Limits) -> xfrm::Limits {
+    let [random] = crate::random::octets::<1>();
+    let before = |limit: NonZeroU64| {
+        let part = limit.get().checked_div(16).unwrap_or_default();
+        let more = part.saturating_mul(u64::from(random)).checked_div(256);
+        let margin = part.saturating_add(more.unwrap_or_default());
+        NonZeroU64::new(limit.get().saturating_sub(margin))
+    };
+    xfrm::Limits {
+        bytes: hard.bytes.and_then(before),
+        packets: hard.packets.and_then(before),
+        seconds: hard.seconds.and_then(before),
+    }
 }
 
 /// A fresh inbound SPI: random, and not one of the reserved ones (RFC 4303 §2.1).

@@ -143,8 +143,18 @@ pub fn event_lines(flags: &DebugFlags, names: Names, event: &Event) -> Vec<Strin
             lines.fail(": Create child exchange failed");
             lines.fail(format!(": {}", Printable(&refusal.to_string())));
         }
-        Event::ChildDeleted { inbound_spi } => {
+        Event::ChildDeleted { inbound_spi, .. } | Event::ChildRetired { inbound_spi, .. } => {
             lines.say(format!("Deleting IPsec SA [SPI: 0x{inbound_spi:08X}]"));
+        }
+        Event::ChildSwitched { inbound_spi, .. } => lines.say(format!(
+            "IPsec SA [SPI: 0x{inbound_spi:08X}] is in use after its rekey"
+        )),
+        Event::Rekeyed => lines.say("IKEv2 SA rekeyed; old SA will be deleted"),
+        Event::RekeyRefused(refusal) => {
+            lines.fail(format!(
+                ": Rekey failed: {}",
+                Printable(&refusal.to_string())
+            ));
         }
         Event::PeerMoved(path) => lines.say(format!("Peer has moved to {}", path.remote)),
         Event::Notified(kind) => lines.say(format!("Received notify {kind}")),
@@ -230,6 +240,7 @@ impl<'a> Lines<'a> {
             CloseReason::PeerDeleted => self.say("Processing DELETE INFO message"),
             CloseReason::Deleted | CloseReason::Forgotten => {}
             CloseReason::Unanswered => self.fail(": Maximum number of retransmissions reached"),
+            CloseReason::Expired => self.say("SA lifetime expired"),
             CloseReason::TimedOut => {
                 self.fail(": Failed to receive the AUTH msg before the timer expired");
                 self.fail(": Auth exchange failed");

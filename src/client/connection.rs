@@ -11,7 +11,7 @@ use std::{
 use ironflex_eap::anyconnect::{ClientConfig, config_auth::DeviceInfo};
 use ironflex_ikev2::{
     Endpoint, Input, Output,
-    config::{ConnectConfig, EndpointConfig, FragmentationConfig, InitiatorAuthentication},
+    config::{ConnectConfig, EndpointConfig, FragmentationConfig, InitiatorAuthentication, Upkeep},
     crypto::default_provider,
     event::{Answer, AskId, CloseReason, Command, Event, Framing, Instant, Path, SaId},
     refusal::{PeerMisbehaved, Refusal},
@@ -49,6 +49,9 @@ use crate::{
 /// nothing is given up after 31 s.
 const RETRANSMIT: (Duration, u32) = (Duration::from_secs(1), 5);
 
+/// How long our IKE SA lives: a day, as on IOS.
+const IKE_LIFETIME: Duration = Duration::from_secs(86_400);
+
 /// How long our Delete may take.
 const FAREWELL: Duration = Duration::from_secs(3);
 
@@ -83,6 +86,8 @@ pub struct Connection {
     /// The user is being asked; the core waits for the answer.
     asking: Option<Asking>,
     probe_interval: Duration,
+    /// What the core is to do after what is being carried out.
+    commands: VecDeque<Command>,
     key_log: Option<KeyLogWriter>,
     end: Option<End>,
     /// The tunnel has been up.
@@ -159,6 +164,10 @@ impl Connection {
                 cisco: true,
                 mtu: 1280,
             },
+            upkeep: Upkeep {
+                lifetime: Some(IKE_LIFETIME),
+                ..Upkeep::default()
+            },
         };
         let (sink, handed) = handing();
         let clock = Clock::start();
@@ -194,6 +203,7 @@ impl Connection {
             identity: target.identity,
             asking: None,
             probe_interval: Duration::from_secs(options.dpd.into()),
+            commands: VecDeque::new(),
             key_log,
             end: None,
             was_up: false,
@@ -319,11 +329,14 @@ impl Connection {
                 Output::Event(sa, event) => self.event(sa, event),
                 Output::Discarded(..) => {}
                 Output::Timeout(instant) => {
-                    let Some((sa, ask, answer)) = answers.pop_front() else {
-                        return instant;
-                    };
                     let now = self.clock.now();
-                    self.endpoint.handle(now, Input::Answer(sa, ask, answer));
+                    if let Some(command) = self.commands.pop_front() {
+                        self.endpoint.handle(now, Input::Command(command));
+                    } else if let Some((sa, ask, answer)) = answers.pop_front() {
+                        self.endpoint.handle(now, Input::Answer(sa, ask, answer));
+                    } else {
+                        return instant;
+                    }
                 }
             }
         }
@@ -342,6 +355,13 @@ impl Connection {
             Event::ChildRefused(refusal) => {
                 self.outside.blame = Some(End::NoTunnel(refusal.to_string()));
             }
+            Event::ChildSwitched { inbound_spi, .. } => {
+                if let Err(error) = self.outside.switch(inbound_spi) {
+                    self.outside.blame = Some(End::Lost(error.to_string()));
+                    self.commands.push_back(Command::Delete(sa));
+                }
+            }
+            Event::ChildRetired { inbound_spi, .. } => self.outside.retire(inbound_spi),
             Event::ChildDeleted { .. } => {
                 if !self.leaving {
                     self.outside.blame = Some(End::Lost("the headend deleted the child SA".into()));
@@ -393,6 +413,7 @@ fn why(reason: CloseReason, blame: Option<End>, stage: Stage, identity: &str) ->
     }
     match reason {
         CloseReason::Deleted | CloseReason::Forgotten => End::Disconnected,
+        CloseReason::Expired => End::Lost("the headend did not rekey in time".into()),
         CloseReason::PeerDeleted if stage == Stage::Up => {
             End::Lost("the headend ended the session".into())
         }

@@ -17,12 +17,13 @@ use super::{
     End, Options,
     login::{Dialogue, Login, Progress, Prompt},
     network::{Assigned, Place, TunnelNetwork, Way},
+    rekey::Waiting,
     report::{Report, Step},
     trust::Trust,
 };
 use crate::{
     dataplane::{Backend, Chosen},
-    translate::{self, SaWishes, esp_algorithm},
+    translate::{self, esp_algorithm},
     transport::Transport,
 };
 
@@ -33,7 +34,7 @@ const MTU: u16 = 1400;
 const INTERFACE: u32 = 1;
 
 /// The one session of the client.
-const SESSION: SessionId = match SessionId::new(1) {
+pub(super) const SESSION: SessionId = match SessionId::new(1) {
     Some(id) => id,
     None => unreachable!(),
 };
@@ -60,6 +61,8 @@ pub struct Outside {
     pub trusted: bool,
     /// ESP, once it is installed.
     pub dataplane: Option<Backend>,
+    /// Outbound SAs that are not sent on yet.
+    pub(super) waiting: Vec<Waiting>,
     tunnel: Option<TunnelNetwork>,
     own_link: Option<String>,
     guard: Option<Route>,
@@ -89,6 +92,7 @@ impl Outside {
             hand_over: Some(sink),
             trusted: false,
             dataplane: None,
+            waiting: Vec::new(),
             tunnel: None,
             own_link: None,
             guard: None,
@@ -139,6 +143,7 @@ impl Outside {
                     self.refuse(end)
                 }
             },
+            Ask::Rekey(child) => self.install_successor(&child),
             Ask::Peer(_) | Ask::Sign { .. } | Ask::Lease(_) | Ask::Eap(EapInput::Start(_)) => {
                 self.refuse(End::Local("a client is not asked this".into()))
             }
@@ -193,12 +198,7 @@ impl Outside {
                 return Err(End::Local(why.into()));
             }
         };
-        let wishes = SaWishes {
-            replay_window: ironflex_xfrm::ReplayWindow::MAX,
-            soft: ironflex_xfrm::Limits::NONE,
-            if_id,
-            follow_peer: false,
-        };
+        let wishes = super::rekey::wishes(if_id);
         let pair = translate::sa_pair(SESSION, child, &wishes).map_err(|error| text(&error))?;
         // What comes out of the tunnel before the address is ours would be forwarded in clear on a
         // machine that forwards: it goes nowhere instead.

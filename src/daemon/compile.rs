@@ -2,7 +2,7 @@
 //!
 //! Algorithms are translated by exhaustive `match`; nothing is looked up by name any more.
 
-use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
+use std::{collections::BTreeMap, net::IpAddr, sync::Arc, time::Duration};
 
 use ironflex_eap::anyconnect::{
     AfterCertificate, CertificatePolicy, ServerConfig, WithoutCertificate,
@@ -10,7 +10,7 @@ use ironflex_eap::anyconnect::{
 use ironflex_ikev2::{
     config::{
         Ciphers, EndpointConfig, FragmentationConfig, IkePolicy, IkeProposal, NatConfig,
-        PeerConfig, RemoteAuthentication,
+        PeerConfig, Pfs, RemoteAuthentication, Upkeep,
     },
     crypto::{
         RsaSigner,
@@ -150,6 +150,10 @@ impl ServingProfile {
                 signature: self.profile.remote.rsa_sig,
             },
             esp: self.esp.clone(),
+            upkeep: Upkeep {
+                pfs: Pfs::default(),
+                lifetime: Some(Duration::from_secs(u64::from(self.profile.lifetime))),
+            },
         }
     }
 }

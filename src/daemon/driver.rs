@@ -10,7 +10,7 @@ use std::{
 
 use ironflex_ikev2::{
     Endpoint, Input, Output,
-    event::{Answer, AskId, CloseReason, Command, Event, Instant, Path, SaId, Transmit},
+    event::{Answer, AskId, CloseReason, Command, Event, Instant, SaId, Transmit},
     wire::{header::Header, registry::ExchangeType},
 };
 use tokio::{
@@ -22,7 +22,6 @@ use super::work::House;
 use crate::{
     clock::Clock,
     keylog::KeyLogWriter,
-    translate,
     transport::{Handed, Transport},
 };
 
@@ -215,16 +214,18 @@ impl Driver {
         while let Some(event) = self.house.dataplane.poll_event() {
             match event {
                 ironflex_xfrm::Event::PeerMoved { id, remote } => self.esp_moved(id, remote),
-                ironflex_xfrm::Event::SoftExpired { id, spi, .. } => {
-                    // Rekeying is the client's business until it is ours too.
-                    self.house.log.info(format_args!(
-                        "the soft lifetime of SA {spi} of {id} is over"
-                    ));
+                ironflex_xfrm::Event::SoftExpired { id, spi, direction } => {
+                    if let Some((sa, inbound)) = self.house.owner(id, spi, direction) {
+                        self.command(Command::RekeyChild(sa, inbound));
+                    }
                 }
-                ironflex_xfrm::Event::HardExpired { id, spi, .. } => {
-                    self.house
-                        .log
-                        .warning(format_args!("SA {spi} of {id} has expired"));
+                ironflex_xfrm::Event::HardExpired { id, spi, direction } => {
+                    if let Some((sa, inbound)) = self.house.owner(id, spi, direction) {
+                        self.house
+                            .log
+                            .warning(format_args!("SA {spi} of {id} has expired"));
+                        self.command(Command::DeleteChild(sa, inbound));
+                    }
                 }
                 _ => {}
             }
@@ -238,14 +239,15 @@ impl Driver {
             return;
         };
         let session = self.house.sessions.of(sa);
-        let Some(installed) = session.and_then(|session| session.installed.as_mut()) else {
+        let mut installed = session
+            .into_iter()
+            .flat_map(|session| session.installed.iter_mut());
+        let Some(installed) = installed.find(|installed| installed.id == id) else {
             return;
         };
         let path = installed.path.with_remote_udp(remote);
         installed.path = path;
-        if let Err(error) = self.house.dataplane.move_peer(id, path) {
-            self.house.log.trouble(&error);
-        }
+        self.house.move_peer(id, path);
     }
 
     /// Gives the core a command and carries out what follows.
@@ -325,8 +327,13 @@ impl Driver {
                     .refused(house.sessions.view(sa), &format!("no child SA: {refusal}"));
                 house.release(sa);
             }
-            Event::ChildDeleted { .. } => house.release(sa),
-            Event::PeerMoved(path) => self.ike_moved(sa, &path),
+            Event::ChildSwitched { child, inbound_spi } => {
+                commands.extend(house.switch(sa, child, inbound_spi));
+            }
+            Event::ChildRetired { child, inbound_spi } => house.retire(sa, child, inbound_spi),
+            Event::ChildDeleted { child, .. } => house.release_child(sa, child),
+            // An authentic new IKE message came from another place: ESP in UDP follows (RFC 7296 §2.23).
+            Event::PeerMoved(path) => house.move_session(sa, &path),
             Event::Closed(reason) => {
                 house.release(sa);
                 let session = house.sessions.close(sa);
@@ -345,22 +352,12 @@ impl Driver {
                     house.log.trouble(&error);
                 }
             }
-            Event::HalfOpen | Event::Initiated | Event::Notified(_) | Event::Trace(_) => {}
-        }
-    }
-
-    /// An authentic new IKE message came from another place: ESP in UDP follows (RFC 7296 §2.23).
-    fn ike_moved(&mut self, sa: SaId, path: &Path) {
-        let session = self.house.sessions.of(sa);
-        let Some(installed) = session.and_then(|session| session.installed.as_mut()) else {
-            return;
-        };
-        let encapsulated = installed.path.remote_udp().is_some();
-        let moved = translate::outer_path(path, encapsulated);
-        installed.path = moved;
-        let id = installed.id;
-        if let Err(error) = self.house.dataplane.move_peer(id, moved) {
-            self.house.log.trouble(&error);
+            Event::HalfOpen
+            | Event::Initiated
+            | Event::Notified(_)
+            | Event::Rekeyed
+            | Event::RekeyRefused(_)
+            | Event::Trace(_) => {}
         }
     }
 }

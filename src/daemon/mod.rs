@@ -12,6 +12,7 @@
 //! operation at most.
 
 pub mod budget;
+mod children;
 pub mod compile;
 pub mod control;
 pub mod driver;

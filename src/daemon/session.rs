@@ -8,10 +8,10 @@ use std::{
 
 use ironflex_eap::anyconnect::{Server, config_auth::DeviceInfo};
 use ironflex_ikev2::{
-    event::{EapContext, Instant, SaId},
+    event::{ChildId, EapContext, Instant, SaId},
     wire::payload::TrafficSelector,
 };
-use ironflex_xfrm::{OuterPath, SessionId, netlink::Route};
+use ironflex_xfrm::{Direction, EspSpi, OuterPath, SaSpec, SessionId, netlink::Route};
 
 use super::compile::ServingProfile;
 
@@ -49,24 +49,45 @@ pub struct Session {
     pub device: Option<DeviceInfo>,
     /// The address that it holds: pool and address.
     pub lease: Option<(String, Ipv4Addr)>,
-    /// What is installed for it.
-    pub installed: Option<Installed>,
+    /// The number of its Virtual-Access interface, once something has been installed for it.
+    pub virtual_access: Option<u32>,
+    /// What is installed for it, one for each child SA.
+    pub installed: Vec<Installed>,
     /// When it came up.
     pub up_since: Option<Instant>,
 }
 
-/// What a session has in the dataplane.
+/// What one child SA of a session has in the dataplane, rekeyed or not.
 pub struct Installed {
-    /// Its name there.
+    /// Its name towards the core.
+    pub child: ChildId,
+    /// Its name in the dataplane.
     pub id: SessionId,
-    /// The number of its Virtual-Access interface.
-    pub virtual_access: u32,
     /// The routes to its client.
     pub routes: Vec<Route>,
     /// The outer addresses.
     pub path: OuterPath,
     /// Selectors of both sides.
     pub selectors: (Vec<TrafficSelector>, Vec<TrafficSelector>),
+    /// The inbound and outbound SPIs that belong together, oldest first.
+    pub spis: Vec<(EspSpi, EspSpi)>,
+    /// Outbound SAs that are not sent on yet, with their inbound SPIs.
+    pub waiting: Vec<(EspSpi, SaSpec)>,
+}
+
+impl Installed {
+    /// The inbound SPI of the pair that an SPI of either direction belongs to.
+    #[must_use]
+    pub fn inbound_of(&self, spi: EspSpi, direction: Direction) -> Option<EspSpi> {
+        let pair = self
+            .spis
+            .iter()
+            .find(|&&(inbound, outbound)| match direction {
+                Direction::Inbound => inbound == spi,
+                Direction::Outbound => outbound == spi,
+            });
+        pair.map(|&(inbound, _)| inbound)
+    }
 }
 
 /// Every session, and the numbers that are in use.
@@ -120,7 +141,8 @@ impl Sessions {
             who: None,
             device: None,
             lease: None,
-            installed: None,
+            virtual_access: None,
+            installed: Vec::new(),
             up_since: None,
         };
         self.by_sa.entry(sa).or_insert(session)

@@ -30,7 +30,7 @@ pub fn state(driver: &mut Driver) -> State {
             .house
             .sessions
             .view(sa)
-            .and_then(|session| session.installed.as_ref())
+            .and_then(|session| session.installed.first())
             .map(|installed| installed.id);
         let counters = installed.and_then(|id| driver.house.dataplane.counters(id).ok());
         let (Some(view), Some(session)) =
@@ -98,8 +98,8 @@ fn pools(driver: &Driver) -> Vec<Pool> {
                     virtual_access: house
                         .sessions
                         .view(holder.sa)
-                        .and_then(|session| session.installed.as_ref())
-                        .map_or(0, |installed| installed.virtual_access),
+                        .and_then(|session| session.virtual_access)
+                        .unwrap_or_default(),
                     user: Some(holder.user.clone()),
                 })
                 .collect(),
@@ -191,7 +191,7 @@ fn session_state(
     now: Instant,
 ) -> Option<SessionState> {
     let serving = session.profile.as_ref()?;
-    let installed = session.installed.as_ref()?;
+    let installed = session.installed.first()?;
     let up_since = session.up_since?;
     let template = &serving.profile.virtual_template;
     let uptime = now.since(up_since);
@@ -210,7 +210,7 @@ fn session_state(
     });
     let device = session.device.as_ref();
     Some(SessionState {
-        virtual_access: installed.virtual_access,
+        virtual_access: session.virtual_access?,
         uptime,
         derived: DerivedInterface {
             unnumbered: Some(template.unnumbered.to_string()),

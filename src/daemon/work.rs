@@ -2,10 +2,7 @@
 //! address, the dataplane for the SAs. Everything here is prompt; a question that has to wait for
 //! somebody else (RADIUS, later) is answered by another input.
 
-use std::{
-    net::{IpAddr, Ipv4Addr},
-    sync::Arc,
-};
+use std::{net::Ipv4Addr, sync::Arc};
 
 use ironflex_eap::anyconnect::{
     CertificateIdentity, CertificateRejected, Credentials, PresentedCertificate, Server,
@@ -14,7 +11,7 @@ use ironflex_eap::anyconnect::{
 use ironflex_ikev2::{
     crypto::{Provider, sign::SignatureScheme},
     event::{
-        Answer, Ask, Authenticated, ChildSa, EapContext, EapInput, EapOutput, Lease, LeaseQuestion,
+        Answer, Ask, Authenticated, EapContext, EapInput, EapOutput, Lease, LeaseQuestion,
         PeerQuestion, SaId,
     },
     wire::{
@@ -22,11 +19,7 @@ use ironflex_ikev2::{
         registry::ConfigAttributeType,
     },
 };
-use ironflex_profiles::{
-    model::ikev2::AuthorizationFor,
-    snapshot::{AuthorizationPolicy, Profile},
-};
-use ironflex_xfrm::{Limits, ReplayWindow};
+use ironflex_profiles::{model::ikev2::AuthorizationFor, snapshot::AuthorizationPolicy};
 
 use super::{
     compile::{Plan, ServingProfile},
@@ -34,15 +27,14 @@ use super::{
     lease::{Holder, Pools},
     log::{Log, Step as LogStep},
     network::HouseNetwork,
-    session::{Installed, Session, Sessions, Who},
+    session::{Session, Sessions, Who},
 };
 use crate::{
     aaa::{LoginRequest, Password, Verdict as AaaVerdict},
     clock,
     dataplane::Backend,
     pki::{Purpose, describe, verify_peer_chain},
-    random,
-    translate::{self, SaWishes},
+    random, translate,
 };
 
 /// What answers: everything about the headend that is not IKE.
@@ -78,6 +70,7 @@ impl House {
             Ask::Eap(input) => self.eap(sa, input),
             Ask::Lease(question) => self.lease(sa, &question),
             Ask::Install(child) => self.install(sa, &child),
+            Ask::Rekey(child) => self.install_successor(sa, &child),
         };
         answered.unwrap_or_else(|why| {
             self.log.refused(self.sessions.view(sa), &why);
@@ -85,7 +78,7 @@ impl House {
         })
     }
 
-    fn session(&mut self, sa: SaId) -> Result<&mut Session, String> {
+    pub(super) fn session(&mut self, sa: SaId) -> Result<&mut Session, String> {
         self.sessions
             .of(sa)
             .ok_or_else(|| "the session is gone".to_owned())
@@ -97,7 +90,7 @@ impl House {
         session.certified.as_ref().map(ToString::to_string)
     }
 
-    fn serving(&self, sa: SaId) -> Result<Arc<ServingProfile>, String> {
+    pub(super) fn serving(&self, sa: SaId) -> Result<Arc<ServingProfile>, String> {
         let session = self.sessions.view(sa);
         let profile = session.and_then(|session| session.profile.clone());
         profile.ok_or_else(|| "the session has no profile".to_owned())
@@ -426,104 +419,6 @@ impl House {
             .map_err(|error| error.to_string())?;
         self.session(sa)?.lease = Some((name, address));
         Ok(Some(address))
-    }
-
-    // --- Child SA ---
-
-    fn install(&mut self, sa: SaId, child: &ChildSa) -> Result<Answer, String> {
-        let serving = self.serving(sa)?;
-        let id = self
-            .sessions
-            .dataplane_id(sa)
-            .ok_or("no session number is free in the dataplane")?;
-        let installed = self.install_as(id, &serving.profile, sa, child);
-        if installed.is_err() {
-            self.sessions.forget_dataplane(id);
-        }
-        installed.map(|()| Answer::Installed)
-    }
-
-    fn install_as(
-        &mut self,
-        id: ironflex_xfrm::SessionId,
-        profile: &Profile,
-        sa: SaId,
-        child: &ChildSa,
-    ) -> Result<(), String> {
-        let template = super::network::template_number(&profile.virtual_template.interface.name);
-        let template = template.unwrap_or_default();
-        let wishes = wishes(profile, self.network.if_id(template));
-        let pair = translate::sa_pair(id, child, &wishes).map_err(|error| error.to_string())?;
-        self.dataplane
-            .install(&pair)
-            .map_err(|error| format!("the dataplane refused the SAs: {error}"))?;
-        let client = self
-            .sessions
-            .view(sa)
-            .and_then(|session| session.lease.as_ref());
-        let client = client.map(|&(_, address)| address);
-        let peer: IpAddr = pair.path.remote;
-        let routes = match client {
-            Some(client) => match self.network.add_session(template, peer, client) {
-                Ok(routes) => routes,
-                Err(error) => {
-                    let _ = self.dataplane.remove(id);
-                    return Err(format!("no route to the client: {error}"));
-                }
-            },
-            None => Vec::new(),
-        };
-        let virtual_access = self.sessions.virtual_access();
-        let session = self.session(sa)?;
-        session.installed = Some(Installed {
-            id,
-            virtual_access,
-            routes,
-            path: pair.path,
-            selectors: (child.local.clone(), child.remote.clone()),
-        });
-        Ok(())
-    }
-
-    /// Releases what a session holds in the dataplane, the routes and the pools.
-    pub fn release(&mut self, sa: SaId) {
-        let Some(session) = self.sessions.of(sa) else {
-            return;
-        };
-        let (installed, lease) = (session.installed.take(), session.lease.take());
-        if let Some(installed) = installed {
-            // The route goes first: what is still sent to the client then meets the unreachable one.
-            if let Err(error) = self.network.remove_session(&installed.routes) {
-                self.log.trouble(&error);
-            }
-            if let Err(error) = self.dataplane.remove(installed.id) {
-                self.log.trouble(&error);
-            }
-            self.sessions.forget_dataplane(installed.id);
-            self.sessions
-                .release_virtual_access(installed.virtual_access);
-        }
-        if let Some((pool, address)) = lease {
-            self.pools.release(&pool, address, sa);
-        }
-    }
-}
-
-fn wishes(profile: &Profile, if_id: Option<std::num::NonZeroU32>) -> SaWishes {
-    let ipsec = &profile.virtual_template.ipsec;
-    let window = ipsec.replay_window.map_or(0, u32::from);
-    SaWishes {
-        replay_window: ReplayWindow::new(window).unwrap_or_default(),
-        soft: Limits {
-            bytes: ipsec
-                .lifetime_kilobytes
-                .and_then(|kilobytes| u64::from(kilobytes).checked_mul(1024))
-                .and_then(std::num::NonZeroU64::new),
-            packets: None,
-            seconds: std::num::NonZeroU64::new(u64::from(ipsec.lifetime_seconds)),
-        },
-        if_id,
-        follow_peer: true,
     }
 }
 

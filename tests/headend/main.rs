@@ -23,6 +23,7 @@ mod login;
 mod look;
 mod network;
 mod refusal;
+mod rekey;
 mod start;
 mod stop;
 mod trustpoint;
@@ -43,6 +44,7 @@ fn main() -> ExitCode {
         network::CASES,
         refusal::CASES,
         lifecycle::CASES,
+        rekey::CASES,
         start::CASES,
         stop::CASES,
         crash::CASES,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use ironflex_ikev2::{
     crypto::suite::{AeadAlgorithm, CbcAlgorithm, PrfAlgorithm},
-    event::Framing,
+    event::{ChildId, Framing},
     refusal::{PeerMisbehaved, Refusal},
     wire::{
         header::{Flags, InitiatorSpi, MessageId},
@@ -431,6 +431,7 @@ fn tells_the_life_of_an_sa() {
     );
     assert_eq!(
         told(&Event::ChildDeleted {
+            child: ChildId::default(),
             inbound_spi: 0xA153_CF67
         }),
         named("IKEv2", &["Deleting IPsec SA [SPI: 0xA153CF67]"])

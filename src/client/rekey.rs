@@ -1,0 +1,76 @@
+//! The tunnel's child SA is replaced by a new one, by us or by the headend (RFC 7296 §2.8).
+
+use ironflex_ikev2::event::{Answer, ChildSa};
+use ironflex_xfrm::{EspSpi, Limits, ReplayWindow, SaSpec};
+
+use super::outside::{Outside, SESSION};
+use crate::translate::{self, SaWishes};
+
+/// How long our SAs live, in seconds and in octets; the headend's limits are its own.
+const LIFETIME: Limits = Limits {
+    bytes: std::num::NonZeroU64::new(64 << 30),
+    packets: None,
+    seconds: std::num::NonZeroU64::new(3_600),
+};
+
+/// What a client wants of its SAs.
+pub(super) fn wishes(if_id: Option<std::num::NonZeroU32>) -> SaWishes {
+    SaWishes {
+        replay_window: ReplayWindow::MAX,
+        soft: translate::soft_limits(LIFETIME),
+        hard: LIFETIME,
+        if_id,
+        follow_peer: false,
+    }
+}
+
+/// An outbound SA that is not sent on yet, and the inbound SPI of its pair.
+pub(super) type Waiting = (EspSpi, SaSpec);
+
+impl Outside {
+    /// The new inbound SA stands beside the old one; the outbound one waits for [`switch`](Self::switch).
+    pub(super) fn install_successor(&mut self, child: &ChildSa) -> Answer {
+        let specs = translate::sa_specs(child, &wishes(None));
+        let added = match (specs, &mut self.dataplane) {
+            (Ok((inbound, outbound)), Some(dataplane)) => dataplane
+                .add_inbound(SESSION, &inbound)
+                .map(|()| (inbound.spi, outbound)),
+            (Err(error), _) => Err(error),
+            (_, None) => Err(ironflex_xfrm::Error::NoSuchSession(SESSION)),
+        };
+        match added {
+            Ok(waiting) => {
+                self.waiting.push(waiting);
+                Answer::Installed
+            }
+            Err(error) => Answer::Refused(error.to_string().into()),
+        }
+    }
+
+    /// From now on the outbound SA beside this inbound one is sent on.
+    ///
+    /// # Errors
+    ///
+    /// What the dataplane says: the tunnel cannot send any more.
+    pub(super) fn switch(&mut self, inbound_spi: u32) -> Result<(), ironflex_xfrm::Error> {
+        let at = self
+            .waiting
+            .iter()
+            .position(|(inbound, _)| inbound.value() == inbound_spi);
+        let (Some(at), Some(dataplane)) = (at, &mut self.dataplane) else {
+            return Ok(());
+        };
+        let (_, outbound) = self.waiting.remove(at);
+        dataplane.replace_outbound(SESSION, &outbound)
+    }
+
+    /// Nothing is received on this inbound SA any more.
+    pub(super) fn retire(&mut self, inbound_spi: u32) {
+        self.waiting
+            .retain(|(inbound, _)| inbound.value() != inbound_spi);
+        if let (Some(dataplane), Some(spi)) = (&mut self.dataplane, EspSpi::new(inbound_spi)) {
+            // One that has expired is gone already.
+            let _ = dataplane.remove_inbound(SESSION, spi);
+        }
+    }
+}

@@ -1,0 +1,241 @@
+//! Child SAs in the dataplane: installed, rekeyed, moved and removed, with the routes to their clients.
+
+use std::{net::IpAddr, num::NonZeroU64};
+
+use ironflex_ikev2::event::{Answer, ChildId, ChildSa, Command, Path, SaId};
+use ironflex_profiles::snapshot::Profile;
+use ironflex_xfrm::{Direction, EspSpi, Limits, OuterPath, ReplayWindow, SessionId};
+
+use super::{session::Installed, work::House};
+use crate::translate::{self, SaWishes};
+
+impl House {
+    /// Installs a new child SA in both directions, and the route to its client.
+    pub(super) fn install(&mut self, sa: SaId, child: &ChildSa) -> Result<Answer, String> {
+        let serving = self.serving(sa)?;
+        let id = self
+            .sessions
+            .dataplane_id(sa)
+            .ok_or("no session number is free in the dataplane")?;
+        let installed = self.install_as(id, &serving.profile, sa, child);
+        if installed.is_err() {
+            self.sessions.forget_dataplane(id);
+        }
+        installed.map(|()| Answer::Installed)
+    }
+
+    fn install_as(
+        &mut self,
+        id: SessionId,
+        profile: &Profile,
+        sa: SaId,
+        child: &ChildSa,
+    ) -> Result<(), String> {
+        let template = super::network::template_number(&profile.virtual_template.interface.name);
+        let template = template.unwrap_or_default();
+        let wishes = wishes(profile, self.network.if_id(template));
+        let pair = translate::sa_pair(id, child, &wishes).map_err(|error| error.to_string())?;
+        self.dataplane
+            .install(&pair)
+            .map_err(|error| format!("the dataplane refused the SAs: {error}"))?;
+        // A further child SA's packets go the way that the first one's client is reached by.
+        let session = self.sessions.view(sa);
+        let first = session.is_some_and(|session| session.installed.is_empty());
+        let client = session
+            .filter(|_| first)
+            .and_then(|session| session.lease.as_ref())
+            .map(|&(_, address)| address);
+        let peer: IpAddr = pair.path.remote;
+        let routes = match client {
+            Some(client) => match self.network.add_session(template, peer, client) {
+                Ok(routes) => routes,
+                Err(error) => {
+                    let _ = self.dataplane.remove(id);
+                    return Err(format!("no route to the client: {error}"));
+                }
+            },
+            None => Vec::new(),
+        };
+        let known = session_number(self, sa);
+        let virtual_access = known.unwrap_or_else(|| self.sessions.virtual_access());
+        let session = self.session(sa)?;
+        session.virtual_access = Some(virtual_access);
+        session.installed.push(Installed {
+            child: child.id,
+            id,
+            routes,
+            path: pair.path,
+            selectors: (child.local.clone(), child.remote.clone()),
+            spis: vec![(pair.inbound.spi, pair.outbound.spi)],
+            waiting: Vec::new(),
+        });
+        Ok(())
+    }
+
+    /// Rekeying, first step (RFC 7296 §2.8): the new inbound SA stands beside the old one; the outbound one
+    /// waits for [`switch`](Self::switch).
+    pub(super) fn install_successor(
+        &mut self,
+        sa: SaId,
+        child: &ChildSa,
+    ) -> Result<Answer, String> {
+        let serving = self.serving(sa)?;
+        let wishes = wishes(&serving.profile, None);
+        let (inbound, outbound) =
+            translate::sa_specs(child, &wishes).map_err(|error| error.to_string())?;
+        let installed = self
+            .installed(sa, child.id)
+            .ok_or("there is nothing to rekey")?;
+        let (id, spi) = (installed.id, inbound.spi);
+        self.dataplane
+            .add_inbound(id, &inbound)
+            .map_err(|error| format!("the dataplane refused the SA: {error}"))?;
+        if let Some(installed) = self.installed(sa, child.id) {
+            installed.spis.push((spi, outbound.spi));
+            installed.waiting.push((spi, outbound));
+        }
+        Ok(Answer::Installed)
+    }
+
+    /// Rekeying, second step: from now on the outbound SA beside this inbound one is sent on. Gives what to
+    /// tell the core where that fails: a session that cannot send is of no use.
+    pub(super) fn switch(&mut self, sa: SaId, child: ChildId, inbound_spi: u32) -> Option<Command> {
+        let spi = EspSpi::new(inbound_spi)?;
+        let installed = self.installed(sa, child)?;
+        let at = installed.waiting.iter().position(|&(one, _)| one == spi)?;
+        let (_, outbound) = installed.waiting.remove(at);
+        let id = installed.id;
+        match self.dataplane.replace_outbound(id, &outbound) {
+            Ok(()) => None,
+            Err(error) => {
+                self.log.trouble(&error);
+                Some(Command::Delete(sa))
+            }
+        }
+    }
+
+    /// Rekeying, last step: nothing is received on this inbound SA any more.
+    pub(super) fn retire(&mut self, sa: SaId, child: ChildId, inbound_spi: u32) {
+        let Some(spi) = EspSpi::new(inbound_spi) else {
+            return;
+        };
+        let Some(installed) = self.installed(sa, child) else {
+            return;
+        };
+        installed.spis.retain(|&(inbound, _)| inbound != spi);
+        installed.waiting.retain(|&(inbound, _)| inbound != spi);
+        let id = installed.id;
+        if let Err(error) = self.dataplane.remove_inbound(id, spi) {
+            self.log.trouble(&error);
+        }
+    }
+
+    fn installed(&mut self, sa: SaId, child: ChildId) -> Option<&mut Installed> {
+        let session = self.sessions.of(sa)?;
+        session
+            .installed
+            .iter_mut()
+            .find(|installed| installed.child == child)
+    }
+
+    /// The IKE SA of an SA in the dataplane, and the inbound SPI of its pair.
+    pub(super) fn owner(
+        &self,
+        id: SessionId,
+        spi: EspSpi,
+        direction: Direction,
+    ) -> Option<(SaId, u32)> {
+        let sa = self.sessions.by_dataplane(id)?;
+        let session = self.sessions.view(sa)?;
+        let installed = session.installed.iter().find(|one| one.id == id)?;
+        let inbound = installed.inbound_of(spi, direction)?;
+        Some((sa, inbound.value()))
+    }
+
+    /// The peer of a session is somewhere else now: all that is installed for it follows.
+    pub(super) fn move_session(&mut self, sa: SaId, path: &Path) {
+        let Some(session) = self.sessions.of(sa) else {
+            return;
+        };
+        let mut moved = Vec::with_capacity(session.installed.len());
+        for installed in &mut session.installed {
+            let encapsulated = installed.path.remote_udp().is_some();
+            installed.path = translate::outer_path(path, encapsulated);
+            moved.push((installed.id, installed.path));
+        }
+        for (id, path) in moved {
+            self.move_peer(id, path);
+        }
+    }
+
+    pub(super) fn move_peer(&mut self, id: SessionId, path: OuterPath) {
+        if let Err(error) = self.dataplane.move_peer(id, path) {
+            self.log.trouble(&error);
+        }
+    }
+
+    /// Releases what one child SA holds in the dataplane, and the routes that came with it.
+    pub(super) fn release_child(&mut self, sa: SaId, child: ChildId) {
+        let Some(session) = self.sessions.of(sa) else {
+            return;
+        };
+        let at = session.installed.iter().position(|one| one.child == child);
+        if let Some(at) = at {
+            let installed = session.installed.remove(at);
+            self.remove(installed);
+        }
+    }
+
+    /// Releases what a session holds in the dataplane, the routes and the pools.
+    pub fn release(&mut self, sa: SaId) {
+        let Some(session) = self.sessions.of(sa) else {
+            return;
+        };
+        let installed = std::mem::take(&mut session.installed);
+        let (lease, virtual_access) = (session.lease.take(), session.virtual_access.take());
+        for one in installed {
+            self.remove(one);
+        }
+        if let Some(number) = virtual_access {
+            self.sessions.release_virtual_access(number);
+        }
+        if let Some((pool, address)) = lease {
+            self.pools.release(&pool, address, sa);
+        }
+    }
+
+    fn remove(&mut self, installed: Installed) {
+        // The route goes first: what is still sent to the client then meets the unreachable one.
+        if let Err(error) = self.network.remove_session(&installed.routes) {
+            self.log.trouble(&error);
+        }
+        if let Err(error) = self.dataplane.remove(installed.id) {
+            self.log.trouble(&error);
+        }
+        self.sessions.forget_dataplane(installed.id);
+    }
+}
+
+fn session_number(house: &House, sa: SaId) -> Option<u32> {
+    house.sessions.view(sa)?.virtual_access
+}
+
+fn wishes(profile: &Profile, if_id: Option<std::num::NonZeroU32>) -> SaWishes {
+    let ipsec = &profile.virtual_template.ipsec;
+    let window = ipsec.replay_window.map_or(0, u32::from);
+    let hard = Limits {
+        bytes: ipsec
+            .lifetime_kilobytes
+            .and_then(|kilobytes| u64::from(kilobytes).checked_mul(1024))
+            .and_then(NonZeroU64::new),
+        packets: None,
+        seconds: NonZeroU64::new(u64::from(ipsec.lifetime_seconds)),
+    };
+    SaWishes {
+        replay_window: ReplayWindow::new(window).unwrap_or_default(),
+        soft: translate::soft_limits(hard),
+        hard,
+        if_id,
+        follow_peer: true,
+    }
+}
