@@ -17,7 +17,7 @@
 use std::{
     collections::{BTreeMap, VecDeque},
     net::{Ipv4Addr, SocketAddr},
-    sync::{Arc, LazyLock},
+    sync::{Arc, LazyLock, Mutex},
     time::Duration,
 };
 
@@ -66,6 +66,27 @@ impl Rng for Seeded {
         for chunk in out.chunks_mut(8) {
             let octets = self.next().to_le_bytes();
             chunk.copy_from_slice(&octets[..chunk.len()]);
+        }
+    }
+}
+
+/// As [`Seeded`], but nonces begin with the octets that a test has put here, first come, first served.
+pub struct Leading {
+    inner: Seeded,
+    leads: Leads,
+}
+
+/// The first octets of the nonces to come.
+pub type Leads = Arc<Mutex<VecDeque<u8>>>;
+
+impl Rng for Leading {
+    fn fill(&mut self, out: &mut [u8]) {
+        const NONCE: usize = 32;
+        self.inner.fill(out);
+        if out.len() == NONCE
+            && let Some(lead) = self.leads.lock().unwrap().pop_front()
+        {
+            out[0] = lead;
         }
     }
 }
@@ -229,6 +250,8 @@ impl Setup {
 /// One end: its endpoint, what it was told, and what its outside has done.
 pub struct End {
     pub endpoint: Endpoint,
+    /// How the nonces to come begin.
+    pub leads: Leads,
     pub log: Vec<String>,
     pub discarded: Vec<Discard>,
     /// What each SA sends on.
@@ -247,13 +270,18 @@ pub struct End {
 
 impl End {
     fn new(config: EndpointConfig, seed: u64) -> Self {
+        let leads = Leads::default();
         Self {
             endpoint: Endpoint::new(
                 Instant::default(),
                 config,
                 default_provider(),
-                Box::new(Seeded(seed)),
+                Box::new(Leading {
+                    inner: Seeded(seed),
+                    leads: Arc::clone(&leads),
+                }),
             ),
+            leads,
             log: Vec::new(),
             discarded: Vec::new(),
             installed: BTreeMap::new(),

@@ -134,7 +134,11 @@ impl Established {
             Pfs::Accepted(_) => &[],
             Pfs::Required(groups) => groups,
         };
-        let half = Half::fresh(cx, link.suite.prf, group.or(groups.first().copied()))?;
+        let half = Half::fresh(
+            cx,
+            link.suite.prf,
+            group.or_else(|| groups.first().copied()),
+        )?;
         let spi = cx.fresh_esp_spi();
         let groups = match group {
             Some(ref group) if groups.is_empty() => core::slice::from_ref(group),
