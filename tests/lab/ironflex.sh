@@ -69,10 +69,11 @@ COMMANDS
 }
 
 links_are_up() {
-  local name
+  local name state
   for name in headend client router server; do
-    ! ip -n "${!name}" -o link show up | grep -q NO-CARRIER || return 1
-    ip -n "${!name}" -o -6 address show dev outside scope link | grep -q fe80 || return 1
+    # In this order: after `link` a batch shows no addresses.
+    state=$(printf '%s\n' 'address show dev outside' 'link show up' | ip -n "${!name}" -o -batch -)
+    [[ $state != *NO-CARRIER* && $state == *fe80* ]] || return 1
   done
 }
 
@@ -220,7 +221,7 @@ assert_kernel_carried() { # NAMESPACE PEER
 
 # Everything that ironflex may touch, as it is now. Without what counts or ages.
 network_state() { # NAMESPACE
-  printf '%s\n' 'link show' 'address show' 'route show table all' 'rule show' | ip -n "$1" -batch -
+  printf '%s\n' 'address show' 'link show' 'route show table all' 'rule show' | ip -n "$1" -batch -
   ip -n "$1" xfrm state
   ip -n "$1" xfrm policy
   # user-mode-linux has none.
