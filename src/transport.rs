@@ -178,16 +178,28 @@ impl Transport {
     ///
     /// Of sendmsg, or `AddrNotAvailable` without such a socket. The datagram is then lost, as any may be.
     pub fn send(&self, transmit: &Transmit) -> io::Result<()> {
-        let path = &transmit.path;
+        let marked = transmit.path.framing == Framing::Marked;
+        self.send_on(&transmit.path, marked, &transmit.octets)
+    }
+
+    /// Sends the one octet that keeps a NAT's mapping open (RFC 3948 §2.3).
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    pub fn keep_alive(&self, path: &Path) -> io::Result<()> {
+        self.send_on(path, false, &[0xff])
+    }
+
+    fn send_on(&self, path: &Path, marked: bool, octets: &[u8]) -> io::Result<()> {
         let socket = self.sockets.iter().find(|socket| {
             socket.ipv4 == path.remote.is_ipv4()
                 && socket.framing == path.framing
                 && socket.endpoint.get_ref().port() == path.local.port()
         });
         let socket = socket.ok_or(io::ErrorKind::AddrNotAvailable)?;
-        let marked = path.framing == Framing::Marked;
         let endpoint = socket.endpoint.get_ref();
-        endpoint.send(path.local.ip(), path.remote, marked, &transmit.octets)
+        endpoint.send(path.local.ip(), path.remote, marked, octets)
     }
 }
 

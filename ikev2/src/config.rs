@@ -79,6 +79,10 @@ pub const RETRY_AFTER: Duration = Duration::from_secs(5);
 /// minutes).
 pub const RETRY_FOR: Duration = Duration::from_secs(180);
 
+/// A peer that is asked for a sign of life is asked this often before it counts as dead, as on IOS: once,
+/// and five times again.
+pub const LIVENESS_TRIES: u32 = 6;
+
 /// Default `mtu` of `crypto ikev2 fragmentation`: the IP datagram size of a fragment.
 pub const FRAGMENT_MTU: u16 = 576;
 
@@ -229,9 +233,22 @@ impl Default for Pfs {
     }
 }
 
+/// How dead peers are found (`dpd`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Liveness {
+    /// Silence of the peer after which it is asked for a sign of life.
+    pub interval: Duration,
+    /// How long each try waits for the answer; see [`LIVENESS_TRIES`].
+    pub retry: Duration,
+}
+
 /// What holds for an IKE SA and its children after they are up.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Upkeep {
+    /// How dead peers are found. `None`: only by requests of ours that have other reasons.
+    pub liveness: Option<Liveness>,
+    /// How often a NAT in front of us is kept from forgetting us (RFC 3948 §4). `None`: never.
+    pub keepalive: Option<Duration>,
     /// Key exchanges of child SAs.
     pub pfs: Pfs,
     /// How long an IKE SA lives; it is rekeyed before (`lifetime` of the profile). `None`: no limit.

@@ -161,6 +161,8 @@ pub enum Output {
     Transmit(Transmit),
     /// Decide this, then answer by [`Input::Answer`] with the same names.
     Ask(SaId, AskId, Ask),
+    /// Send the one octet 0xff that keeps a NAT's mapping open (RFC 3948 §2.3), without the marker.
+    Keepalive(Path),
     /// Something happened to an SA.
     Event(SaId, Event),
     /// A datagram was refused or discarded without touching any SA.
@@ -312,6 +314,8 @@ pub struct Lease {
     pub local: Vec<TrafficSelector>,
     /// The inbound SPI that the outside chose.
     pub spi: u32,
+    /// How long the session may last, rekeyed or not. `None`: as long as it likes.
+    pub session_lifetime: Option<Duration>,
 }
 
 /// A child SA ready to be installed.
@@ -376,6 +380,10 @@ pub enum Event {
         /// The SPI of what we received last.
         inbound_spi: u32,
     },
+    /// Nothing of the peer has come in IKE for the interval of
+    /// [`Liveness`](crate::config::Liveness). The outside says [`Command::Probe`] unless it knows better:
+    /// packets of the peer came in on a child SA, or nobody has sent it any.
+    Quiet,
     /// The IKE SA was replaced by one with new keys and SPIs.
     Rekeyed,
     /// The peer does not replace the IKE SA, or a child SA, now.
@@ -421,7 +429,8 @@ pub enum CloseReason {
     /// The peer did not send what was due in time.
     #[error("the peer did not go on in time")]
     TimedOut,
-    /// The IKE SA or its last child SA is worn out and was not replaced in time (RFC 7296 §2.8).
+    /// The IKE SA or its last child SA is worn out and was not replaced in time (RFC 7296 §2.8), or the
+    /// session has lasted as long as it may.
     #[error("the lifetime is over")]
     Expired,
     /// Somebody was refused.

@@ -149,6 +149,7 @@ pub fn event_lines(flags: &DebugFlags, names: Names, event: &Event) -> Vec<Strin
         Event::ChildSwitched { inbound_spi, .. } => lines.say(format!(
             "IPsec SA [SPI: 0x{inbound_spi:08X}] is in use after its rekey"
         )),
+        Event::Quiet => lines.say("DPD timer expired; the peer has been silent"),
         Event::Rekeyed => lines.say("IKEv2 SA rekeyed; old SA will be deleted"),
         Event::RekeyRefused(refusal) => {
             lines.fail(format!(

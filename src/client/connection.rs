@@ -52,6 +52,9 @@ const RETRANSMIT: (Duration, u32) = (Duration::from_secs(1), 5);
 /// How long our IKE SA lives: a day, as on IOS.
 const IKE_LIFETIME: Duration = Duration::from_secs(86_400);
 
+/// A NAT in front of us is reminded of us this often: the default of RFC 3948 §4.
+const NAT_KEEPALIVE: Duration = Duration::from_secs(20);
+
 /// How long our Delete may take.
 const FAREWELL: Duration = Duration::from_secs(3);
 
@@ -166,6 +169,7 @@ impl Connection {
             },
             upkeep: Upkeep {
                 lifetime: Some(IKE_LIFETIME),
+                keepalive: Some(NAT_KEEPALIVE),
                 ..Upkeep::default()
             },
         };
@@ -325,6 +329,9 @@ impl Connection {
                         Reply::Now(answer) => answers.push_back((sa, ask, answer)),
                         Reply::Ask(prompt) => self.asking = Some(Asking::begin(sa, ask, prompt)),
                     }
+                }
+                Output::Keepalive(path) => {
+                    let _ = self.transport.keep_alive(&path);
                 }
                 Output::Event(sa, event) => self.event(sa, event),
                 Output::Discarded(..) => {}

@@ -3,7 +3,7 @@
 use std::{net::IpAddr, num::NonZeroU64};
 
 use ironflex_ikev2::event::{Answer, ChildId, ChildSa, Command, Path, SaId};
-use ironflex_profiles::snapshot::Profile;
+use ironflex_profiles::{model::ikev2::DpdMode, snapshot::Profile};
 use ironflex_xfrm::{Direction, EspSpi, Limits, OuterPath, ReplayWindow, SessionId};
 
 use super::{session::Installed, work::House};
@@ -128,6 +128,31 @@ impl House {
         if let Err(error) = self.dataplane.remove_inbound(id, spi) {
             self.log.trouble(&error);
         }
+    }
+
+    /// Whether a client that says nothing in IKE is to be asked for a sign of life: always with `periodic`,
+    /// with `on-demand` only if packets were sent to it and none of it came in meanwhile (`dpd`).
+    pub(super) fn wants_probe(&mut self, sa: SaId) -> bool {
+        let Some(session) = self.sessions.of(sa) else {
+            return false;
+        };
+        let profile = session.profile.as_ref();
+        let on_demand = profile
+            .and_then(|serving| serving.profile.dpd)
+            .is_some_and(|dpd| dpd.mode == DpdMode::OnDemand);
+        let before = session.traffic.unwrap_or_default();
+        let Some(id) = session.installed.first().map(|installed| installed.id) else {
+            return true;
+        };
+        let Ok(now) = self.dataplane.counters(id) else {
+            return true;
+        };
+        if let Some(session) = self.sessions.of(sa) {
+            session.traffic = Some(now);
+        }
+        let heard = now.inbound.packets != before.inbound.packets;
+        let sent = now.outbound.packets != before.outbound.packets;
+        if on_demand { sent && !heard } else { true }
     }
 
     fn installed(&mut self, sa: SaId, child: ChildId) -> Option<&mut Installed> {

@@ -9,7 +9,7 @@ use ironflex_eap::anyconnect::{
 };
 use ironflex_ikev2::{
     config::{
-        Ciphers, EndpointConfig, FragmentationConfig, IkePolicy, IkeProposal, NatConfig,
+        Ciphers, EndpointConfig, FragmentationConfig, IkePolicy, IkeProposal, Liveness, NatConfig,
         PeerConfig, Pfs, RemoteAuthentication, Upkeep,
     },
     crypto::{
@@ -151,6 +151,14 @@ impl ServingProfile {
             },
             esp: self.esp.clone(),
             upkeep: Upkeep {
+                liveness: self.profile.dpd.map(|dpd| Liveness {
+                    interval: Duration::from_secs(u64::from(dpd.interval)),
+                    retry: Duration::from_secs(u64::from(dpd.retry)),
+                }),
+                keepalive: self
+                    .profile
+                    .nat_keepalive
+                    .map(|seconds| Duration::from_secs(u64::from(seconds))),
                 pfs: Pfs::default(),
                 lifetime: Some(Duration::from_secs(u64::from(self.profile.lifetime))),
             },

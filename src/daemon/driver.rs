@@ -268,6 +268,10 @@ impl Driver {
                     let answer = self.house.answer(sa, question);
                     answers.push_back((sa, ask, answer));
                 }
+                // A NAT that is not reminded this time is reminded the next.
+                Output::Keepalive(path) => {
+                    let _ = self.transport.keep_alive(&path);
+                }
                 Output::Event(sa, event) => self.event(sa, event, &mut commands),
                 Output::Discarded(path, discard) => {
                     self.discards.count(discard.name());
@@ -326,6 +330,11 @@ impl Driver {
                     .log
                     .refused(house.sessions.view(sa), &format!("no child SA: {refusal}"));
                 house.release(sa);
+            }
+            Event::Quiet => {
+                if house.wants_probe(sa) {
+                    commands.push_back(Command::Probe(sa));
+                }
             }
             Event::ChildSwitched { child, inbound_spi } => {
                 commands.extend(house.switch(sa, child, inbound_spi));

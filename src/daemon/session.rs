@@ -11,7 +11,7 @@ use ironflex_ikev2::{
     event::{ChildId, EapContext, Instant, SaId},
     wire::payload::TrafficSelector,
 };
-use ironflex_xfrm::{Direction, EspSpi, OuterPath, SaSpec, SessionId, netlink::Route};
+use ironflex_xfrm::{Counters, Direction, EspSpi, OuterPath, SaSpec, SessionId, netlink::Route};
 
 use super::compile::ServingProfile;
 
@@ -53,6 +53,8 @@ pub struct Session {
     pub virtual_access: Option<u32>,
     /// What is installed for it, one for each child SA.
     pub installed: Vec<Installed>,
+    /// What had gone through it when its silence was last looked at.
+    pub traffic: Option<Counters>,
     /// When it came up.
     pub up_since: Option<Instant>,
 }
@@ -143,6 +145,7 @@ impl Sessions {
             lease: None,
             virtual_access: None,
             installed: Vec::new(),
+            traffic: None,
             up_since: None,
         };
         self.by_sa.entry(sa).or_insert(session)

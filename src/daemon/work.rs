@@ -2,7 +2,7 @@
 //! address, the dataplane for the SAs. Everything here is prompt; a question that has to wait for
 //! somebody else (RADIUS, later) is answered by another input.
 
-use std::{net::Ipv4Addr, sync::Arc};
+use std::{net::Ipv4Addr, sync::Arc, time::Duration};
 
 use ironflex_eap::anyconnect::{
     CertificateIdentity, CertificateRejected, Credentials, PresentedCertificate, Server,
@@ -381,6 +381,10 @@ impl House {
             },
             local: everything(),
             spi: translate::fresh_spi(),
+            session_lifetime: policy
+                .as_ref()
+                .and_then(|policy| policy.session_lifetime)
+                .map(|seconds| Duration::from_secs(u64::from(seconds))),
         };
         Ok(Answer::Lease(Box::new(lease)))
     }

@@ -19,6 +19,7 @@ mod control;
 mod crash;
 mod flood;
 mod lifecycle;
+mod liveness;
 mod login;
 mod look;
 mod network;
@@ -44,6 +45,7 @@ fn main() -> ExitCode {
         network::CASES,
         refusal::CASES,
         lifecycle::CASES,
+        liveness::CASES,
         rekey::CASES,
         start::CASES,
         stop::CASES,

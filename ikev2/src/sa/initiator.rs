@@ -577,7 +577,7 @@ fn delete(link: &mut Link, cx: &mut Cx<'_>, refusal: Refusal) -> Result<Outcome,
 impl AwaitInstall {
     fn answer(self, link: &mut Link, cx: &mut Cx<'_>, answer: Answer) -> Result<Outcome, Refusal> {
         match answer {
-            Answer::Installed => Ok(self.established.enter(link, cx)),
+            Answer::Installed => Ok(self.established.enter(link, cx, None)),
             Answer::Refused(why) => delete(link, cx, Refusal::Denied(why)),
             _ => Err(WRONG_ANSWER),
         }

@@ -24,7 +24,7 @@ use crate::{
         nat::Nat,
         reassembly::{Incomplete, Reassembly, Whole},
         traits::PeerTraits,
-        window::{Admit, Due, Fingerprint, Queued, Request, Requests, Responses},
+        window::{Admit, Due, Fingerprint, Pace, Queued, Request, Requests, Responses},
     },
     wire::{
         fragment::{self, CISCO_FRAGMENT_DATA, Reassembled},
@@ -460,7 +460,22 @@ impl Link {
         exchange: ExchangeType,
         payloads: Vec<Payload>,
     ) -> Result<(), Refusal> {
-        self.requests.push(Queued { exchange, payloads });
+        self.request_at(cx, exchange, payloads, Pace::Usual)
+    }
+
+    /// As [`request`](Self::request), sent again at this pace.
+    pub(crate) fn request_at(
+        &mut self,
+        cx: &mut Cx<'_>,
+        exchange: ExchangeType,
+        payloads: Vec<Payload>,
+        pace: Pace,
+    ) -> Result<(), Refusal> {
+        self.requests.push(Queued {
+            exchange,
+            payloads,
+            pace,
+        });
         self.pump(cx)
     }
 
@@ -473,7 +488,7 @@ impl Link {
                 cx.transmit(self.path, Arc::clone(octets));
             }
             self.requests
-                .sent(cx.now, cx.config, queued.exchange, datagrams);
+                .sent(cx.now, cx.config, (queued.exchange, queued.pace), datagrams);
         }
         Ok(())
     }

@@ -91,6 +91,11 @@ impl Cx<'_> {
             .push_back(Output::Transmit(Transmit { path, octets }));
     }
 
+    /// Keeps a NAT's mapping open.
+    pub(crate) fn keepalive(&mut self, path: Path) {
+        self.out.push_back(Output::Keepalive(path));
+    }
+
     /// Asks the outside; the state keeps the name to know the answer by.
     pub(crate) fn ask(&mut self, id: SaId, ask: Ask) -> AskId {
         *self.asks = self.asks.wrapping_add(1);

@@ -1,6 +1,7 @@
 //! IKE_AUTH as the responder (RFC 7296 §1.2, §2.15, §2.16).
 
 use alloc::{boxed::Box, sync::Arc, vec::Vec};
+use core::time::Duration;
 
 use crate::{
     authn,
@@ -127,6 +128,7 @@ pub(crate) struct AwaitInstall {
     up: Proven,
     child: Child,
     limits: Limits,
+    session_lifetime: Option<Duration>,
     configuration: Vec<ConfigAttribute>,
     child_payloads: Vec<Payload>,
 }
@@ -601,7 +603,7 @@ impl Proven {
         link: &mut Link,
         cx: &mut Cx<'_>,
         child: Option<Child>,
-        limits: Limits,
+        (limits, session_lifetime): (Limits, Option<Duration>),
         configuration: Vec<ConfigAttribute>,
         rest: Vec<Payload>,
     ) -> Result<Outcome, Refusal> {
@@ -622,7 +624,7 @@ impl Proven {
             limits,
             configuration,
         });
-        Ok(established.enter(link, cx))
+        Ok(established.enter(link, cx, session_lifetime))
     }
 
     /// RFC 7296 §1.2: the IKE SA comes up although its child cannot. Nothing but a new login would
@@ -635,7 +637,14 @@ impl Proven {
     ) -> Result<Outcome, Refusal> {
         let said = child::refused(&refusal);
         cx.event(link.id, Event::ChildRefused(refusal.clone()));
-        self.finish(link, cx, None, Limits::NONE, Vec::new(), [said].to_vec())?;
+        self.finish(
+            link,
+            cx,
+            None,
+            (Limits::NONE, None),
+            Vec::new(),
+            [said].to_vec(),
+        )?;
         let delete = Payload::Delete(Delete::ike_sa());
         close_with(link, cx, delete, CloseReason::Refused(refusal))
     }
@@ -653,6 +662,7 @@ impl AwaitLease {
             _ => return Err(WRONG_ANSWER),
         };
         let configuration = lease.reply.clone();
+        let session_lifetime = lease.session_lifetime;
         let limits = Limits {
             local: lease.local.clone(),
             remote: lease.remote.clone(),
@@ -681,6 +691,7 @@ impl AwaitLease {
             up,
             child,
             limits,
+            session_lifetime,
             configuration,
             child_payloads: plan.payloads,
         }))
@@ -694,7 +705,7 @@ impl AwaitInstall {
                 link,
                 cx,
                 Some(self.child),
-                self.limits,
+                (self.limits, self.session_lifetime),
                 self.configuration,
                 self.child_payloads,
             ),

@@ -180,6 +180,16 @@ impl Responses {
 pub(crate) struct Queued {
     pub(crate) exchange: ExchangeType,
     pub(crate) payloads: Vec<Payload>,
+    pub(crate) pace: Pace,
+}
+
+/// How a request is sent again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Pace {
+    /// After growing waits, as the endpoint is configured.
+    Usual,
+    /// After this time, always the same, and so often in all.
+    Steady(Duration, u32),
 }
 
 /// A request of ours that waits for its answer.
@@ -194,6 +204,7 @@ pub(crate) struct Outstanding {
 pub(crate) struct Schedule {
     next: Instant,
     wait: Duration,
+    growth: u32,
     sent: u32,
     tries: u32,
 }
@@ -212,11 +223,20 @@ pub(crate) enum Due {
 impl Schedule {
     /// The request is sent now for the first time.
     pub(crate) fn start(now: Instant, config: &EndpointConfig) -> Self {
+        Self::at_pace(now, config, Pace::Usual)
+    }
+
+    fn at_pace(now: Instant, config: &EndpointConfig, pace: Pace) -> Self {
+        let (wait, growth, tries) = match pace {
+            Pace::Usual => (config.retransmit_first, 2, config.retransmit_tries),
+            Pace::Steady(wait, tries) => (wait, 1, tries),
+        };
         Self {
-            next: now.after(config.retransmit_first),
-            wait: config.retransmit_first,
+            next: now.after(wait),
+            wait,
+            growth,
             sent: 1,
-            tries: config.retransmit_tries,
+            tries,
         }
     }
 
@@ -235,7 +255,7 @@ impl Schedule {
         }
         let before = self.sent;
         self.sent = self.sent.saturating_add(1);
-        self.wait = self.wait.saturating_mul(2);
+        self.wait = self.wait.saturating_mul(self.growth);
         self.next = now.after(self.wait);
         Due::Again(before)
     }
@@ -300,14 +320,14 @@ impl Requests {
         &mut self,
         now: Instant,
         config: &EndpointConfig,
-        exchange: ExchangeType,
+        (exchange, pace): (ExchangeType, Pace),
         datagrams: Vec<Arc<[u8]>>,
     ) {
         self.outstanding = Some(Outstanding {
             id: self.next,
             exchange,
             datagrams,
-            schedule: Schedule::start(now, config),
+            schedule: Schedule::at_pace(now, config, pace),
         });
         self.next = self.next.saturating_add(1);
     }

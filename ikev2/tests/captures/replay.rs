@@ -49,6 +49,7 @@ impl Replay {
                 Output::Transmit(transmit) => self.transmitted.push(transmit),
                 Output::Ask(id, name, ask) => answers.push_back((id, name, outside(self, ask))),
                 Output::Event(_, event) => self.note(event),
+                Output::Keepalive(_) => panic!("nothing is configured to be kept alive"),
                 Output::Discarded(_, Discard::FragmentKept) => {}
                 Output::Discarded(_, discard) => self.discarded.push(discard),
                 Output::Timeout(_) => {
@@ -166,6 +167,7 @@ pub(crate) fn replay_client(login: &Login) -> Replay {
                 remote: everything(),
                 local: everything(),
                 spi: to_responder.spi,
+                session_lifetime: None,
             }))
         }
         Ask::Rekey(_) => panic!("nothing was rekeyed"),

@@ -147,6 +147,9 @@ pub struct Setup {
     pub password: &'static [u8],
     pub lease: bool,
     pub install: bool,
+    pub session_lifetime: Option<Duration>,
+    /// Whether the outside knows that a silent peer lives.
+    pub knows_better: bool,
     /// Whether the dataplane takes a rekeyed child SA.
     pub install_further: bool,
     /// The public key that the outside finds in the certificate.
@@ -229,6 +232,8 @@ impl Setup {
             password: b"cisco123",
             lease: true,
             install: true,
+            session_lifetime: None,
+            knows_better: false,
             install_further: true,
             spki: SPKI,
             silent: |_| false,
@@ -456,6 +461,7 @@ impl Pair {
 
     fn drain(&mut self, server: bool) {
         let mut answers: VecDeque<(SaId, AskId, Answer)> = VecDeque::new();
+        let mut commands: VecDeque<Command> = VecDeque::new();
         loop {
             let end = if server {
                 &mut self.server
@@ -469,10 +475,20 @@ impl Pair {
                         answers.push_back((id, ask, answer));
                     }
                 }
-                Output::Event(id, event) => note(end, id, event),
+                Output::Keepalive(_) => end.log.push("keepalive".into()),
+                Output::Event(id, event) => {
+                    if matches!(event, Event::Quiet) && !self.setup.knows_better {
+                        commands.push_back(Command::Probe(id));
+                    }
+                    note(end, id, event);
+                }
                 Output::Discarded(_, discard) => end.discarded.push(discard),
                 Output::Timeout(at) => {
                     end.deadline = at;
+                    if let Some(command) = commands.pop_front() {
+                        end.endpoint.handle(self.now, Input::Command(command));
+                        continue;
+                    }
                     let Some((id, ask, answer)) = answers.pop_front() else {
                         return;
                     };
@@ -713,6 +729,7 @@ fn outside(setup: &Setup, server: bool, end: &mut End, id: SaId, ask: Ask) -> Op
                 ))],
                 local: vec![TrafficSelector::addresses(AddressRange::ANY_V4)],
                 spi: end.next_spi,
+                session_lifetime: setup.session_lifetime,
             }))
         }
         Ask::Install(_) if !setup.install => Answer::Refused(Arc::from("no such algorithm")),
@@ -757,6 +774,7 @@ fn note(end: &mut End, id: SaId, event: Event) {
             assert!(retired.is_some(), "{inbound_spi:08X} is not there");
             "child retired".into()
         }
+        Event::Quiet => "quiet".into(),
         Event::Rekeyed => "rekeyed".into(),
         Event::RekeyRefused(why) => format!("rekey refused: {why}"),
         Event::PeerMoved(path) => format!("moved to {}", path.remote),

@@ -24,7 +24,7 @@ use rekey_ike::{RekeyIke, Successor};
 use wishes::{Wish, Wishes};
 
 use crate::{
-    config::{ConnectConfig, IkeProposal, LINGER, PeerConfig, Upkeep},
+    config::{ConnectConfig, IkeProposal, LINGER, LIVENESS_TRIES, PeerConfig, Upkeep},
     crypto::{keys::DerivationKey, suite::EspSuite},
     event::{Answer, AskId, Authenticated, CloseReason, Event, Instant},
     refusal::{PeerIncompatible, Refusal},
@@ -32,6 +32,7 @@ use crate::{
         Cx,
         link::{Link, Opened},
         state::{Outcome, State, close},
+        window::Pace,
     },
     wire::{
         payload::{ConfigAttribute, Delete, Payload, TrafficSelector},
@@ -109,6 +110,12 @@ pub(crate) struct Established {
     others: Vec<Other>,
     wishes: Wishes,
     lifetime: Option<Lifetime>,
+    /// When the session is over, rekeyed or not.
+    ends: Option<Instant>,
+    /// When the peer's silence is told.
+    quiet: Option<Instant>,
+    /// When the NAT in front of us is to be reminded of us.
+    keepalive: Option<Instant>,
 }
 
 /// What our exchange that is under way is for.
@@ -196,14 +203,29 @@ impl Established {
             others: Vec::new(),
             wishes: Wishes::default(),
             lifetime: None,
+            ends: None,
+            quiet: None,
+            keepalive: None,
         })
     }
 
     /// The SA comes up: no deadline any more, and the announced window holds.
-    pub(crate) fn enter(mut self: Box<Self>, link: &mut Link, cx: &mut Cx<'_>) -> Outcome {
+    pub(crate) fn enter(
+        mut self: Box<Self>,
+        link: &mut Link,
+        cx: &mut Cx<'_>,
+        session_lifetime: Option<Duration>,
+    ) -> Outcome {
         link.deadline = None;
         link.window = cx.config.window;
         self.begin_lifetime(cx);
+        self.ends = session_lifetime.map(|lifetime| cx.now.after(lifetime));
+        self.heard(cx);
+        // RFC 3948 §4: only who is behind a NAT has one to remind.
+        if link.nat.local && link.nat.udp_encapsulation() {
+            let every = self.policy.upkeep().keepalive;
+            self.keepalive = every.map(|every| cx.now.after(every));
+        }
         let child = !self.children.is_empty();
         cx.event(link.id, Event::Established { child });
         Outcome::Go(State::Established(self))
@@ -243,6 +265,7 @@ impl Established {
         cx: &mut Cx<'_>,
         opened: Opened,
     ) -> Result<Outcome, Refusal> {
+        self.heard(cx);
         let exchange = opened.exchange;
         let served = opened
             .payloads
@@ -314,6 +337,7 @@ impl Established {
         cx: &mut Cx<'_>,
         opened: Opened,
     ) -> Result<Outcome, Refusal> {
+        self.heard(cx);
         // RFC 7296 §2.21.3: what is answered in a way that cannot be read ends the SA here.
         let payloads = opened.payloads?;
         for said in notifies(&payloads) {
@@ -450,8 +474,11 @@ impl Established {
             let asked = self.wishes.has(Wish::RekeyIke) || matches!(self.pending, Pending::Ike(_));
             if asked { lifetime.hard } else { lifetime.soft }
         });
-        [wish, lifetime, self.children.deadline()]
-            .into_iter()
+        // While an answer is due its absence says all.
+        let quiet = self.quiet.filter(|_| idle);
+        let own = [wish, lifetime, self.children.deadline(), quiet];
+        own.into_iter()
+            .chain([self.ends, self.keepalive])
             .chain(self.others.iter().map(|other| other.link.next_deadline()))
             .flatten()
             .min()
@@ -465,6 +492,18 @@ impl Established {
     ) -> Result<Outcome, Refusal> {
         self.tend_others(cx);
         self.children.retire(link.id, cx);
+        if self.ends.is_some_and(|ends| ends <= cx.now) {
+            return self.end(link, cx, CloseReason::Expired);
+        }
+        if self.quiet.is_some_and(|quiet| quiet <= cx.now) {
+            self.heard(cx);
+            cx.event(link.id, Event::Quiet);
+        }
+        if self.keepalive.is_some_and(|due| due <= cx.now) {
+            cx.keepalive(link.path);
+            let every = self.policy.upkeep().keepalive;
+            self.keepalive = every.map(|every| cx.now.after(every));
+        }
         if let Some(lifetime) = self.lifetime {
             if lifetime.hard <= cx.now {
                 return self.end(link, cx, CloseReason::Expired);
@@ -474,6 +513,12 @@ impl Established {
             }
         }
         self.go_on(link, cx)
+    }
+
+    /// The peer lives, or its silence has been told: it is counted from now.
+    fn heard(&mut self, cx: &Cx<'_>) {
+        let liveness = self.policy.upkeep().liveness;
+        self.quiet = liveness.map(|liveness| cx.now.after(liveness.interval));
     }
 
     /// The IKE SA in use is new. Whoever is the client rekeys well before the end; the headend lets it,
@@ -516,7 +561,14 @@ impl Established {
             }
             match wish.wish {
                 Wish::Probe => {
-                    link.request(cx, ExchangeType::INFORMATIONAL, Vec::new())?;
+                    let pace = self
+                        .policy
+                        .upkeep()
+                        .liveness
+                        .map_or(Pace::Usual, |liveness| {
+                            Pace::Steady(liveness.retry, LIVENESS_TRIES)
+                        });
+                    link.request_at(cx, ExchangeType::INFORMATIONAL, Vec::new(), pace)?;
                     self.pending = Pending::Probe;
                 }
                 Wish::RekeyIke => self.start_ike(link, cx, None, wish.since)?,

@@ -97,6 +97,7 @@ impl Established {
             // Nothing but our Delete is under way on these, and with its answer it is over.
             Received::Response(_) => Ok(None),
             Received::Request(opened) => {
+                self.heard(cx);
                 if other.link.path == path {
                     link.path = path;
                 }

@@ -1,0 +1,132 @@
+//! Peers that fall silent, NATs that would forget, and sessions that have lasted long enough (RFC 7296
+//! §2.4, RFC 3948 §4).
+
+#![allow(
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "a test ends where an expectation fails"
+)]
+
+mod support;
+
+use std::time::Duration;
+
+use ironflex_ikev2::{config::Liveness, event::CloseReason};
+use support::*;
+
+const DPD: Liveness = Liveness {
+    interval: Duration::from_secs(60),
+    retry: Duration::from_secs(5),
+};
+
+fn up(setup: Setup, seed: u64) -> Pair {
+    let mut pair = Pair::new(setup, seed);
+    pair.connect();
+    pair.run(20);
+    assert!(pair.both_up(), "{:?}", pair.server.log);
+    pair
+}
+
+fn count(end: &End, what: &str) -> usize {
+    end.log.iter().filter(|&line| line == what).count()
+}
+
+#[test]
+fn a_silent_peer_is_asked_at_the_interval_and_lives_on() {
+    let mut setup = Setup::new(GCM);
+    setup.peer.upkeep.liveness = Some(DPD);
+    let mut pair = up(setup, 1);
+    let before = pair.sent;
+    pair.run(305);
+    assert_eq!(count(&pair.server, "quiet"), 5);
+    // A request and its answer each.
+    assert_eq!(pair.sent, before + 10);
+    assert!(pair.both_up());
+}
+
+#[test]
+fn whoever_hears_the_peer_elsewhere_does_not_ask() {
+    let mut setup = Setup::new(GCM);
+    setup.peer.upkeep.liveness = Some(DPD);
+    setup.knows_better = true;
+    let mut pair = up(setup, 2);
+    let before = pair.sent;
+    pair.run(305);
+    assert_eq!((count(&pair.server, "quiet"), pair.sent), (5, before));
+}
+
+// Any message of the peer is a sign of life: its own probes spare ours.
+#[test]
+fn a_peer_that_asks_is_not_asked() {
+    let mut setup = Setup::new(GCM);
+    setup.peer.upkeep.liveness = Some(DPD);
+    setup.connect.upkeep.liveness = Some(Liveness {
+        interval: Duration::from_secs(20),
+        ..DPD
+    });
+    let mut pair = up(setup, 3);
+    pair.run(300);
+    assert_eq!(count(&pair.server, "quiet"), 0);
+    assert!(count(&pair.client, "quiet") >= 14);
+}
+
+// As on IOS: after the interval one try and five more, the retry interval apart, and it is dead.
+#[test]
+fn a_dead_peer_is_given_up_after_six_tries() {
+    let mut setup = Setup::new(GCM);
+    setup.peer.upkeep.liveness = Some(DPD);
+    let mut pair = up(setup, 4);
+    // What the server sends is lost from here on.
+    pair.tamper = Some(Box::new(|to_server, _| to_server));
+    let before = pair.sent;
+    pair.run(60 + 5 * 6 - 25);
+    assert!(pair.server.closed.is_empty());
+    pair.run(30);
+    assert_eq!(pair.server.closed, [CloseReason::Unanswered]);
+    assert_eq!(pair.sent, before + 6);
+    assert!(pair.server.receiving.is_empty());
+}
+
+// RFC 3948 §4: a NAT in front of us is reminded of us, and nobody is without one.
+#[test]
+fn whoever_is_behind_a_nat_keeps_it_awake() {
+    for behind in [true, false] {
+        let mut setup = Setup::new(GCM);
+        setup.connect.upkeep.keepalive = Some(Duration::from_secs(20));
+        setup.peer.upkeep.keepalive = Some(Duration::from_secs(20));
+        let mut pair = Pair::new(setup, 5);
+        if behind {
+            pair.nat =
+                Some(|from| std::net::SocketAddr::new(address("198.51.100.9:1").ip(), from.port()));
+            pair.unnat = Some(|to| std::net::SocketAddr::new(address(CLIENT).ip(), to.port()));
+        }
+        pair.connect();
+        pair.run(20);
+        assert!(pair.both_up());
+        pair.run(100);
+        let expected = if behind { 5..=6 } else { 0..=0 };
+        assert!(
+            expected.contains(&count(&pair.client, "keepalive")),
+            "{:?}",
+            pair.client.log
+        );
+        assert_eq!(count(&pair.server, "keepalive"), 0);
+    }
+}
+
+#[test]
+fn a_session_ends_when_it_has_lasted_as_long_as_it_may() {
+    let mut setup = Setup::new(GCM);
+    setup.session_lifetime = Some(Duration::from_secs(500));
+    setup.peer.upkeep.lifetime = Some(Duration::from_secs(200));
+    let mut pair = up(setup, 6);
+    pair.run(400);
+    // Rekeyed in between, which does not make it any younger.
+    assert!(count(&pair.server, "rekeyed") >= 1);
+    assert!(pair.both_up());
+    pair.run(100);
+    assert_eq!(pair.server.closed, [CloseReason::Expired]);
+    assert_eq!(pair.client.closed, [CloseReason::PeerDeleted]);
+    pair.run(60);
+    pair.assert_clean();
+}
