@@ -74,6 +74,7 @@ long_chain() { # SUBJECT FOLDER SUBJECT-ALTERNATIVE-NAME EXTENDED-KEY-USAGE
 # --- A case ---
 
 interop_session() {
+  local what
   interop_network
   interop_headend
   watch_router
@@ -86,12 +87,47 @@ interop_session() {
   tcp_copy "$client" "$server" "$server_address" 5001 1
   tcp_copy "$server" "$client" "$client_address" 5002 1
   assert_peer_said
+  for what in ${interop[rekey]:-}; do rekeys "$what"; done
   peer_leave
   wait_for 5 "the headend to drop its SAs" no_sas "$headend"
   grep -q 'is DOWN\..*reason: deleted by the peer' "$LAB_DIR/headend/log" || fail "the headend did not say that the peer left"
   assert_equal 0 "$(sa_count "$client")" "SAs left in the peer's kernel"
   case ${interop[network]} in nat-*) assert_router_saw_esp udp ;; *) assert_router_saw_esp bare ;; esac
   [ "${interop[certificates]}" = short ] || assert_router_saw_fragments
+}
+
+# The peer rekeys its IKE SA or its child SA while the server pings it: the SAs are others, and no ping is lost.
+rekeys() { # ike|child
+  local before answers pings
+  before=$(rekeyed_things "$1")
+  spawn pings "$LAB_DIR/pings" in_ns "$server" ping -n -i 0.01 $client_address
+  peer_rekey "$1"
+  wait_for 10 "the new $1 SA, and the old one's end" rekeyed "$1" "$before"
+  # The SAs that are gone take no more packets with them.
+  answers=$(wc -l <"$LAB_DIR/pings")
+  wait_for 5 "further pings" more_lines "$LAB_DIR/pings" $((answers + 20))
+  kill -INT "$pings"
+  wait_for 5 "the end of the pings" process_gone "$pings"
+  grep -q ' 0% packet loss' "$LAB_DIR/pings" || fail "pings were lost in a rekey of the $1 SA: $(tail -n 2 "$LAB_DIR/pings")"
+}
+
+# What a rekey has to change: SPIs in the kernel, or those of the IKE SA in the headend.
+rekeyed_things() { # ike|child
+  case $1 in
+    child) ip -n "$headend" xfrm state | sed -n 's/.*spi \(0x[0-9a-f]*\).*/\1/p' | sort ;;
+    ike) "$IRONFLEX" exec --state-dir "$LAB_DIR/headend/state" show crypto ikev2 sa detailed | grep 'Local spi:' ;;
+  esac
+}
+
+# Both SPIs are new, and nothing of the old ones is left.
+rekeyed() { # ike|child BEFORE
+  local now
+  now=$(rekeyed_things "$1")
+  [ "$(wc -l <<<"$now")" = "$(wc -l <<<"$2")" ] && [ -z "$(comm -12 <(printf '%s\n' "$2") <(printf '%s\n' "$now"))" ]
+}
+
+more_lines() { # FILE NUMBER
+  [ "$(wc -l <"$1")" -ge "$2" ]
 }
 
 # RFC 7383 §2.5: Encrypted Fragment payloads (53), at least as many as a chain of 9 KB needs, both ways; and no message of IKE

@@ -79,6 +79,13 @@ peer_words() { # cookie|invalid-ke
   esac
 }
 
+peer_rekey() { # ike|child
+  case $1 in
+    ike) whack client --rekey-ike --name headend ;;
+    child) whack client --rekey-ipsec --name headend ;;
+  esac
+}
+
 peer_leave() {
   whack client --terminate --name headend
 }

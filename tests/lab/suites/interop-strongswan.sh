@@ -79,6 +79,13 @@ peer_words() { # cookie|invalid-ke
   esac
 }
 
+peer_rekey() { # ike|child
+  case $1 in
+    ike) swanctl client --rekey --ike headend ;;
+    child) swanctl client --rekey --child net ;;
+  esac
+}
+
 peer_leave() {
   swanctl client --terminate --ike headend --timeout 10
 }
