@@ -100,7 +100,7 @@ interop_session() {
 rekeys() { # ike|child
   local before answers pings
   before=$(rekeyed_things "$1")
-  spawn pings "$LAB_DIR/pings" in_ns "$server" ping -n -i 0.01 $client_address
+  spawn pings "$LAB_DIR/pings" in_ns "$server" ping -n -i 0.01 "$client_address"
   peer_rekey "$1"
   wait_for 10 "the new $1 SA, and the old one's end" rekeyed "$1" "$before"
   # The SAs that are gone take no more packets with them.
