@@ -154,10 +154,10 @@ impl Endpoint {
 
     fn answer(&mut self, now: Instant, id: SaId, ask: AskId, answer: Answer) {
         self.with(now, id, |sa, cx| match sa {
-            IkeSa::Keyed { mut link, state } => match state.answer(&mut link, cx, ask, answer) {
-                Outcome::Go(state) => Some(IkeSa::Keyed { link, state }),
-                Outcome::Gone => None,
-            },
+            IkeSa::Keyed { mut link, state } => {
+                let outcome = state.answer(&mut link, cx, ask, answer);
+                routing::take_kept(link, cx, outcome)
+            }
             starting @ IkeSa::Starting(_) => Some(starting),
         });
     }

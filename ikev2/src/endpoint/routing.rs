@@ -1,11 +1,15 @@
 //! Which SA a datagram belongs to, and what is said to those that belong to none.
 
-use alloc::{sync::Arc, vec::Vec};
+use alloc::{boxed::Box, sync::Arc, vec::Vec};
 
 use super::Endpoint;
 use crate::{
     event::{Discard, Instant, Output, Path, SaId, Transmit},
-    sa::{IkeSa, link::Received, state::Outcome},
+    sa::{
+        Cx, IkeSa,
+        link::{Link, Received},
+        state::Outcome,
+    },
     wire::{
         header::{Flags, Header, ResponderSpi, Version},
         message::{Body, PartialMessage, write_message},
@@ -81,16 +85,7 @@ impl Endpoint {
                         Outcome::Go(state)
                     }
                 };
-                let Outcome::Go(mut state) = outcome else {
-                    return None;
-                };
-                while let Some(opened) = link.next_kept() {
-                    match state.request(&mut link, cx, opened) {
-                        Outcome::Go(next) => state = next,
-                        Outcome::Gone => return None,
-                    }
-                }
-                Some(IkeSa::Keyed { link, state })
+                take_kept(link, cx, outcome)
             }
         });
         discarded.map_or(Ok(()), Err)
@@ -157,6 +152,23 @@ impl Endpoint {
             path,
             octets: Arc::from(octets),
         }));
+    }
+}
+
+/// RFC 7296 §2.3: an answer has been given, so it may be the turn of requests that came before theirs.
+pub(super) fn take_kept(
+    mut link: Box<Link>,
+    cx: &mut Cx<'_>,
+    mut outcome: Outcome,
+) -> Option<IkeSa> {
+    loop {
+        let Outcome::Go(state) = outcome else {
+            return None;
+        };
+        let Some(opened) = link.next_kept() else {
+            return Some(IkeSa::Keyed { link, state });
+        };
+        outcome = state.request(&mut link, cx, opened);
     }
 }
 

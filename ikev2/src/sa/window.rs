@@ -173,6 +173,8 @@ impl Responses {
         });
         self.expected = self.expected.saturating_add(1);
         self.in_progress = false;
+        // What was kept and came once more when it was its turn is answered.
+        self.ahead = self.ahead.split_off(&self.expected);
     }
 }
 
@@ -438,6 +440,26 @@ mod tests {
         responses.begin();
         responses.answer(at(2), Vec::new(), 5);
         assert!(responses.next_kept().is_some());
+    }
+
+    // A peer that repeats what is kept, just when its turn has come, does not make it be kept for ever.
+    #[test]
+    fn what_is_answered_is_not_kept_any_more() {
+        let kept = || Request {
+            exchange: ExchangeType::INFORMATIONAL,
+            payloads: Vec::new(),
+        };
+        let mut responses = Responses::after_init(at(0), octets("init"));
+        for id in (1..100).step_by(2) {
+            responses.keep(id + 1, kept());
+            responses.keep(id + 2, kept());
+            for id in [id, id + 1] {
+                assert_eq!(responses.admit(at(1), id, true, 5, 5), Admit::Fresh);
+                responses.begin();
+                responses.answer(at(1), Vec::new(), 5);
+            }
+            assert_eq!(responses.ahead.len(), 1);
+        }
     }
 
     // RFC 7296 §2.1: retransmissions back off and end.
