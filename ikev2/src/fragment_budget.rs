@@ -36,6 +36,8 @@ pub(crate) struct Partial {
     pub(crate) since: Instant,
     /// The SA that it is for.
     pub(crate) id: SaId,
+    /// Our SPI in it: while an IKE SA is being replaced there is more than one.
+    pub(crate) spi: u64,
     /// Whether it is a response.
     pub(crate) response: bool,
     /// The form of its fragments.
@@ -88,6 +90,7 @@ mod tests {
             rank,
             since: Instant::new(Duration::from_secs(since)),
             id: SaId(id),
+            spi: id,
             response: false,
             form: Form::Cisco,
             octets: 100,

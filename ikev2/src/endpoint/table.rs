@@ -170,14 +170,17 @@ impl Endpoint {
                     self.strangers.add(origin.source, origin.stage);
                 }
                 let stranger = slot.origin.is_some();
-                slot.partials.extend(link.incomplete().map(|one| Partial {
-                    rank: Rank::of(stranger, one.form),
-                    since: one.since,
-                    id,
-                    response: one.response,
-                    form: one.form,
-                    octets: one.octets,
-                }));
+                for link in core::iter::once(&**link).chain(state.other_links()) {
+                    slot.partials.extend(link.incomplete().map(|one| Partial {
+                        rank: Rank::of(stranger, one.form),
+                        since: one.since,
+                        id,
+                        spi: link.our_spi(),
+                        response: one.response,
+                        form: one.form,
+                        octets: one.octets,
+                    }));
+                }
             }
         }
         for partial in &slot.partials {
@@ -197,9 +200,12 @@ impl Endpoint {
         while let Some(partial) = self.fragments.excess(self.config.fragment_budget) {
             let mut path = None;
             self.with(now, partial.id, |mut sa, _| {
-                if let IkeSa::Keyed { link, .. } = &mut sa {
-                    link.drop_incomplete(partial.response, partial.form);
-                    path = Some(link.path);
+                if let IkeSa::Keyed { link, state } = &mut sa {
+                    let links = core::iter::once(&mut **link).chain(state.other_links_mut());
+                    for link in links.filter(|link| link.our_spi() == partial.spi) {
+                        link.drop_incomplete(partial.response, partial.form);
+                        path = Some(link.path);
+                    }
                 }
                 Some(sa)
             });

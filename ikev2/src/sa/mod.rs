@@ -133,7 +133,7 @@ impl IkeSa {
             return Vec::new();
         };
         let main = Some(link.our_spi()).into_iter();
-        main.chain(state.other_spis())
+        main.chain(state.other_links().map(link::Link::our_spi))
             .filter(|&spi| spi != id.spi())
             .collect()
     }

@@ -147,13 +147,26 @@ impl State {
         }
     }
 
-    /// Our SPIs of the IKE SAs beside the one in use.
-    pub(crate) fn other_spis(&self) -> impl Iterator<Item = u64> {
+    /// The IKE SAs beside the one in use.
+    pub(crate) fn other_links(&self) -> impl Iterator<Item = &Link> {
         let established = match self {
             Self::Established(state) => Some(state),
             _ => None,
         };
-        established.into_iter().flat_map(|state| state.other_spis())
+        established
+            .into_iter()
+            .flat_map(|state| state.other_links())
+    }
+
+    /// As [`other_links`](Self::other_links), to change them.
+    pub(crate) fn other_links_mut(&mut self) -> impl Iterator<Item = &mut Link> {
+        let established = match self {
+            Self::Established(state) => Some(state),
+            _ => None,
+        };
+        established
+            .into_iter()
+            .flat_map(|state| state.other_links_mut())
     }
 
     /// Whether one of the IKE SAs beside the one in use has these SPIs, ours first.

@@ -150,11 +150,11 @@ pub struct Setup {
     pub session_lifetime: Option<Duration>,
     /// Whether the outside knows that a silent peer lives.
     pub knows_better: bool,
-    /// Whether the dataplane takes a rekeyed child SA.
-    pub install_further: bool,
+    /// Whether the dataplane takes a rekeyed child SA: the server's or the client's.
+    pub install_further: fn(bool) -> bool,
     /// The public key that the outside finds in the certificate.
     pub spki: &'static [u8],
-    /// The questions that the outside never answers.
+    /// The questions that the server's outside does not answer of itself.
     pub silent: fn(&Ask) -> bool,
 }
 
@@ -234,7 +234,7 @@ impl Setup {
             install: true,
             session_lifetime: None,
             knows_better: false,
-            install_further: true,
+            install_further: |_| true,
             spki: SPKI,
             silent: |_| false,
         }
@@ -265,6 +265,8 @@ pub struct End {
     pub receiving: BTreeMap<(SaId, u32), ChildSa>,
     pub closed: Vec<CloseReason>,
     pub sas: Vec<SaId>,
+    /// The questions that have not been answered.
+    pub withheld: VecDeque<(SaId, AskId, Ask)>,
     pub key_log: usize,
     /// The keys of IKE SAs, when the key log is on.
     pub ike_keys: Vec<KeyLog>,
@@ -293,6 +295,7 @@ impl End {
             receiving: BTreeMap::new(),
             closed: Vec::new(),
             sas: Vec::new(),
+            withheld: VecDeque::new(),
             key_log: 0,
             ike_keys: Vec::new(),
             eap_rounds: BTreeMap::new(),
@@ -459,6 +462,18 @@ impl Pair {
         }
     }
 
+    /// Answers the oldest question that the server's outside has been silent about; false if there is none.
+    pub fn answer_withheld(&mut self) -> bool {
+        let Some((id, ask, question)) = self.server.withheld.pop_front() else {
+            return false;
+        };
+        let answer = outside(&self.setup, true, &mut self.server, id, question);
+        let input = Input::Answer(id, ask, answer);
+        self.server.endpoint.handle(self.now, input);
+        self.drain(true);
+        true
+    }
+
     fn drain(&mut self, server: bool) {
         let mut answers: VecDeque<(SaId, AskId, Answer)> = VecDeque::new();
         let mut commands: VecDeque<Command> = VecDeque::new();
@@ -470,10 +485,12 @@ impl Pair {
             };
             match end.endpoint.poll() {
                 Output::Transmit(transmit) => self.send(server, transmit),
+                Output::Ask(id, ask, question) if server && (self.setup.silent)(&question) => {
+                    end.withheld.push_back((id, ask, question));
+                }
                 Output::Ask(id, ask, question) => {
-                    if let Some(answer) = outside(&self.setup, server, end, id, question) {
-                        answers.push_back((id, ask, answer));
-                    }
+                    let answer = outside(&self.setup, server, end, id, question);
+                    answers.push_back((id, ask, answer));
                 }
                 Output::Keepalive(_) => end.log.push("keepalive".into()),
                 Output::Event(id, event) => {
@@ -661,11 +678,8 @@ fn copy_of(child: &ChildSa) -> ChildSa {
 }
 
 /// What the outside of an end answers.
-fn outside(setup: &Setup, server: bool, end: &mut End, id: SaId, ask: Ask) -> Option<Answer> {
-    if server && (setup.silent)(&ask) {
-        return None;
-    }
-    Some(match ask {
+fn outside(setup: &Setup, server: bool, end: &mut End, id: SaId, ask: Ask) -> Answer {
+    match ask {
         Ask::Peer(question) => {
             let known = question.identity.data == ANYCONNECT_ID || !question.wants_eap;
             if known {
@@ -739,12 +753,14 @@ fn outside(setup: &Setup, server: bool, end: &mut End, id: SaId, ask: Ask) -> Op
             end.installed.insert(id, *child);
             Answer::Installed
         }
-        Ask::Rekey(_) if !setup.install_further => Answer::Refused(Arc::from("no memory")),
+        Ask::Rekey(_) if !(setup.install_further)(server) => {
+            Answer::Refused(Arc::from("no memory"))
+        }
         Ask::Rekey(child) => {
             end.receiving.insert((id, child.inbound_spi), *child);
             Answer::Installed
         }
-    })
+    }
 }
 
 fn note(end: &mut End, id: SaId, event: Event) {

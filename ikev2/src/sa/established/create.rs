@@ -186,6 +186,12 @@ impl Half {
     }
 }
 
+/// The group that an INVALID_KE_PAYLOAD asks for (RFC 7296 §1.3, §3.10.1), if it is one of ours.
+pub(crate) fn named_group(said: &Notify) -> Option<Group> {
+    let octets = <[u8; 2]>::try_from(said.data.as_slice()).ok()?;
+    Group::from_number(u16::from_be_bytes(octets))
+}
+
 /// The lower of an exchange's two nonces, octet by octet (RFC 7296 §2.8.1): of two exchanges that
 /// rekey the same SA the one that has the lowest of all four makes a redundant SA.
 pub(crate) fn lower<'a>(one: &'a Nonce, other: &'a Nonce) -> &'a Nonce {

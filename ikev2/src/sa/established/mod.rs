@@ -252,9 +252,14 @@ impl Established {
         self.children.in_use()
     }
 
-    /// Our SPIs of the IKE SAs beside the one in use.
-    pub(crate) fn other_spis(&self) -> impl Iterator<Item = u64> {
-        self.others.iter().map(|other| other.link.our_spi())
+    /// The IKE SAs beside the one in use.
+    pub(crate) fn other_links(&self) -> impl Iterator<Item = &Link> {
+        self.others.iter().map(|other| &*other.link)
+    }
+
+    /// As [`other_links`](Self::other_links), to change them.
+    pub(crate) fn other_links_mut(&mut self) -> impl Iterator<Item = &mut Link> {
+        self.others.iter_mut().map(|other| &mut *other.link)
     }
 
     // --- The peer's requests ---
@@ -604,6 +609,15 @@ impl Established {
             return Ok(());
         };
         child.standing = Standing::Closing;
+        self.send_delete(link, cx, inbound_spi)
+    }
+
+    fn send_delete(
+        &mut self,
+        link: &mut Link,
+        cx: &mut Cx<'_>,
+        inbound_spi: u32,
+    ) -> Result<(), Refusal> {
         self.pending = Pending::DeleteChild(inbound_spi);
         let delete = Payload::Delete(Delete::esp(&[inbound_spi.to_be_bytes()]));
         link.request(cx, ExchangeType::INFORMATIONAL, [delete].to_vec())

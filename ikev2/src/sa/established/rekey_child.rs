@@ -4,7 +4,7 @@ use alloc::{boxed::Box, vec::Vec};
 
 use super::{
     Answering, Child, Established, Pending, Served, Standing, Wish,
-    create::{Creation, Half, lower, rekey_notify},
+    create::{Creation, Half, lower, named_group, rekey_notify},
 };
 use crate::{
     config::Pfs,
@@ -14,7 +14,7 @@ use crate::{
     },
     event::{Answer, Ask, AskId, ChildId, ChildSa, Event, Instant},
     negotiate::{proposal, selector},
-    refusal::{PeerIncompatible, PeerMisbehaved, Refusal},
+    refusal::{PeerIncompatible, Refusal},
     sa::{
         Cx,
         child::{narrow, refused, selectors},
@@ -50,6 +50,8 @@ pub(super) struct RekeyChild {
 pub(super) struct Installing {
     pub(super) ask: AskId,
     child: Child,
+    /// The lower nonce of the exchange.
+    nonce: Nonce,
     then: Then,
 }
 
@@ -215,9 +217,10 @@ impl Established {
         let child = Child::of(&sa);
         // RFC 7296 §2.8.1: of two that replace the same one, the one whose exchange had the lowest nonce
         // is closed by the end that made it.
+        let nonce = lower(&ni, &answer.nonce).clone();
         let redundant = rekey
             .rival
-            .is_some_and(|rival| lower(&ni, &answer.nonce).as_bytes() < rival.as_bytes());
+            .is_some_and(|rival| nonce.as_bytes() < rival.as_bytes());
         let then = match rekey.old {
             _ if redundant => Then::Delete,
             Some(old) => Then::Replace(old),
@@ -227,7 +230,12 @@ impl Established {
             Some(_) => cx.ask(link.id, Ask::Rekey(sa)),
             None => cx.ask(link.id, Ask::Install(sa)),
         };
-        self.pending = Pending::Installing(Installing { ask, child, then });
+        self.pending = Pending::Installing(Installing {
+            ask,
+            child,
+            nonce,
+            then,
+        });
         Ok(())
     }
 
@@ -250,8 +258,10 @@ impl Established {
             // The peer was faster: what we wanted to replace is replaced.
             _ if gone || rekey.rival.is_some() => {}
             NotifyType::TEMPORARY_FAILURE => self.wishes.retry(cx, wish, rekey.since),
-            NotifyType::INVALID_KE_PAYLOAD if rekey.other_groups < KE_RETRIES => {
-                let group = self.other_group(said, rekey.half.group())?;
+            NotifyType::INVALID_KE_PAYLOAD
+                if rekey.other_groups < KE_RETRIES
+                    && let Some(group) = self.other_group(said, rekey.half.group()) =>
+            {
                 let wanted = Wanted {
                     old: rekey.old,
                     id: rekey.id,
@@ -276,17 +286,9 @@ impl Established {
     }
 
     /// RFC 7296 §1.3: the group that the peer wants instead, if it is one that we take.
-    pub(super) fn other_group(
-        &self,
-        said: &Notify,
-        sent: Option<Group>,
-    ) -> Result<Group, PeerMisbehaved> {
+    fn other_group(&self, said: &Notify, sent: Option<Group>) -> Option<Group> {
         let (Pfs::Accepted(groups) | Pfs::Required(groups)) = &self.policy.upkeep().pfs;
-        <[u8; 2]>::try_from(said.data.as_slice())
-            .ok()
-            .and_then(|octets| Group::from_number(u16::from_be_bytes(octets)))
-            .filter(|group| Some(*group) != sent && groups.contains(group))
-            .ok_or(PeerMisbehaved::SelectedUnoffered)
+        named_group(said).filter(|group| Some(*group) != sent && groups.contains(group))
     }
 
     /// The outside has installed our child SA, or could not.
@@ -304,11 +306,10 @@ impl Established {
         let inbound_spi = installing.child.inbound_spi;
         match answer {
             Answer::Installed => {}
-            // The peer has it, we do not.
+            // The peer has it, we do not: it is deleted there and has never been one of ours.
             Answer::Refused(why) => {
                 cx.event(link.id, Event::RekeyRefused(Refusal::Denied(why)));
-                self.children.add(installing.child);
-                return self.start_delete(link, cx, inbound_spi);
+                return self.send_delete(link, cx, inbound_spi);
             }
             _ => return Err(WRONG_ANSWER),
         }
@@ -446,10 +447,16 @@ impl Established {
                         old.standing = Standing::Replaced;
                     }
                     // RFC 7296 §2.25.1: both ends rekey it; which one survives is decided by the nonces.
-                    if let Pending::Child(ours) = &mut self.pending
-                        && ours.old == Some(old)
-                    {
-                        ours.rival = Some(nonce);
+                    match &mut self.pending {
+                        Pending::Child(ours) if ours.old == Some(old) => ours.rival = Some(nonce),
+                        // The peer's answer to ours came while the outside was at work for it.
+                        Pending::Installing(ours)
+                            if matches!(ours.then, Then::Replace(spi) if spi == old)
+                                && ours.nonce.as_bytes() < nonce.as_bytes() =>
+                        {
+                            ours.then = Then::Delete;
+                        }
+                        _ => {}
                     }
                 }
                 answering.payloads

@@ -4,7 +4,7 @@ use alloc::{boxed::Box, vec::Vec};
 
 use super::{
     Established, Other, OtherStanding, Pending, Served, Wish,
-    create::{Creation, Half, lower},
+    create::{Creation, Half, lower, named_group},
 };
 use crate::{
     config::{AWAIT_DELETE, IkeProposal, LINGER, MAX_REPLACED},
@@ -35,6 +35,14 @@ pub(super) struct RekeyIke {
     proposals: Vec<IkeProposal>,
     since: Option<Instant>,
     other_groups: u32,
+}
+
+impl RekeyIke {
+    /// The group that the peer wants instead, if it is another one of those that were offered.
+    fn other_group(&self, said: &Notify) -> Option<Group> {
+        let offered = |group: &Group| self.proposals.iter().any(|one| one.groups.contains(group));
+        named_group(said).filter(|group| Some(*group) != self.half.group() && offered(group))
+    }
 }
 
 /// An IKE SA that replaces another.
@@ -171,16 +179,10 @@ impl Established {
         }
         match said.kind {
             NotifyType::TEMPORARY_FAILURE => self.wishes.retry(cx, Wish::RekeyIke, rekey.since),
-            NotifyType::INVALID_KE_PAYLOAD if rekey.other_groups < KE_RETRIES => {
-                let group = <[u8; 2]>::try_from(said.data.as_slice())
-                    .ok()
-                    .and_then(|octets| Group::from_number(u16::from_be_bytes(octets)))
-                    .filter(|group| {
-                        let mut offered = rekey.proposals.iter();
-                        Some(*group) != rekey.half.group()
-                            && offered.any(|one| one.groups.contains(group))
-                    })
-                    .ok_or(PeerMisbehaved::SelectedUnoffered)?;
+            NotifyType::INVALID_KE_PAYLOAD
+                if rekey.other_groups < KE_RETRIES
+                    && let Some(group) = rekey.other_group(said) =>
+            {
                 let tries = rekey.other_groups.saturating_add(1);
                 let proposals = rekey.proposals;
                 return self.ask_for_ike(link, cx, proposals, Some(group), rekey.since, tries);
@@ -305,6 +307,7 @@ impl Established {
         self.derivation = successor.derivation;
         // Sent again or answered on the old one: neither says anything about the new.
         self.pending = Pending::Nothing;
+        self.wishes.forget(&Wish::RekeyIke);
         self.others.push(Other {
             link: Box::new(old),
             standing,

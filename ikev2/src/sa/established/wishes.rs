@@ -66,12 +66,17 @@ impl Wishes {
     /// some minutes.
     pub(crate) fn retry(&mut self, cx: &mut Cx<'_>, wish: Wish, since: Option<Instant>) {
         let wait = RETRY_AFTER.saturating_add(jitter(cx, RETRY_AFTER));
-        self.0.retain(|entry| entry.wish != wish);
+        self.forget(&wish);
         self.0.push(Entry {
             at: cx.now.after(wait),
             since: since.or(Some(cx.now)),
             wish,
         });
+    }
+
+    /// It has come to pass in another way.
+    pub(crate) fn forget(&mut self, wish: &Wish) {
+        self.0.retain(|entry| entry.wish != *wish);
     }
 
     /// The next whose time has come.

@@ -1,0 +1,266 @@
+//! CREATE_CHILD_SA with a peer that holds the keys and says what an honest one would not.
+
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test ends where an expectation fails"
+)]
+
+mod support;
+
+#[path = "support/holder.rs"]
+mod holder;
+
+use std::{sync::Arc, time::Duration};
+
+use holder::Holder;
+use ironflex_ikev2::{
+    event::{CloseReason, Command, Discard, Path, SaId},
+    refusal::{PeerIncompatible, Refusal},
+    wire::{
+        Header, PartialMessage, Payload,
+        payload::{
+            AddressRange, Nonce, Notify, Proposal, SaPayload, TrafficSelector, TrafficSelectors,
+            Transform,
+        },
+        registry::{EncryptionId, EsnId, ExchangeType, NotifyType, PayloadType, ProtocolId},
+    },
+};
+use support::*;
+
+fn up(setup: Setup) -> Pair {
+    let mut pair = Pair::new(setup, 600);
+    pair.server.endpoint.key_log(true);
+    pair.client.endpoint.key_log(true);
+    pair.connect();
+    pair.run(20);
+    assert!(pair.both_up());
+    pair.server.discarded.clear();
+    pair
+}
+
+fn path(end: &End) -> Path {
+    end.endpoint.views().next().unwrap().path
+}
+
+fn notify(kind: NotifyType, data: &[u8]) -> Payload {
+    Payload::Notify(Notify::new(kind, data.to_vec()))
+}
+
+// --- Against the headend ---
+
+/// A request for a further child SA.
+fn further_child() -> Vec<Payload> {
+    let selectors = |range| TrafficSelectors {
+        selectors: vec![TrafficSelector::addresses(range)],
+        skipped: 0,
+    };
+    vec![
+        Payload::Sa(SaPayload::single(Proposal {
+            number: 1,
+            protocol: ProtocolId::ESP,
+            spi: vec![0xc1, 0x1e, 0x7e, 0x57],
+            transforms: vec![
+                Transform::encryption(EncryptionId::ENCR_AES_GCM_16, Some(256)),
+                Transform::esn(EsnId::NO_ESN),
+            ],
+        })),
+        Payload::Nonce(Nonce::new(vec![7; 32]).unwrap()),
+        Payload::TsI(selectors(AddressRange::host(ASSIGNED.into()))),
+        Payload::TsR(selectors(AddressRange::ANY_V4)),
+    ]
+}
+
+// RFC 7296 §2.3: within the window requests may come in any order; none has to be said twice, also where
+// the one before it had to wait for the outside.
+#[test]
+fn a_request_that_came_before_its_turn_is_answered_when_the_outside_has_answered() {
+    let mut pair = up(Setup::new(GCM));
+    let holder = Holder::of(&pair.server);
+    let (path, next) = (path(&pair.server), {
+        let mut views = pair.server.endpoint.views();
+        views.next().unwrap().next_expected
+    });
+    let header = |exchange, id| holder.header(exchange, true, false, id);
+    let early = holder.seal(&header(ExchangeType::INFORMATIONAL, next + 1), &[]);
+    let further = holder.seal(
+        &header(ExchangeType::CREATE_CHILD_SA, next),
+        &further_child(),
+    );
+    let before = pair.wire.len();
+    pair.inject(path, &early);
+    assert_eq!(pair.wire.len(), before);
+    pair.inject(path, &further);
+    let answered: Vec<u32> = pair.wire[before..]
+        .iter()
+        .map(|(_, octets)| holder.open(octets).0.message_id.0)
+        .collect();
+    assert_eq!(answered, [next, next + 1]);
+    assert_eq!(pair.server.receiving.len(), 2);
+    assert_eq!(pair.server.discarded, [Discard::AheadOfWindow]);
+}
+
+// An IKE SA that is replaced and not deleted yet takes fragments too: they are counted as all others are.
+#[test]
+fn fragments_for_a_replaced_ike_sa_are_within_the_budget() {
+    const BUDGET: usize = 8 * 1024;
+    let mut setup = Setup::new(GCM);
+    setup.server.fragmentation.ietf = true;
+    setup.connect.fragmentation.ietf = true;
+    setup.server.fragment_budget = BUDGET;
+    let mut pair = up(setup);
+    let holder = Holder::of(&pair.server);
+    let client = pair.client.sas[0];
+    pair.command(false, Command::Rekey(client));
+    let until = pair.now.after(Duration::from_secs(1));
+    while !pair.server.log.contains(&"rekeyed".to_owned()) {
+        assert!(pair.step(until));
+    }
+    pair.lose_flights();
+    let path = path(&pair.server);
+    let expected = 1 + {
+        // The rekeying was the last request on the old one.
+        let sent = pair.wire.iter().rev().find(|(to_server, _)| *to_server);
+        PartialMessage::parse(&sent.unwrap().1)
+            .unwrap()
+            .header
+            .message_id
+            .0
+    };
+    let header = holder.header(ExchangeType::INFORMATIONAL, true, false, expected);
+    let mut kept = 0;
+    for number in 1..=40 {
+        let piece = holder.seal_fragment(&header, PayloadType::NONE, (number, 41), &[0; 500]);
+        pair.inject(path, &piece);
+        kept = pair.server.endpoint.fragment_octets().max(kept);
+        assert!(pair.server.endpoint.fragment_octets() <= BUDGET);
+    }
+    assert!(kept > BUDGET / 2, "{kept}");
+    assert!(pair.server.discarded.contains(&Discard::FragmentsEvicted));
+}
+
+// --- Against the client ---
+
+/// Gives the client's next request an answer in the headend's name, instead of the headend's own.
+/// None when the client asks nothing within three minutes.
+fn answer_client(pair: &mut Pair, payloads: &[Payload]) -> Option<Header> {
+    let until = pair.now.after(Duration::from_secs(180));
+    loop {
+        let flight = pair.next_flight().filter(|(to_server, ..)| *to_server);
+        if let Some((_, _, octets)) = flight {
+            pair.lose_flights();
+            return Some(answer(pair, &octets, payloads));
+        }
+        if !pair.step(until) {
+            pair.now = until;
+            return None;
+        }
+    }
+}
+
+fn answer(pair: &mut Pair, octets: &Arc<[u8]>, payloads: &[Payload]) -> Header {
+    let holder = Holder::of(&pair.client);
+    let (asked, _) = holder.open(octets);
+    let header = holder.header(asked.exchange, false, true, asked.message_id.0);
+    let path = path(&pair.client);
+    pair.deliver(false, path, &holder.seal(&header, payloads));
+    asked
+}
+
+fn rekey_child(pair: &mut Pair) -> SaId {
+    let id = pair.client.sas[0];
+    let spi = pair.client.installed[&id].inbound_spi;
+    pair.command(false, Command::RekeyChild(id, spi));
+    id
+}
+
+// RFC 7296 §1.3: a group that is not ours cannot be followed, and what there is goes on.
+#[test]
+fn a_group_that_is_not_ours_leaves_everything_as_it_was() {
+    const UNKNOWN: [u8; 2] = [0x03, 0xe7];
+    let other = notify(NotifyType::INVALID_KE_PAYLOAD, &UNKNOWN);
+    for payload in [other, notify(NotifyType::INVALID_KE_PAYLOAD, &[])] {
+        for ike in [false, true] {
+            let mut pair = up(Setup::new(GCM));
+            let id = pair.client.sas[0];
+            if ike {
+                pair.command(false, Command::Rekey(id));
+            } else {
+                rekey_child(&mut pair);
+            }
+            let asked = answer_client(&mut pair, std::slice::from_ref(&payload)).unwrap();
+            assert_eq!(asked.exchange, ExchangeType::CREATE_CHILD_SA);
+            let refused = Refusal::ByPeer(NotifyType::INVALID_KE_PAYLOAD);
+            let last = pair.client.log.last().unwrap();
+            assert_eq!(*last, format!("rekey refused: {refused}"));
+            assert!(pair.client.closed.is_empty());
+            assert_eq!(pair.client.installed.len(), 1);
+        }
+    }
+}
+
+// RFC 7296 §2.25: a child SA that the peer has lost is made anew.
+#[test]
+fn a_child_that_the_peer_does_not_know_is_made_anew() {
+    let mut pair = up(Setup::new(GCM));
+    let id = rekey_child(&mut pair);
+    let before = pair.client.installed[&id].inbound_spi;
+    // The headend hears the request, but its own answer is not the one that arrives.
+    let (_, _, octets) = pair.next_flight().unwrap();
+    let until = pair.now.after(Duration::from_millis(10));
+    while pair.step(until) {}
+    pair.lose_flights();
+    answer(
+        &mut pair,
+        &octets,
+        &[notify(NotifyType::CHILD_SA_NOT_FOUND, &[])],
+    );
+    assert!(pair.client.installed.is_empty());
+    pair.run(5);
+    let new = &pair.client.installed[&id];
+    assert_ne!(new.inbound_spi, before);
+    let there = pair.server.installed.values().next().unwrap();
+    assert_eq!(there.outbound_spi, new.inbound_spi);
+    pair.assert_traffic_flows();
+}
+
+// RFC 7296 §2.25: TEMPORARY_FAILURE for minutes means that both ends disagree.
+#[test]
+fn a_peer_that_is_busy_for_ever_is_given_up() {
+    let mut pair = up(Setup::new(GCM));
+    let begun = pair.now;
+    rekey_child(&mut pair);
+    let busy = [notify(NotifyType::TEMPORARY_FAILURE, &[])];
+    let mut asked = 0;
+    while let Some(header) = answer_client(&mut pair, &busy) {
+        if header.exchange == ExchangeType::CREATE_CHILD_SA {
+            asked += 1;
+        }
+        assert!(asked < 100);
+    }
+    // Every five to ten seconds, for three minutes.
+    assert!((18..=40).contains(&asked), "{asked}");
+    assert!(pair.now.since(begun) >= Duration::from_secs(180));
+    let busy = CloseReason::Refused(PeerIncompatible::Busy.into());
+    assert_eq!(pair.client.closed, [busy]);
+}
+
+// RFC 7296 §2.8: an SA that is not replaced in time is closed.
+#[test]
+fn an_ike_sa_that_the_peer_does_not_replace_ends_with_its_lifetime() {
+    let mut setup = Setup::new(GCM);
+    setup.connect.upkeep.lifetime = Some(Duration::from_secs(600));
+    let mut pair = up(setup);
+    pair.run(450);
+    let refused = [notify(NotifyType::NO_ADDITIONAL_SAS, &[])];
+    let asked = answer_client(&mut pair, &refused).unwrap();
+    assert_eq!(asked.exchange, ExchangeType::CREATE_CHILD_SA);
+    // It is asked once; then comes the Delete.
+    let asked = answer_client(&mut pair, &[]).unwrap();
+    assert_eq!(asked.exchange, ExchangeType::INFORMATIONAL);
+    assert_eq!(pair.client.closed, [CloseReason::Expired]);
+    assert!(pair.client.installed.is_empty());
+}
