@@ -247,6 +247,8 @@ pub struct Liveness {
 pub struct Upkeep {
     /// How dead peers are found. `None`: only by requests of ours that have other reasons.
     pub liveness: Option<Liveness>,
+    /// Speak MOBIKE with peers that do (RFC 4555).
+    pub mobike: bool,
     /// How often a NAT in front of us is kept from forgetting us (RFC 3948 §4). `None`: never.
     pub keepalive: Option<Duration>,
     /// Key exchanges of child SAs.

@@ -180,6 +180,9 @@ impl Endpoint {
                 None
             }),
             Command::Probe(id) => self.probe(now, id),
+            Command::Move(id, path) => {
+                self.when_up(now, id, |state, link, cx| state.move_to(link, cx, path));
+            }
             Command::Rekey(id) => {
                 self.when_up(now, id, |state, link, cx| state.rekey(link, cx));
             }

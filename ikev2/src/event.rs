@@ -144,6 +144,8 @@ pub enum Command {
     Forget(SaId),
     /// Ask the peer for a sign of life with an empty INFORMATIONAL (RFC 7296 §1.4).
     Probe(SaId),
+    /// Our own address has changed: the SA takes this way from now on (RFC 4555 §3.5).
+    Move(SaId, Path),
     /// Replace the IKE SA by a new one (RFC 7296 §2.18).
     Rekey(SaId),
     /// Replace the child SA with this inbound SPI by a new one (RFC 7296 §2.17): it will soon be worn out.
@@ -388,8 +390,13 @@ pub enum Event {
     Rekeyed,
     /// The peer does not replace the IKE SA, or a child SA, now.
     RekeyRefused(Refusal),
-    /// An authentic new message came from another address or port.
-    PeerMoved(Path),
+    /// The SA takes another way: an authentic new message came from elsewhere, or by MOBIKE one end said so.
+    PeerMoved {
+        /// The way that the SA takes from now on.
+        path: Path,
+        /// ESP travels in UDP on it.
+        udp_encapsulation: bool,
+    },
     /// The peer sent an error or status notify that changes nothing here.
     Notified(NotifyType),
     /// The SA is no more. Always the last event of an SA.

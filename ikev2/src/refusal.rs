@@ -71,6 +71,9 @@ pub enum PeerMisbehaved {
     /// The responder is authenticated by EAP alone, which nobody configured.
     #[error("the responder did not prove itself before EAP")]
     ResponderUnproven,
+    /// The answer to COOKIE2 has another value (RFC 4555 §3.7).
+    #[error("COOKIE2 came back changed")]
+    WrongCookie2,
     /// REKEY_SA names no ESP SA.
     #[error("REKEY_SA names no ESP SA")]
     BadRekeyNotify,

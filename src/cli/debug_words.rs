@@ -157,7 +157,7 @@ pub fn event_lines(flags: &DebugFlags, names: Names, event: &Event) -> Vec<Strin
                 Printable(&refusal.to_string())
             ));
         }
-        Event::PeerMoved(path) => lines.say(format!("Peer has moved to {}", path.remote)),
+        Event::PeerMoved { path, .. } => lines.say(format!("Peer has moved to {}", path.remote)),
         Event::Notified(kind) => lines.say(format!("Received notify {kind}")),
         Event::Closed(reason) => lines.closed(reason),
         Event::Trace(trace) => lines.trace(trace),

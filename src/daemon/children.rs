@@ -178,14 +178,13 @@ impl House {
     }
 
     /// The peer of a session is somewhere else now: all that is installed for it follows.
-    pub(super) fn move_session(&mut self, sa: SaId, path: &Path) {
+    pub(super) fn move_session(&mut self, sa: SaId, path: &Path, udp_encapsulation: bool) {
         let Some(session) = self.sessions.of(sa) else {
             return;
         };
         let mut moved = Vec::with_capacity(session.installed.len());
         for installed in &mut session.installed {
-            let encapsulated = installed.path.remote_udp().is_some();
-            installed.path = translate::outer_path(path, encapsulated);
+            installed.path = translate::outer_path(path, udp_encapsulation);
             moved.push((installed.id, installed.path));
         }
         for (id, path) in moved {

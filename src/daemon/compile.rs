@@ -155,6 +155,7 @@ impl ServingProfile {
                     interval: Duration::from_secs(u64::from(dpd.interval)),
                     retry: Duration::from_secs(u64::from(dpd.retry)),
                 }),
+                mobike: true,
                 keepalive: self
                     .profile
                     .nat_keepalive

@@ -342,7 +342,10 @@ impl Driver {
             Event::ChildRetired { child, inbound_spi } => house.retire(sa, child, inbound_spi),
             Event::ChildDeleted { child, .. } => house.release_child(sa, child),
             // An authentic new IKE message came from another place: ESP in UDP follows (RFC 7296 §2.23).
-            Event::PeerMoved(path) => house.move_session(sa, &path),
+            Event::PeerMoved {
+                path,
+                udp_encapsulation,
+            } => house.move_session(sa, &path, udp_encapsulation),
             Event::Closed(reason) => {
                 house.release(sa);
                 let session = house.sessions.close(sa);

@@ -16,7 +16,7 @@ use crate::{
     sa::{
         Cx,
         child::selectors,
-        established::{Beginning, Child, Established, Limits, Policy, close_with},
+        established::{Beginning, Child, Established, Limits, Policy, close_with, mobike},
         init::{Handshake, auth_form, certificate_request},
         link::{Link, Opened},
         signature::{self, AuthForm},
@@ -251,6 +251,9 @@ impl Trying {
         )));
         payloads.push(Payload::TsI(selectors(&config.local)));
         payloads.push(Payload::TsR(selectors(&config.remote)));
+        if config.upkeep.mobike {
+            payloads.push(mobike::supported());
+        }
         link.request(cx, ExchangeType::IKE_AUTH, payloads)?;
         go(Initiator::ExpectResponder(self))
     }
@@ -488,6 +491,7 @@ impl Proven {
             initial_contact: false,
         };
         cx.event(link.id, Event::Authenticated(authenticated.clone()));
+        link.mobike = self.trying.config.upkeep.mobike && mobike::speaks(&payloads);
         let answered = self.read_child(link, payloads, self.proof);
         match answered {
             Ok(sa) => {

@@ -71,6 +71,10 @@ pub(crate) struct Link {
     pub(crate) suite: IkeSuite,
     pub(crate) traits: PeerTraits,
     pub(crate) nat: Nat,
+    /// Both ends speak MOBIKE (RFC 4555).
+    pub(crate) mobike: bool,
+    /// Where the request came from that is being worked on: its answer goes back there (RFC 7296 §2.11).
+    pub(crate) asked_from: Path,
     pub(crate) created: Instant,
     pub(crate) responses: Responses,
     pub(crate) requests: Requests,
@@ -129,6 +133,8 @@ impl Link {
             suite: parts.suite,
             traits: parts.traits,
             nat: parts.nat,
+            mobike: false,
+            asked_from: parts.path,
             created: cx.now,
             responses: parts.responses,
             requests: parts.requests,
@@ -188,6 +194,7 @@ impl Link {
             },
         );
         new.last_form = self.last_form;
+        new.mobike = self.mobike;
         new
     }
 
@@ -343,11 +350,21 @@ impl Link {
 
     /// RFC 7296 §2.23: whoever sends authentic new requests from elsewhere has moved there.
     fn follow(&mut self, cx: &mut Cx<'_>, path: Path, _proof: Authentic) {
+        self.asked_from = path;
+        // RFC 4555 §3.8: with MOBIKE the peer says where it is, and nothing else moves it in IKE.
+        if self.mobike {
+            return;
+        }
         // Whoever has moved to port 4500 does not go back to 500 (RFC 7296 §2.23).
         let back = self.path.framing == Framing::Marked && path.framing == Framing::Bare;
         if path != self.path && !back {
             self.path = path;
-            cx.event(self.id, Event::PeerMoved(path));
+            let udp_encapsulation = self.nat.udp_encapsulation();
+            let moved = Event::PeerMoved {
+                path,
+                udp_encapsulation,
+            };
+            cx.event(self.id, moved);
         }
     }
 
@@ -447,7 +464,7 @@ impl Link {
         let id = self.responses.expected();
         let datagrams = self.seal(cx, exchange, id, true, payloads)?;
         for octets in &datagrams {
-            cx.transmit(self.path, Arc::clone(octets));
+            cx.transmit(self.asked_from, Arc::clone(octets));
         }
         self.responses.answer(cx.now, datagrams, self.window);
         Ok(())
@@ -491,6 +508,14 @@ impl Link {
                 .sent(cx.now, cx.config, (queued.exchange, queued.pace), datagrams);
         }
         Ok(())
+    }
+
+    /// Sends what waits for its answer again now, the way that the SA takes now.
+    pub(crate) fn send_again(&self, cx: &mut Cx<'_>) {
+        let datagrams = self.requests.outstanding().map(|one| &one.datagrams);
+        for octets in datagrams.into_iter().flatten() {
+            cx.transmit(self.path, Arc::clone(octets));
+        }
     }
 
     /// Sends again what is due. `false` when the peer has not answered for too long.

@@ -16,7 +16,7 @@ use crate::{
     sa::{
         Cx,
         child::{self, ChildRequest},
-        established::{Beginning, Child, Established, Limits, Policy, close_with},
+        established::{Beginning, Child, Established, Limits, Policy, close_with, mobike},
         init::{Handshake, auth_form},
         link::{Link, Opened},
         signature::{self, AuthForm},
@@ -61,6 +61,7 @@ struct FirstRequest {
     identity: Identification,
     child: ChildRequest,
     initial_contact: bool,
+    speaks_mobike: bool,
 }
 
 pub(crate) struct AwaitPeer {
@@ -256,6 +257,7 @@ fn half_open(
         }
     }
     let identity = identity.ok_or(PeerMisbehaved::MissingPayload(PayloadType::ID_I))?;
+    let speaks_mobike = mobike::speaks(&payloads);
     let child = ChildRequest::read(&mut payloads)?;
     cx.trace(link.id, || {
         let sizes = child.configuration.iter();
@@ -281,6 +283,7 @@ fn half_open(
             identity,
             child,
             initial_contact,
+            speaks_mobike,
         },
         proof: auth.map(|auth| ClaimedProof { chain, auth }),
     }))
@@ -610,6 +613,11 @@ impl Proven {
         let authenticated = self.authenticated();
         let mut answer = self.answer;
         answer.extend(rest);
+        link.mobike = self.known.first.speaks_mobike && self.known.config.upkeep.mobike;
+        // RFC 4555 §3.2: said beside the SA payload, to who said it there.
+        if link.mobike {
+            answer.push(mobike::supported());
+        }
         // RFC 7296 §2.3: until it is told, the peer keeps one request outstanding.
         answer.push(Payload::Notify(Notify::new(
             NotifyType::SET_WINDOW_SIZE,

@@ -793,7 +793,15 @@ fn note(end: &mut End, id: SaId, event: Event) {
         Event::Quiet => "quiet".into(),
         Event::Rekeyed => "rekeyed".into(),
         Event::RekeyRefused(why) => format!("rekey refused: {why}"),
-        Event::PeerMoved(path) => format!("moved to {}", path.remote),
+        Event::PeerMoved {
+            path,
+            udp_encapsulation,
+        } => {
+            for child in end.installed.values_mut() {
+                (child.path, child.udp_encapsulation) = (path, udp_encapsulation);
+            }
+            format!("moved to {}", path.remote)
+        }
         Event::Notified(kind) => format!("notified {kind}"),
         Event::Closed(reason) => {
             end.forget(id, None);

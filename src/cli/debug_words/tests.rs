@@ -437,7 +437,10 @@ fn tells_the_life_of_an_sa() {
         named("IKEv2", &["Deleting IPsec SA [SPI: 0xA153CF67]"])
     );
     assert_eq!(
-        told(&Event::PeerMoved(path())),
+        told(&Event::PeerMoved {
+            path: path(),
+            udp_encapsulation: true
+        }),
         named("IKEv2", &["Peer has moved to 192.0.2.100:50898"])
     );
     assert_eq!(

@@ -8,6 +8,7 @@
 mod children;
 mod create;
 mod inform;
+pub(crate) mod mobike;
 mod others;
 mod rekey_child;
 mod rekey_ike;
@@ -18,6 +19,7 @@ use core::time::Duration;
 
 pub(crate) use children::Child;
 use children::{Children, Standing};
+use mobike::RouteCheck;
 use others::{Other, OtherStanding};
 use rekey_child::{Installing, RekeyChild};
 use rekey_ike::{RekeyIke, Successor};
@@ -26,7 +28,7 @@ use wishes::{Wish, Wishes};
 use crate::{
     config::{ConnectConfig, IkeProposal, LINGER, LIVENESS_TRIES, PeerConfig, Upkeep},
     crypto::{keys::DerivationKey, suite::EspSuite},
-    event::{Answer, AskId, Authenticated, CloseReason, Event, Instant},
+    event::{Answer, AskId, Authenticated, CloseReason, Event, Instant, Path},
     refusal::{PeerIncompatible, Refusal},
     sa::{
         Cx,
@@ -132,6 +134,10 @@ enum Pending {
     Installing(Installing),
     /// To replace the IKE SA.
     Ike(Box<RekeyIke>),
+    /// To see whether the peer is heard at its new address.
+    RouteCheck(RouteCheck),
+    /// To tell the peer where we are now: the way that it was sent.
+    UpdateAddresses(Path),
 }
 
 /// A CREATE_CHILD_SA request of the peer that waits for the outside.
@@ -314,13 +320,22 @@ impl Established {
     /// Works on a request of the IKE SA in use.
     fn serve(
         &mut self,
-        link: &Link,
+        link: &mut Link,
         cx: &mut Cx<'_>,
         exchange: ExchangeType,
         payloads: Vec<Payload>,
     ) -> Result<Served, Refusal> {
         match exchange {
-            ExchangeType::INFORMATIONAL => Ok(self.informational(link, cx, payloads)),
+            ExchangeType::INFORMATIONAL => {
+                let addresses = self.addresses(link, cx, link.asked_from, &payloads);
+                Ok(match self.informational(link, cx, payloads) {
+                    Served::Answer(mut answer) => {
+                        answer.extend(addresses);
+                        Served::Answer(answer)
+                    }
+                    served => served,
+                })
+            }
             ExchangeType::CREATE_CHILD_SA => {
                 let creation = create::Creation::read(payloads)?;
                 if creation.is_for_ike() {
@@ -363,6 +378,16 @@ impl Established {
                     return self.end(link, cx, CloseReason::Expired);
                 }
             }
+            Pending::RouteCheck(check) => {
+                if let Some(reason) = self.route_checked(check, link, cx, &payloads) {
+                    return self.end(link, cx, reason);
+                }
+            }
+            Pending::UpdateAddresses(path) => {
+                if let Some(reason) = self.update_answered(path, link, cx, &payloads) {
+                    return self.end(link, cx, reason);
+                }
+            }
             // The answers to our probes say nothing but that the peer lives.
             pending @ (Pending::Nothing | Pending::Probe | Pending::Installing(_)) => {
                 if let Pending::Installing(_) = pending {
@@ -400,6 +425,17 @@ impl Established {
         if matches!(self.pending, Pending::Nothing) {
             self.wishes.add(cx.now, Wish::Probe);
         }
+        self.go_on(link, cx)
+    }
+
+    /// Our own address has changed.
+    pub(crate) fn move_to(
+        mut self: Box<Self>,
+        link: &mut Link,
+        cx: &mut Cx<'_>,
+        path: Path,
+    ) -> Result<Outcome, Refusal> {
+        self.we_move(link, cx, path);
         self.go_on(link, cx)
     }
 
@@ -576,6 +612,8 @@ impl Established {
                     link.request_at(cx, ExchangeType::INFORMATIONAL, Vec::new(), pace)?;
                     self.pending = Pending::Probe;
                 }
+                Wish::CheckRoute => self.start_route_check(link, cx)?,
+                Wish::UpdateAddresses => self.start_update(link, cx)?,
                 Wish::RekeyIke => self.start_ike(link, cx, None, wish.since)?,
                 Wish::RekeyChild(inbound_spi) => {
                     self.start_rekey(link, cx, inbound_spi, None, wish.since)?;

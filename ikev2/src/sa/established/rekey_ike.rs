@@ -209,9 +209,11 @@ impl Established {
     ) -> Result<Served, Refusal> {
         // RFC 7296 §2.25.1: not while a child SA is being made, rekeyed or deleted by us.
         let busy = match self.pending {
-            Pending::Nothing | Pending::Probe | Pending::Ike(_) => {
-                self.answering.is_some() || self.children.closing()
-            }
+            Pending::Nothing
+            | Pending::Probe
+            | Pending::RouteCheck(_)
+            | Pending::UpdateAddresses(_)
+            | Pending::Ike(_) => self.answering.is_some() || self.children.closing(),
             Pending::Child(_) | Pending::Installing(_) | Pending::DeleteChild(_) => true,
         };
         if busy || self.others.len() >= MAX_REPLACED || self.has_candidate() {

@@ -23,6 +23,10 @@ pub(crate) enum Wish {
     RekeyIke,
     /// Ask for a sign of life.
     Probe,
+    /// See whether the peer is heard where it says that it is (RFC 4555 §3.7).
+    CheckRoute,
+    /// Tell the peer where we are now (RFC 4555 §3.5).
+    UpdateAddresses,
 }
 
 /// A wish, and since when it could not be carried out.

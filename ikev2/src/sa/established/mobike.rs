@@ -1,0 +1,244 @@
+//! Peers with changing addresses (RFC 4555): the client says where it is now, the headend checks that it
+//! is heard there, and the child SAs follow.
+//!
+//! The client is whoever initiated the first IKE SA, whatever the roles after a rekeying (RFC 4555 §1.3).
+
+use alloc::vec::Vec;
+
+use super::{Established, Pending, Policy, Wish};
+use crate::{
+    event::{CloseReason, Event, Path},
+    refusal::{PeerMisbehaved, Refusal},
+    sa::{
+        Cx,
+        link::Link,
+        nat::{self, Nat},
+    },
+    wire::{
+        payload::{Notify, Payload},
+        registry::{ExchangeType, NotifyType},
+    },
+};
+
+/// Octets of our COOKIE2 (RFC 4555 §4.2.5: 8 to 64).
+const COOKIE2_LEN: usize = 16;
+
+/// What waits for the answer to COOKIE2: the value, and the way that it was sent.
+pub(super) struct RouteCheck {
+    cookie: [u8; COOKIE2_LEN],
+    path: Path,
+}
+
+/// What of an INFORMATIONAL request is about addresses.
+#[derive(Default)]
+pub(super) struct Addresses {
+    update: bool,
+    nat_detection: bool,
+    cookie2: Option<Notify>,
+    no_nats: Option<Vec<u8>>,
+}
+
+impl Addresses {
+    pub(super) fn read(payloads: &[Payload]) -> Self {
+        let mut addresses = Self::default();
+        for payload in payloads {
+            let Payload::Notify(said) = payload else {
+                continue;
+            };
+            match said.kind {
+                NotifyType::UPDATE_SA_ADDRESSES => addresses.update = true,
+                NotifyType::NAT_DETECTION_SOURCE_IP | NotifyType::NAT_DETECTION_DESTINATION_IP => {
+                    addresses.nat_detection = true;
+                }
+                NotifyType::COOKIE2 => addresses.cookie2 = Some(said.clone()),
+                NotifyType::NO_NATS_ALLOWED => addresses.no_nats = Some(said.data.clone()),
+                _ => {}
+            }
+        }
+        addresses
+    }
+}
+
+impl Established {
+    /// What the answer to an INFORMATIONAL request says of addresses, once what the request says has been
+    /// done. `from` is the way that the request came.
+    pub(super) fn addresses(
+        &mut self,
+        link: &mut Link,
+        cx: &mut Cx<'_>,
+        from: Path,
+        payloads: &[Payload],
+    ) -> Vec<Payload> {
+        let said = Addresses::read(payloads);
+        let mut answer = Vec::new();
+        // RFC 4555 §3.9: the sender does without NATs, and one was in between.
+        let translated = said.no_nats.is_some_and(|sent| sent != addresses_of(&from));
+        let kind = NotifyType::UNEXPECTED_NAT_DETECTED;
+        if translated {
+            answer.push(Payload::Notify(Notify::plain(kind)));
+        }
+        // RFC 4555 §3.5: the initiator alone decides about addresses.
+        let moves = said.update
+            && !translated
+            && link.mobike
+            && matches!(self.policy, Policy::Responder(_));
+        if moves {
+            self.peer_moves(link, cx, from, payloads);
+        }
+        // RFC 4555 §3.8: hashes are answered with hashes, whatever else the request is about.
+        if said.nat_detection && link.mobike {
+            answer.extend(self.nat_hashes(link, cx, from));
+        }
+        // RFC 4555 §3.7: COOKIE2 comes back as it was.
+        answer.extend(said.cookie2.map(Payload::Notify));
+        answer
+    }
+
+    /// RFC 4555 §3.5: the IKE SA is where its client says, at once; the child SAs follow when the client
+    /// has been heard there.
+    fn peer_moves(&mut self, link: &mut Link, cx: &mut Cx<'_>, from: Path, payloads: &[Payload]) {
+        link.path = from;
+        let force = cx.config.nat.force_encapsulation;
+        let nat = Nat::detect(payloads, link.spi_i, Some(link.spi_r), &from, force);
+        if nat.supported {
+            link.nat = nat;
+        }
+        self.wishes.add(cx.now, Wish::CheckRoute);
+    }
+
+    /// RFC 4555 §3.7: asks the peer for what only who receives at its address can know.
+    pub(super) fn start_route_check(
+        &mut self,
+        link: &mut Link,
+        cx: &mut Cx<'_>,
+    ) -> Result<(), Refusal> {
+        let mut cookie = [0; COOKIE2_LEN];
+        cx.rng.fill(&mut cookie);
+        let said = Notify::new(NotifyType::COOKIE2, cookie.to_vec());
+        self.pending = Pending::RouteCheck(RouteCheck {
+            cookie,
+            path: link.path,
+        });
+        let payloads = [Payload::Notify(said)].to_vec();
+        link.request(cx, ExchangeType::INFORMATIONAL, payloads)
+    }
+
+    /// The answer to our COOKIE2. Gives the reason where the SA is to end.
+    pub(super) fn route_checked(
+        &mut self,
+        check: RouteCheck,
+        link: &Link,
+        cx: &mut Cx<'_>,
+        payloads: &[Payload],
+    ) -> Option<CloseReason> {
+        let said = Addresses::read(payloads).cookie2;
+        // RFC 4555 §3.7: another value than ours ends the IKE SA.
+        if said.is_none_or(|said| said.data != check.cookie) {
+            return Some(CloseReason::Refused(PeerMisbehaved::WrongCookie2.into()));
+        }
+        // RFC 4555 §3.7: where the peer has moved on meanwhile, the answer says nothing of where it is.
+        if check.path == link.path {
+            cx.event(link.id, moved(link));
+        } else {
+            self.wishes.add(cx.now, Wish::CheckRoute);
+        }
+        None
+    }
+
+    // --- As the client ---
+
+    /// Our own address is another now. RFC 4555 §3.5: both kinds of SA follow at once, since the headend's
+    /// address is one that we know already, and the headend is told.
+    pub(super) fn we_move(&mut self, link: &mut Link, cx: &mut Cx<'_>, path: Path) {
+        if link.path == path {
+            return;
+        }
+        link.path = path;
+        cx.event(link.id, moved(link));
+        // What waits for an answer is sent again the new way.
+        link.send_again(cx);
+        if link.mobike && matches!(self.policy, Policy::Initiator(_)) {
+            self.wishes.add(cx.now, Wish::UpdateAddresses);
+        }
+    }
+
+    pub(super) fn start_update(&mut self, link: &mut Link, cx: &mut Cx<'_>) -> Result<(), Refusal> {
+        let update = Notify::plain(NotifyType::UPDATE_SA_ADDRESSES);
+        let mut payloads = [Payload::Notify(update)].to_vec();
+        let path = link.path;
+        payloads.extend(self.nat_hashes(link, cx, path));
+        self.pending = Pending::UpdateAddresses(path);
+        link.request(cx, ExchangeType::INFORMATIONAL, payloads)
+    }
+
+    /// The headend's answer to our new address. Gives the reason where the SA is to end.
+    pub(super) fn update_answered(
+        &mut self,
+        sent: Path,
+        link: &mut Link,
+        cx: &mut Cx<'_>,
+        payloads: &[Payload],
+    ) -> Option<CloseReason> {
+        // RFC 4555 §3.5: overtaken by another change, which is told next.
+        if sent != link.path {
+            self.wishes.add(cx.now, Wish::UpdateAddresses);
+            return None;
+        }
+        let refused = payloads.iter().find_map(|payload| match payload {
+            Payload::Notify(said) if said.kind == NotifyType::UNACCEPTABLE_ADDRESSES => {
+                Some(said.kind)
+            }
+            _ => None,
+        });
+        if let Some(kind) = refused {
+            return Some(CloseReason::Refused(Refusal::ByPeer(kind)));
+        }
+        let force = link.nat.forced;
+        let nat = Nat::detect(payloads, link.spi_i, Some(link.spi_r), &link.path, force);
+        if nat.supported && nat.udp_encapsulation() != link.nat.udp_encapsulation() {
+            link.nat = nat;
+            cx.event(link.id, moved(link));
+        }
+        None
+    }
+
+    fn nat_hashes(&self, link: &Link, cx: &mut Cx<'_>, path: Path) -> [Payload; 2] {
+        let force = match &self.policy {
+            Policy::Responder(_) => cx.config.nat.force_encapsulation,
+            Policy::Initiator(config) => config.force_encapsulation,
+        };
+        nat::announce(link.spi_i, Some(link.spi_r), &path, force, cx.rng)
+    }
+}
+
+fn moved(link: &Link) -> Event {
+    Event::PeerMoved {
+        path: link.path,
+        udp_encapsulation: link.nat.udp_encapsulation(),
+    }
+}
+
+/// RFC 4555 §4.2.6: source and destination as the sender sees them, addresses before ports.
+fn addresses_of(path: &Path) -> Vec<u8> {
+    let octets = |address: core::net::IpAddr| match address.to_canonical() {
+        core::net::IpAddr::V4(address) => address.octets().to_vec(),
+        core::net::IpAddr::V6(address) => address.octets().to_vec(),
+    };
+    let mut written = octets(path.remote.ip());
+    written.extend(octets(path.local.ip()));
+    written.extend(path.remote.port().to_be_bytes());
+    written.extend(path.local.port().to_be_bytes());
+    written
+}
+
+/// MOBIKE_SUPPORTED (RFC 4555 §4.2.1).
+pub(crate) fn supported() -> Payload {
+    Payload::Notify(Notify::plain(NotifyType::MOBIKE_SUPPORTED))
+}
+
+/// Whether the sender speaks MOBIKE (RFC 4555 §3.2).
+pub(crate) fn speaks(payloads: &[Payload]) -> bool {
+    payloads.iter().any(
+        |payload| matches!(payload, Payload::Notify(said) if said.kind == NotifyType::MOBIKE_SUPPORTED),
+    )
+}

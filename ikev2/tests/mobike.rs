@@ -1,0 +1,211 @@
+//! Clients that move (RFC 4555): the update, the check that they are heard at their new address, NATs that
+//! come and go, and what moves nothing.
+
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "a test ends where an expectation fails"
+)]
+
+mod support;
+
+use std::{
+    net::{IpAddr, SocketAddr},
+    time::Duration,
+};
+
+use ironflex_ikev2::event::{CloseReason, Command, Discard, Framing, Path, SaId};
+use support::*;
+
+const ELSEWHERE: &str = "203.0.113.77:4500";
+
+fn setup(mobike: bool) -> Setup {
+    let mut setup = Setup::new(GCM);
+    setup.peer.upkeep.mobike = mobike;
+    setup.connect.upkeep.mobike = true;
+    setup
+}
+
+fn up(setup: Setup, seed: u64) -> Pair {
+    let mut pair = Pair::new(setup, seed);
+    pair.connect();
+    pair.run(20);
+    assert!(pair.both_up(), "{:?}", pair.server.log);
+    pair
+}
+
+fn client(pair: &Pair) -> SaId {
+    pair.client.sas[0]
+}
+
+/// Where the headend sends ESP, and whether in UDP.
+fn esp(pair: &Pair) -> (IpAddr, bool) {
+    let child = pair.server.installed.values().next().unwrap();
+    (child.path.remote.ip(), child.udp_encapsulation)
+}
+
+/// Where the headend sends IKE.
+fn ike(pair: &Pair) -> SocketAddr {
+    let view = pair.server.endpoint.view(pair.server.sas[0]);
+    view.unwrap().path.remote
+}
+
+fn go_elsewhere(pair: &mut Pair) {
+    let path = Path {
+        local: address(ELSEWHERE),
+        remote: SocketAddr::new(address(SERVER).ip(), 4500),
+        framing: Framing::Marked,
+    };
+    let id = client(pair);
+    pair.command(false, Command::Move(id, path));
+}
+
+#[test]
+fn a_client_that_moves_is_followed_when_it_has_been_heard_there() {
+    let mut pair = up(setup(true), 1);
+    let before = pair.sent;
+    let old = esp(&pair);
+    go_elsewhere(&mut pair);
+    let until = pair.now.after(Duration::from_millis(10));
+    while pair.step(until) {}
+    // The update is there: IKE goes to the new address, ESP still to the old one.
+    assert_eq!((ike(&pair), esp(&pair)), (address(ELSEWHERE), old));
+    pair.run(5);
+    assert_eq!(esp(&pair), (address(ELSEWHERE).ip(), false));
+    // The update and the check, each with its answer.
+    assert_eq!(pair.sent, before + 4);
+    assert!(pair.both_up());
+    pair.assert_children_match();
+}
+
+// RFC 4555 §3.7: whoever claims an address that it does not receive at moves no traffic there.
+#[test]
+fn an_address_that_nobody_is_heard_at_gets_no_traffic() {
+    let mut pair = up(setup(true), 2);
+    let old = esp(&pair);
+    go_elsewhere(&mut pair);
+    pair.tamper = Some(Box::new(|to_server, _| to_server));
+    pair.run(60);
+    assert_eq!(esp(&pair), old);
+    pair.run(100);
+    assert_eq!(pair.server.closed, [CloseReason::Unanswered]);
+}
+
+// RFC 4555 §3.8: with MOBIKE a request without an update moves nothing, and its answer goes back the way
+// that it came (RFC 7296 §2.11).
+#[test]
+fn a_request_from_elsewhere_moves_nothing_with_mobike() {
+    for mobike in [true, false] {
+        let mut pair = up(setup(mobike), 3);
+        let (old, old_ike) = (esp(&pair), ike(&pair));
+        pair.nat = Some(|from| SocketAddr::new(address(ELSEWHERE).ip(), from.port()));
+        pair.unnat = Some(|to| {
+            assert_eq!(to.ip(), address(ELSEWHERE).ip());
+            SocketAddr::new(address(CLIENT).ip(), to.port())
+        });
+        let before = pair.sent;
+        let id = client(&pair);
+        pair.command(false, Command::Probe(id));
+        pair.run(1);
+        assert_eq!(pair.sent, before + 2);
+        if mobike {
+            assert_eq!((ike(&pair), esp(&pair)), (old_ike, old));
+        } else {
+            let there = address(ELSEWHERE).ip();
+            assert_eq!((ike(&pair).ip(), esp(&pair).0), (there, there));
+        }
+    }
+}
+
+// A stranger who replays the update from an address of its own gets the answer again, and nothing else.
+#[test]
+fn a_replayed_update_moves_nothing() {
+    let mut pair = up(setup(true), 4);
+    go_elsewhere(&mut pair);
+    pair.run(5);
+    let here = (ike(&pair), esp(&pair));
+    let sent: Vec<Vec<u8>> = pair
+        .wire
+        .iter()
+        .filter(|(to_server, _)| *to_server)
+        .map(|(_, octets)| octets.to_vec())
+        .collect();
+    let path = Path {
+        local: SocketAddr::new(address(SERVER).ip(), 4500),
+        remote: address("198.18.0.66:4500"),
+        framing: Framing::Marked,
+    };
+    for octets in sent {
+        pair.inject(path, &octets);
+        pair.lose_flights();
+        assert_eq!((ike(&pair), esp(&pair)), here);
+    }
+    assert!(pair.server.discarded.contains(&Discard::Repeated));
+    pair.run(5);
+    assert_eq!((ike(&pair), esp(&pair)), here);
+    assert_eq!((pair.server.ready(), pair.client.ready()), (1, 1));
+}
+
+// RFC 4555 §3.5: NAT detection is done again; ESP goes in UDP behind a NAT and without one it does not.
+#[test]
+fn a_nat_on_the_new_way_is_found() {
+    let mut pair = up(setup(true), 5);
+    assert!(!esp(&pair).1);
+    pair.nat = Some(|from| {
+        if from.ip() == address(ELSEWHERE).ip() {
+            address("198.51.100.200:61000")
+        } else {
+            from
+        }
+    });
+    pair.unnat = Some(|to| {
+        if to == address("198.51.100.200:61000") {
+            address(ELSEWHERE)
+        } else {
+            to
+        }
+    });
+    go_elsewhere(&mut pair);
+    pair.run(5);
+    assert_eq!(ike(&pair), address("198.51.100.200:61000"));
+    assert_eq!(esp(&pair), (address("198.51.100.200:61000").ip(), true));
+    pair.assert_children_match();
+}
+
+// RFC 4555 §1.3: the client stays the client when the headend has rekeyed the IKE SA.
+#[test]
+fn a_client_moves_after_either_end_has_rekeyed() {
+    for server in [true, false] {
+        let mut pair = up(setup(true), 6);
+        let end = if server { &pair.server } else { &pair.client };
+        let id = end.sas[0];
+        pair.command(server, Command::Rekey(id));
+        pair.run(10);
+        go_elsewhere(&mut pair);
+        pair.run(5);
+        assert_eq!(esp(&pair), (address(ELSEWHERE).ip(), false));
+        assert_eq!(ike(&pair), address(ELSEWHERE));
+        assert!(pair.both_up());
+    }
+}
+
+// RFC 4555 §3.5: a request that waits for its answer is sent again the new way, and the update follows.
+#[test]
+fn a_move_in_the_middle_of_a_rekeying_loses_nothing() {
+    for seed in 0..20 {
+        let mut pair = up(setup(true), 100 + seed);
+        pair.weather.loss = 20;
+        let id = client(&pair);
+        pair.command(false, Command::Rekey(id));
+        if seed % 2 == 0 {
+            let until = pair.now.after(Duration::from_millis(10));
+            while pair.step(until) {}
+        }
+        go_elsewhere(&mut pair);
+        pair.run(200);
+        assert_eq!(esp(&pair), (address(ELSEWHERE).ip(), false));
+        pair.assert_traffic_flows();
+        assert!(pair.both_up());
+    }
+}
