@@ -96,7 +96,7 @@ impl Established {
 
     /// RFC 4555 §3.5: the IKE SA is where its client says, at once; the child SAs follow when the client
     /// has been heard there.
-    fn peer_moves(&mut self, link: &mut Link, cx: &mut Cx<'_>, from: Path, payloads: &[Payload]) {
+    fn peer_moves(&mut self, link: &mut Link, cx: &Cx<'_>, from: Path, payloads: &[Payload]) {
         link.path = from;
         let force = cx.config.nat.force_encapsulation;
         let nat = Nat::detect(payloads, link.spi_i, Some(link.spi_r), &from, force);
