@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use ironflex_ikev2::event::PeerProof;
 use serde::Serialize;
 
 /// Everything that the `show` commands of this version need.
@@ -148,8 +149,36 @@ pub enum Hash {
 pub enum AuthMethod {
     /// `RSA`.
     Rsa,
+    /// `ECDSA`.
+    Ecdsa,
+    /// `PSK`.
+    Psk,
     /// `AnyConnect-EAP`.
     AnyConnectEap,
+}
+
+impl AuthMethod {
+    /// How `show` and `debug` call it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Rsa => "RSA",
+            Self::Ecdsa => "ECDSA",
+            Self::Psk => "PSK",
+            Self::AnyConnectEap => "AnyConnect-EAP",
+        }
+    }
+}
+
+impl From<PeerProof> for AuthMethod {
+    fn from(proof: PeerProof) -> Self {
+        match proof {
+            PeerProof::Eap => Self::AnyConnectEap,
+            PeerProof::RsaSignature => Self::Rsa,
+            PeerProof::EcdsaSignature => Self::Ecdsa,
+            PeerProof::PreSharedKey => Self::Psk,
+        }
+    }
 }
 
 /// Which fragments may be sent.

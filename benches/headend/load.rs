@@ -24,7 +24,7 @@ use ironflex_eap::{
 use ironflex_ikev2::{
     Endpoint, Input, Output,
     config::{
-        Ciphers, ConnectConfig, EndpointConfig, FragmentationConfig, IkeProposal,
+        AcceptedProofs, Ciphers, ConnectConfig, EndpointConfig, FragmentationConfig, IkeProposal,
         InitiatorAuthentication, Upkeep,
     },
     crypto::{
@@ -262,6 +262,10 @@ impl Fleet {
             identity: Identification::key_id(b"*$AnyConnectClient$*".to_vec()),
             wanted: None,
             authentication: InitiatorAuthentication::AnyConnectEap,
+            responder: AcceptedProofs {
+                rsa_signature: true,
+                ..AcceptedProofs::default()
+            },
             esp: vec![EspSuite {
                 protection: Protection::EncryptThenMac(
                     CbcAlgorithm::AesCbc256,

@@ -7,6 +7,7 @@ use core::{net::IpAddr, time::Duration};
 use crate::{
     crypto::suite::{AeadAlgorithm, CbcAlgorithm, EspSuite, Group, Integrity, PrfAlgorithm},
     event::Path,
+    secret::PreSharedKey,
     wire::payload::{ConfigAttribute, Identification, TrafficSelector},
 };
 
@@ -257,13 +258,35 @@ pub struct Upkeep {
     pub lifetime: Option<Duration>,
 }
 
+/// How we prove ourselves by an AUTH payload (RFC 7296 §2.15). Which way the peer proves itself is a
+/// matter of its own: the two need not be the same.
+#[derive(Clone)]
+pub enum LocalAuthentication {
+    /// By a signature under this chain (DER, the end entity first), which is sent even when not asked
+    /// for; the private key is outside.
+    Certificate(Vec<Arc<[u8]>>),
+    /// By a key that the peer has too (`authentication local pre-share`).
+    PreSharedKey(PreSharedKey),
+}
+
+/// The AUTH payloads that are taken from a peer which proves itself without EAP; none by default.
+#[derive(Clone, Default)]
+pub struct AcceptedProofs {
+    /// A signature by the RSA key of a certificate (`authentication remote rsa-sig`).
+    pub rsa_signature: bool,
+    /// A signature by the elliptic-curve key of a certificate (`authentication remote ecdsa-sig`).
+    pub ecdsa_signature: bool,
+    /// Knowledge of this key (`authentication remote pre-share`).
+    pub pre_shared_key: Option<PreSharedKey>,
+}
+
 /// How a profile's peers prove themselves.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Default)]
 pub struct RemoteAuthentication {
-    /// `authentication remote anyconnect-eap aggregate`.
+    /// `authentication remote anyconnect-eap aggregate`. It needs a local certificate.
     pub anyconnect_eap: bool,
-    /// `authentication remote rsa-sig`.
-    pub signature: bool,
+    /// Without EAP.
+    pub proofs: AcceptedProofs,
 }
 
 /// The profile that serves a peer (`crypto ikev2 profile` and what it names).
@@ -273,8 +296,8 @@ pub struct PeerConfig {
     pub name: Arc<str>,
     /// Our identity towards the peer (IDr).
     pub local_identity: Identification,
-    /// Our certificates in DER, the end entity first; sent even when not asked for.
-    pub certificates: Vec<Arc<[u8]>>,
+    /// How we prove ourselves.
+    pub local_authentication: LocalAuthentication,
     /// What the peer may prove itself with.
     pub remote_authentication: RemoteAuthentication,
     /// ESP suites in the order of preference.
@@ -288,8 +311,8 @@ pub struct PeerConfig {
 pub enum InitiatorAuthentication {
     /// AnyConnect-EAP; the EAP peer is outside.
     AnyConnectEap,
-    /// A signature under this chain (DER, end entity first); the private key is outside.
-    Certificate(Vec<Arc<[u8]>>),
+    /// An AUTH payload in the first IKE_AUTH request.
+    Auth(LocalAuthentication),
 }
 
 /// What the initiator needs for one SA.
@@ -311,6 +334,8 @@ pub struct ConnectConfig {
     pub wanted: Option<Identification>,
     /// How we prove ourselves.
     pub authentication: InitiatorAuthentication,
+    /// How the responder may prove itself. One that is to run EAP with us must do it by a signature.
+    pub responder: AcceptedProofs,
     /// ESP suites to offer.
     pub esp: Vec<EspSuite>,
     /// The inbound SPI that the outside chose.

@@ -254,6 +254,21 @@ pub struct LeaseQuestion {
     pub identity: Identification,
     /// The user that EAP authenticated, if it was EAP.
     pub eap_user: Option<Arc<str>>,
+    /// How the peer proved itself.
+    pub proof: PeerProof,
+}
+
+/// How a peer proved itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PeerProof {
+    /// By an EAP method, and AUTH after it (RFC 7296 §2.16).
+    Eap,
+    /// By a signature of an RSA key.
+    RsaSignature,
+    /// By a signature of an elliptic-curve key.
+    EcdsaSignature,
+    /// By a pre-shared key.
+    PreSharedKey,
 }
 
 /// The outside's answer to an [`Ask`].
@@ -412,6 +427,8 @@ pub enum Event {
 pub struct Authenticated {
     /// The peer's identity, as AUTH covers it.
     pub peer: Identification,
+    /// How it proved itself.
+    pub proof: PeerProof,
     /// The user that EAP authenticated.
     pub eap_user: Option<Arc<str>>,
     /// The peer says that this is its only SA (RFC 7296 §2.4).

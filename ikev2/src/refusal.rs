@@ -101,9 +101,9 @@ pub enum PeerIncompatible {
     /// The peer wants EAP, and no method that it speaks is configured.
     #[error("the peer wants EAP, and no method that it speaks is configured")]
     NoEapMethod,
-    /// The peer proves itself by a certificate, which is not configured.
-    #[error("the peer proves itself by a signature, which is not configured")]
-    SignatureNotConfigured,
+    /// The peer proves itself by a method that is not configured for it.
+    #[error("the peer proves itself by a method that is not configured for it")]
+    MethodNotConfigured,
     /// No address is left for the peer, or none may be given to it.
     #[error("no address is left for the peer")]
     NoAddress,
@@ -162,7 +162,7 @@ impl Refusal {
                 PeerIncompatible::TsUnacceptable => NotifyType::TS_UNACCEPTABLE,
                 PeerIncompatible::NoAddress => NotifyType::INTERNAL_ADDRESS_FAILURE,
                 PeerIncompatible::NoEapMethod
-                | PeerIncompatible::SignatureNotConfigured
+                | PeerIncompatible::MethodNotConfigured
                 | PeerIncompatible::NoSignatureScheme => NotifyType::AUTHENTICATION_FAILED,
             },
             Self::Denied(_) | Self::Local(_) => NotifyType::AUTHENTICATION_FAILED,

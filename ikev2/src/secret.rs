@@ -4,8 +4,7 @@
 //! constant time. They do not lock memory and do not keep secrets out of core dumps; that is the
 //! process's task.
 
-use alloc::vec;
-use alloc::vec::Vec;
+use alloc::{sync::Arc, vec, vec::Vec};
 
 use subtle::{Choice, ConstantTimeEq};
 use zeroize::{Zeroize, Zeroizing};
@@ -82,6 +81,23 @@ impl PartialEq for SecretBytes {
 
 impl Eq for SecretBytes {}
 
+/// The key that two ends agreed on beforehand (RFC 7296 §2.15), of at least one octet. Copies share the
+/// octets, which are wiped with the last of them.
+#[derive(Clone)]
+pub struct PreSharedKey(Arc<SecretBytes>);
+
+impl PreSharedKey {
+    /// Takes a key over; `None` if there is no octet in it, for then everybody would have it.
+    pub fn new(key: SecretBytes) -> Option<Self> {
+        (!key.is_empty()).then(|| Self(Arc::new(key)))
+    }
+
+    /// The octets of the key.
+    pub fn as_bytes(&self) -> &[u8] {
+        self.0.as_bytes()
+    }
+}
+
 /// The outcome of a key exchange: g^ir of RFC 7296 §2.14, at the fixed length that its group
 /// prescribes (MODP: the modulus length, ECP: one field element, Curve25519: 32 octets).
 pub struct SharedSecret(SecretBytes);
@@ -119,6 +135,13 @@ mod tests {
         assert!(secret == secret.duplicate());
         assert!(secret != SecretBytes::copied_from(&[1, 2, 4]));
         assert!(secret != SecretBytes::copied_from(&[1, 2]));
+    }
+
+    #[test]
+    fn a_pre_shared_key_has_at_least_one_octet() {
+        assert!(PreSharedKey::new(SecretBytes::zeroed(0)).is_none());
+        let key = PreSharedKey::new(SecretBytes::copied_from(b"k")).unwrap();
+        assert_eq!(key.clone().as_bytes(), b"k");
     }
 
     #[test]

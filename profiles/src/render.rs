@@ -12,13 +12,14 @@ use crate::model::{
     Candidate, DEFAULT,
     acl::{AccessEntry, AccessList, AccessListKind, AddressMatch},
     ikev2::{
-        AuthorizationPolicy, Dpd, IdentityMatch, LocalIdentity, Policy, Profile, Proposal,
-        RemoteAuthentication, RouteSetInterface,
+        AuthorizationPolicy, Dpd, IdentityMatch, LocalAuthentication, LocalIdentity, Policy,
+        Profile, Proposal, RemoteAuthentication, RouteSetInterface,
     },
     interface::{Addressing, Interface, InterfaceName},
     ipsec::{
         AesKey, EspTransform, IpsecProfile, Replay, SecurityAssociation, TransformSet, VolumeLimit,
     },
+    keyring::{KeyText, Peer, PeerKeys},
     name::Name,
     pki::{Enrollment, Trustpoint},
     ssl::{SslPolicy, SslProfile},
@@ -218,6 +219,15 @@ impl Writer {
             self.policy(&entry.value, entry.name == *DEFAULT)?;
             self.separate()?;
         }
+        for entry in candidate.keyrings.iter() {
+            line!(self, "crypto ikev2 keyring {}", entry.name)?;
+            for peer in entry.value.peers.iter() {
+                line!(self, " peer {}", peer.name)?;
+                self.keyring_peer(&peer.value)?;
+                line!(self, " !")?;
+            }
+            self.separate()?;
+        }
         for entry in candidate.profiles.iter() {
             line!(self, "crypto ikev2 profile {}", entry.name)?;
             self.profile(&entry.value)?;
@@ -356,6 +366,32 @@ impl Writer {
         Ok(())
     }
 
+    fn keyring_peer(&mut self, peer: &Peer) -> fmt::Result {
+        each!(self, &peer.description, "  description {}");
+        each!(self, &peer.hostname, "  hostname {}");
+        each!(self, peer.address, "  address {}");
+        each!(self, peer.identity.iter().map(Written), "  identity {}");
+        let (both, local, remote) = match &peer.keys {
+            PeerKeys::None => (None, None, None),
+            PeerKeys::Both(key) => (Some(key), None, None),
+            PeerKeys::Each { local, remote } => (None, local.as_ref(), remote.as_ref()),
+        };
+        for (word, key) in [("", both), ("local ", local), ("remote ", remote)] {
+            if let Some(key) = key {
+                line!(self, "  pre-shared-key {word}{}", &*key.written())?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The end of an `authentication` line.
+    fn inline_key(&mut self, key: Option<&KeyText>) -> fmt::Result {
+        match key {
+            Some(key) => line!(self, " key {}", &*key.written()),
+            None => line!(self, ""),
+        }
+    }
+
     fn profile(&mut self, profile: &Profile) -> fmt::Result {
         each!(self, &profile.description, " description {}");
         if profile.match_fvrf_any {
@@ -376,14 +412,25 @@ impl Writer {
             profile.identity_local.iter().map(Written),
             " identity local {}"
         );
-        let local = profile
-            .authentication_local
-            .as_ref()
-            .map(|method| method.value);
-        each!(self, local, " authentication local {}");
-        for method in &profile.authentication_remote {
-            line!(self, " authentication remote {}", Written(method.value))?;
+        if let Some(method) = &profile.authentication_local {
+            write!(self.0, " authentication local {}", method.value.keyword())?;
+            self.inline_key(match &method.value {
+                LocalAuthentication::PreShare(key) => key.as_ref(),
+                LocalAuthentication::RsaSig => None,
+            })?;
         }
+        for method in &profile.authentication_remote {
+            let words = method.value.keywords();
+            write!(self.0, " authentication remote {words}")?;
+            self.inline_key(match &method.value {
+                RemoteAuthentication::PreShare(key) => key.as_ref(),
+                RemoteAuthentication::AnyConnectEap { .. }
+                | RemoteAuthentication::RsaSig
+                | RemoteAuthentication::EcdsaSig => None,
+            })?;
+        }
+        let keyring = profile.keyring.as_ref().map(|name| &name.value);
+        each!(self, keyring, " keyring local {}");
         for reference in &profile.trustpoints {
             write!(self.0, " pki trustpoint {}", reference.trustpoint.value)?;
             each_inline(&mut self.0, reference.purpose)?;
@@ -647,20 +694,6 @@ impl fmt::Display for Written<&LocalIdentity> {
             LocalIdentity::Fqdn(name) => write!(f, "fqdn {name}"),
             LocalIdentity::KeyId(name) => write!(f, "key-id {name}"),
         }
-    }
-}
-
-impl fmt::Display for Written<RemoteAuthentication> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self.0 {
-            RemoteAuthentication::RsaSig => "rsa-sig",
-            RemoteAuthentication::AnyConnectEap {
-                cert_request: false,
-            } => "anyconnect-eap aggregate",
-            RemoteAuthentication::AnyConnectEap { cert_request: true } => {
-                "anyconnect-eap aggregate cert-request"
-            }
-        })
     }
 }
 

@@ -4,8 +4,8 @@ use alloc::sync::Arc;
 use core::net::IpAddr;
 
 use crate::{
-    model::ikev2::IdentityMatch,
-    snapshot::{Policy, Profile, Snapshot},
+    model::{ikev2::IdentityMatch, keyring::Peer, name::Name},
+    snapshot::{Keyring, Policy, Profile, Snapshot},
 };
 
 /// An identity as a peer claims it, in terms of configuration.
@@ -72,10 +72,49 @@ impl Snapshot {
     }
 }
 
+impl Keyring {
+    /// The peer that claims an identity in a request from an address.
+    ///
+    /// The most exact `identity` goes first; then a `hostname` that is the claimed domain name; then the
+    /// `address` with the longest prefix. Among equals the first line counts. So a peer that has an
+    /// entry of its own cannot be had under the key of the network that it happens to be in.
+    pub fn peer_for(&self, from: IpAddr, claimed: PeerIdentity<'_>) -> Option<(&Name, &Peer)> {
+        let by_identity = |peer: &Peer| peer.identity.as_ref()?.exactness(claimed);
+        let by_hostname = |peer: &Peer| match (&peer.hostname, claimed) {
+            (Some(name), PeerIdentity::Fqdn(host)) => {
+                name.as_str().eq_ignore_ascii_case(host).then_some(0)
+            }
+            _ => None,
+        };
+        let by_address = |peer: &Peer| peer.address?.prefix_around(from).map(u16::from);
+        self.best(by_identity)
+            .or_else(|| self.best(by_hostname))
+            .or_else(|| self.best(by_address))
+    }
+
+    fn best(&self, exactness: impl Fn(&Peer) -> Option<u16>) -> Option<(&Name, &Peer)> {
+        let mut best: Option<(u16, (&Name, &Peer))> = None;
+        for (name, peer) in &self.peers {
+            let Some(exactness) = exactness(peer) else {
+                continue;
+            };
+            if best.is_none_or(|(rank, _)| exactness > rank) {
+                best = Some((exactness, (name, peer)));
+            }
+        }
+        best.map(|(_, found)| found)
+    }
+}
+
 /// Exactness of a match on a whole identity; more than any length of a network or domain.
 const WHOLE: u16 = u16::MAX;
 
 impl IdentityMatch {
+    /// Whether this rule is for exactly the identity that is claimed, and for no other.
+    pub fn is_whole(&self, peer: PeerIdentity<'_>) -> bool {
+        self.exactness(peer) == Some(WHOLE)
+    }
+
     /// How exactly this rule fits an identity; `None` if it does not. 0 is `any`, and a longer
     /// network or domain is more exact than a shorter one.
     ///
@@ -151,7 +190,7 @@ mod tests {
     use super::*;
     use crate::model::{
         name::Name,
-        net::{Ipv4Net, Ipv6Net},
+        net::{IpNet, Ipv4Net, Ipv6Net},
     };
     use core::net::Ipv4Addr;
 
@@ -215,6 +254,56 @@ mod tests {
             whole.exactness(PeerIdentity::Email("ann@example.com")),
             None
         );
+    }
+
+    #[test]
+    fn a_keyring_goes_by_identity_then_by_name_then_by_address() {
+        let network = |text: &str, length| {
+            Some(IpNet::V4(
+                Ipv4Net::new(text.parse().unwrap(), length).unwrap(),
+            ))
+        };
+        let peer = |hostname: Option<&str>, address, identity| Peer {
+            hostname: hostname.map(name),
+            address,
+            identity,
+            ..Peer::default()
+        };
+        let fqdn = IdentityMatch::Fqdn(name("a.example"));
+        let domain = IdentityMatch::FqdnDomain(name("example"));
+        let keyring = Keyring {
+            name: name("K"),
+            peers: [
+                ("all", peer(None, network("0.0.0.0", 0), None)),
+                ("net", peer(None, network("192.0.2.0", 24), None)),
+                ("host", peer(Some("b.other"), None, None)),
+                ("domain", peer(None, None, Some(domain))),
+                ("whole", peer(None, network("203.0.113.9", 32), Some(fqdn))),
+            ]
+            .map(|(called, peer)| (name(called), peer))
+            .into(),
+        };
+        let found = |from: &str, claimed| {
+            let peer = keyring.peer_for(from.parse().unwrap(), claimed);
+            peer.map(|(name, _)| name.as_str())
+        };
+        let inside = "192.0.2.7";
+        assert_eq!(
+            found(inside, PeerIdentity::Fqdn("A.example")),
+            Some("whole")
+        );
+        assert_eq!(
+            found(inside, PeerIdentity::Fqdn("x.example")),
+            Some("domain")
+        );
+        assert_eq!(found(inside, PeerIdentity::Fqdn("B.other")), Some("host"));
+        assert_eq!(found(inside, PeerIdentity::Fqdn("c.other")), Some("net"));
+        assert_eq!(
+            found("198.51.100.1", PeerIdentity::KeyId(b"x")),
+            Some("all")
+        );
+        assert_eq!(found("203.0.113.9", PeerIdentity::Other), Some("whole"));
+        assert_eq!(found("2001:db8::1", PeerIdentity::Other), None);
     }
 
     #[test]

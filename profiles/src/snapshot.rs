@@ -10,11 +10,12 @@ use crate::{
     model::{
         aaa::Method,
         ikev2::{
-            AuthorizationFor, Dpd, Encryption, Group, IdentityMatch, Integrity,
-            LocalAuthentication, LocalIdentity, Prf, RouteAccept,
+            AuthorizationFor, Dpd, Encryption, Group, IdentityMatch, Integrity, LocalIdentity, Prf,
+            RouteAccept,
         },
         interface::{Addressing, DeviceName, InterfaceName},
         ipsec::{EspTransform, Mode},
+        keyring::{KeyText, Peer},
         name::{FileName, Name},
         nat::NatSide,
         net::Ipv4Net,
@@ -214,9 +215,7 @@ pub struct Profile {
     /// The headend's identity; absent means the local address.
     pub identity_local: Option<LocalIdentity>,
     /// How the headend proves itself.
-    pub local: LocalAuthentication,
-    /// Whose key it does that with.
-    pub sign: Arc<Trustpoint>,
+    pub local: LocalMethod,
     /// How clients may prove themselves; at least one way.
     pub remote: RemoteMethods,
     /// Whom clients' certificates are checked against.
@@ -239,13 +238,53 @@ pub struct Profile {
     pub anyconnect_profile: Option<Arc<AnyConnectProfile>>,
 }
 
+/// How the headend proves itself.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum LocalMethod {
+    /// By the RSA key of a trustpoint.
+    RsaSig(Arc<Trustpoint>),
+    /// By a pre-shared key.
+    PreShare(KeySource),
+}
+
 /// How clients may prove themselves.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct RemoteMethods {
     /// By AnyConnect-EAP.
     pub anyconnect_eap: Option<AnyConnectEap>,
-    /// By certificate.
+    /// By a certificate with an RSA key.
     pub rsa_sig: bool,
+    /// By a certificate with an elliptic-curve key.
+    pub ecdsa_sig: bool,
+    /// By a pre-shared key.
+    pub pre_share: Option<KeySource>,
+}
+
+/// Where a pre-shared key comes from.
+#[derive(Clone, Eq, PartialEq)]
+pub enum KeySource {
+    /// The profile's own line: one key for every peer.
+    Line(KeyText),
+    /// A keyring, which knows each peer's ([`Keyring::peer_for`]).
+    Keyring(Arc<Keyring>),
+}
+
+impl core::fmt::Debug for KeySource {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::Line(_) => f.write_str("Line"),
+            Self::Keyring(keyring) => write!(f, "Keyring({})", keyring.name),
+        }
+    }
+}
+
+/// A keyring.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Keyring {
+    /// The name.
+    pub name: Name,
+    /// Its peers in the order of their lines; each has a key and something to find it by.
+    pub peers: Vec<(Name, Peer)>,
 }
 
 /// Authentication by AnyConnect-EAP.

@@ -283,6 +283,10 @@ pub enum ModeKind {
     Ikev2Proposal,
     /// `crypto ikev2 policy`.
     Ikev2Policy,
+    /// `crypto ikev2 keyring`.
+    Ikev2Keyring,
+    /// `peer` of a keyring.
+    Ikev2KeyringPeer,
     /// `crypto ikev2 profile`.
     Ikev2Profile,
     /// `crypto ipsec transform-set`.
@@ -314,6 +318,8 @@ impl ModeKind {
         Self::AuthorizationPolicy,
         Self::Ikev2Proposal,
         Self::Ikev2Policy,
+        Self::Ikev2Keyring,
+        Self::Ikev2KeyringPeer,
         Self::Ikev2Profile,
         Self::TransformSet,
         Self::IpsecProfile,
@@ -334,6 +340,8 @@ impl ModeKind {
             Self::AuthorizationPolicy => "config-ikev2-author-policy",
             Self::Ikev2Proposal => "config-ikev2-proposal",
             Self::Ikev2Policy => "config-ikev2-policy",
+            Self::Ikev2Keyring => "config-ikev2-keyring",
+            Self::Ikev2KeyringPeer => "config-ikev2-keyring-peer",
             Self::Ikev2Profile => "config-ikev2-profile",
             Self::TransformSet => "cfg-crypto-trans",
             Self::IpsecProfile => "ipsec-profile",

@@ -27,7 +27,7 @@ use ironflex_profiles::{
         pki::Enrollment,
     },
     parse, render, resolve,
-    snapshot::{AnyConnectEap, RemoteMethods},
+    snapshot::{AnyConnectEap, LocalMethod, RemoteMethods, Trustpoint},
 };
 
 /// The configuration of the public document, as it is shipped.
@@ -79,8 +79,11 @@ fn the_example_resolves_to_what_its_document_describes() {
 
     let profile = snapshot.profile_for(HERE, ANYCONNECT).unwrap();
     assert_eq!(profile.name, name("AnyConnect-EAP"));
-    assert_eq!(profile.sign.name, name("IKEv2-TP"));
-    assert_eq!(profile.sign.enrollment, Some(Enrollment::Pkcs12));
+    let sign = Trustpoint {
+        name: name("IKEv2-TP"),
+        enrollment: Some(Enrollment::Pkcs12),
+    };
+    assert_eq!(profile.local, LocalMethod::RsaSig(sign.into()));
     let login = AnyConnectEap {
         cert_request: false,
         list: name("a-eap-authen-local"),
@@ -90,7 +93,9 @@ fn the_example_resolves_to_what_its_document_describes() {
         profile.remote,
         RemoteMethods {
             anyconnect_eap: Some(login),
-            rsa_sig: false
+            rsa_sig: false,
+            ecdsa_sig: false,
+            pre_share: None,
         }
     );
     assert_eq!(
@@ -219,7 +224,7 @@ fn a_profile_holds_its_identities_and_methods() {
     let methods: Vec<_> = profile
         .authentication_remote
         .iter()
-        .map(|m| m.value)
+        .map(|m| m.value.clone())
         .collect();
     assert_eq!(
         methods,
@@ -366,7 +371,7 @@ fn a_line_of_the_global_mode_leaves_an_object() {
 #[test]
 fn lines_below_a_refused_one_are_not_judged() {
     assert_eq!(
-        faults("crypto ikev2 keyring K\n peer X\n  address 1.2.3.4\nhostnme x\nhostname H"),
+        faults("crypto ikev2 client K\n peer X\n  address 1.2.3.4\nhostnme x\nhostname H"),
         [(Fault::Unsupported, 1, 1), (Fault::Unknown, 4, 1)]
     );
     assert_eq!(

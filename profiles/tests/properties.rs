@@ -105,11 +105,15 @@ fn configuration(tape: &[u16]) -> String {
             continue;
         }
         // The mode may be another of the possible ones; then its lines are told as unknown.
-        let mode = opens[tape.pick(opens.len())];
+        let mut mode = opens[tape.pick(opens.len())];
         for _ in 0..tape.pick(8) {
-            if let Some((inner, _)) = line(mode.commands(), &mut tape) {
+            if let Some((inner, opens)) = line(mode.commands(), &mut tape) {
                 let negated = ["", "", "", "", "", "no "][tape.pick(6)];
                 text.push_str(&format!(" {negated}{inner}\n"));
+                // A keyring's peers have lines of their own.
+                if let (Some(inside), "") = (opens.first(), negated) {
+                    mode = *inside;
+                }
             }
         }
     }
@@ -207,6 +211,8 @@ fn every_command_is_carried_out_in_every_form() {
         "crypto ikev2 authorization policy a",
         "crypto ikev2 proposal a",
         "crypto ikev2 policy a",
+        "crypto ikev2 keyring a",
+        "crypto ikev2 keyring a\n peer b",
         "crypto ikev2 profile a",
         "crypto ipsec transform-set a esp-gcm",
         "crypto ipsec profile a",

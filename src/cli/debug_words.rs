@@ -17,7 +17,10 @@ use ironflex_ikev2::{
 };
 
 use super::{Printable, exec::DebugFlag};
-use crate::daemon::{identity::type_name, log::Step};
+use crate::{
+    daemon::{identity::type_name, log::Step},
+    state::AuthMethod,
+};
 
 #[cfg(test)]
 mod tests;
@@ -225,10 +228,7 @@ impl<'a> Lines<'a> {
     }
 
     fn authenticated(&mut self, authenticated: &Authenticated) {
-        let method = match authenticated.eap_user {
-            Some(_) => "AnyConnect-EAP",
-            None => "RSA",
-        };
+        let method = AuthMethod::from(authenticated.proof).name();
         self.say("Get peer's authentication method");
         self.say(format!("Peer's authentication method is '{method}'"));
         if authenticated.initial_contact {

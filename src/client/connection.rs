@@ -11,7 +11,10 @@ use std::{
 use ironflex_eap::anyconnect::{ClientConfig, config_auth::DeviceInfo};
 use ironflex_ikev2::{
     Endpoint, Input, Output,
-    config::{ConnectConfig, EndpointConfig, FragmentationConfig, InitiatorAuthentication, Upkeep},
+    config::{
+        AcceptedProofs, ConnectConfig, EndpointConfig, FragmentationConfig,
+        InitiatorAuthentication, Upkeep,
+    },
     crypto::default_provider,
     event::{Answer, AskId, CloseReason, Command, Event, Framing, Instant, Path, SaId},
     refusal::{PeerMisbehaved, Refusal},
@@ -148,6 +151,11 @@ impl Connection {
             identity: Identification::key_id(target.identity.clone().into_bytes()),
             wanted: None,
             authentication: InitiatorAuthentication::AnyConnectEap,
+            responder: AcceptedProofs {
+                rsa_signature: true,
+                ecdsa_signature: true,
+                pre_shared_key: None,
+            },
             esp: suites,
             spi: translate::fresh_spi(),
             request: requested(),

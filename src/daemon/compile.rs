@@ -9,8 +9,8 @@ use ironflex_eap::anyconnect::{
 };
 use ironflex_ikev2::{
     config::{
-        Ciphers, EndpointConfig, FragmentationConfig, IkePolicy, IkeProposal, Liveness, NatConfig,
-        PeerConfig, Pfs, RemoteAuthentication, Upkeep,
+        AcceptedProofs, Ciphers, EndpointConfig, FragmentationConfig, IkePolicy, IkeProposal,
+        Liveness, LocalAuthentication, NatConfig, PeerConfig, Pfs, RemoteAuthentication, Upkeep,
     },
     crypto::{
         RsaSigner,
@@ -18,15 +18,18 @@ use ironflex_ikev2::{
             AeadAlgorithm, CbcAlgorithm, EspSuite, Group, Integrity, PrfAlgorithm, Protection,
         },
     },
+    secret::{PreSharedKey, SecretBytes},
     wire::payload::{Identification, KnownVendor},
 };
 use ironflex_profiles::{
+    PeerIdentity,
     model::{
         ikev2::{self as ios, LocalIdentity},
         ipsec::{AesKey, EspIntegrity, EspTransform, GcmKey},
+        keyring::{KeyText, PeerKeys},
         name::Name,
     },
-    snapshot::{Policy, Profile, Proposal, Snapshot},
+    snapshot::{KeySource, LocalMethod, Policy, Profile, Proposal, Snapshot},
 };
 
 use crate::{
@@ -66,10 +69,10 @@ pub enum CompileError {
         why: String,
     },
     /// The authorities cannot be used.
-    #[error("trustpoint {trustpoint}: {error}")]
+    #[error("authorities of profile {profile}: {error}")]
     Authorities {
-        /// The trustpoint.
-        trustpoint: String,
+        /// The profile.
+        profile: String,
         /// Why.
         error: ChainError,
     },
@@ -93,16 +96,62 @@ pub struct Plan {
 pub struct ServingProfile {
     /// The profile.
     pub profile: Arc<Profile>,
-    /// Certificates to send, the end entity first, the root left out.
-    pub certificates: Vec<Arc<[u8]>>,
-    /// The private key.
-    pub signer: RsaSigner,
+    /// How we prove ourselves.
+    pub credentials: LocalCredentials,
     /// Whom clients' certificates must come from.
     pub anchors: TrustAnchors,
     /// ESP suites in the order of preference.
     pub esp: Vec<EspSuite>,
     /// AnyConnect-EAP, if the profile offers it.
     pub eap: Option<Arc<ServerConfig>>,
+}
+
+/// How a profile's headend proves itself.
+pub enum LocalCredentials {
+    /// By a certificate.
+    Certificate {
+        /// Certificates to send, the end entity first, the root left out.
+        chain: Vec<Arc<[u8]>>,
+        /// The private key.
+        signer: Box<RsaSigner>,
+    },
+    /// By a pre-shared key.
+    PreShare(KeySource),
+}
+
+impl LocalCredentials {
+    /// The certificates to send, if there are any.
+    #[must_use]
+    pub fn chain(&self) -> &[Arc<[u8]>] {
+        match self {
+            Self::Certificate { chain, .. } => chain,
+            Self::PreShare(_) => &[],
+        }
+    }
+}
+
+/// Who wants in, as keyrings see it.
+#[derive(Clone, Copy)]
+pub struct Caller<'a> {
+    /// Where the request came from.
+    pub from: IpAddr,
+    /// What it calls itself.
+    pub claimed: PeerIdentity<'a>,
+}
+
+/// The key for a peer, by the profile's own line or by the keyring.
+fn pre_shared_key(
+    source: &KeySource,
+    caller: Caller<'_>,
+    of: impl Fn(&PeerKeys) -> Option<&KeyText>,
+) -> Option<PreSharedKey> {
+    let text = match source {
+        KeySource::Line(key) => Some(key),
+        KeySource::Keyring(keyring) => keyring
+            .peer_for(caller.from, caller.claimed)
+            .and_then(|(_, peer)| of(&peer.keys)),
+    }?;
+    PreSharedKey::new(SecretBytes::copied_from(&text.octets()))
 }
 
 impl ServingProfile {
@@ -119,7 +168,8 @@ impl ServingProfile {
                 Identification::key_id(name.as_str().as_bytes().to_vec())
             }
             Some(LocalIdentity::DistinguishedName) => {
-                let subject = self.certificates.first().and_then(|der| describe(der).ok());
+                let subject = self.credentials.chain().first();
+                let subject = subject.and_then(|der| describe(der).ok());
                 Identification::dn(
                     subject
                         .map(|summary| summary.subject.der)
@@ -131,23 +181,49 @@ impl ServingProfile {
 
     /// What the core needs to serve a peer. A peer that names us by something that our certificate
     /// covers is answered by that name.
-    #[must_use]
-    pub fn peer_config(&self, local: IpAddr, wanted: Option<&Identification>) -> PeerConfig {
+    ///
+    /// # Errors
+    ///
+    /// [`NoKey`] if we were to prove ourselves by a key that we do not have.
+    pub fn peer_config(
+        &self,
+        local: IpAddr,
+        wanted: Option<&Identification>,
+        caller: Caller<'_>,
+    ) -> Result<PeerConfig, NoKey> {
         let covered = wanted.filter(|wanted| {
             self.profile.identity_local.is_none()
                 && self
-                    .certificates
+                    .credentials
+                    .chain()
                     .first()
                     .and_then(|der| describe(der).ok())
                     .is_some_and(|summary| super::identity::covers(&summary, wanted))
         });
-        PeerConfig {
+        let remote = &self.profile.remote;
+        let local_authentication = match &self.credentials {
+            LocalCredentials::Certificate { chain, .. } => {
+                LocalAuthentication::Certificate(chain.clone())
+            }
+            LocalCredentials::PreShare(source) => {
+                let key = pre_shared_key(source, caller, PeerKeys::local);
+                LocalAuthentication::PreSharedKey(key.ok_or(NoKey)?)
+            }
+        };
+        Ok(PeerConfig {
             name: Arc::from(self.profile.name.as_str()),
             local_identity: covered.cloned().unwrap_or_else(|| self.identity(local)),
-            certificates: self.certificates.clone(),
+            local_authentication,
             remote_authentication: RemoteAuthentication {
-                anyconnect_eap: self.profile.remote.anyconnect_eap.is_some(),
-                signature: self.profile.remote.rsa_sig,
+                anyconnect_eap: remote.anyconnect_eap.is_some(),
+                proofs: AcceptedProofs {
+                    rsa_signature: remote.rsa_sig,
+                    ecdsa_signature: remote.ecdsa_sig,
+                    pre_shared_key: remote
+                        .pre_share
+                        .as_ref()
+                        .and_then(|source| pre_shared_key(source, caller, PeerKeys::remote)),
+                },
             },
             esp: self.esp.clone(),
             upkeep: Upkeep {
@@ -163,9 +239,31 @@ impl ServingProfile {
                 pfs: Pfs::default(),
                 lifetime: Some(Duration::from_secs(u64::from(self.profile.lifetime))),
             },
+        })
+    }
+
+    /// Whether a caller's key is its own: the profile's line is everybody's, and so is what a keyring has
+    /// for a network or a domain.
+    #[must_use]
+    pub fn key_is_of_one(&self, caller: Caller<'_>) -> bool {
+        match &self.profile.remote.pre_share {
+            Some(KeySource::Keyring(keyring)) => {
+                let peer = keyring.peer_for(caller.from, caller.claimed);
+                peer.is_some_and(|(_, peer)| {
+                    peer.identity
+                        .as_ref()
+                        .is_some_and(|identity| identity.is_whole(caller.claimed))
+                })
+            }
+            Some(KeySource::Line(_)) | None => false,
         }
     }
 }
+
+/// No keyring has a key for the peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("no pre-shared key is known for this peer")]
+pub struct NoKey;
 
 /// Puts a resolved configuration and the stored keys together.
 ///
@@ -346,25 +444,12 @@ const fn esp_suite(transform: EspTransform) -> EspSuite {
 }
 
 fn serve(profile: &Arc<Profile>, store: &Store) -> Result<ServingProfile, CompileError> {
-    let name = profile.sign.name.as_str();
     let load = |name: &str| {
         store.load(name).map_err(|error| CompileError::Store {
             trustpoint: name.to_owned(),
             error,
         })
     };
-    let trustpoint = load(name)?.unwrap_or_default();
-    let Some(identity) = &trustpoint.identity else {
-        return Err(CompileError::NoIdentity {
-            profile: profile.name.to_string(),
-            trustpoint: name.to_owned(),
-        });
-    };
-    let signer =
-        RsaSigner::from_pkcs8(identity.key().pkcs8_der()).map_err(|error| CompileError::Key {
-            trustpoint: name.to_owned(),
-            why: error.to_string(),
-        })?;
     let mut authorities: Vec<Vec<u8>> = Vec::new();
     for verify in &profile.verify {
         for authority in load(verify.name.as_str())?.unwrap_or_default().anchors() {
@@ -374,13 +459,36 @@ fn serve(profile: &Arc<Profile>, store: &Store) -> Result<ServingProfile, Compil
         }
     }
     let anchors = TrustAnchors::new(&authorities).map_err(|error| CompileError::Authorities {
-        trustpoint: name.to_owned(),
+        profile: profile.name.to_string(),
         error,
     })?;
-    let certificates: Vec<Arc<[u8]>> = identity.chain().map(Arc::from).collect();
     let transforms = &profile.virtual_template.ipsec.transform_sets;
-    let eap = profile.remote.anyconnect_eap.as_ref().map(|method| {
-        let hash = super::identity::server_cert_hash(identity.certificate());
+    let credentials = match &profile.local {
+        LocalMethod::PreShare(source) => LocalCredentials::PreShare(source.clone()),
+        LocalMethod::RsaSig(sign) => {
+            let name = sign.name.as_str();
+            let trustpoint = load(name)?.unwrap_or_default();
+            let Some(identity) = &trustpoint.identity else {
+                return Err(CompileError::NoIdentity {
+                    profile: profile.name.to_string(),
+                    trustpoint: name.to_owned(),
+                });
+            };
+            let signer = RsaSigner::from_pkcs8(identity.key().pkcs8_der());
+            let signer = signer.map_err(|error| CompileError::Key {
+                trustpoint: name.to_owned(),
+                why: error.to_string(),
+            })?;
+            LocalCredentials::Certificate {
+                chain: identity.chain().map(Arc::from).collect(),
+                signer: Box::new(signer),
+            }
+        }
+    };
+    // Without a certificate there is no EAP: the configuration was refused if it wants both.
+    let eap = profile.remote.anyconnect_eap.as_ref();
+    let eap = eap.zip(credentials.chain().first()).map(|(method, own)| {
+        let hash = super::identity::server_cert_hash(own);
         let mut config = ServerConfig::new(profile.name.as_str(), hash);
         if method.cert_request {
             config.certificate = CertificatePolicy::Request {
@@ -392,8 +500,7 @@ fn serve(profile: &Arc<Profile>, store: &Store) -> Result<ServingProfile, Compil
     });
     Ok(ServingProfile {
         profile: Arc::clone(profile),
-        certificates,
-        signer,
+        credentials,
         anchors,
         esp: transforms
             .iter()

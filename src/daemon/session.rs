@@ -8,7 +8,7 @@ use std::{
 
 use ironflex_eap::anyconnect::{Server, config_auth::DeviceInfo};
 use ironflex_ikev2::{
-    event::{ChildId, EapContext, Instant, SaId},
+    event::{ChildId, EapContext, Instant, PeerProof, SaId},
     wire::payload::TrafficSelector,
 };
 use ironflex_xfrm::{Counters, Direction, EspSpi, OuterPath, SaSpec, SessionId, netlink::Route};
@@ -41,6 +41,10 @@ pub struct Session {
     pub eap: Option<Server>,
     /// What a client certificate's signature in EAP covers.
     pub eap_context: Option<EapContext>,
+    /// The pre-shared key that the peer may use is nobody else's.
+    pub key_is_of_one: bool,
+    /// How the peer proved itself, once it did.
+    pub proof: Option<PeerProof>,
     /// The subject of the verified certificate that the peer proved itself with.
     pub certified: Option<Arc<str>>,
     /// Who it is, once authenticated ([`Sessions::authenticate`]).
@@ -139,6 +143,8 @@ impl Sessions {
             profile: None,
             eap: None,
             eap_context: None,
+            key_is_of_one: false,
+            proof: None,
             certified: None,
             who: None,
             device: None,

@@ -13,7 +13,7 @@ use ironflex_ikev2::{
 };
 use ironflex_profiles::model::interface::Addressing;
 
-use super::{driver::Driver, session::Session};
+use super::{compile::LocalCredentials, driver::Driver, session::Session};
 use crate::state::{
     AuthMethod, ChildSa, Cipher, DerivedInterface, Flow, Fragmentation, Hash, IkeSa, IkeStatus,
     IkeSuite, Messages, Nat, Pool, PoolUse, Session as SessionState, State,
@@ -137,11 +137,11 @@ fn ike_sa(
             IkeStatus::InNegotiation
         },
         suite: suite(view),
-        auth_sign: AuthMethod::Rsa,
-        auth_verify: session.who.as_ref().map(|_| match view.eap_user {
-            Some(_) => AuthMethod::AnyConnectEap,
-            None => AuthMethod::Rsa,
+        auth_sign: profile.map_or(AuthMethod::Rsa, |serving| match serving.credentials {
+            LocalCredentials::Certificate { .. } => AuthMethod::Rsa,
+            LocalCredentials::PreShare(_) => AuthMethod::Psk,
         }),
+        auth_verify: session.proof.map(AuthMethod::from),
         lifetime: profile.map_or(86_400, |serving| serving.profile.lifetime),
         active: now.since(begun),
         local_spi,

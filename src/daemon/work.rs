@@ -12,7 +12,7 @@ use ironflex_ikev2::{
     crypto::{Provider, sign::SignatureScheme},
     event::{
         Answer, Ask, Authenticated, EapContext, EapInput, EapOutput, Lease, LeaseQuestion,
-        PeerQuestion, SaId,
+        PeerProof, PeerQuestion, SaId,
     },
     wire::{
         payload::{AddressRange, ConfigAttribute, Identification, TrafficSelector},
@@ -22,7 +22,7 @@ use ironflex_ikev2::{
 use ironflex_profiles::{model::ikev2::AuthorizationFor, snapshot::AuthorizationPolicy};
 
 use super::{
-    compile::{Plan, ServingProfile},
+    compile::{Caller, LocalCredentials, Plan, ServingProfile},
     identity,
     lease::{Holder, Pools},
     log::{Log, Step as LogStep},
@@ -117,12 +117,21 @@ impl House {
         };
         let serving = self.plan.profiles.get(&profile.name).cloned();
         let serving = serving.ok_or_else(|| format!("profile {} has no keys", profile.name))?;
-        let config = serving.peer_config(local, question.wanted.as_ref());
+        let caller = Caller {
+            from: question.path.remote.ip().to_canonical(),
+            claimed,
+        };
         self.log.step(
             self.sessions.view(sa),
             LogStep::FoundProfile(profile.name.as_str()),
         );
-        self.session(sa)?.profile = Some(serving);
+        let config = serving
+            .peer_config(local, question.wanted.as_ref(), caller)
+            .map_err(|error| error.to_string())?;
+        let key_is_of_one = serving.key_is_of_one(caller);
+        let session = self.session(sa)?;
+        session.key_is_of_one = key_is_of_one;
+        session.profile = Some(serving);
         Ok(Answer::Peer(Arc::new(config)))
     }
 
@@ -172,8 +181,10 @@ impl House {
 
     fn sign(&self, sa: SaId, scheme: SignatureScheme, octets: &[u8]) -> Result<Answer, String> {
         let serving = self.serving(sa)?;
-        serving
-            .signer
+        let LocalCredentials::Certificate { signer, .. } = &serving.credentials else {
+            return Err("the profile has no private key".into());
+        };
+        signer
             .sign(scheme, octets)
             .map(Answer::Signature)
             .map_err(|error| error.to_string())
@@ -340,14 +351,17 @@ impl House {
             (Some(user), _) | (None, Some(user)) => Arc::clone(user),
             (None, None) => Arc::from(authenticated.peer.to_string()),
         };
-        // A peer with a certificate is its own device; Cisco's clients number theirs.
+        // A peer with a certificate is its own device; Cisco's clients number theirs. Whoever shares a key
+        // with others may call itself by the name of any of them, and so speaks for nobody's device.
+        let shared = authenticated.proof == PeerProof::PreSharedKey && !session.key_is_of_one;
         let device = match &session.device {
             Some(device) => device
                 .unique_id_global
                 .clone()
                 .or_else(|| device.unique_id.clone()),
-            None => Some(user.to_string()),
+            None => (!shared).then(|| user.to_string()),
         };
+        session.proof = Some(authenticated.proof);
         self.sessions.authenticate(sa, Who { user, device });
         if authenticated.initial_contact {
             self.sessions.same_client(sa)
@@ -358,10 +372,10 @@ impl House {
 
     fn lease(&mut self, sa: SaId, question: &LeaseQuestion) -> Result<Answer, String> {
         let serving = self.serving(sa)?;
-        let kind = if question.eap_user.is_some() {
-            AuthorizationFor::AnyConnectEap
-        } else {
-            AuthorizationFor::Cert
+        let kind = match question.proof {
+            PeerProof::Eap => AuthorizationFor::AnyConnectEap,
+            PeerProof::RsaSignature | PeerProof::EcdsaSignature => AuthorizationFor::Cert,
+            PeerProof::PreSharedKey => AuthorizationFor::Psk,
         };
         let authorization = serving.profile.group_authorization.get(&kind);
         if let Some(group) = authorization {
@@ -501,11 +515,13 @@ fn reply(
 
 /// The trustpoints' dates, for the log at the start.
 pub fn certificate_line(serving: &ServingProfile) -> String {
-    let summary = serving
-        .certificates
-        .first()
-        .and_then(|der| describe(der).ok());
-    summary.map_or_else(String::new, |summary| {
-        format!("{}, valid until {}", summary.subject, summary.not_after)
-    })
+    match &serving.credentials {
+        LocalCredentials::PreShare(_) => "a pre-shared key".to_owned(),
+        LocalCredentials::Certificate { chain, .. } => {
+            let summary = chain.first().and_then(|der| describe(der).ok());
+            summary.map_or_else(String::new, |summary| {
+                format!("{}, valid until {}", summary.subject, summary.not_after)
+            })
+        }
+    }
 }

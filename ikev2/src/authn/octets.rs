@@ -91,6 +91,11 @@ mod tests {
             assert!(!holds(b"secret", b"octets", &whole[..whole.len() - 1]));
             assert!(!holds(b"secret", b"octets", &[]));
             assert!(!holds(b"secret", b"octets", &[whole, &[0]].concat()));
+            for at in 0..whole.len() * 8 {
+                let mut flipped = whole.to_vec();
+                flipped[at / 8] ^= 1 << (at % 8);
+                assert!(!holds(b"secret", b"octets", &flipped));
+            }
         }
     }
 }

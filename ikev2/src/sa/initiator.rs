@@ -4,22 +4,22 @@ use alloc::{boxed::Box, sync::Arc, vec::Vec};
 
 use crate::{
     authn,
-    config::{ConnectConfig, InitiatorAuthentication},
+    config::{ConnectConfig, InitiatorAuthentication, LocalAuthentication},
     crypto::Role,
     event::{
         Answer, Ask, AskId, Authenticated, ChildId, ChildSa, CloseReason, EapContext, EapInput,
-        EapOutput, Event, Trace,
+        EapOutput, Event, PeerProof, Trace,
     },
     negotiate::{proposal, selector},
     proof::{EapConcluded, PeerAuthenticated},
-    refusal::{PeerMisbehaved, Refusal},
+    refusal::{PeerIncompatible, PeerMisbehaved, Refusal},
     sa::{
         Cx,
         child::selectors,
         established::{Beginning, Child, Established, Limits, Policy, close_with, mobike},
         init::{Handshake, auth_form, certificate_request},
         link::{Link, Opened},
-        signature::{self, AuthForm},
+        signature::{self, AuthForm, Basis},
         state::{Outcome, State, WRONG_ANSWER, close, expect_auth, log_child},
     },
     secret::SecretBytes,
@@ -77,15 +77,16 @@ pub(crate) struct AwaitChain {
 enum Rest {
     /// EAP goes on.
     Eap(Vec<u8>),
-    /// Our certificate sufficed: the child SA.
+    /// Our AUTH sufficed: the child SA.
     Child(Vec<Payload>),
 }
 
-/// The responder has proven itself by its certificate.
+/// The responder has proven itself.
 pub(crate) struct Proven {
     trying: Trying,
     responder: Identification,
     proof: PeerAuthenticated,
+    by: PeerProof,
 }
 
 pub(crate) struct AwaitEap {
@@ -108,7 +109,7 @@ fn go(state: Initiator) -> Result<Outcome, Refusal> {
     Ok(Outcome::Go(State::Initiator(Box::new(state))))
 }
 
-/// IKE_SA_INIT is done: builds the first IKE_AUTH request, signed where a certificate is used.
+/// IKE_SA_INIT is done: builds the first IKE_AUTH request, with our AUTH unless EAP is wanted.
 pub(crate) fn start(
     link: &mut Link,
     cx: &mut Cx<'_>,
@@ -118,7 +119,7 @@ pub(crate) fn start(
     let trying = Trying { handshake, config };
     match trying.config.authentication.clone() {
         InitiatorAuthentication::AnyConnectEap => trying.send_first(link, cx, Vec::new()),
-        InitiatorAuthentication::Certificate(chain) => {
+        InitiatorAuthentication::Auth(LocalAuthentication::Certificate(chain)) => {
             let form = auth_form(link)?;
             let octets = trying.local_octets(link);
             let scheme = form.scheme();
@@ -129,6 +130,11 @@ pub(crate) fn start(
                 form,
                 chain,
             }))
+        }
+        InitiatorAuthentication::Auth(LocalAuthentication::PreSharedKey(key)) => {
+            let octets = trying.local_octets(link);
+            let auth = signature::shared_key_auth(&key, link.suite.prf, &octets);
+            trying.send_first(link, cx, [Payload::Auth(auth)].to_vec())
         }
     }
 }
@@ -224,7 +230,7 @@ impl Trying {
             .local_octets(Role::Initiator, link.suite.prf, &body)
     }
 
-    /// IDi, our proof if it is a certificate, and what we want. Without AUTH the responder knows that
+    /// IDi, our proof unless it is EAP, and what we want. Without AUTH the responder knows that
     /// EAP is wanted (RFC 7296 §2.16).
     fn send_first(
         self,
@@ -269,9 +275,14 @@ impl AwaitSign {
 // --- The responder's proof ---
 
 impl Trying {
+    fn remote_octets(&self, link: &Link, responder: &Identification) -> Vec<u8> {
+        self.handshake
+            .remote_octets(Role::Initiator, link.suite.prf, &responder.body())
+    }
+
     fn responder(
         self,
-        link: &Link,
+        link: &mut Link,
         cx: &mut Cx<'_>,
         payloads: Vec<Payload>,
     ) -> Result<Outcome, Refusal> {
@@ -295,9 +306,6 @@ impl Trying {
         let responder = responder.ok_or_else(|| missing(PayloadType::ID_R))?;
         // EAP-only authentication (RFC 5998) was not asked for: the responder proves itself first.
         let auth = auth.ok_or(PeerMisbehaved::ResponderUnproven)?;
-        if certificates.is_empty() {
-            return Err(missing(PayloadType::CERT).into());
-        }
         let wants_eap = matches!(
             self.config.authentication,
             InitiatorAuthentication::AnyConnectEap
@@ -307,6 +315,25 @@ impl Trying {
             (false, None) => Rest::Child(child),
             _ => return Err(PeerMisbehaved::UnexpectedEap.into()),
         };
+        let basis = match self.config.responder.basis(auth.method) {
+            // RFC 7296 §2.16: whoever wants our password proves itself by a signature.
+            Ok(Basis::SharedKey(_)) if wants_eap => Err(PeerIncompatible::MethodNotConfigured),
+            basis => basis,
+        };
+        match basis {
+            Ok(Basis::SharedKey(key)) => {
+                let octets = self.remote_octets(link, &responder);
+                return match signature::verify_shared_key(&key, &auth, link.suite.prf, &octets) {
+                    Ok(proof) => self.trust(link, cx, responder, proof, rest),
+                    Err(error) => fail(link, cx, error.into()),
+                };
+            }
+            Ok(Basis::Certificate) if certificates.is_empty() => {
+                return Err(missing(PayloadType::CERT).into());
+            }
+            Ok(Basis::Certificate) => {}
+            Err(error) => return fail(link, cx, error.into()),
+        }
         let ask = cx.ask(
             link.id,
             Ask::Chain {
@@ -322,6 +349,31 @@ impl Trying {
             rest,
         }))
     }
+
+    /// The responder's AUTH holds.
+    fn trust(
+        self,
+        link: &mut Link,
+        cx: &mut Cx<'_>,
+        responder: Identification,
+        (proof, by): (PeerAuthenticated, PeerProof),
+        rest: Rest,
+    ) -> Result<Outcome, Refusal> {
+        cx.trace(link.id, || Trace::PeerVerified);
+        let proven = Proven {
+            trying: self,
+            responder,
+            proof,
+            by,
+        };
+        match rest {
+            Rest::Eap(packet) => {
+                let context = proven.eap_context(link);
+                proven.ask_eap(link, cx, EapInput::Begin(context, packet))
+            }
+            Rest::Child(payloads) => proven.child(link, cx, payloads),
+        }
+    }
 }
 
 impl AwaitChain {
@@ -331,27 +383,15 @@ impl AwaitChain {
             Answer::Refused(why) => return fail(link, cx, Refusal::Denied(why)),
             _ => return Err(WRONG_ANSWER),
         };
-        let prf = link.suite.prf;
-        let octets =
-            self.trying
-                .handshake
-                .remote_octets(Role::Initiator, prf, &self.responder.body());
-        let proof = match signature::verify(cx.provider, &self.auth, &spki, prf, &octets) {
-            Ok(proof) => proof,
-            Err(error) => return fail(link, cx, error.into()),
-        };
-        cx.trace(link.id, || Trace::PeerVerified);
-        let proven = Proven {
-            trying: self.trying,
-            responder: self.responder,
-            proof,
-        };
-        match self.rest {
-            Rest::Eap(packet) => {
-                let context = proven.eap_context(link);
-                proven.ask_eap(link, cx, EapInput::Begin(context, packet))
-            }
-            Rest::Child(payloads) => proven.child(link, cx, payloads),
+        let octets = self.trying.remote_octets(link, &self.responder);
+        let accepted = &self.trying.config.responder;
+        let judged =
+            accepted.verify_signature(cx.provider, &self.auth, &spki, link.suite.prf, &octets);
+        match judged {
+            Ok(proof) => self
+                .trying
+                .trust(link, cx, self.responder, proof, self.rest),
+            Err(refusal) => fail(link, cx, refusal),
         }
     }
 }
@@ -487,6 +527,7 @@ impl Proven {
     ) -> Result<Outcome, Refusal> {
         let authenticated = Authenticated {
             peer: self.responder.clone(),
+            proof: self.by,
             eap_user: None,
             initial_contact: false,
         };

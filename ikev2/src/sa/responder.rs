@@ -5,11 +5,11 @@ use core::time::Duration;
 
 use crate::{
     authn,
-    config::PeerConfig,
+    config::{LocalAuthentication, PeerConfig},
     crypto::Role,
     event::{
         Answer, Ask, AskId, Authenticated, CloseReason, EapContext, EapInput, EapOutput, Event,
-        Lease, LeaseQuestion, PeerQuestion, Trace,
+        Lease, LeaseQuestion, PeerProof, PeerQuestion, Trace,
     },
     proof::{EapConcluded, PeerAuthenticated},
     refusal::{PeerIncompatible, PeerMisbehaved, Refusal},
@@ -19,7 +19,7 @@ use crate::{
         established::{Beginning, Child, Established, Limits, Policy, close_with, mobike},
         init::{Handshake, auth_form},
         link::{Link, Opened},
-        signature::{self, AuthForm},
+        signature::{self, AuthForm, Basis},
         state::{Outcome, State, WRONG_ANSWER, close, expect_auth, log_child},
     },
     secret::SecretBytes,
@@ -70,7 +70,7 @@ pub(crate) struct AwaitPeer {
     proof: Option<ClaimedProof>,
 }
 
-/// A certificate chain and AUTH, unjudged.
+/// AUTH and the certificates beside it, unjudged.
 struct ClaimedProof {
     chain: Vec<Vec<u8>>,
     auth: AuthPayload,
@@ -92,13 +92,13 @@ pub(crate) struct AwaitSign {
     ask: AskId,
     known: Known,
     form: AuthForm,
-    next: AfterSign,
+    next: AfterProof,
 }
 
-/// What follows our signature.
-enum AfterSign {
+/// What follows our proof.
+enum AfterProof {
     Eap,
-    Lease(PeerAuthenticated),
+    Lease(PeerAuthenticated, PeerProof),
 }
 
 pub(crate) struct AwaitEapStart {
@@ -139,6 +139,7 @@ struct Proven {
     known: Known,
     user: Option<Arc<str>>,
     proof: PeerAuthenticated,
+    by: PeerProof,
     answer: Vec<Payload>,
 }
 
@@ -296,32 +297,63 @@ impl AwaitPeer {
             Answer::Refused(why) => return Err(Refusal::Denied(why)),
             _ => return Err(WRONG_ANSWER),
         };
-        let allowed = config.remote_authentication;
-        let first = self.first;
+        let known = Known {
+            first: self.first,
+            config,
+        };
         match self.proof {
-            None => {
-                // The method is offered only to a peer that announced it (docs/anyconnect-eap.md).
-                if !(allowed.anyconnect_eap && link.traits.anyconnect) {
-                    return Err(PeerIncompatible::NoEapMethod.into());
-                }
-                let known = Known { first, config };
-                known.sign(link, cx, AfterSign::Eap)
+            None => known.begin_eap(link, cx),
+            Some(ClaimedProof { chain, auth }) => known.judge(link, cx, chain, auth),
+        }
+    }
+}
+
+impl Known {
+    fn begin_eap(self, link: &Link, cx: &mut Cx<'_>) -> Result<Outcome, Refusal> {
+        // The method is offered only to a peer that announced it (docs/anyconnect-eap.md).
+        let offered = self.config.remote_authentication.anyconnect_eap && link.traits.anyconnect;
+        // RFC 7296 §2.16: the end that runs EAP proves itself by a signature; a group's key would let
+        // each of its members ask the others for their passwords.
+        let signs = matches!(
+            self.config.local_authentication,
+            LocalAuthentication::Certificate(_)
+        );
+        if !(offered && signs) {
+            return Err(PeerIncompatible::NoEapMethod.into());
+        }
+        self.prove(link, cx, AfterProof::Eap)
+    }
+
+    fn judge(
+        self,
+        link: &Link,
+        cx: &mut Cx<'_>,
+        chain: Vec<Vec<u8>>,
+        auth: AuthPayload,
+    ) -> Result<Outcome, Refusal> {
+        let accepted = &self.config.remote_authentication.proofs;
+        match accepted.basis(auth.method)? {
+            Basis::SharedKey(key) => {
+                let octets = self.remote_octets(link);
+                let judged = signature::verify_shared_key(&key, &auth, link.suite.prf, &octets);
+                let (proof, by) = judged.inspect_err(|_| {
+                    cx.trace(link.id, || Trace::PeerRefused("no known key matches"));
+                })?;
+                cx.trace(link.id, || Trace::PeerVerified);
+                self.prove(link, cx, AfterProof::Lease(proof, by))
             }
-            Some(ClaimedProof { chain, auth }) => {
-                if !allowed.signature {
-                    return Err(PeerIncompatible::SignatureNotConfigured.into());
-                }
-                if chain.is_empty() {
-                    return Err(PeerMisbehaved::MissingPayload(PayloadType::CERT).into());
-                }
+            Basis::Certificate if chain.is_empty() => {
+                Err(PeerMisbehaved::MissingPayload(PayloadType::CERT).into())
+            }
+            Basis::Certificate => {
                 let ask = cx.ask(
                     link.id,
                     Ask::Chain {
                         certificates: chain,
-                        identity: first.identity.clone(),
+                        identity: self.first.identity.clone(),
                     },
                 );
-                let known = Known { first, config };
+                let known = self;
                 go(Responder::AwaitChain(AwaitChain { ask, known, auth }))
             }
         }
@@ -335,14 +367,12 @@ impl AwaitChain {
             Answer::Refused(why) => return Err(Refusal::Denied(why)),
             _ => return Err(WRONG_ANSWER),
         };
-        let octets = self.known.first.handshake.remote_octets(
-            Role::Responder,
-            link.suite.prf,
-            &self.known.first.identity.body(),
-        );
-        let proof = signature::verify(cx.provider, &self.auth, &spki, link.suite.prf, &octets)?;
+        let octets = self.known.remote_octets(link);
+        let accepted = &self.known.config.remote_authentication.proofs;
+        let (proof, by) =
+            accepted.verify_signature(cx.provider, &self.auth, &spki, link.suite.prf, &octets)?;
         cx.trace(link.id, || Trace::PeerVerified);
-        self.known.sign(link, cx, AfterSign::Lease(proof))
+        self.known.prove(link, cx, AfterProof::Lease(proof, by))
     }
 }
 
@@ -358,57 +388,80 @@ impl Known {
         )
     }
 
-    fn sign(self, link: &Link, cx: &mut Cx<'_>, next: AfterSign) -> Result<Outcome, Refusal> {
-        let form = auth_form(link)?;
-        let ask = cx.ask(
-            link.id,
-            Ask::Sign {
-                scheme: form.scheme(),
-                octets: self.local_octets(link),
-            },
-        );
-        go(Responder::AwaitSign(AwaitSign {
-            ask,
-            known: self,
-            form,
-            next,
-        }))
+    /// The octets that the peer's AUTH covers.
+    fn remote_octets(&self, link: &Link) -> Vec<u8> {
+        self.first.handshake.remote_octets(
+            Role::Responder,
+            link.suite.prf,
+            &self.first.identity.body(),
+        )
     }
-}
 
-impl AwaitSign {
-    fn answer(self, link: &Link, cx: &mut Cx<'_>, answer: Answer) -> Result<Outcome, Refusal> {
-        let config = &self.known.config;
-        // CERT is sent even without a CERTREQ: some clients send none and want it all the same.
-        let proof = self.form.proof(&config.certificates, answer)?;
-        let own = Payload::IdR(config.local_identity.clone());
+    fn prove(self, link: &Link, cx: &mut Cx<'_>, next: AfterProof) -> Result<Outcome, Refusal> {
+        let octets = self.local_octets(link);
+        match &self.config.local_authentication {
+            LocalAuthentication::Certificate(_) => {
+                let form = auth_form(link)?;
+                let scheme = form.scheme();
+                let ask = cx.ask(link.id, Ask::Sign { scheme, octets });
+                go(Responder::AwaitSign(AwaitSign {
+                    ask,
+                    known: self,
+                    form,
+                    next,
+                }))
+            }
+            LocalAuthentication::PreSharedKey(key) => {
+                let auth = signature::shared_key_auth(key, link.suite.prf, &octets);
+                self.proven(link, cx, next, [Payload::Auth(auth)])
+            }
+        }
+    }
+
+    /// Our proof is made: on with the peer's.
+    fn proven(
+        self,
+        link: &Link,
+        cx: &mut Cx<'_>,
+        next: AfterProof,
+        proof: impl IntoIterator<Item = Payload>,
+    ) -> Result<Outcome, Refusal> {
+        let own = Payload::IdR(self.config.local_identity.clone());
         let payloads = [own].into_iter().chain(proof).collect();
-        match self.next {
-            AfterSign::Eap => {
-                let first = &self.known.first;
+        match next {
+            AfterProof::Eap => {
                 let context = EapContext {
-                    initiator_signed_octets: first.handshake.remote_octets(
-                        Role::Responder,
-                        link.suite.prf,
-                        &first.identity.body(),
-                    ),
+                    initiator_signed_octets: self.remote_octets(link),
                     prf: link.suite.prf,
                 };
                 let ask = cx.ask(link.id, Ask::Eap(EapInput::Start(context)));
                 go(Responder::AwaitEapStart(AwaitEapStart {
                     ask,
-                    known: self.known,
+                    known: self,
                     opening: payloads,
                 }))
             }
-            AfterSign::Lease(proof) => Proven {
-                known: self.known,
+            AfterProof::Lease(proof, by) => Proven {
+                known: self,
                 user: None,
                 proof,
+                by,
                 answer: payloads,
             }
             .lease(link, cx),
         }
+    }
+}
+
+impl AwaitSign {
+    fn answer(self, link: &Link, cx: &mut Cx<'_>, answer: Answer) -> Result<Outcome, Refusal> {
+        // CERT is sent even without a CERTREQ: some clients send none and want it all the same.
+        let chain = match &self.known.config.local_authentication {
+            LocalAuthentication::Certificate(chain) => chain.clone(),
+            LocalAuthentication::PreSharedKey(_) => Vec::new(),
+        };
+        let proof = self.form.proof(&chain, answer)?;
+        self.known.proven(link, cx, self.next, proof)
     }
 }
 
@@ -565,6 +618,7 @@ impl ExpectFinalAuth {
             known,
             user: Some(self.user),
             proof,
+            by: PeerProof::Eap,
             answer,
         }
         .lease(link, cx)
@@ -582,6 +636,7 @@ impl Proven {
     fn authenticated(&self) -> Authenticated {
         Authenticated {
             peer: self.known.first.identity.clone(),
+            proof: self.by,
             eap_user: self.user.clone(),
             initial_contact: self.known.first.initial_contact,
         }
@@ -595,6 +650,7 @@ impl Proven {
                 requested: self.known.first.child.configuration.clone(),
                 identity: self.known.first.identity.clone(),
                 eap_user: self.user.clone(),
+                proof: self.by,
             }),
         );
         go(Responder::AwaitLease(AwaitLease { ask, up: self }))

@@ -1,17 +1,22 @@
-//! Which signature we send, and how the peer's is judged (RFC 7296 §2.15, RFC 7427).
+//! Which AUTH we send, and how the peer's is judged where it is no EAP's (RFC 7296 §2.15, RFC 7427).
 
 use alloc::{sync::Arc, vec::Vec};
 
 use crate::{
-    authn::signature::{
-        decode_method14, encode_method14, method1_scheme_to_send, rsa_scheme_for_peer,
-        verify_method1,
+    authn::{
+        shared_key_mic, shared_key_mic_holds,
+        signature::{
+            decode_method14, encode_method14, method1_scheme_to_send, rsa_scheme_for_peer,
+            verify_method1,
+        },
     },
+    config::AcceptedProofs,
     crypto::{Provider, SignatureScheme, suite::PrfAlgorithm},
-    event::Answer,
+    event::{Answer, PeerProof},
     proof::PeerAuthenticated,
     refusal::{PeerIncompatible, PeerMisbehaved, Refusal},
     sa::{state::WRONG_ANSWER, traits::PeerTraits},
+    secret::PreSharedKey,
     wire::{
         payload::{AuthPayload, Certificate, Payload},
         registry::AuthMethod,
@@ -87,28 +92,102 @@ impl AuthForm {
     }
 }
 
-/// Judges the peer's AUTH under the public key of its verified certificate.
+/// Our AUTH payload under a pre-shared key (RFC 7296 §2.15).
+pub(crate) fn shared_key_auth(key: &PreSharedKey, prf: PrfAlgorithm, octets: &[u8]) -> AuthPayload {
+    AuthPayload {
+        method: AuthMethod::SHARED_KEY_MIC,
+        data: shared_key_mic(prf, key.as_bytes(), octets)
+            .as_bytes()
+            .to_vec(),
+    }
+}
+
+/// What an AUTH payload is judged by.
+pub(crate) enum Basis {
+    /// The key that both ends have.
+    SharedKey(PreSharedKey),
+    /// The certificates beside it.
+    Certificate,
+}
+
+impl AcceptedProofs {
+    /// What decides about an AUTH payload of this method.
+    ///
+    /// # Errors
+    ///
+    /// [`PeerIncompatible::MethodNotConfigured`] if nothing does.
+    pub(crate) fn basis(&self, method: AuthMethod) -> Result<Basis, PeerIncompatible> {
+        let refused = PeerIncompatible::MethodNotConfigured;
+        let certificate = |accepted: bool| accepted.then_some(Basis::Certificate).ok_or(refused);
+        match method {
+            AuthMethod::SHARED_KEY_MIC => {
+                let key = self.pre_shared_key.clone();
+                key.map(Basis::SharedKey).ok_or(refused)
+            }
+            AuthMethod::RSA_DIGITAL_SIGNATURE => certificate(self.rsa_signature),
+            AuthMethod::DIGITAL_SIGNATURE => {
+                certificate(self.rsa_signature || self.ecdsa_signature)
+            }
+            _ => Err(refused),
+        }
+    }
+
+    /// Judges a signature under the public key of a verified certificate.
+    ///
+    /// # Errors
+    ///
+    /// [`PeerIncompatible::MethodNotConfigured`] for a key of a kind that is not taken,
+    /// [`PeerMisbehaved::UnexpectedAuthMethod`] for a method that is no signature of ours to judge,
+    /// [`PeerMisbehaved::AuthenticationFailed`] if it does not hold.
+    pub(crate) fn verify_signature(
+        &self,
+        provider: &dyn Provider,
+        auth: &AuthPayload,
+        spki: &[u8],
+        prf: PrfAlgorithm,
+        octets: &[u8],
+    ) -> Result<(PeerAuthenticated, PeerProof), Refusal> {
+        let verdict = match auth.method {
+            AuthMethod::RSA_DIGITAL_SIGNATURE => {
+                verify_method1(provider, prf, spki, octets, &auth.data)
+            }
+            AuthMethod::DIGITAL_SIGNATURE => {
+                decode_method14(&auth.data).and_then(|(scheme, signature)| {
+                    provider
+                        .verify(scheme, spki, octets, signature)
+                        .map(|()| scheme)
+                })
+            }
+            _ => return Err(PeerMisbehaved::UnexpectedAuthMethod.into()),
+        };
+        let scheme = verdict.map_err(|_| PeerMisbehaved::AuthenticationFailed)?;
+        let (accepted, proof) = if scheme.is_rsa() {
+            (self.rsa_signature, PeerProof::RsaSignature)
+        } else {
+            (self.ecdsa_signature, PeerProof::EcdsaSignature)
+        };
+        if accepted {
+            Ok((PeerAuthenticated::assertion(), proof))
+        } else {
+            Err(PeerIncompatible::MethodNotConfigured.into())
+        }
+    }
+}
+
+/// Judges the peer's AUTH under a pre-shared key, in constant time.
 ///
 /// # Errors
 ///
-/// [`PeerMisbehaved::UnexpectedAuthMethod`] for a method that is no signature of ours to judge,
-/// [`PeerMisbehaved::AuthenticationFailed`] otherwise.
-pub(crate) fn verify(
-    provider: &dyn Provider,
+/// [`PeerMisbehaved::AuthenticationFailed`] if it was not made with the key.
+pub(crate) fn verify_shared_key(
+    key: &PreSharedKey,
     auth: &AuthPayload,
-    spki: &[u8],
     prf: PrfAlgorithm,
     octets: &[u8],
-) -> Result<PeerAuthenticated, PeerMisbehaved> {
-    let verdict = match auth.method {
-        AuthMethod::RSA_DIGITAL_SIGNATURE => {
-            verify_method1(provider, prf, spki, octets, &auth.data).map(|_| ())
-        }
-        AuthMethod::DIGITAL_SIGNATURE => decode_method14(&auth.data)
-            .and_then(|(scheme, signature)| provider.verify(scheme, spki, octets, signature)),
-        _ => return Err(PeerMisbehaved::UnexpectedAuthMethod),
-    };
-    verdict
-        .map(|()| PeerAuthenticated::assertion())
-        .map_err(|_| PeerMisbehaved::AuthenticationFailed)
+) -> Result<(PeerAuthenticated, PeerProof), PeerMisbehaved> {
+    if shared_key_mic_holds(prf, key.as_bytes(), octets, &auth.data) {
+        Ok((PeerAuthenticated::assertion(), PeerProof::PreSharedKey))
+    } else {
+        Err(PeerMisbehaved::AuthenticationFailed)
+    }
 }

@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use ironflex_ikev2::{
     Endpoint, Input, Output,
-    config::{ConnectConfig, InitiatorAuthentication, PeerConfig, RemoteAuthentication, Upkeep},
+    config::{
+        AcceptedProofs, ConnectConfig, InitiatorAuthentication, PeerConfig, RemoteAuthentication,
+        Upkeep,
+    },
     event::{
         Answer, Ask, ChildSa, CloseReason, Command, Discard, EapContext, EapInput, EapOutput,
         Event, Framing, Lease, Path, Transmit,
@@ -130,10 +133,10 @@ pub(crate) fn replay_client(login: &Login) -> Replay {
             Answer::Peer(Arc::new(PeerConfig {
                 name: Arc::from("replay"),
                 local_identity: Identification::address(address(SERVER).ip()),
-                certificates: vec![Arc::from(support::certificate())],
+                local_authentication: support::own_certificate(),
                 remote_authentication: RemoteAuthentication {
                     anyconnect_eap: true,
-                    signature: false,
+                    proofs: AcceptedProofs::default(),
                 },
                 esp: vec![login.esp],
                 upkeep: Upkeep::default(),
@@ -217,6 +220,10 @@ pub(crate) fn replay_headend(login: &Login) -> Replay {
         identity: Identification::new(login.id_type, ANYCONNECT_ID.to_vec()),
         wanted: None,
         authentication: InitiatorAuthentication::AnyConnectEap,
+        responder: AcceptedProofs {
+            rsa_signature: true,
+            ..AcceptedProofs::default()
+        },
         esp: vec![login.esp],
         spi: to_initiator.spi,
         request: Vec::new(),

@@ -24,8 +24,9 @@ use std::{
 use ironflex_ikev2::{
     Endpoint, Input, Output,
     config::{
-        Ciphers, ConnectConfig, EndpointConfig, FragmentationConfig, IkePolicy, IkeProposal,
-        InitiatorAuthentication, NatConfig, PeerConfig, RemoteAuthentication, Upkeep,
+        AcceptedProofs, Ciphers, ConnectConfig, EndpointConfig, FragmentationConfig, IkePolicy,
+        IkeProposal, InitiatorAuthentication, LocalAuthentication, NatConfig, PeerConfig,
+        RemoteAuthentication, Upkeep,
     },
     crypto::{
         Rng, RsaSigner, default_provider,
@@ -37,6 +38,7 @@ use ironflex_ikev2::{
         Event, Framing, Instant, KeyLog, Lease, Path, SaId, Transmit,
     },
     refusal::Refusal,
+    secret::{PreSharedKey, SecretBytes},
     wire::{
         payload::{AddressRange, ConfigAttribute, Identification, KnownVendor, TrafficSelector},
         registry::ConfigAttributeType,
@@ -101,6 +103,16 @@ pub fn certificate() -> Vec<u8> {
     (0..900).map(|at| (at % 251) as u8).collect()
 }
 
+/// Proves its holder by that certificate.
+pub fn own_certificate() -> LocalAuthentication {
+    LocalAuthentication::Certificate(vec![Arc::from(certificate())])
+}
+
+/// A key that both ends have.
+pub fn pre_shared_key(octets: &[u8]) -> PreSharedKey {
+    PreSharedKey::new(SecretBytes::copied_from(octets)).unwrap()
+}
+
 pub const ANYCONNECT_ID: &[u8] = b"*$AnyConnectClient$*";
 pub const SERVER: &str = "192.0.2.1:500";
 pub const CLIENT: &str = "192.0.2.100:500";
@@ -145,6 +157,8 @@ pub struct Setup {
     pub eap_rounds: u32,
     /// The password that the EAP peer sends.
     pub password: &'static [u8],
+    /// Whether the headend has a profile for the client.
+    pub known: bool,
     pub lease: bool,
     pub install: bool,
     pub session_lifetime: Option<Duration>,
@@ -200,6 +214,10 @@ impl Setup {
                 identity: Identification::key_id(ANYCONNECT_ID.to_vec()),
                 wanted: None,
                 authentication: InitiatorAuthentication::AnyConnectEap,
+                responder: AcceptedProofs {
+                    rsa_signature: true,
+                    ..AcceptedProofs::default()
+                },
                 esp: vec![esp],
                 spi: 0xc11e_0001,
                 request: vec![ConfigAttribute::empty(
@@ -220,16 +238,20 @@ impl Setup {
             peer: PeerConfig {
                 name: Arc::from("AnyConnect-EAP"),
                 local_identity: Identification::address(address(SERVER).ip()),
-                certificates: vec![Arc::from(certificate())],
+                local_authentication: own_certificate(),
                 remote_authentication: RemoteAuthentication {
                     anyconnect_eap: true,
-                    signature: true,
+                    proofs: AcceptedProofs {
+                        rsa_signature: true,
+                        ..AcceptedProofs::default()
+                    },
                 },
                 esp: vec![esp],
                 upkeep: Upkeep::default(),
             },
             eap_rounds: 4,
             password: b"cisco123",
+            known: true,
             lease: true,
             install: true,
             session_lifetime: None,
@@ -243,11 +265,31 @@ impl Setup {
     /// The client proves itself by a certificate.
     pub fn with_certificate(suite: IkeSuite) -> Self {
         let mut setup = Self::new(suite);
-        setup.connect.authentication =
-            InitiatorAuthentication::Certificate(vec![Arc::from(certificate())]);
+        setup.connect.authentication = InitiatorAuthentication::Auth(own_certificate());
         setup.connect.identity = Identification::fqdn("client.example");
         setup.connect.vendor_ids.clear();
         setup.connect.signature_hashes = true;
+        setup
+    }
+}
+
+impl Setup {
+    /// Both ends prove themselves by one key and have no certificates.
+    pub fn with_pre_shared_key(suite: IkeSuite) -> Self {
+        let key = pre_shared_key(b"a key of both ends");
+        let mut setup = Self::with_certificate(suite);
+        let proofs = AcceptedProofs {
+            pre_shared_key: Some(key.clone()),
+            ..AcceptedProofs::default()
+        };
+        let own = LocalAuthentication::PreSharedKey(key);
+        setup.connect.authentication = InitiatorAuthentication::Auth(own.clone());
+        setup.connect.responder = proofs.clone();
+        setup.peer.local_authentication = own;
+        setup.peer.remote_authentication = RemoteAuthentication {
+            anyconnect_eap: false,
+            proofs,
+        };
         setup
     }
 }
@@ -682,7 +724,7 @@ fn outside(setup: &Setup, server: bool, end: &mut End, id: SaId, ask: Ask) -> An
     match ask {
         Ask::Peer(question) => {
             let known = question.identity.data == ANYCONNECT_ID || !question.wants_eap;
-            if known {
+            if known && setup.known {
                 Answer::Peer(Arc::new(setup.peer.clone()))
             } else {
                 Answer::Refused(Arc::from("no profile matches"))

@@ -12,7 +12,7 @@ use crate::{
         nat::NatRule,
         pool::{Pool, PoolRange},
     },
-    tree::{Node, Token},
+    tree::{ModeKind, Node, Token},
 };
 
 /// Longest host name, in characters.
@@ -55,7 +55,12 @@ pub(super) const LINES: &[Node] = &[
 /// Lines that leave a mode, in every one.
 pub(super) const LEAVE: &[Node] = &[
     Node::word("exit", "Exit from this mode").set(|edit, _| {
-        *edit.mode = Mode::Global;
+        *edit.mode = match &*edit.mode {
+            Mode::KeyringPeer { keyring, .. } => {
+                Mode::Object(ModeKind::Ikev2Keyring, keyring.clone())
+            }
+            Mode::Global | Mode::Object(..) | Mode::Interface(_) => Mode::Global,
+        };
         Ok(())
     }),
     Node::word("end", "Exit from configure mode").set(|edit, _| {

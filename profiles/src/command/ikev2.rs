@@ -11,6 +11,7 @@ use crate::{
             AuthorizationPolicy, Dpd, DpdMode, Encryption, Fragmentation, Group, Integrity, Policy,
             Prf, Profile, Proposal,
         },
+        keyring::Keyring,
     },
     tree::{ModeKind, Node, Token},
 };
@@ -86,6 +87,23 @@ pub(super) const LINES: &[Node] = &[
                 |hidden| &mut hidden.policy,
             )
         }),
+    Node::word("keyring", "Define IKEv2 Keyring").then(&[Node::name("Name of IKEv2 Keyring")
+        .opens(&[ModeKind::Ikev2Keyring])
+        .set(|edit, args| {
+            let name = args.name()?;
+            edit.open(
+                ModeKind::Ikev2Keyring,
+                &name,
+                |c| &mut c.keyrings,
+                Keyring::default,
+            );
+            Ok(())
+        })
+        .unset(|edit, args| {
+            let name = args.name()?;
+            edit.candidate.keyrings.remove(name.value.as_str());
+            Ok(())
+        })]),
     Node::word("profile", "Define IKEv2 Profiles").then(&[Node::name("Name of IKEv2 profile")
         .opens(&[ModeKind::Ikev2Profile])
         .set(|edit, args| {
@@ -194,7 +212,6 @@ pub(super) const LINES: &[Node] = &[
     Node::refused("cts", "TrustSec"),
     Node::refused("diagnose", "a ring of errors"),
     Node::refused("disconnect-revoked-peers", "revocation checks"),
-    Node::refused_block("keyring", "pre-shared keys"),
     Node::refused("limit", "limits on SAs by command"),
     Node::refused_block("name-mangler", "name manglers"),
     Node::refused("reconnect", "automatic reconnection"),

@@ -2,7 +2,7 @@
 
 use alloc::{boxed::Box, string::String};
 
-use super::{Args, Edit, add, ikev2::dpd, objection};
+use super::{Args, Edit, add, ikev2::dpd, ikev2_keyring::key, objection};
 use crate::{
     error::{Diagnostic, Fault},
     model::{
@@ -11,6 +11,7 @@ use crate::{
             AuthorizationFor, DpdMode, GroupAuthorization, IdentityMatch, LocalAuthentication,
             LocalIdentity, RemoteAuthentication, TrustpointReference, TrustpointUse,
         },
+        keyring::{KeyEncoding, KeyText},
         net::Ipv4Net,
     },
     tree::{Node, Token},
@@ -74,11 +75,21 @@ pub(super) const PROFILE: &[Node] = &[
     Node::word("authentication", "Set authentication method").then(&[
         Node::word("local", "Set local authentication method")
             .then(&[
-                Node::choice(LocalAuthentication::KEYWORDS).set(|edit, args| {
-                    let method = args.keyword(LocalAuthentication::from_keyword)?;
-                    edit.profile()?.authentication_local = Some(method);
-                    Ok(())
-                }),
+                Node::word("rsa-sig", "Rivest-Shamir-Adleman Signature").set(set_local),
+                Node::word("pre-share", "Pre-Shared Key")
+                    .set(set_local)
+                    .then(&[Node::word("key", "specify key").then(&[
+                        Node::choice(KeyEncoding::KEYWORDS).then(&[Node::value(
+                            Token::Line,
+                            "The key in that encoding",
+                        )
+                        .set(set_local)]),
+                        Node::value(Token::Line, "The UNENCRYPTED (cleartext) pre-shared key")
+                            .set(set_local),
+                    ])]),
+                Node::refused("ecdsa-sig", "ECDSA signatures of the headend"),
+                Node::refused("eap", "authentication of the headend by EAP"),
+                Node::refused("dynamic", "dynamic authentication methods"),
             ])
             .unset(|edit, _| {
                 edit.profile()?.authentication_local = None;
@@ -95,8 +106,21 @@ pub(super) const PROFILE: &[Node] = &[
             .set(set_remote)
             .unset(forget_remote)
             .then(&[Node::word("cert-request", "Ask for a certificate too").set(set_remote)])]),
-            Node::refused("ecdsa-sig", "ECDSA signatures"),
-            Node::refused("pre-share", "pre-shared keys"),
+            Node::word("ecdsa-sig", "ECDSA Signature")
+                .set(set_remote)
+                .unset(forget_remote),
+            Node::word("pre-share", "Pre-Shared Key")
+                .set(set_remote)
+                .unset(forget_remote)
+                .then(&[Node::word("key", "specify key").then(&[
+                    Node::choice(KeyEncoding::KEYWORDS).then(&[Node::value(
+                        Token::Line,
+                        "The key in that encoding",
+                    )
+                    .set(set_remote)]),
+                    Node::value(Token::Line, "The UNENCRYPTED (cleartext) pre-shared key")
+                        .set(set_remote),
+                ])]),
             Node::refused("eap", "EAP other than AnyConnect-EAP"),
         ]),
     ]),
@@ -199,7 +223,19 @@ pub(super) const PROFILE: &[Node] = &[
     Node::refused("dynamic", "dynamic profiles"),
     Node::refused("initial-contact", "rules on INITIAL_CONTACT"),
     Node::refused("ivrf", "VRFs"),
-    Node::refused("keyring", "pre-shared keys"),
+    Node::word("keyring", "Specify keyring to use").then(&[
+        Node::word("local", "Local keyring")
+            .then(&[Node::name("Keyring name").set(|edit, args| {
+                edit.profile()?.keyring = Some(args.name()?);
+                Ok(())
+            })])
+            .unset(|edit, _| {
+                edit.profile()?.keyring = None;
+                Ok(())
+            }),
+        Node::refused("aaa", "keyrings by RADIUS"),
+        Node::refused("ppk", "post-quantum pre-shared keys"),
+    ]),
     Node::refused("reconnect", "automatic reconnection"),
     Node::refused("redirect", "redirection"),
 ];
@@ -305,7 +341,7 @@ const AAA: &[Node] = &[
             ]),
             Node::refused("cert", "authorization of users by list"),
             Node::refused("eap", "EAP other than AnyConnect-EAP"),
-            Node::refused("psk", "pre-shared keys"),
+            Node::refused("psk", "authorization of users by list"),
         ]),
     ]),
     Node::refused("accounting", "AAA accounting"),
@@ -339,7 +375,7 @@ fn forget_identity(edit: &mut Edit<'_>, args: &mut Args<'_>) -> Result<(), Box<D
     Ok(())
 }
 
-fn identity(args: &mut Args<'_>) -> Result<IdentityMatch, Box<Diagnostic>> {
+pub(super) fn identity(args: &mut Args<'_>) -> Result<IdentityMatch, Box<Diagnostic>> {
     if args.has("any") {
         return Ok(IdentityMatch::Any);
     }
@@ -383,42 +419,59 @@ fn set_identity(edit: &mut Edit<'_>, args: &mut Args<'_>) -> Result<(), Box<Diag
 }
 
 fn set_remote(edit: &mut Edit<'_>, args: &mut Args<'_>) -> Result<(), Box<Diagnostic>> {
-    let method = remote(args);
+    let method = remote(edit, args)?;
     let at = edit.at.clone();
     let methods = &mut edit.profile()?.authentication_remote;
-    // With and without `cert-request` is one method, written again.
-    methods.retain(|known| !same_method(known.value, method));
+    // With and without `cert-request`, or `key`, is one method, written again.
+    methods.retain(|known| !same_method(&known.value, &method));
     methods.push(Located::new(method, at));
     Ok(())
 }
 
 fn forget_remote(edit: &mut Edit<'_>, args: &mut Args<'_>) -> Result<(), Box<Diagnostic>> {
-    let method = remote(args);
+    let method = remote(edit, args)?;
     edit.profile()?
         .authentication_remote
-        .retain(|known| !same_method(known.value, method));
+        .retain(|known| !same_method(&known.value, &method));
     Ok(())
 }
 
-fn remote(args: &Args<'_>) -> RemoteAuthentication {
-    if args.has("rsa-sig") {
+fn remote(edit: &Edit<'_>, args: &mut Args<'_>) -> Result<RemoteAuthentication, Box<Diagnostic>> {
+    Ok(if args.has("rsa-sig") {
         RemoteAuthentication::RsaSig
+    } else if args.has("ecdsa-sig") {
+        RemoteAuthentication::EcdsaSig
+    } else if args.has("pre-share") {
+        RemoteAuthentication::PreShare(inline_key(edit, args)?)
     } else {
         RemoteAuthentication::AnyConnectEap {
             cert_request: args.has("cert-request"),
         }
+    })
+}
+
+fn inline_key(edit: &Edit<'_>, args: &mut Args<'_>) -> Result<Option<KeyText>, Box<Diagnostic>> {
+    if args.has("key") {
+        key(edit, args).map(Some)
+    } else {
+        Ok(None)
     }
 }
 
-const fn same_method(one: RemoteAuthentication, other: RemoteAuthentication) -> bool {
-    matches!(
-        (one, other),
-        (RemoteAuthentication::RsaSig, RemoteAuthentication::RsaSig)
-            | (
-                RemoteAuthentication::AnyConnectEap { .. },
-                RemoteAuthentication::AnyConnectEap { .. }
-            )
-    )
+fn set_local(edit: &mut Edit<'_>, args: &mut Args<'_>) -> Result<(), Box<Diagnostic>> {
+    let method = if args.has("pre-share") {
+        LocalAuthentication::PreShare(inline_key(edit, args)?)
+    } else {
+        LocalAuthentication::RsaSig
+    };
+    let method = Located::new(method, edit.at.clone());
+    edit.profile()?.authentication_local = Some(method);
+    Ok(())
+}
+
+/// Whether two are one method, whatever follows its first word.
+fn same_method(one: &RemoteAuthentication, other: &RemoteAuthentication) -> bool {
+    core::mem::discriminant(one) == core::mem::discriminant(other)
 }
 
 fn set_trustpoint(edit: &mut Edit<'_>, args: &mut Args<'_>) -> Result<(), Box<Diagnostic>> {

@@ -8,6 +8,7 @@ mod aaa;
 mod acl;
 mod global;
 mod ikev2;
+mod ikev2_keyring;
 mod ikev2_policy;
 mod ikev2_profile;
 mod interface;
@@ -26,6 +27,7 @@ use crate::{
         ikev2::{AuthorizationPolicy, Policy, Profile, Proposal},
         interface::{Interface, InterfaceName},
         ipsec::{IpsecProfile, TransformSet},
+        keyring::{Keyring, Peer},
         name::{FileName, Name},
         net::Ipv6Net,
         pki::Trustpoint,
@@ -54,6 +56,9 @@ pub(crate) fn tables(mode: ModeKind) -> &'static [&'static [Node]] {
         ModeKind::AuthorizationPolicy => &[ikev2_policy::AUTHORIZATION, global::LEAVE],
         ModeKind::Ikev2Proposal => &[ikev2::PROPOSAL, global::LEAVE],
         ModeKind::Ikev2Policy => &[ikev2::POLICY, global::LEAVE],
+        ModeKind::Ikev2Keyring => &[ikev2_keyring::KEYRING, global::LEAVE],
+        // A further `peer` line belongs to the keyring; `exit` leads back to it.
+        ModeKind::Ikev2KeyringPeer => &[ikev2_keyring::PEER, ikev2_keyring::KEYRING, global::LEAVE],
         ModeKind::Ikev2Profile => &[ikev2_profile::PROFILE, global::LEAVE],
         ModeKind::TransformSet => &[ipsec::TRANSFORM_SET, global::LEAVE],
         ModeKind::IpsecProfile => &[ipsec::PROFILE, global::LEAVE],
@@ -75,6 +80,8 @@ pub(crate) enum Mode {
     Global,
     /// In an object with a name.
     Object(ModeKind, Name),
+    /// In a peer of a keyring.
+    KeyringPeer { keyring: Name, peer: Name },
     /// In an interface.
     Interface(InterfaceName),
 }
@@ -88,12 +95,17 @@ impl Mode {
         let (kind, name) = match self {
             Self::Global => return None,
             Self::Interface(name) => return candidate.interfaces.get(name).map(|entry| &entry.at),
+            Self::KeyringPeer { keyring, peer } => {
+                let peers = &candidate.keyrings.get(keyring.as_str())?.peers;
+                return of(peers, peer);
+            }
             Self::Object(kind, name) => (kind, name),
         };
         match kind {
             ModeKind::AuthorizationPolicy => of(&candidate.authorization_policies, name),
             ModeKind::Ikev2Proposal => of(&candidate.proposals, name),
             ModeKind::Ikev2Policy => of(&candidate.policies, name),
+            ModeKind::Ikev2Keyring => of(&candidate.keyrings, name),
             ModeKind::Ikev2Profile => of(&candidate.profiles, name),
             ModeKind::TransformSet => of(&candidate.transform_sets, name),
             ModeKind::IpsecProfile => of(&candidate.ipsec_profiles, name),
@@ -105,6 +117,7 @@ impl Mode {
             }
             ModeKind::Global
             | ModeKind::Refused
+            | ModeKind::Ikev2KeyringPeer
             | ModeKind::Loopback
             | ModeKind::GigabitEthernet
             | ModeKind::VirtualTemplate => None,
@@ -115,6 +128,7 @@ impl Mode {
         match self {
             Self::Global => ModeKind::Global,
             Self::Object(kind, _) => *kind,
+            Self::KeyringPeer { .. } => ModeKind::Ikev2KeyringPeer,
             Self::Interface(name) => interface::mode_of(name),
         }
     }
@@ -145,7 +159,7 @@ macro_rules! objects {
                 let missing = self.defect("the mode's object is missing");
                 match &*self.mode {
                     Mode::Object(_, name) => self.candidate.$table.get_mut(name.as_str()),
-                    Mode::Global | Mode::Interface(_) => None,
+                    Mode::Global | Mode::Interface(_) | Mode::KeyringPeer { .. } => None,
                 }
                 .ok_or(missing)
             }
@@ -167,12 +181,34 @@ impl Edit<'_> {
         access_list: access_lists, AccessList;
     }
 
+    /// The keyring whose mode, or whose peer's mode, the line stands in, and its name.
+    pub(crate) fn keyring(&mut self) -> Result<(Name, &mut Keyring), Box<Diagnostic>> {
+        let missing = self.defect("the mode's keyring is missing");
+        let name = match &*self.mode {
+            Mode::Object(_, name) | Mode::KeyringPeer { keyring: name, .. } => name.clone(),
+            Mode::Global | Mode::Interface(_) => return Err(missing),
+        };
+        let keyring = self.candidate.keyrings.get_mut(name.as_str());
+        Ok((name, keyring.ok_or(missing)?))
+    }
+
+    /// The keyring's peer whose mode the line stands in.
+    pub(crate) fn keyring_peer(&mut self) -> Result<&mut Peer, Box<Diagnostic>> {
+        let missing = self.defect("the mode's peer is missing");
+        let Mode::KeyringPeer { peer, .. } = &*self.mode else {
+            return Err(missing);
+        };
+        let peer = peer.clone();
+        let (_, keyring) = self.keyring()?;
+        keyring.peers.get_mut(peer.as_str()).ok_or(missing)
+    }
+
     /// The interface whose mode the line stands in.
     pub(crate) fn interface(&mut self) -> Result<&mut Interface, Box<Diagnostic>> {
         let missing = self.defect("the mode's interface is missing");
         match &*self.mode {
             Mode::Interface(name) => self.candidate.interfaces.get_mut(name),
-            Mode::Global | Mode::Object(..) => None,
+            Mode::Global | Mode::Object(..) | Mode::KeyringPeer { .. } => None,
         }
         .map(|entry| &mut entry.value)
         .ok_or(missing)

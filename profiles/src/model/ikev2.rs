@@ -1,11 +1,15 @@
 //! `crypto ikev2`.
 
 use alloc::{collections::BTreeMap, string::String, vec::Vec};
-use core::net::{IpAddr, Ipv4Addr};
+use core::{
+    fmt,
+    net::{IpAddr, Ipv4Addr},
+};
 
 use super::{
     Located,
     interface::InterfaceName,
+    keyring::KeyText,
     keywords,
     name::Name,
     net::{Ipv4Net, Ipv6Net},
@@ -320,22 +324,17 @@ pub enum LocalIdentity {
     KeyId(Name),
 }
 
-keywords! {
-    /// How the headend proves itself.
-    pub enum LocalAuthentication {
-        /// By its certificate.
-        RsaSig = "rsa-sig", "Rivest-Shamir-Adleman Signature";
-    }
-    refused {
-        "ecdsa-sig", "ECDSA signatures";
-        "pre-share", "pre-shared keys";
-        "eap", "authentication of the headend by EAP";
-        "dynamic", "dynamic authentication methods";
-    }
+/// How the headend proves itself.
+#[derive(Clone, Eq, PartialEq)]
+pub enum LocalAuthentication {
+    /// `rsa-sig`: by its certificate.
+    RsaSig,
+    /// `pre-share [key KEY]`: by the key of the line, or else of the keyring.
+    PreShare(Option<KeyText>),
 }
 
 /// How a client may prove itself.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Eq, PartialEq)]
 pub enum RemoteAuthentication {
     /// `anyconnect-eap aggregate [cert-request]`.
     AnyConnectEap {
@@ -344,6 +343,47 @@ pub enum RemoteAuthentication {
     },
     /// `rsa-sig`.
     RsaSig,
+    /// `ecdsa-sig`.
+    EcdsaSig,
+    /// `pre-share [key KEY]`: by the key of the line, or else of the keyring.
+    PreShare(Option<KeyText>),
+}
+
+impl LocalAuthentication {
+    /// The word of the method.
+    pub const fn keyword(&self) -> &'static str {
+        match self {
+            Self::RsaSig => "rsa-sig",
+            Self::PreShare(_) => "pre-share",
+        }
+    }
+}
+
+impl RemoteAuthentication {
+    /// The words of the method.
+    pub const fn keywords(&self) -> &'static str {
+        match self {
+            Self::AnyConnectEap {
+                cert_request: false,
+            } => "anyconnect-eap aggregate",
+            Self::AnyConnectEap { cert_request: true } => "anyconnect-eap aggregate cert-request",
+            Self::RsaSig => "rsa-sig",
+            Self::EcdsaSig => "ecdsa-sig",
+            Self::PreShare(_) => "pre-share",
+        }
+    }
+}
+
+impl fmt::Debug for LocalAuthentication {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.keyword())
+    }
+}
+
+impl fmt::Debug for RemoteAuthentication {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.keywords())
+    }
 }
 
 keywords! {
@@ -353,10 +393,11 @@ keywords! {
         AnyConnectEap = "anyconnect-eap", "AAA list for AnyConnect EAP authentication";
         /// Those that came by certificate.
         Cert = "cert", "AAA list for certificate authentication";
+        /// Those that came by pre-shared key.
+        Psk = "psk", "AAA list for pre-shared key authentication";
     }
     refused {
         "eap", "EAP other than AnyConnect-EAP";
-        "psk", "pre-shared keys";
         "override", "precedence of group over user attributes";
         "list", "group authorization without a method";
     }
@@ -410,6 +451,8 @@ pub struct Profile {
     pub authentication_local: Option<Located<LocalAuthentication>>,
     /// `authentication remote …`, each line one.
     pub authentication_remote: Vec<Located<RemoteAuthentication>>,
+    /// `keyring local NAME`.
+    pub keyring: Option<Located<Name>>,
     /// `pki trustpoint …`, each line one.
     pub trustpoints: Vec<TrustpointReference>,
     /// `lifetime <120-86400>`, in seconds.

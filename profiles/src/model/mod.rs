@@ -9,6 +9,7 @@ pub mod acl;
 pub mod ikev2;
 pub mod interface;
 pub mod ipsec;
+pub mod keyring;
 mod keyword;
 pub mod name;
 pub mod nat;
@@ -51,6 +52,8 @@ pub struct Candidate {
     pub proposals: Table<ikev2::Proposal>,
     /// `crypto ikev2 policy NAME`.
     pub policies: Table<ikev2::Policy>,
+    /// `crypto ikev2 keyring NAME`.
+    pub keyrings: Table<keyring::Keyring>,
     /// `crypto ikev2 profile NAME`.
     pub profiles: Table<ikev2::Profile>,
     /// `crypto vpn anyconnect profile NAME FILE`: the client's XML profile.

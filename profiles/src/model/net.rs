@@ -2,7 +2,7 @@
 
 use core::{
     fmt,
-    net::{Ipv4Addr, Ipv6Addr},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
 };
 
 /// An IPv4 network: an address whose host part is zero, and a prefix length of 0 to 32.
@@ -122,6 +122,35 @@ pub fn prefix_length(mask: Ipv4Addr) -> Option<u8> {
 fn mask_of(length: u8) -> Option<u32> {
     let host = 32u32.checked_sub(u32::from(length))?;
     Some(u32::MAX.checked_shl(host).unwrap_or(0))
+}
+
+/// A network of either family.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub enum IpNet {
+    /// `A.B.C.D MASK`.
+    V4(Ipv4Net),
+    /// `X::X/LENGTH`.
+    V6(Ipv6Net),
+}
+
+impl IpNet {
+    /// The prefix length, if the network holds the address.
+    pub fn prefix_around(self, address: IpAddr) -> Option<u8> {
+        match (self, address) {
+            (Self::V4(net), IpAddr::V4(address)) => net.contains(address).then(|| net.length()),
+            (Self::V6(net), IpAddr::V6(address)) => net.contains(address).then(|| net.length()),
+            (Self::V4(_), IpAddr::V6(_)) | (Self::V6(_), IpAddr::V4(_)) => None,
+        }
+    }
+}
+
+impl fmt::Display for IpNet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::V4(net) => write!(f, "{} {}", net.address(), net.mask()),
+            Self::V6(net) => net.fmt(f),
+        }
+    }
 }
 
 #[cfg(test)]

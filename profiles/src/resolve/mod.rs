@@ -29,8 +29,8 @@ use crate::{
     resolve::profile::ProfileParts,
     snapshot::{
         AnnouncedInterface, AnyConnectProfile, AuthorizationPolicy, DEFAULT_HOSTNAME,
-        Ikev2Settings, Interface, IpsecProfile, LocalUser, Policy, Pool, Proposal, Snapshot,
-        TransformSet, Trustpoint,
+        Ikev2Settings, Interface, IpsecProfile, Keyring, LocalUser, Policy, Pool, Proposal,
+        Snapshot, TransformSet, Trustpoint,
     },
     tree::closest,
 };
@@ -103,7 +103,9 @@ impl<'a> Resolver<'a> {
                 (name.clone(), Arc::new(AnyConnectProfile { name, file }))
             })
             .collect();
+        let keyrings = self.keyrings();
         let parts = ProfileParts {
+            keyrings: &keyrings,
             trustpoints: &trustpoints,
             authorization_policies: &authorization_policies,
             templates: &templates,
@@ -180,6 +182,35 @@ impl<'a> Resolver<'a> {
             }
         }
         users
+    }
+
+    /// The keyrings. Of a peer without a key, or that nothing finds, is told; it is left out.
+    fn keyrings(&mut self) -> ByName<Keyring> {
+        let mut keyrings = ByName::new();
+        for entry in self.candidate.keyrings.iter() {
+            let mut peers = Vec::new();
+            for peer in entry.value.peers.iter() {
+                let lines = &peer.value;
+                let mut missing = Vec::new();
+                if lines.address.is_none() && lines.identity.is_none() && lines.hostname.is_none() {
+                    missing.extend(["address A.B.C.D [MASK]", "identity …"].map(String::from));
+                }
+                if lines.keys.local().is_none() && lines.keys.remote().is_none() {
+                    missing.push("pre-shared-key KEY".to_string());
+                }
+                if missing.is_empty() {
+                    peers.push((peer.name.clone(), lines.clone()));
+                } else {
+                    let message = format!("the peer `{}` is not complete", peer.name);
+                    let fault = Diagnostic::warning(Fault::Incomplete, peer.at.clone(), message);
+                    let note = format!("in the keyring `{}`", entry.name);
+                    self.report(fault.expecting(missing).beside(entry.at.clone(), note));
+                }
+            }
+            let name = entry.name.clone();
+            keyrings.insert(name.clone(), Arc::new(Keyring { name, peers }));
+        }
+        keyrings
     }
 
     fn trustpoints(&self) -> ByName<Trustpoint> {

@@ -16,19 +16,22 @@ use crate::{
         self, Entry, Located,
         aaa::Method,
         ikev2::{
-            AuthorizationFor, DEFAULT_LIFETIME, IdentityMatch, RemoteAuthentication, TrustpointUse,
+            AuthorizationFor, DEFAULT_LIFETIME, IdentityMatch, LocalAuthentication,
+            RemoteAuthentication, TrustpointUse,
         },
         interface::{Addressing, InterfaceName},
         ipsec::Mode,
     },
     snapshot::{
         AnyConnectEap, AnyConnectProfile, AuthorizationPolicy, GroupAuthorization, Interface,
-        IpsecProfile, Profile, RemoteMethods, Trustpoint, VirtualTemplate,
+        IpsecProfile, KeySource, Keyring, LocalMethod, Profile, RemoteMethods, Trustpoint,
+        VirtualTemplate,
     },
 };
 
 /// What profiles refer to.
 pub(super) struct ProfileParts<'a> {
+    pub(super) keyrings: &'a ByName<Keyring>,
     pub(super) trustpoints: &'a ByName<Trustpoint>,
     pub(super) authorization_policies: &'a ByName<AuthorizationPolicy>,
     pub(super) templates: &'a BTreeMap<InterfaceName, Arc<VirtualTemplate>>,
@@ -152,12 +155,16 @@ impl<'a> Resolver<'a> {
             missing.push("match identity remote …");
         }
         if lines.authentication_local.is_none() {
-            missing.push("authentication local rsa-sig");
+            missing.push("authentication local {rsa-sig|pre-share}");
         }
         if lines.authentication_remote.is_empty() {
             missing.push("authentication remote …");
         }
-        let remote = self.remote_methods(lines, &block, &mut missing);
+        let keyring = lines.keyring.as_ref().and_then(|used| {
+            self.bind(&candidate.keyrings, used, "crypto ikev2 keyring", &block)?;
+            parts.keyrings.get(&used.value).cloned()
+        });
+        let remote = self.remote_methods(lines, keyring.as_ref(), &block, &mut missing);
 
         let mut sign = None;
         let mut verify = Vec::new();
@@ -183,17 +190,36 @@ impl<'a> Resolver<'a> {
             .trustpoints
             .iter()
             .all(|r| parts.trustpoints.contains_key(&r.trustpoint.value));
-        if sign.is_none() && bound {
-            missing.push("pki trustpoint WORD");
-        }
+        let local = match lines
+            .authentication_local
+            .as_ref()
+            .map(|local| &local.value)
+        {
+            // A profile without the line is told what to expect as if it had this one.
+            None | Some(LocalAuthentication::RsaSig) => {
+                if sign.is_none() && bound {
+                    missing.push("pki trustpoint WORD");
+                }
+                sign.map(LocalMethod::RsaSig)
+            }
+            Some(LocalAuthentication::PreShare(inline)) => {
+                let source = key_source(inline.as_ref(), keyring.as_ref());
+                if source.is_none() && lines.keyring.is_none() {
+                    missing.push("keyring local WORD");
+                }
+                source.map(LocalMethod::PreShare)
+            }
+        };
+        self.check_eap_beside_key(lines);
         let asks_certificate = lines.authentication_remote.iter().any(|method| {
             matches!(
                 method.value,
                 RemoteAuthentication::RsaSig
+                    | RemoteAuthentication::EcdsaSig
                     | RemoteAuthentication::AnyConnectEap { cert_request: true }
             )
         });
-        if asks_certificate && verify.is_empty() && bound && sign.is_some() {
+        if asks_certificate && verify.is_empty() && bound && local.is_some() {
             missing.push("pki trustpoint WORD verify");
         }
 
@@ -221,8 +247,7 @@ impl<'a> Resolver<'a> {
             match_address_local: lines.match_address_local.clone(),
             match_identity_remote: lines.match_identity_remote.clone(),
             identity_local: lines.identity_local.clone(),
-            local: lines.authentication_local.as_ref()?.value,
-            sign: sign?,
+            local: local?,
             remote: remote?,
             verify,
             lifetime: lines.lifetime.unwrap_or(DEFAULT_LIFETIME),
@@ -239,6 +264,7 @@ impl<'a> Resolver<'a> {
     fn remote_methods(
         &mut self,
         lines: &model::ikev2::Profile,
+        keyring: Option<&Arc<Keyring>>,
         block: &Block<'_>,
         missing: &mut Vec<&'static str>,
     ) -> Option<RemoteMethods> {
@@ -251,11 +277,21 @@ impl<'a> Resolver<'a> {
         let mut methods = RemoteMethods {
             anyconnect_eap: None,
             rsa_sig: false,
+            ecdsa_sig: false,
+            pre_share: None,
         };
         let mut whole = true;
         for method in &lines.authentication_remote {
-            match method.value {
+            match &method.value {
                 RemoteAuthentication::RsaSig => methods.rsa_sig = true,
+                RemoteAuthentication::EcdsaSig => methods.ecdsa_sig = true,
+                RemoteAuthentication::PreShare(inline) => {
+                    methods.pre_share = key_source(inline.as_ref(), keyring);
+                    if methods.pre_share.is_none() && lines.keyring.is_none() {
+                        missing.push("keyring local WORD");
+                    }
+                    whole &= methods.pre_share.is_some();
+                }
                 RemoteAuthentication::AnyConnectEap { cert_request } => {
                     if list.is_none() {
                         missing.push("aaa authentication anyconnect-eap WORD");
@@ -263,7 +299,7 @@ impl<'a> Resolver<'a> {
                     whole &= authentication.is_some();
                     methods.anyconnect_eap =
                         authentication.map(|(list, authentication)| AnyConnectEap {
-                            cert_request,
+                            cert_request: *cert_request,
                             list: list.clone(),
                             authentication,
                         });
@@ -271,6 +307,27 @@ impl<'a> Resolver<'a> {
             }
         }
         whole.then_some(methods)
+    }
+
+    /// RFC 7296 §2.16: whoever runs EAP proves itself by a signature.
+    fn check_eap_beside_key(&mut self, lines: &model::ikev2::Profile) {
+        let by_key = lines
+            .authentication_local
+            .as_ref()
+            .filter(|local| matches!(local.value, LocalAuthentication::PreShare(_)));
+        let mut remote = lines.authentication_remote.iter();
+        let eap = remote
+            .find(|method| matches!(method.value, RemoteAuthentication::AnyConnectEap { .. }));
+        if let (Some(local), Some(eap)) = (by_key, eap) {
+            let message = "AnyConnect-EAP needs a headend that proves itself by its certificate";
+            let fault = Diagnostic::error(Fault::Conflict, eap.at.clone(), message);
+            let note = "here it does so by a pre-shared key";
+            self.report(
+                fault
+                    .expecting(["authentication local rsa-sig".to_string()])
+                    .beside(local.at.clone(), note.to_string()),
+            );
+        }
     }
 
     fn group_authorization(
@@ -410,4 +467,15 @@ impl<'a> Resolver<'a> {
             );
         }
     }
+}
+
+/// The key of a method's own line goes before the keyring.
+fn key_source(
+    inline: Option<&model::keyring::KeyText>,
+    keyring: Option<&Arc<Keyring>>,
+) -> Option<KeySource> {
+    inline
+        .cloned()
+        .map(KeySource::Line)
+        .or_else(|| keyring.cloned().map(KeySource::Keyring))
 }

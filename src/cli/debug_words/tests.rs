@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use ironflex_ikev2::{
     crypto::suite::{AeadAlgorithm, CbcAlgorithm, PrfAlgorithm},
-    event::{ChildId, Framing},
+    event::{ChildId, Framing, PeerProof},
     refusal::{PeerMisbehaved, Refusal},
     wire::{
         header::{Flags, InitiatorSpi, MessageId},
@@ -389,10 +389,11 @@ fn tells_method_lists_only_to_their_own_debug() {
     assert_eq!(step(login), [""; 0]);
 }
 
-fn authenticated(eap_user: Option<&str>, initial_contact: bool) -> Event {
+fn authenticated(proof: PeerProof, initial_contact: bool) -> Event {
     Event::Authenticated(Authenticated {
         peer: Identification::fqdn("peer.example"),
-        eap_user: eap_user.map(Arc::from),
+        proof,
+        eap_user: (proof == PeerProof::Eap).then(|| Arc::from("test")),
         initial_contact,
     })
 }
@@ -405,7 +406,7 @@ fn tells_the_life_of_an_sa() {
     );
     assert_eq!(told(&Event::HalfOpen), named("IKEv2", &[]));
     assert_eq!(
-        told(&authenticated(Some("test"), true)),
+        told(&authenticated(PeerProof::Eap, true)),
         named(
             "IKEv2",
             &[
@@ -416,7 +417,7 @@ fn tells_the_life_of_an_sa() {
         )
     );
     assert_eq!(
-        told(&authenticated(None, false)),
+        told(&authenticated(PeerProof::RsaSignature, false)),
         named(
             "IKEv2",
             &[
@@ -500,7 +501,11 @@ fn error_debugging_tells_errors_and_nothing_else() {
             &[": Maximum number of retransmissions reached"]
         )
     );
-    for silent in [first_request(), authenticated(None, true), Event::HalfOpen] {
+    for silent in [
+        first_request(),
+        authenticated(PeerProof::RsaSignature, true),
+        Event::HalfOpen,
+    ] {
         assert_eq!(event_lines(&error, NAMES, &silent), [""; 0]);
     }
 }

@@ -205,8 +205,7 @@ const fn known(identity: Option<&str>) -> Printable<'_> {
 
 const fn method(method: Option<AuthMethod>) -> &'static str {
     match method {
-        Some(AuthMethod::Rsa) => "RSA",
-        Some(AuthMethod::AnyConnectEap) => "AnyConnect-EAP",
+        Some(method) => method.name(),
         None => "Unknown - 0",
     }
 }
