@@ -330,7 +330,7 @@ pub struct ConnectConfig {
     pub proposals: Vec<IkeProposal>,
     /// Who we say we are (IDi).
     pub identity: Identification,
-    /// Whom we want (IDr), if we say so.
+    /// Whom we want (IDr), if we say so; nobody else is taken then.
     pub wanted: Option<Identification>,
     /// How we prove ourselves.
     pub authentication: InitiatorAuthentication,

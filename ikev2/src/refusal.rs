@@ -104,6 +104,9 @@ pub enum PeerIncompatible {
     /// The peer proves itself by a method that is not configured for it.
     #[error("the peer proves itself by a method that is not configured for it")]
     MethodNotConfigured,
+    /// The responder calls itself other than we asked for.
+    #[error("the responder calls itself other than it was asked for")]
+    OtherResponder,
     /// No address is left for the peer, or none may be given to it.
     #[error("no address is left for the peer")]
     NoAddress,
@@ -163,6 +166,7 @@ impl Refusal {
                 PeerIncompatible::NoAddress => NotifyType::INTERNAL_ADDRESS_FAILURE,
                 PeerIncompatible::NoEapMethod
                 | PeerIncompatible::MethodNotConfigured
+                | PeerIncompatible::OtherResponder
                 | PeerIncompatible::NoSignatureScheme => NotifyType::AUTHENTICATION_FAILED,
             },
             Self::Denied(_) | Self::Local(_) => NotifyType::AUTHENTICATION_FAILED,

@@ -8,7 +8,7 @@ use ironflex_ikev2::{
     config::{AcceptedProofs, InitiatorAuthentication, LocalAuthentication},
     event::{CloseReason, Command},
     refusal::{PeerIncompatible, PeerMisbehaved, Refusal},
-    wire::registry::NotifyType,
+    wire::{payload::Identification, registry::NotifyType},
 };
 use support::*;
 
@@ -155,6 +155,23 @@ fn a_client_takes_no_method_from_the_headend_that_it_did_not_ask_for() {
         PeerIncompatible::MethodNotConfigured.into()
     );
     assert_eq!(pair.client.installed.len() + pair.server.ready(), 0);
+}
+
+// RFC 7296 §1.2: a key that several have proves no name, so a client may insist on one.
+#[test]
+fn a_client_takes_only_the_headend_that_it_asked_for() {
+    let mut setup = Setup::with_pre_shared_key(GCM);
+    setup.connect.wanted = Some(setup.peer.local_identity.clone());
+    assert!(login(setup.clone(), 13).both_up());
+    setup.connect.wanted = Some(Identification::fqdn("vpn.example"));
+    let pair = login(setup, 14);
+    assert_eq!(
+        pair.client.closed,
+        [CloseReason::Refused(
+            PeerIncompatible::OtherResponder.into()
+        )]
+    );
+    assert!(pair.client.installed.is_empty());
 }
 
 // RFC 7296 §2.16: EAP goes with a signature of the end that runs it.

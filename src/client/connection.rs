@@ -11,13 +11,10 @@ use std::{
 use ironflex_eap::anyconnect::{ClientConfig, config_auth::DeviceInfo};
 use ironflex_ikev2::{
     Endpoint, Input, Output,
-    config::{
-        AcceptedProofs, ConnectConfig, EndpointConfig, FragmentationConfig,
-        InitiatorAuthentication, Upkeep,
-    },
+    config::{ConnectConfig, EndpointConfig, FragmentationConfig, InitiatorAuthentication, Upkeep},
     crypto::default_provider,
     event::{Answer, AskId, CloseReason, Command, Event, Framing, Instant, Path, SaId},
-    refusal::{PeerMisbehaved, Refusal},
+    refusal::{PeerIncompatible, PeerMisbehaved, Refusal},
     wire::{
         payload::{AddressRange, Identification, KnownVendor, TrafficSelector},
         registry::NotifyType,
@@ -32,6 +29,7 @@ use super::{
     offer::{esp_suites, ike_proposals, requested},
     outside::{Outside, Reply},
     place,
+    proof::{Proofs, identification},
     report::{Report, Step},
     target::Target,
     trust::Trust,
@@ -89,6 +87,8 @@ pub struct Connection {
     sa: Option<SaId>,
     /// The identity that we show, for the user to compare.
     identity: String,
+    /// We prove ourselves by EAP, after the headend did.
+    by_eap: bool,
     /// The user is being asked; the core waits for the answer.
     asking: Option<Asking>,
     probe_interval: Duration,
@@ -116,7 +116,13 @@ impl Connection {
         let local = |error: &dyn std::fmt::Display| End::Local(error.to_string());
         let network = |error: &dyn std::fmt::Display| End::Network(error.to_string());
         let target = Target::read(options)?;
-        let trust = Trust::read(options.ca.as_deref(), &target.host).map_err(End::Local)?;
+        let proofs = Proofs::read(options)?;
+        let by_eap = matches!(proofs.own, InitiatorAuthentication::AnyConnectEap);
+        let trust = if by_eap {
+            Some(Trust::read(options.ca.as_deref(), &target.host).map_err(End::Local)?)
+        } else {
+            None
+        };
         // Before anything is looked up or sent: a dead client's routes must not be taken for the way.
         let claim = place::take(report)?;
         let remote = target.resolve().await?;
@@ -142,33 +148,43 @@ impl Connection {
             remote: SocketAddr::new(remote, theirs),
             framing,
         };
+        let identity = match &options.identity {
+            None if !by_eap => Identification::address(source.to_canonical()),
+            _ => identification(&target.identity).map_err(End::Local)?,
+        };
+        let shown = identity.to_string();
+        let wanted = options.remote_id.as_deref().map(identification);
         let connect = ConnectConfig {
             path: path(Framing::Bare, (ports.0, IKE_PORT)),
             float_path: path(Framing::Marked, (ports.1, NAT_PORT)),
             always_float: true,
             force_encapsulation: userspace,
-            proposals: ike_proposals(),
-            identity: Identification::key_id(target.identity.clone().into_bytes()),
-            wanted: None,
-            authentication: InitiatorAuthentication::AnyConnectEap,
-            responder: AcceptedProofs {
-                rsa_signature: true,
-                ecdsa_signature: true,
-                pre_shared_key: None,
+            proposals: if options.proposals.is_empty() {
+                ike_proposals()
+            } else {
+                options.proposals.clone()
             },
+            identity,
+            wanted: wanted.transpose().map_err(End::Local)?,
+            authentication: proofs.own,
+            responder: proofs.headend,
             esp: suites,
             spi: translate::fresh_spi(),
             request: requested(),
             local: vec![TrafficSelector::addresses(AddressRange::ANY_V4)],
             remote: vec![TrafficSelector::addresses(AddressRange::ANY_V4)],
-            authorities: trust.authorities(),
-            vendor_ids: [
-                KnownVendor::DeleteReason,
-                KnownVendor::Copyright,
-                KnownVendor::AnyConnectEap,
-            ]
-            .map(|vendor| vendor.bytes().to_vec())
-            .to_vec(),
+            authorities: trust.as_ref().map_or_else(Vec::new, Trust::authorities),
+            vendor_ids: if by_eap {
+                [
+                    KnownVendor::DeleteReason,
+                    KnownVendor::Copyright,
+                    KnownVendor::AnyConnectEap,
+                ]
+                .map(|vendor| vendor.bytes().to_vec())
+                .to_vec()
+            } else {
+                Vec::new()
+            },
             signature_hashes: false,
             fragmentation: FragmentationConfig {
                 ietf: true,
@@ -212,7 +228,8 @@ impl Connection {
             handed,
             outside: Outside::new(options, claim, trust, login, config, chosen, sink),
             sa: None,
-            identity: target.identity,
+            identity: shown,
+            by_eap,
             asking: None,
             probe_interval: Duration::from_secs(options.dpd.into()),
             commands: VecDeque::new(),
@@ -360,6 +377,7 @@ impl Connection {
     fn event(&mut self, sa: SaId, event: Event) {
         match event {
             Event::Initiated => self.sa = Some(sa),
+            Event::Authenticated(who) => self.outside.proven(&who),
             Event::Established { .. } => {
                 self.was_up = true;
                 if let Some(up) = self.up.take() {
@@ -397,6 +415,7 @@ impl Connection {
                 let stage = match (self.was_up, self.outside.trusted) {
                     (true, _) => Stage::Up,
                     (false, true) => Stage::Trusted,
+                    (false, false) if !self.by_eap => Stage::Proving,
                     (false, false) => Stage::Before,
                 };
                 self.end = Some(why(reason, blame, stage, &self.identity));
@@ -411,6 +430,8 @@ impl Connection {
 enum Stage {
     /// The headend has not proven itself.
     Before,
+    /// It has not, and we have: both proofs are in the first IKE_AUTH exchange.
+    Proving,
     /// It has; the login is under way.
     Trusted,
     /// The tunnel was up.
@@ -440,7 +461,9 @@ fn why(reason: CloseReason, blame: Option<End>, stage: Stage, identity: &str) ->
         }
         CloseReason::Unanswered | CloseReason::TimedOut => End::Unreachable(
             match stage {
-                Stage::Before => "nothing came back from its UDP ports 500 and 4500",
+                Stage::Before | Stage::Proving => {
+                    "nothing came back from its UDP ports 500 and 4500"
+                }
                 _ => "it fell silent during the login",
             }
             .into(),
@@ -450,6 +473,12 @@ fn why(reason: CloseReason, blame: Option<End>, stage: Stage, identity: &str) ->
             NotifyType::AUTHENTICATION_FAILED if stage == Stage::Before => {
                 End::NoProfile(no_profile(identity))
             }
+            // Which of the two it is, it does not tell strangers.
+            NotifyType::AUTHENTICATION_FAILED if stage == Stage::Proving => {
+                End::LoginRefused(format!(
+                    "the headend does not know the identity {identity:?}, or not by this proof; its log says more"
+                ))
+            }
             NotifyType::AUTHENTICATION_FAILED => {
                 End::LoginRefused("the headend answered AUTHENTICATION_FAILED".into())
             }
@@ -458,6 +487,9 @@ fn why(reason: CloseReason, blame: Option<End>, stage: Stage, identity: &str) ->
         },
         CloseReason::Refused(Refusal::Misbehaved(
             error @ (PeerMisbehaved::AuthenticationFailed | PeerMisbehaved::ResponderUnproven),
+        )) => End::Untrusted(error.to_string()),
+        CloseReason::Refused(Refusal::Incompatible(
+            error @ (PeerIncompatible::MethodNotConfigured | PeerIncompatible::OtherResponder),
         )) => End::Untrusted(error.to_string()),
         CloseReason::Refused(refusal) => End::NoTunnel(refusal.to_string()),
     }
@@ -554,6 +586,9 @@ mod tests {
         let refused = CloseReason::Refused;
         let failed = || refused(Refusal::ByPeer(NotifyType::AUTHENTICATION_FAILED));
         assert_eq!(code(failed(), None, Stage::Trusted), 4);
+        assert_eq!(code(failed(), None, Stage::Proving), 4);
+        let other = refused(PeerIncompatible::OtherResponder.into());
+        assert_eq!(code(other, None, Stage::Proving), 3);
         assert_eq!(code(CloseReason::Unanswered, None, Stage::Before), 8);
         assert_eq!(code(CloseReason::Unanswered, None, Stage::Up), 6);
         assert_eq!(code(CloseReason::PeerDeleted, None, Stage::Trusted), 5);

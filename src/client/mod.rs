@@ -17,6 +17,7 @@ pub mod network;
 pub mod options;
 pub mod outside;
 pub mod place;
+pub mod proof;
 mod rekey;
 pub mod report;
 pub mod trust;

@@ -7,6 +7,54 @@ use ironflex_ikev2::{
     },
     wire::{payload::ConfigAttribute, registry::ConfigAttributeType},
 };
+use ironflex_profiles::{
+    model::{
+        ikev2::{Encryption, Group as IosGroup, Integrity as IosIntegrity, Prf},
+        name::Name,
+    },
+    snapshot::Proposal,
+};
+
+use crate::daemon::compile;
+
+/// What `--help` says of proposals.
+pub(super) const PROPOSALS: &str = "\
+IKE proposals are ENCRYPTION/HASH/GROUP in the words of IOS-XE:
+  ENCRYPTION  aes-cbc-128, aes-cbc-192, aes-cbc-256, aes-gcm-128 or aes-gcm-256
+  HASH        sha1, sha256, sha384 or sha512: integrity and PRF; with aes-gcm the PRF alone
+  GROUP       14, 15, 16, 19, 20, 21 or 31";
+
+/// Reads one proposal of the command line.
+///
+/// # Errors
+///
+/// A sentence that names the word and what may stand there.
+pub(super) fn proposal(text: &str) -> Result<IkeProposal, String> {
+    let [encryption, hash, group] = text.split('/').collect::<Vec<_>>()[..] else {
+        return Err("ENCRYPTION/HASH/GROUP expected, such as aes-cbc-256/sha256/14".into());
+    };
+    let encryption = word(encryption, Encryption::from_keyword, Encryption::ALL)?;
+    let integrity = word(hash, IosIntegrity::from_keyword, IosIntegrity::ALL)?;
+    let group = word(group, IosGroup::from_keyword, IosGroup::ALL)?;
+    Ok(compile::ike_proposal(&Proposal {
+        name: Name::new("command-line").map_err(|error| error.to_string())?,
+        encryption: vec![encryption],
+        integrity: vec![integrity],
+        prf: vec![Prf::from(integrity)],
+        group: vec![group],
+    }))
+}
+
+fn word<T: std::fmt::Display>(
+    text: &str,
+    read: fn(&str) -> Option<T>,
+    all: &[T],
+) -> Result<T, String> {
+    read(text).ok_or_else(|| {
+        let known: Vec<String> = all.iter().map(ToString::to_string).collect();
+        format!("{text:?} is none of {}", known.join(", "))
+    })
+}
 
 /// The ESP suites that a client offers.
 pub(super) fn esp_suites() -> Vec<EspSuite> {
@@ -98,4 +146,42 @@ pub(super) fn requested() -> Vec<ConfigAttribute> {
     ]
     .map(ConfigAttribute::empty)
     .to_vec()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_proposal_is_three_words_of_ios_xe() {
+        let read = |text| proposal(text).unwrap();
+        assert_eq!(
+            read("aes-cbc-128/sha512/20"),
+            IkeProposal {
+                ciphers: Ciphers::EncryptThenMac(
+                    vec![CbcAlgorithm::AesCbc128],
+                    vec![Integrity::HmacSha2_512_256],
+                ),
+                prf: vec![PrfAlgorithm::HmacSha2_512],
+                groups: vec![Group::EcpP384],
+            }
+        );
+        assert_eq!(
+            read("aes-gcm-256/sha384/31"),
+            IkeProposal {
+                ciphers: Ciphers::Aead(vec![AeadAlgorithm::AesGcm16_256]),
+                prf: vec![PrfAlgorithm::HmacSha2_384],
+                groups: vec![Group::Curve25519],
+            }
+        );
+        for text in [
+            "",
+            "aes-cbc-128/sha256",
+            "3des/sha1/14",
+            "aes-cbc-128/sha256/2",
+            "a/b/c/d",
+        ] {
+            assert!(proposal(text).is_err(), "{text}");
+        }
+    }
 }

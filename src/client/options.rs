@@ -2,7 +2,13 @@
 
 use std::path::PathBuf;
 
-use super::end::EXIT_CODES;
+use ironflex_ikev2::config::IkeProposal;
+
+use super::{
+    end::EXIT_CODES,
+    offer::{self, PROPOSALS},
+    proof::{Auth, identity_text},
+};
 use crate::dataplane::Choice;
 
 /// The identity that Cisco's clients send (docs/anyconnect-eap.md).
@@ -13,7 +19,7 @@ pub const SYSTEM_CA: &str = "/etc/ssl/certs/ca-certificates.crt";
 
 /// `ironflex connect`
 #[derive(Clone, Debug, clap::Args)]
-#[command(after_help = EXIT_CODES)]
+#[command(after_help = format!("{PROPOSALS}\n\n{EXIT_CODES}"))]
 pub struct Options {
     /// The headend: a name, an address, or a display name out of --profile
     pub host: String,
@@ -29,9 +35,22 @@ pub struct Options {
     /// A client profile to look HOST up in
     #[arg(long, value_name = "acvpn.xml")]
     pub profile: Option<PathBuf>,
-    /// The IKE identity, a key-id
-    #[arg(long, value_name = "KEY-ID")]
+    /// How to prove oneself to the headend
+    #[arg(long, value_enum, default_value_t = Auth::AnyconnectEap)]
+    pub auth: Auth,
+    /// The file with the pre-shared key, one line; the headend proves itself by the same key
+    #[arg(long, value_name = "FILE", required_if_eq("auth", "pre-share"))]
+    pub psk_file: Option<PathBuf>,
+    /// Our IKE identity: fqdn:NAME, email:NAME, address:ADDRESS, key-id:TEXT, or TEXT for a key-id; with a pre-shared key
+    /// our address if not said
+    #[arg(long, value_name = "[TYPE:]IDENTITY", value_parser = identity_text)]
     pub identity: Option<String>,
+    /// The headend's IKE identity, in the same form; no other is taken
+    #[arg(long, value_name = "[TYPE:]IDENTITY", value_parser = identity_text)]
+    pub remote_id: Option<String>,
+    /// Offer these IKE algorithms and no others, such as aes-gcm-256/sha384/20; more than once for several
+    #[arg(long = "proposal", value_name = "ENCRYPTION/HASH/GROUP", value_parser = offer::proposal)]
+    pub proposals: Vec<IkeProposal>,
     /// The group to choose
     #[arg(long, short)]
     pub group: Option<String>,

@@ -3,7 +3,10 @@
 use std::{io, sync::Arc};
 
 use ironflex_eap::anyconnect::ClientConfig;
-use ironflex_ikev2::event::{Answer, Ask, ChildSa, EapInput, EapOutput};
+use ironflex_ikev2::{
+    event::{Answer, Ask, Authenticated, ChildSa, EapInput, EapOutput},
+    wire::payload::Identification,
+};
 use ironflex_xfrm::{
     IpPrefix, SessionId,
     esp::{Tun, Userspace},
@@ -23,6 +26,7 @@ use super::{
 };
 use crate::{
     dataplane::{Backend, Chosen},
+    pki::VerifiedPeer,
     translate::{self, esp_algorithm},
     transport::Transport,
 };
@@ -51,7 +55,8 @@ pub enum Reply {
 pub struct Outside {
     /// Whose marks everything in the kernel bears, for as long as this lives.
     claim: ClientClaim,
-    trust: Trust,
+    /// By whose certificate the headend proves itself, where it does.
+    trust: Option<Trust>,
     dialogue: Dialogue,
     report: Report,
     no_dns: bool,
@@ -75,7 +80,7 @@ impl Outside {
     pub fn new(
         options: &Options,
         claim: ClientClaim,
-        trust: Trust,
+        trust: Option<Trust>,
         login: Login,
         config: ClientConfig,
         chosen: Chosen,
@@ -118,7 +123,7 @@ impl Outside {
             Ask::Chain {
                 certificates,
                 identity,
-            } => match self.trust.judge(&certificates, &identity) {
+            } => match self.judge(&certificates, &identity) {
                 Ok(peer) => {
                     self.trusted = true;
                     self.report.tell(&Step::Trusted {
@@ -148,6 +153,26 @@ impl Outside {
                 self.refuse(End::Local("a client is not asked this".into()))
             }
         })
+    }
+
+    fn judge(
+        &self,
+        certificates: &[Vec<u8>],
+        identity: &Identification,
+    ) -> Result<VerifiedPeer, String> {
+        let trust = self.trust.as_ref();
+        let trust = trust.ok_or("it shows a certificate where a key was asked for")?;
+        trust.judge(certificates, identity)
+    }
+
+    /// Both ends are proven. A headend with a certificate has been told of when that was judged.
+    pub fn proven(&mut self, who: &Authenticated) {
+        if !self.trusted {
+            self.trusted = true;
+            self.report.tell(&Step::Trusted {
+                subject: who.peer.to_string(),
+            });
+        }
     }
 
     /// What the user typed to the last [`Reply::Ask`], or why nobody could.

@@ -25,7 +25,7 @@ pub enum Step {
     },
     /// The headend has proven itself.
     Trusted {
-        /// The certificate's subject.
+        /// The certificate's subject, or the identity where there is none.
         subject: String,
     },
     /// The headend shows a text.

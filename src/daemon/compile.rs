@@ -360,7 +360,9 @@ fn ike_policy(policy: &Policy) -> IkePolicy {
     }
 }
 
-fn ike_proposal(proposal: &Proposal) -> IkeProposal {
+/// An IKE proposal as the core takes it.
+#[must_use]
+pub fn ike_proposal(proposal: &Proposal) -> IkeProposal {
     let combined: Vec<AeadAlgorithm> = proposal
         .encryption
         .iter()

@@ -23,6 +23,7 @@ mod liveness;
 mod login;
 mod look;
 mod network;
+mod pre_shared_key;
 mod refusal;
 mod rekey;
 mod start;
@@ -43,6 +44,7 @@ fn main() -> ExitCode {
         client::CASES,
         beside::CASES,
         network::CASES,
+        pre_shared_key::CASES,
         refusal::CASES,
         lifecycle::CASES,
         liveness::CASES,

@@ -360,6 +360,11 @@ impl Trying {
         rest: Rest,
     ) -> Result<Outcome, Refusal> {
         cx.trace(link.id, || Trace::PeerVerified);
+        // RFC 7296 §1.2: the responder may answer by another identity, and we may then leave.
+        let wanted = self.config.wanted.as_ref();
+        if wanted.is_some_and(|wanted| *wanted != responder) {
+            return fail(link, cx, PeerIncompatible::OtherResponder.into());
+        }
         let proven = Proven {
             trying: self,
             responder,

@@ -1,0 +1,125 @@
+//! Clients and a headend that prove themselves by keys of a keyring.
+
+use std::fs;
+
+use nix::sys::signal::Signal;
+
+use crate::support::{
+    cases::Case,
+    lab::{ClientHost, HEADEND, LOOPBACK, Lab, USER, connected},
+    process::Process,
+    traffic::{Echo, ask},
+};
+
+pub(crate) const CASES: &[Case] = &[
+    (
+        "pre_shared_key::a_client_with_the_key_of_its_identity_is_served_beside_anyconnect_clients",
+        a_client_with_the_key_of_its_identity_is_served_beside_anyconnect_clients,
+    ),
+    (
+        "pre_shared_key::an_unknown_identity_and_a_wrong_key_end_alike",
+        an_unknown_identity_and_a_wrong_key_end_alike,
+    ),
+    (
+        "pre_shared_key::a_client_takes_no_other_headend_than_it_was_told",
+        a_client_takes_no_other_headend_than_it_was_told,
+    ),
+];
+
+const KEY: &str = "a key of two ends";
+
+/// A profile for branches beside the example's.
+const BRANCHES: &str = "\
+crypto ikev2 keyring BRANCHES
+ peer one
+  identity fqdn one.branch.example
+  pre-shared-key a key of two ends
+crypto ikev2 profile BRANCHES
+ match identity remote fqdn domain branch.example
+ identity local fqdn head.example
+ authentication local pre-share
+ authentication remote pre-share
+ keyring local BRANCHES
+ aaa authorization group psk list a-eap-author-grp ikev2-auth-policy
+ virtual-template 100
+crypto ikev2 profile AnyConnect-EAP
+";
+
+fn lab() -> Lab {
+    let lab = Lab::new();
+    lab.edit("crypto ikev2 profile AnyConnect-EAP\n", BRANCHES);
+    lab
+}
+
+/// Starts a client that proves itself by a key.
+fn connect(lab: &Lab, client: &ClientHost, identity: &str, key: &str, headend: &str) -> Process {
+    fs::write(lab.path("key"), format!("{key}\n")).unwrap();
+    let (target, file) = (HEADEND.to_string(), lab.name("key"));
+    let words = [
+        ["connect", &target],
+        ["--auth", "pre-share"],
+        ["--psk-file", &file],
+        ["--identity", identity],
+        ["--remote-id", headend],
+        ["--proposal", "aes-cbc-256/sha256/14"],
+        ["--dataplane", "userspace"],
+        ["--no-dns", "--json"],
+    ];
+    let all = [words.as_flattened(), &["--once"]].concat();
+    Process::start(&client.host.namespace, &all, "")
+}
+
+const ONE: &str = "fqdn:one.branch.example";
+const HEAD: &str = "fqdn:head.example";
+
+fn a_client_with_the_key_of_its_identity_is_served_beside_anyconnect_clients() {
+    let lab = lab();
+    let (branch, user) = (lab.client(), lab.client());
+    let mut headend = lab.start();
+    let mut process = connect(&lab, &branch, ONE, KEY, HEAD);
+    let tunnel = connected(&process);
+    let (_user, _) = lab.log_in(&user, USER);
+    let loopback = Echo::udp(&lab.headend.namespace, LOOPBACK);
+    ask(&branch.host.namespace, tunnel.address, loopback.address);
+    assert_eq!(loopback.asker(), tunnel.address);
+    let shown = lab.exec("show crypto ikev2 sa detailed");
+    for part in [
+        "Auth sign: PSK, Auth verify: PSK",
+        "Auth sign: RSA, Auth verify: AnyConnect-EAP",
+        "Remote id: one.branch.example",
+    ] {
+        assert!(shown.contains(part), "{part:?} is missing in\n{shown}");
+    }
+    assert!(!lab.exec("show crypto session detail").contains(KEY));
+    assert_eq!(process.end_by(Signal::SIGINT), Some(0));
+    headend.lives();
+    for output in [headend.output(), process.output()] {
+        assert!(!output.contains(KEY), "{output}");
+    }
+}
+
+fn an_unknown_identity_and_a_wrong_key_end_alike() {
+    let lab = lab();
+    let client = lab.client();
+    let _headend = lab.start();
+    let message = |identity, key| {
+        let mut process = connect(&lab, &client, identity, key, HEAD);
+        process.ends_with(4);
+        let line = process.line(r#"{"event":"disconnected""#);
+        line.replace("two.branch", "one.branch")
+    };
+    let wrong = message(ONE, "a key of two endt");
+    assert_eq!(wrong, message("fqdn:two.branch.example", KEY));
+    assert!(wrong.contains("login-refused"), "{wrong}");
+    // The same client with the right key.
+    let _connected = connected(&connect(&lab, &client, ONE, KEY, HEAD));
+}
+
+fn a_client_takes_no_other_headend_than_it_was_told() {
+    let lab = lab();
+    let client = lab.client();
+    let _headend = lab.start();
+    let mut process = connect(&lab, &client, ONE, KEY, "fqdn:two.branch.example");
+    process.ends_with(3);
+    process.line(r#"{"event":"disconnected","reason":"untrusted""#);
+}
