@@ -2,7 +2,7 @@
 
 use std::{net::IpAddr, num::NonZeroU64};
 
-use ironflex_ikev2::event::{Answer, ChildId, ChildSa, Command, Path, SaId};
+use ironflex_ikev2::event::{Answer, ChildId, ChildSa, Command, Instant, Path, SaId};
 use ironflex_profiles::{model::ikev2::DpdMode, snapshot::Profile};
 use ironflex_xfrm::{Direction, EspSpi, Limits, OuterPath, ReplayWindow, SessionId};
 
@@ -67,6 +67,7 @@ impl House {
             path: pair.path,
             selectors: (child.local.clone(), child.remote.clone()),
             spis: vec![(pair.inbound.spi, pair.outbound.spi)],
+            rekeyed: None,
             waiting: Vec::new(),
         });
         Ok(())
@@ -99,14 +100,26 @@ impl House {
 
     /// Rekeying, second step: from now on the outbound SA beside this inbound one is sent on. Gives what to
     /// tell the core where that fails: a session that cannot send is of no use.
-    pub(super) fn switch(&mut self, sa: SaId, child: ChildId, inbound_spi: u32) -> Option<Command> {
+    pub(super) fn switch(
+        &mut self,
+        now: Instant,
+        sa: SaId,
+        child: ChildId,
+        inbound_spi: u32,
+    ) -> Option<Command> {
         let spi = EspSpi::new(inbound_spi)?;
         let installed = self.installed(sa, child)?;
         let at = installed.waiting.iter().position(|&(one, _)| one == spi)?;
         let (_, outbound) = installed.waiting.remove(at);
         let id = installed.id;
         match self.dataplane.replace_outbound(id, &outbound) {
-            Ok(()) => None,
+            Ok(()) => {
+                let counters = self.dataplane.counters(id).unwrap_or_default();
+                if let Some(installed) = self.installed(sa, child) {
+                    installed.rekeyed = Some((now, counters));
+                }
+                None
+            }
             Err(error) => {
                 self.log.trouble(&error);
                 Some(Command::Delete(sa))

@@ -337,7 +337,7 @@ impl Driver {
                 }
             }
             Event::ChildSwitched { child, inbound_spi } => {
-                commands.extend(house.switch(sa, child, inbound_spi));
+                commands.extend(house.switch(self.clock.now(), sa, child, inbound_spi));
             }
             Event::ChildRetired { child, inbound_spi } => house.retire(sa, child, inbound_spi),
             Event::ChildDeleted { child, .. } => house.release_child(sa, child),

@@ -77,6 +77,8 @@ pub struct Installed {
     pub selectors: (Vec<TrafficSelector>, Vec<TrafficSelector>),
     /// The inbound and outbound SPIs that belong together, oldest first.
     pub spis: Vec<(EspSpi, EspSpi)>,
+    /// When the SA in use took over from another, and what had gone through the session by then.
+    pub rekeyed: Option<(Instant, Counters)>,
     /// Outbound SAs that are not sent on yet, with their inbound SPIs.
     pub waiting: Vec<(EspSpi, SaSpec)>,
 }

@@ -13,6 +13,8 @@ use ironflex_ikev2::{
 };
 use ironflex_profiles::model::interface::Addressing;
 
+use ironflex_xfrm::{Counters, Traffic};
+
 use super::{compile::LocalCredentials, driver::Driver, session::Session};
 use crate::state::{
     AuthMethod, ChildSa, Cipher, DerivedInterface, Flow, Fragmentation, Hash, IkeSa, IkeStatus,
@@ -110,7 +112,7 @@ fn pools(driver: &Driver) -> Vec<Pool> {
 fn ike_sa(
     view: &SaView<'_>,
     session: &Session,
-    counters: ironflex_xfrm::Counters,
+    counters: Counters,
     fragment_mtu: Option<u16>,
     interfaces: &BTreeMap<IpAddr, String>,
     now: Instant,
@@ -187,7 +189,7 @@ fn ike_sa(
 fn session_state(
     view: &SaView<'_>,
     session: &Session,
-    counters: ironflex_xfrm::Counters,
+    counters: Counters,
     now: Instant,
 ) -> Option<SessionState> {
     let serving = session.profile.as_ref()?;
@@ -195,7 +197,10 @@ fn session_state(
     let up_since = session.up_since?;
     let template = &serving.profile.virtual_template;
     let uptime = now.since(up_since);
-    let flow = |traffic: ironflex_xfrm::Traffic| flow(&traffic, &template.ipsec, uptime);
+    let (since, before) = installed
+        .rekeyed
+        .unwrap_or_else(|| (up_since, Counters::default()));
+    let age = now.since(since);
     let child = view.child.map(|child| ChildSa {
         inbound_spi: child.inbound_spi,
         outbound_spi: child.outbound_spi,
@@ -205,8 +210,8 @@ fn session_state(
         remote: ranges(child.remote),
         udp_encapsulated: installed.path.remote_udp().is_some(),
         replay_window: template.ipsec.replay_window.map_or(0, u32::from),
-        inbound: flow(counters.inbound),
-        outbound: flow(counters.outbound),
+        inbound: flow(&counters.inbound, &before.inbound, &template.ipsec, age),
+        outbound: flow(&counters.outbound, &before.outbound, &template.ipsec, age),
     });
     let device = session.device.as_ref();
     Some(SessionState {
@@ -226,12 +231,14 @@ fn session_state(
     })
 }
 
+/// `before` is what had gone through when the SA in use took over, `age` how long it has been in use.
 fn flow(
-    traffic: &ironflex_xfrm::Traffic,
+    traffic: &Traffic,
+    before: &Traffic,
     ipsec: &ironflex_profiles::snapshot::IpsecProfile,
-    uptime: Duration,
+    age: Duration,
 ) -> Flow {
-    let used = traffic.bytes / 1024;
+    let used = traffic.bytes.saturating_sub(before.bytes) / 1024;
     Flow {
         packets: traffic.packets,
         bytes: traffic.bytes,
@@ -239,7 +246,7 @@ fn flow(
         kilobytes_left: ipsec
             .lifetime_kilobytes
             .map(|limit| u64::from(limit).saturating_sub(used)),
-        seconds_left: u64::from(ipsec.lifetime_seconds).saturating_sub(uptime.as_secs()),
+        seconds_left: u64::from(ipsec.lifetime_seconds).saturating_sub(age.as_secs()),
     }
 }
 

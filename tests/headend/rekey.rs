@@ -35,6 +35,8 @@ fn a_transfer_outlives_many_child_sas() {
 
     let session = lab.exec("show crypto session detail");
     assert!(session.contains("Session ID: 1"), "{session}");
+    // The volume that is left is the one of the SA in use, not of all that there were.
+    assert!(!session.contains("life (KB/Sec) 0/"), "{session}");
     copy(&client.host.namespace, server.address, 1 << 20);
     headend.lives();
     assert_eq!(process.end_by(nix::sys::signal::Signal::SIGINT), Some(0));
