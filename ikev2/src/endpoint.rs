@@ -22,7 +22,11 @@ use crate::{
     rate::RateLimit,
     refusal::Refusal,
     sa::{
-        Cx, IkeSa, established::Established, init_sent::InitSent, link::Link, state::Outcome,
+        Cx, IkeSa,
+        established::{Established, Wish},
+        init_sent::InitSent,
+        link::Link,
+        state::Outcome,
         window::Fingerprint,
     },
     strangers::Strangers,
@@ -184,13 +188,19 @@ impl Endpoint {
                 self.when_up(now, id, |state, link, cx| state.move_to(link, cx, path));
             }
             Command::Rekey(id) => {
-                self.when_up(now, id, |state, link, cx| state.rekey(link, cx));
+                self.when_up(now, id, |state, link, cx| {
+                    state.wants(link, cx, Wish::RekeyIke)
+                });
             }
             Command::RekeyChild(id, spi) => {
-                self.when_up(now, id, |state, link, cx| state.rekey_child(link, cx, spi));
+                self.when_up(now, id, |state, link, cx| {
+                    state.wants(link, cx, Wish::RekeyChild(spi))
+                });
             }
             Command::DeleteChild(id, spi) => {
-                self.when_up(now, id, |state, link, cx| state.delete_child(link, cx, spi));
+                self.when_up(now, id, |state, link, cx| {
+                    state.wants(link, cx, Wish::DeleteChild(spi))
+                });
             }
             Command::ChildUsed(id, spi) => {
                 self.when_up(now, id, |state, link, cx| {

@@ -23,7 +23,8 @@ use mobike::RouteCheck;
 use others::{Other, OtherStanding};
 use rekey_child::{Installing, RekeyChild};
 use rekey_ike::{RekeyIke, Successor};
-use wishes::{Wish, Wishes};
+pub(crate) use wishes::Wish;
+use wishes::Wishes;
 
 use crate::{
     config::{ConnectConfig, IkeProposal, LINGER, LIVENESS_TRIES, PeerConfig, Upkeep},
@@ -37,7 +38,7 @@ use crate::{
         window::Pace,
     },
     wire::{
-        payload::{ConfigAttribute, Delete, Payload, TrafficSelector},
+        payload::{ConfigAttribute, Delete, Notify, Payload, TrafficSelector},
         registry::{ExchangeType, NotifyType},
     },
 };
@@ -439,32 +440,14 @@ impl Established {
         self.go_on(link, cx)
     }
 
-    pub(crate) fn rekey(
+    /// Something is to be done as soon as nothing of ours is under way.
+    pub(crate) fn wants(
         mut self: Box<Self>,
         link: &mut Link,
         cx: &mut Cx<'_>,
+        wish: Wish,
     ) -> Result<Outcome, Refusal> {
-        self.wishes.add(cx.now, Wish::RekeyIke);
-        self.go_on(link, cx)
-    }
-
-    pub(crate) fn rekey_child(
-        mut self: Box<Self>,
-        link: &mut Link,
-        cx: &mut Cx<'_>,
-        inbound_spi: u32,
-    ) -> Result<Outcome, Refusal> {
-        self.wishes.add(cx.now, Wish::RekeyChild(inbound_spi));
-        self.go_on(link, cx)
-    }
-
-    pub(crate) fn delete_child(
-        mut self: Box<Self>,
-        link: &mut Link,
-        cx: &mut Cx<'_>,
-        inbound_spi: u32,
-    ) -> Result<Outcome, Refusal> {
-        self.wishes.add(cx.now, Wish::DeleteChild(inbound_spi));
+        self.wishes.add(cx.now, wish);
         self.go_on(link, cx)
     }
 
@@ -660,6 +643,14 @@ impl Established {
         let delete = Payload::Delete(Delete::esp(&[inbound_spi.to_be_bytes()]));
         link.request(cx, ExchangeType::INFORMATIONAL, [delete].to_vec())
     }
+}
+
+/// The first error that an answer says.
+fn error_of(payloads: &[Payload]) -> Option<Notify> {
+    payloads.iter().find_map(|payload| match payload {
+        Payload::Notify(said) if said.kind.is_error() => Some(said.clone()),
+        _ => None,
+    })
 }
 
 /// The notifies of a message.

@@ -5,6 +5,7 @@ use alloc::{boxed::Box, vec::Vec};
 use super::{
     Established, Other, OtherStanding, Pending, Served, Wish,
     create::{Creation, Half, lower, named_group},
+    error_of,
 };
 use crate::{
     config::{AWAIT_DELETE, IkeProposal, LINGER, MAX_REPLACED},
@@ -109,11 +110,7 @@ impl Established {
         cx: &mut Cx<'_>,
         payloads: Vec<Payload>,
     ) -> Result<(), Refusal> {
-        let error = payloads.iter().find_map(|payload| match payload {
-            Payload::Notify(said) if said.kind.is_error() => Some(said.clone()),
-            _ => None,
-        });
-        if let Some(said) = error {
+        if let Some(said) = error_of(&payloads) {
             return self.ike_refused(rekey, link, cx, &said);
         }
         let answer = Creation::read(payloads)?;
