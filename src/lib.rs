@@ -13,6 +13,7 @@ pub mod dataplane;
 pub mod demo;
 pub mod error;
 pub mod keylog;
+pub mod lifetimes;
 pub mod operation;
 pub mod pki;
 pub mod random;

@@ -39,6 +39,7 @@ use crate::{
     daemon::{IKE_PORT, NAT_PORT},
     dataplane::{self, Chosen},
     keylog::KeyLogWriter,
+    lifetimes::has_events,
     random::{self, OsRandom},
     terminal,
     translate::{self, esp_algorithm},
@@ -299,6 +300,7 @@ impl Connection {
                     self.endpoint.handle(now, Input::Datagram(one.path, &one.octets));
                     self.drain()
                 }
+                () = has_events(self.outside.events.as_ref()) => self.dataplane_events(),
                 _ = probes.tick(), if self.was_up && stopping.is_none() => match self.sa {
                     Some(sa) => self.command(Command::Probe(sa)),
                     None => deadline,
@@ -331,6 +333,16 @@ impl Connection {
             let now = self.clock.now();
             self.endpoint.handle(now, Input::Datagram(path, octets));
             self.drain();
+        }
+        self.drain()
+    }
+
+    /// The dataplane tells when an SA wears out; what else it tells a client needs nothing.
+    fn dataplane_events(&mut self) -> Option<Instant> {
+        while let Some(sa) = self.sa
+            && let Some(command) = self.outside.worn(sa)
+        {
+            self.command(command);
         }
         self.drain()
     }

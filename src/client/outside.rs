@@ -1,6 +1,6 @@
 //! Answers the core's questions on the client's side.
 
-use std::{io, sync::Arc};
+use std::{io, os::fd::OwnedFd, sync::Arc};
 
 use ironflex_eap::anyconnect::ClientConfig;
 use ironflex_ikev2::{
@@ -14,6 +14,7 @@ use ironflex_xfrm::{
         ClientClaim, LinkIndex, LinkKind, NetlinkError, Network, NewLink, Route, xfrm_interfaces,
     },
 };
+use tokio::io::unix::AsyncFd;
 use zeroize::Zeroizing;
 
 use super::{
@@ -26,6 +27,7 @@ use super::{
 };
 use crate::{
     dataplane::{Backend, Chosen},
+    lifetimes::{Pairs, watch_events},
     pki::VerifiedPeer,
     translate::{self, esp_algorithm},
     transport::Transport,
@@ -66,6 +68,10 @@ pub struct Outside {
     pub trusted: bool,
     /// ESP, once it is installed.
     pub dataplane: Option<Backend>,
+    /// Readable while the dataplane has events.
+    pub(super) events: Option<AsyncFd<OwnedFd>>,
+    /// The SAs of the tunnel in the dataplane.
+    pub(super) pairs: Pairs,
     /// Outbound SAs that are not sent on yet.
     pub(super) waiting: Vec<Waiting>,
     tunnel: Option<TunnelNetwork>,
@@ -97,6 +103,8 @@ impl Outside {
             hand_over: Some(sink),
             trusted: false,
             dataplane: None,
+            events: None,
+            pairs: Pairs::default(),
             waiting: Vec::new(),
             tunnel: None,
             own_link: None,
@@ -138,6 +146,10 @@ impl Outside {
             Ask::Eap(EapInput::Begin(_, packet) | EapInput::Packet(packet)) => {
                 let progress = self.dialogue.packet(&packet);
                 return self.progress(progress);
+            }
+            // The tunnel that there is goes on.
+            Ask::Install(_) if self.dataplane.is_some() => {
+                Answer::Refused("a client has one child SA".into())
             }
             Ask::Install(child) => match self.install(transport, &child) {
                 Ok(()) => Answer::Installed,
@@ -233,6 +245,8 @@ impl Outside {
             .map_err(|error| text(&error))?;
         self.guard = Some(guard);
         backend.install(&pair).map_err(|error| text(&error))?;
+        self.pairs.add(pair.inbound.spi, pair.outbound.spi);
+        self.events = watch_events(&*backend).map_err(|error| text(&error))?;
         let name = backend.name().to_owned();
         self.dataplane = Some(backend);
         let way = Way {
@@ -323,6 +337,9 @@ impl Outside {
     pub fn tear_down(&mut self) {
         // The routes go first, while the device still stands.
         self.tunnel = None;
+        self.events = None;
+        self.pairs = Pairs::default();
+        self.waiting.clear();
         if let Some(mut backend) = self.dataplane.take() {
             let _ = backend.remove(SESSION);
         }

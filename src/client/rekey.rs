@@ -1,6 +1,6 @@
 //! The tunnel's child SA is replaced by a new one, by us or by the headend (RFC 7296 §2.8).
 
-use ironflex_ikev2::event::{Answer, ChildSa};
+use ironflex_ikev2::event::{Answer, ChildSa, Command, SaId};
 use ironflex_xfrm::{EspSpi, Limits, ReplayWindow, SaSpec};
 
 use super::outside::{Outside, SESSION};
@@ -39,8 +39,9 @@ impl Outside {
             (_, None) => Err(ironflex_xfrm::Error::NoSuchSession(SESSION)),
         };
         match added {
-            Ok(waiting) => {
-                self.waiting.push(waiting);
+            Ok((inbound, outbound)) => {
+                self.pairs.add(inbound, outbound.spi);
+                self.waiting.push((inbound, outbound));
                 Answer::Installed
             }
             Err(error) => Answer::Refused(error.to_string().into()),
@@ -64,11 +65,26 @@ impl Outside {
         dataplane.replace_outbound(SESSION, &outbound)
     }
 
+    /// The next thing that the core is to do because an SA in the dataplane has worn out.
+    pub(super) fn worn(&mut self, sa: SaId) -> Option<Command> {
+        while let Some(event) = self.dataplane.as_mut()?.poll_event() {
+            let due = self.pairs.due(sa, &event);
+            if due.is_some() {
+                return due;
+            }
+        }
+        None
+    }
+
     /// Nothing is received on this inbound SA any more.
     pub(super) fn retire(&mut self, inbound_spi: u32) {
         self.waiting
             .retain(|(inbound, _)| inbound.value() != inbound_spi);
-        if let (Some(dataplane), Some(spi)) = (&mut self.dataplane, EspSpi::new(inbound_spi)) {
+        let Some(spi) = EspSpi::new(inbound_spi) else {
+            return;
+        };
+        self.pairs.forget(spi);
+        if let Some(dataplane) = &mut self.dataplane {
             // One that has expired is gone already.
             let _ = dataplane.remove_inbound(SESSION, spi);
         }

@@ -4,10 +4,13 @@ use std::{net::IpAddr, num::NonZeroU64};
 
 use ironflex_ikev2::event::{Answer, ChildId, ChildSa, Command, Instant, Path, SaId};
 use ironflex_profiles::{model::ikev2::DpdMode, snapshot::Profile};
-use ironflex_xfrm::{Direction, EspSpi, Limits, OuterPath, ReplayWindow, SessionId};
+use ironflex_xfrm::{EspSpi, Event, Limits, OuterPath, ReplayWindow, SessionId};
 
 use super::{session::Installed, work::House};
-use crate::translate::{self, SaWishes};
+use crate::{
+    lifetimes::Pairs,
+    translate::{self, SaWishes},
+};
 
 impl House {
     /// Installs a new child SA in both directions, and the route to its client.
@@ -58,6 +61,8 @@ impl House {
         };
         let known = session_number(self, sa);
         let virtual_access = known.unwrap_or_else(|| self.sessions.virtual_access());
+        let mut pairs = Pairs::default();
+        pairs.add(pair.inbound.spi, pair.outbound.spi);
         let session = self.session(sa)?;
         session.virtual_access = Some(virtual_access);
         session.installed.push(Installed {
@@ -66,7 +71,7 @@ impl House {
             routes,
             path: pair.path,
             selectors: (child.local.clone(), child.remote.clone()),
-            spis: vec![(pair.inbound.spi, pair.outbound.spi)],
+            pairs,
             rekeyed: None,
             waiting: Vec::new(),
         });
@@ -92,7 +97,7 @@ impl House {
             .add_inbound(id, &inbound)
             .map_err(|error| format!("the dataplane refused the SA: {error}"))?;
         if let Some(installed) = self.installed(sa, child.id) {
-            installed.spis.push((spi, outbound.spi));
+            installed.pairs.add(spi, outbound.spi);
             installed.waiting.push((spi, outbound));
         }
         Ok(Answer::Installed)
@@ -135,7 +140,7 @@ impl House {
         let Some(installed) = self.installed(sa, child) else {
             return;
         };
-        installed.spis.retain(|&(inbound, _)| inbound != spi);
+        installed.pairs.forget(spi);
         installed.waiting.retain(|&(inbound, _)| inbound != spi);
         let id = installed.id;
         if let Err(error) = self.dataplane.remove_inbound(id, spi) {
@@ -176,18 +181,12 @@ impl House {
             .find(|installed| installed.child == child)
     }
 
-    /// The IKE SA of an SA in the dataplane, and the inbound SPI of its pair.
-    pub(super) fn owner(
-        &self,
-        id: SessionId,
-        spi: EspSpi,
-        direction: Direction,
-    ) -> Option<(SaId, u32)> {
+    /// What the core is to do because an SA in the dataplane has worn out.
+    pub(super) fn worn(&self, id: SessionId, event: &Event) -> Option<Command> {
         let sa = self.sessions.by_dataplane(id)?;
         let session = self.sessions.view(sa)?;
         let installed = session.installed.iter().find(|one| one.id == id)?;
-        let inbound = installed.inbound_of(spi, direction)?;
-        Some((sa, inbound.value()))
+        installed.pairs.due(sa, event)
     }
 
     /// The peer of a session is somewhere else now: all that is installed for it follows.

@@ -22,6 +22,7 @@ use super::work::House;
 use crate::{
     clock::Clock,
     keylog::KeyLogWriter,
+    lifetimes::has_events,
     transport::{Handed, Transport},
 };
 
@@ -100,7 +101,7 @@ impl Driver {
             let wait = due.map(|instant| self.clock.until(instant));
             let woken = {
                 let readable = self.transport.readable();
-                let dataplane = dataplane_event(self.dataplane.as_ref());
+                let dataplane = has_events(self.dataplane.as_ref());
                 tokio::select! {
                     _ = stop.recv() => Woken::Stop,
                     index = readable => Woken::Readable(index),
@@ -214,17 +215,17 @@ impl Driver {
         while let Some(event) = self.house.dataplane.poll_event() {
             match event {
                 ironflex_xfrm::Event::PeerMoved { id, remote } => self.esp_moved(id, remote),
-                ironflex_xfrm::Event::SoftExpired { id, spi, direction } => {
-                    if let Some((sa, inbound)) = self.house.owner(id, spi, direction) {
-                        self.command(Command::RekeyChild(sa, inbound));
+                ironflex_xfrm::Event::SoftExpired { id, .. } => {
+                    if let Some(command) = self.house.worn(id, &event) {
+                        self.command(command);
                     }
                 }
-                ironflex_xfrm::Event::HardExpired { id, spi, direction } => {
-                    if let Some((sa, inbound)) = self.house.owner(id, spi, direction) {
+                ironflex_xfrm::Event::HardExpired { id, spi, .. } => {
+                    if let Some(command) = self.house.worn(id, &event) {
                         self.house
                             .log
                             .warning(format_args!("SA {spi} of {id} has expired"));
-                        self.command(Command::DeleteChild(sa, inbound));
+                        self.command(command);
                     }
                 }
                 _ => {}
@@ -391,17 +392,5 @@ async fn sleep(wait: Option<Duration>) {
     match wait {
         Some(wait) => tokio::time::sleep(wait).await,
         None => std::future::pending().await,
-    }
-}
-
-/// Resolves when the dataplane has something to say.
-async fn dataplane_event(descriptor: Option<&AsyncFd<OwnedFd>>) {
-    let Some(descriptor) = descriptor else {
-        return std::future::pending().await;
-    };
-    match descriptor.readable().await {
-        // Cleared before the events are drained, so that one that comes in between is seen.
-        Ok(mut ready) => ready.clear_ready(),
-        Err(_) => std::future::pending().await,
     }
 }

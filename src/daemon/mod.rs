@@ -36,12 +36,11 @@ use std::{
 use ironflex_ikev2::{Endpoint, crypto::default_provider, event::Framing};
 use ironflex_profiles::model::interface::{DeviceName, InterfaceName};
 use ironflex_xfrm::{
-    Dataplane,
     esp::{Tun, Userspace},
     netlink::{Owner, bypass_policies, take_esp_in_udp},
     record::Recorder,
 };
-use tokio::{io::unix::AsyncFd, sync::mpsc};
+use tokio::sync::mpsc;
 
 use self::{
     control::{Listener, socket_path},
@@ -56,9 +55,9 @@ use self::{
 use crate::{
     clock::Clock,
     dataplane::{self, Backend, Choice, Chosen},
+    lifetimes,
     pki::Store,
     random::OsRandom,
-    readiness::watch,
     transport::{Handed, Transport, handing},
     udp::UdpEndpoint,
 };
@@ -174,7 +173,7 @@ impl Daemon {
                 (Box::new(engine), Some(name))
             }
         };
-        let descriptor = event_descriptor(&*backend).map_err(because("dataplane events"))?;
+        let descriptor = lifetimes::watch_events(&*backend).map_err(because("dataplane events"))?;
         // The last that may fail, because it takes back what it made and nobody else does.
         let network = if touches_kernel {
             let devices = network::devices(&plan.snapshot);
@@ -341,13 +340,6 @@ fn bind_sockets(kernel: bool) -> Result<Transport, StartError> {
         }
     }
     Ok(transport)
-}
-
-fn event_descriptor(backend: &dyn Dataplane) -> io::Result<Option<AsyncFd<std::os::fd::OwnedFd>>> {
-    backend
-        .event_fd()
-        .map(|descriptor| watch(descriptor.try_clone_to_owned()?))
-        .transpose()
 }
 
 /// Tells systemd, where it listens (sd_notify).

@@ -11,9 +11,10 @@ use ironflex_ikev2::{
     event::{ChildId, EapContext, Instant, PeerProof, SaId},
     wire::payload::TrafficSelector,
 };
-use ironflex_xfrm::{Counters, Direction, EspSpi, OuterPath, SaSpec, SessionId, netlink::Route};
+use ironflex_xfrm::{Counters, EspSpi, OuterPath, SaSpec, SessionId, netlink::Route};
 
 use super::compile::ServingProfile;
+use crate::lifetimes::Pairs;
 
 /// `CE id` counts from here, as on IOS-XE.
 const FIRST_CE_ID: u32 = 1001;
@@ -75,27 +76,12 @@ pub struct Installed {
     pub path: OuterPath,
     /// Selectors of both sides.
     pub selectors: (Vec<TrafficSelector>, Vec<TrafficSelector>),
-    /// The inbound and outbound SPIs that belong together, oldest first.
-    pub spis: Vec<(EspSpi, EspSpi)>,
+    /// Its SAs in the dataplane.
+    pub pairs: Pairs,
     /// When the SA in use took over from another, and what had gone through the session by then.
     pub rekeyed: Option<(Instant, Counters)>,
     /// Outbound SAs that are not sent on yet, with their inbound SPIs.
     pub waiting: Vec<(EspSpi, SaSpec)>,
-}
-
-impl Installed {
-    /// The inbound SPI of the pair that an SPI of either direction belongs to.
-    #[must_use]
-    pub fn inbound_of(&self, spi: EspSpi, direction: Direction) -> Option<EspSpi> {
-        let pair = self
-            .spis
-            .iter()
-            .find(|&&(inbound, outbound)| match direction {
-                Direction::Inbound => inbound == spi,
-                Direction::Outbound => outbound == spi,
-            });
-        pair.map(|&(inbound, _)| inbound)
-    }
 }
 
 /// Every session, and the numbers that are in use.
