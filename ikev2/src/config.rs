@@ -248,6 +248,9 @@ pub struct Liveness {
 pub struct Upkeep {
     /// How dead peers are found. `None`: only by requests of ours that have other reasons.
     pub liveness: Option<Liveness>,
+    /// Take child SAs beside the first one. Else they are refused with NO_ADDITIONAL_SAS (RFC 7296 §1.3);
+    /// rekeying is no matter of this.
+    pub further_children: bool,
     /// Speak MOBIKE with peers that do (RFC 4555).
     pub mobike: bool,
     /// How often a NAT in front of us is kept from forgetting us (RFC 3948 §4). `None`: never.

@@ -103,6 +103,30 @@ fn a_request_that_came_before_its_turn_is_answered_when_the_outside_has_answered
     assert_eq!(pair.server.discarded, [Discard::AheadOfWindow]);
 }
 
+// RFC 7296 §1.3: who takes no child SAs beside the first says so, and everything else goes on.
+#[test]
+fn a_further_child_is_refused_where_it_is_not_wanted() {
+    for wanted in [true, false] {
+        let mut setup = Setup::new(GCM);
+        setup.peer.upkeep.further_children = wanted;
+        let mut pair = up(setup);
+        let holder = Holder::of(&pair.server);
+        let (path, next) = (path(&pair.server), {
+            let mut views = pair.server.endpoint.views();
+            views.next().unwrap().next_expected
+        });
+        let header = holder.header(ExchangeType::CREATE_CHILD_SA, true, false, next);
+        let request = holder.seal(&header, &further_child());
+        let before = pair.wire.len();
+        pair.inject(path, &request);
+        let (_, said) = holder.open(&pair.wire[before].1);
+        let refused = [notify(NotifyType::NO_ADDITIONAL_SAS, &[])];
+        assert_eq!(said == refused, !wanted);
+        assert_eq!(pair.server.receiving.len(), 1 + usize::from(wanted));
+        assert!(pair.both_up());
+    }
+}
+
 // An IKE SA that is replaced and not deleted yet takes fragments too: they are counted as all others are.
 #[test]
 fn fragments_for_a_replaced_ike_sa_are_within_the_budget() {

@@ -231,6 +231,8 @@ impl ServingProfile {
                     interval: Duration::from_secs(u64::from(dpd.interval)),
                     retry: Duration::from_secs(u64::from(dpd.retry)),
                 }),
+                // The dataplane keeps one set of policies and routes for a client.
+                further_children: false,
                 mobike: true,
                 keepalive: self
                     .profile

@@ -137,7 +137,10 @@ impl Setup {
                     cisco: true,
                     mtu: 576,
                 },
-                upkeep: Upkeep::default(),
+                upkeep: Upkeep {
+                    further_children: true,
+                    ..Upkeep::default()
+                },
             },
             peer: PeerConfig {
                 name: Arc::from("AnyConnect-EAP"),
@@ -151,7 +154,10 @@ impl Setup {
                     },
                 },
                 esp: vec![esp],
-                upkeep: Upkeep::default(),
+                upkeep: Upkeep {
+                    further_children: true,
+                    ..Upkeep::default()
+                },
             },
             eap_rounds: 4,
             password: b"cisco123",

@@ -352,7 +352,8 @@ impl Established {
         if installing {
             return Err(PeerIncompatible::Busy.into());
         }
-        if self.children.is_full() {
+        let further = old.is_none() && !self.children.is_empty();
+        if self.children.is_full() || further && !self.policy.upkeep().further_children {
             return Err(PeerIncompatible::TooManyChildren.into());
         }
         let sent = creation.ke.as_ref().map(|ke| ke.group.0);
