@@ -92,22 +92,28 @@ pub fn choose(
         }
         Choice::Auto => Ok(
             match KernelDataplane::open(owner, KernelOptions::default()) {
-                Err(error) => (
-                    Chosen::Userspace,
-                    format!("dataplane: userspace, because {error}"),
-                ),
+                Err(error) => (Chosen::Userspace, instead_of_kernel(&error)),
                 Ok(mut kernel) => match missing_algorithms(&mut kernel, algorithms).pop() {
                     None => (
                         Chosen::Kernel(Box::new(kernel)),
-                        "dataplane: kernel, which can do every configured transform".into(),
+                        match algorithms {
+                            [] => "dataplane: kernel",
+                            _ => "dataplane: kernel, which can do every configured transform",
+                        }
+                        .into(),
                     ),
-                    Some((algorithm, error)) => (
-                        Chosen::Userspace,
-                        format!("dataplane: userspace, because of {algorithm}: {error}"),
-                    ),
+                    Some((_, error)) => (Chosen::Userspace, instead_of_kernel(&error)),
                 },
             },
         ),
+    }
+}
+
+/// Why userspace was taken; what is merely missing is no alarm.
+fn instead_of_kernel(error: &Error) -> String {
+    match error {
+        Error::Unsupported(what) => format!("dataplane: userspace, for want of {what}"),
+        error => format!("dataplane: userspace, because {error}"),
     }
 }
 
@@ -119,3 +125,21 @@ pub fn kernel_ipsec() -> bool {
 
 /// A backend behind the common seam.
 pub type Backend = Box<dyn Dataplane>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_kernel_lacks_is_named_once_and_without_alarm() {
+        let lacking = Error::Unsupported("ESP in the kernel (Requested type not found)".into());
+        assert_eq!(
+            instead_of_kernel(&lacking),
+            "dataplane: userspace, for want of ESP in the kernel (Requested type not found)"
+        );
+        assert_eq!(
+            instead_of_kernel(&Error::Misuse("two families")),
+            "dataplane: userspace, because not a usable request: two families"
+        );
+    }
+}

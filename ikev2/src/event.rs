@@ -605,7 +605,7 @@ pub enum Trace {
     Sent {
         /// Its way.
         path: Path,
-        /// Its header.
+        /// Its header, as its first datagram has it.
         header: Header,
         /// Its payloads in order, before encryption.
         payloads: Vec<PayloadName>,

@@ -12,8 +12,8 @@ use crate::model::{
     Candidate, DEFAULT,
     acl::{AccessEntry, AccessList, AccessListKind, AddressMatch},
     ikev2::{
-        AuthorizationPolicy, Dpd, IdentityMatch, LocalAuthentication, LocalIdentity, Policy,
-        Profile, Proposal, RemoteAuthentication, RouteSetInterface,
+        AuthorizationPolicy, Dpd, LocalAuthentication, LocalIdentity, Policy, Profile, Proposal,
+        RemoteAuthentication, RouteSetInterface,
     },
     interface::{Addressing, Interface, InterfaceName},
     ipsec::{
@@ -404,7 +404,7 @@ impl Writer {
         );
         each!(
             self,
-            profile.match_identity_remote.iter().map(Written),
+            &profile.match_identity_remote,
             " match identity remote {}"
         );
         each!(
@@ -667,21 +667,6 @@ struct Written<T>(T);
 impl fmt::Display for Written<Dpd> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {} {}", self.0.interval, self.0.retry, self.0.mode)
-    }
-}
-
-impl fmt::Display for Written<&IdentityMatch> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            IdentityMatch::Any => f.write_str("any"),
-            IdentityMatch::Ipv4(net) => write!(f, "address {} {}", net.address(), net.mask()),
-            IdentityMatch::Ipv6(net) => write!(f, "address {net}"),
-            IdentityMatch::Fqdn(name) => write!(f, "fqdn {name}"),
-            IdentityMatch::FqdnDomain(name) => write!(f, "fqdn domain {name}"),
-            IdentityMatch::Email(name) => write!(f, "email {name}"),
-            IdentityMatch::EmailDomain(name) => write!(f, "email domain {name}"),
-            IdentityMatch::KeyId(name) => write!(f, "key-id {name}"),
-        }
     }
 }
 

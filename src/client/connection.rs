@@ -60,6 +60,10 @@ const NAT_KEEPALIVE: Duration = Duration::from_secs(20);
 /// How long our Delete may take.
 const FAREWELL: Duration = Duration::from_secs(3);
 
+/// A headend that says nothing for so long before the tunnel is up is mentioned, once: most answer at once, and the last of
+/// the retransmissions is far away.
+const SILENCE: Duration = Duration::from_secs(3);
+
 /// A question to the user that is open.
 struct Asking {
     sa: SaId,
@@ -97,6 +101,9 @@ pub struct Connection {
     commands: VecDeque<Command>,
     key_log: Option<KeyLogWriter>,
     end: Option<End>,
+    report: Report,
+    /// When the headend's silence is to be mentioned: not while the user is asked, not twice, and not once the tunnel is up.
+    silence: Option<Instant>,
     /// The tunnel has been up.
     pub was_up: bool,
     /// The user wants to leave: what ends from now on ends by us.
@@ -236,6 +243,8 @@ impl Connection {
             commands: VecDeque::new(),
             key_log,
             end: None,
+            report,
+            silence: Some(clock.now().after(SILENCE)),
             was_up: false,
             leaving: false,
             up: None,
@@ -280,7 +289,8 @@ impl Connection {
                 self.outside.tear_down();
                 return End::Disconnected;
             }
-            let deadlines = [deadline, stopping];
+            self.mention_silence();
+            let deadlines = [deadline, stopping, self.silence()];
             let next = deadlines.into_iter().flatten().min();
             let wait = next.map(|instant| self.clock.until(instant));
             deadline = tokio::select! {
@@ -313,6 +323,28 @@ impl Connection {
         }
     }
 
+    /// When the headend's silence is to be mentioned, as things stand.
+    fn silence(&self) -> Option<Instant> {
+        let idle = self.asking.is_some() || self.was_up || self.leaving;
+        self.silence.filter(|_| !idle)
+    }
+
+    fn mention_silence(&mut self) {
+        if self
+            .silence()
+            .is_some_and(|due| self.clock.until(due).is_zero())
+        {
+            self.silence = None;
+            self.report.show("waiting for the headend…");
+        }
+    }
+
+    /// The headend's turn begins anew.
+    fn expect_headend(&mut self) {
+        let due = self.clock.now().after(SILENCE);
+        self.silence = self.silence.map(|_| due);
+    }
+
     /// What the user typed, for the question that the core has been waiting on.
     fn typed(&mut self, line: io::Result<Zeroizing<String>>) -> Option<Instant> {
         let Some(Asking { sa, ask, .. }) = self.asking.take() else {
@@ -322,6 +354,7 @@ impl Connection {
             Reply::Now(answer) => {
                 let now = self.clock.now();
                 self.endpoint.handle(now, Input::Answer(sa, ask, answer));
+                self.expect_headend();
             }
             Reply::Ask(prompt) => self.asking = Some(Asking::begin(sa, ask, prompt)),
         }
@@ -362,6 +395,7 @@ impl Connection {
                     let _ = self.transport.send(&transmit);
                 }
                 Output::Ask(sa, ask, question) => {
+                    self.expect_headend();
                     match self.outside.answer(&mut self.transport, question) {
                         Reply::Now(answer) => answers.push_back((sa, ask, answer)),
                         Reply::Ask(prompt) => self.asking = Some(Asking::begin(sa, ask, prompt)),

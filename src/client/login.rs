@@ -119,7 +119,11 @@ impl Dialogue {
         let line = match line {
             Ok(line) => line,
             Err(error) => {
-                return Progress::End(End::Local(format!("no terminal to ask at: {error}")));
+                return Progress::End(End::Local(match error.kind() {
+                    io::ErrorKind::UnexpectedEof => "nothing was typed at the prompt".into(),
+                    io::ErrorKind::InvalidData => "what was typed is too long or not UTF-8".into(),
+                    _ => format!("no terminal to ask at: {error}"),
+                }));
             }
         };
         let Asked {
@@ -172,14 +176,16 @@ impl Dialogue {
     /// Shows a form that has just come.
     fn form(&mut self, waiting: AwaitCredentials, form: Box<Form>) -> Progress {
         if let Some(error) = &form.error {
-            let message = printable(&error.rendered());
             self.report.tell(&Step::LoginFailed {
-                message: message.clone(),
+                message: printable(&error.rendered()),
             });
             // What was given once is not tried twice.
             self.login.password = None;
             if self.login.batch {
-                return Progress::End(End::LoginRefused(message));
+                // What the headend said of it has just been told.
+                return Progress::End(End::LoginRefused(
+                    "there is no other password to try".into(),
+                ));
             }
         }
         for text in [&form.banner, &form.title].into_iter().flatten() {

@@ -85,7 +85,9 @@ impl Report {
 
     /// Tells one step.
     pub fn tell(self, step: &Step) {
-        self.show(&sentence(step));
+        if let Some(line) = sentence(step) {
+            self.show(&line);
+        }
         if self.json
             && let Ok(line) = serde_json::to_string(step)
         {
@@ -103,8 +105,10 @@ pub fn printable(text: &str) -> String {
         .collect()
 }
 
-fn sentence(step: &Step) -> String {
-    match step {
+/// `None` for what is nothing new to a reader: the address of a host that was named by it.
+fn sentence(step: &Step) -> Option<String> {
+    Some(match step {
+        Step::Resolved { host, address } if host.parse() == Ok(*address) => return None,
         Step::Resolved { host, address } => format!("{host} is {address}"),
         Step::Connecting { remote } => format!("connecting to {remote}"),
         Step::Trusted { subject } => format!("the headend is {subject}"),
@@ -140,7 +144,7 @@ fn sentence(step: &Step) -> String {
             format!("{message}; connecting again in {seconds} s")
         }
         Step::Disconnected { message, .. } => message.clone(),
-    }
+    })
 }
 
 #[cfg(test)]
@@ -161,6 +165,19 @@ mod tests {
             serde_json::to_string(&step).unwrap(),
             r#"{"event":"connected","address":"192.168.10.8","routes":["10.0.0.0/8"],"dns":["10.0.1.1"],"esp":"esp-256-aes esp-sha256-hmac","dataplane":"userspace","device":"ironflexc0"}"#
         );
+    }
+
+    #[test]
+    fn tells_the_address_of_a_name_and_not_that_of_an_address() {
+        let resolved = |host: &str| Step::Resolved {
+            host: host.into(),
+            address: "192.0.2.1".parse().unwrap(),
+        };
+        assert_eq!(
+            sentence(&resolved("vpn.example.com")).as_deref(),
+            Some("vpn.example.com is 192.0.2.1")
+        );
+        assert_eq!(sentence(&resolved("192.0.2.1")), None);
     }
 
     #[test]

@@ -87,6 +87,9 @@ fn login(options: &Options) -> Result<Login, End> {
             .read_line(&mut line)
             .map_err(|error| End::Local(format!("standard input: {error}")))?;
         let password = line.trim_end_matches(['\r', '\n']);
+        if password.is_empty() {
+            return Err(End::Local("no password on standard input".into()));
+        }
         Some(Zeroizing::new(password.to_owned()))
     } else {
         None

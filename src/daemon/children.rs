@@ -194,6 +194,7 @@ impl House {
         let Some(session) = self.sessions.of(sa) else {
             return;
         };
+        session.remote = Some(path.remote);
         let mut moved = Vec::with_capacity(session.installed.len());
         for installed in &mut session.installed {
             installed.path = translate::outer_path(path, udp_encapsulation);

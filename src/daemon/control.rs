@@ -21,6 +21,7 @@ use tokio::{
 
 use super::{
     driver::{Driver, Request},
+    session::Deletion,
     snapshot,
 };
 use crate::{
@@ -183,14 +184,12 @@ pub fn execute(driver: &mut Driver, line: &str) -> Result<String, String> {
         ExecCommand::ShowCryptoSession(query) => {
             Ok(show::crypto_session(&snapshot::state(driver), &query))
         }
-        ExecCommand::ShowDerivedConfig { virtual_access } => Ok(show::derived_config(
-            &snapshot::state(driver),
-            virtual_access,
-        )),
-        ExecCommand::ShowIpLocalPool { name } => Ok(show::ip_local_pool(
-            &snapshot::state(driver),
-            name.as_deref(),
-        )),
+        ExecCommand::ShowDerivedConfig { virtual_access } => {
+            show::derived_config(&snapshot::state(driver), virtual_access)
+        }
+        ExecCommand::ShowIpLocalPool { name } => {
+            show::ip_local_pool(&snapshot::state(driver), name.as_deref())
+        }
         ExecCommand::ShowRunningConfig => Ok(driver.house.running_config.clone()),
         ExecCommand::ShowDebugging => Ok(show::debugging(&driver.house.log.flags)),
         ExecCommand::ClearCryptoSession(target) => {
@@ -253,6 +252,10 @@ fn clear(driver: &mut Driver, target: &ClearTarget) {
         .map(|(sa, _)| sa)
         .collect();
     for sa in chosen {
+        driver
+            .house
+            .sessions
+            .note_deletion(sa, Deletion::ByOperator);
         driver.command(ironflex_ikev2::event::Command::Delete(sa));
     }
 }

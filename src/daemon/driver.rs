@@ -18,7 +18,7 @@ use tokio::{
     sync::{mpsc, oneshot},
 };
 
-use super::work::House;
+use super::{session::Deletion, work::House};
 use crate::{
     clock::Clock,
     keylog::KeyLogWriter,
@@ -149,13 +149,22 @@ impl Driver {
         handed: &mut mpsc::Receiver<Handed>,
         stop: &mut mpsc::Receiver<()>,
     ) {
-        let all: Vec<SaId> = self.endpoint.views().map(|view| view.id).collect();
-        if !all.is_empty() {
-            self.house
+        let all: Vec<(SaId, bool)> = self
+            .endpoint
+            .views()
+            .map(|view| (view.id, view.closing))
+            .collect();
+        // Those whose Delete is out already are not counted again.
+        match all.iter().filter(|(_, closing)| !closing).count() {
+            0 => {}
+            1 => self.house.log.info("stopping: 1 SA is deleted"),
+            count => self
+                .house
                 .log
-                .info(format_args!("stopping: {} SAs are deleted", all.len()));
+                .info(format_args!("stopping: {count} SAs are deleted")),
         }
-        for id in all {
+        for (id, _) in all {
+            self.house.sessions.note_deletion(id, Deletion::AtStop);
             self.command(Command::Delete(id));
         }
         let end = self.clock.now().after(FAREWELL);
@@ -305,7 +314,8 @@ impl Driver {
     fn event(&mut self, sa: SaId, event: Event, commands: &mut VecDeque<Command>) {
         let house = &mut self.house;
         if matches!(event, Event::HalfOpen) {
-            house.sessions.open(sa);
+            let remote = self.endpoint.view(sa).map(|view| view.path.remote);
+            house.sessions.open(sa).remote = remote;
         }
         house.log.event(house.sessions.view(sa), &event);
         match event {
@@ -350,9 +360,10 @@ impl Driver {
             Event::Closed(reason) => {
                 house.release(sa);
                 let session = house.sessions.close(sa);
+                // Anybody leaves half-open SAs behind; who went on to IKE_AUTH is worth a line.
                 if session
                     .as_ref()
-                    .is_some_and(|session| session.up_since.is_some())
+                    .is_some_and(|session| session.profile.is_some())
                     || !matches!(reason, CloseReason::TimedOut)
                 {
                     house.log.down(session.as_ref(), &reason);

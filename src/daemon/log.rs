@@ -12,6 +12,7 @@ use std::{
 
 use ironflex_ikev2::{
     event::{CloseReason, Discard, Event, Instant, Path, Transmit},
+    refusal::Refusal,
     view::SaView,
     wire::payload::Identification,
 };
@@ -156,7 +157,8 @@ impl Log {
         self.write_about(
             session,
             format_args!(
-                "%IKEV2-3-NEG_ABORT: (SESSION ID = {session_id},SA ID = {sa_id}):{}",
+                "%IKEV2-3-NEG_ABORT: (SESSION ID = {session_id},SA ID = {sa_id}):{}{}",
+                Peer(session),
                 printable(why)
             ),
         );
@@ -166,10 +168,14 @@ impl Log {
     pub fn login_rejected(&self, session: Option<&Session>, user: &str, attempt: u8, why: &str) {
         let names = names(session);
         self.write_limited(format_args!(
-            "%SEC_LOGIN-4-LOGIN_FAILED: (SESSION ID = {},SA ID = {}):Login failed [user: {}] [attempt: {attempt}] [Reason: {why}]",
+            "%SEC_LOGIN-4-LOGIN_FAILED: (SESSION ID = {},SA ID = {}):Login failed [user: {}] [Source: {}] [attempt: {attempt}] [Reason: {why}]",
             names.session_id,
             names.sa_id,
-            printable(user)
+            printable(user),
+            session
+                .and_then(|session| session.remote)
+                .map(|remote| remote.ip().to_canonical().to_string())
+                .unwrap_or_default(),
         ));
     }
 
@@ -210,16 +216,29 @@ impl Log {
 
     /// A session is over.
     pub fn down(&self, session: Option<&Session>, reason: &CloseReason) {
-        let user = session.and_then(|session| session.who.as_ref());
+        // Who did not come in is named by what it tried.
+        let user = session.and_then(|session| {
+            let proven = session.who.as_ref().map(|who| &who.user);
+            proven.or(session.tried.as_ref())
+        });
+        let deletion = session.and_then(|session| session.deletion);
+        let reason = match (reason, deletion) {
+            (CloseReason::Deleted, Some(deletion)) => deletion.to_string(),
+            (CloseReason::Refused(Refusal::ByPeer(kind)), _) => {
+                format!("the client gave up: {kind}")
+            }
+            (reason, _) => reason.to_string(),
+        };
         let names = names(session);
         self.write_about(
             session,
             format_args!(
-                "%CRYPTO-5-IKEV2_SESSION_STATUS: Crypto tunnel v2 is DOWN.  (SESSION ID = {},SA ID = {})  user: {}  reason: {}",
+                "%CRYPTO-5-IKEV2_SESSION_STATUS: Crypto tunnel v2 is DOWN.  {}(SESSION ID = {},SA ID = {})  user: {}  reason: {}",
+                Peer(session),
                 names.session_id,
                 names.sa_id,
-                user.map(|who| printable(&who.user)).unwrap_or_default(),
-                printable(&reason.to_string()),
+                user.map(|user| printable(user)).unwrap_or_default(),
+                printable(&reason),
             ),
         );
     }
@@ -246,6 +265,21 @@ impl Log {
     #[must_use]
     pub fn wants_trace(&self) -> bool {
         self.flags.any()
+    }
+}
+
+/// `Peer ADDRESS:PORT  ` of a session, or nothing where it is not known.
+struct Peer<'a>(Option<&'a Session>);
+
+impl fmt::Display for Peer<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.and_then(|session| session.remote) {
+            Some(remote) => {
+                let address = remote.ip().to_canonical();
+                write!(f, "Peer {address}:{}  ", remote.port())
+            }
+            None => Ok(()),
+        }
     }
 }
 
@@ -281,7 +315,7 @@ impl fmt::Display for Stamp {
 mod tests {
     use std::{cell::RefCell, rc::Rc, sync::Arc, time::Duration};
 
-    use ironflex_ikev2::event::SaId;
+    use ironflex_ikev2::{event::SaId, wire::registry::NotifyType};
 
     use super::*;
     use crate::daemon::session::{Sessions, Who};
@@ -354,6 +388,55 @@ mod tests {
         assert_eq!(kept.second(), [""; 0]);
         kept.log.refused(None, "no");
         assert_eq!(kept.second().len(), 1);
+    }
+
+    #[test]
+    fn lines_name_the_peer_its_user_and_who_ended_what() {
+        use crate::daemon::session::Deletion;
+        let kept = Kept::new();
+        let (mut sessions, [stranger, user]) = sessions();
+        for (sa, remote) in [(stranger, "198.51.100.2:500"), (user, "[2001:db8::2]:4500")] {
+            sessions.of(sa).unwrap().remote = Some(remote.parse().unwrap());
+        }
+        sessions.of(stranger).unwrap().tried = Some(Arc::from("nobody"));
+        let view = sessions.view(stranger);
+        kept.log.refused(view, "no");
+        kept.log.login_rejected(view, "nobody", 1, "wrong password");
+        kept.log.down(view, &CloseReason::TimedOut);
+        let failed = NotifyType::AUTHENTICATION_FAILED;
+        let gave_up = CloseReason::Refused(Refusal::ByPeer(failed));
+        kept.log.down(sessions.view(user), &gave_up);
+        kept.log.down(sessions.view(user), &CloseReason::Deleted);
+        for deletion in [Deletion::ByOperator, Deletion::AtStop] {
+            // The first one stays.
+            sessions.note_deletion(user, deletion);
+            kept.log.down(sessions.view(user), &CloseReason::Deleted);
+        }
+        sessions.note_deletion(stranger, Deletion::AtStop);
+        kept.log
+            .down(sessions.view(stranger), &CloseReason::Deleted);
+        // A reason of the peer's is not replaced by one of ours.
+        kept.log
+            .down(sessions.view(user), &CloseReason::PeerDeleted);
+        let down = "%CRYPTO-5-IKEV2_SESSION_STATUS: Crypto tunnel v2 is DOWN.  Peer";
+        let here = "198.51.100.2:500  (SESSION ID = 1,SA ID = 1)  user: nobody  reason:";
+        let there = "2001:db8::2:4500  (SESSION ID = 2,SA ID = 2)  user: test  reason:";
+        assert_eq!(
+            kept.second(),
+            [
+                "%IKEV2-3-NEG_ABORT: (SESSION ID = 1,SA ID = 1):Peer 198.51.100.2:500  no".to_owned(),
+                "%SEC_LOGIN-4-LOGIN_FAILED: (SESSION ID = 1,SA ID = 1):Login failed [user: nobody] \
+                 [Source: 198.51.100.2] [attempt: 1] [Reason: wrong password]"
+                    .to_owned(),
+                format!("{down} {here} the peer did not go on in time"),
+                format!("{down} {there} the client gave up: AUTHENTICATION_FAILED"),
+                format!("{down} {there} deleted"),
+                format!("{down} {there} cleared by the operator"),
+                format!("{down} {there} cleared by the operator"),
+                format!("{down} {here} the headend stops"),
+                format!("{down} {there} deleted by the peer"),
+            ]
+        );
     }
 
     #[test]

@@ -58,6 +58,7 @@ use crate::{
     lifetimes,
     pki::Store,
     random::OsRandom,
+    signals::StopSignals,
     transport::{Handed, Transport, handing},
     udp::UdpEndpoint,
 };
@@ -364,7 +365,8 @@ fn notify(state: &str) {
     }
 }
 
-/// Runs the daemon until SIGTERM or SIGINT, which lets it tell its clients; a second one lets it end at once.
+/// Runs the daemon until a signal asks it to end ([`StopSignals`]), which lets it tell its clients; a second one lets it end
+/// at once.
 ///
 /// # Errors
 ///
@@ -375,17 +377,12 @@ pub fn run(options: &Options) -> Result<(), StartError> {
         .build()
         .map_err(because("runtime"))?;
     runtime.block_on(async {
-        use tokio::signal::unix::{SignalKind, signal};
-        let mut terminate = signal(SignalKind::terminate()).map_err(because("signals"))?;
-        let mut interrupt = signal(SignalKind::interrupt()).map_err(because("signals"))?;
+        let mut signals = StopSignals::listen().map_err(because("signals"))?;
         let daemon = Daemon::start(options)?;
         let (stopping, stop) = mpsc::channel(1);
         tokio::spawn(async move {
             loop {
-                tokio::select! {
-                    _ = terminate.recv() => {}
-                    _ = interrupt.recv() => {}
-                }
+                signals.received().await;
                 if stopping.send(()).await.is_err() {
                     break;
                 }

@@ -2,7 +2,8 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    net::Ipv4Addr,
+    fmt,
+    net::{Ipv4Addr, SocketAddr},
     sync::Arc,
 };
 
@@ -28,8 +29,28 @@ pub struct Who {
     pub device: Option<String>,
 }
 
+/// Why the headend of itself deletes a session's IKE SA, where only it knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Deletion {
+    /// The headend ends.
+    AtStop,
+    /// `clear crypto session` and the like.
+    ByOperator,
+}
+
+impl fmt::Display for Deletion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::AtStop => "the headend stops",
+            Self::ByOperator => "cleared by the operator",
+        })
+    }
+}
+
 /// One session.
 pub struct Session {
+    /// Where the peer is, as far as it is known.
+    pub remote: Option<SocketAddr>,
     /// `Tunnel-id`: the smallest number that was free.
     pub tunnel_id: u32,
     /// `CE id`.
@@ -48,6 +69,10 @@ pub struct Session {
     pub proof: Option<PeerProof>,
     /// The subject of the verified certificate that the peer proved itself with.
     pub certified: Option<Arc<str>>,
+    /// The user that it last tried to log in as.
+    pub tried: Option<Arc<str>>,
+    /// Why we delete it, if we do.
+    pub deletion: Option<Deletion>,
     /// Who it is, once authenticated ([`Sessions::authenticate`]).
     pub who: Option<Arc<Who>>,
     /// The client's description of its device, from EAP.
@@ -125,6 +150,7 @@ impl Sessions {
         let ce_id = FIRST_CE_ID.saturating_add(self.next_ce);
         self.next_ce = self.next_ce.saturating_add(1);
         let session = Session {
+            remote: None,
             tunnel_id: self.tunnel_ids.take(),
             ce_id,
             session_id: self.next_session,
@@ -134,6 +160,8 @@ impl Sessions {
             key_is_of_one: false,
             proof: None,
             certified: None,
+            tried: None,
+            deletion: None,
             who: None,
             device: None,
             lease: None,
@@ -148,6 +176,13 @@ impl Sessions {
     /// The session of an IKE SA.
     pub fn of(&mut self, sa: SaId) -> Option<&mut Session> {
         self.by_sa.get_mut(&sa)
+    }
+
+    /// Notes why a session's IKE SA is about to be deleted; the first reason stays.
+    pub fn note_deletion(&mut self, sa: SaId, deletion: Deletion) {
+        if let Some(session) = self.by_sa.get_mut(&sa) {
+            session.deletion.get_or_insert(deletion);
+        }
     }
 
     /// The session of an IKE SA, to look at.

@@ -109,9 +109,10 @@ impl House {
             self.log
                 .step(self.sessions.view(sa), LogStep::ProfileNotFound);
             return Err(format!(
-                "no profile matches peer identity {} {:?} at {local} (have: {})",
+                "no profile matches peer identity {} {:?} of {} at {local} (have: {})",
                 identity::type_name(&question.identity),
                 question.identity.to_string(),
+                question.path.remote.ip().to_canonical(),
                 self.known_identities(),
             ));
         };
@@ -140,7 +141,7 @@ impl House {
         let rules = profiles.flat_map(|profile| &profile.match_identity_remote);
         rules
             .take(8)
-            .map(|rule| format!("{rule:?}"))
+            .map(|rule| format!("match identity remote {rule}"))
             .collect::<Vec<_>>()
             .join(", ")
     }
@@ -267,7 +268,10 @@ impl House {
         }
     }
 
-    fn judge_password(&self, sa: SaId, credentials: &Credentials) -> Verdict {
+    fn judge_password(&mut self, sa: SaId, credentials: &Credentials) -> Verdict {
+        if let Some(session) = self.sessions.of(sa) {
+            session.tried = Some(Arc::from(credentials.username.as_str()));
+        }
         let session = self.sessions.view(sa);
         let profile = session.and_then(|session| session.profile.as_ref());
         let eap = profile.and_then(|serving| serving.profile.remote.anyconnect_eap.as_ref());

@@ -363,7 +363,7 @@ fn write_response(
     write_message(&header, &payloads, &mut octets);
     cx.trace(SaId(spi_r.get()), || Trace::Sent {
         path,
-        header,
+        header: Header::peek(&octets).unwrap_or(header),
         payloads: kinds(&payloads),
         protected: false,
         datagrams: 1,

@@ -151,7 +151,7 @@ impl InitSent {
         self.schedule = Schedule::start(cx.now, cx.config);
         cx.trace(self.id, || Trace::Sent {
             path,
-            header,
+            header: Header::peek(&self.octets).unwrap_or(header),
             payloads: kinds(&payloads),
             protected: false,
             datagrams: 1,

@@ -581,6 +581,9 @@ impl Link {
             }
         };
         let (path, count) = (self.path, datagrams.len());
+        // As it stands on the wire: only there the next payload and the length are filled in.
+        let sent = datagrams.first().map(|first| Header::peek(first));
+        let header = sent.and_then(Result::ok).unwrap_or(header);
         cx.trace(self.id, || Trace::Sent {
             path,
             header,

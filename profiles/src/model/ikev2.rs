@@ -309,6 +309,22 @@ pub enum IdentityMatch {
     KeyId(Name),
 }
 
+impl fmt::Display for IdentityMatch {
+    /// What stands behind `match identity remote`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Any => f.write_str("any"),
+            Self::Ipv4(net) => write!(f, "address {} {}", net.address(), net.mask()),
+            Self::Ipv6(net) => write!(f, "address {net}"),
+            Self::Fqdn(name) => write!(f, "fqdn {name}"),
+            Self::FqdnDomain(name) => write!(f, "fqdn domain {name}"),
+            Self::Email(name) => write!(f, "email {name}"),
+            Self::EmailDomain(name) => write!(f, "email domain {name}"),
+            Self::KeyId(name) => write!(f, "key-id {name}"),
+        }
+    }
+}
+
 /// `identity local …`; where it is absent, the local tunnel address is the identity.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum LocalIdentity {

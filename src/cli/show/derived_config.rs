@@ -9,14 +9,17 @@ use crate::state::{DerivedInterface, State};
 const UNCOUNTED: usize = 2;
 
 /// What a session's interface has taken from its template and its policy, as configuration lines.
-#[must_use]
-pub fn derived_config(state: &State, virtual_access: u32) -> String {
+///
+/// # Errors
+///
+/// The text for whoever asks, if no session has this interface.
+pub fn derived_config(state: &State, virtual_access: u32) -> Result<String, String> {
     let mut sessions = state.ike_sas.iter().filter_map(|sa| sa.session.as_ref());
     let Some(session) = sessions.find(|session| session.virtual_access == virtual_access) else {
-        return format!("% Virtual-Access{virtual_access} does not exist\n");
+        return Err(format!("% Virtual-Access{virtual_access} does not exist"));
     };
     let lines = text(|out| interface(out, virtual_access, &session.derived));
-    text(|out| {
+    Ok(text(|out| {
         writeln!(out, "Building configuration...")?;
         writeln!(out)?;
         writeln!(
@@ -26,7 +29,7 @@ pub fn derived_config(state: &State, virtual_access: u32) -> String {
         )?;
         writeln!(out, "{lines}")?;
         writeln!(out)
-    })
+    }))
 }
 
 /// From the exclamation mark to `end`, without its line feed.

@@ -13,8 +13,11 @@ use crate::state::{Pool, State};
 const LISTED: usize = 4096;
 
 /// The ranges of every pool, or of one with its addresses.
-#[must_use]
-pub fn ip_local_pool(state: &State, name: Option<&str>) -> String {
+///
+/// # Errors
+///
+/// The text for whoever asks, if there is no pool of that name.
+pub fn ip_local_pool(state: &State, name: Option<&str>) -> Result<String, String> {
     let ranges: Vec<&Pool> = match name {
         None => state.pools.iter().collect(),
         Some(name) => state
@@ -24,13 +27,13 @@ pub fn ip_local_pool(state: &State, name: Option<&str>) -> String {
             .collect(),
     };
     match name {
-        None => text(|out| table(out, &ranges)),
-        Some(name) if ranges.is_empty() => format!("% Pool {name} does not exist\n"),
-        Some(_) => text(|out| {
+        None => Ok(text(|out| table(out, &ranges))),
+        Some(name) if ranges.is_empty() => Err(format!("% Pool {name} does not exist")),
+        Some(_) => Ok(text(|out| {
             table(out, &ranges)?;
             available(out, &ranges)?;
             in_use(out, &ranges)
-        }),
+        })),
     }
 }
 
