@@ -2,6 +2,7 @@
 //! Nothing of a file with an error is applied.
 
 use std::{
+    collections::BTreeSet,
     fmt::Write as _,
     io,
     path::{Path, PathBuf},
@@ -9,13 +10,14 @@ use std::{
 };
 
 use ironflex_profiles::{
-    Candidate, Diagnostic, Severity, Snapshot,
+    Candidate, Diagnostic, Severity, Snapshot, Span,
     model::{
         Action,
         interface::{DeviceName, InterfaceName},
         name::FileName,
     },
     render, resolve,
+    snapshot::Profile,
 };
 
 use super::compile::{CompileError, Plan, compile};
@@ -50,6 +52,22 @@ pub enum LoadError {
         text: String,
         /// How many of them are errors.
         errors: usize,
+    },
+    /// A line of the configuration that is carried out at the start failed.
+    #[error("{at}: error: {error}")]
+    Action {
+        /// The line.
+        at: Span,
+        /// Why.
+        error: Box<LoadError>,
+    },
+    /// A file on bootflash cannot be read.
+    #[error("{error} (bootflash: is {}; --bootflash names another folder)", folder.display())]
+    Bootflash {
+        /// What bootflash means.
+        folder: PathBuf,
+        /// Why.
+        error: Box<LoadError>,
     },
     /// `crypto pki import` failed.
     #[error("crypto pki import {trustpoint} pkcs12 {file}: {error}")]
@@ -122,8 +140,14 @@ pub fn check(path: &Path, devices: &[(InterfaceName, DeviceName)]) -> Result<Che
     let mut candidate = checked.candidate;
     let mut diagnostics = checked.diagnostics;
     let mut snapshot = checked.snapshot;
+    let mut unknown = Vec::new();
     if snapshot.is_some() && !devices.is_empty() {
         for (interface, device) in devices {
+            if !candidate.interfaces.contains_key(interface) {
+                unknown.push(format!(
+                    "warning: --device {interface}={device}: the configuration has no interface {interface}"
+                ));
+            }
             candidate.tie_device(interface.clone(), device.clone());
         }
         match resolve(&candidate) {
@@ -136,7 +160,11 @@ pub fn check(path: &Path, devices: &[(InterfaceName, DeviceName)]) -> Result<Che
         Some(snapshot) if errors == 0 => Ok(Checked {
             candidate,
             snapshot,
-            warnings: diagnostics.iter().map(|one| one.render(&text)).collect(),
+            warnings: diagnostics
+                .iter()
+                .map(|one| one.render(&text))
+                .chain(unknown)
+                .collect(),
         }),
         _ => {
             let mut rendered = String::new();
@@ -169,7 +197,13 @@ pub fn apply(
 ) -> Result<(Plan, String, Vec<String>), LoadError> {
     let mut lines = checked.warnings;
     for action in &checked.candidate.actions {
-        lines.extend(carry_out(&action.value, store, bootflash)?);
+        let at = &action.at;
+        let done =
+            carry_out(&action.value, at, store, bootflash).map_err(|error| LoadError::Action {
+                at: at.clone(),
+                error: Box::new(error),
+            })?;
+        lines.extend(done);
     }
     let running_config = render(&checked.candidate);
     let plan = compile(Arc::new(checked.snapshot), store)?;
@@ -181,7 +215,40 @@ fn on_bootflash(file: &FileName, bootflash: &Path) -> PathBuf {
     bootflash.join(file.path())
 }
 
-fn carry_out(action: &Action, store: &Store, bootflash: &Path) -> Result<Vec<String>, LoadError> {
+/// Reads a file on bootflash; `None` for one that is not there and that the trustpoint does not need any more, because
+/// `holds` says that it has what the file would bring.
+fn read_bootflash(
+    file: &FileName,
+    bootflash: &Path,
+    holds: impl FnOnce() -> bool,
+) -> Result<Option<Vec<u8>>, LoadError> {
+    match read_bounded(&on_bootflash(file, bootflash), MAX_BOOTFLASH) {
+        Ok(octets) => Ok(Some(octets)),
+        Err(LoadError::Read { error, .. })
+            if error.kind() == io::ErrorKind::NotFound && holds() =>
+        {
+            Ok(None)
+        }
+        Err(error) => Err(LoadError::Bootflash {
+            folder: bootflash.to_owned(),
+            error: Box::new(error),
+        }),
+    }
+}
+
+fn carry_out(
+    action: &Action,
+    at: &Span,
+    store: &Store,
+    bootflash: &Path,
+) -> Result<Vec<String>, LoadError> {
+    let stored = |trustpoint: &str| store.load(trustpoint).ok().flatten();
+    let serves = |path: &Path, trustpoint: &str, what: &str| {
+        vec![format!(
+            "{at}: warning: {} is not there: trustpoint {trustpoint} serves with the {what} of an earlier start",
+            path.display()
+        )]
+    };
     match action {
         Action::ImportPkcs12 {
             trustpoint,
@@ -189,7 +256,11 @@ fn carry_out(action: &Action, store: &Store, bootflash: &Path) -> Result<Vec<Str
             password,
         } => {
             let path = on_bootflash(file, bootflash);
-            let octets = read_bounded(&path, MAX_BOOTFLASH)?;
+            let name = trustpoint.as_str();
+            let holds = || stored(name).is_some_and(|stored| stored.identity.is_some());
+            let Some(octets) = read_bootflash(file, bootflash, holds)? else {
+                return Ok(serves(&path, name, "certificate and key"));
+            };
             import(
                 store,
                 trustpoint.as_str(),
@@ -200,7 +271,11 @@ fn carry_out(action: &Action, store: &Store, bootflash: &Path) -> Result<Vec<Str
         }
         Action::Authenticate { trustpoint, file } => {
             let path = on_bootflash(file, bootflash);
-            let octets = read_bounded(&path, MAX_BOOTFLASH)?;
+            let name = trustpoint.as_str();
+            let holds = || stored(name).is_some_and(|stored| !stored.authorities.is_empty());
+            let Some(octets) = read_bootflash(file, bootflash, holds)? else {
+                return Ok(serves(&path, name, "authorities"));
+            };
             let failed = |error: String| LoadError::Authenticate {
                 trustpoint: trustpoint.to_string(),
                 file: path.display().to_string(),
@@ -254,5 +329,105 @@ fn said(trustpoint: &str, imported: Imported, what: &str) -> Option<String> {
         Imported::New => Some(format!("trustpoint {trustpoint}: {what} imported")),
         Imported::Replaced => Some(format!("trustpoint {trustpoint}: {what} replaced")),
         Imported::Unchanged => None,
+    }
+}
+
+/// Why nobody can log in, where that is so.
+#[must_use]
+pub fn nobody_can_log_in(snapshot: &Snapshot) -> Option<&'static str> {
+    if snapshot.profiles.is_empty() {
+        return Some("the configuration has no 'crypto ikev2 profile' that is not shut down");
+    }
+    // A certificate needs no user of ours.
+    let by_password = |profile: &Arc<Profile>| !profile.remote.rsa_sig;
+    (snapshot.users.is_empty() && snapshot.profiles.iter().all(by_password)).then_some(
+        "no profile takes certificates alone, and there is no 'username NAME password …'",
+    )
+}
+
+/// An interface that the command line ties to two devices.
+#[must_use]
+pub fn tied_twice(devices: &[(InterfaceName, DeviceName)]) -> Option<&InterfaceName> {
+    let mut earlier = BTreeSet::new();
+    let mut interfaces = devices.iter().map(|(interface, _)| interface);
+    interfaces.find(|interface| !earlier.insert(*interface))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn checked(folder: &Path, text: &str) -> Checked {
+        let path = folder.join("headend.conf");
+        std::fs::write(&path, text).unwrap();
+        check(&path, &[]).unwrap()
+    }
+
+    const IMPORT: &str = "crypto pki trustpoint TP\n enrollment pkcs12\nexit\n\
+                          crypto pki import TP pkcs12 bootflash:TP.p12 password cisco123\n";
+
+    #[test]
+    fn a_missing_file_is_an_error_that_names_its_line_and_a_warning_once_it_is_stored() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).unwrap();
+        let load = || apply(checked(folder.path(), IMPORT), &store, folder.path());
+        let here = folder.path().display();
+        let missing = load().err().unwrap().to_string();
+        assert!(
+            missing.starts_with(&format!("{here}/headend.conf:4:")),
+            "{missing}"
+        );
+        assert!(
+            missing.ends_with(&format!(
+                "(bootflash: is {here}; --bootflash names another folder)"
+            )),
+            "{missing}"
+        );
+        let file = include_bytes!("../../tests/data/pki/openssl3.p12");
+        import(&store, "TP", folder.path(), file, "cisco123").unwrap();
+        let (_, _, lines) = load().unwrap();
+        let stored = "TP.p12 is not there: trustpoint TP serves with the certificate and key of an earlier start";
+        assert!(lines.iter().any(|line| line.ends_with(stored)), "{lines:?}");
+    }
+
+    #[test]
+    fn a_device_of_an_interface_that_is_not_configured_is_warned_of() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("headend.conf");
+        std::fs::write(&path, "interface GigabitEthernet1\n").unwrap();
+        let tie = |text| crate::operation::tie(text).unwrap();
+        let known = check(&path, &[tie("GigabitEthernet1=eth0")]).unwrap();
+        assert_eq!(known.warnings, [""; 0]);
+        let other = check(&path, &[tie("GigabitEthernet2=eth0")]).unwrap();
+        assert_eq!(
+            other.warnings,
+            [
+                "warning: --device GigabitEthernet2=eth0: the configuration has no interface GigabitEthernet2"
+            ]
+        );
+    }
+
+    #[test]
+    fn an_interface_that_is_tied_to_two_devices_is_found() {
+        let tie = |text| crate::operation::tie(text).unwrap();
+        let (first, second) = (tie("Loopback1=a"), tie("Loopback1=b"));
+        assert_eq!(tied_twice(&[first.clone(), tie("Loopback2=a")]), None);
+        assert_eq!(tied_twice(&[first.clone(), second]), Some(&first.0));
+    }
+
+    #[test]
+    fn an_empty_configuration_lets_nobody_in_and_says_why() {
+        let folder = tempfile::tempdir().unwrap();
+        let empty = checked(folder.path(), "hostname headend\n");
+        assert_eq!(
+            nobody_can_log_in(&empty.snapshot),
+            Some("the configuration has no 'crypto ikev2 profile' that is not shut down")
+        );
+        let text = include_str!("../../examples/flexvpn-headend.conf");
+        let snapshot = checked(folder.path(), text).snapshot;
+        assert_eq!(nobody_can_log_in(&snapshot), None);
+        let mut without = snapshot;
+        without.users.clear();
+        assert!(nobody_can_log_in(&without).is_some());
     }
 }

@@ -123,6 +123,9 @@ impl Daemon {
     pub fn start(options: &Options) -> Result<Self, StartError> {
         let clock = Clock::start();
         let log = Log::new(options.quiet, clock);
+        if let Some(interface) = load::tied_twice(&options.devices) {
+            return Err(StartError(format!("--device names {interface} twice")));
+        }
         let checked = load::check(&options.config, &options.devices)
             .map_err(|error| StartError(error.to_string()))?;
         let state_dir = &options.state_dir;
@@ -137,6 +140,9 @@ impl Daemon {
             .map_err(|error| StartError(error.to_string()))?;
         for line in lines.into_iter().chain(introduction(&plan)) {
             log.info(line);
+        }
+        if let Some(why) = load::nobody_can_log_in(&plan.snapshot) {
+            log.warning(format_args!("nobody can log in: {why}"));
         }
         let (chosen, why) = dataplane::choose(Owner::Headend, options.dataplane, &plan.algorithms)
             .map_err(because("dataplane"))?;

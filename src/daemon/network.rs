@@ -162,6 +162,7 @@ impl HouseNetwork {
     ) -> Result<(Self, Vec<Warning>), NetlinkError> {
         let mut network = Network::open(Owner::Headend)?;
         let mut preparation = Preparation::new(snapshot, &mut network);
+        preparation.missing_devices()?;
         preparation.devices(device)?;
         preparation.guards()?;
         preparation.loopbacks()?;

@@ -100,6 +100,8 @@ impl House {
 
     fn peer(&mut self, sa: SaId, question: &PeerQuestion) -> Result<Answer, String> {
         let local = question.path.local.ip().to_canonical();
+        // Since IKE_SA_INIT it may have come to port 4500.
+        self.session(sa)?.remote = Some(question.path.remote);
         self.log.step(
             self.sessions.view(sa),
             LogStep::SearchingProfile(&question.identity),
@@ -109,10 +111,9 @@ impl House {
             self.log
                 .step(self.sessions.view(sa), LogStep::ProfileNotFound);
             return Err(format!(
-                "no profile matches peer identity {} {:?} of {} at {local} (have: {})",
+                "no profile matches peer identity {} {:?} at {local} (have: {})",
                 identity::type_name(&question.identity),
                 question.identity.to_string(),
-                question.path.remote.ip().to_canonical(),
                 self.known_identities(),
             ));
         };

@@ -58,6 +58,22 @@ impl<'a> Preparation<'a> {
         }
     }
 
+    /// Warns of interfaces that are tied to devices which are not there, as they may be later.
+    pub(super) fn missing_devices(&mut self) -> Result<(), NetlinkError> {
+        for interface in self.snapshot.interfaces.values() {
+            let Some(device) = &interface.device else {
+                continue;
+            };
+            if self.network.link(device.as_str())?.is_none() {
+                self.warnings.push(format!(
+                    "{} is tied to {device}, and there is no such device here",
+                    interface.name
+                ));
+            }
+        }
+        Ok(())
+    }
+
     /// `device` is the TUN device, if there is one.
     pub(super) fn devices(&mut self, device: Option<&str>) -> Result<(), NetlinkError> {
         match device {
