@@ -71,7 +71,10 @@ fn a_wrong_password_leaves_nothing_behind() {
         process
     });
     process.line("Login failed.");
-    headend.line("[user: test] [attempt: 1] [Reason: wrong password]");
+    headend.line(&format!(
+        "[user: test] [Source: {}] [attempt: 1] [Reason: wrong password]",
+        client.outer
+    ));
     assert!(!headend.output().contains(WRONG));
     assert!(!process.output().contains(WRONG));
 }
@@ -89,7 +92,7 @@ fn an_unknown_user_is_refused_in_the_same_words() {
     };
     // A client must not learn which users there are.
     assert_eq!(login("nobody", PASSWORD), login(USER, WRONG));
-    headend.line("[user: nobody] [attempt: 1]");
+    headend.line("[user: nobody] [Source: ");
 }
 
 fn no_password_goes_to_a_headend_of_an_unknown_authority() {
