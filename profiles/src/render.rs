@@ -370,7 +370,7 @@ impl Writer {
         each!(self, &peer.description, "  description {}");
         each!(self, &peer.hostname, "  hostname {}");
         each!(self, peer.address, "  address {}");
-        each!(self, peer.identity.iter().map(Written), "  identity {}");
+        each!(self, &peer.identity, "  identity {}");
         let (both, local, remote) = match &peer.keys {
             PeerKeys::None => (None, None, None),
             PeerKeys::Both(key) => (Some(key), None, None),

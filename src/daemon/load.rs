@@ -59,7 +59,7 @@ pub enum LoadError {
         /// The line.
         at: Span,
         /// Why.
-        error: Box<LoadError>,
+        error: Box<Self>,
     },
     /// A file on bootflash cannot be read.
     #[error("{error} (bootflash: is {}; --bootflash names another folder)", folder.display())]
@@ -67,7 +67,7 @@ pub enum LoadError {
         /// What bootflash means.
         folder: PathBuf,
         /// Why.
-        error: Box<LoadError>,
+        error: Box<Self>,
     },
     /// `crypto pki import` failed.
     #[error("crypto pki import {trustpoint} pkcs12 {file}: {error}")]
@@ -338,11 +338,13 @@ pub fn nobody_can_log_in(snapshot: &Snapshot) -> Option<&'static str> {
     if snapshot.profiles.is_empty() {
         return Some("the configuration has no 'crypto ikev2 profile' that is not shut down");
     }
-    // A certificate needs no user of ours.
-    let by_password = |profile: &Arc<Profile>| !profile.remote.rsa_sig;
-    (snapshot.users.is_empty() && snapshot.profiles.iter().all(by_password)).then_some(
-        "no profile takes certificates alone, and there is no 'username NAME password …'",
-    )
+    // Certificates and pre-shared keys need no user of ours.
+    let by_password = |profile: &Arc<Profile>| {
+        let remote = &profile.remote;
+        !remote.rsa_sig && !remote.ecdsa_sig && remote.pre_share.is_none()
+    };
+    (snapshot.users.is_empty() && snapshot.profiles.iter().all(by_password))
+        .then_some("the profiles ask for a user, and there is no 'username NAME password …'")
 }
 
 /// An interface that the command line ties to two devices.
