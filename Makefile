@@ -1,5 +1,5 @@
 # What a person or CI runs here; `make` alone lists it.
-.PHONY: help demo test lint fmt bench
+.PHONY: help demo test sim lint fmt bench
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -9,6 +9,9 @@ demo: ## headend, client, login, traffic and show output in namespaces of their 
 
 test: ## format, lints, all tests, the lab with real ESP; as root it installs the Debian packages that it needs
 	tests/run
+
+sim: ## the IKEv2 simulator over SEEDS=N fresh seeds (FIRST=S for the same again); a failing one is printed
+	cargo run --release --locked -q -p ironflex-ikev2 --example sim -- --seeds $(or $(SEEDS),5000) $(if $(FIRST),--first $(FIRST))
 
 lint: ## format, lints, documentation, licences and sources of the dependencies
 	tests/run fmt clippy

@@ -69,8 +69,9 @@ pub const MAX_REPLACED: usize = 4;
 /// A child SA that was replaced still receives what is under way for this long.
 pub const RETIRE_AFTER: Duration = Duration::from_secs(5);
 
-/// A replaced IKE SA that its peer does not delete in this time is deleted by us.
-pub const AWAIT_DELETE: Duration = Duration::from_secs(60);
+/// A replaced IKE SA that its peer does not delete in this time is deleted by us. Longer than a peer repeats a
+/// request: while our answer to its rekeying has not reached it, the replaced one is what it uses.
+pub const AWAIT_DELETE: Duration = Duration::from_secs(180);
 
 /// A request that met TEMPORARY_FAILURE is tried again after this, and a random part of it more
 /// (RFC 7296 §2.25: not at once).

@@ -5,7 +5,7 @@ mod support;
 use std::time::Duration;
 
 use ironflex_ikev2::{
-    event::{CloseReason, Command, Discard},
+    event::{CloseReason, Command, Discard, SaId},
     refusal::{PeerIncompatible, PeerMisbehaved, Refusal},
     wire::registry::NotifyType,
 };
@@ -454,5 +454,37 @@ fn answers_a_repeat_of_the_same_octets_and_no_stranger_with_its_message_id() {
         pair.inject(path, &octets);
         assert_eq!(pair.sent, before + 1);
         assert_eq!(pair.server.discarded.last(), Some(&Discard::Forged));
+    }
+}
+
+// RFC 7296 §2.2, §2.25: the responder is up before its last answer has reached the initiator, which it may
+// ask for something meanwhile.
+#[test]
+fn the_responders_first_request_may_overtake_its_last_answer() {
+    let requests: [fn(SaId, u32) -> Command; 3] = [
+        |id, _| Command::Probe(id),
+        |id, _| Command::Rekey(id),
+        Command::RekeyChild,
+    ];
+    for setup in [Setup::new(CBC), Setup::with_certificate(GCM)] {
+        for request in requests {
+            let mut pair = Pair::new(setup.clone(), 95);
+            pair.connect();
+            while pair.server.ready() == 0 {
+                let until = pair.now.after(Duration::from_secs(1));
+                assert!(pair.step(until));
+            }
+            pair.lose_flights();
+            let id = pair.server.sas[0];
+            let spi = pair.server.installed[&id].inbound_spi;
+            pair.command(true, request(id, spi));
+            pair.run(40);
+            assert!(pair.both_up(), "{:?}", pair.client.log);
+            assert_eq!(
+                (&pair.server.closed, &pair.client.closed),
+                (&vec![], &vec![])
+            );
+            pair.assert_children_match();
+        }
     }
 }

@@ -10,7 +10,13 @@
 
 mod support;
 
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use ironflex_ikev2::{
     config::Pfs,
@@ -517,5 +523,57 @@ fn an_ike_sa_is_replaced_before_its_lifetime_is_over() {
         }
         assert!(pair.now.since(begun) >= Duration::from_secs(5_000));
         assert_settled(&mut pair);
+    }
+}
+
+// RFC 7296 §2.8: what was to replace a child SA and could not be installed is deleted again, and the old one
+// may be replaced by another.
+#[test]
+fn a_child_sa_whose_replacement_the_asking_end_cannot_install_may_be_replaced_again() {
+    for server in [true, false] {
+        let mut pair = up(Setup::new(GCM), 504);
+        let old = inbound(&pair, server);
+        rekey_child(&mut pair, server);
+        let asked = |pair: &Pair| {
+            let end = if server { &pair.client } else { &pair.server };
+            end.receiving.len()
+        };
+        while asked(&pair) < 2 {
+            let until = pair.now.after(Duration::from_secs(1));
+            assert!(pair.step(until));
+        }
+        pair.setup.install_further = |_| false;
+        run(&mut pair, 30);
+        assert_settled(&mut pair);
+        assert_eq!(inbound(&pair, server), old);
+        pair.setup.install_further = |_| true;
+        for again in [server, !server] {
+            let before = inbound(&pair, server);
+            rekey_child(&mut pair, again);
+            run(&mut pair, 30);
+            assert_settled(&mut pair);
+            assert_ne!(inbound(&pair, server), before);
+        }
+    }
+}
+
+// RFC 7296 §2.1, §2.8: a peer repeats its request for minutes, and until its answer comes it uses the IKE SA
+// that the other end has replaced.
+#[test]
+fn a_replaced_ike_sa_is_not_deleted_while_its_peer_may_still_wait_for_the_answer() {
+    for server in [true, false] {
+        let mut pair = up(Setup::new(GCM), 505);
+        let before = spis(&pair, true);
+        let deaf = Arc::new(AtomicBool::new(true));
+        let still = Arc::clone(&deaf);
+        pair.tamper = Some(Box::new(move |to_server, _| {
+            to_server != server || !still.load(Ordering::Relaxed)
+        }));
+        rekey_ike(&mut pair, server);
+        pair.run(61);
+        deaf.store(false, Ordering::Relaxed);
+        run(&mut pair, 200);
+        assert_settled(&mut pair);
+        assert_ne!(before, spis(&pair, true));
     }
 }

@@ -171,8 +171,15 @@ impl Initiator {
             link.respond(cx, exchange, &[])?;
             return Ok(close(link, cx, CloseReason::PeerDeleted));
         }
-        let invalid = Notify::plain(NotifyType::INVALID_SYNTAX);
-        link.respond(cx, exchange, &[Payload::Notify(invalid)])?;
+        // RFC 7296 §2.2, §2.25: the responder is up before its last answer has come here, so its requests
+        // may overtake it. They are no error, and what needs an SA that is up is put off.
+        let said = match exchange {
+            ExchangeType::INFORMATIONAL => None,
+            ExchangeType::CREATE_CHILD_SA => Some(NotifyType::TEMPORARY_FAILURE),
+            _ => Some(NotifyType::INVALID_SYNTAX),
+        };
+        let said = said.map(|kind| Payload::Notify(Notify::plain(kind)));
+        link.respond(cx, exchange, said.as_slice())?;
         Ok(Outcome::Go(State::Initiator(self)))
     }
 

@@ -82,6 +82,8 @@ pub(crate) struct Link {
     pub(crate) window: u32,
     /// When the state gives up waiting.
     pub(crate) deadline: Option<Instant>,
+    /// The owner has been told of the end, and is told nothing more.
+    pub(crate) over: bool,
     inbound: MessageKeys,
     outbound: MessageKeys,
     fragmentation: FragmentationConfig,
@@ -140,6 +142,7 @@ impl Link {
             requests: parts.requests,
             window: 1,
             deadline: None,
+            over: false,
             inbound: parts.inbound,
             outbound: parts.outbound,
             fragmentation: parts.fragmentation,
@@ -364,7 +367,9 @@ impl Link {
                 path,
                 udp_encapsulation,
             };
-            cx.event(self.id, moved);
+            if !self.over {
+                cx.event(self.id, moved);
+            }
         }
     }
 

@@ -263,6 +263,7 @@ fn refuse(link: &mut Link, cx: &mut Cx<'_>, exchange: ExchangeType, refusal: Ref
 pub(crate) fn close(link: &mut Link, cx: &mut Cx<'_>, reason: CloseReason) -> Outcome {
     link.requests = crate::sa::window::Requests::default();
     link.deadline = Some(cx.now.after(LINGER));
+    link.over = true;
     cx.event(link.id, Event::Closed(reason));
     Outcome::Go(State::Lingering)
 }

@@ -17,7 +17,7 @@
 use std::{
     collections::{BTreeMap, VecDeque},
     net::{Ipv4Addr, SocketAddr},
-    sync::{Arc, LazyLock, Mutex},
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
@@ -29,13 +29,13 @@ use ironflex_ikev2::{
         RemoteAuthentication, Upkeep,
     },
     crypto::{
-        Rng, RsaSigner, default_provider,
+        Rng, default_provider,
         keys::{ProtectionKeys, RoleChildKeys},
         suite::*,
     },
     event::{
-        Answer, Ask, AskId, ChildId, ChildSa, CloseReason, Command, Discard, EapInput, EapOutput,
-        Event, Framing, Instant, KeyLog, Lease, Path, SaId, Transmit,
+        Answer, Ask, AskId, ChildId, ChildSa, CloseReason, Command, Discard, EapInput, Event,
+        Framing, Instant, KeyLog, Lease, Path, SaId, Transmit,
     },
     refusal::Refusal,
     secret::{PreSharedKey, SecretBytes},
@@ -46,8 +46,10 @@ use ironflex_ikev2::{
 };
 
 mod setup;
+mod toy;
 
 pub use setup::*;
+pub use toy::*;
 
 /// Random octets that depend on a seed alone.
 pub struct Seeded(pub u64);
@@ -96,11 +98,6 @@ impl Rng for Leading {
         }
     }
 }
-
-static SIGNER: LazyLock<RsaSigner> = LazyLock::new(|| {
-    RsaSigner::from_pkcs8(include_bytes!("../vectors/signatures/rsa-2048.pk8")).unwrap()
-});
-const SPKI: &[u8] = include_bytes!("../vectors/signatures/rsa-2048.spki");
 
 /// One end: its endpoint, what it was told, and what its outside has done.
 pub struct End {
@@ -476,23 +473,30 @@ impl Pair {
     /// receives on, under the same keys.
     pub fn assert_traffic_flows(&self) {
         for (from, to) in [(&self.server, &self.client), (&self.client, &self.server)] {
-            for child in from.installed.values() {
-                let mut heard = to.receiving.values();
-                assert!(
-                    heard.any(|other| other.inbound_spi == child.outbound_spi
-                        && other.keys.inbound == child.keys.outbound),
-                    "{:08X} is not received: {:?} {:?}",
-                    child.outbound_spi,
-                    self.server.log,
-                    self.client.log
-                );
-            }
+            let deaf = unheard(from.installed.values(), to.receiving.values());
+            assert_eq!(deaf, None, "{:?} {:?}", self.server.log, self.client.log);
         }
     }
 }
 
+/// The SPI of the first of these SAs, on which one end sends, that the other does not receive on under the
+/// same keys.
+pub fn unheard<'a>(
+    mut sending: impl Iterator<Item = &'a ChildSa>,
+    receiving: impl Iterator<Item = &'a ChildSa> + Clone,
+) -> Option<u32> {
+    let heard = |child: &ChildSa| {
+        receiving.clone().any(|other| {
+            other.inbound_spi == child.outbound_spi && other.keys.inbound == child.keys.outbound
+        })
+    };
+    sending
+        .find(|child| !heard(child))
+        .map(|child| child.outbound_spi)
+}
+
 /// The same SA once more; nobody but a test has two.
-fn copy_of(child: &ChildSa) -> ChildSa {
+pub fn copy_of(child: &ChildSa) -> ChildSa {
     let direction = |keys: &ProtectionKeys| match keys {
         ProtectionKeys::Aead { algorithm, key } => ProtectionKeys::Aead {
             algorithm: *algorithm,
@@ -547,38 +551,20 @@ fn outside(setup: &Setup, server: bool, end: &mut End, id: SaId, ask: Ask) -> An
                 Answer::Refused(Arc::from("unknown issuer"))
             }
         }
-        Ask::Sign { scheme, octets } => match SIGNER.sign(scheme, &octets) {
-            Ok(signature) => Answer::Signature(signature),
-            Err(error) => Answer::Refused(Arc::from(error.to_string())),
-        },
+        Ask::Sign { scheme, octets } => sign(scheme, &octets),
         Ask::Eap(input) if server => {
             let round = end.eap_rounds.entry(id).or_insert(0);
             *round += 1;
-            match input {
-                EapInput::Start(_) => Answer::Eap(EapOutput::Packet(eap(1, 1, b"hello"))),
-                EapInput::Packet(packet) if packet.get(4..) == Some(setup.password) => {
-                    let number = u8::try_from(*round).unwrap();
-                    if *round < setup.eap_rounds {
-                        Answer::Eap(EapOutput::Packet(eap(1, number, b"more")))
-                    } else {
-                        Answer::Eap(EapOutput::Success {
-                            packet: eap(3, number, b""),
-                            user: Arc::from("test"),
-                            msk: None,
-                        })
-                    }
-                }
-                _ => Answer::Eap(EapOutput::Failure {
-                    packet: eap(4, 1, b""),
-                    why: Arc::from("wrong password"),
-                }),
-            }
+            Answer::Eap(eap_authenticator(
+                *round,
+                setup.eap_rounds,
+                setup.password,
+                input,
+            ))
         }
-        Ask::Eap(EapInput::Begin(_, packet) | EapInput::Packet(packet)) => match packet.first() {
-            Some(1) => Answer::Eap(EapOutput::Packet(eap(2, packet[1], b"cisco123"))),
-            Some(3) => Answer::Eap(EapOutput::Concluded { msk: None }),
-            _ => Answer::Refused(Arc::from("the headend refused the password")),
-        },
+        Ask::Eap(EapInput::Begin(_, packet) | EapInput::Packet(packet)) => {
+            eap_peer(&packet, b"cisco123")
+        }
         Ask::Eap(EapInput::Start(_)) => panic!("the client was asked to start EAP"),
         Ask::Lease(_) if !setup.lease => Answer::Refused(Arc::from("pool exhausted")),
         Ask::Lease(_) => {

@@ -76,13 +76,6 @@ pub struct Setup {
     pub silent: fn(&Ask) -> bool,
 }
 
-/// The toy EAP method: code, identifier, length, then anything. It is not a method to use, only one
-/// whose packets the core carries.
-pub(super) fn eap(code: u8, id: u8, data: &[u8]) -> Vec<u8> {
-    let length = u16::try_from(4 + data.len()).unwrap().to_be_bytes();
-    [&[code, id], &length[..], data].concat()
-}
-
 impl Setup {
     pub fn new(suite: IkeSuite) -> Self {
         let policy = |suite| {

@@ -92,6 +92,11 @@ impl Children {
         self.list.len().saturating_add(self.retiring.len()) >= MAX_CHILDREN
     }
 
+    /// Whether there is one of this name.
+    pub(crate) fn has(&self, id: ChildId) -> bool {
+        self.list.iter().any(|child| child.id == id)
+    }
+
     /// A name that no child SA had.
     pub(crate) fn next_id(&mut self) -> ChildId {
         self.last = ChildId(self.last.0.wrapping_add(1));
@@ -154,6 +159,17 @@ impl Children {
         };
         let gone = self.list.remove(index);
         let child = gone.id;
+        // What was to replace it is gone before it: it may be replaced by another.
+        let replaced = |one: &Child| one.id == child && one.standing == Standing::Live;
+        if !self.list.iter().any(replaced)
+            && let Some(one) = self
+                .list
+                .iter_mut()
+                .rev()
+                .find(|one| one.id == child && one.standing == Standing::Replaced)
+        {
+            one.standing = Standing::Live;
+        }
         // RFC 7296 §2.8: with the Delete of the replaced one the peer is ready to receive on the new.
         let mut same = self.list.iter().rev().filter(|other| other.id == child);
         let heir = same

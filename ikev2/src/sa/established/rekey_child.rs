@@ -51,19 +51,12 @@ pub(super) struct RekeyChild {
 pub(super) struct Installing {
     pub(super) ask: AskId,
     child: Child,
-    /// The lower nonce of the exchange.
+    /// What it replaces, by the inbound SPI; else it is a new one.
+    old: Option<u32>,
+    /// The lower nonce of the exchange that made it.
     nonce: Nonce,
-    then: Then,
-}
-
-/// What follows when our child SA is installed.
-enum Then {
-    /// Nothing: it is a new one.
-    Use,
-    /// Send on it and delete the one that it replaces.
-    Replace(u32),
-    /// It is redundant: the one that the peer made at the same time survives (RFC 7296 §2.8.1).
-    Delete,
+    /// The lower nonce of the peer's exchange that replaces the same child SA.
+    rival: Option<Nonce>,
 }
 
 impl Established {
@@ -212,17 +205,6 @@ impl Established {
         });
         log_child(link, cx, &sa);
         let child = Child::of(&sa);
-        // RFC 7296 §2.8.1: of two that replace the same one, the one whose exchange had the lowest nonce
-        // is closed by the end that made it.
-        let nonce = lower(&ni, &answer.nonce).clone();
-        let redundant = rekey
-            .rival
-            .is_some_and(|rival| nonce.as_bytes() < rival.as_bytes());
-        let then = match rekey.old {
-            _ if redundant => Then::Delete,
-            Some(old) => Then::Replace(old),
-            None => Then::Use,
-        };
         let ask = match rekey.old {
             Some(_) => cx.ask(link.id, Ask::Rekey(sa)),
             None => cx.ask(link.id, Ask::Install(sa)),
@@ -230,8 +212,9 @@ impl Established {
         self.pending = Pending::Installing(Installing {
             ask,
             child,
-            nonce,
-            then,
+            old: rekey.old,
+            nonce: lower(&ni, &answer.nonce).clone(),
+            rival: rekey.rival,
         });
         Ok(())
     }
@@ -310,16 +293,29 @@ impl Established {
             }
             _ => return Err(WRONG_ANSWER),
         }
-        self.children.add(installing.child);
-        match installing.then {
-            Then::Use => Ok(()),
-            Then::Replace(old) => {
-                // RFC 7296 §2.8: the peer has been ready to receive since before it answered.
-                self.children.switch(link.id, cx, inbound_spi);
-                self.start_delete(link, cx, old)
-            }
-            Then::Delete => self.start_delete(link, cx, inbound_spi),
+        let Some(old) = installing.old else {
+            self.children.add(installing.child);
+            return Ok(());
+        };
+        // The peer has deleted what it was to replace, and the outside has removed all of that name.
+        if !self.children.has(installing.child.id) {
+            return self.send_delete(link, cx, inbound_spi);
         }
+        self.children.add(installing.child);
+        // The peer's may still be with the outside: it is agreed on all the same.
+        let answering = self.answering.as_ref();
+        let answering = answering.and_then(|one| one.replaces.as_ref());
+        let rival = answering.filter(|(replaced, _)| *replaced == old);
+        let rival = rival.map(|(_, nonce)| nonce);
+        let rival = installing.rival.as_ref().or(rival);
+        // RFC 7296 §2.8.1: of two that replace the same one, the one whose exchange had the lowest nonce
+        // is closed by the end that made it.
+        if rival.is_some_and(|rival| installing.nonce.as_bytes() < rival.as_bytes()) {
+            return self.start_delete(link, cx, inbound_spi);
+        }
+        // RFC 7296 §2.8: the peer has been ready to receive since before it answered.
+        self.children.switch(link.id, cx, inbound_spi);
+        self.start_delete(link, cx, old)
     }
 
     // --- As the one who is asked ---
@@ -337,8 +333,14 @@ impl Established {
         }
         let old = match creation.rekeys {
             Some(spi) => {
-                let old = self.children.by_outbound(spi);
-                let old = old.ok_or(PeerIncompatible::NoSuchChild(spi))?;
+                // The peer may mean what it has made for us, in an answer that has not come here yet.
+                let making = matches!(self.pending, Pending::Child(_) | Pending::Installing(_));
+                let unknown = if making {
+                    PeerIncompatible::Busy
+                } else {
+                    PeerIncompatible::NoSuchChild(spi)
+                };
+                let old = self.children.by_outbound(spi).ok_or(unknown)?;
                 // RFC 7296 §2.25.1: not one that we are deleting, nor one that has been replaced.
                 if old.standing != Standing::Live {
                     return Err(PeerIncompatible::Busy.into());
@@ -348,7 +350,7 @@ impl Established {
             None => None,
         };
         let installing = matches!(&self.pending, Pending::Installing(one)
-            if matches!(one.then, Then::Replace(spi) if old.as_ref().is_some_and(|old| old.inbound_spi == spi)));
+            if one.old.is_some() && one.old == old.as_ref().map(|old| old.inbound_spi));
         if installing {
             return Err(PeerIncompatible::Busy.into());
         }
@@ -438,6 +440,13 @@ impl Established {
             return Ok(());
         };
         let payloads = match answer {
+            // RFC 7296 §2.25.1: what it was to replace has been deleted meanwhile, with all of its name.
+            Answer::Installed
+                if answering.replaces.is_some() && !self.children.has(answering.child.id) =>
+            {
+                let gone = PeerIncompatible::Busy;
+                [refused(&gone.into())].to_vec()
+            }
             Answer::Installed => {
                 self.children.add(answering.child);
                 if let Some((old, nonce)) = answering.replaces {
@@ -447,12 +456,8 @@ impl Established {
                     // RFC 7296 §2.25.1: both ends rekey it; which one survives is decided by the nonces.
                     match &mut self.pending {
                         Pending::Child(ours) if ours.old == Some(old) => ours.rival = Some(nonce),
-                        // The peer's answer to ours came while the outside was at work for it.
-                        Pending::Installing(ours)
-                            if matches!(ours.then, Then::Replace(spi) if spi == old)
-                                && ours.nonce.as_bytes() < nonce.as_bytes() =>
-                        {
-                            ours.then = Then::Delete;
+                        Pending::Installing(ours) if ours.old == Some(old) => {
+                            ours.rival = Some(nonce);
                         }
                         _ => {}
                     }

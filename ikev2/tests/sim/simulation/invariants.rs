@@ -1,0 +1,327 @@
+//! What must hold after every step, and what must hold at rest.
+
+use std::time::Duration;
+
+use ironflex_ikev2::{
+    config::MAX_CHILDREN,
+    event::{CloseReason, SaId},
+    refusal::Refusal,
+    wire::registry::NotifyType,
+};
+
+use super::{end::End, scenario::Side, support::unheard, world::World};
+
+/// Requests of one SA that may wait at once. Each end has one exchange of its own under way at most, and
+/// those beside it are the last words of an SA.
+const QUEUE: usize = 3;
+
+impl World {
+    /// After every input to this end.
+    pub(super) fn check(&mut self, side: Side, timeout: bool) {
+        let end = self.end(side);
+        if timeout {
+            // What was due has been done: an instant that stays due would never let anybody sleep.
+            let due = end.deadline.is_some_and(|at| at <= self.now);
+            assert!(!due, "{side:?}: still due after a timeout");
+        }
+        self.check_memory(side);
+        self.note_spis(side);
+        self.judge(side);
+        self.check_views(side);
+        self.check_traffic();
+        self.totals.checks += 4;
+    }
+
+    fn check_memory(&self, side: Side) {
+        let end = self.end(side);
+        let config = match side {
+            Side::Headend => &self.scenario.setup.server,
+            Side::Client => &self.scenario.setup.client,
+        };
+        let ever_up = end.records.values().filter(|one| one.established).count();
+        let begun = match side {
+            Side::Headend => config.negotiating_limit,
+            Side::Client => end.records.len(),
+        };
+        let (held, half_open) = (end.endpoint.len(), end.endpoint.half_open());
+        assert!(held <= begun + ever_up, "{side:?}: {held} SAs");
+        assert!(
+            half_open <= config.half_open_limit,
+            "{side:?}: {half_open} half-open"
+        );
+        let fragments = end.endpoint.fragment_octets();
+        assert!(
+            fragments <= config.fragment_budget,
+            "{side:?}: {fragments} octets of fragments"
+        );
+        for id in end.up() {
+            let inbound = end.receiving.range((id, 0)..=(id, u32::MAX)).count();
+            assert!(
+                inbound <= MAX_CHILDREN,
+                "{side:?} {id}: {inbound} inbound SAs"
+            );
+        }
+    }
+
+    /// By which SPIs the wire knows the SAs.
+    fn note_spis(&mut self, side: Side) {
+        let end = self.end_mut(side);
+        for view in end.endpoint.views() {
+            let Some(record) = end.records.get_mut(&view.id) else {
+                panic!("{side:?} {}: nothing was said of it", view.id)
+            };
+            let spis = (view.initiator_spi.get(), view.responder_spi.get());
+            record.spis.insert(spis);
+            record.first_spis.get_or_insert(spis);
+        }
+    }
+
+    /// What the endpoint says of its SAs agrees with what it has told.
+    fn check_views(&self, side: Side) {
+        let (end, other) = (self.end(side), self.end(side.other()));
+        for view in end.endpoint.views() {
+            let record = &end.records[&view.id];
+            assert!(
+                view.queued <= QUEUE,
+                "{side:?} {}: {} requests wait",
+                view.id,
+                view.queued
+            );
+            if !view.ready {
+                continue;
+            }
+            assert!(
+                record.authenticated && record.established && record.over.is_none(),
+                "{side:?} {}: ready before its time or after",
+                view.id
+            );
+            let partner = record.partner.and_then(|id| other.records.get(&id));
+            assert!(
+                partner.is_some_and(|one| one.authenticated || side == Side::Headend),
+                "{side:?} {}: nobody at the other side is authenticated",
+                view.id
+            );
+            if let Some(child) = view.child {
+                let inbound = end.receiving.get(&(view.id, child.inbound_spi));
+                let mut sending = end.sending.iter();
+                let sent = sending.any(|(&(id, _), one)| {
+                    id == view.id
+                        && one.inbound_spi == child.inbound_spi
+                        && one.outbound_spi == child.outbound_spi
+                });
+                assert!(
+                    inbound.is_some() && sent,
+                    "{side:?} {}: the dataplane does not use {:08X}",
+                    view.id,
+                    child.inbound_spi
+                );
+            }
+        }
+    }
+
+    /// What one end sends the other can read, whenever both are up.
+    fn check_traffic(&self) {
+        for id in self.client.up() {
+            let record = &self.client.records[&id];
+            let Some(partner) = record.partner else {
+                continue;
+            };
+            let theirs = &self.headend.records[&partner];
+            if record.disturbed || theirs.disturbed || !theirs.is_up() {
+                continue;
+            }
+            let flow = |from: &End, sa: SaId, to: &End, heard_by: SaId| {
+                let sending = from.sending.iter().filter(|((id, _), _)| *id == sa);
+                let receiving = to.receiving.iter().filter(|((id, _), _)| *id == heard_by);
+                unheard(
+                    sending.map(|(_, child)| child),
+                    receiving.map(|(_, child)| child),
+                )
+            };
+            for deaf in [
+                flow(&self.client, id, &self.headend, partner),
+                flow(&self.headend, partner, &self.client, id),
+            ] {
+                assert_eq!(deaf, None, "{id}: what is sent on this SPI is not read");
+            }
+        }
+    }
+
+    // --- Comings and goings ---
+
+    /// Whatever came up or ended at this end had a reason.
+    fn judge(&mut self, side: Side) {
+        for id in std::mem::take(&mut self.end_mut(side).came_up) {
+            self.totals.checks += 1;
+            self.judge_beginning(side, id);
+        }
+        for (id, reason) in std::mem::take(&mut self.end_mut(side).ended) {
+            self.totals.checks += 1;
+            if self.end(side).records[&id].established {
+                self.judge_end(side, id, &reason);
+            } else {
+                let login = self.end(side).records[&id].login;
+                let honest = login.is_some_and(|login| login.honest);
+                let mut theirs = self.end(side.other()).records.values();
+                let dismissed = theirs.any(|one| one.partner == Some(id) && one.told_to_end);
+                let promised = self.scenario.calm && honest && !dismissed;
+                assert!(!promised, "{id}: a login in fair weather ended: {reason}");
+            }
+        }
+    }
+
+    /// RFC 7296 §2.15: an SA comes up when both have proven themselves, and with nobody else.
+    fn judge_beginning(&mut self, side: Side, id: SaId) {
+        let (end, other) = self.ends(side);
+        let record = &end.records[&id];
+        assert!(record.authenticated, "{side:?} {id}: up unauthenticated");
+        let (initiator, responder) = record.first_spis.expect("an SA that is up was seen");
+        let partner = SaId::from_spi(match side {
+            Side::Headend => initiator,
+            Side::Client => responder,
+        });
+        let Some(theirs) = other.records.get_mut(&partner) else {
+            panic!("{side:?} {id}: up with a stranger")
+        };
+        theirs.partner = Some(id);
+        let (client, headend) = match side {
+            Side::Headend => (&*theirs, record),
+            Side::Client => (record, &*theirs),
+        };
+        let honest = client.login.is_some_and(|login| login.honest);
+        assert!(
+            honest && headend.authenticated,
+            "{side:?} {id}: up without proof"
+        );
+        end.records.get_mut(&id).unwrap().partner = Some(partner);
+        if side == Side::Client {
+            self.totals.logins += 1;
+        }
+    }
+
+    /// An SA that is up ends by a command, at its peer's word, or because a request of this end went
+    /// without an answer through the whole schedule.
+    fn judge_end(&self, side: Side, id: SaId, reason: &CloseReason) {
+        let (end, other) = (self.end(side), self.end(side.other()));
+        let record = &end.records[&id];
+        let theirs = record.partner.and_then(|id| other.records.get(&id));
+        let childless = record.told_to_delete_child
+            || theirs.is_some_and(|one| one.told_to_delete_child)
+            || self.childless.contains(&(side, id));
+        // The client found fault with the last answer, which an attacker may have changed on the way of
+        // IKE_SA_INIT, or its dataplane refused.
+        let never_up_there = theirs.is_some_and(|one| !one.established);
+        let good = match reason {
+            _ if childless => true,
+            CloseReason::Deleted | CloseReason::Forgotten => record.told_to_end,
+            CloseReason::PeerDeleted => never_up_there || theirs.is_some_and(|one| one.disturbed),
+            CloseReason::Unanswered => self.went_unanswered(end, id),
+            CloseReason::Expired => self.has_lifetime(side),
+            CloseReason::TimedOut => false,
+            CloseReason::Refused(Refusal::ByPeer(NotifyType::AUTHENTICATION_FAILED)) => {
+                never_up_there
+            }
+            CloseReason::Refused(_) => false,
+        };
+        assert!(good, "{side:?} {id}: lost: {reason}");
+    }
+
+    fn went_unanswered(&self, end: &End, id: SaId) -> bool {
+        let config = match end.side {
+            Side::Headend => &self.scenario.setup.server,
+            Side::Client => &self.scenario.setup.client,
+        };
+        // RFC 7296 §2.4: only repeated attempts without an answer say that the peer is gone.
+        let waits = 0..config.retransmit_tries;
+        let whole: Duration = waits
+            .map(|at| config.retransmit_first * 2_u32.pow(at))
+            .sum();
+        end.gave_up(self.now, id, whole, config.retransmit_tries)
+    }
+
+    const fn has_lifetime(&self, side: Side) -> bool {
+        let upkeep = match side {
+            Side::Headend => &self.scenario.setup.peer.upkeep,
+            Side::Client => &self.scenario.setup.connect.upkeep,
+        };
+        upkeep.lifetime.is_some()
+    }
+
+    // --- At rest ---
+
+    /// What is not as it must be once the network has been fair for long enough.
+    pub(super) fn unrest(&self) -> Option<String> {
+        for side in Side::BOTH {
+            let (end, other) = (self.end(side), self.end(side.other()));
+            let up = end.up().count();
+            if end.endpoint.len() != up {
+                let held = end.endpoint.len();
+                return Some(format!("{side:?}: holds {held} SAs, {up} are up"));
+            }
+            for id in end.up() {
+                let record = &end.records[&id];
+                let partner = record.partner.filter(|id| {
+                    let theirs = other.records.get(id);
+                    theirs.is_some_and(|theirs| theirs.is_up())
+                });
+                let Some(partner) = partner else {
+                    return Some(format!("{side:?} {id}: up at one end only"));
+                };
+                let ours = end.endpoint.view(id).unwrap();
+                let theirs = other.endpoint.view(partner).unwrap();
+                if (ours.initiator_spi, ours.responder_spi)
+                    != (theirs.initiator_spi, theirs.responder_spi)
+                {
+                    return Some(format!("{side:?} {id}: the ends use other IKE SAs"));
+                }
+                if ours.queued != 0 {
+                    return Some(format!("{side:?} {id}: a request is under way"));
+                }
+                let sending: Vec<_> = end
+                    .sending
+                    .iter()
+                    .filter(|((sa, _), _)| *sa == id)
+                    .collect();
+                let receiving: Vec<u32> = end
+                    .receiving
+                    .range((id, 0)..=(id, u32::MAX))
+                    .map(|(&(_, spi), _)| spi)
+                    .collect();
+                let [(_, child)] = sending[..] else {
+                    return Some(format!("{side:?} {id}: sends on {} SAs", sending.len()));
+                };
+                if receiving != [child.inbound_spi] {
+                    return Some(format!("{side:?} {id}: receives on {receiving:08X?}"));
+                }
+                let crosswise = other.sending.iter().any(|((sa, _), theirs)| {
+                    *sa == partner
+                        && theirs.inbound_spi == child.outbound_spi
+                        && theirs.outbound_spi == child.inbound_spi
+                        && theirs.keys.inbound == child.keys.outbound
+                        && theirs.keys.outbound == child.keys.inbound
+                });
+                if !crosswise {
+                    return Some(format!("{side:?} {id}: the ends use other child SAs"));
+                }
+            }
+        }
+        None
+    }
+
+    /// Nothing is left anywhere.
+    pub(super) fn check_clean(&mut self) {
+        for side in Side::BOTH {
+            let end = self.end(side);
+            let left = (
+                end.endpoint.len(),
+                end.endpoint.half_open(),
+                end.endpoint.fragment_octets(),
+                end.sending.len(),
+                end.receiving.len(),
+            );
+            assert_eq!(left, (0, 0, 0, 0, 0), "{side:?}: left behind");
+            assert_eq!(end.deadline, None, "{side:?}: still waits for something");
+            self.totals.checks += 1;
+        }
+    }
+}

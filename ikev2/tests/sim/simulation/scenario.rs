@@ -1,0 +1,192 @@
+//! What happens in a run: configuration, weather and commands, drawn from the seed.
+
+use std::time::Duration;
+
+use ironflex_ikev2::{
+    config::{FragmentationConfig, Pfs},
+    crypto::suite::Group,
+    event::Instant,
+};
+
+use super::{
+    network::Weather,
+    support::{CBC, GCM, Seeded, Setup},
+};
+
+/// One of the two.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Side {
+    Headend,
+    Client,
+}
+
+impl Side {
+    pub const BOTH: [Self; 2] = [Self::Headend, Self::Client];
+
+    pub const fn other(self) -> Self {
+        match self {
+            Self::Headend => Self::Client,
+            Self::Client => Self::Headend,
+        }
+    }
+
+    fn draw(random: &mut Seeded) -> Self {
+        Self::BOTH[usize::from(random.chance(50))]
+    }
+}
+
+/// Who logs in, and how.
+#[derive(Clone, Copy, Debug)]
+pub struct Login {
+    /// By certificate, else by EAP.
+    pub certificate: bool,
+    /// Whether its password or key is the right one.
+    pub honest: bool,
+}
+
+/// A command about an SA that is up.
+#[derive(Clone, Copy, Debug)]
+pub enum Order {
+    Rekey,
+    RekeyChild,
+    DeleteChild,
+    Probe,
+    Delete,
+    /// The end forgets the SA, as one that was started anew has.
+    Forget,
+}
+
+/// One line of the script.
+#[derive(Clone, Copy, Debug)]
+pub enum Action {
+    Connect(Login),
+    /// To the end named, about the SA that this number picks among those that are up.
+    Order(Side, Order, u64),
+    /// An ESP packet on each child SA that this end sends on.
+    Traffic(Side),
+    /// The NAT in front of the client forgets its mappings and makes others.
+    Rebind,
+    /// Everything towards these ends is lost for so long.
+    Blackout([bool; 2], Duration),
+    /// So many first requests of clients that do not exist.
+    Flood(u64),
+}
+
+/// One run.
+pub struct Scenario {
+    pub seed: u64,
+    /// Nothing is lost and nobody attacks: every login is to succeed.
+    pub calm: bool,
+    pub setup: Setup,
+    pub weather: Weather,
+    /// The attacker does something about so many of a hundred datagrams.
+    pub attack: u64,
+    /// The outside takes up to so long for an answer.
+    pub slowness: Duration,
+    /// The dataplane refuses so many of a hundred child SAs.
+    pub refusals: u64,
+    pub script: Vec<(Instant, Action)>,
+}
+
+impl Scenario {
+    pub fn new(seed: u64) -> Self {
+        let mut random = Seeded(seed.wrapping_mul(0x2545_f491_4f6c_dd1d));
+        let calm = random.chance(12);
+        let mut setup = Setup::new(if random.chance(50) { CBC } else { GCM });
+        let fragmentation = FragmentationConfig {
+            ietf: random.chance(50),
+            cisco: random.chance(70),
+            mtu: 576,
+        };
+        setup.server.fragmentation = fragmentation;
+        setup.client.fragmentation = fragmentation;
+        setup.connect.fragmentation = fragmentation;
+        if random.chance(20) {
+            let pfs = Pfs::Required(vec![Group::Curve25519]);
+            setup.peer.upkeep.pfs = pfs.clone();
+            setup.connect.upkeep.pfs = pfs;
+        }
+        if random.chance(15) {
+            setup.peer.upkeep.lifetime = Some(Duration::from_secs(600 + random.next() % 600));
+        }
+        if random.chance(15) {
+            setup.connect.upkeep.lifetime = Some(Duration::from_secs(600 + random.next() % 600));
+        }
+        // Small tables, so that floods and fragments reach their bounds.
+        setup.server.cookie_watermark = 6;
+        setup.server.half_open_limit = 24;
+        setup.server.negotiating_limit = 48;
+        setup.server.source_watermark = 4;
+        setup.server.source_limit = 12;
+        setup.server.source_negotiating_limit = 24;
+        setup.server.fragment_budget = 24 * 1024;
+        let weather = Weather {
+            loss: random.next() % 31,
+            duplication: random.next() % 21,
+            reordering: random.next() % 41,
+            latency: Duration::from_millis(1 + random.next() % 200),
+        };
+        let quiet = Weather {
+            latency: weather.latency,
+            ..Weather::FAIR
+        };
+        let mut one_in = |percent, most: u64| {
+            let drawn = random.next() % most;
+            if random.chance(percent) { drawn } else { 0 }
+        };
+        let attack = one_in(60, 40);
+        let slowness = Duration::from_millis(one_in(40, 2_500));
+        let refusals = one_in(25, 50);
+        let script = script(&mut random, calm);
+        Self {
+            seed,
+            calm,
+            setup,
+            weather: if calm { quiet } else { weather },
+            attack: if calm { 0 } else { attack },
+            slowness,
+            refusals: if calm { 0 } else { refusals },
+            script,
+        }
+    }
+}
+
+fn script(random: &mut Seeded, calm: bool) -> Vec<(Instant, Action)> {
+    let mut at = Instant::new(Duration::from_secs(1));
+    let login = |random: &mut Seeded| Login {
+        certificate: random.chance(50),
+        honest: !random.chance(10),
+    };
+    let mut script = vec![(at, Action::Connect(login(random)))];
+    for _ in 0..5 + random.next() % 36 {
+        // Half of what happens, happens nearly together: that is where exchanges cross.
+        let gap = if random.chance(50) {
+            random.next() % 120
+        } else {
+            random.next() % 20_000
+        };
+        at = at.after(Duration::from_millis(gap));
+        let side = Side::draw(random);
+        let pick = random.next();
+        let action = match random.next() % 100 {
+            0..30 => Action::Order(side, Order::RekeyChild, pick),
+            30..52 => Action::Order(side, Order::Rekey, pick),
+            52..72 => Action::Traffic(side),
+            72..80 => Action::Order(side, Order::Probe, pick),
+            80..87 => Action::Connect(login(random)),
+            87..89 => Action::Order(side, Order::DeleteChild, pick),
+            89..91 => Action::Order(side, Order::Delete, pick),
+            _ if calm => Action::Traffic(side),
+            91..94 => Action::Rebind,
+            94..97 => {
+                let towards = [random.chance(70), random.chance(70)];
+                let long = if random.chance(80) { 40 } else { 200 };
+                Action::Blackout(towards, Duration::from_secs(1 + random.next() % long))
+            }
+            97..99 => Action::Flood(1 + random.next() % 60),
+            _ => Action::Order(side, Order::Forget, pick),
+        };
+        script.push((at, action));
+    }
+    script
+}

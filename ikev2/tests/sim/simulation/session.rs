@@ -1,0 +1,35 @@
+//! What is known of an SA at one end, and why it may have ended.
+
+use std::collections::BTreeSet;
+
+use ironflex_ikev2::event::{CloseReason, SaId};
+
+use super::{end::Spis, scenario::Login};
+
+/// One SA at one end.
+#[derive(Default)]
+pub struct Record {
+    /// Who logged in with it, at the client.
+    pub login: Option<Login>,
+    pub authenticated: bool,
+    pub established: bool,
+    /// It ends, or a child SA of it has: traffic is not promised any more.
+    pub disturbed: bool,
+    /// The end was told to delete it, or to forget it.
+    pub told_to_end: bool,
+    /// The end was told to delete a child SA of it.
+    pub told_to_delete_child: bool,
+    pub over: Option<CloseReason>,
+    /// The SA at the other end.
+    pub partner: Option<SaId>,
+    /// The SPIs of its IKE SAs, one after the other.
+    pub spis: BTreeSet<Spis>,
+    pub first_spis: Option<Spis>,
+    pub eap_rounds: u32,
+}
+
+impl Record {
+    pub const fn is_up(&self) -> bool {
+        self.established && self.over.is_none()
+    }
+}
