@@ -176,6 +176,11 @@ impl Established {
         if let Some(said) = error_of(&payloads) {
             return self.child_refused(rekey, link, cx, &said);
         }
+        // The peer has deleted what it was to replace, before its answer came here; the outside has removed
+        // all of that name and is not to begin with it again.
+        if rekey.old.is_some() && !self.children.has(rekey.id) {
+            return self.send_delete(link, cx, rekey.spi);
+        }
         let answer = Creation::read(payloads)?;
         let group = rekey.half.group();
         let (suite, outbound_spi) = proposal::accept_esp(&rekey.suites, group, &answer.sa)?;

@@ -163,7 +163,9 @@ impl World {
                 let login = self.end(side).records[&id].login;
                 let honest = login.is_some_and(|login| login.honest);
                 let mut theirs = self.end(side.other()).records.values();
-                let dismissed = theirs.any(|one| one.partner == Some(id) && one.told_to_end);
+                let dismissed = theirs.any(|one| {
+                    one.partner == Some(id) && (one.told_to_end || one.told_to_delete_child)
+                });
                 let promised = self.scenario.calm && honest && !dismissed;
                 assert!(!promised, "{id}: a login in fair weather ended: {reason}");
             }
