@@ -171,7 +171,7 @@ impl NetlinkSocket {
 
         let mut refused = None;
         while !open.is_empty() {
-            self.expect(&whole, |answer| {
+            self.receive_due(&whole, |answer| {
                 let error = match answer.content {
                     Content::Acknowledged => None,
                     Content::Refused { errno, reason } => Some((errno, reason)),
@@ -221,7 +221,7 @@ impl NetlinkSocket {
         self.send(operation, request.wire())?;
         let (mut interrupted, mut finished) = (false, false);
         while !finished {
-            self.expect(operation, |answer| {
+            self.receive_due(operation, |answer| {
                 // An answer to an earlier request that had run out of time.
                 if answer.sequence != sequence {
                     return Ok(());
@@ -297,7 +297,7 @@ impl NetlinkSocket {
     }
 
     /// Receives one datagram that has to come.
-    fn expect(
+    fn receive_due(
         &mut self,
         operation: &str,
         handle: impl FnMut(Answer<'_>) -> Result<(), NetlinkError>,
