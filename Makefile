@@ -1,5 +1,5 @@
 # What a person or CI runs here; `make` alone lists it.
-.PHONY: help demo test sim lint fmt bench
+.PHONY: help demo test sim lint fmt bench rfc
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -25,3 +25,6 @@ fmt: ## format the code
 
 bench: ## the figures, each beside its floor or peer of the same run; also in target/bench.json
 	cargo bench --locked --bench headend
+
+rfc: ## docs/rfc.md anew: what the RFCs require, the code that obeys and the test that shows it, or why not
+	cargo run --locked -q -p ironflex-rfc -- table
