@@ -1,15 +1,6 @@
 //! CREATE_CHILD_SA: rekeying of child SAs and of the IKE SA by either end, by both at once, and against
 //! Deletes (RFC 7296 §1.3, §2.8, §2.25). After every step, whatever one end sends, the other can read.
 
-#![allow(
-    clippy::arithmetic_side_effects,
-    clippy::indexing_slicing,
-    clippy::unwrap_used,
-    reason = "a test ends where an expectation fails"
-)]
-
-mod support;
-
 use std::{
     sync::{
         Arc,
@@ -25,7 +16,8 @@ use ironflex_ikev2::{
     refusal::Refusal,
     wire::registry::NotifyType,
 };
-use support::*;
+
+use crate::support::*;
 
 fn up(setup: Setup, seed: u64) -> Pair {
     let mut pair = Pair::new(setup, seed);

@@ -1,24 +1,6 @@
 //! INVALID_IKE_SPI and other errors in clear: when they are said, and that nobody believes them
 //! (RFC 7296 §2.21.4).
 
-#![allow(
-    clippy::arithmetic_side_effects,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "a test ends where an expectation fails"
-)]
-
-mod support;
-
-#[path = "support/flood.rs"]
-mod flood;
-#[path = "support/holder.rs"]
-mod holder;
-
-use flood::send;
-use holder::Holder;
 use ironflex_ikev2::{
     event::{Command, Discard, Path},
     wire::{
@@ -27,7 +9,8 @@ use ironflex_ikev2::{
         registry::{ExchangeType, NotifyType},
     },
 };
-use support::*;
+
+use crate::{flood::send, holder::Holder, support::*};
 
 /// Both ends up, and the keys of their SA.
 fn up() -> (Pair, Holder, Path) {

@@ -1,23 +1,8 @@
 //! Answers to IKE_SA_INIT that an attacker gets in before the responder's: nothing in them is proven, so
 //! none but a good one ends the waiting at once (RFC 7296 §2.21.1).
 
-#![allow(
-    clippy::arithmetic_side_effects,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "a test ends where an expectation fails"
-)]
-
-mod support;
-
-#[path = "support/bad_publics.rs"]
-mod bad_publics;
-
 use std::time::Duration;
 
-use bad_publics::bad_publics;
 use ironflex_ikev2::{
     crypto::suite::{Group, IkeSuite},
     event::{CloseReason, Path},
@@ -29,7 +14,8 @@ use ironflex_ikev2::{
         write_message,
     },
 };
-use support::*;
+
+use crate::{bad_publics::bad_publics, support::*};
 
 /// A client whose first request is on its way, seen by an attacker.
 struct Seen {

@@ -1,7 +1,5 @@
 //! Logins between two endpoints on a virtual clock.
 
-mod support;
-
 use std::time::Duration;
 
 use ironflex_ikev2::{
@@ -9,7 +7,8 @@ use ironflex_ikev2::{
     refusal::{PeerIncompatible, PeerMisbehaved, Refusal},
     wire::registry::NotifyType,
 };
-use support::*;
+
+use crate::support::*;
 
 fn login(setup: Setup, seed: u64) -> Pair {
     let mut pair = Pair::new(setup, seed);
@@ -409,7 +408,7 @@ fn userspace_refuses_a_peer_without_nat_detection() {
 // RFC 7296 §2.15: AUTH must verify under the key of the certificate, at either end.
 #[test]
 fn refuses_a_signature_under_another_key() {
-    const OTHER: &[u8] = include_bytes!("vectors/signatures/rsa-1024.spki");
+    const OTHER: &[u8] = include_bytes!("../vectors/signatures/rsa-1024.spki");
     let mut setup = Setup::with_certificate(GCM);
     setup.spki = OTHER;
     let pair = login(setup, 21);

@@ -3,23 +3,8 @@
 //!
 //! Every test first runs its unharmed twin to success, so that it cannot pass because nothing works.
 
-#![allow(
-    clippy::arithmetic_side_effects,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "a test ends where an expectation fails"
-)]
-
-mod support;
-
-#[path = "support/holder.rs"]
-mod holder;
-
 use std::{cell::Cell, rc::Rc, sync::Arc, time::Duration};
 
-use holder::Holder;
 use ironflex_ikev2::{
     error::InvalidMessage,
     event::{Ask, CloseReason, Command, Discard, Path, SaId},
@@ -30,7 +15,8 @@ use ironflex_ikev2::{
         registry::{ExchangeType, NotifyType, PayloadType},
     },
 };
-use support::*;
+
+use crate::{holder::Holder, support::*};
 
 const EXCHANGES: [ExchangeType; 9] = [
     ExchangeType::IKE_SA_INIT,

@@ -1,27 +1,8 @@
 //! Messages that are never completed, of strangers and of a peer that is up: what all of them occupy
 //! together has an end, the strangers' go first, and the peer's own messages get through.
 
-#![allow(
-    clippy::arithmetic_side_effects,
-    clippy::disallowed_methods,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "a test ends where an expectation fails"
-)]
-
-mod support;
-
-#[path = "support/flood.rs"]
-mod flood;
-#[path = "support/holder.rs"]
-mod holder;
-
 use std::time::Duration;
 
-use flood::*;
-use holder::Holder;
 use ironflex_ikev2::{
     config::FRAGMENT_BUDGET,
     event::{Discard, Path},
@@ -34,7 +15,8 @@ use ironflex_ikev2::{
         write_chain,
     },
 };
-use support::*;
+
+use crate::{flood::*, holder::Holder, support::*};
 
 /// A half-open SA of a stranger.
 #[derive(Clone, Copy)]

@@ -4,21 +4,6 @@
 //!
 //! Every test first runs its unharmed twin to success, so that it cannot pass because nothing works.
 
-#![allow(
-    clippy::arithmetic_side_effects,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "a test ends where an expectation fails"
-)]
-
-mod support;
-
-#[path = "support/bad_publics.rs"]
-mod bad_publics;
-
-use bad_publics::bad_publics;
 use ironflex_ikev2::{
     crypto::suite::*,
     error::InvalidMessage,
@@ -36,7 +21,8 @@ use ironflex_ikev2::{
         write_message,
     },
 };
-use support::*;
+
+use crate::{bad_publics::bad_publics, support::*};
 
 /// A client's first request, on its way to the server and taken apart.
 struct First {

@@ -5,17 +5,6 @@
 //! Contradictory first requests are in `hostile_init.rs`, exchanges out of place in
 //! `hostile_states.rs`, fragments and floods in files of their own.
 
-#![allow(
-    clippy::arithmetic_side_effects,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "a test ends where an expectation fails"
-)]
-
-mod support;
-
 use std::{cell::RefCell, rc::Rc, time::Duration};
 
 use ironflex_ikev2::{
@@ -26,7 +15,8 @@ use ironflex_ikev2::{
         registry::{ExchangeType, PayloadType},
     },
 };
-use support::*;
+
+use crate::support::*;
 
 // --- Logins that are harmed ---
 

@@ -2,16 +2,6 @@
 //! whose secrets another implementation wrote down. Messages are taken apart by hand, so that nothing
 //! but the cryptography is on trial.
 
-#![allow(
-    clippy::arithmetic_side_effects,
-    clippy::disallowed_methods,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "a test ends where an expectation fails"
-)]
-
 use std::path::Path;
 
 use ironflex_ikev2::authn::{shared_key_mic, shared_key_mic_holds, signed_octets};
@@ -22,9 +12,7 @@ use ironflex_ikev2::crypto::{
 };
 use ironflex_ikev2::secret::{SecretBytes, SharedSecret};
 
-#[path = "support/pcap.rs"]
-#[allow(dead_code, reason = "each test file uses its part of the support")]
-mod pcap;
+use crate::pcap;
 
 struct Login {
     name: &'static str,

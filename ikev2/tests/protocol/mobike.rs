@@ -1,22 +1,14 @@
 //! Clients that move (RFC 4555): the update, the check that they are heard at their new address, NATs that
 //! come and go, and what moves nothing.
 
-#![allow(
-    clippy::arithmetic_side_effects,
-    clippy::indexing_slicing,
-    clippy::unwrap_used,
-    reason = "a test ends where an expectation fails"
-)]
-
-mod support;
-
 use std::{
     net::{IpAddr, SocketAddr},
     time::Duration,
 };
 
 use ironflex_ikev2::event::{CloseReason, Command, Discard, Framing, Path, SaId};
-use support::*;
+
+use crate::support::*;
 
 const ELSEWHERE: &str = "203.0.113.77:4500";
 

@@ -2,15 +2,6 @@
 //! tests of SP 800-135, `ikev2.rsp`, the first case (SHA-1, nonces of 64 bits, g^ir of 1024, 1056 bits of
 //! each keying material).
 
-#![allow(
-    clippy::arithmetic_side_effects,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "a test ends where an expectation fails"
-)]
-
 use ironflex_ikev2::{
     crypto::{
         CbcAlgorithm, ChildKeys, EspSuite, Group, IkeSuite, Integrity, MessageKeys, PrfAlgorithm,
@@ -18,10 +9,8 @@ use ironflex_ikev2::{
     },
     secret::{SecretBytes, SharedSecret},
 };
-use support::hex;
 
-#[path = "support/crypto.rs"]
-mod support;
+use crate::support::hex;
 
 const NI: &str = "3651fef5c9c35e93";
 const NR: &str = "c09a8b90a3f04d59";

@@ -1,20 +1,11 @@
 //! The order in which the steps of a first request are told.
 
-#![allow(
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "a test ends where an expectation fails"
-)]
-
-mod support;
-
 use ironflex_ikev2::{
     Input, Output,
     event::{Event, Trace},
 };
-use support::*;
+
+use crate::support::*;
 
 /// What the server tells of the first request of this client, in order.
 fn told(setup: Setup) -> Vec<&'static str> {

@@ -1,23 +1,10 @@
 //! Every group of every provider, against published vectors, against num-bigint, and against itself.
 
 #![cfg(any(feature = "aws-lc", feature = "ring"))]
-#![allow(
-    clippy::arithmetic_side_effects,
-    clippy::disallowed_methods,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "a test ends where an expectation fails"
-)]
-
 use ironflex_ikev2::crypto::{CryptoError, Group, KexError, KeyExchange, Provider, Rng};
 use num_bigint::BigUint;
 
-use support::{FixedRng, SeededRng, StuckRng, hex, providers};
-
-#[path = "support/crypto.rs"]
-mod support;
+use crate::support::{FixedRng, SeededRng, StuckRng, hex, providers};
 
 /// One agreement of RFC 5903 §8: both private values, both points, the common x.
 struct EcpVector {

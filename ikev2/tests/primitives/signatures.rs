@@ -1,16 +1,6 @@
 //! Signatures of every scheme, made by OpenSSL and by the providers, and keys that are refused.
 
 #![cfg(any(feature = "aws-lc", feature = "ring"))]
-#![allow(
-    clippy::arithmetic_side_effects,
-    clippy::disallowed_methods,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "a test ends where an expectation fails"
-)]
-
 use std::path::Path;
 
 use ironflex_ikev2::authn::signature::verify_method1;
@@ -18,10 +8,8 @@ use ironflex_ikev2::crypto::{
     PrfAlgorithm, Provider, RsaSigner, SignatureError, SignatureScheme, SignerError,
     default_provider,
 };
-use support::{hex, providers};
 
-#[path = "support/crypto.rs"]
-mod support;
+use crate::support::{hex, providers};
 
 const MESSAGE: &[u8] = b"octets to be signed";
 

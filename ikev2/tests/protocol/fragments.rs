@@ -3,23 +3,8 @@
 //!
 //! Every test first runs its unharmed twin to success, so that it cannot pass because nothing works.
 
-#![allow(
-    clippy::arithmetic_side_effects,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "a test ends where an expectation fails"
-)]
-
-mod support;
-
-#[path = "support/holder.rs"]
-mod holder;
-
 use std::time::Duration;
 
-use holder::Holder;
 use ironflex_ikev2::{
     Output,
     error::InvalidMessage,
@@ -32,7 +17,8 @@ use ironflex_ikev2::{
         write_chain,
     },
 };
-use support::*;
+
+use crate::{holder::Holder, support::*};
 
 /// An established SA, at whose server a peer with the keys sends what it likes.
 struct Up {

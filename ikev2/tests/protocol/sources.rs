@@ -1,28 +1,14 @@
 //! Floods from one source, or in one source's name: it has its share of the table, which is not the
 //! whole, and whoever owns a forged address still gets in.
 
-#![allow(
-    clippy::arithmetic_side_effects,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "a test ends where an expectation fails"
-)]
-
-mod support;
-
-#[path = "support/flood.rs"]
-mod flood;
-
 use std::net::{Ipv6Addr, SocketAddr};
 
-use flood::*;
 use ironflex_ikev2::{
     config::{HALF_OPEN_TIMEOUT, LINGER, SOURCE_LIMIT, SOURCE_WATERMARK},
     event::{Ask, Discard, Framing, Path},
 };
-use support::*;
+
+use crate::{flood::*, support::*};
 
 /// As the server sees a datagram from the client's address.
 fn from_client() -> Path {

@@ -1,15 +1,5 @@
 //! The codec on two captured logins (`vectors/README.md`): everything is read, opened, and written again octet for octet.
 
-#![allow(
-    clippy::arithmetic_side_effects,
-    clippy::disallowed_methods,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "a test ends where an expectation fails"
-)]
-
 use std::path::Path;
 
 use ironflex_ikev2::{
@@ -36,8 +26,7 @@ use ironflex_ikev2::{
     },
 };
 
-#[path = "support/pcap.rs"]
-mod pcap;
+use crate::pcap;
 
 const CISCO: &str = "anyconnect-eap-cert";
 const SKF: &str = "anyconnect-eap-cert-skf";

@@ -1,14 +1,6 @@
 //! The codec on arbitrary values and arbitrary octets: what is written is read back as the same, no prefix of it is taken
 //! for the whole, and nothing panics.
 
-#![allow(
-    clippy::arithmetic_side_effects,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::unwrap_used,
-    reason = "a test ends where an expectation fails"
-)]
-
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ironflex_ikev2::wire::{

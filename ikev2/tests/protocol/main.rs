@@ -1,0 +1,38 @@
+//! Endpoints against each other, and against peers that break the rules. One program for all of it, for
+//! linking each of its files by itself took longer than running them.
+
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::disallowed_methods,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test ends where an expectation fails"
+)]
+
+#[path = "../support/bad_publics.rs"]
+mod bad_publics;
+#[path = "../support/flood.rs"]
+mod flood;
+#[path = "../support/holder.rs"]
+mod holder;
+#[path = "../support/mod.rs"]
+mod support;
+
+mod exhaustion;
+mod fragment_memory;
+mod fragments;
+mod hostile;
+mod hostile_init;
+mod hostile_rekey;
+mod hostile_states;
+mod injected_answers;
+mod liveness;
+mod login;
+mod mobike;
+mod pre_shared_key;
+mod rekey;
+mod sources;
+mod traces;
+mod unknown_spi;
