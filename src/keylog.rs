@@ -198,7 +198,7 @@ mod tests {
     use std::{fs, net::Ipv6Addr};
 
     use ironflex_ikev2::{
-        crypto::suite::{Group, PrfAlgorithm},
+        crypto::suite::{Additional, Group, PrfAlgorithm},
         wire::header::{InitiatorSpi, ResponderSpi},
     };
 
@@ -225,6 +225,7 @@ mod tests {
             protection,
             prf: PrfAlgorithm::HmacSha2_256,
             group: Group::Modp2048,
+            additional: Additional::NONE,
         }
     }
 

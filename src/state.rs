@@ -110,7 +110,7 @@ pub enum IkeStatus {
 }
 
 /// The algorithms of an IKE SA.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct IkeSuite {
     /// The cipher.
     pub cipher: Cipher,
@@ -120,6 +120,8 @@ pub struct IkeSuite {
     pub prf: Hash,
     /// The number of the group.
     pub group: u16,
+    /// The names of the key exchanges after that.
+    pub pqc: Vec<String>,
 }
 
 /// A cipher and its key size in bits.

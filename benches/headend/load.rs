@@ -258,6 +258,7 @@ impl Fleet {
                 ),
                 prf: vec![PrfAlgorithm::HmacSha2_256],
                 groups: vec![Group::Modp2048],
+                additional: Vec::new(),
             }],
             identity: Identification::key_id(b"*$AnyConnectClient$*".to_vec()),
             wanted: None,

@@ -107,6 +107,10 @@ pub struct IkeProposal {
     pub prf: Vec<PrfAlgorithm>,
     /// Key exchange groups.
     pub groups: Vec<Group>,
+    /// Key exchanges after that (RFC 9370), all of which take place, each by one of its methods; at most
+    /// [`Additional::SLOTS`](crate::crypto::Additional::SLOTS). Where they are to be optional, a second
+    /// proposal stands beside this one.
+    pub additional: Vec<Vec<Group>>,
 }
 
 /// Which proposals are used at which of our addresses (`crypto ikev2 policy`).
@@ -231,7 +235,7 @@ pub enum Pfs {
 
 impl Default for Pfs {
     fn default() -> Self {
-        Self::Accepted(Group::ALL.to_vec())
+        Self::Accepted(Group::DIFFIE_HELLMAN.to_vec())
     }
 }
 
@@ -258,6 +262,9 @@ pub struct Upkeep {
     pub keepalive: Option<Duration>,
     /// Key exchanges of child SAs.
     pub pfs: Pfs,
+    /// Those after it (RFC 9370): as many as [`Pfs::Required`] wants beside the first, and otherwise what a
+    /// peer that wants some may have.
+    pub pfs_additional: Vec<Vec<Group>>,
     /// How long an IKE SA lives; it is rekeyed before (`lifetime` of the profile). `None`: no limit.
     pub lifetime: Option<Duration>,
 }

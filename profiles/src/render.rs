@@ -12,8 +12,8 @@ use crate::model::{
     Candidate, DEFAULT,
     acl::{AccessEntry, AccessList, AccessListKind, AddressMatch},
     ikev2::{
-        AuthorizationPolicy, Dpd, LocalAuthentication, LocalIdentity, Policy, Profile, Proposal,
-        RemoteAuthentication, RouteSetInterface,
+        AuthorizationPolicy, Dpd, LocalAuthentication, LocalIdentity, Policy, Pqc, Profile,
+        Proposal, RemoteAuthentication, RouteSetInterface,
     },
     interface::{Addressing, Interface, InterfaceName},
     ipsec::{
@@ -341,7 +341,16 @@ impl Writer {
         self.words("encryption", &proposal.encryption, is_default)?;
         self.words("integrity", &proposal.integrity, is_default)?;
         self.words("prf", &proposal.prf, is_default)?;
-        self.words("group", &proposal.group, is_default)
+        self.words("group", &proposal.group, is_default)?;
+        let Pqc { methods, optional } = &proposal.pqc;
+        if methods.is_empty() {
+            return Ok(());
+        }
+        write!(self.0, " pqc")?;
+        for method in methods {
+            write!(self.0, " {method}")?;
+        }
+        line!(self, "{}", if *optional { " optional" } else { "" })
     }
 
     fn policy(&mut self, policy: &Policy, is_default: bool) -> fmt::Result {
@@ -380,6 +389,11 @@ impl Writer {
             if let Some(key) = key {
                 line!(self, "  pre-shared-key {word}{}", &*key.written())?;
             }
+        }
+        if let Some(ppk) = &peer.ppk {
+            let (id, key) = (&ppk.id, ppk.key.written());
+            let end = if ppk.required { " required" } else { "" };
+            line!(self, "  ppk manual id {id} key {}{end}", &*key)?;
         }
         Ok(())
     }
@@ -431,6 +445,8 @@ impl Writer {
         }
         let keyring = profile.keyring.as_ref().map(|name| &name.value);
         each!(self, keyring, " keyring local {}");
+        let keyring = profile.ppk_keyring.as_ref().map(|name| &name.value);
+        each!(self, keyring, " keyring ppk {}");
         for reference in &profile.trustpoints {
             write!(self.0, " pki trustpoint {}", reference.trustpoint.value)?;
             each_inline(&mut self.0, reference.purpose)?;

@@ -10,8 +10,8 @@ use crate::{
     model::{
         aaa::Method,
         ikev2::{
-            AuthorizationFor, Dpd, Encryption, Group, IdentityMatch, Integrity, LocalIdentity, Prf,
-            RouteAccept,
+            AuthorizationFor, Dpd, Encryption, Group, IdentityMatch, Integrity, LocalIdentity, Pqc,
+            Prf, RouteAccept,
         },
         interface::{Addressing, DeviceName, InterfaceName},
         ipsec::{EspTransform, Mode},
@@ -190,6 +190,8 @@ pub struct Proposal {
     pub prf: Vec<Prf>,
     /// Groups.
     pub group: Vec<Group>,
+    /// Post-quantum key exchange after that.
+    pub pqc: Pqc,
 }
 
 /// An IKEv2 policy: which proposals are taken at a local address.
@@ -218,6 +220,8 @@ pub struct Profile {
     pub local: LocalMethod,
     /// How clients may prove themselves; at least one way.
     pub remote: RemoteMethods,
+    /// Where the post-quantum pre-shared keys of its clients are ([`Keyring::peer_for`]).
+    pub ppk: Option<Arc<Keyring>>,
     /// Whom clients' certificates are checked against.
     pub verify: Vec<Arc<Trustpoint>>,
     /// Lifetime of an IKE SA, in seconds.

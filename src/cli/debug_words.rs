@@ -507,6 +507,9 @@ const fn group_name(group: Group) -> &'static str {
         Group::EcpP521 => "DH_GROUP_521_ECP/Group 21",
         // No router has it.
         Group::Curve25519 => "DH_GROUP_CURVE25519/Group 31",
+        Group::MlKem512 => "ML-KEM-512",
+        Group::MlKem768 => "ML-KEM-768",
+        Group::MlKem1024 => "ML-KEM-1024",
     }
 }
 

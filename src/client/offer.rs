@@ -9,7 +9,7 @@ use ironflex_ikev2::{
 };
 use ironflex_profiles::{
     model::{
-        ikev2::{Encryption, Group as IosGroup, Integrity as IosIntegrity, Prf},
+        ikev2::{Encryption, Group as IosGroup, Integrity as IosIntegrity, MlKem, Pqc, Prf},
         name::Name,
     },
     snapshot::Proposal,
@@ -19,10 +19,12 @@ use crate::daemon::compile;
 
 /// What `--help` says of proposals.
 pub(super) const PROPOSALS: &str = "\
-IKE proposals are ENCRYPTION/HASH/GROUP in the words of IOS-XE:
+IKE proposals are ENCRYPTION/HASH/GROUP or ENCRYPTION/HASH/GROUP/PQC in the words of IOS-XE:
   ENCRYPTION  aes-cbc-128, aes-cbc-192, aes-cbc-256, aes-gcm-128 or aes-gcm-256
   HASH        sha1, sha256, sha384 or sha512: integrity and PRF; with aes-gcm the PRF alone
-  GROUP       14, 15, 16, 19, 20, 21 or 31";
+  GROUP       14, 15, 16, 19, 20, 21 or 31
+  PQC         mlkem512, mlkem768 or mlkem1024: a second key exchange after that of GROUP. Where it is
+              to be optional, the same proposal without it follows";
 
 /// Reads one proposal of the command line.
 ///
@@ -30,18 +32,27 @@ IKE proposals are ENCRYPTION/HASH/GROUP in the words of IOS-XE:
 ///
 /// A sentence that names the word and what may stand there.
 pub(super) fn proposal(text: &str) -> Result<IkeProposal, String> {
-    let [encryption, hash, group] = text.split('/').collect::<Vec<_>>()[..] else {
-        return Err("ENCRYPTION/HASH/GROUP expected, such as aes-cbc-256/sha256/14".into());
+    let (encryption, hash, group, pqc) = match text.split('/').collect::<Vec<_>>()[..] {
+        [encryption, hash, group] => (encryption, hash, group, None),
+        [encryption, hash, group, pqc] => (encryption, hash, group, Some(pqc)),
+        _ => return Err("ENCRYPTION/HASH/GROUP expected, such as aes-cbc-256/sha256/14".into()),
     };
     let encryption = word(encryption, Encryption::from_keyword, Encryption::ALL)?;
     let integrity = word(hash, IosIntegrity::from_keyword, IosIntegrity::ALL)?;
     let group = word(group, IosGroup::from_keyword, IosGroup::ALL)?;
+    let pqc = pqc.map(|text| word(text, MlKem::from_keyword, MlKem::ALL));
+    let methods: Vec<MlKem> = pqc.transpose()?.into_iter().collect();
+    compile::served(&methods).map_err(|error| error.to_string())?;
     Ok(compile::ike_proposal(&Proposal {
         name: Name::new("command-line").map_err(|error| error.to_string())?,
         encryption: vec![encryption],
         integrity: vec![integrity],
         prf: vec![Prf::from(integrity)],
         group: vec![group],
+        pqc: Pqc {
+            methods,
+            optional: false,
+        },
     }))
 }
 
@@ -118,6 +129,7 @@ pub(super) fn ike_proposals() -> Vec<IkeProposal> {
             ),
             prf: prf.clone(),
             groups: groups.clone(),
+            additional: Vec::new(),
         },
         IkeProposal {
             ciphers: Ciphers::Aead(vec![
@@ -126,6 +138,7 @@ pub(super) fn ike_proposals() -> Vec<IkeProposal> {
             ]),
             prf,
             groups,
+            additional: Vec::new(),
         },
     ]
 }
@@ -153,7 +166,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_proposal_is_three_words_of_ios_xe() {
+    fn a_proposal_is_three_or_four_words_of_ios_xe() {
         let read = |text| proposal(text).unwrap();
         assert_eq!(
             read("aes-cbc-128/sha512/20"),
@@ -164,6 +177,7 @@ mod tests {
                 ),
                 prf: vec![PrfAlgorithm::HmacSha2_512],
                 groups: vec![Group::EcpP384],
+                additional: Vec::new(),
             }
         );
         assert_eq!(
@@ -172,6 +186,15 @@ mod tests {
                 ciphers: Ciphers::Aead(vec![AeadAlgorithm::AesGcm16_256]),
                 prf: vec![PrfAlgorithm::HmacSha2_384],
                 groups: vec![Group::Curve25519],
+                additional: Vec::new(),
+            }
+        );
+        #[cfg(feature = "aws-lc")]
+        assert_eq!(
+            read("aes-gcm-256/sha384/31/mlkem768"),
+            IkeProposal {
+                additional: vec![vec![Group::MlKem768]],
+                ..read("aes-gcm-256/sha384/31")
             }
         );
         for text in [
@@ -180,6 +203,8 @@ mod tests {
             "3des/sha1/14",
             "aes-cbc-128/sha256/2",
             "a/b/c/d",
+            "aes-gcm-256/sha384/31/mlkem",
+            "aes-gcm-256/sha384/31/mlkem768/mlkem1024",
         ] {
             assert!(proposal(text).is_err(), "{text}");
         }

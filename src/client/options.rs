@@ -49,7 +49,7 @@ pub struct Options {
     #[arg(long, value_name = "[TYPE:]IDENTITY", value_parser = identity_text)]
     pub remote_id: Option<String>,
     /// Offer these IKE algorithms and no others, such as aes-gcm-256/sha384/20; more than once for several
-    #[arg(long = "proposal", value_name = "ENCRYPTION/HASH/GROUP", value_parser = offer::proposal)]
+    #[arg(long = "proposal", value_name = "ENCRYPTION/HASH/GROUP[/PQC]", value_parser = offer::proposal)]
     pub proposals: Vec<IkeProposal>,
     /// The group to choose
     #[arg(long, short)]

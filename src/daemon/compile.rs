@@ -13,7 +13,7 @@ use ironflex_ikev2::{
         Liveness, LocalAuthentication, NatConfig, PeerConfig, Pfs, RemoteAuthentication, Upkeep,
     },
     crypto::{
-        RsaSigner,
+        RsaSigner, default_provider,
         suite::{
             AeadAlgorithm, CbcAlgorithm, EspSuite, Group, Integrity, PrfAlgorithm, Protection,
         },
@@ -76,6 +76,42 @@ pub enum CompileError {
         /// Why.
         error: ChainError,
     },
+    /// A proposal wants a key exchange that cannot be had.
+    #[error("crypto ikev2 proposal {proposal}: {error}")]
+    Pqc {
+        /// The proposal.
+        proposal: String,
+        /// What is missing.
+        error: NotServed,
+    },
+}
+
+/// The cryptographic library lacks a key exchange method.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("pqc {method}: the cryptographic library of this build, {provider}, does not have it")]
+pub struct NotServed {
+    /// The method.
+    pub method: ios::MlKem,
+    /// The library.
+    pub provider: &'static str,
+}
+
+/// Whether the cryptographic library has these methods.
+///
+/// # Errors
+///
+/// [`NotServed`] for the first that it does not have.
+pub fn served(methods: &[ios::MlKem]) -> Result<(), NotServed> {
+    let provider = default_provider();
+    let missing = methods
+        .iter()
+        .find(|&&method| !provider.supports(ml_kem(method)));
+    missing.map_or(Ok(()), |&method| {
+        Err(NotServed {
+            method,
+            provider: provider.name(),
+        })
+    })
 }
 
 /// A configuration ready to serve.
@@ -239,6 +275,12 @@ impl ServingProfile {
                     .nat_keepalive
                     .map(|seconds| Duration::from_secs(u64::from(seconds))),
                 pfs: Pfs::default(),
+                pfs_additional: vec![
+                    Group::ML_KEM
+                        .into_iter()
+                        .filter(|&group| default_provider().supports(group))
+                        .collect(),
+                ],
                 lifetime: Some(Duration::from_secs(u64::from(self.profile.lifetime))),
             },
         })
@@ -273,6 +315,14 @@ pub struct NoKey;
 ///
 /// [`CompileError`].
 pub fn compile(snapshot: Arc<Snapshot>, store: &Store) -> Result<Plan, CompileError> {
+    for policy in snapshot.policies.iter().chain(&snapshot.default_policy) {
+        for proposal in &policy.proposals {
+            served(&proposal.pqc.methods).map_err(|error| CompileError::Pqc {
+                proposal: proposal.name.to_string(),
+                error,
+            })?;
+        }
+    }
     let mut profiles = BTreeMap::new();
     let mut authorities = Vec::new();
     let mut algorithms = Vec::new();
@@ -357,8 +407,27 @@ fn ike_policy(policy: &Policy) -> IkePolicy {
         proposals: policy
             .proposals
             .iter()
-            .map(|proposal| ike_proposal(proposal))
+            .flat_map(|proposal| ike_proposals(proposal))
             .collect(),
+    }
+}
+
+/// A proposal, and where its post-quantum key exchange is optional a second one without it: a peer that
+/// does not know of such must reject the first as a whole (RFC 7296 §3.3.6).
+fn ike_proposals(proposal: &Proposal) -> Vec<IkeProposal> {
+    let first = ike_proposal(proposal);
+    let second = proposal.pqc.optional.then(|| IkeProposal {
+        additional: Vec::new(),
+        ..first.clone()
+    });
+    [first].into_iter().chain(second).collect()
+}
+
+const fn ml_kem(method: ios::MlKem) -> Group {
+    match method {
+        ios::MlKem::MlKem512 => Group::MlKem512,
+        ios::MlKem::MlKem768 => Group::MlKem768,
+        ios::MlKem::MlKem1024 => Group::MlKem1024,
     }
 }
 
@@ -418,6 +487,12 @@ pub fn ike_proposal(proposal: &Proposal) -> IkeProposal {
                 ios::Group::Group31 => Group::Curve25519,
             })
             .collect(),
+        additional: if proposal.pqc.methods.is_empty() {
+            Vec::new()
+        } else {
+            let methods = proposal.pqc.methods.iter();
+            vec![methods.map(|&one| ml_kem(one)).collect()]
+        },
     }
 }
 

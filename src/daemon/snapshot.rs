@@ -268,6 +268,12 @@ fn suite(view: &SaView<'_>) -> IkeSuite {
             PrfAlgorithm::HmacSha2_512 => Hash::Sha512,
         },
         group: view.suite.group.number(),
+        pqc: view
+            .suite
+            .additional
+            .groups()
+            .map(|one| one.to_string())
+            .collect(),
     }
 }
 

@@ -1,7 +1,9 @@
 //! Key exchange: what a provider's groups look like from outside, and the faults of public values.
 
 use alloc::boxed::Box;
+use alloc::vec::Vec;
 
+use super::CryptoError;
 use super::suite::Group;
 use crate::secret::SharedSecret;
 
@@ -12,15 +14,38 @@ pub trait KeyExchange: Send {
     /// The group of the pair.
     fn group(&self) -> Group;
 
-    /// The public value for a KE payload: exactly [`Group::public_len`] octets.
+    /// The public value for the initiator's KE payload, or either's with Diffie-Hellman: exactly
+    /// [`Group::public_len`] octets.
     fn public(&self) -> &[u8];
 
     /// Combines the private value with the peer's public one, taken from its KE payload without the
-    /// payload's header.
+    /// payload's header. With ML-KEM that is the responder's ciphertext.
     ///
     /// # Errors
     /// [`KexError`]: the peer is to blame for all but [`KexError::Provider`].
     fn agree(self: Box<Self>, peer: &[u8]) -> Result<SharedSecret, KexError>;
+}
+
+/// The responder's part of a key exchange: its public value, of [`Group::answer_len`] octets, and the secret.
+pub struct Answered {
+    /// For the responder's KE payload.
+    pub public: Vec<u8>,
+    /// What both ends have now.
+    pub secret: SharedSecret,
+}
+
+impl Answered {
+    /// With a pair of the responder's own, where the method has one.
+    pub(crate) fn by_pair(
+        pair: Result<Box<dyn KeyExchange>, CryptoError>,
+        group: Group,
+        peer: &[u8],
+    ) -> Result<Self, KexError> {
+        let pair = pair.map_err(|_| KexError::Provider { group })?;
+        let public = pair.public().to_vec();
+        let secret = pair.agree(peer)?;
+        Ok(Self { public, secret })
+    }
 }
 
 /// Why no secret came out of a peer's public value.
@@ -31,7 +56,7 @@ pub enum KexError {
     Length {
         /// The group of the KE payload.
         group: Group,
-        /// [`Group::public_len`].
+        /// [`Group::public_len`], or [`Group::answer_len`] of a responder.
         expected: usize,
         /// What came.
         found: usize,
@@ -52,6 +77,12 @@ pub enum KexError {
     #[error("the cryptographic library failed at {group}")]
     Provider {
         /// The group of the KE payload.
+        group: Group,
+    },
+    /// An encapsulation key with a coefficient that is none (FIPS 203 §7.2).
+    #[error("public value of {group} is no encapsulation key")]
+    NotAKey {
+        /// The method of the KE payload.
         group: Group,
     },
     /// Curve25519 came out as zero: the peer sent a point of low order.

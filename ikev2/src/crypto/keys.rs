@@ -44,15 +44,34 @@ impl SkeySeed {
         Self(prf(algorithm, nonces.as_bytes(), &[secret.as_bytes()]))
     }
 
+    /// The seed after a further key exchange of the initial exchanges: prf(SK_d so far, SK(n) ∣ Ni ∣ Nr)
+    /// (RFC 9370 §2.2.2).
+    pub fn advanced(so_far: &DerivationKey, secret: &SharedSecret, ni: &[u8], nr: &[u8]) -> Self {
+        Self(prf(
+            so_far.algorithm,
+            so_far.key.as_bytes(),
+            &[secret.as_bytes(), ni, nr],
+        ))
+    }
+
     /// The seed of an IKE SA that replaces another: prf(old SK_d, g^ir ∣ Ni ∣ Nr), under the old SA's
     /// PRF.
     pub fn rekeyed(old: &DerivationKey, secret: &SharedSecret, ni: &[u8], nr: &[u8]) -> Self {
+        Self::rekeyed_after(old, secret, (ni, nr), &[])
+    }
+
+    /// As [`rekeyed`](Self::rekeyed), with the secrets of the key exchanges after the first:
+    /// prf(old SK_d, SK(0) ∣ Ni ∣ Nr ∣ SK(1) ∣ … ∣ SK(n)) (RFC 9370 §2.2.4).
+    pub fn rekeyed_after(
+        old: &DerivationKey,
+        secret: &SharedSecret,
+        (ni, nr): (&[u8], &[u8]),
+        further: &[SharedSecret],
+    ) -> Self {
         // RFC 7296 §2.18: the old SA's key and PRF make the seed, the new SA's PRF the keys.
-        Self(prf(
-            old.algorithm,
-            old.key.as_bytes(),
-            &[secret.as_bytes(), ni, nr],
-        ))
+        let mut parts = alloc::vec![secret.as_bytes(), ni, nr];
+        parts.extend(further.iter().map(SharedSecret::as_bytes));
+        Self(prf(old.algorithm, old.key.as_bytes(), &parts))
     }
 
     /// Cuts SK_d, SK_ai, SK_ar, SK_ei, SK_er, SK_pi and SK_pr, in this order, from
@@ -111,8 +130,22 @@ impl DerivationKey {
         ni: &[u8],
         nr: &[u8],
     ) -> ChildKeys {
+        self.child_keys_after(suite, secret, (ni, nr), &[])
+    }
+
+    /// As [`child_keys`](Self::child_keys), with the secrets of the key exchanges after the first:
+    /// KEYMAT = prf+(SK_d, SK(0) ∣ Ni ∣ Nr ∣ SK(1) ∣ … ∣ SK(n)) (RFC 9370 §2.2.4).
+    pub fn child_keys_after(
+        &self,
+        suite: EspSuite,
+        secret: Option<&SharedSecret>,
+        (ni, nr): (&[u8], &[u8]),
+        further: &[SharedSecret],
+    ) -> ChildKeys {
         let secret = secret.map(SharedSecret::as_bytes).unwrap_or_default();
-        let mut stream = PrfPlus::new(self.algorithm, self.key.as_bytes(), &[secret, ni, nr]);
+        let mut parts = alloc::vec![secret, ni, nr];
+        parts.extend(further.iter().map(SharedSecret::as_bytes));
+        let mut stream = PrfPlus::new(self.algorithm, self.key.as_bytes(), &parts);
         // RFC 7296 §2.17: initiator's direction first; in each direction encryption before integrity.
         let mut direction = || {
             let encryption = stream.take(suite.protection.encryption_key_len());

@@ -7,15 +7,15 @@
 //! | feature | key exchange | verifies | signs |
 //! | --- | --- | --- | --- |
 //! | `aws-lc` | all of [`Group`] | RSA PKCS #1 v1.5 and PSS; ECDSA | RSA |
-//! | `ring` | all of [`Group`] | the same without P-521 and ECDSA with SHA-512 | RSA without SHA-1 |
+//! | `ring` | all of [`Group`] but ML-KEM | the same without P-521 and ECDSA with SHA-512 | RSA without SHA-1 |
 //! | neither | – | – | – |
 //!
 //! `aws-lc` is the default, and wins where both are on.
 //!
 //! Nothing here knows message formats or registries beyond the few numbers that name an algorithm, and
 //! nothing here does I/O or reads a clock. Private exponents, scalars and IVs are made of the caller's
-//! [`Rng`]; the exceptions are the library's own: blinding and PSS salts when signing, and the P-256
-//! and P-384 key pairs of `ring`, which takes no scalar from outside.
+//! [`Rng`]; the exceptions are the library's own: blinding and PSS salts when signing, ML-KEM, and the
+//! P-256 and P-384 key pairs of `ring`, which takes no scalar from outside.
 
 mod aead;
 mod cbc;
@@ -35,14 +35,14 @@ pub(crate) mod test_support;
 use alloc::boxed::Box;
 
 pub use self::cipher::{Forged, MessageKeys};
-pub use self::kex::{KexError, KeyExchange};
+pub use self::kex::{Answered, KexError, KeyExchange};
 pub use self::keys::{ChildKeys, DerivationKey, IkeKeys, ProtectionKeys, Role, SkeySeed};
 #[cfg(any(feature = "aws-lc", feature = "ring"))]
 pub use self::provider::{RsaSigner, default_provider};
 pub use self::sign::{SignatureError, SignatureScheme, SignerError};
 pub use self::suite::{
-    AeadAlgorithm, CbcAlgorithm, EspSuite, Group, Hash, IkeSuite, Integrity, PrfAlgorithm,
-    Protection,
+    Additional, AeadAlgorithm, CbcAlgorithm, EspSuite, Group, Hash, IkeSuite, Integrity,
+    PrfAlgorithm, Protection,
 };
 
 /// A source of unpredictable octets. Keys are made of them, so outside of tests it is the operating
@@ -66,6 +66,25 @@ pub trait Provider: Send + Sync {
         group: Group,
         rng: &mut dyn Rng,
     ) -> Result<Box<dyn KeyExchange>, CryptoError>;
+
+    /// Whether [`key_exchange`](Self::key_exchange) knows this method. A configuration that names another
+    /// is refused.
+    fn supports(&self, group: Group) -> bool {
+        !group.is_ml_kem()
+    }
+
+    /// Answers an initiator's public value, taken from its KE payload without the payload's header.
+    ///
+    /// # Errors
+    /// [`KexError`]: the initiator is to blame for all but [`KexError::Provider`].
+    fn answer_exchange(
+        &self,
+        group: Group,
+        rng: &mut dyn Rng,
+        peer: &[u8],
+    ) -> Result<Answered, KexError> {
+        Answered::by_pair(self.key_exchange(group, rng), group, peer)
+    }
 
     /// Judges `signature` over `message` (which is hashed here) under the key of a certificate, given
     /// as its SubjectPublicKeyInfo (RFC 5280 §4.1.2.7).
@@ -94,6 +113,9 @@ pub enum CryptoError {
     /// The buffer to seal is not laid out as the algorithm wants it.
     #[error("buffer to seal does not have the lengths that its algorithm takes")]
     Layout,
+    /// The library has no such method.
+    #[error("the cryptographic library does not have {0}")]
+    Unsupported(Group),
     /// The library failed: memory, or a bug.
     #[error("the cryptographic library failed at {0}")]
     Provider(&'static str),

@@ -281,11 +281,31 @@ pub enum Group {
     EcpP521 = 21,
     /// Curve25519 (RFC 8031).
     Curve25519 = 31,
+    /// ML-KEM-512 (FIPS 203).
+    MlKem512 = 35,
+    /// ML-KEM-768 (FIPS 203).
+    MlKem768 = 36,
+    /// ML-KEM-1024 (FIPS 203).
+    MlKem1024 = 37,
 }
 
 impl Group {
-    /// Every group, by number.
-    pub const ALL: [Self; 7] = [
+    /// Every method, by number.
+    pub const ALL: [Self; 10] = [
+        Self::Modp2048,
+        Self::Modp3072,
+        Self::Modp4096,
+        Self::EcpP256,
+        Self::EcpP384,
+        Self::EcpP521,
+        Self::Curve25519,
+        Self::MlKem512,
+        Self::MlKem768,
+        Self::MlKem1024,
+    ];
+
+    /// The methods in which each end has a public value of its own choosing.
+    pub const DIFFIE_HELLMAN: [Self; 7] = [
         Self::Modp2048,
         Self::Modp3072,
         Self::Modp4096,
@@ -294,6 +314,14 @@ impl Group {
         Self::EcpP521,
         Self::Curve25519,
     ];
+
+    /// The methods in which the responder encapsulates a secret for the initiator's public value.
+    pub const ML_KEM: [Self; 3] = [Self::MlKem512, Self::MlKem768, Self::MlKem1024];
+
+    /// Whether it is one of [`ML_KEM`](Self::ML_KEM).
+    pub const fn is_ml_kem(self) -> bool {
+        matches!(self, Self::MlKem512 | Self::MlKem768 | Self::MlKem1024)
+    }
 
     /// The Transform Type 4 number, which is also the KE payload's.
     pub const fn number(self) -> u16 {
@@ -305,8 +333,9 @@ impl Group {
         Self::ALL.into_iter().find(|group| group.number() == number)
     }
 
-    /// Length of the public value in a KE payload: MODP the modulus length (RFC 7296 §3.4), ECP x and
-    /// y without a leading octet (RFC 5903 §7), Curve25519 32 (RFC 8031 §3.1).
+    /// Length of the public value in the initiator's KE payload: MODP the modulus length (RFC 7296 §3.4),
+    /// ECP x and y without a leading octet (RFC 5903 §7), Curve25519 32 (RFC 8031 §3.1), ML-KEM the
+    /// encapsulation key (FIPS 203 §8).
     pub const fn public_len(self) -> usize {
         match self {
             Self::Modp2048 => 256,
@@ -316,11 +345,24 @@ impl Group {
             Self::EcpP384 => 96,
             Self::EcpP521 => 132,
             Self::Curve25519 => 32,
+            Self::MlKem512 => 800,
+            Self::MlKem768 => 1184,
+            Self::MlKem1024 => 1568,
+        }
+    }
+
+    /// Length of the responder's: as the initiator's, with ML-KEM the ciphertext (FIPS 203 §8).
+    pub const fn answer_len(self) -> usize {
+        match self {
+            Self::MlKem512 => 768,
+            Self::MlKem768 => 1088,
+            Self::MlKem1024 => 1568,
+            _ => self.public_len(),
         }
     }
 
     /// Length of the shared secret: MODP the modulus length (RFC 7296 §2.14), ECP x alone
-    /// (RFC 5903 §7), Curve25519 32 (RFC 8031 §3.1).
+    /// (RFC 5903 §7), Curve25519 32 (RFC 8031 §3.1), ML-KEM 32 (FIPS 203 §8).
     pub const fn secret_len(self) -> usize {
         match self {
             Self::Modp2048 => 256,
@@ -329,14 +371,68 @@ impl Group {
             Self::EcpP256 => 32,
             Self::EcpP384 => 48,
             Self::EcpP521 => 66,
-            Self::Curve25519 => 32,
+            Self::Curve25519 | Self::MlKem512 | Self::MlKem768 | Self::MlKem1024 => 32,
         }
     }
 }
 
 impl fmt::Display for Group {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "group {}", self.number())
+        match self {
+            Self::MlKem512 => f.write_str("ML-KEM-512"),
+            Self::MlKem768 => f.write_str("ML-KEM-768"),
+            Self::MlKem1024 => f.write_str("ML-KEM-1024"),
+            _ => write!(f, "group {}", self.number()),
+        }
+    }
+}
+
+/// The key exchanges beside the first (RFC 9370), each in its slot: slot 0 is Transform Type 6. They take
+/// place in the order of their slots, each with another method.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Additional([Option<Group>; Self::SLOTS]);
+
+impl Additional {
+    /// How many there may be: Transform Types 6 to 12.
+    pub const SLOTS: usize = 7;
+
+    /// None at all.
+    pub const NONE: Self = Self([None; Self::SLOTS]);
+
+    /// These, one slot after the other; what has no slot is left out.
+    pub fn of(groups: &[Group]) -> Self {
+        let mut all = Self::NONE;
+        for (slot, &group) in all.0.iter_mut().zip(groups) {
+            *slot = Some(group);
+        }
+        all
+    }
+
+    /// With `group` in `slot`.
+    #[must_use]
+    pub fn with(mut self, slot: usize, group: Group) -> Self {
+        if let Some(place) = self.0.get_mut(slot) {
+            *place = Some(group);
+        }
+        self
+    }
+
+    /// The slots that are used, in order, each with its method.
+    pub fn slots(self) -> impl Iterator<Item = (usize, Group)> {
+        self.0
+            .into_iter()
+            .enumerate()
+            .filter_map(|(slot, group)| Some((slot, group?)))
+    }
+
+    /// The methods in order.
+    pub fn groups(self) -> impl Iterator<Item = Group> {
+        self.0.into_iter().flatten()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(self) -> bool {
+        self == Self::NONE
     }
 }
 
@@ -347,8 +443,10 @@ pub struct IkeSuite {
     pub protection: Protection,
     /// The PRF of the key derivation and of AUTH.
     pub prf: PrfAlgorithm,
-    /// The key exchange of IKE_SA_INIT.
+    /// The key exchange of IKE_SA_INIT, or of the CREATE_CHILD_SA that made the SA.
     pub group: Group,
+    /// Those after it.
+    pub additional: Additional,
 }
 
 /// Everything that a child SA's proposal decides about ESP. Its key exchange, if it has one of its
@@ -370,7 +468,7 @@ mod tests {
         for group in Group::ALL {
             assert_eq!(Group::from_number(group.number()), Some(group));
         }
-        for number in [0, 1, 2, 5, 17, 18, 22, 32, u16::MAX] {
+        for number in [0, 1, 2, 5, 17, 18, 22, 32, 34, 38, u16::MAX] {
             assert_eq!(Group::from_number(number), None);
         }
     }

@@ -1,4 +1,5 @@
 //! Choosing what both sides can do: cryptographic suites and traffic selectors.
 
+pub(crate) mod additional;
 pub(crate) mod proposal;
 pub(crate) mod selector;

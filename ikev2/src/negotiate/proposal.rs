@@ -6,10 +6,12 @@
 
 use alloc::vec::Vec;
 
+use super::additional::{self, Choice};
 use crate::{
     config::{Ciphers, IkeProposal, Pfs},
     crypto::suite::{
-        AeadAlgorithm, CbcAlgorithm, EspSuite, Group, IkeSuite, Integrity, PrfAlgorithm, Protection,
+        Additional, AeadAlgorithm, CbcAlgorithm, EspSuite, Group, IkeSuite, Integrity,
+        PrfAlgorithm, Protection,
     },
     refusal::{PeerIncompatible, PeerMisbehaved},
     wire::{
@@ -23,6 +25,7 @@ use crate::{
 pub(crate) struct Chosen<T> {
     pub(crate) number: u8,
     pub(crate) suite: T,
+    pub(crate) additional: Choice,
 }
 
 fn cbc(algorithm: CbcAlgorithm) -> Transform {
@@ -108,6 +111,7 @@ pub(crate) fn offer_ike(proposals: &[IkeProposal], spi: &[u8]) -> SaPayload {
         };
         transforms.extend(ours.prf.iter().copied().map(prf));
         transforms.extend(ours.groups.iter().copied().map(group));
+        transforms.extend(additional::offer(&ours.additional));
         Proposal {
             number,
             protocol: ProtocolId::IKE,
@@ -126,6 +130,7 @@ pub(crate) fn answer_ike(chosen: Chosen<IkeSuite>, spi: &[u8]) -> SaPayload {
     let mut transforms = protection(chosen.suite.protection);
     transforms.push(prf(chosen.suite.prf));
     transforms.push(group(chosen.suite.group));
+    transforms.extend(chosen.additional.transforms());
     SaPayload::single(Proposal {
         number: chosen.number,
         protocol: ProtocolId::IKE,
@@ -134,13 +139,19 @@ pub(crate) fn answer_ike(chosen: Chosen<IkeSuite>, spi: &[u8]) -> SaPayload {
     })
 }
 
-/// The offer of a child SA: one proposal for each suite, each with these groups.
-pub(crate) fn offer_esp(suites: &[EspSuite], groups: &[Group], spi: u32) -> SaPayload {
+/// The offer of a child SA: one proposal for each suite, each with these groups and these additional key
+/// exchanges.
+pub(crate) fn offer_esp(
+    suites: &[EspSuite],
+    groups: &[Group],
+    further: &[Vec<Group>],
+    spi: u32,
+) -> SaPayload {
     let proposals = (1..=u8::MAX).zip(suites).map(|(number, &suite)| Proposal {
         number,
         protocol: ProtocolId::ESP,
         spi: spi.to_be_bytes().to_vec(),
-        transforms: esp_transforms(suite, groups),
+        transforms: esp_transforms(suite, groups, additional::offer(further)),
     });
     SaPayload {
         proposals: proposals.collect(),
@@ -157,18 +168,27 @@ pub(crate) fn answer_esp(
         number: chosen.number,
         protocol: ProtocolId::ESP,
         spi: spi.to_be_bytes().to_vec(),
-        transforms: esp_transforms(chosen.suite, exchanged.as_slice()),
+        transforms: esp_transforms(
+            chosen.suite,
+            exchanged.as_slice(),
+            chosen.additional.transforms(),
+        ),
     })
 }
 
-fn esp_transforms(suite: EspSuite, groups: &[Group]) -> Vec<Transform> {
+fn esp_transforms(
+    suite: EspSuite,
+    groups: &[Group],
+    further: impl Iterator<Item = Transform>,
+) -> Vec<Transform> {
     let mut transforms = protection(suite.protection);
     transforms.extend(groups.iter().copied().map(group));
+    transforms.extend(further);
     transforms.push(esn(suite.esn));
     transforms
 }
 
-fn lists(theirs: &Proposal, wanted: &Transform) -> bool {
+pub(super) fn lists(theirs: &Proposal, wanted: &Transform) -> bool {
     theirs
         .transforms_of(wanted.kind)
         .any(|transform| transform == wanted)
@@ -190,13 +210,12 @@ fn lists_protection(theirs: &Proposal, wanted: Protection) -> bool {
     }
 }
 
-/// Whether every transform type of the proposal is among `known`: a type that is not understood
-/// makes the whole proposal unacceptable (RFC 7296 §3.3.6).
+/// Whether every transform type of the proposal is among `known` or an additional key exchange: a type
+/// that is not understood makes the whole proposal unacceptable (RFC 7296 §3.3.6).
 fn only(theirs: &Proposal, known: &[TransformType]) -> bool {
-    theirs
-        .transforms
-        .iter()
-        .all(|transform| known.contains(&transform.kind))
+    theirs.transforms.iter().all(|transform| {
+        known.contains(&transform.kind) || additional::KINDS.contains(&transform.kind)
+    })
 }
 
 const IKE_TYPES: [TransformType; 4] = [
@@ -216,7 +235,8 @@ const ESP_TYPES: [TransformType; 4] = [
 /// Chooses from the initiator's offer in our order of preference.
 ///
 /// A group that the KE payload (`sent`) already serves is taken before another that would cost a
-/// round trip, if our proposal lists both.
+/// round trip, if our proposal lists both. `intermediate` says whether both ends have IKE_INTERMEDIATE:
+/// without it there are no additional key exchanges (RFC 9370 §2.2.1).
 ///
 /// # Errors
 ///
@@ -226,7 +246,11 @@ pub(crate) fn choose_ike(
     ours: &[IkeProposal],
     theirs: &SaPayload,
     sent: u16,
+    intermediate: bool,
 ) -> Result<Chosen<IkeSuite>, PeerIncompatible> {
+    let ours = ours
+        .iter()
+        .filter(|mine| intermediate || mine.additional.is_empty());
     // RFC 7296 §3.3.1: in IKE_SA_INIT a proposal is for IKE and carries no SPI.
     choose_ike_among(ours, theirs, sent, <[u8]>::is_empty).map(|(chosen, _)| chosen)
 }
@@ -242,7 +266,8 @@ pub(crate) fn choose_ike_successor(
     sent: u16,
 ) -> Result<(Chosen<IkeSuite>, u64), PeerIncompatible> {
     // RFC 7296 §3.3.1: at a rekeying the SPI has 8 octets; zero is none (§2.6).
-    let (chosen, offer) = choose_ike_among(ours, theirs, sent, |spi| ike_spi(spi).is_some())?;
+    let (chosen, offer) =
+        choose_ike_among(ours.iter(), theirs, sent, |spi| ike_spi(spi).is_some())?;
     let spi = ike_spi(&offer.spi).ok_or(PeerIncompatible::NoProposalChosen)?;
     Ok((chosen, spi))
 }
@@ -252,8 +277,8 @@ fn ike_spi(octets: &[u8]) -> Option<u64> {
     Some(u64::from_be_bytes(octets)).filter(|&spi| spi != 0)
 }
 
-fn choose_ike_among<'a>(
-    ours: &[IkeProposal],
+fn choose_ike_among<'a, 'b>(
+    ours: impl Iterator<Item = &'b IkeProposal>,
     theirs: &'a SaPayload,
     sent: u16,
     spi_fits: impl Fn(&[u8]) -> bool,
@@ -289,7 +314,13 @@ fn choose_ike_among<'a>(
             let Some(first) = fitting().next() else {
                 continue;
             };
-            let Some(group) = fitting().find(|one| one.number() == sent) else {
+            let exchanged = fitting().find(|one| one.number() == sent);
+            let exchange = exchanged.unwrap_or(first);
+            let Some(further) = additional::choose(&mine.additional, true, offer, Some(exchange))
+            else {
+                continue;
+            };
+            let Some(group) = exchanged else {
                 return Err(PeerIncompatible::InvalidKeyExchange(first));
             };
             let chosen = Chosen {
@@ -298,7 +329,9 @@ fn choose_ike_among<'a>(
                     protection,
                     prf,
                     group,
+                    additional: further.exchanges,
                 },
+                additional: further,
             };
             return Ok((chosen, offer));
         }
@@ -327,19 +360,22 @@ pub(crate) fn choose_esp(
     theirs: &SaPayload,
 ) -> Result<ChosenChild, PeerIncompatible> {
     fitting(ours, theirs)
-        .next()
-        .map(|(suite, offer, spi)| ChosenChild {
-            chosen: Chosen {
-                number: offer.number,
-                suite,
-            },
-            group: None,
-            spi,
+        .find_map(|(suite, offer, spi)| {
+            Some(ChosenChild {
+                chosen: Chosen {
+                    number: offer.number,
+                    suite,
+                    additional: additional::choose(&[], true, offer, None)?,
+                },
+                group: None,
+                spi,
+            })
         })
         .ok_or(PeerIncompatible::NoProposalChosen)
 }
 
-/// Chooses from the offer in CREATE_CHILD_SA. `sent` is the group of the peer's KE payload.
+/// Chooses from the offer in CREATE_CHILD_SA. `sent` is the group of the peer's KE payload; `further` are
+/// the key exchanges after it, which all take place where [`Pfs::Required`] wants the first.
 ///
 /// # Errors
 ///
@@ -348,15 +384,17 @@ pub(crate) fn choose_esp(
 pub(crate) fn choose_child(
     ours: &[EspSuite],
     pfs: &Pfs,
+    further: &[Vec<Group>],
     theirs: &SaPayload,
     sent: Option<u16>,
 ) -> Result<ChosenChild, PeerIncompatible> {
     let mut wanted = None;
     for (suite, offer, spi) in fitting(ours, theirs) {
-        let result = |group| ChosenChild {
+        let result = |group, additional| ChosenChild {
             chosen: Chosen {
                 number: offer.number,
                 suite,
+                additional,
             },
             group,
             spi,
@@ -369,14 +407,21 @@ pub(crate) fn choose_child(
             .iter()
             .copied()
             .filter(|&one| lists(offer, &group(one)));
-        if let Some(exchanged) = common.clone().find(|one| Some(one.number()) == sent) {
-            return Ok(result(Some(exchanged)));
+        let exchanged = common.clone().find(|one| Some(one.number()) == sent);
+        if let Some(first) = exchanged {
+            if let Some(choice) = additional::choose(further, required, offer, Some(first)) {
+                return Ok(result(Some(first), choice));
+            }
+            continue;
         }
         // RFC 7296 §3.3.2: a proposal without a group, or with NONE, is one without a key exchange.
         let mut offered = offer.transforms_of(TransformType::KE).peekable();
         let without = offered.peek().is_none() || offered.any(|one| one.id == GroupId::NONE.0);
-        if without && !required {
-            return Ok(result(None));
+        if without
+            && !required
+            && let Some(choice) = additional::choose(&[], true, offer, None)
+        {
+            return Ok(result(None, choice));
         }
         wanted = wanted.or_else(|| common.next());
     }
@@ -420,7 +465,7 @@ fn esp_spi(offer: &Proposal) -> Option<u32> {
     Some(u32::from_be_bytes(octets)).filter(|&spi| spi > 255)
 }
 
-/// The suite of an answer, if it is one that `offered` contains.
+/// The suite of an answer, if it is one that `offered` contains. `intermediate` as in [`choose_ike`].
 ///
 /// # Errors
 ///
@@ -428,11 +473,14 @@ fn esp_spi(offer: &Proposal) -> Option<u32> {
 pub(crate) fn accept_ike(
     offered: &[IkeProposal],
     answer: &SaPayload,
+    intermediate: bool,
 ) -> Result<IkeSuite, PeerMisbehaved> {
     let (mine, number) = answered_proposal(offered, answer)?;
-    choose_ike(core::slice::from_ref(mine), answer, number)
+    choose_ike(core::slice::from_ref(mine), answer, number, intermediate)
+        .ok()
+        .filter(|chosen| chosen.additional.answers(&mine.additional))
         .map(|chosen| chosen.suite)
-        .map_err(|_| PeerMisbehaved::SelectedUnoffered)
+        .ok_or(PeerMisbehaved::SelectedUnoffered)
 }
 
 /// As [`accept_ike`], for an SA that replaces another, and the SPI that the peer has chosen for it.
@@ -446,8 +494,10 @@ pub(crate) fn accept_ike_successor(
 ) -> Result<(IkeSuite, u64), PeerMisbehaved> {
     let (mine, number) = answered_proposal(offered, answer)?;
     choose_ike_successor(core::slice::from_ref(mine), answer, number)
+        .ok()
+        .filter(|(chosen, _)| chosen.additional.answers(&mine.additional))
         .map(|(chosen, spi)| (chosen.suite, spi))
-        .map_err(|_| PeerMisbehaved::SelectedUnoffered)
+        .ok_or(PeerMisbehaved::SelectedUnoffered)
 }
 
 /// Which of our proposals an answer takes, and the number of its group.
@@ -472,7 +522,8 @@ fn answered_proposal<'a>(
 }
 
 /// The suite of an answer to a child SA's offer, and the SPI under which the peer receives. `exchanged`
-/// is the group of the key exchange that both KE payloads belong to, if there were any.
+/// is the group of the key exchange that both KE payloads belong to, if there were any, and `further` the
+/// key exchanges after it that were offered.
 ///
 /// # Errors
 ///
@@ -480,8 +531,9 @@ fn answered_proposal<'a>(
 pub(crate) fn accept_esp(
     offered: &[EspSuite],
     exchanged: Option<Group>,
+    further: &[Vec<Group>],
     answer: &SaPayload,
-) -> Result<(EspSuite, u32), PeerMisbehaved> {
+) -> Result<(EspSuite, u32, Additional), PeerMisbehaved> {
     let [chosen] = answer.proposals.as_slice() else {
         return Err(PeerMisbehaved::SelectedUnoffered);
     };
@@ -490,9 +542,15 @@ pub(crate) fn accept_esp(
         Some(group) => Pfs::Required([group].to_vec()),
         None => Pfs::Accepted(Vec::new()),
     };
-    choose_child(offered, &pfs, answer, exchanged.map(Group::number))
-        .map(|child| (child.chosen.suite, child.spi))
-        .map_err(|_| PeerMisbehaved::SelectedUnoffered)
+    let sent = exchanged.map(Group::number);
+    choose_child(offered, &pfs, further, answer, sent)
+        .ok()
+        .filter(|child| child.chosen.additional.answers(further))
+        .map(|child| {
+            let chosen = child.chosen;
+            (chosen.suite, child.spi, chosen.additional.exchanges)
+        })
+        .ok_or(PeerMisbehaved::SelectedUnoffered)
 }
 
 /// RFC 7296 §2.7: an answer names exactly one transform of each type.
@@ -520,6 +578,7 @@ mod tests {
             ),
             prf: [PrfAlgorithm::HmacSha2_256].to_vec(),
             groups: groups.to_vec(),
+            additional: Vec::new(),
         }
     }
 
@@ -528,6 +587,7 @@ mod tests {
             ciphers: Ciphers::Aead([AeadAlgorithm::AesGcm16_256].to_vec()),
             prf: [PrfAlgorithm::HmacSha2_384].to_vec(),
             groups: groups.to_vec(),
+            additional: Vec::new(),
         }
     }
 
@@ -538,7 +598,7 @@ mod tests {
             &[],
         );
         let ours = [gcm(&[Group::Modp2048]), cbc_sha256(&[Group::Modp2048])];
-        let chosen = choose_ike(&ours, &offer, 14).unwrap();
+        let chosen = choose_ike(&ours, &offer, 14, true).unwrap();
         assert_eq!(chosen.number, 2);
         assert_eq!(
             chosen.suite.protection,
@@ -546,7 +606,7 @@ mod tests {
         );
         let answer = answer_ike(chosen, &[]);
         let offered = [cbc_sha256(&[Group::Modp2048]), gcm(&[Group::Modp2048])];
-        assert_eq!(accept_ike(&offered, &answer), Ok(chosen.suite));
+        assert_eq!(accept_ike(&offered, &answer, true), Ok(chosen.suite));
     }
 
     #[test]
@@ -554,7 +614,7 @@ mod tests {
         let offer = offer_ike(&[gcm(&[Group::EcpP256, Group::Modp2048])], &[]);
         let ours = [gcm(&[Group::Modp2048, Group::EcpP256])];
         assert_eq!(
-            choose_ike(&ours, &offer, 19).unwrap().suite.group,
+            choose_ike(&ours, &offer, 19, true).unwrap().suite.group,
             Group::EcpP256
         );
     }
@@ -565,7 +625,7 @@ mod tests {
         let offer = offer_ike(&[gcm(&[Group::EcpP384, Group::Modp2048])], &[]);
         let ours = [gcm(&[Group::Modp2048])];
         assert_eq!(
-            choose_ike(&ours, &offer, 20),
+            choose_ike(&ours, &offer, 20, true),
             Err(PeerIncompatible::InvalidKeyExchange(Group::Modp2048))
         );
     }
@@ -575,11 +635,49 @@ mod tests {
         let mut offer = offer_ike(&[gcm(&[Group::Modp2048])], &[]);
         offer.proposals[0]
             .transforms
-            .push(Transform::new(TransformType(6), 36));
+            .push(Transform::new(TransformType(13), 36));
         assert_eq!(
-            choose_ike(&[gcm(&[Group::Modp2048])], &offer, 14),
+            choose_ike(&[gcm(&[Group::Modp2048])], &offer, 14, true),
             Err(PeerIncompatible::NoProposalChosen)
         );
+    }
+
+    // RFC 9370 §2.2.1: additional key exchanges need IKE_INTERMEDIATE of both ends.
+    #[test]
+    fn an_additional_key_exchange_is_chosen_where_both_want_it_and_have_the_exchange_for_it() {
+        let plain = gcm(&[Group::Modp2048]);
+        let hybrid = IkeProposal {
+            additional: [[Group::MlKem768].to_vec()].to_vec(),
+            ..plain.clone()
+        };
+        let group = |ours: &[IkeProposal], theirs: &[IkeProposal], intermediate| {
+            let offer = offer_ike(theirs, &[]);
+            let chosen = choose_ike(ours, &offer, 14, intermediate)?;
+            let answer = answer_ike(chosen, &[]);
+            assert_eq!(accept_ike(theirs, &answer, intermediate), Ok(chosen.suite));
+            Ok(chosen.suite.additional.groups().next())
+        };
+        let optional = [hybrid.clone(), plain.clone()];
+        let kem = Ok(Some(Group::MlKem768));
+        let refused = Err(PeerIncompatible::NoProposalChosen);
+        let (hybrid, plain) = (&[hybrid][..], &[plain][..]);
+        assert_eq!(group(&optional, &optional, true), kem);
+        assert_eq!(group(&optional, &optional, false), Ok(None));
+        assert_eq!(group(hybrid, &optional, true), kem);
+        assert_eq!(group(hybrid, &optional, false), refused);
+        assert_eq!(group(&optional, hybrid, true), kem);
+        assert_eq!(group(plain, &optional, true), Ok(None));
+        assert_eq!(group(plain, hybrid, true), refused);
+        assert_eq!(group(hybrid, plain, true), refused);
+        // An answer that leaves out what was offered, or adds what was not.
+        let choose = |ours| choose_ike(ours, &offer_ike(ours, &[]), 14, true).unwrap();
+        for (offered, other) in [(plain, hybrid), (hybrid, plain)] {
+            let answer = answer_ike(choose(other), &[]);
+            assert_eq!(
+                accept_ike(offered, &answer, true),
+                Err(PeerMisbehaved::SelectedUnoffered)
+            );
+        }
     }
 
     #[test]
@@ -589,7 +687,7 @@ mod tests {
             .transforms
             .push(integrity(Integrity::HmacSha1_96));
         assert_eq!(
-            choose_ike(&[gcm(&[Group::Modp2048])], &offer, 14),
+            choose_ike(&[gcm(&[Group::Modp2048])], &offer, 14, true),
             Err(PeerIncompatible::NoProposalChosen)
         );
     }
@@ -603,15 +701,17 @@ mod tests {
                 protection: Protection::Aead(AeadAlgorithm::AesGcm16_128),
                 prf: PrfAlgorithm::HmacSha2_384,
                 group: Group::Modp2048,
+                additional: Additional::NONE,
             },
+            additional: Choice::default(),
         };
         assert_eq!(
-            accept_ike(&offered, &answer_ike(other, &[])),
+            accept_ike(&offered, &answer_ike(other, &[]), true),
             Err(PeerMisbehaved::SelectedUnoffered)
         );
         let twice = offer_ike(&[gcm(&[Group::Modp2048, Group::EcpP256])], &[]);
         assert_eq!(
-            accept_ike(&offered, &twice),
+            accept_ike(&offered, &twice, true),
             Err(PeerMisbehaved::SelectedUnoffered)
         );
     }
@@ -623,25 +723,28 @@ mod tests {
 
     #[test]
     fn chooses_esp_and_reads_the_spi() {
-        let offer = offer_esp(&[GCM], &[], 0x1234_5678);
+        let offer = offer_esp(&[GCM], &[], &[], 0x1234_5678);
         let child = choose_esp(&[GCM], &offer).unwrap();
         assert_eq!((child.chosen.suite, child.spi), (GCM, 0x1234_5678));
         let answer = answer_esp(child.chosen, None, 0x9abc_def0);
-        assert_eq!(accept_esp(&[GCM], None, &answer), Ok((GCM, 0x9abc_def0)));
+        assert_eq!(
+            accept_esp(&[GCM], None, &[], &answer),
+            Ok((GCM, 0x9abc_def0, Additional::NONE))
+        );
     }
 
     // RFC 4303 §2.1: SPIs 0 to 255 are reserved.
     #[test]
     fn refuses_a_reserved_or_misshapen_spi() {
-        assert!(choose_esp(&[GCM], &offer_esp(&[GCM], &[], 255)).is_err());
-        let mut offer = offer_esp(&[GCM], &[], 0x1234_5678);
+        assert!(choose_esp(&[GCM], &offer_esp(&[GCM], &[], &[], 255)).is_err());
+        let mut offer = offer_esp(&[GCM], &[], &[], 0x1234_5678);
         offer.proposals[0].spi.pop();
         assert!(choose_esp(&[GCM], &offer).is_err());
     }
 
     #[test]
     fn takes_silence_about_esn_for_none() {
-        let mut offer = offer_esp(&[GCM], &[], 0x1234_5678);
+        let mut offer = offer_esp(&[GCM], &[], &[], 0x1234_5678);
         offer.proposals[0]
             .transforms
             .retain(|one| one.kind != TransformType::ESN);
@@ -654,11 +757,12 @@ mod tests {
     #[test]
     fn a_child_has_a_key_exchange_if_both_want_one() {
         let (p256, p384) = (Group::EcpP256, Group::EcpP384);
-        let with = offer_esp(&[GCM], &[p256, p384], 0x1234_5678);
-        let without = offer_esp(&[GCM], &[], 0x1234_5678);
+        let with = offer_esp(&[GCM], &[p256, p384], &[], 0x1234_5678);
+        let without = offer_esp(&[GCM], &[], &[], 0x1234_5678);
         let accepted = Pfs::Accepted([p384, p256].to_vec());
         let required = Pfs::Required([p384].to_vec());
-        let group = |pfs, offer, sent| choose_child(&[GCM], pfs, offer, sent).map(|one| one.group);
+        let group =
+            |pfs, offer, sent| choose_child(&[GCM], pfs, &[], offer, sent).map(|one| one.group);
         assert_eq!(group(&accepted, &with, Some(19)), Ok(Some(p256)));
         assert_eq!(group(&accepted, &without, None), Ok(None));
         assert_eq!(group(&required, &with, Some(20)), Ok(Some(p384)));
@@ -678,12 +782,13 @@ mod tests {
 
     #[test]
     fn an_answer_has_the_key_exchange_that_was_sent_or_none() {
-        let offer = offer_esp(&[GCM], &[Group::EcpP256], 0x1234_5678);
+        let offer = offer_esp(&[GCM], &[Group::EcpP256], &[], 0x1234_5678);
         let pfs = Pfs::default();
-        let child = choose_child(&[GCM], &pfs, &offer, Some(19)).unwrap();
+        let child = choose_child(&[GCM], &pfs, &[], &offer, Some(19)).unwrap();
         let answer = answer_esp(child.chosen, child.group, 0x9abc_def0);
-        let accept = |group| accept_esp(&[GCM], group, &answer);
-        assert_eq!(accept(Some(Group::EcpP256)), Ok((GCM, 0x9abc_def0)));
+        let accept = |group| accept_esp(&[GCM], group, &[], &answer);
+        let agreed = (GCM, 0x9abc_def0, Additional::NONE);
+        assert_eq!(accept(Some(Group::EcpP256)), Ok(agreed));
         assert_eq!(
             accept(Some(Group::EcpP384)),
             Err(PeerMisbehaved::SelectedUnoffered)
@@ -706,6 +811,6 @@ mod tests {
                 Err(PeerIncompatible::NoProposalChosen)
             );
         }
-        assert!(choose_ike(&ours, &offer, 14).is_err());
+        assert!(choose_ike(&ours, &offer, 14, true).is_err());
     }
 }

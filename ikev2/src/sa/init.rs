@@ -6,7 +6,7 @@ use alloc::{boxed::Box, sync::Arc, vec::Vec};
 use crate::{
     authn::signed_octets,
     crypto::{
-        KeyExchange, Role, SkeySeed,
+        Answered, KexError, Role, SkeySeed,
         keys::{DerivationKey, RoleKeys},
         suite::{IkeSuite, PrfAlgorithm},
     },
@@ -15,6 +15,7 @@ use crate::{
     refusal::{PeerIncompatible, PeerMisbehaved, Refusal},
     sa::{
         Cx, IkeSa,
+        intermediate::Intermediates,
         link::{Link, Parts, kinds},
         nat::{self, Nat},
         responder::Responder,
@@ -46,6 +47,7 @@ pub(crate) struct Handshake {
     pub(crate) derivation: DerivationKey,
     pub(crate) local_proof: SecretBytes,
     pub(crate) remote_proof: SecretBytes,
+    pub(super) intermediates: Intermediates,
 }
 
 impl Handshake {
@@ -74,7 +76,9 @@ impl Handshake {
             Role::Initiator => (&self.request, &self.nr),
             Role::Responder => (&self.response, &self.ni),
         };
-        signed_octets(message, nonce, prf, key, id_body)
+        let mut octets = signed_octets(message, nonce, prf, key, id_body);
+        self.intermediates.cover(&mut octets);
+        octets
     }
 }
 
@@ -201,19 +205,22 @@ pub(crate) fn respond(
         return Err(PeerIncompatible::NoNatDetection.into());
     }
     let proposals = config.proposals(path.local.ip());
-    let chosen = proposal::choose_ike(proposals, essentials.sa, essentials.ke.group.0)?;
+    let traits = PeerTraits::read(payloads);
+    let chosen = proposal::choose_ike(
+        proposals,
+        essentials.sa,
+        essentials.ke.group.0,
+        traits.intermediate,
+    )?;
     let suite = chosen.suite;
     // Before any work is done for it: a public value has one length for each group.
     if essentials.ke.data.len() != suite.group.public_len() {
         return Err(PeerMisbehaved::BadKeyExchange.into());
     }
-    let pair = cx
+    let Answered { public, secret } = cx
         .provider
-        .key_exchange(suite.group, cx.rng)
-        .map_err(|_| Refusal::Local("the key exchange could not be started"))?;
-    let public = pair.public().to_vec();
-    let secret = agree(pair, &essentials.ke.data)?;
-    let traits = PeerTraits::read(payloads);
+        .answer_exchange(suite.group, cx.rng, &essentials.ke.data)
+        .map_err(failed_exchange)?;
     let ni = essentials.nonce.as_bytes().to_vec();
     let nr = fresh_nonce(cx)?;
     // Nothing can refuse it any more: from here on, and for all its steps, the SA has its name.
@@ -259,6 +266,7 @@ pub(crate) fn respond(
         derivation: keys.derivation,
         local_proof: keys.local_proof,
         remote_proof: keys.remote_proof,
+        intermediates: Intermediates::of(suite.additional),
     };
     let state = State::Responder(Box::new(Responder::HalfOpen(handshake)));
     Ok(IkeSa::Keyed {
@@ -288,11 +296,12 @@ pub(crate) fn trace_request(
     }
 }
 
-pub(super) fn agree(pair: Box<dyn KeyExchange>, public: &[u8]) -> Result<SharedSecret, Refusal> {
-    pair.agree(public).map_err(|error| match error {
-        crate::crypto::KexError::Provider { .. } => Refusal::Local("the key exchange failed"),
+/// Why no secret came out of the peer's public value.
+pub(super) fn failed_exchange(error: KexError) -> Refusal {
+    match error {
+        KexError::Provider { .. } => Refusal::Local("the key exchange failed"),
         _ => PeerMisbehaved::BadKeyExchange.into(),
-    })
+    }
 }
 
 /// Tells of what IKE_SA_INIT has agreed.
@@ -351,6 +360,10 @@ fn write_response(
     }
     if traits.signature_hashes_sent {
         payloads.push(signature_hashes());
+    }
+    // RFC 9242 §3.1, §5: where there is something for it to do, and no more than that.
+    if !chosen.suite.additional.is_empty() {
+        payloads.push(status(NotifyType::INTERMEDIATE_EXCHANGE_SUPPORTED));
     }
     let header = Header::new(
         spi_i,

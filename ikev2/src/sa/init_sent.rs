@@ -23,10 +23,11 @@ use crate::{
     sa::{
         Cx, IkeSa,
         init::{
-            Essentials, Handshake, agree, derive, find, fresh_nonce, signature_hashes, status,
-            trace_agreed, vendor_ids,
+            Essentials, Handshake, derive, failed_exchange, find, fresh_nonce, signature_hashes,
+            status, trace_agreed, vendor_ids,
         },
         initiator,
+        intermediate::Intermediates,
         link::{Link, Parts, kinds},
         nat::{self, Nat},
         state::{Outcome, log_ike},
@@ -135,6 +136,14 @@ impl InitSent {
         }
         if config.signature_hashes {
             payloads.push(signature_hashes());
+        }
+        // RFC 9242 §3.1, RFC 9370 §2.2.1: said by who offers what needs it.
+        if config
+            .proposals
+            .iter()
+            .any(|one| !one.additional.is_empty())
+        {
+            payloads.push(status(NotifyType::INTERMEDIATE_EXCHANGE_SUPPORTED));
         }
         payloads.extend(vendor_ids(&config.vendor_ids, config.fragmentation.cisco));
         let header = Header::new(
@@ -295,11 +304,12 @@ impl InitSent {
             .responder_spi
             .ok_or(PeerMisbehaved::UnexpectedExchange)?;
         let essentials = Essentials::read(payloads)?;
-        let suite = proposal::accept_ike(&self.config.proposals, essentials.sa)?;
+        let intermediate = find(payloads, NotifyType::INTERMEDIATE_EXCHANGE_SUPPORTED).is_some();
+        let suite = proposal::accept_ike(&self.config.proposals, essentials.sa, intermediate)?;
         if suite.group != self.group || essentials.ke.group.0 != self.group.number() {
             return Err(PeerMisbehaved::SelectedUnoffered.into());
         }
-        if essentials.ke.data.len() != suite.group.public_len() {
+        if essentials.ke.data.len() != suite.group.answer_len() {
             return Err(PeerMisbehaved::BadKeyExchange.into());
         }
         Ok(Accepted {
@@ -323,7 +333,8 @@ impl InitSent {
             suite,
             essentials,
         } = accepted;
-        let secret = agree(sent.pair, &essentials.ke.data)?;
+        let agreed = sent.pair.agree(&essentials.ke.data);
+        let secret = agreed.map_err(failed_exchange)?;
         let ni = sent.nonce.as_bytes().to_vec();
         let nr = essentials.nonce.as_bytes().to_vec();
         let keys = derive(
@@ -376,6 +387,7 @@ impl InitSent {
             derivation: keys.derivation,
             local_proof: keys.local_proof,
             remote_proof: keys.remote_proof,
+            intermediates: Intermediates::of(suite.additional),
         };
         match initiator::start(&mut link, cx, handshake, config)? {
             Outcome::Go(state) => Ok(IkeSa::Keyed {
@@ -387,7 +399,7 @@ impl InitSent {
     }
 }
 
-fn key_pair(cx: &mut Cx<'_>, group: Group) -> Result<Box<dyn KeyExchange>, Refusal> {
+pub(super) fn key_pair(cx: &mut Cx<'_>, group: Group) -> Result<Box<dyn KeyExchange>, Refusal> {
     cx.provider
         .key_exchange(group, cx.rng)
         .map_err(|_| Refusal::Local("the key exchange could not be started"))

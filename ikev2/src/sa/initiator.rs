@@ -18,6 +18,7 @@ use crate::{
         child::selectors,
         established::{Beginning, Child, Established, Limits, Policy, close_with, mobike},
         init::{Handshake, auth_form, certificate_request},
+        intermediate::Exchange,
         link::{Link, Opened},
         signature::{self, AuthForm, Basis},
         state::{Outcome, State, WRONG_ANSWER, close, expect_auth, log_child},
@@ -36,6 +37,8 @@ use crate::{
 
 /// The initiator's way through IKE_AUTH. `Await…` waits for the outside, `Expect…` for the peer.
 pub(crate) enum Initiator {
+    /// An IKE_INTERMEDIATE request is out.
+    ExpectIntermediate(ExpectIntermediate),
     /// Asked for our signature.
     AwaitSign(AwaitSign),
     /// The first IKE_AUTH request is out.
@@ -56,6 +59,11 @@ pub(crate) enum Initiator {
 pub(crate) struct Trying {
     handshake: Handshake,
     config: Box<ConnectConfig>,
+}
+
+pub(crate) struct ExpectIntermediate {
+    trying: Trying,
+    exchange: Exchange,
 }
 
 pub(crate) struct AwaitSign {
@@ -109,14 +117,18 @@ fn go(state: Initiator) -> Result<Outcome, Refusal> {
     Ok(Outcome::Go(State::Initiator(Box::new(state))))
 }
 
-/// IKE_SA_INIT is done: builds the first IKE_AUTH request, with our AUTH unless EAP is wanted.
+/// IKE_SA_INIT is done: further key exchanges follow, and then IKE_AUTH.
 pub(crate) fn start(
     link: &mut Link,
     cx: &mut Cx<'_>,
     handshake: Handshake,
     config: Box<ConnectConfig>,
 ) -> Result<Outcome, Refusal> {
-    let trying = Trying { handshake, config };
+    Trying { handshake, config }.go_on(link, cx)
+}
+
+/// Builds the first IKE_AUTH request, with our AUTH unless EAP is wanted.
+fn authenticate(trying: Trying, link: &mut Link, cx: &mut Cx<'_>) -> Result<Outcome, Refusal> {
     match trying.config.authentication.clone() {
         InitiatorAuthentication::AnyConnectEap => trying.send_first(link, cx, Vec::new()),
         InitiatorAuthentication::Auth(LocalAuthentication::Certificate(chain)) => {
@@ -142,6 +154,7 @@ pub(crate) fn start(
 impl Initiator {
     pub(crate) const fn name(&self) -> &'static str {
         match self {
+            Self::ExpectIntermediate(_) => "I_WAIT_INTERMEDIATE",
             Self::AwaitSign(_) => "I_BLD_AUTH",
             Self::ExpectResponder(_) => "I_WAIT_AUTH",
             Self::AwaitChain(_) => "I_VERIFY_AUTH",
@@ -189,6 +202,9 @@ impl Initiator {
         cx: &mut Cx<'_>,
         opened: Opened,
     ) -> Result<Outcome, Refusal> {
+        if let Self::ExpectIntermediate(state) = *self {
+            return state.response(link, cx, opened);
+        }
         let payloads = expect_auth(opened)?;
         // RFC 7296 §2.21.2: an error notify in an authentic answer ends the attempt, unless it is
         // only the child SA that was refused; that is judged with the child.
@@ -228,6 +244,34 @@ impl Initiator {
     }
 }
 
+// --- Further key exchanges ---
+
+impl Trying {
+    /// The next IKE_INTERMEDIATE, or IKE_AUTH where there is none left.
+    fn go_on(mut self, link: &mut Link, cx: &mut Cx<'_>) -> Result<Outcome, Refusal> {
+        match self.handshake.request(link, cx)? {
+            Some(exchange) => go(Initiator::ExpectIntermediate(ExpectIntermediate {
+                trying: self,
+                exchange,
+            })),
+            None => authenticate(self, link, cx),
+        }
+    }
+}
+
+impl ExpectIntermediate {
+    fn response(
+        self,
+        link: &mut Link,
+        cx: &mut Cx<'_>,
+        opened: Opened,
+    ) -> Result<Outcome, Refusal> {
+        let Trying { handshake, config } = self.trying;
+        let handshake = handshake.conclude(self.exchange, link, cx, opened)?;
+        Trying { handshake, config }.go_on(link, cx)
+    }
+}
+
 // --- First request ---
 
 impl Trying {
@@ -259,6 +303,7 @@ impl Trying {
         }
         payloads.push(Payload::Sa(proposal::offer_esp(
             &config.esp,
+            &[],
             &[],
             config.spi,
         )));
@@ -603,7 +648,7 @@ impl Proven {
         let local = local.ok_or_else(|| missing(PayloadType::TS_I))?;
         let remote = remote.ok_or_else(|| missing(PayloadType::TS_R))?;
         let config = &self.trying.config;
-        let (suite, outbound_spi) = proposal::accept_esp(&config.esp, None, &sa)?;
+        let (suite, outbound_spi, _) = proposal::accept_esp(&config.esp, None, &[], &sa)?;
         selector::within(&local, &config.local)?;
         selector::within(&remote, &config.remote)?;
         let handshake = &self.trying.handshake;

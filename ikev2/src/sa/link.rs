@@ -27,6 +27,7 @@ use crate::{
         window::{Admit, Due, Fingerprint, Pace, Queued, Request, Requests, Responses},
     },
     wire::{
+        covered_of_received, covered_of_sent,
         fragment::{self, CISCO_FRAGMENT_DATA, Reassembled},
         header::{Flags, Header, InitiatorSpi, MessageId, ResponderSpi},
         message::{Body, PartialMessage, parse_chain, write_chain},
@@ -85,6 +86,8 @@ pub(crate) struct Link {
     /// The owner has been told of the end, and is told nothing more.
     pub(crate) over: bool,
     inbound: MessageKeys,
+    /// What the peer's messages were sealed with before its last request changed the keys.
+    former: Option<MessageKeys>,
     outbound: MessageKeys,
     fragmentation: FragmentationConfig,
     last_form: Option<Form>,
@@ -112,6 +115,8 @@ pub(crate) struct Parts {
 pub(crate) struct Opened {
     pub(crate) exchange: ExchangeType,
     pub(crate) payloads: Result<Vec<Payload>, Refusal>,
+    /// What AUTH will cover of it, if it is IKE_INTERMEDIATE (RFC 9242 §3.3.2).
+    pub(crate) covered: Option<Vec<u8>>,
 }
 
 /// What a datagram turned out to be.
@@ -144,6 +149,7 @@ impl Link {
             deadline: None,
             over: false,
             inbound: parts.inbound,
+            former: None,
             outbound: parts.outbound,
             fragmentation: parts.fragmentation,
             last_form: None,
@@ -314,7 +320,7 @@ impl Link {
                 Admit::Discard(reason) => return Received::Nothing(reason),
             }
         }
-        let opened = match self.open(cx.now, &message, ahead) {
+        let (opened, head) = match self.open(cx.now, &message, ahead) {
             Ok(Some(opened)) => opened,
             Ok(None) => return Received::Nothing(Discard::FragmentKept),
             Err(discard) => return Received::Nothing(discard),
@@ -341,6 +347,9 @@ impl Link {
         let opened = Opened {
             exchange: header.exchange,
             payloads,
+            covered: (header.exchange == ExchangeType::IKE_INTERMEDIATE)
+                .then(|| covered_of_received(&head, &opened.content))
+                .flatten(),
         };
         if response {
             self.requests.conclude();
@@ -373,13 +382,16 @@ impl Link {
         }
     }
 
-    /// Opens a message or fragment; `None` while fragments are missing.
+    /// Opens a message or fragment; `None` while fragments are missing. Beside what was in it stands its
+    /// AAD, for IKE_INTERMEDIATE alone.
     fn open(
         &mut self,
         now: Instant,
         message: &PartialMessage<'_>,
         ahead: bool,
-    ) -> Result<Option<Reassembled>, Discard> {
+    ) -> Result<Option<(Reassembled, Vec<u8>)>, Discard> {
+        let covered = message.header.exchange == ExchangeType::IKE_INTERMEDIATE;
+        let head = |aad: &[u8]| if covered { aad.to_vec() } else { Vec::new() };
         let key = (
             message.header.flags.is_response(),
             message.header.message_id.0,
@@ -389,10 +401,8 @@ impl Link {
             Body::Encrypted(encrypted) => {
                 let content = self.open_sealed(encrypted.aad, encrypted.sealed)?;
                 self.reassembly.forget(key);
-                Ok(Some(Reassembled {
-                    first: encrypted.first,
-                    content,
-                }))
+                let first = encrypted.first;
+                Ok(Some((Reassembled { first, content }, head(encrypted.aad))))
             }
             Body::Fragment(piece) => {
                 if !self.agreed(Form::Ietf) {
@@ -400,7 +410,9 @@ impl Link {
                 }
                 // RFC 7383 §2.6: a fragment is authenticated before it is stored.
                 let content = self.open_sealed(piece.aad, piece.sealed)?;
-                let whole = self.reassembly.insert_ietf(now, key, piece, &content)?;
+                let whole = self
+                    .reassembly
+                    .insert_ietf(now, key, piece, &content, covered)?;
                 self.last_form = Some(Form::Ietf);
                 Ok(whole)
             }
@@ -422,21 +434,43 @@ impl Link {
                 let content = self.open_sealed(encrypted.aad, encrypted.sealed)?;
                 self.reassembly.forget(key);
                 self.last_form = Some(Form::Cisco);
-                Ok(Some(Reassembled {
-                    first: encrypted.first,
-                    content,
-                }))
+                let first = encrypted.first;
+                Ok(Some((Reassembled { first, content }, head(encrypted.aad))))
             }
         }
     }
 
-    /// Whether a message or fragment passes its own integrity check. Cisco's fragments have none.
+    /// Whether a repeated message or fragment passes its own integrity check, under the keys of now or
+    /// those that its answer has replaced. Cisco's fragments have none.
     fn is_authentic(&self, message: &PartialMessage<'_>) -> bool {
-        match &message.body {
-            Body::Encrypted(encrypted) => self.open_sealed(encrypted.aad, encrypted.sealed).is_ok(),
-            Body::Fragment(piece) => self.open_sealed(piece.aad, piece.sealed).is_ok(),
-            Body::Clear | Body::CiscoFragment(_) => false,
-        }
+        let (aad, sealed) = match &message.body {
+            Body::Encrypted(encrypted) => (encrypted.aad, encrypted.sealed),
+            Body::Fragment(piece) => (piece.aad, piece.sealed),
+            Body::Clear | Body::CiscoFragment(_) => return false,
+        };
+        [Some(&self.inbound), self.former.as_ref()]
+            .into_iter()
+            .flatten()
+            .any(|keys| keys.open(aad, sealed).is_ok())
+    }
+
+    /// A key exchange has given the SA new keys, for all messages to come (RFC 9242 §3.3.1).
+    pub(crate) fn change_keys(&mut self, inbound: MessageKeys, outbound: MessageKeys) {
+        self.former = Some(core::mem::replace(&mut self.inbound, inbound));
+        self.outbound = outbound;
+    }
+
+    /// What AUTH will cover of the IKE_INTERMEDIATE message that is sent next (RFC 9242 §3.3.2).
+    pub(crate) fn covers(&self, response: bool, payloads: &[Payload]) -> Vec<u8> {
+        let id = if response {
+            self.responses.expected()
+        } else {
+            self.requests.next()
+        };
+        let mut content = Vec::new();
+        let first = write_chain(payloads, &mut content);
+        let header = self.header(ExchangeType::IKE_INTERMEDIATE, id, response);
+        covered_of_sent(&header, first, &content)
     }
 
     fn open_sealed(&self, aad: &[u8], sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, Discard> {
@@ -456,6 +490,7 @@ impl Link {
         Some(Opened {
             exchange: request.exchange,
             payloads: Ok(request.payloads),
+            covered: None,
         })
     }
 

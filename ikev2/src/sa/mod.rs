@@ -3,7 +3,8 @@
 //!
 //! ```text
 //! responder (responder.rs)                            initiator (initiator.rs)
-//!   HalfOpen ─IKE_AUTH─► AwaitPeer                      InitSent ─► [AwaitSign] ─► ExpectResponder
+//!   HalfOpen ─IKE_AUTH─► AwaitPeer                      InitSent ─► [ExpectIntermediate ⟲] ─► [AwaitSign]
+//!     ⟲ IKE_INTERMEDIATE                                  ─► ExpectResponder
 //!     certificate: AwaitChain ─► AwaitSign                 ─► AwaitChain ─┬─ EAP: AwaitEap ⇄ ExpectEap
 //!     EAP: AwaitSign ─► AwaitEapStart ─► ExpectEap ⇄ AwaitEap             │        ─► ExpectFinal
 //!                                   ─► ExpectFinalAuth                    └───────────────┐
@@ -18,6 +19,7 @@ pub(crate) mod established;
 pub(crate) mod init;
 pub(crate) mod init_sent;
 pub(crate) mod initiator;
+pub(crate) mod intermediate;
 pub(crate) mod link;
 pub(crate) mod nat;
 pub(crate) mod reassembly;

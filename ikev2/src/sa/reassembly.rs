@@ -4,7 +4,7 @@
 //! displace what was authenticated (RFC 7383's), and a peer may answer us and ask us at once.
 
 use alloc::vec::Vec;
-use core::time::Duration;
+use core::{num::NonZeroU16, time::Duration};
 
 use crate::{
     event::{Discard, Instant},
@@ -41,6 +41,8 @@ struct Kept<T> {
     id: u32,
     since: Instant,
     pieces: T,
+    /// The AAD of the first fragment, where it is needed later.
+    head: Vec<u8>,
 }
 
 impl<T> Kept<T> {
@@ -82,6 +84,7 @@ fn take<T>(
             id,
             since: now,
             pieces: fresh(),
+            head: Vec::new(),
         }),
     }
 }
@@ -111,7 +114,7 @@ impl Reassembly {
                     response,
                     form: Form::Ietf,
                     since: kept.since,
-                    octets: kept.pieces.memory(),
+                    octets: kept.pieces.memory().saturating_add(kept.head.len()),
                 });
                 let cisco = buffers.cisco.as_ref().map(|kept| Incomplete {
                     response,
@@ -152,14 +155,16 @@ impl Reassembly {
         }
     }
 
-    /// Keeps an authentic RFC 7383 fragment; the whole content when it was the last one missing.
+    /// Keeps an authentic RFC 7383 fragment; the whole content when it was the last one missing, and the
+    /// AAD of its first fragment if `covered` says that AUTH will cover it.
     pub(crate) fn insert_ietf(
         &mut self,
         now: Instant,
         (response, id): Key,
         piece: &EncryptedFragment<'_>,
         content: &[u8],
-    ) -> Result<Option<Reassembled>, Discard> {
+        covered: bool,
+    ) -> Result<Option<(Reassembled, Vec<u8>)>, Discard> {
         let slot = &mut self.buffers(response).ietf;
         let mut kept = take(slot, now, id, || {
             SkfReassembly::new(ReassemblyLimits::default())
@@ -167,9 +172,12 @@ impl Reassembly {
         let progress = kept
             .pieces
             .insert(piece.number, piece.total, piece.first, content);
+        if covered && piece.number == NonZeroU16::MIN {
+            kept.head = piece.aad.to_vec();
+        }
         if let Ok(Progress::Complete(whole)) = progress {
             self.forget((response, id));
-            return Ok(Some(whole));
+            return Ok(Some((whole, kept.head)));
         }
         if let Ok(Progress::Restarted) = progress {
             kept.since = now;

@@ -33,7 +33,7 @@ use crate::{
 
 /// The responder's way through IKE_AUTH. `Await…` waits for the outside, `Expect…` for the peer.
 pub(crate) enum Responder {
-    /// IKE_SA_INIT is answered; nobody is proven.
+    /// IKE_SA_INIT is answered, and perhaps IKE_INTERMEDIATE; nobody is proven.
     HalfOpen(Handshake),
     /// Asked which profile serves the peer.
     AwaitPeer(AwaitPeer),
@@ -194,6 +194,10 @@ impl Responder {
         opened: Opened,
     ) -> Result<Outcome, Refusal> {
         match *self {
+            Self::HalfOpen(handshake) if opened.exchange == ExchangeType::IKE_INTERMEDIATE => {
+                let advanced = handshake.respond(link, cx, opened)?;
+                go(Self::HalfOpen(advanced))
+            }
             Self::HalfOpen(handshake) => half_open(handshake, link, cx, opened),
             Self::ExpectEap(known) => known.eap_response(link, cx, opened),
             Self::ExpectFinalAuth(state) => state.request(link, cx, opened),
@@ -232,6 +236,8 @@ fn half_open(
     opened: Opened,
 ) -> Result<Outcome, Refusal> {
     let mut payloads = expect_auth(opened)?;
+    // RFC 9370 §2.2.2: every key exchange that was agreed on comes before IKE_AUTH.
+    handshake.is_complete()?;
     let mut identity = None;
     let mut wanted = None;
     let mut auth = None;

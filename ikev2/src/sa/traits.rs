@@ -19,6 +19,8 @@ pub(crate) struct PeerTraits {
     pub(crate) cisco_fragmentation: bool,
     /// IKEV2_FRAGMENTATION_SUPPORTED (RFC 7383 §2.3).
     pub(crate) ietf_fragmentation: bool,
+    /// INTERMEDIATE_EXCHANGE_SUPPORTED (RFC 9242 §3.1).
+    pub(crate) intermediate: bool,
     /// SIGNATURE_HASH_ALGORITHMS (RFC 7427 §4) was sent.
     pub(crate) signature_hashes_sent: bool,
     /// The hash functions in it that we know.
@@ -37,6 +39,8 @@ impl PeerTraits {
                 },
                 Payload::Notify(notify) => match notify.kind {
                     NotifyType::IKEV2_FRAGMENTATION_SUPPORTED => traits.ietf_fragmentation = true,
+                    // RFC 9242 §3.1: whatever its data may say.
+                    NotifyType::INTERMEDIATE_EXCHANGE_SUPPORTED => traits.intermediate = true,
                     NotifyType::SIGNATURE_HASH_ALGORITHMS => {
                         traits.signature_hashes_sent = true;
                         let numbers = notify.data.as_chunks::<2>().0.iter();

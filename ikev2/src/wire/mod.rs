@@ -17,6 +17,7 @@
 //! critical bit of known payloads are ignored (RFC 7296 §2.5).
 
 pub mod codec;
+mod covered;
 pub mod fragment;
 pub mod header;
 pub mod message;
@@ -25,6 +26,7 @@ pub mod registry;
 pub mod sk;
 
 pub use codec::{Reader, Wire};
+pub use covered::{covered_of_received, covered_of_sent};
 pub use header::{Flags, Header, InitiatorSpi, MessageId, ResponderSpi, Version};
 pub use message::{
     Body, CiscoFragment, Encrypted, EncryptedFragment, MAX_PAYLOADS, PartialMessage, parse_chain,

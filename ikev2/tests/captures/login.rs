@@ -38,6 +38,7 @@ pub(crate) static CISCO: Login = Login {
         protection: CBC,
         prf: PrfAlgorithm::HmacSha2_256,
         group: Group::Modp2048,
+        additional: Additional::NONE,
     },
     esp: EspSuite {
         protection: CBC,
@@ -56,6 +57,7 @@ pub(crate) static SKF: Login = Login {
         protection: GCM,
         prf: PrfAlgorithm::HmacSha2_384,
         group: Group::EcpP384,
+        additional: Additional::NONE,
     },
     esp: EspSuite {
         protection: GCM,

@@ -4,8 +4,8 @@
 
 use ironflex_ikev2::{
     crypto::{
-        CbcAlgorithm, ChildKeys, EspSuite, Group, IkeSuite, Integrity, MessageKeys, PrfAlgorithm,
-        Protection, ProtectionKeys, SkeySeed,
+        Additional, CbcAlgorithm, ChildKeys, EspSuite, Group, IkeSuite, Integrity, MessageKeys,
+        PrfAlgorithm, Protection, ProtectionKeys, SkeySeed,
     },
     secret::{SecretBytes, SharedSecret},
 };
@@ -52,6 +52,7 @@ const SUITE: IkeSuite = IkeSuite {
     protection: Protection::EncryptThenMac(CbcAlgorithm::AesCbc128, Integrity::HmacSha1_96),
     prf: PrfAlgorithm::HmacSha1,
     group: Group::Modp2048,
+    additional: Additional::NONE,
 };
 
 /// Its four keys have 128 octets together.

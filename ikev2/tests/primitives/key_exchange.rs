@@ -156,7 +156,7 @@ fn two_ends_agree_in_every_group_and_at_its_lengths() {
     for (at, ours) in providers().into_iter().enumerate() {
         // The other end runs the other provider where both are built in.
         let theirs = providers().into_iter().rev().nth(at).unwrap();
-        for group in Group::ALL {
+        for group in Group::DIFFIE_HELLMAN {
             let initiator = pair(ours, group, &mut SeededRng(2));
             let responder = pair(theirs, group, &mut SeededRng(3));
             assert_eq!((initiator.group(), responder.group()), (group, group));
@@ -282,7 +282,7 @@ fn modp_groups_refuse_values_that_give_the_secret_away() {
 #[test]
 fn every_group_refuses_values_of_another_length() {
     for provider in providers() {
-        for group in Group::ALL {
+        for group in Group::DIFFIE_HELLMAN {
             let expected = group.public_len();
             for found in [0, 1, expected - 1, expected + 1, 2 * expected] {
                 assert_eq!(

@@ -7,8 +7,8 @@ use std::path::Path;
 use ironflex_ikev2::authn::{shared_key_mic, shared_key_mic_holds, signed_octets};
 use ironflex_ikev2::crypto::prf::prf;
 use ironflex_ikev2::crypto::{
-    AeadAlgorithm, CbcAlgorithm, ChildKeys, EspSuite, Forged, Group, IkeKeys, IkeSuite, Integrity,
-    MessageKeys, PrfAlgorithm, Protection, ProtectionKeys, Rng, Role, SkeySeed,
+    Additional, AeadAlgorithm, CbcAlgorithm, ChildKeys, EspSuite, Forged, Group, IkeKeys, IkeSuite,
+    Integrity, MessageKeys, PrfAlgorithm, Protection, ProtectionKeys, Rng, Role, SkeySeed,
 };
 use ironflex_ikev2::secret::{SecretBytes, SharedSecret};
 
@@ -30,6 +30,7 @@ const LOGINS: [Login; 2] = [
             ),
             prf: PrfAlgorithm::HmacSha2_256,
             group: Group::Modp2048,
+            additional: Additional::NONE,
         },
         esp: EspSuite {
             protection: Protection::EncryptThenMac(
@@ -45,6 +46,7 @@ const LOGINS: [Login; 2] = [
             protection: Protection::Aead(AeadAlgorithm::AesGcm16_256),
             prf: PrfAlgorithm::HmacSha2_384,
             group: Group::EcpP384,
+            additional: Additional::NONE,
         },
         esp: EspSuite {
             protection: Protection::Aead(AeadAlgorithm::AesGcm16_256),
@@ -496,6 +498,30 @@ fn a_child_with_its_own_key_exchange_mixes_the_secret_in_front_of_the_nonces() {
         .concat();
         assert_eq!(cut, keymat[..cut.len()]);
     }
+}
+
+// --- RFC 9370 §2.2.2, §2.2.4: further key exchanges ---
+
+#[test]
+fn further_secrets_come_after_the_nonces_when_rekeying_and_before_them_in_the_first_exchanges() {
+    let login = &LOGINS[0];
+    let derivation = login.keys().derivation;
+    let secrets: [SharedSecret; 2] = [shared(&[0x11; 32]), shared(&[0x22; 32])];
+    let by_hand = |parts: &[&[u8]]| prf(login.ike.prf, &login.secret("sk_d"), parts);
+
+    let advanced = SkeySeed::advanced(&derivation, &secrets[0], b"ni", b"nr");
+    let expected = by_hand(&[&[0x11; 32], b"ni", b"nr"]);
+    assert_eq!(advanced.as_bytes(), expected.as_bytes());
+
+    let first = shared(&[0x5a; 32]);
+    let seed = SkeySeed::rekeyed_after(&derivation, &first, (b"ni", b"nr"), &secrets);
+    let parts: &[&[u8]] = &[&[0x5a; 32], b"ni", b"nr", &[0x11; 32], &[0x22; 32]];
+    assert_eq!(seed.as_bytes(), by_hand(parts).as_bytes());
+
+    let keys = derivation.child_keys_after(login.esp, Some(&first), (b"ni", b"nr"), &secrets);
+    let t1 = by_hand(&[parts, &[&[1]]].concat());
+    let cut = keys.initiator_to_responder.encryption().as_bytes();
+    assert_eq!(cut, &t1.as_bytes()[..cut.len()]);
 }
 
 // --- RFC 7296 §2.18: rekeying the IKE SA ---

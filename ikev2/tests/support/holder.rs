@@ -47,12 +47,21 @@ pub struct Holder {
 impl Holder {
     /// The keys of the newest IKE SA of an end whose key log is on.
     pub fn of(end: &End) -> Self {
+        Self::read(end.ike_keys.last())
+    }
+
+    /// The first keys of the oldest IKE SA of an end whose key log is on.
+    pub fn first_of(end: &End) -> Self {
+        Self::read(end.ike_keys.first())
+    }
+
+    fn read(log: Option<&KeyLog>) -> Self {
         let Some(KeyLog::Ike {
             initiator_spi,
             responder_spi,
             keys,
             suite,
-        }) = end.ike_keys.last()
+        }) = log
         else {
             panic!("the key log has no IKE SA")
         };

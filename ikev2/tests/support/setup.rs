@@ -30,11 +30,13 @@ pub const CBC: IkeSuite = IkeSuite {
     protection: Protection::EncryptThenMac(CbcAlgorithm::AesCbc256, Integrity::HmacSha2_256_128),
     prf: PrfAlgorithm::HmacSha2_256,
     group: Group::Curve25519,
+    additional: Additional::NONE,
 };
 pub const GCM: IkeSuite = IkeSuite {
     protection: Protection::Aead(AeadAlgorithm::AesGcm16_256),
     prf: PrfAlgorithm::HmacSha2_384,
     group: Group::Curve25519,
+    additional: Additional::NONE,
 };
 
 pub fn proposal(suite: IkeSuite) -> IkeProposal {
@@ -47,6 +49,7 @@ pub fn proposal(suite: IkeSuite) -> IkeProposal {
         },
         prf: vec![suite.prf],
         groups: vec![suite.group],
+        additional: suite.additional.groups().map(|group| vec![group]).collect(),
     }
 }
 

@@ -8,8 +8,8 @@ use crate::{
     model::{
         Located,
         ikev2::{
-            AuthorizationPolicy, Dpd, DpdMode, Encryption, Fragmentation, Group, Integrity, Policy,
-            Prf, Profile, Proposal,
+            AuthorizationPolicy, Dpd, DpdMode, Encryption, Fragmentation, Group, Integrity, MlKem,
+            Policy, Pqc, Prf, Profile, Proposal,
         },
         keyring::Keyring,
     },
@@ -290,8 +290,24 @@ pub(super) const PROPOSAL: &[Node] = &[
             edit.proposal()?.group.clear();
             Ok(())
         }),
-    Node::refused("pqc", "post-quantum key exchange"),
+    Node::word("pqc", "PQC Key Exchange")
+        .then(&[Node::choice(MlKem::KEYWORDS)
+            .many()
+            .set(set_pqc)
+            .then(&[Node::word("optional", "PQC Key Exchange is optional").set(set_pqc)])])
+        .unset(|edit, _| {
+            edit.proposal()?.pqc = Pqc::default();
+            Ok(())
+        }),
 ];
+
+fn set_pqc(edit: &mut Edit<'_>, args: &mut Args<'_>) -> Result<(), Box<Diagnostic>> {
+    edit.proposal()?.pqc = Pqc {
+        methods: plain(args.keywords(MlKem::from_keyword)?),
+        optional: args.has("optional"),
+    };
+    Ok(())
+}
 
 pub(super) const POLICY: &[Node] = &[
     Node::word("match", "Match values of local fields").then(&[

@@ -185,6 +185,28 @@ keywords! {
     }
 }
 
+keywords! {
+    /// Post-quantum key exchange after the first one.
+    pub enum MlKem {
+        /// ML-KEM-512.
+        MlKem512 = "mlkem512", "ML-KEM-512";
+        /// ML-KEM-768.
+        MlKem768 = "mlkem768", "ML-KEM-768";
+        /// ML-KEM-1024.
+        MlKem1024 = "mlkem1024", "ML-KEM-1024";
+    }
+    refused {}
+}
+
+/// `pqc … [optional]`.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Pqc {
+    /// The methods, of which one takes place, in order of preference; none means no line.
+    pub methods: Vec<MlKem>,
+    /// Peers without it are served all the same.
+    pub optional: bool,
+}
+
 /// `crypto ikev2 proposal NAME`. Every list is in order of preference.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Proposal {
@@ -196,6 +218,8 @@ pub struct Proposal {
     pub prf: Vec<Prf>,
     /// `group …`.
     pub group: Vec<Group>,
+    /// `pqc …`.
+    pub pqc: Pqc,
 }
 
 impl Proposal {
@@ -206,6 +230,7 @@ impl Proposal {
             integrity: Vec::from([Integrity::Sha512, Integrity::Sha384]),
             prf: Vec::from([Prf::Sha512, Prf::Sha384]),
             group: Vec::from([Group::Group19, Group::Group14, Group::Group21]),
+            pqc: Pqc::default(),
         }
     }
 }
@@ -469,6 +494,8 @@ pub struct Profile {
     pub authentication_remote: Vec<Located<RemoteAuthentication>>,
     /// `keyring local NAME`.
     pub keyring: Option<Located<Name>>,
+    /// `keyring ppk NAME`.
+    pub ppk_keyring: Option<Located<Name>>,
     /// `pki trustpoint …`, each line one.
     pub trustpoints: Vec<TrustpointReference>,
     /// `lifetime <120-86400>`, in seconds.

@@ -103,6 +103,19 @@ pub struct Peer {
     pub identity: Option<IdentityMatch>,
     /// `pre-shared-key`, in either of its forms.
     pub keys: PeerKeys,
+    /// `ppk manual …`.
+    pub ppk: Option<Ppk>,
+}
+
+/// `ppk manual id ID key KEY [required]`: a key that is mixed into those of the peer's IKE SA (RFC 8784).
+#[derive(Clone, Eq, PartialEq)]
+pub struct Ppk {
+    /// The name of the key.
+    pub id: Name,
+    /// The key.
+    pub key: KeyText,
+    /// The peer is not served without it.
+    pub required: bool,
 }
 
 /// The keys of a peer.

@@ -195,7 +195,8 @@ impl<'a> Resolver<'a> {
                 if lines.address.is_none() && lines.identity.is_none() && lines.hostname.is_none() {
                     missing.extend(["address A.B.C.D [MASK]", "identity …"].map(String::from));
                 }
-                if lines.keys.local().is_none() && lines.keys.remote().is_none() {
+                let keyless = lines.keys.local().is_none() && lines.keys.remote().is_none();
+                if keyless && lines.ppk.is_none() {
                     missing.push("pre-shared-key KEY".to_string());
                 }
                 if missing.is_empty() {
@@ -347,6 +348,7 @@ impl<'a> Resolver<'a> {
                 },
                 prf,
                 group: lines.group.clone(),
+                pqc: lines.pqc.clone(),
             };
             proposals.insert(entry.name.clone(), Arc::new(proposal));
         }

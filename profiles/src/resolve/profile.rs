@@ -164,6 +164,10 @@ impl<'a> Resolver<'a> {
             self.bind(&candidate.keyrings, used, "crypto ikev2 keyring", &block)?;
             parts.keyrings.get(&used.value).cloned()
         });
+        let ppk = lines.ppk_keyring.as_ref().and_then(|used| {
+            self.bind(&candidate.keyrings, used, "crypto ikev2 keyring", &block)?;
+            parts.keyrings.get(&used.value).cloned()
+        });
         let remote = self.remote_methods(lines, keyring.as_ref(), &block, &mut missing);
 
         let mut sign = None;
@@ -249,6 +253,7 @@ impl<'a> Resolver<'a> {
             identity_local: lines.identity_local.clone(),
             local: local?,
             remote: remote?,
+            ppk,
             verify,
             lifetime: lines.lifetime.unwrap_or(DEFAULT_LIFETIME),
             dpd: lines.dpd.or(candidate.ikev2.dpd),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use ironflex_ikev2::{
-    crypto::suite::{AeadAlgorithm, CbcAlgorithm, PrfAlgorithm},
+    crypto::suite::{Additional, AeadAlgorithm, CbcAlgorithm, PrfAlgorithm},
     event::{ChildId, Framing, PeerProof},
     refusal::{PeerMisbehaved, Refusal},
     wire::{
@@ -206,6 +206,7 @@ fn tells_the_suite_that_was_chosen() {
             protection,
             prf,
             group,
+            additional: Additional::NONE,
         }))
     };
     let head =

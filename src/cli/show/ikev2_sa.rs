@@ -101,6 +101,9 @@ fn entry(out: &mut impl Write, sa: &IkeSa, detailed: bool) -> fmt::Result {
         method(Some(sa.auth_sign)),
         method(sa.auth_verify),
     )?;
+    if !sa.suite.pqc.is_empty() {
+        writeln!(out, "      PQC Key Exchange: {}", sa.suite.pqc.join(" "))?;
+    }
     writeln!(
         out,
         "      Life/Active Time: {}/{} sec",
@@ -167,6 +170,10 @@ fn details(out: &mut impl Write, sa: &IkeSa) -> fmt::Result {
             Fragmentation::Enabled { .. } => "IETF Std Fragmentation  enabled.",
         }
     ))?;
+    if !sa.suite.pqc.is_empty() {
+        let methods = sa.suite.pqc.join(" ");
+        line(format_args!("Quantum-safe Encryption using PQC: {methods}"))?;
+    }
     line(format_args!("Dynamic Route Update: disabled"))?;
     if let Fragmentation::Enabled { mtu } = sa.fragmentation {
         // What is left of the configured size without the headers of IP and UDP.

@@ -49,6 +49,7 @@ fn seed_sa() -> IkeSa {
             integrity: Some(Hash::Sha256),
             prf: Hash::Sha256,
             group: 14,
+            pqc: Vec::new(),
         },
         auth_sign: AuthMethod::Rsa,
         auth_verify: Some(AuthMethod::AnyConnectEap),
@@ -142,6 +143,7 @@ fn gcm_sa() -> IkeSa {
         integrity: None,
         prf: Hash::Sha384,
         group: 20,
+        pqc: vec!["ML-KEM-768".into()],
     };
     sa.auth_verify = Some(AuthMethod::Rsa);
     sa.active = Duration::from_secs(3 * 3600 + 5);

@@ -9,12 +9,13 @@ use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{self, KeyPair, RsaKeyPair, VerificationAlgorithm};
 
 use super::aws_lc_ffi::{Modulus, Sha1Signer};
+use super::ml_kem;
 use super::modp::{GENERATOR, ModpGroup};
 use super::std::sync::OnceLock;
 use super::verifying_key::{Curve, VerifyingKey};
 use super::{SCALAR_ATTEMPTS, UNCOMPRESSED, check_contributory, check_length, clear_excess_bits};
 use crate::crypto::hash::sha1;
-use crate::crypto::kex::{KexError, KeyExchange};
+use crate::crypto::kex::{Answered, KexError, KeyExchange};
 use crate::crypto::sign::{Family, Sha2, SignatureError, SignatureScheme, SignerError};
 use crate::crypto::suite::{Group, Hash};
 use crate::crypto::{CryptoError, Provider, Rng};
@@ -44,7 +45,24 @@ impl Provider for AwsLc {
             Group::EcpP384 => curve_pair(group, &agreement::ECDH_P384, rng),
             Group::EcpP521 => curve_pair(group, &agreement::ECDH_P521, rng),
             Group::Curve25519 => curve_pair(group, &agreement::X25519, rng),
+            Group::MlKem512 | Group::MlKem768 | Group::MlKem1024 => ml_kem::pair(group),
         }
+    }
+
+    fn supports(&self, _: Group) -> bool {
+        true
+    }
+
+    fn answer_exchange(
+        &self,
+        group: Group,
+        rng: &mut dyn Rng,
+        peer: &[u8],
+    ) -> Result<Answered, KexError> {
+        if group.is_ml_kem() {
+            return ml_kem::encapsulate(group, peer);
+        }
+        Answered::by_pair(self.key_exchange(group, rng), group, peer)
     }
 
     fn verify(

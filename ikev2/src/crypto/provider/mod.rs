@@ -8,6 +8,8 @@ extern crate std;
 pub mod aws_lc;
 #[cfg(feature = "aws-lc")]
 mod aws_lc_ffi;
+#[cfg(feature = "aws-lc")]
+mod ml_kem;
 mod modp;
 #[cfg(feature = "ring")]
 pub mod ring;

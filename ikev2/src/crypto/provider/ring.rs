@@ -46,6 +46,9 @@ impl Provider for Ring {
             Group::EcpP384 => curve_pair(group, &agreement::ECDH_P384),
             Group::EcpP521 => p521_pair(rng),
             Group::Curve25519 => Ok(x25519_pair(rng)),
+            Group::MlKem512 | Group::MlKem768 | Group::MlKem1024 => {
+                Err(CryptoError::Unsupported(group))
+            }
         }
     }
 

@@ -4,11 +4,11 @@ use alloc::{boxed::Box, vec::Vec};
 
 use crate::{
     crypto::{
-        KexError, KeyExchange,
+        KeyExchange,
         suite::{Group, PrfAlgorithm},
     },
     refusal::{PeerMisbehaved, Refusal},
-    sa::Cx,
+    sa::{Cx, init::failed_exchange},
     secret::SharedSecret,
     wire::{
         payload::{KePayload, Nonce, Notify, Payload, SaPayload, TrafficSelector},
@@ -179,10 +179,7 @@ impl Half {
         if ke.group.0 != pair.group().number() {
             return Err(PeerMisbehaved::SelectedUnoffered.into());
         }
-        pair.agree(&ke.data).map(Some).map_err(|error| match error {
-            KexError::Provider { .. } => Refusal::Local("the key exchange failed"),
-            _ => PeerMisbehaved::BadKeyExchange.into(),
-        })
+        pair.agree(&ke.data).map(Some).map_err(failed_exchange)
     }
 }
 

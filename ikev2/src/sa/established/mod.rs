@@ -67,10 +67,14 @@ impl Policy {
     }
 
     fn proposals(&self, link: &Link, cx: &Cx<'_>) -> Vec<IkeProposal> {
-        match self {
+        let mut proposals = match self {
             Self::Responder(_) => cx.config.proposals(link.path.local.ip()).to_vec(),
             Self::Initiator(config) => config.proposals.clone(),
+        };
+        for proposal in &mut proposals {
+            proposal.additional.clear();
         }
+        proposals
     }
 }
 

@@ -144,6 +144,7 @@ impl Established {
         payloads.push(Payload::Sa(proposal::offer_esp(
             &wanted.suites,
             groups,
+            &[],
             spi,
         )));
         payloads.extend(half.payloads());
@@ -183,7 +184,7 @@ impl Established {
         }
         let answer = Creation::read(payloads)?;
         let group = rekey.half.group();
-        let (suite, outbound_spi) = proposal::accept_esp(&rekey.suites, group, &answer.sa)?;
+        let (suite, outbound_spi, _) = proposal::accept_esp(&rekey.suites, group, &[], &answer.sa)?;
         let (local, remote) = answer.selectors()?;
         selector::within(local, &rekey.local)?;
         selector::within(remote, &rekey.remote)?;
@@ -365,7 +366,7 @@ impl Established {
         }
         let sent = creation.ke.as_ref().map(|ke| ke.group.0);
         let pfs = &self.policy.upkeep().pfs;
-        let chosen = proposal::choose_child(self.policy.esp(), pfs, &creation.sa, sent)?;
+        let chosen = proposal::choose_child(self.policy.esp(), pfs, &[], &creation.sa, sent)?;
         let (initiator, responder) = creation.selectors()?;
         let (local, remote) = match &old {
             Some(old) => {
