@@ -64,7 +64,8 @@ fn a_line_without_a_method_or_with_one_twice_is_refused() {
 
 #[test]
 fn it_is_printed_as_it_was_given_and_resolved_with_its_proposal() {
-    let text = format!("{PROPOSAL} pqc mlkem1024 mlkem512 optional\ncrypto ikev2 policy A\n proposal P\n");
+    let text =
+        format!("{PROPOSAL} pqc mlkem1024 mlkem512 optional\ncrypto ikev2 policy A\n proposal P\n");
     let parsed = parse(&text, "t");
     let printed = render(&parsed.candidate);
     assert!(
@@ -74,9 +75,6 @@ fn it_is_printed_as_it_was_given_and_resolved_with_its_proposal() {
     let snapshot = resolve(&parsed.candidate).unwrap();
     let here = "192.0.2.1".parse().unwrap();
     let proposal = &snapshot.policy_for(here).unwrap().proposals[0];
-    assert_eq!(
-        proposal.pqc.methods,
-        [MlKem::MlKem1024, MlKem::MlKem512]
-    );
+    assert_eq!(proposal.pqc.methods, [MlKem::MlKem1024, MlKem::MlKem512]);
     assert!(proposal.pqc.optional);
 }

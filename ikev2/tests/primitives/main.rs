@@ -18,6 +18,7 @@ mod support;
 mod kdf_vectors;
 mod key_exchange;
 mod key_schedule;
+mod ml_kem;
 mod signatures;
 mod wire_captures;
 mod wire_properties;

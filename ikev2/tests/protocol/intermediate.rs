@@ -2,8 +2,6 @@
 
 #![cfg(feature = "aws-lc")]
 
-mod support;
-
 use ironflex_ikev2::{
     config::{FragmentationConfig, IkePolicy},
     crypto::suite::{Additional, Group, IkeSuite},
@@ -14,7 +12,8 @@ use ironflex_ikev2::{
         registry::{ExchangeType, NotifyType},
     },
 };
-use support::*;
+
+use crate::support::*;
 
 fn with(suite: IkeSuite, groups: &[Group]) -> IkeSuite {
     IkeSuite {

@@ -5,14 +5,8 @@
 
 #![cfg(feature = "aws-lc")]
 
-mod support;
-
-#[path = "support/holder.rs"]
-mod holder;
-
 use std::{sync::Arc, time::Duration};
 
-use holder::Holder;
 use ironflex_ikev2::{
     crypto::suite::{Additional, Group, IkeSuite},
     event::{CloseReason, Discard, Path},
@@ -23,7 +17,8 @@ use ironflex_ikev2::{
         registry::{ExchangeType, GroupId, NotifyType, PayloadType},
     },
 };
-use support::*;
+
+use crate::{holder::Holder, support::*};
 
 const HYBRID: Group = Group::MlKem768;
 

