@@ -99,7 +99,7 @@ fn a_public_value_of_another_length_or_method_ends_the_sa() {
     ] {
         assert_eq!(
             first_request(&[ke(group, vec![0; length])]),
-            [bad.clone()],
+            std::slice::from_ref(&bad),
             "{group}"
         );
     }
