@@ -33,13 +33,17 @@ impl Pairs {
     }
 
     /// What the core is to do with the child SA of `sa` because of an event of the dataplane: rekey it when
-    /// one of its SAs is old, delete it when one is over. None for other events, and for SAs that are gone.
+    /// one of its SAs is old, delete it when one is over, send on it when the peer does. None for other events, and for SAs that are gone.
     #[must_use]
     pub fn due(&self, sa: SaId, event: &Event) -> Option<Command> {
         match *event {
             Event::SoftExpired { spi, direction, .. } => {
                 let inbound = self.inbound_of(spi, direction)?;
                 Some(Command::RekeyChild(sa, inbound.value()))
+            }
+            Event::InboundUsed { spi, .. } => {
+                let inbound = self.inbound_of(spi, Direction::Inbound)?;
+                Some(Command::ChildUsed(sa, inbound.value()))
             }
             Event::HardExpired { spi, direction, .. } => {
                 let inbound = self.inbound_of(spi, direction)?;
@@ -106,10 +110,25 @@ mod tests {
             pairs.due(sa, &soft(2_001, inbound)),
             pairs.due(sa, &hard(2_002, outbound)),
             pairs.due(sa, &soft(2_002, inbound)),
+            pairs.due(
+                sa,
+                &Event::InboundUsed {
+                    id,
+                    spi: spi(2_001),
+                },
+            ),
+            pairs.due(
+                sa,
+                &Event::InboundUsed {
+                    id,
+                    spi: spi(2_002),
+                },
+            ),
         ];
         let texts = due.map(|command| match command {
             Some(Command::RekeyChild(of, spi)) => format!("rekey {of:?} {spi}"),
             Some(Command::DeleteChild(of, spi)) => format!("delete {of:?} {spi}"),
+            Some(Command::ChildUsed(of, spi)) => format!("send on {of:?} {spi}"),
             Some(_) => "another".into(),
             None => String::new(),
         });
@@ -118,6 +137,8 @@ mod tests {
             format!("rekey {sa:?} 1001"),
             format!("rekey {sa:?} 2001"),
             format!("delete {sa:?} 2001"),
+            String::new(),
+            format!("send on {sa:?} 2001"),
             String::new(),
         ];
         assert_eq!(texts, expected);

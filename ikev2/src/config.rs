@@ -77,6 +77,10 @@ pub const AWAIT_DELETE: Duration = Duration::from_secs(180);
 /// (RFC 7296 §2.25: not at once).
 pub const RETRY_AFTER: Duration = Duration::from_secs(5);
 
+/// A rekeying that was refused for good is tried again after this, and a random part of it more, until the SA's
+/// lifetime is over. Short beside the time from the soft limit to the hard one.
+pub const AGAIN_AFTER: Duration = Duration::from_secs(10);
+
 /// TEMPORARY_FAILURE for this long means that both ends disagree about the SA (RFC 7296 §2.25: several
 /// minutes).
 pub const RETRY_FOR: Duration = Duration::from_secs(180);

@@ -256,7 +256,7 @@ impl Endpoint {
                     link.expire_fragments(now);
                     let outcome = if link.deadline.is_some_and(|deadline| deadline <= now) {
                         link.deadline = None;
-                        state.expired(&link, cx)
+                        state.expired(&mut link, cx)
                     } else if link.retransmit(cx) {
                         Outcome::Go(state)
                     } else {

@@ -111,8 +111,9 @@ impl<'a> SaView<'a> {
             path: link.path,
             suite: link.suite,
             state: state.name(),
-            ready: established.is_some(),
-            closing: matches!(state, State::Closing(_)),
+            ready: established.is_some_and(|state| state.ending().is_none()),
+            closing: matches!(state, State::Closing(_))
+                || established.is_some_and(|state| state.ending().is_some()),
             created: link.created,
             next_request: link.requests.next(),
             queued: link

@@ -224,7 +224,8 @@ impl Driver {
         while let Some(event) = self.house.dataplane.poll_event() {
             match event {
                 ironflex_xfrm::Event::PeerMoved { id, remote } => self.esp_moved(id, remote),
-                ironflex_xfrm::Event::SoftExpired { id, .. } => {
+                ironflex_xfrm::Event::SoftExpired { id, .. }
+                | ironflex_xfrm::Event::InboundUsed { id, .. } => {
                     if let Some(command) = self.house.worn(id, &event) {
                         self.command(command);
                     }

@@ -53,6 +53,7 @@ impl State {
         match self {
             Self::Responder(state) => state.name(),
             Self::Initiator(state) => state.name(),
+            Self::Established(state) if state.ending().is_some() => "DELETE",
             Self::Established(_) => "READY",
             Self::Closing(_) => "DELETE",
             Self::Lingering => "EXIT",
@@ -100,7 +101,7 @@ impl State {
             Self::Initiator(state) => state.response(link, cx, opened),
             Self::Established(state) => state.response(link, cx, opened),
             Self::Closing(state) => {
-                if link.requests.outstanding().is_none() && link.requests.queued() == 0 {
+                if link.requests.is_idle() {
                     return state.finish(link, cx);
                 }
                 link.pump(cx).map(|()| Outcome::Go(Self::Closing(state)))
@@ -210,11 +211,14 @@ impl State {
     }
 
     /// The state's deadline has passed.
-    pub(crate) fn expired(self, link: &Link, cx: &mut Cx<'_>) -> Outcome {
+    pub(crate) fn expired(self, link: &mut Link, cx: &mut Cx<'_>) -> Outcome {
         match self {
             Self::Lingering => Outcome::Gone,
             Self::Closing(state) => state.finish(link, cx),
-            Self::Responder(_) | Self::Initiator(_) | Self::Established(_) => {
+            Self::Established(state) => state
+                .expired(link, cx)
+                .unwrap_or_else(|refusal| close(link, cx, CloseReason::Refused(refusal))),
+            Self::Responder(_) | Self::Initiator(_) => {
                 cx.event(link.id, Event::Closed(CloseReason::TimedOut));
                 Outcome::Gone
             }
@@ -223,10 +227,13 @@ impl State {
 
     /// The peer has not answered our request for too long.
     pub(crate) fn unanswered(self, link: &Link, cx: &mut Cx<'_>) -> Outcome {
-        if let Self::Closing(state) = self {
-            return state.finish(link, cx);
-        }
-        cx.event(link.id, Event::Closed(CloseReason::Unanswered));
+        let reason = match self {
+            Self::Closing(state) => return state.finish(link, cx),
+            Self::Established(state) => state.ending().cloned(),
+            _ => None,
+        };
+        let reason = reason.unwrap_or(CloseReason::Unanswered);
+        cx.event(link.id, Event::Closed(reason));
         Outcome::Gone
     }
 

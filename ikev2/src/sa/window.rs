@@ -290,6 +290,11 @@ impl Requests {
         self.queue.len()
     }
 
+    /// Whether nothing waits for an answer or for its turn.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.outstanding.is_none() && self.queue.is_empty()
+    }
+
     pub(crate) const fn outstanding(&self) -> Option<&Outstanding> {
         self.outstanding.as_ref()
     }

@@ -180,6 +180,15 @@ fn answer(pair: &mut Pair, octets: &Arc<[u8]>, payloads: &[Payload]) -> Header {
     asked
 }
 
+/// As [`answer_client`], but the headend hears the request too: only its answer is not the one that arrives.
+fn answer_heard(pair: &mut Pair, payloads: &[Payload]) {
+    let (_, _, octets) = pair.next_flight().unwrap();
+    let until = pair.now.after(Duration::from_millis(10));
+    while pair.step(until) {}
+    pair.lose_flights();
+    answer(pair, &octets, payloads);
+}
+
 fn rekey_child(pair: &mut Pair) -> SaId {
     let id = pair.client.sas[0];
     let spi = pair.client.installed[&id].inbound_spi;
@@ -218,16 +227,7 @@ fn a_child_that_the_peer_does_not_know_is_made_anew() {
     let mut pair = up(Setup::new(GCM));
     let id = rekey_child(&mut pair);
     let before = pair.client.installed[&id].inbound_spi;
-    // The headend hears the request, but its own answer is not the one that arrives.
-    let (_, _, octets) = pair.next_flight().unwrap();
-    let until = pair.now.after(Duration::from_millis(10));
-    while pair.step(until) {}
-    pair.lose_flights();
-    answer(
-        &mut pair,
-        &octets,
-        &[notify(NotifyType::CHILD_SA_NOT_FOUND, &[])],
-    );
+    answer_heard(&mut pair, &[notify(NotifyType::CHILD_SA_NOT_FOUND, &[])]);
     assert!(pair.client.installed.is_empty());
     pair.run(5);
     let new = &pair.client.installed[&id];
@@ -268,9 +268,46 @@ fn an_ike_sa_that_the_peer_does_not_replace_ends_with_its_lifetime() {
     let refused = [notify(NotifyType::NO_ADDITIONAL_SAS, &[])];
     let asked = answer_client(&mut pair, &refused).unwrap();
     assert_eq!(asked.exchange, ExchangeType::CREATE_CHILD_SA);
-    // It is asked once; then comes the Delete.
-    let asked = answer_client(&mut pair, &[]).unwrap();
-    assert_eq!(asked.exchange, ExchangeType::INFORMATIONAL);
+    // It is asked again and again; then comes the Delete.
+    let mut tries = 1;
+    while answer_client(&mut pair, &refused).unwrap().exchange == ExchangeType::CREATE_CHILD_SA {
+        tries += 1;
+    }
+    assert!((3..=13).contains(&tries), "{tries}");
     assert_eq!(pair.client.closed, [CloseReason::Expired]);
     assert!(pair.client.installed.is_empty());
+}
+
+// RFC 7296 §2.21.3: an authentic answer that is wrong says that the ends disagree: the SA is deleted, with a word to the
+// peer. RFC 7296 §2.21.3: after INVALID_SYNTAX nothing needs to be said.
+#[test]
+fn a_wrong_answer_ends_the_sa_with_a_delete() {
+    let nonsense: [Payload; 1] = [Payload::Nonce(Nonce::new(vec![7; 32]).unwrap())];
+    let invalid = [notify(NotifyType::INVALID_SYNTAX, &[])];
+    for (payloads, told) in [(&nonsense, true), (&invalid, false)] {
+        for ike in [false, true] {
+            let mut pair = up(Setup::new(GCM));
+            if ike {
+                let id = pair.client.sas[0];
+                pair.command(false, Command::Rekey(id));
+            } else {
+                rekey_child(&mut pair);
+            }
+            answer_heard(&mut pair, payloads);
+            assert!(pair.client.installed.is_empty(), "its traffic ends at once");
+            let flight = pair.next_flight();
+            let holder = Holder::of(&pair.client);
+            let said = flight.map(|(_, _, octets)| holder.open(&octets));
+            let delete = said.is_some_and(|(header, payloads)| {
+                let ends = matches!(&payloads[..], [Payload::Delete(delete)] if delete.protocol == ProtocolId::IKE);
+                header.exchange == ExchangeType::INFORMATIONAL && ends
+            });
+            assert_eq!(delete, told);
+            pair.run(30);
+            assert_eq!(pair.client.endpoint.len(), 0);
+            assert_eq!(pair.client.closed.len(), 1, "{:?}", pair.client.closed);
+            // A new IKE SA that nobody could name is the peer's own affair.
+            assert_eq!(pair.server.closed.len(), usize::from(told && !ike));
+        }
+    }
 }

@@ -12,7 +12,7 @@ use std::{
 use ironflex_ikev2::{
     config::Pfs,
     crypto::{Role, suite::Group},
-    event::{CloseReason, Command, Instant, SaId},
+    event::{CloseReason, Command, Discard, Instant, SaId},
     refusal::Refusal,
     wire::registry::NotifyType,
 };
@@ -71,8 +71,8 @@ fn spis(pair: &Pair, server: bool) -> (u64, u64) {
     (view.initiator_spi.get(), view.responder_spi.get())
 }
 
-/// One child SA in use at both ends, one that is received on, one IKE SA, and it all still works.
-fn assert_settled(pair: &mut Pair) {
+/// One child SA in use at both ends, one that is received on, one IKE SA.
+fn assert_one_of_each(pair: &Pair) {
     pair.assert_children_match();
     assert_eq!(
         (pair.server.receiving.len(), pair.client.receiving.len()),
@@ -83,6 +83,11 @@ fn assert_settled(pair: &mut Pair) {
     );
     assert_eq!(spis(pair, true), spis(pair, false));
     assert!(pair.server.closed.is_empty() && pair.client.closed.is_empty());
+}
+
+/// One of each, and it all still works.
+fn assert_settled(pair: &mut Pair) {
+    assert_one_of_each(pair);
     for server in [true, false] {
         let before = pair.sent;
         pair.command(server, Command::Probe(id(pair, server)));
@@ -187,13 +192,37 @@ fn a_child_sa_that_is_refused_leaves_the_old_one_in_use() {
     rekey_child(&mut pair, false);
     run(&mut pair, 30);
     assert_eq!(inbound(&pair, false), before);
+    assert_one_of_each(&pair);
+    // It is tried again every ten to twenty seconds, for as long as the old one lives.
+    run(&mut pair, 270);
     let refused = Refusal::ByPeer(NotifyType::NO_PROPOSAL_CHOSEN);
-    assert!(
-        pair.client
-            .log
-            .contains(&format!("rekey refused: {refused}"))
-    );
-    assert_settled(&mut pair);
+    let refused = format!("rekey refused: {refused}");
+    let tries = pair.client.log.iter().filter(|one| **one == refused);
+    let tries = tries.count();
+    assert!((15..=31).contains(&tries), "{tries}");
+    assert_eq!(inbound(&pair, false), before);
+}
+
+// RFC 7296 §2.8: what the peer lacked may be there the next time.
+#[test]
+fn a_child_sa_that_was_refused_is_replaced_when_the_peer_takes_it() {
+    for server in [true, false] {
+        let mut setup = Setup::new(GCM);
+        setup.install_further = if server {
+            |server| server
+        } else {
+            |server| !server
+        };
+        let mut pair = up(setup, 8);
+        let before = inbound(&pair, false);
+        rekey_child(&mut pair, server);
+        run(&mut pair, 9);
+        assert_eq!(inbound(&pair, false), before);
+        pair.setup.install_further = |_| true;
+        run(&mut pair, 30);
+        assert_ne!(inbound(&pair, false), before);
+        assert_settled(&mut pair);
+    }
 }
 
 #[test]
@@ -206,8 +235,8 @@ fn what_the_dataplane_refuses_is_refused_to_the_peer_or_deleted() {
             let mut pair = up(setup, 7);
             let before = (inbound(&pair, true), inbound(&pair, false));
             rekey_child(&mut pair, server);
-            run(&mut pair, 30);
-            assert_settled(&mut pair);
+            run(&mut pair, 9);
+            assert_one_of_each(&pair);
             let after = (inbound(&pair, true), inbound(&pair, false));
             assert_eq!(before, after);
             let asked = if server { &pair.server } else { &pair.client };
@@ -436,6 +465,69 @@ fn a_delete_ends_everything_that_is_being_replaced() {
     }
 }
 
+// RFC 7296 §1.4.1, §2.8: who is told to end while its own request for a new IKE SA is out ends that one: a
+// Delete of the one before would leave it at the peer, with the children.
+#[test]
+fn an_end_while_a_new_ike_sa_is_being_made_leaves_none_at_the_peer() {
+    for server in [true, false] {
+        for loss in [false, true] {
+            let mut pair = up(Setup::new(GCM), 303);
+            rekey_ike(&mut pair, server);
+            if loss {
+                // The peer has made it, and its answer must be asked for again.
+                let until = pair.now.after(Duration::from_millis(10));
+                while pair.step(until) {}
+                pair.lose_flights();
+            }
+            pair.command(server, Command::Delete(id(&pair, server)));
+            let end = if server { &pair.server } else { &pair.client };
+            assert!(end.installed.is_empty(), "its traffic ends at once");
+            let view = end.endpoint.views().next().unwrap();
+            assert!(view.closing && !view.ready);
+            pair.run(60);
+            pair.assert_clean();
+            let (end, peer) = if server {
+                (&pair.server, &pair.client)
+            } else {
+                (&pair.client, &pair.server)
+            };
+            assert_eq!(end.closed, [CloseReason::Deleted]);
+            assert_eq!(peer.closed, [CloseReason::PeerDeleted]);
+        }
+    }
+}
+
+// RFC 7296 §2.3: a message ID is not passed over. What was not answered yet when the peer replaced the IKE SA is
+// sent there until it is, and only then comes the Delete.
+#[test]
+fn a_request_that_waits_on_a_replaced_ike_sa_keeps_its_message_id() {
+    for server in [true, false] {
+        let mut pair = up(Setup::new(GCM), 304);
+        let before = spis(&pair, true);
+        let deaf = Arc::new(AtomicBool::new(true));
+        let still = Arc::clone(&deaf);
+        // Whatever one end asks is lost, its answers are not.
+        pair.tamper = Some(Box::new(move |to_server, octets| {
+            let answers = octets[19] & 0x20 != 0;
+            to_server == server || answers || !still.load(Ordering::Relaxed)
+        }));
+        pair.command(server, Command::Probe(id(&pair, server)));
+        rekey_ike(&mut pair, !server);
+        // The peer's Delete of the one before is lost too: it is still there when requests pass again.
+        let until = pair.now.after(Duration::from_millis(25));
+        while pair.step(until) {}
+        assert_ne!(before, spis(&pair, server));
+        deaf.store(false, Ordering::Relaxed);
+        run(&mut pair, 200);
+        assert!(
+            pair.discards()
+                .iter()
+                .all(|one| **one != Discard::AheadOfWindow)
+        );
+        assert_settled(&mut pair);
+    }
+}
+
 // RFC 7296 §2.25.1: a child SA that is being deleted is not rekeyed.
 #[test]
 fn a_child_deleted_while_the_peer_rekeys_it_ends_the_session() {
@@ -535,8 +627,8 @@ fn a_child_sa_whose_replacement_the_asking_end_cannot_install_may_be_replaced_ag
             assert!(pair.step(until));
         }
         pair.setup.install_further = |_| false;
-        run(&mut pair, 30);
-        assert_settled(&mut pair);
+        run(&mut pair, 9);
+        assert_one_of_each(&pair);
         assert_eq!(inbound(&pair, server), old);
         pair.setup.install_further = |_| true;
         for again in [server, !server] {

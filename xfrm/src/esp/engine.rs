@@ -244,6 +244,14 @@ impl Dataplane for Userspace {
                         });
                     }
                 }
+                Notice::Used { session, spi } => {
+                    if !session.is_removed() {
+                        return Some(Event::InboundUsed {
+                            id: session.id(),
+                            spi,
+                        });
+                    }
+                }
                 Notice::Worn {
                     session,
                     spi,

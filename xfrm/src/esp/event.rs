@@ -14,6 +14,8 @@ use crate::{Direction, EspSpi};
 pub(super) enum Notice {
     /// The session's peer is elsewhere; where, stands in the session.
     Moved(Arc<Session>),
+    /// The first packet came in on an inbound SA that replaces another.
+    Used { session: Arc<Session>, spi: EspSpi },
     /// An SA has reached a limit.
     Worn {
         session: Arc<Session>,
@@ -25,7 +27,7 @@ pub(super) enum Notice {
 
 /// A queue with a descriptor that is readable while something is in it.
 ///
-/// Its length is bounded by the sessions: each SA tells each limit once, and each session has one move in it at most.
+/// Its length is bounded by the sessions: each SA tells its first packet and each limit once, and each session has one move in it at most.
 pub(super) struct Notices {
     queue: Mutex<VecDeque<Notice>>,
     wake: OwnedFd,

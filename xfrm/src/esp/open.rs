@@ -1,6 +1,7 @@
 //! The inbound SA (RFC 4303 §3.4): replay check, integrity, decryption, what is inside.
 
 use std::ops::Range;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use super::cipher::OpeningKey;
@@ -17,6 +18,8 @@ pub(super) struct InboundSa {
     esn: bool,
     replay: Mutex<Replay>,
     pub(super) wear: Wear,
+    /// Its first packet is to be told.
+    untold: AtomicBool,
 }
 
 /// An authentic packet.
@@ -58,7 +61,20 @@ impl InboundSa {
             esn: spec.esn,
             replay: Mutex::new(Replay::new(spec.replay_window)),
             wear: Wear::new(spec),
+            untold: AtomicBool::new(false),
         })
+    }
+
+    /// As [`new`](Self::new), for one that replaces another: its first packet is news.
+    pub(super) fn successor(spec: &SaSpec) -> Result<Self, Error> {
+        let mut sa = Self::new(spec)?;
+        sa.untold = AtomicBool::new(true);
+        Ok(sa)
+    }
+
+    /// An authentic packet came in: whether that is to be told, as the first one is.
+    pub(super) fn is_news(&self) -> bool {
+        self.untold.load(Ordering::Relaxed) && self.untold.swap(false, Ordering::Relaxed)
     }
 
     pub(super) const fn spi(&self) -> EspSpi {

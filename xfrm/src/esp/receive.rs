@@ -221,6 +221,9 @@ impl Opener<'_> {
         if opened.newer {
             self.table.follow(session, self.message.remote);
         }
+        if sa.is_news() {
+            self.table.used(session, spi);
+        }
         let worn = sa.wear.count(opened.payload.len() as u64);
         self.table.wore(session, spi, Direction::Inbound, worn);
         let payload = datagram.get_mut(opened.payload.clone())?;
@@ -593,6 +596,35 @@ mod tests {
             headend.remove(session(2)),
             Err(Error::NoSuchSession(session(2)))
         );
+    }
+
+    // RFC 7296 §2.8: whoever sends on a new SA receives on its pair; a forged packet says nothing.
+    #[test]
+    fn tells_of_the_first_packet_on_an_sa_that_replaces_another() {
+        let own = pair(1, 0x1000, GCM_256);
+        let headend = table(&[&own]);
+        let client = table(&[&mirrored(&own)]);
+        let send = || sealed(&client, &ipv4(CLIENT, SERVER, b"")).unwrap();
+        let from = message("192.0.2.100:40000", 0);
+        assert!(opened_from(&headend, &send(), &from).is_some());
+        assert!(
+            headend.notices.pop().is_none(),
+            "the first pair replaces nothing"
+        );
+
+        let new = sa(0x3000, GCM_256);
+        headend.add_inbound(session(1), &new).unwrap();
+        client.replace_outbound(session(1), &new).unwrap();
+        let mut forged = send();
+        *forged.last_mut().unwrap() ^= 1;
+        assert!(opened_from(&headend, &forged, &from).is_none());
+        assert!(headend.notices.pop().is_none());
+        for told in [true, false] {
+            assert!(opened_from(&headend, &send(), &from).is_some());
+            let notice = headend.notices.pop();
+            let used = matches!(notice, Some(Notice::Used { spi, .. }) if spi == new.spi);
+            assert_eq!(used, told);
+        }
     }
 
     #[test]

@@ -195,6 +195,14 @@ impl Table {
         }
     }
 
+    /// Tells that the first packet came in on this inbound SA.
+    pub(super) fn used(&self, session: &Arc<Session>, spi: EspSpi) {
+        self.notices.push(Notice::Used {
+            session: Arc::clone(session),
+            spi,
+        });
+    }
+
     /// Tells that an SA has reached a limit, if it has.
     pub(super) fn wore(
         &self,
@@ -258,7 +266,7 @@ impl Table {
     }
 
     pub(super) fn add_inbound(&self, id: SessionId, spec: &SaSpec) -> Result<(), Error> {
-        let sa = Arc::new(InboundSa::new(spec)?);
+        let sa = Arc::new(InboundSa::successor(spec)?);
         let state = &mut *write(&self.state);
         let (session, spis) = state
             .sessions

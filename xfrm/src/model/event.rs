@@ -47,6 +47,14 @@ pub enum Event {
         /// Where it is now.
         remote: SocketAddr,
     },
+    /// The first authentic packet came in on an SA of [`crate::Dataplane::add_inbound`]: the peer sends on it, so it receives
+    /// on its pair (RFC 7296 §2.8). Once per SA; the kernel's backend cannot tell.
+    InboundUsed {
+        /// Whose SA.
+        id: SessionId,
+        /// Which SA.
+        spi: EspSpi,
+    },
     /// An SA reached one of [`crate::SaSpec::soft`]: time to rekey. Once per SA.
     SoftExpired {
         /// Whose SA.

@@ -123,6 +123,8 @@ pub(crate) struct Established {
     quiet: Option<Instant>,
     /// When the NAT in front of us is to be reminded of us.
     keepalive: Option<Instant>,
+    /// It is over as soon as the peer has answered our request for a new IKE SA: then that is deleted.
+    ending: Option<CloseReason>,
 }
 
 /// What our exchange that is under way is for.
@@ -148,8 +150,6 @@ enum Pending {
 /// A CREATE_CHILD_SA request of the peer that waits for the outside.
 struct Answering {
     ask: AskId,
-    /// Our SPI of the IKE SA that it came on.
-    link: u64,
     child: Child,
     payloads: Vec<Payload>,
     /// The inbound SPI of the child SA that it replaces, and the lower nonce of the exchange.
@@ -173,6 +173,14 @@ enum Served {
     /// The peer deleted the IKE SA that the request came on.
     Deleted,
     Failed(NotifyType),
+}
+
+/// What comes after an answer with which the SA does not go on.
+enum After {
+    /// Nothing: the peer has ended it too.
+    Over(CloseReason),
+    /// Our Delete.
+    End(CloseReason),
 }
 
 /// Our Delete is out; the SA goes when it is answered or has been sent often enough.
@@ -217,6 +225,7 @@ impl Established {
             ends: None,
             quiet: None,
             keepalive: None,
+            ending: None,
         })
     }
 
@@ -341,6 +350,10 @@ impl Established {
                     served => served,
                 })
             }
+            // RFC 7296 §2.25.2: nothing new is made on an SA that is being closed.
+            ExchangeType::CREATE_CHILD_SA if self.ending.is_some() => {
+                Err(PeerIncompatible::Busy.into())
+            }
             ExchangeType::CREATE_CHILD_SA => {
                 let creation = create::Creation::read(payloads)?;
                 if creation.is_for_ike() {
@@ -363,45 +376,59 @@ impl Established {
         opened: Opened,
     ) -> Result<Outcome, Refusal> {
         self.heard(cx);
-        // RFC 7296 §2.21.3: what is answered in a way that cannot be read ends the SA here.
+        match self.answered(link, cx, opened) {
+            Ok(None) => {}
+            // RFC 7296 §2.21.3: INVALID_SYNTAX ends the SA for both, without a Delete.
+            Ok(Some(After::Over(reason))) => return Ok(close(link, cx, reason)),
+            Ok(Some(After::End(reason))) => return self.end(link, cx, reason),
+            // RFC 7296 §2.21.3: an answer that is wrong says that the ends disagree about the SA, which is
+            // deleted so that both can start over.
+            Err(refusal) => return self.end(link, cx, CloseReason::Refused(refusal)),
+        }
+        link.pump(cx)?;
+        self.go_on(link, cx)
+    }
+
+    /// Works on the answer to our request. Gives what is to come after it where the SA does not go on.
+    fn answered(
+        &mut self,
+        link: &mut Link,
+        cx: &mut Cx<'_>,
+        opened: Opened,
+    ) -> Result<Option<After>, Refusal> {
         let payloads = opened.payloads?;
         for said in notifies(&payloads) {
-            // RFC 7296 §2.21.3: it ends the SA for both.
             if said == NotifyType::INVALID_SYNTAX {
                 let reason = CloseReason::Refused(Refusal::ByPeer(said));
-                return Ok(close(link, cx, reason));
+                return Ok(Some(After::Over(reason)));
             }
             cx.event(link.id, Event::Notified(said));
         }
-        match core::mem::replace(&mut self.pending, Pending::Nothing) {
-            Pending::Child(rekey) => self.child_answered(*rekey, link, cx, payloads)?,
-            Pending::Ike(rekey) => self.ike_answered(*rekey, link, cx, payloads)?,
+        let over = match core::mem::replace(&mut self.pending, Pending::Nothing) {
+            Pending::Child(rekey) => {
+                self.child_answered(*rekey, link, cx, payloads)?;
+                None
+            }
+            Pending::Ike(rekey) => {
+                self.ike_answered(*rekey, link, cx, payloads)?;
+                None
+            }
             Pending::DeleteChild(inbound_spi) => {
                 self.children.remove(link.id, cx, inbound_spi);
                 // RFC 7296 §2.8: what was not replaced in time takes its IKE SA with it.
-                if self.children.is_empty() {
-                    return self.end(link, cx, CloseReason::Expired);
-                }
+                self.children.is_empty().then_some(CloseReason::Expired)
             }
-            Pending::RouteCheck(check) => {
-                if let Some(reason) = self.route_checked(check, link, cx, &payloads) {
-                    return self.end(link, cx, reason);
-                }
-            }
-            Pending::UpdateAddresses(path) => {
-                if let Some(reason) = self.update_answered(path, link, cx, &payloads) {
-                    return self.end(link, cx, reason);
-                }
-            }
+            Pending::RouteCheck(check) => self.route_checked(check, link, cx, &payloads),
+            Pending::UpdateAddresses(path) => self.update_answered(path, link, cx, &payloads),
             // The answers to our probes say nothing but that the peer lives.
             pending @ (Pending::Nothing | Pending::Probe | Pending::Installing(_)) => {
                 if let Pending::Installing(_) = pending {
                     self.pending = pending;
                 }
+                None
             }
-        }
-        link.pump(cx)?;
-        self.go_on(link, cx)
+        };
+        Ok(over.map(After::End))
     }
 
     pub(crate) fn answer(
@@ -489,13 +516,39 @@ impl Established {
     ) -> Result<Outcome, Refusal> {
         // Its traffic ends now, whether the peer answers or not.
         self.children.end(link.id, cx);
+        if matches!(self.pending, Pending::Ike(_)) {
+            // RFC 7296 §1.4.1, §2.8: the children belong to the IKE SA that the peer is making, which a Delete
+            // of this one would leave there.
+            self.ending.get_or_insert(reason);
+            return Ok(Outcome::Go(State::Established(self)));
+        }
+        let reason = self.ending.unwrap_or(reason);
         close_with(link, cx, Payload::Delete(Delete::ike_sa()), reason)
+    }
+
+    /// Why it is over, where only the peer's answer to our last request is waited for.
+    pub(crate) const fn ending(&self) -> Option<&CloseReason> {
+        self.ending.as_ref()
+    }
+
+    /// The deadline has passed: without a child the SA is of no use, which the peer is told.
+    pub(crate) fn expired(
+        self: Box<Self>,
+        link: &mut Link,
+        cx: &mut Cx<'_>,
+    ) -> Result<Outcome, Refusal> {
+        self.end(link, cx, CloseReason::TimedOut)
     }
 
     // --- Time ---
 
     /// When time alone changes something.
     pub(crate) fn deadline(&self) -> Option<Instant> {
+        let others = self.others.iter();
+        let others = others.map(|other| other.link.next_deadline());
+        if self.ending.is_some() {
+            return others.flatten().min();
+        }
         let idle = matches!(self.pending, Pending::Nothing) && self.answering.is_none();
         let wish = self.wishes.deadline().filter(|_| idle);
         let lifetime = self.lifetime.map(|lifetime| {
@@ -507,7 +560,7 @@ impl Established {
         let own = [wish, lifetime, self.children.deadline(), quiet];
         own.into_iter()
             .chain([self.ends, self.keepalive])
-            .chain(self.others.iter().map(|other| other.link.next_deadline()))
+            .chain(others)
             .flatten()
             .min()
     }
@@ -520,6 +573,9 @@ impl Established {
     ) -> Result<Outcome, Refusal> {
         self.tend_others(cx);
         self.children.retire(link.id, cx);
+        if self.ending.is_some() {
+            return self.go_on(link, cx);
+        }
         if self.ends.is_some_and(|ends| ends <= cx.now) {
             return self.end(link, cx, CloseReason::Expired);
         }
@@ -575,6 +631,9 @@ impl Established {
 
     /// After every input: begins what is wished for if nothing is under way.
     fn go_on(mut self: Box<Self>, link: &mut Link, cx: &mut Cx<'_>) -> Result<Outcome, Refusal> {
+        if let Some(reason) = self.ending.clone() {
+            return self.end(link, cx, reason);
+        }
         while matches!(self.pending, Pending::Nothing) && self.answering.is_none() {
             let Some(wish) = self.wishes.take(cx.now) else {
                 break;

@@ -94,8 +94,8 @@ impl Established {
                 self.others.push(other);
                 return (Outcome::Go(State::Established(self)), Some(discard));
             }
-            // Nothing but our Delete is under way on these, and with its answer it is over.
-            Received::Response(_) => Ok(None),
+            // Nothing but our Delete and what was sent before it is under way on these.
+            Received::Response(_) => other.link.pump(cx).map(|()| None),
             Received::Request(opened) => {
                 self.heard(cx);
                 if other.link.path == path {
@@ -107,7 +107,7 @@ impl Established {
         let outcome = match result {
             Ok(failed) => {
                 let done = matches!(other.standing, OtherStanding::Deleting)
-                    && other.link.requests.outstanding().is_none();
+                    && other.link.requests.is_idle();
                 if !done {
                     self.others.push(other);
                 }
@@ -172,7 +172,10 @@ impl Established {
             let link = &mut other.link;
             link.expire_fragments(cx.now);
             if !link.retransmit(cx) {
-                return false;
+                // Nobody is there for a Delete, but repeats of what was answered may be under way.
+                link.requests.abandon();
+                other.standing = OtherStanding::Lingering;
+                return link.deadline.is_some();
             }
             if link.deadline.is_none_or(|deadline| deadline > cx.now) {
                 return true;

@@ -266,7 +266,13 @@ impl Established {
                     self.wishes.add(cx.now, Wish::NewChild(limits));
                 }
             }
-            kind => cx.event(link.id, Event::RekeyRefused(Refusal::ByPeer(kind))),
+            // RFC 7296 §1.3: the old one goes on, until its lifetime is over.
+            kind => {
+                cx.event(link.id, Event::RekeyRefused(Refusal::ByPeer(kind)));
+                if rekey.old.is_some() {
+                    self.wishes.again(cx, wish);
+                }
+            }
         }
         Ok(())
     }
@@ -295,6 +301,9 @@ impl Established {
             // The peer has it, we do not: it is deleted there and has never been one of ours.
             Answer::Refused(why) => {
                 cx.event(link.id, Event::RekeyRefused(Refusal::Denied(why)));
+                if let Some(old) = installing.old {
+                    self.wishes.again(cx, Wish::RekeyChild(old));
+                }
                 return self.send_delete(link, cx, inbound_spi);
             }
             _ => return Err(WRONG_ANSWER),
@@ -427,7 +436,6 @@ impl Established {
         let nonce = lower(&creation.nonce, &nr).clone();
         self.answering = Some(Answering {
             ask,
-            link: link.our_spi(),
             child,
             payloads,
             replaces: old.map(|old| (old.inbound_spi, nonce)),
@@ -473,11 +481,7 @@ impl Established {
             Answer::Refused(why) => [refused(&Refusal::Denied(why))].to_vec(),
             _ => return Err(WRONG_ANSWER),
         };
-        let other = self
-            .others
-            .iter_mut()
-            .find(|other| other.link.our_spi() == answering.link);
-        let link = other.map_or(link, |other| &mut *other.link);
+        // Nothing replaces the IKE SA while this waits, so it is the one that the request came on.
         link.respond(cx, ExchangeType::CREATE_CHILD_SA, &payloads)
     }
 }

@@ -171,7 +171,7 @@ impl Established {
         said: &Notify,
     ) -> Result<(), Refusal> {
         // The peer's own rekeying went through: ours is not wanted any more.
-        if self.fall_back(link, cx, OtherStanding::AwaitDelete) {
+        if self.fall_back(link, cx, OtherStanding::AwaitDelete) || self.ending.is_some() {
             return Ok(());
         }
         match said.kind {
@@ -185,11 +185,11 @@ impl Established {
                 return self.ask_for_ike(link, cx, proposals, Some(group), rekey.since, tries);
             }
             kind => {
-                // It goes on until its time is over.
-                if let Some(lifetime) = &mut self.lifetime {
-                    lifetime.soft = lifetime.hard;
-                }
                 cx.event(link.id, Event::RekeyRefused(Refusal::ByPeer(kind)));
+                // It goes on until its time is over.
+                if self.lifetime.is_some() {
+                    self.wishes.again(cx, Wish::RekeyIke);
+                }
             }
         }
         Ok(())
@@ -297,15 +297,22 @@ impl Established {
             OtherStanding::Lingering => Some(LINGER),
             OtherStanding::Deleting | OtherStanding::Candidate { .. } => None,
         };
-        // What we still wait for there is of no interest any more.
-        old.requests.abandon();
+        // RFC 7296 §2.3: what waits there for its answer stays, since its message ID cannot be passed over: the
+        // peer would not take the Delete that comes after it.
+        if matches!(standing, OtherStanding::Lingering) {
+            old.requests.abandon();
+        }
         old.deadline = wait.map(|wait| cx.now.after(wait));
         for request in queued {
             link.requests.push(request);
         }
         self.derivation = successor.derivation;
-        // Sent again or answered on the old one: neither says anything about the new.
-        self.pending = Pending::Nothing;
+        // What was asked there about addresses is asked anew on this one.
+        match core::mem::replace(&mut self.pending, Pending::Nothing) {
+            Pending::RouteCheck(_) => self.wishes.add(cx.now, Wish::CheckRoute),
+            Pending::UpdateAddresses(_) => self.wishes.add(cx.now, Wish::UpdateAddresses),
+            _ => {}
+        }
         self.wishes.forget(&Wish::RekeyIke);
         self.others.push(Other {
             link: Box::new(old),

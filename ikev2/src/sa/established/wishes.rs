@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use crate::{
-    config::{RETRY_AFTER, RETRY_FOR},
+    config::{AGAIN_AFTER, RETRY_AFTER, RETRY_FOR},
     event::Instant,
     sa::Cx,
     wire::payload::TrafficSelector,
@@ -74,6 +74,18 @@ impl Wishes {
         self.0.push(Entry {
             at: cx.now.after(wait),
             since: since.or(Some(cx.now)),
+            wish,
+        });
+    }
+
+    /// What the peer refused for good is tried again all the same, later, for as long as it is wanted: what it
+    /// lacked may be there by then, and the end of the SA's lifetime ends the tries.
+    pub(crate) fn again(&mut self, cx: &mut Cx<'_>, wish: Wish) {
+        let wait = AGAIN_AFTER.saturating_add(jitter(cx, AGAIN_AFTER));
+        self.forget(&wish);
+        self.0.push(Entry {
+            at: cx.now.after(wait),
+            since: None,
             wish,
         });
     }
