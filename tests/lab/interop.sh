@@ -90,7 +90,7 @@ interop_session() {
   for what in ${interop[rekey]:-}; do rekeys "$what"; done
   peer_leave
   wait_for 5 "the headend to drop its SAs" no_sas "$headend"
-  grep -q 'is DOWN\..*reason: deleted by the peer' "$LAB_DIR/headend/log" || fail "the headend did not say that the peer left"
+  says "$LAB_DIR/headend/log" 'is DOWN\..*reason: deleted by the peer' || fail "the headend did not say that the peer left"
   assert_equal 0 "$(sa_count "$client")" "SAs left in the peer's kernel"
   case ${interop[network]} in nat-*) assert_router_saw_esp udp ;; *) assert_router_saw_esp bare ;; esac
   [ "${interop[certificates]}" = short ] || assert_router_saw_fragments
@@ -104,30 +104,40 @@ rekeys() { # ike|child
   peer_rekey "$1"
   wait_for 10 "the new $1 SA, and the old one's end" rekeyed "$1" "$before"
   # The SAs that are gone take no more packets with them.
-  answers=$(wc -l <"$LAB_DIR/pings")
-  wait_for 5 "further pings" more_lines "$LAB_DIR/pings" $((answers + 20))
+  mapfile -t answers <"$LAB_DIR/pings"
+  wait_for 5 "further pings" more_lines "$LAB_DIR/pings" $((${#answers[@]} + 20))
   kill -INT "$pings"
   wait_for 5 "the end of the pings" process_gone "$pings"
-  grep -q ' 0% packet loss' "$LAB_DIR/pings" || fail "pings were lost in a rekey of the $1 SA: $(tail -n 2 "$LAB_DIR/pings")"
+  says "$LAB_DIR/pings" ' 0% packet loss' || fail "pings were lost in a rekey of the $1 SA: $(tail -n 2 "$LAB_DIR/pings")"
 }
 
-# What a rekey has to change: SPIs in the kernel, or those of the IKE SA in the headend.
+# What a rekey has to change, a word each: SPIs in the kernel, or those of the IKE SA in the headend.
 rekeyed_things() { # ike|child
+  local text line
   case $1 in
-    child) ip -n "$headend" xfrm state | sed -n 's/.*spi \(0x[0-9a-f]*\).*/\1/p' | sort ;;
-    ike) "$IRONFLEX" exec --state-dir "$LAB_DIR/headend/state" show crypto ikev2 sa detailed | grep 'Local spi:' ;;
+    child) text=$(ip -n "$headend" xfrm state) ;;
+    ike) text=$("$IRONFLEX" exec --state-dir "$LAB_DIR/headend/state" show crypto ikev2 sa detailed) ;;
   esac
+  while read -r line; do
+    if [[ $line =~ ^proto\ esp\ spi\ ([0-9a-fx]+) || $line =~ ^Local\ spi:\ ([0-9A-F]+) ]]; then
+      printf '%s ' "${BASH_REMATCH[1]}"
+    fi
+  done <<<"$text"
 }
 
-# Both SPIs are new, and nothing of the old ones is left.
+# As many as before, and none of them as before.
 rekeyed() { # ike|child BEFORE
-  local now
+  local now word
   now=$(rekeyed_things "$1")
-  [ "$(wc -l <<<"$now")" = "$(wc -l <<<"$2")" ] && [ -z "$(comm -12 <(printf '%s\n' "$2") <(printf '%s\n' "$now"))" ]
+  # shellcheck disable=SC2086 # words
+  [ "$(set -- $now; echo $#)" = "$(set -- $2; echo $#)" ] || return
+  for word in $2; do [[ " $now" != *" $word "* ]] || return; done
 }
 
 more_lines() { # FILE NUMBER
-  [ "$(wc -l <"$1")" -ge "$2" ]
+  local lines
+  mapfile -t lines <"$1"
+  [ ${#lines[@]} -ge "$2" ]
 }
 
 # RFC 7383 §2.5: Encrypted Fragment payloads (53), at least as many as a chain of 9 KB needs, both ways; and no message of IKE
@@ -139,10 +149,6 @@ assert_router_saw_fragments() {
     [ "$(router_saw "$fragment and $side host $headend_address")" -ge 14 ] || fail "the router saw no 7 fragments with the headend as $side"
   done
   assert_equal 0 "$(router_saw "$ike and ip[6:2] & 0x2000 != 0")" "IKE messages in IP fragments"
-}
-
-no_sas() { # NAMESPACE
-  [ "$(sa_count "$1")" = 0 ]
 }
 
 # Lays the network out and sets peer_outer and headend_outer, the addresses under which the two know themselves and call.
@@ -160,7 +166,7 @@ interop_network() {
       ;;
     ipv6)
       network routed
-      in_ns "$router" sysctl -q -w net.ipv6.conf.all.forwarding=1
+      "$LAB_TOOL" set "$router" net/ipv6/conf/all/forwarding=1
       ip -n "$router" -batch - <<<$'address add 2001:db8:1::2/64 dev outside\naddress add 2001:db8:2::1/64 dev inside'
       ip -n "$headend" -batch - <<<$'address add 2001:db8:1::1/64 dev outside\nroute add default via 2001:db8:1::2'
       ip -n "$client" -batch - <<<$'address add 2001:db8:2::2/64 dev outside\nroute add default via 2001:db8:2::1'
@@ -194,7 +200,7 @@ assert_peer_said() {
   local what pattern
   for what in cookie invalid-ke; do
     pattern=$(peer_words "$what")
-    if grep -q -E "$pattern" "$peer_log"; then
+    if says "$peer_log" "$pattern"; then
       is_expected "$what" || fail "unexpected in the peer's log: $(grep -m 1 -E "$pattern" "$peer_log")"
     else
       ! is_expected "$what" || fail "the peer's log has no '$pattern'"

@@ -26,13 +26,16 @@ network() { # routed|nat
   for name in headend client router server; do
     lab_counter=$((lab_counter + 1))
     printf -v "$name" '%s' "lab-$BASHPID-$lab_counter-$name"
-    ip netns add "${!name}"
-    defer ip netns delete "${!name}"
-    # An address is usable at once: nobody else is on these links.
-    in_ns "${!name}" sysctl -q -w net.ipv6.conf.all.accept_dad=0 net.ipv6.conf.default.accept_dad=0
   done
-  in_ns "$router" sysctl -q -w net.ipv4.ip_forward=1
-  in_ns "$headend" sysctl -q -w net.ipv4.ip_forward=1
+  defer network_delete "$headend" "$client" "$router" "$server"
+  ip -batch - <<COMMANDS
+netns add $headend
+netns add $client
+netns add $router
+netns add $server
+COMMANDS
+  undetected_addresses "$headend,$client,$router,$server"
+  "$LAB_TOOL" set "$router,$headend" net/ipv4/ip_forward=1
   ip -n "$router" -batch - <<COMMANDS
 link set lo up
 link add outside type veth peer name outside netns $headend
@@ -64,17 +67,12 @@ link set outside up
 route add default via 10.1.0.1
 COMMANDS
   [ "$1" != nat ] || masquerade "$router" outside
-  # A link says only after a while that it is up; what is remembered of the network before would not come back.
-  wait_for 5 "the links" links_are_up
 }
 
-links_are_up() {
-  local name state
-  for name in headend client router server; do
-    # In this order: after `link` a batch shows no addresses.
-    state=$(printf '%s\n' 'address show dev outside' 'link show up' | ip -n "${!name}" -o -batch -)
-    [[ $state != *NO-CARRIER* && $state == *fe80* ]] || return 1
-  done
+network_delete() { # NAMESPACE…
+  local commands
+  printf -v commands 'netns delete %s\n' "$@"
+  ip -force -batch - <<<"$commands"
 }
 
 # --- The headend ---
@@ -99,7 +97,7 @@ headend_configure() { # TRANSFORM [IKE-LINE…]
   sed -e "s/^crypto ipsec transform-set TS .*/crypto ipsec transform-set TS $transform/" \
     ${lines:+-e "/^crypto ikev2 proposal/,/^!/{/^ /d;s/^!/${lines}!/}"} \
     "$lab_root/examples/flexvpn-headend.conf" >"$LAB_DIR/headend/headend.conf"
-  cat >>"$LAB_DIR/headend/headend.conf"
+  put >>"$LAB_DIR/headend/headend.conf"
 }
 
 headend_start() { # kernel|userspace [OPTION…]
@@ -112,12 +110,12 @@ headend_start() { # kernel|userspace [OPTION…]
 
 # Whether LOG has a line that matches, or the process can say nothing any more.
 said_or_ended() { # LOG PATTERN PROCESS
-  grep -q -e "$2" "$1" || process_gone "$3"
+  says "$1" "$2" || process_gone "$3"
 }
 
 # The headend's configuration for clients with a certificate and an address from the pool.
 certificate_profile() {
-  cat <<'CONFIGURATION'
+  put <<'CONFIGURATION'
 !
 crypto pki trustpoint CLIENTS
 crypto pki authenticate CLIENTS pem bootflash:ca.pem
@@ -150,12 +148,11 @@ CONFIGURATION
 # --- Our client ---
 
 client_start() { # kernel|userspace [OPTION…]
-  # shellcheck disable=SC2016 # the inner shell's own
-  spawn client_process "$LAB_DIR/client.log" in_ns "$client" sh -c 'exec "$@" <"$0"' "$LAB_DIR/password" \
-    "$IRONFLEX" connect $headend_address --user test --password-stdin --ca "$LAB_DIR/pki/ca.crt" --no-dns --once --dataplane "$@"
+  lab_input=$LAB_DIR/password spawn client_process "$LAB_DIR/client.log" in_ns "$client" "$IRONFLEX" connect $headend_address \
+    --user test --password-stdin --ca "$LAB_DIR/pki/ca.crt" --no-dns --once --dataplane "$@"
   evidence "$LAB_DIR/client.log"
   wait_for 20 "the login" said_or_ended "$LAB_DIR/client.log" '^connected: ' "$client_process"
-  grep -q "^connected: address $client_address, routes 10.0.0.0/8, .* in $1" "$LAB_DIR/client.log" ||
+  says "$LAB_DIR/client.log" "^connected: address $client_address, routes 10.0.0.0/8, .* in $1" ||
     fail "no tunnel in $1: $(tail -n 1 "$LAB_DIR/client.log")"
 }
 
@@ -186,8 +183,8 @@ watch_router() { # [FILTER…]
 
 # Ends the watch once a last packet of our own is in the file, and so everything before it.
 router_watch_ends() {
-  in_ns "$router" bash -c "echo lab-end >/dev/udp/$headend_address/9"
-  wait_for 5 "the capture's end" grep -q -a lab-end "$LAB_DIR/router.pcap"
+  "$LAB_TOOL" udp "$router" $headend_address 9 lab-end
+  wait_for 5 "the capture's end" "$LAB_TOOL" holds "$LAB_DIR/router.pcap" lab-end
   stop_process "$router_capture"
 }
 
@@ -222,16 +219,17 @@ assert_kernel_carried() { # NAMESPACE PEER
 # Everything that ironflex may touch, as it is now. Without what counts or ages.
 network_state() { # NAMESPACE
   # A veth says that it is up some time after it is: that is not ours to compare.
-  printf '%s\n' 'address show' 'link show' 'route show table all' 'rule show' | ip -n "$1" -batch - |
+  # In this order: after `link` a batch shows no addresses.
+  ip -n "$1" -batch - <<<$'address show\nlink show\nroute show table all\nrule show\nxfrm state\nxfrm policy' |
     sed 's/ state [A-Z]* / /'
-  ip -n "$1" xfrm state
-  ip -n "$1" xfrm policy
   # user-mode-linux has none.
   [ "${LAB_KERNEL:-own}" = uml ] || in_ns "$1" nft -s list ruleset
 }
 
 # Notes how NAMESPACE is, for the next function.
 remember_network() { # NAMESPACE NAME
+  # A link has its own address only after a while; what is remembered of the network before would not come back.
+  wait_for 5 "the links" "$LAB_TOOL" links outside "$headend" "$client" "$router" "$server"
   network_state "$1" >"$LAB_DIR/$2.before"
 }
 
@@ -249,7 +247,7 @@ assert_network_back() { # NAMESPACE NAME WHEN
       diff "$LAB_DIR/$2.before" "$LAB_DIR/$2.after" || true
       fail "the $2's network is not as it was, $3"
     }
-    sleep 0.1
+    pause 0.1
   done
 }
 

@@ -6,7 +6,7 @@
 #   with-…-kernel [-m MEGABYTES] [-t SECONDS] [-e NAME[=VALUE]]… COMMAND [ARG …]
 #
 # and runs COMMAND as root in the current directory, on the machine's own file tree, in an environment of PATH, HOME and
-# what -e names. Standard input is empty; COMMAND's standard output and error both come out on standard output. The exit
+# what -e names (and LAB_TOOL, see tool.c). Standard input is empty; COMMAND's standard output and error both come out on standard output. The exit
 # status is COMMAND's own; 124 says that it ran past -t, 125 that it never started, 2 that the call was wrong.
 # Inside, /run is empty and in memory (LAB_KERNEL tells which kernel it is: own, uml or debian), and so is TMPDIR.
 
@@ -38,6 +38,7 @@ kernel_arguments() {
   shift $((OPTIND - 1))
   [ $# -gt 0 ] || kernel_usage
   command=("$@")
+  kernel_tool
 }
 
 kernel_usage() {
@@ -68,10 +69,27 @@ mount -t devpts devpts /dev/pts
 DEVICES
 }
 
+# Sets LAB_TOOL to the program made of tool.c, which is made anew only when that has changed.
+kernel_tool() {
+  local here=${BASH_SOURCE[0]%/*} made
+  kernel_needs cc
+  LAB_TOOL=$(dirname "$kernel_cache")/tool-$(cksum <"$here/tool.c" | tr ' ' -)
+  [ ! -e "$LAB_TOOL" ] || return 0
+  mkdir -p "${LAB_TOOL%/*}"
+  made=$(mktemp "$LAB_TOOL.XXXXXX")
+  if ! cc -O2 -static -o "$made" "$here/tool.c" >&2; then
+    rm -f "$made"
+    echo "$0: cc did not make tests/lab/tool.c" >&2
+    exit 125
+  fi
+  chmod 755 "$made"
+  mv "$made" "$LAB_TOOL"
+}
+
 # The end of every script that runs inside: environment, folder, command, and its exit status into the file $1.
 kernel_script() { # STATUS-FILE KERNEL-NAME
   local pair
-  printf 'export PATH=%q HOME=%q TMPDIR=/run/lab/tmp LAB_KERNEL=%q\n' "$PATH" "${HOME:-/root}" "$2"
+  printf 'export PATH=%q HOME=%q TMPDIR=/run/lab/tmp LAB_KERNEL=%q LAB_TOOL=%q\n' "$PATH" "${HOME:-/root}" "$2" "$LAB_TOOL"
   for pair in ${environment[@]+"${environment[@]}"}; do printf 'export %q\n' "$pair"; done
   printf 'mkdir -p /run/lab/tmp /run/netns\n'
   printf 'ip link set lo up\n'

@@ -30,7 +30,9 @@ lab_stretch=$((lab_stretch * ${LAB_PATIENCE:-1}))
 
 # Leaves COMMAND to be run when the case (or, outside one, the suite) ends; the last deferred runs first.
 defer() { # COMMAND [ARG …]
-  lab_deferred+=("$(printf '%q ' "$@")")
+  local lab_line
+  printf -v lab_line '%q ' "$@"
+  lab_deferred+=("$lab_line")
 }
 
 lab_undo() {
@@ -88,19 +90,20 @@ skip() { # REASON
 lab_case() { # NAME FUNCTION [ARG …]
   local name=$1 status reason
   shift
-  rm -f "$LAB_DIR/reason"
+  : >"$LAB_DIR/reason"
   # A function called as a condition would run without errexit, so the status is taken the long way.
   set +e
   (
     set -eE
     lab_deferred=()
-    trap '[ -e "$LAB_DIR/reason" ] || printf "%s: exit status %s\n" "$BASH_COMMAND" "$?" >"$LAB_DIR/reason"' ERR
+    trap '[ -s "$LAB_DIR/reason" ] || printf "%s: exit status %s\n" "$BASH_COMMAND" "$?" >"$LAB_DIR/reason"' ERR
     trap 'status=$?; lab_show_evidence "$status"; lab_undo; exit "$status"' EXIT
     "$@"
   ) >"$LAB_DIR/case.log" 2>&1
   status=$?
   set -e
-  reason=$(cat "$LAB_DIR/reason" 2>/dev/null || true)
+  IFS= read -r -d '' reason <"$LAB_DIR/reason" || true
+  reason=${reason%$'\n'}
   case $status in
     0) printf 'lab: %s/%s: ok\n' "$lab_suite" "$name" ;;
     "$lab_skipped") printf 'lab: %s/%s: skipped: %s\n' "$lab_suite" "$name" "$reason" ;;
@@ -155,8 +158,31 @@ wait_for() { # SECONDS WHAT COMMAND [ARG …]
   deadline=$((SECONDS + limit))
   until "$@" >/dev/null 2>&1; do
     [ "$SECONDS" -lt "$deadline" ] || fail "waited $limit s for $what"
-    sleep 0.1
+    pause 0.1
   done
+}
+
+# Whether a line of FILE matches an extended regular expression. A grep would be a program to start, in every round of a wait.
+says() { # FILE PATTERN
+  local lab_lines lab_line
+  { mapfile -t lab_lines <"$1"; } 2>/dev/null || return
+  for lab_line in ${lab_lines[@]+"${lab_lines[@]}"}; do
+    [[ ! $lab_line =~ $2 ]] || return 0
+  done
+  return 1
+}
+
+# Writes standard input to FILE, or to standard output: `cat`, without starting a program.
+put() { # [FILE]
+  local lab_text
+  IFS= read -r -d '' lab_text || true
+  case $# in 0) printf '%s' "$lab_text" ;; *) printf '%s' "$lab_text" >"$1" ;; esac
+}
+
+# `sleep` without starting a program: this descriptor never has anything to read.
+exec {lab_nothing}<> <(:)
+pause() { # SECONDS
+  read -r -t "$1" -u "$lab_nothing" || true
 }
 
 assert_equal() { # EXPECTED ACTUAL WHAT
@@ -173,13 +199,17 @@ netns_add() { # VARIABLE
   ip netns add "$lab_name"
   defer ip netns delete "$lab_name"
   ip -n "$lab_name" link set lo up
-  # An address is usable at once: nobody else is on these links.
-  in_ns "$lab_name" sysctl -q -w net.ipv6.conf.all.accept_dad=0 net.ipv6.conf.default.accept_dad=0 2>/dev/null || true
+  undetected_addresses "$lab_name"
   printf -v "$1" '%s' "$lab_name"
 }
 
+# An address is usable at once: nobody else is on these links.
+undetected_addresses() { # NAMESPACE[,NAMESPACE…]
+  "$LAB_TOOL" set "$1" net/ipv6/conf/all/accept_dad=0 net/ipv6/conf/default/accept_dad=0
+}
+
 in_ns() { # NAMESPACE COMMAND [ARG …]
-  ip netns exec "$@"
+  "$LAB_TOOL" in "$@"
 }
 
 # Joins two namespaces by a veth; ADDRESS has its prefix length.
@@ -193,39 +223,25 @@ veth_add() { # NAMESPACE DEVICE ADDRESS NAMESPACE DEVICE ADDRESS
 
 # Makes NAMESPACE forward, and hide what leaves by DEVICE behind that device's address.
 masquerade() { # NAMESPACE DEVICE
-  in_ns "$1" sysctl -q -w net.ipv4.ip_forward=1
-  in_ns "$1" nft "table ip lab { chain nat { type nat hook postrouting priority 100; oifname \"$2\" masquerade; }; }" 2>/dev/null ||
-    in_ns "$1" iptables-legacy -t nat -A POSTROUTING -o "$2" -j MASQUERADE
+  "$LAB_TOOL" set "$1" net/ipv4/ip_forward=1
+  # user-mode-linux has no nf_tables for IPv4.
+  case ${LAB_KERNEL:-own} in
+    uml) in_ns "$1" iptables-legacy -t nat -A POSTROUTING -o "$2" -j MASQUERADE ;;
+    *) in_ns "$1" nft "table ip lab { chain nat { type nat hook postrouting priority 100; oifname \"$2\" masquerade; }; }" ;;
+  esac
 }
 
 # Pings once with each payload size; a single lost packet ends the case. Packets too long for the way may go in pieces.
-# Of several packets in one call ping would wait for the last only as long as for the others, however busy the machine is.
 ping_sizes() { # NAMESPACE ADDRESS SIZE…
-  local namespace=$1 lost
-  shift
-  # One shell inside for all sizes: in the lab kernels starting a program is what takes the time.
-  # shellcheck disable=SC2016 # the inner shell's own
-  lost=$(in_ns "$namespace" bash -c '
-    wait=$1 address=$2
-    shift 2
-    for size; do
-      output=$(ping -n -q -c 1 -M dont -W "$wait" -s "$size" "$address" 2>&1)
-      [[ $output == *" 0% packet loss"* ]] || { echo "$size octets: ${output//$'"'\\n'"'/; }" && exit; }
-    done' ping_sizes $((5 * lab_stretch)) "$@")
-  [ -z "$lost" ] || fail "ping $1 with $lost"
+  local lost namespace=$1 address=$2
+  shift 2
+  lost=$("$LAB_TOOL" ping "$namespace" "$address" $((5 * lab_stretch)) "$@") || fail "ping $address with $lost"
 }
 
 # Sends MEGABYTES of random octets over TCP and compares what arrived.
 tcp_copy() { # SENDER-NAMESPACE RECEIVER-NAMESPACE RECEIVER-ADDRESS PORT MEGABYTES
-  local receiver
-  head -c "$5"M /dev/urandom >"$LAB_DIR/sent"
-  rm -f "$LAB_DIR/received"
-  spawn receiver "$LAB_DIR/socat.log" in_ns "$2" socat -u "TCP-LISTEN:$4,bind=$3,reuseaddr" "CREATE:$LAB_DIR/received"
-  wait_for 5 "socat listening on $3:$4" listening "$2" "$4"
-  in_ns "$1" timeout $((30 * lab_stretch)) socat -u "OPEN:$LAB_DIR/sent" "TCP:$3:$4,connect-timeout=$((5 * lab_stretch))" ||
-    fail "TCP to $3:$4 did not get its $5 MB through"
-  wait_for 10 "the receiver's end" process_gone "$receiver"
-  cmp -s "$LAB_DIR/sent" "$LAB_DIR/received" || fail "what arrived at $3:$4 is not what was sent"
+  local lost
+  lost=$("$LAB_TOOL" tcp "$@" $((30 * lab_stretch))) || fail "TCP to $3:$4, $5 MB: $lost"
 }
 
 listening() { # NAMESPACE PORT
@@ -247,24 +263,31 @@ esp_traffic() { # NAMESPACE SOURCE TARGET
 }
 
 sa_count() { # NAMESPACE
-  ip -n "$1" xfrm state count 2>/dev/null | awk '/SAD count/ { print $NF; found = 1 } END { if (!found) print 0 }'
+  local counted
+  counted=$(ip -n "$1" xfrm state count 2>/dev/null || true)
+  [[ $counted =~ SAD\ count\ ([0-9]+) ]] && echo "${BASH_REMATCH[1]}" || echo 0
+}
+
+no_sas() { # NAMESPACE
+  [[ ! $(ip -n "$1" xfrm state count 2>/dev/null) =~ SAD\ count\ [1-9] ]]
 }
 
 # --- Processes ---
 
-# Starts COMMAND in the background and sets VARIABLE to its process; its output goes to LOG.
+# Starts COMMAND in the background and sets VARIABLE to its process; its output goes to LOG. It reads the file lab_input, where
+# that is set.
 spawn() { # VARIABLE LOG COMMAND [ARG …]
   local lab_variable=$1 lab_log=$2
   shift 2
   case $1 in
     in_ns)
       shift
-      set -- ip netns exec "$@" # so that the process number is the command's own
+      set -- "$LAB_TOOL" in "$@" # so that the process number is the command's own
       ;;
   esac
   # Here and not only in the background, or whoever waits for a line would find an earlier process's.
   : >"$lab_log"
-  "$@" >"$lab_log" 2>&1 </dev/null &
+  "$@" >"$lab_log" 2>&1 <"${lab_input:-/dev/null}" &
   printf -v "$lab_variable" '%s' "$!"
   defer stop_process "$!"
 }
@@ -286,7 +309,7 @@ stop_process() { # PROCESS
       kill -KILL "$1" 2>/dev/null || true
       break
     fi
-    sleep 0.1
+    pause 0.02
   done
   wait "$1" 2>/dev/null || true
 }
@@ -298,7 +321,7 @@ capture_start() { # VARIABLE NAMESPACE DEVICE FILE [FILTER …]
   local lab_variable=$1 lab_namespace=$2 lab_device=$3 lab_file=$4
   shift 4
   spawn "$lab_variable" "$lab_file.log" in_ns "$lab_namespace" tcpdump -Z root --immediate-mode -U -n -i "$lab_device" -w "$lab_file" "$@"
-  wait_for 10 "tcpdump on $lab_device" grep -q 'listening on' "$lab_file.log"
+  wait_for 10 "tcpdump on $lab_device" says "$lab_file.log" 'listening on'
 }
 
 # --- Certificates ---

@@ -35,7 +35,7 @@ libreswan_prepare() { # NAME FOLDER CERTIFICATE [AUTHORITY …]
 
 libreswan_start() { # NAME NAMESPACE
   local folder=$LAB_DIR/$1 process
-  spawn process "$folder/pluto.out" in_ns "$2" env "PATH=$libreswan_cache/usr/sbin:$PATH" "$libreswan_programs/pluto" --nofork --config "$folder/ipsec.conf" --rundir "$folder" --nssdir "$folder/store" \
+  PATH=$libreswan_cache/usr/sbin:$PATH spawn process "$folder/pluto.out" in_ns "$2" "$libreswan_programs/pluto" --nofork --config "$folder/ipsec.conf" --rundir "$folder" --nssdir "$folder/store" \
     --secretsfile "$folder/ipsec.secrets" --ipsecdir "$folder" --logfile "$folder/pluto.log" --nhelpers 1
   echo "$process" >"$folder/process"
   evidence "$folder/pluto.out"
@@ -47,7 +47,7 @@ libreswan_start() { # NAME NAMESPACE
 # It has its addresses and its connection, or has ended.
 libreswan_is_up_or_ended() { # NAME PROCESS
   process_gone "$2" || {
-    grep -q 'listening for IKE messages' "$LAB_DIR/$1/pluto.log" && grep -q 'added IKEv2 connection' "$LAB_DIR/$1/pluto.log"
+    says "$LAB_DIR/$1/pluto.log" 'listening for IKE messages' && says "$LAB_DIR/$1/pluto.log" 'added IKEv2 connection'
   }
 }
 

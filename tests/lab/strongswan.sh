@@ -15,7 +15,7 @@ strongswan_prepare() { # NAME
   local folder=$LAB_DIR/$1
   mkdir -p "$folder"/swanctl/{x509,x509ca,x509ocsp,x509aa,x509ac,x509crl,pubkey,private,rsa,ecdsa,bliss,pkcs8,pkcs12}
   # Named one by one, for some others need hardware or minutes; without `resolve` the machine's /etc/resolv.conf stays as it is.
-  cat >"$folder/strongswan.conf" <<CONFIGURATION
+  put "$folder/strongswan.conf" <<CONFIGURATION
 charon-systemd {
   load = random nonce openssl curve25519 kdf pem pkcs1 pkcs8 x509 pubkey constraints kernel-netlink socket-default \
     eap-identity eap-mschapv2 eap-tls updown vici
@@ -35,14 +35,18 @@ charon-systemd {
 }
 swanctl { load = pem pkcs1 x509 openssl random nonce }
 CONFIGURATION
+  # For what reads no certificates, which swanctl starts the faster for.
+  echo 'swanctl { load = random }' >"$folder/lean.conf"
 }
 
 strongswan_start() { # NAME NAMESPACE
   local folder=$LAB_DIR/$1 process
   [ -d "$folder" ] || strongswan_prepare "$1"
   # Under another path no AppArmor profile of the machine's stands in its way.
-  cp /usr/sbin/charon-systemd "$folder/charon-systemd"
-  spawn process "$folder/charon.out" in_ns "$2" env "STRONGSWAN_CONF=$folder/strongswan.conf" "$folder/charon-systemd"
+  [ -e "$folder/charon-systemd" ] || cp /usr/sbin/charon-systemd "$folder/charon-systemd"
+  # An earlier one's would be taken for this one's.
+  [ ! -e "$folder/charon.vici" ] || rm "$folder/charon.vici"
+  STRONGSWAN_CONF=$folder/strongswan.conf spawn process "$folder/charon.out" in_ns "$2" "$folder/charon-systemd"
   echo "$process" >"$folder/process"
   evidence "$folder/charon.out"
   evidence "$folder/charon.log"
@@ -51,8 +55,9 @@ strongswan_start() { # NAME NAMESPACE
   if [ -e "$folder/swanctl/swanctl.conf" ]; then swanctl "$1" --load-all --noprompt; fi
 }
 
+# Its socket queues what is asked before it is quite there.
 strongswan_answers_or_ended() { # NAME PROCESS
-  process_gone "$2" || swanctl "$1" --stats
+  [ -S "$LAB_DIR/$1/charon.vici" ] || process_gone "$2"
 }
 
 strongswan_stop() { # NAME
@@ -60,9 +65,10 @@ strongswan_stop() { # NAME
 }
 
 swanctl() { # NAME OPTION…
-  local folder=$LAB_DIR/$1 action=$2
+  local folder=$LAB_DIR/$1 action=$2 settings=lean
   shift 2
-  STRONGSWAN_CONF=$folder/strongswan.conf SWANCTL_DIR=$folder/swanctl command swanctl "$action" "$@" --uri "unix://$folder/charon.vici"
+  [ "$action" != --load-all ] || settings=strongswan
+  STRONGSWAN_CONF=$folder/$settings.conf SWANCTL_DIR=$folder/swanctl command swanctl "$action" "$@" --uri "unix://$folder/charon.vici"
 }
 
 # --- As client of our headend (after ironflex.sh) ---
@@ -77,7 +83,7 @@ strongswan_client_prepare() {
 }
 
 strongswan_client_configure() { # IKE-PROPOSAL ESP-PROPOSAL
-  cat >"$LAB_DIR/client/swanctl/swanctl.conf" <<CONFIGURATION
+  put "$LAB_DIR/client/swanctl/swanctl.conf" <<CONFIGURATION
 connections {
   headend {
     version = 2

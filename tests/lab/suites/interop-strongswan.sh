@@ -15,29 +15,27 @@
 needs charon-systemd swanctl openssl ping socat tcpdump
 peer_log=$LAB_DIR/client/charon.log
 
+# An instance for each length of chain, of which `client` is the one in use.
 peer_prepare() {
-  strongswan_prepare client
-  # A reassembled message of more than 10,000 octets is refused otherwise.
-  sed -i 's/^charon-systemd {/&\n  max_packet = 30000/' "$LAB_DIR/client/strongswan.conf"
+  local length folder
+  for length in short long; do
+    strongswan_prepare $length
+    folder=$LAB_DIR/$length
+    # A reassembled message of more than 10,000 octets is refused otherwise.
+    sed -i 's/^charon-systemd {/&\n  max_packet = 30000/' "$folder/strongswan.conf"
+    cp "$LAB_DIR/pki/ca.crt" "$folder/swanctl/x509ca/"
+  done
+  cp "$LAB_DIR/pki/client.example.com.crt" "$LAB_DIR/short/swanctl/x509/client.crt"
+  cp "$LAB_DIR/pki/client.example.com.key" "$LAB_DIR/short/swanctl/private/client.key"
+  cp "$LAB_DIR/pki/client-long/own.crt" "$LAB_DIR/long/swanctl/x509/client.crt"
+  cp "$LAB_DIR/pki/client-long/own.key" "$LAB_DIR/long/swanctl/private/client.key"
+  cp "$LAB_DIR"/pki/client-long/{one,two,three}.crt "$LAB_DIR/long/swanctl/x509ca/"
 }
 
 peer_start() {
-  local folder=$LAB_DIR/client/swanctl
-  rm -f "$folder"/{x509,x509ca,private}/*
+  ln -sfn "${interop[certificates]}" "$LAB_DIR/client"
   # charon writes on at its end.
-  rm -f "$peer_log"
-  cp "$LAB_DIR/pki/ca.crt" "$folder/x509ca/"
-  case ${interop[certificates]} in
-    short)
-      cp "$LAB_DIR/pki/client.example.com.crt" "$folder/x509/client.crt"
-      cp "$LAB_DIR/pki/client.example.com.key" "$folder/private/client.key"
-      ;;
-    long)
-      cp "$LAB_DIR/pki/client-long/own.crt" "$folder/x509/client.crt"
-      cp "$LAB_DIR/pki/client-long/own.key" "$folder/private/client.key"
-      cp "$LAB_DIR"/pki/client-long/{one,two,three}.crt "$folder/x509ca/"
-      ;;
-  esac
+  [ ! -e "$peer_log" ] || rm "$peer_log"
   headend_address=$headend_outer strongswan_client_configure "$(ike_words)" "$(esp_words)"
   strongswan_start client "$client"
 }

@@ -51,7 +51,7 @@ holds_no_pool_address() { # HEADEND-DATAPLANE CLIENT-DATAPLANE
   # Login and delete.
   session_with_streams "$2"
   client_leave
-  wait_for 5 "the headend to see the client leave" grep -q 'is DOWN' "$LAB_DIR/headend/log"
+  wait_for 5 "the headend to see the client leave" says "$LAB_DIR/headend/log" 'is DOWN'
 
   # Crash in the middle of a session, and a restart.
   session_with_streams "$2"
@@ -101,7 +101,7 @@ forwarding_client() { # HEADEND-DATAPLANE CLIENT-DATAPLANE
   client_start "$2"
   pause_of_pings
   client_leave
-  wait_for 5 "the headend to see the client leave" grep -q 'is DOWN' "$LAB_DIR/headend/log"
+  wait_for 5 "the headend to see the client leave" says "$LAB_DIR/headend/log" 'is DOWN'
   pause_of_pings
 
   # The client crashes, and starts again on what it left behind. The headend holds its address for it, and gives it another.
@@ -136,7 +136,7 @@ branch_behind_the_client() {
   netns_add branch
   veth_add "$branch" outside 172.16.5.2/24 "$client" branch 172.16.5.1/24
   ip -n "$branch" route add default via 172.16.5.1
-  in_ns "$client" sysctl -q -w net.ipv4.ip_forward=1
+  "$LAB_TOOL" set "$client" net/ipv4/ip_forward=1
 }
 
 lab_case kernel holds_no_pool_address kernel kernel

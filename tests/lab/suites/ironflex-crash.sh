@@ -46,15 +46,14 @@ another_start_clears_what_any_kill_left() {
   for moment in 0.02 0.05 0.1 0.15 0.2 0.25 0.3 0.4 0.5 0.7; do
     spawn headend_process "$LAB_DIR/headend/log" in_ns "$headend" "$IRONFLEX" run --config "$LAB_DIR/headend/headend.conf" \
       --state-dir "$LAB_DIR/headend/state" --dataplane kernel
-    sleep "$moment"
+    pause "$moment"
     kill_now "$headend_process"
   done
   for moment in 0.05 0.1 0.2 0.4 0.8; do
     headend_start kernel
-    # shellcheck disable=SC2016 # the inner shell's own
-    spawn client_process "$LAB_DIR/client.log" in_ns "$client" sh -c 'exec "$@" <"$0"' "$LAB_DIR/password" \
+    lab_input=$LAB_DIR/password spawn client_process "$LAB_DIR/client.log" in_ns "$client" \
       "$IRONFLEX" connect $headend_address --user test --password-stdin --ca "$LAB_DIR/pki/ca.crt" --no-dns --once --dataplane kernel
-    sleep "$moment"
+    pause "$moment"
     kill_now "$headend_process"
     kill_now "$client_process"
   done

@@ -64,7 +64,7 @@ assert_clear_packets_refused() {
   done
   # The router's own comes through, and after the others.
   echo genuine | in_ns "$router" socat -u - "UDP:$server_address:7"
-  wait_for 5 "the router's own packet" grep -q genuine "$LAB_DIR/clear"
+  wait_for 5 "the router's own packet" says "$LAB_DIR/clear" genuine
   ! grep -q forged "$LAB_DIR/clear" || fail "a packet with a pool address came in from outside in clear"
   stop_process "$receiver"
   ip -n "$router" route delete $server_address

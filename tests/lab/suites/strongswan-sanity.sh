@@ -71,7 +71,7 @@ network() { # routed|nat
   veth_add "$router" inside 198.51.100.1/24 "$client" outside 198.51.100.2/24
   ip -n "$client" route add default via 198.51.100.1
   ip -n "$headend" route add default via 192.0.2.2
-  in_ns "$router" sysctl -q -w net.ipv4.ip_forward=1
+  "$LAB_TOOL" set "$router" net/ipv4/ip_forward=1
   [ "$1" != nat ] || masquerade "$router" outside
   ip -n "$headend" address add 10.0.0.1/32 dev lo
 }
@@ -96,10 +96,6 @@ carries_a_session() { # routed|nat IKE-PROPOSAL ESP-PROPOSAL
   stop_process "$capture"
   [ "$(tcpdump -n -r "$LAB_DIR/wire.pcap" udp port 4500 2>/dev/null | wc -l)" -gt 0 ] || fail "the capture saw nothing"
   assert_equal 0 "$(tcpdump -n -r "$LAB_DIR/wire.pcap" net 192.168.10.0/24 2>/dev/null | wc -l)" "packets with a pool address in clear"
-}
-
-no_sas() { # NAMESPACE
-  [ "$(sa_count "$1")" = 0 ]
 }
 
 lab_case aes-gcm carries_a_session routed aes256-sha256-modp2048 aes256gcm16

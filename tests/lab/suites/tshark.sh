@@ -29,8 +29,8 @@ reads_a_session() { # TRANSFORM [IKE-LINE…]
   ping_sizes "$server" $client_address 56
   client_leave
   # Once this packet is in the file, everything before it is.
-  in_ns "$client" bash -c "echo lab-end >/dev/udp/$headend_address/9"
-  wait_for 10 "the capture's end" grep -q -a lab-end "$LAB_DIR/cable.pcap"
+  "$LAB_TOOL" udp "$client" $headend_address 9 lab-end
+  wait_for 10 "the capture's end" "$LAB_TOOL" holds "$LAB_DIR/cable.pcap" lab-end
   stop_process "$cable"
 
   evidence "$LAB_DIR/tshark.log"
