@@ -28,6 +28,8 @@
 
 pub mod chaos;
 pub mod esp;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 pub mod netlink;
 pub mod record;
 

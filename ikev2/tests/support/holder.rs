@@ -34,7 +34,7 @@ use ironflex_ikev2::{
     },
 };
 
-use crate::support::{End, Seeded};
+use super::support::{End, Seeded};
 
 /// Both directions' keys of one IKE SA, out of an endpoint's key log.
 pub struct Holder {
@@ -47,30 +47,36 @@ pub struct Holder {
 impl Holder {
     /// The keys of the newest IKE SA of an end whose key log is on.
     pub fn of(end: &End) -> Self {
-        Self::read(end.ike_keys.last())
+        Self::of_entry(end.ike_keys.last())
     }
 
     /// The first keys of the oldest IKE SA of an end whose key log is on.
     pub fn first_of(end: &End) -> Self {
-        Self::read(end.ike_keys.first())
+        Self::of_entry(end.ike_keys.first())
     }
 
-    fn read(log: Option<&KeyLog>) -> Self {
-        let Some(KeyLog::Ike {
+    fn of_entry(log: Option<&KeyLog>) -> Self {
+        let held = log.and_then(Self::from_log);
+        held.expect("the key log has no IKE SA")
+    }
+
+    /// The keys of an IKE SA.
+    pub fn from_log(log: &KeyLog) -> Option<Self> {
+        let KeyLog::Ike {
             initiator_spi,
             responder_spi,
             keys,
             suite,
-        }) = log
+        } = log
         else {
-            panic!("the key log has no IKE SA")
+            return None;
         };
-        Self {
+        Some(Self {
             initiator_spi: *initiator_spi,
             responder_spi: *responder_spi,
             suite: *suite,
             keys: std::array::from_fn(|at| keys[at].duplicate()),
-        }
+        })
     }
 
     fn keys(&self, by_initiator: bool) -> MessageKeys {

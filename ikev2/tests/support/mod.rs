@@ -29,7 +29,7 @@ use ironflex_ikev2::{
         RemoteAuthentication, Upkeep,
     },
     crypto::{
-        Rng, default_provider,
+        Provider, Rng, default_provider,
         keys::{ProtectionKeys, RoleChildKeys},
         suite::*,
     },
@@ -123,13 +123,13 @@ pub struct End {
 }
 
 impl End {
-    fn new(config: EndpointConfig, seed: u64) -> Self {
+    fn new(config: EndpointConfig, provider: &'static dyn Provider, seed: u64) -> Self {
         let leads = Leads::default();
         Self {
             endpoint: Endpoint::new(
                 Instant::default(),
                 config,
-                default_provider(),
+                provider,
                 Box::new(Leading {
                     inner: Seeded(seed),
                     leads: Arc::clone(&leads),
@@ -205,9 +205,18 @@ pub struct Pair {
 
 impl Pair {
     pub fn new(setup: Setup, seed: u64) -> Self {
+        Self::with_providers(setup, [default_provider(); 2], seed)
+    }
+
+    /// The server's cryptography, then the client's.
+    pub fn with_providers(
+        setup: Setup,
+        [server, client]: [&'static dyn Provider; 2],
+        seed: u64,
+    ) -> Self {
         Self {
-            server: End::new(setup.server.clone(), seed ^ 1),
-            client: End::new(setup.client.clone(), seed ^ 2),
+            server: End::new(setup.server.clone(), server, seed ^ 1),
+            client: End::new(setup.client.clone(), client, seed ^ 2),
             now: Instant::new(Duration::from_secs(1)),
             weather: Weather::default(),
             tamper: None,
@@ -551,7 +560,7 @@ fn outside(setup: &Setup, server: bool, end: &mut End, id: SaId, ask: Ask) -> An
                 Answer::Refused(Arc::from("unknown issuer"))
             }
         }
-        Ask::Sign { scheme, octets } => sign(scheme, &octets),
+        Ask::Sign { scheme, octets } => (setup.sign)(scheme, &octets),
         Ask::Eap(input) if server => {
             let round = end.eap_rounds.entry(id).or_insert(0);
             *round += 1;

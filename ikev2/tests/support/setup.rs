@@ -1,5 +1,7 @@
 //! How a login is set up: who proves itself how, with which algorithms.
 
+use ironflex_ikev2::crypto::sign::SignatureScheme;
+
 use super::*;
 
 /// What the tests' certificate looks like to the core, which never reads one: long enough to be cut.
@@ -75,6 +77,8 @@ pub struct Setup {
     pub install_further: fn(bool) -> bool,
     /// The public key that the outside finds in the certificate.
     pub spki: &'static [u8],
+    /// How the outside of both ends signs.
+    pub sign: fn(SignatureScheme, &[u8]) -> Answer,
     /// The questions that the server's outside does not answer of itself.
     pub silent: fn(&Ask) -> bool,
 }
@@ -164,6 +168,7 @@ impl Setup {
             knows_better: false,
             install_further: |_| true,
             spki: SPKI,
+            sign,
             silent: |_| false,
         }
     }

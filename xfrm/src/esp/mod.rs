@@ -20,6 +20,8 @@ mod cipher;
 mod encap;
 mod engine;
 mod event;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod offload;
 mod open;
 mod packet;
@@ -38,9 +40,15 @@ pub use engine::Userspace;
 pub use receive::{NonEsp, Sink};
 pub use tun::Tun;
 
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
 pub(crate) mod tests_support {
     //! SAs for the tests of every module.
+    #![allow(
+        clippy::arithmetic_side_effects,
+        clippy::panic,
+        clippy::unwrap_used,
+        reason = "tests end where an expectation fails"
+    )]
 
     use crate::{
         AesKeySize, Encapsulation, EspAlgorithm, EspSpi, Integrity, IpPrefix, Limits, OuterPath,

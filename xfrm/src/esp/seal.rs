@@ -101,8 +101,13 @@ impl OutboundSa {
             .map_err(|_| DropReason::SequenceExhausted)
     }
 
-    #[cfg(test)]
+    #[cfg(any(test, fuzzing))]
     pub(super) fn use_up_to(&self, sequence: u64) {
         self.used.store(sequence, Ordering::Relaxed);
+    }
+
+    #[cfg(any(test, fuzzing))]
+    pub(super) fn used(&self) -> u64 {
+        self.used.load(Ordering::Relaxed)
     }
 }

@@ -359,7 +359,8 @@ impl Table {
         }
     }
 
-    #[cfg(test)]
+    #[cfg(any(test, fuzzing))]
+    #[allow(clippy::unwrap_used, reason = "tests end where an expectation fails")]
     pub(super) fn session_path(&self, id: SessionId) -> OuterPath {
         self.session(id).unwrap().path()
     }

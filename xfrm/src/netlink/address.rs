@@ -101,7 +101,7 @@ fn wire(address: &LinkAddress) -> AddressMessage {
 }
 
 /// Reads `struct ifaddrmsg` and the attributes behind it. `None` for a family that is not IP.
-fn parse(operation: &str, body: &[u8]) -> Result<Option<LinkAddress>, NetlinkError> {
+pub(super) fn parse(operation: &str, body: &[u8]) -> Result<Option<LinkAddress>, NetlinkError> {
     let short = || NetlinkError::malformed(operation, "an address without its header");
     let [_, prefix_length, _, _, i0, i1, i2, i3] =
         *body.first_chunk::<HEADER_OCTETS>().ok_or_else(short)?;

@@ -292,7 +292,7 @@ pub(crate) fn check_name(operation: &str, name: &str) -> Result<(), NetlinkError
 }
 
 /// Reads `struct ifinfomsg` and the attributes behind it.
-fn parse(operation: &str, body: &[u8]) -> Result<Link, NetlinkError> {
+pub(super) fn parse(operation: &str, body: &[u8]) -> Result<Link, NetlinkError> {
     let short = || NetlinkError::malformed(operation, "a link without its header");
     let [_, _, _, _, i0, i1, i2, i3, f0, f1, f2, f3, ..] =
         *body.first_chunk::<HEADER_OCTETS>().ok_or_else(short)?;

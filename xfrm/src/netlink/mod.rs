@@ -23,6 +23,8 @@ mod backend;
 mod cleanup;
 mod error;
 mod expression;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod handover;
 mod link;
 mod message;

@@ -93,7 +93,7 @@ impl AsFd for Monitor {
 
 impl Notice {
     /// `None` for what is not about the owner's SAs, is of a type that does not matter, or cannot be read.
-    fn read(owner: Owner, message_type: u16, body: &[u8]) -> Option<Self> {
+    pub(super) fn read(owner: Owner, message_type: u16, body: &[u8]) -> Option<Self> {
         match message_type {
             XFRM_MSG_EXPIRE => {
                 let expire = UserExpire::parse(body).ok()?;

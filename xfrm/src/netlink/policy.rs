@@ -226,7 +226,7 @@ pub(crate) fn list_ours(
 }
 
 /// Which session's policy this is: `None` for one that is not the owner's, and for the policies of sockets.
-fn identify(
+pub(super) fn identify(
     owner: Owner,
     body: &[u8],
 ) -> Result<Option<(SessionId, PolicyKey)>, netlink_packet_core::DecodeError> {

@@ -232,7 +232,7 @@ fn family(prefix: &IpPrefix) -> AddressFamily {
     }
 }
 
-fn wire(route: &Route, protocol: u8) -> RouteMessage {
+pub(super) fn wire(route: &Route, protocol: u8) -> RouteMessage {
     let mut message = RouteMessage::default();
     message.header.address_family = family(&route.destination);
     message.header.destination_prefix_length = route.destination.length();
@@ -276,7 +276,7 @@ fn wire(route: &Route, protocol: u8) -> RouteMessage {
 
 /// Reads `struct rtmsg` and the attributes behind it. `None` for a route of another protocol number or of a form that we
 /// never make.
-fn parse(operation: &str, ours: u8, body: &[u8]) -> Result<Option<Route>, NetlinkError> {
+pub(super) fn parse(operation: &str, ours: u8, body: &[u8]) -> Result<Option<Route>, NetlinkError> {
     let short = || NetlinkError::malformed(operation, "a route without its header");
     let [family, prefix_length, _, _, table, protocol, _, kind, ..] =
         *body.first_chunk::<HEADER_OCTETS>().ok_or_else(short)?;

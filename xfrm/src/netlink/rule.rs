@@ -107,7 +107,7 @@ impl Network {
     }
 }
 
-fn wire(rule: &Rule, protocol: u8) -> RuleMessage {
+pub(super) fn wire(rule: &Rule, protocol: u8) -> RuleMessage {
     let mut message = RuleMessage::default();
     message.header.family = match rule.source.address() {
         IpAddr::V4(_) => AddressFamily::Inet,
@@ -128,7 +128,7 @@ fn wire(rule: &Rule, protocol: u8) -> RuleMessage {
 
 /// Reads `struct fib_rule_hdr` and the attributes behind it. `None` for a rule of another protocol number or of a form that
 /// we never make.
-fn parse(operation: &str, ours: u8, body: &[u8]) -> Result<Option<Rule>, NetlinkError> {
+pub(super) fn parse(operation: &str, ours: u8, body: &[u8]) -> Result<Option<Rule>, NetlinkError> {
     let malformed = |error| NetlinkError::malformed(operation, error);
     let short = || NetlinkError::malformed(operation, "a rule without its header");
     let [_, _, source_length, _, table, _, _, action, ..] =

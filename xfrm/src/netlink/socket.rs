@@ -346,7 +346,7 @@ impl AsFd for NetlinkSocket {
 }
 
 /// One message that came back.
-struct Answer<'a> {
+pub(super) struct Answer<'a> {
     sequence: u32,
     flags: u16,
     content: Content<'a>,
@@ -366,7 +366,7 @@ enum Content<'a> {
 }
 
 impl<'a> Answer<'a> {
-    fn read(operation: &str, reply: Reply<'a>) -> Result<Self, NetlinkError> {
+    pub(super) fn read(operation: &str, reply: Reply<'a>) -> Result<Self, NetlinkError> {
         let content = match reply.message_type {
             NLMSG_ERROR => match read_error(&reply) {
                 Some((0, _)) => Content::Acknowledged,

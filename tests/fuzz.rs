@@ -1,0 +1,56 @@
+//! The corpora of the fuzz targets through their bodies, without a fuzzer: what was once found stays mended. Those of
+//! `esp` and `netlink` replay in `ironflex-xfrm`, which alone can reach what they drive.
+
+#[path = "../fuzz/src/lib.rs"]
+mod bodies;
+#[path = "../fuzz/src/replay.rs"]
+mod replay;
+
+use std::{collections::BTreeSet, fs, path::Path};
+
+const FUZZ: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/fuzz");
+
+macro_rules! corpora {
+    ($($test:ident: $body:ident,)*) => {
+        const NAMES: &[&str] = &[$(stringify!($body)),*];
+        $(
+            #[test]
+            fn $test() {
+                let folder = Path::new(FUZZ).join("corpus").join(stringify!($body));
+                replay::replay(&folder, bodies::$body);
+            }
+        )*
+    };
+}
+
+corpora! {
+    the_corpus_of_attributes_replays: attributes,
+    the_corpus_of_certificates_replays: certificates,
+    the_corpus_of_config_auth_replays: config_auth,
+    the_corpus_of_configuration_replays: configuration,
+    the_corpus_of_eap_replays: eap,
+    the_corpus_of_fragments_replays: fragments,
+    the_corpus_of_message_replays: message,
+    the_corpus_of_opened_replays: opened,
+    the_corpus_of_pkcs12_replays: pkcs12,
+    the_corpus_of_profile_replays: profile,
+}
+
+/// The names in a folder, up to their first dot.
+fn names(folder: &str) -> BTreeSet<String> {
+    let entries = fs::read_dir(Path::new(FUZZ).join(folder)).unwrap();
+    let name = |entry: fs::DirEntry| entry.file_name().into_string().unwrap();
+    let names = entries.map(|entry| name(entry.unwrap()));
+    names
+        .map(|name| name.split('.').next().unwrap().to_owned())
+        .collect()
+}
+
+#[test]
+fn every_target_has_its_corpus_its_planted_fault_and_its_replay() {
+    let mut replayed: BTreeSet<String> = NAMES.iter().map(|&name| name.to_owned()).collect();
+    replayed.extend(["esp", "netlink"].map(str::to_owned));
+    for folder in ["fuzz_targets", "corpus", "faults"] {
+        assert_eq!(names(folder), replayed, "{folder}");
+    }
+}
