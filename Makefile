@@ -1,8 +1,8 @@
 # What a person or CI runs here; `make` alone lists it.
-.PHONY: help demo test sim lint fmt bench rfc
+.PHONY: help demo test sim fuzz fuzz-proof lint fmt bench rfc
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
 
 demo: ## headend, client, login, traffic and show output in namespaces of their own, under a minute after the build
 	cargo run --release --locked -- demo
@@ -12,6 +12,12 @@ test: ## format, lints, all tests, the lab with real ESP; as root it installs th
 
 sim: ## the IKEv2 simulator over SEEDS=N fresh seeds (FIRST=S for the same again); a failing one is printed
 	cargo run --release --locked -q -p ironflex-ikev2 --example sim -- --seeds $(or $(SEEDS),5000) $(if $(FIRST),--first $(FIRST))
+
+fuzz: ## every fuzz target for SECONDS=N (60) from its committed corpus; a finding is named (docs/fuzzing.md)
+	fuzz/run $(or $(SECONDS),60) $(TARGETS)
+
+fuzz-proof: ## every fuzz target finds a fault that is planted in a copy of the sources, within SECONDS=N (120)
+	fuzz/run prove $(or $(SECONDS),120) $(TARGETS)
 
 lint: ## format, lints, documentation, licences and sources of the dependencies
 	tests/run fmt clippy

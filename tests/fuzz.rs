@@ -6,7 +6,7 @@ mod bodies;
 #[path = "../fuzz/src/replay.rs"]
 mod replay;
 
-use std::{collections::BTreeSet, fs, path::Path};
+use std::{collections::BTreeSet, fs, path::Path, process::Command};
 
 const FUZZ: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/fuzz");
 
@@ -52,5 +52,21 @@ fn every_target_has_its_corpus_its_planted_fault_and_its_replay() {
     replayed.extend(["esp", "netlink"].map(str::to_owned));
     for folder in ["fuzz_targets", "corpus", "faults"] {
         assert_eq!(names(folder), replayed, "{folder}");
+    }
+}
+
+/// A fault that can no longer be planted would prove nothing.
+#[test]
+fn every_planted_fault_applies_and_says_what_it_ends_with() {
+    for name in names("faults") {
+        let patch = format!("{FUZZ}/faults/{name}.patch");
+        let text = fs::read_to_string(&patch).unwrap();
+        assert!(text.contains("\nends with: "), "{patch}");
+        let mut git = Command::new("git");
+        git.args(["apply", "--check", "-C1", &patch]);
+        let checked = git.current_dir(env!("CARGO_MANIFEST_DIR")).output();
+        let checked = checked.expect("git, which the sources came by");
+        let said = String::from_utf8_lossy(&checked.stderr);
+        assert!(checked.status.success(), "make it anew: {said}");
     }
 }

@@ -52,7 +52,10 @@ fn one(der: &[u8]) {
     assert!(within(&told.subject.der), "a subject from nowhere");
     let names = told.subject_alt_names.iter().map(ToString::to_string);
     for text in names.chain([told.subject.to_string(), told.issuer.to_string()]) {
-        assert!(!text.chars().any(char::is_control), "{text:?}");
+        assert!(
+            !text.chars().any(char::is_control),
+            "control characters in a name: {text:?}"
+        );
         assert!(
             text.len() <= 12 * der.len(),
             "a name of {} octets",

@@ -1,4 +1,4 @@
-//! The bodies of the fuzz targets (docs/testing.md): functions of octets that panic where something that must hold does
+//! The bodies of the fuzz targets (docs/fuzzing.md): functions of octets that panic where something that must hold does
 //! not. Each knows what its octets mean to it; none needs a fuzzer, so that the corpora replay as tests.
 
 #![allow(

@@ -26,6 +26,11 @@ fn file(octets: &[u8]) {
     else {
         return;
     };
+    assert_eq!(
+        elements(octets),
+        Some(3),
+        "a file without an integrity check"
+    );
     let spki = identity
         .key()
         .spki_der()
@@ -60,6 +65,29 @@ fn file(octets: &[u8]) {
         sorted(authorities),
         "other authorities"
     );
+}
+
+/// How many elements the sequence has that the octets are; PFX has a third where there is an integrity check.
+fn elements(octets: &[u8]) -> Option<usize> {
+    let (_, mut rest) = element(octets)?;
+    let mut count = 0;
+    while !rest.is_empty() {
+        let (whole, _) = element(rest)?;
+        rest = &rest[whole..];
+        count += 1;
+    }
+    Some(count)
+}
+
+/// How long the first DER element is, and its contents.
+fn element(octets: &[u8]) -> Option<(usize, &[u8])> {
+    let (start, length) = match *octets {
+        [_, length @ ..0x80, ..] => (2, usize::from(length)),
+        [_, 0x81, length, ..] => (3, usize::from(length)),
+        [_, 0x82, a, b, ..] => (4, usize::from(u16::from_be_bytes([a, b]))),
+        _ => return None,
+    };
+    Some((start + length, octets.get(start..start + length)?))
 }
 
 // --- RFC 7292: a file around its content ---

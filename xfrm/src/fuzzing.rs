@@ -1,4 +1,4 @@
-//! The bodies of the fuzz targets that drive what no other crate can reach (docs/testing.md): functions of octets that
+//! The bodies of the fuzz targets that drive what no other crate can reach (docs/fuzzing.md): functions of octets that
 //! panic where something that must hold does not. Their corpora replay as tests.
 
 #[allow(dead_code, reason = "other bodies use the rest")]
