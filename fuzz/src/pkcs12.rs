@@ -82,7 +82,7 @@ fn elements(octets: &[u8]) -> Option<usize> {
 /// How long the first DER element is, and its contents.
 fn element(octets: &[u8]) -> Option<(usize, &[u8])> {
     let (start, length) = match *octets {
-        [_, length @ ..0x80, ..] => (2, usize::from(length)),
+        [_, length @ ..=0x7f, ..] => (2, usize::from(length)),
         [_, 0x81, length, ..] => (3, usize::from(length)),
         [_, 0x82, a, b, ..] => (4, usize::from(u16::from_be_bytes([a, b]))),
         _ => return None,
