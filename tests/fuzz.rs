@@ -1,6 +1,13 @@
 //! The corpora of the fuzz targets through their bodies, without a fuzzer: what was once found stays mended. Those of
 //! `esp` and `netlink` replay in `ironflex-xfrm`, which alone can reach what they drive.
 
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test ends where an expectation fails"
+)]
+
 #[path = "../fuzz/src/lib.rs"]
 mod bodies;
 #[path = "../fuzz/src/replay.rs"]

@@ -1,5 +1,12 @@
 //! The committed corpora, read.
 
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test ends where an expectation fails"
+)]
+
 use std::{fs, path::Path};
 
 /// Hands every input of a folder to a body, and says which one a body ended at.
