@@ -218,7 +218,7 @@ impl World {
         } else {
             (support::CLIENT, support::SERVER)
         };
-        let path = of.unwrap_or(Path {
+        let path = of.unwrap_or_else(|| Path {
             local: address(local),
             remote: address(remote),
             framing: Framing::Bare,
