@@ -46,10 +46,14 @@ pub struct SaView<'a> {
     pub next_expected: u32,
     /// How many requests the peer may have outstanding.
     pub window: u32,
+    /// How many requests we may have outstanding.
+    pub peer_window: u32,
     /// We are behind a NAT.
     pub nat_local: bool,
     /// The peer is behind a NAT, or says so.
     pub nat_remote: bool,
+    /// Both ends speak MOBIKE (RFC 4555).
+    pub mobike: bool,
     /// The fragmentation that is agreed, if any.
     pub fragmentation: Option<Fragmentation>,
     /// The peer sent CISCO-ANYCONNECT-EAP.
@@ -119,11 +123,13 @@ impl<'a> SaView<'a> {
             queued: link
                 .requests
                 .queued()
-                .saturating_add(usize::from(link.requests.outstanding().is_some())),
+                .saturating_add(link.requests.waiting()),
             next_expected: link.responses.expected(),
             window: link.window,
+            peer_window: link.requests.window(),
             nat_local: link.nat.local,
             nat_remote: link.nat.remote,
+            mobike: link.mobike,
             fragmentation: link.form().map(|form| match form {
                 Form::Ietf => Fragmentation::Ietf,
                 Form::Cisco => Fragmentation::Cisco,

@@ -496,12 +496,17 @@ impl Writer {
         )?;
         self.separate()?;
         for entry in candidate.transform_sets.iter() {
-            let TransformSet { transform, mode } = entry.value;
+            let TransformSet {
+                transform,
+                esn,
+                mode,
+            } = entry.value;
             line!(
                 self,
-                "crypto ipsec transform-set {} {}",
+                "crypto ipsec transform-set {} {}{}",
                 entry.name,
-                Written(transform)
+                Written(transform),
+                if esn { " esn" } else { "" }
             )?;
             line!(self, " mode {mode}")?;
             self.separate()?;
@@ -525,6 +530,7 @@ impl Writer {
             }
             line!(self, "")?;
         }
+        each!(self, profile.pfs, " set pfs {}");
         let name = profile.ikev2_profile.as_ref().map(|name| &name.value);
         each!(self, name, " set ikev2-profile {}");
         if profile.responder_only {
@@ -545,10 +551,14 @@ impl Writer {
             Some(VolumeLimit::Unlimited) => line!(self, "{front} lifetime kilobytes disable")?,
         }
         match settings.replay {
-            None => Ok(()),
-            Some(Replay::Window(size)) => line!(self, "{front} replay window-size {size}"),
-            Some(Replay::Disabled) => line!(self, "{front} replay disable"),
+            None => {}
+            Some(Replay::Window(size)) => line!(self, "{front} replay window-size {size}")?,
+            Some(Replay::Disabled) => line!(self, "{front} replay disable")?,
         }
+        if let Some(seconds) = settings.idle_time {
+            line!(self, "{front} idle-time {seconds}")?;
+        }
+        Ok(())
     }
 
     fn ssl_policy(&mut self, policy: &SslPolicy) -> fmt::Result {

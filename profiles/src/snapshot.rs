@@ -362,6 +362,10 @@ pub struct IpsecProfile {
     pub lifetime_kilobytes: Option<u32>,
     /// Replay window, in packets; absent means no check.
     pub replay_window: Option<u16>,
+    /// Seconds without a packet after which a session is ended; absent means never.
+    pub idle_time: Option<u32>,
+    /// The group of the key exchange that a rekeyed SA has of its own; absent means none.
+    pub pfs: Option<Group>,
 }
 
 /// A transform set.
@@ -371,6 +375,8 @@ pub struct TransformSet {
     pub name: Name,
     /// Its algorithms.
     pub transform: EspTransform,
+    /// Whether its sequence numbers have 64 bits.
+    pub esn: bool,
     /// Its mode.
     pub mode: Mode,
 }

@@ -3,7 +3,7 @@
 use std::{
     collections::VecDeque,
     io::{self, Write},
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     pin::Pin,
     time::Duration,
 };
@@ -31,6 +31,7 @@ use super::{
     place,
     proof::{Proofs, identification},
     report::{Report, Step},
+    roaming::{Roaming, Turn, source_for, turn},
     target::Target,
     trust::Trust,
 };
@@ -104,6 +105,8 @@ pub struct Connection {
     report: Report,
     /// When the headend's silence is to be mentioned: not while the user is asked, not twice, and not once the tunnel is up.
     silence: Option<Instant>,
+    /// Word of changes in this machine's network.
+    roaming: Roaming,
     /// The tunnel has been up.
     pub was_up: bool,
     /// The user wants to leave: what ends from now on ends by us.
@@ -202,6 +205,7 @@ impl Connection {
             upkeep: Upkeep {
                 lifetime: Some(IKE_LIFETIME),
                 keepalive: Some(NAT_KEEPALIVE),
+                mobike: true,
                 ..Upkeep::default()
             },
         };
@@ -245,6 +249,8 @@ impl Connection {
             end: None,
             report,
             silence: Some(clock.now().after(SILENCE)),
+            roaming: Roaming::open()
+                .map_err(|error| End::Network(format!("changes of the network: {error}")))?,
             was_up: false,
             leaving: false,
             up: None,
@@ -311,6 +317,7 @@ impl Connection {
                     self.drain()
                 }
                 () = has_events(self.outside.events.as_ref()) => self.dataplane_events(),
+                () = self.roaming.changed() => self.network_changed(),
                 _ = probes.tick(), if self.was_up && stopping.is_none() => match self.sa {
                     Some(sa) => self.command(Command::Probe(sa)),
                     None => deadline,
@@ -380,6 +387,40 @@ impl Connection {
         self.drain()
     }
 
+    /// The network of this machine is another: the tunnel takes the way that there is to the headend now.
+    fn network_changed(&mut self) -> Option<Instant> {
+        let view = self.sa.and_then(|sa| self.endpoint.view(sa));
+        let view = view.filter(|view| view.ready);
+        if !self.roaming.take() || self.leaving || !self.was_up {
+            return self.drain();
+        }
+        let Some((sa, path, mobike)) = view.map(|view| (view.id, view.path, view.mobike)) else {
+            return self.drain();
+        };
+        let remote = path.remote.ip().to_canonical();
+        let turn = match self.outside.follow(remote) {
+            Ok(true) => turn(path, source_for(remote).ok(), self.outside.inner(), mobike),
+            Ok(false) => Turn::Again,
+            // As long as there is no way, the next change is waited for.
+            Err(_) => Turn::Stay,
+        };
+        match turn {
+            Turn::Stay => {}
+            Turn::Move(path) => {
+                self.report.tell(&Step::Moved {
+                    address: path.local.ip(),
+                });
+                self.commands.push_back(Command::Move(sa, path));
+            }
+            Turn::Again => {
+                self.end = Some(End::Lost(
+                    "this machine's address has changed, and the tunnel cannot follow".into(),
+                ));
+            }
+        }
+        self.drain()
+    }
+
     fn command(&mut self, command: Command) -> Option<Instant> {
         self.endpoint
             .handle(self.clock.now(), Input::Command(command));
@@ -441,6 +482,15 @@ impl Connection {
                 }
             }
             Event::ChildRetired { inbound_spi, .. } => self.outside.retire(inbound_spi),
+            Event::PeerMoved {
+                path,
+                udp_encapsulation,
+            } => {
+                if let Err(error) = self.outside.move_peer(&path, udp_encapsulation) {
+                    self.outside.blame = Some(End::Lost(error.to_string()));
+                    self.commands.push_back(Command::Delete(sa));
+                }
+            }
             Event::ChildDeleted { .. } => {
                 if !self.leaving {
                     self.outside.blame = Some(End::Lost("the headend deleted the child SA".into()));
@@ -556,18 +606,6 @@ async fn typed(asking: &mut Option<Asking>) -> io::Result<Zeroizing<String>> {
         Some(asking) => asking.line.as_mut().await,
         None => std::future::pending().await,
     }
-}
-
-/// The address that packets to `remote` leave from.
-fn source_for(remote: IpAddr) -> io::Result<IpAddr> {
-    let any = match remote {
-        IpAddr::V4(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
-        IpAddr::V6(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
-    };
-    let probe = UdpSocket::bind((any, 0))?;
-    // Connecting a UDP socket sends nothing; it only chooses a route.
-    probe.connect((remote, IKE_PORT))?;
-    Ok(probe.local_addr()?.ip())
 }
 
 /// Sockets for both framings, on ports that the kernel chooses: 500 and 4500 are the headend's, should there be one on this

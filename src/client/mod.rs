@@ -20,6 +20,7 @@ pub mod place;
 pub mod proof;
 mod rekey;
 pub mod report;
+mod roaming;
 pub mod trust;
 
 mod offer;

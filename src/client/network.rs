@@ -17,7 +17,8 @@ use ironflex_ikev2::wire::{payload::ConfigAttribute, registry::ConfigAttributeTy
 use ironflex_xfrm::{
     IpPrefix,
     netlink::{
-        LinkAddress, LinkIndex, MAIN_TABLE, NetlinkError, Network, Owner, Route, RouteTarget, Rule,
+        LinkAddress, LinkIndex, MAIN_TABLE, NetlinkError, Network, NextHop, Owner, Route,
+        RouteTarget, Rule,
     },
 };
 
@@ -90,6 +91,8 @@ pub struct TunnelNetwork {
     routes: Vec<Route>,
     rule: Option<Rule>,
     dns: Option<Resolver>,
+    /// The device that ESP leaves by, where the tunnel has none of its own.
+    outer: Option<LinkIndex>,
 }
 
 /// How packets get into the tunnel.
@@ -126,6 +129,10 @@ impl TunnelNetwork {
             routes: Vec::new(),
             rule: None,
             dns: None,
+            outer: match way.place {
+                Place::Device(_) => None,
+                Place::Outer(link) => Some(link),
+            },
         };
         match tunnel.fill(way, assigned) {
             Ok(()) => Ok(tunnel),
@@ -150,19 +157,7 @@ impl TunnelNetwork {
         };
         // Our own ESP must not go into the tunnel: the headend keeps its present way.
         let present = self.network.next_hop(way.headend)?;
-        self.add(Route {
-            destination: IpPrefix::host(way.headend),
-            target: match present.gateway {
-                Some(address) => RouteTarget::Gateway {
-                    address,
-                    link: Some(present.link),
-                },
-                None => RouteTarget::Link(present.link),
-            },
-            metric: self.owner.metric(),
-            source: None,
-            table: MAIN_TABLE,
-        })?;
+        self.add(self.way_to(way.headend, &present))?;
         self.confine(link, address, way.carried)?;
         // The routes stand before the address is there, or what is sent from it in between leaves in
         // clear by the default route. The outer device is no tunnel: there the address comes first.
@@ -177,6 +172,48 @@ impl TunnelNetwork {
             self.lead(link, assigned, Some(address.into()))?;
         }
         Ok(())
+    }
+
+    /// The route that keeps the headend out of the tunnel.
+    fn way_to(&self, headend: IpAddr, hop: &NextHop) -> Route {
+        Route {
+            destination: IpPrefix::host(headend),
+            target: match hop.gateway {
+                Some(address) => RouteTarget::Gateway {
+                    address,
+                    link: Some(hop.link),
+                },
+                None => RouteTarget::Link(hop.link),
+            },
+            metric: self.owner.metric(),
+            source: None,
+            table: MAIN_TABLE,
+        }
+    }
+
+    /// The network is another: the headend is reached by the way that others' routes give now. False where that is by
+    /// another device than the one that the tunnel's routes are on.
+    ///
+    /// # Errors
+    ///
+    /// Of netlink; there is no way then.
+    pub fn follow(&mut self, headend: IpAddr) -> Result<bool, NetlinkError> {
+        let Some(hop) = self.network.next_hop_of_others(headend)? else {
+            return Err(NetlinkError::Unusable {
+                operation: format!("find the way to {headend}"),
+                what: "there is none".into(),
+            });
+        };
+        if self.outer.is_some_and(|outer| outer != hop.link) {
+            return Ok(false);
+        }
+        let wanted = self.way_to(headend, &hop);
+        // A device that went down has taken the route with it.
+        let stands = self.routes.contains(&wanted) && self.network.routes()?.contains(&wanted);
+        if !stands {
+            self.add(wanted)?;
+        }
+        Ok(true)
     }
 
     /// What has the tunnel's address takes the tunnel or nothing. The table is complete before the rule names it.

@@ -67,13 +67,10 @@ fn word<T: std::fmt::Display>(
     })
 }
 
-/// The ESP suites that a client offers.
+/// The ESP suites that a client offers, each without and with extended sequence numbers: the headend chooses.
 pub(super) fn esp_suites() -> Vec<EspSuite> {
-    let suite = |protection| EspSuite {
-        protection,
-        esn: false,
-    };
-    vec![
+    let suite = |protection| [false, true].map(|esn| EspSuite { protection, esn });
+    [
         suite(Protection::Aead(AeadAlgorithm::AesGcm16_256)),
         suite(Protection::EncryptThenMac(
             CbcAlgorithm::AesCbc256,
@@ -93,6 +90,7 @@ pub(super) fn esp_suites() -> Vec<EspSuite> {
             Integrity::HmacSha1_96,
         )),
     ]
+    .concat()
 }
 
 /// The IKE proposals that a client offers.

@@ -1,10 +1,10 @@
 //! Answers the core's questions on the client's side.
 
-use std::{io, os::fd::OwnedFd, sync::Arc};
+use std::{io, net::IpAddr, os::fd::OwnedFd, sync::Arc};
 
 use ironflex_eap::anyconnect::ClientConfig;
 use ironflex_ikev2::{
-    event::{Answer, Ask, Authenticated, ChildSa, EapInput, EapOutput},
+    event::{Answer, Ask, Authenticated, ChildSa, EapInput, EapOutput, Path},
     wire::payload::Identification,
 };
 use ironflex_xfrm::{
@@ -75,6 +75,8 @@ pub struct Outside {
     /// Outbound SAs that are not sent on yet.
     pub(super) waiting: Vec<Waiting>,
     tunnel: Option<TunnelNetwork>,
+    /// The tunnel's own address.
+    inner: Option<IpAddr>,
     own_link: Option<String>,
     guard: Option<Route>,
     /// What the end is to be blamed on, when the core only knows that somebody refused.
@@ -107,6 +109,7 @@ impl Outside {
             pairs: Pairs::default(),
             waiting: Vec::new(),
             tunnel: None,
+            inner: None,
             own_link: None,
             guard: None,
             blame: None,
@@ -263,6 +266,7 @@ impl Outside {
             self.report.show(&format!("warning: {error}"));
         }
         self.tunnel = Some(tunnel);
+        self.inner = Some(address.into());
         if let Some(text) = &assigned.banner {
             self.report.tell(&Step::Banner { text: text.clone() });
         }
@@ -279,6 +283,37 @@ impl Outside {
             device,
         });
         Ok(())
+    }
+
+    /// The tunnel's own address, once it is up.
+    pub(super) const fn inner(&self) -> Option<IpAddr> {
+        self.inner
+    }
+
+    /// The network is another: the headend is reached by the way that there is to it now. False where the tunnel cannot
+    /// follow, an error where there is no way.
+    pub(super) fn follow(&mut self, headend: IpAddr) -> Result<bool, NetlinkError> {
+        match &mut self.tunnel {
+            Some(tunnel) => tunnel.follow(headend),
+            None => Ok(false),
+        }
+    }
+
+    /// ESP takes another way from now on.
+    ///
+    /// # Errors
+    ///
+    /// What the dataplane says: the tunnel is of no use any more.
+    pub(super) fn move_peer(
+        &mut self,
+        path: &Path,
+        udp_encapsulation: bool,
+    ) -> Result<(), ironflex_xfrm::Error> {
+        let way = translate::outer_path(path, udp_encapsulation);
+        match &mut self.dataplane {
+            Some(dataplane) => dataplane.move_peer(SESSION, way),
+            None => Ok(()),
+        }
     }
 
     /// The name of the tunnel's device, in a namespace that may have other clients.

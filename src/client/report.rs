@@ -53,6 +53,11 @@ pub enum Step {
         /// The device that packets take, if there is one.
         device: Option<String>,
     },
+    /// This machine's address has changed, and the tunnel follows.
+    Moved {
+        /// Our address outside from now on.
+        address: IpAddr,
+    },
     /// It goes on with another try.
     Reconnecting {
         /// After so many seconds.
@@ -109,6 +114,7 @@ pub fn printable(text: &str) -> String {
 fn sentence(step: &Step) -> Option<String> {
     Some(match step {
         Step::Resolved { host, address } if host.parse() == Ok(*address) => return None,
+        Step::Moved { address } => format!("the tunnel goes on from {address}"),
         Step::Resolved { host, address } => format!("{host} is {address}"),
         Step::Connecting { remote } => format!("connecting to {remote}"),
         Step::Trusted { subject } => format!("the headend is {subject}"),

@@ -29,7 +29,7 @@ use ironflex_profiles::{
         keyring::{KeyText, PeerKeys},
         name::Name,
     },
-    snapshot::{KeySource, LocalMethod, Policy, Profile, Proposal, Snapshot},
+    snapshot::{KeySource, LocalMethod, Policy, Profile, Proposal, Snapshot, TransformSet},
 };
 
 use crate::{
@@ -274,7 +274,12 @@ impl ServingProfile {
                     .profile
                     .nat_keepalive
                     .map(|seconds| Duration::from_secs(u64::from(seconds))),
-                pfs: Pfs::default(),
+                pfs: self
+                    .profile
+                    .virtual_template
+                    .ipsec
+                    .pfs
+                    .map_or_else(Pfs::default, |group| Pfs::Required(vec![kex_group(group)])),
                 pfs_additional: vec![
                     Group::ML_KEM
                         .into_iter()
@@ -474,19 +479,7 @@ pub fn ike_proposal(proposal: &Proposal) -> IkeProposal {
                 ios::Prf::Sha512 => PrfAlgorithm::HmacSha2_512,
             })
             .collect(),
-        groups: proposal
-            .group
-            .iter()
-            .map(|one| match one {
-                ios::Group::Group14 => Group::Modp2048,
-                ios::Group::Group15 => Group::Modp3072,
-                ios::Group::Group16 => Group::Modp4096,
-                ios::Group::Group19 => Group::EcpP256,
-                ios::Group::Group20 => Group::EcpP384,
-                ios::Group::Group21 => Group::EcpP521,
-                ios::Group::Group31 => Group::Curve25519,
-            })
-            .collect(),
+        groups: proposal.group.iter().map(|&one| kex_group(one)).collect(),
         additional: if proposal.pqc.methods.is_empty() {
             Vec::new()
         } else {
@@ -496,8 +489,20 @@ pub fn ike_proposal(proposal: &Proposal) -> IkeProposal {
     }
 }
 
-const fn esp_suite(transform: EspTransform) -> EspSuite {
-    let protection = match transform {
+const fn kex_group(group: ios::Group) -> Group {
+    match group {
+        ios::Group::Group14 => Group::Modp2048,
+        ios::Group::Group15 => Group::Modp3072,
+        ios::Group::Group16 => Group::Modp4096,
+        ios::Group::Group19 => Group::EcpP256,
+        ios::Group::Group20 => Group::EcpP384,
+        ios::Group::Group21 => Group::EcpP521,
+        ios::Group::Group31 => Group::Curve25519,
+    }
+}
+
+const fn esp_suite(set: &TransformSet) -> EspSuite {
+    let protection = match set.transform {
         EspTransform::Gcm(key) => Protection::Aead(match key {
             GcmKey::Bits128 => AeadAlgorithm::AesGcm16_128,
             GcmKey::Bits256 => AeadAlgorithm::AesGcm16_256,
@@ -518,7 +523,7 @@ const fn esp_suite(transform: EspTransform) -> EspSuite {
     };
     EspSuite {
         protection,
-        esn: false,
+        esn: set.esn,
     }
 }
 
@@ -581,10 +586,7 @@ fn serve(profile: &Arc<Profile>, store: &Store) -> Result<ServingProfile, Compil
         profile: Arc::clone(profile),
         credentials,
         anchors,
-        esp: transforms
-            .iter()
-            .map(|set| esp_suite(set.transform))
-            .collect(),
+        esp: transforms.iter().map(|set| esp_suite(set)).collect(),
         eap,
     })
 }

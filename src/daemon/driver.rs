@@ -97,7 +97,8 @@ impl Driver {
     ) {
         let mut deadline = self.drain();
         loop {
-            let due = [deadline, self.house.log.due()].into_iter().flatten().min();
+            let due = [deadline, self.house.log.due(), self.house.idle.due()];
+            let due = due.into_iter().flatten().min();
             let wait = due.map(|instant| self.clock.until(instant));
             let woken = {
                 let readable = self.transport.readable();
@@ -134,6 +135,7 @@ impl Driver {
                 Woken::Dataplane => self.dataplane_events(),
                 Woken::Deadline => {
                     self.house.log.settle();
+                    self.end_idle_sessions();
                     self.endpoint.handle(self.clock.now(), Input::Timeout);
                     self.drain()
                 }
@@ -217,6 +219,12 @@ impl Driver {
                 .handle(now, Input::Datagram(one.path, &one.octets));
         } else {
             self.discards.count(STOPPING);
+        }
+    }
+
+    fn end_idle_sessions(&mut self) {
+        for sa in self.house.idle_sessions(self.clock.now()) {
+            self.command(Command::Delete(sa));
         }
     }
 
@@ -331,6 +339,7 @@ impl Driver {
                 if let Some(session) = house.sessions.of(sa) {
                     session.up_since = Some(now);
                 }
+                house.begin_idle_time(now, sa);
                 if child {
                     house
                         .log

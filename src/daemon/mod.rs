@@ -17,6 +17,7 @@ pub mod compile;
 pub mod control;
 pub mod driver;
 pub mod identity;
+pub mod idle;
 pub mod journal;
 pub mod lease;
 pub mod load;
@@ -208,6 +209,7 @@ impl Daemon {
                 house: House {
                     plan,
                     sessions: Sessions::default(),
+                    idle: idle::IdleTimers::default(),
                     pools,
                     dataplane: backend,
                     network,

@@ -36,6 +36,8 @@ pub enum Deletion {
     AtStop,
     /// `clear crypto session` and the like.
     ByOperator,
+    /// Nothing went through it for as long as the configuration allows.
+    Idle,
 }
 
 impl fmt::Display for Deletion {
@@ -43,6 +45,7 @@ impl fmt::Display for Deletion {
         f.write_str(match self {
             Self::AtStop => "the headend stops",
             Self::ByOperator => "cleared by the operator",
+            Self::Idle => "nothing went through it for the idle time",
         })
     }
 }
@@ -85,6 +88,8 @@ pub struct Session {
     pub installed: Vec<Installed>,
     /// What had gone through it when its silence was last looked at.
     pub traffic: Option<Counters>,
+    /// When something was last seen to go through it, where that is looked at.
+    pub in_use: Option<super::idle::Use>,
     /// When it came up.
     pub up_since: Option<Instant>,
 }
@@ -168,6 +173,7 @@ impl Sessions {
             virtual_access: None,
             installed: Vec::new(),
             traffic: None,
+            in_use: None,
             up_since: None,
         };
         self.by_sa.entry(sa).or_insert(session)

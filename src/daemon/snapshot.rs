@@ -159,7 +159,7 @@ fn ike_sa(
             local_queued: u32::try_from(view.queued).unwrap_or(u32::MAX),
             remote_queued: view.next_expected,
             local_window: view.window,
-            remote_window: 1,
+            remote_window: view.peer_window,
         },
         dpd: profile
             .and_then(|serving| serving.profile.dpd)

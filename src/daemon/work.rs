@@ -24,6 +24,7 @@ use ironflex_profiles::{model::ikev2::AuthorizationFor, snapshot::AuthorizationP
 use super::{
     compile::{Caller, LocalCredentials, Plan, ServingProfile},
     identity,
+    idle::IdleTimers,
     lease::{Holder, Pools},
     log::{Log, Step as LogStep},
     network::HouseNetwork,
@@ -43,6 +44,8 @@ pub struct House {
     pub plan: Plan,
     /// The sessions.
     pub sessions: Sessions,
+    /// Sessions that may be ended for silence.
+    pub idle: IdleTimers,
     /// The pools.
     pub pools: Pools,
     /// ESP.

@@ -26,6 +26,7 @@ mod network;
 mod pre_shared_key;
 mod refusal;
 mod rekey;
+mod roaming;
 mod start;
 mod stop;
 mod trustpoint;
@@ -49,6 +50,7 @@ fn main() -> ExitCode {
         lifecycle::CASES,
         liveness::CASES,
         rekey::CASES,
+        roaming::CASES,
         start::CASES,
         stop::CASES,
         crash::CASES,

@@ -6,10 +6,16 @@ use crate::support::{
     traffic::{Echo, copy},
 };
 
-pub(crate) const CASES: &[Case] = &[(
-    "rekey::a_transfer_outlives_many_child_sas",
-    a_transfer_outlives_many_child_sas,
-)];
+pub(crate) const CASES: &[Case] = &[
+    (
+        "rekey::a_transfer_outlives_many_child_sas",
+        a_transfer_outlives_many_child_sas,
+    ),
+    (
+        "rekey::long_sequence_numbers_and_a_key_exchange_for_each_child_sa",
+        long_sequence_numbers_and_a_key_exchange_for_each_child_sa,
+    ),
+];
 
 // RFC 7296 §2.8: the volume lifetime is over several times within one TCP connection, which does not
 // notice; session, address and counters go on. Where the machine is so busy that an SA is spent before the
@@ -38,6 +44,33 @@ fn a_transfer_outlives_many_child_sas() {
     // The volume that is left is the one of the SA in use, not of all that there were.
     assert!(!session.contains("life (KB/Sec) 0/"), "{session}");
     copy(&client.host.namespace, server.address, 1 << 20);
+    headend.lives();
+    assert_eq!(process.end_by(nix::sys::signal::Signal::SIGINT), Some(0));
+}
+
+// RFC 4303 §2.2.1, RFC 7296 §2.17: the only transform set has `esn`, so that without it there would be no tunnel; with
+// `set pfs` every rekeying carries a key exchange.
+fn long_sequence_numbers_and_a_key_exchange_for_each_child_sa() {
+    let lab = Lab::new();
+    lab.edit(
+        "crypto ipsec transform-set TS esp-aes 256 esp-sha256-hmac",
+        "crypto ipsec transform-set TS esp-gcm 256 esn",
+    );
+    lab.edit(
+        "crypto ipsec profile AnyConnect-EAP\n",
+        "crypto ipsec profile AnyConnect-EAP\n set security-association lifetime kilobytes 4096\n set pfs group19\n",
+    );
+    let (inside, client) = (lab.inside(), lab.client());
+    let mut headend = lab.start();
+    lab.exec("debug crypto ikev2");
+    let (mut process, tunnel) = lab.log_in(&client, USER);
+    assert_eq!(tunnel.esp, "esp-gcm 256");
+    let server = Echo::tcp(&inside.namespace, INSIDE);
+    copy(&client.host.namespace, server.address, 12 << 20);
+    let output = headend.output();
+    assert!(output.contains("is in use after its rekey"), "{output}");
+    let with = |line: &&str| [" KE", " TSi"].iter().all(|one| line.contains(one));
+    assert!(output.lines().any(|line| with(&line)), "{output}");
     headend.lives();
     assert_eq!(process.end_by(nix::sys::signal::Signal::SIGINT), Some(0));
 }

@@ -165,6 +165,17 @@ impl Host {
         self.network.borrow_mut().add_address(&address).unwrap();
     }
 
+    /// Takes an address from a device.
+    pub(crate) fn delete_address(&self, device: &str, address: IpAddr, length: u8) {
+        let link = self.link(device);
+        let address = LinkAddress {
+            link,
+            address,
+            prefix_length: length,
+        };
+        self.network.borrow_mut().delete_address(&address).unwrap();
+    }
+
     /// A handle on what one process of ours has here.
     fn network_of(&self, owner: Owner) -> Network {
         let open = || Network::open(owner);

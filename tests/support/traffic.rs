@@ -3,8 +3,13 @@
 use std::{
     io::{ErrorKind, Read, Write},
     net::{IpAddr, Shutdown, SocketAddr, TcpListener, TcpStream, UdpSocket},
-    sync::mpsc::{self, Receiver},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+        mpsc::{self, Receiver},
+    },
     thread,
+    time::{Duration, Instant},
 };
 
 use ironflex_xfrm::netlink::NetworkNamespace;
@@ -120,4 +125,59 @@ pub(crate) fn has_no_way(namespace: &NetworkNamespace, target: SocketAddr) {
     let error = namespace.run(connect).unwrap().unwrap_err();
     let kinds = [ErrorKind::NetworkUnreachable, ErrorKind::HostUnreachable];
     assert!(kinds.contains(&error.kind()), "{target}: {error}");
+}
+
+/// Questions and answers without a pause over one TCP connection, and how long the longest answer took.
+pub(crate) struct Conversation {
+    rounds: Arc<AtomicU64>,
+    over: Arc<AtomicBool>,
+    thread: thread::JoinHandle<Duration>,
+}
+
+impl Conversation {
+    /// Begins to talk to an echoing server.
+    pub(crate) fn begin(namespace: &NetworkNamespace, target: SocketAddr) -> Self {
+        let connect = || TcpStream::connect_timeout(&target, PATIENCE);
+        let mut stream = namespace.run(connect).unwrap().unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_nodelay(true).unwrap();
+        let (rounds, over) = (
+            Arc::new(AtomicU64::new(0)),
+            Arc::new(AtomicBool::new(false)),
+        );
+        let (counted, ends) = (Arc::clone(&rounds), Arc::clone(&over));
+        let thread = thread::spawn(move || {
+            let mut longest = Duration::ZERO;
+            let mut buffer = [0; 1024];
+            while !ends.load(Ordering::Relaxed) {
+                let asked = Instant::now();
+                stream.write_all(&buffer).unwrap();
+                stream.read_exact(&mut buffer).unwrap();
+                longest = longest.max(asked.elapsed());
+                counted.fetch_add(1, Ordering::Relaxed);
+            }
+            longest
+        });
+        Self {
+            rounds,
+            over,
+            thread,
+        }
+    }
+
+    /// Waits until a hundred more answers have come.
+    pub(crate) fn goes_on(&self) {
+        let wanted = self.rounds.load(Ordering::Relaxed) + 100;
+        let begun = Instant::now();
+        while self.rounds.load(Ordering::Relaxed) < wanted {
+            assert!(begun.elapsed() < PATIENCE, "no answers any more");
+            thread::yield_now();
+        }
+    }
+
+    /// Ends it. Returns how long the longest answer took.
+    pub(crate) fn end(self) -> Duration {
+        self.over.store(true, Ordering::Relaxed);
+        self.thread.join().unwrap()
+    }
 }

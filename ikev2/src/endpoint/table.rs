@@ -87,7 +87,7 @@ impl Slot {
         let early = self
             .hinted
             .is_some_and(|last| now.since(last) < HINT_PERIOD);
-        if early || link.requests.outstanding().is_some() {
+        if early || link.requests.waiting() > 0 {
             return false;
         }
         self.hinted = Some(now);

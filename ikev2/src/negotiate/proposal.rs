@@ -139,7 +139,7 @@ pub(crate) fn answer_ike(chosen: Chosen<IkeSuite>, spi: &[u8]) -> SaPayload {
     })
 }
 
-/// The offer of a child SA: one proposal for each suite, each with these groups and these additional key
+/// The offer of a child SA: one proposal for each protection, each with these groups and these additional key
 /// exchanges.
 pub(crate) fn offer_esp(
     suites: &[EspSuite],
@@ -147,12 +147,24 @@ pub(crate) fn offer_esp(
     further: &[Vec<Group>],
     spi: u32,
 ) -> SaPayload {
-    let proposals = (1..=u8::MAX).zip(suites).map(|(number, &suite)| Proposal {
-        number,
-        protocol: ProtocolId::ESP,
-        spi: spi.to_be_bytes().to_vec(),
-        transforms: esp_transforms(suite, groups, additional::offer(further)),
-    });
+    // RFC 7296 §3.3.2: whoever takes sequence numbers of both lengths lists both in one proposal.
+    let mut offers: Vec<(Protection, Vec<bool>)> = Vec::new();
+    for suite in suites {
+        let known = offers.iter_mut().find(|(one, _)| *one == suite.protection);
+        match known {
+            Some((_, lengths)) if lengths.contains(&suite.esn) => {}
+            Some((_, lengths)) => lengths.push(suite.esn),
+            None => offers.push((suite.protection, [suite.esn].to_vec())),
+        }
+    }
+    let proposals = (1..=u8::MAX)
+        .zip(offers)
+        .map(|(number, (one, lengths))| Proposal {
+            number,
+            protocol: ProtocolId::ESP,
+            spi: spi.to_be_bytes().to_vec(),
+            transforms: esp_transforms(one, groups, additional::offer(further), &lengths),
+        });
     SaPayload {
         proposals: proposals.collect(),
     }
@@ -169,22 +181,24 @@ pub(crate) fn answer_esp(
         protocol: ProtocolId::ESP,
         spi: spi.to_be_bytes().to_vec(),
         transforms: esp_transforms(
-            chosen.suite,
+            chosen.suite.protection,
             exchanged.as_slice(),
             chosen.additional.transforms(),
+            &[chosen.suite.esn],
         ),
     })
 }
 
 fn esp_transforms(
-    suite: EspSuite,
+    one: Protection,
     groups: &[Group],
     further: impl Iterator<Item = Transform>,
+    lengths: &[bool],
 ) -> Vec<Transform> {
-    let mut transforms = protection(suite.protection);
+    let mut transforms = protection(one);
     transforms.extend(groups.iter().copied().map(group));
     transforms.extend(further);
-    transforms.push(esn(suite.esn));
+    transforms.extend(lengths.iter().copied().map(esn));
     transforms
 }
 
@@ -750,6 +764,26 @@ mod tests {
             .retain(|one| one.kind != TransformType::ESN);
         assert!(choose_esp(&[GCM], &offer).is_ok());
         assert!(choose_esp(&[EspSuite { esn: true, ..GCM }], &offer).is_err());
+    }
+
+    // RFC 7296 §3.3.2: both lengths of sequence numbers stand in one proposal, and the one who answers chooses one.
+    #[test]
+    fn offers_both_lengths_of_sequence_numbers_at_once() {
+        let long = EspSuite { esn: true, ..GCM };
+        let offer = offer_esp(&[GCM, long], &[], &[], 0x1234_5678);
+        let [proposal] = &offer.proposals[..] else {
+            panic!("{offer:?}")
+        };
+        let lengths: Vec<u16> = proposal
+            .transforms_of(TransformType::ESN)
+            .map(|one| one.id)
+            .collect();
+        assert_eq!(lengths, [EsnId::NO_ESN.0, EsnId::ESN.0]);
+        for wanted in [GCM, long] {
+            let child = choose_esp(&[wanted], &offer).unwrap();
+            assert_eq!(child.chosen.suite, wanted);
+        }
+        assert!(choose_esp(&[long], &offer_esp(&[GCM], &[], &[], 0x1234_5678)).is_err());
     }
 
     // RFC 7296 §1.3: a child SA has a key exchange where both want one, and the responder names the

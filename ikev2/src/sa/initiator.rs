@@ -312,6 +312,12 @@ impl Trying {
         if config.upkeep.mobike {
             payloads.push(mobike::supported());
         }
+        // RFC 7296 §2.3: until it is told, the peer keeps one request outstanding.
+        if cx.config.window > 1 {
+            let window = cx.config.window.to_be_bytes().to_vec();
+            let said = Notify::new(NotifyType::SET_WINDOW_SIZE, window);
+            payloads.push(Payload::Notify(said));
+        }
         link.request(cx, ExchangeType::IKE_AUTH, payloads)?;
         go(Initiator::ExpectResponder(self))
     }

@@ -32,7 +32,7 @@ use crate::{
         header::{Flags, Header, InitiatorSpi, MessageId, ResponderSpi},
         message::{Body, PartialMessage, parse_chain, write_chain},
         payload::Payload,
-        registry::ExchangeType,
+        registry::{ExchangeType, NotifyType},
         sk::{self, SkShape},
     },
 };
@@ -281,10 +281,7 @@ impl Link {
         let response = header.flags.is_response();
         let mut ahead = false;
         if response {
-            let awaited = self
-                .requests
-                .outstanding()
-                .is_some_and(|one| one.id == id && one.exchange == header.exchange);
+            let awaited = self.requests.awaits(id, header.exchange);
             if !awaited {
                 return Received::Nothing(Discard::UnexpectedResponse);
             }
@@ -333,6 +330,9 @@ impl Link {
             payloads: kinds(payloads.as_deref().unwrap_or_default()),
             protected: true,
         });
+        if let Ok(payloads) = &payloads {
+            self.read_window(payloads);
+        }
         if ahead {
             // RFC 7296 §2.3: it is authentic and within the window; its turn comes.
             if let Ok(payloads) = payloads {
@@ -352,11 +352,24 @@ impl Link {
                 .flatten(),
         };
         if response {
-            self.requests.conclude();
+            self.requests.conclude(id);
             Received::Response(opened)
         } else {
             self.responses.begin();
             Received::Request(opened)
+        }
+    }
+
+    /// RFC 7296 §2.3: how many of our requests the peer takes at once. A notify of another form says nothing.
+    fn read_window(&mut self, payloads: &[Payload]) {
+        let said = payloads.iter().find_map(|payload| match payload {
+            Payload::Notify(said) if said.kind == NotifyType::SET_WINDOW_SIZE => {
+                <[u8; 4]>::try_from(said.data.as_slice()).ok()
+            }
+            _ => None,
+        });
+        if let Some(octets) = said {
+            self.requests.announce(u32::from_be_bytes(octets));
         }
     }
 
@@ -552,25 +565,23 @@ impl Link {
 
     /// Sends what waits for its answer again now, the way that the SA takes now.
     pub(crate) fn send_again(&self, cx: &mut Cx<'_>) {
-        let datagrams = self.requests.outstanding().map(|one| &one.datagrams);
-        for octets in datagrams.into_iter().flatten() {
+        for octets in self.requests.datagrams() {
             cx.transmit(self.path, Arc::clone(octets));
         }
     }
 
     /// Sends again what is due. `false` when the peer has not answered for too long.
     pub(crate) fn retransmit(&mut self, cx: &mut Cx<'_>) -> bool {
-        match self.requests.due(cx.now) {
-            None | Some((Due::Later, _)) => true,
-            Some((Due::Again(attempt), datagrams)) => {
-                cx.trace(self.id, || Trace::Retransmitted { attempt });
-                for octets in datagrams {
-                    cx.transmit(self.path, octets);
-                }
-                true
+        while let Some((due, datagrams)) = self.requests.due(cx.now) {
+            let Due::Again(attempt) = due else {
+                return false;
+            };
+            cx.trace(self.id, || Trace::Retransmitted { attempt });
+            for octets in datagrams {
+                cx.transmit(self.path, octets);
             }
-            Some((Due::Never, _)) => false,
         }
+        true
     }
 
     /// Encrypts a message and cuts it if it must be.

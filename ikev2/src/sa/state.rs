@@ -101,7 +101,7 @@ impl State {
             Self::Initiator(state) => state.response(link, cx, opened),
             Self::Established(state) => state.response(link, cx, opened),
             Self::Closing(state) => {
-                if link.requests.is_idle() {
+                if link.requests.last_is_answered() {
                     return state.finish(link, cx);
                 }
                 link.pump(cx).map(|()| Outcome::Go(Self::Closing(state)))

@@ -17,6 +17,9 @@ use crate::{
 /// One second of repeats is counted at a time.
 const REPEAT_PERIOD: Duration = Duration::from_secs(1);
 
+/// However many requests a peer takes at once, so many are enough for us.
+const MOST_AT_ONCE: u32 = 16;
+
 /// What the message ID of a request says.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Admit {
@@ -267,7 +270,10 @@ impl Schedule {
 #[derive(Default)]
 pub(crate) struct Requests {
     next: u32,
-    outstanding: Option<Outstanding>,
+    /// How many the peer takes at once, once it has said so; 1 until then.
+    announced: u32,
+    /// In the order of their message IDs.
+    outstanding: Vec<Outstanding>,
     queue: VecDeque<Queued>,
 }
 
@@ -285,18 +291,36 @@ impl Requests {
         self.next
     }
 
+    /// How many requests wait for an answer.
+    pub(crate) const fn waiting(&self) -> usize {
+        self.outstanding.len()
+    }
+
     /// How many requests wait for their turn.
     pub(crate) fn queued(&self) -> usize {
         self.queue.len()
     }
 
-    /// Whether nothing waits for an answer or for its turn.
-    pub(crate) fn is_idle(&self) -> bool {
-        self.outstanding.is_none() && self.queue.is_empty()
+    /// Whether our last word has been answered, whatever is still open of what we said before.
+    pub(crate) fn last_is_answered(&self) -> bool {
+        let last = self.outstanding.last();
+        self.queue.is_empty() && last.is_none_or(|one| one.id.saturating_add(1) != self.next)
     }
 
-    pub(crate) const fn outstanding(&self) -> Option<&Outstanding> {
-        self.outstanding.as_ref()
+    /// Whether an answer with this message ID is waited for.
+    pub(crate) fn awaits(&self, id: u32, exchange: ExchangeType) -> bool {
+        let mut all = self.outstanding.iter();
+        all.any(|one| one.id == id && one.exchange == exchange)
+    }
+
+    /// RFC 7296 §2.3: the peer takes so many of our requests at once. A window does not shrink.
+    pub(crate) fn announce(&mut self, window: u32) {
+        self.announced = self.announced.max(window.min(MOST_AT_ONCE));
+    }
+
+    /// How many the peer takes at once.
+    pub(crate) fn window(&self) -> u32 {
+        self.announced.max(1)
     }
 
     pub(crate) fn push(&mut self, request: Queued) {
@@ -310,13 +334,15 @@ impl Requests {
 
     /// Nothing waits for an answer any more.
     pub(crate) fn abandon(&mut self) {
-        self.outstanding = None;
+        self.outstanding.clear();
         self.queue.clear();
     }
 
-    /// The next request that may be sent: with a window of 1, none while one is outstanding.
+    /// The next request that may be sent. RFC 7296 §2.3: none whose message ID is beyond the peer's window, which
+    /// begins at the oldest that it has not answered.
     pub(crate) fn pop_ready(&mut self) -> Option<Queued> {
-        if self.outstanding.is_some() {
+        let oldest = self.outstanding.first().map_or(self.next, |one| one.id);
+        if self.next >= oldest.saturating_add(self.window()) {
             return None;
         }
         self.queue.pop_front()
@@ -330,7 +356,7 @@ impl Requests {
         (exchange, pace): (ExchangeType, Pace),
         datagrams: Vec<Arc<[u8]>>,
     ) {
-        self.outstanding = Some(Outstanding {
+        self.outstanding.push(Outstanding {
             id: self.next,
             exchange,
             datagrams,
@@ -339,24 +365,30 @@ impl Requests {
         self.next = self.next.saturating_add(1);
     }
 
-    /// The answer to the outstanding request came.
-    pub(crate) fn conclude(&mut self) {
-        self.outstanding = None;
+    /// The answer to the request with this message ID came.
+    pub(crate) fn conclude(&mut self, id: u32) {
+        self.outstanding.retain(|one| one.id != id);
     }
 
     /// When something is to be sent again.
     pub(crate) fn deadline(&self) -> Option<Instant> {
-        self.outstanding.as_ref().map(|one| one.schedule.next())
+        self.outstanding.iter().map(|one| one.schedule.next()).min()
     }
 
-    /// The datagrams to send again now, or that the request is to be given up.
+    /// The datagrams of all that waits for an answer.
+    pub(crate) fn datagrams(&self) -> impl Iterator<Item = &Arc<[u8]>> {
+        self.outstanding.iter().flat_map(|one| &one.datagrams)
+    }
+
+    /// What of a request is due now: its datagrams to be sent again, or that it is to be given up.
     pub(crate) fn due(&mut self, now: Instant) -> Option<(Due, Vec<Arc<[u8]>>)> {
-        let outstanding = self.outstanding.as_mut()?;
-        match outstanding.schedule.due(now) {
-            Due::Later => None,
-            due @ Due::Again(_) => Some((due, outstanding.datagrams.clone())),
-            Due::Never => Some((Due::Never, Vec::new())),
-        }
+        self.outstanding
+            .iter_mut()
+            .find_map(|one| match one.schedule.due(now) {
+                Due::Later => None,
+                due @ Due::Again(_) => Some((due, one.datagrams.clone())),
+                Due::Never => Some((Due::Never, Vec::new())),
+            })
     }
 }
 

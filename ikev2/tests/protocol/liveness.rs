@@ -3,7 +3,10 @@
 
 use std::time::Duration;
 
-use ironflex_ikev2::{config::Liveness, event::CloseReason};
+use ironflex_ikev2::{
+    config::Liveness,
+    event::{CloseReason, Command},
+};
 
 use crate::support::*;
 
@@ -122,4 +125,44 @@ fn a_session_ends_when_it_has_lasted_as_long_as_it_may() {
     assert_eq!(pair.client.closed, [CloseReason::PeerDeleted]);
     pair.run(60);
     pair.assert_clean();
+}
+
+// RFC 7296 §2.3: where the peer takes several requests at once, our last word does not wait for the answer to what was
+// asked before it; where it has said nothing, one is outstanding.
+#[test]
+fn a_delete_goes_out_beside_an_open_question_where_the_peer_takes_several() {
+    for (window, at_once) in [(1, false), (5, true)] {
+        let mut setup = Setup::new(GCM);
+        setup.client.window = window;
+        let mut pair = Pair::new(setup, 41);
+        pair.connect();
+        pair.run(20);
+        assert!(pair.both_up());
+        let id = pair.server.sas[0];
+        let announced = pair.server.endpoint.view(id).unwrap().peer_window;
+        assert_eq!(announced, window);
+        pair.command(true, Command::Probe(id));
+        let before = pair.wire.len();
+        pair.command(true, Command::Delete(id));
+        assert_eq!(pair.wire.len() - before, usize::from(at_once));
+        // Both are lost, and sent again each for itself.
+        pair.lose_flights();
+        pair.run(60);
+        pair.assert_clean();
+        assert_eq!(pair.client.closed, [CloseReason::PeerDeleted]);
+        assert_eq!(pair.server.closed, [CloseReason::Deleted]);
+    }
+}
+
+// RFC 7296 §2.3: a window is a number of requests; what is no number, or zero, says nothing.
+#[test]
+fn a_window_that_is_none_leaves_one_request_outstanding() {
+    let mut setup = Setup::new(GCM);
+    setup.server.window = 0;
+    let mut pair = Pair::new(setup, 42);
+    pair.connect();
+    pair.run(20);
+    assert!(pair.both_up());
+    let id = pair.client.sas[0];
+    assert_eq!(pair.client.endpoint.view(id).unwrap().peer_window, 1);
 }

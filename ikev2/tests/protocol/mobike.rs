@@ -201,3 +201,38 @@ fn a_move_in_the_middle_of_a_rekeying_loses_nothing() {
         assert!(pair.both_up());
     }
 }
+
+// RFC 4555 §3.8: with MOBIKE the headend follows no request of itself; a client behind a NAT asks with its probes where it
+// is seen, and says so when that is another place than before.
+#[test]
+fn a_nat_that_makes_a_new_mapping_is_noticed_by_the_next_probe() {
+    const NAT: &str = "198.51.100.9:0";
+    let mut pair = Pair::new(setup(true), 9);
+    pair.nat = Some(|from| SocketAddr::new(address(NAT).ip(), from.port() + 1_000));
+    pair.unnat = Some(|to| SocketAddr::new(address(CLIENT).ip(), to.port() - 1_000));
+    pair.connect();
+    pair.run(20);
+    assert!(pair.both_up());
+    let id = client(&pair);
+    let probe = |pair: &mut Pair| {
+        pair.command(false, Command::Probe(id));
+        pair.run(2);
+    };
+    probe(&mut pair);
+    assert_eq!(ike(&pair).port(), 5_500);
+    // Once it knows where it is seen, a probe is a probe.
+    let before = pair.sent;
+    probe(&mut pair);
+    assert_eq!(pair.sent, before + 2);
+    pair.nat = Some(|from| SocketAddr::new(address(NAT).ip(), from.port() + 2_000));
+    pair.unnat = Some(|to| SocketAddr::new(address(CLIENT).ip(), to.port() - 2_000));
+    probe(&mut pair);
+    assert_eq!(ike(&pair).port(), 6_500);
+    let child = pair.server.installed.values().next().unwrap();
+    assert_eq!(child.path.remote.port(), 6_500);
+    // The headend is heard again.
+    let server = pair.server.sas[0];
+    pair.command(true, Command::Probe(server));
+    pair.run(60);
+    assert!(pair.both_up() && pair.server.closed.is_empty());
+}

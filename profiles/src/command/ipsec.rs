@@ -9,7 +9,7 @@ use crate::{
         DEFAULT, Located,
         ipsec::{
             AesKey, EspIntegrity, EspTransform, GcmKey, IpsecProfile, Mode as Encapsulation,
-            Replay, ReplayWindow, SecurityAssociation, TransformSet, VolumeLimit,
+            PfsGroup, Replay, ReplayWindow, SecurityAssociation, TransformSet, VolumeLimit,
         },
     },
     tree::{ModeKind, Node, Token},
@@ -60,7 +60,7 @@ pub(super) const LINES: &[Node] = &[
         Node::word("replay", "Set replay checking")
             .then(REPLAY)
             .unset(clear_replay),
-        Node::refused("idle-time", "idle timers"),
+        IDLE_TIME,
         Node::refused("dfbit", "rules on the DF bit"),
         Node::refused("dummy", "dummy packets"),
         Node::refused("ecn", "rules on ECN"),
@@ -85,6 +85,21 @@ const KILOBYTES: &[Node] = &[
     Node::word("disable", "Disable Volume-based rekey").set(set_volume),
 ];
 
+const IDLE_TIME: Node = Node::word(
+    "idle-time",
+    "Automatically delete IPSec SAs after a given idle period.",
+)
+.then(&[
+    Node::number(60, 86_400, "Idle time in seconds").set(|edit, args| {
+        settings(edit)?.idle_time = Some(args.number()?);
+        Ok(())
+    }),
+])
+.unset(|edit, _| {
+    settings(edit)?.idle_time = None;
+    Ok(())
+});
+
 const REPLAY: &[Node] = &[
     Node::word("window-size", "Set replay window size.")
         .then(&[Node::choice(ReplayWindow::KEYWORDS).set(set_replay)]),
@@ -99,18 +114,26 @@ const TRANSFORMS: &[Node] = &[
     Node::word("esp-gcm", "ESP transform using GCM cipher")
         .opens(&[ModeKind::TransformSet])
         .set(set_transform)
-        .then(&[Node::choice(GcmKey::KEYWORDS)
-            .opens(&[ModeKind::TransformSet])
-            .set(set_transform)]),
+        .then(&[
+            Node::choice(GcmKey::KEYWORDS)
+                .opens(&[ModeKind::TransformSet])
+                .set(set_transform)
+                .then(ESN),
+            ESN_NODE,
+        ]),
     Node::choice(EspIntegrity::KEYWORDS).then(&[Node::word(
         "esp-aes",
         "ESP transform using AES cipher",
     )
     .opens(&[ModeKind::TransformSet])
     .set(set_transform)
-    .then(&[Node::choice(AesKey::KEYWORDS)
-        .opens(&[ModeKind::TransformSet])
-        .set(set_transform)])]),
+    .then(&[
+        Node::choice(AesKey::KEYWORDS)
+            .opens(&[ModeKind::TransformSet])
+            .set(set_transform)
+            .then(ESN),
+        ESN_NODE,
+    ])]),
     Node::refused_block("esp-3des", "3DES"),
     Node::refused_block("esp-des", "DES"),
     Node::refused_block("esp-gmac", "ESP without encryption"),
@@ -120,7 +143,14 @@ const TRANSFORMS: &[Node] = &[
 
 const INTEGRITY_NODE: Node = Node::choice(EspIntegrity::KEYWORDS)
     .opens(&[ModeKind::TransformSet])
+    .set(set_transform)
+    .then(ESN);
+
+const ESN_NODE: Node = Node::word("esn", "ESN support for IPsec transform")
+    .opens(&[ModeKind::TransformSet])
     .set(set_transform);
+
+const ESN: &[Node] = &[ESN_NODE];
 
 const INTEGRITY_LAST: &[Node] = &[INTEGRITY_NODE];
 
@@ -198,13 +228,29 @@ pub(super) const PROFILE: &[Node] = &[
             Node::word("replay", "Set replay checking")
                 .then(REPLAY)
                 .unset(clear_replay),
-            Node::refused("idle-time", "idle timers"),
+            IDLE_TIME,
             Node::refused("dfbit", "rules on the DF bit"),
             Node::refused("dummy", "dummy packets"),
             Node::refused("ecn", "rules on ECN"),
             Node::refused("level", "SAs per host"),
         ]),
-        Node::refused("pfs", "rekeying with perfect forward secrecy"),
+        Node::word("pfs", "Specify pfs settings")
+            .set(|edit, _| {
+                edit.ipsec_profile()?.pfs = Some(PfsGroup::DEFAULT);
+                Ok(())
+            })
+            .then(&[
+                Node::choice(PfsGroup::KEYWORDS).set(|edit, args| {
+                    let group = args.keyword(PfsGroup::from_keyword)?.value;
+                    edit.ipsec_profile()?.pfs = Some(group);
+                    Ok(())
+                }),
+                Node::refused("pqc", "post-quantum key exchanges of IPsec SAs"),
+            ])
+            .unset(|edit, _| {
+                edit.ipsec_profile()?.pfs = None;
+                Ok(())
+            }),
         Node::refused("isakmp-profile", "IKEv1"),
         Node::refused("identity", "identities of crypto maps"),
         Node::refused("mixed-mode", "mixed address families"),
@@ -242,6 +288,7 @@ fn set_transform(edit: &mut Edit<'_>, args: &mut Args<'_>) -> Result<(), Box<Dia
             integrity.value,
         )
     };
+    let esn = args.has("esn");
     let is_default = name.value == *DEFAULT;
     if is_default {
         edit.candidate.hidden_defaults.transform_set = false;
@@ -251,14 +298,19 @@ fn set_transform(edit: &mut Edit<'_>, args: &mut Args<'_>) -> Result<(), Box<Dia
     } else {
         Encapsulation::Tunnel
     };
-    let set = TransformSet { transform, mode };
+    let set = TransformSet {
+        transform,
+        esn,
+        mode,
+    };
     edit.open(
         ModeKind::TransformSet,
         &name,
         |c| &mut c.transform_sets,
         || set,
     );
-    edit.transform_set()?.transform = transform;
+    let set = edit.transform_set()?;
+    (set.transform, set.esn) = (transform, esn);
     Ok(())
 }
 

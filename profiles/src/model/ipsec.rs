@@ -2,7 +2,7 @@
 
 use alloc::{string::String, vec::Vec};
 
-use super::{Located, keywords, name::Name};
+use super::{Located, ikev2::Group, keywords, name::Name};
 
 /// `crypto ipsec security-association …`, for profiles that say nothing else.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -22,6 +22,8 @@ pub struct SecurityAssociation {
     pub lifetime_kilobytes: Option<VolumeLimit>,
     /// `replay {window-size N|disable}`.
     pub replay: Option<Replay>,
+    /// `idle-time <60-86400>`, in seconds; absent means that nobody is ended for silence.
+    pub idle_time: Option<u32>,
 }
 
 /// Lifetime of an IPsec SA, in seconds, where no line sets one.
@@ -79,11 +81,13 @@ impl ReplayWindow {
     }
 }
 
-/// `crypto ipsec transform-set NAME ENCRYPTION [INTEGRITY]`.
+/// `crypto ipsec transform-set NAME ENCRYPTION [INTEGRITY] [esn]`.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct TransformSet {
     /// What the ESP packets are protected with.
     pub transform: EspTransform,
+    /// `esn`: sequence numbers have 64 bits (RFC 4303 §2.2.1), and a peer must agree to that.
+    pub esn: bool,
     /// `mode …`; tunnel unless written otherwise.
     pub mode: Mode,
 }
@@ -92,6 +96,7 @@ impl TransformSet {
     /// The smart default of IOS-XE: AES-CBC-128 with SHA-1, in transport mode.
     pub const SMART_DEFAULT: Self = Self {
         transform: EspTransform::Cbc(AesKey::Bits128, EspIntegrity::Sha1),
+        esn: false,
         mode: Mode::Transport,
     };
 }
@@ -152,7 +157,50 @@ keywords! {
         "ah-sha512-hmac", "AH";
         "ah-md5-hmac", "AH";
         "comp-lzs", "IP compression";
-        "esn", "extended sequence numbers by transform set";
+    }
+}
+
+keywords! {
+    /// Key exchange of `set pfs`.
+    pub enum PfsGroup {
+        /// 2048-bit MODP; the group where none is written.
+        Group14 = "group14", "D-H Group14 (2048-bit modp)";
+        /// 3072-bit MODP.
+        Group15 = "group15", "D-H Group15 (3072-bit modp)";
+        /// 4096-bit MODP.
+        Group16 = "group16", "D-H Group16 (4096-bit modp)";
+        /// NIST P-256.
+        Group19 = "group19", "D-H Group19 (256-bit ecp)";
+        /// NIST P-384.
+        Group20 = "group20", "D-H Group20 (384-bit ecp)";
+        /// NIST P-521.
+        Group21 = "group21", "D-H Group21 (521-bit ecp)";
+        /// Curve25519; IOS-XE does not have it.
+        Group31 = "group31", "Curve25519";
+    }
+    refused {
+        "group1", "the 768-bit group 1";
+        "group2", "the 1024-bit group 2";
+        "group5", "the 1536-bit group 5";
+        "group24", "group 24";
+    }
+}
+
+impl PfsGroup {
+    /// The group of a `set pfs` without one.
+    pub const DEFAULT: Self = Self::Group14;
+
+    /// The same among the groups of IKE SAs.
+    pub const fn group(self) -> Group {
+        match self {
+            Self::Group14 => Group::Group14,
+            Self::Group15 => Group::Group15,
+            Self::Group16 => Group::Group16,
+            Self::Group19 => Group::Group19,
+            Self::Group20 => Group::Group20,
+            Self::Group21 => Group::Group21,
+            Self::Group31 => Group::Group31,
+        }
     }
 }
 
@@ -178,6 +226,8 @@ pub struct IpsecProfile {
     pub ikev2_profile: Option<Located<Name>>,
     /// `set security-association …`.
     pub security_association: SecurityAssociation,
+    /// `set pfs [GROUP]`: rekeyed SAs have a key exchange of their own.
+    pub pfs: Option<PfsGroup>,
     /// `responder-only`: this headend never begins an IPsec SA, so the line is only held.
     pub responder_only: bool,
 }

@@ -414,12 +414,17 @@ impl<'a> Resolver<'a> {
             .chain(&default_set)
             .map(|entry| {
                 let name = entry.name.clone();
-                let model::ipsec::TransformSet { transform, mode } = entry.value;
+                let model::ipsec::TransformSet {
+                    transform,
+                    esn,
+                    mode,
+                } = entry.value;
                 (
                     name.clone(),
                     Arc::new(TransformSet {
                         name,
                         transform,
+                        esn,
                         mode,
                     }),
                 )
@@ -471,6 +476,8 @@ impl<'a> Resolver<'a> {
                     .unwrap_or(DEFAULT_LIFETIME_SECONDS),
                 lifetime_kilobytes: volume(own, global),
                 replay_window: replay(own, global),
+                idle_time: own.idle_time.or(global.idle_time),
+                pfs: lines.pfs.map(model::ipsec::PfsGroup::group),
             };
             profiles.insert(entry.name.clone(), Arc::new(profile));
         }

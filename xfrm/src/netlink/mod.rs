@@ -20,6 +20,7 @@ pub mod sysctl;
 mod address;
 mod algorithm;
 mod backend;
+mod changes;
 mod cleanup;
 mod error;
 mod expression;
@@ -43,6 +44,7 @@ mod statistics;
 
 pub use address::LinkAddress;
 pub use backend::{KernelDataplane, KernelOptions};
+pub use changes::NetworkChanges;
 pub use cleanup::{CleanupScope, Removed, cleanup};
 pub use error::{KernelErrno, NetlinkError};
 pub use link::{Link, LinkKind, NAME_OCTETS, NewLink};

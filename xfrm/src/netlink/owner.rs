@@ -119,6 +119,14 @@ impl Owner {
         PROTOCOL_BASE.saturating_add(self.place())
     }
 
+    /// Whether some owner's routes have this protocol number.
+    pub(crate) const fn is_route_protocol(protocol: u8) -> bool {
+        match protocol.checked_sub(PROTOCOL_BASE) {
+            Some(place) => place <= ClientNumber::COUNT,
+            None => false,
+        }
+    }
+
     /// The metric of this owner's routes that lead somewhere. Each has its own, so that routes of two owners for one
     /// prefix stand side by side and neither's removal is the other's.
     #[must_use]

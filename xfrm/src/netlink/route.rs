@@ -199,6 +199,53 @@ impl Network {
         found.ok_or_else(|| NetlinkError::malformed(operation, "a route without a link"))
     }
 
+    /// The way to an address by the main table, if there were no routes of ours: of all owners', for one client's way may
+    /// not lead through another's tunnel. `None` when there is none, or only one of a form that is not understood here.
+    ///
+    /// # Errors
+    ///
+    /// [`NetlinkError::Malformed`] and as the socket fails.
+    pub fn next_hop_of_others(&mut self, address: IpAddr) -> Result<Option<NextHop>, NetlinkError> {
+        let operation = "list routes";
+        let of_whom = family(&IpPrefix::host(address));
+        let routes = self.socket.dump(
+            || {
+                let mut message = RouteMessage::default();
+                message.header.address_family = of_whom;
+                Request::dump(operation, RTM_GETROUTE).emit(&message)
+            },
+            |message_type, body| match message_type {
+                RTM_NEWROUTE if is_alive(body) => parse_if(
+                    operation,
+                    |protocol| !Owner::is_route_protocol(protocol),
+                    body,
+                ),
+                _ => Ok(None),
+            },
+        )?;
+        let best = routes
+            .into_iter()
+            .filter(|route| route.table == MAIN_TABLE && route.destination.contains(address))
+            .max_by_key(|route| {
+                (
+                    route.destination.length(),
+                    u32::MAX.saturating_sub(route.metric),
+                )
+            });
+        Ok(best.and_then(|route| {
+            let (link, gateway) = match route.target {
+                RouteTarget::Link(link) => (link, None),
+                RouteTarget::Gateway { address, link } => (link?, Some(address)),
+                RouteTarget::Unreachable => return None,
+            };
+            Some(NextHop {
+                link,
+                gateway,
+                source: route.source,
+            })
+        }))
+    }
+
     /// Every route with the owner's protocol number, in every table.
     ///
     /// # Errors
@@ -277,10 +324,25 @@ pub(super) fn wire(route: &Route, protocol: u8) -> RouteMessage {
 /// Reads `struct rtmsg` and the attributes behind it. `None` for a route of another protocol number or of a form that we
 /// never make.
 pub(super) fn parse(operation: &str, ours: u8, body: &[u8]) -> Result<Option<Route>, NetlinkError> {
+    parse_if(operation, |protocol| protocol == ours, body)
+}
+
+/// Whether the link that a route leads onto can carry anything (RTNH_F_DEAD, RTNH_F_LINKDOWN).
+fn is_alive(body: &[u8]) -> bool {
+    const DEAD_OR_DOWN: u32 = 1 | 16;
+    let flags = body.get(8..HEADER_OCTETS).and_then(<[u8]>::first_chunk);
+    flags.is_some_and(|&octets| u32::from_ne_bytes(octets) & DEAD_OR_DOWN == 0)
+}
+
+fn parse_if(
+    operation: &str,
+    wanted: impl Fn(u8) -> bool,
+    body: &[u8],
+) -> Result<Option<Route>, NetlinkError> {
     let short = || NetlinkError::malformed(operation, "a route without its header");
     let [family, prefix_length, _, _, table, protocol, _, kind, ..] =
         *body.first_chunk::<HEADER_OCTETS>().ok_or_else(short)?;
-    if protocol != ours {
+    if !wanted(protocol) {
         return Ok(None);
     }
     let any = match AddressFamily::from(family) {

@@ -154,12 +154,49 @@ impl Established {
             return;
         }
         link.path = path;
+        for other in self.other_links_mut() {
+            other.path = path;
+            other.send_again(cx);
+        }
         cx.event(link.id, moved(link));
         // What waits for an answer is sent again the new way.
         link.send_again(cx);
         if link.mobike && matches!(self.policy, Policy::Initiator(_)) {
             self.wishes.add(cx.now, Wish::UpdateAddresses);
         }
+    }
+
+    /// What a question for a sign of life carries. RFC 4555 §3.8: a client behind a NAT asks by it where the headend sees
+    /// it.
+    pub(super) fn probe_payloads(&self, link: &Link, cx: &mut Cx<'_>) -> Vec<Payload> {
+        let asks = link.mobike && link.nat.local && matches!(self.policy, Policy::Initiator(_));
+        if asks {
+            self.nat_hashes(link, cx, link.path).to_vec()
+        } else {
+            Vec::new()
+        }
+    }
+
+    /// A sign of life. RFC 4555 §3.8: where the headend sees us at another address or port than before, the NAT has made a
+    /// new mapping, and the headend, which may not draw conclusions, is told. After a rekeying the value is another in
+    /// any case.
+    pub(super) fn probe_answered(&mut self, link: &Link, cx: &Cx<'_>, payloads: &[Payload]) {
+        let before = self.seen_at.take();
+        self.see(payloads);
+        let asked = link.mobike && matches!(self.policy, Policy::Initiator(_));
+        if asked && self.seen_at.is_some() && self.seen_at != before {
+            self.wishes.add(cx.now, Wish::UpdateAddresses);
+        }
+    }
+
+    fn see(&mut self, payloads: &[Payload]) {
+        let seen = payloads.iter().find_map(|payload| match payload {
+            Payload::Notify(said) if said.kind == NotifyType::NAT_DETECTION_DESTINATION_IP => {
+                Some(said.data.clone())
+            }
+            _ => None,
+        });
+        self.seen_at = seen;
     }
 
     pub(super) fn start_update(&mut self, link: &mut Link, cx: &mut Cx<'_>) -> Result<(), Refusal> {
@@ -193,6 +230,7 @@ impl Established {
         if let Some(kind) = refused {
             return Some(CloseReason::Refused(Refusal::ByPeer(kind)));
         }
+        self.see(payloads);
         let force = link.nat.forced;
         let nat = Nat::detect(payloads, link.spi_i, Some(link.spi_r), &link.path, force);
         if nat.supported && nat.udp_encapsulation() != link.nat.udp_encapsulation() {

@@ -115,6 +115,8 @@ pub(crate) struct Established {
     pending: Pending,
     answering: Option<Answering>,
     others: Vec<Other>,
+    /// What the headend last said of the address that it sees us at (RFC 4555 §3.8).
+    seen_at: Option<Vec<u8>>,
     wishes: Wishes,
     lifetime: Option<Lifetime>,
     /// When the session is over, rekeyed or not.
@@ -220,6 +222,7 @@ impl Established {
             pending: Pending::Nothing,
             answering: None,
             others: Vec::new(),
+            seen_at: None,
             wishes: Wishes::default(),
             lifetime: None,
             ends: None,
@@ -420,8 +423,11 @@ impl Established {
             }
             Pending::RouteCheck(check) => self.route_checked(check, link, cx, &payloads),
             Pending::UpdateAddresses(path) => self.update_answered(path, link, cx, &payloads),
-            // The answers to our probes say nothing but that the peer lives.
-            pending @ (Pending::Nothing | Pending::Probe | Pending::Installing(_)) => {
+            Pending::Probe => {
+                self.probe_answered(link, cx, &payloads);
+                None
+            }
+            pending @ (Pending::Nothing | Pending::Installing(_)) => {
                 if let Pending::Installing(_) = pending {
                     self.pending = pending;
                 }
@@ -655,7 +661,8 @@ impl Established {
                         .map_or(Pace::Usual, |liveness| {
                             Pace::Steady(liveness.retry, LIVENESS_TRIES)
                         });
-                    link.request_at(cx, ExchangeType::INFORMATIONAL, Vec::new(), pace)?;
+                    let asked = self.probe_payloads(link, cx);
+                    link.request_at(cx, ExchangeType::INFORMATIONAL, asked, pace)?;
                     self.pending = Pending::Probe;
                 }
                 Wish::CheckRoute => self.start_route_check(link, cx)?,

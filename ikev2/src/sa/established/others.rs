@@ -107,7 +107,7 @@ impl Established {
         let outcome = match result {
             Ok(failed) => {
                 let done = matches!(other.standing, OtherStanding::Deleting)
-                    && other.link.requests.is_idle();
+                    && other.link.requests.last_is_answered();
                 if !done {
                     self.others.push(other);
                 }

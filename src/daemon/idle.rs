@@ -1,0 +1,106 @@
+//! Sessions that nothing goes through are ended (`set security-association idle-time`). What the headend and its client say
+//! to each other in IKE does not count.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use ironflex_ikev2::event::{Instant, SaId};
+use ironflex_xfrm::Counters;
+
+use super::{session::Deletion, work::House};
+
+/// An idle session is found after this part of its idle time more, at most.
+const LOOKS: u32 = 8;
+
+/// When which session is looked at next.
+#[derive(Debug, Default)]
+pub struct IdleTimers(BTreeSet<(Instant, SaId)>);
+
+impl IdleTimers {
+    /// When the next one is to be looked at.
+    #[must_use]
+    pub fn due(&self) -> Option<Instant> {
+        self.0.first().map(|&(at, _)| at)
+    }
+}
+
+/// What had gone through a session when it was last seen to be in use.
+#[derive(Clone, Copy, Debug)]
+pub struct Use {
+    at: Instant,
+    packets: [u64; 2],
+}
+
+const fn packets(counters: &Counters) -> [u64; 2] {
+    [counters.inbound.packets, counters.outbound.packets]
+}
+
+impl House {
+    /// The session is up: its idle time, if it has one, begins.
+    pub(super) fn begin_idle_time(&mut self, now: Instant, sa: SaId) {
+        let Some(limit) = self.idle_time(sa) else {
+            return;
+        };
+        if let Some(session) = self.sessions.of(sa) {
+            session.in_use = Some(Use {
+                at: now,
+                packets: [0; 2],
+            });
+            self.idle.0.insert((now.after(look_after(limit)), sa));
+        }
+    }
+
+    /// The sessions that have been idle for too long. Each is named once.
+    pub(super) fn idle_sessions(&mut self, now: Instant) -> Vec<SaId> {
+        let mut over = Vec::new();
+        while let Some(&(at, sa)) = self.idle.0.first() {
+            if at > now {
+                break;
+            }
+            self.idle.0.pop_first();
+            let Some(limit) = self.idle_time(sa) else {
+                continue;
+            };
+            let mut seen = [0_u64; 2];
+            let installed = self.sessions.view(sa).map(|session| &session.installed);
+            let ids: Vec<_> = installed.into_iter().flatten().map(|one| one.id).collect();
+            for id in ids {
+                // What cannot be read says nothing; the next look may.
+                let counters = self.dataplane.counters(id).unwrap_or_default();
+                for (sum, count) in seen.iter_mut().zip(packets(&counters)) {
+                    *sum = sum.saturating_add(count);
+                }
+            }
+            let Some(session) = self.sessions.of(sa) else {
+                continue;
+            };
+            let idle_since = match session.in_use {
+                Some(before) if before.packets == seen => before.at,
+                _ => {
+                    session.in_use = Some(Use {
+                        at: now,
+                        packets: seen,
+                    });
+                    now
+                }
+            };
+            if now.since(idle_since) >= limit {
+                self.sessions.note_deletion(sa, Deletion::Idle);
+                over.push(sa);
+            } else {
+                let next = now.after(look_after(limit)).min(idle_since.after(limit));
+                self.idle.0.insert((next, sa));
+            }
+        }
+        over
+    }
+
+    fn idle_time(&self, sa: SaId) -> Option<Duration> {
+        let profile = self.sessions.view(sa)?.profile.as_ref()?;
+        let seconds = profile.profile.virtual_template.ipsec.idle_time?;
+        Some(Duration::from_secs(u64::from(seconds)))
+    }
+}
+
+fn look_after(limit: Duration) -> Duration {
+    limit.checked_div(LOOKS).unwrap_or(limit)
+}
