@@ -161,12 +161,16 @@ pub struct EndpointConfig {
     pub nat: NatConfig,
     /// Vendor IDs that the responder sends.
     pub vendor_ids: Vec<Vec<u8>>,
-    /// Half-open SAs from which on a cookie is demanded; see [`COOKIE_WATERMARK`].
+    /// Half-open SAs from which on a cookie is demanded; see [`COOKIE_WATERMARK`]. It is demanded from half of
+    /// [`negotiating_limit`](Self::negotiating_limit) and [`sa_limit`](Self::sa_limit) on in any case: those who
+    /// only claim an address are not to fill what there is room for.
     pub cookie_watermark: usize,
     /// Half-open SAs at most; see [`HALF_OPEN_LIMIT`].
     pub half_open_limit: usize,
     /// Unauthenticated SAs at most; see [`NEGOTIATING_LIMIT`].
     pub negotiating_limit: usize,
+    /// SAs at most, whatever their state. Default `None`: as many as there is memory for.
+    pub sa_limit: Option<usize>,
     /// Half-open SAs of one source from which on it must bring a cookie; see [`SOURCE_WATERMARK`].
     pub source_watermark: usize,
     /// Half-open SAs of one source at most; see [`SOURCE_LIMIT`].
@@ -204,6 +208,7 @@ impl EndpointConfig {
             cookie_watermark: COOKIE_WATERMARK,
             half_open_limit: HALF_OPEN_LIMIT,
             negotiating_limit: NEGOTIATING_LIMIT,
+            sa_limit: None,
             source_watermark: SOURCE_WATERMARK,
             source_limit: SOURCE_LIMIT,
             source_negotiating_limit: SOURCE_NEGOTIATING_LIMIT,

@@ -498,6 +498,9 @@ pub enum Discard {
     /// There are too many SAs whose peers are not authenticated.
     #[error("too many unauthenticated SAs")]
     NegotiatingTableFull,
+    /// There are as many SAs as there may be ([`EndpointConfig::sa_limit`](crate::config::EndpointConfig::sa_limit)).
+    #[error("as many SAs as there may be")]
+    SaLimited,
     /// The message ID is behind the window.
     #[error("message ID behind the window")]
     OldMessageId,
@@ -555,6 +558,7 @@ impl Discard {
             Self::SourceLimited => "source_limited",
             Self::HalfOpenTableFull => "half_open_table_full",
             Self::NegotiatingTableFull => "negotiating_table_full",
+            Self::SaLimited => "sa_limited",
             Self::OldMessageId => "old_message_id",
             Self::AheadOfWindow => "ahead_of_window",
             Self::InProgress => "in_progress",

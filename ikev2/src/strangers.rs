@@ -150,7 +150,8 @@ impl Strangers {
         {
             self.change(old, |count| count.spoiled = count.spoiled.saturating_sub(1));
         }
-        if self.all.costly() >= config.cookie_watermark {
+        let watermark = config.cookie_watermark.min(config.negotiating_limit / 2);
+        if self.all.costly() >= watermark {
             self.calm = Some(now.after(CALM_DOWN));
         }
         self.calm.is_some_and(|until| now < until)

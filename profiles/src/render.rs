@@ -15,6 +15,7 @@ use crate::model::{
         AuthorizationPolicy, Dpd, LocalAuthentication, LocalIdentity, Policy, Pqc, Profile,
         Proposal, RemoteAuthentication, RouteSetInterface,
     },
+    ikev2_limits::Limits,
     interface::{Addressing, Interface, InterfaceName},
     ipsec::{
         AesKey, EspTransform, IpsecProfile, Replay, SecurityAssociation, TransformSet, VolumeLimit,
@@ -253,8 +254,34 @@ impl Writer {
             globals.cookie_challenge,
             "crypto ikev2 cookie-challenge {}"
         );
+        self.limits(globals.limits)?;
         each!(self, globals.window, "crypto ikev2 window {}");
         self.separate()
+    }
+
+    fn limits(&mut self, limits: Limits) -> fmt::Result {
+        let (incoming, outgoing) = (limits.negotiating_incoming, limits.negotiating_outgoing);
+        if incoming == outgoing {
+            each!(self, incoming, "crypto ikev2 limit max-in-negotation-sa {}");
+        } else {
+            each!(
+                self,
+                incoming,
+                "crypto ikev2 limit max-in-negotation-sa {} incoming"
+            );
+            each!(
+                self,
+                outgoing,
+                "crypto ikev2 limit max-in-negotation-sa {} outgoing"
+            );
+        }
+        each!(self, limits.sas, "crypto ikev2 limit max-sa {}");
+        each!(
+            self,
+            limits.init_queue,
+            "crypto ikev2 limit queue sa-init {}"
+        );
+        Ok(())
     }
 
     /// `smart` is what the object held before its lines, for the one called `default`: what it

@@ -13,6 +13,7 @@ use crate::{
             AuthorizationFor, Dpd, Encryption, Group, IdentityMatch, Integrity, LocalIdentity, Pqc,
             Prf, RouteAccept,
         },
+        ikev2_limits::Limits,
         interface::{Addressing, DeviceName, InterfaceName},
         ipsec::{EspTransform, Mode},
         keyring::{KeyText, Peer},
@@ -74,6 +75,10 @@ pub struct Ikev2Settings {
     pub fragmentation_mtu: Option<u16>,
     /// Half-open SAs above which a cookie is asked for; absent means the endpoint's own rule.
     pub cookie_challenge: Option<u16>,
+    /// How many SAs there may be; absent means the endpoint's own rule.
+    pub limits: Limits,
+    /// First requests that may wait while others are served.
+    pub init_queue: u32,
     /// Requests that may be outstanding.
     pub window: u8,
 }

@@ -259,6 +259,31 @@ fn no_takes_back_what_a_line_set() {
         ("", "crypto ikev2 window 7", "no crypto ikev2 window"),
         (
             "",
+            "crypto ikev2 cookie-challenge 7",
+            "no crypto ikev2 cookie-challenge",
+        ),
+        (
+            "",
+            "crypto ikev2 limit max-in-negotation-sa 7",
+            "no crypto ikev2 limit max-in-negotation-sa",
+        ),
+        (
+            "",
+            "crypto ikev2 limit max-in-negotation-sa 7 outgoing",
+            "no crypto ikev2 limit max-in-negotation-sa 7 outgoing",
+        ),
+        (
+            "",
+            "crypto ikev2 limit max-sa 7",
+            "no crypto ikev2 limit max-sa 7",
+        ),
+        (
+            "",
+            "crypto ikev2 limit queue sa-init 700",
+            "no crypto ikev2 limit queue sa-init",
+        ),
+        (
+            "",
             "no crypto ikev2 http-url cert",
             "default crypto ikev2 http-url cert",
         ),
@@ -410,6 +435,9 @@ fn values_are_checked() {
         "crypto ikev2 fragmentation mtu 67",
         "crypto ikev2 fragmentation mtu 1501",
         "crypto ikev2 cookie-challenge 1001",
+        "crypto ikev2 limit max-in-negotation-sa 0",
+        "crypto ikev2 limit max-sa 10000",
+        "crypto ikev2 limit queue sa-init 99",
         "crypto ikev2 window 0",
         "crypto ikev2 nat keepalive 4",
         "crypto ikev2 dpd 9 2 periodic",

@@ -401,6 +401,11 @@ fn endpoint(snapshot: &Snapshot, authorities: Vec<[u8; 20]>) -> EndpointConfig {
         cookie_watermark: settings
             .cookie_challenge
             .map_or(base.cookie_watermark, usize::from),
+        negotiating_limit: settings
+            .limits
+            .negotiating_incoming
+            .map_or(base.negotiating_limit, usize::from),
+        sa_limit: settings.limits.sas.map(usize::from),
         window: u32::from(settings.window),
         ..base
     }

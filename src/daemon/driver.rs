@@ -18,7 +18,11 @@ use tokio::{
     sync::{mpsc, oneshot},
 };
 
-use super::{session::Deletion, work::House};
+use super::{
+    init_queue::{InitQueue, Refused},
+    session::Deletion,
+    work::House,
+};
 use crate::{
     clock::Clock,
     keylog::KeyLogWriter,
@@ -66,6 +70,8 @@ pub struct Driver {
     pub transport: Transport,
     /// The clock of both.
     pub clock: Clock,
+    /// Requests for a new SA that wait for their turn.
+    pub first_requests: InitQueue,
     /// Discarded datagrams.
     pub discards: DiscardCounts,
     /// Readable while the dataplane has events.
@@ -74,8 +80,8 @@ pub struct Driver {
     pub key_log: Option<KeyLogWriter>,
 }
 
-/// The counter of requests for a new SA that came too late.
-const STOPPING: &str = "stopping";
+/// How long requests for new SAs are served before what belongs to an SA has its turn.
+const INIT_SHARE: Duration = Duration::from_millis(2);
 
 /// What ended a turn of waiting.
 enum Woken {
@@ -84,6 +90,7 @@ enum Woken {
     Request(Request),
     Dataplane,
     Deadline,
+    FirstRequests,
     Stop,
 }
 
@@ -109,12 +116,14 @@ impl Driver {
                     Some(one) = handed.recv() => Woken::Handed(one),
                     Some(one) = requests.recv() => Woken::Request(one),
                     () = dataplane => Woken::Dataplane,
+                    () = std::future::ready(()), if !self.first_requests.is_empty() => Woken::FirstRequests,
                     () = sleep(wait) => Woken::Deadline,
                 }
             };
             deadline = match woken {
                 Woken::Readable(index) => {
-                    self.read(index, anything);
+                    self.read(index);
+                    self.serve_first_requests();
                     // However fast datagrams come, deadlines, commands and signals have their turn.
                     self.endpoint.handle(self.clock.now(), Input::Timeout);
                     let deadline = self.drain();
@@ -123,7 +132,12 @@ impl Driver {
                     deadline
                 }
                 Woken::Handed(one) => {
-                    self.take(&one, anything);
+                    self.take(&one);
+                    self.drain()
+                }
+                Woken::FirstRequests => {
+                    self.serve_first_requests();
+                    self.endpoint.handle(self.clock.now(), Input::Timeout);
                     self.drain()
                 }
                 Woken::Request(request) => {
@@ -151,6 +165,9 @@ impl Driver {
         handed: &mut mpsc::Receiver<Handed>,
         stop: &mut mpsc::Receiver<()>,
     ) {
+        for _ in 0..self.first_requests.close() {
+            self.discards.count(Refused::Stopping.name());
+        }
         let all: Vec<(SaId, bool)> = self
             .endpoint
             .views()
@@ -178,8 +195,8 @@ impl Driver {
             let readable = self.transport.readable();
             tokio::select! {
                 Some(()) = stop.recv() => break,
-                index = readable => self.read(index, goes_on),
-                Some(one) = handed.recv() => self.take(&one, goes_on),
+                index = readable => self.read(index),
+                Some(one) = handed.recv() => self.take(&one),
                 () = tokio::time::sleep(left.min(Duration::from_millis(200))) => {
                     self.endpoint.handle(self.clock.now(), Input::Timeout);
                 }
@@ -192,15 +209,19 @@ impl Driver {
         }
     }
 
-    /// Gives the core what waits at a socket, up to a bound, and only what is wanted.
-    fn read(&mut self, index: usize, wanted: fn(&[u8]) -> bool) {
+    /// Takes what waits at a socket, up to a bound.
+    fn read(&mut self, index: usize) {
         for _ in 0..BURST {
             match self.transport.receive(index) {
-                Ok(Some((path, octets))) if wanted(octets) => {
+                Ok(Some((path, octets))) if goes_on(octets) => {
                     let now = self.clock.now();
                     self.endpoint.handle(now, Input::Datagram(path, octets));
                 }
-                Ok(Some(_)) => self.discards.count(STOPPING),
+                Ok(Some((path, octets))) => {
+                    if let Err(refused) = self.first_requests.push(path, octets) {
+                        self.discards.count(refused.name());
+                    }
+                }
                 Ok(None) => break,
                 Err(error) => {
                     self.house.log.trouble(&error);
@@ -211,14 +232,27 @@ impl Driver {
         }
     }
 
-    /// Gives the core what the dataplane took from port 4500, if it is wanted.
-    fn take(&mut self, one: &Handed, wanted: fn(&[u8]) -> bool) {
-        if wanted(&one.octets) {
+    /// Takes what the dataplane took from port 4500.
+    fn take(&mut self, one: &Handed) {
+        if goes_on(&one.octets) {
             let now = self.clock.now();
             self.endpoint
                 .handle(now, Input::Datagram(one.path, &one.octets));
-        } else {
-            self.discards.count(STOPPING);
+        } else if let Err(refused) = self.first_requests.push(one.path, &one.octets) {
+            self.discards.count(refused.name());
+        }
+    }
+
+    /// Serves those who want a new SA, for a short while.
+    fn serve_first_requests(&mut self) {
+        let end = self.clock.now().after(INIT_SHARE);
+        while let Some((path, octets)) = self.first_requests.pop() {
+            let now = self.clock.now();
+            self.endpoint.handle(now, Input::Datagram(path, &octets));
+            self.drain();
+            if self.clock.now() >= end {
+                break;
+            }
         }
     }
 
@@ -396,13 +430,7 @@ impl Driver {
     }
 }
 
-/// Every datagram is the core's while the headend serves.
-const fn anything(_: &[u8]) -> bool {
-    true
-}
-
-/// Whether a datagram belongs to what there is already: during the farewell nobody begins anything new with who is about
-/// to leave.
+/// Whether a datagram belongs to what there is already: it does not begin a new SA.
 fn goes_on(datagram: &[u8]) -> bool {
     !Header::peek(datagram).is_ok_and(|header| {
         header.exchange == ExchangeType::IKE_SA_INIT && !header.flags.is_response()

@@ -18,6 +18,7 @@ pub mod control;
 pub mod driver;
 pub mod identity;
 pub mod idle;
+pub mod init_queue;
 pub mod journal;
 pub mod lease;
 pub mod load;
@@ -46,6 +47,7 @@ use tokio::sync::mpsc;
 use self::{
     control::{Listener, socket_path},
     driver::{DiscardCounts, Driver},
+    init_queue::InitQueue,
     journal::Journal,
     lease::Pools,
     log::Log,
@@ -198,6 +200,7 @@ impl Daemon {
         };
         log.info("ready");
         let pools = pools(&plan);
+        let waiting = usize::try_from(plan.snapshot.ikev2.init_queue);
         Ok(Self {
             driver: Driver {
                 endpoint: Endpoint::new(
@@ -219,6 +222,7 @@ impl Daemon {
                 },
                 transport,
                 clock,
+                first_requests: InitQueue::new(waiting.unwrap_or(usize::MAX)),
                 discards: DiscardCounts::default(),
                 dataplane: descriptor,
                 key_log: None,

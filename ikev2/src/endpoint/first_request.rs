@@ -58,7 +58,11 @@ impl Endpoint {
             return Err(Discard::ContradictoryInit);
         }
         let source = Source::of(path.remote.ip());
-        if self.strangers.wants_cookie(now, source, &self.config) {
+        if self.is_full() {
+            return Err(Discard::SaLimited);
+        }
+        let wanted = self.strangers.wants_cookie(now, source, &self.config);
+        if wanted || self.is_half_full() {
             self.demand_cookie(now, path, header, &message.outer)?;
         }
         self.strangers.admits(source, &self.config)?;
@@ -85,6 +89,19 @@ impl Endpoint {
                 Err(Discard::InitRefused(refusal))
             }
         }
+    }
+
+    /// Whether there are as many SAs as there may be.
+    fn is_full(&self) -> bool {
+        let limit = self.config.sa_limit;
+        limit.is_some_and(|limit| self.sas.len() >= limit)
+    }
+
+    /// Whether what is left of the room for SAs is for those who receive at their address: forged
+    /// requests do not take it.
+    fn is_half_full(&self) -> bool {
+        let limit = self.config.sa_limit;
+        limit.is_some_and(|limit| self.sas.len() >= limit / 2)
     }
 
     fn init_repeat(&mut self, now: Instant, id: SaId) -> Result<(), Discard> {

@@ -212,7 +212,8 @@ pub(super) const LINES: &[Node] = &[
     Node::refused("cts", "TrustSec"),
     Node::refused("diagnose", "a ring of errors"),
     Node::refused("disconnect-revoked-peers", "revocation checks"),
-    Node::refused("limit", "limits on SAs by command"),
+    Node::word("limit", "Limit the number of maximum and negotiating sa")
+        .then(super::ikev2_limit::LINES),
     Node::refused_block("name-mangler", "name manglers"),
     Node::refused("reconnect", "automatic reconnection"),
     Node::refused("redirect", "redirection"),

@@ -9,6 +9,7 @@ mod acl;
 mod global;
 mod ikev2;
 mod ikev2_keyring;
+mod ikev2_limit;
 mod ikev2_policy;
 mod ikev2_profile;
 mod interface;

@@ -8,6 +8,7 @@ use core::{
 
 use super::{
     Located,
+    ikev2_limits::Limits,
     interface::InterfaceName,
     keyring::KeyText,
     keywords,
@@ -25,6 +26,8 @@ pub struct Globals {
     pub fragmentation: Option<Fragmentation>,
     /// `cookie-challenge <0-1000>`: half-open SAs above which a cookie is asked for.
     pub cookie_challenge: Option<u16>,
+    /// The `limit` lines.
+    pub limits: Limits,
     /// `window <1-200>`: requests that may be outstanding.
     pub window: Option<u8>,
     /// `dpd …` for profiles that have none.
@@ -39,6 +42,7 @@ impl Default for Globals {
             http_url_cert: true,
             fragmentation: None,
             cookie_challenge: None,
+            limits: Limits::default(),
             window: None,
             dpd: None,
             nat_keepalive: None,

@@ -7,6 +7,7 @@
 pub mod aaa;
 pub mod acl;
 pub mod ikev2;
+pub mod ikev2_limits;
 pub mod interface;
 pub mod ipsec;
 pub mod keyring;

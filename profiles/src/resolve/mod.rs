@@ -19,6 +19,7 @@ use crate::{
     model::{
         self, Candidate, DEFAULT, Entry, Located, Table,
         ikev2::{DEFAULT_FRAGMENT_MTU, DEFAULT_WINDOW, Encryption, Prf, RouteSetInterface},
+        ikev2_limits::DEFAULT_INIT_QUEUE,
         interface::InterfaceName,
         ipsec::{
             DEFAULT_LIFETIME_KILOBYTES, DEFAULT_LIFETIME_SECONDS, DEFAULT_REPLAY_WINDOW, Replay,
@@ -127,6 +128,8 @@ impl<'a> Resolver<'a> {
                     .fragmentation
                     .map(|fragmentation| fragmentation.mtu.unwrap_or(DEFAULT_FRAGMENT_MTU)),
                 cookie_challenge: ikev2.cookie_challenge,
+                limits: ikev2.limits,
+                init_queue: ikev2.limits.init_queue.unwrap_or(DEFAULT_INIT_QUEUE),
                 window: ikev2.window.unwrap_or(DEFAULT_WINDOW),
             },
             users: self.users(),

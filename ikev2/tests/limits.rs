@@ -1,0 +1,83 @@
+//! `crypto ikev2 limit`: what there is no room for is refused by name, and who only claims an address
+//! takes no room from those who are there.
+
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::disallowed_methods,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test ends where an expectation fails"
+)]
+
+mod support;
+
+#[path = "support/flood.rs"]
+mod flood;
+
+use flood::*;
+use ironflex_ikev2::event::{Command, Discard};
+use support::*;
+
+/// A server with room for so many SAs.
+fn careful(limit: usize) -> Setup {
+    let mut setup = Setup::new(CBC);
+    setup.server.sa_limit = Some(limit);
+    setup
+}
+
+#[test]
+fn an_sa_too_many_is_refused_by_name_and_the_others_go_on() {
+    let mut pair = Pair::new(careful(2), 180);
+    for up in 1..=2 {
+        pair.connect();
+        pair.run(10);
+        assert_eq!((pair.server.ready(), pair.client.ready()), (up, up));
+    }
+    pair.server.discarded.clear();
+    pair.connect();
+    pair.run(10);
+    assert_eq!(pair.server.ready(), 2);
+    assert!(!pair.server.discarded.is_empty());
+    assert!(
+        pair.server
+            .discarded
+            .iter()
+            .all(|discard| *discard == Discard::SaLimited)
+    );
+    // The client asks again, and comes in once there is room.
+    let first = pair.server.endpoint.views().next().unwrap().id;
+    pair.command(true, Command::Delete(first));
+    pair.run(60);
+    assert_eq!(pair.server.ready(), 2);
+    assert_eq!(pair.server.endpoint.len(), 2);
+}
+
+// RFC 7296 §2.6: half of the room is for those who receive what is sent to their address.
+#[test]
+fn forged_requests_leave_half_of_the_room_for_sas() {
+    let mould = Mould::new();
+    for limit in [
+        |setup: &mut Setup| setup.server.sa_limit = Some(10),
+        |setup: &mut Setup| setup.server.negotiating_limit = 10,
+    ] {
+        let mut setup = Setup::new(CBC);
+        limit(&mut setup);
+        let mut pair = Pair::new(setup, 181);
+        for number in 0..100 {
+            let (answers, discards) = send(&mut pair, from(number), &mould.request(number, None));
+            assert_eq!(answers.len(), 1);
+            let expected: &[Discard] = if number < 5 {
+                &[]
+            } else {
+                &[Discard::CookieSent]
+            };
+            assert_eq!(discards, expected);
+        }
+        assert_eq!(pair.server.endpoint.len(), 5);
+        pair.connect();
+        pair.run(10);
+        assert_eq!((pair.server.ready(), pair.client.ready()), (1, 1));
+    }
+}
