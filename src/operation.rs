@@ -1,6 +1,10 @@
 //! The program's commands, one variant each.
 
-use std::{io::Write, path::PathBuf, time::Duration};
+use std::{
+    io::Write,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use clap::Parser;
 use ironflex_profiles::model::interface::{DeviceName, InterfaceName};
@@ -31,6 +35,8 @@ pub enum Operation {
     Run(Run),
     /// Run one command on the running daemon
     Exec(Exec),
+    /// Print every number of the running daemon in Prometheus' text format
+    Metrics(Metrics),
     /// Connect to a headend as an AnyConnect-EAP client
     Connect(client::Options),
     /// Show the whole job on this machine: headend, client, traffic, in namespaces of its own
@@ -73,6 +79,14 @@ pub struct Exec {
     /// The command line, such as 'show crypto session detail'
     #[arg(required = true, trailing_var_arg = true)]
     line: Vec<String>,
+}
+
+/// `ironflex metrics`
+#[derive(Debug, clap::Args)]
+pub struct Metrics {
+    /// Where the daemon's control socket lives
+    #[arg(long, value_name = "DIR", default_value = STATE_DIR)]
+    state_dir: PathBuf,
 }
 
 /// `ironflex check`
@@ -123,6 +137,7 @@ impl Operation {
         match self {
             Self::Run(run) => run.run(),
             Self::Exec(exec) => exec.run(),
+            Self::Metrics(metrics) => ask(&metrics.state_dir, "show metrics"),
             Self::Connect(options) => match client::run(&options).code() {
                 0 => Ok(()),
                 code => Err(Failed(code)),
@@ -150,25 +165,29 @@ impl Run {
 
 impl Exec {
     fn run(self) -> Result<(), Failed> {
-        let reply =
-            control::ask(&self.state_dir, &self.line.join(" "), PATIENCE).map_err(|error| {
-                fail(format_args!(
-                    "no daemon answers at {}: {error}",
-                    control::socket_path(&self.state_dir).display()
-                ))
-            })?;
-        let mut out = std::io::stdout().lock();
-        let written = out.write_all(reply.output.as_bytes()).and_then(|()| {
-            if reply.output.is_empty() || reply.output.ends_with('\n') {
-                Ok(())
-            } else {
-                out.write_all(b"\n")
-            }
-        });
-        match (written, reply.status) {
-            (Ok(()), 0) => Ok(()),
-            _ => Err(Failed::GENERIC),
+        ask(&self.state_dir, &self.line.join(" "))
+    }
+}
+
+/// Lets the daemon carry out a command line and prints its answer.
+fn ask(state_dir: &Path, line: &str) -> Result<(), Failed> {
+    let reply = control::ask(state_dir, line, PATIENCE).map_err(|error| {
+        fail(format_args!(
+            "no daemon answers at {}: {error}",
+            control::socket_path(state_dir).display()
+        ))
+    })?;
+    let mut out = std::io::stdout().lock();
+    let written = out.write_all(reply.output.as_bytes()).and_then(|()| {
+        if reply.output.is_empty() || reply.output.ends_with('\n') {
+            Ok(())
+        } else {
+            out.write_all(b"\n")
         }
+    });
+    match (written, reply.status) {
+        (Ok(()), 0) => Ok(()),
+        _ => Err(Failed::GENERIC),
     }
 }
 

@@ -16,6 +16,7 @@ use self::table::Slot;
 use crate::{
     config::{ConnectConfig, EndpointConfig},
     cookie::CookieJar,
+    counters::Counters,
     crypto::{Provider, Rng},
     event::{Answer, AskId, CloseReason, Command, Event, Input, Instant, Output, SaId},
     fragment_budget::FragmentBudget,
@@ -57,6 +58,7 @@ pub struct Endpoint {
     fragments: FragmentBudget,
     /// Answers in clear to what belongs to no SA and starts none.
     outsiders: RateLimit,
+    counters: Counters,
     out: VecDeque<Output>,
     asks: u64,
     tracing: bool,
@@ -84,6 +86,7 @@ impl Endpoint {
             strangers: Strangers::default(),
             fragments: FragmentBudget::default(),
             outsiders: RateLimit::new(now, OUTSIDER_ANSWERS_PER_SECOND),
+            counters: Counters::default(),
             out: VecDeque::new(),
             asks: 0,
             tracing: false,
@@ -120,6 +123,11 @@ impl Endpoint {
     /// together. At rest at most [`EndpointConfig::fragment_budget`].
     pub const fn fragment_octets(&self) -> usize {
         self.fragments.octets()
+    }
+
+    /// What was sent and received so far.
+    pub const fn counters(&self) -> &Counters {
+        &self.counters
     }
 
     /// What is to be seen of one SA.

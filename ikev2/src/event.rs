@@ -462,6 +462,21 @@ pub enum CloseReason {
     Refused(Refusal),
 }
 
+impl CloseReason {
+    /// The reason without its details, for counters.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::PeerDeleted => "deleted_by_peer",
+            Self::Deleted => "deleted",
+            Self::Forgotten => "forgotten",
+            Self::Unanswered => "unanswered",
+            Self::TimedOut => "timed_out",
+            Self::Expired => "expired",
+            Self::Refused(_) => "refused",
+        }
+    }
+}
+
 /// Why a datagram was discarded. Tests forbid reasons; operators count them by [`name`](Self::name).
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum Discard {

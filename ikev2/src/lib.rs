@@ -38,6 +38,7 @@ extern crate alloc;
 pub mod authn;
 pub mod config;
 mod cookie;
+pub mod counters;
 pub mod crypto;
 mod endpoint;
 pub mod error;

@@ -124,7 +124,58 @@ pub enum PeerIncompatible {
     TooManyChildren,
 }
 
+impl PeerMisbehaved {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::MissingPayload(_) => "missing_payload",
+            Self::RepeatedPayload(_) => "repeated_payload",
+            Self::AuthenticationFailed => "authentication_failed",
+            Self::UnexpectedAuthMethod => "unexpected_auth_method",
+            Self::UnexpectedEap => "unexpected_eap",
+            Self::UnexpectedExchange => "unexpected_exchange",
+            Self::SelectedUnoffered => "selected_unoffered",
+            Self::BadKeyExchange => "bad_key_exchange",
+            Self::EndlessInit => "endless_init",
+            Self::ResponderUnproven => "responder_unproven",
+            Self::WrongCookie2 => "wrong_cookie2",
+            Self::BadRekeyNotify => "bad_rekey_notify",
+            Self::SelectorTooWide => "selector_too_wide",
+        }
+    }
+}
+
+impl PeerIncompatible {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::NoProposalChosen => "no_proposal_chosen",
+            Self::InvalidKeyExchange(_) => "other_key_exchange_group",
+            Self::TsUnacceptable => "ts_unacceptable",
+            Self::NoNatDetection => "no_nat_detection",
+            Self::NoEapMethod => "no_eap_method",
+            Self::MethodNotConfigured => "method_not_configured",
+            Self::OtherResponder => "other_responder",
+            Self::NoAddress => "no_address",
+            Self::NoSignatureScheme => "no_signature_scheme",
+            Self::Busy => "busy",
+            Self::NoSuchChild(_) => "no_such_child",
+            Self::TooManyChildren => "too_many_children",
+        }
+    }
+}
+
 impl Refusal {
+    /// The reason without its details, for counters.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::InvalidMessage(_) => "invalid_message",
+            Self::Misbehaved(error) => error.name(),
+            Self::Incompatible(error) => error.name(),
+            Self::Denied(_) => "denied",
+            Self::ByPeer(_) => "by_peer",
+            Self::Local(_) => "local_failure",
+        }
+    }
+
     /// The notify that tells the peer, or `None` where nothing is to be said.
     pub fn notify(&self) -> Option<Notify> {
         let kind = match self {

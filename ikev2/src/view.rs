@@ -36,6 +36,8 @@ pub struct SaView<'a> {
     pub ready: bool,
     /// Our Delete is out.
     pub closing: bool,
+    /// It has ended, and is only there to answer repeats.
+    pub over: bool,
     /// When IKE_SA_INIT was answered.
     pub created: Instant,
     /// The message ID of our next request.
@@ -118,6 +120,7 @@ impl<'a> SaView<'a> {
             ready: established.is_some_and(|state| state.ending().is_none()),
             closing: matches!(state, State::Closing(_))
                 || established.is_some_and(|state| state.ending().is_some()),
+            over: matches!(state, State::Lingering),
             created: link.created,
             next_request: link.requests.next(),
             queued: link

@@ -11,7 +11,7 @@ use thiserror::Error;
 
 use super::{
     Printable,
-    show::{Ikev2SaFilter, Ikev2SaQuery, SessionFilter, SessionQuery},
+    show::{Ikev2SaFilter, Ikev2SaQuery, Ikev2Stats, SessionFilter, SessionQuery},
 };
 
 /// A command of the exec mode.
@@ -19,6 +19,10 @@ use super::{
 pub enum ExecCommand {
     /// `show crypto ikev2 sa [local A | remote A] [detailed]`
     ShowIkev2Sa(Ikev2SaQuery),
+    /// `show crypto ikev2 stats [exchange | ext-service | timeout]`
+    ShowIkev2Stats(Ikev2Stats),
+    /// `show metrics`: every number, in Prometheus' text format
+    ShowMetrics,
     /// `show crypto session [local A | remote A | username U] [detail]`
     ShowCryptoSession(SessionQuery),
     /// `show derived-config interface virtual-access N`
@@ -312,7 +316,10 @@ const ROOT: &[Node] = &[
 ];
 
 const SHOW: &[Node] = &[
-    Node::word("crypto").then(&[Node::word("ikev2").then(&[IKEV2_SA]), CRYPTO_SESSION]),
+    Node::word("crypto").then(&[
+        Node::word("ikev2").then(&[IKEV2_SA, IKEV2_STATS]),
+        CRYPTO_SESSION,
+    ]),
     Node::word("debugging").run(|_| Some(ExecCommand::ShowDebugging)),
     Node::word("derived-config").then(&[Node::word("interface").then(&[
         Node::word("virtual-access").then(&[Node::value(Token::Number).run(derived_config)]),
@@ -321,6 +328,7 @@ const SHOW: &[Node] = &[
     Node::word("ip").then(&[Node::word("local").then(&[Node::word("pool")
         .run(ip_local_pool)
         .then(&[Node::value(Token::Name).run(ip_local_pool)])])]),
+    Node::word("metrics").run(|_| Some(ExecCommand::ShowMetrics)),
     Node::word("running-config").run(|_| Some(ExecCommand::ShowRunningConfig)),
 ];
 
@@ -341,6 +349,15 @@ const IKEV2_SA: Node = Node::word("sa").run(|_| ikev2_sa(false, None)).then(&[
         .then(&[Node::word("detailed")
             .run(|values| ikev2_sa(true, Some(Ikev2SaFilter::Remote(values.address?))))])]),
 ]);
+
+const IKEV2_STATS: Node = Node::word("stats")
+    .run(|_| Some(ExecCommand::ShowIkev2Stats(Ikev2Stats::Summary)))
+    .then(&[
+        Node::word("exchange").run(|_| Some(ExecCommand::ShowIkev2Stats(Ikev2Stats::Exchange))),
+        Node::word("ext-service")
+            .run(|_| Some(ExecCommand::ShowIkev2Stats(Ikev2Stats::ExtService))),
+        Node::word("timeout").run(|_| Some(ExecCommand::ShowIkev2Stats(Ikev2Stats::Timeout))),
+    ]);
 
 const CRYPTO_SESSION: Node = Node::word("session").run(|_| session(false, None)).then(&[
     Node::word("detail").run(|_| session(true, None)).then(&[
@@ -482,6 +499,15 @@ mod tests {
                 "show crypto ikev2 sa detailed remote 192.0.2.100",
                 sa(true, Some(Ikev2SaFilter::Remote(client))),
             ),
+            (
+                "show crypto ikev2 stats",
+                ExecCommand::ShowIkev2Stats(Ikev2Stats::Summary),
+            ),
+            (
+                "show crypto ikev2 stats ext-service",
+                ExecCommand::ShowIkev2Stats(Ikev2Stats::ExtService),
+            ),
+            ("show metrics", ExecCommand::ShowMetrics),
             ("show crypto session", session(false, None)),
             ("show crypto session detail", session(true, None)),
             (

@@ -6,7 +6,11 @@ use ironflex_ikev2::event::{Answer, ChildId, ChildSa, Command, Instant, Path, Sa
 use ironflex_profiles::{model::ikev2::DpdMode, snapshot::Profile};
 use ironflex_xfrm::{EspSpi, Event, Limits, OuterPath, ReplayWindow, SessionId};
 
-use super::{session::Installed, work::House};
+use super::{
+    session::Installed,
+    statistics::{self, Operation},
+    work::House,
+};
 use crate::{
     lifetimes::Pairs,
     translate::{self, SaWishes},
@@ -246,7 +250,12 @@ impl House {
         if let Err(error) = self.network.remove_session(&installed.routes) {
             self.log.trouble(&error);
         }
-        if let Err(error) = self.dataplane.remove(installed.id) {
+        if let Ok(through) = self.dataplane.counters(installed.id) {
+            statistics::traffic(&mut self.tally, &through);
+        }
+        let removed = self.dataplane.remove(installed.id);
+        Operation::SaDeletion.ended(&mut self.tally, removed.is_ok());
+        if let Err(error) = removed {
             self.log.trouble(&error);
         }
         self.sessions.forget_dataplane(installed.id);

@@ -22,7 +22,7 @@ use tokio::{
 use super::{
     driver::{Driver, Request},
     session::Deletion,
-    snapshot,
+    snapshot, statistics,
 };
 use crate::{
     cli::{
@@ -181,6 +181,10 @@ pub fn ask(state_dir: &Path, line: &str, patience: Duration) -> io::Result<Reply
 pub fn execute(driver: &mut Driver, line: &str) -> Result<String, String> {
     match parse(line).map_err(|error| error.to_string())? {
         ExecCommand::ShowIkev2Sa(query) => Ok(show::ikev2_sa(&snapshot::state(driver), &query)),
+        ExecCommand::ShowIkev2Stats(which) => {
+            Ok(show::ikev2_stats(&statistics::statistics(driver), which))
+        }
+        ExecCommand::ShowMetrics => Ok(statistics::metrics(driver).prometheus()),
         ExecCommand::ShowCryptoSession(query) => {
             Ok(show::crypto_session(&snapshot::state(driver), &query))
         }

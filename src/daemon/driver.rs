@@ -1,12 +1,7 @@
 //! The loop: datagrams, deadlines, answers and commands go into the core, and what it puts out is
 //! carried out until it says when it wants to be called again.
 
-use std::{
-    collections::{BTreeMap, VecDeque},
-    net::SocketAddr,
-    os::fd::OwnedFd,
-    time::Duration,
-};
+use std::{collections::VecDeque, net::SocketAddr, os::fd::OwnedFd, time::Duration};
 
 use ironflex_ikev2::{
     Endpoint, Input, Output,
@@ -21,12 +16,14 @@ use tokio::{
 use super::{
     init_queue::{InitQueue, Refused},
     session::Deletion,
+    statistics,
     work::House,
 };
 use crate::{
     clock::Clock,
     keylog::KeyLogWriter,
     lifetimes::has_events,
+    metrics::Metric,
     transport::{Handed, Transport},
 };
 
@@ -44,22 +41,6 @@ pub struct Request {
     pub reply: oneshot::Sender<Result<String, String>>,
 }
 
-/// How often each reason to discard a datagram came up.
-#[derive(Debug, Default)]
-pub struct DiscardCounts(BTreeMap<&'static str, u64>);
-
-impl DiscardCounts {
-    fn count(&mut self, reason: &'static str) {
-        let count = self.0.entry(reason).or_default();
-        *count = count.saturating_add(1);
-    }
-
-    /// The reasons that came up, and how often.
-    pub fn iter(&self) -> impl Iterator<Item = (&'static str, u64)> {
-        self.0.iter().map(|(&name, &count)| (name, count))
-    }
-}
-
 /// The headend at work.
 pub struct Driver {
     /// The core.
@@ -72,8 +53,6 @@ pub struct Driver {
     pub clock: Clock,
     /// Requests for a new SA that wait for their turn.
     pub first_requests: InitQueue,
-    /// Discarded datagrams.
-    pub discards: DiscardCounts,
     /// Readable while the dataplane has events.
     pub dataplane: Option<AsyncFd<OwnedFd>>,
     /// `debug crypto ikev2 keylog`.
@@ -166,7 +145,8 @@ impl Driver {
         stop: &mut mpsc::Receiver<()>,
     ) {
         for _ in 0..self.first_requests.close() {
-            self.discards.count(Refused::Stopping.name());
+            let tally = &mut self.house.tally;
+            tally.count_of(Metric::Discarded, Refused::Stopping.name());
         }
         let all: Vec<(SaId, bool)> = self
             .endpoint
@@ -219,7 +199,8 @@ impl Driver {
                 }
                 Ok(Some((path, octets))) => {
                     if let Err(refused) = self.first_requests.push(path, octets) {
-                        self.discards.count(refused.name());
+                        let tally = &mut self.house.tally;
+                        tally.count_of(Metric::Discarded, refused.name());
                     }
                 }
                 Ok(None) => break,
@@ -239,7 +220,8 @@ impl Driver {
             self.endpoint
                 .handle(now, Input::Datagram(one.path, &one.octets));
         } else if let Err(refused) = self.first_requests.push(one.path, &one.octets) {
-            self.discards.count(refused.name());
+            let tally = &mut self.house.tally;
+            tally.count_of(Metric::Discarded, refused.name());
         }
     }
 
@@ -327,7 +309,7 @@ impl Driver {
                 }
                 Output::Event(sa, event) => self.event(sa, event, &mut commands),
                 Output::Discarded(path, discard) => {
-                    self.discards.count(discard.name());
+                    statistics::discarded(&mut self.house.tally, &discard);
                     if self.house.log.wants_trace() {
                         self.house.log.discarded(&path, &discard);
                     }
@@ -361,6 +343,7 @@ impl Driver {
             house.sessions.open(sa).remote = remote;
         }
         house.log.event(house.sessions.view(sa), &event);
+        statistics::note(&mut house.tally, &event);
         match event {
             Event::Authenticated(authenticated) => {
                 for other in house.authenticated(sa, &authenticated) {

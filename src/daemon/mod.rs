@@ -26,6 +26,7 @@ pub mod log;
 pub mod network;
 pub mod session;
 pub mod snapshot;
+pub mod statistics;
 pub mod work;
 
 use std::{
@@ -46,7 +47,7 @@ use tokio::sync::mpsc;
 
 use self::{
     control::{Listener, socket_path},
-    driver::{DiscardCounts, Driver},
+    driver::Driver,
     init_queue::InitQueue,
     journal::Journal,
     lease::Pools,
@@ -59,6 +60,7 @@ use crate::{
     clock::Clock,
     dataplane::{self, Backend, Choice, Chosen},
     lifetimes,
+    metrics::Tally,
     pki::Store,
     random::OsRandom,
     signals::StopSignals,
@@ -219,11 +221,11 @@ impl Daemon {
                     log,
                     running_config,
                     provider: default_provider(),
+                    tally: Tally::default(),
                 },
                 transport,
                 clock,
                 first_requests: InitQueue::new(waiting.unwrap_or(usize::MAX)),
-                discards: DiscardCounts::default(),
                 dataplane: descriptor,
                 key_log: None,
             },

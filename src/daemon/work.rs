@@ -29,11 +29,13 @@ use super::{
     log::{Log, Step as LogStep},
     network::HouseNetwork,
     session::{Session, Sessions, Who},
+    statistics::Operation,
 };
 use crate::{
     aaa::{LoginRequest, Password, Verdict as AaaVerdict},
     clock,
     dataplane::Backend,
+    metrics::{Metric, Tally},
     pki::{Purpose, describe, verify_peer_chain},
     random, translate,
 };
@@ -58,11 +60,14 @@ pub struct House {
     pub running_config: String,
     /// Verifies signatures.
     pub provider: &'static dyn Provider,
+    /// What was counted; what went through tunnels that are gone included.
+    pub tally: Tally,
 }
 
 impl House {
     /// The answer to one question.
     pub fn answer(&mut self, sa: SaId, ask: Ask) -> Answer {
+        let operation = Operation::of(&ask);
         let answered = match ask {
             Ask::Peer(question) => self.peer(sa, &question),
             Ask::Chain {
@@ -75,6 +80,7 @@ impl House {
             Ask::Install(child) => self.install(sa, &child),
             Ask::Rekey(child) => self.install_successor(sa, &child),
         };
+        operation.answered(&mut self.tally, &answered);
         answered.unwrap_or_else(|why| {
             self.log.refused(self.sessions.view(sa), &why);
             Answer::Refused(Arc::from(why))
@@ -288,8 +294,12 @@ impl House {
             password: Password::from(credentials.password.expose()),
         });
         match verdict {
-            AaaVerdict::Accepted(_) => Verdict::Accepted,
+            AaaVerdict::Accepted(_) => {
+                self.tally.count_of(Metric::Logins, "accepted");
+                Verdict::Accepted
+            }
             AaaVerdict::Rejected(rejection) => {
+                self.tally.count_of(Metric::Logins, "rejected");
                 self.log.login_rejected(
                     self.sessions.view(sa),
                     &credentials.username,
@@ -302,11 +312,14 @@ impl House {
     }
 
     fn judge_certificate(
-        &self,
+        &mut self,
         sa: SaId,
         presented: &PresentedCertificate,
     ) -> Result<CertificateIdentity, CertificateRejected> {
-        self.verify_presented(sa, presented).map_err(|why| {
+        let verified = self.verify_presented(sa, presented);
+        let verdict = verified.as_ref().map_or("rejected", |_| "accepted");
+        self.tally.count_of(Metric::Logins, verdict);
+        verified.map_err(|why| {
             self.log.refused(self.sessions.view(sa), &why);
             CertificateRejected
         })

@@ -23,6 +23,7 @@ mod liveness;
 mod login;
 mod look;
 mod network;
+mod numbers;
 mod pre_shared_key;
 mod refusal;
 mod rekey;
@@ -56,6 +57,7 @@ fn main() -> ExitCode {
         crash::CASES,
         flood::CASES,
         look::CASES,
+        numbers::CASES,
         control::CASES,
         trustpoint::CASES,
     ];

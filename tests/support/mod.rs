@@ -9,6 +9,7 @@ pub(crate) mod foreign;
 pub(crate) mod lab;
 pub(crate) mod pki;
 pub(crate) mod process;
+pub(crate) mod prometheus;
 pub(crate) mod scene;
 pub(crate) mod stranger;
 pub(crate) mod terminal;

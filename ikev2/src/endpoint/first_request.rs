@@ -6,6 +6,7 @@ use super::{
 };
 use crate::{
     config::REPEATS_PER_SECOND,
+    counters::more,
     error::InvalidMessage,
     event::{Discard, Instant, Output, Path, SaId, Transmit},
     refusal::{PeerMisbehaved, Refusal},
@@ -57,6 +58,7 @@ impl Endpoint {
         if message.body != Body::Clear {
             return Err(Discard::ContradictoryInit);
         }
+        self.counters.glanced(header);
         let source = Source::of(path.remote.ip());
         if self.is_full() {
             return Err(Discard::SaLimited);
@@ -141,11 +143,16 @@ impl Endpoint {
             return Err(Discard::InitRefused(missing.into()));
         };
         let (address, spi) = (path.remote.ip(), header.initiator_spi);
-        let valid = init::cookie_of(payloads)
-            .is_some_and(|cookie| self.cookies.accepts(now, cookie, address, spi, nonce));
-        if valid {
-            return Ok(());
+        let counts = &mut self.counters.cookies;
+        match init::cookie_of(payloads) {
+            Some(cookie) if self.cookies.accepts(now, cookie, address, spi, nonce) => {
+                more(&mut counts.accepted);
+                return Ok(());
+            }
+            Some(_) => more(&mut counts.rejected),
+            None => more(&mut counts.missing),
         }
+        more(&mut counts.sent);
         let cookie = self
             .cookies
             .demand(now, &mut *self.rng, address, spi, nonce);

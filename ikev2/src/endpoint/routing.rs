@@ -146,8 +146,10 @@ impl Endpoint {
             Flags::new(!request.flags.is_initiator(), true),
             request.message_id,
         );
+        let payloads = [Payload::Notify(said)];
+        self.counters.sent(&header, &payloads);
         let mut octets = Vec::new();
-        write_message(&header, &[Payload::Notify(said)], &mut octets);
+        write_message(&header, &payloads, &mut octets);
         self.out.push_back(Output::Transmit(Transmit {
             path,
             octets: Arc::from(octets),

@@ -102,6 +102,7 @@ impl Endpoint {
             config: &self.config,
             provider: self.provider,
             rng: &mut *self.rng,
+            counters: &mut self.counters,
             out: &mut self.out,
             asks: &mut self.asks,
             taken: Taken {

@@ -225,6 +225,7 @@ pub(crate) fn respond(
     let nr = fresh_nonce(cx)?;
     // Nothing can refuse it any more: from here on, and for all its steps, the SA has its name.
     cx.event(id, Event::HalfOpen);
+    cx.counters.payloads(false, header, payloads);
     trace_request(cx, id, path, header, payloads);
     let keys = derive(
         suite,
@@ -374,6 +375,7 @@ fn write_response(
     );
     let mut octets = Vec::new();
     write_message(&header, &payloads, &mut octets);
+    cx.counters.sent(&header, &payloads);
     cx.trace(SaId(spi_r.get()), || Trace::Sent {
         path,
         header: Header::peek(&octets).unwrap_or(header),

@@ -13,6 +13,7 @@ use core::time::Duration;
 
 use crate::{
     config::ConnectConfig,
+    counters::more,
     crypto::{
         KeyExchange, Role,
         suite::{Group, IkeSuite},
@@ -156,6 +157,7 @@ impl InitSent {
         let path = config.path;
         let mut octets = Vec::new();
         write_message(&header, &payloads, &mut octets);
+        cx.counters.sent(&header, &payloads);
         self.octets = Arc::from(octets);
         self.schedule = Schedule::start(cx.now, cx.config);
         cx.trace(self.id, || Trace::Sent {
@@ -185,10 +187,12 @@ impl InitSent {
         match self.schedule.due(cx.now) {
             Due::Later => {}
             Due::Again(attempt) => {
+                more(&mut cx.counters.retransmitted);
                 cx.trace(self.id, || Trace::Retransmitted { attempt });
                 cx.transmit(self.config.path, Arc::clone(&self.octets));
             }
             Due::Never => {
+                more(&mut cx.counters.unanswered);
                 let reason = self.doubt.map_or(CloseReason::Unanswered, |doubt| {
                     CloseReason::Refused(doubt.refusal)
                 });
@@ -208,6 +212,7 @@ impl InitSent {
         payloads: &[Payload],
         datagram: &[u8],
     ) -> Option<IkeSa> {
+        cx.counters.received(header, payloads);
         cx.trace(self.id, || Trace::Received {
             path,
             header: *header,

@@ -9,6 +9,7 @@ use zeroize::Zeroizing;
 
 use crate::{
     config::FragmentationConfig,
+    counters::more,
     crypto::{
         Hash,
         cipher::MessageKeys,
@@ -324,6 +325,8 @@ impl Link {
         };
         let proof = Authentic::assertion();
         let payloads = parse_chain(opened.first, &opened.content).map_err(Refusal::from);
+        cx.counters
+            .received(&header, payloads.as_deref().unwrap_or_default());
         cx.trace(self.id, || Trace::Received {
             path,
             header,
@@ -574,8 +577,14 @@ impl Link {
     pub(crate) fn retransmit(&mut self, cx: &mut Cx<'_>) -> bool {
         while let Some((due, datagrams)) = self.requests.due(cx.now) {
             let Due::Again(attempt) = due else {
+                more(if self.requests.awaited_a_sign_of_life() {
+                    &mut cx.counters.unanswered_probes
+                } else {
+                    &mut cx.counters.unanswered
+                });
                 return false;
             };
+            more(&mut cx.counters.retransmitted);
             cx.trace(self.id, || Trace::Retransmitted { attempt });
             for octets in datagrams {
                 cx.transmit(self.path, octets);
@@ -635,6 +644,7 @@ impl Link {
         // As it stands on the wire: only there the next payload and the length are filled in.
         let sent = datagrams.first().map(|first| Header::peek(first));
         let header = sent.and_then(Result::ok).unwrap_or(header);
+        cx.counters.sent(&header, payloads);
         cx.trace(self.id, || Trace::Sent {
             path,
             header,

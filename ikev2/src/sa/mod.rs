@@ -33,6 +33,7 @@ use alloc::{boxed::Box, collections::VecDeque, sync::Arc, vec::Vec};
 
 use crate::{
     config::EndpointConfig,
+    counters::Counters,
     crypto::{Provider, Rng},
     endpoint::table::Taken,
     event::{Ask, AskId, Event, Instant, Output, Path, SaId, Trace, Transmit},
@@ -44,6 +45,7 @@ pub(crate) struct Cx<'a> {
     pub(crate) config: &'a Arc<EndpointConfig>,
     pub(crate) provider: &'static dyn Provider,
     pub(crate) rng: &'a mut (dyn Rng + Send),
+    pub(crate) counters: &'a mut Counters,
     pub(crate) out: &'a mut VecDeque<Output>,
     pub(crate) asks: &'a mut u64,
     /// The SPIs that may not be chosen.

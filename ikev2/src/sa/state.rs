@@ -219,6 +219,7 @@ impl State {
                 .expired(link, cx)
                 .unwrap_or_else(|refusal| close(link, cx, CloseReason::Refused(refusal))),
             Self::Responder(_) | Self::Initiator(_) => {
+                crate::counters::more(&mut cx.counters.timed_out);
                 cx.event(link.id, Event::Closed(CloseReason::TimedOut));
                 Outcome::Gone
             }

@@ -370,6 +370,15 @@ impl Requests {
         self.outstanding.retain(|one| one.id != id);
     }
 
+    /// Whether the request that has been given up asked for nothing but a sign of life: such are not sent
+    /// again at growing intervals.
+    pub(crate) fn awaited_a_sign_of_life(&self) -> bool {
+        let mut schedules = self.outstanding.iter().map(|one| &one.schedule);
+        schedules
+            .find(|one| one.sent >= one.tries)
+            .is_some_and(|one| one.growth == 1)
+    }
+
     /// When something is to be sent again.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         self.outstanding.iter().map(|one| one.schedule.next()).min()

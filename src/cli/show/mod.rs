@@ -15,6 +15,7 @@ mod crypto_session;
 mod debugging;
 mod derived_config;
 mod ikev2_sa;
+mod ikev2_stats;
 mod ip_local_pool;
 #[cfg(test)]
 mod tests;
@@ -23,6 +24,7 @@ pub use crypto_session::{SessionFilter, SessionQuery, crypto_session};
 pub use debugging::debugging;
 pub use derived_config::derived_config;
 pub use ikev2_sa::{Ikev2SaFilter, Ikev2SaQuery, ikev2_sa};
+pub use ikev2_stats::{Ikev2Stats, ikev2_stats};
 pub use ip_local_pool::ip_local_pool;
 
 /// Collects what `render` writes.

@@ -13,6 +13,7 @@ use crate::{
         AuthMethod, ChildSa, DerivedInterface, Flow, Fragmentation, IkeSa, IkeStatus, IkeSuite,
         Messages, Nat, Pool, PoolUse, Session, State,
     },
+    statistics::{Operations, Outcome, Row, SaCount, Statistics, Timers},
 };
 
 fn assert_golden(name: &str, actual: &str) {
@@ -239,6 +240,96 @@ const DETAIL: SessionQuery = SessionQuery {
     detail: true,
     filter: None,
 };
+
+/// Numbers in which no two lines have the same.
+fn statistics() -> Statistics {
+    let row = |name: &str, counts: [u64; 4]| Row {
+        name: name.into(),
+        sent_requests: counts[0],
+        sent_responses: counts[1],
+        received_requests: counts[2],
+        received_responses: counts[3],
+    };
+    Statistics {
+        sa_limit: 2_000,
+        negotiating_limits: (40, 400),
+        incoming: SaCount {
+            active: 11,
+            negotiating: 2,
+        },
+        outgoing: SaCount::default(),
+        accepted: 140,
+        rejected: 23,
+        low_resources: 9,
+        sa_limited: 4,
+        queue_limited: 3,
+        undispatched: 71,
+        challenged: 30_001,
+        cookies_accepted: 17,
+        cookies_rejected: 5,
+        cookies_missing: 29_996,
+        exchanges: vec![
+            row("IKE_SA_INIT", [0, 30_141, 30_164, 0]),
+            row("IKE_AUTH", [0, 600, 600, 0]),
+            row("INFORMATIONAL", [40, 55, 55, 39]),
+        ],
+        errors: vec![row("NO_PROPOSAL_CHOSEN", [0, 7, 0, 0])],
+        notifies: vec![
+            row("COOKIE", [0, 30_001, 22, 0]),
+            row("INITIAL_CONTACT", [0, 0, 120, 0]),
+            row("DELETE", [3, 0, 12, 0]),
+        ],
+        configurations: vec![
+            row("CFG_REQUEST", [0, 0, 120, 0]),
+            row("CFG_REPLY", [0, 118, 0, 0]),
+        ],
+        timers: Timers {
+            auth: 8,
+            retransmissions: 1,
+            liveness: 6,
+        },
+        operations: Operations {
+            eap: Outcome {
+                passed: 118,
+                failed: 14,
+            },
+            authorization: Outcome {
+                passed: 116,
+                failed: 2,
+            },
+            sa_creation: Outcome {
+                passed: 115,
+                failed: 1,
+            },
+            sa_deletion: Outcome {
+                passed: 104,
+                failed: 0,
+            },
+            signature: Outcome {
+                passed: 132,
+                failed: 0,
+            },
+            certificate: Outcome {
+                passed: 10,
+                failed: 3,
+            },
+        },
+        discards: vec![("cookie_sent".into(), 30_001), ("forged".into(), 19)],
+        refusals: vec![("no_proposal_chosen".into(), 7)],
+    }
+}
+
+#[test]
+fn statistics_are_printed_in_every_form() {
+    for (name, which) in [
+        ("ikev2_stats", Ikev2Stats::Summary),
+        ("ikev2_stats_exchange", Ikev2Stats::Exchange),
+        ("ikev2_stats_ext_service", Ikev2Stats::ExtService),
+        ("ikev2_stats_timeout", Ikev2Stats::Timeout),
+    ] {
+        assert_golden(name, &ikev2_stats(&statistics(), which));
+    }
+}
 
 #[test]
 fn prints_the_example_of_the_seed() {

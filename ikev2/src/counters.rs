@@ -1,0 +1,159 @@
+//! What an endpoint has sent, received and demanded so far. Numbers that only grow; what they mean to an
+//! operator is the outside's to say.
+
+use alloc::collections::BTreeMap;
+
+use crate::wire::{
+    header::Header,
+    payload::Payload,
+    registry::{ConfigType, ExchangeType, NotifyType},
+};
+
+/// Messages, or payloads in them, by direction and kind.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Messages {
+    /// In requests that we sent, repeats not counted.
+    pub sent_requests: u64,
+    /// In responses that we sent, repeats not counted.
+    pub sent_responses: u64,
+    /// In requests of peers.
+    pub received_requests: u64,
+    /// In responses of peers.
+    pub received_responses: u64,
+}
+
+impl Messages {
+    const fn of(&mut self, sent: bool, response: bool) -> &mut u64 {
+        match (sent, response) {
+            (true, false) => &mut self.sent_requests,
+            (true, true) => &mut self.sent_responses,
+            (false, false) => &mut self.received_requests,
+            (false, true) => &mut self.received_responses,
+        }
+    }
+}
+
+/// What became of the requests that had to bring a cookie (RFC 7296 §2.6).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Cookies {
+    /// Cookies sent.
+    pub sent: u64,
+    /// Requests that brought a good one.
+    pub accepted: u64,
+    /// Requests that brought one which is not good, or not any more.
+    pub rejected: u64,
+    /// Requests that brought none.
+    pub missing: u64,
+}
+
+/// The counters of one endpoint.
+///
+/// A type that has no registered name is counted under `None`: what peers send must not make a table grow.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Messages by exchange. Received ones have passed the integrity check, if they are of an SA.
+    pub exchanges: BTreeMap<Option<ExchangeType>, Messages>,
+    /// Notify payloads in them.
+    pub notifies: BTreeMap<Option<NotifyType>, Messages>,
+    /// Configuration payloads in them.
+    pub configurations: BTreeMap<Option<ConfigType>, Messages>,
+    /// Delete payloads in them.
+    pub deletes: Messages,
+    /// Requests that were sent again because no answer had come.
+    pub retransmitted: u64,
+    /// Requests that were given up because no answer came; see [`unanswered_probes`](Self::unanswered_probes).
+    pub unanswered: u64,
+    /// Signs of life that were asked for and did not come.
+    pub unanswered_probes: u64,
+    /// SAs whose peer did not go on in time.
+    pub timed_out: u64,
+    /// Cookies.
+    pub cookies: Cookies,
+}
+
+/// One more.
+pub(crate) const fn more(count: &mut u64) {
+    *count = count.saturating_add(1);
+}
+
+impl Counters {
+    pub(crate) fn sent(&mut self, header: &Header, payloads: &[Payload]) {
+        self.message(true, header);
+        self.payloads(true, header, payloads);
+    }
+
+    pub(crate) fn received(&mut self, header: &Header, payloads: &[Payload]) {
+        self.message(false, header);
+        self.payloads(false, header, payloads);
+    }
+
+    fn message(&mut self, sent: bool, header: &Header) {
+        let known = header.exchange.name().map(|_| header.exchange);
+        let messages = self.exchanges.entry(known).or_default();
+        more(messages.of(sent, header.flags.is_response()));
+    }
+
+    /// A request whose payloads are not looked at: nobody has shown that it comes from where it says.
+    pub(crate) fn glanced(&mut self, header: &Header) {
+        self.message(false, header);
+    }
+
+    /// The payloads of a message that was counted before.
+    pub(crate) fn payloads(&mut self, sent: bool, header: &Header, payloads: &[Payload]) {
+        let response = header.flags.is_response();
+        for payload in payloads {
+            let messages = match payload {
+                Payload::Notify(said) => {
+                    let known = said.kind.name().map(|_| said.kind);
+                    self.notifies.entry(known).or_default()
+                }
+                Payload::Cp(configuration) => {
+                    let kind = configuration.kind;
+                    let known = kind.name().map(|_| kind);
+                    self.configurations.entry(known).or_default()
+                }
+                Payload::Delete(_) => &mut self.deletes,
+                _ => continue,
+            };
+            more(messages.of(sent, response));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::{
+        header::{Flags, InitiatorSpi, MessageId},
+        payload::Notify,
+    };
+
+    #[test]
+    fn what_has_no_name_is_counted_together() {
+        let header = Header::new(
+            InitiatorSpi::new(1).unwrap(),
+            None,
+            ExchangeType(200),
+            Flags::new(true, false),
+            MessageId(0),
+        );
+        let payloads: alloc::vec::Vec<Payload> = (40_000..41_000)
+            .chain([NotifyType::COOKIE.0])
+            .map(|kind| Payload::Notify(Notify::plain(NotifyType(kind))))
+            .collect();
+        let mut counters = Counters::default();
+        counters.received(&header, &payloads);
+        counters.sent(&header, &payloads[1_000..]);
+        let once = |sent_requests, received_requests| Messages {
+            sent_requests,
+            received_requests,
+            ..Messages::default()
+        };
+        assert_eq!(counters.exchanges, [(None, once(1, 1))].into());
+        let expected = [
+            (None, once(0, 1_000)),
+            (Some(NotifyType::COOKIE), once(1, 1)),
+        ];
+        assert_eq!(counters.notifies, expected.into());
+    }
+}

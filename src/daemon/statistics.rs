@@ -1,0 +1,362 @@
+//! What the daemon counts, and the numbers behind `show crypto ikev2 stats` and `show metrics`.
+
+use ironflex_ikev2::{
+    counters::Messages,
+    event::{Answer, Ask, ChildId, CloseReason, Discard, EapOutput, Event, PeerProof, SaId},
+    wire::registry::NotifyType,
+};
+use ironflex_xfrm::Counters as Traffic;
+
+use super::driver::Driver;
+use crate::{
+    metrics::{Metric, Tally},
+    statistics::{Operations, Outcome, Row, SaCount, Statistics, Timers},
+};
+
+/// What has no registered name is counted under this.
+const OTHER: &str = "other";
+
+/// What was done for an SA, of what is counted in [`Metric::Operations`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Operation {
+    /// A profile for a peer.
+    Profile,
+    /// A peer's certificate.
+    Certificate,
+    /// A signature of ours.
+    Signature,
+    /// An EAP conversation.
+    Eap,
+    /// Address and attributes for an authenticated peer.
+    Authorization,
+    /// A child SA in the dataplane.
+    SaCreation,
+    /// Its removal.
+    SaDeletion,
+}
+
+impl Operation {
+    /// What a question of the core is about.
+    #[must_use]
+    pub const fn of(ask: &Ask) -> Self {
+        match ask {
+            Ask::Peer(_) => Self::Profile,
+            Ask::Chain { .. } => Self::Certificate,
+            Ask::Sign { .. } => Self::Signature,
+            Ask::Eap(_) => Self::Eap,
+            Ask::Lease(_) => Self::Authorization,
+            Ask::Install(_) | Ask::Rekey(_) => Self::SaCreation,
+        }
+    }
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Profile => "profile",
+            Self::Certificate => "certificate",
+            Self::Signature => "signature",
+            Self::Eap => "eap",
+            Self::Authorization => "authorization",
+            Self::SaCreation => "sa_creation",
+            Self::SaDeletion => "sa_deletion",
+        }
+    }
+
+    /// Counts how it ended. An EAP conversation that goes on has not.
+    pub fn answered(self, tally: &mut Tally, answer: &Result<Answer, String>) {
+        let passed = match answer {
+            Ok(Answer::Eap(EapOutput::Success { .. })) => true,
+            Ok(Answer::Eap(EapOutput::Failure { .. })) => false,
+            Ok(Answer::Eap(_)) => return,
+            answer => answer.is_ok(),
+        };
+        self.ended(tally, passed);
+    }
+
+    /// Counts how it ended.
+    pub fn ended(self, tally: &mut Tally, passed: bool) {
+        let result = if passed { "passed" } else { "failed" };
+        tally.add(Metric::Operations, [self.name(), result], 1);
+    }
+
+    fn outcome(self, tally: &Tally) -> Outcome {
+        Outcome {
+            passed: tally.of(Metric::Operations, [self.name(), "passed"]),
+            failed: tally.of(Metric::Operations, [self.name(), "failed"]),
+        }
+    }
+}
+
+/// Counts an event of the core.
+pub fn note(tally: &mut Tally, event: &Event) {
+    match event {
+        Event::HalfOpen => tally.count(Metric::Accepted),
+        Event::Authenticated(peer) => {
+            let method = match peer.proof {
+                PeerProof::Eap => "anyconnect_eap",
+                PeerProof::RsaSignature => "rsa_sig",
+                PeerProof::EcdsaSignature => "ecdsa_sig",
+                PeerProof::PreSharedKey => "pre_share",
+            };
+            tally.count_of(Metric::Authenticated, method);
+        }
+        Event::Established { .. } => tally.count(Metric::Established),
+        Event::ChildRefused(refusal) => tally.count_of(Metric::Refused, refusal.name()),
+        Event::ChildSwitched { .. } => tally.count_of(Metric::Rekeyed, "child"),
+        Event::Rekeyed => tally.count_of(Metric::Rekeyed, "ike"),
+        Event::RekeyRefused(_) => tally.count(Metric::RekeyRefused),
+        Event::Closed(reason) => {
+            tally.count_of(Metric::Closed, reason.name());
+            if let CloseReason::Refused(refusal) = reason {
+                tally.count_of(Metric::Refused, refusal.name());
+            }
+        }
+        Event::Initiated
+        | Event::ChildRetired { .. }
+        | Event::ChildDeleted { .. }
+        | Event::Quiet
+        | Event::PeerMoved { .. }
+        | Event::Notified(_)
+        | Event::Trace(_)
+        | Event::KeyLog(_) => {}
+    }
+}
+
+/// Counts a datagram that the core discarded.
+pub fn discarded(tally: &mut Tally, discard: &Discard) {
+    tally.count_of(Metric::Discarded, discard.name());
+    if let Discard::InitRefused(refusal) = discard {
+        tally.count_of(Metric::Refused, refusal.name());
+    }
+}
+
+/// Adds what went through a child SA's tunnel.
+pub fn traffic(tally: &mut Tally, through: &Traffic) {
+    for (way, traffic) in [("in", &through.inbound), ("out", &through.outbound)] {
+        tally.add(Metric::EspPackets, [way, ""], traffic.packets);
+        tally.add(Metric::EspBytes, [way, ""], traffic.bytes);
+        for (reason, packets) in traffic.drops.iter() {
+            tally.add(Metric::EspDropped, [way, reason.name()], packets);
+        }
+    }
+}
+
+/// A number of things as a metric has it.
+fn number(count: usize) -> u64 {
+    u64::try_from(count).unwrap_or(u64::MAX)
+}
+
+/// IKE SAs by where they stand.
+#[derive(Default)]
+struct Standing {
+    established: u64,
+    negotiating: u64,
+    closing: u64,
+    over: u64,
+}
+
+fn standing(driver: &Driver) -> Standing {
+    let mut standing = Standing::default();
+    for view in driver.endpoint.views() {
+        let count = if view.ready {
+            &mut standing.established
+        } else if view.closing {
+            &mut standing.closing
+        } else if view.over {
+            &mut standing.over
+        } else {
+            &mut standing.negotiating
+        };
+        *count = count.saturating_add(1);
+    }
+    standing
+}
+
+/// Every number at this moment.
+pub fn metrics(driver: &mut Driver) -> Tally {
+    let mut all = driver.house.tally.clone();
+    let half_open = number(driver.endpoint.half_open());
+    let stand = standing(driver);
+    let negotiating = stand.negotiating.saturating_sub(half_open);
+    for (state, count) in [
+        ("half_open", half_open),
+        ("negotiating", negotiating),
+        ("established", stand.established),
+        ("closing", stand.closing),
+        ("over", stand.over),
+    ] {
+        all.add(Metric::IkeSas, [state, ""], count);
+    }
+    let waiting = number(driver.first_requests.len());
+    all.add(Metric::WaitingRequests, ["", ""], waiting);
+    let fragments = number(driver.endpoint.fragment_octets());
+    all.add(Metric::FragmentBytes, ["", ""], fragments);
+    for range in driver.house.pools.ranges() {
+        let held = number(range.held.len());
+        let size = u64::from(range.last.to_bits())
+            .saturating_sub(u64::from(range.first.to_bits()))
+            .saturating_add(1);
+        all.add(Metric::PoolAddresses, ["in_use", ""], held);
+        let free = size.saturating_sub(held);
+        all.add(Metric::PoolAddresses, ["free", ""], free);
+    }
+    let mut installed: Vec<(SaId, ChildId, _)> = Vec::new();
+    let mut sessions = 0;
+    for (sa, session) in driver.house.sessions.iter() {
+        sessions += u64::from(!session.installed.is_empty());
+        installed.extend(session.installed.iter().map(|one| (sa, one.child, one.id)));
+    }
+    all.add(Metric::Sessions, ["", ""], sessions);
+    for (.., id) in installed {
+        if let Ok(through) = driver.house.dataplane.counters(id) {
+            traffic(&mut all, &through);
+        }
+    }
+    let counters = driver.endpoint.counters();
+    for (exchange, messages) in &counters.exchanges {
+        let name = exchange.and_then(|one| one.name()).unwrap_or(OTHER);
+        ways(&mut all, Metric::Messages, name, messages);
+    }
+    for (kind, messages) in &counters.notifies {
+        let name = kind.and_then(|one| one.name()).unwrap_or(OTHER);
+        ways(&mut all, Metric::Notifies, name, messages);
+    }
+    all.add(Metric::Retransmissions, ["", ""], counters.retransmitted);
+    for (timer, count) in [
+        ("auth", counters.timed_out),
+        ("retransmission", counters.unanswered),
+        ("liveness", counters.unanswered_probes),
+    ] {
+        all.add(Metric::Timeouts, [timer, ""], count);
+    }
+    let cookies = &counters.cookies;
+    for (result, count) in [
+        ("sent", cookies.sent),
+        ("accepted", cookies.accepted),
+        ("rejected", cookies.rejected),
+        ("missing", cookies.missing),
+    ] {
+        all.add(Metric::Cookies, [result, ""], count);
+    }
+    all
+}
+
+fn ways(all: &mut Tally, metric: Metric, name: &'static str, messages: &Messages) {
+    for (way, count) in [
+        ("request_sent", messages.sent_requests),
+        ("response_sent", messages.sent_responses),
+        ("request_received", messages.received_requests),
+        ("response_received", messages.received_responses),
+    ] {
+        if count > 0 {
+            all.add(metric, [name, way], count);
+        }
+    }
+}
+
+fn row(name: &str, messages: &Messages) -> Row {
+    Row {
+        name: name.to_owned(),
+        sent_requests: messages.sent_requests,
+        sent_responses: messages.sent_responses,
+        received_requests: messages.received_requests,
+        received_responses: messages.received_responses,
+    }
+}
+
+/// The numbers of `show crypto ikev2 stats` at this moment.
+pub fn statistics(driver: &Driver) -> Statistics {
+    let tally = &driver.house.tally;
+    let counters = driver.endpoint.counters();
+    let limits = &driver.house.plan.snapshot.ikev2.limits;
+    let discards = |names: &[&'static str]| {
+        let counts = names.iter().map(|name| tally.one(Metric::Discarded, name));
+        counts.fold(0, u64::saturating_add)
+    };
+    let low_resources = discards(&[
+        "source_limited",
+        "half_open_table_full",
+        "negotiating_table_full",
+    ]);
+    let sa_limited = discards(&["sa_limited"]);
+    let queue_limited = discards(&["init_queue_full"]);
+    let refused = discards(&["init_refused"]);
+    let stand = standing(driver);
+    let named = |metric| {
+        let all = tally.all(metric);
+        all.map(|([name, _], count)| (name.to_owned(), count))
+            .collect()
+    };
+    let notifies = |errors: bool| {
+        let all = counters.notifies.iter();
+        all.filter(move |(kind, _)| kind.is_some_and(NotifyType::is_error) == errors)
+            .map(|(kind, messages)| {
+                row(kind.and_then(|one| one.name()).unwrap_or("OTHER"), messages)
+            })
+    };
+    let deletes = row("DELETE", &counters.deletes);
+    Statistics {
+        sa_limit: limits.sas.map_or(0, u64::from),
+        negotiating_limits: (
+            number(driver.house.plan.endpoint.negotiating_limit),
+            limits.negotiating_outgoing.map_or(0, u64::from),
+        ),
+        incoming: SaCount {
+            active: stand.established,
+            negotiating: stand.negotiating,
+        },
+        outgoing: SaCount::default(),
+        accepted: tally.of(Metric::Accepted, ["", ""]),
+        rejected: refused
+            .saturating_add(low_resources)
+            .saturating_add(sa_limited)
+            .saturating_add(queue_limited),
+        low_resources,
+        sa_limited,
+        queue_limited,
+        undispatched: discards(&[
+            "malformed",
+            "major_version",
+            "unknown_spi",
+            "unknown_spi_answered",
+            "oversized_init",
+            "contradictory_init",
+        ]),
+        challenged: counters.cookies.sent,
+        cookies_accepted: counters.cookies.accepted,
+        cookies_rejected: counters.cookies.rejected,
+        cookies_missing: counters.cookies.missing,
+        exchanges: counters
+            .exchanges
+            .iter()
+            .map(|(one, messages)| row(one.and_then(|one| one.name()).unwrap_or("OTHER"), messages))
+            .collect(),
+        errors: notifies(true).collect(),
+        notifies: notifies(false)
+            .chain(
+                [deletes]
+                    .into_iter()
+                    .filter(|row| *row != self::row("DELETE", &Messages::default())),
+            )
+            .collect(),
+        configurations: counters
+            .configurations
+            .iter()
+            .map(|(one, messages)| row(one.and_then(|one| one.name()).unwrap_or("OTHER"), messages))
+            .collect(),
+        timers: Timers {
+            auth: counters.timed_out,
+            retransmissions: counters.unanswered,
+            liveness: counters.unanswered_probes,
+        },
+        operations: Operations {
+            eap: Operation::Eap.outcome(tally),
+            authorization: Operation::Authorization.outcome(tally),
+            sa_creation: Operation::SaCreation.outcome(tally),
+            sa_deletion: Operation::SaDeletion.outcome(tally),
+            signature: Operation::Signature.outcome(tally),
+            certificate: Operation::Certificate.outcome(tally),
+        },
+        discards: named(Metric::Discarded),
+        refusals: named(Metric::Refused),
+    }
+}

@@ -1,0 +1,113 @@
+//! The numbers behind `show crypto ikev2 stats` in all its forms. Plain data, like [`crate::state`].
+
+use serde::Serialize;
+
+/// Everything that `show crypto ikev2 stats` prints.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Statistics {
+    /// `crypto ikev2 limit max-sa`; 0 without.
+    pub sa_limit: u64,
+    /// Unauthenticated SAs at most, incoming and outgoing.
+    pub negotiating_limits: (u64, u64),
+    /// IKE SAs that peers began.
+    pub incoming: SaCount,
+    /// IKE SAs that the headend began.
+    pub outgoing: SaCount,
+    /// IKE_SA_INIT requests that began an SA.
+    pub accepted: u64,
+    /// Those that were refused or dropped, those that only had to bring a cookie not among them.
+    pub rejected: u64,
+    /// Those among them for which there was no room.
+    pub low_resources: u64,
+    /// Those among them that met `max-sa`.
+    pub sa_limited: u64,
+    /// Those among them that found no room to wait.
+    pub queue_limited: u64,
+    /// Datagrams that belong to no SA and could begin none.
+    pub undispatched: u64,
+    /// Cookies demanded.
+    pub challenged: u64,
+    /// Good cookies.
+    pub cookies_accepted: u64,
+    /// Bad cookies.
+    pub cookies_rejected: u64,
+    /// Requests without a cookie that had to bring one.
+    pub cookies_missing: u64,
+    /// Messages by exchange.
+    pub exchanges: Vec<Row>,
+    /// Error notifies by type.
+    pub errors: Vec<Row>,
+    /// Other notifies by type.
+    pub notifies: Vec<Row>,
+    /// Configuration payloads by type.
+    pub configurations: Vec<Row>,
+    /// Timers that ran out.
+    pub timers: Timers,
+    /// What was done for SAs.
+    pub operations: Operations,
+    /// Discarded datagrams by reason.
+    pub discards: Vec<(String, u64)>,
+    /// Refusals by reason.
+    pub refusals: Vec<(String, u64)>,
+}
+
+/// IKE SAs at this moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct SaCount {
+    /// Both sides are authenticated.
+    pub active: u64,
+    /// Not yet.
+    pub negotiating: u64,
+}
+
+/// One row of `show crypto ikev2 stats exchange`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Row {
+    /// What is counted.
+    pub name: String,
+    /// In requests sent.
+    pub sent_requests: u64,
+    /// In responses sent.
+    pub sent_responses: u64,
+    /// In requests received.
+    pub received_requests: u64,
+    /// In responses received.
+    pub received_responses: u64,
+}
+
+/// `show crypto ikev2 stats timeout`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Timers {
+    /// Peers that did not go on with IKE_AUTH.
+    pub auth: u64,
+    /// Requests that were never answered.
+    pub retransmissions: u64,
+    /// Signs of life that never came.
+    pub liveness: u64,
+}
+
+/// How often something went well, and how often not.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Outcome {
+    /// It went well.
+    pub passed: u64,
+    /// It did not.
+    pub failed: u64,
+}
+
+/// `show crypto ikev2 stats ext-service`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Operations {
+    /// EAP conversations.
+    pub eap: Outcome,
+    /// Addresses and attributes for authenticated peers.
+    pub authorization: Outcome,
+    /// Child SAs in the dataplane.
+    pub sa_creation: Outcome,
+    /// Their removal.
+    pub sa_deletion: Outcome,
+    /// Signatures made.
+    pub signature: Outcome,
+    /// Certificates of peers.
+    pub certificate: Outcome,
+}

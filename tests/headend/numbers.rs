@@ -1,0 +1,183 @@
+//! Counters: what happened stands in `show crypto ikev2 stats` and in `ironflex metrics`, and the limits that
+//! are counted there hold.
+
+use std::{
+    process::Command,
+    thread,
+    time::{Duration, Instant},
+};
+
+use nix::sys::signal::Signal;
+
+use crate::support::{
+    PATIENCE,
+    cases::Case,
+    lab::{HEADEND, INSIDE, Lab, USER},
+    prometheus::Metrics,
+    stranger::{Stranger, init},
+    traffic::{Echo, ask},
+};
+
+pub(crate) const CASES: &[Case] = &[
+    (
+        "numbers::logins_refusals_and_traffic_are_counted_and_stay_counted",
+        logins_refusals_and_traffic_are_counted_and_stay_counted,
+    ),
+    (
+        "numbers::a_client_too_many_is_counted_and_the_others_stay",
+        a_client_too_many_is_counted_and_the_others_stay,
+    ),
+    (
+        "numbers::a_cookie_is_demanded_and_brought",
+        a_cookie_is_demanded_and_brought,
+    ),
+];
+
+/// What `ironflex metrics` prints.
+fn metrics(lab: &Lab) -> Metrics {
+    let output = Command::new(env!("CARGO_BIN_EXE_ironflex"))
+        .args(["metrics", "--state-dir", &lab.name("state")])
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    Metrics::read(&String::from_utf8(output.stdout).unwrap())
+}
+
+/// Waits until a sample has at least this value.
+fn reaches(lab: &Lab, sample: &str, value: u64) -> Metrics {
+    let end = Instant::now() + PATIENCE;
+    loop {
+        let metrics = metrics(lab);
+        let found = metrics.of(sample);
+        if found >= value {
+            return metrics;
+        }
+        assert!(Instant::now() < end, "{sample} is {found}, not {value}");
+        thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// Adds a line to the configuration.
+fn configure(lab: &Lab, line: &str) {
+    let known = "no crypto ikev2 http-url cert";
+    lab.edit(known, &format!("{known}\n{line}"));
+}
+
+fn logins_refusals_and_traffic_are_counted_and_stay_counted() {
+    let lab = Lab::new();
+    let (inside, client) = (lab.inside(), lab.client());
+    let headend = lab.start();
+    let before = metrics(&lab);
+    assert_eq!(before.of("ironflex_sessions"), 0);
+    assert_eq!(before.of("ironflex_logins_total{result=\"rejected\"}"), 0);
+
+    let stranger = Stranger::new(&client.host.namespace, HEADEND);
+    stranger.send(b"no IKE");
+    let malformed = "ironflex_ike_discarded_datagrams_total{reason=\"malformed\"}";
+    assert_eq!(reaches(&lab, malformed, 1).of(malformed), 1);
+    let mut refused = lab.connect_to(&HEADEND.to_string(), &client, [USER, "wrong"], &[]);
+    refused.ends_with(4);
+    headend.line("Crypto tunnel v2 is DOWN.");
+
+    let (mut process, tunnel) = lab.log_in(&client, USER);
+    let server = Echo::udp(&inside.namespace, INSIDE);
+    ask(&client.host.namespace, tunnel.address, server.address);
+    let up = metrics(&lab);
+    for (sample, value) in [
+        ("ironflex_sessions", 1),
+        ("ironflex_ike_sas{state=\"established\"}", 1),
+        ("ironflex_ike_sas{state=\"half_open\"}", 0),
+        ("ironflex_pool_addresses{state=\"in_use\"}", 1),
+        ("ironflex_ike_sas_accepted_total", 2),
+        ("ironflex_ike_sas_established_total", 1),
+        (
+            "ironflex_ike_authenticated_peers_total{method=\"anyconnect_eap\"}",
+            1,
+        ),
+        ("ironflex_logins_total{result=\"accepted\"}", 1),
+        ("ironflex_logins_total{result=\"rejected\"}", 1),
+        (
+            "ironflex_operations_total{operation=\"eap\",result=\"passed\"}",
+            1,
+        ),
+        (
+            "ironflex_operations_total{operation=\"eap\",result=\"failed\"}",
+            1,
+        ),
+        (
+            "ironflex_ike_messages_total{exchange=\"IKE_SA_INIT\",way=\"request_received\"}",
+            2,
+        ),
+        (
+            "ironflex_ike_messages_total{exchange=\"IKE_SA_INIT\",way=\"response_sent\"}",
+            2,
+        ),
+    ] {
+        assert_eq!(up.of(sample), value, "{sample}");
+    }
+    let received = up.of("ironflex_esp_packets_total{way=\"in\"}");
+    assert!(received > 0 && up.of("ironflex_esp_bytes_total{way=\"out\"}") > 0);
+
+    let stats = lab.exec("show crypto ikev2 stats");
+    for part in [
+        "Total incoming IKEv2 SA Count:    1        active:        1        negotiating: 0",
+        "Incoming IKEv2 Requests: 2        accepted:      2        rejected:    0",
+        "IKEv2 packets dropped at dispatch: 1\n",
+        "malformed                               1\n",
+    ] {
+        assert!(stats.contains(part), "{part:?} is missing in\n{stats}");
+    }
+    let exchange = lab.exec("show crypto ikev2 stats exchange");
+    let init = "IKE_SA_INIT                             0          2          2          0\n";
+    assert!(exchange.contains(init), "{exchange}");
+    let services = lab.exec("show crypto ikev2 stats ext-service");
+    let eap = "AUTHENTICATION USING EAP                          1          1\n";
+    assert!(services.contains(eap), "{services}");
+
+    assert_eq!(process.end_by(Signal::SIGINT), Some(0));
+    let ended = "ironflex_ike_sas_closed_total{reason=\"deleted_by_peer\"}";
+    let after = reaches(&lab, ended, 1);
+    assert_eq!(after.of("ironflex_sessions"), 0);
+    assert!(after.of("ironflex_esp_packets_total{way=\"in\"}") >= received);
+}
+
+fn a_client_too_many_is_counted_and_the_others_stay() {
+    let lab = Lab::new();
+    let (one, other) = (lab.client(), lab.client());
+    configure(&lab, "crypto ikev2 limit max-sa 1");
+    let _headend = lab.start();
+    let (mut process, _) = lab.log_in(&one, USER);
+    let stranger = Stranger::new(&other.host.namespace, HEADEND);
+    stranger.send(&init(1));
+    let limited = "ironflex_ike_discarded_datagrams_total{reason=\"sa_limited\"}";
+    reaches(&lab, limited, 1);
+    stranger.heard_nothing();
+    let stats = lab.exec("show crypto ikev2 stats");
+    for part in ["Max IKEv2 SAs: 1 ", "SA limit:    1"] {
+        assert!(stats.contains(part), "{part:?} is missing in\n{stats}");
+    }
+    process.lives();
+    assert_eq!(metrics(&lab).of("ironflex_sessions"), 1);
+}
+
+// RFC 7296 §2.6: with a watermark of zero everybody brings a cookie.
+fn a_cookie_is_demanded_and_brought() {
+    let lab = Lab::new();
+    let client = lab.client();
+    configure(&lab, "crypto ikev2 cookie-challenge 0");
+    let _headend = lab.start();
+    let (_process, _) = lab.log_in(&client, USER);
+    let metrics = metrics(&lab);
+    for (result, count) in [
+        ("sent", 1),
+        ("missing", 1),
+        ("accepted", 1),
+        ("rejected", 0),
+    ] {
+        let sample = format!("ironflex_ike_cookies_total{{result=\"{result}\"}}");
+        assert_eq!(metrics.of(&sample), count, "{sample}");
+    }
+    let stats = lab.exec("show crypto ikev2 stats");
+    let part = "Cookie Challenged Requests: 1\n    accepted: 1        rejected: 0        rejected no cookie: 1\n";
+    assert!(stats.contains(part), "{stats}");
+}
