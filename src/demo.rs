@@ -308,7 +308,9 @@ impl House {
                 .map_err(because("runtime"))?;
             runtime.block_on(async {
                 let mut connection =
-                    match Connection::start(&options, login, client::connection::device()).await {
+                    match Connection::start(&options, login, client::connection::device(), None)
+                        .await
+                    {
                         Ok(connection) => connection,
                         Err(end) => return Ok(end),
                     };
@@ -375,6 +377,7 @@ fn client_options(folder: &Path) -> client::Options {
         json: false,
         once: true,
         dpd: 20,
+        max_redirects: client::redirect::MAX_REDIRECTS,
         keylog: None,
     }
 }

@@ -67,6 +67,7 @@ metrics! {
     Authenticated: Counter "ike_authenticated_peers_total" ["method"], "Peers that proved themselves, by how they did.";
     Closed: Counter "ike_sas_closed_total" ["reason"], "IKE SAs that ended, by why.";
     Refused: Counter "ike_refusals_total" ["reason"], "SAs, child SAs and requests for them that were refused, by why.";
+    Redirected: Counter "ike_redirects_total" ["at"], "Clients that were sent to another gateway.";
     Rekeyed: Counter "ike_rekeys_total" ["sa"], "SAs that were replaced by new ones.";
     RekeyRefused: Counter "ike_rekeys_refused_by_peer_total" [], "Our requests to replace an SA that the peer refused.";
     Logins: Counter "logins_total" ["result"], "Passwords and client certificates that users gave, by the verdict.";

@@ -67,6 +67,11 @@ impl Floor {
         self.sign[0] + self.key_pair[0] + self.agree[0]
     }
 
+    /// The fastest key exchange alone.
+    pub(crate) fn key_exchange(&self) -> f64 {
+        self.key_pair[0] + self.agree[0]
+    }
+
     /// The sum of the medians: what the same operations cost while the machine was as busy as for the logins.
     pub(crate) fn median(&self) -> f64 {
         [&self.sign, &self.key_pair, &self.agree]

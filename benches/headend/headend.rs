@@ -109,6 +109,19 @@ impl Headend {
         row[4].parse().unwrap()
     }
 
+    /// One of the numbers that it tells Prometheus; 0 where there is none yet.
+    pub(crate) fn metric(&self, sample: &str) -> u64 {
+        let output = Command::new(env!("CARGO_BIN_EXE_ironflex"))
+            .args(["metrics", "--state-dir"])
+            .arg(self.folder.path().join("state"))
+            .output()
+            .unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        let mut lines = text.lines().filter_map(|line| line.rsplit_once(' '));
+        let found = lines.find(|(name, _)| *name == sample);
+        found.map_or(0, |(_, value)| value.parse().unwrap())
+    }
+
     /// Microseconds of its CPU for each of `count` logins.
     pub(crate) fn cpu_per_login(&self, load: &mut Load, count: u32) -> f64 {
         let before = self.cpu_time();
@@ -117,7 +130,7 @@ impl Headend {
     }
 
     /// User and system time that all its threads have used.
-    fn cpu_time(&self) -> Duration {
+    pub(crate) fn cpu_time(&self) -> Duration {
         let tasks = fs::read_dir(format!("/proc/{}/task", self.process.id())).unwrap();
         tasks
             .map(|task| {

@@ -25,7 +25,7 @@ use ironflex_ikev2::{
     Endpoint, Input, Output,
     config::{
         AcceptedProofs, Ciphers, ConnectConfig, EndpointConfig, FragmentationConfig, IkeProposal,
-        InitiatorAuthentication, Upkeep,
+        InitiatorAuthentication, Redirection, Upkeep,
     },
     crypto::{
         default_provider,
@@ -64,6 +64,21 @@ pub(crate) fn run(arguments: &[String]) {
         let mut out = io::stdout();
         writeln!(out, "{count}").unwrap();
         out.flush().unwrap();
+    }
+}
+
+/// The first request of a login, as the load generator would send it.
+pub(crate) fn first_request() -> Vec<u8> {
+    let mut fleet = Fleet::new(Vec::new());
+    let connect = Command::Connect(Box::new(fleet.connect()));
+    let now = fleet.clock.now();
+    fleet.endpoint.handle(now, Input::Command(connect));
+    loop {
+        match fleet.endpoint.poll() {
+            Output::Transmit(transmit) => return transmit.octets.to_vec(),
+            Output::Timeout(_) => panic!("a client sends nothing"),
+            _ => {}
+        }
     }
 }
 
@@ -301,6 +316,7 @@ impl Fleet {
                 mtu: 1280,
             },
             upkeep: Upkeep::default(),
+            redirection: Redirection::Refused,
         }
     }
 }

@@ -1,11 +1,12 @@
 //! `make bench`: what a login, a session and a tunnelled packet cost, each beside its floor or peer of the same run.
 //!
 //! ```text
-//!   cargo bench --locked --bench headend [-- login | tcp]
+//!   cargo bench --locked --bench headend [-- login | flood | tcp]
 //!
 //!   this process ── floor: the public-key operations that no login can do without
 //!     ├─ ironflex run --dataplane record ◄── UDP, lo of a namespace of its own ──┐   its CPU and memory, from /proc
 //!     ├─ this program again: the load generator, many logins at once ────────────┘
+//!     ├─ forged first requests, below and above the watermark, and beside logins
 //!     └─ TCP through two userspace dataplanes, and through the cable alone
 //! ```
 //!
@@ -23,6 +24,7 @@
     reason = "a measurement ends where an expectation fails"
 )]
 
+mod flood;
 mod floor;
 mod headend;
 mod load;
@@ -60,7 +62,7 @@ fn main() {
         return load::run(&words[at + 1..]);
     }
     let wanted = |part: &str| {
-        let parts = ["login", "tcp"];
+        let parts = ["login", "flood", "tcp"];
         let mut chosen = words
             .iter()
             .filter(|word| parts.contains(&word.as_str()))
@@ -71,6 +73,9 @@ fn main() {
     let mut figures = Vec::new();
     if wanted("login") {
         figures.extend(logins());
+    }
+    if wanted("flood") {
+        figures.extend(flood::measure());
     }
     if wanted("tcp") {
         let rates = tcp::measure(TCP.0, TCP.1);

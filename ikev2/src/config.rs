@@ -8,7 +8,7 @@ use crate::{
     crypto::suite::{AeadAlgorithm, CbcAlgorithm, EspSuite, Group, Integrity, PrfAlgorithm},
     event::Path,
     secret::PreSharedKey,
-    wire::payload::{ConfigAttribute, Identification, TrafficSelector},
+    wire::payload::{ConfigAttribute, Gateway, Identification, TrafficSelector},
 };
 
 /// First retransmission of a request comes after this; each further one after twice the time.
@@ -189,6 +189,9 @@ pub struct EndpointConfig {
     pub retransmit_tries: u32,
     /// The receive window that we announce; see [`WINDOW`].
     pub window: u32,
+    /// Where clients are sent that ask for an SA and can be sent elsewhere
+    /// (`crypto ikev2 redirect gateway init`, RFC 5685 §3). Default `None`: they are served.
+    pub redirect: Option<Gateway>,
 }
 
 impl EndpointConfig {
@@ -218,6 +221,7 @@ impl EndpointConfig {
             retransmit_first: RETRANSMIT_FIRST,
             retransmit_tries: RETRANSMIT_TRIES,
             window: WINDOW,
+            redirect: None,
         }
     }
 
@@ -324,6 +328,9 @@ pub struct PeerConfig {
     pub esp: Vec<EspSuite>,
     /// Rekeying.
     pub upkeep: Upkeep,
+    /// Where the peer is sent once it is authenticated, if it can be sent elsewhere
+    /// (`redirect gateway auth`, RFC 5685 §6). `None`: it is served.
+    pub redirect: Option<Gateway>,
 }
 
 /// How the initiator proves itself.
@@ -333,6 +340,24 @@ pub enum InitiatorAuthentication {
     AnyConnectEap,
     /// An AUTH payload in the first IKE_AUTH request.
     Auth(LocalAuthentication),
+}
+
+impl ConnectConfig {
+    pub(crate) fn follows_redirects(&self) -> bool {
+        self.redirection != Redirection::Refused
+    }
+}
+
+/// What the initiator says of redirection (RFC 5685).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Redirection {
+    /// It does not follow.
+    #[default]
+    Refused,
+    /// It follows.
+    Followed,
+    /// It follows, and was sent here by the gateway at this address.
+    From(IpAddr),
 }
 
 /// What the initiator needs for one SA.
@@ -376,4 +401,6 @@ pub struct ConnectConfig {
     pub fragmentation: FragmentationConfig,
     /// Rekeying.
     pub upkeep: Upkeep,
+    /// Redirection.
+    pub redirection: Redirection,
 }

@@ -137,7 +137,7 @@ mod tests {
             Flags::new(true, false),
             MessageId(0),
         );
-        let payloads: alloc::vec::Vec<Payload> = (40_000..41_000)
+        let payloads: Vec<Payload> = (40_000..41_000)
             .chain([NotifyType::COOKIE.0])
             .map(|kind| Payload::Notify(Notify::plain(NotifyType(kind))))
             .collect();

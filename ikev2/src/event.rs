@@ -20,7 +20,7 @@ use crate::{
     secret::SecretBytes,
     wire::{
         header::{Header, InitiatorSpi, ResponderSpi},
-        payload::{ConfigAttribute, Identification, TrafficSelector},
+        payload::{ConfigAttribute, Gateway, Identification, TrafficSelector},
         registry::{NotifyType, PayloadType},
     },
 };
@@ -457,6 +457,9 @@ pub enum CloseReason {
     /// session has lasted as long as it may.
     #[error("the lifetime is over")]
     Expired,
+    /// The peer was sent to another gateway, or we were (RFC 5685).
+    #[error("redirected to {0}")]
+    Redirected(Gateway),
     /// Somebody was refused.
     #[error("{0}")]
     Refused(Refusal),
@@ -472,6 +475,7 @@ impl CloseReason {
             Self::Unanswered => "unanswered",
             Self::TimedOut => "timed_out",
             Self::Expired => "expired",
+            Self::Redirected(_) => "redirected",
             Self::Refused(_) => "refused",
         }
     }
@@ -504,6 +508,12 @@ pub enum Discard {
     /// IKE_SA_INIT was answered with a COOKIE (RFC 7296 §2.6).
     #[error("a cookie was demanded")]
     CookieSent,
+    /// IKE_SA_INIT was answered with REDIRECT (RFC 5685 §3).
+    #[error("redirected")]
+    Redirected,
+    /// An answer to IKE_SA_INIT redirects, and not with our nonce (RFC 5685 §3): not the responder's.
+    #[error("redirected with another nonce")]
+    ForgedRedirect,
     /// The source has its share of half-open or unauthenticated SAs, whatever cookie it has.
     #[error("too many half-open SAs of this source")]
     SourceLimited,
@@ -570,6 +580,8 @@ impl Discard {
             Self::ContradictoryInit => "contradictory_init",
             Self::InitRefused(_) => "init_refused",
             Self::CookieSent => "cookie_sent",
+            Self::Redirected => "redirected",
+            Self::ForgedRedirect => "forged_redirect",
             Self::SourceLimited => "source_limited",
             Self::HalfOpenTableFull => "half_open_table_full",
             Self::NegotiatingTableFull => "negotiating_table_full",

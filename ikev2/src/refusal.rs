@@ -74,6 +74,9 @@ pub enum PeerMisbehaved {
     /// The answer to COOKIE2 has another value (RFC 4555 §3.7).
     #[error("COOKIE2 came back changed")]
     WrongCookie2,
+    /// REDIRECT names no gateway that can be one (RFC 5685 §9.2).
+    #[error("REDIRECT names no gateway")]
+    BadRedirect,
     /// REKEY_SA names no ESP SA.
     #[error("REKEY_SA names no ESP SA")]
     BadRekeyNotify,
@@ -138,6 +141,7 @@ impl PeerMisbehaved {
             Self::EndlessInit => "endless_init",
             Self::ResponderUnproven => "responder_unproven",
             Self::WrongCookie2 => "wrong_cookie2",
+            Self::BadRedirect => "bad_redirect",
             Self::BadRekeyNotify => "bad_rekey_notify",
             Self::SelectorTooWide => "selector_too_wide",
         }

@@ -17,7 +17,12 @@ mod support;
 mod flood;
 
 use flood::*;
-use ironflex_ikev2::event::{Command, Discard};
+use std::time::Duration;
+
+use ironflex_ikev2::{
+    config::{EAP_TIMEOUT, HALF_OPEN_TIMEOUT},
+    event::{CloseReason, Command, Discard},
+};
 use support::*;
 
 /// A server with room for so many SAs.
@@ -80,4 +85,42 @@ fn forged_requests_leave_half_of_the_room_for_sas() {
         pair.run(10);
         assert_eq!((pair.server.ready(), pair.client.ready()), (1, 1));
     }
+}
+
+// docs/anyconnect-eap.md: a user inside EAP may type for minutes and is not half-open; who has not sent a
+// valid IKE_AUTH has seconds.
+#[test]
+fn who_types_has_minutes_and_who_says_nothing_has_seconds() {
+    let mut setup = Setup::new(CBC);
+    // The client's response comes when its user has typed: its first copy is lost.
+    setup.client.retransmit_first = Duration::from_secs(150);
+    for (pause, comes_in) in [(149, true), (EAP_TIMEOUT.as_secs() + 1, false)] {
+        let mut pair = Pair::new(setup.clone(), 182);
+        pair.connect();
+        let end = pair.now.after(Duration::from_secs(1));
+        let typing = |pair: &Pair| {
+            let mut views = pair.server.endpoint.views();
+            views.any(|view| view.state == "R_WAIT_EAP_RESP")
+        };
+        while !typing(&pair) {
+            assert!(pair.step(end));
+        }
+        pair.tamper = Some(Box::new(|to_server, _| !to_server));
+        pair.run(pause);
+        assert_eq!(pair.server.endpoint.half_open(), 0);
+        assert_eq!(pair.server.endpoint.len(), usize::from(comes_in));
+        pair.tamper = None;
+        pair.run(20);
+        assert_eq!(pair.both_up(), comes_in);
+        let timed_out: &[CloseReason] = &[CloseReason::TimedOut];
+        let closed = if comes_in { &[] } else { timed_out };
+        assert_eq!(pair.server.closed, closed);
+    }
+
+    let mut pair = Pair::new(setup, 183);
+    send(&mut pair, from(1), &Mould::new().request(1, None));
+    pair.run(HALF_OPEN_TIMEOUT.as_secs() - 1);
+    assert_eq!(pair.server.endpoint.half_open(), 1);
+    pair.run(2);
+    assert_eq!(pair.server.endpoint.len(), 0);
 }

@@ -23,6 +23,7 @@ use crate::model::{
     keyring::{KeyText, Peer, PeerKeys},
     name::Name,
     pki::{Enrollment, Trustpoint},
+    redirect::Redirect,
     ssl::{SslPolicy, SslProfile},
 };
 
@@ -255,8 +256,24 @@ impl Writer {
             "crypto ikev2 cookie-challenge {}"
         );
         self.limits(globals.limits)?;
+        self.redirect(&globals.redirect)?;
         each!(self, globals.window, "crypto ikev2 window {}");
         self.separate()
+    }
+
+    fn redirect(&mut self, redirect: &Redirect) -> fmt::Result {
+        if let Some(client) = redirect.client {
+            write!(self.0, "crypto ikev2 redirect client")?;
+            if let Some(most) = client.max_redirects {
+                write!(self.0, " max-redirects {most}")?;
+            }
+            line!(self, "")?;
+        }
+        let gateway = redirect.gateway.as_ref().map(|gateway| gateway.value);
+        each!(self, gateway, "crypto ikev2 redirect gateway {}");
+        let target = redirect.target.as_ref().map(|target| &target.value);
+        each!(self, target, "crypto ikev2 redirect target {}");
+        Ok(())
     }
 
     fn limits(&mut self, limits: Limits) -> fmt::Result {
@@ -481,6 +498,9 @@ impl Writer {
         each!(self, profile.dpd.map(Written), " dpd {}");
         each!(self, profile.lifetime, " lifetime {}");
         each!(self, profile.nat_keepalive, " nat keepalive {}");
+        if profile.redirect_gateway_auth {
+            line!(self, " redirect gateway auth")?;
+        }
         if profile.nat_force_encap {
             line!(self, " nat force-encap")?;
         }

@@ -22,6 +22,7 @@ use crate::{
         net::Ipv4Net,
         pki::Enrollment,
         pool::PoolRange,
+        redirect::RedirectTarget,
     },
     password::Secret,
 };
@@ -67,7 +68,7 @@ pub struct Snapshot {
 pub const DEFAULT_HOSTNAME: &str = "Router";
 
 /// Settings of the IKEv2 endpoint as a whole.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Ikev2Settings {
     /// Whether certificates may be named by URL (RFC 7296 §3.6).
     pub http_url_cert: bool,
@@ -79,6 +80,8 @@ pub struct Ikev2Settings {
     pub limits: Limits,
     /// First requests that may wait while others are served.
     pub init_queue: u32,
+    /// Where clients are sent that ask for an SA.
+    pub redirect: Option<RedirectTarget>,
     /// Requests that may be outstanding.
     pub window: u8,
 }
@@ -237,6 +240,8 @@ pub struct Profile {
     pub nat_keepalive: Option<u16>,
     /// Whether ESP goes in UDP without a NAT too.
     pub nat_force_encap: bool,
+    /// Where its clients are sent once they are authenticated.
+    pub redirect: Option<RedirectTarget>,
     /// What clients get, by how they came.
     pub group_authorization: BTreeMap<AuthorizationFor, GroupAuthorization>,
     /// Whether attributes that came with the authentication are used.

@@ -274,6 +274,21 @@ fn no_takes_back_what_a_line_set() {
         ),
         (
             "",
+            "crypto ikev2 redirect gateway init\ncrypto ikev2 redirect target 192.0.2.7",
+            "no crypto ikev2 redirect gateway\nno crypto ikev2 redirect target",
+        ),
+        (
+            "",
+            "crypto ikev2 redirect client",
+            "no crypto ikev2 redirect client max-redirects 7",
+        ),
+        (
+            "crypto ikev2 profile P",
+            "redirect gateway auth",
+            "no redirect gateway auth",
+        ),
+        (
+            "",
             "crypto ikev2 limit max-sa 7",
             "no crypto ikev2 limit max-sa 7",
         ),
@@ -437,6 +452,7 @@ fn values_are_checked() {
         "crypto ikev2 cookie-challenge 1001",
         "crypto ikev2 limit max-in-negotation-sa 0",
         "crypto ikev2 limit max-sa 10000",
+        "crypto ikev2 redirect client max-redirects 0",
         "crypto ikev2 limit queue sa-init 99",
         "crypto ikev2 window 0",
         "crypto ikev2 nat keepalive 4",

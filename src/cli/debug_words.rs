@@ -246,6 +246,9 @@ impl<'a> Lines<'a> {
                 self.fail(": Failed to receive the AUTH msg before the timer expired");
                 self.fail(": Auth exchange failed");
             }
+            CloseReason::Redirected(gateway) => {
+                self.say(&format!("Redirecting the client to {gateway}"));
+            }
             CloseReason::Refused(refusal) => {
                 self.fail(format!(": {}", Printable(&refusal.to_string())));
                 self.fail(": Auth exchange failed");

@@ -11,12 +11,15 @@ use std::{
 use ironflex_eap::anyconnect::{ClientConfig, config_auth::DeviceInfo};
 use ironflex_ikev2::{
     Endpoint, Input, Output,
-    config::{ConnectConfig, EndpointConfig, FragmentationConfig, InitiatorAuthentication, Upkeep},
+    config::{
+        ConnectConfig, EndpointConfig, FragmentationConfig, InitiatorAuthentication, Redirection,
+        Upkeep,
+    },
     crypto::default_provider,
     event::{Answer, AskId, CloseReason, Command, Event, Framing, Instant, Path, SaId},
     refusal::{PeerIncompatible, PeerMisbehaved, Refusal},
     wire::{
-        payload::{AddressRange, Identification, KnownVendor, TrafficSelector},
+        payload::{AddressRange, Gateway, Identification, KnownVendor, TrafficSelector},
         registry::NotifyType,
     },
 };
@@ -30,6 +33,7 @@ use super::{
     outside::{Outside, Reply},
     place,
     proof::{Proofs, identification},
+    redirect::Redirected,
     report::{Report, Step},
     roaming::{Roaming, Turn, source_for, turn},
     target::Target,
@@ -107,6 +111,10 @@ pub struct Connection {
     silence: Option<Instant>,
     /// Word of changes in this machine's network.
     roaming: Roaming,
+    /// The headend's address.
+    remote: IpAddr,
+    /// The headend has sent us on: from its address to another gateway.
+    pub sent_on: Option<(IpAddr, Gateway)>,
     /// The tunnel has been up.
     pub was_up: bool,
     /// The user wants to leave: what ends from now on ends by us.
@@ -115,14 +123,19 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// Resolves the headend, binds sockets and sends the first message. Must be called inside a tokio
+    /// Resolves the headend, unless another one has `redirected` us, binds sockets and sends the first message. Must be called inside a tokio
     /// runtime.
     ///
     /// # Errors
     ///
     /// [`End::Local`] for files, [`End::Network`] for this machine's network, [`End::Unreachable`] for a name without an address
     /// and an address without a way.
-    pub async fn start(options: &Options, login: Login, device: DeviceInfo) -> Result<Self, End> {
+    pub async fn start(
+        options: &Options,
+        login: Login,
+        device: DeviceInfo,
+        redirected: Option<Redirected>,
+    ) -> Result<Self, End> {
         let report = Report { json: options.json };
         let local = |error: &dyn std::fmt::Display| End::Local(error.to_string());
         let network = |error: &dyn std::fmt::Display| End::Network(error.to_string());
@@ -136,11 +149,15 @@ impl Connection {
         };
         // Before anything is looked up or sent: a dead client's routes must not be taken for the way.
         let claim = place::take(report)?;
-        let remote = target.resolve().await?;
-        report.tell(&Step::Resolved {
-            host: target.host.clone(),
-            address: remote,
-        });
+        let remote = match redirected {
+            Some(redirected) => redirected.to,
+            None => {
+                let address = target.resolve().await?;
+                let host = target.host.clone();
+                report.tell(&Step::Resolved { host, address });
+                address
+            }
+        };
         let source = source_for(remote)
             .map_err(|error| End::Unreachable(format!("no way to {remote}: {error}")))?;
         let suites = esp_suites();
@@ -208,6 +225,11 @@ impl Connection {
                 mobike: true,
                 ..Upkeep::default()
             },
+            redirection: match redirected {
+                Some(redirected) => Redirection::From(redirected.from),
+                None if options.max_redirects > 0 => Redirection::Followed,
+                None => Redirection::Refused,
+            },
         };
         let (sink, handed) = handing();
         let clock = Clock::start();
@@ -251,6 +273,8 @@ impl Connection {
             silence: Some(clock.now().after(SILENCE)),
             roaming: Roaming::open()
                 .map_err(|error| End::Network(format!("changes of the network: {error}")))?,
+            remote,
+            sent_on: None,
             was_up: false,
             leaving: false,
             up: None,
@@ -507,6 +531,11 @@ impl Connection {
                 }
             }
             Event::Closed(reason) => {
+                if let CloseReason::Redirected(gateway) = &reason
+                    && !self.leaving
+                {
+                    self.sent_on = Some((self.remote, gateway.clone()));
+                }
                 let blame = self.outside.blame.take();
                 let stage = match (self.was_up, self.outside.trusted) {
                     (true, _) => Stage::Up,
@@ -545,6 +574,9 @@ fn why(reason: CloseReason, blame: Option<End>, stage: Stage, identity: &str) ->
     }
     match reason {
         CloseReason::Deleted | CloseReason::Forgotten => End::Disconnected,
+        CloseReason::Redirected(gateway) => {
+            End::NoTunnel(format!("the headend sends us to {gateway}"))
+        }
         CloseReason::Expired => End::Lost("the headend did not rekey in time".into()),
         CloseReason::PeerDeleted if stage == Stage::Up => {
             End::Lost("the headend ended the session".into())

@@ -18,6 +18,7 @@ pub mod options;
 pub mod outside;
 pub mod place;
 pub mod proof;
+pub mod redirect;
 mod rekey;
 pub mod report;
 mod roaming;

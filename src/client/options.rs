@@ -8,6 +8,7 @@ use super::{
     end::EXIT_CODES,
     offer::{self, PROPOSALS},
     proof::{Auth, identity_text},
+    redirect::MAX_REDIRECTS,
 };
 use crate::dataplane::Choice;
 
@@ -69,6 +70,9 @@ pub struct Options {
     /// Ask the headend for a sign of life this often; it is lost when none comes for another half minute
     #[arg(long, value_name = "SECONDS", default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..))]
     pub dpd: u16,
+    /// Follow the headend to so many other ones within five minutes; 0 for none
+    #[arg(long, value_name = "N", default_value_t = MAX_REDIRECTS)]
+    pub max_redirects: u8,
     /// Write key tables for Wireshark into this folder
     #[arg(long, value_name = "DIR")]
     pub keylog: Option<PathBuf>,

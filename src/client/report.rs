@@ -58,6 +58,13 @@ pub enum Step {
         /// Our address outside from now on.
         address: IpAddr,
     },
+    /// The headend sends us to another one.
+    Redirected {
+        /// Its address.
+        from: IpAddr,
+        /// The other's.
+        to: IpAddr,
+    },
     /// It goes on with another try.
     Reconnecting {
         /// After so many seconds.
@@ -146,6 +153,7 @@ fn sentence(step: &Step) -> Option<String> {
                 },
             )
         }
+        Step::Redirected { from, to } => format!("{from} sends us to {to}"),
         Step::Reconnecting { seconds, message } => {
             format!("{message}; connecting again in {seconds} s")
         }

@@ -1,16 +1,19 @@
 //! `ironflex connect` from beginning to end: connects, and connects again after a loss.
 
-use std::{io, time::Duration};
+use std::{io, net::IpAddr, time::Duration};
 
+use ironflex_ikev2::{event::Instant, wire::payload::Gateway};
 use zeroize::Zeroizing;
 
 use super::{
     Connection, End, Options,
     connection::device,
     login::Login,
+    redirect::{Redirected, Trail},
     report::{Report, Step},
+    target::resolve,
 };
-use crate::signals::StopSignals;
+use crate::{clock::Clock, signals::StopSignals};
 
 /// The first wait before another try, and the longest, in seconds.
 const RETRY: (u64, u64) = (2, 60);
@@ -47,19 +50,37 @@ async fn connect_again(options: &Options, report: Report) -> End {
     let mut wait = RETRY.0;
     let mut ever_up = false;
     let device = device();
+    let clock = Clock::start();
+    let mut trail = Trail::new(options.max_redirects);
+    let mut redirected = None;
     loop {
         let started = tokio::select! {
-            started = Connection::start(options, login.clone(), device.clone()) => started,
+            started = Connection::start(options, login.clone(), device.clone(), redirected.take()) => started,
             () = stop.received() => return End::Disconnected,
         };
-        let (end, was_up) = match started {
+        let (mut end, was_up, sent_on) = match started {
             Ok(mut connection) => {
                 let end = connection.serve(stop.received()).await;
                 login = connection.login();
-                (end, connection.was_up)
+                (end, connection.was_up, connection.sent_on.take())
             }
-            Err(end) => (end, false),
+            Err(end) => (end, false, None),
         };
+        if let Some((from, gateway)) = sent_on {
+            let found = tokio::select! {
+                found = follow(&mut trail, clock.now(), from, &gateway) => found,
+                () = stop.received() => return End::Disconnected,
+            };
+            match found {
+                Ok(way) => {
+                    let Redirected { from, to } = way;
+                    report.tell(&Step::Redirected { from, to });
+                    redirected = Some(way);
+                    continue;
+                }
+                Err(astray) => end = astray,
+            }
+        }
         ever_up |= was_up;
         let again = ever_up && matches!(end, End::Lost(_) | End::Unreachable(_));
         if !again || options.once {
@@ -78,6 +99,22 @@ async fn connect_again(options: &Options, report: Report) -> End {
         }
         wait = wait.saturating_mul(2).min(RETRY.1);
     }
+}
+
+/// Where a redirection leads, if it is to be followed.
+async fn follow(
+    trail: &mut Trail,
+    now: Instant,
+    from: IpAddr,
+    gateway: &Gateway,
+) -> Result<Redirected, End> {
+    let to = match gateway {
+        Gateway::Address(address) => *address,
+        Gateway::Fqdn(name) => resolve(name).await?,
+    };
+    trail
+        .follow(now, from, to)
+        .map_err(|astray| End::NoTunnel(astray.to_string()))
 }
 
 fn login(options: &Options) -> Result<Login, End> {

@@ -66,18 +66,22 @@ impl Target {
         Ok(target)
     }
 
-    /// Its address: of several the first one of IPv4, if there is one.
+    /// Its address.
     pub(super) async fn resolve(&self) -> Result<IpAddr, End> {
-        if let Ok(address) = self.host.parse() {
-            return Ok(address);
-        }
-        let host = self.host.as_str();
-        let found = tokio::net::lookup_host((host, IKE_PORT))
-            .await
-            .map_err(|error| End::Unreachable(format!("{host}: {error}")))?;
-        found
-            .map(|address| address.ip())
-            .min_by_key(IpAddr::is_ipv6)
-            .ok_or_else(|| End::Unreachable(format!("{host} has no address")))
+        resolve(&self.host).await
     }
+}
+
+/// The address of a host: of several the first one of IPv4, if there is one.
+pub(super) async fn resolve(host: &str) -> Result<IpAddr, End> {
+    if let Ok(address) = host.parse() {
+        return Ok(address);
+    }
+    let found = tokio::net::lookup_host((host, IKE_PORT))
+        .await
+        .map_err(|error| End::Unreachable(format!("{host}: {error}")))?;
+    found
+        .map(|address| address.ip())
+        .min_by_key(IpAddr::is_ipv6)
+        .ok_or_else(|| End::Unreachable(format!("{host} has no address")))
 }

@@ -19,7 +19,7 @@ use ironflex_ikev2::{
         },
     },
     secret::{PreSharedKey, SecretBytes},
-    wire::payload::{Identification, KnownVendor},
+    wire::payload::{Gateway, Identification, KnownVendor},
 };
 use ironflex_profiles::{
     PeerIdentity,
@@ -28,6 +28,7 @@ use ironflex_profiles::{
         ipsec::{AesKey, EspIntegrity, EspTransform, GcmKey},
         keyring::{KeyText, PeerKeys},
         name::Name,
+        redirect::RedirectTarget,
     },
     snapshot::{KeySource, LocalMethod, Policy, Profile, Proposal, Snapshot, TransformSet},
 };
@@ -288,6 +289,7 @@ impl ServingProfile {
                 ],
                 lifetime: Some(Duration::from_secs(u64::from(self.profile.lifetime))),
             },
+            redirect: self.profile.redirect.as_ref().and_then(gateway),
         })
     }
 
@@ -407,7 +409,16 @@ fn endpoint(snapshot: &Snapshot, authorities: Vec<[u8; 20]>) -> EndpointConfig {
             .map_or(base.negotiating_limit, usize::from),
         sa_limit: settings.limits.sas.map(usize::from),
         window: u32::from(settings.window),
+        redirect: settings.redirect.as_ref().and_then(gateway),
         ..base
+    }
+}
+
+/// A gateway as the core names it. What nobody can be sent to was refused with the configuration.
+fn gateway(target: &RedirectTarget) -> Option<Gateway> {
+    match target {
+        RedirectTarget::Address(address) => Gateway::address(*address),
+        RedirectTarget::Fqdn(name) => Gateway::fqdn(name.as_str()),
     }
 }
 

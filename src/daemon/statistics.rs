@@ -106,8 +106,10 @@ pub fn note(tally: &mut Tally, event: &Event) {
         Event::RekeyRefused(_) => tally.count(Metric::RekeyRefused),
         Event::Closed(reason) => {
             tally.count_of(Metric::Closed, reason.name());
-            if let CloseReason::Refused(refusal) = reason {
-                tally.count_of(Metric::Refused, refusal.name());
+            match reason {
+                CloseReason::Refused(refusal) => tally.count_of(Metric::Refused, refusal.name()),
+                CloseReason::Redirected(_) => tally.count_of(Metric::Redirected, "auth"),
+                _ => {}
             }
         }
         Event::Initiated
@@ -124,8 +126,10 @@ pub fn note(tally: &mut Tally, event: &Event) {
 /// Counts a datagram that the core discarded.
 pub fn discarded(tally: &mut Tally, discard: &Discard) {
     tally.count_of(Metric::Discarded, discard.name());
-    if let Discard::InitRefused(refusal) = discard {
-        tally.count_of(Metric::Refused, refusal.name());
+    match discard {
+        Discard::InitRefused(refusal) => tally.count_of(Metric::Refused, refusal.name()),
+        Discard::Redirected => tally.count_of(Metric::Redirected, "init"),
+        _ => {}
     }
 }
 

@@ -25,6 +25,7 @@ mod look;
 mod network;
 mod numbers;
 mod pre_shared_key;
+mod redirect;
 mod refusal;
 mod rekey;
 mod roaming;
@@ -58,6 +59,7 @@ fn main() -> ExitCode {
         flood::CASES,
         look::CASES,
         numbers::CASES,
+        redirect::CASES,
         control::CASES,
         trustpoint::CASES,
     ];

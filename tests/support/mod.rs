@@ -7,6 +7,7 @@ pub(crate) mod capture;
 pub(crate) mod cases;
 pub(crate) mod foreign;
 pub(crate) mod lab;
+pub(crate) mod misleader;
 pub(crate) mod pki;
 pub(crate) mod process;
 pub(crate) mod prometheus;

@@ -10,7 +10,7 @@ use crate::{
     error::InvalidMessage,
     event::{Discard, Instant, Output, Path, SaId, Transmit},
     refusal::{PeerMisbehaved, Refusal},
-    sa::{IkeSa, init, link::fingerprint, window::Admit},
+    sa::{IkeSa, init, link::fingerprint, traits::PeerTraits, window::Admit},
     strangers::Source,
     wire::{
         header::{Header, ResponderSpi},
@@ -59,6 +59,11 @@ impl Endpoint {
             return Err(Discard::ContradictoryInit);
         }
         self.counters.glanced(header);
+        // Before anything is demanded or limited: it costs nothing, and helps whoever has too much to do.
+        if let Some(said) = self.redirect(path, &message.outer) {
+            self.stateless(path, header, said);
+            return Err(Discard::Redirected);
+        }
         let source = Source::of(path.remote.ip());
         if self.is_full() {
             return Err(Discard::SaLimited);
@@ -104,6 +109,15 @@ impl Endpoint {
     fn is_half_full(&self) -> bool {
         let limit = self.config.sa_limit;
         limit.is_some_and(|limit| self.sas.len() >= limit / 2)
+    }
+
+    /// RFC 5685 §3: REDIRECT with the nonce of the request, if this client is to go elsewhere.
+    fn redirect(&self, path: Path, payloads: &[Payload]) -> Option<Notify> {
+        let gateway = self.config.redirect.as_ref()?;
+        let nonce = init::nonce_of(payloads)?;
+        PeerTraits::read(payloads)
+            .may_be_sent_to(gateway, path.local.ip())
+            .then(|| gateway.redirect(nonce))
     }
 
     fn init_repeat(&mut self, now: Instant, id: SaId) -> Result<(), Discard> {

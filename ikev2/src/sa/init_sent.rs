@@ -12,13 +12,13 @@ use alloc::{boxed::Box, sync::Arc, vec::Vec};
 use core::time::Duration;
 
 use crate::{
-    config::ConnectConfig,
+    config::{ConnectConfig, Redirection},
     counters::more,
     crypto::{
         KeyExchange, Role,
         suite::{Group, IkeSuite},
     },
-    event::{CloseReason, Event, Instant, Path, SaId, Trace},
+    event::{CloseReason, Discard, Event, Instant, Output, Path, SaId, Trace},
     negotiate::proposal,
     refusal::{PeerMisbehaved, Refusal},
     sa::{
@@ -38,7 +38,7 @@ use crate::{
     wire::{
         header::{Flags, Header, InitiatorSpi, MessageId, ResponderSpi},
         message::write_message,
-        payload::{KePayload, Nonce, Notify, Payload},
+        payload::{Gateway, KePayload, Nonce, Notify, Payload},
         registry::{ExchangeType, GroupId, NotifyType},
     },
 };
@@ -146,6 +146,14 @@ impl InitSent {
         {
             payloads.push(status(NotifyType::INTERMEDIATE_EXCHANGE_SUPPORTED));
         }
+        match config.redirection {
+            Redirection::Refused => {}
+            Redirection::Followed => payloads.push(status(NotifyType::REDIRECT_SUPPORTED)),
+            // RFC 5685 §3: it says too that we can be redirected again.
+            Redirection::From(gateway) => {
+                payloads.push(Payload::Notify(Gateway::redirected_from(gateway)));
+            }
+        }
         payloads.extend(vendor_ids(&config.vendor_ids, config.fragmentation.cisco));
         let header = Header::new(
             self.spi_i,
@@ -220,7 +228,11 @@ impl InitSent {
             protected: false,
         });
         let id = self.id;
-        let result = if let Some(said) = find(payloads, NotifyType::COOKIE) {
+        let follows = self.config.redirection != Redirection::Refused;
+        let redirect = find(payloads, NotifyType::REDIRECT).filter(|_| follows);
+        let result = if let Some(said) = redirect {
+            return self.redirected(cx, path, said);
+        } else if let Some(said) = find(payloads, NotifyType::COOKIE) {
             self.with_cookie(cx, said)
         } else if let Some(said) = find(payloads, NotifyType::INVALID_KE_PAYLOAD) {
             self.other_group(cx, said)
@@ -252,6 +264,22 @@ impl InitSent {
             });
         }
         IkeSa::Starting(self)
+    }
+
+    /// RFC 5685 §3: only who has seen our request knows its nonce; an answer without it is passed over in
+    /// silence, and the wait goes on. Where the way leads next is the outside's to judge.
+    fn redirected(self: Box<Self>, cx: &mut Cx<'_>, path: Path, said: &Notify) -> Option<IkeSa> {
+        match Gateway::of_redirect(said) {
+            Some((gateway, nonce)) if nonce == self.nonce.as_bytes() => {
+                cx.event(self.id, Event::Closed(CloseReason::Redirected(gateway)));
+                None
+            }
+            _ => {
+                cx.out
+                    .push_back(Output::Discarded(path, Discard::ForgedRedirect));
+                Some(IkeSa::Starting(self))
+            }
+        }
     }
 
     /// RFC 7296 §2.6.1, §2.21.1: a responder that never ends asking is not followed.

@@ -17,7 +17,7 @@ use crate::{
         Cx,
         child::selectors,
         established::{Beginning, Child, Established, Limits, Policy, close_with, mobike},
-        init::{Handshake, auth_form, certificate_request},
+        init::{self, Handshake, auth_form, certificate_request},
         intermediate::Exchange,
         link::{Link, Opened},
         signature::{self, AuthForm, Basis},
@@ -26,8 +26,8 @@ use crate::{
     secret::SecretBytes,
     wire::{
         payload::{
-            AuthPayload, ConfigAttribute, Configuration, Delete, EapPayload, Identification,
-            Notify, Payload,
+            AuthPayload, ConfigAttribute, Configuration, Delete, EapPayload, Gateway,
+            Identification, Notify, Payload,
         },
         registry::{
             AuthMethod, CertEncoding, ConfigType, ExchangeType, NotifyType, PayloadType, ProtocolId,
@@ -368,7 +368,11 @@ impl Trying {
             self.config.authentication,
             InitiatorAuthentication::AnyConnectEap
         );
+        // RFC 5685 §6: the first answer may redirect, before any EAP; it counts once AUTH has held.
+        let redirects =
+            self.config.follows_redirects() && init::find(&child, NotifyType::REDIRECT).is_some();
         let rest = match (wants_eap, eap) {
+            _ if redirects => Rest::Child(child),
             (true, Some(packet)) => Rest::Eap(packet),
             (false, None) => Rest::Child(child),
             _ => return Err(PeerMisbehaved::UnexpectedEap.into()),
@@ -485,6 +489,7 @@ impl Proven {
         cx: &mut Cx<'_>,
         payloads: Vec<Payload>,
     ) -> Result<Outcome, Refusal> {
+        // RFC 5685 §6: a REDIRECT in the midst of EAP is not accepted; nothing but EAP is looked for.
         let packet = payloads
             .into_iter()
             .find_map(|payload| match payload {
@@ -588,6 +593,11 @@ impl Proven {
         cx: &mut Cx<'_>,
         payloads: Vec<Payload>,
     ) -> Result<Outcome, Refusal> {
+        if self.trying.config.follows_redirects()
+            && let Some(said) = init::find(&payloads, NotifyType::REDIRECT)
+        {
+            return redirected(link, cx, said);
+        }
         let authenticated = Authenticated {
             peer: self.responder.clone(),
             proof: self.by,
@@ -674,6 +684,18 @@ impl Proven {
             configuration,
         }))
     }
+}
+
+/// RFC 5685 §6: both ends have proven themselves, and the responder sends us elsewhere. Its SA is deleted,
+/// and the answer is not waited for.
+fn redirected(link: &mut Link, cx: &mut Cx<'_>, said: &Notify) -> Result<Outcome, Refusal> {
+    // RFC 5685 §9.2: there is no nonce behind the gateway here.
+    let Some((gateway, [])) = Gateway::of_redirect(said) else {
+        return delete(link, cx, PeerMisbehaved::BadRedirect.into());
+    };
+    let delete = [Payload::Delete(Delete::ike_sa())].to_vec();
+    link.request(cx, ExchangeType::INFORMATIONAL, delete)?;
+    Ok(close(link, cx, CloseReason::Redirected(gateway)))
 }
 
 /// Deletes the IKE SA as the initiator that cannot use it.

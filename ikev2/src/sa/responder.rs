@@ -25,7 +25,8 @@ use crate::{
     secret::SecretBytes,
     wire::{
         payload::{
-            AuthPayload, ConfigAttribute, Delete, EapPayload, Identification, Notify, Payload,
+            AuthPayload, ConfigAttribute, Delete, EapPayload, Gateway, Identification, Notify,
+            Payload,
         },
         registry::{AuthMethod, CertEncoding, ExchangeType, NotifyType, PayloadType, ProtocolId},
     },
@@ -297,7 +298,7 @@ fn half_open(
 }
 
 impl AwaitPeer {
-    fn answer(self, link: &Link, cx: &mut Cx<'_>, answer: Answer) -> Result<Outcome, Refusal> {
+    fn answer(self, link: &mut Link, cx: &mut Cx<'_>, answer: Answer) -> Result<Outcome, Refusal> {
         let config = match answer {
             Answer::Peer(config) => config,
             Answer::Refused(why) => return Err(Refusal::Denied(why)),
@@ -315,7 +316,7 @@ impl AwaitPeer {
 }
 
 impl Known {
-    fn begin_eap(self, link: &Link, cx: &mut Cx<'_>) -> Result<Outcome, Refusal> {
+    fn begin_eap(self, link: &mut Link, cx: &mut Cx<'_>) -> Result<Outcome, Refusal> {
         // The method is offered only to a peer that announced it (docs/anyconnect-eap.md).
         let offered = self.config.remote_authentication.anyconnect_eap && link.traits.anyconnect;
         // RFC 7296 §2.16: the end that runs EAP proves itself by a signature; a group's key would let
@@ -332,7 +333,7 @@ impl Known {
 
     fn judge(
         self,
-        link: &Link,
+        link: &mut Link,
         cx: &mut Cx<'_>,
         chain: Vec<Vec<u8>>,
         auth: AuthPayload,
@@ -367,7 +368,7 @@ impl Known {
 }
 
 impl AwaitChain {
-    fn answer(self, link: &Link, cx: &mut Cx<'_>, answer: Answer) -> Result<Outcome, Refusal> {
+    fn answer(self, link: &mut Link, cx: &mut Cx<'_>, answer: Answer) -> Result<Outcome, Refusal> {
         let spki = match answer {
             Answer::Chain { spki } => spki,
             Answer::Refused(why) => return Err(Refusal::Denied(why)),
@@ -403,7 +404,7 @@ impl Known {
         )
     }
 
-    fn prove(self, link: &Link, cx: &mut Cx<'_>, next: AfterProof) -> Result<Outcome, Refusal> {
+    fn prove(self, link: &mut Link, cx: &mut Cx<'_>, next: AfterProof) -> Result<Outcome, Refusal> {
         let octets = self.local_octets(link);
         match &self.config.local_authentication {
             LocalAuthentication::Certificate(_) => {
@@ -427,7 +428,7 @@ impl Known {
     /// Our proof is made: on with the peer's.
     fn proven(
         self,
-        link: &Link,
+        link: &mut Link,
         cx: &mut Cx<'_>,
         next: AfterProof,
         proof: impl IntoIterator<Item = Payload>,
@@ -460,7 +461,7 @@ impl Known {
 }
 
 impl AwaitSign {
-    fn answer(self, link: &Link, cx: &mut Cx<'_>, answer: Answer) -> Result<Outcome, Refusal> {
+    fn answer(self, link: &mut Link, cx: &mut Cx<'_>, answer: Answer) -> Result<Outcome, Refusal> {
         // CERT is sent even without a CERTREQ: some clients send none and want it all the same.
         let chain = match &self.known.config.local_authentication {
             LocalAuthentication::Certificate(chain) => chain.clone(),
@@ -648,8 +649,13 @@ impl Proven {
         }
     }
 
-    fn lease(self, link: &Link, cx: &mut Cx<'_>) -> Result<Outcome, Refusal> {
+    fn lease(self, link: &mut Link, cx: &mut Cx<'_>) -> Result<Outcome, Refusal> {
         cx.event(link.id, Event::Authenticated(self.authenticated()));
+        let local = link.path.local.ip();
+        let elsewhere = self.known.config.redirect.clone();
+        if let Some(gateway) = elsewhere.filter(|one| link.traits.may_be_sent_to(one, local)) {
+            return self.redirect(link, cx, gateway);
+        }
         let ask = cx.ask(
             link.id,
             Ask::Lease(LeaseQuestion {
@@ -660,6 +666,20 @@ impl Proven {
             }),
         );
         go(Responder::AwaitLease(AwaitLease { ask, up: self }))
+    }
+
+    /// RFC 5685 §6: both ends are proven, no child SA is made, and the last answer says where to go. What
+    /// the client still says, a Delete, is answered for a while.
+    fn redirect(
+        self,
+        link: &mut Link,
+        cx: &mut Cx<'_>,
+        gateway: Gateway,
+    ) -> Result<Outcome, Refusal> {
+        let mut answer = self.answer;
+        answer.push(Payload::Notify(gateway.redirect(&[])));
+        link.respond(cx, ExchangeType::IKE_AUTH, &answer)?;
+        Ok(close(link, cx, CloseReason::Redirected(gateway)))
     }
 
     /// The final answer is out: the SA is up, with or without its child.

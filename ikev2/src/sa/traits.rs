@@ -1,11 +1,12 @@
 //! What a peer says of itself in IKE_SA_INIT: vendor IDs and status notifies.
 
 use alloc::vec::Vec;
+use core::net::IpAddr;
 
 use crate::{
     crypto::suite::Hash,
     wire::{
-        payload::{KnownVendor, Payload},
+        payload::{Gateway, KnownVendor, Payload},
         registry::NotifyType,
     },
 };
@@ -23,11 +24,28 @@ pub(crate) struct PeerTraits {
     pub(crate) intermediate: bool,
     /// SIGNATURE_HASH_ALGORITHMS (RFC 7427 §4) was sent.
     pub(crate) signature_hashes_sent: bool,
+    /// REDIRECT_SUPPORTED or REDIRECTED_FROM (RFC 5685 §3): it can be sent elsewhere.
+    pub(crate) follows_redirects: bool,
+    /// The gateway that has sent it here.
+    pub(crate) redirected_from: Option<IpAddr>,
     /// The hash functions in it that we know.
     pub(crate) signature_hashes: Vec<Hash>,
 }
 
 impl PeerTraits {
+    /// Whether this peer is to be sent to `gateway` from our address `local`: not if it cannot be, if it
+    /// comes from there, or if that is us.
+    pub(crate) fn may_be_sent_to(&self, gateway: &Gateway, local: IpAddr) -> bool {
+        let there = match gateway {
+            Gateway::Address(address) => {
+                self.redirected_from == Some(*address) || *address == local.to_canonical()
+            }
+            Gateway::Fqdn(_) => false,
+        };
+        // RFC 5685 §3: REDIRECT is sent only to who has announced that it follows.
+        self.follows_redirects && !there
+    }
+
     pub(crate) fn read(payloads: &[Payload]) -> Self {
         let mut traits = Self::default();
         for payload in payloads {
@@ -41,6 +59,12 @@ impl PeerTraits {
                     NotifyType::IKEV2_FRAGMENTATION_SUPPORTED => traits.ietf_fragmentation = true,
                     // RFC 9242 §3.1: whatever its data may say.
                     NotifyType::INTERMEDIATE_EXCHANGE_SUPPORTED => traits.intermediate = true,
+                    NotifyType::REDIRECT_SUPPORTED => traits.follows_redirects = true,
+                    // RFC 5685 §3: whoever was redirected says thereby that it can be again.
+                    NotifyType::REDIRECTED_FROM => {
+                        traits.follows_redirects = true;
+                        traits.redirected_from = Gateway::of_redirected_from(notify);
+                    }
                     NotifyType::SIGNATURE_HASH_ALGORITHMS => {
                         traits.signature_hashes_sent = true;
                         let numbers = notify.data.as_chunks::<2>().0.iter();

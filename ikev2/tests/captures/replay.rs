@@ -5,8 +5,8 @@ use std::sync::Arc;
 use ironflex_ikev2::{
     Endpoint, Input, Output,
     config::{
-        AcceptedProofs, ConnectConfig, InitiatorAuthentication, PeerConfig, RemoteAuthentication,
-        Upkeep,
+        AcceptedProofs, ConnectConfig, InitiatorAuthentication, PeerConfig, Redirection,
+        RemoteAuthentication, Upkeep,
     },
     event::{
         Answer, Ask, ChildSa, CloseReason, Command, Discard, EapContext, EapInput, EapOutput,
@@ -140,6 +140,7 @@ pub(crate) fn replay_client(login: &Login) -> Replay {
                 },
                 esp: vec![login.esp],
                 upkeep: Upkeep::default(),
+                redirect: None,
             }))
         }
         // Nobody is there to judge it.
@@ -234,6 +235,7 @@ pub(crate) fn replay_headend(login: &Login) -> Replay {
         signature_hashes: false,
         fragmentation: login.fragmentation(),
         upkeep: Upkeep::default(),
+        redirection: Redirection::Refused,
     };
     endpoint.handle(NOW, Input::Command(Command::Connect(Box::new(connect))));
     replay.drain(&mut endpoint, &mut outside);

@@ -26,7 +26,7 @@ use ironflex_ikev2::{
     config::{
         AcceptedProofs, Ciphers, ConnectConfig, EndpointConfig, FragmentationConfig, IkePolicy,
         IkeProposal, InitiatorAuthentication, LocalAuthentication, NatConfig, PeerConfig,
-        RemoteAuthentication, Upkeep,
+        Redirection, RemoteAuthentication, Upkeep,
     },
     crypto::{
         Provider, Rng, default_provider,

@@ -141,6 +141,7 @@ impl Setup {
                     further_children: true,
                     ..Upkeep::default()
                 },
+                redirection: Redirection::Refused,
             },
             peer: PeerConfig {
                 name: Arc::from("AnyConnect-EAP"),
@@ -158,6 +159,7 @@ impl Setup {
                     further_children: true,
                     ..Upkeep::default()
                 },
+                redirect: None,
             },
             eap_rounds: 4,
             password: b"cisco123",

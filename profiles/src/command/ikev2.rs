@@ -216,7 +216,8 @@ pub(super) const LINES: &[Node] = &[
         .then(super::ikev2_limit::LINES),
     Node::refused_block("name-mangler", "name manglers"),
     Node::refused("reconnect", "automatic reconnection"),
-    Node::refused("redirect", "redirection"),
+    Node::word("redirect", "IKEv2 Redirect Mechanism for load-balancing")
+        .then(super::ikev2_redirect::LINES),
 ];
 
 /// `<10-3600> <2-60> {on-demand|periodic}`.

@@ -237,7 +237,8 @@ pub(super) const PROFILE: &[Node] = &[
         Node::refused("ppk", "post-quantum pre-shared keys"),
     ]),
     Node::refused("reconnect", "automatic reconnection"),
-    Node::refused("redirect", "redirection"),
+    Node::word("redirect", "IKEv2 Redirect Mechanism for load-balancing")
+        .then(super::ikev2_redirect::PROFILE),
 ];
 
 const IDENTITY_REMOTE: &[Node] = &[

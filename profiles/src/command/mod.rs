@@ -12,6 +12,7 @@ mod ikev2_keyring;
 mod ikev2_limit;
 mod ikev2_policy;
 mod ikev2_profile;
+mod ikev2_redirect;
 mod interface;
 mod ipsec;
 mod pki;

@@ -14,10 +14,11 @@ use super::{
     keywords,
     name::Name,
     net::{Ipv4Net, Ipv6Net},
+    redirect::Redirect,
 };
 
 /// The `crypto ikev2` lines that belong to no object.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Globals {
     /// `http-url cert`: certificates may be named by URL. On until a line takes it away.
     pub http_url_cert: bool,
@@ -28,6 +29,8 @@ pub struct Globals {
     pub cookie_challenge: Option<u16>,
     /// The `limit` lines.
     pub limits: Limits,
+    /// The `redirect` lines.
+    pub redirect: Redirect,
     /// `window <1-200>`: requests that may be outstanding.
     pub window: Option<u8>,
     /// `dpd …` for profiles that have none.
@@ -43,6 +46,7 @@ impl Default for Globals {
             fragmentation: None,
             cookie_challenge: None,
             limits: Limits::default(),
+            redirect: Redirect::default(),
             window: None,
             dpd: None,
             nat_keepalive: None,
@@ -508,6 +512,8 @@ pub struct Profile {
     pub dpd: Option<Dpd>,
     /// `nat keepalive <5-3600>`, in seconds.
     pub nat_keepalive: Option<u16>,
+    /// `redirect gateway auth`: clients are sent elsewhere once they are authenticated.
+    pub redirect_gateway_auth: bool,
     /// `nat force-encap`: ESP in UDP without a NAT too.
     pub nat_force_encap: bool,
     /// `aaa authentication anyconnect-eap LIST`.

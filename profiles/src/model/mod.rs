@@ -17,6 +17,7 @@ pub mod nat;
 pub mod net;
 pub mod pki;
 pub mod pool;
+pub mod redirect;
 pub mod ssl;
 mod table;
 

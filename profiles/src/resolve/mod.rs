@@ -5,6 +5,7 @@
 
 mod network;
 mod profile;
+mod redirect;
 
 use alloc::{
     collections::BTreeMap,
@@ -105,7 +106,9 @@ impl<'a> Resolver<'a> {
             })
             .collect();
         let keyrings = self.keyrings();
+        let redirecting = self.redirecting();
         let parts = ProfileParts {
+            redirecting: &redirecting,
             keyrings: &keyrings,
             trustpoints: &trustpoints,
             authorization_policies: &authorization_policies,
@@ -130,6 +133,7 @@ impl<'a> Resolver<'a> {
                 cookie_challenge: ikev2.cookie_challenge,
                 limits: ikev2.limits,
                 init_queue: ikev2.limits.init_queue.unwrap_or(DEFAULT_INIT_QUEUE),
+                redirect: redirecting.init,
                 window: ikev2.window.unwrap_or(DEFAULT_WINDOW),
             },
             users: self.users(),

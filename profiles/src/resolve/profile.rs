@@ -9,7 +9,7 @@ use alloc::{
 };
 use core::net::Ipv4Addr;
 
-use super::{Block, ByName, Resolver, dangling};
+use super::{Block, ByName, Resolver, dangling, redirect::Redirecting};
 use crate::{
     error::{Diagnostic, Fault},
     model::{
@@ -34,6 +34,7 @@ pub(super) struct ProfileParts<'a> {
     pub(super) keyrings: &'a ByName<Keyring>,
     pub(super) trustpoints: &'a ByName<Trustpoint>,
     pub(super) authorization_policies: &'a ByName<AuthorizationPolicy>,
+    pub(super) redirecting: &'a Redirecting,
     pub(super) templates: &'a BTreeMap<InterfaceName, Arc<VirtualTemplate>>,
     pub(super) anyconnect_profiles: &'a ByName<AnyConnectProfile>,
 }
@@ -259,6 +260,7 @@ impl<'a> Resolver<'a> {
             dpd: lines.dpd.or(candidate.ikev2.dpd),
             nat_keepalive: lines.nat_keepalive.or(candidate.ikev2.nat_keepalive),
             nat_force_encap: lines.nat_force_encap,
+            redirect: parts.redirecting.at_auth(lines.redirect_gateway_auth),
             group_authorization,
             user_authorization_cached: lines.aaa_authorization_user_cached,
             virtual_template: virtual_template?,

@@ -6,7 +6,7 @@
 use std::fmt::{self, Write};
 
 use super::text;
-use crate::statistics::{Outcome, Row, Statistics};
+use crate::statistics::{Outcome, Statistics};
 
 /// Which of the tables.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

@@ -219,7 +219,7 @@ impl World {
             CloseReason::PeerDeleted => never_up_there || theirs.is_some_and(|one| one.disturbed),
             CloseReason::Unanswered => self.went_unanswered(end, id),
             CloseReason::Expired => self.has_lifetime(side),
-            CloseReason::TimedOut => false,
+            CloseReason::TimedOut | CloseReason::Redirected(_) => false,
             CloseReason::Refused(Refusal::ByPeer(NotifyType::AUTHENTICATION_FAILED)) => {
                 never_up_there
             }
