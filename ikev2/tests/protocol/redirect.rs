@@ -1,23 +1,8 @@
 //! Redirection in both roles (RFC 5685): at IKE_SA_INIT, at IKE_AUTH, and what is no redirection though it
 //! looks like one. Every hostile test first runs its unharmed twin to success.
 
-#![allow(
-    clippy::arithmetic_side_effects,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "a test ends where an expectation fails"
-)]
-
-mod support;
-
-#[path = "support/holder.rs"]
-mod holder;
-
 use std::time::Duration;
 
-use holder::Holder;
 use ironflex_ikev2::{
     config::{FragmentationConfig, Redirection},
     event::{CloseReason, Discard},
@@ -29,7 +14,8 @@ use ironflex_ikev2::{
         write_message,
     },
 };
-use support::*;
+
+use crate::{holder::Holder, support::*};
 
 const ELSEWHERE: &str = "192.0.2.7";
 

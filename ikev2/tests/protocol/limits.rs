@@ -1,29 +1,14 @@
 //! `crypto ikev2 limit`: what there is no room for is refused by name, and who only claims an address
 //! takes no room from those who are there.
 
-#![allow(
-    clippy::arithmetic_side_effects,
-    clippy::disallowed_methods,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "a test ends where an expectation fails"
-)]
-
-mod support;
-
-#[path = "support/flood.rs"]
-mod flood;
-
-use flood::*;
 use std::time::Duration;
 
 use ironflex_ikev2::{
     config::{EAP_TIMEOUT, HALF_OPEN_TIMEOUT},
     event::{CloseReason, Command, Discard},
 };
-use support::*;
+
+use crate::{flood::*, support::*};
 
 /// A server with room for so many SAs.
 fn careful(limit: usize) -> Setup {
