@@ -13,6 +13,10 @@ use crate::{flood::*, support::*};
 // claim an address, and no key exchange is done for them.
 #[test]
 fn ten_thousand_forged_first_requests_leave_memory_bounded_and_a_client_gets_in() {
+    let name = "ten_thousand_forged_first_requests_leave_memory_bounded_and_a_client_gets_in";
+    if !alone(&format!("exhaustion::{name}")) {
+        return;
+    }
     let mut twin = Pair::new(Setup::new(CBC), 81);
     twin.connect();
     twin.run(20);

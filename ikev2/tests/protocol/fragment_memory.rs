@@ -214,6 +214,9 @@ fn forged_fragments_in_a_peers_name_do_not_displace_its_authentic_ones() {
 // Without a budget, 2,000 strangers with 62 fragments each are 125 MB.
 #[test]
 fn two_thousand_strangers_leave_memory_bounded() {
+    if !alone("fragment_memory::two_thousand_strangers_leave_memory_bounded") {
+        return;
+    }
     let mut scene = Scene::new(FRAGMENT_BUDGET);
     let strangers: Vec<_> = (0..2_000).map(|_| scene.stranger()).collect();
     let before = resident();

@@ -96,6 +96,26 @@ pub fn cookie(answer: &[u8]) -> Vec<u8> {
     said.data.clone()
 }
 
+/// Marks the process that [`alone`] starts.
+const ALONE: &str = "IRONFLEX_TEST_ALONE";
+
+/// Whether this process runs the named test alone, so that the memory of others does not count as its own. Elsewhere
+/// the test is run by such a process first, and there is nothing left to do.
+pub fn alone(test: &str) -> bool {
+    if std::env::var_os(ALONE).is_some() {
+        return true;
+    }
+    let output = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", test])
+        .env(ALONE, "yes")
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{said}");
+    assert!(said.contains("1 passed"), "{said}");
+    false
+}
+
 /// Resident memory of this process in octets.
 pub fn resident() -> usize {
     let pages = std::fs::read_to_string("/proc/self/statm").unwrap();
