@@ -247,7 +247,7 @@ impl<'a> Lines<'a> {
                 self.fail(": Auth exchange failed");
             }
             CloseReason::Redirected(gateway) => {
-                self.say(&format!("Redirecting the client to {gateway}"));
+                self.say(format!("Redirecting the client to {gateway}"));
             }
             CloseReason::Refused(refusal) => {
                 self.fail(format!(": {}", Printable(&refusal.to_string())));

@@ -204,12 +204,11 @@ pub fn metrics(driver: &mut Driver) -> Tally {
         all.add(Metric::PoolAddresses, ["free", ""], free);
     }
     let mut installed: Vec<(SaId, ChildId, _)> = Vec::new();
-    let mut sessions = 0;
     for (sa, session) in driver.house.sessions.iter() {
-        sessions += u64::from(!session.installed.is_empty());
+        let up = u64::from(!session.installed.is_empty());
+        all.add(Metric::Sessions, ["", ""], up);
         installed.extend(session.installed.iter().map(|one| (sa, one.child, one.id)));
     }
-    all.add(Metric::Sessions, ["", ""], sessions);
     for (.., id) in installed {
         if let Ok(through) = driver.house.dataplane.counters(id) {
             traffic(&mut all, &through);
