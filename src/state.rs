@@ -43,6 +43,8 @@ pub struct IkeSa {
     pub auth_sign: AuthMethod,
     /// How the peer did, once it is known.
     pub auth_verify: Option<AuthMethod>,
+    /// A post-quantum pre-shared key is mixed into the keys.
+    pub ppk: bool,
     /// `lifetime` of the profile, in seconds.
     pub lifetime: u32,
     /// Time since it came up, or since it began.

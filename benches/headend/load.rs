@@ -282,6 +282,7 @@ impl Fleet {
                 rsa_signature: true,
                 ..AcceptedProofs::default()
             },
+            ppk: None,
             esp: vec![EspSuite {
                 protection: Protection::EncryptThenMac(
                     CbcAlgorithm::AesCbc256,

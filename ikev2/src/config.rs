@@ -159,6 +159,8 @@ pub struct EndpointConfig {
     pub fragmentation: FragmentationConfig,
     /// NAT detection.
     pub nat: NatConfig,
+    /// Some peers have a post-quantum pre-shared key with us: USE_PPK is answered (RFC 8784 §3).
+    pub ppk: bool,
     /// Vendor IDs that the responder sends.
     pub vendor_ids: Vec<Vec<u8>>,
     /// Half-open SAs from which on a cookie is demanded; see [`COOKIE_WATERMARK`]. It is demanded from half of
@@ -207,6 +209,7 @@ impl EndpointConfig {
                 mtu: FRAGMENT_MTU,
             },
             nat: NatConfig::default(),
+            ppk: false,
             vendor_ids: Vec::new(),
             cookie_watermark: COOKIE_WATERMARK,
             half_open_limit: HALF_OPEN_LIMIT,
@@ -282,6 +285,17 @@ pub struct Upkeep {
     pub lifetime: Option<Duration>,
 }
 
+/// A post-quantum pre-shared key and its name, both of which the two ends have (RFC 8784 §5).
+#[derive(Clone)]
+pub struct Ppk {
+    /// The name, without the octet that says of which type it is.
+    pub id: Vec<u8>,
+    /// The key.
+    pub key: PreSharedKey,
+    /// It does not go without.
+    pub required: bool,
+}
+
 /// How we prove ourselves by an AUTH payload (RFC 7296 §2.15). Which way the peer proves itself is a
 /// matter of its own: the two need not be the same.
 #[derive(Clone)]
@@ -324,6 +338,8 @@ pub struct PeerConfig {
     pub local_authentication: LocalAuthentication,
     /// What the peer may prove itself with.
     pub remote_authentication: RemoteAuthentication,
+    /// The post-quantum pre-shared key that is configured for the peer.
+    pub ppk: Option<Ppk>,
     /// ESP suites in the order of preference.
     pub esp: Vec<EspSuite>,
     /// Rekeying.
@@ -381,6 +397,8 @@ pub struct ConnectConfig {
     pub authentication: InitiatorAuthentication,
     /// How the responder may prove itself. One that is to run EAP with us must do it by a signature.
     pub responder: AcceptedProofs,
+    /// The post-quantum pre-shared key to use with the responder.
+    pub ppk: Option<Ppk>,
     /// ESP suites to offer.
     pub esp: Vec<EspSuite>,
     /// The inbound SPI that the outside chose.

@@ -433,6 +433,8 @@ pub struct Authenticated {
     pub eap_user: Option<Arc<str>>,
     /// The peer says that this is its only SA (RFC 7296 §2.4).
     pub initial_contact: bool,
+    /// A post-quantum pre-shared key is mixed into the keys (RFC 8784).
+    pub ppk: bool,
 }
 
 /// Why an SA ended.

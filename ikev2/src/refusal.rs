@@ -113,12 +113,18 @@ pub enum PeerIncompatible {
     /// No address is left for the peer, or none may be given to it.
     #[error("no address is left for the peer")]
     NoAddress,
+    /// No post-quantum pre-shared key is in common, and it does not go without (RFC 8784 §3).
+    #[error("no post-quantum pre-shared key is in common")]
+    NoPpk,
     /// No signature scheme is in common.
     #[error("no signature scheme is in common")]
     NoSignatureScheme,
     /// Another exchange about the same SA is under way (RFC 7296 §2.25).
     #[error("another exchange about the same SA is under way")]
     Busy,
+    /// No CREATE_CHILD_SA is known that this IKE_FOLLOWUP_KE follows (RFC 9370).
+    #[error("there is nothing that this key exchange could follow")]
+    NoState,
     /// The child SA to be replaced, by the SPI that its sender receives with, does not exist.
     #[error("there is no child SA 0x{0:08X} to be replaced")]
     NoSuchChild(u32),
@@ -215,6 +221,7 @@ impl Refusal {
                         data: Vec::new(),
                     });
                 }
+                PeerIncompatible::NoState => NotifyType::STATE_NOT_FOUND,
                 PeerIncompatible::Busy => NotifyType::TEMPORARY_FAILURE,
                 PeerIncompatible::TooManyChildren => NotifyType::NO_ADDITIONAL_SAS,
                 PeerIncompatible::TsUnacceptable => NotifyType::TS_UNACCEPTABLE,
@@ -222,6 +229,7 @@ impl Refusal {
                 PeerIncompatible::NoEapMethod
                 | PeerIncompatible::MethodNotConfigured
                 | PeerIncompatible::OtherResponder
+                | PeerIncompatible::NoPpk
                 | PeerIncompatible::NoSignatureScheme => NotifyType::AUTHENTICATION_FAILED,
             },
             Self::Denied(_) | Self::Local(_) => NotifyType::AUTHENTICATION_FAILED,

@@ -64,6 +64,8 @@ pub struct SaView<'a> {
     pub identity: Option<&'a Identification>,
     /// The user that EAP authenticated.
     pub eap_user: Option<&'a Arc<str>>,
+    /// A post-quantum pre-shared key is mixed into its keys (RFC 8784).
+    pub ppk: bool,
     /// The profile that serves it.
     pub profile: Option<&'a Arc<str>>,
     /// What was assigned by configuration payload.
@@ -140,6 +142,7 @@ impl<'a> SaView<'a> {
             anyconnect: link.traits.anyconnect,
             identity,
             eap_user: established.and_then(|state| state.authenticated().eap_user.as_ref()),
+            ppk: established.is_some_and(|state| state.authenticated().ppk),
             profile: established.and_then(|state| state.profile()),
             configuration: established.map_or(&[], |state| state.configuration()),
             child: established

@@ -1,4 +1,4 @@
-//! `pqc` in proposals: read, refused, printed and resolved.
+//! `pqc` in proposals and `ppk` in keyrings: read, refused, printed and resolved.
 
 #![allow(
     clippy::unwrap_used,
@@ -8,7 +8,11 @@
 
 use ironflex_profiles::{
     Fault,
-    model::ikev2::{MlKem, Pqc},
+    model::{
+        ikev2::{MlKem, Pqc},
+        keyring::{KeyEncoding, KeyText, Ppk},
+        name::Name,
+    },
     parse, render, resolve,
 };
 
@@ -77,4 +81,65 @@ fn it_is_printed_as_it_was_given_and_resolved_with_its_proposal() {
     let proposal = &snapshot.policy_for(here).unwrap().proposals[0];
     assert_eq!(proposal.pqc.methods, [MlKem::MlKem1024, MlKem::MlKem512]);
     assert!(proposal.pqc.optional);
+}
+
+// --- Pre-shared keys ---
+
+const PEER: &str = "crypto ikev2 keyring K\n peer P\n  address 192.0.2.0 255.255.255.0\n";
+
+fn ppk(lines: &str) -> Option<Ppk> {
+    let parsed = parse(&format!("{PEER}{lines}"), "t");
+    assert_eq!(parsed.diagnostics, [], "{lines}");
+    let keyring = parsed.candidate.keyrings.get("K").unwrap();
+    keyring.peers.get("P").unwrap().ppk.clone()
+}
+
+fn key(id: &str, encoding: KeyEncoding, text: &str, required: bool) -> Option<Ppk> {
+    Some(Ppk {
+        id: Name::new(id).unwrap(),
+        key: KeyText::new(encoding, text).unwrap(),
+        required,
+    })
+}
+
+#[test]
+fn a_peer_has_a_named_key_in_either_spelling_that_may_be_required() {
+    use KeyEncoding::{Hex, Plain};
+    let lab = |text, encoding, required| key("lab", encoding, text, required);
+    assert!(ppk("  ppk manual id lab key secret-7\n") == lab("secret-7", Plain, false));
+    assert!(ppk("  ppk manual id lab key 0 secret-7 required\n") == lab("secret-7", Plain, true));
+    assert!(ppk("  ppk manual id lab key hex 00ff required\n") == lab("00ff", Hex, true));
+    assert!(
+        ppk("  ppk manual id lab key a\n  ppk manual id other key b\n")
+            == key("other", Plain, "b", false)
+    );
+    assert!(ppk("  ppk manual id lab key a\n  no ppk\n").is_none());
+}
+
+#[test]
+fn a_named_key_is_printed_as_it_was_given_and_never_by_debug() {
+    let lines = "  ppk manual id lab key hex 00ff\n peer Q\n  identity fqdn a.example\n  \
+                 ppk manual id q key 0 hexagon required\n";
+    let parsed = parse(&format!("{PEER}{lines}"), "t");
+    let printed = render(&parsed.candidate);
+    for line in [
+        "\n  ppk manual id lab key hex 00ff\n",
+        "\n  ppk manual id q key hexagon required\n",
+    ] {
+        assert!(printed.contains(line), "{printed}");
+    }
+    assert!(!format!("{:?}", parsed.candidate).contains("hexagon"));
+}
+
+#[test]
+fn a_named_key_that_is_none_is_refused() {
+    for (line, fault) in [
+        ("ppk manual id lab", Fault::Incomplete),
+        ("ppk manual id lab key hex 0", Fault::Value),
+        ("ppk dynamic skip", Fault::Unsupported),
+    ] {
+        let parsed = parse(&format!("{PEER}  {line}\n"), "t");
+        let found: Vec<Fault> = parsed.diagnostics.iter().map(|one| one.fault).collect();
+        assert_eq!(found, [fault], "{line}");
+    }
 }

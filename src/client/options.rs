@@ -42,6 +42,15 @@ pub struct Options {
     /// The file with the pre-shared key, one line; the headend proves itself by the same key
     #[arg(long, value_name = "FILE", required_if_eq("auth", "pre-share"))]
     pub psk_file: Option<PathBuf>,
+    /// The name of the post-quantum pre-shared key
+    #[arg(long, value_name = "ID", requires = "ppk_file")]
+    pub ppk_id: Option<String>,
+    /// The file with the post-quantum pre-shared key, one line
+    #[arg(long, value_name = "FILE", requires = "ppk_id")]
+    pub ppk_file: Option<PathBuf>,
+    /// Take no headend that does without that key
+    #[arg(long, requires = "ppk_id")]
+    pub ppk_required: bool,
     /// Our IKE identity: fqdn:NAME, email:NAME, address:ADDRESS, key-id:TEXT, or TEXT for a key-id; with a pre-shared key
     /// our address if not said
     #[arg(long, value_name = "[TYPE:]IDENTITY", value_parser = identity_text)]

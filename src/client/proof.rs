@@ -4,7 +4,7 @@ use std::{fmt, net::IpAddr, path::Path};
 
 use clap::ValueEnum;
 use ironflex_ikev2::{
-    config::{AcceptedProofs, InitiatorAuthentication, LocalAuthentication},
+    config::{AcceptedProofs, InitiatorAuthentication, LocalAuthentication, Ppk},
     secret::{PreSharedKey, SecretBytes},
     wire::payload::Identification,
 };
@@ -76,6 +76,22 @@ impl Proofs {
             }),
         }
     }
+}
+
+/// The post-quantum pre-shared key that the command line names, if it does.
+///
+/// # Errors
+///
+/// [`End::Local`] for a file that cannot be read or holds no key.
+pub(super) fn post_quantum_key(options: &Options) -> Result<Option<Ppk>, End> {
+    let (Some(id), Some(path)) = (&options.ppk_id, &options.ppk_file) else {
+        return Ok(None);
+    };
+    Ok(Some(Ppk {
+        id: id.as_bytes().to_vec(),
+        key: read_key(path)?,
+        required: options.ppk_required,
+    }))
 }
 
 /// A file that holds a key and at most one line end behind it.

@@ -10,7 +10,8 @@ use ironflex_eap::anyconnect::{
 use ironflex_ikev2::{
     config::{
         AcceptedProofs, Ciphers, EndpointConfig, FragmentationConfig, IkePolicy, IkeProposal,
-        Liveness, LocalAuthentication, NatConfig, PeerConfig, Pfs, RemoteAuthentication, Upkeep,
+        Liveness, LocalAuthentication, NatConfig, PeerConfig, Pfs, Ppk, RemoteAuthentication,
+        Upkeep,
     },
     crypto::{
         RsaSigner, default_provider,
@@ -26,7 +27,7 @@ use ironflex_profiles::{
     model::{
         ikev2::{self as ios, LocalIdentity},
         ipsec::{AesKey, EspIntegrity, EspTransform, GcmKey},
-        keyring::{KeyText, PeerKeys},
+        keyring::{self, KeyText, PeerKeys},
         name::Name,
         redirect::RedirectTarget,
     },
@@ -191,6 +192,14 @@ fn pre_shared_key(
     PreSharedKey::new(SecretBytes::copied_from(&text.octets()))
 }
 
+fn post_quantum_key(line: &keyring::Ppk) -> Option<Ppk> {
+    Some(Ppk {
+        id: line.id.as_str().as_bytes().to_vec(),
+        key: PreSharedKey::new(SecretBytes::copied_from(&line.key.octets()))?,
+        required: line.required,
+    })
+}
+
 impl ServingProfile {
     /// Our identity towards a peer that reached `local`: the configured one, else the address
     /// (IOS-XE's default).
@@ -262,6 +271,10 @@ impl ServingProfile {
                         .and_then(|source| pre_shared_key(source, caller, PeerKeys::remote)),
                 },
             },
+            ppk: self.profile.ppk.as_ref().and_then(|keyring| {
+                let (_, peer) = keyring.peer_for(caller.from, caller.claimed)?;
+                post_quantum_key(peer.ppk.as_ref()?)
+            }),
             esp: self.esp.clone(),
             upkeep: Upkeep {
                 liveness: self.profile.dpd.map(|dpd| Liveness {
@@ -392,6 +405,7 @@ fn endpoint(snapshot: &Snapshot, authorities: Vec<[u8; 20]>) -> EndpointConfig {
             force_encapsulation: snapshot.profiles.iter().any(|one| one.nat_force_encap),
             encapsulation_required: false,
         },
+        ppk: snapshot.profiles.iter().any(|one| one.ppk.is_some()),
         vendor_ids: [
             KnownVendor::DeleteReason,
             KnownVendor::Copyright,
@@ -436,6 +450,7 @@ fn ike_policy(policy: &Policy) -> IkePolicy {
 /// A proposal, and where its post-quantum key exchange is optional a second one without it: a peer that
 /// does not know of such must reject the first as a whole (RFC 7296 §3.3.6).
 fn ike_proposals(proposal: &Proposal) -> Vec<IkeProposal> {
+    // RFC 9370 §rules#3: for who does not know of such transforms.
     let first = ike_proposal(proposal);
     let second = proposal.pqc.optional.then(|| IkeProposal {
         additional: Vec::new(),

@@ -144,6 +144,7 @@ fn ike_sa(
             LocalCredentials::PreShare(_) => AuthMethod::Psk,
         }),
         auth_verify: session.proof.map(AuthMethod::from),
+        ppk: view.ppk,
         lifetime: profile.map_or(86_400, |serving| serving.profile.lifetime),
         active: now.since(begun),
         local_spi,

@@ -24,6 +24,7 @@ mod login;
 mod look;
 mod network;
 mod numbers;
+mod post_quantum;
 mod pre_shared_key;
 mod redirect;
 mod refusal;
@@ -47,6 +48,7 @@ fn main() -> ExitCode {
         client::CASES,
         beside::CASES,
         network::CASES,
+        post_quantum::CASES,
         pre_shared_key::CASES,
         refusal::CASES,
         lifecycle::CASES,

@@ -185,6 +185,7 @@ interop_headend() {
     *) fail "interop.toml: no esp '${interop[esp]}'" ;;
   esac
   ike=("encryption ${interop[encryption]}" "prf ${interop[hash]}" "group ${interop[group]}")
+  [ -z "${interop[pqc]:-}" ] || ike+=("pqc ${interop[pqc]}")
   case ${interop[encryption]} in aes-cbc-*) ike+=("integrity ${interop[hash]}") ;; esac
   {
     certificate_profile

@@ -19,7 +19,7 @@ use super::prf::{PrfPlus, prf};
 use super::suite::{
     AeadAlgorithm, CbcAlgorithm, EspSuite, IkeSuite, Integrity, PrfAlgorithm, Protection,
 };
-use crate::secret::{SecretBytes, SharedSecret};
+use crate::secret::{PreSharedKey, SecretBytes, SharedSecret};
 
 /// Which end of an exchange this one is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -45,7 +45,7 @@ impl SkeySeed {
     }
 
     /// The seed after a further key exchange of the initial exchanges: prf(SK_d so far, SK(n) ∣ Ni ∣ Nr)
-    /// (RFC 9370 §2.2.2).
+    /// (RFC 9370).
     pub fn advanced(so_far: &DerivationKey, secret: &SharedSecret, ni: &[u8], nr: &[u8]) -> Self {
         Self(prf(
             so_far.algorithm,
@@ -61,7 +61,7 @@ impl SkeySeed {
     }
 
     /// As [`rekeyed`](Self::rekeyed), with the secrets of the key exchanges after the first:
-    /// prf(old SK_d, SK(0) ∣ Ni ∣ Nr ∣ SK(1) ∣ … ∣ SK(n)) (RFC 9370 §2.2.4).
+    /// prf(old SK_d, SK(0) ∣ Ni ∣ Nr ∣ SK(1) ∣ … ∣ SK(n)) (RFC 9370).
     pub fn rekeyed_after(
         old: &DerivationKey,
         secret: &SharedSecret,
@@ -69,6 +69,7 @@ impl SkeySeed {
         further: &[SharedSecret],
     ) -> Self {
         // RFC 7296 §2.18: the old SA's key and PRF make the seed, the new SA's PRF the keys.
+        // RFC 9370 §rules#10: the further secrets follow the nonces.
         let mut parts = alloc::vec![secret.as_bytes(), ni, nr];
         parts.extend(further.iter().map(SharedSecret::as_bytes));
         Self(prf(old.algorithm, old.key.as_bytes(), &parts))
@@ -134,7 +135,7 @@ impl DerivationKey {
     }
 
     /// As [`child_keys`](Self::child_keys), with the secrets of the key exchanges after the first:
-    /// KEYMAT = prf+(SK_d, SK(0) ∣ Ni ∣ Nr ∣ SK(1) ∣ … ∣ SK(n)) (RFC 9370 §2.2.4).
+    /// KEYMAT = prf+(SK_d, SK(0) ∣ Ni ∣ Nr ∣ SK(1) ∣ … ∣ SK(n)) (RFC 9370).
     pub fn child_keys_after(
         &self,
         suite: EspSuite,
@@ -143,6 +144,7 @@ impl DerivationKey {
         further: &[SharedSecret],
     ) -> ChildKeys {
         let secret = secret.map(SharedSecret::as_bytes).unwrap_or_default();
+        // RFC 9370 §rules#11: the further secrets follow the nonces.
         let mut parts = alloc::vec![secret, ni, nr];
         parts.extend(further.iter().map(SharedSecret::as_bytes));
         let mut stream = PrfPlus::new(self.algorithm, self.key.as_bytes(), &parts);
@@ -158,6 +160,14 @@ impl DerivationKey {
         }
     }
 
+    /// SK_d with a post-quantum pre-shared key mixed in: prf+ (PPK, SK_d') (RFC 8784 §3).
+    pub fn mixed(&self, ppk: &PreSharedKey) -> Self {
+        Self {
+            algorithm: self.algorithm,
+            key: mixed(self.algorithm, ppk, &self.key),
+        }
+    }
+
     /// The PRF agreed for the IKE SA.
     pub fn algorithm(&self) -> PrfAlgorithm {
         self.algorithm
@@ -167,6 +177,11 @@ impl DerivationKey {
     pub fn as_bytes(&self) -> &[u8] {
         self.key.as_bytes()
     }
+}
+
+/// prf+ (PPK, key), as long as the key (RFC 8784 §3).
+pub fn mixed(algorithm: PrfAlgorithm, ppk: &PreSharedKey, key: &SecretBytes) -> SecretBytes {
+    PrfPlus::new(algorithm, ppk.as_bytes(), &[key.as_bytes()]).take(key.len())
 }
 
 /// The keys of one IKE SA, by direction.

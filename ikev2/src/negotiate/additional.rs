@@ -1,4 +1,4 @@
-//! Transform Types 6 to 12: the key exchanges after the first (RFC 9370 §2.2.1).
+//! Transform Types 6 to 12: the key exchanges after the first (RFC 9370).
 
 use alloc::vec::Vec;
 
@@ -66,6 +66,7 @@ pub(crate) fn choose(
     offer: &Proposal,
     first: Option<Group>,
 ) -> Option<Choice> {
+    // RFC 9370 §rules#2: each type chooses one of the methods of type 4, or NONE.
     let mut choice = Choice::default();
     let mut used: Vec<Group> = first.into_iter().collect();
     let mut slots = slots.iter();
@@ -75,7 +76,7 @@ pub(crate) fn choose(
             continue;
         }
         let listed = |id: u16| lists(offer, &Transform::new(kind, id));
-        // RFC 9370 §2.2.1: no method is used twice for one SA.
+        // No method is used twice for one SA.
         let group = wanted
             .into_iter()
             .flatten()
@@ -119,7 +120,7 @@ mod tests {
         choose(slots, true, offer, FIRST).map(|one| one.exchanges.groups().collect())
     }
 
-    // RFC 9370 §2.2.1: one method of each type that was offered, in our order of preference.
+    // RFC 9370 §rules#2: one method of each type that was offered, in our order of preference.
     #[test]
     fn one_method_of_each_type_is_chosen_in_our_order() {
         let both = proposal(&[(TransformType::ADDKE1, &[36, 37])]);
@@ -160,7 +161,7 @@ mod tests {
         assert!(!choice.answers(&[vec![LARGE]]));
     }
 
-    // RFC 9370 §2.2.1: the methods of one SA differ from each other.
+    // The methods of one SA differ from each other.
     #[test]
     fn no_method_is_chosen_twice() {
         let twice = proposal(&[

@@ -250,7 +250,7 @@ const ESP_TYPES: [TransformType; 4] = [
 ///
 /// A group that the KE payload (`sent`) already serves is taken before another that would cost a
 /// round trip, if our proposal lists both. `intermediate` says whether both ends have IKE_INTERMEDIATE:
-/// without it there are no additional key exchanges (RFC 9370 §2.2.1).
+/// without it there are no additional key exchanges (RFC 9370).
 ///
 /// # Errors
 ///
@@ -262,6 +262,7 @@ pub(crate) fn choose_ike(
     sent: u16,
     intermediate: bool,
 ) -> Result<Chosen<IkeSuite>, PeerIncompatible> {
+    // RFC 9370 §rules#1: additional key exchanges need IKE_INTERMEDIATE of both ends.
     let ours = ours
         .iter()
         .filter(|mine| intermediate || mine.additional.is_empty());
@@ -656,7 +657,7 @@ mod tests {
         );
     }
 
-    // RFC 9370 §2.2.1: additional key exchanges need IKE_INTERMEDIATE of both ends.
+    // RFC 9370 §rules#1: additional key exchanges need IKE_INTERMEDIATE of both ends.
     #[test]
     fn an_additional_key_exchange_is_chosen_where_both_want_it_and_have_the_exchange_for_it() {
         let plain = gcm(&[Group::Modp2048]);

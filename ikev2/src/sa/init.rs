@@ -205,7 +205,8 @@ pub(crate) fn respond(
         return Err(PeerIncompatible::NoNatDetection.into());
     }
     let proposals = config.proposals(path.local.ip());
-    let traits = PeerTraits::read(payloads);
+    let mut traits = PeerTraits::read(payloads);
+    traits.use_ppk &= config.ppk;
     let chosen = proposal::choose_ike(
         proposals,
         essentials.sa,
@@ -361,6 +362,10 @@ fn write_response(
     }
     if traits.signature_hashes_sent {
         payloads.push(signature_hashes());
+    }
+    // RFC 8784 §3: said by who has some PPK, to who said it.
+    if traits.use_ppk {
+        payloads.push(status(NotifyType::USE_PPK));
     }
     // RFC 9242 §3.1, §5: where there is something for it to do, and no more than that.
     if !chosen.suite.additional.is_empty() {

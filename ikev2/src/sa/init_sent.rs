@@ -20,7 +20,7 @@ use crate::{
     },
     event::{CloseReason, Discard, Event, Instant, Output, Path, SaId, Trace},
     negotiate::proposal,
-    refusal::{PeerMisbehaved, Refusal},
+    refusal::{PeerIncompatible, PeerMisbehaved, Refusal},
     sa::{
         Cx, IkeSa,
         init::{
@@ -138,7 +138,11 @@ impl InitSent {
         if config.signature_hashes {
             payloads.push(signature_hashes());
         }
-        // RFC 9242 §3.1, RFC 9370 §2.2.1: said by who offers what needs it.
+        // RFC 8784 §3#1: whether or not it goes without; with a cookie again.
+        if config.ppk.is_some() {
+            payloads.push(status(NotifyType::USE_PPK));
+        }
+        // RFC 9370 §rules#1: said by who offers what needs it.
         if config
             .proposals
             .iter()
@@ -332,6 +336,11 @@ impl InitSent {
         });
         if let Some(kind) = error {
             return Err(Refusal::ByPeer(kind));
+        }
+        // RFC 8784 §3#2: without the responder's USE_PPK there is none, and where it must be, no SA.
+        let required = self.config.ppk.as_ref().is_some_and(|ppk| ppk.required);
+        if required && find(payloads, NotifyType::USE_PPK).is_none() {
+            return Err(PeerIncompatible::NoPpk.into());
         }
         let spi_r = header
             .responder_spi

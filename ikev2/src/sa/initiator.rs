@@ -20,6 +20,7 @@ use crate::{
         init::{self, Handshake, auth_form, certificate_request},
         intermediate::Exchange,
         link::{Link, Opened},
+        ppk::{self, Unmixed},
         signature::{self, AuthForm, Basis},
         state::{Outcome, State, WRONG_ANSWER, close, expect_auth, log_child},
     },
@@ -59,6 +60,18 @@ pub(crate) enum Initiator {
 pub(crate) struct Trying {
     handshake: Handshake,
     config: Box<ConnectConfig>,
+    ppk: PpkUse,
+}
+
+/// How far the use of a PPK has come.
+enum PpkUse {
+    /// There is none, or it is not named yet.
+    None,
+    /// It is mixed into the keys and named to the responder; here are the keys for one that goes without,
+    /// if it may.
+    Named(Option<Unmixed>),
+    /// Both ends have it.
+    Used,
 }
 
 pub(crate) struct ExpectIntermediate {
@@ -71,6 +84,9 @@ pub(crate) struct AwaitSign {
     trying: Trying,
     form: AuthForm,
     chain: Vec<Arc<[u8]>>,
+    /// What is to be signed for a responder without our PPK, after the proof proper.
+    without: Option<Vec<u8>>,
+    proof: Vec<Payload>,
 }
 
 pub(crate) struct AwaitChain {
@@ -124,15 +140,21 @@ pub(crate) fn start(
     handshake: Handshake,
     config: Box<ConnectConfig>,
 ) -> Result<Outcome, Refusal> {
-    Trying { handshake, config }.go_on(link, cx)
+    let trying = Trying {
+        handshake,
+        config,
+        ppk: PpkUse::None,
+    };
+    trying.go_on(link, cx)
 }
 
 /// Builds the first IKE_AUTH request, with our AUTH unless EAP is wanted.
-fn authenticate(trying: Trying, link: &mut Link, cx: &mut Cx<'_>) -> Result<Outcome, Refusal> {
+fn authenticate(mut trying: Trying, link: &mut Link, cx: &mut Cx<'_>) -> Result<Outcome, Refusal> {
     match trying.config.authentication.clone() {
         InitiatorAuthentication::AnyConnectEap => trying.send_first(link, cx, Vec::new()),
         InitiatorAuthentication::Auth(LocalAuthentication::Certificate(chain)) => {
             let form = auth_form(link)?;
+            let without = trying.mix(link, |trying| trying.local_octets(link));
             let octets = trying.local_octets(link);
             let scheme = form.scheme();
             let ask = cx.ask(link.id, Ask::Sign { scheme, octets });
@@ -141,12 +163,18 @@ fn authenticate(trying: Trying, link: &mut Link, cx: &mut Cx<'_>) -> Result<Outc
                 trying,
                 form,
                 chain,
+                without,
+                proof: Vec::new(),
             }))
         }
         InitiatorAuthentication::Auth(LocalAuthentication::PreSharedKey(key)) => {
-            let octets = trying.local_octets(link);
-            let auth = signature::shared_key_auth(&key, link.suite.prf, &octets);
-            trying.send_first(link, cx, [Payload::Auth(auth)].to_vec())
+            let auth = |trying: &Trying| {
+                signature::shared_key_auth(&key, link.suite.prf, &trying.local_octets(link))
+            };
+            let without = trying.mix(link, |trying| auth(trying).data);
+            let mut proof = [Payload::Auth(auth(&trying))].to_vec();
+            proof.extend(trying.claim(without));
+            trying.send_first(link, cx, proof)
         }
     }
 }
@@ -266,9 +294,18 @@ impl ExpectIntermediate {
         cx: &mut Cx<'_>,
         opened: Opened,
     ) -> Result<Outcome, Refusal> {
-        let Trying { handshake, config } = self.trying;
+        let Trying {
+            handshake,
+            config,
+            ppk,
+        } = self.trying;
         let handshake = handshake.conclude(self.exchange, link, cx, opened)?;
-        Trying { handshake, config }.go_on(link, cx)
+        let trying = Trying {
+            handshake,
+            config,
+            ppk,
+        };
+        trying.go_on(link, cx)
     }
 }
 
@@ -324,9 +361,65 @@ impl Trying {
 }
 
 impl AwaitSign {
-    fn answer(self, link: &mut Link, cx: &mut Cx<'_>, answer: Answer) -> Result<Outcome, Refusal> {
-        let proof = self.form.proof(&self.chain, answer)?.collect();
-        self.trying.send_first(link, cx, proof)
+    fn answer(
+        mut self,
+        link: &mut Link,
+        cx: &mut Cx<'_>,
+        answer: Answer,
+    ) -> Result<Outcome, Refusal> {
+        if self.proof.is_empty() {
+            self.proof = self.form.proof(&self.chain, answer)?.collect();
+            if let Some(octets) = self.without.take() {
+                let scheme = self.form.scheme();
+                self.ask = cx.ask(link.id, Ask::Sign { scheme, octets });
+                return go(Initiator::AwaitSign(self));
+            }
+            self.proof.extend(self.trying.claim(None));
+        } else {
+            let without = ppk::auth_data(self.form.proof(&[], answer)?);
+            self.proof.extend(self.trying.claim(without));
+        }
+        self.trying.send_first(link, cx, self.proof)
+    }
+}
+
+// --- Post-quantum pre-shared keys ---
+
+impl Trying {
+    /// Mixes our PPK in, if both ends use one (RFC 8784 §3). Before, `auth` makes what proves us to a
+    /// responder that goes without, if it may.
+    fn mix<T>(&mut self, link: &Link, auth: impl FnOnce(&Self) -> T) -> Option<T> {
+        let own = self.config.ppk.as_ref().filter(|_| link.traits.use_ppk)?;
+        let (key, required) = (own.key.clone(), own.required);
+        // RFC 8784 §3#4: said where it may do without.
+        let without = (!required).then(|| auth(self));
+        let unmixed = self.handshake.mix(&key);
+        self.ppk = PpkUse::Named((!required).then_some(unmixed));
+        without
+    }
+
+    /// What goes with our AUTH: the name of the PPK that is mixed in.
+    fn claim(&self, without: Option<Vec<u8>>) -> Vec<Payload> {
+        match (&self.ppk, &self.config.ppk) {
+            (PpkUse::Named(_), Some(own)) => ppk::claim(own, without).collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// RFC 8784 §3: the responder says whether it uses the PPK that we have named; if not, it must be one
+    /// that need not be.
+    fn settle(&mut self, payloads: &[Payload]) -> Result<(), PeerIncompatible> {
+        // RFC 8784 §3#8, §3#9: whatever the notify may hold; without it we go on without, or not at all.
+        self.ppk = match core::mem::replace(&mut self.ppk, PpkUse::None) {
+            PpkUse::Named(_) if ppk::is_used(payloads) => PpkUse::Used,
+            PpkUse::Named(Some(unmixed)) => {
+                self.handshake.unmix(unmixed);
+                PpkUse::None
+            }
+            PpkUse::Named(None) => return Err(PeerIncompatible::NoPpk),
+            settled => settled,
+        };
+        Ok(())
     }
 }
 
@@ -339,11 +432,14 @@ impl Trying {
     }
 
     fn responder(
-        self,
+        mut self,
         link: &mut Link,
         cx: &mut Cx<'_>,
         payloads: Vec<Payload>,
     ) -> Result<Outcome, Refusal> {
+        if let Err(error) = self.settle(&payloads) {
+            return fail(link, cx, error.into());
+        }
         let mut responder = None;
         let mut auth = None;
         let mut eap = None;
@@ -533,21 +629,27 @@ impl AwaitEap {
 impl Proven {
     /// RFC 7296 §2.16: AUTH under the method's key, or under SK_pi where it has none.
     fn send_auth(
-        self,
+        mut self,
         link: &mut Link,
         cx: &mut Cx<'_>,
         msk: Option<SecretBytes>,
         eap: EapConcluded,
     ) -> Result<Outcome, Refusal> {
-        let handshake = &self.trying.handshake;
-        let key = msk.as_ref().unwrap_or(&handshake.local_proof);
-        let octets = self.trying.local_octets(link);
-        let mic = authn::shared_key_mic(link.suite.prf, key.as_bytes(), &octets);
-        let auth = Payload::Auth(AuthPayload {
+        let mic = |trying: &Trying| {
+            let key = msk.as_ref().unwrap_or(&trying.handshake.local_proof);
+            let octets = trying.local_octets(link);
+            let mic = authn::shared_key_mic(link.suite.prf, key.as_bytes(), &octets);
+            mic.as_bytes().to_vec()
+        };
+        // RFC 8784 §3: with EAP the PPK comes in here, and the responder's first AUTH was without it.
+        let without = self.trying.mix(link, mic);
+        let mut payloads = [Payload::Auth(AuthPayload {
             method: AuthMethod::SHARED_KEY_MIC,
-            data: mic.as_bytes().to_vec(),
-        });
-        link.request(cx, ExchangeType::IKE_AUTH, [auth].to_vec())?;
+            data: mic(&self.trying),
+        })]
+        .to_vec();
+        payloads.extend(self.trying.claim(without));
+        link.request(cx, ExchangeType::IKE_AUTH, payloads)?;
         go(Initiator::ExpectFinal(ExpectFinal {
             proven: self,
             msk,
@@ -558,11 +660,14 @@ impl Proven {
 
 impl ExpectFinal {
     fn response(
-        self,
+        mut self,
         link: &mut Link,
         cx: &mut Cx<'_>,
         mut payloads: Vec<Payload>,
     ) -> Result<Outcome, Refusal> {
+        if let Err(error) = self.proven.trying.settle(&payloads) {
+            return fail(link, cx, error.into());
+        }
         let at = payloads
             .iter()
             .position(|one| matches!(one, Payload::Auth(_)))
@@ -603,6 +708,7 @@ impl Proven {
             proof: self.by,
             eap_user: None,
             initial_contact: false,
+            ppk: matches!(self.trying.ppk, PpkUse::Used),
         };
         cx.event(link.id, Event::Authenticated(authenticated.clone()));
         link.mobike = self.trying.config.upkeep.mobike && mobike::speaks(&payloads);

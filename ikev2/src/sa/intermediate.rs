@@ -1,4 +1,4 @@
-//! IKE_INTERMEDIATE (RFC 9242) for the key exchanges after the first (RFC 9370 §2.2.2), in both roles.
+//! IKE_INTERMEDIATE (RFC 9242) for the key exchanges after the first (RFC 9370), in both roles.
 //!
 //! How many there are is agreed on in IKE_SA_INIT; one more or one less ends the SA. Each is sealed with the
 //! keys so far and gives the SA new ones, and AUTH covers them all.
@@ -59,7 +59,7 @@ impl Intermediates {
 
     /// Appends what AUTH covers of them; nothing if there was none.
     pub(crate) fn cover(&self, octets: &mut Vec<u8>) {
-        // RFC 9242 §3.3.2: IntAuth_iN, IntAuth_rN and the message ID of the first IKE_AUTH exchange.
+        // RFC 9242 §3.3.2#1: IntAuth_iN, IntAuth_rN and the message ID of the first IKE_AUTH exchange.
         if let Some(done) = &self.done {
             octets.extend_from_slice(done.initiator.as_bytes());
             octets.extend_from_slice(done.responder.as_bytes());
@@ -81,7 +81,7 @@ impl Intermediates {
         };
         let initiator = step(initiator_key, before.map(|done| &done.initiator), request);
         let responder = step(responder_key, before.map(|done| &done.responder), response);
-        // RFC 9242 §3.2: IKE_SA_INIT had message ID 0, the first of these 1.
+        // RFC 9242 §3.2#4: IKE_SA_INIT had message ID 0, the first of these 1.
         let next = before.map_or(1, |done| done.next).saturating_add(1);
         self.done = Some(Done {
             initiator,
@@ -117,7 +117,7 @@ impl Handshake {
         cx: &mut Cx<'_>,
         opened: Opened,
     ) -> Result<Self, Refusal> {
-        // RFC 9242 §5: their number is not the initiator's to choose.
+        // RFC 9242 §5#1: their number is not the initiator's to choose.
         let group = self.intermediates.remaining.pop_front();
         let group = group.ok_or(PeerMisbehaved::UnexpectedExchange)?;
         let request = opened.covered.ok_or(PeerMisbehaved::UnexpectedExchange)?;
@@ -149,6 +149,8 @@ impl Handshake {
             return Ok(None);
         };
         let pair = key_pair(cx, group)?;
+        // RFC 9370 §rules#4: one KE each way, under the keys so far; the next waits for its answer (RFC 9242
+        // §3.2#1), and what is in it is encrypted (§3.2#6).
         let payloads = [ke(group, pair.public().to_vec())];
         let covered = link.covers(false, &payloads);
         link.request(cx, ExchangeType::IKE_INTERMEDIATE, payloads.to_vec())?;
@@ -199,7 +201,7 @@ impl Handshake {
             Role::Responder => (&self.remote_proof, &self.local_proof),
         };
         self.intermediates.add(link.suite.prf, proofs, messages);
-        // RFC 9370 §2.2.2: from SK_d so far, the new secret and the nonces of IKE_SA_INIT.
+        // RFC 9370 §rules#5: from SK_d so far, the new secret and the nonces of IKE_SA_INIT.
         let (ni, nr) = (self.ni.as_slice(), self.nr.as_slice());
         let keys = SkeySeed::advanced(&self.derivation, secret, ni, nr)
             .derive(link.suite, ni, nr, link.spi_i.get(), link.spi_r.get())

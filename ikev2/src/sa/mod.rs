@@ -22,6 +22,7 @@ pub(crate) mod initiator;
 pub(crate) mod intermediate;
 pub(crate) mod link;
 pub(crate) mod nat;
+pub(crate) mod ppk;
 pub(crate) mod reassembly;
 pub(crate) mod responder;
 pub(crate) mod signature;

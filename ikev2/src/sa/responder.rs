@@ -19,6 +19,7 @@ use crate::{
         established::{Beginning, Child, Established, Limits, Policy, close_with, mobike},
         init::{Handshake, auth_form},
         link::{Link, Opened},
+        ppk::{self, Claim, Decision},
         signature::{self, AuthForm, Basis},
         state::{Outcome, State, WRONG_ANSWER, close, expect_auth, log_child},
     },
@@ -71,16 +72,19 @@ pub(crate) struct AwaitPeer {
     proof: Option<ClaimedProof>,
 }
 
-/// AUTH and the certificates beside it, unjudged.
+/// AUTH and what stands beside it, unjudged.
 struct ClaimedProof {
     chain: Vec<Vec<u8>>,
     auth: AuthPayload,
+    ppk: Claim,
 }
 
 /// The first request and the profile that serves it.
 pub(crate) struct Known {
     first: FirstRequest,
     config: Arc<PeerConfig>,
+    /// A PPK is mixed into the keys.
+    ppk: bool,
 }
 
 pub(crate) struct AwaitChain {
@@ -237,7 +241,7 @@ fn half_open(
     opened: Opened,
 ) -> Result<Outcome, Refusal> {
     let mut payloads = expect_auth(opened)?;
-    // RFC 9370 §2.2.2: every key exchange that was agreed on comes before IKE_AUTH.
+    // RFC 9242 §3.2#2: every key exchange that was agreed on comes before IKE_AUTH.
     handshake.is_complete()?;
     let mut identity = None;
     let mut wanted = None;
@@ -266,6 +270,7 @@ fn half_open(
     }
     let identity = identity.ok_or(PeerMisbehaved::MissingPayload(PayloadType::ID_I))?;
     let speaks_mobike = mobike::speaks(&payloads);
+    let ppk = Claim::read(&payloads);
     let child = ChildRequest::read(&mut payloads)?;
     cx.trace(link.id, || {
         let sizes = child.configuration.iter();
@@ -293,7 +298,7 @@ fn half_open(
             initial_contact,
             speaks_mobike,
         },
-        proof: auth.map(|auth| ClaimedProof { chain, auth }),
+        proof: auth.map(|auth| ClaimedProof { chain, auth, ppk }),
     }))
 }
 
@@ -304,19 +309,44 @@ impl AwaitPeer {
             Answer::Refused(why) => return Err(Refusal::Denied(why)),
             _ => return Err(WRONG_ANSWER),
         };
-        let known = Known {
+        let mut known = Known {
             first: self.first,
             config,
+            ppk: false,
         };
         match self.proof {
             None => known.begin_eap(link, cx),
-            Some(ClaimedProof { chain, auth }) => known.judge(link, cx, chain, auth),
+            Some(claimed) => {
+                let mut auth = claimed.auth;
+                known.mix(link, claimed.ppk, &mut auth)?;
+                known.judge(link, cx, claimed.chain, auth)
+            }
         }
     }
 }
 
 impl Known {
+    /// Mixes the peer's PPK in, or takes its AUTH for the case without.
+    fn mix(&mut self, link: &Link, claim: Claim, auth: &mut AuthPayload) -> Result<(), Refusal> {
+        match claim.decide(link.traits.use_ppk, self.config.ppk.as_ref())? {
+            Decision::None => {}
+            Decision::Use => {
+                if let Some(own) = &self.config.ppk {
+                    self.first.handshake.mix(&own.key);
+                    self.ppk = true;
+                }
+            }
+            // RFC 8784 §3#5: the method is that of the AUTH payload.
+            Decision::Without(data) => auth.data = data,
+        }
+        Ok(())
+    }
+
     fn begin_eap(self, link: &mut Link, cx: &mut Cx<'_>) -> Result<Outcome, Refusal> {
+        // RFC 8784 §3: the key is named in the last request; who cannot name one need not begin.
+        if !link.traits.use_ppk && self.config.ppk.as_ref().is_some_and(|own| own.required) {
+            return Err(PeerIncompatible::NoPpk.into());
+        }
         // The method is offered only to a peer that announced it (docs/anyconnect-eap.md).
         let offered = self.config.remote_authentication.anyconnect_eap && link.traits.anyconnect;
         // RFC 7296 §2.16: the end that runs EAP proves itself by a signature; a group's key would let
@@ -583,7 +613,9 @@ impl ExpectFinalAuth {
         if opened.exchange == ExchangeType::INFORMATIONAL {
             return gives_up(Responder::ExpectFinalAuth(self), link, cx, opened);
         }
-        let auth = expect_auth(opened)?
+        let payloads = expect_auth(opened)?;
+        let claim = Claim::read(&payloads);
+        let mut auth = payloads
             .into_iter()
             .find_map(|payload| match payload {
                 Payload::Auth(auth) => Some(auth),
@@ -593,7 +625,8 @@ impl ExpectFinalAuth {
         if auth.method != AuthMethod::SHARED_KEY_MIC {
             return Err(PeerMisbehaved::UnexpectedAuthMethod.into());
         }
-        let (known, eap) = (self.known, self.eap);
+        let (mut known, eap) = (self.known, self.eap);
+        known.mix(link, claim, &mut auth)?;
         let handshake = &known.first.handshake;
         let prf = link.suite.prf;
         let octets = handshake.remote_octets(Role::Responder, prf, &known.first.identity.body());
@@ -646,6 +679,7 @@ impl Proven {
             proof: self.by,
             eap_user: self.user.clone(),
             initial_contact: self.known.first.initial_contact,
+            ppk: self.known.ppk,
         }
     }
 
@@ -694,6 +728,9 @@ impl Proven {
     ) -> Result<Outcome, Refusal> {
         let authenticated = self.authenticated();
         let mut answer = self.answer;
+        if self.known.ppk {
+            answer.push(ppk::used());
+        }
         answer.extend(rest);
         link.mobike = self.known.first.speaks_mobike && self.known.config.upkeep.mobike;
         // RFC 4555 §3.2: said beside the SA payload, to who said it there.

@@ -22,6 +22,8 @@ pub(crate) struct PeerTraits {
     pub(crate) ietf_fragmentation: bool,
     /// INTERMEDIATE_EXCHANGE_SUPPORTED (RFC 9242 §3.1).
     pub(crate) intermediate: bool,
+    /// USE_PPK (RFC 8784 §3); at the responder only where it says so too.
+    pub(crate) use_ppk: bool,
     /// SIGNATURE_HASH_ALGORITHMS (RFC 7427 §4) was sent.
     pub(crate) signature_hashes_sent: bool,
     /// REDIRECT_SUPPORTED or REDIRECTED_FROM (RFC 5685 §3): it can be sent elsewhere.
@@ -57,7 +59,7 @@ impl PeerTraits {
                 },
                 Payload::Notify(notify) => match notify.kind {
                     NotifyType::IKEV2_FRAGMENTATION_SUPPORTED => traits.ietf_fragmentation = true,
-                    // RFC 9242 §3.1: whatever its data may say.
+                    // RFC 9242 §3.1#1: whatever its data may say.
                     NotifyType::INTERMEDIATE_EXCHANGE_SUPPORTED => traits.intermediate = true,
                     NotifyType::REDIRECT_SUPPORTED => traits.follows_redirects = true,
                     // RFC 5685 §3: whoever was redirected says thereby that it can be again.
@@ -65,6 +67,7 @@ impl PeerTraits {
                         traits.follows_redirects = true;
                         traits.redirected_from = Gateway::of_redirected_from(notify);
                     }
+                    NotifyType::USE_PPK => traits.use_ppk = true,
                     NotifyType::SIGNATURE_HASH_ALGORITHMS => {
                         traits.signature_hashes_sent = true;
                         let numbers = notify.data.as_chunks::<2>().0.iter();

@@ -138,6 +138,7 @@ pub(crate) fn replay_client(login: &Login) -> Replay {
                     anyconnect_eap: true,
                     proofs: AcceptedProofs::default(),
                 },
+                ppk: None,
                 esp: vec![login.esp],
                 upkeep: Upkeep::default(),
                 redirect: None,
@@ -225,6 +226,7 @@ pub(crate) fn replay_headend(login: &Login) -> Replay {
             rsa_signature: true,
             ..AcceptedProofs::default()
         },
+        ppk: None,
         esp: vec![login.esp],
         spi: to_initiator.spi,
         request: Vec::new(),

@@ -500,8 +500,9 @@ fn a_child_with_its_own_key_exchange_mixes_the_secret_in_front_of_the_nonces() {
     }
 }
 
-// --- RFC 9370 §2.2.2, §2.2.4: further key exchanges ---
+// --- Further key exchanges ---
 
+// RFC 9370 §rules#5, RFC 9370 §rules#10, RFC 9370 §rules#11: where each secret stands.
 #[test]
 fn further_secrets_come_after_the_nonces_when_rekeying_and_before_them_in_the_first_exchanges() {
     let login = &LOGINS[0];

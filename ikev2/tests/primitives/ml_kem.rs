@@ -120,6 +120,7 @@ fn encapsulation_refuses_what_is_no_key() {
     }
 }
 
+// RFC 9370 §rules#12: encapsulation key, ciphertext, and a secret of 32 octets.
 #[test]
 fn both_ends_agree_and_each_exchange_on_another_secret() {
     let provider = default_provider();

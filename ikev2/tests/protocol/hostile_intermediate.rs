@@ -120,7 +120,7 @@ fn a_message_without_a_key_exchange_or_with_two_ends_the_sa() {
     );
 }
 
-// RFC 9242 §3.2, RFC 9370 §2.2.2: all of them come before IKE_AUTH.
+// RFC 9242 §3.2#2: all of them come before IKE_AUTH.
 #[test]
 fn ike_auth_in_the_place_of_the_exchange_is_refused() {
     unharmed();
@@ -138,7 +138,7 @@ fn ike_auth_in_the_place_of_the_exchange_is_refused() {
     );
 }
 
-// RFC 9242 §5: how many there are is agreed on before.
+// RFC 9242 §5#1: how many there are is agreed on before.
 #[test]
 fn one_exchange_more_than_was_agreed_on_is_refused() {
     unharmed();
@@ -172,7 +172,7 @@ fn one_exchange_more_than_was_agreed_on_is_refused() {
     );
 }
 
-// RFC 9242 §3.2: message IDs follow each other, and the window is 1.
+// RFC 9242 §3.2#5: message IDs follow each other, and the window is 1.
 #[test]
 fn another_message_id_is_discarded_and_the_login_goes_on() {
     unharmed();
@@ -260,7 +260,7 @@ fn an_exchange_before_its_sa_is_known_is_discarded() {
     assert_logs_in(pair);
 }
 
-// RFC 9242 §3.3.2: whoever could change an exchange in between is found out in IKE_AUTH.
+// RFC 9242 §3.3.2#1, RFC 9370 §rules#6: whoever could change an exchange in between is found out in IKE_AUTH.
 #[test]
 fn auth_covers_the_exchange_in_both_directions() {
     for to_server in [true, false] {

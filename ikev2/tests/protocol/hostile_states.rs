@@ -325,6 +325,11 @@ fn an_authentic_request_is_answered_as_its_state_allows() {
                 Stage::Established if exchange == ExchangeType::CREATE_CHILD_SA => {
                     (invalid, "EXIT")
                 }
+                // RFC 9370 §rules#9: it follows nothing.
+                Stage::Established if exchange == ExchangeType::IKE_FOLLOWUP_KE => {
+                    let lost = notify(NotifyType::STATE_NOT_FOUND);
+                    (vec![vec![lost]], "READY")
+                }
                 // Well formed and out of place: the window moves, and that is all.
                 Stage::Established => (empty, "READY"),
                 // RFC 7296 §2.25.2: nothing new is made on what is being closed.

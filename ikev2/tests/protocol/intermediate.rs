@@ -89,7 +89,7 @@ fn logs_in_with_each_parameter_set_by_each_kind_of_proof() {
     }
 }
 
-// RFC 9370 §2.2.2: each exchange has its own message ID and new keys. The last keys are those of IKE_AUTH.
+// RFC 9370 §rules#4, RFC 9242 §3.2#4: each exchange has its own message ID and new keys. The last keys are those of IKE_AUTH.
 #[test]
 fn several_exchanges_follow_each_other_and_each_changes_the_keys() {
     let groups = [Group::MlKem1024, Group::EcpP384, Group::MlKem512];
@@ -143,7 +143,7 @@ fn ml_kem_may_be_the_first_key_exchange_and_the_only_one() {
     assert_eq!(suite(&pair), both);
 }
 
-// RFC 9370 §2.2.1: an initiator for which they are optional offers a proposal without them too.
+// RFC 9370 §rules#3: an initiator for which they are optional offers a proposal without them too.
 #[test]
 fn an_old_peer_connects_as_before_where_they_are_optional_and_not_where_they_are_required() {
     let hybrid = with(GCM, &[Group::MlKem768]);
@@ -183,7 +183,7 @@ fn an_old_peer_connects_as_before_where_they_are_optional_and_not_where_they_are
     }
 }
 
-// RFC 9370 §2.2.1: IKE_INTERMEDIATE must have been announced by both. The announcement is not protected
+// RFC 9370 §rules#1: IKE_INTERMEDIATE must have been announced by both. The announcement is not protected
 // then, but AUTH covers the messages that it stood in.
 #[test]
 fn nothing_additional_is_chosen_without_the_announcement_of_both() {
@@ -208,7 +208,7 @@ fn nothing_additional_is_chosen_without_the_announcement_of_both() {
     }
 }
 
-// RFC 9242 §3.3.2, RFC 7383: AUTH covers the messages as if they had come in one piece.
+// RFC 9242 §3.3.2#2: AUTH covers the messages as if they had come in one piece.
 #[test]
 fn the_exchanges_may_be_cut_in_either_form() {
     let ietf = FragmentationConfig {

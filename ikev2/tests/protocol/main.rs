@@ -21,6 +21,7 @@ mod holder;
 mod support;
 
 mod exhaustion;
+mod followup;
 mod fragment_memory;
 mod fragments;
 mod hostile;
@@ -34,6 +35,7 @@ mod limits;
 mod liveness;
 mod login;
 mod mobike;
+mod ppk;
 mod pre_shared_key;
 mod redirect;
 mod rekey;

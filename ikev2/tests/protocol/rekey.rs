@@ -19,7 +19,7 @@ use ironflex_ikev2::{
 
 use crate::support::*;
 
-fn up(setup: Setup, seed: u64) -> Pair {
+pub(crate) fn up(setup: Setup, seed: u64) -> Pair {
     let mut pair = Pair::new(setup, seed);
     pair.connect();
     pair.run(20);
@@ -34,7 +34,7 @@ fn up(setup: Setup, seed: u64) -> Pair {
 }
 
 /// Runs step by step; traffic flows after each.
-fn run(pair: &mut Pair, seconds: u64) {
+pub(crate) fn run(pair: &mut Pair, seconds: u64) {
     let until = pair.now.after(Duration::from_secs(seconds));
     let mut steps = 0;
     while pair.step(until) {
@@ -45,27 +45,27 @@ fn run(pair: &mut Pair, seconds: u64) {
     pair.now = until;
 }
 
-fn id(pair: &Pair, server: bool) -> SaId {
+pub(crate) fn id(pair: &Pair, server: bool) -> SaId {
     let end = if server { &pair.server } else { &pair.client };
     end.sas[0]
 }
 
-fn inbound(pair: &Pair, server: bool) -> u32 {
+pub(crate) fn inbound(pair: &Pair, server: bool) -> u32 {
     let end = if server { &pair.server } else { &pair.client };
     end.installed[&end.sas[0]].inbound_spi
 }
 
-fn rekey_child(pair: &mut Pair, server: bool) {
+pub(crate) fn rekey_child(pair: &mut Pair, server: bool) {
     let command = Command::RekeyChild(id(pair, server), inbound(pair, server));
     pair.command(server, command);
 }
 
-fn rekey_ike(pair: &mut Pair, server: bool) {
+pub(crate) fn rekey_ike(pair: &mut Pair, server: bool) {
     let command = Command::Rekey(id(pair, server));
     pair.command(server, command);
 }
 
-fn spis(pair: &Pair, server: bool) -> (u64, u64) {
+pub(crate) fn spis(pair: &Pair, server: bool) -> (u64, u64) {
     let end = if server { &pair.server } else { &pair.client };
     let view = end.endpoint.view(end.sas[0]).unwrap();
     (view.initiator_spi.get(), view.responder_spi.get())
@@ -86,7 +86,7 @@ fn assert_one_of_each(pair: &Pair) {
 }
 
 /// One of each, and it all still works.
-fn assert_settled(pair: &mut Pair) {
+pub(crate) fn assert_settled(pair: &mut Pair) {
     assert_one_of_each(pair);
     for server in [true, false] {
         let before = pair.sent;
@@ -96,7 +96,7 @@ fn assert_settled(pair: &mut Pair) {
     }
 }
 
-fn assert_ends_cleanly(mut pair: Pair, server: bool) {
+pub(crate) fn assert_ends_cleanly(mut pair: Pair, server: bool) {
     pair.command(server, Command::Delete(id(&pair, server)));
     pair.run(200);
     pair.assert_clean();

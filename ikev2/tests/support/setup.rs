@@ -122,6 +122,7 @@ impl Setup {
                     rsa_signature: true,
                     ..AcceptedProofs::default()
                 },
+                ppk: None,
                 esp: vec![esp],
                 spi: 0xc11e_0001,
                 request: vec![ConfigAttribute::empty(
@@ -154,6 +155,7 @@ impl Setup {
                         ..AcceptedProofs::default()
                     },
                 },
+                ppk: None,
                 esp: vec![esp],
                 upkeep: Upkeep {
                     further_children: true,

@@ -8,7 +8,7 @@ use crate::{
     model::{
         Located,
         ikev2::IdentityMatch,
-        keyring::{KeyEncoding, KeyText, Peer, PeerKeys},
+        keyring::{KeyEncoding, KeyText, Peer, PeerKeys, Ppk},
         net::IpNet,
     },
     tree::{ModeKind, Node, Token},
@@ -92,8 +92,26 @@ pub(super) const PEER: &[Node] = &[
             edit.keyring_peer()?.keys = PeerKeys::None;
             Ok(())
         }),
-    Node::refused("ppk", "post-quantum pre-shared keys"),
+    Node::word("ppk", "Specify ppk type and parameters")
+        .then(&[
+            Node::word("manual", "Manual PPK").then(&[Node::word("id", "Specify PPK-ID").then(&[
+                Node::text("PPK-ID").then(&[Node::word("key", "Specify PPK").then(PPK)]),
+            ])]),
+            Node::refused("dynamic", "post-quantum pre-shared keys of a key provider"),
+        ])
+        .unset(|edit, _| {
+            edit.keyring_peer()?.ppk = None;
+            Ok(())
+        }),
 ];
+
+const PPK: &[Node] = &[Node::choice(KeyEncoding::KEYWORDS).then(PPK_KEY), PPK_TEXT];
+
+const PPK_KEY: &[Node] = &[PPK_TEXT];
+
+const PPK_TEXT: Node = Node::text("The post-quantum pre-shared key")
+    .set(set_ppk)
+    .then(&[Node::word("required", "Use of PPK is mandatory").set(set_ppk)]);
 
 const ADDRESS: &[Node] = &[
     Node::value(Token::Ipv4, "IPv4 Address")
@@ -151,6 +169,23 @@ fn set_key(edit: &mut Edit<'_>, args: &mut Args<'_>) -> Result<(), Box<Diagnosti
     } else {
         PeerKeys::Both(key)
     };
+    Ok(())
+}
+
+fn set_ppk(edit: &mut Edit<'_>, args: &mut Args<'_>) -> Result<(), Box<Diagnostic>> {
+    let id = args.name()?.value;
+    let encoding = args.maybe_keyword(KeyEncoding::from_keyword);
+    let encoding = encoding.map_or(KeyEncoding::Plain, |encoding| encoding.value);
+    let text = args.name()?;
+    let key = KeyText::new(encoding, text.value.as_str()).ok_or_else(|| {
+        let message = "not made of pairs of hexadecimal digits";
+        objection(Fault::Value, text.at.clone(), message)
+    })?;
+    edit.keyring_peer()?.ppk = Some(Ppk {
+        id,
+        key,
+        required: args.has("required"),
+    });
     Ok(())
 }
 

@@ -234,7 +234,15 @@ pub(super) const PROFILE: &[Node] = &[
                 Ok(())
             }),
         Node::refused("aaa", "keyrings by RADIUS"),
-        Node::refused("ppk", "post-quantum pre-shared keys"),
+        Node::word("ppk", "PPK keyring")
+            .then(&[Node::name("Keyring name").set(|edit, args| {
+                edit.profile()?.ppk_keyring = Some(args.name()?);
+                Ok(())
+            })])
+            .unset(|edit, _| {
+                edit.profile()?.ppk_keyring = None;
+                Ok(())
+            }),
     ]),
     Node::refused("reconnect", "automatic reconnection"),
     Node::word("redirect", "IKEv2 Redirect Mechanism for load-balancing")

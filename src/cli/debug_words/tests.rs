@@ -396,6 +396,7 @@ fn authenticated(proof: PeerProof, initial_contact: bool) -> Event {
         proof,
         eap_user: (proof == PeerProof::Eap).then(|| Arc::from("test")),
         initial_contact,
+        ppk: false,
     })
 }
 

@@ -94,12 +94,13 @@ fn entry(out: &mut impl Write, sa: &IkeSa, detailed: bool) -> fmt::Result {
     let (name, bits) = cipher(sa.suite.cipher);
     writeln!(
         out,
-        "      Encr: {name}, keysize: {bits}, PRF: {}, Hash: {}, DH Grp:{}, Auth sign: {}, Auth verify: {}",
+        "      Encr: {name}, keysize: {bits}, PRF: {}, Hash: {}, DH Grp:{}, Auth sign: {}, Auth verify: {}{}",
         hash(sa.suite.prf),
         integrity(sa.suite.integrity),
         sa.suite.group,
         method(Some(sa.auth_sign)),
         method(sa.auth_verify),
+        if sa.ppk { ", QR" } else { "" },
     )?;
     if !sa.suite.pqc.is_empty() {
         writeln!(out, "      PQC Key Exchange: {}", sa.suite.pqc.join(" "))?;
@@ -170,6 +171,9 @@ fn details(out: &mut impl Write, sa: &IkeSa) -> fmt::Result {
             Fragmentation::Enabled { .. } => "IETF Std Fragmentation  enabled.",
         }
     ))?;
+    if sa.ppk {
+        line(format_args!("Quantum-safe Encryption using Manual PPK"))?;
+    }
     if !sa.suite.pqc.is_empty() {
         let methods = sa.suite.pqc.join(" ");
         line(format_args!("Quantum-safe Encryption using PQC: {methods}"))?;

@@ -54,6 +54,7 @@ fn seed_sa() -> IkeSa {
         },
         auth_sign: AuthMethod::Rsa,
         auth_verify: Some(AuthMethod::AnyConnectEap),
+        ppk: false,
         lifetime: 86_400,
         active: Duration::from_secs(758),
         local_spi: 0x4131_12E8_3D49_3428,
@@ -147,6 +148,7 @@ fn gcm_sa() -> IkeSa {
         pqc: vec!["ML-KEM-768".into()],
     };
     sa.auth_verify = Some(AuthMethod::Rsa);
+    sa.ppk = true;
     sa.active = Duration::from_secs(3 * 3600 + 5);
     sa.local_id = Some("vpn.example.com".into());
     sa.remote_id = Some("spoke.example.com".into());

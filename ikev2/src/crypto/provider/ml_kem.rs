@@ -23,6 +23,8 @@ fn algorithm(group: Group) -> Option<&'static Algorithm> {
     }
 }
 
+// RFC 9370 §rules#12: the initiator sends the encapsulation key, the responder the ciphertext.
+
 /// The initiator's key pair.
 struct Pair {
     group: Group,

@@ -8,7 +8,10 @@ use crate::{
         suite::{Group, PrfAlgorithm},
     },
     refusal::{PeerMisbehaved, Refusal},
-    sa::{Cx, init::failed_exchange},
+    sa::{
+        Cx,
+        init::{failed_exchange, fresh_nonce},
+    },
     secret::SharedSecret,
     wire::{
         payload::{KePayload, Nonce, Notify, Payload, SaPayload, TrafficSelector},
@@ -180,6 +183,53 @@ impl Half {
             return Err(PeerMisbehaved::SelectedUnoffered.into());
         }
         pair.agree(&ke.data).map(Some).map_err(failed_exchange)
+    }
+}
+
+/// The responder's half: the nonce, and where there is a key exchange its public value and the secret.
+pub(crate) struct Reply {
+    pub(crate) nonce: Nonce,
+    ke: Option<KePayload>,
+    pub(crate) secret: Option<SharedSecret>,
+}
+
+impl Reply {
+    /// Answers the initiator's KE payload, if a group was agreed on.
+    ///
+    /// # Errors
+    ///
+    /// [`PeerMisbehaved::MissingPayload`] without the KE payload that is due,
+    /// [`PeerMisbehaved::SelectedUnoffered`] for one of another group, and
+    /// [`PeerMisbehaved::BadKeyExchange`] for a bad public value.
+    pub(crate) fn to(
+        cx: &mut Cx<'_>,
+        group: Option<Group>,
+        ke: Option<&KePayload>,
+    ) -> Result<Self, Refusal> {
+        let (ke, secret) = match group {
+            Some(group) => {
+                let ke = ke.ok_or(PeerMisbehaved::MissingPayload(PayloadType::KE))?;
+                if ke.group.0 != group.number() {
+                    return Err(PeerMisbehaved::SelectedUnoffered.into());
+                }
+                let answered = cx.provider.answer_exchange(group, cx.rng, &ke.data);
+                let answered = answered.map_err(failed_exchange)?;
+                let ke = KePayload {
+                    group: GroupId(group.number()),
+                    data: answered.public,
+                };
+                (Some(ke), Some(answered.secret))
+            }
+            None => (None, None),
+        };
+        let nonce = fresh_nonce(cx)?;
+        Ok(Self { nonce, ke, secret })
+    }
+
+    /// Nonce and KE payload.
+    pub(crate) fn payloads(&self) -> impl Iterator<Item = Payload> + use<> {
+        let ke = self.ke.clone().map(Payload::Ke);
+        [Payload::Nonce(self.nonce.clone())].into_iter().chain(ke)
     }
 }
 

@@ -7,6 +7,7 @@
 
 mod children;
 mod create;
+mod followup;
 mod inform;
 pub(crate) mod mobike;
 mod others;
@@ -19,6 +20,7 @@ use core::time::Duration;
 
 pub(crate) use children::Child;
 use children::{Children, Standing};
+use followup::Following;
 use mobike::RouteCheck;
 use others::{Other, OtherStanding};
 use rekey_child::{Installing, RekeyChild};
@@ -67,14 +69,10 @@ impl Policy {
     }
 
     fn proposals(&self, link: &Link, cx: &Cx<'_>) -> Vec<IkeProposal> {
-        let mut proposals = match self {
+        match self {
             Self::Responder(_) => cx.config.proposals(link.path.local.ip()).to_vec(),
             Self::Initiator(config) => config.proposals.clone(),
-        };
-        for proposal in &mut proposals {
-            proposal.additional.clear();
         }
-        proposals
     }
 }
 
@@ -114,6 +112,8 @@ pub(crate) struct Established {
     configuration: Vec<ConfigAttribute>,
     pending: Pending,
     answering: Option<Answering>,
+    /// What the peer has asked for and not yet exchanged all keys for.
+    following: Option<Box<Following>>,
     others: Vec<Other>,
     /// What the headend last said of the address that it sees us at (RFC 4555 §3.8).
     seen_at: Option<Vec<u8>>,
@@ -152,6 +152,7 @@ enum Pending {
 /// A CREATE_CHILD_SA request of the peer that waits for the outside.
 struct Answering {
     ask: AskId,
+    exchange: ExchangeType,
     child: Child,
     payloads: Vec<Payload>,
     /// The inbound SPI of the child SA that it replaces, and the lower nonce of the exchange.
@@ -221,6 +222,7 @@ impl Established {
             configuration: beginning.configuration,
             pending: Pending::Nothing,
             answering: None,
+            following: None,
             others: Vec::new(),
             seen_at: None,
             wishes: Wishes::default(),
@@ -354,7 +356,9 @@ impl Established {
                 })
             }
             // RFC 7296 §2.25.2: nothing new is made on an SA that is being closed.
-            ExchangeType::CREATE_CHILD_SA if self.ending.is_some() => {
+            ExchangeType::CREATE_CHILD_SA | ExchangeType::IKE_FOLLOWUP_KE
+                if self.ending.is_some() =>
+            {
                 Err(PeerIncompatible::Busy.into())
             }
             ExchangeType::CREATE_CHILD_SA => {
@@ -365,6 +369,7 @@ impl Established {
                     self.answer_child(link, cx, &creation)
                 }
             }
+            ExchangeType::IKE_FOLLOWUP_KE => self.followed(link, cx, &payloads),
             // Well formed but out of place: answered, so that the window moves, with nothing in it.
             _ => Ok(Served::Answer(Vec::new())),
         }
@@ -555,7 +560,7 @@ impl Established {
         if self.ending.is_some() {
             return others.flatten().min();
         }
-        let idle = matches!(self.pending, Pending::Nothing) && self.answering.is_none();
+        let idle = self.is_idle();
         let wish = self.wishes.deadline().filter(|_| idle);
         let lifetime = self.lifetime.map(|lifetime| {
             let asked = self.wishes.has(Wish::RekeyIke) || matches!(self.pending, Pending::Ike(_));
@@ -566,6 +571,7 @@ impl Established {
         let own = [wish, lifetime, self.children.deadline(), quiet];
         own.into_iter()
             .chain([self.ends, self.keepalive])
+            .chain([self.following.as_ref().map(|one| one.until)])
             .chain(others)
             .flatten()
             .min()
@@ -579,6 +585,7 @@ impl Established {
     ) -> Result<Outcome, Refusal> {
         self.tend_others(cx);
         self.children.retire(link.id, cx);
+        self.following.take_if(|one| one.until <= cx.now);
         if self.ending.is_some() {
             return self.go_on(link, cx);
         }
@@ -635,12 +642,19 @@ impl Established {
 
     // --- What is next ---
 
+    /// Whether nothing is under way that either end has begun.
+    fn is_idle(&self) -> bool {
+        matches!(self.pending, Pending::Nothing)
+            && self.answering.is_none()
+            && self.following.is_none()
+    }
+
     /// After every input: begins what is wished for if nothing is under way.
     fn go_on(mut self: Box<Self>, link: &mut Link, cx: &mut Cx<'_>) -> Result<Outcome, Refusal> {
         if let Some(reason) = self.ending.clone() {
             return self.end(link, cx, reason);
         }
-        while matches!(self.pending, Pending::Nothing) && self.answering.is_none() {
+        while self.is_idle() {
             let Some(wish) = self.wishes.take(cx.now) else {
                 break;
             };
@@ -680,7 +694,8 @@ impl Established {
         // Without a child the SA is of no use, unless one is being made.
         let of_use = !self.children.is_empty()
             || !matches!(self.pending, Pending::Nothing)
-            || self.answering.is_some();
+            || self.answering.is_some()
+            || self.following.is_some();
         link.deadline = match link.deadline {
             _ if of_use => None,
             None => Some(cx.now.after(LINGER)),

@@ -140,6 +140,9 @@ impl Established {
             Ok(_) if exchange == ExchangeType::CREATE_CHILD_SA => {
                 Err(PeerIncompatible::Busy.into())
             }
+            Ok(_) if exchange == ExchangeType::IKE_FOLLOWUP_KE => {
+                Err(PeerIncompatible::NoState.into())
+            }
             Ok(_) => Ok(Served::Answer([].to_vec())),
         };
         let link = &mut other.link;

@@ -4,8 +4,9 @@ use alloc::{boxed::Box, vec::Vec};
 
 use super::{
     Answering, Child, Established, Pending, Served, Standing, Wish,
-    create::{Creation, Half, lower, named_group, rekey_notify},
+    create::{Creation, Half, Reply, lower, named_group, rekey_notify},
     error_of,
+    followup::{Asked, Next, Series, Turn},
 };
 use crate::{
     config::Pfs,
@@ -22,6 +23,7 @@ use crate::{
         link::Link,
         state::{WRONG_ANSWER, log_child},
     },
+    secret::SharedSecret,
     wire::{
         payload::{Nonce, Notify, Payload, TrafficSelector},
         registry::{ExchangeType, NotifyType},
@@ -31,13 +33,13 @@ use crate::{
 /// Times that INVALID_KE_PAYLOAD is followed for one child SA.
 const KE_RETRIES: u32 = 2;
 
-/// Our request for a child SA is out.
+/// We are making a child SA.
 pub(super) struct RekeyChild {
     /// What it replaces, by the inbound SPI; else it is a new one.
     old: Option<u32>,
     id: ChildId,
     spi: u32,
-    half: Half,
+    step: Step,
     suites: Vec<EspSuite>,
     local: Vec<TrafficSelector>,
     remote: Vec<TrafficSelector>,
@@ -45,6 +47,38 @@ pub(super) struct RekeyChild {
     rival: Option<Nonce>,
     since: Option<Instant>,
     other_groups: u32,
+}
+
+/// How far our request has come.
+enum Step {
+    /// It is out.
+    Asked(Half),
+    /// The peer has agreed; a further key exchange is out.
+    Following(Box<AgreedChild>, Option<SharedSecret>, Turn),
+}
+
+impl Step {
+    /// The group that was sent, while another can be asked for.
+    fn group(&self) -> Option<Group> {
+        match self {
+            Self::Asked(half) => half.group(),
+            Self::Following(..) => None,
+        }
+    }
+}
+
+/// A child SA that both ends have agreed on, without its keys.
+pub(super) struct AgreedChild {
+    /// What it replaces, by the inbound SPI; else it is a new one.
+    old: Option<u32>,
+    id: ChildId,
+    suite: EspSuite,
+    inbound_spi: u32,
+    outbound_spi: u32,
+    local: Vec<TrafficSelector>,
+    remote: Vec<TrafficSelector>,
+    ni: Nonce,
+    nr: Nonce,
 }
 
 /// The peer has agreed to a child SA of ours.
@@ -144,7 +178,7 @@ impl Established {
         payloads.push(Payload::Sa(proposal::offer_esp(
             &wanted.suites,
             groups,
-            &[],
+            self.further(),
             spi,
         )));
         payloads.extend(half.payloads());
@@ -155,7 +189,7 @@ impl Established {
             old: wanted.old,
             id: wanted.id,
             spi,
-            half,
+            step: Step::Asked(half),
             suites: wanted.suites,
             local: wanted.local,
             remote: wanted.remote,
@@ -177,38 +211,49 @@ impl Established {
         if let Some(said) = error_of(&payloads) {
             return self.child_refused(rekey, link, cx, &said);
         }
+        let (agreed, first, series) = match rekey.step {
+            Step::Asked(half) => {
+                let answer = Creation::read(payloads.clone())?;
+                let group = half.group();
+                let (suite, outbound_spi, additional) =
+                    proposal::accept_esp(&rekey.suites, group, self.further(), &answer.sa)?;
+                let (local, remote) = answer.selectors()?;
+                selector::within(local, &rekey.local)?;
+                selector::within(remote, &rekey.remote)?;
+                let ni = half.nonce.clone();
+                let secret = half.agree(answer.ke.as_ref())?;
+                let agreed = AgreedChild {
+                    old: rekey.old,
+                    id: rekey.id,
+                    suite,
+                    inbound_spi: rekey.spi,
+                    outbound_spi,
+                    local: local.to_vec(),
+                    remote: remote.to_vec(),
+                    ni,
+                    nr: answer.nonce,
+                };
+                (Box::new(agreed), secret, Series::of(additional))
+            }
+            Step::Following(agreed, first, turn) => (agreed, first, turn.conclude(&payloads)?),
+        };
+        let further = match series.go_on(link, cx, &payloads)? {
+            Next::Done(further) => further,
+            Next::Turn(turn) => {
+                self.pending = Pending::Child(Box::new(RekeyChild {
+                    step: Step::Following(agreed, first, turn),
+                    ..rekey
+                }));
+                return Ok(());
+            }
+        };
         // The peer has deleted what it was to replace, before its answer came here; the outside has removed
         // all of that name and is not to begin with it again.
         if rekey.old.is_some() && !self.children.has(rekey.id) {
             return self.send_delete(link, cx, rekey.spi);
         }
-        let answer = Creation::read(payloads)?;
-        let group = rekey.half.group();
-        let (suite, outbound_spi, _) = proposal::accept_esp(&rekey.suites, group, &[], &answer.sa)?;
-        let (local, remote) = answer.selectors()?;
-        selector::within(local, &rekey.local)?;
-        selector::within(remote, &rekey.remote)?;
-        let (local, remote) = (local.to_vec(), remote.to_vec());
-        let ni = rekey.half.nonce.clone();
-        let secret = rekey.half.agree(answer.ke.as_ref())?;
-        let keys = self.derivation.child_keys(
-            suite,
-            secret.as_ref(),
-            ni.as_bytes(),
-            answer.nonce.as_bytes(),
-        );
-        let sa = Box::new(ChildSa {
-            id: rekey.id,
-            suite,
-            keys: keys.into_role(Role::Initiator),
-            inbound_spi: rekey.spi,
-            outbound_spi,
-            local,
-            remote,
-            path: link.path,
-            udp_encapsulation: link.nat.udp_encapsulation(),
-            configuration: Vec::new(),
-        });
+        let (ni, nr) = (agreed.ni.clone(), agreed.nr.clone());
+        let sa = self.keyed(link, *agreed, Role::Initiator, (first.as_ref(), &further));
         log_child(link, cx, &sa);
         let child = Child::of(&sa);
         let ask = match rekey.old {
@@ -219,7 +264,7 @@ impl Established {
             ask,
             child,
             old: rekey.old,
-            nonce: lower(&ni, &answer.nonce).clone(),
+            nonce: lower(&ni, &nr).clone(),
             rival: rekey.rival,
         });
         Ok(())
@@ -243,10 +288,13 @@ impl Established {
         match said.kind {
             // The peer was faster: what we wanted to replace is replaced.
             _ if gone || rekey.rival.is_some() => {}
-            NotifyType::TEMPORARY_FAILURE => self.wishes.retry(cx, wish, rekey.since),
+            // RFC 9370 §rules#9: what the peer has forgotten is begun anew.
+            NotifyType::TEMPORARY_FAILURE | NotifyType::STATE_NOT_FOUND => {
+                self.wishes.retry(cx, wish, rekey.since);
+            }
             NotifyType::INVALID_KE_PAYLOAD
                 if rekey.other_groups < KE_RETRIES
-                    && let Some(group) = self.other_group(said, rekey.half.group()) =>
+                    && let Some(group) = self.other_group(said, rekey.step.group()) =>
             {
                 let wanted = Wanted {
                     old: rekey.old,
@@ -275,6 +323,40 @@ impl Established {
             }
         }
         Ok(())
+    }
+
+    /// The key exchanges after the first that our own requests ask for.
+    fn further(&self) -> &[Vec<Group>] {
+        let upkeep = self.policy.upkeep();
+        match upkeep.pfs {
+            Pfs::Accepted(_) => &[],
+            Pfs::Required(_) => &upkeep.pfs_additional,
+        }
+    }
+
+    /// A child SA with its keys.
+    fn keyed(
+        &self,
+        link: &Link,
+        agreed: AgreedChild,
+        role: Role,
+        (first, further): (Option<&SharedSecret>, &[SharedSecret]),
+    ) -> Box<ChildSa> {
+        let nonces = (agreed.ni.as_bytes(), agreed.nr.as_bytes());
+        let derivation = &self.derivation;
+        let keys = derivation.child_keys_after(agreed.suite, first, nonces, further);
+        Box::new(ChildSa {
+            id: agreed.id,
+            suite: agreed.suite,
+            keys: keys.into_role(role),
+            inbound_spi: agreed.inbound_spi,
+            outbound_spi: agreed.outbound_spi,
+            local: agreed.local,
+            remote: agreed.remote,
+            path: link.path,
+            udp_encapsulation: link.nat.udp_encapsulation(),
+            configuration: Vec::new(),
+        })
     }
 
     /// RFC 7296 §1.3: the group that the peer wants instead, if it is one that we take.
@@ -343,7 +425,8 @@ impl Established {
         creation: &Creation,
     ) -> Result<Served, Refusal> {
         // RFC 7296 §2.25.2: not while the IKE SA itself is being rekeyed.
-        if matches!(self.pending, Pending::Ike(_)) || self.answering.is_some() {
+        let busy = self.answering.is_some() || self.following.is_some();
+        if busy || matches!(self.pending, Pending::Ike(_)) {
             return Err(PeerIncompatible::Busy.into());
         }
         let old = match creation.rekeys {
@@ -374,8 +457,14 @@ impl Established {
             return Err(PeerIncompatible::TooManyChildren.into());
         }
         let sent = creation.ke.as_ref().map(|ke| ke.group.0);
-        let pfs = &self.policy.upkeep().pfs;
-        let chosen = proposal::choose_child(self.policy.esp(), pfs, &[], &creation.sa, sent)?;
+        let upkeep = self.policy.upkeep();
+        let chosen = proposal::choose_child(
+            self.policy.esp(),
+            &upkeep.pfs,
+            &upkeep.pfs_additional,
+            &creation.sa,
+            sent,
+        )?;
         let (initiator, responder) = creation.selectors()?;
         let (local, remote) = match &old {
             Some(old) => {
@@ -391,7 +480,7 @@ impl Established {
                 (initiator, &self.limits.remote),
             )?,
         };
-        let half = Half::fresh(cx, link.suite.prf, chosen.group)?;
+        let reply = Reply::to(cx, chosen.group, creation.ke.as_ref())?;
         let inbound_spi = cx.fresh_esp_spi();
         let mut payloads = [Payload::Sa(proposal::answer_esp(
             chosen.chosen,
@@ -399,46 +488,68 @@ impl Established {
             inbound_spi,
         ))]
         .to_vec();
-        payloads.extend(half.payloads());
+        payloads.extend(reply.payloads());
         payloads.push(Payload::TsI(selectors(&remote)));
         payloads.push(Payload::TsR(selectors(&local)));
-        let nr = half.nonce.clone();
-        let secret = half.agree(creation.ke.as_ref())?;
-        let suite = chosen.chosen.suite;
-        let keys = self.derivation.child_keys(
-            suite,
-            secret.as_ref(),
-            creation.nonce.as_bytes(),
-            nr.as_bytes(),
-        );
-        let sa = Box::new(ChildSa {
+        let agreed = AgreedChild {
             id: match &old {
                 Some(old) => old.id,
                 None => self.children.next_id(),
             },
-            suite,
-            keys: keys.into_role(Role::Responder),
+            old: old.map(|old| old.inbound_spi),
+            suite: chosen.chosen.suite,
             inbound_spi,
             outbound_spi: chosen.spi,
             local,
             remote,
-            path: link.path,
-            udp_encapsulation: link.nat.udp_encapsulation(),
-            configuration: Vec::new(),
-        });
+            ni: creation.nonce.clone(),
+            nr: reply.nonce,
+        };
+        let additional = chosen.chosen.additional.exchanges;
+        if !additional.is_empty() {
+            let asked = Asked::Child(Box::new(agreed), reply.secret);
+            payloads.push(self.follow(cx, asked, Series::of(additional)));
+            return Ok(Served::Answer(payloads));
+        }
+        let exchange = ExchangeType::CREATE_CHILD_SA;
+        self.install(link, cx, agreed, (reply.secret, &[]), (exchange, payloads))
+    }
+
+    /// All keys are exchanged: the outside installs the peer's child SA, and then it is answered.
+    pub(super) fn install(
+        &mut self,
+        link: &Link,
+        cx: &mut Cx<'_>,
+        agreed: AgreedChild,
+        (first, further): (Option<SharedSecret>, &[SharedSecret]),
+        (exchange, payloads): (ExchangeType, Vec<Payload>),
+    ) -> Result<Served, Refusal> {
+        let old = agreed.old;
+        // While keys were exchanged it may have been replaced, or be on its way out.
+        if let Some(old) = old {
+            let live = self.children.by_inbound(old);
+            let live = live.is_some_and(|old| old.standing == Standing::Live);
+            let installing =
+                matches!(&self.pending, Pending::Installing(one) if one.old == Some(old));
+            if !live || installing {
+                return Err(PeerIncompatible::Busy.into());
+            }
+        }
+        let nonce = lower(&agreed.ni, &agreed.nr).clone();
+        let sa = self.keyed(link, agreed, Role::Responder, (first.as_ref(), further));
         log_child(link, cx, &sa);
         let child = Child::of(&sa);
         // RFC 7296 §2.8: we must be able to receive on it before we answer.
-        let ask = match &old {
+        let ask = match old {
             Some(_) => cx.ask(link.id, Ask::Rekey(sa)),
             None => cx.ask(link.id, Ask::Install(sa)),
         };
-        let nonce = lower(&creation.nonce, &nr).clone();
         self.answering = Some(Answering {
             ask,
+            exchange,
             child,
             payloads,
-            replaces: old.map(|old| (old.inbound_spi, nonce)),
+            replaces: old.map(|old| (old, nonce)),
         });
         Ok(Served::Later)
     }
@@ -482,7 +593,7 @@ impl Established {
             _ => return Err(WRONG_ANSWER),
         };
         // Nothing replaces the IKE SA while this waits, so it is the one that the request came on.
-        link.respond(cx, ExchangeType::CREATE_CHILD_SA, &payloads)
+        link.respond(cx, answering.exchange, &payloads)
     }
 }
 

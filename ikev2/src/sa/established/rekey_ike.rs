@@ -4,8 +4,9 @@ use alloc::{boxed::Box, vec::Vec};
 
 use super::{
     Established, Other, OtherStanding, Pending, Served, Wish,
-    create::{Creation, Half, lower, named_group},
+    create::{Creation, Half, Reply, lower, named_group},
     error_of,
+    followup::{Asked, Next, Series, Turn},
 };
 use crate::{
     config::{AWAIT_DELETE, IkeProposal, LINGER, MAX_REPLACED},
@@ -29,20 +30,34 @@ use crate::{
 /// Times that INVALID_KE_PAYLOAD is followed for one IKE SA.
 const KE_RETRIES: u32 = 2;
 
-/// Our request to replace the IKE SA is out.
+/// We are replacing the IKE SA.
 pub(super) struct RekeyIke {
-    spi: u64,
-    half: Half,
+    step: Step,
     proposals: Vec<IkeProposal>,
     since: Option<Instant>,
     other_groups: u32,
 }
 
+/// How far our request has come.
+enum Step {
+    /// It is out.
+    Asked { spi: u64, half: Half },
+    /// The peer has agreed; a further key exchange is out.
+    Following {
+        made: Made,
+        first: SharedSecret,
+        turn: Turn,
+    },
+}
+
 impl RekeyIke {
     /// The group that the peer wants instead, if it is another one of those that were offered.
     fn other_group(&self, said: &Notify) -> Option<Group> {
+        let Step::Asked { half, .. } = &self.step else {
+            return None;
+        };
         let offered = |group: &Group| self.proposals.iter().any(|one| one.groups.contains(group));
-        named_group(said).filter(|group| Some(*group) != self.half.group() && offered(group))
+        named_group(said).filter(|group| Some(*group) != half.group() && offered(group))
     }
 }
 
@@ -93,8 +108,7 @@ impl Established {
         let mut payloads = [Payload::Sa(offer)].to_vec();
         payloads.extend(half.payloads());
         self.pending = Pending::Ike(Box::new(RekeyIke {
-            spi,
-            half,
+            step: Step::Asked { spi, half },
             proposals,
             since,
             other_groups,
@@ -113,22 +127,40 @@ impl Established {
         if let Some(said) = error_of(&payloads) {
             return self.ike_refused(rekey, link, cx, &said);
         }
-        let answer = Creation::read(payloads)?;
-        let (suite, peer_spi) = proposal::accept_ike_successor(&rekey.proposals, &answer.sa)?;
-        if rekey.half.group() != Some(suite.group) {
-            return Err(PeerMisbehaved::SelectedUnoffered.into());
-        }
-        let ni = rekey.half.nonce.clone();
-        let secret = rekey.half.agree(answer.ke.as_ref())?;
-        let made = Made {
-            role: Role::Initiator,
-            spi_i: rekey.spi,
-            spi_r: peer_spi,
-            suite,
-            ni: &ni,
-            nr: &answer.nonce,
+        let (made, first, series) = match rekey.step {
+            Step::Asked { spi, half } => {
+                let answer = Creation::read(payloads.clone())?;
+                let (suite, peer_spi) =
+                    proposal::accept_ike_successor(&rekey.proposals, &answer.sa)?;
+                if half.group() != Some(suite.group) {
+                    return Err(PeerMisbehaved::SelectedUnoffered.into());
+                }
+                let ni = half.nonce.clone();
+                let secret = half.agree(answer.ke.as_ref())?;
+                let secret = secret.ok_or(PeerMisbehaved::MissingPayload(PayloadType::KE))?;
+                let made = Made {
+                    role: Role::Initiator,
+                    spi_i: spi,
+                    spi_r: peer_spi,
+                    suite,
+                    ni,
+                    nr: answer.nonce,
+                };
+                (made, secret, Series::of(suite.additional))
+            }
+            Step::Following { made, first, turn } => (made, first, turn.conclude(&payloads)?),
         };
-        let ours = self.successor(link, cx, &made, secret.as_ref())?;
+        let further = match series.go_on(link, cx, &payloads)? {
+            Next::Done(further) => further,
+            Next::Turn(turn) => {
+                self.pending = Pending::Ike(Box::new(RekeyIke {
+                    step: Step::Following { made, first, turn },
+                    ..rekey
+                }));
+                return Ok(());
+            }
+        };
+        let ours = self.successor(link, cx, &made, &first, &further)?;
         let candidate = self.take_candidate();
         match candidate {
             // RFC 7296 §2.8.2: the one whose exchange had the lowest nonce is deleted by who made it.
@@ -175,7 +207,10 @@ impl Established {
             return Ok(());
         }
         match said.kind {
-            NotifyType::TEMPORARY_FAILURE => self.wishes.retry(cx, Wish::RekeyIke, rekey.since),
+            // RFC 9370 §rules#9: what the peer has forgotten is begun anew.
+            NotifyType::TEMPORARY_FAILURE | NotifyType::STATE_NOT_FOUND => {
+                self.wishes.retry(cx, Wish::RekeyIke, rekey.since);
+            }
             NotifyType::INVALID_KE_PAYLOAD
                 if rekey.other_groups < KE_RETRIES
                     && let Some(group) = rekey.other_group(said) =>
@@ -199,7 +234,7 @@ impl Established {
 
     /// Judges the peer's request for a new IKE SA.
     pub(super) fn answer_ike(
-        &self,
+        &mut self,
         link: &Link,
         cx: &mut Cx<'_>,
         creation: &Creation,
@@ -213,6 +248,7 @@ impl Established {
             | Pending::Ike(_) => self.answering.is_some() || self.children.closing(),
             Pending::Child(_) | Pending::Installing(_) | Pending::DeleteChild(_) => true,
         };
+        let busy = busy || self.following.is_some();
         if busy || self.others.len() >= MAX_REPLACED || self.has_candidate() {
             return Err(PeerIncompatible::Busy.into());
         }
@@ -221,24 +257,29 @@ impl Established {
         let proposals = self.policy.proposals(link, cx);
         let (chosen, peer_spi) =
             proposal::choose_ike_successor(&proposals, &creation.sa, ke.group.0)?;
-        let half = Half::fresh(cx, link.suite.prf, Some(chosen.suite.group))?;
+        let reply = Reply::to(cx, Some(chosen.suite.group), Some(ke))?;
         let spi = cx
             .fresh_ike_spi()
             .ok_or(Refusal::Local("no IKE SPI is free"))?;
         let answer = proposal::answer_ike(chosen, &spi.to_be_bytes());
         let mut payloads = [Payload::Sa(answer)].to_vec();
-        payloads.extend(half.payloads());
-        let nr = half.nonce.clone();
-        let secret = half.agree(Some(ke))?;
+        payloads.extend(reply.payloads());
+        let secret = reply.secret;
+        let secret = secret.ok_or(PeerMisbehaved::MissingPayload(PayloadType::KE))?;
         let made = Made {
             role: Role::Responder,
             spi_i: peer_spi,
             spi_r: spi,
             suite: chosen.suite,
-            ni: &creation.nonce,
-            nr: &nr,
+            ni: creation.nonce.clone(),
+            nr: reply.nonce,
         };
-        let successor = self.successor(link, cx, &made, secret.as_ref())?;
+        if !chosen.suite.additional.is_empty() {
+            let series = Series::of(chosen.suite.additional);
+            payloads.push(self.follow(cx, Asked::Ike(made, secret), series));
+            return Ok(Served::Answer(payloads));
+        }
+        let successor = self.successor(link, cx, &made, &secret, &[])?;
         Ok(Served::Replaced(payloads, Box::new(successor)))
     }
 
@@ -307,6 +348,7 @@ impl Established {
             link.requests.push(request);
         }
         self.derivation = successor.derivation;
+        self.following = None;
         // What was asked there about addresses is asked anew on this one.
         match core::mem::replace(&mut self.pending, Pending::Nothing) {
             Pending::RouteCheck(_) => self.wishes.add(cx.now, Wish::CheckRoute),
@@ -322,15 +364,14 @@ impl Established {
         cx.event(link.id, Event::Rekeyed);
     }
 
-    fn successor(
+    pub(super) fn successor(
         &self,
         link: &Link,
         cx: &mut Cx<'_>,
-        made: &Made<'_>,
-        secret: Option<&SharedSecret>,
+        made: &Made,
+        first: &SharedSecret,
+        further: &[SharedSecret],
     ) -> Result<Successor, Refusal> {
-        let missing = PeerMisbehaved::MissingPayload(PayloadType::KE);
-        let secret = secret.ok_or(missing)?;
         let (ni, nr) = (made.ni.as_bytes(), made.nr.as_bytes());
         let (Some(spi_i), Some(spi_r)) =
             (InitiatorSpi::new(made.spi_i), ResponderSpi::new(made.spi_r))
@@ -338,7 +379,7 @@ impl Established {
             return Err(PeerMisbehaved::SelectedUnoffered.into());
         };
         // RFC 7296 §2.18: SK_d of the old SA makes the seed, the new SPIs and nonces the keys.
-        let keys = SkeySeed::rekeyed(&self.derivation, secret, ni, nr)
+        let keys = SkeySeed::rekeyed_after(&self.derivation, first, (ni, nr), further)
             .derive(made.suite, ni, nr, made.spi_i, made.spi_r)
             .into_role(made.role);
         let new = link.successor(
@@ -353,17 +394,17 @@ impl Established {
         Ok(Successor {
             link: Box::new(new),
             derivation: keys.derivation,
-            nonce: lower(made.ni, made.nr).clone(),
+            nonce: lower(&made.ni, &made.nr).clone(),
         })
     }
 }
 
 /// What an exchange has agreed on.
-struct Made<'a> {
+pub(super) struct Made {
     role: Role,
     spi_i: u64,
     spi_r: u64,
     suite: IkeSuite,
-    ni: &'a Nonce,
-    nr: &'a Nonce,
+    ni: Nonce,
+    nr: Nonce,
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use ironflex_ikev2::{
     config::{FragmentationConfig, Pfs},
-    crypto::suite::Group,
+    crypto::{default_provider, suite::Group},
     event::Instant,
 };
 
@@ -88,6 +88,30 @@ pub struct Scenario {
     pub script: Vec<(Instant, Action)>,
 }
 
+/// Some logins have further key exchanges, and some of them when a child SA is rekeyed too. Drawn apart, so
+/// that a seed's other events do not depend on whether the provider has ML-KEM.
+fn post_quantum(setup: &mut Setup, seed: u64) {
+    let mut random = Seeded(seed.wrapping_mul(0x9fb2_1c65_1e98_df25));
+    if !random.chance(20) || !default_provider().supports(Group::MlKem768) {
+        return;
+    }
+    let mut further = vec![vec![Group::MlKem768]];
+    if random.chance(30) {
+        further.push(vec![Group::MlKem512]);
+    }
+    let policies = &mut setup.server.policies;
+    let offered = policies.iter_mut().flat_map(|one| &mut one.proposals);
+    for proposal in offered.chain(&mut setup.connect.proposals) {
+        proposal.additional = further.clone();
+    }
+    if random.chance(50) {
+        for upkeep in [&mut setup.peer.upkeep, &mut setup.connect.upkeep] {
+            upkeep.pfs = Pfs::Required(vec![Group::Curve25519]);
+            upkeep.pfs_additional = further.clone();
+        }
+    }
+}
+
 impl Scenario {
     pub fn new(seed: u64) -> Self {
         let mut random = Seeded(seed.wrapping_mul(0x2545_f491_4f6c_dd1d));
@@ -106,6 +130,7 @@ impl Scenario {
             setup.peer.upkeep.pfs = pfs.clone();
             setup.connect.upkeep.pfs = pfs;
         }
+        post_quantum(&mut setup, seed);
         if random.chance(15) {
             setup.peer.upkeep.lifetime = Some(Duration::from_secs(600 + random.next() % 600));
         }

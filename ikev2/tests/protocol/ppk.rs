@@ -1,0 +1,168 @@
+//! Post-quantum pre-shared keys in both roles (RFC 8784).
+
+use ironflex_ikev2::{
+    config::Ppk,
+    event::{CloseReason, Command},
+    refusal::{PeerIncompatible, PeerMisbehaved, Refusal},
+    wire::{Header, registry::ExchangeType, registry::NotifyType},
+};
+
+use crate::support::*;
+
+fn ppk(id: &str, key: &[u8], required: bool) -> Option<Ppk> {
+    Some(Ppk {
+        id: id.as_bytes().to_vec(),
+        key: pre_shared_key(key),
+        required,
+    })
+}
+
+/// The same login with PPKs at both ends, the server's first.
+fn login(mut setup: Setup, server: Option<Ppk>, client: Option<Ppk>, seed: u64) -> Pair {
+    setup.server.ppk = server.is_some();
+    setup.peer.ppk = server;
+    setup.connect.ppk = client;
+    let mut pair = Pair::new(setup, seed);
+    pair.server.endpoint.key_log(true);
+    pair.connect();
+    pair.run(30);
+    pair
+}
+
+/// Whether both ends use one; the login has succeeded.
+fn used(pair: &Pair) -> bool {
+    assert!(
+        pair.both_up(),
+        "{:?} {:?}",
+        pair.server.log,
+        pair.client.log
+    );
+    pair.assert_children_match();
+    let of = |end: &End| end.endpoint.views().next().unwrap().ppk;
+    assert_eq!(of(&pair.server), of(&pair.client));
+    of(&pair.server)
+}
+
+const KINDS: [fn() -> Setup; 3] = [
+    || Setup::new(GCM),
+    || Setup::with_certificate(CBC),
+    || Setup::with_pre_shared_key(GCM),
+];
+
+// RFC 8784 §3#1: named in IKE_SA_INIT whether or not it is required.
+#[test]
+fn both_ends_use_the_key_that_both_have_with_each_kind_of_proof() {
+    for (seed, kind) in (1..).zip(KINDS) {
+        for required in [false, true] {
+            let own = || ppk("lab", b"a post-quantum key", required);
+            let mut pair = login(kind(), own(), own(), seed);
+            assert!(used(&pair));
+            // RFC 8784 §3#3: only the initial exchanges mix it in; the SA goes on with what came of it.
+            let id = pair.client.sas[0];
+            pair.command(false, Command::Rekey(id));
+            pair.run(20);
+            assert!(used(&pair));
+            pair.assert_traffic_flows();
+        }
+    }
+}
+
+// RFC 8784 §3: SK_d, SK_pi and SK_pr are mixed, and the keys of messages are not.
+#[test]
+fn the_key_changes_the_child_sa_and_not_the_protection_of_messages() {
+    let plain = login(Setup::with_pre_shared_key(GCM), None, None, 5);
+    let own = || ppk("lab", b"a post-quantum key", true);
+    let mixed = login(Setup::with_pre_shared_key(GCM), own(), own(), 5);
+    let ike = |pair: &Pair| match &pair.server.ike_keys[0] {
+        ironflex_ikev2::event::KeyLog::Ike { keys, .. } => keys[0].as_bytes().to_vec(),
+        ironflex_ikev2::event::KeyLog::Esp { .. } => Vec::new(),
+    };
+    let child = |pair: &Pair| {
+        let child = pair.server.installed.values().next().unwrap();
+        child.keys.inbound.encryption().as_bytes().to_vec()
+    };
+    assert_eq!(ike(&plain), ike(&mixed));
+    assert_ne!(child(&plain), child(&mixed));
+}
+
+// RFC 8784 §3#2, RFC 8784 §3#9: who must have it ends what goes without.
+#[test]
+fn an_end_without_the_key_is_served_where_it_is_optional_and_not_where_it_is_required() {
+    for (seed, kind) in (10..).zip(KINDS) {
+        let key = |required| ppk("lab", b"a post-quantum key", required);
+        assert!(!used(&login(kind(), None, key(false), seed)));
+        assert!(!used(&login(kind(), key(false), None, seed)));
+        let refused = Refusal::from(PeerIncompatible::NoPpk);
+
+        let pair = login(kind(), None, key(true), seed);
+        assert_eq!(*refusal(&pair.client.closed[0]), refused);
+        assert_eq!(pair.server.ready(), 0);
+
+        let pair = login(kind(), key(true), None, seed);
+        assert_eq!(*refusal(&pair.server.closed[0]), refused);
+        let told = Refusal::ByPeer(NotifyType::AUTHENTICATION_FAILED);
+        assert_eq!(pair.client.closed, [CloseReason::Refused(told)]);
+    }
+}
+
+// RFC 8784 §3#4, RFC 8784 §3#5, table 1: another name than the responder's.
+#[test]
+fn ends_with_keys_of_different_names_do_without_if_both_may() {
+    for (seed, kind) in (20..).zip(KINDS) {
+        for (server, client, expected) in [
+            (false, false, true),
+            (true, false, false),
+            (false, true, false),
+            (true, true, false),
+        ] {
+            let theirs = ppk("headend", b"a post-quantum key", server);
+            let ours = ppk("client", b"a post-quantum key", client);
+            let pair = login(kind(), theirs, ours, seed);
+            if expected {
+                assert!(!used(&pair));
+                continue;
+            }
+            let refused = Refusal::from(PeerIncompatible::NoPpk);
+            assert_eq!(*refusal(&pair.server.closed[0]), refused);
+            assert_eq!(pair.client.ready(), 0);
+        }
+    }
+}
+
+#[test]
+fn another_key_of_the_same_name_fails_and_is_no_reason_to_do_without() {
+    for (seed, kind) in (30..).zip(KINDS) {
+        let theirs = ppk("lab", b"a post-quantum key", false);
+        let ours = ppk("lab", b"another post-quantum key", false);
+        let pair = login(kind(), theirs, ours, seed);
+        let failed = Refusal::from(PeerMisbehaved::AuthenticationFailed);
+        assert_eq!(*refusal(&pair.server.closed[0]), failed);
+        assert_eq!(pair.client.ready(), 0);
+    }
+}
+
+// RFC 8784 §3: USE_PPK is not protected, and who takes it away is found out where the key is required; a
+// better answer is waited for, since nothing of IKE_SA_INIT is proven.
+#[test]
+fn an_answer_without_use_ppk_is_not_believed_where_the_key_is_required() {
+    let key = || ppk("lab", b"a post-quantum key", true);
+    let mut setup = Setup::with_pre_shared_key(GCM);
+    setup.server.ppk = true;
+    setup.peer.ppk = key();
+    setup.connect.ppk = key();
+    let mut pair = Pair::new(setup, 40);
+    let mut harmed = false;
+    pair.tamper = Some(Box::new(move |to_server, octets| {
+        let init = Header::peek(octets).unwrap().exchange == ExchangeType::IKE_SA_INIT;
+        if init && !to_server && !harmed {
+            harmed = true;
+            let said = NotifyType::USE_PPK.0.to_be_bytes();
+            let at = octets.windows(2).rposition(|pair| pair == said).unwrap();
+            octets[at..][..2].copy_from_slice(&[0xff, 0xfe]);
+        }
+        true
+    }));
+    pair.connect();
+    pair.run(30);
+    assert!(used(&pair));
+}

@@ -1,0 +1,107 @@
+//! Clients and a headend with post-quantum keys: exchanged by ML-KEM, and agreed on beforehand.
+
+use std::fs;
+
+use nix::sys::signal::Signal;
+
+use crate::support::{
+    cases::Case,
+    lab::{HEADEND, LOOPBACK, Lab, USER, connected},
+    pki::PASSWORD,
+    traffic::{Echo, ask},
+};
+
+pub(crate) const CASES: &[Case] = &[
+    #[cfg(feature = "aws-lc")]
+    (
+        "post_quantum::a_client_with_ml_kem_uses_it_and_one_without_is_served_where_it_is_optional",
+        a_client_with_ml_kem_uses_it_and_one_without_is_served_where_it_is_optional,
+    ),
+    #[cfg(feature = "aws-lc")]
+    (
+        "post_quantum::a_client_without_ml_kem_is_refused_where_it_is_required",
+        a_client_without_ml_kem_is_refused_where_it_is_required,
+    ),
+    (
+        "post_quantum::a_client_with_the_key_of_the_keyring_uses_it_and_one_without_is_refused",
+        a_client_with_the_key_of_the_keyring_uses_it_and_one_without_is_refused,
+    ),
+];
+
+#[cfg(feature = "aws-lc")]
+const HYBRID: &str = "aes-cbc-256/sha256/14/mlkem768";
+
+#[cfg(feature = "aws-lc")]
+fn a_client_with_ml_kem_uses_it_and_one_without_is_served_where_it_is_optional() {
+    let lab = Lab::new();
+    lab.edit(" group 14\n", " group 14\n pqc mlkem768 optional\n");
+    let (new, old) = (lab.client(), lab.client());
+    let _headend = lab.start();
+    let proposal = ["--proposal", HYBRID];
+    let process = lab.connect_to(&HEADEND.to_string(), &new, [USER, PASSWORD], &proposal);
+    let tunnel = connected(&process);
+    let loopback = Echo::udp(&lab.headend.namespace, LOOPBACK);
+    ask(&new.host.namespace, tunnel.address, loopback.address);
+    let count = || {
+        let shown = lab.exec("show crypto ikev2 sa detailed");
+        let in_use = "PQC Key Exchange: ML-KEM-768";
+        let safe = "Quantum-safe Encryption using PQC: ML-KEM-768";
+        (shown.matches(in_use).count(), shown.matches(safe).count())
+    };
+    assert_eq!(count(), (1, 1));
+    let (_old, tunnel) = lab.log_in(&old, USER);
+    ask(&old.host.namespace, tunnel.address, loopback.address);
+    assert_eq!(count(), (1, 1));
+}
+
+#[cfg(feature = "aws-lc")]
+fn a_client_without_ml_kem_is_refused_where_it_is_required() {
+    let lab = Lab::new();
+    lab.edit(" group 14\n", " group 14\n pqc mlkem1024 mlkem768\n");
+    let client = lab.client();
+    let _headend = lab.start();
+    let headend = HEADEND.to_string();
+    let login = [USER, PASSWORD];
+    let mut process = lab.connect_to(&headend, &client, login, &["--proposal", HYBRID]);
+    connected(&process);
+    assert_eq!(process.end_by(Signal::SIGINT), Some(0));
+    lab.connect_to(&headend, &client, login, &[]).ends_with(5);
+}
+
+const SECRET: &str = "a-secret-beside-the-others";
+
+fn a_client_with_the_key_of_the_keyring_uses_it_and_one_without_is_refused() {
+    let lab = Lab::new();
+    lab.edit(
+        "crypto ikev2 profile AnyConnect-EAP\n",
+        &format!(
+            "crypto ikev2 keyring PQ\n peer clients\n  identity key-id *$AnyConnectClient$*\n  \
+             ppk manual id lab key {SECRET} required\n\
+             crypto ikev2 profile AnyConnect-EAP\n keyring ppk PQ\n"
+        ),
+    );
+    let client = lab.client();
+    let headend_process = lab.start();
+    fs::write(lab.path("ppk"), format!("{SECRET}\n")).unwrap();
+    let (headend, login) = (HEADEND.to_string(), [USER, PASSWORD]);
+    let file = lab.name("ppk");
+    let key = ["--ppk-id", "lab", "--ppk-file", &file, "--ppk-required"];
+    let mut process = lab.connect_to(&headend, &client, login, &key);
+    let tunnel = connected(&process);
+    let loopback = Echo::udp(&lab.headend.namespace, LOOPBACK);
+    ask(&client.host.namespace, tunnel.address, loopback.address);
+    let shown = lab.exec("show crypto ikev2 sa detailed");
+    for part in [
+        "Auth verify: AnyConnect-EAP, QR",
+        "Quantum-safe Encryption using Manual PPK",
+    ] {
+        assert!(shown.contains(part), "{part:?} is missing in\n{shown}");
+    }
+    assert_eq!(process.end_by(Signal::SIGINT), Some(0));
+    let mut without = lab.connect_to(&headend, &client, login, &[]);
+    assert_ne!(without.end(), Some(0));
+    headend_process.line("no post-quantum pre-shared key is in common");
+    for output in [headend_process.output(), process.output(), shown] {
+        assert!(!output.contains(SECRET), "{output}");
+    }
+}
