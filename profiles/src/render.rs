@@ -577,7 +577,10 @@ impl Writer {
             }
             line!(self, "")?;
         }
-        each!(self, profile.pfs, " set pfs {}");
+        match (profile.pfs, profile.pfs_pqc) {
+            (Some(group), Some(method)) => line!(self, " set pfs {group} pqc {method}")?,
+            (group, _) => each!(self, group, " set pfs {}"),
+        }
         let name = profile.ikev2_profile.as_ref().map(|name| &name.value);
         each!(self, name, " set ikev2-profile {}");
         if profile.responder_only {

@@ -10,8 +10,8 @@ use crate::{
     model::{
         aaa::Method,
         ikev2::{
-            AuthorizationFor, Dpd, Encryption, Group, IdentityMatch, Integrity, LocalIdentity, Pqc,
-            Prf, RouteAccept,
+            AuthorizationFor, Dpd, Encryption, Group, IdentityMatch, Integrity, LocalIdentity,
+            MlKem, Pqc, Prf, RouteAccept,
         },
         ikev2_limits::Limits,
         interface::{Addressing, DeviceName, InterfaceName},
@@ -376,6 +376,8 @@ pub struct IpsecProfile {
     pub idle_time: Option<u32>,
     /// The group of the key exchange that a rekeyed SA has of its own; absent means none.
     pub pfs: Option<Group>,
+    /// The post-quantum key exchange after that.
+    pub pfs_pqc: Option<MlKem>,
 }
 
 /// A transform set.

@@ -883,6 +883,20 @@ fn an_ipsec_profile_has_a_group_for_rekeying_and_an_idle_time() {
     assert_eq!(pfs(" set pfs\n"), (Some(Group::Group14), Some(600)));
     assert_eq!(pfs(" set pfs group20\n"), (Some(Group::Group20), Some(600)));
     assert_eq!(pfs(" set pfs group20\n no set pfs\n"), (None, Some(600)));
+    for (line, printed) in [
+        ("set pfs pqc mlkem768", "set pfs group14 pqc mlkem768"),
+        (
+            "set pfs group19 pqc mlkem1024",
+            "set pfs group19 pqc mlkem1024",
+        ),
+        (
+            "set pfs group19 pqc mlkem512\n set pfs group19",
+            "set pfs group19",
+        ),
+    ] {
+        let written = render(&candidate(&format!("crypto ipsec profile P\n {line}\n")));
+        assert!(written.contains(&format!("\n {printed}\n")), "{written}");
+    }
     let own = " set security-association idle-time 60\n";
     assert_eq!(pfs(own), (None, Some(60)));
     let text = "crypto ipsec profile P\n set pfs group2\n";

@@ -41,7 +41,7 @@ use super::{
 };
 use crate::{
     clock::Clock,
-    daemon::{IKE_PORT, NAT_PORT},
+    daemon::{IKE_PORT, NAT_PORT, compile::any_ml_kem},
     dataplane::{self, Chosen},
     keylog::KeyLogWriter,
     lifetimes::has_events,
@@ -221,6 +221,7 @@ impl Connection {
                 mtu: 1280,
             },
             upkeep: Upkeep {
+                pfs_additional: any_ml_kem(),
                 lifetime: Some(IKE_LIFETIME),
                 keepalive: Some(NAT_KEEPALIVE),
                 mobike: true,

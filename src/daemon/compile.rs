@@ -78,11 +78,11 @@ pub enum CompileError {
         /// Why.
         error: ChainError,
     },
-    /// A proposal wants a key exchange that cannot be had.
-    #[error("crypto ikev2 proposal {proposal}: {error}")]
+    /// A key exchange is wanted that cannot be had.
+    #[error("{block}: {error}")]
     Pqc {
-        /// The proposal.
-        proposal: String,
+        /// The lines that want it.
+        block: String,
         /// What is missing.
         error: NotServed,
     },
@@ -294,16 +294,22 @@ impl ServingProfile {
                     .ipsec
                     .pfs
                     .map_or_else(Pfs::default, |group| Pfs::Required(vec![kex_group(group)])),
-                pfs_additional: vec![
-                    Group::ML_KEM
-                        .into_iter()
-                        .filter(|&group| default_provider().supports(group))
-                        .collect(),
-                ],
+                pfs_additional: self.further_exchanges(),
                 lifetime: Some(Duration::from_secs(u64::from(self.profile.lifetime))),
             },
             redirect: self.profile.redirect.as_ref().and_then(gateway),
         })
+    }
+
+    /// The key exchange after that of `set pfs`: the one of its line, and without the line what a client may
+    /// want.
+    fn further_exchanges(&self) -> Vec<Vec<Group>> {
+        let ipsec = &self.profile.virtual_template.ipsec;
+        match (ipsec.pfs, ipsec.pfs_pqc) {
+            (Some(_), None) => Vec::new(),
+            (_, Some(method)) => vec![vec![ml_kem(method)]],
+            (None, None) => any_ml_kem(),
+        }
     }
 
     /// Whether a caller's key is its own: the profile's line is everybody's, and so is what a keyring has
@@ -338,10 +344,17 @@ pub fn compile(snapshot: Arc<Snapshot>, store: &Store) -> Result<Plan, CompileEr
     for policy in snapshot.policies.iter().chain(&snapshot.default_policy) {
         for proposal in &policy.proposals {
             served(&proposal.pqc.methods).map_err(|error| CompileError::Pqc {
-                proposal: proposal.name.to_string(),
+                block: format!("crypto ikev2 proposal {}", proposal.name),
                 error,
             })?;
         }
+    }
+    for profile in &snapshot.profiles {
+        let ipsec = &profile.virtual_template.ipsec;
+        served(ipsec.pfs_pqc.as_slice()).map_err(|error| CompileError::Pqc {
+            block: format!("crypto ipsec profile {}", ipsec.name),
+            error,
+        })?;
     }
     let mut profiles = BTreeMap::new();
     let mut authorities = Vec::new();
@@ -457,6 +470,13 @@ fn ike_proposals(proposal: &Proposal) -> Vec<IkeProposal> {
         ..first.clone()
     });
     [first].into_iter().chain(second).collect()
+}
+
+/// One further key exchange by any method that the cryptographic library has.
+#[must_use]
+pub fn any_ml_kem() -> Vec<Vec<Group>> {
+    let served = |group: &Group| default_provider().supports(*group);
+    vec![Group::ML_KEM.into_iter().filter(served).collect()]
 }
 
 const fn ml_kem(method: ios::MlKem) -> Group {

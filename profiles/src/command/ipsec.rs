@@ -7,6 +7,7 @@ use crate::{
     error::{Diagnostic, Fault},
     model::{
         DEFAULT, Located,
+        ikev2::MlKem,
         ipsec::{
             AesKey, EspIntegrity, EspTransform, GcmKey, IpsecProfile, Mode as Encapsulation,
             PfsGroup, Replay, ReplayWindow, SecurityAssociation, TransformSet, VolumeLimit,
@@ -14,6 +15,18 @@ use crate::{
     },
     tree::{ModeKind, Node, Token},
 };
+
+const PQC: Node =
+    Node::word("pqc", "PQC Key Exchange").then(&[Node::choice(MlKem::KEYWORDS).set(set_pfs)]);
+
+fn set_pfs(edit: &mut Edit<'_>, args: &mut Args<'_>) -> Result<(), Box<Diagnostic>> {
+    let group = args.maybe_keyword(PfsGroup::from_keyword);
+    let pqc = args.maybe_keyword(MlKem::from_keyword);
+    let profile = edit.ipsec_profile()?;
+    profile.pfs = Some(group.map_or(PfsGroup::DEFAULT, |group| group.value));
+    profile.pfs_pqc = pqc.map(|method| method.value);
+    Ok(())
+}
 
 /// Most transform sets of a profile.
 const TRANSFORM_SET_LIMIT: usize = 6;
@@ -235,20 +248,14 @@ pub(super) const PROFILE: &[Node] = &[
             Node::refused("level", "SAs per host"),
         ]),
         Node::word("pfs", "Specify pfs settings")
-            .set(|edit, _| {
-                edit.ipsec_profile()?.pfs = Some(PfsGroup::DEFAULT);
-                Ok(())
-            })
+            .set(set_pfs)
             .then(&[
-                Node::choice(PfsGroup::KEYWORDS).set(|edit, args| {
-                    let group = args.keyword(PfsGroup::from_keyword)?.value;
-                    edit.ipsec_profile()?.pfs = Some(group);
-                    Ok(())
-                }),
-                Node::refused("pqc", "post-quantum key exchanges of IPsec SAs"),
+                Node::choice(PfsGroup::KEYWORDS).set(set_pfs).then(&[PQC]),
+                PQC,
             ])
             .unset(|edit, _| {
-                edit.ipsec_profile()?.pfs = None;
+                let profile = edit.ipsec_profile()?;
+                (profile.pfs, profile.pfs_pqc) = (None, None);
                 Ok(())
             }),
         Node::refused("isakmp-profile", "IKEv1"),

@@ -2,7 +2,12 @@
 
 use alloc::{string::String, vec::Vec};
 
-use super::{Located, ikev2::Group, keywords, name::Name};
+use super::{
+    Located,
+    ikev2::{Group, MlKem},
+    keywords,
+    name::Name,
+};
 
 /// `crypto ipsec security-association …`, for profiles that say nothing else.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -228,6 +233,8 @@ pub struct IpsecProfile {
     pub security_association: SecurityAssociation,
     /// `set pfs [GROUP]`: rekeyed SAs have a key exchange of their own.
     pub pfs: Option<PfsGroup>,
+    /// `set pfs … pqc METHOD`: and another one after that.
+    pub pfs_pqc: Option<MlKem>,
     /// `responder-only`: this headend never begins an IPsec SA, so the line is only held.
     pub responder_only: bool,
 }

@@ -485,6 +485,7 @@ impl<'a> Resolver<'a> {
                 replay_window: replay(own, global),
                 idle_time: own.idle_time.or(global.idle_time),
                 pfs: lines.pfs.map(model::ipsec::PfsGroup::group),
+                pfs_pqc: lines.pfs_pqc,
             };
             profiles.insert(entry.name.clone(), Arc::new(profile));
         }
