@@ -70,6 +70,7 @@ pub fn outer_path(path: &Path, udp_encapsulation: bool) -> xfrm::OuterPath {
         local: path.local.ip().to_canonical(),
         remote: path.remote.ip().to_canonical(),
         encapsulation: if udp_encapsulation {
+            // RFC 3948 §2.1#1: ESP has the ports of IKE.
             xfrm::Encapsulation::Udp {
                 local_port: path.local.port(),
                 remote_port: path.remote.port(),

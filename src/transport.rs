@@ -188,6 +188,7 @@ impl Transport {
     ///
     /// As [`send`](Self::send).
     pub fn keep_alive(&self, path: &Path) -> io::Result<()> {
+        // RFC 3948 §2.3#1,4: one octet, on the socket of IKE and ESP in UDP.
         self.send_on(path, false, &[0xff])
     }
 
@@ -219,4 +220,30 @@ pub fn handing() -> (Sink, mpsc::Receiver<Handed>) {
         });
     });
     (sink, receiving)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // RFC 3948 §2.3#1,4: one octet 0xff, from the port of ESP in UDP, without the marker.
+    #[tokio::test]
+    async fn a_keepalive_is_one_octet_from_the_port_of_esp() {
+        let peer = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let limit = std::time::Duration::from_secs(5);
+        peer.set_read_timeout(Some(limit)).unwrap();
+        let endpoint = UdpEndpoint::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let port = endpoint.port();
+        let mut transport = Transport::default();
+        transport.add(endpoint, Framing::Marked).unwrap();
+        let path = Path {
+            local: ([127, 0, 0, 1], port).into(),
+            remote: peer.local_addr().unwrap(),
+            framing: Framing::Marked,
+        };
+        transport.keep_alive(&path).unwrap();
+        let mut buffer = [0xa5; 16];
+        let (length, from) = peer.recv_from(&mut buffer).unwrap();
+        assert_eq!((&buffer[..length], from), (&[0xff][..], path.local));
+    }
 }

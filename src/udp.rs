@@ -19,6 +19,7 @@ use nix::{
 use socket2::{Domain, Protocol, Socket, Type};
 
 /// The non-ESP marker in front of IKE messages on port 4500 (RFC 3948 §2.2).
+// RFC 7296 §2#3: four zero octets go before every IKE message there.
 pub const NON_ESP_MARKER: [u8; 4] = [0; 4];
 
 /// The longest UDP payload, in octets.
@@ -150,6 +151,7 @@ impl UdpEndpoint {
         let marker: &[u8] = if marked { &NON_ESP_MARKER } else { &[] };
         let pieces = [IoSlice::new(marker), IoSlice::new(octets)];
         let (v4, v6);
+        // RFC 7296 §2.11#3: the source is the address that the request reached.
         let control = match local {
             IpAddr::V4(address) if !address.is_unspecified() => {
                 v4 = libc::in_pktinfo {
@@ -223,6 +225,8 @@ mod tests {
         endpoint.receive(buffer).unwrap().unwrap()
     }
 
+    // RFC 7296 §2#3, §2.11#3: the marker is four zeros; an answer leaves from the address that was
+    // asked.
     #[test]
     fn says_which_address_a_datagram_reached_and_answers_from_it() {
         for (any, ours) in [("0.0.0.0:0", "127.0.0.9"), ("[::]:0", "::1")] {

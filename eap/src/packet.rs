@@ -128,7 +128,7 @@ impl<'a> Packet<'a> {
             return Err(PacketError::Truncated { field: "header" });
         };
         let claimed = u16::from_be_bytes([high, low]);
-        // RFC 7296 §3.16: EAP's length and the payload's must agree.
+        // RFC 7296 §3.16#2: EAP's length and the payload's must agree.
         if usize::from(claimed) != octets.len() {
             return Err(PacketError::LengthMismatch {
                 claimed,
@@ -144,6 +144,7 @@ impl<'a> Packet<'a> {
                 identifier,
                 method: Method::parse(rest)?,
             }),
+            // RFC 7296 §3.16#3-4: four octets and nothing more.
             // RFC 3748 §4.2: Success and Failure carry no data.
             CODE_SUCCESS | CODE_FAILURE if !rest.is_empty() => {
                 Err(PacketError::TrailingOctets(claimed))
@@ -313,6 +314,7 @@ mod tests {
         assert_eq!(expected.encode(), Ok(octets.to_vec()));
     }
 
+    // RFC 7296 §3.16#3-4: Success and Failure have four octets.
     #[test]
     fn reads_success_and_failure_of_four_octets_only() {
         // RFC 3748 §4.2: Success and Failure have a length of four.
@@ -349,7 +351,7 @@ mod tests {
 
     #[test]
     fn rejects_a_length_that_disagrees_with_the_payload() {
-        // RFC 7296 §3.16.
+        // RFC 7296 §3.16#2: another length is an error.
         let claimed_long = [1, 1, 0, 6, 1];
         assert_eq!(
             Packet::parse(&claimed_long).err(),

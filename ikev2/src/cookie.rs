@@ -49,7 +49,8 @@ impl Secret {
             IpAddr::V4(v4) => v4.octets().to_vec(),
             IpAddr::V6(v6) => v6.octets().to_vec(),
         };
-        // RFC 7296 §2.6 lists what a cookie should depend on: Ni, the address and SPIi, under a
+        // RFC 7296 §2.6#3: it has 33 octets.
+        // §2.6 lists what a cookie should depend on: Ni, the address and SPIi, under a
         // secret; the number of the secret stands in front so that it can be changed.
         let mac = prf(
             PrfAlgorithm::HmacSha2_256,

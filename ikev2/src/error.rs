@@ -192,7 +192,7 @@ impl InvalidMessage {
             Self::UnsupportedMajorVersion { .. } => NotifyType::INVALID_MAJOR_VERSION,
             // RFC 7296 §2.5: an unknown payload with its critical bit set is refused by its type number.
             Self::UnsupportedCriticalPayload(_) => NotifyType::UNSUPPORTED_CRITICAL_PAYLOAD,
-            // RFC 7296 §3.10.1: every type, length or value out of range that has no notify of its own.
+            // RFC 7296 §3.10.1#4: every type, length or value out of range that has no notify of its own.
             _ => NotifyType::INVALID_SYNTAX,
         }
     }

@@ -116,6 +116,9 @@ pub enum PeerIncompatible {
     /// No post-quantum pre-shared key is in common, and it does not go without (RFC 8784 §3).
     #[error("no post-quantum pre-shared key is in common")]
     NoPpk,
+    /// The peer asks for no configuration, which it is not served without.
+    #[error("the peer asks for no configuration, and is not served without")]
+    NoConfiguration,
     /// No signature scheme is in common.
     #[error("no signature scheme is in common")]
     NoSignatureScheme,
@@ -166,6 +169,7 @@ impl PeerIncompatible {
             Self::OtherResponder => "other_responder",
             Self::NoAddress => "no_address",
             Self::NoPpk => "no_post_quantum_key",
+            Self::NoConfiguration => "no_configuration",
             Self::NoSignatureScheme => "no_signature_scheme",
             Self::NoState => "no_state",
             Self::Busy => "busy",
@@ -192,7 +196,7 @@ impl Refusal {
     pub fn notify(&self) -> Option<Notify> {
         let kind = match self {
             Self::InvalidMessage(error) => {
-                // RFC 7296 §2.5: the notify's data is the one octet of the payload type.
+                // RFC 7296 §2.5#11: the notify's data is the one octet of the payload type.
                 let data = match error {
                     InvalidMessage::UnsupportedCriticalPayload(kind) => [kind.0].to_vec(),
                     _ => Vec::new(),
@@ -228,6 +232,7 @@ impl Refusal {
                 PeerIncompatible::TooManyChildren => NotifyType::NO_ADDITIONAL_SAS,
                 PeerIncompatible::TsUnacceptable => NotifyType::TS_UNACCEPTABLE,
                 PeerIncompatible::NoAddress => NotifyType::INTERNAL_ADDRESS_FAILURE,
+                PeerIncompatible::NoConfiguration => NotifyType::FAILED_CP_REQUIRED,
                 PeerIncompatible::NoEapMethod
                 | PeerIncompatible::MethodNotConfigured
                 | PeerIncompatible::OtherResponder

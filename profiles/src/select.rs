@@ -78,6 +78,8 @@ impl Keyring {
     /// The most exact `identity` goes first; then a `hostname` that is the claimed domain name; then the
     /// `address` with the longest prefix. Among equals the first line counts. So a peer that has an
     /// entry of its own cannot be had under the key of the network that it happens to be in.
+    // RFC 7296 §1.2#3: the key is the one of the name in the ID payload, where the keyring has that
+    // name.
     pub fn peer_for(&self, from: IpAddr, claimed: PeerIdentity<'_>) -> Option<(&Name, &Peer)> {
         let by_identity = |peer: &Peer| peer.identity.as_ref()?.exactness(claimed);
         let by_hostname = |peer: &Peer| match (&peer.hostname, claimed) {
@@ -198,6 +200,7 @@ mod tests {
         Name::new(text).unwrap()
     }
 
+    // RFC 7296 §3.5#6,8: addresses of both families, names, mail addresses and key IDs.
     #[test]
     fn a_rule_takes_its_own_kind_of_identity_alone() {
         let address = PeerIdentity::Address(IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1)));

@@ -183,6 +183,7 @@ fn an_authority_comes_from_a_pem_file() {
     );
 }
 
+// RFC 7296 §3.5#5-6, §4#10: identities of each kind are sent and accepted as configured.
 #[test]
 fn a_profile_holds_its_identities_and_methods() {
     let text = "crypto ikev2 profile P
@@ -540,6 +541,7 @@ access-list 100 permit ip 10.0.0.0 0.0.0.255 any\naccess-list 10 remark two word
     );
 }
 
+// RFC 7296 §3.3.4#5: a proposal is configured by its algorithms.
 #[test]
 fn combined_mode_ciphers_need_a_prf_and_no_integrity() {
     // RFC 7296 §3.3: a combined-mode cipher goes without an integrity algorithm.

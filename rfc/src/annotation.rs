@@ -208,6 +208,10 @@ fn item(lines: &[&str], at: usize, marker: &str) -> String {
         if line.trim().is_empty() || indent(line) >= depth || comment(line, marker).is_some() {
             continue;
         }
+        // What is declared over several lines begins before its closing parenthesis.
+        if line.trim_start().starts_with(')') || line.trim() == "where" {
+            continue;
+        }
         depth = indent(line);
         if let Some(name) = named(line) {
             return name;
@@ -283,6 +287,16 @@ mod tests {
         assert_eq!(first.words, "the answer is kept whole");
         assert_eq!((first.item.as_str(), first.test), ("keep", false));
         assert_eq!((second.item.as_str(), second.line), ("keep", 7));
+    }
+
+    #[test]
+    fn a_function_may_be_declared_over_several_lines() {
+        let text = "impl A {\n    pub(crate) fn b(\n        &self,\n    ) -> C {\n        if d {\n            // RFC 7296 §2.1#4: so.\n            e();\n";
+        let found = of_file("a.rs", text).unwrap();
+        assert!(
+            found.iter().all(|annotation| annotation.item == "b"),
+            "{found:?}"
+        );
     }
 
     #[test]

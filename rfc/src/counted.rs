@@ -1,6 +1,6 @@
 //! Requirements, counted from the texts and committed as a list of numbers.
 
-use std::{collections::BTreeMap, fmt, path::Path};
+use std::{fmt, path::Path};
 
 use crate::{Error, RFCS, RULES, read};
 
@@ -112,12 +112,12 @@ impl Counted {
         }
     }
 
-    /// Reads the committed list back, and adds the rules for the RFC whose text is not at hand.
+    /// Reads the committed list back, and adds so many rules for the RFC whose text is not at hand.
     ///
     /// # Errors
     ///
     /// [`Error::Line`] for a line that is no section of the list.
-    pub fn parse(path: &str, list: &str, rules: &BTreeMap<u16, String>) -> Result<Self, Error> {
+    pub fn parse(path: &str, list: &str, rules: usize) -> Result<Self, Error> {
         let mut counted = Self::default();
         for (line, text) in list.lines().enumerate() {
             if text.is_empty() || text.starts_with('#') {
@@ -130,7 +130,7 @@ impl Counted {
             })?;
             counted.sections.push(section);
         }
-        let mut words = rules.iter().map(|_| "MUST".to_owned()).collect();
+        let mut words = vec!["MUST".to_owned(); rules];
         counted.add(RULES, "rules", &mut words);
         Ok(counted)
     }
@@ -315,9 +315,9 @@ mod tests {
     fn the_list_reads_back_as_it_was_written() {
         let mut counted = Counted::default();
         counted.count(7296, "2.1. Head\n\n   MUST SHOULD NOT\n");
-        let read = Counted::parse("list", &counted.to_string(), &BTreeMap::new()).unwrap();
+        let read = Counted::parse("list", &counted.to_string(), 0).unwrap();
         assert_eq!(read, counted);
-        let bad = Counted::parse("list", "7296 2.1: MAY\n", &BTreeMap::new()).unwrap_err();
+        let bad = Counted::parse("list", "7296 2.1: MAY\n", 0).unwrap_err();
         assert_eq!(
             bad.to_string(),
             "list:1: expected `RFC SECTION: KEY WORD, KEY WORD, …`"

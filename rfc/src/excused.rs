@@ -1,5 +1,6 @@
-//! The committed reasons for requirements that no code obeys or no test shows. The file is TOML of the simplest kind: tables, and
-//! a string or a list of strings for each key, a line each.
+//! The committed reasons for requirements that no code obeys or no test shows, and words for requirements of which no comment
+//! says enough by itself. The files are TOML of the simplest kind: tables, and a string or a list of strings for each key, a
+//! line each.
 //!
 //! ```toml
 //! [reasons]
@@ -8,11 +9,11 @@
 //! ["RFC 7296 §1.3.1"]
 //! "1-2" = ["what is required, in our own words", "why not"]
 //! "3" = ["what is required", "@transport"]
+//! "4,6" = "what is required, where code and test are found by their comments"
 //! "SHOULD" = ["what this section's SHOULDs are about, those that no test shows", "why"]
-//!
-//! ["RFC 9370 rules"]
-//! "1" = "a rule, in our own words, of the RFC whose text is not at hand"
 //! ```
+//!
+//! Of the RFC whose text is not at hand the words are the rules, numbered in a section of that name.
 
 use std::collections::BTreeMap;
 
@@ -40,19 +41,26 @@ pub struct Excuse {
 pub struct Excused {
     /// In the order of the file.
     pub excuses: Vec<Excuse>,
-    /// The rules of our own, by number.
-    pub rules: BTreeMap<u16, String>,
+    /// What is required, where it does not stand with a reason.
+    pub words: BTreeMap<(u16, String, u16), String>,
 }
 
 enum Table {
     None,
     Reasons,
-    Rules,
     Section(u16, String),
 }
 
 impl Excused {
-    /// Reads the file's text.
+    /// Adds what another file says.
+    #[must_use]
+    pub fn and(mut self, other: Self) -> Self {
+        self.excuses.extend(other.excuses);
+        self.words.extend(other.words);
+        self
+    }
+
+    /// Reads a file's text.
     ///
     /// # Errors
     ///
@@ -85,11 +93,14 @@ impl Excused {
                 (Table::Reasons, [reason]) => {
                     reasons.insert(key, reason.clone());
                 }
-                (Table::Rules, [rule]) => {
-                    let number = key
-                        .parse()
-                        .map_err(|_| fail("expected the number of a rule"))?;
-                    excused.rules.insert(number, rule.clone());
+                (Table::Section(rfc, section), [words]) => {
+                    let ordinals = ordinals(&key);
+                    let ordinals =
+                        ordinals.ok_or_else(|| fail("expected ordinals, as in \"1,3-5\""))?;
+                    for ordinal in ordinals {
+                        let key = (*rfc, section.clone(), ordinal);
+                        excused.words.insert(key, words.clone());
+                    }
                 }
                 (Table::Section(rfc, section), [rule, reason]) => {
                     let ordinals = match key.as_str() {
@@ -115,7 +126,7 @@ impl Excused {
                 }
                 _ => {
                     return Err(fail(
-                        "a section has [rule, reason] for a key, the other tables one text",
+                        "a section has one text or [rule, reason] for a key, [reasons] one text",
                     ));
                 }
             }
@@ -131,10 +142,8 @@ impl Table {
         }
         let name = head.strip_prefix("\"RFC ")?.strip_suffix('"')?;
         let (rfc, section) = name.split_once(' ')?;
-        match section.strip_prefix('§') {
-            Some(section) => Some(Self::Section(rfc.parse().ok()?, section.to_owned())),
-            None => (section == "rules").then_some(Self::Rules),
-        }
+        let section = section.strip_prefix('§')?;
+        Some(Self::Section(rfc.parse().ok()?, section.to_owned()))
     }
 }
 
@@ -182,9 +191,11 @@ mod tests {
     #[test]
     fn an_excuse_has_its_rule_and_its_reason() {
         let text = "# why\n[reasons]\nlater = \"not yet\"\n\n[\"RFC 7296 §1.3\"]\n\"1,3\" = [\"say \\\"no\\\"\", \"@later\"]\n\"SHOULD\" = [\"a\", \"b\"]\n\
-                    [\"RFC 9370 rules\"]\n\"1\" = \"one\"\n";
+                    [\"RFC 9370 §rules\"]\n\"1-2\" = \"one\"\n";
         let excused = Excused::parse("file", text).unwrap();
-        assert_eq!(excused.rules.get(&1).map(String::as_str), Some("one"));
+        let words = |ordinal| excused.words.get(&(9370, "rules".to_owned(), ordinal));
+        assert_eq!(words(2).map(String::as_str), Some("one"));
+        assert_eq!(words(3), None);
         let [first, second] = excused.excuses.as_slice() else {
             panic!("{:?}", excused.excuses);
         };
@@ -207,9 +218,10 @@ mod tests {
         for (text, what) in [
             ("\n[other]", "file:2: expected [reasons]"),
             (
-                "[\"RFC 7296 §1\"]\n\"1\" = \"one\"",
+                "[\"RFC 7296 §1\"]\n\"1\" = [\"a\", \"b\", \"c\"]",
                 "file:2: a section has",
             ),
+            ("[\"RFC 9370 rules\"]", "file:1: expected [reasons]"),
             (
                 "[\"RFC 7296 §1\"]\n\"x\" = [\"a\", \"b\"]",
                 "file:2: expected ordinals",

@@ -3,7 +3,7 @@
 use std::{collections::HashMap, path::Path};
 
 use crate::{
-    EXCUSED, Error, LIST,
+    EXCUSED, Error, LIST, RULES, WORDS,
     annotation::{self, Annotation},
     counted::{Counted, Key, Level, level},
     excused::{Excuse, Excused},
@@ -23,7 +23,7 @@ pub struct Requirement {
     pub tests: Vec<Annotation>,
     /// Why it is not obeyed or not shown.
     pub excuse: Option<Excuse>,
-    /// What is required, where the list itself says so.
+    /// What is required, where no comment says enough.
     pub rule: Option<String>,
 }
 
@@ -72,8 +72,10 @@ impl Judged {
     ///
     /// The [`Error`] of the file that cannot be understood.
     pub fn new(root: &Path) -> Result<Self, Error> {
-        let excused = Excused::parse(EXCUSED, &read(&root.join(EXCUSED))?)?;
-        let counted = Counted::parse(LIST, &read(&root.join(LIST))?, &excused.rules)?;
+        let words = Excused::parse(WORDS, &read(&root.join(WORDS))?)?;
+        let excused = Excused::parse(EXCUSED, &read(&root.join(EXCUSED))?)?.and(words);
+        let rules = excused.words.keys().filter(|(rfc, ..)| *rfc == RULES);
+        let counted = Counted::parse(LIST, &read(&root.join(LIST))?, rules.count())?;
         Ok(Self::of(&counted, excused, annotation::all(root)?))
     }
 
@@ -85,9 +87,8 @@ impl Judged {
             .iter()
             .map(|(key, word)| Requirement {
                 rule: excused
-                    .rules
-                    .get(&key.ordinal)
-                    .filter(|_| key.rfc == crate::RULES)
+                    .words
+                    .get(&(key.rfc, key.section.clone(), key.ordinal))
                     .cloned(),
                 key,
                 word: word.to_owned(),
@@ -101,6 +102,16 @@ impl Judged {
             .enumerate()
             .map(|(at, r)| (r.key.clone(), at))
             .collect();
+        for (rfc, section, ordinal) in excused.words.into_keys() {
+            let key = Key {
+                rfc,
+                section,
+                ordinal,
+            };
+            if !places.contains_key(&key) {
+                faults.push(format!("{WORDS}: there is no {key}"));
+            }
+        }
         for annotation in annotations {
             for key in &annotation.keys {
                 match places.get(key).and_then(|at| requirements.get_mut(*at)) {
@@ -179,14 +190,11 @@ impl Judged {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use super::*;
 
     fn judged(excused: &str, files: &[(&str, &str)]) -> Judged {
         let excused = Excused::parse(EXCUSED, excused).unwrap();
-        let counted =
-            Counted::parse(LIST, "7296 2.1: MUST, MUST NOT, SHOULD\n", &BTreeMap::new()).unwrap();
+        let counted = Counted::parse(LIST, "7296 2.1: MUST, MUST NOT, SHOULD\n", 0).unwrap();
         let annotations = files
             .iter()
             .flat_map(|(path, text)| annotation::of_file(path, text).unwrap());

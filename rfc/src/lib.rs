@@ -3,7 +3,7 @@
 //! ```text
 //!   texts ──count──▶ docs/rfc/counted.txt ─┐
 //!   comments of code and tests ────────────┼─▶ docs/rfc.md
-//!   docs/rfc/excused.toml ─────────────────┘
+//!   docs/rfc/{excused,words}.toml ─────────┘
 //! ```
 //!
 //! A requirement is a key word in capitals: it is known by RFC, section and its ordinal among the key words of that section. The
@@ -44,6 +44,9 @@ pub const LIST: &str = "docs/rfc/counted.txt";
 
 /// The committed reasons for what is not obeyed or not shown.
 pub const EXCUSED: &str = "docs/rfc/excused.toml";
+
+/// The committed words for requirements of which no comment says enough by itself.
+pub const WORDS: &str = "docs/rfc/words.toml";
 
 /// The generated table.
 pub const TABLE: &str = "docs/rfc.md";

@@ -185,6 +185,7 @@ impl Connection {
         let connect = ConnectConfig {
             path: path(Framing::Bare, (ports.0, IKE_PORT)),
             float_path: path(Framing::Marked, (ports.1, NAT_PORT)),
+            // RFC 4555 §3.3#1: MOBIKE wants port 4500 from the beginning.
             always_float: true,
             force_encapsulation: userspace,
             proposals: if options.proposals.is_empty() {

@@ -145,6 +145,7 @@ pub(super) fn ike_proposals() -> Vec<IkeProposal> {
 pub(super) fn requested() -> Vec<ConfigAttribute> {
     use ConfigAttributeType as Kind;
     [
+        // RFC 7296 §2.19#4: an address before anything else.
         Kind::INTERNAL_IP4_ADDRESS,
         Kind::INTERNAL_IP4_NETMASK,
         Kind::INTERNAL_IP4_DNS,
@@ -155,6 +156,7 @@ pub(super) fn requested() -> Vec<ConfigAttribute> {
         Kind::UNITY_DEF_DOMAIN,
         Kind::UNITY_SPLITDNS_NAME,
     ]
+    // RFC 7296 §3.15.1#4: everything is asked for by its name alone.
     .map(ConfigAttribute::empty)
     .to_vec()
 }
@@ -163,6 +165,7 @@ pub(super) fn requested() -> Vec<ConfigAttribute> {
 mod tests {
     use super::*;
 
+    // RFC 7296 §3.3.4#5: the suites are configured, here in the words of a proposal.
     #[test]
     fn a_proposal_is_three_or_four_words_of_ios_xe() {
         let read = |text| proposal(text).unwrap();

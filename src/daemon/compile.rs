@@ -465,6 +465,7 @@ fn ike_policy(policy: &Policy) -> IkePolicy {
 fn ike_proposals(proposal: &Proposal) -> Vec<IkeProposal> {
     // RFC 9370 §rules#3: for who does not know of such transforms.
     let first = ike_proposal(proposal);
+    // RFC 9370 §rules#3: what is optional is offered without, too.
     let second = proposal.pqc.optional.then(|| IkeProposal {
         additional: Vec::new(),
         ..first.clone()

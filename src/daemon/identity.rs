@@ -17,6 +17,7 @@ pub const ID_CISCO_GROUP: IdType = IdType(201);
 /// A peer's identity as `match identity remote` judges it.
 #[must_use]
 pub fn peer_identity(identity: &Identification) -> PeerIdentity<'_> {
+    // RFC 7296 §3.5#5-6,8, §4#10: addresses of both families, names, mail addresses and key IDs.
     if let Some(address) = identity.ip_address() {
         return PeerIdentity::Address(address);
     }

@@ -133,6 +133,8 @@ impl Pools {
         if state.last.len() < REMEMBERED || state.last.contains_key(&holder.user) {
             state.last.insert(holder.user.clone(), address);
         }
+        // RFC 3948 §5.1#1-2: an inner address belongs to one client, whatever network it comes
+        // from.
         state.held.insert(address, holder);
         Ok(address)
     }
@@ -198,6 +200,7 @@ mod tests {
         address.octets()[3]
     }
 
+    // RFC 3948 §5.1#1-2: no address is given twice.
     #[test]
     fn gives_each_address_once_and_names_the_holders_when_none_is_left() {
         let mut pools = pools(5, 6);

@@ -430,6 +430,7 @@ impl House {
         question: &LeaseQuestion,
         policy: Option<&AuthorizationPolicy>,
     ) -> Result<Option<Ipv4Addr>, String> {
+        // RFC 7296 §4#8: whoever asks for an address is known by that attribute.
         let wanted = question
             .requested
             .iter()
@@ -475,6 +476,8 @@ fn reply(
     address: Option<Ipv4Addr>,
 ) -> Vec<ConfigAttribute> {
     use ConfigAttributeType as Kind;
+    // RFC 7296 §1.7#5, §3.15.1#6: what is not known, or no longer means anything, such as attribute
+    // 5, is passed over.
     let asked = |kind| requested.iter().any(|one| one.kind == kind);
     let mut reply = Vec::new();
     if let Some(address) = address {
@@ -487,6 +490,7 @@ fn reply(
         return reply;
     };
     if let Some(netmask) = policy.netmask
+        // RFC 7296 §3.15.1#3: a netmask goes with an address, which every reply has.
         && asked(Kind::INTERNAL_IP4_NETMASK)
     {
         reply.push(ConfigAttribute::from_ipv4(
@@ -527,6 +531,7 @@ fn reply(
     for gateway in &policy.backup_gateways {
         reply.push(text(Kind::UNITY_BACKUP_SERVERS, gateway.as_str()));
     }
+    // RFC 7296 §2.20#1: told to who has logged in and asks, and to nobody else.
     if asked(Kind::APPLICATION_VERSION) {
         let version = concat!("ironflex ", env!("CARGO_PKG_VERSION"));
         reply.push(text(Kind::APPLICATION_VERSION, version));
@@ -544,5 +549,23 @@ pub fn certificate_line(serving: &ServingProfile) -> String {
                 format!("{}, valid until {}", summary.subject, summary.not_after)
             })
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // RFC 7296 §1.7#5, §3.15.1#6: what is not known, and what no longer means anything, is passed over.
+    #[test]
+    fn a_reply_passes_over_what_it_does_not_know() {
+        let asked = [1, 5, 14, 999, 28_700].map(ConfigAttributeType);
+        let asked = asked.map(ConfigAttribute::empty);
+        let address = Ipv4Addr::new(192, 168, 10, 5);
+        let kind = ConfigAttributeType::INTERNAL_IP4_ADDRESS;
+        assert_eq!(
+            reply(&asked, None, Some(address)),
+            [ConfigAttribute::from_ipv4(kind, address)]
+        );
     }
 }

@@ -240,6 +240,7 @@ pub(super) fn verify_path<'c, 't, C: AsRef<[u8]>, I: AsRef<[u8]>>(
     now: Timestamp,
     purpose: Option<&Purpose>,
 ) -> Result<(Link<'c>, &'t CertificateSummary), ChainError> {
+    // RFC 7296 §1.2#1, §3.6#4: the first one has the key of AUTH.
     let Some((leaf_der, sent)) = chain.split_first() else {
         return Err(ChainError::NoCertificate);
     };

@@ -89,7 +89,7 @@ impl Identity {
     }
 
     /// What goes into CERT payloads, in DER.
-    // RFC 7296 §3.6: the first CERT payload holds the key that verifies AUTH; a root need not be sent.
+    // RFC 7296 §1.2#1, §3.6#4: the first CERT payload holds the key that verifies AUTH; a root need not be sent.
     pub fn chain(&self) -> impl Iterator<Item = &[u8]> {
         std::iter::once(self.certificate.as_slice())
             .chain(self.intermediates.iter().map(Vec::as_slice))

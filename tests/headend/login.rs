@@ -40,6 +40,7 @@ pub(crate) const CASES: &[Case] = &[
     ),
 ];
 
+// RFC 7296 §4#8-9: an address of the pool is asked for and given.
 fn the_example_configuration_serves_a_client_from_login_to_delete() {
     let lab = Lab::new();
     let (inside, client) = (lab.inside(), lab.client());

@@ -141,6 +141,7 @@ fn peer_port(lab: &Lab, outer: IpAddr) -> u16 {
 
 /// The client is replaced by one of our own with the same keys that sends whatever it is given: the headend alone can
 /// stop it.
+// RFC 3948 §3.1.1#1: a client has the source address that it was given, and no other.
 fn a_client_cannot_send_as_another() {
     let lab = Lab::new();
     let (inside, client, other) = (lab.inside(), lab.client(), lab.client());

@@ -98,6 +98,7 @@ fn a_client_with_the_key_of_its_identity_is_served_beside_anyconnect_clients() {
     }
 }
 
+// RFC 7296 §1.2#3: a key belongs to the identity that is claimed.
 fn an_unknown_identity_and_a_wrong_key_end_alike() {
     let lab = lab();
     let client = lab.client();

@@ -302,6 +302,8 @@ fn eventually(mut condition: impl FnMut() -> bool) {
     }
 }
 
+// RFC 3948 §2.3#5, §4#1: a keepalive reaches neither IKE nor the tunnel, so that it is nobody's
+// sign of life.
 fn ike_and_keepalives_are_told_from_esp() {
     let mut world = World::new(&Plan::new(GCM_256));
     let to: SocketAddr = "192.0.2.1:4500".parse().unwrap();

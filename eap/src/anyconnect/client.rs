@@ -336,6 +336,7 @@ impl Client {
 
     /// Answers a request that is not the method's; the conversation stays where it is.
     fn respond_outside_method(self, identifier: u8, method: Method<'_>) -> ClientStep {
+        // RFC 7296 §3.16#1,5: the response has the identifier of the request, and its type or Nak.
         match (Packet::Response { identifier, method }).encode() {
             Ok(packet) => ClientStep::Respond(self, packet),
             Err(error) => ClientStep::Failed(error.into()),

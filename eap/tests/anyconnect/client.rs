@@ -129,6 +129,7 @@ fn the_client_discards_what_is_not_for_it() {
     assert_eq!(failure, ClientFailure::Refused { error: None });
 }
 
+// RFC 7296 §3.16#1,5: the identifier comes back, with the type that was asked or a Nak.
 #[test]
 fn the_client_answers_identity_notification_and_other_methods_and_goes_on() {
     let cases = [

@@ -112,7 +112,7 @@ mod tests {
         }
     }
 
-    // RFC 7427 §4, RFC 8247 §3.2.
+    // RFC 7427 §4#1: one that the peer has named; of RFC 8247 §3.2 the ban on SHA-1.
     #[test]
     fn the_strongest_announced_hash_is_chosen_and_sha_1_never() {
         let choose = |numbers: &[u16]| rsa_scheme_for_peer(numbers.iter().copied());

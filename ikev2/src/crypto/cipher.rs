@@ -64,6 +64,7 @@ impl MessageKeys {
                 self.seal_with_iv(&iv, aad, sealed)
             }
             Protection::EncryptThenMac(_, _) => {
+                // RFC 7296 §3.14#3: drawn anew for each message.
                 let mut iv = [0; cbc::BLOCK_LEN];
                 rng.fill(&mut iv);
                 self.seal_with_iv(&iv, aad, sealed)
@@ -80,6 +81,7 @@ impl MessageKeys {
     /// [`Forged`]; such a message is dropped without an answer (RFC 7296 §2.4, §2.21).
     pub fn open(&self, aad: &[u8], sealed: &[u8]) -> Result<SecretBytes, Forged> {
         let protection = self.protection();
+        // RFC 7296 §3.14#4: any IV is taken.
         let (iv, rest) = sealed.split_at_checked(protection.iv_len()).ok_or(Forged)?;
         let text_len = rest.len().checked_sub(protection.icv_len()).ok_or(Forged)?;
         let (ciphertext, icv) = rest.split_at_checked(text_len).ok_or(Forged)?;
@@ -93,7 +95,7 @@ impl MessageKeys {
                 integrity,
                 integrity_key,
             } => {
-                // RFC 7296 §3.14: the check value covers the message from the start of its header to
+                // RFC 7296 §3.14#8: the check value covers the message from the start of its header to
                 // the end of the ciphertext, pad length included.
                 let covered = [aad, iv, ciphertext];
                 if !super::prf::integrity_holds(*integrity, integrity_key.as_bytes(), &covered, icv)
@@ -260,7 +262,7 @@ mod tests {
         );
     }
 
-    // RFC 7296 §3.14: CBC's IV cannot be foretold.
+    // RFC 7296 §3.14#3: CBC's IV cannot be foretold.
     #[test]
     fn cbc_draws_its_ivs() {
         let protection =

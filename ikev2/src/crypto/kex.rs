@@ -8,6 +8,7 @@ use super::suite::Group;
 use crate::secret::SharedSecret;
 
 /// One fresh key pair, to be used for one agreement (RFC 7296 §2.12: none is used again).
+// RFC 7296 §2.12#1: it is spent by the agreement; what is derived is wiped with the SA that holds it.
 ///
 /// [`Provider::key_exchange`](super::Provider::key_exchange) makes it.
 pub trait KeyExchange: Send {

@@ -148,7 +148,7 @@ impl DerivationKey {
         let mut parts = alloc::vec![secret, ni, nr];
         parts.extend(further.iter().map(SharedSecret::as_bytes));
         let mut stream = PrfPlus::new(self.algorithm, self.key.as_bytes(), &parts);
-        // RFC 7296 §2.17: initiator's direction first; in each direction encryption before integrity.
+        // RFC 7296 §2.17#1-3: initiator's direction first; in each direction encryption before integrity.
         let mut direction = || {
             let encryption = stream.take(suite.protection.encryption_key_len());
             let integrity = stream.take(suite.protection.integrity_key_len());

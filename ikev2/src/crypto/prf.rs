@@ -15,6 +15,7 @@ use crate::secret::SecretBytes;
 ///
 /// The key may have any length: HMAC pads a short one and hashes a long one (RFC 2104 §2), so nonces
 /// go in whole where RFC 7296 §2.14 keys the PRF with them.
+// RFC 7296 §1.7#10: keys may have any length.
 pub fn prf(algorithm: PrfAlgorithm, key: &[u8], parts: &[&[u8]]) -> SecretBytes {
     match algorithm {
         PrfAlgorithm::HmacSha1 => hmac::<Sha1>(key, parts),
@@ -211,6 +212,7 @@ mod tests {
     }
 
     // RFC 2104 §2: a key of exactly one block is used as it is, one octet more is hashed.
+    // RFC 7296 §1.7#10: keys shorter and longer than a block.
     #[test]
     fn a_key_of_a_block_is_not_hashed_and_a_longer_one_is() {
         for (algorithm, block) in [

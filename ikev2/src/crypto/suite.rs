@@ -89,6 +89,7 @@ impl PrfAlgorithm {
 
     /// Length of an output block, which for an HMAC is also the preferred key length (RFC 4868 §2.4)
     /// and so the length of SK_d, SK_pi and SK_pr (RFC 7296 §2.14).
+    // RFC 7296 §2.13#3, §2.14#1, §5#1: as long as the hash's output, 160 bits at least.
     pub const fn key_len(self) -> usize {
         self.hash().output_len()
     }
@@ -180,6 +181,7 @@ impl AeadAlgorithm {
 }
 
 /// AES-CBC (RFC 3602), to be joined with an [`Integrity`] algorithm.
+// RFC 7296 §5#2: ENCR_NULL is none of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum CbcAlgorithm {
     /// AES-CBC with a 128-bit key.
@@ -205,6 +207,7 @@ impl CbcAlgorithm {
 }
 
 /// How the contents of an SA's packets are protected: always both confidential and authentic.
+// RFC 7296 §3.14#2: nothing else can be agreed: each of these has its document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Protection {
     /// One algorithm does both.
@@ -345,6 +348,7 @@ impl Group {
             Self::EcpP384 => 96,
             Self::EcpP521 => 132,
             Self::Curve25519 => 32,
+            // RFC 9370 §rules#12: the encapsulation key, and below the ciphertext and the secret.
             Self::MlKem512 => 800,
             Self::MlKem768 => 1184,
             Self::MlKem1024 => 1568,

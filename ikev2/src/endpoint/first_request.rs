@@ -22,6 +22,7 @@ use crate::{
 
 /// The longest IKE_SA_INIT request that is taken, in octets: it is kept until IKE_AUTH is done, and a
 /// long one is many proposals and little else.
+// RFC 7296 §2#1-2: 3000 octets fit, and an authentic message may fill a datagram.
 const MAX_INIT: usize = 8 * 1024;
 
 impl Endpoint {
@@ -32,7 +33,7 @@ impl Endpoint {
         header: &Header,
         datagram: &[u8],
     ) -> Result<(), Discard> {
-        // RFC 7296 §3.1: the first request has message ID 0, no responder SPI, and comes from the initiator.
+        // RFC 7296 §3.1#4: the first request has message ID 0, no responder SPI, and comes from the initiator.
         if header.responder_spi.is_some()
             || header.message_id.0 != 0
             || !header.flags.is_initiator()
@@ -143,7 +144,7 @@ impl Endpoint {
         }
     }
 
-    /// RFC 7296 §2.6: above the watermark no work is done for an address that has not shown that it
+    /// RFC 7296 §2.6#2,5: above the watermark no work is done for an address that has not shown that it
     /// receives what we send there.
     fn demand_cookie(
         &mut self,

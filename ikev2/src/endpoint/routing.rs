@@ -48,6 +48,7 @@ impl Endpoint {
             header.responder_spi.map(ResponderSpi::get)
         };
         let known = self.sas.get(&id).is_some_and(|slot| match &slot.sa {
+            // RFC 7296 §1#1: before IKE_SA_INIT is done no other exchange is known.
             IkeSa::Starting(_) => header.exchange == ExchangeType::IKE_SA_INIT,
             IkeSa::Keyed { link, .. } if link.our_spi() == ours => theirs == Some(link.peer_spi()),
             IkeSa::Keyed { state, .. } => state.has_other(ours, theirs),
@@ -91,7 +92,8 @@ impl Endpoint {
         discarded.map_or(Ok(()), Err)
     }
 
-    /// RFC 7296 §2.5: a request of a higher major version is answered with ours, in clear; nothing else is.
+    /// RFC 7296 §2.5#2-3, §3.1#7: a request of a higher major version is answered with ours, in clear;
+    /// nothing else is.
     fn other_version(&mut self, now: Instant, path: Path, header: &Header) -> Discard {
         let major = header.version.major;
         if major > Version::V2.major && !header.flags.is_response() && self.outsiders.admits(now) {
@@ -101,7 +103,7 @@ impl Endpoint {
         Discard::MajorVersion(major)
     }
 
-    /// RFC 7296 §2.21.4: a request for an SA that is not known here is a sign that this end has forgotten
+    /// RFC 7296 §2.21.4#2-4: a request for an SA that is not known here is a sign that this end has forgotten
     /// it. Its sender is told, in clear and not too often; a response never is, and no answer is longer
     /// than what caused it.
     fn unknown_spi(
@@ -112,6 +114,7 @@ impl Endpoint {
         datagram: &[u8],
     ) -> Discard {
         const ANSWER: usize = Header::LEN + 8;
+        // RFC 7296 §1.5#1, §2.21.4#1: what says that it is an answer gets none.
         let is_request = is_protected(header) && !header.flags.is_response();
         if !is_request || datagram.len() < ANSWER || PartialMessage::parse(datagram).is_err() {
             return Discard::UnknownSpi;
@@ -123,7 +126,7 @@ impl Endpoint {
         Discard::UnknownSpiAnswered
     }
 
-    /// RFC 7296 §2.21.4: an error in clear may come from anybody and changes no SA; it is reason enough
+    /// RFC 7296 §2.4#3,5, §2.21.4#5-7: an error in clear may come from anybody and changes no SA; it is reason enough
     /// to ask the peer for a sign of life, not too often.
     fn hint(&mut self, now: Instant, id: SaId) -> Discard {
         let fresh = self

@@ -75,6 +75,7 @@ pub(crate) fn choose(
         if offer.transforms_of(kind).next().is_none() {
             continue;
         }
+        // RFC 9370 §rules#2: the methods of each type are those of type 4, or NONE.
         let listed = |id: u16| lists(offer, &Transform::new(kind, id));
         // No method is used twice for one SA.
         let group = wanted
@@ -141,6 +142,7 @@ mod tests {
         assert_eq!(chosen(&[], &both), None);
     }
 
+    // RFC 9370 §rules#2: NONE stands for no exchange of that type.
     #[test]
     fn what_is_offered_with_none_may_be_declined_and_the_answer_says_so() {
         let offer = proposal(&[

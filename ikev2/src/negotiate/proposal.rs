@@ -77,6 +77,7 @@ fn esn(wanted: bool) -> Transform {
 
 fn protection(protection: Protection) -> Vec<Transform> {
     match protection {
+        // RFC 7296 §2.13#1, §3.3.5#5: AES is always named with its key length.
         Protection::Aead(algorithm) => [aead(algorithm)].to_vec(),
         Protection::EncryptThenMac(cipher, mac) => [cbc(cipher), integrity(mac)].to_vec(),
     }
@@ -99,7 +100,11 @@ fn ciphers(list: &Ciphers) -> Vec<Protection> {
 /// The offer of an IKE SA's initiator: one proposal each, numbered from 1. `spi` is empty in
 /// IKE_SA_INIT and the new SPI at a rekeying (RFC 7296 §3.3.1).
 pub(crate) fn offer_ike(proposals: &[IkeProposal], spi: &[u8]) -> SaPayload {
+    // RFC 7296 §3.3#1,3-4, §3.3.1#3-4: the order is that of the configuration, and the numbers
+    // count from one.
     let proposals = (1..=u8::MAX).zip(proposals).map(|(number, ours)| {
+        // RFC 7296 §3.3#5-6,8: combined modes come without integrity; each key size is a transform
+        // of its own.
         let mut transforms: Vec<Transform> = match &ours.ciphers {
             Ciphers::Aead(algorithms) => algorithms.iter().copied().map(aead).collect(),
             Ciphers::EncryptThenMac(encryption, macs) => encryption
@@ -126,6 +131,8 @@ pub(crate) fn offer_ike(proposals: &[IkeProposal], spi: &[u8]) -> SaPayload {
 
 /// The answer to an offer: the proposal that was chosen, under its number, with one transform of
 /// each type (RFC 7296 §2.7). `spi` as in [`offer_ike`].
+// RFC 7296 §2.7#1-5, §3.3.1#5, §3.3.6#1-4: one proposal of the same protocol, under the peer's number,
+// each transform once and as it was offered.
 pub(crate) fn answer_ike(chosen: Chosen<IkeSuite>, spi: &[u8]) -> SaPayload {
     let mut transforms = protection(chosen.suite.protection);
     transforms.push(prf(chosen.suite.prf));
@@ -202,6 +209,7 @@ fn esp_transforms(
     transforms
 }
 
+// RFC 7296 §3.3.6#8: a transform or attribute that is not known equals none of ours.
 pub(super) fn lists(theirs: &Proposal, wanted: &Transform) -> bool {
     theirs
         .transforms_of(wanted.kind)
@@ -219,6 +227,8 @@ fn lists_protection(theirs: &Proposal, wanted: Protection) -> bool {
                     .all(|one| one.id == IntegrityId::NONE.0)
         }
         Protection::EncryptThenMac(cipher, mac) => {
+            // RFC 7296 §3.3.5#4,6: a transform fits with its key length, or without one where it
+            // has none.
             lists(theirs, &cbc(cipher)) && lists(theirs, &integrity(mac))
         }
     }
@@ -226,6 +236,7 @@ fn lists_protection(theirs: &Proposal, wanted: Protection) -> bool {
 
 /// Whether every transform type of the proposal is among `known` or an additional key exchange: a type
 /// that is not understood makes the whole proposal unacceptable (RFC 7296 §3.3.6).
+// RFC 7296 §3.3.3#1, §3.3.6#7: the types that are known, and another is a reason to pass on.
 fn only(theirs: &Proposal, known: &[TransformType]) -> bool {
     theirs.transforms.iter().all(|transform| {
         known.contains(&transform.kind) || additional::KINDS.contains(&transform.kind)
@@ -265,8 +276,9 @@ pub(crate) fn choose_ike(
     // RFC 9370 §rules#1: additional key exchanges need IKE_INTERMEDIATE of both ends.
     let ours = ours
         .iter()
+        // RFC 9370 §rules#1: only with IKE_INTERMEDIATE announced by both.
         .filter(|mine| intermediate || mine.additional.is_empty());
-    // RFC 7296 §3.3.1: in IKE_SA_INIT a proposal is for IKE and carries no SPI.
+    // RFC 7296 §3.3.1#6: in IKE_SA_INIT a proposal is for IKE and carries no SPI.
     choose_ike_among(ours, theirs, sent, <[u8]>::is_empty).map(|(chosen, _)| chosen)
 }
 
@@ -280,6 +292,7 @@ pub(crate) fn choose_ike_successor(
     theirs: &SaPayload,
     sent: u16,
 ) -> Result<(Chosen<IkeSuite>, u64), PeerIncompatible> {
+    // RFC 7296 §2.18#3: without a group of ours no proposal fits, NONE is none of them.
     // RFC 7296 §3.3.1: at a rekeying the SPI has 8 octets; zero is none (§2.6).
     let (chosen, offer) =
         choose_ike_among(ours.iter(), theirs, sent, |spi| ike_spi(spi).is_some())?;
@@ -298,6 +311,7 @@ fn choose_ike_among<'a, 'b>(
     sent: u16,
     spi_fits: impl Fn(&[u8]) -> bool,
 ) -> Result<(Chosen<IkeSuite>, &'a Proposal), PeerIncompatible> {
+    // RFC 7296 §3.3.4#6-7: only what is configured is chosen.
     for mine in ours {
         for offer in &theirs.proposals {
             if offer.protocol != ProtocolId::IKE
@@ -440,7 +454,7 @@ pub(crate) fn choose_child(
         }
         wanted = wanted.or_else(|| common.next());
     }
-    // RFC 7296 §1.3: the group that the peer is to use instead.
+    // RFC 7296 §1.3#3, §3.4#5: the group that the peer is to use instead.
     Err(wanted.map_or(
         PeerIncompatible::NoProposalChosen,
         PeerIncompatible::InvalidKeyExchange,
@@ -466,6 +480,7 @@ fn fitting<'a>(
 }
 
 /// A proposal that says nothing of extended sequence numbers means none.
+// RFC 4303 §2.2.1#2: both ends have to name them.
 fn lists_esn(offer: &Proposal, wanted: bool) -> bool {
     let mut named = offer.transforms_of(TransformType::ESN).peekable();
     if named.peek().is_none() {
@@ -474,7 +489,7 @@ fn lists_esn(offer: &Proposal, wanted: bool) -> bool {
     lists(offer, &esn(wanted))
 }
 
-/// RFC 4303 §2.1: SPIs up to 255 are reserved.
+/// RFC 4303 §2.1#6: SPIs up to 255 are reserved.
 fn esp_spi(offer: &Proposal) -> Option<u32> {
     let octets: [u8; 4] = offer.spi.as_slice().try_into().ok()?;
     Some(u32::from_be_bytes(octets)).filter(|&spi| spi > 255)
@@ -606,6 +621,7 @@ mod tests {
         }
     }
 
+    // RFC 7296 §2.7#1-5, §3.3.1#5, §3.3.6#1-4: what is answered is one of the proposals, whole.
     #[test]
     fn chooses_in_our_order_and_answers_under_the_number_of_the_peer() {
         let offer = offer_ike(
@@ -632,6 +648,32 @@ mod tests {
             choose_ike(&ours, &offer, 19, true).unwrap().suite.group,
             Group::EcpP256
         );
+    }
+
+    // RFC 7296 §3.3#1,3-6,8, §3.3.1#3-4,6: proposals count from one in the order of the configuration,
+    // combined modes come without integrity, each key size is a transform, and there is no SPI at first.
+    #[test]
+    fn an_offer_is_numbered_and_ordered_as_configured() {
+        let offer = offer_ike(
+            &[cbc_sha256(&[Group::Modp2048]), gcm(&[Group::Modp2048])],
+            &[],
+        );
+        let [first, second] = &offer.proposals[..] else {
+            panic!("{offer:?}")
+        };
+        assert_eq!((first.number, second.number), (1, 2));
+        assert!(first.spi.is_empty() && second.spi.is_empty());
+        let sizes = first.transforms_of(TransformType::ENCR);
+        let sizes: Vec<_> = sizes.map(|one| one.key_length).collect();
+        assert_eq!(sizes, [Some(256), Some(128)]);
+        assert_eq!(second.transforms_of(TransformType::INTEG).count(), 0);
+        let short = EspSuite {
+            protection: Protection::Aead(AeadAlgorithm::AesGcm16_128),
+            ..GCM
+        };
+        let esp = offer_esp(&[GCM, short], &[], &[], 0x1234_5678);
+        let numbers: Vec<u8> = esp.proposals.iter().map(|one| one.number).collect();
+        assert_eq!(numbers, [1, 2]);
     }
 
     // RFC 7296 §1.2: the responder names the group that it wants.
@@ -707,6 +749,7 @@ mod tests {
         );
     }
 
+    // RFC 7296 §3.3.6#5: the answer is compared with the offer.
     #[test]
     fn refuses_an_answer_that_was_not_offered() {
         let offered = [gcm(&[Group::Modp2048])];
@@ -748,7 +791,7 @@ mod tests {
         );
     }
 
-    // RFC 4303 §2.1: SPIs 0 to 255 are reserved.
+    // RFC 4303 §2.1#6, RFC 3948 §1#3, §2.1#4: SPIs 0 to 255 are reserved.
     #[test]
     fn refuses_a_reserved_or_misshapen_spi() {
         assert!(choose_esp(&[GCM], &offer_esp(&[GCM], &[], &[], 255)).is_err());
@@ -757,6 +800,7 @@ mod tests {
         assert!(choose_esp(&[GCM], &offer).is_err());
     }
 
+    // RFC 4303 §2.2.1#2: extended numbers are negotiated or not used.
     #[test]
     fn takes_silence_about_esn_for_none() {
         let mut offer = offer_esp(&[GCM], &[], &[], 0x1234_5678);
@@ -787,8 +831,8 @@ mod tests {
         assert!(choose_esp(&[long], &offer_esp(&[GCM], &[], &[], 0x1234_5678)).is_err());
     }
 
-    // RFC 7296 §1.3: a child SA has a key exchange where both want one, and the responder names the
-    // group when another came.
+    // RFC 7296 §1.3#3, §3.3.6#12: a child SA has a key exchange where both want one, and the responder
+    // names the group when another came.
     #[test]
     fn a_child_has_a_key_exchange_if_both_want_one() {
         let (p256, p384) = (Group::EcpP256, Group::EcpP384);

@@ -31,7 +31,13 @@ pub(crate) fn intersect(a: &TrafficSelector, b: &TrafficSelector) -> Option<Traf
     (both.start_port <= both.end_port).then_some(both)
 }
 
-/// The part of `proposed` that lies within `allowed`, in the order of `allowed`.
+/// Whether everything that `narrower` selects is selected by `wider`.
+fn contains(wider: &TrafficSelector, narrower: &TrafficSelector) -> bool {
+    intersect(wider, narrower).as_ref() == Some(narrower)
+}
+
+/// The part of `proposed` that lies within `allowed`, in the order of `allowed`. A selector within
+/// another is left out: a peer may name the packet that it began for before all that it wants.
 ///
 /// # Errors
 ///
@@ -40,12 +46,14 @@ pub(crate) fn narrow(
     proposed: &[TrafficSelector],
     allowed: &[TrafficSelector],
 ) -> Result<Vec<TrafficSelector>, PeerIncompatible> {
+    // RFC 7296 §2.9#2: whatever is allowed of the first choice is within the answer.
     let mut narrowed: Vec<TrafficSelector> = Vec::new();
     for one in allowed {
         for other in proposed {
             if let Some(both) = intersect(one, other)
-                && !narrowed.contains(&both)
+                && !narrowed.iter().any(|wider| contains(wider, &both))
             {
+                narrowed.retain(|narrower| !contains(&both, narrower));
                 narrowed.push(both);
             }
         }
@@ -65,11 +73,7 @@ pub(crate) fn within(
     answer: &[TrafficSelector],
     proposed: &[TrafficSelector],
 ) -> Result<(), PeerMisbehaved> {
-    let fits = |one: &TrafficSelector| {
-        proposed
-            .iter()
-            .any(|other| intersect(one, other).as_ref() == Some(one))
-    };
+    let fits = |one: &TrafficSelector| proposed.iter().any(|other| contains(other, one));
     if !answer.is_empty() && answer.iter().all(fits) {
         Ok(())
     } else {
@@ -126,6 +130,24 @@ mod tests {
             narrow(&[web], &[udp]),
             Err(PeerIncompatible::TsUnacceptable)
         );
+    }
+
+    // RFC 7296 §2.9#2: the first choice, where it is allowed, is part of what remains.
+    #[test]
+    fn the_packet_that_began_it_is_within_what_is_left() {
+        let everything = v4([0; 4], [255; 4]);
+        let packet = TrafficSelector {
+            protocol: 6,
+            start_port: 443,
+            end_port: 443,
+            ..v4([10, 1, 2, 3], [10, 1, 2, 3])
+        };
+        let net = v4([10, 1, 0, 0], [10, 1, 255, 255]);
+        for proposed in [[packet, everything], [everything, packet]] {
+            let narrowed = narrow(&proposed, &[net]).unwrap();
+            assert_eq!(narrowed, [net]);
+            assert_eq!(within(&[packet], &narrowed), Ok(()));
+        }
     }
 
     #[test]

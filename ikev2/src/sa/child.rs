@@ -29,6 +29,8 @@ pub(crate) struct ChildRequest {
     pub(crate) initiator: Vec<TrafficSelector>,
     pub(crate) responder: Vec<TrafficSelector>,
     pub(crate) configuration: Vec<ConfigAttribute>,
+    /// Whether there was a CFG_REQUEST, be it an empty one.
+    pub(crate) asks_for_configuration: bool,
 }
 
 impl ChildRequest {
@@ -43,6 +45,7 @@ impl ChildRequest {
         let mut initiator = None;
         let mut responder = None;
         let mut configuration = Vec::new();
+        let mut asks_for_configuration = false;
         for payload in payloads.drain(..) {
             let kind = payload.kind();
             let repeated = match payload {
@@ -51,6 +54,7 @@ impl ChildRequest {
                 Payload::TsR(selectors) => responder.replace(selectors.selectors).is_some(),
                 Payload::Cp(cp) if cp.kind == ConfigType::CFG_REQUEST => {
                     configuration = cp.attributes;
+                    asks_for_configuration = true;
                     false
                 }
                 _ => false,
@@ -64,6 +68,7 @@ impl ChildRequest {
             initiator: initiator.ok_or(PeerMisbehaved::MissingPayload(PayloadType::TS_I))?,
             responder: responder.ok_or(PeerMisbehaved::MissingPayload(PayloadType::TS_R))?,
             configuration,
+            asks_for_configuration,
         })
     }
 }
@@ -110,7 +115,9 @@ pub(crate) fn plan(
         (&request.initiator, &lease.remote),
     )?;
     let mut payloads = Vec::new();
-    if !lease.reply.is_empty() {
+    // RFC 7296 §2.19#5: a CFG_REPLY answers a CFG_REQUEST and nothing else.
+    if request.asks_for_configuration && !lease.reply.is_empty() {
+        // RFC 7296 §2.19#2-3, §4#9: the address that was given stands before SA.
         payloads.push(Payload::Cp(Configuration {
             kind: ConfigType::CFG_REPLY,
             attributes: lease.reply,

@@ -36,6 +36,7 @@ use crate::{
 };
 
 /// Octets of the nonces that we make; at least half the key size of any PRF (RFC 7296 §2.10).
+// RFC 7296 §2.10#2-3: 256 bits, half of SHA2-512's key.
 pub(crate) const NONCE_LEN: usize = 32;
 
 /// What IKE_SA_INIT leaves behind for AUTH and the keys of child SAs.
@@ -133,6 +134,7 @@ pub(super) fn vendor_ids(
         .map(|octets| Payload::Vendor(VendorId(octets)))
 }
 
+// RFC 7383 §2.3#1-3: a notify of its number without protocol, SPI or data.
 pub(super) fn status(kind: NotifyType) -> Payload {
     Payload::Notify(Notify::new(kind, Vec::new()))
 }
@@ -150,6 +152,7 @@ pub(super) fn signature_hashes() -> Payload {
 
 pub(super) fn fresh_nonce(cx: &mut Cx<'_>) -> Result<Nonce, Refusal> {
     let mut nonce = [0; NONCE_LEN];
+    // RFC 7296 §2.10#1, §3.9#2: a nonce is drawn anew for each exchange.
     cx.rng.fill(&mut nonce);
     Ok(Nonce::new(nonce.to_vec())?)
 }
@@ -270,6 +273,7 @@ pub(crate) fn respond(
         remote_proof: keys.remote_proof,
         intermediates: Intermediates::of(suite.additional),
     };
+    // RFC 7296 §4#4: IKE_AUTH is awaited, and two exchanges are enough.
     let state = State::Responder(Box::new(Responder::HalfOpen(handshake)));
     Ok(IkeSa::Keyed {
         link: Box::new(link),
@@ -350,6 +354,7 @@ fn write_response(
     }
     payloads.extend(vendor_ids(own, cisco));
     let force = config.nat.force_encapsulation;
+    // RFC 7296 §2.23#9: both hashes are in the answer.
     payloads.extend(nat::announce(spi_i, Some(spi_r), &path, force, cx.rng));
     if !config.authorities.is_empty() {
         payloads.push(Payload::CertReq(CertificateRequest::x509(

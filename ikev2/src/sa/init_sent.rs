@@ -62,6 +62,8 @@ pub(crate) struct InitSent {
     pair: Box<dyn KeyExchange>,
     nonce: Nonce,
     cookie: Option<Vec<u8>>,
+    /// NAT detection, drawn once: with a cookie everything else stays as it was.
+    nat: [Payload; 2],
     octets: Arc<[u8]>,
     schedule: Schedule,
     restarts: u32,
@@ -97,6 +99,8 @@ impl InitSent {
             .ok_or(Refusal::Local("no key exchange group is configured"))?;
         let pair = key_pair(cx, group)?;
         let nonce = fresh_nonce(cx)?;
+        let force = config.force_encapsulation;
+        let nat = nat::announce(spi_i, None, &config.path, force, cx.rng);
         let mut sent = Self {
             id,
             config,
@@ -105,6 +109,7 @@ impl InitSent {
             pair,
             nonce,
             cookie: None,
+            nat,
             octets: Arc::from([]),
             schedule: Schedule::start(cx.now, cx.config),
             restarts: 0,
@@ -118,7 +123,7 @@ impl InitSent {
         let config = &self.config;
         let mut payloads = Vec::new();
         if let Some(cookie) = &self.cookie {
-            // RFC 7296 §2.6: the cookie comes back first in an otherwise unchanged request.
+            // RFC 7296 §2.6#4: the cookie comes back first in an otherwise unchanged request.
             payloads.push(Payload::Notify(Notify::new(
                 NotifyType::COOKIE,
                 cookie.clone(),
@@ -130,8 +135,8 @@ impl InitSent {
             data: self.pair.public().to_vec(),
         }));
         payloads.push(Payload::Nonce(self.nonce.clone()));
-        let force = config.force_encapsulation;
-        payloads.extend(nat::announce(self.spi_i, None, &config.path, force, cx.rng));
+        // RFC 7296 §2.23#9: both hashes are in the request.
+        payloads.extend(self.nat.iter().cloned());
         if config.fragmentation.ietf {
             payloads.push(status(NotifyType::IKEV2_FRAGMENTATION_SUPPORTED));
         }
@@ -286,7 +291,8 @@ impl InitSent {
         }
     }
 
-    /// RFC 7296 §2.6.1, §2.21.1: a responder that never ends asking is not followed.
+    /// RFC 7296 §2.6.1#1-2: cookie and group may be asked for together or one after the other, but a
+    /// responder that never ends asking is not followed.
     fn restart(mut self: Box<Self>, cx: &mut Cx<'_>) -> IkeSa {
         self.restarts = self.restarts.saturating_add(1);
         self.doubt = None;
@@ -323,6 +329,7 @@ impl InitSent {
         if self.restarts >= INIT_RESTARTS {
             return Ok(self.doubt(cx, PeerMisbehaved::EndlessInit.into()));
         }
+        // RFC 7296 §1.2#4-5: the request goes out again with that group, and with the whole offer.
         self.pair = key_pair(cx, wanted)?;
         self.group = wanted;
         Ok(self.restart(cx))
@@ -347,6 +354,7 @@ impl InitSent {
             .ok_or(PeerMisbehaved::UnexpectedExchange)?;
         let essentials = Essentials::read(payloads)?;
         let intermediate = find(payloads, NotifyType::INTERMEDIATE_EXCHANGE_SUPPORTED).is_some();
+        // RFC 7296 §3.3.6#5-6: an answer has to be one of the proposals.
         let suite = proposal::accept_ike(&self.config.proposals, essentials.sa, intermediate)?;
         if suite.group != self.group || essentials.ke.group.0 != self.group.number() {
             return Err(PeerMisbehaved::SelectedUnoffered.into());
@@ -395,7 +403,8 @@ impl InitSent {
             &config.path,
             config.force_encapsulation,
         );
-        // RFC 7296 §2.23: with a NAT found, or by choice, the initiator moves to port 4500.
+        // RFC 7296 §2.23#4,12-13: with a NAT found, or by choice, the initiator moves to port 4500.
+        // RFC 4555 §3.3#1: an initiator that speaks MOBIKE goes to port 4500 in any case.
         let path = if nat.supported && (nat.found() || config.always_float) {
             config.float_path
         } else {

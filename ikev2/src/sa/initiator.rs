@@ -234,7 +234,7 @@ impl Initiator {
             return state.response(link, cx, opened);
         }
         let payloads = expect_auth(opened)?;
-        // RFC 7296 §2.21.2: an error notify in an authentic answer ends the attempt, unless it is
+        // RFC 7296 §2.21.2#4: an error notify in an authentic answer ends the attempt, unless it is
         // only the child SA that was refused; that is judged with the child.
         let error = payloads.iter().find_map(|payload| match payload {
             Payload::Notify(said) if said.kind.is_error() => Some(said.kind),
@@ -329,15 +329,19 @@ impl Trying {
         let config = &self.config;
         let mut payloads = [Payload::IdI(config.identity.clone())].to_vec();
         payloads.extend(proof);
+        // RFC 7296 §2.4#2: it goes with the first IKE_AUTH request.
         payloads.push(Payload::Notify(Notify::plain(NotifyType::INITIAL_CONTACT)));
         payloads.extend(certificate_request(&config.authorities));
         payloads.extend(config.wanted.clone().map(Payload::IdR));
+        // RFC 7296 §2.19#1-3, §4#7: the address is asked for here, beside and before the SA
+        // payload.
         if !config.request.is_empty() {
             payloads.push(Payload::Cp(Configuration {
                 kind: ConfigType::CFG_REQUEST,
                 attributes: config.request.clone(),
             }));
         }
+        // RFC 7296 §1.2#6: a child SA of IKE_AUTH has no group of its own, and none is named.
         payloads.push(Payload::Sa(proposal::offer_esp(
             &config.esp,
             &[],
@@ -347,6 +351,7 @@ impl Trying {
         payloads.push(Payload::TsI(selectors(&config.local)));
         payloads.push(Payload::TsR(selectors(&config.remote)));
         if config.upkeep.mobike {
+            // RFC 4555 §3.2#1: said beside the SA payload.
             payloads.push(mobike::supported());
         }
         // RFC 7296 §2.3: until it is told, the peer keeps one request outstanding.
@@ -474,7 +479,7 @@ impl Trying {
             _ => return Err(PeerMisbehaved::UnexpectedEap.into()),
         };
         let basis = match self.config.responder.basis(auth.method) {
-            // RFC 7296 §2.16: whoever wants our password proves itself by a signature.
+            // RFC 7296 §2.16#1, §5#5: whoever wants our password proves itself by a signature.
             Ok(Basis::SharedKey(_)) if wants_eap => Err(PeerIncompatible::MethodNotConfigured),
             basis => basis,
         };
@@ -627,7 +632,7 @@ impl AwaitEap {
 }
 
 impl Proven {
-    /// RFC 7296 §2.16: AUTH under the method's key, or under SK_pi where it has none.
+    /// RFC 7296 §2.16#6,9: AUTH under the method's key, or under SK_pi where it has none.
     fn send_auth(
         mut self,
         link: &mut Link,

@@ -59,6 +59,7 @@ impl Intermediates {
 
     /// Appends what AUTH covers of them; nothing if there was none.
     pub(crate) fn cover(&self, octets: &mut Vec<u8>) {
+        // RFC 9370 §rules#6: AUTH covers them.
         // RFC 9242 §3.3.2#1: IntAuth_iN, IntAuth_rN and the message ID of the first IKE_AUTH exchange.
         if let Some(done) = &self.done {
             octets.extend_from_slice(done.initiator.as_bytes());
@@ -120,12 +121,14 @@ impl Handshake {
         // RFC 9242 §5#1: their number is not the initiator's to choose.
         let group = self.intermediates.remaining.pop_front();
         let group = group.ok_or(PeerMisbehaved::UnexpectedExchange)?;
+        // RFC 9242 §3.2#6-7: what stood in an Encrypted payload, and nothing else.
         let request = opened.covered.ok_or(PeerMisbehaved::UnexpectedExchange)?;
         let public = public_value(&opened.payloads?, group, group.public_len())?;
         let Answered { public, secret } = cx
             .provider
             .answer_exchange(group, cx.rng, &public)
             .map_err(failed_exchange)?;
+        // RFC 9370 §rules#4: a KE payload each way.
         let answer = [ke(group, public)];
         let response = link.covers(true, &answer);
         link.respond(cx, ExchangeType::IKE_INTERMEDIATE, &answer)?;

@@ -174,7 +174,7 @@ impl Link {
         }
     }
 
-    /// An IKE SA that replaces this one. RFC 7296 §1.3.2: message IDs begin at 0 and the window is 1 in
+    /// RFC 7296 §2.18#4: in an IKE SA that replaces this one message IDs begin at 0 and the window is 1 in
     /// both directions; what was announced and found in IKE_SA_INIT stays.
     pub(crate) fn successor(
         &self,
@@ -211,6 +211,7 @@ impl Link {
     /// The forms that both sides announced.
     fn agreed(&self, form: Form) -> bool {
         match form {
+            // RFC 7383 §2.4#1: only where both ends have announced it.
             Form::Ietf => self.fragmentation.ietf && self.traits.ietf_fragmentation,
             Form::Cisco => self.fragmentation.cisco && self.traits.cisco_fragmentation,
         }
@@ -275,7 +276,7 @@ impl Link {
         };
         let header = message.header;
         let id = header.message_id.0;
-        // RFC 7296 §3.1: the I flag says who sent the message; it must be the other side.
+        // RFC 7296 §3.1#17-18: the I flag says who sent the message; it must be the other side.
         if header.flags.is_initiator() == (self.role == Role::Initiator) {
             return Received::Nothing(Discard::UnknownSpi);
         }
@@ -283,10 +284,13 @@ impl Link {
         let mut ahead = false;
         if response {
             let awaited = self.requests.awaits(id, header.exchange);
+            // RFC 7296 §3.1#14: an answer is never answered.
             if !awaited {
                 return Received::Nothing(Discard::UnexpectedResponse);
             }
         } else {
+            // RFC 7383 §2.6.1#2-3: of a repeated request the first fragment draws the answer, and
+            // no other.
             let first = match &message.body {
                 Body::Fragment(fragment) => fragment.number.get() == 1,
                 Body::CiscoFragment(fragment) => fragment.number.get() == 1,
@@ -376,10 +380,12 @@ impl Link {
         }
     }
 
-    /// RFC 7296 §2.23: whoever sends authentic new requests from elsewhere has moved there.
+    /// RFC 7296 §2.23#16-18: whoever sends authentic new requests from elsewhere has moved there.
     fn follow(&mut self, cx: &mut Cx<'_>, path: Path, _proof: Authentic) {
+        // RFC 7296 §2.11#1-2, §2.23#2-3: the answer goes to where the request came from, whatever
+        // its port.
         self.asked_from = path;
-        // RFC 4555 §3.8: with MOBIKE the peer says where it is, and nothing else moves it in IKE.
+        // RFC 4555 §3.8#4: with MOBIKE the peer says where it is, and nothing else moves it in IKE.
         if self.mobike {
             return;
         }
@@ -413,6 +419,7 @@ impl Link {
             message.header.message_id.0,
         );
         match &message.body {
+            // RFC 7296 §1.4#1: after IKE_SA_INIT nothing in clear is taken.
             Body::Clear => Err(Discard::Unprotected),
             Body::Encrypted(encrypted) => {
                 let content = self.open_sealed(encrypted.aad, encrypted.sealed)?;
@@ -424,7 +431,7 @@ impl Link {
                 if !self.agreed(Form::Ietf) {
                     return Err(Discard::FragmentRefused);
                 }
-                // RFC 7383 §2.6: a fragment is authenticated before it is stored.
+                // RFC 7383 §2.6#3: a fragment is authenticated before it is stored.
                 let content = self.open_sealed(piece.aad, piece.sealed)?;
                 let whole = self
                     .reassembly
@@ -508,6 +515,11 @@ impl Link {
             payloads: Ok(request.payloads),
             covered: None,
         })
+    }
+
+    /// Whether one of the two ends has used up its message IDs, but for the one of a last request of ours.
+    pub(crate) const fn is_used_up(&self) -> bool {
+        self.responses.is_spent() || self.requests.next() == u32::MAX
     }
 
     /// Answers the request that is being worked on and remembers the answer.

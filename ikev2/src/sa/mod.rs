@@ -68,6 +68,7 @@ impl Cx<'_> {
                 *first = self.config.shard;
             }
             let spi = u64::from_be_bytes(octets);
+            // RFC 7296 §2.6#1, §3.1#3: an SPI is drawn, not zero, and names one SA.
             (spi != 0 && !self.taken.contains(spi)).then_some(spi)
         })
     }
@@ -75,6 +76,7 @@ impl Cx<'_> {
     /// A random inbound SPI for a child SA, none of the reserved ones (RFC 4303 §2.1). Whether it is in
     /// use the dataplane says when it is installed.
     pub(crate) fn fresh_esp_spi(&mut self) -> u32 {
+        // RFC 4303 §2.1#6, RFC 3948 §1#3, §2.1#4: no SPI is zero, nor one of the reserved ones.
         const RESERVED: u32 = 256;
         let mut octets = [0; 4];
         self.rng.fill(&mut octets);

@@ -30,6 +30,7 @@ impl Nat {
     /// ESP must travel in UDP. Both sides come to the same verdict from the same hashes; being on
     /// port 4500 alone says nothing, since a peer may be there for MOBIKE and send plain ESP.
     pub(crate) const fn udp_encapsulation(self) -> bool {
+        // RFC 7296 §2.23#7: ESP goes in UDP where a NAT was found.
         self.supported && (self.local || self.remote || self.forced)
     }
 
@@ -69,7 +70,7 @@ impl Nat {
     }
 }
 
-/// RFC 7296 §2.23: SHA-1 over the SPIs, the address and the port, as they stand in the packet.
+/// RFC 7296 §2.23#9-10: SHA-1 over the SPIs, the address and the port, as they stand in the packet.
 fn hash(spi_i: InitiatorSpi, spi_r: Option<ResponderSpi>, address: SocketAddr) -> [u8; 20] {
     let spi_r = spi_r.map_or([0; 8], ResponderSpi::to_be_bytes);
     let port = address.port().to_be_bytes();
@@ -126,7 +127,7 @@ mod tests {
         Nat::detect(&payloads, spi, None, seen, false)
     }
 
-    // RFC 7296 §2.23: equal hashes mean no NAT, a different source hash one at the peer, a different
+    // RFC 7296 §2.23#10,12: equal hashes mean no NAT, a different source hash one at the peer, a different
     // destination hash one at our end.
     #[test]
     fn finds_no_nat_a_nat_at_the_peer_and_one_at_our_end() {

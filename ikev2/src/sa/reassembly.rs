@@ -150,6 +150,7 @@ impl Reassembly {
     /// Drops what has waited for its rest too long.
     pub(crate) fn expire(&mut self, now: Instant) {
         for buffers in [&mut self.requests, &mut self.responses] {
+            // RFC 7383 §2.6#5: what is not complete in time is dropped.
             buffers.ietf.take_if(|kept| kept.end() <= now);
             buffers.cisco.take_if(|kept| kept.end() <= now);
         }

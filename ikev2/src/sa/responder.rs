@@ -241,7 +241,7 @@ fn half_open(
     opened: Opened,
 ) -> Result<Outcome, Refusal> {
     let mut payloads = expect_auth(opened)?;
-    // RFC 9242 §3.2#2: every key exchange that was agreed on comes before IKE_AUTH.
+    // RFC 9242 §3.2#1-3: every key exchange that was agreed on comes before IKE_AUTH.
     handshake.is_complete()?;
     let mut identity = None;
     let mut wanted = None;
@@ -349,7 +349,7 @@ impl Known {
         }
         // The method is offered only to a peer that announced it (docs/anyconnect-eap.md).
         let offered = self.config.remote_authentication.anyconnect_eap && link.traits.anyconnect;
-        // RFC 7296 §2.16: the end that runs EAP proves itself by a signature; a group's key would let
+        // RFC 7296 §2.16#1, §5#5: the end that runs EAP proves itself by a signature; a group's key would let
         // each of its members ask the others for their passwords.
         let signs = matches!(
             self.config.local_authentication,
@@ -539,7 +539,7 @@ impl Known {
         if opened.exchange == ExchangeType::INFORMATIONAL {
             return gives_up(Responder::ExpectEap(self), link, cx, opened);
         }
-        // RFC 7296 §2.16: nothing but EAP is exchanged until the method is content.
+        // RFC 7296 §2.16#2: nothing but EAP is exchanged until the method is content.
         let packet = expect_auth(opened)?
             .into_iter()
             .find_map(|payload| match payload {
@@ -585,6 +585,8 @@ impl AwaitEap {
                 link.respond(cx, ExchangeType::IKE_AUTH, &eap(packet))?;
                 self.known.expect_eap(link, cx)
             }
+            // RFC 7296 §2.16#7: the method's Success goes out in an EAP payload, and AUTH is
+            // awaited.
             Answer::Eap(EapOutput::Success { packet, user, msk }) => {
                 link.respond(cx, ExchangeType::IKE_AUTH, &eap(packet))?;
                 link.deadline = Some(cx.now.after(cx.config.half_open_timeout));
@@ -596,7 +598,7 @@ impl AwaitEap {
                 }))
             }
             Answer::Eap(EapOutput::Failure { packet, why }) => {
-                // RFC 7296 §2.16: EAP-Failure stands alone in its response; the SA is over.
+                // RFC 7296 §2.16#8: EAP-Failure stands alone in its response; the SA is over.
                 link.respond(cx, ExchangeType::IKE_AUTH, &eap(packet))?;
                 Ok(close(link, cx, CloseReason::Refused(Refusal::Denied(why))))
             }
@@ -630,11 +632,12 @@ impl ExpectFinalAuth {
         let handshake = &known.first.handshake;
         let prf = link.suite.prf;
         let octets = handshake.remote_octets(Role::Responder, prf, &known.first.identity.body());
-        // RFC 7296 §2.16: without a key from EAP, SK_pi and SK_pr stand in the place of the MSK.
+        // RFC 7296 §2.16#6,9: without a key from EAP, SK_pi and SK_pr stand in the place of the MSK.
         let (theirs, ours) = match &self.msk {
             Some(msk) => (msk, msk),
             None => (&handshake.remote_proof, &handshake.local_proof),
         };
+        // RFC 7296 §1.2#2: the MIC of the last message is judged too.
         if !authn::shared_key_mic_holds(prf, theirs.as_bytes(), &octets, &auth.data) {
             cx.trace(link.id, || {
                 let empty = authn::shared_key_mic_holds(prf, &[], &octets, &auth.data);
@@ -733,11 +736,11 @@ impl Proven {
         }
         answer.extend(rest);
         link.mobike = self.known.first.speaks_mobike && self.known.config.upkeep.mobike;
-        // RFC 4555 §3.2: said beside the SA payload, to who said it there.
+        // RFC 4555 §3.2#1: said beside the SA payload, to who said it there.
         if link.mobike {
             answer.push(mobike::supported());
         }
-        // RFC 7296 §2.3: until it is told, the peer keeps one request outstanding.
+        // RFC 7296 §2.3#1: until it is told, the peer keeps one request outstanding; the number has four octets.
         answer.push(Payload::Notify(Notify::new(
             NotifyType::SET_WINDOW_SIZE,
             cx.config.window.to_be_bytes().to_vec(),
@@ -784,7 +787,13 @@ impl AwaitLease {
             Answer::Lease(lease) => *lease,
             // RFC 7296 §3.15.4: no address is INTERNAL_ADDRESS_FAILURE, and the IKE SA still comes up.
             Answer::Refused(_) => {
-                return up.childless(link, cx, PeerIncompatible::NoAddress.into());
+                // RFC 7296 §2.19#6: who asks for no configuration is told that it is required.
+                let why = if up.known.first.child.asks_for_configuration {
+                    PeerIncompatible::NoAddress
+                } else {
+                    PeerIncompatible::NoConfiguration
+                };
+                return up.childless(link, cx, why.into());
             }
             _ => return Err(WRONG_ANSWER),
         };

@@ -39,6 +39,8 @@ impl AuthForm {
         traits: &PeerTraits,
         prf: PrfAlgorithm,
     ) -> Result<Self, PeerIncompatible> {
+        // RFC 7427 §3#2, §4#1: whoever has named hashes is answered by method 14 and one of them
+        // (AnyConnect, which is captured so, names none).
         if traits.signature_hashes_sent && !traits.anyconnect {
             let announced = traits.signature_hashes.iter().map(|hash| hash.number());
             return rsa_scheme_for_peer(announced)
@@ -73,6 +75,8 @@ impl AuthForm {
         };
         let certificates = chain
             .iter()
+            // RFC 7296 §1.2#1, §3.6#2,4: each certificate of the chain in a CERT of its own, ours
+            // first.
             .map(|der| Payload::Cert(Certificate::x509(der.to_vec())));
         Ok(certificates.chain([Payload::Auth(self.payload(signature))]))
     }
@@ -147,6 +151,7 @@ impl AcceptedProofs {
         prf: PrfAlgorithm,
         octets: &[u8],
     ) -> Result<(PeerAuthenticated, PeerProof), Refusal> {
+        // RFC 7296 §1.2#2: a signature is judged under the key of the verified certificate.
         let verdict = match auth.method {
             AuthMethod::RSA_DIGITAL_SIGNATURE => {
                 verify_method1(provider, prf, spki, octets, &auth.data)

@@ -70,10 +70,10 @@ impl State {
             Self::Closing(state) => {
                 let deletes = |payload: &Payload| matches!(payload, Payload::Delete(delete) if delete.protocol == ProtocolId::IKE);
                 let crossed = opened.payloads.is_ok_and(|list| list.iter().any(deletes));
-                // RFC 7296 §2.25.2: nothing new is made on an SA that is being closed.
+                // RFC 7296 §2.25#1: nothing new is made on an SA that is being closed.
                 let busy = Payload::Notify(Notify::plain(NotifyType::TEMPORARY_FAILURE));
                 let answer = (exchange == ExchangeType::CREATE_CHILD_SA).then_some(busy);
-                // RFC 7296 §2.25.2: Deletes that cross are both answered, and then it is over.
+                // RFC 7296 §2.25.2#5: Deletes that cross are both answered, and then it is over.
                 link.respond(cx, exchange, answer.as_slice()).map(|()| {
                     if crossed {
                         state.finish(link, cx)
@@ -233,6 +233,8 @@ impl State {
             Self::Established(state) => state.ending().cloned(),
             _ => None,
         };
+        // RFC 7296 §2.4#4: so many tries without an answer, and nothing less, say that the peer is
+        // gone.
         let reason = reason.unwrap_or(CloseReason::Unanswered);
         cx.event(link.id, Event::Closed(reason));
         Outcome::Gone
@@ -253,7 +255,7 @@ impl State {
     }
 }
 
-/// Tells the peer why and lingers. RFC 7296 §2.21.2: an error in IKE_AUTH ends the IKE SA.
+/// RFC 7296 §2.21.2#2-3: tells the peer why and lingers; an error in IKE_AUTH ends the IKE SA.
 fn refuse(link: &mut Link, cx: &mut Cx<'_>, exchange: ExchangeType, refusal: Refusal) -> Outcome {
     if link.responses.in_progress()
         && let Some(said) = refusal.notify()
@@ -282,6 +284,7 @@ pub(crate) const WRONG_ANSWER: Refusal =
 
 /// The exchange must be IKE_AUTH while the SA is being set up.
 pub(crate) fn expect_auth(opened: Opened) -> Result<Vec<Payload>, Refusal> {
+    // RFC 7296 §1#2: until IKE_AUTH is done nothing else is begun.
     if opened.exchange == ExchangeType::IKE_AUTH {
         opened.payloads
     } else {

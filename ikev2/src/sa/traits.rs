@@ -52,6 +52,8 @@ impl PeerTraits {
         let mut traits = Self::default();
         for payload in payloads {
             match payload {
+                // RFC 7296 §3.12#1,3: a vendor ID that is known allows what it announces; the
+                // others mean nothing.
                 Payload::Vendor(vendor) => match KnownVendor::recognise(&vendor.0) {
                     Some(KnownVendor::AnyConnectEap) => traits.anyconnect = true,
                     Some(KnownVendor::Fragmentation) => traits.cisco_fragmentation = true,
@@ -81,5 +83,22 @@ impl PeerTraits {
             }
         }
         traits
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::payload::Notify;
+
+    // RFC 9242 §3.1#1: data in the announcement means nothing.
+    #[test]
+    fn intermediate_exchanges_are_announced_whatever_the_data() {
+        let kind = NotifyType::INTERMEDIATE_EXCHANGE_SUPPORTED;
+        for data in [Vec::new(), [1, 2, 3].to_vec()] {
+            let said = [Payload::Notify(Notify::new(kind, data))];
+            assert!(PeerTraits::read(&said).intermediate);
+        }
+        assert!(!PeerTraits::read(&[]).intermediate);
     }
 }

@@ -47,6 +47,8 @@ pub(crate) type Fingerprint = [u8; 32];
 #[derive(Default)]
 pub(crate) struct Responses {
     expected: u32,
+    /// The last message ID that there is has been answered.
+    spent: bool,
     in_progress: bool,
     /// How the expected request begins, once its first datagram has been seen.
     beginning: Option<Fingerprint>,
@@ -81,6 +83,11 @@ impl Responses {
         self.expected
     }
 
+    /// Whether the peer has no message ID left for a further request.
+    pub(crate) const fn is_spent(&self) -> bool {
+        self.spent
+    }
+
     /// Whether a request is being worked on.
     pub(crate) const fn in_progress(&self) -> bool {
         self.in_progress
@@ -98,7 +105,7 @@ impl Responses {
         window: u32,
         per_second: u32,
     ) -> Admit {
-        if id == self.expected {
+        if id == self.expected && !self.spent {
             return if self.in_progress {
                 // A request that is still being worked on is absorbed in silence.
                 Admit::Discard(Discard::InProgress)
@@ -107,7 +114,9 @@ impl Responses {
             };
         }
         if id > self.expected {
-            // RFC 7296 §2.3: more than the announced window may not be outstanding.
+            // RFC 9242 §3.2#5: before IKE_AUTH the window is 1, so that message IDs follow each
+            // other.
+            // RFC 7296 §2.3#8-9: what lies beyond the announced window is dropped, and not answered.
             let last = self.expected.saturating_add(window.saturating_sub(1));
             return if id > last {
                 Admit::Discard(Discard::AheadOfWindow)
@@ -117,7 +126,8 @@ impl Responses {
                 Admit::Ahead
             };
         }
-        // RFC 7296 §2.1: a repeated request is answered with the same octets, from memory.
+        // RFC 7296 §2.1#1-2,5: a repeated request is answered with the same octets, from memory; one whose
+        // answer is forgotten is ignored.
         let Some(answered) = self.answered.iter_mut().find(|answered| answered.id == id) else {
             return Admit::Discard(Discard::OldMessageId);
         };
@@ -167,6 +177,7 @@ impl Responses {
         while self.answered.len() >= keep {
             self.answered.pop_front();
         }
+        // RFC 7296 §2.1#4, §2.3#7: answers are kept, as many as the window is wide.
         self.answered.push_back(Answered {
             id: self.expected,
             datagrams,
@@ -174,7 +185,11 @@ impl Responses {
             period: now,
             repeats: 0,
         });
-        self.expected = self.expected.saturating_add(1);
+        // RFC 7296 §2.2#2: message IDs do not begin again, so that none is taken twice.
+        match self.expected.checked_add(1) {
+            Some(next) => self.expected = next,
+            None => self.spent = true,
+        }
         self.in_progress = false;
         // What was kept and came once more when it was its turn is answered.
         self.ahead = self.ahead.split_off(&self.expected);
@@ -249,8 +264,8 @@ impl Schedule {
         self.next
     }
 
-    /// RFC 7296 §2.1: the same request is sent again after growing waits, and a peer that never
-    /// answers is given up in the end.
+    /// RFC 7296 §2.1#6, §2.4#6: the same request is sent again after waits that double, but for
+    /// liveness checks at the pace that is configured, and a peer that never answers is given up in the end.
     pub(crate) fn due(&mut self, now: Instant) -> Due {
         if now < self.next {
             return Due::Later;
@@ -338,7 +353,7 @@ impl Requests {
         self.queue.clear();
     }
 
-    /// The next request that may be sent. RFC 7296 §2.3: none whose message ID is beyond the peer's window, which
+    /// The next request that may be sent. RFC 7296 §2.3#2,4-5: none whose message ID is beyond the peer's window, which
     /// begins at the oldest that it has not answered.
     pub(crate) fn pop_ready(&mut self) -> Option<Queued> {
         let oldest = self.outstanding.first().map_or(self.next, |one| one.id);
@@ -356,6 +371,8 @@ impl Requests {
         (exchange, pace): (ExchangeType, Pace),
         datagrams: Vec<Arc<[u8]>>,
     ) {
+        // RFC 7296 §2.1#3,7, §2.2#1, §2.3#6: the octets are kept as they were sent, message ID and
+        // all, until the answer has come.
         self.outstanding.push(Outstanding {
             id: self.next,
             exchange,
@@ -403,6 +420,8 @@ impl Requests {
 
 #[cfg(test)]
 mod tests {
+    use std::string::ToString as _;
+
     use super::*;
 
     fn at(millis: u64) -> Instant {
@@ -434,6 +453,7 @@ mod tests {
         assert_eq!(later, repeat("init"));
     }
 
+    // RFC 7383 §2.6.1#2-3: the second fragment of what was answered draws nothing.
     #[test]
     fn repeats_for_a_first_fragment_only() {
         let mut responses = Responses::after_init(at(0), octets("init"));
@@ -441,6 +461,7 @@ mod tests {
         assert_eq!(second, Admit::Discard(Discard::Repeated));
     }
 
+    // RFC 7296 §2.1#5: what is forgotten is not answered anew.
     #[test]
     fn absorbs_a_repeat_of_what_is_being_worked_on() {
         let mut responses = Responses::after_init(at(0), octets("init"));
@@ -508,7 +529,42 @@ mod tests {
         }
     }
 
+    #[test]
+    fn the_last_message_id_is_taken_once() {
+        let mut responses = Responses {
+            expected: u32::MAX,
+            ..Responses::default()
+        };
+        assert_eq!(responses.admit(at(1), u32::MAX, true, 5, 5), Admit::Fresh);
+        assert!(!responses.is_spent());
+        responses.answer(at(1), [octets("last")].to_vec(), 5);
+        assert!(responses.is_spent());
+        let again = responses.admit(at(2), u32::MAX, true, 5, 5);
+        assert_eq!(again, repeat("last"));
+        let old = responses.admit(at(2), 0, true, 5, 5);
+        assert_eq!(old, Admit::Discard(Discard::OldMessageId));
+    }
+
+    // RFC 7296 §2.3#7: the answers to a whole window are kept.
+    #[test]
+    fn as_many_answers_are_kept_as_the_window_is_wide() {
+        let mut responses = Responses::default();
+        for id in 0..7 {
+            assert_eq!(responses.admit(at(1), id, true, 5, 5), Admit::Fresh);
+            responses.answer(at(1), [octets(&id.to_string())].to_vec(), 5);
+        }
+        for id in 0..7 {
+            let expected = if id < 2 {
+                Admit::Discard(Discard::OldMessageId)
+            } else {
+                repeat(&id.to_string())
+            };
+            assert_eq!(responses.admit(at(2), id, true, 5, 5), expected, "{id}");
+        }
+    }
+
     // RFC 7296 §2.1: retransmissions back off and end.
+    // RFC 7296 §2.1#6, §2.4#6: waits double, and end.
     #[test]
     fn sends_again_after_doubling_waits_and_gives_up() {
         let config = EndpointConfig {

@@ -38,7 +38,7 @@ pub fn covered_of_received(aad: &[u8], content: &[u8]) -> Option<Vec<u8>> {
         payload_at = payload_at.checked_add(length.max(GENERIC))?;
     }
     out.extend_from_slice(aad.get(..payload_at.checked_add(GENERIC)?)?);
-    // RFC 9242 §3.3.2#2: as if it had come in one piece; §3.3.2#3: the reserved octet is that of the first fragment.
+    // RFC 9242 §3.3.2#1-3: as if it had come in one piece; the reserved octet is that of the first fragment.
     *out.get_mut(named_at)? = PayloadType::SK.0;
     let payload_len = u16::try_from(content.len().checked_add(GENERIC)?).ok()?;
     let message_len = u32::try_from(out.len().checked_add(content.len())?).ok()?;
@@ -115,7 +115,7 @@ mod tests {
         );
     }
 
-    // RFC 9242 §3.3.2: the same whether or not the message was cut; and the reserved octet is fragment 1's.
+    // RFC 9242 §3.3.2#1-3: the same whether or not the message was cut, and the reserved octet is fragment 1's.
     #[test]
     fn a_message_in_fragments_covers_what_it_would_in_one_piece() {
         let (first, content) = chain();

@@ -91,6 +91,7 @@ impl Flags {
 
     /// The flags of a message that we send: `initiator` if the sender is the original initiator of the IKE SA, `response` if
     /// it answers a request. The version bit is never set (RFC 7296 §3.1).
+    // RFC 7296 §3.1#10,12-13,15,17-18: response and initiator bit say what they are for, the others are clear.
     #[must_use]
     pub const fn new(initiator: bool, response: bool) -> Self {
         let initiator = if initiator { Self::INITIATOR } else { 0 };
@@ -111,6 +112,8 @@ impl Flags {
     }
 
     /// Whether this is a response.
+    // RFC 7296 §3.1#11,16: a bit is looked at by itself, and the version bit and the unused ones by
+    // nobody.
     #[must_use]
     pub const fn is_response(self) -> bool {
         self.0 & Self::RESPONSE != 0
@@ -200,6 +203,7 @@ impl Header {
             initiator_spi,
             responder_spi,
             next_payload: PayloadType::NONE,
+            // RFC 7296 §2.5#5, §3.1#5,8: every message says 2.0.
             version: Version::V2,
             exchange,
             flags,
@@ -233,7 +237,7 @@ impl Header {
     /// [`InvalidMessage::Truncated`] and [`InvalidMessage::ZeroInitiatorSpi`].
     pub fn read(reader: &mut Reader<'_>) -> Result<Self, InvalidMessage> {
         let mut fields = reader.sub(Self::LEN, "IKE header")?;
-        // RFC 7296 §3.1: the initiator's SPI is never zero.
+        // RFC 7296 §3.1#3: the initiator's SPI is never zero.
         let initiator_spi = InitiatorSpi::new(fields.u64("initiator SPI")?)
             .ok_or(InvalidMessage::ZeroInitiatorSpi)?;
         Ok(Self {
@@ -328,7 +332,7 @@ mod tests {
 
     #[test]
     fn rejects_a_zero_initiator_spi() {
-        // RFC 7296 §3.1: the initiator's SPI is never zero.
+        // RFC 7296 §3.1#3: the initiator's SPI is never zero.
         let mut octets = OCTETS;
         octets[..8].fill(0);
         assert_eq!(Header::peek(&octets), Err(InvalidMessage::ZeroInitiatorSpi));
@@ -351,7 +355,7 @@ mod tests {
 
     #[test]
     fn accepts_any_version_minor_and_reserved_flags() {
-        // RFC 7296 §2.5 and §3.1: the minor version, the version bit and the reserved bits are ignored; another major
+        // RFC 7296 §3.1#9,11,16: the minor version, the version bit and the reserved bits are ignored; another major
         // version is left to the caller.
         let mut octets = OCTETS;
         octets[17] = 0x3f;
@@ -369,10 +373,11 @@ mod tests {
 
     #[test]
     fn never_sets_the_version_bit() {
-        // RFC 7296 §3.1: the version bit is clear in what an IKEv2 implementation sends.
+        // RFC 7296 §3.1#10,12-13,15,17-18: the version bit and the unused ones are clear in what is sent.
         for (initiator, response) in [(false, false), (false, true), (true, false), (true, true)] {
             let flags = Flags::new(initiator, response);
             assert!(!flags.is_version());
+            assert_eq!(flags.octet() & !0x28, 0);
             assert_eq!(
                 (flags.is_initiator(), flags.is_response()),
                 (initiator, response)

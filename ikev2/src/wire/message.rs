@@ -98,7 +98,7 @@ impl<'a> PartialMessage<'a> {
     /// payloads or the frame of the encrypted one.
     pub fn parse(datagram: &'a [u8]) -> Result<Self, InvalidMessage> {
         let header = Header::peek(datagram)?;
-        // RFC 7296 §2.5: any minor version is read as 2.0, no other major version is.
+        // RFC 7296 §2.5#1-2, §3.1#7,9: any minor version is read as 2.0, no other major version is.
         if header.version.major != 2 {
             return Err(InvalidMessage::UnsupportedMajorVersion {
                 major: header.version.major,
@@ -117,7 +117,7 @@ impl<'a> PartialMessage<'a> {
             }
             let (generic, body) = GenericHeader::read_with_body(&mut reader)?;
             if is_final(kind) {
-                // RFC 7296 §3.14, RFC 7383 §2.5: an Encrypted payload, whole or fragment, is the last.
+                // RFC 7296 §3.1#1, §3.14#1, RFC 7383 §2.5#1: an Encrypted payload, whole or fragment, is the last.
                 if !reader.is_empty() {
                     return Err(InvalidMessage::PayloadNotLast {
                         kind,
@@ -135,6 +135,8 @@ impl<'a> PartialMessage<'a> {
                     body,
                 });
             }
+            // RFC 7296 §1.7#6, §2.5#15: payloads are taken in the order in which they come,
+            // whatever it is.
             outer.push(Payload::read_body(kind, generic.critical, body)?);
             kind = generic.next;
         }
@@ -160,7 +162,7 @@ impl<'a> Body<'a> {
             PayloadType::SKF => {
                 let number = body.u16("fragment number")?;
                 let total = body.u16("total fragments")?;
-                // RFC 7383 §2.5: numbers run from 1 to the total, and the total is not zero.
+                // RFC 7383 §2.5#4-6: numbers run from 1 to the total, and the total is not zero.
                 let (Some(number), Some(total), true) = (
                     NonZeroU16::new(number),
                     NonZeroU16::new(total),
@@ -233,6 +235,7 @@ impl GenericHeader {
 
     fn read_with_body<'a>(reader: &mut Reader<'a>) -> Result<(Self, Reader<'a>), InvalidMessage> {
         let next = PayloadType::read(reader)?;
+        // RFC 7296 §3.2#7: of the flags the critical bit counts, and the others are passed over.
         let critical = reader.u8("payload flags")? & CRITICAL != 0;
         let length = reader.u16("payload length")?;
         let body = reader.body(length, Self::LEN, "payload")?;
@@ -242,6 +245,7 @@ impl GenericHeader {
     fn open<'a>(&self, out: &'a mut Vec<u8>) -> LengthGuard<'a, 2> {
         let start = out.len();
         self.next.write(out);
+        // RFC 7296 §3.2#6: the other flags are zero.
         out.push(if self.critical { CRITICAL } else { 0 });
         LengthGuard::open(out, start)
     }
@@ -368,6 +372,7 @@ mod tests {
         PartialMessage::parse(&message(first, chain)).unwrap_err()
     }
 
+    // RFC 7296 §2.5#13, §3.2#1,4,6, §3.12#2: the flags of every payload are zero.
     #[test]
     fn links_payloads_and_reads_them_back() {
         let payloads = vec![
@@ -475,7 +480,7 @@ mod tests {
 
     #[test]
     fn ignores_the_critical_bit_of_known_payloads() {
-        // RFC 7296 §3.2.
+        // RFC 7296 §3.2#3: whoever knows the type does not mind the bit.
         assert_eq!(
             parse_chain(PayloadType::VENDOR, &[0, 0x80, 0, 5, 9]),
             Ok(vec![Payload::Vendor(VendorId(vec![9]))])
@@ -543,7 +548,7 @@ mod tests {
 
     #[test]
     fn rejects_anything_behind_an_encrypted_payload() {
-        // RFC 7296 §3.14, RFC 7383 §2.5.
+        // RFC 7296 §3.1#1, §3.14#1, RFC 7383 §2.5#1: nothing stands behind it.
         for kind in [
             PayloadType::SK,
             PayloadType::SKF,
@@ -556,6 +561,7 @@ mod tests {
         }
     }
 
+    // RFC 7296 §3.1#2: none stands inside another.
     #[test]
     fn rejects_encrypted_payloads_inside_an_opened_one() {
         for kind in [
@@ -588,7 +594,7 @@ mod tests {
 
     #[test]
     fn rejects_impossible_fragment_numbers() {
-        // RFC 7383 §2.5, §2.6.
+        // RFC 7383 §2.5#4-6: no number beyond the total, and no zero.
         for (number, total) in [(0, 0), (0, 1), (1, 0), (4, 3), (65535, 1)] {
             let [n1, n2] = u16::to_be_bytes(number);
             let [t1, t2] = u16::to_be_bytes(total);

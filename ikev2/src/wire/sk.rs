@@ -49,6 +49,7 @@ const SKF_HEADER: usize = 8;
 
 impl SkShape {
     /// The padding that content of this size gets: the least that fills a block (RFC 7296 §3.14).
+    // RFC 7296 §3.14#5-6: with it the length is a multiple of the block, and it is no longer than needed.
     fn padding(self, content: usize) -> u8 {
         let block = self.block.clamp(1, 256);
         let past = content.saturating_add(1).checked_rem(block).unwrap_or(0);
@@ -148,7 +149,7 @@ impl SkFrame {
     ) -> Result<Self, TooLong> {
         let [n1, n2] = number.get().to_be_bytes();
         let [t1, t2] = total.get().to_be_bytes();
-        // RFC 7383 §2.5, §2.5.3: the type of the first inner payload and the payloads in clear go with fragment 1.
+        // RFC 7383 §2.5#2-3, §2.5.3#1-2: the type of the first inner payload and the payloads in clear go with fragment 1.
         let (clear, first) = if number == NonZeroU16::MIN {
             (clear, first)
         } else {
@@ -247,6 +248,7 @@ impl SkFrame {
 
 /// What is left of decrypted octets without padding and pad length. The padding itself may hold anything
 /// (RFC 7296 §3.14).
+// RFC 7296 §3.14#7: any length that leaves something is taken.
 ///
 /// # Errors
 /// [`InvalidMessage::Truncated`] if there is no pad length, [`InvalidMessage::PadLength`] if it exceeds what is there.
@@ -308,7 +310,7 @@ mod tests {
 
     #[test]
     fn pads_to_the_block_with_the_least() {
-        // RFC 7296 §3.14.
+        // RFC 7296 §3.14#5-6: so much as fills the block, and no more.
         for (content, padding) in [(0, 15), (14, 1), (15, 0), (16, 15), (30, 1), (31, 0)] {
             assert_eq!(CBC.padding(content), padding, "{content}");
             assert_eq!(GCM.padding(content), 0);
@@ -343,7 +345,7 @@ mod tests {
 
     #[test]
     fn puts_cleartext_payloads_and_the_first_type_into_fragment_one_alone() {
-        // RFC 7383 §2.5, §2.5.3.
+        // RFC 7383 §2.5#2-3, §2.5.3#1-2: what goes with the first alone, and that all have content.
         let clear = [Payload::Vendor(VendorId(vec![9]))];
         for (number, outer, first) in [(1, 1, PayloadType::EAP), (2, 0, PayloadType::NONE)] {
             let frame = SkFrame::fragment(
@@ -409,7 +411,7 @@ mod tests {
 
     #[test]
     fn strips_any_padding_that_fits() {
-        // RFC 7296 §3.14: the padding may hold anything and be longer than needed.
+        // RFC 7296 §3.14#7: the padding may hold anything and be longer than needed.
         assert_eq!(strip_padding(&[7, 1, 2, 3, 3]), Ok(&[7][..]));
         assert_eq!(strip_padding(&[7, 0]), Ok(&[7][..]));
         assert_eq!(strip_padding(&[0]), Ok(&[][..]));

@@ -14,8 +14,9 @@ use crate::{
     replay::{Replay, assert_child, contains, path, replay_client},
 };
 
-// RFC 7296 §2.15, §2.16: every message of the client opens, its final MIC holds under SK_pi, and the
+// RFC 7296 §2.16#6: every message of the client opens, its final MIC holds under SK_pi, and the
 // child SA comes out as its peer had it.
+// RFC 7296 §2.16#7,9: Success, then an AUTH payload each way.
 #[test]
 fn the_captured_client_logs_in_at_our_responder_and_deletes_its_sa() {
     for login in [&CISCO, &SKF] {

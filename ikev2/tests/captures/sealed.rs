@@ -21,6 +21,7 @@ impl Rng for Once {
 
 // RFC 7296 §3.14, RFC 3602: under the captured IV our cipher and check value make the captured octets.
 // (A combined mode's IV is a counter of our own, so only the first capture can be written again.)
+// RFC 7296 §3.14#8: the check value is over the encrypted message, header and all.
 #[test]
 fn the_captured_messages_are_sealed_again_octet_for_octet() {
     let mut sealed_again = 0;

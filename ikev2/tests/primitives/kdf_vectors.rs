@@ -82,6 +82,7 @@ fn keymat(keys: &ChildKeys) -> Vec<u8> {
 }
 
 // RFC 7296 §2.14, §2.17, §2.18.
+// RFC 7296 §2.13#3, §2.14#1, §2.17#1-3: lengths and order of all keys.
 #[test]
 fn every_key_of_an_sa_its_children_and_its_successor_is_nist_s() {
     let (ni, nr) = (hex(NI), hex(NR));

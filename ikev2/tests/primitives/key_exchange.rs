@@ -227,7 +227,7 @@ fn modp_groups_agree_with_num_bigint() {
     }
 }
 
-// RFC 7296 §2.14, §3.4: public value and secret keep the modulus' length when they are smaller.
+// RFC 7296 §3.4#1, §2.14: public value and secret keep the modulus' length when they are smaller.
 #[test]
 fn modp_values_with_leading_zeros_keep_their_length() {
     let group = Group::Modp2048;

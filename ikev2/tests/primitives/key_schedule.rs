@@ -198,6 +198,7 @@ fn shared(octets: &[u8]) -> SharedSecret {
 
 // --- RFC 7296 §2.14: the keys of the IKE SA ---
 
+// RFC 7296 §2.13#3, §2.14#1: SK_d, SK_pi and SK_pr are as long as the PRF's key.
 #[test]
 fn skeyseed_and_every_key_are_the_captured_ones() {
     for login in &LOGINS {
@@ -281,6 +282,7 @@ impl Rng for Counting {
 
 // --- Messages ---
 
+// RFC 7296 §3.14#4: the IVs of others are as good as ours.
 #[test]
 fn every_captured_message_opens() {
     for login in &LOGINS {
@@ -432,6 +434,7 @@ fn octets(keys: &ProtectionKeys) -> [Vec<u8>; 2] {
     [keys.encryption().as_bytes().to_vec(), integrity.to_vec()]
 }
 
+// RFC 7296 §2.17#1-3: the order in which the keys of both directions are taken.
 #[test]
 fn child_keys_are_those_of_the_captured_table() {
     for login in &LOGINS {
@@ -502,7 +505,7 @@ fn a_child_with_its_own_key_exchange_mixes_the_secret_in_front_of_the_nonces() {
 
 // --- Further key exchanges ---
 
-// RFC 9370 §rules#5, RFC 9370 §rules#10, RFC 9370 §rules#11: where each secret stands.
+// RFC 9370 §rules#5,10-11: where each secret stands.
 #[test]
 fn further_secrets_come_after_the_nonces_when_rekeying_and_before_them_in_the_first_exchanges() {
     let login = &LOGINS[0];

@@ -225,6 +225,7 @@ fn shape() -> impl Strategy<Value = SkShape> {
 }
 
 proptest! {
+    // RFC 7296 §3.2#5: every type of payload is written and read.
     #[test]
     fn every_payload_reads_back_as_written(payload in payload()) {
         let payloads = [payload];

@@ -127,6 +127,7 @@ fn aes_cbc_makes_the_ciphertext_of_the_padded_text() {
 
 // RFC 2404, RFC 4868: the whole output as a PRF, the first half of it (of SHA-1: 12 octets) as a check
 // value.
+// RFC 7296 §5#1: no PRF gives less than 160 bits.
 #[test]
 fn hmac_gives_the_whole_output_and_judges_the_halves() {
     for (name, algorithm, integrity) in [
@@ -354,6 +355,7 @@ fn rsa_pss_signatures_hold_or_not() {
     }
 }
 
+// RFC 7427 §3#3: P-256 with SHA2-512 too, which is shortened.
 #[test]
 fn ecdsa_signatures_hold_or_not() {
     use ecdsa::TestName;

@@ -9,7 +9,7 @@ use ironflex_ikev2::{
 
 use crate::{flood::*, support::*};
 
-// RFC 7296 §2.6: up to the watermark each is answered; above it nothing is kept of those who only
+// RFC 7296 §2.6#2: up to the watermark each is answered; above it nothing is kept of those who only
 // claim an address, and no key exchange is done for them.
 #[test]
 fn ten_thousand_forged_first_requests_leave_memory_bounded_and_a_client_gets_in() {
@@ -96,7 +96,7 @@ fn the_half_open_table_is_bounded_for_those_with_a_cookie_too() {
     assert!(pair.both_up());
 }
 
-// RFC 7296 §2.6: a cookie is good for the address, the SPI and the nonce that it was made for.
+// RFC 7296 §2.6#5: a cookie is good for the address, the SPI and the nonce that it was made for.
 #[test]
 fn a_cookie_of_another_address_or_request_is_refused() {
     let mould = Mould::new();
@@ -181,6 +181,7 @@ fn the_same_spi_and_address_with_other_octets_is_another_client() {
 
 // RFC 7296 §2.4, docs/anyconnect-eap.md: every AnyConnect client has the same identity, so
 // INITIAL_CONTACT in one IKE SA closes no other here; whose sessions those are is the outside's to know.
+// RFC 7296 §2.6#1: each SA has SPIs of its own.
 #[test]
 fn a_second_client_with_the_same_identity_and_address_gets_an_sa_of_its_own() {
     let mut pair = Pair::new(Setup::new(CBC), 86);

@@ -309,7 +309,7 @@ fn a_flipped_cisco_fragment_drops_the_buffer_and_the_retransmission_succeeds() {
 
 // --- RFC 7383 ---
 
-// RFC 7383 §2.5, §2.6.
+// RFC 7383 §2.5#4-6, §2.6#1: numbers that cannot be make no fragment, and nothing is said to it.
 #[test]
 fn ietf_numbers_that_cannot_be_are_refused() {
     let mut up = up();
@@ -341,7 +341,7 @@ fn ietf_numbers_that_cannot_be_are_refused() {
     up.assert_unharmed();
 }
 
-// RFC 7383 §2.6: of two ways to cut a message the one with more pieces is the newer one.
+// RFC 7383 §2.6#2,4, §2.6.1#1: of two ways to cut a message the one with more pieces is the newer one.
 #[test]
 fn ietf_sets_with_other_totals_do_not_mix() {
     let mut up = up();
@@ -359,6 +359,7 @@ fn ietf_sets_with_other_totals_do_not_mix() {
     up.assert_unharmed();
 }
 
+// RFC 7383 §2.6#3: nothing is said to them either.
 #[test]
 fn ietf_fragments_with_a_bad_check_value_are_never_kept() {
     let mut up = up();
@@ -375,6 +376,7 @@ fn ietf_fragments_with_a_bad_check_value_are_never_kept() {
     up.assert_unharmed();
 }
 
+// RFC 7383 §5#1,3: more than that is no message.
 #[test]
 fn ietf_content_of_more_than_64_kib_is_dropped() {
     let mut up = up();
@@ -393,6 +395,7 @@ fn ietf_content_of_more_than_64_kib_is_dropped() {
 
 // --- Both ---
 
+// RFC 7383 §2.6#5: after its time nothing of it is left.
 #[test]
 fn a_message_that_is_never_completed_is_dropped_after_its_time() {
     for ietf in [false, true] {
@@ -490,6 +493,7 @@ fn forged_cisco_fragments_do_not_disturb_authentic_ietf_ones() {
     up.assert_unharmed();
 }
 
+// RFC 7383 §2.4#1: fragments that were not agreed on are none.
 #[test]
 fn a_form_that_was_not_agreed_is_refused() {
     let mut setup = Setup::new(GCM);

@@ -149,7 +149,8 @@ fn refuses_every_truncation_and_extension_of_a_message() {
     assert_eq!(first.send(&longer), silence(Discard::Malformed(mismatch)));
 }
 
-// RFC 7296 §2.5, §3.1.
+// RFC 7296 §2.5#1-3: a higher major version is refused by ours, a minor one means nothing.
+// RFC 7296 §1#1, §3.1#4,7,9,11,16: other exchanges of no SA, and what a first request may not say.
 #[test]
 fn judges_every_field_of_the_header_of_a_first_request() {
     let setup = Setup::new(GCM);
@@ -192,7 +193,7 @@ fn judges_every_field_of_the_header_of_a_first_request() {
     }
 }
 
-// RFC 7296 §2.5: unknown payloads are skipped unless their critical bit is set; the critical bit of
+// RFC 7296 §2.5#8-12, §3.2#3,7, §4#2-3: unknown payloads are skipped unless their critical bit is set; the critical bit of
 // known ones and reserved bits mean nothing.
 #[test]
 fn judges_unknown_payloads_by_their_critical_bit() {
@@ -290,6 +291,15 @@ fn refuses_an_encrypted_payload_in_ike_sa_init() {
     }
 }
 
+// RFC 7296 §2.5#15, §1.7#6: payloads may stand in any order.
+#[test]
+fn takes_payloads_in_any_order() {
+    let setup = Setup::new(GCM);
+    assert_eq!(changed(&setup, |payloads| payloads.reverse()), accepted());
+    let turned = changed(&setup, |payloads| payloads.rotate_left(2));
+    assert_eq!(turned, accepted());
+}
+
 // RFC 7296 §1.2: SA, KE and Ni stand in it, once each.
 #[test]
 fn refuses_missing_and_repeated_payloads() {
@@ -305,7 +315,7 @@ fn refuses_missing_and_repeated_payloads() {
     }
 }
 
-// RFC 7296 §3.9.
+// RFC 7296 §3.9#1: a nonce of another length is none.
 #[test]
 fn takes_nonces_of_16_to_256_octets() {
     First::of(Setup::new(GCM)).twin();
@@ -362,7 +372,7 @@ fn refuses_key_exchange_values_that_are_no_members_of_their_group() {
     }
 }
 
-// RFC 7296 §1.2: a value of another group than the one that is chosen is asked for anew, naming ours;
+// RFC 7296 §3.4#5: a value of another group than the one that is chosen is asked for anew, naming ours;
 // so is one of a group that nobody knows.
 #[test]
 fn names_its_group_where_the_key_exchange_is_of_another() {
@@ -425,6 +435,7 @@ fn offered(setup: &Setup, proposals: Vec<Proposal>) -> Verdict {
     })
 }
 
+// RFC 7296 §2.13#1, §3.3.3#1, §3.3.5#4-6, §3.3.6#7-8, §5#2: key lengths, types and attributes as they have to be.
 // RFC 7296 §2.7, §3.3, RFC 5282 §8: proposals that contradict themselves, or that would leave out what
 // an IKE SA cannot do without, are not chosen.
 #[test]
@@ -505,6 +516,7 @@ fn chooses_no_proposal_that_contradicts_itself() {
 }
 
 // RFC 7296 §3.3.3, RFC 5282 §8: no integrity algorithm with a combined mode, and never none without.
+// RFC 7296 §3.14#2, §5#2: a cipher goes with what protects it, or not at all.
 #[test]
 fn takes_integrity_with_and_only_with_a_cipher_that_needs_it() {
     let none = refused(PeerIncompatible::NoProposalChosen);
@@ -525,7 +537,7 @@ fn takes_integrity_with_and_only_with_a_cipher_that_needs_it() {
 /// Where the octets of the SA payload's first proposal begin.
 const PROPOSAL: usize = Header::LEN + 4;
 
-// RFC 7296 §3.3.1, §3.3.2: counts, lengths and markers of the substructures agree with each other.
+// RFC 7296 §3.3#2: counts, lengths and markers of the substructures agree with each other.
 #[test]
 fn refuses_substructures_that_lie() {
     First::of(Setup::new(GCM)).twin();

@@ -84,6 +84,7 @@ fn ke(group: u16, data: Vec<u8>) -> Payload {
     })
 }
 
+// RFC 9370 §rules#12: an encapsulation key has one length.
 #[test]
 fn a_public_value_of_another_length_or_method_ends_the_sa() {
     unharmed();
@@ -120,7 +121,7 @@ fn a_message_without_a_key_exchange_or_with_two_ends_the_sa() {
     );
 }
 
-// RFC 9242 §3.2#2: all of them come before IKE_AUTH.
+// RFC 9242 §3.2#2-3: all of them come before IKE_AUTH, and nothing is up before that.
 #[test]
 fn ike_auth_in_the_place_of_the_exchange_is_refused() {
     unharmed();
@@ -199,6 +200,7 @@ fn another_message_id_is_discarded_and_the_login_goes_on() {
     }
 }
 
+// RFC 9242 §3.2#6-7: a key exchange in clear is none.
 #[test]
 fn forged_messages_change_nothing_at_either_end() {
     unharmed();

@@ -221,7 +221,7 @@ fn a_group_that_is_not_ours_leaves_everything_as_it_was() {
     }
 }
 
-// RFC 7296 §2.25: a child SA that the peer has lost is made anew.
+// RFC 7296 §2.25#6: a child SA that the peer has lost is made anew.
 #[test]
 fn a_child_that_the_peer_does_not_know_is_made_anew() {
     let mut pair = up(Setup::new(GCM));
@@ -237,7 +237,8 @@ fn a_child_that_the_peer_does_not_know_is_made_anew() {
     pair.assert_traffic_flows();
 }
 
-// RFC 7296 §2.25: TEMPORARY_FAILURE for minutes means that both ends disagree.
+// RFC 7296 §2.25#2-4: what is put off is tried again after a wait, and TEMPORARY_FAILURE for minutes means
+// that both ends disagree.
 #[test]
 fn a_peer_that_is_busy_for_ever_is_given_up() {
     let mut pair = up(Setup::new(GCM));
@@ -258,7 +259,7 @@ fn a_peer_that_is_busy_for_ever_is_given_up() {
     assert_eq!(pair.client.closed, [busy]);
 }
 
-// RFC 7296 §2.8: an SA that is not replaced in time is closed.
+// RFC 7296 §2.8#1-2: an SA that is not replaced in time is closed.
 #[test]
 fn an_ike_sa_that_the_peer_does_not_replace_ends_with_its_lifetime() {
     let mut setup = Setup::new(GCM);

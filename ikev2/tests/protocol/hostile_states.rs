@@ -248,7 +248,7 @@ fn unknown(kind: u8, critical: bool) -> Payload {
 
 // --- Every exchange in every state ---
 
-// RFC 7296 §2.21.4, §3.1: what is in clear, or under other keys, or answers what was not asked, changes
+// RFC 7296 §1.4#1, §2.21.4#1,5-6, §3.1#14: what is in clear, or under other keys, or answers what was not asked, changes
 // nothing in any state and is not answered; a request for no SA is, by INVALID_IKE_SPI.
 #[test]
 fn nothing_unauthentic_and_no_unasked_answer_does_anything_in_any_state() {
@@ -291,7 +291,8 @@ fn nothing_unauthentic_and_no_unasked_answer_does_anything_in_any_state() {
     }
 }
 
-// RFC 7296 §2.21, §2.3, §1.3, §1.4.
+// RFC 7296 §1#2, §1.4#4, §4#5: until the login is done nothing else is served, and each INFORMATIONAL is
+// answered.
 #[test]
 fn an_authentic_request_is_answered_as_its_state_allows() {
     for stage in Stage::ALL {
@@ -332,7 +333,7 @@ fn an_authentic_request_is_answered_as_its_state_allows() {
                 }
                 // Well formed and out of place: the window moves, and that is all.
                 Stage::Established => (empty, "READY"),
-                // RFC 7296 §2.25.2: nothing new is made on what is being closed.
+                // RFC 7296 §2.25#1: nothing new is made on what is being closed.
                 Stage::Closing if exchange == ExchangeType::CREATE_CHILD_SA => {
                     let busy = notify(NotifyType::TEMPORARY_FAILURE);
                     (vec![vec![busy]], "DELETE")
@@ -402,7 +403,7 @@ fn a_client_that_is_logging_in_grants_its_headend_nothing_but_a_delete() {
 
 // --- Requests said again, and windows ---
 
-// RFC 7296 §2.1: the same octets again, as often as the rate allows, and no second effect.
+// RFC 7296 §2.1#1-2,4: the same octets again, as often as the rate allows, and no second effect.
 #[test]
 fn a_replayed_request_is_answered_with_the_same_octets_and_has_no_second_effect() {
     let mut at = At::established();
@@ -421,7 +422,7 @@ fn a_replayed_request_is_answered_with_the_same_octets_and_has_no_second_effect(
     at.assert_alive();
 }
 
-// RFC 7296 §2.2, §2.3.
+// RFC 7296 §2.3#8-9: what lies outside is neither acknowledged nor otherwise answered.
 #[test]
 fn message_ids_outside_of_the_window_are_dropped() {
     let mut at = At::established();
@@ -476,7 +477,7 @@ fn requests_within_the_window_are_answered_in_their_order() {
 
 // --- An authentic peer that says strange things ---
 
-// RFC 7296 §2.5, §2.21.3: answered by its type number, and the SA lives.
+// RFC 7296 §2.5#10-11, §2.21.3#1: answered by its type number, and the SA lives.
 #[test]
 fn a_critical_unknown_payload_after_login_is_answered_and_the_sa_lives() {
     for kind in [1, 32, 49, 131, 255] {
@@ -492,7 +493,7 @@ fn a_critical_unknown_payload_after_login_is_answered_and_the_sa_lives() {
     }
 }
 
-// RFC 7296 §2.21.2: in IKE_AUTH it ends the SA.
+// RFC 7296 §2.21.2#2-3: in IKE_AUTH it is all that is said, and ends the SA.
 #[test]
 fn a_critical_unknown_payload_in_ike_auth_is_fatal() {
     At::established().assert_alive();
@@ -511,7 +512,7 @@ fn a_critical_unknown_payload_in_ike_auth_is_fatal() {
     }
 }
 
-// RFC 7296 §2.16: EAP and AUTH each have their turn.
+// RFC 7296 §2.16#2,9, §2.21.2#2-3: EAP and AUTH each have their turn.
 #[test]
 fn ike_auth_without_what_is_due_is_fatal() {
     At::established().assert_alive();
@@ -561,11 +562,12 @@ fn a_final_auth_of_another_key_or_method_is_refused() {
     }
 }
 
-// docs/anyconnect-eap.md: private notifies of any length are listed and change nothing.
+// RFC 7296 §2#1-2, §2.21.4#10, §3.10.1#2-3: messages of 3000 octets are read; what they say in notifies that
+// are not known, or of an SPI that is not, is noted and changes nothing.
 #[test]
 fn unknown_notifies_are_noted_and_change_nothing() {
     let mut at = At::established();
-    for kind in [10, 44, 8_191, 8_192, 16_383, 40_960, 40_963, 65_535] {
+    for kind in [4, 10, 11, 44, 8_191, 8_192, 16_383, 40_960, 40_963, 65_535] {
         for length in [0, 1, 3_000] {
             let said = Notify::new(NotifyType(kind), vec![7; length]);
             let answer = at.ask(ExchangeType::INFORMATIONAL, &[Payload::Notify(said)]);
@@ -575,7 +577,7 @@ fn unknown_notifies_are_noted_and_change_nothing() {
     at.assert_alive();
 }
 
-// RFC 7296 §2.21.3: INVALID_SYNTAX in answer to an authentic request ends the SA at both ends, without a Delete.
+// RFC 7296 §2.21.3#1, §3.10.1#4: INVALID_SYNTAX in answer to an authentic request ends the SA at both ends, without a Delete.
 #[test]
 fn an_authentic_request_of_broken_octets_is_answered_and_ends_the_sa() {
     for (first, content) in [
@@ -600,7 +602,8 @@ fn an_authentic_request_of_broken_octets_is_answered_and_ends_the_sa() {
 
 // --- Deletes ---
 
-// RFC 7296 §1.4.1: the other half goes with it, once.
+// RFC 7296 §1.4.1#1-3: the other half goes with it, once.
+// RFC 7296 §2.25.1#7: a Delete of what is not there is answered with nothing inside.
 #[test]
 fn a_child_is_deleted_once_and_only_by_its_own_spi() {
     let mut at = At::established();
@@ -635,7 +638,7 @@ fn an_ike_sa_is_deleted_once_and_each_delete_is_answered() {
     assert_eq!(at.pair.server.endpoint.len(), 0);
 }
 
-// RFC 7296 §2.25.2: both ends delete at once.
+// RFC 7296 §2.25.2#5: both ends delete at once.
 #[test]
 fn deletes_that_cross_leave_nothing() {
     At::established().assert_alive();

@@ -120,6 +120,7 @@ fn an_error_that_nothing_better_follows_is_believed_after_a_while() {
 }
 
 // An answer that chooses what was not offered, or has not what it must: not followed, and no end.
+// RFC 7296 §3.3.6#6: an answer that was not offered leads nowhere.
 #[test]
 fn injected_answers_that_are_no_good_do_not_keep_the_good_one_out() {
     let setup = Setup::new(GCM);
@@ -168,7 +169,7 @@ fn injected_answers_that_are_no_good_do_not_keep_the_good_one_out() {
     }
 }
 
-// RFC 7296 §2.6.1: asked for one cookie after the other, or sent from group to group, the initiator stops
+// RFC 7296 §2.6.1#2: asked for one cookie after the other, or sent from group to group, the initiator stops
 // following. Even then a good answer is taken.
 #[test]
 fn endless_demands_are_followed_so_often_and_no_more() {

@@ -59,6 +59,7 @@ fn suite(pair: &Pair) -> IkeSuite {
     of(&pair.server)
 }
 
+// RFC 9370 §rules#12: both ends agree on all three, each value at its length.
 #[test]
 fn logs_in_with_each_parameter_set_by_each_kind_of_proof() {
     let kinds = [
@@ -89,7 +90,7 @@ fn logs_in_with_each_parameter_set_by_each_kind_of_proof() {
     }
 }
 
-// RFC 9370 §rules#4, RFC 9242 §3.2#4: each exchange has its own message ID and new keys. The last keys are those of IKE_AUTH.
+// RFC 9370 §rules#4, RFC 9242 §3.2#1,4: each exchange has its own message ID and new keys. The last keys are those of IKE_AUTH.
 #[test]
 fn several_exchanges_follow_each_other_and_each_changes_the_keys() {
     let groups = [Group::MlKem1024, Group::EcpP384, Group::MlKem512];
@@ -208,7 +209,7 @@ fn nothing_additional_is_chosen_without_the_announcement_of_both() {
     }
 }
 
-// RFC 9242 §3.3.2#2: AUTH covers the messages as if they had come in one piece.
+// RFC 9242 §3.3.2#1-2: AUTH covers the messages as if they had come in one piece.
 #[test]
 fn the_exchanges_may_be_cut_in_either_form() {
     let ietf = FragmentationConfig {

@@ -83,7 +83,7 @@ fn a_dead_peer_is_given_up_after_six_tries() {
     assert!(pair.server.receiving.is_empty());
 }
 
-// RFC 3948 §4: a NAT in front of us is reminded of us, and nobody is without one.
+// RFC 3948 §4#2: a NAT in front of us is reminded of us, and nobody is without one.
 #[test]
 fn whoever_is_behind_a_nat_keeps_it_awake() {
     for behind in [true, false] {
@@ -127,7 +127,7 @@ fn a_session_ends_when_it_has_lasted_as_long_as_it_may() {
     pair.assert_clean();
 }
 
-// RFC 7296 §2.3: where the peer takes several requests at once, our last word does not wait for the answer to what was
+// RFC 7296 §2.3#2,4-5: where the peer takes several requests at once, our last word does not wait for the answer to what was
 // asked before it; where it has said nothing, one is outstanding.
 #[test]
 fn a_delete_goes_out_beside_an_open_question_where_the_peer_takes_several() {

@@ -17,6 +17,8 @@ fn login(setup: Setup, seed: u64) -> Pair {
     pair
 }
 
+// RFC 7296 §2.4#9, §2.12#1: the Delete is told, and nothing of the SA and its keys is left at
+// either end.
 #[test]
 fn logs_in_by_eap_and_leaves_nothing_after_its_delete() {
     for suite in [CBC, GCM] {
@@ -38,6 +40,7 @@ fn logs_in_by_eap_and_leaves_nothing_after_its_delete() {
     }
 }
 
+// RFC 7296 §4#4: four messages make an IKE SA and a child SA.
 #[test]
 fn logs_in_by_certificate_and_the_headend_deletes() {
     let mut pair = login(Setup::with_certificate(GCM), 2);
@@ -69,6 +72,7 @@ fn answers_a_probe_of_either_side() {
     assert!(pair.both_up());
 }
 
+// RFC 7296 §2.16#8: the client is told by EAP's Failure.
 #[test]
 fn refuses_a_wrong_password_and_acknowledges_that_the_client_gives_up() {
     let mut setup = Setup::new(CBC);
@@ -87,7 +91,8 @@ fn refuses_a_wrong_password_and_acknowledges_that_the_client_gives_up() {
     pair.assert_clean();
 }
 
-// RFC 7296 §3.15.4: the IKE SA comes up without an address, and is then deleted by the headend.
+// RFC 7296 §2.21.2#4: the IKE SA comes up without an address, and is then deleted by the headend; what the
+// client minds is the address, not the authentication.
 #[test]
 fn an_exhausted_pool_brings_up_the_ike_sa_and_then_deletes_it() {
     let mut setup = Setup::new(CBC);
@@ -120,7 +125,7 @@ fn a_child_that_cannot_be_installed_is_refused_and_nothing_stays() {
     pair.assert_clean();
 }
 
-// RFC 7296 §1.2: the initiator tries again with the group that the responder names.
+// RFC 7296 §1.2#4: the initiator tries again with the group that the responder names.
 #[test]
 fn follows_invalid_ke_payload_to_another_group() {
     use ironflex_ikev2::crypto::suite::Group;
@@ -136,6 +141,7 @@ fn follows_invalid_ke_payload_to_another_group() {
     );
 }
 
+// RFC 7296 §3.3.4#6-7: what is not configured is refused.
 #[test]
 fn says_no_proposal_chosen_when_nothing_fits() {
     let mut setup = Setup::new(GCM);
@@ -158,7 +164,7 @@ fn demands_a_cookie_above_the_watermark() {
     assert_eq!(pair.server.discarded, [Discard::CookieSent]);
 }
 
-// RFC 7296 §2.6.1: COOKIE and INVALID_KE_PAYLOAD for the same attempt.
+// RFC 7296 §2.6.1#1: COOKIE and INVALID_KE_PAYLOAD for the same attempt.
 #[test]
 fn follows_cookie_and_invalid_ke_payload_together() {
     use ironflex_ikev2::crypto::suite::Group;
@@ -184,6 +190,8 @@ fn cuts_long_messages_in_both_forms() {
     }
 }
 
+// RFC 7296 §2.11#1-2, §2.23#2-3,7: a client behind another port is served there, and both go on in UDP.
+// RFC 3948 §2.1#1: ESP has the ports of IKE.
 #[test]
 fn detects_a_nat_in_front_of_the_client_and_encapsulates() {
     let mut pair = Pair::new(Setup::new(CBC), 12);
@@ -234,6 +242,7 @@ fn without_a_nat_esp_is_not_encapsulated_unless_one_side_says_so() {
     );
 }
 
+// RFC 7296 §2.23#16-18: a client whose NAT has given it another port is followed.
 #[test]
 fn follows_a_client_whose_port_changes_in_the_middle_of_a_login() {
     let mut pair = Pair::new(Setup::new(CBC), 14);
@@ -405,7 +414,7 @@ fn userspace_refuses_a_peer_without_nat_detection() {
     );
 }
 
-// RFC 7296 §2.15: AUTH must verify under the key of the certificate, at either end.
+// RFC 7296 §1.2#2, §2.15: AUTH must verify under the key of the certificate, at either end.
 #[test]
 fn refuses_a_signature_under_another_key() {
     const OTHER: &[u8] = include_bytes!("../vectors/signatures/rsa-1024.spki");

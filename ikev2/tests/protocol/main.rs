@@ -39,6 +39,7 @@ mod ppk;
 mod pre_shared_key;
 mod redirect;
 mod rekey;
+mod requirements;
 mod sources;
 mod traces;
 mod unknown_spi;

@@ -6,11 +6,20 @@ use std::{
     time::Duration,
 };
 
-use ironflex_ikev2::event::{CloseReason, Command, Discard, Framing, Path, SaId};
+use ironflex_ikev2::{
+    event::{CloseReason, Command, Discard, Framing, Path, SaId},
+    refusal::PeerMisbehaved,
+    wire::{
+        Header, Payload,
+        payload::Notify,
+        registry::{ExchangeType, NotifyType},
+    },
+};
 
-use crate::support::*;
+use crate::{holder::Holder, requirements::ask, support::*};
 
 const ELSEWHERE: &str = "203.0.113.77:4500";
+const FURTHER: &str = "203.0.113.88:4500";
 
 fn setup(mobike: bool) -> Setup {
     let mut setup = Setup::new(GCM);
@@ -44,8 +53,12 @@ fn ike(pair: &Pair) -> SocketAddr {
 }
 
 fn go_elsewhere(pair: &mut Pair) {
+    go(pair, ELSEWHERE);
+}
+
+fn go(pair: &mut Pair, there: &str) {
     let path = Path {
-        local: address(ELSEWHERE),
+        local: address(there),
         remote: SocketAddr::new(address(SERVER).ip(), 4500),
         framing: Framing::Marked,
     };
@@ -71,7 +84,7 @@ fn a_client_that_moves_is_followed_when_it_has_been_heard_there() {
     pair.assert_children_match();
 }
 
-// RFC 4555 §3.7: whoever claims an address that it does not receive at moves no traffic there.
+// RFC 4555 §3.7#1-2: whoever claims an address that it does not receive at moves no traffic there.
 #[test]
 fn an_address_that_nobody_is_heard_at_gets_no_traffic() {
     let mut pair = up(setup(true), 2);
@@ -84,7 +97,7 @@ fn an_address_that_nobody_is_heard_at_gets_no_traffic() {
     assert_eq!(pair.server.closed, [CloseReason::Unanswered]);
 }
 
-// RFC 4555 §3.8: with MOBIKE a request without an update moves nothing, and its answer goes back the way
+// RFC 4555 §3.8#4: with MOBIKE a request without an update moves nothing, and its answer goes back the way
 // that it came (RFC 7296 §2.11).
 #[test]
 fn a_request_from_elsewhere_moves_nothing_with_mobike() {
@@ -202,7 +215,7 @@ fn a_move_in_the_middle_of_a_rekeying_loses_nothing() {
     }
 }
 
-// RFC 4555 §3.8: with MOBIKE the headend follows no request of itself; a client behind a NAT asks with its probes where it
+// RFC 4555 §3.8#2-3: with MOBIKE the headend follows no request of itself; a client behind a NAT asks with its probes where it
 // is seen, and says so when that is another place than before.
 #[test]
 fn a_nat_that_makes_a_new_mapping_is_noticed_by_the_next_probe() {
@@ -235,4 +248,144 @@ fn a_nat_that_makes_a_new_mapping_is_noticed_by_the_next_probe() {
     pair.command(true, Command::Probe(server));
     pair.run(60);
     assert!(pair.both_up() && pair.server.closed.is_empty());
+}
+
+// --- With the keys in hand ---
+
+fn up_with_keys(seed: u64) -> (Pair, Holder) {
+    let mut pair = Pair::new(setup(true), seed);
+    pair.server.endpoint.key_log(true);
+    pair.connect();
+    pair.run(20);
+    assert!(pair.both_up());
+    let holder = Holder::of(&pair.server);
+    (pair, holder)
+}
+
+fn said(payloads: &[Payload], kind: NotifyType) -> Option<&Notify> {
+    payloads.iter().find_map(|one| match one {
+        Payload::Notify(said) if said.kind == kind => Some(said),
+        _ => None,
+    })
+}
+
+/// The headend's COOKIE2 on its way to the client, which does not get it.
+fn cookie2(pair: &mut Pair, holder: &Holder) -> (Header, Notify) {
+    let until = pair.now.after(Duration::from_millis(50));
+    loop {
+        let (to_server, _, octets) = pair.next_flight().unwrap();
+        if !to_server {
+            let (header, payloads) = holder.open(&octets);
+            if let Some(cookie) = said(&payloads, NotifyType::COOKIE2) {
+                pair.lose_flights();
+                return (header, cookie.clone());
+            }
+        }
+        assert!(pair.step(until));
+    }
+}
+
+fn answer(pair: &mut Pair, holder: &Holder, asked: Header, payloads: &[Payload]) {
+    let header = holder.header(asked.exchange, true, true, asked.message_id.0);
+    let path = pair.server.endpoint.view(pair.server.sas[0]).unwrap().path;
+    pair.deliver(true, path, &holder.seal(&header, payloads));
+}
+
+// RFC 4555 §3.3#1: without a NAT too they are at port 4500.
+// RFC 4555 §3.6#1: a client that moves again before its update is answered tells it anew.
+#[test]
+fn who_moves_twice_tells_it_twice() {
+    let (mut pair, holder) = up_with_keys(7);
+    let here = SocketAddr::new(address(CLIENT).ip(), 4500);
+    assert_eq!((ike(&pair), esp(&pair)), (here, (here.ip(), false)));
+    let before = pair.wire.len();
+    go(&mut pair, ELSEWHERE);
+    pair.lose_flights();
+    go(&mut pair, FURTHER);
+    pair.run(10);
+    let sent = pair.wire[before..].iter().filter(|(way, _)| *way);
+    let updates = sent.filter_map(|(_, octets)| {
+        let (header, payloads) = holder.open(octets);
+        said(&payloads, NotifyType::UPDATE_SA_ADDRESSES).map(|_| header.message_id.0)
+    });
+    let mut updates: Vec<u32> = updates.collect();
+    updates.dedup();
+    assert_eq!(updates.len(), 2);
+    assert_eq!(ike(&pair), address(FURTHER));
+    assert_eq!(esp(&pair), (address(FURTHER).ip(), false));
+    assert!(pair.both_up());
+}
+
+// RFC 4555 §3.7#4-5: another COOKIE2 than the headend's ends the IKE SA.
+// RFC 4555 §4.2.5#2-3: it has 8 to 64 octets, new ones for each check.
+#[test]
+fn a_cookie2_of_another_value_ends_the_sa() {
+    for harm in [false, true] {
+        let (mut pair, holder) = up_with_keys(8);
+        go(&mut pair, ELSEWHERE);
+        let (asked, cookie) = cookie2(&mut pair, &holder);
+        assert!((8..=64).contains(&cookie.data.len()));
+        let mut returned = cookie.clone();
+        if harm {
+            returned.data[0] ^= 1;
+        }
+        answer(&mut pair, &holder, asked, &[Payload::Notify(returned)]);
+        if harm {
+            assert!(pair.server.installed.is_empty(), "its traffic ends at once");
+            pair.run(200);
+            let wrong = CloseReason::Refused(PeerMisbehaved::WrongCookie2.into());
+            assert_eq!(pair.server.closed, [wrong]);
+            continue;
+        }
+        assert_eq!(esp(&pair).0, address(ELSEWHERE).ip());
+        assert_eq!(pair.server.closed, []);
+        pair.run(5);
+        go(&mut pair, FURTHER);
+        let (_, another) = cookie2(&mut pair, &holder);
+        assert_ne!(another.data, cookie.data);
+    }
+}
+
+// RFC 4555 §3.7#3, §4.2.5#1: COOKIE2 is copied.
+// RFC 4555 §3.8#1: NAT detection is answered by NAT detection.
+// RFC 4555 §3.9#2,5: NO_NATS_ALLOWED is compared with the addresses of the packet, and moves nothing.
+#[test]
+fn what_a_request_says_of_addresses_is_answered() {
+    let (mut pair, holder) = up_with_keys(9);
+    let informational = ExchangeType::INFORMATIONAL;
+    let notify = |kind, data: &[u8]| Payload::Notify(Notify::new(kind, data.to_vec()));
+    let cookie = [notify(NotifyType::COOKIE2, &[7; 9])];
+    assert_eq!(ask(&mut pair, &holder, informational, &cookie), cookie);
+
+    let kinds = [
+        NotifyType::NAT_DETECTION_SOURCE_IP,
+        NotifyType::NAT_DETECTION_DESTINATION_IP,
+    ];
+    let hashes = kinds.map(|kind| notify(kind, &[0; 20]));
+    let reply = ask(&mut pair, &holder, informational, &hashes);
+    assert!(kinds.iter().all(|kind| said(&reply, *kind).is_some()));
+
+    let path = pair.server.endpoint.view(pair.server.sas[0]).unwrap().path;
+    let (IpAddr::V4(theirs), IpAddr::V4(ours)) = (path.remote.ip(), path.local.ip()) else {
+        panic!("{path:?}")
+    };
+    let mut addresses = [theirs.octets(), ours.octets()].concat();
+    addresses.extend(path.remote.port().to_be_bytes());
+    addresses.extend(path.local.port().to_be_bytes());
+    let update = notify(NotifyType::UPDATE_SA_ADDRESSES, &[]);
+    let before = (ike(&pair), esp(&pair));
+    for harm in [true, false] {
+        addresses[0] ^= u8::from(harm);
+        let no_nats = notify(NotifyType::NO_NATS_ALLOWED, &addresses);
+        let reply = ask(
+            &mut pair,
+            &holder,
+            informational,
+            &[no_nats, update.clone()],
+        );
+        addresses[0] ^= u8::from(harm);
+        let found = said(&reply, NotifyType::UNEXPECTED_NAT_DETECTED).is_some();
+        assert_eq!(found, harm);
+        assert_eq!((ike(&pair), esp(&pair)), before);
+    }
 }

@@ -173,7 +173,7 @@ fn a_client_takes_only_the_headend_that_it_asked_for() {
     assert!(pair.client.installed.is_empty());
 }
 
-// RFC 7296 §2.16: EAP goes with a signature of the end that runs it.
+// RFC 7296 §2.16#1, §5#5: EAP goes with a signature of the end that runs it.
 #[test]
 fn offers_no_eap_where_the_headend_has_only_a_key() {
     let mut setup = Setup::new(GCM);

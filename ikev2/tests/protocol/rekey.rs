@@ -102,6 +102,8 @@ pub(crate) fn assert_ends_cleanly(mut pair: Pair, server: bool) {
     pair.assert_clean();
 }
 
+// RFC 7296 §2.4#8, §2.8#6: the old one ends at the peer by a Delete; until then every packet can be
+// read.
 #[test]
 fn either_end_replaces_a_child_sa_and_no_packet_would_be_lost() {
     for suite in [CBC, GCM] {
@@ -169,7 +171,7 @@ fn a_child_sa_is_replaced_with_a_key_exchange_where_one_is_required() {
     }
 }
 
-// RFC 7296 §1.3: the responder names its group, and the exchange is tried again with it.
+// RFC 7296 §1.3#3: the responder names its group, and the exchange is tried again with it.
 #[test]
 fn another_group_is_taken_when_the_peer_names_one() {
     let mut setup = Setup::new(CBC);
@@ -182,7 +184,7 @@ fn another_group_is_taken_when_the_peer_names_one() {
     assert!(pair.client.log.contains(&"child switched".to_owned()));
 }
 
-// RFC 7296 §1.3: a failed attempt leaves everything as it was.
+// RFC 7296 §1.3.1#3: a failed attempt leaves everything as it was.
 #[test]
 fn a_child_sa_that_is_refused_leaves_the_old_one_in_use() {
     let mut setup = Setup::new(CBC);
@@ -250,6 +252,7 @@ fn what_the_dataplane_refuses_is_refused_to_the_peer_or_deleted() {
     }
 }
 
+// RFC 7296 §1.4#3: its children are rekeyed and deleted under the new IKE SA.
 #[test]
 fn either_end_replaces_the_ike_sa_and_its_child_goes_on() {
     for suite in [CBC, GCM] {
@@ -283,7 +286,7 @@ fn either_end_replaces_the_ike_sa_and_its_child_goes_on() {
     }
 }
 
-// RFC 7296 §2.8.2: message IDs begin again, and the old SA is gone at both ends.
+// RFC 7296 §2.18#4: message IDs begin again, and the old SA is gone at both ends.
 #[test]
 fn the_old_ike_sa_is_gone_and_message_ids_begin_again() {
     let mut pair = up(Setup::new(GCM), 9);
@@ -329,8 +332,9 @@ fn assert_forced(pair: &Pair) {
     assert!(pair.client.leads.lock().unwrap().is_empty());
 }
 
-// RFC 7296 §2.8.1: of two that replace the same one, the one whose exchange had the lowest of the four
+// RFC 7296 §2.8.1#2-3, §2.25.1#2-3: of two that replace the same one, the one whose exchange had the lowest of the four
 // nonces is closed by the end that made it, and the maker of the other deletes the old one.
+// RFC 7296 §2.3#3: each end serves a request while its own is out.
 #[test]
 fn child_rekeyings_that_cross_leave_the_one_without_the_lowest_nonce() {
     for (seed, (server, client, server_loses)) in (0..).zip(NONCES) {
@@ -386,7 +390,7 @@ fn child_rekeyings_that_cross_are_settled_also_when_the_outside_is_slow() {
     }
 }
 
-// RFC 7296 §2.8.2: of two new IKE SAs the one whose exchange had the lowest nonce is deleted by the end that
+// RFC 7296 §2.8.2#1-2, §2.25.2#1-2: of two new IKE SAs the one whose exchange had the lowest nonce is deleted by the end that
 // made it; the other has the child.
 #[test]
 fn ike_rekeyings_that_cross_leave_the_one_without_the_lowest_nonce() {
@@ -416,7 +420,7 @@ fn ike_rekeyings_that_cross_leave_the_one_without_the_lowest_nonce() {
     }
 }
 
-// RFC 7296 §2.25.2: while the IKE SA is rekeyed its children are not, and the other way round; both
+// RFC 7296 §2.25.1#8, §2.25.2#6: while the IKE SA is rekeyed its children are not, and the other way round; both
 // come to pass one after the other.
 #[test]
 fn an_ike_rekeying_that_crosses_a_childs_is_put_off() {
@@ -450,7 +454,7 @@ fn an_ike_rekeying_that_was_put_off_is_forgotten_when_the_peer_does_it() {
     assert_settled(&mut pair);
 }
 
-// RFC 7296 §2.25.2: a Delete of the IKE SA is obeyed whatever we had in mind.
+// RFC 7296 §2.25.2#4: a Delete of the IKE SA is obeyed whatever we had in mind.
 #[test]
 fn a_delete_ends_everything_that_is_being_replaced() {
     for rekey in [rekey_child, rekey_ike] {
@@ -528,7 +532,7 @@ fn a_request_that_waits_on_a_replaced_ike_sa_keeps_its_message_id() {
     }
 }
 
-// RFC 7296 §2.25.1: a child SA that is being deleted is not rekeyed.
+// RFC 7296 §2.25.1#1: a child SA that is being deleted is not rekeyed.
 #[test]
 fn a_child_deleted_while_the_peer_rekeys_it_ends_the_session() {
     for server in [true, false] {

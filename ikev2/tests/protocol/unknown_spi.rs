@@ -27,7 +27,8 @@ fn up() -> (Pair, Holder, Path) {
     (pair, holder, path)
 }
 
-// RFC 7296 §2.21.4: in clear, with the SPIs and the message ID of the request, and the response flag.
+// RFC 7296 §2.21.4#2-4: in clear, with the SPIs and the message ID of the request, and the response flag.
+// RFC 7296 §2.5#5, §3.1#5,8,13,18: an answer is of version 2.0 and has the flags of an answer.
 #[test]
 fn a_protected_request_for_a_forgotten_sa_is_told_so() {
     let (mut pair, holder, path) = up();
@@ -51,6 +52,7 @@ fn a_protected_request_for_a_forgotten_sa_is_told_so() {
     assert_eq!(answer.outer, [Payload::Notify(said)]);
 }
 
+// RFC 7296 §1.5#1, §2.21.4#1: nobody answers an answer.
 #[test]
 fn responses_and_what_is_in_clear_are_never_answered() {
     let (mut pair, holder, path) = up();
@@ -107,7 +109,7 @@ fn forged(holder: &Holder, id: u32) -> Vec<Vec<u8>> {
     all.collect()
 }
 
-// RFC 7296 §2.21.4: they change no SA and are not answered; they are a hint to ask for a sign of life,
+// RFC 7296 §2.4#3,5, §2.21.4#5-7: they change no SA and are not answered; they are a hint to ask for a sign of life,
 // and not with each of them.
 #[test]
 fn an_error_in_clear_starts_a_liveness_check_and_ends_nothing() {
@@ -142,6 +144,7 @@ fn an_error_in_clear_starts_a_liveness_check_and_ends_nothing() {
 }
 
 // The same hint when it is true: the peer has forgotten the SA, answers nothing, and the check says so.
+// RFC 7296 §2.4#4: its word in clear is not believed, its silence is.
 #[test]
 fn a_peer_that_really_forgot_is_found_by_the_check() {
     let (mut pair, ..) = up();

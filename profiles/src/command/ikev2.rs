@@ -229,6 +229,7 @@ pub(super) fn dpd(args: &mut Args<'_>) -> Result<Dpd, Box<Diagnostic>> {
     })
 }
 
+// RFC 7296 §3.3.4#5: the suites that are acceptable are configured here.
 pub(super) const PROPOSAL: &[Node] = &[
     Node::word("encryption", "Set encryption algorithm(s) for proposal")
         .then(

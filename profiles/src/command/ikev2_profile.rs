@@ -384,6 +384,7 @@ fn forget_identity(edit: &mut Edit<'_>, args: &mut Args<'_>) -> Result<(), Box<D
     Ok(())
 }
 
+// RFC 7296 §3.5#5-6: `identity local` and `match identity remote` take each of the four kinds.
 pub(super) fn identity(args: &mut Args<'_>) -> Result<IdentityMatch, Box<Diagnostic>> {
     if args.has("any") {
         return Ok(IdentityMatch::Any);

@@ -50,8 +50,10 @@ impl KeyText {
     pub fn octets(&self) -> Zeroizing<Vec<u8>> {
         let text = self.text.reveal();
         match self.encoding {
+            // RFC 7296 §2.15#1-2: the text as it was given, of any length, and nothing behind it.
             KeyEncoding::Plain => Zeroizing::new(text.as_bytes().to_vec()),
             KeyEncoding::Hex => {
+                // RFC 7296 §2.15#3: the same in hexadecimal digits.
                 let digit = |octet: u8| char::from(octet).to_digit(16).unwrap_or_default();
                 let pairs = text.as_bytes().as_chunks::<2>().0.iter();
                 let octet = |&[high, low]: &[u8; 2]| digit(high) << 4 | digit(low);
@@ -174,6 +176,17 @@ mod tests {
         KeyText::new(encoding, text)
     }
 
+    // RFC 7296 §2.15#1-2: at least 64 characters, and nothing behind them.
+    #[test]
+    fn a_key_is_its_text_of_any_length() {
+        for length in [1, 64, 65, 200] {
+            let text = "k".repeat(length);
+            let octets = key(KeyEncoding::Plain, &text).map(|key| key.octets().to_vec());
+            assert_eq!(octets.as_deref(), Some(text.as_bytes()));
+        }
+    }
+
+    // RFC 7296 §2.15#3: a key in hexadecimal digits.
     #[test]
     fn a_key_in_hexadecimal_digits_is_made_of_pairs_of_them() {
         let hex = |text| key(KeyEncoding::Hex, text).map(|key| key.octets().to_vec());

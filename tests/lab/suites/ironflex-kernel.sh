@@ -11,6 +11,7 @@
 needs openssl ping socat tcpdump
 headend_prepare
 
+# RFC 4303 §2#1: ESP that is not in UDP is protocol 50 on the wire.
 carries_a_session() { # routed|nat bare|udp TRANSFORM [IKE-LINE…]
   local way=$1 form=$2
   shift 2

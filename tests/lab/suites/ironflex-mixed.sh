@@ -15,6 +15,8 @@ needs charon-systemd swanctl openssl ping socat tcpdump
 headend_prepare
 strongswan_client_prepare
 
+# RFC 3948 §2.1#3: the kernel sends ESP in UDP without a checksum and we with one, and each takes
+# the other's.
 our_client() { # HEADEND-DATAPLANE CLIENT-DATAPLANE TRANSFORM
   network routed
   headend_configure "$3" </dev/null

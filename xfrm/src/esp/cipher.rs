@@ -190,6 +190,7 @@ impl OpeningKey {
                 if body == 0 || !body.is_multiple_of(layout.align) {
                     return Err(DropReason::Misaligned);
                 }
+                // RFC 4303 §3.4.4.2#1: what fails the combined check is discarded.
                 gcm.key
                     .open_in_place(
                         gcm.nonce(iv),
@@ -207,7 +208,7 @@ impl OpeningKey {
                 if body == 0 || !body.is_multiple_of(layout.align) {
                     return Err(DropReason::Misaligned);
                 }
-                // RFC 4303 §3.4.4.1: integrity first, decryption after.
+                // RFC 4303 §3.4.3#7, §3.4.4.1#1,5: integrity first, decryption after, and nothing of what fails.
                 let tag = cbc.mac.sign(protected, sequence, esn);
                 let tag = tag.as_ref().get(..icv.len()).ok_or(DropReason::Truncated)?;
                 if !bool::from(tag.ct_eq(icv)) {

@@ -21,7 +21,7 @@ pub(super) fn classify(datagram: &[u8]) -> Encapsulated<'_> {
     match datagram.split_first_chunk::<4>() {
         Some((&NON_ESP_MARKER, message)) => Encapsulated::Ike(message),
         Some(_) => Encapsulated::Esp,
-        // RFC 3948 §2.3: a receiver discards keepalives.
+        // RFC 3948 §2.3#5, §4#1: keepalives are discarded, and say nothing of the peer.
         None if datagram == [0xff] => Encapsulated::Keepalive,
         None => Encapsulated::Truncated,
     }
@@ -31,6 +31,7 @@ pub(super) fn classify(datagram: &[u8]) -> Encapsulated<'_> {
 mod tests {
     use super::*;
 
+    // RFC 3948 §2.3#5: one octet 0xff is a keepalive and nothing else.
     #[test]
     fn tells_marker_keepalive_and_esp_apart() {
         assert_eq!(classify(&[0, 0, 0, 0, 1, 2]), Encapsulated::Ike(&[1, 2]));

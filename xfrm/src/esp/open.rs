@@ -99,7 +99,7 @@ impl InboundSa {
             } else {
                 u64::from(low)
             };
-            // RFC 4303 §3.4.3: a repeated packet is refused before the cost of its integrity check.
+            // RFC 4303 §2.2#3, §3.4.3#1,5-6: a repeated packet is refused before the cost of its integrity check.
             replay
                 .check(sequence)
                 .map_err(|_| forged(DropReason::Replayed))?;
@@ -121,6 +121,7 @@ impl InboundSa {
             .checked_sub(self.layout.icv)
             .and_then(|end| packet.get(start..end))
             .ok_or(Refused::Malformed(DropReason::Truncated))?;
+        // RFC 4303 §5#1: unicast ESP in tunnel mode, as described.
         let (next_header, length) = packet::strip_trailer(body).map_err(Refused::Malformed)?;
         Ok(Opened {
             payload: start..start.saturating_add(length),
@@ -164,6 +165,7 @@ mod tests {
         )
     }
 
+    // RFC 4303 §2.2#2-4, §2.4#1, §3.4.3#1,5, §3.4.4.1#5: numbered, padded and opened, once.
     #[test]
     fn opens_what_was_sealed_with_every_algorithm_and_length() {
         for algorithm in ALGORITHMS {
@@ -186,6 +188,8 @@ mod tests {
         }
     }
 
+    // RFC 4303 §3.4.3#7, §3.4.4.1#1,5, §3.4.4.2#1: what was changed is not opened, and not passed
+    // on.
     #[test]
     fn refuses_every_flipped_bit_and_changes_nothing() {
         for algorithm in ALGORITHMS {
@@ -265,7 +269,7 @@ mod tests {
         assert!(differing > 30, "{differing} bits of 128 differ");
     }
 
-    // RFC 4303 §3.3.3: the counter must not cycle.
+    // RFC 4303 §2.2#1,5, §3.3.3#1: the counter goes up to its end and not beyond.
     #[test]
     fn stops_after_the_last_sequence_number() {
         let (outbound, inbound) = pair(GCM_256, false);

@@ -52,6 +52,7 @@ impl Layout {
     }
 
     /// Octets before the inner packet.
+    // RFC 4303 §2.3#3: 16 or 24 octets, so that the inner header begins at a multiple of 8.
     pub(super) const fn headroom(self) -> usize {
         HEADER.saturating_add(self.iv)
     }
@@ -86,7 +87,7 @@ pub(super) fn header(packet: &[u8]) -> Result<(EspSpi, u32), DropReason> {
 
 /// The next header and the octets of payload in front of the padding of a decrypted `body`.
 ///
-/// RFC 4303 §2.4: the padding counts 1, 2, 3, …; a receiver inspects it.
+/// RFC 4303 §2.4#1,3, §3.4.4.1#3: the padding counts 1, 2, 3, …; a receiver inspects it.
 pub(super) fn strip_trailer(body: &[u8]) -> Result<(u8, usize), DropReason> {
     let Some((rest, &[pad_length, next_header])) = body.split_last_chunk::<TRAILER>() else {
         return Err(DropReason::BadPadding);
@@ -171,7 +172,7 @@ pub(super) const ECN_CE: u8 = 0b11;
 
 /// Carries a congestion mark from the outer header to the inner packet, whose header starts `packet`.
 ///
-/// RFC 7296 §2.24 demands ECN's full-functionality tunnels; RFC 6040 §4.2 says how: a mark is
+/// RFC 7296 §2.24#1-2: tunnels have ECN's full functionality; RFC 6040 §4.2 says how: a mark is
 /// set where the inner packet can carry it, and drops the packet where it cannot. `inner` is what was read from it.
 pub(super) fn apply_congestion_mark(
     packet: &mut [u8],
@@ -249,6 +250,7 @@ mod tests {
         header
     }
 
+    // RFC 4303 §2.3#3, §2.4#1: where the inner packet begins and how it is padded.
     #[test]
     fn lays_out_what_the_algorithm_needs() {
         let gcm = Layout::of(EspAlgorithm::AesGcm16(AesKeySize::Aes256));
@@ -282,7 +284,7 @@ mod tests {
         }
     }
 
-    // RFC 4303 §2.4: the padding's contents are fixed and a receiver inspects them.
+    // RFC 4303 §2.4#1-3, §3.4.4.1#3: the padding's contents are fixed and a receiver inspects them.
     #[test]
     fn strips_only_right_padding() {
         assert_eq!(strip_trailer(&[7, 7, 1, 2, 3, 3, 4]), Ok((4, 2)));

@@ -136,6 +136,7 @@ impl Receiver {
                 let Some(datagram) = octets.get_mut(start..end) else {
                     break;
                 };
+                // RFC 3948 §2.1#3: whatever checksum the datagram had was the kernel's to judge.
                 match classify(datagram) {
                     Encapsulated::Esp => {
                         if let Some(inner) = opener.open(datagram) {
@@ -205,6 +206,8 @@ impl Opener<'_> {
         let Inbound { sa, session } = match &self.cached {
             Some((cached, inbound)) if *cached == spi => inbound,
             _ => {
+                // RFC 4303 §2.1#1, §3.4.2#1: the SPI alone finds the SA, and a packet without one
+                // is discarded.
                 let Some(inbound) = self.table.inbound(spi) else {
                     return unmatched(DropReason::UnknownSpi);
                 };
@@ -253,6 +256,7 @@ fn admit(
     next_header: u8,
     outer_class: u8,
 ) -> Result<usize, DropReason> {
+    // RFC 4303 §2.6#1,3: next header 59 is a dummy packet, and is dropped in silence.
     if next_header == NEXT_HEADER_DUMMY {
         return Err(DropReason::Dummy);
     }
@@ -265,6 +269,7 @@ fn admit(
     let inner = InnerPacket::read(payload)
         .filter(|inner| inner.next_header == next_header)
         .ok_or(DropReason::BadInnerPacket)?;
+    // RFC 3948 §3.1.1#1: the inner source is the address that the client was given.
     if !session.selectors().admit(inner.destination, inner.source) {
         return Err(DropReason::SelectorMismatch);
     }
@@ -360,6 +365,7 @@ mod tests {
         packet
     }
 
+    // RFC 4303 §1#4, §5#1: every algorithm, both ways.
     #[test]
     fn carries_packets_between_two_ends_with_every_algorithm() {
         for algorithm in ALGORITHMS {
@@ -381,6 +387,7 @@ mod tests {
         }
     }
 
+    // RFC 3948 §3.1.1#1: a packet of another inner source is dropped.
     // RFC 4301 §5.2: a packet that its SA may not carry is dropped though it is authentic.
     #[test]
     fn drops_a_client_that_speaks_as_another() {
@@ -397,6 +404,7 @@ mod tests {
         assert_eq!(sent.drops.of(DropReason::SelectorMismatch), 1);
     }
 
+    // RFC 4303 §2.6#1,3: dummy packets among them.
     #[test]
     fn drops_each_wrong_content_under_its_name() {
         let good = ipv4(CLIENT, SERVER, b"x");
@@ -436,6 +444,7 @@ mod tests {
         assert_eq!(opened(&headend, &crafted(&own, &padded, 4)), Some(packet));
     }
 
+    // RFC 4303 §2.1#1, §3.4.2#1: an SPI that is not there, and one that is.
     #[test]
     fn counts_what_belongs_to_nobody() {
         let own = pair(1, 0x1000, GCM_256);
@@ -505,6 +514,7 @@ mod tests {
     }
 
     // RFC 7296 §2.24 by way of RFC 6040 §4.2.
+    // RFC 7296 §2.24#1-2: a mark on the way is one in the packet.
     #[test]
     fn carries_congestion_marks_and_drops_what_cannot_hold_them() {
         let own = pair(1, 0x1000, GCM_256);

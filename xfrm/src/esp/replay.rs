@@ -32,6 +32,7 @@ impl Replay {
         };
         Self {
             width,
+            // RFC 4303 §3.4.3#4: nothing has been seen.
             newest: 0,
             blocks: vec![0; blocks].into_boxed_slice(),
         }
@@ -143,7 +144,7 @@ mod tests {
             assert_eq!(window.accept(1), Err(Replayed));
             let newest = u64::from(width) + 5000;
             assert_eq!(window.accept(newest), Ok(true));
-            // RFC 4303 §3.4.3: the window's left edge is newest - width + 1.
+            // RFC 4303 §3.4.3#1,4-5: the window's left edge is newest - width + 1.
             let left = newest - u64::from(width) + 1;
             assert_eq!(window.accept(left - 1), Err(Replayed), "width {width}");
             assert_eq!(window.accept(left), Ok(false), "width {width}");
@@ -194,6 +195,7 @@ mod tests {
 
     proptest! {
         /// Against a window that simply remembers everything.
+        // RFC 4303 §3.4.3#9-10: widths from 64 on.
         #[test]
         fn agrees_with_a_naive_model(
             width in prop_oneof![Just(64_u32), 64_u32..=1024, Just(1024)],

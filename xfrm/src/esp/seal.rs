@@ -66,7 +66,7 @@ impl OutboundSa {
             .get_mut(end..)
             .and_then(|rest| rest.get_mut(..padding.saturating_add(TRAILER)))
             .ok_or(DropReason::BadTunPacket)?;
-        // RFC 4303 §2.4: 1, 2, 3, …
+        // RFC 4303 §2.4#1-2: 1, 2, 3, …
         for (octet, value) in trailer.iter_mut().zip(1_u8..) {
             *octet = value;
         }
@@ -78,15 +78,16 @@ impl OutboundSa {
             .first_chunk_mut::<HEADER>()
             .ok_or(DropReason::BadTunPacket)?;
         let [a, b, c, d] = self.spi.to_be_bytes();
-        // RFC 4303 §2.2.1: the high half of an extended number stays off the wire.
+        // RFC 4303 §2.2.1#1: the high half of an extended number stays off the wire.
         let [.., e, f, g, h] = sequence.to_be_bytes();
+        // RFC 4303 §2.2#2,4: the number is always there.
         *header = [a, b, c, d, e, f, g, h];
 
         self.key.seal(packet, self.layout, sequence, self.esn)?;
         Ok(self.wear.count(inner as u64))
     }
 
-    /// RFC 4303 §3.3.3: the first number is 1, and none is used again: after the last one the SA is of no use.
+    /// RFC 4303 §2.2#1,5, §3.3.3#1: the first number is 1, and none is used again: after the last one the SA is of no use.
     fn next_sequence(&self) -> Result<u64, DropReason> {
         let last = if self.esn {
             u64::MAX

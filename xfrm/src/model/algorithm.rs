@@ -77,6 +77,7 @@ impl Integrity {
 }
 
 /// A complete choice of ESP algorithms: there is none without integrity protection.
+// RFC 4303 §1#4: confidentiality and integrity, always both.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum EspAlgorithm {
     /// AES-GCM with a 16-octet check value (RFC 4106).

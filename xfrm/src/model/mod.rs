@@ -108,6 +108,7 @@ impl ReplayWindow {
     pub const MAX: Self = Self(1024);
 
     /// A window of `packets`; `None` unless it is 0 or from 64 to 1024.
+    // RFC 4303 §3.4.3#9-10: 64 packets, unless it is configured otherwise, and never fewer.
     #[must_use]
     pub const fn new(packets: u32) -> Option<Self> {
         match packets {
@@ -210,7 +211,7 @@ mod tests {
         assert_eq!(SessionId::new(SessionId::MAX + 1), None);
     }
 
-    // RFC 4303 §2.1: 0 to 255 are not for use.
+    // RFC 4303 §2.1#6, RFC 3948 §1#3, §2.1#4: 0 to 255 are not for use.
     #[test]
     fn reserved_spis_cannot_be_said() {
         assert_eq!(EspSpi::new(0), None);

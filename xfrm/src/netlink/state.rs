@@ -148,12 +148,14 @@ impl State<'_> {
             id: Id {
                 daddr: Address::from_ip(&self.key().destination),
                 spi: spec.spi.value(),
+                // RFC 4303 §2#1: ESP is IP protocol 50.
                 proto: IPPROTO_ESP,
             },
             saddr: Address::from_ip(&self.source()),
             lifetime_cfg: lifetime_config(&spec.soft, &spec.hard),
             reqid: self.reqid.0,
             family: family(self.path.local),
+            // RFC 3948 §1#2: every SA is one of tunnel mode.
             mode: XFRM_MODE_TUNNEL,
             // Eight bits; wide enough for nothing. The window's width stands in XFRMA_REPLAY_ESN_VAL.
             replay_window: 0,

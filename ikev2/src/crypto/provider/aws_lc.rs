@@ -101,6 +101,8 @@ fn verification(key: VerifyingKey<'_>) -> (&'static dyn VerificationAlgorithm, &
             Sha2::Sha384 => (&signature::RSA_PSS_2048_8192_SHA384, key),
             Sha2::Sha512 => (&signature::RSA_PSS_2048_8192_SHA512, key),
         },
+        // RFC 7427 §3#3: a hash longer than the order is shortened to its leftmost bits, by the
+        // provider.
         VerifyingKey::Ecdsa(curve, hash, point) => match (curve, hash) {
             (Curve::P256, Sha2::Sha256) => (&signature::ECDSA_P256_SHA256_ASN1, point),
             (Curve::P256, Sha2::Sha384) => (&signature::ECDSA_P256_SHA384_ASN1, point),
@@ -126,7 +128,7 @@ struct ModpPair {
 fn modp_pair(group: ModpGroup, rng: &mut dyn Rng) -> Result<Box<dyn KeyExchange>, CryptoError> {
     let modulus = modulus(group).ok_or(CryptoError::Provider("Montgomery context"))?;
     let exponent = group.draw_exponent(rng)?;
-    // RFC 7296 §3.4: the public value has the length of the modulus, zeros in front if need be.
+    // RFC 7296 §3.4#1: the public value has the length of the modulus, zeros in front if need be.
     let mut public = vec![0; group.group().public_len()];
     modulus
         .power(&[GENERATOR], exponent.as_bytes(), &mut public)

@@ -242,7 +242,7 @@ mod tests {
         }
     }
 
-    // RFC 7296 §3.4: the value has the length of the modulus, zeros in front if need be.
+    // RFC 7296 §3.4#1: the value has the length of the modulus, zeros in front if need be.
     #[test]
     fn refuses_values_of_another_length() {
         for group in ALL {

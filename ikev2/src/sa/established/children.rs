@@ -126,6 +126,7 @@ impl Children {
     }
 
     /// A further one is installed: inbound if its name is known, else in both directions.
+    // RFC 7296 §2.8.1#2: all of a name are received on.
     pub(crate) fn add(&mut self, mut child: Child) {
         child.sending = !self.list.iter().any(|other| other.id == child.id);
         self.list.push(child);

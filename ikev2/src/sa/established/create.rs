@@ -109,6 +109,7 @@ fn rekeyed_spi(said: &Notify) -> Result<u32, PeerMisbehaved> {
 }
 
 /// REKEY_SA for the child SA that we receive on under `spi`.
+// RFC 7296 §3.10#1: what is about a child SA names ESP.
 pub(crate) fn rekey_notify(spi: u32) -> Payload {
     Payload::Notify(Notify {
         protocol: ProtocolId::ESP,

@@ -35,6 +35,8 @@ impl Established {
                 Payload::Notify(said) if said.kind == NotifyType::AUTHENTICATION_FAILED => {
                     return Served::Failed(said.kind);
                 }
+                // RFC 7296 §2.21.4#10, §3.10.1#2-3: what a notify says is noted, and changes
+                // nothing.
                 Payload::Notify(said) => cx.event(link.id, Event::Notified(said.kind)),
                 _ => {}
             }
@@ -43,13 +45,15 @@ impl Established {
         Served::Answer(answer.into_iter().collect())
     }
 
-    /// RFC 7296 §1.4.1: the other half of each deleted pair is deleted in the answer, unless our own
+    /// RFC 7296 §1.4.1#1-3,5: the other half of each deleted pair is deleted in the answer, unless our own
     /// Delete of it is out already; what is not there is passed over in silence (§2.25.1).
     fn peer_deletes(&mut self, link: &Link, cx: &mut Cx<'_>, spi: &[u8]) -> Option<[u8; 4]> {
         let spi = u32::from_be_bytes(<[u8; 4]>::try_from(spi).ok()?);
+        // RFC 7296 §2.25.1#7: what is not there is deleted by nobody, and nothing is said of it.
         let child = self.children.by_outbound(spi)?;
         let (inbound_spi, crossing) = (child.inbound_spi, child.standing == Standing::Closing);
         self.children.remove(link.id, cx, inbound_spi);
+        // RFC 7296 §2.25.1#5: of a pair that we are deleting ourselves nothing is said.
         (!crossing).then(|| inbound_spi.to_be_bytes())
     }
 }

@@ -21,6 +21,7 @@ use crate::{
 };
 
 /// Octets of our COOKIE2 (RFC 4555 §4.2.5: 8 to 64).
+// RFC 4555 §4.2.5#2: as many as no attacker guesses.
 const COOKIE2_LEN: usize = 16;
 
 /// What waits for the answer to COOKIE2: the value, and the way that it was sent.
@@ -71,7 +72,8 @@ impl Established {
     ) -> Vec<Payload> {
         let said = Addresses::read(payloads);
         let mut answer = Vec::new();
-        // RFC 4555 §3.9: the sender does without NATs, and one was in between.
+        // RFC 4555 §3.9#2,5: the sender does without NATs, and one was in between; nothing else is done with what it
+        // says.
         let translated = said.no_nats.is_some_and(|sent| sent != addresses_of(&from));
         let kind = NotifyType::UNEXPECTED_NAT_DETECTED;
         if translated {
@@ -85,16 +87,16 @@ impl Established {
         if moves {
             self.peer_moves(link, cx, from, payloads);
         }
-        // RFC 4555 §3.8: hashes are answered with hashes, whatever else the request is about.
+        // RFC 4555 §3.8#1: hashes are answered with hashes, whatever else the request is about.
         if said.nat_detection && link.mobike {
             answer.extend(self.nat_hashes(link, cx, from));
         }
-        // RFC 4555 §3.7: COOKIE2 comes back as it was.
+        // RFC 4555 §3.7#3, §4.2.5#1: COOKIE2 comes back as it was.
         answer.extend(said.cookie2.map(Payload::Notify));
         answer
     }
 
-    /// RFC 4555 §3.5: the IKE SA is where its client says, at once; the child SAs follow when the client
+    /// RFC 4555 §3.7#1-2: the IKE SA is where its client says, at once; the child SAs follow when the client
     /// has been heard there.
     fn peer_moves(&mut self, link: &mut Link, cx: &Cx<'_>, from: Path, payloads: &[Payload]) {
         link.path = from;
@@ -113,6 +115,7 @@ impl Established {
         cx: &mut Cx<'_>,
     ) -> Result<(), Refusal> {
         let mut cookie = [0; COOKIE2_LEN];
+        // RFC 4555 §4.2.5#3: drawn for each check.
         cx.rng.fill(&mut cookie);
         let said = Notify::new(NotifyType::COOKIE2, cookie.to_vec());
         self.pending = Pending::RouteCheck(RouteCheck {
@@ -132,7 +135,7 @@ impl Established {
         payloads: &[Payload],
     ) -> Option<CloseReason> {
         let said = Addresses::read(payloads).cookie2;
-        // RFC 4555 §3.7: another value than ours ends the IKE SA.
+        // RFC 4555 §3.7#4-5: another value than ours ends the IKE SA.
         if said.is_none_or(|said| said.data != check.cookie) {
             return Some(CloseReason::Refused(PeerMisbehaved::WrongCookie2.into()));
         }
@@ -166,7 +169,7 @@ impl Established {
         }
     }
 
-    /// What a question for a sign of life carries. RFC 4555 §3.8: a client behind a NAT asks by it where the headend sees
+    /// What a question for a sign of life carries. RFC 4555 §3.8#2: a client behind a NAT asks by it where the headend sees
     /// it.
     pub(super) fn probe_payloads(&self, link: &Link, cx: &mut Cx<'_>) -> Vec<Payload> {
         let asks = link.mobike && link.nat.local && matches!(self.policy, Policy::Initiator(_));
@@ -177,7 +180,7 @@ impl Established {
         }
     }
 
-    /// A sign of life. RFC 4555 §3.8: where the headend sees us at another address or port than before, the NAT has made a
+    /// A sign of life. RFC 4555 §3.8#3: where the headend sees us at another address or port than before, the NAT has made a
     /// new mapping, and the headend, which may not draw conclusions, is told. After a rekeying the value is another in
     /// any case.
     pub(super) fn probe_answered(&mut self, link: &Link, cx: &Cx<'_>, payloads: &[Payload]) {
@@ -217,6 +220,7 @@ impl Established {
         payloads: &[Payload],
     ) -> Option<CloseReason> {
         // RFC 4555 §3.5: overtaken by another change, which is told next.
+        // RFC 4555 §3.6#1: the address has changed since it was told: it is told anew.
         if sent != link.path {
             self.wishes.add(cx.now, Wish::UpdateAddresses);
             return None;
@@ -270,13 +274,36 @@ fn addresses_of(path: &Path) -> Vec<u8> {
 }
 
 /// MOBIKE_SUPPORTED (RFC 4555 §4.2.1).
+// RFC 4555 §4.2.1#1: without data.
 pub(crate) fn supported() -> Payload {
     Payload::Notify(Notify::plain(NotifyType::MOBIKE_SUPPORTED))
 }
 
 /// Whether the sender speaks MOBIKE (RFC 4555 §3.2).
+// RFC 4555 §4.2.1#2: the notify says it, whatever its data.
 pub(crate) fn speaks(payloads: &[Payload]) -> bool {
     payloads.iter().any(
         |payload| matches!(payload, Payload::Notify(said) if said.kind == NotifyType::MOBIKE_SUPPORTED),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // RFC 4555 §4.2.1#1-2: it is sent without data, and means the same with some.
+    #[test]
+    fn mobike_is_announced_without_data_and_understood_with_any() {
+        let Payload::Notify(said) = supported() else {
+            panic!("no notify")
+        };
+        assert!(said.data.is_empty() && said.spi.is_empty());
+        for data in [Vec::new(), [1, 2, 3].to_vec()] {
+            let said = Notify::new(NotifyType::MOBIKE_SUPPORTED, data);
+            assert!(speaks(&[Payload::Notify(said)]));
+        }
+        assert!(!speaks(&[Payload::Notify(Notify::plain(
+            NotifyType::COOKIE2
+        ))]));
+    }
 }

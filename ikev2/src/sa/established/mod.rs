@@ -246,7 +246,7 @@ impl Established {
         self.begin_lifetime(cx);
         self.ends = session_lifetime.map(|lifetime| cx.now.after(lifetime));
         self.heard(cx);
-        // RFC 3948 §4: only who is behind a NAT has one to remind.
+        // RFC 3948 §4#2: only who is behind a NAT has one to remind.
         if link.nat.local && link.nat.udp_encapsulation() {
             let every = self.policy.upkeep().keepalive;
             self.keepalive = every.map(|every| cx.now.after(every));
@@ -297,10 +297,12 @@ impl Established {
     ) -> Result<Outcome, Refusal> {
         self.heard(cx);
         let exchange = opened.exchange;
+        // RFC 7296 §2.3#3: a request is served whatever of ours is outstanding.
         let served = opened
             .payloads
             .and_then(|payloads| self.serve(link, cx, exchange, payloads));
         match served {
+            // RFC 7296 §1.4#4, §4#5: every INFORMATIONAL request is answered.
             Ok(Served::Answer(answer)) => link.respond(cx, exchange, &answer)?,
             Ok(Served::Later) => {}
             Ok(Served::Replaced(answer, successor)) => {
@@ -310,6 +312,7 @@ impl Established {
             Ok(Served::Deleted) => {
                 // RFC 7296 §1.4.1: the Delete of an IKE SA is answered with nothing inside.
                 link.respond(cx, exchange, &[])?;
+                // RFC 7296 §2.25.2#4: a Delete is obeyed, and what we had asked for is forgotten.
                 if !self.fall_back(link, cx, OtherStanding::Lingering) {
                     return Ok(close(link, cx, CloseReason::PeerDeleted));
                 }
@@ -320,7 +323,7 @@ impl Established {
                 return Ok(close(link, cx, reason));
             }
             Err(refusal) => {
-                // RFC 7296 §2.21.3: an error in an authentic request is answered, and INVALID_SYNTAX
+                // RFC 7296 §2.21.3#1, §3.10.1#4: an error in an authentic request is answered, and INVALID_SYNTAX
                 // ends the SA at both ends without a Delete.
                 let said = refusal.notify();
                 let fatal = said
@@ -533,6 +536,7 @@ impl Established {
             self.ending.get_or_insert(reason);
             return Ok(Outcome::Go(State::Established(self)));
         }
+        // RFC 7296 §2.4#9: the peer is told.
         let reason = self.ending.unwrap_or(reason);
         close_with(link, cx, Payload::Delete(Delete::ike_sa()), reason)
     }
@@ -602,6 +606,8 @@ impl Established {
             self.keepalive = every.map(|every| cx.now.after(every));
         }
         if let Some(lifetime) = self.lifetime {
+            // RFC 7296 §2.8#1-2: an SA that is worn out and was not replaced ends, its children
+            // with it.
             if lifetime.hard <= cx.now {
                 return self.end(link, cx, CloseReason::Expired);
             }
@@ -626,7 +632,7 @@ impl Established {
         };
         const LONGEST: Duration = Duration::from_secs(300);
         let tenth = lifetime.checked_div(10).unwrap_or_default().min(LONGEST);
-        // RFC 7296 §2.8.1: the time is jittered so that both ends rarely begin together.
+        // RFC 7296 §2.8.1#1: the time is jittered so that both ends rarely begin together.
         let margin = match self.policy {
             Policy::Initiator(_) => tenth.saturating_add(wishes::jitter(cx, tenth)),
             Policy::Responder(_) => {
@@ -654,12 +660,16 @@ impl Established {
         if let Some(reason) = self.ending.clone() {
             return self.end(link, cx, reason);
         }
+        // RFC 7296 §2.2#2: an IKE SA whose message IDs run out is closed.
+        if link.is_used_up() {
+            return self.end(link, cx, CloseReason::Expired);
+        }
         while self.is_idle() {
             let Some(wish) = self.wishes.take(cx.now) else {
                 break;
             };
             if wish.given_up {
-                // RFC 7296 §2.25: the two ends disagree about the SA.
+                // RFC 7296 §2.25#4: the two ends disagree about the SA.
                 return self.end(
                     link,
                     cx,
@@ -725,6 +735,8 @@ impl Established {
         inbound_spi: u32,
     ) -> Result<(), Refusal> {
         self.pending = Pending::DeleteChild(inbound_spi);
+        // RFC 7296 §1.4#3, §2.4#8, §3.11#1-2: a child SA is deleted under the IKE SA in use, which
+        // has inherited it, and by a payload of its own protocol.
         let delete = Payload::Delete(Delete::esp(&[inbound_spi.to_be_bytes()]));
         link.request(cx, ExchangeType::INFORMATIONAL, [delete].to_vec())
     }
@@ -733,6 +745,7 @@ impl Established {
 /// The first error that an answer says.
 fn error_of(payloads: &[Payload]) -> Option<Notify> {
     payloads.iter().find_map(|payload| match payload {
+        // RFC 7296 §3.10.1#1: whatever the error is, what was asked for has failed.
         Payload::Notify(said) if said.kind.is_error() => Some(said.clone()),
         _ => None,
     })

@@ -136,7 +136,7 @@ impl Established {
             Ok(payloads) if exchange == ExchangeType::INFORMATIONAL => {
                 Ok(self.informational(&other.link, cx, payloads))
             }
-            // RFC 7296 §2.25.2: an IKE SA that is on its way out, or whose fate is open, makes nothing new.
+            // RFC 7296 §2.8.2#3, §2.25.2#3: an IKE SA that is on its way out, or whose fate is open, makes nothing new.
             Ok(_) if exchange == ExchangeType::CREATE_CHILD_SA => {
                 Err(PeerIncompatible::Busy.into())
             }

@@ -112,7 +112,7 @@ impl Established {
             return Ok(());
         }
         let child = child.clone();
-        // RFC 7296 §2.8: the new one should have the same algorithms and selectors.
+        // RFC 7296 §2.8#3, §2.9.2#2: the new one should have the same algorithms and selectors.
         let mut suites = [child.suite].to_vec();
         suites.extend(
             self.policy
@@ -164,6 +164,8 @@ impl Established {
             Pfs::Accepted(_) => &[],
             Pfs::Required(groups) => groups,
         };
+        // RFC 7296 §1.3#1-2, §3.4#2: the KE payload is of a group that is offered, the one that the
+        // peer is known or expected to take.
         let half = Half::fresh(
             cx,
             link.suite.prf,
@@ -174,6 +176,7 @@ impl Established {
             Some(ref group) if groups.is_empty() => core::slice::from_ref(group),
             _ => groups,
         };
+        // RFC 7296 §1.3.3#1: REKEY_SA says what is to be replaced.
         let mut payloads: Vec<Payload> = wanted.old.map(rekey_notify).into_iter().collect();
         payloads.push(Payload::Sa(proposal::offer_esp(
             &wanted.suites,
@@ -181,6 +184,7 @@ impl Established {
             self.further(),
             spi,
         )));
+        // RFC 7296 §3.3.6#12, §3.4#4: without a group on both sides there is no KE payload.
         payloads.extend(half.payloads());
         // RFC 7296 §2.9: whoever asks is the initiator of this exchange, whoever began the IKE SA.
         payloads.push(Payload::TsI(selectors(&wanted.local)));
@@ -252,6 +256,15 @@ impl Established {
         if rekey.old.is_some() && !self.children.has(rekey.id) {
             return self.send_delete(link, cx, rekey.spi);
         }
+        // RFC 7296 §2.9.2#1: what replaces a child SA carries all that the old one did; one that is narrower
+        // is deleted again.
+        let narrower = selector::within(&rekey.local, &agreed.local).is_err()
+            || selector::within(&rekey.remote, &agreed.remote).is_err();
+        if rekey.old.is_some() && narrower {
+            let refused = PeerIncompatible::TsUnacceptable;
+            cx.event(link.id, Event::RekeyRefused(refused.into()));
+            return self.send_delete(link, cx, rekey.spi);
+        }
         let (ni, nr) = (agreed.ni.clone(), agreed.nr.clone());
         let sa = self.keyed(link, *agreed, Role::Initiator, (first.as_ref(), &further));
         log_child(link, cx, &sa);
@@ -270,7 +283,7 @@ impl Established {
         Ok(())
     }
 
-    /// RFC 7296 §1.3: a child SA that fails leaves the IKE SA up.
+    /// RFC 7296 §1.3.1#3: a child SA that fails leaves the IKE SA up.
     fn child_refused(
         &mut self,
         rekey: RekeyChild,
@@ -306,7 +319,7 @@ impl Established {
                 let tries = rekey.other_groups.saturating_add(1);
                 return self.ask_for(link, cx, wanted, Some(group), rekey.since, tries);
             }
-            // RFC 7296 §2.25: the peer has lost it, so it is of no use; another takes its place.
+            // RFC 7296 §2.25#6: the peer has lost it, so it is of no use; another takes its place.
             NotifyType::CHILD_SA_NOT_FOUND => {
                 if let Some(old) = rekey.old {
                     self.children.remove(link.id, cx, old);
@@ -405,7 +418,7 @@ impl Established {
         let rival = answering.filter(|(replaced, _)| *replaced == old);
         let rival = rival.map(|(_, nonce)| nonce);
         let rival = installing.rival.as_ref().or(rival);
-        // RFC 7296 §2.8.1: of two that replace the same one, the one whose exchange had the lowest nonce
+        // RFC 7296 §2.8.1#3, §2.25.1#3: of two that replace the same one, the one whose exchange had the lowest nonce
         // is closed by the end that made it.
         if rival.is_some_and(|rival| installing.nonce.as_bytes() < rival.as_bytes()) {
             return self.start_delete(link, cx, inbound_spi);
@@ -424,7 +437,7 @@ impl Established {
         cx: &mut Cx<'_>,
         creation: &Creation,
     ) -> Result<Served, Refusal> {
-        // RFC 7296 §2.25.2: not while the IKE SA itself is being rekeyed.
+        // RFC 7296 §2.25.2#6: not while the IKE SA itself is being rekeyed.
         let busy = self.answering.is_some() || self.following.is_some();
         if busy || matches!(self.pending, Pending::Ike(_)) {
             return Err(PeerIncompatible::Busy.into());
@@ -436,10 +449,12 @@ impl Established {
                 let unknown = if making {
                     PeerIncompatible::Busy
                 } else {
+                    // RFC 7296 §2.25#5, §2.25.1#4: a child SA that is not there is said to be
+                    // unknown.
                     PeerIncompatible::NoSuchChild(spi)
                 };
                 let old = self.children.by_outbound(spi).ok_or(unknown)?;
-                // RFC 7296 §2.25.1: not one that we are deleting, nor one that has been replaced.
+                // RFC 7296 §2.25.1#1: not one that we are deleting, nor one that has been replaced.
                 if old.standing != Standing::Live {
                     return Err(PeerIncompatible::Busy.into());
                 }
@@ -469,7 +484,7 @@ impl Established {
         let (local, remote) = match &old {
             Some(old) => {
                 let both = narrow((responder, &old.local), (initiator, &old.remote))?;
-                // RFC 7296 §2.8: the new one has the selectors of the old; the policies stay as they are.
+                // RFC 7296 §2.9.2#1,3: the new one has the selectors of the old; the policies stay as they are.
                 if both != (old.local.clone(), old.remote.clone()) {
                     return Err(PeerIncompatible::TsUnacceptable.into());
                 }
@@ -539,7 +554,7 @@ impl Established {
         let sa = self.keyed(link, agreed, Role::Responder, (first.as_ref(), further));
         log_child(link, cx, &sa);
         let child = Child::of(&sa);
-        // RFC 7296 §2.8: we must be able to receive on it before we answer.
+        // RFC 7296 §2.8#6: we must be able to receive on it before we answer.
         let ask = match old {
             Some(_) => cx.ask(link.id, Ask::Rekey(sa)),
             None => cx.ask(link.id, Ask::Install(sa)),
@@ -578,7 +593,7 @@ impl Established {
                     if let Some(old) = self.children.by_inbound(old) {
                         old.standing = Standing::Replaced;
                     }
-                    // RFC 7296 §2.25.1: both ends rekey it; which one survives is decided by the nonces.
+                    // RFC 7296 §2.25.1#2: both ends rekey it; which one survives is decided by the nonces.
                     match &mut self.pending {
                         Pending::Child(ours) if ours.old == Some(old) => ours.rival = Some(nonce),
                         Pending::Installing(ours) if ours.old == Some(old) => {

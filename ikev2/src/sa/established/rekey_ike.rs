@@ -100,6 +100,7 @@ impl Established {
         let group = group
             .or_else(|| offered.next())
             .ok_or(Refusal::Local("no key exchange group is configured"))?;
+        // RFC 7296 §2.18#1-2: the offer has groups, never NONE, and KE is sent.
         let half = Half::fresh(cx, link.suite.prf, Some(group))?;
         let spi = cx
             .fresh_ike_spi()
@@ -163,7 +164,7 @@ impl Established {
         let ours = self.successor(link, cx, &made, &first, &further)?;
         let candidate = self.take_candidate();
         match candidate {
-            // RFC 7296 §2.8.2: the one whose exchange had the lowest nonce is deleted by who made it.
+            // RFC 7296 §2.8.2#1-2, §2.25.2#2: the one whose exchange had the lowest nonce is deleted by who made it.
             Some(theirs) if ours.nonce.as_bytes() < theirs.nonce.as_bytes() => {
                 let mut redundant = *ours.link;
                 redundant.path = link.path;
@@ -183,7 +184,7 @@ impl Established {
                         standing: OtherStanding::AwaitDelete,
                     });
                 }
-                // RFC 7296 §2.8: the Delete is the last request on the old one.
+                // RFC 7296 §2.8#4, §1.4#2: the Delete is the last request on the old one.
                 self.replace(link, cx, ours, OtherStanding::Deleting);
                 let old = self.others.last_mut();
                 if let Some(old) = old {
@@ -239,7 +240,7 @@ impl Established {
         cx: &mut Cx<'_>,
         creation: &Creation,
     ) -> Result<Served, Refusal> {
-        // RFC 7296 §2.25.1: not while a child SA is being made, rekeyed or deleted by us.
+        // RFC 7296 §2.25.1#8: not while a child SA is being made, rekeyed or deleted by us.
         let busy = match self.pending {
             Pending::Nothing
             | Pending::Probe
@@ -253,6 +254,7 @@ impl Established {
             return Err(PeerIncompatible::Busy.into());
         }
         let ke = creation.ke.as_ref();
+        // RFC 7296 §1.3.2#1, §2.18#1: a new IKE SA has a key exchange of its own.
         let ke = ke.ok_or(PeerMisbehaved::MissingPayload(PayloadType::KE))?;
         let proposals = self.policy.proposals(link, cx);
         let (chosen, peer_spi) =
@@ -291,6 +293,7 @@ impl Established {
         cx: &mut Cx<'_>,
         successor: Successor,
     ) {
+        // RFC 7296 §2.25.2#1: asked while we ask, we answer as ever.
         if matches!(self.pending, Pending::Ike(_)) {
             self.others.push(Other {
                 link: successor.link,

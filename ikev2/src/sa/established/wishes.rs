@@ -66,7 +66,7 @@ impl Wishes {
         }
     }
 
-    /// RFC 7296 §2.25: what met TEMPORARY_FAILURE is not tried again at once, but several times over
+    /// RFC 7296 §2.25#2-3: what met TEMPORARY_FAILURE is not tried again at once, but several times over
     /// some minutes.
     pub(crate) fn retry(&mut self, cx: &mut Cx<'_>, wish: Wish, since: Option<Instant>) {
         let wait = RETRY_AFTER.saturating_add(jitter(cx, RETRY_AFTER));

@@ -44,6 +44,7 @@ pub fn cut_skf(
         .filter_map(NonZeroU16::new)
         .zip(pieces)
         .map(|(number, piece)| {
+            // RFC 7383 §2.5#7: the header is that of the whole message.
             SkFrame::fragment(header, clear, first, (number, total), piece, shape)
                 .map_err(|_| CannotCut::NoRoom { limit })
         })
@@ -136,6 +137,7 @@ impl SkfReassembly {
     /// # Errors
     /// [`FragmentRefused::TooMany`], [`FragmentRefused::OlderSet`] and [`FragmentRefused::Duplicate`].
     pub fn admits(&self, number: NonZeroU16, total: NonZeroU16) -> Result<(), FragmentRefused> {
+        // RFC 7383 §2.6#1, §5#1,3: no more fragments than 64 KiB can be cut into.
         if total.get() > self.limits.fragments {
             return Err(FragmentRefused::TooMany {
                 number: total.get(),
@@ -148,7 +150,7 @@ impl SkfReassembly {
                 total: total.get(),
                 current: current.get(),
             }),
-            // RFC 7383 §2.6: the same number in the same set is a replay.
+            // RFC 7383 §2.6#2, §2.6.1#1: the same number in the same set is a replay.
             Some(current) if total == current && self.pieces.contains_key(&number) => {
                 Err(FragmentRefused::Duplicate {
                     number: number.get(),
@@ -170,12 +172,13 @@ impl SkfReassembly {
         content: &[u8],
     ) -> Result<Progress<Reassembled>, FragmentRefused> {
         self.admits(number, total)?;
-        // RFC 7383 §2.6: a larger total means that the peer has cut the message anew, smaller; the sets do not mix.
+        // RFC 7383 §2.6#4: a larger total means that the peer has cut the message anew, smaller; the sets do not mix.
         let restarted = self.total.is_some_and(|current| total > current);
         if restarted {
             self.clear();
         }
         let octets = self.octets.saturating_add(content.len());
+        // RFC 7383 §5#1,3: 64 KiB are enough.
         if octets > self.limits.octets {
             self.clear();
             return Err(FragmentRefused::TooLong {
@@ -254,6 +257,7 @@ mod tests {
         outcome(buffer.insert(n(number), n(total), first, content))
     }
 
+    // RFC 7383 §2.5#7: but for first payload and length every piece has the header of the message.
     #[test]
     fn cuts_to_the_limit_and_reassembles_in_any_order() {
         for shape in [CBC, GCM] {
@@ -269,6 +273,7 @@ mod tests {
                     let opened = strip_padding(frame.parts().plaintext).unwrap().to_vec();
                     let message = frame.into_message();
                     let read = PartialMessage::parse(&message).unwrap();
+                    assert!(read.header.same_message(&header()));
                     let Body::Fragment(fragment) = read.body else {
                         panic!()
                     };
@@ -328,7 +333,7 @@ mod tests {
 
     #[test]
     fn discards_duplicates() {
-        // RFC 7383 §2.6: the first one stays, whatever the second one holds.
+        // RFC 7383 §2.6#2, §2.6.1#1: the first one stays, whatever the second one holds.
         let mut buffer = skf();
         assert_eq!(insert(&mut buffer, (1, 2), &[1]), Ok(Progress::NeedMore));
         assert_eq!(

@@ -22,6 +22,7 @@ pub struct AuthPayload {
 impl Wire for AuthPayload {
     fn read(reader: &mut Reader<'_>) -> Result<Self, InvalidMessage> {
         let method = AuthMethod::read(reader)?;
+        // RFC 7296 §3.8#4: what they hold is passed over.
         reader.array::<3>("authentication")?;
         Ok(Self {
             method,
@@ -31,6 +32,7 @@ impl Wire for AuthPayload {
 
     fn write(&self, out: &mut Vec<u8>) {
         self.method.write(out);
+        // RFC 7296 §3.8#3: the reserved octets are zero.
         out.extend_from_slice(&[0; 3]);
         out.extend_from_slice(&self.data);
     }
@@ -42,7 +44,7 @@ mod tests {
 
     #[test]
     fn ignores_the_reserved_field() {
-        // RFC 7296 §2.5: reserved fields are sent as zero and ignored when received.
+        // RFC 7296 §3.8#3-4: reserved fields are sent as zero and ignored when received.
         let read = AuthPayload::read(&mut Reader::new(&[1, 9, 9, 9, 5])).unwrap();
         assert_eq!(
             read,
@@ -51,6 +53,9 @@ mod tests {
                 data: vec![5]
             }
         );
+        let mut out = Vec::new();
+        read.write(&mut out);
+        assert_eq!(out, [1, 0, 0, 0, 5]);
     }
 
     #[test]

@@ -143,6 +143,7 @@ impl ConfigAttribute {
 impl Wire for Configuration {
     fn read(reader: &mut Reader<'_>) -> Result<Self, InvalidMessage> {
         let kind = ConfigType::read(reader)?;
+        // RFC 7296 §3.15#2: what they hold is passed over.
         reader.array::<3>("configuration")?;
         let mut attributes = Vec::new();
         while !reader.is_empty() {
@@ -153,6 +154,7 @@ impl Wire for Configuration {
 
     fn write(&self, out: &mut Vec<u8>) {
         self.kind.write(out);
+        // RFC 7296 §3.15#1: the reserved octets are zero.
         out.extend_from_slice(&[0; 3]);
         for attribute in &self.attributes {
             attribute.write(out);
@@ -162,7 +164,7 @@ impl Wire for Configuration {
 
 impl Wire for ConfigAttribute {
     fn read(reader: &mut Reader<'_>) -> Result<Self, InvalidMessage> {
-        // RFC 7296 §3.15.1: the first bit is reserved, the type has fifteen.
+        // RFC 7296 §3.15.1#1-2: the first bit is reserved, the type has fifteen.
         let kind = ConfigAttributeType(reader.u16("configuration attribute")? & 0x7fff);
         let length = reader.u16("configuration attribute length")?;
         let value = reader
@@ -172,6 +174,7 @@ impl Wire for ConfigAttribute {
     }
 
     fn write(&self, out: &mut Vec<u8>) {
+        // RFC 7296 §3.15.1#1: the first bit is zero.
         out.extend_from_slice(&(self.kind.0 & 0x7fff).to_be_bytes());
         let mut length = LengthGuard::<2>::open_after(out);
         length.out().extend_from_slice(&self.value);
@@ -205,8 +208,12 @@ mod tests {
 
     #[test]
     fn accepts_any_number_with_any_length_and_ignores_the_reserved_bit() {
-        // RFC 7296 §3.15.1, docs/anyconnect-eap.md.
-        let read = read(&[1, 0, 0, 0, 0xf0, 0x05, 0, 3, 1, 2, 3]).unwrap();
+        // RFC 7296 §3.15#1-2, §3.15.1#1-2, §1.7#5: reserved fields are passed over, sent as zero, and any
+        // number is read (docs/anyconnect-eap.md).
+        let read = read(&[1, 9, 9, 9, 0xf0, 0x05, 0, 3, 1, 2, 3]).unwrap();
+        let mut out = Vec::new();
+        read.write(&mut out);
+        assert_eq!(out, [1, 0, 0, 0, 0x70, 0x05, 0, 3, 1, 2, 3]);
         assert_eq!(
             read.attributes,
             [ConfigAttribute::new(

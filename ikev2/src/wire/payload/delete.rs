@@ -44,7 +44,7 @@ impl Wire for Delete {
         let protocol = ProtocolId::read(reader)?;
         let size = reader.u8("delete SPI size")?;
         let count = reader.u16("delete SPI count")?;
-        // RFC 7296 §3.11: no SPI for the IKE SA, 4 octets for AH and ESP.
+        // RFC 7296 §3.11#3: no SPI for the IKE SA, 4 octets for AH and ESP.
         let agrees = match protocol {
             ProtocolId::IKE => size == 0,
             ProtocolId::ESP | ProtocolId::AH => size == 4,
@@ -110,6 +110,7 @@ mod tests {
         Ok(delete)
     }
 
+    // RFC 7296 §3.11#1-2: a Delete has one protocol for all that it names.
     #[test]
     fn reads_both_kinds() {
         assert_eq!(read(&[1, 0, 0, 0]), Ok(Delete::ike_sa()));
@@ -143,7 +144,7 @@ mod tests {
 
     #[test]
     fn rejects_spi_sizes_that_are_not_the_protocols() {
-        // RFC 7296 §3.11.
+        // RFC 7296 §3.11#3: an SPI has the size of its protocol's.
         for (protocol, size) in [(3, 0), (3, 3), (3, 8), (2, 16), (1, 8)] {
             assert_eq!(
                 read(&[protocol, size, 0, 1, 0, 0, 0, 0]),

@@ -35,6 +35,7 @@ impl Identification {
     pub const fn new(kind: IdType, data: Vec<u8>) -> Self {
         Self {
             kind,
+            // RFC 7296 §3.5#1: the reserved octets are zero.
             reserved: [0; 3],
             data,
         }
@@ -52,6 +53,7 @@ impl Identification {
     /// A domain name, without a terminator.
     #[must_use]
     pub fn fqdn(name: &str) -> Self {
+        // RFC 7296 §3.5#3-4: the name and nothing behind it; the same for mail addresses.
         Self::new(IdType::ID_FQDN, name.as_bytes().to_vec())
     }
 
@@ -100,6 +102,7 @@ impl Wire for Identification {
     fn read(reader: &mut Reader<'_>) -> Result<Self, InvalidMessage> {
         Ok(Self {
             kind: IdType::read(reader)?,
+            // RFC 7296 §3.5#2: what they hold has no meaning, but AUTH covers it.
             reserved: reader.array("identification")?,
             data: reader.rest().to_vec(),
         })
@@ -154,13 +157,14 @@ mod tests {
 
     #[test]
     fn keeps_the_reserved_octets_for_the_signed_octets() {
-        // RFC 7296 §2.15: the identity enters the signed octets as it was sent.
+        // RFC 7296 §3.5#2: whatever they hold, the identity is read, and enters the signed octets as it was sent.
         let octets = [11, 1, 2, 3, b'k'];
         let id = Identification::read(&mut Reader::new(&octets)).unwrap();
         assert_eq!(id.reserved, [1, 2, 3]);
         assert_eq!(id.body(), octets);
     }
 
+    // RFC 7296 §3.5#1: the reserved octets of our own are zero.
     #[test]
     fn accepts_an_empty_identity() {
         let id = Identification::read(&mut Reader::new(&[2, 0, 0, 0])).unwrap();

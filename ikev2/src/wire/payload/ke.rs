@@ -22,6 +22,7 @@ pub struct KePayload {
 impl Wire for KePayload {
     fn read(reader: &mut Reader<'_>) -> Result<Self, InvalidMessage> {
         let group = GroupId::read(reader)?;
+        // RFC 7296 §2.5#8: what they hold is passed over.
         reader.u16("key exchange")?;
         Ok(Self {
             group,
@@ -31,6 +32,7 @@ impl Wire for KePayload {
 
     fn write(&self, out: &mut Vec<u8>) {
         self.group.write(out);
+        // RFC 7296 §2.5#7: reserved fields are zero.
         out.extend_from_slice(&[0, 0]);
         out.extend_from_slice(&self.data);
     }
@@ -42,7 +44,7 @@ mod tests {
 
     #[test]
     fn ignores_the_reserved_field() {
-        // RFC 7296 §2.5: reserved fields are sent as zero and ignored when received.
+        // RFC 7296 §2.5#7-8: reserved fields are sent as zero and ignored when received.
         let read = KePayload::read(&mut Reader::new(&[0, 31, 0xff, 0xff, 1, 2])).unwrap();
         assert_eq!(
             read,

@@ -115,6 +115,7 @@ impl Payload {
     }
 
     /// The critical bit it is sent with: clear for every type of RFC 7296 (§3.2).
+    // RFC 7296 §2.5#13, §3.2#1,4, §3.12#2: it is clear on all that is sent.
     pub(super) const fn critical(&self) -> bool {
         match self {
             Self::Unknown(unknown) => unknown.critical,
@@ -129,6 +130,7 @@ impl Payload {
         mut body: Reader<'_>,
     ) -> Result<Self, InvalidMessage> {
         let reader = &mut body;
+        // RFC 7296 §3.2#5: every type of this RFC is read.
         let payload = match kind {
             PayloadType::SA => SaPayload::read(reader).map(Self::Sa),
             PayloadType::KE => KePayload::read(reader).map(Self::Ke),
@@ -145,11 +147,11 @@ impl Payload {
             PayloadType::TS_R => TrafficSelectors::read(reader).map(Self::TsR),
             PayloadType::CP => Configuration::read(reader).map(Self::Cp),
             PayloadType::EAP => EapPayload::read(reader).map(Self::Eap),
-            // RFC 7296 §3.14, RFC 7383 §2.5: the chain ends with these, so they are never a payload among others.
+            // RFC 7296 §3.1#2: the chain ends with these, so they are never a payload among others.
             PayloadType::SK | PayloadType::SKF | PayloadType::CISCO_FRAGMENT => {
                 return Err(InvalidMessage::MisplacedPayload(kind));
             }
-            // RFC 7296 §2.5: an unknown payload with its critical bit set is refused by its type number, one without it
+            // RFC 7296 §2.5#9-10,12, §3.2#3, §4#2-3: an unknown payload with its critical bit set is refused by its type number, one without it
             // is passed over. The bit of a known payload means nothing.
             _ if critical => return Err(InvalidMessage::UnsupportedCriticalPayload(kind)),
             _ => Ok(Self::Unknown(UnknownPayload {

@@ -22,7 +22,7 @@ impl Nonce {
     /// # Errors
     /// [`InvalidMessage::NonceLength`] outside 16 to 256 octets.
     pub fn new(octets: Vec<u8>) -> Result<Self, InvalidMessage> {
-        // RFC 7296 §3.9: 16 to 256 octets, both included.
+        // RFC 7296 §3.9#1: 16 to 256 octets, both included.
         if (Self::MIN..=Self::MAX).contains(&octets.len()) {
             Ok(Self(octets))
         } else {

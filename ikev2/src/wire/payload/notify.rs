@@ -29,6 +29,7 @@ impl Notify {
     #[must_use]
     pub const fn new(kind: NotifyType, data: Vec<u8>) -> Self {
         Self {
+            // RFC 7296 §3.10#2,4: without an SPI there is neither protocol nor size.
             protocol: ProtocolId::NONE,
             spi: Vec::new(),
             kind,
@@ -45,6 +46,7 @@ impl Notify {
 
 impl Wire for Notify {
     fn read(reader: &mut Reader<'_>) -> Result<Self, InvalidMessage> {
+        // RFC 7296 §3.10#3: any protocol is read, and without an SPI nobody looks at it.
         let protocol = ProtocolId::read(reader)?;
         let spi_size = reader.u8("notify SPI size")?;
         let kind = NotifyType::read(reader)?;
@@ -83,6 +85,21 @@ mod tests {
                 data: vec![9],
             }
         );
+    }
+
+    // RFC 7296 §3.10#2-4: without an SPI size and protocol are zero, and another protocol is no error.
+    #[test]
+    fn the_protocol_means_nothing_without_an_spi() {
+        let mut out = Vec::new();
+        Notify::plain(NotifyType::INITIAL_CONTACT).write(&mut out);
+        assert_eq!(out, [0, 0, 0x40, 0x00]);
+        for protocol in [1, 3, 255] {
+            let read = Notify::read(&mut Reader::new(&[protocol, 0, 0x40, 0x00])).unwrap();
+            assert_eq!(
+                (read.kind, read.spi.len()),
+                (NotifyType::INITIAL_CONTACT, 0)
+            );
+        }
     }
 
     #[test]

@@ -142,7 +142,7 @@ impl Proposal {
 
 /// Checks a "Last Substruc" octet against whether more does follow.
 fn marker(what: &'static str, found: u8, follows: bool, more: u8) -> Result<(), InvalidMessage> {
-    // RFC 7296 §3.3: lengths and counts within an SA payload have to agree, and this octet says again what they say.
+    // RFC 7296 §3.3#2: lengths and counts within an SA payload have to agree, and this octet says again what they say.
     let expected = if follows { more } else { 0 };
     if found == expected {
         Ok(())
@@ -160,6 +160,7 @@ impl Wire for SaPayload {
         let mut proposals = Vec::new();
         while !reader.is_empty() {
             let last = reader.u8("proposal")?;
+            // RFC 7296 §3.3.1#2: the reserved octet is passed over.
             reader.u8("proposal")?;
             let length = reader.u16("proposal length")?;
             let mut body = reader.body(length, 4, "proposal")?;
@@ -178,6 +179,7 @@ impl Wire for SaPayload {
         for proposal in &self.proposals {
             following = following.saturating_sub(1);
             let start = out.len();
+            // RFC 7296 §3.3.1#1: the reserved octet is zero.
             out.extend_from_slice(&[if following > 0 { MORE_PROPOSALS } else { 0 }, 0]);
             let mut length = LengthGuard::<2>::open(out, start);
             proposal.write(length.out());
@@ -247,6 +249,7 @@ impl Wire for Proposal {
         for transform in &self.transforms {
             following = following.saturating_sub(1);
             let start = out.len();
+            // RFC 7296 §3.3.2#1: the reserved octets are zero.
             out.extend_from_slice(&[if following > 0 { MORE_TRANSFORMS } else { 0 }, 0]);
             let mut length = LengthGuard::<2>::open(out, start);
             transform.write(length.out());
@@ -260,6 +263,8 @@ impl Wire for Transform {
     fn read(reader: &mut Reader<'_>) -> Result<Self, InvalidMessage> {
         let kind = TransformType::read(reader)?;
         reader.u8("transform")?;
+        // RFC 7296 §3.3.2#2: the reserved octet before it is passed over, as is the one after the
+        // marker.
         let id = reader.u16("transform ID")?;
         let mut key_length = None;
         let mut attributes = Vec::new();
@@ -269,6 +274,8 @@ impl Wire for Transform {
                 TransformAttribute {
                     kind: KEY_LENGTH,
                     value: AttributeValue::Short(bits),
+                    // RFC 7296 §3.3#7: a second value of one type makes the transform one that nobody
+                    // offers.
                 } if key_length.is_none() => {
                     key_length = Some(bits);
                 }
@@ -319,6 +326,8 @@ impl Wire for TransformAttribute {
     fn write(&self, out: &mut Vec<u8>) {
         let kind = self.kind & !ATTRIBUTE_FORMAT;
         match &self.value {
+            // RFC 7296 §3.3.5#1-3: short values stand in two octets, the first one first, and long
+            // ones behind their length.
             AttributeValue::Short(value) => {
                 out.extend_from_slice(&(kind | ATTRIBUTE_FORMAT).to_be_bytes());
                 out.extend_from_slice(&value.to_be_bytes());
@@ -370,12 +379,22 @@ mod tests {
         octets
     }
 
+    // RFC 7296 §3.3.5#1,3: a key length is two octets.
     #[test]
     fn reads_and_writes_a_captured_proposal() {
         assert_eq!(read(CAPTURED), Ok(captured()));
         let mut out = Vec::new();
         captured().write(&mut out);
         assert_eq!(out, CAPTURED);
+    }
+
+    // RFC 7296 §3.3.1#1-2, §3.3.2#1-2: reserved octets are sent as zero and passed over when received.
+    #[test]
+    fn ignores_the_reserved_octets() {
+        for at in [1, 9, 13, 21, 25] {
+            assert_eq!(CAPTURED[at], 0);
+            assert_eq!(read(&patched(at, 0xff)), Ok(captured()), "{at}");
+        }
     }
 
     #[test]
@@ -387,7 +406,7 @@ mod tests {
 
     #[test]
     fn rejects_a_transform_count_that_lies() {
-        // RFC 7296 §3.3: the lengths and counts of an SA payload have to agree.
+        // RFC 7296 §3.3#2: the lengths and counts of an SA payload have to agree.
         for count in [0, 3, 5, 255] {
             assert_eq!(
                 read(&patched(7, count)),
@@ -489,9 +508,10 @@ mod tests {
         );
     }
 
+    // RFC 7296 §3.3.5#2: a long value keeps its form.
     #[test]
     fn keeps_attributes_that_it_does_not_know() {
-        // RFC 7296 §3.3.6: an unknown attribute, or a Key Length given twice, makes only its transform unacceptable.
+        // RFC 7296 §3.3#7, §3.3.6#8: an unknown attribute, or a Key Length given twice, makes only its transform unacceptable.
         let octets = [
             1, 0, 0, 12, // ENCR_AES_CBC
             0x80, 14, 0, 128, // Key Length 128

@@ -126,6 +126,7 @@ impl TrafficSelector {
     #[must_use]
     pub const fn addresses(addresses: AddressRange) -> Self {
         Self {
+            // RFC 7296 §3.13.1#1-3: all ports are 0 to 65535.
             protocol: 0,
             start_port: 0,
             end_port: u16::MAX,
@@ -136,6 +137,7 @@ impl TrafficSelector {
     /// Whether the ports are OPAQUE: for packets whose ports cannot be seen (RFC 7296 §3.13.1).
     #[must_use]
     pub const fn is_opaque(&self) -> bool {
+        // RFC 7296 §3.13.1#4: OPAQUE ports.
         self.start_port == u16::MAX && self.end_port == 0
     }
 }
@@ -152,6 +154,7 @@ impl From<Vec<TrafficSelector>> for TrafficSelectors {
 impl Wire for TrafficSelectors {
     fn read(reader: &mut Reader<'_>) -> Result<Self, InvalidMessage> {
         let count = usize::from(reader.u8("traffic selector count")?);
+        // RFC 7296 §3.13#2: what they hold is passed over.
         reader.array::<3>("traffic selectors")?;
         let mut selectors = Vec::new();
         let mut found = 0_usize;
@@ -178,6 +181,7 @@ impl Wire for TrafficSelectors {
 
     fn write(&self, out: &mut Vec<u8>) {
         out.push(count_u8(self.selectors.len()));
+        // RFC 7296 §3.13#1: the reserved octets are zero.
         out.extend_from_slice(&[0; 3]);
         for selector in &self.selectors {
             selector.write(out);
@@ -276,6 +280,23 @@ mod tests {
         TrafficSelectors::read(&mut Reader::new(octets))
     }
 
+    // RFC 7296 §3.13#1-2, §3.13.1#1-3: reserved octets are sent as zero and passed over when received; a
+    // selector of addresses alone has every port.
+    #[test]
+    fn ignores_the_reserved_octets() {
+        let selectors: TrafficSelectors =
+            Vec::from([TrafficSelector::addresses(AddressRange::ANY_V4)]).into();
+        let mut out = Vec::new();
+        selectors.write(&mut out);
+        let expected = [
+            1, 0, 0, 0, 7, 0, 0, 16, 0, 0, 0xff, 0xff, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff,
+        ];
+        assert_eq!(out, expected);
+        out[1..4].fill(0xff);
+        let read = TrafficSelectors::read(&mut Reader::new(&out));
+        assert_eq!(read, Ok(selectors));
+    }
+
     #[test]
     fn reads_and_writes_every_address() {
         let any = TrafficSelectors::from(vec![TrafficSelector::addresses(AddressRange::ANY_V4)]);
@@ -364,7 +385,7 @@ mod tests {
 
     #[test]
     fn accepts_opaque_ports() {
-        // RFC 7296 §3.13.1: 65535 to 0 stands for ports that cannot be seen.
+        // RFC 7296 §3.13.1#4: 65535 to 0 stands for ports that cannot be seen.
         let mut octets = ANY_V4.to_vec();
         octets[8..12].copy_from_slice(&[0xff, 0xff, 0, 0]);
         assert!(read(&octets).unwrap().selectors[0].is_opaque());

@@ -106,6 +106,7 @@ impl KnownVendor {
 mod tests {
     use super::*;
 
+    // RFC 7296 §3.12#3: others are not recognised.
     #[test]
     fn recognises_each_by_its_octets() {
         for known in KnownVendor::ALL {

@@ -2,6 +2,8 @@
 
 use super::*;
 
+// RFC 7296 §1.2#1, §3.6#4: the first certificate is the peer's own, and its key is the one that
+// AUTH is judged by.
 #[test]
 fn a_good_chain_leaves_the_key_and_the_anchor() {
     let hierarchy = Hierarchy::new();

@@ -109,6 +109,7 @@ impl<'a> Tcp<'a> {
     }
 
     /// Whether the checksums are right, as a joined packet says they are.
+    // RFC 3948 §3.1.2#3: nothing is vouched for but what was found right.
     fn checksums_hold(&self) -> bool {
         let segment = self.tcp_header.len().saturating_add(self.payload.len());
         let pseudo = checksum::pseudo_header(
@@ -417,6 +418,7 @@ mod tests {
         }
     }
 
+    // RFC 3948 §3.1.2#3: a wrong checksum stays for the receiver to find.
     #[test]
     fn never_vouches_for_a_wrong_checksum() {
         for damaged in [0, 1] {

@@ -20,6 +20,7 @@ cases![
     the_firewall_leaves_alone_what_sas_carry,
 ];
 
+// RFC 3948 §1#2: tunnel mode, bare and in UDP.
 fn every_algorithm_carries_packets_bare_and_in_udp() -> Result<(), Ignored> {
     let mut lab = Lab::new(&ALL_ALGORITHMS)?;
     lab.open_udp(&["192.0.2.1:4500", "192.0.2.2:4500"]);
@@ -55,6 +56,7 @@ fn every_algorithm_carries_packets_bare_and_in_udp() -> Result<(), Ignored> {
     Ok(())
 }
 
+// RFC 4303 §2.2.1#1: extended sequence numbers carry packets.
 fn extended_sequence_numbers_and_every_window_carry_packets() -> Result<(), Ignored> {
     let cbc = EspAlgorithm::AesCbcHmac {
         key_size: AesKeySize::Aes256,
