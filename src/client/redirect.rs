@@ -66,7 +66,7 @@ impl Trail {
         if self.left.iter().any(|&(_, left)| left == to) {
             return Err(Astray::Circle(to));
         }
-        // RFC 5685 §7: not more than so many within a while.
+        // RFC 5685 §7#1: not more than so many within a while.
         if self.left.len() >= usize::from(self.limit) {
             return Err(Astray::TooOften(self.limit));
         }
@@ -87,7 +87,7 @@ mod tests {
         [192, 0, 2, number].into()
     }
 
-    // RFC 5685 §7: five times within five minutes.
+    // RFC 5685 §7#1: five times within five minutes.
     #[test]
     fn follows_so_often_within_five_minutes_and_again_later() {
         let mut trail = Trail::new(MAX_REDIRECTS);

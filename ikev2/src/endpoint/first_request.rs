@@ -112,7 +112,7 @@ impl Endpoint {
         limit.is_some_and(|limit| self.sas.len() >= limit / 2)
     }
 
-    /// RFC 5685 §3: REDIRECT with the nonce of the request, if this client is to go elsewhere.
+    /// RFC 5685 §9.2#4: REDIRECT with the nonce of the request, if this client is to go elsewhere.
     fn redirect(&self, path: Path, payloads: &[Payload]) -> Option<Notify> {
         let gateway = self.config.redirect.as_ref()?;
         let nonce = init::nonce_of(payloads)?;

@@ -158,7 +158,7 @@ impl InitSent {
         match config.redirection {
             Redirection::Refused => {}
             Redirection::Followed => payloads.push(status(NotifyType::REDIRECT_SUPPORTED)),
-            // RFC 5685 §3: it says too that we can be redirected again.
+            // RFC 5685 §3#5: it says too that we can be redirected again.
             Redirection::From(gateway) => {
                 payloads.push(Payload::Notify(Gateway::redirected_from(gateway)));
             }
@@ -275,7 +275,7 @@ impl InitSent {
         IkeSa::Starting(self)
     }
 
-    /// RFC 5685 §3: only who has seen our request knows its nonce; an answer without it is passed over in
+    /// RFC 5685 §3#3-4: only who has seen our request knows its nonce; an answer without it is passed over in
     /// silence, and the wait goes on. Where the way leads next is the outside's to judge.
     fn redirected(self: Box<Self>, cx: &mut Cx<'_>, path: Path, said: &Notify) -> Option<IkeSa> {
         match Gateway::of_redirect(said) {

@@ -469,7 +469,7 @@ impl Trying {
             self.config.authentication,
             InitiatorAuthentication::AnyConnectEap
         );
-        // RFC 5685 §6: the first answer may redirect, before any EAP; it counts once AUTH has held.
+        // RFC 5685 §6#2,5,7-8: the first answer may redirect, before any EAP; it counts once AUTH has held.
         let redirects =
             self.config.follows_redirects() && init::find(&child, NotifyType::REDIRECT).is_some();
         let rest = match (wants_eap, eap) {
@@ -590,7 +590,7 @@ impl Proven {
         cx: &mut Cx<'_>,
         payloads: Vec<Payload>,
     ) -> Result<Outcome, Refusal> {
-        // RFC 5685 §6: a REDIRECT in the midst of EAP is not accepted; nothing but EAP is looked for.
+        // RFC 5685 §6#8-9: a REDIRECT in the midst of EAP is not accepted; nothing but EAP is looked for.
         let packet = payloads
             .into_iter()
             .find_map(|payload| match payload {
@@ -797,7 +797,7 @@ impl Proven {
     }
 }
 
-/// RFC 5685 §6: both ends have proven themselves, and the responder sends us elsewhere. Its SA is deleted,
+/// RFC 5685 §6#3: both ends have proven themselves, and the responder sends us elsewhere. Its SA is deleted,
 /// and the answer is not waited for.
 fn redirected(link: &mut Link, cx: &mut Cx<'_>, said: &Notify) -> Result<Outcome, Refusal> {
     // RFC 5685 §9.2: there is no nonce behind the gateway here.

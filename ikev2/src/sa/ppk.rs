@@ -166,7 +166,7 @@ mod tests {
         }
     }
 
-    // RFC 8784 §3#7, table 1: whether USE_PPK came, NO_PPK_AUTH came, the PPK is configured and is required.
+    // RFC 8784 §3#6-7: as its table 1 has it, whether USE_PPK came, NO_PPK_AUTH came, the PPK is configured and is required.
     #[test]
     fn the_responder_decides_as_the_table_says() {
         let ours: Option<&[u8]> = Some(b"\x02ours");

@@ -705,7 +705,7 @@ impl Proven {
         go(Responder::AwaitLease(AwaitLease { ask, up: self }))
     }
 
-    /// RFC 5685 §6: both ends are proven, no child SA is made, and the last answer says where to go. What
+    /// RFC 5685 §6#1,4-6, §9.2#5: both ends are proven, no child SA is made, and the last answer says where to go. What
     /// the client still says, a Delete, is answered for a while.
     fn redirect(
         self,

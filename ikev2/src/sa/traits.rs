@@ -44,7 +44,7 @@ impl PeerTraits {
             }
             Gateway::Fqdn(_) => false,
         };
-        // RFC 5685 §3: REDIRECT is sent only to who has announced that it follows.
+        // RFC 5685 §3#1-2: REDIRECT is sent only to who has announced that it follows.
         self.follows_redirects && !there
     }
 

@@ -105,7 +105,7 @@ fn an_end_without_the_key_is_served_where_it_is_optional_and_not_where_it_is_req
     }
 }
 
-// RFC 8784 §3#4, RFC 8784 §3#5, table 1: another name than the responder's.
+// RFC 8784 §3#4-5: another name than the responder's.
 #[test]
 fn ends_with_keys_of_different_names_do_without_if_both_may() {
     for (seed, kind) in (20..).zip(KINDS) {

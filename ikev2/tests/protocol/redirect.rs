@@ -10,7 +10,7 @@ use ironflex_ikev2::{
     wire::{
         Flags, Header, PartialMessage, Payload,
         payload::{Gateway, Notify},
-        registry::{ExchangeType, NotifyType},
+        registry::{ExchangeType, NotifyType, ProtocolId},
         write_message,
     },
 };
@@ -45,8 +45,18 @@ fn redirected(pair: &Pair, gateway: &Gateway) -> bool {
     pair.client.closed == [CloseReason::Redirected(gateway.clone())]
 }
 
+/// Whether the message says this, without protocol or SPI.
+fn says_plainly(octets: &[u8], kind: NotifyType) -> bool {
+    let message = PartialMessage::parse(octets).unwrap();
+    message.outer.iter().any(|one| {
+        matches!(one, Payload::Notify(said) if said.kind == kind
+            && said.protocol == ProtocolId::NONE && said.spi.is_empty())
+    })
+}
+
 // --- IKE_SA_INIT ---
 
+// RFC 5685 §9.1#1-2, §9.2#1-2: neither notify has a protocol or an SPI.
 // RFC 5685 §3: REDIRECT with the request's nonce, under a responder SPI of zero, and no SA.
 #[test]
 fn a_client_is_redirected_at_init_and_nothing_is_kept_of_it() {
@@ -68,10 +78,13 @@ fn a_client_is_redirected_at_init_and_nothing_is_kept_of_it() {
         let message = PartialMessage::parse(answer).unwrap();
         assert_eq!(message.header.responder_spi, None);
         assert!(answer.len() < request.len());
+        assert!(says_plainly(request, NotifyType::REDIRECT_SUPPORTED));
+        assert!(says_plainly(answer, NotifyType::REDIRECT));
     }
 }
 
-// RFC 5685 §3: REDIRECT is for those who have said that they know it.
+// RFC 5685 §3#1-2,5: REDIRECT is for those who have said that they know it; who comes from a gateway says so.
+// RFC 5685 §9.3#1-2: REDIRECTED_FROM has neither protocol nor SPI.
 #[test]
 fn who_cannot_be_sent_elsewhere_is_served() {
     let own = address(SERVER).ip();
@@ -90,6 +103,9 @@ fn who_cannot_be_sent_elsewhere_is_served() {
         setup.server.redirect = Some(gateway.clone());
         let pair = login(setup.clone(), 201);
         assert_eq!(pair.both_up(), served, "{redirection:?} {gateway}");
+        let from = matches!(redirection, Redirection::From(_));
+        let told = says_plainly(&pair.wire[0].1, NotifyType::REDIRECTED_FROM);
+        assert_eq!(told, from, "{redirection:?}");
         // The same once it is authenticated.
         setup.peer.redirect = setup.server.redirect.take();
         let pair = login(setup, 201);
@@ -140,7 +156,7 @@ impl Seen {
 
 const GATEWAY: &[u8] = &[1, 4, 192, 0, 2, 7];
 
-// RFC 5685 §3: an answer whose nonce is not ours is dropped in silence, and the wait goes on.
+// RFC 5685 §3#3-4, §9.2#4: an answer whose nonce is not ours is dropped in silence, and the wait goes on.
 #[test]
 fn a_redirect_with_another_nonce_or_no_gateway_is_passed_over() {
     let setup = follows(Setup::new(CBC));
@@ -199,7 +215,7 @@ fn who_has_not_said_that_it_follows_is_not_redirected() {
 
 // --- IKE_AUTH ---
 
-// RFC 5685 §6: both ends are proven, there is no child SA, and the client deletes the IKE SA.
+// RFC 5685 §6#3-4, §9.2#5: both ends are proven, there is no child SA, and the client deletes the IKE SA.
 #[test]
 fn a_client_is_redirected_once_it_is_authenticated() {
     for setup in [
@@ -228,7 +244,7 @@ fn a_client_is_redirected_once_it_is_authenticated() {
     }
 }
 
-// RFC 5685 §6: who has not proven itself is not told where another gateway is.
+// RFC 5685 §6#1,5: who has not proven itself is not told where another gateway is.
 #[test]
 fn a_client_that_fails_learns_of_no_other_gateway() {
     let mut setup = follows(Setup::with_pre_shared_key(GCM));
@@ -272,7 +288,7 @@ fn say(data: &'static [u8]) -> impl Fn(&mut Vec<Payload>) {
     }
 }
 
-// RFC 5685 §6: in the first answer it counts, for the responder has proven itself there.
+// RFC 5685 §6#2,5-7: in the first answer it counts, for the responder has proven itself there.
 #[test]
 fn a_redirect_in_the_first_answer_counts_and_no_password_is_given_away() {
     let setup = follows(Setup::new(CBC));
@@ -296,7 +312,7 @@ fn a_redirect_in_the_first_answer_counts_and_no_password_is_given_away() {
     assert_eq!(pair.client.closed, [CloseReason::Refused(failed)]);
 }
 
-// RFC 5685 §6: in the midst of EAP it is not accepted.
+// RFC 5685 §6#8-9: in the midst of EAP it is not accepted.
 #[test]
 fn a_redirect_in_the_midst_of_eap_is_not_accepted() {
     let setup = follows(Setup::new(CBC));

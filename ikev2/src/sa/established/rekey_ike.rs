@@ -381,6 +381,7 @@ impl Established {
         else {
             return Err(PeerMisbehaved::SelectedUnoffered.into());
         };
+        // RFC 8784 §3#3: a PPK is not mixed in again; SK_d has it already.
         // RFC 7296 §2.18: SK_d of the old SA makes the seed, the new SPIs and nonces the keys.
         let keys = SkeySeed::rekeyed_after(&self.derivation, first, (ni, nr), further)
             .derive(made.suite, ni, nr, made.spi_i, made.spi_r)

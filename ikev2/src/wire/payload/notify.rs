@@ -29,7 +29,7 @@ impl Notify {
     #[must_use]
     pub const fn new(kind: NotifyType, data: Vec<u8>) -> Self {
         Self {
-            // RFC 7296 §3.10#2,4: without an SPI there is neither protocol nor size.
+            // RFC 7296 §3.10#2,4, RFC 5685 §9.1#1-2, §9.2#1-2, §9.3#1-2: without an SPI there is neither protocol nor size.
             protocol: ProtocolId::NONE,
             spi: Vec::new(),
             kind,

@@ -59,7 +59,7 @@ impl Gateway {
     fn read(data: &[u8]) -> Option<(Self, &[u8])> {
         let (&[kind, length], rest) = data.split_first_chunk::<2>()?;
         let (identity, rest) = rest.split_at_checked(usize::from(length))?;
-        // RFC 5685 §9.2, by RFC 7296 §3.5: addresses have the length of their family, a name has no
+        // RFC 5685 §9.2#3: as in RFC 7296 §3.5 addresses have the length of their family, a name has no
         // terminator.
         let gateway = match kind {
             IPV4 => Self::address(Ipv4Addr::from(<[u8; 4]>::try_from(identity).ok()?).into()),
@@ -117,7 +117,7 @@ mod tests {
         Gateway::read(data).map(|(gateway, rest)| (gateway, rest.to_vec()))
     }
 
-    // RFC 5685 §9.2: type, length, identity, and behind it the nonce.
+    // RFC 5685 §9.2#3: type, length, identity, and behind it the nonce.
     #[test]
     fn writes_and_reads_the_three_forms_with_what_follows() {
         let v4 = Gateway::address("192.0.2.7".parse().unwrap()).unwrap();
