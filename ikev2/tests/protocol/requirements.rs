@@ -104,7 +104,7 @@ fn esp(spi: u32) -> Payload {
 }
 
 /// Asks the server something in the client's name: its answer's payloads.
-pub fn ask(
+pub(crate) fn ask(
     pair: &mut Pair,
     holder: &Holder,
     exchange: ExchangeType,
