@@ -33,6 +33,10 @@ pub struct Statistics {
     pub cookies_rejected: u64,
     /// Requests without a cookie that had to bring one.
     pub cookies_missing: u64,
+    /// Sessions whose keys have a post-quantum pre-shared key mixed in (RFC 8784).
+    pub quantum_sessions: u64,
+    /// Peers without such a key in common with us where one was required.
+    pub ppk_missing: u64,
     /// Messages by exchange.
     pub exchanges: Vec<Row>,
     /// Error notifies by type.

@@ -156,11 +156,15 @@ struct Standing {
     negotiating: u64,
     closing: u64,
     over: u64,
+    /// Of the established ones those with a post-quantum pre-shared key.
+    with_ppk: u64,
 }
 
 fn standing(driver: &Driver) -> Standing {
     let mut standing = Standing::default();
     for view in driver.endpoint.views() {
+        let ppk = u64::from(view.ready && view.ppk);
+        standing.with_ppk = standing.with_ppk.saturating_add(ppk);
         let count = if view.ready {
             &mut standing.established
         } else if view.closing {
@@ -328,6 +332,8 @@ pub fn statistics(driver: &Driver) -> Statistics {
         cookies_accepted: counters.cookies.accepted,
         cookies_rejected: counters.cookies.rejected,
         cookies_missing: counters.cookies.missing,
+        quantum_sessions: stand.with_ppk,
+        ppk_missing: tally.one(Metric::Refused, "no_post_quantum_key"),
         exchanges: counters
             .exchanges
             .iter()

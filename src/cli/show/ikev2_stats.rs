@@ -104,12 +104,14 @@ fn summary(out: &mut impl Write, all: &Statistics) -> fmt::Result {
     )?;
     writeln!(
         out,
-        "Sessions with Quantum Resistance: 0        Manual: 0        Dynamic: 0"
+        "Sessions with Quantum Resistance: {0}        Manual: {0}        Dynamic: 0",
+        all.quantum_sessions
     )?;
     writeln!(out, "PPK Identity Mismatch: 0")?;
     writeln!(
         out,
-        "PPK Retrieve Failure    -    ALL:      0        With PPK Required:    0"
+        "PPK Retrieve Failure    -    ALL:      {0}        With PPK Required:    {0}",
+        all.ppk_missing
     )?;
     writeln!(
         out,

@@ -270,6 +270,8 @@ fn statistics() -> Statistics {
         cookies_accepted: 17,
         cookies_rejected: 5,
         cookies_missing: 29_996,
+        quantum_sessions: 6,
+        ppk_missing: 12,
         exchanges: vec![
             row("IKE_SA_INIT", [0, 30_141, 30_164, 0]),
             row("IKE_AUTH", [0, 600, 600, 0]),
