@@ -30,6 +30,17 @@ pub struct Use {
     packets: [u64; 2],
 }
 
+impl Use {
+    /// Looks at what has gone through by now: when to look again, or `None` where nothing has gone through for the limit.
+    fn look(&mut self, now: Instant, limit: Duration, packets: [u64; 2]) -> Option<Instant> {
+        if self.packets != packets {
+            *self = Self { at: now, packets };
+        }
+        let next = now.after(look_after(limit)).min(self.at.after(limit));
+        (now.since(self.at) < limit).then_some(next)
+    }
+}
+
 const fn packets(counters: &Counters) -> [u64; 2] {
     [counters.inbound.packets, counters.outbound.packets]
 }
@@ -73,22 +84,18 @@ impl House {
             let Some(session) = self.sessions.of(sa) else {
                 continue;
             };
-            let idle_since = match session.in_use {
-                Some(before) if before.packets == seen => before.at,
-                _ => {
-                    session.in_use = Some(Use {
-                        at: now,
-                        packets: seen,
-                    });
-                    now
+            let before = session.in_use.get_or_insert(Use {
+                at: now,
+                packets: seen,
+            });
+            match before.look(now, limit, seen) {
+                Some(next) => {
+                    self.idle.0.insert((next, sa));
                 }
-            };
-            if now.since(idle_since) >= limit {
-                self.sessions.note_deletion(sa, Deletion::Idle);
-                over.push(sa);
-            } else {
-                let next = now.after(look_after(limit)).min(idle_since.after(limit));
-                self.idle.0.insert((next, sa));
+                None => {
+                    self.sessions.note_deletion(sa, Deletion::Idle);
+                    over.push(sa);
+                }
             }
         }
         over
@@ -103,4 +110,38 @@ impl House {
 
 fn look_after(limit: Duration) -> Duration {
     limit.checked_div(LOOKS).unwrap_or(limit)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: u64) -> Instant {
+        Instant::new(Duration::from_secs(seconds))
+    }
+
+    // Packets of either direction count, and the last of them begins the idle time anew.
+    #[test]
+    fn a_session_is_idle_when_nothing_has_gone_through_for_so_long() {
+        let limit = Duration::from_secs(80);
+        let mut one = Use {
+            at: at(0),
+            packets: [0, 0],
+        };
+        for (seconds, packets, next) in [
+            (10, [0, 0], Some(20)),
+            (20, [1, 0], Some(30)),
+            (75, [1, 0], Some(85)),
+            (99, [1, 1], Some(109)),
+            (150, [1, 1], Some(160)),
+            (175, [1, 1], Some(179)),
+            (179, [1, 1], None),
+        ] {
+            assert_eq!(
+                one.look(at(seconds), limit, packets),
+                next.map(at),
+                "{seconds}"
+            );
+        }
+    }
 }
