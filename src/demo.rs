@@ -297,6 +297,7 @@ impl House {
     ) -> Result<End, DemoError> {
         let options = client_options(folder);
         let login = Login {
+            own: None,
             user: Some("test".into()),
             password: Some(Zeroizing::new(password.to_owned())),
             batch: true,
@@ -367,6 +368,10 @@ fn client_options(folder: &Path) -> client::Options {
         ca: Some(folder.join("ca.pem")),
         profile: None,
         auth: client::proof::Auth::AnyconnectEap,
+        cert: None,
+        key: None,
+        pkcs12: None,
+        pkcs12_password_file: None,
         psk_file: None,
         ppk_id: None,
         ppk_file: None,

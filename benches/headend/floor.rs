@@ -7,7 +7,7 @@ use ironflex::{
     pki::authority::{Authority, KeyAlgorithm, Validity},
     random::OsRandom,
 };
-use ironflex_ikev2::crypto::{Group, KeyExchange, RsaSigner, SignatureScheme, default_provider};
+use ironflex_ikev2::crypto::{Group, KeyExchange, SignatureScheme, Signer, default_provider};
 
 use super::headend::{VALIDITY, server_certificate};
 
@@ -16,7 +16,7 @@ const ROUNDS: usize = 100;
 
 /// Times of the operations in microseconds, through the provider that the headend uses.
 pub(crate) struct Floor {
-    signer: RsaSigner,
+    signer: Signer,
     scheme: SignatureScheme,
     peer: Vec<u8>,
     sign: Vec<f64>,
@@ -29,7 +29,7 @@ impl Floor {
         let validity = Validity::starting(wall_clock(), VALIDITY);
         let authority = Authority::root("floor", KeyAlgorithm::EcdsaP256, validity).unwrap();
         let identity = authority.issue(&server_certificate(validity)).unwrap();
-        let signer = RsaSigner::from_pkcs8(identity.key().pkcs8_der()).unwrap();
+        let signer = Signer::from_pkcs8(identity.key().pkcs8_der()).unwrap();
         // What a client that announces no hashes is answered with; ring cannot sign with SHA-1.
         let sha1 = SignatureScheme::RsaPkcs1Sha1;
         let scheme = match signer.sign(sha1, b"message") {

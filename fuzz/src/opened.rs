@@ -82,7 +82,7 @@ impl World {
             2 => (Proof::Signature, Setup::with_certificate(suite)),
             _ => (Proof::Eap, Setup::new(suite)),
         };
-        setup.sign = toy_crypto::sign;
+        setup.sign = Some(toy_crypto::sign);
         if server {
             // The honest client's is another one, so nobody gets in.
             setup.password = PASSWORD;

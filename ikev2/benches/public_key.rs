@@ -27,7 +27,7 @@ fn main() {
 mod measure {
     use std::time::{Duration, Instant};
 
-    use ironflex_ikev2::crypto::{Group, Rng, RsaSigner, SignatureScheme, default_provider};
+    use ironflex_ikev2::crypto::{Group, Rng, SignatureScheme, Signer, default_provider};
 
     const ROUNDS: usize = 400;
 
@@ -50,7 +50,7 @@ mod measure {
 
         let vectors = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/vectors/signatures/");
         let file = |name: &str| std::fs::read(format!("{vectors}{name}")).expect("a vector");
-        let signer = RsaSigner::from_pkcs8(&file("rsa-2048.pk8"))
+        let signer = Signer::from_pkcs8(&file("rsa-2048.pk8"))
             .ok()
             .expect("an RSA key");
         let key = file("rsa-2048.spki");

@@ -5,6 +5,7 @@ use alloc::{sync::Arc, vec::Vec};
 use core::{net::IpAddr, time::Duration};
 
 use crate::{
+    crypto::sign::SigningKey,
     crypto::suite::{AeadAlgorithm, CbcAlgorithm, EspSuite, Group, Integrity, PrfAlgorithm},
     event::Path,
     secret::PreSharedKey,
@@ -300,9 +301,13 @@ pub struct Ppk {
 /// matter of its own: the two need not be the same.
 #[derive(Clone)]
 pub enum LocalAuthentication {
-    /// By a signature under this chain (DER, the end entity first), which is sent even when not asked
-    /// for; the private key is outside.
-    Certificate(Vec<Arc<[u8]>>),
+    /// By a signature (`authentication local {rsa-sig|ecdsa-sig}`).
+    Certificate {
+        /// The chain that is sent, even when not asked for: DER, the end entity first.
+        chain: Vec<Arc<[u8]>>,
+        /// What kind of private key signs; it is outside.
+        key: SigningKey,
+    },
     /// By a key that the peer has too (`authentication local pre-share`).
     PreSharedKey(PreSharedKey),
 }

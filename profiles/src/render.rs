@@ -22,7 +22,7 @@ use crate::model::{
     },
     keyring::{KeyText, Peer, PeerKeys},
     name::Name,
-    pki::{Enrollment, Trustpoint},
+    pki::{Enrollment, KeyPair, Trustpoint},
     redirect::Redirect,
     ssl::{SslPolicy, SslProfile},
 };
@@ -184,8 +184,10 @@ impl Writer {
             Some(Enrollment::TerminalPem) => line!(self, " enrollment terminal pem")?,
         }
         each!(self, trustpoint.revocation_check, " revocation-check {}");
-        if trustpoint.rsakeypair {
-            line!(self, " rsakeypair {name}")?;
+        match trustpoint.key_pair {
+            None => {}
+            Some(KeyPair::Rsa) => line!(self, " rsakeypair {name}")?,
+            Some(KeyPair::Ec) => line!(self, " eckeypair {name}")?,
         }
         Ok(())
     }
@@ -474,7 +476,7 @@ impl Writer {
             write!(self.0, " authentication local {}", method.value.keyword())?;
             self.inline_key(match &method.value {
                 LocalAuthentication::PreShare(key) => key.as_ref(),
-                LocalAuthentication::RsaSig => None,
+                LocalAuthentication::RsaSig | LocalAuthentication::EcdsaSig => None,
             })?;
         }
         for method in &profile.authentication_remote {

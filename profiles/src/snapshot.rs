@@ -257,6 +257,8 @@ pub struct Profile {
 pub enum LocalMethod {
     /// By the RSA key of a trustpoint.
     RsaSig(Arc<Trustpoint>),
+    /// By the elliptic-curve key of a trustpoint.
+    EcdsaSig(Arc<Trustpoint>),
     /// By a pre-shared key.
     PreShare(KeySource),
 }

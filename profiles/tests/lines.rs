@@ -329,6 +329,12 @@ fn no_takes_back_what_a_line_set() {
             "authentication remote rsa-sig",
             "no auth rem rsa-sig",
         ),
+        (
+            "crypto ikev2 profile P",
+            "authentication local ecdsa-sig",
+            "no auth local",
+        ),
+        ("crypto pki trustpoint T", "eckeypair T", "no eckeypair"),
         ("crypto ikev2 profile P", "shutdown", "no shutdown"),
         ("crypto ikev2 profile P", "dpd 10 2 periodic", "no dpd"),
         (

@@ -32,7 +32,7 @@ use super::{
     offer::{esp_suites, ike_proposals, requested},
     outside::{Outside, Reply},
     place,
-    proof::{Proofs, identification, post_quantum_key},
+    proof::{Auth, Proofs, identification, post_quantum_key},
     redirect::Redirected,
     report::{Report, Step},
     roaming::{Roaming, Turn, source_for, turn},
@@ -140,12 +140,16 @@ impl Connection {
         let local = |error: &dyn std::fmt::Display| End::Local(error.to_string());
         let network = |error: &dyn std::fmt::Display| End::Network(error.to_string());
         let target = Target::read(options)?;
-        let proofs = Proofs::read(options)?;
+        let own = login.own.as_deref();
+        let proofs = Proofs::read(options, own)?;
         let by_eap = matches!(proofs.own, InitiatorAuthentication::AnyConnectEap);
-        let trust = if by_eap {
-            Some(Trust::read(options.ca.as_deref(), &target.host).map_err(End::Local)?)
-        } else {
-            None
+        let trust = match options.auth {
+            Auth::PreShare => None,
+            Auth::AnyconnectEap | Auth::RsaSig | Auth::EcdsaSig => {
+                let brought = own.map_or(&[][..], |own| &own.authorities);
+                let trust = Trust::read(options.ca.as_deref(), brought, &target.host);
+                Some(trust.map_err(End::Local)?)
+            }
         };
         // Before anything is looked up or sent: a dead client's routes must not be taken for the way.
         let claim = place::take(report)?;
@@ -176,11 +180,14 @@ impl Connection {
             remote: SocketAddr::new(remote, theirs),
             framing,
         };
-        let identity = match &options.identity {
-            None if !by_eap => Identification::address(source.to_canonical()),
+        let identity = match (&options.identity, own) {
+            (None, Some(own)) if matches!(options.auth, Auth::RsaSig | Auth::EcdsaSig) => {
+                own.identity()?
+            }
+            (None, _) if !by_eap => Identification::address(source.to_canonical()),
             _ => identification(&target.identity).map_err(End::Local)?,
         };
-        let shown = identity.to_string();
+        let shown = crate::daemon::identity::text(&identity);
         let wanted = options.remote_id.as_deref().map(identification);
         let connect = ConnectConfig {
             path: path(Framing::Bare, (ports.0, IKE_PORT)),
@@ -215,7 +222,8 @@ impl Connection {
             } else {
                 Vec::new()
             },
-            signature_hashes: false,
+            // Cisco's clients do not speak RFC 7427, and the headend takes us for one of them.
+            signature_hashes: !by_eap,
             fragmentation: FragmentationConfig {
                 ietf: true,
                 cisco: true,

@@ -3,7 +3,7 @@
 //! The user may take as long as users do. What has to be typed therefore leaves as a [`Prompt`], and comes back by
 //! [`Dialogue::typed`]; in between the conversation waits here, and the connection goes on.
 
-use std::io;
+use std::{io, sync::Arc};
 
 use ironflex_eap::{
     Secret,
@@ -12,18 +12,21 @@ use ironflex_eap::{
         config_auth::{Form, FormId, InputKind},
     },
 };
-use ironflex_ikev2::event::{Answer, EapOutput};
+use ironflex_ikev2::event::{Answer, EapContext, EapOutput};
 use zeroize::Zeroizing;
 
 use super::{
     End,
+    credentials::Credentials,
     report::{Report, Step, printable},
 };
 use crate::terminal::Echo;
 
-/// The user's name and password, as far as they are known. No `Debug`: there is a password in it.
+/// Who logs in, as far as it is known. No `Debug`: there is a password in it.
 #[derive(Clone)]
 pub struct Login {
+    /// The client's own certificate, if it has one.
+    pub own: Option<Arc<Credentials>>,
     /// The user.
     pub user: Option<String>,
     /// The password.
@@ -58,6 +61,8 @@ pub struct Dialogue {
     login: Login,
     config: ClientConfig,
     report: Report,
+    /// What a certificate's signature covers.
+    context: Option<EapContext>,
     state: State,
 }
 
@@ -90,6 +95,7 @@ impl Dialogue {
         Self {
             login,
             report,
+            context: None,
             state: State::Expect(Box::new(Client::new(config.clone()))),
             config,
         }
@@ -99,6 +105,12 @@ impl Dialogue {
     #[must_use]
     pub const fn login(&self) -> &Login {
         &self.login
+    }
+
+    /// Takes the headend's first EAP packet, and what a signature beside it would cover.
+    pub fn begin(&mut self, context: EapContext, packet: &[u8]) -> Progress {
+        self.context = Some(context);
+        self.packet(packet)
     }
 
     /// Takes the headend's next EAP packet.
@@ -154,8 +166,13 @@ impl Dialogue {
                     return Progress::Answer(Answer::Eap(EapOutput::Packet(response)));
                 }
                 ClientStep::AskCredentials(waiting, form) => return self.form(waiting, form),
-                // No certificate of the user's is known to this version.
-                ClientStep::AskCertificate(waiting) => waiting.decline(),
+                ClientStep::AskCertificate(waiting) => {
+                    let own = self.login.own.as_ref().zip(self.context.as_ref());
+                    match own.and_then(|(own, context)| Some((own, own.sign_eap(context)?))) {
+                        Some((own, signature)) => waiting.present(&own.chain, &signature),
+                        None => waiting.decline(),
+                    }
+                }
                 ClientStep::Succeeded(session) => {
                     if let Some(text) = &session.banner {
                         self.report.tell(&Step::Banner { text: text.clone() });

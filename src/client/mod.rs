@@ -11,6 +11,7 @@
 //! Cisco Secure Client would accept.
 
 pub mod connection;
+pub mod credentials;
 pub mod end;
 pub mod login;
 pub mod network;

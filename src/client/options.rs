@@ -30,7 +30,7 @@ pub struct Options {
     /// Read the password from standard input, one line; it is asked for otherwise
     #[arg(long, requires = "user")]
     pub password_stdin: bool,
-    /// The authorities to trust, PEM; the system's if not said
+    /// The authorities to trust, PEM; if not said, those in --pkcs12, and without them the system's
     #[arg(long, value_name = "FILE")]
     pub ca: Option<PathBuf>,
     /// A client profile to look HOST up in
@@ -39,6 +39,19 @@ pub struct Options {
     /// How to prove oneself to the headend
     #[arg(long, value_enum, default_value_t = Auth::AnyconnectEap)]
     pub auth: Auth,
+    /// Our certificate, PEM, and after it those between it and the root; with --auth anyconnect-eap it is shown to a headend
+    /// that asks for one besides the password
+    #[arg(long, value_name = "FILE", requires = "key", conflicts_with = "pkcs12")]
+    pub cert: Option<PathBuf>,
+    /// Its private key, PEM: PKCS #8, RSA or P-256, P-384, P-521
+    #[arg(long, value_name = "FILE", requires = "cert")]
+    pub key: Option<PathBuf>,
+    /// Certificate, private key and authorities in one file
+    #[arg(long, value_name = "FILE")]
+    pub pkcs12: Option<PathBuf>,
+    /// The file with its password, one line, or - for standard input; it is asked for otherwise
+    #[arg(long, value_name = "FILE", requires = "pkcs12")]
+    pub pkcs12_password_file: Option<PathBuf>,
     /// The file with the pre-shared key, one line; the headend proves itself by the same key
     #[arg(long, value_name = "FILE", required_if_eq("auth", "pre-share"))]
     pub psk_file: Option<PathBuf>,
@@ -51,8 +64,9 @@ pub struct Options {
     /// Take no headend that does without that key
     #[arg(long, requires = "ppk_id")]
     pub ppk_required: bool,
-    /// Our IKE identity: fqdn:NAME, email:NAME, address:ADDRESS, key-id:TEXT, or TEXT for a key-id; with a pre-shared key
-    /// our address if not said
+    /// Our IKE identity: fqdn:NAME, email:NAME, address:ADDRESS, key-id:TEXT, or TEXT for a key-id. If not said: with rsa-sig
+    /// and ecdsa-sig the certificate's subject (or its first alternative name where the subject is empty), with a
+    /// pre-shared key our address, else the one of Cisco's clients
     #[arg(long, value_name = "[TYPE:]IDENTITY", value_parser = identity_text)]
     pub identity: Option<String>,
     /// The headend's IKE identity, in the same form; no other is taken

@@ -146,9 +146,21 @@ impl Outside {
                 }
                 Err(why) => self.refuse(End::Untrusted(why)),
             },
-            Ask::Eap(EapInput::Begin(_, packet) | EapInput::Packet(packet)) => {
+            Ask::Eap(EapInput::Begin(context, packet)) => {
+                let progress = self.dialogue.begin(context, &packet);
+                return self.progress(progress);
+            }
+            Ask::Eap(EapInput::Packet(packet)) => {
                 let progress = self.dialogue.packet(&packet);
                 return self.progress(progress);
+            }
+            Ask::Sign { scheme, octets } => {
+                let own = self.dialogue.login().own.as_ref();
+                match own.map(|own| own.signer.sign(scheme, &octets)) {
+                    Some(Ok(signature)) => Answer::Signature(signature),
+                    Some(Err(error)) => self.refuse(End::Local(error.to_string())),
+                    None => self.refuse(End::Local("there is no key to sign with".into())),
+                }
             }
             // The tunnel that there is goes on.
             Ask::Install(_) if self.dataplane.is_some() => {
@@ -164,7 +176,7 @@ impl Outside {
                 }
             },
             Ask::Rekey(child) => self.install_successor(&child),
-            Ask::Peer(_) | Ask::Sign { .. } | Ask::Lease(_) | Ask::Eap(EapInput::Start(_)) => {
+            Ask::Peer(_) | Ask::Lease(_) | Ask::Eap(EapInput::Start(_)) => {
                 self.refuse(End::Local("a client is not asked this".into()))
             }
         })

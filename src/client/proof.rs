@@ -10,7 +10,7 @@ use ironflex_ikev2::{
 };
 use zeroize::Zeroizing;
 
-use super::{End, Options};
+use super::{End, Options, credentials::Credentials};
 use crate::daemon::load::read_bounded;
 
 /// The longest file with a pre-shared key, in octets.
@@ -22,6 +22,10 @@ pub enum Auth {
     /// A user and a password inside EAP; the headend shows a certificate
     #[default]
     AnyconnectEap,
+    /// A certificate with an RSA key; the headend shows one too
+    RsaSig,
+    /// A certificate with an elliptic-curve key; the headend shows one too
+    EcdsaSig,
     /// One key that both ends have
     PreShare,
 }
@@ -30,6 +34,8 @@ impl fmt::Display for Auth {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::AnyconnectEap => "anyconnect-eap",
+            Self::RsaSig => "rsa-sig",
+            Self::EcdsaSig => "ecdsa-sig",
             Self::PreShare => "pre-share",
         })
     }
@@ -44,12 +50,17 @@ pub(super) struct Proofs {
 }
 
 impl Proofs {
-    /// Reads what the command line names.
+    /// Reads what the command line names; `own` is our certificate, if there is one.
     ///
     /// # Errors
     ///
-    /// [`End::Local`] for a file that cannot be read or holds no key.
-    pub(super) fn read(options: &Options) -> Result<Self, End> {
+    /// [`End::Local`] for a file that cannot be read or holds no key, and for a certificate that is needed and not there.
+    pub(super) fn read(options: &Options, own: Option<&Credentials>) -> Result<Self, End> {
+        let by_certificate = AcceptedProofs {
+            rsa_signature: true,
+            ecdsa_signature: true,
+            pre_shared_key: None,
+        };
         match (options.auth, &options.psk_file) {
             (Auth::PreShare, Some(path)) => {
                 let key = read_key(path)?;
@@ -68,12 +79,19 @@ impl Proofs {
             }
             (Auth::AnyconnectEap, _) => Ok(Self {
                 own: InitiatorAuthentication::AnyConnectEap,
-                headend: AcceptedProofs {
-                    rsa_signature: true,
-                    ecdsa_signature: true,
-                    pre_shared_key: None,
-                },
+                headend: by_certificate,
             }),
+            (Auth::RsaSig | Auth::EcdsaSig, _) => {
+                let own =
+                    own.ok_or_else(|| End::Local("there is no certificate to show".into()))?;
+                Ok(Self {
+                    own: InitiatorAuthentication::Auth(LocalAuthentication::Certificate {
+                        chain: own.chain.clone(),
+                        key: own.signer.kind(),
+                    }),
+                    headend: by_certificate,
+                })
+            }
         }
     }
 }

@@ -1,6 +1,6 @@
 //! `ironflex connect` from beginning to end: connects, and connects again after a loss.
 
-use std::{io, net::IpAddr, time::Duration};
+use std::{io, net::IpAddr, sync::Arc, time::Duration};
 
 use ironflex_ikev2::{event::Instant, wire::payload::Gateway};
 use zeroize::Zeroizing;
@@ -8,6 +8,7 @@ use zeroize::Zeroizing;
 use super::{
     Connection, End, Options,
     connection::device,
+    credentials::Credentials,
     login::Login,
     redirect::{Redirected, Trail},
     report::{Report, Step},
@@ -21,6 +22,11 @@ const RETRY: (u64, u64) = (2, 60);
 /// Runs the client to its end. Returns why it ended.
 pub fn run(options: &Options) -> End {
     let report = Report { json: options.json };
+    // Before the runtime: the password of a file is asked for while there is nothing else to do.
+    let own = match Credentials::read(options) {
+        Ok(own) => own.map(Arc::new),
+        Err(end) => return ended(report, end),
+    };
     let runtime = match tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -28,9 +34,13 @@ pub fn run(options: &Options) -> End {
         Ok(runtime) => runtime,
         Err(error) => return End::Local(error.to_string()),
     };
-    let end = runtime.block_on(connect_again(options, report));
+    let end = runtime.block_on(connect_again(options, own, report));
     // A name that is still being looked up keeps nobody waiting.
     runtime.shutdown_background();
+    ended(report, end)
+}
+
+fn ended(report: Report, end: End) -> End {
     report.tell(&Step::Disconnected {
         reason: end.word(),
         message: end.to_string(),
@@ -38,8 +48,8 @@ pub fn run(options: &Options) -> End {
     end
 }
 
-async fn connect_again(options: &Options, report: Report) -> End {
-    let mut login = match login(options) {
+async fn connect_again(options: &Options, own: Option<Arc<Credentials>>, report: Report) -> End {
+    let mut login = match login(options, own) {
         Ok(login) => login,
         Err(end) => return end,
     };
@@ -117,7 +127,7 @@ async fn follow(
         .map_err(|astray| End::NoTunnel(astray.to_string()))
 }
 
-fn login(options: &Options) -> Result<Login, End> {
+fn login(options: &Options, own: Option<Arc<Credentials>>) -> Result<Login, End> {
     let password = if options.password_stdin {
         let mut line = Zeroizing::new(String::new());
         io::stdin()
@@ -132,6 +142,7 @@ fn login(options: &Options) -> Result<Login, End> {
         None
     };
     Ok(Login {
+        own,
         user: options.user.clone(),
         password,
         batch: options.password_stdin,

@@ -21,19 +21,23 @@ pub struct Trust {
 }
 
 impl Trust {
-    /// Reads the authorities.
+    /// Reads the authorities: those of the file `ca`, else those that came with our own certificate, else the system's.
     ///
     /// # Errors
     ///
     /// A sentence that says which file, and what is wrong with it.
-    pub fn read(ca: Option<&Path>, host: &str) -> Result<Self, String> {
+    pub fn read(ca: Option<&Path>, brought: &[Vec<u8>], host: &str) -> Result<Self, String> {
+        let name = ServerIdentity::parse(host).map_err(|error| error.to_string())?;
+        if ca.is_none() && !brought.is_empty() {
+            let anchors = TrustAnchors::new(brought).map_err(|error| error.to_string())?;
+            return Ok(Self { anchors, name });
+        }
         let path = ca.unwrap_or_else(|| Path::new(SYSTEM_CA));
         let octets = read_bounded(path, MAX_CA).map_err(|error| error.to_string())?;
         let certificates = pem::read_pem_certificates(&octets)
             .map_err(|error| format!("{}: {error}", path.display()))?;
         let anchors = TrustAnchors::new(&certificates)
             .map_err(|error| format!("{}: {error}", path.display()))?;
-        let name = ServerIdentity::parse(host).map_err(|error| error.to_string())?;
         Ok(Self { anchors, name })
     }
 

@@ -14,7 +14,7 @@ use ironflex_ikev2::{
         Upkeep,
     },
     crypto::{
-        RsaSigner, default_provider,
+        Signer, SigningKey, default_provider,
         suite::{
             AeadAlgorithm, CbcAlgorithm, EspSuite, Group, Integrity, PrfAlgorithm, Protection,
         },
@@ -62,11 +62,13 @@ pub enum CompileError {
         /// Why.
         error: StoreError,
     },
-    /// The private key cannot sign for rsa-sig.
-    #[error("trustpoint {trustpoint}: the private key cannot be used for rsa-sig: {why}")]
+    /// The private key cannot sign by the method of `authentication local`.
+    #[error("trustpoint {trustpoint}: the private key cannot be used for {method}: {why}")]
     Key {
         /// The trustpoint.
         trustpoint: String,
+        /// `rsa-sig` or `ecdsa-sig`.
+        method: &'static str,
         /// Why.
         why: String,
     },
@@ -151,7 +153,7 @@ pub enum LocalCredentials {
         /// Certificates to send, the end entity first, the root left out.
         chain: Vec<Arc<[u8]>>,
         /// The private key.
-        signer: Box<RsaSigner>,
+        signer: Box<Signer>,
     },
     /// By a pre-shared key.
     PreShare(KeySource),
@@ -248,9 +250,10 @@ impl ServingProfile {
         });
         let remote = &self.profile.remote;
         let local_authentication = match &self.credentials {
-            LocalCredentials::Certificate { chain, .. } => {
-                LocalAuthentication::Certificate(chain.clone())
-            }
+            LocalCredentials::Certificate { chain, signer } => LocalAuthentication::Certificate {
+                chain: chain.clone(),
+                key: signer.kind(),
+            },
             LocalCredentials::PreShare(source) => {
                 let key = pre_shared_key(source, caller, PeerKeys::local);
                 LocalAuthentication::PreSharedKey(key.ok_or(NoKey)?)
@@ -601,7 +604,7 @@ fn serve(profile: &Arc<Profile>, store: &Store) -> Result<ServingProfile, Compil
     let transforms = &profile.virtual_template.ipsec.transform_sets;
     let credentials = match &profile.local {
         LocalMethod::PreShare(source) => LocalCredentials::PreShare(source.clone()),
-        LocalMethod::RsaSig(sign) => {
+        LocalMethod::RsaSig(sign) | LocalMethod::EcdsaSig(sign) => {
             let name = sign.name.as_str();
             let trustpoint = load(name)?.unwrap_or_default();
             let Some(identity) = &trustpoint.identity else {
@@ -610,10 +613,11 @@ fn serve(profile: &Arc<Profile>, store: &Store) -> Result<ServingProfile, Compil
                     trustpoint: name.to_owned(),
                 });
             };
-            let signer = RsaSigner::from_pkcs8(identity.key().pkcs8_der());
-            let signer = signer.map_err(|error| CompileError::Key {
+            let signer = signer(&profile.local, identity.key().pkcs8_der());
+            let signer = signer.map_err(|(method, why)| CompileError::Key {
                 trustpoint: name.to_owned(),
-                why: error.to_string(),
+                method,
+                why,
             })?;
             LocalCredentials::Certificate {
                 chain: identity.chain().map(Arc::from).collect(),
@@ -641,4 +645,24 @@ fn serve(profile: &Arc<Profile>, store: &Store) -> Result<ServingProfile, Compil
         esp: transforms.iter().map(|set| esp_suite(set)).collect(),
         eap,
     })
+}
+
+/// The private key, if it is of the kind that the method wants; else the method and why not.
+fn signer(method: &LocalMethod, pkcs8: &[u8]) -> Result<Signer, (&'static str, String)> {
+    let (word, is_ecdsa) = match method {
+        LocalMethod::EcdsaSig(_) => ("ecdsa-sig", true),
+        LocalMethod::RsaSig(_) | LocalMethod::PreShare(_) => ("rsa-sig", false),
+    };
+    let signer = Signer::from_pkcs8(pkcs8).map_err(|error| (word, error.to_string()))?;
+    match signer.kind() {
+        SigningKey::Rsa if is_ecdsa => Err((
+            word,
+            "it is an RSA key; 'authentication local rsa-sig' is for those".to_owned(),
+        )),
+        SigningKey::Ecdsa(_) if !is_ecdsa => Err((
+            word,
+            "it is an elliptic-curve key; 'authentication local ecdsa-sig' is for those".to_owned(),
+        )),
+        _ => Ok(signer),
+    }
 }

@@ -8,7 +8,10 @@ use ironflex_profiles::PeerIdentity;
 use sha1::{Digest, Sha1};
 use x509_parser::prelude::{FromDer, X509Certificate};
 
-use crate::pki::{CertificateSummary, certificate::ClaimedName};
+use crate::pki::{
+    CertificateSummary,
+    certificate::{ClaimedName, DistinguishedName},
+};
 
 /// The identity type under which Cisco's clients send their key-id towards an ASA
 /// (docs/anyconnect-eap.md); here it means the same as `ID_KEY_ID`.
@@ -42,6 +45,16 @@ pub fn type_name(identity: &Identification) -> &'static str {
         IdType::ID_KEY_ID | ID_CISCO_GROUP => "key ID",
         _ => "unknown",
     }
+}
+
+/// An identity for people: a distinguished name as IOS writes it, all others as they are. What it says is the peer's,
+/// control characters included.
+#[must_use]
+pub fn text(identity: &Identification) -> String {
+    let name = (identity.kind == IdType::ID_DER_ASN1_DN)
+        .then(|| DistinguishedName::from_der(&identity.data))
+        .flatten();
+    name.map_or_else(|| identity.to_string(), |name| name.to_string())
 }
 
 /// Whether a certificate says that its holder is `identity` (RFC 4945 §3.1).

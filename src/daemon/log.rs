@@ -208,7 +208,7 @@ impl Log {
             "%CRYPTO-5-IKEV2_SESSION_STATUS: Crypto tunnel v2 is UP.  Peer {}:{}       Id: {}  user: {}  address: {}",
             view.path.remote.ip(),
             view.path.remote.port(),
-            view.identity.map(|one| printable(&one.to_string())).unwrap_or_default(),
+            view.identity.map(|one| printable(&super::identity::text(one))).unwrap_or_default(),
             printable(user),
             address.map(|one| one.to_string()).unwrap_or_default(),
         ));

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, net::IpAddr, time::Duration};
 
 use ironflex_ikev2::{
     crypto::{
-        Role,
+        Role, SigningKey,
         suite::{AeadAlgorithm, CbcAlgorithm, Integrity, PrfAlgorithm, Protection},
     },
     event::Instant,
@@ -139,8 +139,11 @@ fn ike_sa(
             IkeStatus::InNegotiation
         },
         suite: suite(view),
-        auth_sign: profile.map_or(AuthMethod::Rsa, |serving| match serving.credentials {
-            LocalCredentials::Certificate { .. } => AuthMethod::Rsa,
+        auth_sign: profile.map_or(AuthMethod::Rsa, |serving| match &serving.credentials {
+            LocalCredentials::Certificate { signer, .. } => match signer.kind() {
+                SigningKey::Rsa => AuthMethod::Rsa,
+                SigningKey::Ecdsa(_) => AuthMethod::Ecdsa,
+            },
             LocalCredentials::PreShare(_) => AuthMethod::Psk,
         }),
         auth_verify: session.proof.map(AuthMethod::from),
@@ -150,7 +153,7 @@ fn ike_sa(
         local_spi,
         remote_spi,
         local_id: profile.map(|serving| serving.identity(view.path.local.ip()).to_string()),
-        remote_id: view.identity.map(ToString::to_string),
+        remote_id: view.identity.map(super::identity::text),
         remote_eap_id: view.eap_user.map(|user| user.to_string()),
         messages: Messages {
             local_request: view.next_request,

@@ -122,7 +122,7 @@ impl House {
             return Err(format!(
                 "no profile matches peer identity {} {:?} at {local} (have: {})",
                 identity::type_name(&question.identity),
-                question.identity.to_string(),
+                identity::text(&question.identity),
                 self.known_identities(),
             ));
         };

@@ -23,6 +23,8 @@ pub enum KeyAlgorithm {
     Rsa2048,
     /// ECDSA on P-256, signing with SHA-256.
     EcdsaP256,
+    /// ECDSA on P-384, signing with SHA-384.
+    EcdsaP384,
 }
 
 impl KeyAlgorithm {
@@ -30,6 +32,7 @@ impl KeyAlgorithm {
         let algorithm: &'static SignatureAlgorithm = match self {
             Self::Rsa2048 => &rcgen::PKCS_RSA_SHA256,
             Self::EcdsaP256 => &rcgen::PKCS_ECDSA_P256_SHA256,
+            Self::EcdsaP384 => &rcgen::PKCS_ECDSA_P384_SHA384,
         };
         KeyPair::generate_for(algorithm).map_err(|error| match error {
             rcgen::Error::KeyGenerationUnavailable => AuthorityError::KeyGenerationUnavailable,

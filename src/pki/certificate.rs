@@ -141,6 +141,12 @@ pub struct DistinguishedName {
 }
 
 impl DistinguishedName {
+    /// Reads a Name in DER, as an identity of type ID_DER_ASN1_DN holds it; `None` if it is none.
+    pub fn from_der(der: &[u8]) -> Option<Self> {
+        let (rest, name) = X509Name::from_der(der).ok()?;
+        rest.is_empty().then(|| distinguished_name(&name))
+    }
+
     /// The last common name, which is the most specific one.
     pub fn common_name(&self) -> Option<&str> {
         self.attributes

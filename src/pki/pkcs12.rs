@@ -11,6 +11,7 @@ use zeroize::Zeroizing;
 
 use super::certificate::{CertificateSummary, describe, is_same_public_key};
 use super::identity::{Identity, PrivateKey, UnusableKey};
+use super::pem::read_private_key;
 
 /// The longest PKCS#12 file that is read, in octets. A chain of four with a 4096-bit key has about 10,000.
 pub const MAX_PKCS12_OCTETS: usize = 256 * 1024;
@@ -68,6 +69,11 @@ pub enum ImportError {
     /// The private key is broken or of a kind that cannot sign here.
     #[error(transparent)]
     UnusableKey(#[from] UnusableKey),
+    /// The PEM text has no unencrypted PKCS #8 block.
+    #[error(
+        "no block between BEGIN PRIVATE KEY and END PRIVATE KEY; of other private keys `openssl pkcs8 -topk8 -nocrypt` makes one"
+    )]
+    NoPemKey,
     /// No certificate.
     #[error("the file holds no certificate")]
     NoCertificate,
@@ -115,9 +121,27 @@ pub fn read_pkcs12(file: &[u8], password: &str) -> Result<Pkcs12, ImportError> {
             count: archive.certs.len(),
         });
     }
-    let mut certificates = Vec::with_capacity(archive.certs.len());
-    for bag in &archive.certs {
-        let der = bag.cert.as_der();
+    assemble(archive.certs.iter().map(|bag| bag.cert.as_der()), key)
+}
+
+/// The identity of a private key in PEM and the certificates beside it, in DER and in any order.
+///
+/// # Errors
+///
+/// [`ImportError`]; of the key's file [`ImportError::NoPemKey`].
+pub fn read_pem_identity(certificates: Vec<Vec<u8>>, key: &[u8]) -> Result<Pkcs12, ImportError> {
+    let der = read_private_key(key).ok().flatten();
+    let key = PrivateKey::from_pkcs8_der(der.ok_or(ImportError::NoPemKey)?);
+    assemble(certificates.iter().map(Vec::as_slice), key)
+}
+
+/// Finds the key's own certificate among the others.
+fn assemble<'a>(
+    all: impl Iterator<Item = &'a [u8]>,
+    key: PrivateKey,
+) -> Result<Pkcs12, ImportError> {
+    let mut certificates = Vec::new();
+    for der in all {
         let summary = describe(der).map_err(|error| ImportError::NotPkcs12 {
             detail: error.to_string(),
         })?;

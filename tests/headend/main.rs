@@ -14,6 +14,7 @@
 )]
 
 mod beside;
+mod certificate;
 mod client;
 mod control;
 mod crash;
@@ -50,6 +51,7 @@ fn main() -> ExitCode {
         network::CASES,
         post_quantum::CASES,
         pre_shared_key::CASES,
+        certificate::CASES,
         refusal::CASES,
         lifecycle::CASES,
         liveness::CASES,

@@ -24,6 +24,10 @@ pub(crate) const CASES: &[Case] = &[
         "pre_shared_key::a_client_takes_no_other_headend_than_it_was_told",
         a_client_takes_no_other_headend_than_it_was_told,
     ),
+    (
+        "pre_shared_key::a_client_that_comes_again_ends_its_earlier_session_where_its_key_is_its_own",
+        a_client_that_comes_again_ends_its_earlier_session_where_its_key_is_its_own,
+    ),
 ];
 
 const KEY: &str = "a key of two ends";
@@ -123,4 +127,36 @@ fn a_client_takes_no_other_headend_than_it_was_told() {
     let mut process = connect(&lab, &client, ONE, KEY, "fqdn:two.branch.example");
     process.ends_with(3);
     process.line(r#"{"event":"disconnected","reason":"untrusted""#);
+}
+
+// RFC 7296 §2.4, docs/anyconnect-eap.md: INITIAL_CONTACT clears what the same proven peer had before. Who shares a
+// key with others proves no name.
+fn a_client_that_comes_again_ends_its_earlier_session_where_its_key_is_its_own() {
+    let lab = lab();
+    lab.edit(
+        "crypto ikev2 profile BRANCHES\n",
+        " peer rest\n  identity fqdn domain branch.example\n  pre-shared-key everybody's\n\
+         crypto ikev2 profile BRANCHES\n",
+    );
+    let hosts = [lab.client(), lab.client(), lab.client(), lab.client()];
+    let mut headend = lab.start();
+    let shared = |host| connect(&lab, host, "fqdn:two.branch.example", "everybody's", HEAD);
+    let own = |host| connect(&lab, host, ONE, KEY, HEAD);
+    let first = own(&hosts[0]);
+    connected(&first);
+    // One after the other: they read one file.
+    let others = [&hosts[1], &hosts[2]].map(|host| {
+        let process = shared(host);
+        (connected(&process).address, process)
+    });
+    let again = own(&hosts[3]);
+    let address = connected(&again).address;
+    headend.line(&format!("user: one.branch.example  address: {address}"));
+    let session = lab.exec("show crypto session detail");
+    for address in [address, others[0].0, others[1].0] {
+        assert!(session.contains(&format!("host {address}")), "{session}");
+    }
+    let up = session.matches("Session status: UP-ACTIVE").count();
+    assert_eq!(up, 3, "{session}");
+    headend.lives();
 }

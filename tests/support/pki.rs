@@ -7,6 +7,7 @@ use ironflex::{
     pki::{
         ServerIdentity,
         authority::{Authority, KeyAlgorithm, LeafRequest, Validity},
+        certificate::SubjectAltName,
         pem::write_pem_certificates,
         pkcs12::write_pkcs12,
     },
@@ -28,6 +29,12 @@ pub(crate) struct Pki {
     pub(crate) headend: Vec<u8>,
     /// Another identity of the same names, PKCS#12.
     pub(crate) renewed: Vec<u8>,
+    /// The same names with a key on P-384, PKCS#12.
+    pub(crate) headend_ec: Vec<u8>,
+    /// Two clients with RSA keys, PKCS#12.
+    pub(crate) clients: [Vec<u8>; 2],
+    /// A client with a key on P-256: certificate and key, PEM.
+    pub(crate) client_ec: [String; 2],
 }
 
 /// The tests' certificates.
@@ -37,16 +44,29 @@ pub(crate) static PKI: LazyLock<Pki> = LazyLock::new(|| {
     let (authority, stranger) = (root("Lab CA"), root("Nobody's CA"));
     let names = NAMES.map(|name| ServerIdentity::parse(name).unwrap());
     // RSA, because the headend proves itself by rsa-sig.
-    let request = LeafRequest::server(&names, KeyAlgorithm::Rsa2048, validity);
-    let issue = || {
-        let identity = authority.issue(&request).unwrap();
+    let request = |algorithm| LeafRequest::server(&names, algorithm, validity);
+    let issue = |request: &LeafRequest| {
+        let identity = authority.issue(request).unwrap();
         let authorities = [authority.certificate()];
-        let file = write_pkcs12(&identity, &authorities, "headend", PASSWORD).unwrap();
+        let file = write_pkcs12(&identity, &authorities, "own", PASSWORD).unwrap();
         file.to_vec()
     };
+    let client = |name: &str, algorithm| {
+        let names = vec![SubjectAltName::Dns(format!("{name}.example.com"))];
+        LeafRequest::client(name, names, algorithm, validity)
+    };
+    let ec = authority.issue(&client("curved", KeyAlgorithm::EcdsaP256));
+    let ec = ec.unwrap();
+    let rsa = request(KeyAlgorithm::Rsa2048);
     Pki {
-        headend: issue(),
-        renewed: issue(),
+        headend: issue(&rsa),
+        renewed: issue(&rsa),
+        headend_ec: issue(&request(KeyAlgorithm::EcdsaP384)),
+        clients: ["one", "two"].map(|name| issue(&client(name, KeyAlgorithm::Rsa2048))),
+        client_ec: [
+            write_pem_certificates(&[ec.certificate()]),
+            pem::encode(&pem::Pem::new("PRIVATE KEY", ec.key().pkcs8_der())),
+        ],
         authority: write_pem_certificates(&[authority.certificate()]),
         stranger: write_pem_certificates(&[stranger.certificate()]),
     }

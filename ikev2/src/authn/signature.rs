@@ -1,10 +1,12 @@
-//! AUTH by digital signature: method 1, RSA with a hash that the two ends must guess alike, and method
-//! 14 of RFC 7427, which says what it used.
+//! AUTH by digital signature: method 1, RSA with a hash that the two ends must guess alike; methods 9, 10
+//! and 11, ECDSA with a hash for each curve (RFC 4754); and method 14, which says what it used (RFC 7427).
 
 use alloc::vec::Vec;
 
 use crate::crypto::Provider;
-use crate::crypto::sign::{SignatureError, SignatureScheme};
+use crate::crypto::ecdsa::{self, Curve};
+use crate::crypto::public_key::PublicKey;
+use crate::crypto::sign::{SignatureError, SignatureScheme, SigningKey};
 use crate::crypto::suite::{Hash, PrfAlgorithm};
 
 /// The scheme of our own method 1 signature.
@@ -48,17 +50,70 @@ pub fn verify_method1(
     judge(Hash::Sha1)
 }
 
-/// The strongest RSASSA-PKCS1-v1_5 scheme among the hashes that the peer announced in
-/// SIGNATURE_HASH_ALGORITHMS, by their numbers (RFC 7427 §4); `None` if it knows none of ours.
+/// The authentication data of ECDSA-256, ECDSA-384 or ECDSA-521 out of a signature as DER sequence: r and s
+/// side by side, each as long as the curve's order (RFC 4754 §7). `None` for what is no such signature.
+pub fn encode_ecdsa(curve: Curve, signature: &[u8]) -> Option<Vec<u8>> {
+    ecdsa::side_by_side_of(curve, signature)
+}
+
+/// Judges a peer's signature by the RFC 4754 method of `curve`.
 ///
-/// SHA-1 is not among the answers: who knows RFC 7427 knows better hashes (RFC 8247 §3.2).
-pub fn rsa_scheme_for_peer(announced: impl IntoIterator<Item = u16>) -> Option<SignatureScheme> {
-    announced
+/// # Errors
+/// [`SignatureError::WrongKind`] for a key that is not on the curve, [`SignatureError::Length`],
+/// [`SignatureError::Mismatch`], or what is wrong with the key.
+pub fn verify_ecdsa(
+    provider: &dyn Provider,
+    curve: Curve,
+    spki_der: &[u8],
+    octets: &[u8],
+    data: &[u8],
+) -> Result<SignatureScheme, SignatureError> {
+    let scheme = curve.scheme();
+    match PublicKey::read(spki_der)? {
+        PublicKey::Ec(found, _) if found == curve => {}
+        // RFC 4754 §3: each method is of one curve and one hash.
+        _ => return Err(SignatureError::WrongKind { scheme }),
+    }
+    let signature = ecdsa::sequence_of(curve, data).ok_or_else(|| SignatureError::Length {
+        expected: curve.number_len().saturating_mul(2),
+        found: data.len(),
+    })?;
+    provider.verify(scheme, spki_der, octets, &signature)?;
+    Ok(scheme)
+}
+
+/// The scheme of our method 14 signature: of those that our key makes with a hash that the peer announced in
+/// SIGNATURE_HASH_ALGORITHMS, by their numbers, the strongest. `None` if there is none.
+///
+/// An RSA key signs by RSASSA-PKCS1-v1_5, which is what peers expect, unless the peer itself has just signed
+/// by RSASSA-PSS (`answers_pss`). An ECDSA key signs with the hash of its curve alone.
+// RFC 7427 §4#1: the hash is one that the peer has sent.
+pub fn scheme_for_peer(
+    key: SigningKey,
+    announced: impl IntoIterator<Item = u16>,
+    answers_pss: bool,
+) -> Option<SignatureScheme> {
+    // RFC 8247 §3.2: SHA-1 is no hash of digital signatures.
+    let hashes = announced
         .into_iter()
         .filter_map(Hash::from_number)
-        .filter(|hash| *hash != Hash::Sha1)
-        .max_by_key(|hash| hash.output_len())
-        .map(SignatureScheme::rsa_pkcs1)
+        .filter(|hash| *hash != Hash::Sha1);
+    match key {
+        SigningKey::Rsa => {
+            let hash = hashes.max_by_key(|hash| hash.output_len())?;
+            match SignatureScheme::rsa_pss(hash) {
+                Some(scheme) if answers_pss => Some(scheme),
+                _ => Some(SignatureScheme::rsa_pkcs1(hash)),
+            }
+        }
+        SigningKey::Ecdsa(curve) => {
+            let scheme = curve.scheme();
+            hashes
+                .into_iter()
+                .any(|hash| hash == scheme.hash())
+                .then_some(scheme)
+        }
+    }
 }
 
 /// The hashes to announce in SIGNATURE_HASH_ALGORITHMS, strongest first (RFC 7427 §4).
@@ -115,7 +170,8 @@ mod tests {
     // RFC 7427 §4#1: one that the peer has named; of RFC 8247 §3.2 the ban on SHA-1.
     #[test]
     fn the_strongest_announced_hash_is_chosen_and_sha_1_never() {
-        let choose = |numbers: &[u16]| rsa_scheme_for_peer(numbers.iter().copied());
+        let choose =
+            |numbers: &[u16]| scheme_for_peer(SigningKey::Rsa, numbers.iter().copied(), false);
         let [sha256, sha384, sha512] = [
             SignatureScheme::RsaPkcs1Sha256,
             SignatureScheme::RsaPkcs1Sha384,
@@ -127,6 +183,32 @@ mod tests {
         assert_eq!(choose(&[1]), None);
         assert_eq!(choose(&[0, 5, 65535]), None);
         assert_eq!(choose(&[]), None);
+    }
+
+    #[test]
+    fn pss_answers_pss() {
+        let choose = |numbers: &[u16]| {
+            let numbers = numbers.iter().copied();
+            scheme_for_peer(SigningKey::Rsa, numbers, true)
+        };
+        assert_eq!(choose(&[2, 3, 4]), Some(SignatureScheme::RsaPssSha512));
+        assert_eq!(choose(&[2]), Some(SignatureScheme::RsaPssSha256));
+        assert_eq!(choose(&[1]), None);
+    }
+
+    // RFC 7427 §4.
+    #[test]
+    fn a_curve_signs_with_its_own_hash_and_only_if_that_was_announced() {
+        for (curve, number) in [(Curve::P256, 2), (Curve::P384, 3), (Curve::P521, 4)] {
+            let key = SigningKey::Ecdsa(curve);
+            for pss in [false, true] {
+                let all = scheme_for_peer(key, [1, 2, 3, 4, 5], pss);
+                assert_eq!(all, Some(curve.scheme()));
+                assert_eq!(scheme_for_peer(key, [number], pss), all);
+                let others = [1, 2, 3, 4, 5].into_iter().filter(|one| *one != number);
+                assert_eq!(scheme_for_peer(key, others, pss), None);
+            }
+        }
     }
 
     // RFC 7427 §3.

@@ -6,8 +6,8 @@
 //!
 //! | feature | key exchange | verifies | signs |
 //! | --- | --- | --- | --- |
-//! | `aws-lc` | all of [`Group`] | RSA PKCS #1 v1.5 and PSS; ECDSA | RSA |
-//! | `ring` | all of [`Group`] but ML-KEM | the same without P-521 and ECDSA with SHA-512 | RSA without SHA-1 |
+//! | `aws-lc` | all of [`Group`] | RSA PKCS #1 v1.5 and PSS; ECDSA | RSA; ECDSA with the curve's own hash |
+//! | `ring` | all of [`Group`] but ML-KEM | the same without P-521 and ECDSA with SHA-512 | the same without SHA-1 and P-521 |
 //! | neither | – | – | – |
 //!
 //! `aws-lc` is the default, and wins where both are on.
@@ -21,12 +21,14 @@ mod aead;
 mod cbc;
 pub mod cipher;
 mod der;
+pub mod ecdsa;
 pub mod hash;
 pub mod kex;
 pub mod keys;
 pub mod prf;
 #[cfg(any(feature = "aws-lc", feature = "ring"))]
 pub mod provider;
+pub(crate) mod public_key;
 pub mod sign;
 pub mod suite;
 #[cfg(test)]
@@ -35,11 +37,12 @@ pub(crate) mod test_support;
 use alloc::boxed::Box;
 
 pub use self::cipher::{Forged, MessageKeys};
+pub use self::ecdsa::Curve;
 pub use self::kex::{Answered, KexError, KeyExchange};
 pub use self::keys::{ChildKeys, DerivationKey, IkeKeys, ProtectionKeys, Role, SkeySeed};
 #[cfg(any(feature = "aws-lc", feature = "ring"))]
-pub use self::provider::{RsaSigner, default_provider};
-pub use self::sign::{SignatureError, SignatureScheme, SignerError};
+pub use self::provider::{Signer, default_provider};
+pub use self::sign::{SignatureError, SignatureScheme, SignerError, SigningKey};
 pub use self::suite::{
     Additional, AeadAlgorithm, CbcAlgorithm, EspSuite, Group, Hash, IkeSuite, Integrity,
     PrfAlgorithm, Protection,

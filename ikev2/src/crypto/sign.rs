@@ -2,6 +2,8 @@
 //! signing and verifying itself is the providers'.
 
 use super::der::{Der, tag};
+use super::ecdsa::Curve;
+use super::public_key::oid::RSASSA_PSS;
 use super::suite::Hash;
 
 /// How a message becomes a signature.
@@ -56,6 +58,16 @@ impl SignatureScheme {
         }
     }
 
+    /// RSASSA-PSS with `hash`; with SHA-1 it is no scheme (RFC 8247 §3.2).
+    pub const fn rsa_pss(hash: Hash) -> Option<Self> {
+        match hash {
+            Hash::Sha1 => None,
+            Hash::Sha2_256 => Some(Self::RsaPssSha256),
+            Hash::Sha2_384 => Some(Self::RsaPssSha384),
+            Hash::Sha2_512 => Some(Self::RsaPssSha512),
+        }
+    }
+
     /// The hash of the message.
     pub const fn hash(self) -> Hash {
         match self.family() {
@@ -72,6 +84,11 @@ impl SignatureScheme {
             Family::RsaPkcs1(_) | Family::RsaPss(_) => true,
             Family::Ecdsa(_) => false,
         }
+    }
+
+    /// Whether it is one of RSASSA-PSS.
+    pub const fn is_rsa_pss(self) -> bool {
+        matches!(self.family(), Family::RsaPss(_))
     }
 
     /// The scheme taken apart, so that the providers' tables are complete without impossible rows.
@@ -117,6 +134,15 @@ impl SignatureScheme {
     }
 }
 
+/// What kind of private key signs; which schemes that leaves is the peer's and the key's matter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum SigningKey {
+    /// An RSA key.
+    Rsa,
+    /// A key on this curve.
+    Ecdsa(Curve),
+}
+
 /// A [`SignatureScheme`], taken apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Family {
@@ -148,6 +174,14 @@ pub enum SignatureError {
     /// The AlgorithmIdentifier names no scheme that is known here.
     #[error("unknown signature algorithm identifier")]
     UnknownAlgorithm,
+    /// The signature has not the length that its method has for the curve (RFC 4754 §7).
+    #[error("signature of {found} octets instead of {expected}")]
+    Length {
+        /// The length of the method.
+        expected: usize,
+        /// The length found.
+        found: usize,
+    },
     /// The signature was judged, and is not one by this key over this message.
     #[error("signature does not match")]
     Mismatch,
@@ -189,11 +223,13 @@ pub enum SignatureError {
 /// Why nothing was signed. These are faults of configuration; no peer can cause them.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SignerError {
-    /// The file is no PKCS #8 RSA key with a modulus that the provider takes (2048 to 8192 bits).
-    #[error("not a usable PKCS #8 RSA private key: {0}")]
+    /// The file is no PKCS #8 private key that the provider takes: RSA of 2048 to 8192 bits, P-256, P-384
+    /// or P-521.
+    #[error("not a usable PKCS #8 private key: {0}")]
     BadKey(&'static str),
-    /// The provider cannot sign with this scheme: ECDSA with an RSA key, or SHA-1 under `ring`.
-    #[error("{provider} cannot sign with {scheme:?}")]
+    /// The provider cannot sign with this scheme: one of another kind of key, ECDSA with another hash than
+    /// the curve's, or SHA-1 under `ring`.
+    #[error("{provider} cannot sign with {scheme:?} and this key")]
     UnsupportedScheme {
         /// The scheme asked for.
         scheme: SignatureScheme,
@@ -216,7 +252,7 @@ fn read_identifier(der: &[u8]) -> Option<SignatureScheme> {
         oid::SHA256_WITH_RSA => pkcs1(SignatureScheme::RsaPkcs1Sha256, identifier),
         oid::SHA384_WITH_RSA => pkcs1(SignatureScheme::RsaPkcs1Sha384, identifier),
         oid::SHA512_WITH_RSA => pkcs1(SignatureScheme::RsaPkcs1Sha512, identifier),
-        oid::RSASSA_PSS => read_pss_parameters(identifier),
+        RSASSA_PSS => pss_parameters(identifier),
         // RFC 5758 §3.2: ECDSA identifiers have no parameters.
         oid::ECDSA_WITH_SHA256 => identifier.finish().map(|()| SignatureScheme::EcdsaSha256),
         oid::ECDSA_WITH_SHA384 => identifier.finish().map(|()| SignatureScheme::EcdsaSha384),
@@ -227,7 +263,7 @@ fn read_identifier(der: &[u8]) -> Option<SignatureScheme> {
 
 /// RSASSA-PSS-params (RFC 4055 §3.1), as far as the schemes use them: one hash for message and mask,
 /// a salt of its length. Left out, the parameters would mean SHA-1, which is no scheme here.
-fn read_pss_parameters(mut identifier: Der<'_>) -> Option<SignatureScheme> {
+pub(super) fn pss_parameters(mut identifier: Der<'_>) -> Option<SignatureScheme> {
     let mut parameters = identifier.inside(tag::SEQUENCE)?;
     identifier.finish()?;
     let hash = read_hash(parameters.inside(tag::context(0))?)?;
@@ -246,12 +282,7 @@ fn read_pss_parameters(mut identifier: Der<'_>) -> Option<SignatureScheme> {
         trailer.finish()?;
         parameters.finish()?;
     }
-    let scheme = match hash {
-        Hash::Sha1 => return None,
-        Hash::Sha2_256 => SignatureScheme::RsaPssSha256,
-        Hash::Sha2_384 => SignatureScheme::RsaPssSha384,
-        Hash::Sha2_512 => SignatureScheme::RsaPssSha512,
-    };
+    let scheme = SignatureScheme::rsa_pss(hash)?;
     let [salt_len] = salt_len else { return None };
     (is_mgf1 && mask_hash == hash && usize::from(*salt_len) == hash.output_len()).then_some(scheme)
 }
@@ -276,7 +307,6 @@ fn read_hash(mut wrapper: Der<'_>) -> Option<Hash> {
 mod oid {
     pub(super) const SHA1_WITH_RSA: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x05];
     pub(super) const MGF1: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x08];
-    pub(super) const RSASSA_PSS: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x0a];
     pub(super) const SHA256_WITH_RSA: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x0b];
     pub(super) const SHA384_WITH_RSA: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x0c];
     pub(super) const SHA512_WITH_RSA: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x0d];
@@ -289,6 +319,7 @@ mod oid {
     pub(super) const SHA512: &[u8] = &[0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x03];
 }
 
+// RFC 7427 §3: parameters stand where the algorithm's own specification prefers them: NULL with RSA, none with ECDSA.
 /// Whole AlgorithmIdentifiers, as RFC 7427 appendix A gives them; the ones it lacks differ in the last
 /// octet of each OID and in the salt length.
 #[rustfmt::skip]
@@ -339,7 +370,7 @@ mod tests {
     use super::*;
     use crate::crypto::test_support::hex;
 
-    // RFC 7427 appendix A; the PSS identifier with SHA-384 is RFC 4055 §3.1's construction.
+    // RFC 7427 appendix A, the preferred forms; the PSS identifier with SHA-384 is RFC 4055 §3.1's construction.
     #[test]
     fn identifiers_are_those_of_rfc_7427() {
         let published = [

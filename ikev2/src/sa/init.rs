@@ -19,7 +19,6 @@ use crate::{
         link::{Link, Parts, kinds},
         nat::{self, Nat},
         responder::Responder,
-        signature,
         state::{State, log_ike},
         traits::PeerTraits,
         window::{Requests, Responses},
@@ -400,9 +399,4 @@ fn write_response(
 pub(crate) fn certificate_request(authorities: &[[u8; 20]]) -> Option<Payload> {
     (!authorities.is_empty())
         .then(|| Payload::CertReq(CertificateRequest::x509(authorities.to_vec())))
-}
-
-/// How an AUTH payload with a signature is made for this peer.
-pub(crate) fn auth_form(link: &Link) -> Result<signature::AuthForm, PeerIncompatible> {
-    signature::AuthForm::for_peer(&link.traits, link.suite.prf)
 }

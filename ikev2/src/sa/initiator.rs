@@ -17,11 +17,11 @@ use crate::{
         Cx,
         child::selectors,
         established::{Beginning, Child, Established, Limits, Policy, close_with, mobike},
-        init::{self, Handshake, auth_form, certificate_request},
+        init::{self, Handshake, certificate_request},
         intermediate::Exchange,
         link::{Link, Opened},
         ppk::{self, Unmixed},
-        signature::{self, AuthForm, Basis},
+        signature::{self, AuthForm, Basis, Verified},
         state::{Outcome, State, WRONG_ANSWER, close, expect_auth, log_child},
     },
     secret::SecretBytes,
@@ -152,8 +152,8 @@ pub(crate) fn start(
 fn authenticate(mut trying: Trying, link: &mut Link, cx: &mut Cx<'_>) -> Result<Outcome, Refusal> {
     match trying.config.authentication.clone() {
         InitiatorAuthentication::AnyConnectEap => trying.send_first(link, cx, Vec::new()),
-        InitiatorAuthentication::Auth(LocalAuthentication::Certificate(chain)) => {
-            let form = auth_form(link)?;
+        InitiatorAuthentication::Auth(LocalAuthentication::Certificate { chain, key }) => {
+            let form = AuthForm::for_peer(&link.traits, link.suite.prf, key, None)?;
             let without = trying.mix(link, |trying| trying.local_octets(link));
             let octets = trying.local_octets(link);
             let scheme = form.scheme();
@@ -487,7 +487,7 @@ impl Trying {
             Ok(Basis::SharedKey(key)) => {
                 let octets = self.remote_octets(link, &responder);
                 return match signature::verify_shared_key(&key, &auth, link.suite.prf, &octets) {
-                    Ok(proof) => self.trust(link, cx, responder, proof, rest),
+                    Ok(verified) => self.trust(link, cx, responder, verified, rest),
                     Err(error) => fail(link, cx, error.into()),
                 };
             }
@@ -519,7 +519,7 @@ impl Trying {
         link: &mut Link,
         cx: &mut Cx<'_>,
         responder: Identification,
-        (proof, by): (PeerAuthenticated, PeerProof),
+        verified: Verified,
         rest: Rest,
     ) -> Result<Outcome, Refusal> {
         cx.trace(link.id, || Trace::PeerVerified);
@@ -531,8 +531,8 @@ impl Trying {
         let proven = Proven {
             trying: self,
             responder,
-            proof,
-            by,
+            proof: verified.proof,
+            by: verified.by,
         };
         match rest {
             Rest::Eap(packet) => {
@@ -553,12 +553,13 @@ impl AwaitChain {
         };
         let octets = self.trying.remote_octets(link, &self.responder);
         let accepted = &self.trying.config.responder;
+        let (auth, prf) = (&self.auth, link.suite.prf);
         let judged =
-            accepted.verify_signature(cx.provider, &self.auth, &spki, link.suite.prf, &octets);
+            accepted.verify_signature(cx.provider, &link.traits, auth, &spki, prf, &octets);
         match judged {
-            Ok(proof) => self
+            Ok(verified) => self
                 .trying
-                .trust(link, cx, self.responder, proof, self.rest),
+                .trust(link, cx, self.responder, verified, self.rest),
             Err(refusal) => fail(link, cx, refusal),
         }
     }

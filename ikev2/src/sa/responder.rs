@@ -17,10 +17,10 @@ use crate::{
         Cx,
         child::{self, ChildRequest},
         established::{Beginning, Child, Established, Limits, Policy, close_with, mobike},
-        init::{Handshake, auth_form},
+        init::Handshake,
         link::{Link, Opened},
         ppk::{self, Claim, Decision},
-        signature::{self, AuthForm, Basis},
+        signature::{self, AuthForm, Basis, Verified},
         state::{Outcome, State, WRONG_ANSWER, close, expect_auth, log_child},
     },
     secret::SecretBytes,
@@ -103,7 +103,7 @@ pub(crate) struct AwaitSign {
 /// What follows our proof.
 enum AfterProof {
     Eap,
-    Lease(PeerAuthenticated, PeerProof),
+    Lease(Verified),
 }
 
 pub(crate) struct AwaitEapStart {
@@ -353,7 +353,7 @@ impl Known {
         // each of its members ask the others for their passwords.
         let signs = matches!(
             self.config.local_authentication,
-            LocalAuthentication::Certificate(_)
+            LocalAuthentication::Certificate { .. }
         );
         if !(offered && signs) {
             return Err(PeerIncompatible::NoEapMethod.into());
@@ -373,11 +373,11 @@ impl Known {
             Basis::SharedKey(key) => {
                 let octets = self.remote_octets(link);
                 let judged = signature::verify_shared_key(&key, &auth, link.suite.prf, &octets);
-                let (proof, by) = judged.inspect_err(|_| {
+                let verified = judged.inspect_err(|_| {
                     cx.trace(link.id, || Trace::PeerRefused("no known key matches"));
                 })?;
                 cx.trace(link.id, || Trace::PeerVerified);
-                self.prove(link, cx, AfterProof::Lease(proof, by))
+                self.prove(link, cx, AfterProof::Lease(verified))
             }
             Basis::Certificate if chain.is_empty() => {
                 Err(PeerMisbehaved::MissingPayload(PayloadType::CERT).into())
@@ -406,10 +406,11 @@ impl AwaitChain {
         };
         let octets = self.known.remote_octets(link);
         let accepted = &self.known.config.remote_authentication.proofs;
-        let (proof, by) =
-            accepted.verify_signature(cx.provider, &self.auth, &spki, link.suite.prf, &octets)?;
+        let (auth, prf) = (&self.auth, link.suite.prf);
+        let verified =
+            accepted.verify_signature(cx.provider, &link.traits, auth, &spki, prf, &octets)?;
         cx.trace(link.id, || Trace::PeerVerified);
-        self.known.prove(link, cx, AfterProof::Lease(proof, by))
+        self.known.prove(link, cx, AfterProof::Lease(verified))
     }
 }
 
@@ -437,8 +438,12 @@ impl Known {
     fn prove(self, link: &mut Link, cx: &mut Cx<'_>, next: AfterProof) -> Result<Outcome, Refusal> {
         let octets = self.local_octets(link);
         match &self.config.local_authentication {
-            LocalAuthentication::Certificate(_) => {
-                let form = auth_form(link)?;
+            LocalAuthentication::Certificate { key, .. } => {
+                let answers = match &next {
+                    AfterProof::Lease(verified) => verified.scheme,
+                    AfterProof::Eap => None,
+                };
+                let form = AuthForm::for_peer(&link.traits, link.suite.prf, *key, answers)?;
                 let scheme = form.scheme();
                 let ask = cx.ask(link.id, Ask::Sign { scheme, octets });
                 go(Responder::AwaitSign(AwaitSign {
@@ -478,11 +483,11 @@ impl Known {
                     opening: payloads,
                 }))
             }
-            AfterProof::Lease(proof, by) => Proven {
+            AfterProof::Lease(verified) => Proven {
                 known: self,
                 user: None,
-                proof,
-                by,
+                proof: verified.proof,
+                by: verified.by,
                 answer: payloads,
             }
             .lease(link, cx),
@@ -494,7 +499,7 @@ impl AwaitSign {
     fn answer(self, link: &mut Link, cx: &mut Cx<'_>, answer: Answer) -> Result<Outcome, Refusal> {
         // CERT is sent even without a CERTREQ: some clients send none and want it all the same.
         let chain = match &self.known.config.local_authentication {
-            LocalAuthentication::Certificate(chain) => chain.clone(),
+            LocalAuthentication::Certificate { chain, .. } => chain.clone(),
             LocalAuthentication::PreSharedKey(_) => Vec::new(),
         };
         let proof = self.form.proof(&chain, answer)?;

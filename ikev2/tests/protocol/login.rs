@@ -419,14 +419,14 @@ fn userspace_refuses_a_peer_without_nat_detection() {
 fn refuses_a_signature_under_another_key() {
     const OTHER: &[u8] = include_bytes!("../vectors/signatures/rsa-1024.spki");
     let mut setup = Setup::with_certificate(GCM);
-    setup.spki = OTHER;
+    setup.spki = Some(OTHER);
     let pair = login(setup, 21);
     assert_eq!(
         *refusal(&pair.server.closed[0]),
         PeerMisbehaved::AuthenticationFailed.into()
     );
     let mut setup = Setup::new(GCM);
-    setup.spki = OTHER;
+    setup.spki = Some(OTHER);
     let mut pair = login(setup, 22);
     assert_eq!(
         *refusal(&pair.client.closed[0]),

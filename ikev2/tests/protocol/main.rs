@@ -40,6 +40,7 @@ mod pre_shared_key;
 mod redirect;
 mod rekey;
 mod requirements;
+mod signature_methods;
 mod sources;
 mod traces;
 mod unknown_spi;

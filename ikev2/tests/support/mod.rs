@@ -29,13 +29,13 @@ use ironflex_ikev2::{
         Redirection, RemoteAuthentication, Upkeep,
     },
     crypto::{
-        Provider, Rng, default_provider,
+        Provider, Rng, SignatureScheme, SigningKey, default_provider,
         keys::{ProtectionKeys, RoleChildKeys},
         suite::*,
     },
     event::{
         Answer, Ask, AskId, ChildId, ChildSa, CloseReason, Command, Discard, EapInput, Event,
-        Framing, Instant, KeyLog, Lease, Path, SaId, Transmit,
+        Framing, Instant, KeyLog, Lease, Path, PeerProof, SaId, Transmit,
     },
     refusal::Refusal,
     secret::{PreSharedKey, SecretBytes},
@@ -112,6 +112,10 @@ pub struct End {
     pub receiving: BTreeMap<(SaId, u32), ChildSa>,
     pub closed: Vec<CloseReason>,
     pub sas: Vec<SaId>,
+    /// How the peers proved themselves.
+    pub proofs: Vec<PeerProof>,
+    /// With which schemes this end was to sign.
+    pub signed: Vec<SignatureScheme>,
     /// The questions that have not been answered.
     pub withheld: VecDeque<(SaId, AskId, Ask)>,
     pub key_log: usize,
@@ -142,6 +146,8 @@ impl End {
             receiving: BTreeMap::new(),
             closed: Vec::new(),
             sas: Vec::new(),
+            proofs: Vec::new(),
+            signed: Vec::new(),
             withheld: VecDeque::new(),
             key_log: 0,
             ike_keys: Vec::new(),
@@ -553,14 +559,31 @@ fn outside(setup: &Setup, server: bool, end: &mut End, id: SaId, ask: Ask) -> An
         }
         Ask::Chain { certificates, .. } => {
             if certificates == [certificate()] {
+                let theirs = if server {
+                    setup.client_key
+                } else {
+                    setup.server_key
+                };
                 Answer::Chain {
-                    spki: setup.spki.to_vec(),
+                    spki: setup.spki.unwrap_or(theirs.spki).to_vec(),
                 }
             } else {
                 Answer::Refused(Arc::from("unknown issuer"))
             }
         }
-        Ask::Sign { scheme, octets } => (setup.sign)(scheme, &octets),
+        Ask::Sign { scheme, octets } => {
+            end.signed.push(scheme);
+            let ours = if server {
+                setup.server_key
+            } else {
+                setup.client_key
+            };
+            let signature = match setup.sign {
+                Some(sign) => sign(scheme, &octets),
+                None => ours.sign(scheme, &octets),
+            };
+            (setup.forge)(server, signature)
+        }
         Ask::Eap(input) if server => {
             let round = end.eap_rounds.entry(id).or_insert(0);
             *round += 1;
@@ -612,7 +635,10 @@ fn note(end: &mut End, id: SaId, event: Event) {
     let text = match event {
         Event::Initiated => "initiated".into(),
         Event::HalfOpen => "half-open".into(),
-        Event::Authenticated(who) => format!("authenticated {}", who.peer),
+        Event::Authenticated(who) => {
+            end.proofs.push(who.proof);
+            format!("authenticated {}", who.peer)
+        }
         Event::Established { child } => {
             end.sas.push(id);
             format!("established child={child}")

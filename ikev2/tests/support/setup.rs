@@ -11,7 +11,18 @@ pub fn certificate() -> Vec<u8> {
 
 /// Proves its holder by that certificate.
 pub fn own_certificate() -> LocalAuthentication {
-    LocalAuthentication::Certificate(vec![Arc::from(certificate())])
+    LocalAuthentication::Certificate {
+        chain: vec![Arc::from(certificate())],
+        key: SigningKey::Rsa,
+    }
+}
+
+/// Proves its holder by that certificate and a key of this kind.
+pub fn certificate_with(key: &TestKey) -> LocalAuthentication {
+    LocalAuthentication::Certificate {
+        chain: vec![Arc::from(certificate())],
+        key: key.kind(),
+    }
 }
 
 /// A key that both ends have.
@@ -75,10 +86,15 @@ pub struct Setup {
     pub knows_better: bool,
     /// Whether the dataplane takes a rekeyed child SA: the server's or the client's.
     pub install_further: fn(bool) -> bool,
-    /// The public key that the outside finds in the certificate.
-    pub spki: &'static [u8],
-    /// How the outside of both ends signs.
-    pub sign: fn(SignatureScheme, &[u8]) -> Answer,
+    /// The keys that the ends sign with.
+    pub server_key: &'static TestKey,
+    pub client_key: &'static TestKey,
+    /// What signs in their place at both ends.
+    pub sign: Option<fn(SignatureScheme, &[u8]) -> Answer>,
+    /// The public key that the outside finds in the certificates, if not that of their holders' keys.
+    pub spki: Option<&'static [u8]>,
+    /// What becomes of the signature of the server, or of the client.
+    pub forge: fn(bool, Answer) -> Answer,
     /// The questions that the server's outside does not answer of itself.
     pub silent: fn(&Ask) -> bool,
 }
@@ -171,8 +187,11 @@ impl Setup {
             session_lifetime: None,
             knows_better: false,
             install_further: |_| true,
-            spki: SPKI,
-            sign,
+            server_key: &RSA,
+            client_key: &RSA,
+            sign: None,
+            spki: None,
+            forge: |_, answer| answer,
             silent: |_| false,
         }
     }

@@ -15,14 +15,48 @@
 use std::sync::{Arc, LazyLock};
 
 use ironflex_ikev2::{
-    crypto::{RsaSigner, sign::SignatureScheme},
+    crypto::{Signer, SigningKey, sign::SignatureScheme},
     event::{Answer, EapInput, EapOutput},
 };
 
-static SIGNER: LazyLock<RsaSigner> = LazyLock::new(|| {
-    RsaSigner::from_pkcs8(include_bytes!("../vectors/signatures/rsa-2048.pk8")).unwrap()
-});
-pub const SPKI: &[u8] = include_bytes!("../vectors/signatures/rsa-2048.spki");
+/// A key pair whose certificate an end is taken to have.
+pub struct TestKey {
+    signer: LazyLock<Signer>,
+    /// The public half.
+    pub spki: &'static [u8],
+}
+
+macro_rules! test_key {
+    ($name:ident, $private:literal, $public:literal) => {
+        pub static $name: TestKey = TestKey {
+            signer: LazyLock::new(|| {
+                let file = include_bytes!(concat!("../vectors/signatures/", $private));
+                Signer::from_pkcs8(file).unwrap()
+            }),
+            spki: include_bytes!(concat!("../vectors/signatures/", $public)),
+        };
+    };
+}
+
+test_key!(RSA, "rsa-2048.pk8", "rsa-2048.spki");
+test_key!(P256, "ec-p256.pk8", "ec-p256.spki");
+test_key!(P384, "signing-p384.pk8", "signing-p384.spki");
+test_key!(P521, "signing-p521.pk8", "signing-p521.spki");
+
+impl TestKey {
+    /// What kind of key it is.
+    pub fn kind(&self) -> SigningKey {
+        self.signer.kind()
+    }
+
+    /// Its signature.
+    pub fn sign(&self, scheme: SignatureScheme, octets: &[u8]) -> Answer {
+        match self.signer.sign(scheme, octets) {
+            Ok(signature) => Answer::Signature(signature),
+            Err(error) => Answer::Refused(Arc::from(error.to_string())),
+        }
+    }
+}
 
 /// The toy EAP method: code, identifier, length, then anything. It is not a method to use, only one
 /// whose packets the core carries.
@@ -60,13 +94,5 @@ pub fn eap_peer(packet: &[u8], password: &[u8]) -> Answer {
         Some(1) => Answer::Eap(EapOutput::Packet(eap(2, packet[1], password))),
         Some(3) => Answer::Eap(EapOutput::Concluded { msk: None }),
         _ => Answer::Refused(Arc::from("the headend refused the password")),
-    }
-}
-
-/// The signature of both ends' certificate.
-pub fn sign(scheme: SignatureScheme, octets: &[u8]) -> Answer {
-    match SIGNER.sign(scheme, octets) {
-        Ok(signature) => Answer::Signature(signature),
-        Err(error) => Answer::Refused(Arc::from(error.to_string())),
     }
 }

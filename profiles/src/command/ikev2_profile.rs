@@ -87,7 +87,7 @@ pub(super) const PROFILE: &[Node] = &[
                         Node::value(Token::Line, "The UNENCRYPTED (cleartext) pre-shared key")
                             .set(set_local),
                     ])]),
-                Node::refused("ecdsa-sig", "ECDSA signatures of the headend"),
+                Node::word("ecdsa-sig", "ECDSA Signature").set(set_local),
                 Node::refused("eap", "authentication of the headend by EAP"),
                 Node::refused("dynamic", "dynamic authentication methods"),
             ])
@@ -471,6 +471,8 @@ fn inline_key(edit: &Edit<'_>, args: &mut Args<'_>) -> Result<Option<KeyText>, B
 fn set_local(edit: &mut Edit<'_>, args: &mut Args<'_>) -> Result<(), Box<Diagnostic>> {
     let method = if args.has("pre-share") {
         LocalAuthentication::PreShare(inline_key(edit, args)?)
+    } else if args.has("ecdsa-sig") {
+        LocalAuthentication::EcdsaSig
     } else {
         LocalAuthentication::RsaSig
     };

@@ -1,13 +1,13 @@
 //! `crypto pki`.
 
-use alloc::format;
+use alloc::{boxed::Box, format};
 
-use super::{Mode, objection};
+use super::{Args, Edit, Mode, objection};
 use crate::{
-    error::Fault,
+    error::{Diagnostic, Fault},
     model::{
         Action, Located,
-        pki::{Enrollment, RevocationCheck, Trustpoint},
+        pki::{Enrollment, KeyPair, RevocationCheck, Trustpoint},
     },
     password::Secret,
     tree::{ModeKind, Node, Token},
@@ -81,7 +81,7 @@ pub(super) const LINES: &[Node] =
                     let new = || Trustpoint {
                         enrollment: Some(Enrollment::TerminalPem),
                         revocation_check: Some(RevocationCheck::None),
-                        rsakeypair: false,
+                        key_pair: None,
                     };
                     edit.candidate.trustpoints.get_or_insert_with(&named, new);
                     let action = Action::Authenticate { trustpoint, file };
@@ -143,27 +143,15 @@ pub(super) const TRUSTPOINT: &[Node] = &[
             Ok(())
         }),
     Node::word("rsakeypair", "Specify rsakeypair for this identity")
-        .then(&[Node::name("RSA keypair label").set(|edit, args| {
-            let label = args.name()?;
-            if !matches!(&*edit.mode, Mode::Object(_, own) if *own == label.value) {
-                let why = format!(
-                    "not supported by this headend: a key pair `{}` apart from its trustpoint",
-                    label.value
-                );
-                return Err(objection(Fault::Unsupported, label.at, why));
-            }
-            edit.trustpoint()?.rsakeypair = true;
-            Ok(())
-        })])
-        .unset(|edit, _| {
-            edit.trustpoint()?.rsakeypair = false;
-            Ok(())
-        }),
+        .then(&[Node::name("RSA keypair label").set(set_key_pair)])
+        .unset(|edit, _| forget_key_pair(edit, KeyPair::Rsa)),
+    Node::word("eckeypair", "Specify eckeypair for this identity")
+        .then(&[Node::name("EC keypair label").set(set_key_pair)])
+        .unset(|edit, _| forget_key_pair(edit, KeyPair::Ec)),
     Node::refused("authorization", "authorization by certificate fields"),
     Node::refused("auto-enroll", "enrollment"),
     Node::refused("chain-validation", "chain validation by command"),
     Node::refused("crl", "revocation checks by certificate revocation list"),
-    Node::refused("eckeypair", "ECDSA keys"),
     Node::refused("eku", "enrollment"),
     Node::refused("fingerprint", "enrollment"),
     Node::refused("fqdn", "enrollment"),
@@ -181,3 +169,27 @@ pub(super) const TRUSTPOINT: &[Node] = &[
     Node::refused("usage", "trustpoint usage by command"),
     Node::refused("vrf", "VRFs"),
 ];
+
+fn set_key_pair(edit: &mut Edit<'_>, args: &mut Args<'_>) -> Result<(), Box<Diagnostic>> {
+    let label = args.name()?;
+    if !matches!(&*edit.mode, Mode::Object(_, own) if *own == label.value) {
+        let why = format!(
+            "not supported by this headend: a key pair `{}` apart from its trustpoint",
+            label.value
+        );
+        return Err(objection(Fault::Unsupported, label.at, why));
+    }
+    let kind = if args.has("eckeypair") {
+        KeyPair::Ec
+    } else {
+        KeyPair::Rsa
+    };
+    edit.trustpoint()?.key_pair = Some(kind);
+    Ok(())
+}
+
+fn forget_key_pair(edit: &mut Edit<'_>, kind: KeyPair) -> Result<(), Box<Diagnostic>> {
+    let trustpoint = edit.trustpoint()?;
+    trustpoint.key_pair = trustpoint.key_pair.filter(|known| *known != kind);
+    Ok(())
+}

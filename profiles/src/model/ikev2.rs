@@ -376,8 +376,10 @@ pub enum LocalIdentity {
 /// How the headend proves itself.
 #[derive(Clone, Eq, PartialEq)]
 pub enum LocalAuthentication {
-    /// `rsa-sig`: by its certificate.
+    /// `rsa-sig`: by its certificate with an RSA key.
     RsaSig,
+    /// `ecdsa-sig`: by its certificate with an elliptic-curve key.
+    EcdsaSig,
     /// `pre-share [key KEY]`: by the key of the line, or else of the keyring.
     PreShare(Option<KeyText>),
 }
@@ -403,6 +405,7 @@ impl LocalAuthentication {
     pub const fn keyword(&self) -> &'static str {
         match self {
             Self::RsaSig => "rsa-sig",
+            Self::EcdsaSig => "ecdsa-sig",
             Self::PreShare(_) => "pre-share",
         }
     }

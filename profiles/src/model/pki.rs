@@ -7,12 +7,21 @@ use super::keywords;
 pub struct Trustpoint {
     /// `enrollment …`: how its certificates come.
     pub enrollment: Option<Enrollment>,
-    /// `rsakeypair LABEL`, where the label is the trustpoint's own name. The key pair of a
-    /// trustpoint always bears that name here, so the line is only held for the print.
-    pub rsakeypair: bool,
+    /// `rsakeypair LABEL` or `eckeypair LABEL`, where the label is the trustpoint's own name. The key pair
+    /// of a trustpoint always bears that name here, so the line is only held for the print.
+    pub key_pair: Option<KeyPair>,
     /// `revocation-check none` was written or is implied by an import. Revocation is not checked
     /// in any case; `crl` and `ocsp` are refused rather than promised.
     pub revocation_check: Option<RevocationCheck>,
+}
+
+/// What kind a trustpoint's key pair is said to be.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum KeyPair {
+    /// `rsakeypair`.
+    Rsa,
+    /// `eckeypair`.
+    Ec,
 }
 
 /// How a trustpoint's certificates come.

@@ -156,7 +156,7 @@ impl<'a> Resolver<'a> {
             missing.push("match identity remote …");
         }
         if lines.authentication_local.is_none() {
-            missing.push("authentication local {rsa-sig|pre-share}");
+            missing.push("authentication local {rsa-sig|ecdsa-sig|pre-share}");
         }
         if lines.authentication_remote.is_empty() {
             missing.push("authentication remote …");
@@ -201,11 +201,16 @@ impl<'a> Resolver<'a> {
             .map(|local| &local.value)
         {
             // A profile without the line is told what to expect as if it had this one.
-            None | Some(LocalAuthentication::RsaSig) => {
+            None | Some(LocalAuthentication::RsaSig | LocalAuthentication::EcdsaSig) => {
                 if sign.is_none() && bound {
                     missing.push("pki trustpoint WORD");
                 }
-                sign.map(LocalMethod::RsaSig)
+                let local = lines.authentication_local.as_ref();
+                if local.is_some_and(|local| local.value == LocalAuthentication::EcdsaSig) {
+                    sign.map(LocalMethod::EcdsaSig)
+                } else {
+                    sign.map(LocalMethod::RsaSig)
+                }
             }
             Some(LocalAuthentication::PreShare(inline)) => {
                 let source = key_source(inline.as_ref(), keyring.as_ref());

@@ -6,17 +6,22 @@ use alloc::vec::Vec;
 
 use aws_lc_rs::agreement::{self, ParsedPublicKey, PrivateKey, UnparsedPublicKey};
 use aws_lc_rs::rand::SystemRandom;
-use aws_lc_rs::signature::{self, KeyPair, RsaKeyPair, VerificationAlgorithm};
+use aws_lc_rs::signature::{
+    self, EcdsaKeyPair, EcdsaSigningAlgorithm, KeyPair, RsaKeyPair, VerificationAlgorithm,
+};
 
 use super::aws_lc_ffi::{Modulus, Sha1Signer};
 use super::ml_kem;
 use super::modp::{GENERATOR, ModpGroup};
 use super::std::sync::OnceLock;
-use super::verifying_key::{Curve, VerifyingKey};
-use super::{SCALAR_ATTEMPTS, UNCOMPRESSED, check_contributory, check_length, clear_excess_bits};
+use super::verifying_key::VerifyingKey;
+use super::{
+    SCALAR_ATTEMPTS, UNCOMPRESSED, check_contributory, check_length, clear_excess_bits, private_key,
+};
+use crate::crypto::ecdsa::Curve;
 use crate::crypto::hash::sha1;
 use crate::crypto::kex::{Answered, KexError, KeyExchange};
-use crate::crypto::sign::{Family, Sha2, SignatureError, SignatureScheme, SignerError};
+use crate::crypto::sign::{Family, Sha2, SignatureError, SignatureScheme, SignerError, SigningKey};
 use crate::crypto::suite::{Group, Hash};
 use crate::crypto::{CryptoError, Provider, Rng};
 use crate::secret::{SecretBytes, SharedSecret};
@@ -271,42 +276,81 @@ impl KeyExchange for CurvePair {
 
 // --- Signing ---
 
-/// An RSA private key.
-pub struct RsaSigner {
-    key: RsaKeyPair,
-    legacy: Sha1Signer,
+/// A private key.
+pub struct Signer {
+    key: Key,
     random: SystemRandom,
 }
 
-impl RsaSigner {
+enum Key {
+    Rsa(RsaKeyPair, Sha1Signer),
+    /// Bound to the hash of [`Curve::scheme`].
+    Ecdsa(Curve, EcdsaKeyPair),
+}
+
+impl Signer {
     /// Reads a PKCS #8 PrivateKeyInfo (RFC 5958), unencrypted, as DER.
     ///
     /// # Errors
-    /// [`SignerError::BadKey`] if it is no RSA key of 2048 to 8192 bits.
+    /// [`SignerError::BadKey`] if it is neither an RSA key of 2048 to 8192 bits nor one on a
+    /// [`Curve`].
     pub fn from_pkcs8(der: &[u8]) -> Result<Self, SignerError> {
-        let key = RsaKeyPair::from_pkcs8(der)
-            .map_err(|_| SignerError::BadKey("2048 to 8192 bits of RSA in PKCS #8 are expected"))?;
-        let legacy = Sha1Signer::from_pkcs8(der).ok_or(SignerError::BadKey("not an RSA key"))?;
+        let key = match private_key::kind(der)? {
+            SigningKey::Rsa => {
+                let expected = "2048 to 8192 bits of RSA in PKCS #8 are expected";
+                let bad = SignerError::BadKey(expected);
+                let key = RsaKeyPair::from_pkcs8(der).map_err(|_| bad.clone())?;
+                Key::Rsa(key, Sha1Signer::from_pkcs8(der).ok_or(bad)?)
+            }
+            SigningKey::Ecdsa(curve) => {
+                let key = EcdsaKeyPair::from_pkcs8(ecdsa_signing(curve), der);
+                let bad = SignerError::BadKey("the elliptic-curve key is broken");
+                Key::Ecdsa(curve, key.map_err(|_| bad)?)
+            }
+        };
         Ok(Self {
             key,
-            legacy,
             random: SystemRandom::new(),
         })
     }
 
-    /// Signs `message`, which is hashed here. The signature is as long as the modulus.
+    /// What kind of key it is.
+    pub const fn kind(&self) -> SigningKey {
+        match &self.key {
+            Key::Rsa(..) => SigningKey::Rsa,
+            Key::Ecdsa(curve, _) => SigningKey::Ecdsa(*curve),
+        }
+    }
+
+    /// Signs `message`, which is hashed here. An RSA signature is as long as the modulus, an ECDSA signature
+    /// a DER sequence.
     ///
     /// # Errors
-    /// [`SignerError::UnsupportedScheme`] for ECDSA, [`SignerError::Provider`] if the library fails.
+    /// [`SignerError::UnsupportedScheme`] for a scheme of another kind of key, or with another hash than that
+    /// of [`Curve::scheme`]; [`SignerError::Provider`] if the library fails.
     pub fn sign(&self, scheme: SignatureScheme, message: &[u8]) -> Result<Vec<u8>, SignerError> {
+        match &self.key {
+            Key::Rsa(key, legacy) => self.sign_rsa(key, legacy, scheme, message),
+            Key::Ecdsa(curve, key) if scheme == curve.scheme() => key
+                .sign(&self.random, message)
+                .map(|signature| signature.as_ref().to_vec())
+                .map_err(|_| SignerError::Provider),
+            Key::Ecdsa(..) => Err(unsupported(scheme)),
+        }
+    }
+
+    fn sign_rsa(
+        &self,
+        key: &RsaKeyPair,
+        legacy: &Sha1Signer,
+        scheme: SignatureScheme,
+        message: &[u8],
+    ) -> Result<Vec<u8>, SignerError> {
         let padding: &'static dyn signature::RsaEncoding = match scheme.family() {
             // aws-lc-rs signs with no SHA-1, and peers without RFC 7427 know nothing else
             // (RFC 7296 §3.8).
             Family::RsaPkcs1(Hash::Sha1) => {
-                return self
-                    .legacy
-                    .sign(&sha1(&[message]))
-                    .ok_or(SignerError::Provider);
+                return legacy.sign(&sha1(&[message])).ok_or(SignerError::Provider);
             }
             Family::RsaPkcs1(Hash::Sha2_256) => &signature::RSA_PKCS1_SHA256,
             Family::RsaPkcs1(Hash::Sha2_384) => &signature::RSA_PKCS1_SHA384,
@@ -314,23 +358,35 @@ impl RsaSigner {
             Family::RsaPss(Sha2::Sha256) => &signature::RSA_PSS_SHA256,
             Family::RsaPss(Sha2::Sha384) => &signature::RSA_PSS_SHA384,
             Family::RsaPss(Sha2::Sha512) => &signature::RSA_PSS_SHA512,
-            Family::Ecdsa(_) => {
-                return Err(SignerError::UnsupportedScheme {
-                    scheme,
-                    provider: NAME,
-                });
-            }
+            Family::Ecdsa(_) => return Err(unsupported(scheme)),
         };
-        let mut signature = vec![0; self.key.public_modulus_len()];
-        self.key
-            .sign(padding, &self.random, message, &mut signature)
+        let mut signature = vec![0; key.public_modulus_len()];
+        key.sign(padding, &self.random, message, &mut signature)
             .map_err(|_| SignerError::Provider)?;
         Ok(signature)
     }
 
-    /// The public half, as the DER RSAPublicKey (RFC 8017 A.1.1) that a certificate's
-    /// SubjectPublicKeyInfo wraps.
+    /// The public half: the DER RSAPublicKey (RFC 8017 A.1.1), or the uncompressed point (SEC 1 §2.3.3), that
+    /// a certificate's SubjectPublicKeyInfo wraps.
     pub fn public_key(&self) -> &[u8] {
-        self.key.public_key().as_ref()
+        match &self.key {
+            Key::Rsa(key, _) => key.public_key().as_ref(),
+            Key::Ecdsa(_, key) => key.public_key().as_ref(),
+        }
+    }
+}
+
+const fn ecdsa_signing(curve: Curve) -> &'static EcdsaSigningAlgorithm {
+    match curve {
+        Curve::P256 => &signature::ECDSA_P256_SHA256_ASN1_SIGNING,
+        Curve::P384 => &signature::ECDSA_P384_SHA384_ASN1_SIGNING,
+        Curve::P521 => &signature::ECDSA_P521_SHA512_ASN1_SIGNING,
+    }
+}
+
+const fn unsupported(scheme: SignatureScheme) -> SignerError {
+    SignerError::UnsupportedScheme {
+        scheme,
+        provider: NAME,
     }
 }

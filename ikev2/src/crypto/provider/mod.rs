@@ -11,16 +11,18 @@ mod aws_lc_ffi;
 #[cfg(feature = "aws-lc")]
 mod ml_kem;
 mod modp;
+mod private_key;
 #[cfg(feature = "ring")]
 pub mod ring;
 mod verifying_key;
 
 #[cfg(feature = "aws-lc")]
-pub use self::aws_lc::RsaSigner;
+pub use self::aws_lc::Signer;
 #[cfg(all(feature = "ring", not(feature = "aws-lc")))]
-pub use self::ring::RsaSigner;
+pub use self::ring::Signer;
 use super::Provider;
 use super::kex::KexError;
+use super::public_key::UNCOMPRESSED;
 use super::suite::Group;
 use crate::secret::{SecretBytes, SharedSecret};
 
@@ -63,9 +65,6 @@ fn check_contributory(group: Group, secret: SecretBytes) -> Result<SharedSecret,
         Ok(secret)
     }
 }
-
-/// The octet in front of an uncompressed point (SEC 1 §2.3.3), which IKE leaves out (RFC 5903 §7).
-const UNCOMPRESSED: u8 = 0x04;
 
 /// How often a scalar is drawn before the random source counts as broken. Of P-521's draws half fit, of
 /// the other curves' nearly all.

@@ -9,15 +9,18 @@ use crypto_bigint::modular::{BoxedMontyForm, BoxedMontyParams};
 use crypto_bigint::{BoxedUint, Odd};
 use ring::agreement::{self, EphemeralPrivateKey, UnparsedPublicKey};
 use ring::rand::SystemRandom;
-use ring::signature::{self, KeyPair, RsaKeyPair, VerificationAlgorithm};
+use ring::signature::{self, EcdsaKeyPair, KeyPair, RsaKeyPair, VerificationAlgorithm};
 use zeroize::Zeroizing;
 
 use super::modp::{GENERATOR, ModpGroup};
 use super::std::sync::OnceLock;
-use super::verifying_key::{Curve, VerifyingKey};
-use super::{SCALAR_ATTEMPTS, UNCOMPRESSED, check_contributory, check_length, clear_excess_bits};
+use super::verifying_key::VerifyingKey;
+use super::{
+    SCALAR_ATTEMPTS, UNCOMPRESSED, check_contributory, check_length, clear_excess_bits, private_key,
+};
+use crate::crypto::ecdsa::Curve;
 use crate::crypto::kex::{KexError, KeyExchange};
-use crate::crypto::sign::{Family, Sha2, SignatureError, SignatureScheme, SignerError};
+use crate::crypto::sign::{Family, Sha2, SignatureError, SignatureScheme, SignerError, SigningKey};
 use crate::crypto::suite::{Group, Hash};
 use crate::crypto::{CryptoError, Provider, Rng};
 use crate::secret::{SecretBytes, SharedSecret};
@@ -323,32 +326,79 @@ impl KeyExchange for X25519Pair {
 
 // --- Signing ---
 
-/// An RSA private key.
-pub struct RsaSigner {
-    key: RsaKeyPair,
+/// A private key.
+pub struct Signer {
+    key: Key,
     random: SystemRandom,
 }
 
-impl RsaSigner {
+enum Key {
+    Rsa(RsaKeyPair),
+    /// Bound to the hash of [`Curve::scheme`].
+    Ecdsa(Curve, EcdsaKeyPair),
+}
+
+impl Signer {
     /// Reads a PKCS #8 PrivateKeyInfo (RFC 5958), unencrypted, as DER.
     ///
     /// # Errors
-    /// [`SignerError::BadKey`] if it is no RSA key of 2048 to 4096 bits.
+    /// [`SignerError::BadKey`] if it is neither an RSA key of 2048 to 4096 bits nor one on P-256 or P-384
+    /// with its public half.
     pub fn from_pkcs8(der: &[u8]) -> Result<Self, SignerError> {
-        let key = RsaKeyPair::from_pkcs8(der)
-            .map_err(|_| SignerError::BadKey("2048 to 4096 bits of RSA in PKCS #8 are expected"))?;
-        Ok(Self {
-            key,
-            random: SystemRandom::new(),
-        })
+        let random = SystemRandom::new();
+        let key = match private_key::kind(der)? {
+            SigningKey::Rsa => {
+                let bad = SignerError::BadKey("2048 to 4096 bits of RSA in PKCS #8 are expected");
+                Key::Rsa(RsaKeyPair::from_pkcs8(der).map_err(|_| bad)?)
+            }
+            SigningKey::Ecdsa(curve) => {
+                let algorithm = match curve {
+                    Curve::P256 => &signature::ECDSA_P256_SHA256_ASN1_SIGNING,
+                    Curve::P384 => &signature::ECDSA_P384_SHA384_ASN1_SIGNING,
+                    Curve::P521 => return Err(SignerError::BadKey("ring has no P-521")),
+                };
+                let bad = SignerError::BadKey(
+                    "the elliptic-curve key is broken or has no public half beside it",
+                );
+                let key = EcdsaKeyPair::from_pkcs8(algorithm, der, &random);
+                Key::Ecdsa(curve, key.map_err(|_| bad)?)
+            }
+        };
+        Ok(Self { key, random })
     }
 
-    /// Signs `message`, which is hashed here. The signature is as long as the modulus.
+    /// What kind of key it is.
+    pub const fn kind(&self) -> SigningKey {
+        match &self.key {
+            Key::Rsa(_) => SigningKey::Rsa,
+            Key::Ecdsa(curve, _) => SigningKey::Ecdsa(*curve),
+        }
+    }
+
+    /// Signs `message`, which is hashed here. An RSA signature is as long as the modulus, an ECDSA signature
+    /// a DER sequence.
     ///
     /// # Errors
-    /// [`SignerError::UnsupportedScheme`] for ECDSA and for SHA-1, which ring does not sign with;
-    /// [`SignerError::Provider`] if the library fails.
+    /// [`SignerError::UnsupportedScheme`] for a scheme of another kind of key, with another hash than that of
+    /// [`Curve::scheme`], or with SHA-1, which ring does not sign with; [`SignerError::Provider`] if the
+    /// library fails.
     pub fn sign(&self, scheme: SignatureScheme, message: &[u8]) -> Result<Vec<u8>, SignerError> {
+        match &self.key {
+            Key::Rsa(key) => self.sign_rsa(key, scheme, message),
+            Key::Ecdsa(curve, key) if scheme == curve.scheme() => key
+                .sign(&self.random, message)
+                .map(|signature| signature.as_ref().to_vec())
+                .map_err(|_| SignerError::Provider),
+            Key::Ecdsa(..) => Err(unsupported(scheme)),
+        }
+    }
+
+    fn sign_rsa(
+        &self,
+        key: &RsaKeyPair,
+        scheme: SignatureScheme,
+        message: &[u8],
+    ) -> Result<Vec<u8>, SignerError> {
         let padding: &'static dyn signature::RsaEncoding = match scheme.family() {
             Family::RsaPkcs1(Hash::Sha2_256) => &signature::RSA_PKCS1_SHA256,
             Family::RsaPkcs1(Hash::Sha2_384) => &signature::RSA_PKCS1_SHA384,
@@ -356,23 +406,27 @@ impl RsaSigner {
             Family::RsaPss(Sha2::Sha256) => &signature::RSA_PSS_SHA256,
             Family::RsaPss(Sha2::Sha384) => &signature::RSA_PSS_SHA384,
             Family::RsaPss(Sha2::Sha512) => &signature::RSA_PSS_SHA512,
-            Family::RsaPkcs1(Hash::Sha1) | Family::Ecdsa(_) => {
-                return Err(SignerError::UnsupportedScheme {
-                    scheme,
-                    provider: NAME,
-                });
-            }
+            Family::RsaPkcs1(Hash::Sha1) | Family::Ecdsa(_) => return Err(unsupported(scheme)),
         };
-        let mut signature = vec![0; self.key.public().modulus_len()];
-        self.key
-            .sign(padding, &self.random, message, &mut signature)
+        let mut signature = vec![0; key.public().modulus_len()];
+        key.sign(padding, &self.random, message, &mut signature)
             .map_err(|_| SignerError::Provider)?;
         Ok(signature)
     }
 
-    /// The public half, as the DER RSAPublicKey (RFC 8017 A.1.1) that a certificate's
-    /// SubjectPublicKeyInfo wraps.
+    /// The public half: the DER RSAPublicKey (RFC 8017 A.1.1), or the uncompressed point (SEC 1 §2.3.3), that
+    /// a certificate's SubjectPublicKeyInfo wraps.
     pub fn public_key(&self) -> &[u8] {
-        self.key.public_key().as_ref()
+        match &self.key {
+            Key::Rsa(key) => key.public_key().as_ref(),
+            Key::Ecdsa(_, key) => key.public_key().as_ref(),
+        }
+    }
+}
+
+const fn unsupported(scheme: SignatureScheme) -> SignerError {
+    SignerError::UnsupportedScheme {
+        scheme,
+        provider: NAME,
     }
 }

@@ -23,9 +23,7 @@ use ironflex_ikev2::{
 use super::{
     scenario::{Login, Side},
     session::Record,
-    support::{
-        ASSIGNED, SPKI, Seeded, Setup, certificate, copy_of, eap_authenticator, eap_peer, sign,
-    },
+    support::{ASSIGNED, RSA, Seeded, Setup, certificate, copy_of, eap_authenticator, eap_peer},
 };
 
 /// Both SPIs of an IKE SA, the initiator's first.
@@ -177,10 +175,10 @@ impl End {
         match ask {
             Ask::Peer(_) => Answer::Peer(Arc::new(setup.peer.clone())),
             Ask::Chain { certificates, .. } if certificates == [certificate()] => Answer::Chain {
-                spki: SPKI.to_vec(),
+                spki: RSA.spki.to_vec(),
             },
             Ask::Chain { .. } => refused("unknown issuer"),
-            Ask::Sign { scheme, octets } => match sign(scheme, &octets) {
+            Ask::Sign { scheme, octets } => match RSA.sign(scheme, &octets) {
                 Answer::Signature(mut signature) if !honest => {
                     signature[0] ^= 1;
                     Answer::Signature(signature)
