@@ -14,7 +14,7 @@ interop_suite() { # PEER
     exit 1
   }
   while IFS=$'\t' read -r -a fields; do
-    interop=([peer]=$1 [network]=routed [cookie]=never [certificates]=short)
+    interop=([peer]=$1 [network]=routed [cookie]=never [certificates]=short [auth]=rsa)
     for field in "${fields[@]}"; do interop[${field%%=*}]=${field#*=}; done
     : "${interop[peer_groups]:=${interop[group]}}"
     case " ${interop[peers]} " in *" $1 "*) ;; *) continue ;; esac
@@ -44,8 +44,12 @@ interop_read() { # FILE
 
 # --- Certificates ---
 
-# Beside headend_prepare, a chain of some 9 KB for each side.
+# The key that both ends have in the cases with auth = "psk".
+interop_key='a key of both ends'
+
+# Beside headend_prepare, for each side a chain of some 9 KB and certificates with elliptic-curve keys.
 interop_prepare() {
+  local curve
   headend_prepare
   certificate "$LAB_DIR/pki" ca client.example.com DNS:client.example.com clientAuth
   long_chain headend "$LAB_DIR/pki/headend-long" DNS:vpn.example.com serverAuth
@@ -53,6 +57,12 @@ interop_prepare() {
   mv "$LAB_DIR/headend/IKEv2-TP.p12" "$LAB_DIR/pki/headend-short.p12"
   openssl pkcs12 -export -inkey "$LAB_DIR/pki/headend-long/own.key" -in "$LAB_DIR/pki/headend-long/own.crt" \
     -certfile "$LAB_DIR/pki/headend-long/authorities.crt" -out "$LAB_DIR/pki/headend-long.p12" -passout pass:cisco123
+  for curve in 256 384; do
+    certificate "$LAB_DIR/pki" ca "headend-ecdsa-$curve" DNS:vpn.example.com serverAuth -newkey ec -pkeyopt "ec_paramgen_curve:P-$curve"
+    certificate "$LAB_DIR/pki" ca "client-ecdsa-$curve" DNS:client.example.com clientAuth -newkey ec -pkeyopt "ec_paramgen_curve:P-$curve"
+    openssl pkcs12 -export -inkey "$LAB_DIR/pki/headend-ecdsa-$curve.key" -in "$LAB_DIR/pki/headend-ecdsa-$curve.crt" \
+      -certfile "$LAB_DIR/pki/ca.crt" -out "$LAB_DIR/pki/headend-ecdsa-$curve.p12" -passout pass:cisco123
+  done
 }
 
 # A certificate FOLDER/own.crt below three authorities, one.crt to three.crt, below the authority of every case. Nothing makes a
@@ -87,6 +97,7 @@ interop_session() {
   tcp_copy "$client" "$server" "$server_address" 5001 1
   tcp_copy "$server" "$client" "$client_address" 5002 1
   assert_peer_said
+  assert_both_proved
   for what in ${interop[rekey]:-}; do rekeys "$what"; done
   peer_leave
   wait_for 5 "the headend to drop its SAs" no_sas "$headend"
@@ -188,12 +199,38 @@ interop_headend() {
   [ -z "${interop[pqc]:-}" ] || ike+=("pqc ${interop[pqc]}")
   case ${interop[encryption]} in aes-cbc-*) ike+=("integrity ${interop[hash]}") ;; esac
   {
-    certificate_profile
+    case ${interop[auth]} in psk) key_profile ;; *) certificate_profile ;; esac
     [ "${interop[cookie]}" = never ] || printf '!\ncrypto ikev2 cookie-challenge 0\n'
     [ "${interop[certificates]}" = short ] || printf '!\ncrypto ikev2 fragmentation\n'
   } | headend_configure "$transform" "${ike[@]}"
   cp "$LAB_DIR/pki/headend-${interop[certificates]}.p12" "$LAB_DIR/headend/IKEv2-TP.p12"
+  case ${interop[auth]} in
+    rsa) ;;
+    ecdsa-*)
+      cp "$LAB_DIR/pki/headend-${interop[auth]}.p12" "$LAB_DIR/headend/IKEv2-TP.p12"
+      # The example's own profile has the same trustpoint.
+      sed -i 's/^ authentication \(local\|remote\) rsa-sig/ authentication \1 ecdsa-sig/' "$LAB_DIR/headend/headend.conf"
+      ;;
+    psk) ;;
+    *) fail "interop.toml: no auth '${interop[auth]}'" ;;
+  esac
   headend_start kernel
+}
+
+# As certificate_profile, for a client with a key.
+key_profile() {
+  printf '!\ncrypto ikev2 keyring CLIENTS\n peer client\n  identity fqdn client.example.com\n  pre-shared-key %s\n' "$interop_key"
+  certificate_profile | sed -e '/^crypto pki/d' -e 's/^ authentication \(local\|remote\) rsa-sig/ authentication \1 pre-share/' \
+    -e 's/^ pki trustpoint IKEv2-TP.*/ identity local fqdn vpn.example.com/' -e 's/^ pki trustpoint CLIENTS.*/ keyring local CLIENTS/' \
+    -e 's/^ aaa authorization group cert/ aaa authorization group psk/'
+}
+
+# Both ends proved themselves by the method of the case, as the headend says.
+assert_both_proved() {
+  local method shown
+  case ${interop[auth]} in rsa) method=RSA ;; ecdsa-*) method=ECDSA ;; psk) method=PSK ;; esac
+  shown=$("$IRONFLEX" exec --state-dir "$LAB_DIR/headend/state" show crypto ikev2 sa detailed)
+  [[ $shown == *"Auth sign: $method, Auth verify: $method"* ]] || fail "the ends did not both prove themselves by $method: $shown"
 }
 
 # What made the case one of its own really happened: the peer's log has it.

@@ -333,11 +333,12 @@ certificate_authority() { # FOLDER NAME
     -addext 'basicConstraints=critical,CA:TRUE' -addext 'keyUsage=critical,keyCertSign,cRLSign'
 }
 
-# Makes FOLDER/NAME.crt and FOLDER/NAME.key, signed by the authority CA of the same folder. The subject is CN=NAME.
-certificate() { # FOLDER CA NAME SUBJECT-ALTERNATIVE-NAME EXTENDED-KEY-USAGE
+# Makes FOLDER/NAME.crt and FOLDER/NAME.key, signed by the authority CA of the same folder. The subject is CN=NAME, and the key
+# RSA of 2048 bits unless an option of `openssl req` says another.
+certificate() { # FOLDER CA NAME SUBJECT-ALTERNATIVE-NAME EXTENDED-KEY-USAGE [OPTION…]
   openssl_request "$1" "$3" -days 20 -CA "$1/$2.crt" -CAkey "$1/$2.key" \
     -addext 'basicConstraints=critical,CA:FALSE' -addext 'keyUsage=critical,digitalSignature' \
-    -addext "subjectAltName=$4" -addext "extendedKeyUsage=$5"
+    -addext "subjectAltName=$4" -addext "extendedKeyUsage=$5" "${@:6}"
 }
 
 openssl_request() { # FOLDER NAME OPTION…

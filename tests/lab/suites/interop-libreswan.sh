@@ -18,15 +18,22 @@ peer_log=$LAB_DIR/client/pluto.log
 peer_prepare() {
   libreswan_prepare short "$LAB_DIR/pki" client.example.com
   libreswan_prepare long "$LAB_DIR/pki/client-long" own "$LAB_DIR"/pki/client-long/{one,two,three}.crt
+  libreswan_prepare ecdsa-256 "$LAB_DIR/pki" client-ecdsa-256
+  libreswan_prepare ecdsa-384 "$LAB_DIR/pki" client-ecdsa-384
 }
 
 peer_start() {
+  local store=${interop[certificates]} proof=rsasig
+  case ${interop[auth]} in
+    ecdsa-*) store=${interop[auth]} proof=ecdsa ;;
+    psk) proof=secret ;;
+  esac
   rm -rf "$LAB_DIR/client"
-  cp -a "$LAB_DIR/${interop[certificates]}" "$LAB_DIR/client"
+  cp -a "$LAB_DIR/$store" "$LAB_DIR/client"
   cat >"$LAB_DIR/client/ipsec.conf" <<CONFIGURATION
 conn headend
   ikev2=insist
-  authby=rsasig
+  authby=$proof
   left=$peer_outer
   leftid=@client.example.com
   leftcert=own
@@ -43,6 +50,10 @@ conn headend
   esp=$(esp_words)
   auto=add
 CONFIGURATION
+  if [ "$proof" = secret ]; then
+    sed -i -e '/^  leftcert=/d' -e '/^  rightca=/d' "$LAB_DIR/client/ipsec.conf"
+    printf '@client.example.com @vpn.example.com : PSK "%s"\n' "$interop_key" >"$LAB_DIR/client/ipsec.secrets"
+  fi
   libreswan_start client "$client"
 }
 

@@ -18,7 +18,7 @@ peer_log=$LAB_DIR/client/charon.log
 # An instance for each length of chain, of which `client` is the one in use.
 peer_prepare() {
   local length folder
-  for length in short long; do
+  for length in short long ecdsa-256 ecdsa-384 psk; do
     strongswan_prepare $length
     folder=$LAB_DIR/$length
     # A reassembled message of more than 10,000 octets is refused otherwise.
@@ -30,13 +30,25 @@ peer_prepare() {
   cp "$LAB_DIR/pki/client-long/own.crt" "$LAB_DIR/long/swanctl/x509/client.crt"
   cp "$LAB_DIR/pki/client-long/own.key" "$LAB_DIR/long/swanctl/private/client.key"
   cp "$LAB_DIR"/pki/client-long/{one,two,three}.crt "$LAB_DIR/long/swanctl/x509ca/"
+  for length in ecdsa-256 ecdsa-384; do
+    cp "$LAB_DIR/pki/client-$length.crt" "$LAB_DIR/$length/swanctl/x509/client.crt"
+    cp "$LAB_DIR/pki/client-$length.key" "$LAB_DIR/$length/swanctl/private/client.key"
+  done
 }
 
 peer_start() {
-  ln -sfn "${interop[certificates]}" "$LAB_DIR/client"
+  case ${interop[auth]} in
+    rsa) ln -sfn "${interop[certificates]}" "$LAB_DIR/client" ;;
+    *) ln -sfn "${interop[auth]}" "$LAB_DIR/client" ;;
+  esac
   # charon writes on at its end.
   [ ! -e "$peer_log" ] || rm "$peer_log"
   headend_address=$headend_outer strongswan_client_configure "$(ike_words)" "$(esp_words)"
+  if [ "${interop[auth]}" = psk ]; then
+    sed -i -e 's/auth = pubkey/auth = psk/' -e '/^ *certs = /d' -e 's/cacerts = ca.crt//' "$LAB_DIR/client/swanctl/swanctl.conf"
+    printf 'secrets { ike { id-1 = client.example.com\n id-2 = vpn.example.com\n secret = "%s" } }\n' "$interop_key" \
+      >>"$LAB_DIR/client/swanctl/swanctl.conf"
+  fi
   strongswan_start client "$client"
 }
 
