@@ -38,7 +38,7 @@ pub enum Operation {
     /// Print every number of the running daemon in Prometheus' text format
     Metrics(Metrics),
     /// Connect to a headend as an AnyConnect-EAP client
-    Connect(client::Options),
+    Connect(Box<client::Options>),
     /// Show the whole job on this machine: headend, client, traffic, in namespaces of its own
     Demo,
     /// Read a configuration and report every error with line, column and caret

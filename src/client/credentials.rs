@@ -204,7 +204,7 @@ mod tests {
     fn options(words: &[&str]) -> Options {
         let all = [&["ironflex", "connect", "vpn.example.com"], words].concat();
         match Operation::try_parse_from(all) {
-            Ok(Operation::Connect(options)) => options,
+            Ok(Operation::Connect(options)) => *options,
             Ok(_) => panic!("another command"),
             Err(error) => panic!("{error}"),
         }
