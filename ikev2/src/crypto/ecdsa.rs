@@ -99,7 +99,7 @@ mod tests {
     fn numbers(curve: Curve) -> [Vec<u8>; 5] {
         let length = curve.number_len();
         let mut small = vec![0; length];
-        small[length - 1] = 5;
+        *small.last_mut().unwrap() = 5;
         let mut short = vec![0x80; length];
         short[0] = 0;
         [

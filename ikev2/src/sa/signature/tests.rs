@@ -1,5 +1,13 @@
 //! AUTH payloads as a peer may make them, right and wrong ones side by side.
 
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test ends where an expectation fails"
+)]
+
 use alloc::vec;
 
 use super::*;
