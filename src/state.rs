@@ -4,7 +4,7 @@
 //! it. Plain data: no keys, no references into the daemon.
 
 use std::{
-    net::{IpAddr, Ipv4Addr, SocketAddr},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     time::Duration,
 };
 
@@ -20,6 +20,8 @@ pub struct State {
     pub ike_sas: Vec<IkeSa>,
     /// Address pools in the order of the configuration.
     pub pools: Vec<Pool>,
+    /// IPv6 address pools in the order of their names.
+    pub ipv6_pools: Vec<Ipv6Pool>,
 }
 
 /// One IKE SA and the child SA that came with it.
@@ -67,8 +69,8 @@ pub struct IkeSa {
     pub fragmentation: Fragmentation,
     /// What NAT detection found.
     pub nat: Nat,
-    /// The address assigned to the peer.
-    pub assigned: Option<IpAddr>,
+    /// The addresses assigned to the peer.
+    pub assigned: Vec<IpAddr>,
     /// We started it.
     pub initiator: bool,
     /// The router interface that has our address, where one has it.
@@ -234,12 +236,23 @@ pub struct DerivedInterface {
     pub mtu: Option<u16>,
     /// `ip nat inside`.
     pub nat_inside: bool,
+    /// The `ipv6` lines.
+    pub ipv6: DerivedIpv6,
     /// `tunnel source`: our address.
     pub tunnel_source: IpAddr,
     /// `tunnel destination`: the peer's.
     pub tunnel_destination: IpAddr,
     /// `tunnel protection ipsec profile`.
     pub ipsec_profile: String,
+}
+
+/// The `ipv6` lines of a derived configuration.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct DerivedIpv6 {
+    /// `ipv6 unnumbered`, in canonical spelling.
+    pub unnumbered: Option<String>,
+    /// `ipv6 enable`.
+    pub enable: bool,
 }
 
 /// One child SA pair.
@@ -292,14 +305,29 @@ pub struct Pool {
     /// The last address.
     pub last: Ipv4Addr,
     /// Addresses in use, with the number of the Virtual-Access interface and the user.
-    pub in_use: Vec<PoolUse>,
+    pub in_use: Vec<PoolUse<Ipv4Addr>>,
+}
+
+/// An IPv6 address pool (`ipv6 local pool`).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Ipv6Pool {
+    /// Its name.
+    pub name: String,
+    /// First address and prefix length of all that it has.
+    pub prefix: (Ipv6Addr, u8),
+    /// The prefix length of what one client is given.
+    pub assigned: u8,
+    /// How many clients it has room for.
+    pub size: u64,
+    /// What is in use, by its first address.
+    pub in_use: Vec<PoolUse<Ipv6Addr>>,
 }
 
 /// An address in use.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct PoolUse {
+pub struct PoolUse<A> {
     /// The address.
-    pub address: Ipv4Addr,
+    pub address: A,
     /// Whose it is.
     pub virtual_access: u32,
     /// The user.

@@ -53,6 +53,8 @@ macro_rules! each {
     };
 }
 
+mod ipv6;
+
 impl Writer {
     /// The line between blocks; never two in a row.
     fn separate(&mut self) -> fmt::Result {
@@ -110,6 +112,7 @@ impl Writer {
                 line!(self, "")?;
             }
         }
+        self.ipv6_pools(candidate)?;
         self.separate()?;
         line!(self, "no ip http server")?;
         line!(self, "no ip http secure-server")?;
@@ -132,6 +135,7 @@ impl Writer {
                 self.separate()?;
             }
         }
+        self.ipv6_access_lists(candidate)?;
         line!(self, "end")
     }
 
@@ -353,6 +357,7 @@ impl Writer {
                 network.mask()
             )?;
         }
+        self.ipv6_authorization(&policy.ipv6)?;
         match &policy.route_accept {
             Some(accept) => {
                 write!(self.0, " route accept any")?;
@@ -668,6 +673,7 @@ impl Writer {
         each!(self, interface.ip_mtu, " ip mtu {}");
         each!(self, interface.nat, " ip nat {}");
         each!(self, interface.tcp_adjust_mss, " ip tcp adjust-mss {}");
+        self.ipv6_interface(&interface.ipv6)?;
         if interface.shutdown {
             line!(self, " shutdown")?;
         }

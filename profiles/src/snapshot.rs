@@ -3,7 +3,7 @@
 //! Made by [`crate::resolve()`] and never changed; parts that several others use are shared.
 
 use alloc::{collections::BTreeMap, string::String, sync::Arc, vec::Vec};
-use core::net::{IpAddr, Ipv4Addr};
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::{
     error::Diagnostic,
@@ -14,14 +14,14 @@ use crate::{
             MlKem, Pqc, Prf, RouteAccept,
         },
         ikev2_limits::Limits,
-        interface::{Addressing, DeviceName, InterfaceName},
+        interface::{Addressing, DeviceName, InterfaceName, Ipv6Lines},
         ipsec::{EspTransform, Mode},
         keyring::{KeyText, Peer},
         name::{FileName, Name},
         nat::NatSide,
-        net::Ipv4Net,
+        net::{Ipv4Net, Ipv6Net},
         pki::Enrollment,
-        pool::PoolRange,
+        pool::{self, PoolRange},
         redirect::RedirectTarget,
     },
     password::Secret,
@@ -40,6 +40,8 @@ pub struct Snapshot {
     pub trustpoints: BTreeMap<Name, Arc<Trustpoint>>,
     /// Every address pool.
     pub pools: BTreeMap<Name, Arc<Pool>>,
+    /// Every pool of IPv6 addresses.
+    pub ipv6_pools: BTreeMap<Name, Arc<Ipv6Pool>>,
     /// Every authorization policy, the smart default included.
     pub authorization_policies: BTreeMap<Name, Arc<AuthorizationPolicy>>,
     /// IKEv2 policies in the order of their lines, without the default one.
@@ -121,6 +123,15 @@ pub struct Pool {
     pub ranges: Vec<PoolRange>,
 }
 
+/// A pool of IPv6 addresses.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Ipv6Pool {
+    /// The name.
+    pub name: Name,
+    /// What it has, and what a client is given of it; nothing of it is in another pool.
+    pub range: pool::Ipv6Pool,
+}
+
 /// What a client is told and given.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct AuthorizationPolicy {
@@ -156,23 +167,49 @@ pub struct AuthorizationPolicy {
     pub route_set_interface: Option<AnnouncedInterface>,
     /// Whether routes of the peer are taken, and how.
     pub route_accept: Option<RouteAccept>,
+    /// The same of IPv6.
+    pub ipv6: Ipv6Authorization,
+}
+
+/// What a client is told and given of IPv6.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Ipv6Authorization {
+    /// Where its address comes from.
+    pub pool: Option<Arc<Ipv6Pool>>,
+    /// DNS servers, at most two.
+    pub dns: Vec<Ipv6Addr>,
+    /// The prefix length that goes with the address, in bits; absent means that of the pool.
+    pub prefix: Option<u8>,
+    /// Networks of `route set access-list ipv6`; absent without that line.
+    pub split_networks: Option<Vec<Ipv6Net>>,
+    /// Networks of `route set remote ipv6`.
+    pub remote_networks: Vec<Ipv6Net>,
+}
+
+impl Ipv6Authorization {
+    /// The networks that go through the tunnel, each once; empty means all traffic does.
+    pub fn tunnelled_networks(&self) -> Vec<Ipv6Net> {
+        each_once(self.split_networks.iter().flatten(), &self.remote_networks)
+    }
+}
+
+fn each_once<'a, N: Copy + PartialEq + 'a>(
+    first: impl Iterator<Item = &'a N>,
+    then: &'a [N],
+) -> Vec<N> {
+    let mut networks = Vec::new();
+    for network in first.chain(then) {
+        if !networks.contains(network) {
+            networks.push(*network);
+        }
+    }
+    networks
 }
 
 impl AuthorizationPolicy {
     /// The networks that go through the tunnel, each once; empty means all traffic does.
     pub fn tunnelled_networks(&self) -> Vec<Ipv4Net> {
-        let mut networks: Vec<Ipv4Net> = Vec::new();
-        for network in self
-            .split_networks
-            .iter()
-            .flatten()
-            .chain(&self.remote_networks)
-        {
-            if !networks.contains(network) {
-                networks.push(*network);
-            }
-        }
-        networks
+        each_once(self.split_networks.iter().flatten(), &self.remote_networks)
     }
 }
 
@@ -351,6 +388,8 @@ pub struct Interface {
     pub device: Option<DeviceName>,
     /// Where its address comes from.
     pub addressing: Addressing,
+    /// Its `ipv6` lines.
+    pub ipv6: Ipv6Lines,
     /// Largest inner packet, in octets.
     pub ip_mtu: Option<u16>,
     /// Largest TCP segment, in octets.

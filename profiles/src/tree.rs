@@ -19,7 +19,7 @@ use crate::{
         Keyword, Standing,
         interface::{InterfaceName, InvalidInterface},
         name::{FileName, InvalidName, Name},
-        net::{Ipv6Net, prefix_length},
+        net::{Ipv6Interface, Ipv6Net, prefix_length},
     },
 };
 
@@ -77,6 +77,8 @@ pub enum Token {
     Ipv6,
     /// An IPv6 network.
     Ipv6Net,
+    /// An IPv6 address with the prefix length of its network.
+    Ipv6Interface,
     /// The name of an interface, in one word or two.
     Interface,
     /// The rest of the line.
@@ -94,7 +96,7 @@ impl Token {
                 typed.starts_with(|c: char| c.is_ascii_digit() || c == '-' || c == '+')
                     && !typed.contains(':')
             }
-            Self::Ipv6 | Self::Ipv6Net => typed.contains(':'),
+            Self::Ipv6 | Self::Ipv6Net | Self::Ipv6Interface => typed.contains(':'),
             Self::Interface => typed.contains(|c: char| c.is_ascii_digit()),
             Self::Name { .. } | Self::File | Self::Line | Self::Delimited => true,
         }
@@ -229,7 +231,7 @@ impl Node {
             Token::Netmask => ["A.B.C.D (netmask)".to_owned()].into(),
             Token::Wildcard => ["A.B.C.D (wildcard mask)".to_owned()].into(),
             Token::Ipv6 => ["X:X:X:X::X".to_owned()].into(),
-            Token::Ipv6Net => ["X:X:X:X::X/<0-128>".to_owned()].into(),
+            Token::Ipv6Net | Token::Ipv6Interface => ["X:X:X:X::X/<0-128>".to_owned()].into(),
             Token::Interface => [
                 "Loopback<0-2147483647>",
                 "GigabitEthernet<0-2147483647>",
@@ -303,6 +305,8 @@ pub enum ModeKind {
     StandardAccessList,
     /// `ip access-list extended`.
     ExtendedAccessList,
+    /// `ipv6 access-list`.
+    Ipv6AccessList,
     /// `interface LoopbackN`.
     Loopback,
     /// `interface GigabitEthernetN`.
@@ -328,6 +332,7 @@ impl ModeKind {
         Self::SslProfile,
         Self::StandardAccessList,
         Self::ExtendedAccessList,
+        Self::Ipv6AccessList,
         Self::Loopback,
         Self::GigabitEthernet,
         Self::VirtualTemplate,
@@ -350,6 +355,7 @@ impl ModeKind {
             Self::SslProfile => "config-crypto-ssl-profile",
             Self::StandardAccessList => "config-std-nacl",
             Self::ExtendedAccessList => "config-ext-nacl",
+            Self::Ipv6AccessList => "config-ipv6-acl",
             Self::Loopback | Self::GigabitEthernet | Self::VirtualTemplate => "config-if",
         }
     }
@@ -375,6 +381,7 @@ pub(crate) enum Value {
     Wildcard(Ipv4Addr),
     Address(IpAddr),
     Ipv6Net(Ipv6Net),
+    Ipv6Interface(Ipv6Interface),
     Interface(InterfaceName),
     /// The octet at which the rest of the line begins, which the caller cuts out: the rest may be
     /// a secret, and is not copied here.
@@ -529,6 +536,10 @@ fn read(token: Token, words: &[Word<'_>]) -> Option<Result<(Value, usize), Refus
         Token::Ipv6Net => one(
             Ipv6Net::parse(typed).map(Value::Ipv6Net),
             "not an IPv6 network",
+        ),
+        Token::Ipv6Interface => one(
+            Ipv6Interface::parse(typed).map(Value::Ipv6Interface),
+            "not an IPv6 address with a prefix length",
         ),
         Token::Interface => interface(words),
         Token::Line | Token::Delimited => Ok((Value::Rest, words.len())),

@@ -110,6 +110,7 @@ fn broken_variants_say_where_and_what() {
         "dangling",
         "hostile",
         "incomplete",
+        "ipv6",
         "networks",
         "range",
         "typo",

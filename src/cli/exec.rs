@@ -35,6 +35,11 @@ pub enum ExecCommand {
         /// The only pool to be shown, with its addresses.
         name: Option<String>,
     },
+    /// `show ipv6 local pool [NAME]`
+    ShowIpv6LocalPool {
+        /// The only pool to be shown, with who holds what of it.
+        name: Option<String>,
+    },
     /// `show running-config`
     ShowRunningConfig,
     /// `show debugging`
@@ -328,6 +333,9 @@ const SHOW: &[Node] = &[
     Node::word("ip").then(&[Node::word("local").then(&[Node::word("pool")
         .run(ip_local_pool)
         .then(&[Node::value(Token::Name).run(ip_local_pool)])])]),
+    Node::word("ipv6").then(&[Node::word("local").then(&[Node::word("pool")
+        .run(ipv6_local_pool)
+        .then(&[Node::value(Token::Name).run(ipv6_local_pool)])])]),
     Node::word("metrics").run(|_| Some(ExecCommand::ShowMetrics)),
     Node::word("running-config").run(|_| Some(ExecCommand::ShowRunningConfig)),
 ];
@@ -442,6 +450,10 @@ fn ip_local_pool(values: Values) -> Option<ExecCommand> {
     Some(ExecCommand::ShowIpLocalPool { name: values.text })
 }
 
+fn ipv6_local_pool(values: Values) -> Option<ExecCommand> {
+    Some(ExecCommand::ShowIpv6LocalPool { name: values.text })
+}
+
 const fn debug(values: &Values, flag: DebugFlag) -> Option<ExecCommand> {
     Some(if values.off {
         ExecCommand::NoDebug(flag)
@@ -542,6 +554,16 @@ mod tests {
                 "show ip local pool ACPool",
                 ExecCommand::ShowIpLocalPool {
                     name: Some("ACPool".into()),
+                },
+            ),
+            (
+                "show ipv6 local pool",
+                ExecCommand::ShowIpv6LocalPool { name: None },
+            ),
+            (
+                "show ipv6 local pool SixPool",
+                ExecCommand::ShowIpv6LocalPool {
+                    name: Some("SixPool".into()),
                 },
             ),
             ("show running-config", ExecCommand::ShowRunningConfig),

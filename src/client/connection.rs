@@ -3,7 +3,7 @@
 use std::{
     collections::VecDeque,
     io::{self, Write},
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    net::{IpAddr, SocketAddr},
     pin::Pin,
     time::Duration,
 };
@@ -19,7 +19,7 @@ use ironflex_ikev2::{
     event::{Answer, AskId, CloseReason, Command, Event, Framing, Instant, Path, SaId},
     refusal::{PeerIncompatible, PeerMisbehaved, Refusal},
     wire::{
-        payload::{AddressRange, Gateway, Identification, KnownVendor, TrafficSelector},
+        payload::{Gateway, Identification, KnownVendor},
         registry::NotifyType,
     },
 };
@@ -29,14 +29,14 @@ use zeroize::Zeroizing;
 use super::{
     End, Options,
     login::{Login, Prompt},
-    offer::{esp_suites, ike_proposals, requested},
+    offer::{esp_suites, everything, ike_proposals, requested, takes_ipv6},
     outside::{Outside, Reply},
     place,
     proof::{Auth, Proofs, identification, post_quantum_key},
     redirect::Redirected,
     report::{Report, Step},
     roaming::{Roaming, Turn, source_for, turn},
-    target::Target,
+    target::{Target, any_of},
     trust::Trust,
 };
 use crate::{
@@ -188,6 +188,7 @@ impl Connection {
             _ => identification(&target.identity).map_err(End::Local)?,
         };
         let shown = crate::daemon::identity::text(&identity);
+        let ipv6 = takes_ipv6();
         let wanted = options.remote_id.as_deref().map(identification);
         let connect = ConnectConfig {
             path: path(Framing::Bare, (ports.0, IKE_PORT)),
@@ -207,9 +208,9 @@ impl Connection {
             ppk: post_quantum_key(options)?,
             esp: suites,
             spi: translate::fresh_spi(),
-            request: requested(),
-            local: vec![TrafficSelector::addresses(AddressRange::ANY_V4)],
-            remote: vec![TrafficSelector::addresses(AddressRange::ANY_V4)],
+            request: requested(ipv6),
+            local: everything(ipv6),
+            remote: everything(ipv6),
             authorities: trust.as_ref().map_or_else(Vec::new, Trust::authorities),
             vendor_ids: if by_eap {
                 [
@@ -654,10 +655,7 @@ async fn typed(asking: &mut Option<Asking>) -> io::Result<Zeroizing<String>> {
 /// Sockets for both framings, on ports that the kernel chooses: 500 and 4500 are the headend's, should there be one on this
 /// machine, and RFC 7296 §2.23 lets an initiator send from any. Returns the ports.
 fn bind(source: IpAddr, chosen: &Chosen) -> io::Result<(Transport, (u16, u16))> {
-    let any = match source {
-        IpAddr::V4(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
-        IpAddr::V6(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
-    };
+    let any = any_of(source);
     let mut transport = Transport::default();
     let mut ports = Vec::new();
     for framing in [Framing::Bare, Framing::Marked] {

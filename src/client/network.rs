@@ -1,17 +1,21 @@
-//! Address, routes and name servers of the tunnel, and their undoing.
+//! Addresses, routes and name servers of the tunnel, and their undoing.
 //!
 //! ```text
 //!   main table        HEADEND via what led there before        (ESP stays out of the tunnel)
 //!                     each assigned network dev TUNNEL src ADDRESS
-//!   rule              from ADDRESS lookup the client's own table
+//!                     a family without an address: unreachable (unless there is a split list)
+//!   rules             from each ADDRESS lookup the client's own table
 //!   that table        each network that the SA carries dev TUNNEL, everything else unreachable
 //! ```
 //!
-//! The rule is for packets that have the tunnel's address without having been routed to it: answers to whom the split list does
+//! The rules are for packets that have a tunnel's address without having been routed to it: answers to whom the split list does
 //! not name, or of a program that binds the address. They take the tunnel or nothing; by the main table alone
 //! they would leave in clear by the default route.
+//!
+//! Where everything is to go through the tunnel and the headend assigns an address of one family alone, the other family goes
+//! nowhere: in clear, it would pass the tunnel by.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ironflex_ikev2::wire::{payload::ConfigAttribute, registry::ConfigAttributeType as Kind};
 use ironflex_xfrm::{
@@ -22,14 +26,16 @@ use ironflex_xfrm::{
     },
 };
 
-use super::resolver::Resolver;
+use super::{bound::is_bound, resolver::Resolver};
 
 /// What the headend assigned.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Assigned {
-    /// Our address inside.
-    pub address: Option<Ipv4Addr>,
-    /// Networks that go through the tunnel; none means everything.
+    /// Our IPv4 address inside.
+    pub ipv4: Option<Ipv4Addr>,
+    /// Our IPv6 address inside.
+    pub ipv6: Option<Ipv6Addr>,
+    /// Networks that go through the tunnel; none of a family means all of it.
     pub networks: Vec<IpPrefix>,
     /// Name servers.
     pub dns: Vec<IpAddr>,
@@ -46,9 +52,23 @@ impl Assigned {
         let mut assigned = Self::default();
         for attribute in attributes {
             match attribute.kind {
-                Kind::INTERNAL_IP4_ADDRESS => assigned.address = attribute.ipv4(),
+                Kind::INTERNAL_IP4_ADDRESS => assigned.ipv4 = attribute.ipv4(),
+                // RFC 7296 §3.15.1: with a prefix length. The address alone is ours: what else lies in its network is
+                // for the split list to say.
+                Kind::INTERNAL_IP6_ADDRESS => {
+                    assigned.ipv6 = attribute.ipv6_prefix().map(|(address, _)| address);
+                }
                 Kind::INTERNAL_IP4_DNS => {
                     assigned.dns.extend(attribute.ipv4().map(IpAddr::V4));
+                }
+                Kind::INTERNAL_IP6_DNS => {
+                    assigned.dns.extend(attribute.ipv6().map(IpAddr::V6));
+                }
+                Kind::INTERNAL_IP6_SUBNET => {
+                    let network = attribute
+                        .ipv6_prefix()
+                        .and_then(|(address, length)| IpPrefix::new(address.into(), length));
+                    assigned.networks.extend(network);
                 }
                 Kind::INTERNAL_IP4_SUBNET => {
                     let network = attribute.ipv4_subnet().and_then(|(address, mask)| {
@@ -69,27 +89,68 @@ impl Assigned {
         assigned
     }
 
-    /// What is routed into the tunnel. Everything is two halves, so that the default route stays as it
-    /// is beneath them.
+    /// Our addresses inside, that of IPv4 first.
+    pub fn addresses(&self) -> impl Iterator<Item = IpAddr> {
+        let ipv4 = self.ipv4.map(IpAddr::V4);
+        ipv4.into_iter().chain(self.ipv6.map(IpAddr::V6))
+    }
+
+    /// What is routed into the tunnel: of each family that we have an address of, the split list or all.
     #[must_use]
     pub fn destinations(&self) -> Vec<IpPrefix> {
-        if !self.networks.is_empty() {
-            return self.networks.clone();
-        }
-        [Ipv4Addr::UNSPECIFIED, Ipv4Addr::new(128, 0, 0, 0)]
-            .into_iter()
-            .filter_map(|half| IpPrefix::new(half.into(), 1))
+        self.addresses()
+            .flat_map(|address| self.destinations_of(address))
             .collect()
     }
+
+    /// What is routed into the tunnel of the family of one address.
+    fn destinations_of(&self, family: IpAddr) -> Vec<IpPrefix> {
+        let networks = self.networks.iter().copied();
+        let networks: Vec<_> = networks
+            .filter(|network| network.address().is_ipv4() == family.is_ipv4())
+            .collect();
+        if networks.is_empty() {
+            halves(family)
+        } else {
+            networks
+        }
+    }
+
+    /// What must not leave at all: the family that we have no address of, unless there is a split list.
+    #[must_use]
+    pub fn blocked(&self) -> Vec<IpPrefix> {
+        match (self.ipv4, self.ipv6) {
+            _ if !self.networks.is_empty() => Vec::new(),
+            (Some(_), None) => halves(Ipv6Addr::UNSPECIFIED.into()),
+            (None, Some(_)) => halves(Ipv4Addr::UNSPECIFIED.into()),
+            _ => Vec::new(),
+        }
+    }
+}
+
+/// Everything of a family, as two halves, so that the default route stays as it is beneath them.
+fn halves(family: IpAddr) -> Vec<IpPrefix> {
+    let halves: [IpAddr; 2] = match family {
+        IpAddr::V4(_) => [
+            Ipv4Addr::UNSPECIFIED.into(),
+            Ipv4Addr::new(128, 0, 0, 0).into(),
+        ],
+        IpAddr::V6(_) => [
+            Ipv6Addr::UNSPECIFIED.into(),
+            Ipv6Addr::new(0x8000, 0, 0, 0, 0, 0, 0, 0).into(),
+        ],
+    };
+    let halves = halves.into_iter();
+    halves.filter_map(|half| IpPrefix::new(half, 1)).collect()
 }
 
 /// What was put into the kernel.
 pub struct TunnelNetwork {
     network: Network,
     owner: Owner,
-    address: Option<LinkAddress>,
+    addresses: Vec<LinkAddress>,
     routes: Vec<Route>,
-    rule: Option<Rule>,
+    rules: Vec<Rule>,
     dns: Option<Resolver>,
     /// The device that ESP leaves by, where the tunnel has none of its own.
     outer: Option<LinkIndex>,
@@ -98,7 +159,7 @@ pub struct TunnelNetwork {
 /// How packets get into the tunnel.
 #[derive(Clone, Copy, Debug)]
 pub struct Way<'a> {
-    /// Where the tunnel's address goes.
+    /// Where the tunnel's addresses go.
     pub place: Place,
     /// The headend's address outside, which keeps the way that it has now.
     pub headend: IpAddr,
@@ -106,7 +167,7 @@ pub struct Way<'a> {
     pub carried: &'a [IpPrefix],
 }
 
-/// Where the tunnel's address goes.
+/// Where the tunnel's addresses go.
 #[derive(Clone, Copy, Debug)]
 pub enum Place {
     /// Onto a device of the tunnel's own.
@@ -116,7 +177,7 @@ pub enum Place {
 }
 
 impl TunnelNetwork {
-    /// Puts address, routes and rule in place, under the marks of `owner`.
+    /// Puts addresses, routes and rules in place, under the marks of `owner`.
     ///
     /// # Errors
     ///
@@ -125,9 +186,9 @@ impl TunnelNetwork {
         let mut tunnel = Self {
             network: Network::open(owner)?,
             owner,
-            address: None,
+            addresses: Vec::new(),
             routes: Vec::new(),
-            rule: None,
+            rules: Vec::new(),
             dns: None,
             outer: match way.place {
                 Place::Device(_) => None,
@@ -152,24 +213,16 @@ impl TunnelNetwork {
             }
             Place::Outer(link) => link,
         };
-        let Some(address) = assigned.address else {
+        if assigned.addresses().next().is_none() {
             return Ok(());
-        };
+        }
         // Our own ESP must not go into the tunnel: the headend keeps its present way.
         let present = self.network.next_hop(way.headend)?;
         self.add(self.way_to(way.headend, &present))?;
-        self.confine(link, address, way.carried)?;
-        // The routes stand before the address is there, or what is sent from it in between leaves in
-        // clear by the default route. The outer device is no tunnel: there the address comes first.
-        let mut source = None;
-        if matches!(way.place, Place::Outer(_)) {
-            self.add_address(link, address)?;
-            source = Some(address.into());
-        }
-        self.lead(link, assigned, source)?;
-        if source.is_none() {
-            self.add_address(link, address)?;
-            self.lead(link, assigned, Some(address.into()))?;
+        self.block(&assigned.blocked())?;
+        for address in assigned.addresses() {
+            self.confine(link, address, way.carried)?;
+            self.take(way.place, link, address, &assigned.destinations_of(address))?;
         }
         Ok(())
     }
@@ -216,54 +269,111 @@ impl TunnelNetwork {
         Ok(true)
     }
 
-    /// What has the tunnel's address takes the tunnel or nothing. The table is complete before the rule names it.
+    /// What would pass the tunnel by goes nowhere.
+    fn block(&mut self, networks: &[IpPrefix]) -> Result<(), NetlinkError> {
+        for &destination in networks {
+            let blocked = Route {
+                target: RouteTarget::Unreachable,
+                metric: self.owner.metric(),
+                source: None,
+                table: MAIN_TABLE,
+                destination,
+            };
+            match self.add(blocked) {
+                // Where the family is switched off, nothing leaves by it.
+                Err(_) if !self.speaks(destination.address())? => return Ok(()),
+                result => result?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether some device has an address of a family by which others can be reached.
+    fn speaks(&mut self, family: IpAddr) -> Result<bool, NetlinkError> {
+        let addresses = self.network.addresses()?;
+        Ok(addresses
+            .iter()
+            .any(|one| one.address.is_ipv4() == family.is_ipv4() && !one.address.is_loopback()))
+    }
+
+    /// Takes one address, and leads what goes through the tunnel from it.
+    fn take(
+        &mut self,
+        place: Place,
+        link: LinkIndex,
+        address: IpAddr,
+        destinations: &[IpPrefix],
+    ) -> Result<(), NetlinkError> {
+        let on_link = LinkAddress {
+            link,
+            address,
+            prefix_length: IpPrefix::host(address).length(),
+        };
+        // The outer device is no tunnel: there the address comes first.
+        if matches!(place, Place::Outer(_)) {
+            // What goes in clear beside a split list is not to be sent from it.
+            self.network.add_address_beside(&on_link)?;
+            self.addresses.push(on_link);
+            return self.lead(link, destinations, Some(address));
+        }
+        // The routes stand before the address is there, or what is sent from it in between leaves in
+        // clear by the default route.
+        self.lead(link, destinations, None)?;
+        self.network.add_address(&on_link)?;
+        self.addresses.push(on_link);
+        // A route of IPv6 cannot be replaced without a gap, and needs no source: the tunnel's own address is the
+        // nearest one (RFC 6724 §5, rule 5).
+        if address.is_ipv4() {
+            self.lead(link, destinations, Some(address))?;
+        }
+        Ok(())
+    }
+
+    /// What has one of the tunnel's addresses takes the tunnel or nothing. The table is complete before the rule names it.
     fn confine(
         &mut self,
         link: LinkIndex,
-        address: Ipv4Addr,
+        address: IpAddr,
         carried: &[IpPrefix],
     ) -> Result<(), NetlinkError> {
         let table = self.owner.table();
+        let everything = match address {
+            IpAddr::V4(_) => IpPrefix::ANY_V4,
+            IpAddr::V6(_) => IpPrefix::ANY_V6,
+        };
         self.add(Route {
             table,
-            ..Route::guard(self.owner, IpPrefix::ANY_V4)
+            ..Route::guard(self.owner, everything)
         })?;
-        let ipv4 = carried.iter().filter(|one| one.address().is_ipv4());
-        for &destination in ipv4 {
+        let carried = carried.iter();
+        for &destination in carried.filter(|one| one.address().is_ipv4() == address.is_ipv4()) {
             self.add(Route {
                 table,
                 ..Route::onto(self.owner, destination, link)
             })?;
         }
         let rule = Rule {
-            source: IpPrefix::host(address.into()),
+            source: IpPrefix::host(address),
             table,
             priority: self.owner.rule_priority(),
         };
-        self.network.add_rule(&rule)?;
-        self.rule = Some(rule);
+        match self.network.add_rule(&rule) {
+            // What the last connection of this process had to leave.
+            Err(error) if error.is_present() => {}
+            added => added?,
+        }
+        self.rules.push(rule);
         Ok(())
     }
 
-    fn add_address(&mut self, link: LinkIndex, address: Ipv4Addr) -> Result<(), NetlinkError> {
-        let on_link = LinkAddress {
-            link,
-            address: address.into(),
-            prefix_length: 32,
-        };
-        self.network.add_address(&on_link)?;
-        self.address = Some(on_link);
-        Ok(())
-    }
-
-    /// Leads what is assigned into the tunnel; routes that are there take the new source.
+    /// Leads networks into the tunnel; routes that are there take the new source.
     fn lead(
         &mut self,
         link: LinkIndex,
-        assigned: &Assigned,
+        destinations: &[IpPrefix],
         source: Option<IpAddr>,
     ) -> Result<(), NetlinkError> {
-        for destination in assigned.destinations() {
+        for &destination in destinations {
             self.add(Route {
                 source,
                 ..Route::onto(self.owner, destination, link)
@@ -297,22 +407,34 @@ impl TunnelNetwork {
         Ok(())
     }
 
-    /// Takes everything away again.
-    pub fn tear_down(&mut self) {
+    /// Takes everything away again, but for what keeps programs from sending in clear that are still bound to an IPv6 address
+    /// of the tunnel: the rule for it, and the table's unreachable route. The next client takes that away. Returns these
+    /// addresses.
+    pub fn tear_down(&mut self) -> Vec<IpAddr> {
         if let Some(resolver) = self.dns.take() {
             resolver.unset();
         }
         // Each is tried whatever happens to the others; what a device took with it is gone already. The
-        // address goes first: nothing is sent from it any more when its routes are gone.
-        if let Some(address) = self.address.take() {
+        // addresses go first: nothing is sent from them any more when their routes are gone.
+        for address in self.addresses.drain(..).rev() {
             let _ = self.network.delete_address(&address);
         }
+        let (kept, gone): (Vec<_>, Vec<_>) = self.rules.drain(..).partition(
+            |rule| matches!(rule.source.address(), IpAddr::V6(address) if is_bound(address)),
+        );
+        let guard = Route {
+            table: self.owner.table(),
+            ..Route::guard(self.owner, IpPrefix::ANY_V6)
+        };
         for route in self.routes.drain(..).rev() {
-            let _ = self.network.delete_route(&route);
+            if kept.is_empty() || route != guard {
+                let _ = self.network.delete_route(&route);
+            }
         }
-        if let Some(rule) = self.rule.take() {
-            let _ = self.network.delete_rule(&rule);
+        for rule in gone.iter().rev() {
+            let _ = self.network.delete_rule(rule);
         }
+        kept.iter().map(|rule| rule.source.address()).collect()
     }
 }
 
@@ -340,11 +462,37 @@ mod tests {
             subnet([10, 0, 0, 0], [255, 0, 0, 0]),
             subnet([10, 0, 0, 0], [255, 0, 255, 0]),
         ]);
-        let words = |assigned: &Assigned| {
-            let all = assigned.destinations();
-            all.iter().map(ToString::to_string).collect::<Vec<_>>()
+        let words = |all: Vec<IpPrefix>| {
+            let words = all.iter().map(ToString::to_string);
+            words.collect::<Vec<_>>().join(" ")
         };
-        assert_eq!(words(&split), ["10.0.0.0/8"]);
-        assert_eq!(words(&Assigned::default()), ["0.0.0.0/1", "128.0.0.0/1"]);
+        assert_eq!(words(split.destinations()), "10.0.0.0/8");
+        assert_eq!(words(split.blocked()), "");
+        let whole = Assigned {
+            networks: Vec::new(),
+            ..split.clone()
+        };
+        assert_eq!(words(whole.destinations()), "0.0.0.0/1 128.0.0.0/1");
+        // Without a split list nothing passes the tunnel by, of no family.
+        assert_eq!(words(whole.blocked()), "::/1 8000::/1");
+        let six = ConfigAttribute::from_ipv6_prefix(
+            Kind::INTERNAL_IP6_ADDRESS,
+            "2001:db8:a::1".parse().unwrap(),
+            64,
+        );
+        let dual = Assigned {
+            ipv4: whole.ipv4,
+            ..Assigned::read(&[six])
+        };
+        let addresses: Vec<String> = dual.addresses().map(|one| one.to_string()).collect();
+        assert_eq!(addresses, ["192.168.10.8", "2001:db8:a::1"]);
+        assert_eq!(
+            words(dual.destinations()),
+            "0.0.0.0/1 128.0.0.0/1 ::/1 8000::/1"
+        );
+        assert_eq!(words(dual.blocked()), "");
+        let alone = Assigned { ipv4: None, ..dual };
+        assert_eq!(words(alone.destinations()), "::/1 8000::/1");
+        assert_eq!(words(alone.blocked()), "0.0.0.0/1 128.0.0.0/1");
     }
 }

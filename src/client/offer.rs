@@ -5,7 +5,10 @@ use ironflex_ikev2::{
     crypto::suite::{
         AeadAlgorithm, CbcAlgorithm, EspSuite, Group, Integrity, PrfAlgorithm, Protection,
     },
-    wire::{payload::ConfigAttribute, registry::ConfigAttributeType},
+    wire::{
+        payload::{AddressRange, ConfigAttribute, TrafficSelector},
+        registry::ConfigAttributeType,
+    },
 };
 use ironflex_profiles::{
     model::{
@@ -14,6 +17,7 @@ use ironflex_profiles::{
     },
     snapshot::Proposal,
 };
+use ironflex_xfrm::netlink::sysctl;
 
 use crate::daemon::compile;
 
@@ -141,8 +145,8 @@ pub(super) fn ike_proposals() -> Vec<IkeProposal> {
     ]
 }
 
-/// The attributes of the CFG_REQUEST.
-pub(super) fn requested() -> Vec<ConfigAttribute> {
+/// The attributes of the CFG_REQUEST, those of IPv6 where this machine can take them.
+pub(super) fn requested(ipv6: bool) -> Vec<ConfigAttribute> {
     use ConfigAttributeType as Kind;
     [
         // RFC 7296 §2.19#4: an address before anything else.
@@ -151,14 +155,39 @@ pub(super) fn requested() -> Vec<ConfigAttribute> {
         Kind::INTERNAL_IP4_DNS,
         Kind::INTERNAL_IP4_NBNS,
         Kind::INTERNAL_IP4_SUBNET,
+        Kind::INTERNAL_IP6_ADDRESS,
+        Kind::INTERNAL_IP6_DNS,
+        Kind::INTERNAL_IP6_SUBNET,
         Kind::APPLICATION_VERSION,
         Kind::UNITY_BANNER,
         Kind::UNITY_DEF_DOMAIN,
         Kind::UNITY_SPLITDNS_NAME,
     ]
+    .into_iter()
+    .filter(|kind| ipv6 || !IPV6.contains(kind))
     // RFC 7296 §3.15.1#4: everything is asked for by its name alone.
     .map(ConfigAttribute::empty)
-    .to_vec()
+    .collect()
+}
+
+/// The attributes that are IPv6's.
+const IPV6: [ConfigAttributeType; 3] = [
+    ConfigAttributeType::INTERNAL_IP6_ADDRESS,
+    ConfigAttributeType::INTERNAL_IP6_DNS,
+    ConfigAttributeType::INTERNAL_IP6_SUBNET,
+];
+
+/// What the client would have in its tunnel: both families, in one child SA, where this machine can take both.
+pub(super) fn everything(ipv6: bool) -> Vec<TrafficSelector> {
+    let ipv6 = ipv6.then_some(AddressRange::ANY_V6);
+    let ranges = [AddressRange::ANY_V4].into_iter().chain(ipv6);
+    ranges.map(TrafficSelector::addresses).collect()
+}
+
+/// Whether a device of the tunnel's could have an IPv6 address here.
+pub(super) fn takes_ipv6() -> bool {
+    // A kernel without IPv6 has no such setting.
+    sysctl::read("net.ipv6.conf.default.disable_ipv6").is_ok_and(|disabled| disabled == 0)
 }
 
 #[cfg(test)]

@@ -75,10 +75,10 @@ pub struct Outside {
     /// Outbound SAs that are not sent on yet.
     pub(super) waiting: Vec<Waiting>,
     tunnel: Option<TunnelNetwork>,
-    /// The tunnel's own address.
-    inner: Option<IpAddr>,
+    /// The tunnel's own addresses.
+    inner: Vec<IpAddr>,
     own_link: Option<String>,
-    guard: Option<Route>,
+    guards: Vec<Route>,
     /// What the end is to be blamed on, when the core only knows that somebody refused.
     pub blame: Option<End>,
 }
@@ -109,9 +109,9 @@ impl Outside {
             pairs: Pairs::default(),
             waiting: Vec::new(),
             tunnel: None,
-            inner: None,
+            inner: Vec::new(),
             own_link: None,
-            guard: None,
+            guards: Vec::new(),
             blame: None,
         }
     }
@@ -223,7 +223,8 @@ impl Outside {
     fn install(&mut self, transport: &mut Transport, child: &ChildSa) -> Result<(), End> {
         let assigned = Assigned::read(&child.configuration);
         let address = assigned
-            .address
+            .addresses()
+            .next()
             .ok_or_else(|| End::NoTunnel("the headend assigned no address".into()))?;
         let headend = child.path.remote.ip().to_canonical();
         let text = |error: &dyn std::fmt::Display| End::Network(error.to_string());
@@ -254,11 +255,13 @@ impl Outside {
         let pair = translate::sa_pair(SESSION, child, &wishes).map_err(|error| text(&error))?;
         // What comes out of the tunnel before the address is ours would be forwarded in clear on a
         // machine that forwards: it goes nowhere instead.
-        let guard = Route::guard(owner, IpPrefix::host(address.into()));
-        Network::open(owner)
-            .and_then(|mut network| network.add_route(&guard))
-            .map_err(|error| text(&error))?;
-        self.guard = Some(guard);
+        for address in assigned.addresses() {
+            let guard = Route::guard(owner, IpPrefix::host(address));
+            Network::open(owner)
+                .and_then(|mut network| network.add_route(&guard))
+                .map_err(|error| text(&error))?;
+            self.guards.push(guard);
+        }
         backend.install(&pair).map_err(|error| text(&error))?;
         self.pairs.add(pair.inbound.spi, pair.outbound.spi);
         self.events = watch_events(&*backend).map_err(|error| text(&error))?;
@@ -278,12 +281,13 @@ impl Outside {
             self.report.show(&format!("warning: {error}"));
         }
         self.tunnel = Some(tunnel);
-        self.inner = Some(address.into());
+        self.inner = assigned.addresses().collect();
         if let Some(text) = &assigned.banner {
             self.report.tell(&Step::Banner { text: text.clone() });
         }
         self.report.tell(&Step::Connected {
-            address: address.into(),
+            address,
+            addresses: assigned.addresses().collect(),
             routes: assigned
                 .destinations()
                 .iter()
@@ -297,9 +301,9 @@ impl Outside {
         Ok(())
     }
 
-    /// The tunnel's own address, once it is up.
-    pub(super) const fn inner(&self) -> Option<IpAddr> {
-        self.inner
+    /// The tunnel's own addresses, once it is up.
+    pub(super) fn inner(&self) -> &[IpAddr] {
+        &self.inner
     }
 
     /// The network is another: the headend is reached by the way that there is to it now. False where the tunnel cannot
@@ -383,17 +387,26 @@ impl Outside {
     /// Takes routes, address, SAs and device away again.
     pub fn tear_down(&mut self) {
         // The routes go first, while the device still stands.
-        self.tunnel = None;
+        let tunnel = self.tunnel.take();
+        let kept = tunnel.map_or_else(Vec::new, |mut tunnel| tunnel.tear_down());
+        for address in kept {
+            self.report.show(&format!(
+                "programs are still bound to {address}: what they send leads nowhere until the next connection"
+            ));
+        }
         self.events = None;
         self.pairs = Pairs::default();
         self.waiting.clear();
         if let Some(mut backend) = self.dataplane.take() {
             let _ = backend.remove(SESSION);
         }
-        if let Some(guard) = self.guard.take()
+        let guards = std::mem::take(&mut self.guards);
+        if !guards.is_empty()
             && let Ok(mut network) = Network::open(self.claim.owner())
         {
-            let _ = network.delete_route(&guard);
+            for guard in &guards {
+                let _ = network.delete_route(guard);
+            }
         }
         if let Some(name) = self.own_link.take()
             && let Ok(mut network) = Network::open(self.claim.owner())

@@ -40,8 +40,10 @@ pub enum Step {
     },
     /// The tunnel is up.
     Connected {
-        /// Our address inside.
+        /// Our address inside; with one of each family, that of IPv4.
         address: IpAddr,
+        /// Our addresses inside.
+        addresses: Vec<IpAddr>,
         /// What goes through the tunnel.
         routes: Vec<String>,
         /// Name servers inside.
@@ -128,16 +130,19 @@ fn sentence(step: &Step) -> Option<String> {
         Step::Banner { text } => printable(text),
         Step::LoginFailed { message } => printable(message),
         Step::Connected {
-            address,
+            addresses,
             routes,
             dns,
             esp,
             dataplane,
             device,
+            ..
         } => {
             let names: Vec<String> = dns.iter().map(ToString::to_string).collect();
+            let own: Vec<String> = addresses.iter().map(ToString::to_string).collect();
             format!(
-                "connected: address {address}, {}, {esp} in {dataplane}{}{}",
+                "connected: address {}, {}, {esp} in {dataplane}{}{}",
+                own.join(" and "),
                 match routes.as_slice() {
                     [] => "no routes".to_owned(),
                     routes => format!("routes {}", routes.join(" ")),
@@ -169,6 +174,9 @@ mod tests {
     fn writes_stable_names_in_json() {
         let step = Step::Connected {
             address: "192.168.10.8".parse().unwrap(),
+            addresses: ["192.168.10.8", "2001:db8:a::1"]
+                .map(|one| one.parse().unwrap())
+                .to_vec(),
             routes: vec!["10.0.0.0/8".into()],
             dns: vec!["10.0.1.1".parse().unwrap()],
             esp: "esp-256-aes esp-sha256-hmac".into(),
@@ -177,7 +185,7 @@ mod tests {
         };
         assert_eq!(
             serde_json::to_string(&step).unwrap(),
-            r#"{"event":"connected","address":"192.168.10.8","routes":["10.0.0.0/8"],"dns":["10.0.1.1"],"esp":"esp-256-aes esp-sha256-hmac","dataplane":"userspace","device":"ironflexc0"}"#
+            r#"{"event":"connected","address":"192.168.10.8","addresses":["192.168.10.8","2001:db8:a::1"],"routes":["10.0.0.0/8"],"dns":["10.0.1.1"],"esp":"esp-256-aes esp-sha256-hmac","dataplane":"userspace","device":"ironflexc0"}"#
         );
     }
 

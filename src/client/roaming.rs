@@ -6,7 +6,7 @@
 
 use std::{
     io,
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket},
+    net::{IpAddr, SocketAddr, UdpSocket},
     os::fd::{AsFd, OwnedFd},
 };
 
@@ -14,6 +14,7 @@ use ironflex_ikev2::event::Path;
 use ironflex_xfrm::netlink::NetworkChanges;
 use tokio::io::unix::AsyncFd;
 
+use super::target::any_of;
 use crate::{daemon::IKE_PORT, lifetimes::has_events, readiness::watch};
 
 /// Word of changes in this machine's network.
@@ -58,14 +59,9 @@ pub(super) enum Turn {
 
 /// Judges the address that packets to the headend leave from now.
 ///
-/// `inner` is the tunnel's own address, which is no way to the headend.
-pub(super) fn turn(
-    present: Path,
-    source: Option<IpAddr>,
-    inner: Option<IpAddr>,
-    mobike: bool,
-) -> Turn {
-    let Some(source) = source.filter(|&source| Some(source) != inner) else {
+/// `inner` are the tunnel's own addresses, which are no way to the headend.
+pub(super) fn turn(present: Path, source: Option<IpAddr>, inner: &[IpAddr], mobike: bool) -> Turn {
+    let Some(source) = source.filter(|source| !inner.contains(source)) else {
         return Turn::Stay;
     };
     if source == present.local.ip().to_canonical() {
@@ -82,11 +78,7 @@ pub(super) fn turn(
 
 /// The address that packets to `remote` leave from.
 pub(super) fn source_for(remote: IpAddr) -> io::Result<IpAddr> {
-    let any = match remote {
-        IpAddr::V4(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
-        IpAddr::V6(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
-    };
-    let probe = UdpSocket::bind((any, 0))?;
+    let probe = UdpSocket::bind((any_of(remote), 0))?;
     // Connecting a UDP socket sends nothing; it only chooses a route.
     probe.connect((remote, IKE_PORT))?;
     Ok(probe.local_addr()?.ip())
@@ -121,7 +113,8 @@ mod tests {
                 }),
             ),
         ] {
-            assert_eq!(turn(present, source, inner, mobike), expected, "{source:?}");
+            let own: Vec<IpAddr> = inner.into_iter().collect();
+            assert_eq!(turn(present, source, &own, mobike), expected, "{source:?}");
         }
     }
 }

@@ -1,10 +1,10 @@
 //! Whom to call.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ironflex_profiles::anyconnect::{ClientProfile, PrimaryProtocol};
 
-use super::{End, Options, options::ANYCONNECT_IDENTITY};
+use super::{End, Options, options::ANYCONNECT_IDENTITY, roaming::source_for};
 use crate::daemon::{IKE_PORT, load::read_bounded};
 
 /// The longest client profile, in octets.
@@ -72,9 +72,13 @@ impl Target {
     }
 }
 
-/// The address of a host: of several the first one of IPv4, if there is one.
+/// The address of a host: of several the first one that there is a way to, those of IPv4 before those of IPv6. An IPv6
+/// address may stand in brackets.
 pub(super) async fn resolve(host: &str) -> Result<IpAddr, End> {
-    if let Ok(address) = host.parse() {
+    let bare = host
+        .strip_prefix('[')
+        .and_then(|host| host.strip_suffix(']'));
+    if let Ok(address) = bare.unwrap_or(host).parse() {
         return Ok(address);
     }
     let found = tokio::net::lookup_host((host, IKE_PORT))
@@ -82,6 +86,14 @@ pub(super) async fn resolve(host: &str) -> Result<IpAddr, End> {
         .map_err(|error| End::Unreachable(format!("{host}: {error}")))?;
     found
         .map(|address| address.ip())
-        .min_by_key(IpAddr::is_ipv6)
+        .min_by_key(|address| (source_for(*address).is_err(), address.is_ipv6()))
         .ok_or_else(|| End::Unreachable(format!("{host} has no address")))
+}
+
+/// The unspecified address of a family.
+pub(super) const fn any_of(family: IpAddr) -> IpAddr {
+    match family {
+        IpAddr::V4(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+        IpAddr::V6(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+    }
 }

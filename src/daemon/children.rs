@@ -50,18 +50,14 @@ impl House {
         let first = session.is_some_and(|session| session.installed.is_empty());
         let client = session
             .filter(|_| first)
-            .and_then(|session| session.lease.as_ref())
-            .map(|&(_, address)| address);
+            .map_or_else(Vec::new, |session| session.leases.networks());
         let peer: IpAddr = pair.path.remote;
-        let routes = match client {
-            Some(client) => match self.network.add_session(template, peer, client) {
-                Ok(routes) => routes,
-                Err(error) => {
-                    let _ = self.dataplane.remove(id);
-                    return Err(format!("no route to the client: {error}"));
-                }
-            },
-            None => Vec::new(),
+        let routes = match self.network.add_session(template, peer, &client) {
+            Ok(routes) => routes,
+            Err(error) => {
+                let _ = self.dataplane.remove(id);
+                return Err(format!("no route to the client: {error}"));
+            }
         };
         let known = session_number(self, sa);
         let virtual_access = known.unwrap_or_else(|| self.sessions.virtual_access());
@@ -233,16 +229,15 @@ impl House {
             return;
         };
         let installed = std::mem::take(&mut session.installed);
-        let (lease, virtual_access) = (session.lease.take(), session.virtual_access.take());
+        let leases = std::mem::take(&mut session.leases);
+        let virtual_access = session.virtual_access.take();
         for one in installed {
             self.remove(one);
         }
         if let Some(number) = virtual_access {
             self.sessions.release_virtual_access(number);
         }
-        if let Some((pool, address)) = lease {
-            self.pools.release(&pool, address, sa);
-        }
+        self.pools.release(leases, sa);
     }
 
     fn remove(&mut self, installed: Installed) {

@@ -191,6 +191,9 @@ pub fn execute(driver: &mut Driver, line: &str) -> Result<String, String> {
         ExecCommand::ShowDerivedConfig { virtual_access } => {
             show::derived_config(&snapshot::state(driver), virtual_access)
         }
+        ExecCommand::ShowIpv6LocalPool { name } => {
+            show::ipv6_local_pool(&snapshot::state(driver), name.as_deref())
+        }
         ExecCommand::ShowIpLocalPool { name } => {
             show::ip_local_pool(&snapshot::state(driver), name.as_deref())
         }

@@ -1,11 +1,12 @@
-//! Virtual address pools (`ip local pool`) and who holds what.
+//! Virtual address pools (`ip local pool`, `ipv6 local pool`) and who holds what.
 //!
 //! A user gets the address that it had last while that is free; else one that nobody has had; else
 //! the smallest free one. Nothing here is persistent: a restart forgets who had what.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    net::Ipv4Addr,
+    fmt,
+    net::{Ipv4Addr, Ipv6Addr},
 };
 
 use ironflex_ikev2::event::SaId;
@@ -40,26 +41,63 @@ pub enum NoAddress {
     },
 }
 
-/// Every pool.
-#[derive(Debug, Default)]
-pub struct Pools(BTreeMap<String, Pool>);
-
-#[derive(Debug)]
-struct Pool {
-    ranges: Vec<(Ipv4Addr, Ipv4Addr)>,
-    held: BTreeMap<Ipv4Addr, Holder>,
-    /// Addresses that somebody has had and nobody has now.
-    released: BTreeSet<Ipv4Addr>,
-    /// The next address that nobody has had: which range, and where in it.
-    untouched: Option<(usize, Ipv4Addr)>,
-    last: BTreeMap<String, Ipv4Addr>,
+/// What a pool gives: an address, or the network that begins there.
+pub trait Address: Copy + Ord + fmt::Display + fmt::Debug {
+    /// As a number.
+    fn bits(self) -> u128;
+    /// The address of this number; more bits than it has are cut off.
+    fn from_bits(bits: u128) -> Self;
 }
 
-impl Pool {
-    fn new(ranges: Vec<(Ipv4Addr, Ipv4Addr)>) -> Self {
+impl Address for Ipv4Addr {
+    fn bits(self) -> u128 {
+        u32::from(self).into()
+    }
+
+    fn from_bits(bits: u128) -> Self {
+        Self::from(u32::try_from(bits).unwrap_or(u32::MAX))
+    }
+}
+
+impl Address for Ipv6Addr {
+    fn bits(self) -> u128 {
+        self.into()
+    }
+
+    fn from_bits(bits: u128) -> Self {
+        bits.into()
+    }
+}
+
+/// Every pool of one family.
+#[derive(Debug)]
+pub struct Pools<A>(BTreeMap<String, Pool<A>>);
+
+impl<A> Default for Pools<A> {
+    fn default() -> Self {
+        Self(BTreeMap::new())
+    }
+}
+
+#[derive(Debug)]
+struct Pool<A> {
+    ranges: Vec<(A, A)>,
+    /// The low bits that a holder has to itself.
+    host_bits: u8,
+    held: BTreeMap<A, Holder>,
+    /// Addresses that somebody has had and nobody has now.
+    released: BTreeSet<A>,
+    /// The next address that nobody has had: which range, and where in it.
+    untouched: Option<(usize, A)>,
+    last: BTreeMap<String, A>,
+}
+
+impl<A: Address> Pool<A> {
+    fn new(ranges: Vec<(A, A)>, host_bits: u8) -> Self {
         let untouched = ranges.first().map(|&(first, _)| (0, first));
         Self {
             ranges,
+            host_bits,
             held: BTreeMap::new(),
             released: BTreeSet::new(),
             untouched,
@@ -68,21 +106,21 @@ impl Pool {
     }
 
     fn size(&self) -> u64 {
-        self.ranges
-            .iter()
-            .map(|&(first, last)| {
-                u64::from(u32::from(last).saturating_sub(u32::from(first))).saturating_add(1)
-            })
-            .sum()
+        let ranges = self.ranges.iter();
+        ranges
+            .map(|&(first, last)| size(first, last, self.host_bits))
+            .fold(0, u64::saturating_add)
     }
 
-    fn take_untouched(&mut self) -> Option<Ipv4Addr> {
+    fn take_untouched(&mut self) -> Option<A> {
         let (range, address) = self.untouched?;
         let &(_, last) = self.ranges.get(range)?;
+        let step = 1_u128
+            .checked_shl(self.host_bits.into())
+            .unwrap_or_default();
         self.untouched = if address < last {
-            u32::from(address)
-                .checked_add(1)
-                .map(|next| (range, Ipv4Addr::from(next)))
+            let next = address.bits().checked_add(step);
+            next.map(|next| (range, A::from_bits(next)))
         } else {
             let range = range.saturating_add(1);
             self.ranges.get(range).map(|&(first, _)| (range, first))
@@ -90,7 +128,7 @@ impl Pool {
         Some(address)
     }
 
-    fn choose(&mut self, user: &str) -> Option<Ipv4Addr> {
+    fn choose(&mut self, user: &str) -> Option<A> {
         if let Some(address) = self.last.get(user).copied()
             && self.released.remove(&address)
         {
@@ -100,13 +138,21 @@ impl Pool {
     }
 }
 
-impl Pools {
-    /// Pools with these ranges, first and last address included.
-    pub fn new(pools: impl IntoIterator<Item = (String, Vec<(Ipv4Addr, Ipv4Addr)>)>) -> Self {
+/// How many holders a range has room for.
+fn size<A: Address>(first: A, last: A, host_bits: u8) -> u64 {
+    let between = last.bits().saturating_sub(first.bits());
+    let steps = between.checked_shr(host_bits.into()).unwrap_or_default();
+    u64::try_from(steps.saturating_add(1)).unwrap_or(u64::MAX)
+}
+
+impl<A: Address> Pools<A> {
+    /// Pools with these ranges, first and last address included, and of each how many low bits of an address its holder
+    /// has to itself.
+    pub fn new(pools: impl IntoIterator<Item = (String, Vec<(A, A)>, u8)>) -> Self {
         let pools = pools.into_iter();
         Self(
             pools
-                .map(|(name, ranges)| (name, Pool::new(ranges)))
+                .map(|(name, ranges, host_bits)| (name, Pool::new(ranges, host_bits)))
                 .collect(),
         )
     }
@@ -116,7 +162,7 @@ impl Pools {
     /// # Errors
     ///
     /// [`NoAddress`].
-    pub fn allocate(&mut self, pool: &str, holder: Holder) -> Result<Ipv4Addr, NoAddress> {
+    pub fn allocate(&mut self, pool: &str, holder: Holder) -> Result<A, NoAddress> {
         let state = self
             .0
             .get_mut(pool)
@@ -140,7 +186,7 @@ impl Pools {
     }
 
     /// Takes back what an IKE SA holds of a pool.
-    pub fn release(&mut self, pool: &str, address: Ipv4Addr, sa: SaId) {
+    pub fn release(&mut self, pool: &str, address: A, sa: SaId) {
         let Some(state) = self.0.get_mut(pool) else {
             return;
         };
@@ -155,12 +201,13 @@ impl Pools {
     }
 
     /// Every range with the addresses in use in it.
-    pub fn ranges(&self) -> impl Iterator<Item = Range<'_>> {
+    pub fn ranges(&self) -> impl Iterator<Item = Range<'_, A>> {
         self.0.iter().flat_map(|(name, pool)| {
             pool.ranges.iter().map(move |&(first, last)| Range {
                 pool: name,
                 first,
                 last,
+                host_bits: pool.host_bits,
                 held: pool.held.range(first..=last).collect(),
             })
         })
@@ -169,24 +216,38 @@ impl Pools {
 
 /// One range of a pool.
 #[derive(Debug)]
-pub struct Range<'a> {
+pub struct Range<'a, A> {
     /// The pool's name.
     pub pool: &'a str,
     /// The first address.
-    pub first: Ipv4Addr,
+    pub first: A,
     /// The last address.
-    pub last: Ipv4Addr,
+    pub last: A,
+    /// The low bits that a holder has to itself.
+    host_bits: u8,
     /// Who holds what in it.
-    pub held: Vec<(&'a Ipv4Addr, &'a Holder)>,
+    pub held: Vec<(&'a A, &'a Holder)>,
+}
+
+impl<A: Address> Range<'_, A> {
+    /// How many holders it has room for.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        size(self.first, self.last, self.host_bits)
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn pools(first: u8, last: u8) -> Pools {
+    fn pools(first: u8, last: u8) -> Pools<Ipv4Addr> {
         let address = |end| Ipv4Addr::new(192, 168, 10, end);
-        Pools::new([("ACPool".to_owned(), vec![(address(first), address(last))])])
+        Pools::new([(
+            "ACPool".to_owned(),
+            vec![(address(first), address(last))],
+            0,
+        )])
     }
 
     fn holder(sa: u64, user: &str) -> Holder {
@@ -249,6 +310,7 @@ mod tests {
                 (Ipv4Addr::new(10, 0, 0, 1), Ipv4Addr::new(10, 0, 0, 1)),
                 (top, top),
             ],
+            0,
         )]);
         assert_eq!(
             pools.allocate("p", holder(1, "a")).unwrap(),
@@ -260,5 +322,26 @@ mod tests {
             pools.ranges().map(|range| range.held.len()).sum::<usize>(),
             2
         );
+    }
+
+    #[test]
+    fn gives_ipv6_networks_of_the_assigned_length_to_the_last_one_there_is() {
+        let at = |text: &str| -> Ipv6Addr { text.parse().unwrap() };
+        let ranges = vec![(at("2001:db8::"), at("2001:db8:0:1::"))];
+        let mut pools = Pools::new([("p".to_owned(), ranges, 64)]);
+        let first = pools.allocate("p", holder(1, "a")).unwrap();
+        assert_eq!(first, at("2001:db8::"));
+        let second = pools.allocate("p", holder(2, "b"));
+        assert_eq!(second, Ok(at("2001:db8:0:1::")));
+        let error = pools.allocate("p", holder(3, "c")).unwrap_err();
+        assert!(error.to_string().contains("all 2 addresses"), "{error}");
+        pools.release("p", first, SaId::from_spi(1));
+        assert_eq!(pools.allocate("p", holder(4, "a")), Ok(first));
+        // The whole address space as one, and as ones: neither overflows.
+        let all = [at("::"), Ipv6Addr::from(u128::MAX)];
+        assert_eq!(size(all[0], all[1], 0), u64::MAX);
+        let mut whole = Pools::new([("w".to_owned(), vec![(all[0], all[0])], 128)]);
+        assert_eq!(whole.allocate("w", holder(1, "a")), Ok(all[0]));
+        assert!(whole.allocate("w", holder(2, "b")).is_err());
     }
 }

@@ -164,6 +164,20 @@ impl Log {
         );
     }
 
+    /// A session comes up without something that its client asked for.
+    pub fn without(&self, session: Option<&Session>, why: &str) {
+        let names = names(session);
+        let (session_id, sa_id) = (names.session_id, names.sa_id);
+        self.write_about(
+            session,
+            format_args!(
+                "warning: (SESSION ID = {session_id},SA ID = {sa_id}):{}{}",
+                Peer(session),
+                printable(why)
+            ),
+        );
+    }
+
     /// A login was rejected; never with the password.
     pub fn login_rejected(&self, session: Option<&Session>, user: &str, attempt: u8, why: &str) {
         let names = names(session);
@@ -203,14 +217,18 @@ impl Log {
             return;
         };
         let user = session.who.as_ref().map_or("", |who| &who.user);
-        let address = session.lease.as_ref().map(|(_, address)| *address);
+        let addresses: Vec<String> = session
+            .leases
+            .addresses()
+            .map(|one| one.to_string())
+            .collect();
         self.write(format_args!(
             "%CRYPTO-5-IKEV2_SESSION_STATUS: Crypto tunnel v2 is UP.  Peer {}:{}       Id: {}  user: {}  address: {}",
             view.path.remote.ip(),
             view.path.remote.port(),
             view.identity.map(|one| printable(&super::identity::text(one))).unwrap_or_default(),
             printable(user),
-            address.map(|one| one.to_string()).unwrap_or_default(),
+            addresses.join(" "),
         ));
     }
 

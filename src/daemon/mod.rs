@@ -11,6 +11,7 @@
 //! One task owns the core and the sessions, without locks; a peer can hold it up for one private-key
 //! operation at most.
 
+pub mod assignment;
 pub mod budget;
 mod children;
 pub mod compile;
@@ -46,11 +47,11 @@ use ironflex_xfrm::{
 use tokio::sync::mpsc;
 
 use self::{
+    assignment::Pools,
     control::{Listener, socket_path},
     driver::Driver,
     init_queue::InitQueue,
     journal::Journal,
-    lease::Pools,
     log::Log,
     network::HouseNetwork,
     session::Sessions,
@@ -201,7 +202,7 @@ impl Daemon {
             HouseNetwork::untouched()
         };
         log.info("ready");
-        let pools = pools(&plan);
+        let pools = Pools::new(&plan.snapshot);
         let waiting = usize::try_from(plan.snapshot.ikev2.init_queue);
         Ok(Self {
             driver: Driver {
@@ -289,16 +290,6 @@ fn introduction(plan: &compile::Plan) -> impl Iterator<Item = String> {
             .into_iter()
             .chain(unserved)
     })
-}
-
-fn pools(plan: &compile::Plan) -> Pools {
-    Pools::new(plan.snapshot.pools.values().map(|pool| {
-        let ranges = pool
-            .ranges
-            .iter()
-            .map(|range| (range.first(), range.last()));
-        (pool.name.to_string(), ranges.collect())
-    }))
 }
 
 /// What `bootflash:` means.

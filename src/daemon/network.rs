@@ -8,15 +8,11 @@
 
 mod preparation;
 
-use std::{
-    collections::BTreeMap,
-    net::{IpAddr, Ipv4Addr},
-    num::NonZeroU32,
-};
+use std::{collections::BTreeMap, net::IpAddr, num::NonZeroU32};
 
 use ironflex_profiles::{
-    model::interface::{Addressing, InterfaceAddress, InterfaceKind, InterfaceName},
-    snapshot::Snapshot,
+    model::interface::{Addressing, InterfaceKind, InterfaceName},
+    snapshot::{Interface, Snapshot},
 };
 use ironflex_xfrm::{
     IpPrefix,
@@ -91,15 +87,25 @@ pub fn devices(snapshot: &Snapshot) -> impl Iterator<Item = String> {
         .chain([PROBE_DEVICE.to_owned()])
 }
 
-/// The Loopback interfaces that have an address.
-fn loopbacks(snapshot: &Snapshot) -> impl Iterator<Item = (&InterfaceName, &InterfaceAddress)> {
+/// The Loopback interfaces that have addresses, with the prefix lengths of their networks.
+fn loopbacks(snapshot: &Snapshot) -> impl Iterator<Item = (&InterfaceName, Vec<(IpAddr, u8)>)> {
     let interfaces = snapshot.interfaces.values();
-    interfaces.filter_map(|interface| match &interface.addressing {
-        Addressing::Static(address) if interface.name.kind() == InterfaceKind::Loopback => {
-            Some((&interface.name, address))
-        }
-        _ => None,
-    })
+    interfaces
+        .filter(|interface| interface.name.kind() == InterfaceKind::Loopback)
+        .map(|interface| (&interface.name, configured_addresses(interface)))
+        .filter(|(_, addresses)| !addresses.is_empty())
+}
+
+/// The addresses that an interface has by its lines, with the prefix lengths of their networks.
+pub(super) fn configured_addresses(interface: &Interface) -> Vec<(IpAddr, u8)> {
+    let ipv4 = match &interface.addressing {
+        Addressing::Static(address) => Some((address.address.into(), address.network.length())),
+        Addressing::None | Addressing::Unnumbered(_) => None,
+    };
+    let ipv6 = interface.ipv6.addresses.iter();
+    ipv4.into_iter()
+        .chain(ipv6.map(|one| (one.address.into(), one.network.length())))
+        .collect()
 }
 
 /// Removes what an earlier process left, but for what keeps pool addresses from travelling in clear. `unfinished` are
@@ -126,17 +132,30 @@ fn is_unfinished(link: &Link, journal: &[String]) -> bool {
     kind && !link.up && link.alias.is_none() && journal.contains(&link.name)
 }
 
-/// What to say about forwarding, which is the administrator's to turn on.
-fn forwarding() -> Option<Warning> {
-    match sysctl::ipv4_forwarding() {
+/// What to say about forwarding of the families that clients get addresses of, which is the administrator's to turn on.
+fn forwarding(snapshot: &Snapshot) -> impl Iterator<Item = Warning> {
+    let told = |family, setting, state: Result<bool, NetlinkError>| match state {
         Ok(true) => None,
-        Ok(false) => Some(
-            "net.ipv4.ip_forward is 0: clients reach this machine and nothing behind it; \
-             'sysctl -w net.ipv4.ip_forward=1' turns forwarding on"
-                .into(),
-        ),
-        Err(error) => Some(format!("cannot tell whether IPv4 is forwarded: {error}")),
-    }
+        Ok(false) => Some(format!(
+            "{setting} is 0: clients reach this machine and nothing behind it{}; \
+             'sysctl -w {setting}=1' turns forwarding on",
+            if family == "IPv6" { " by IPv6" } else { "" },
+        )),
+        Err(error) => Some(format!(
+            "cannot tell whether {family} is forwarded: {error}"
+        )),
+    };
+    let only_ipv6 = snapshot.pools.is_empty() && !snapshot.ipv6_pools.is_empty();
+    let ipv4 = (!only_ipv6)
+        .then(|| told("IPv4", "net.ipv4.ip_forward", sysctl::ipv4_forwarding()))
+        .flatten();
+    let ipv6 = (!snapshot.ipv6_pools.is_empty())
+        .then(|| {
+            let setting = "net.ipv6.conf.all.forwarding";
+            told("IPv6", setting, sysctl::ipv6_forwarding())
+        })
+        .flatten();
+    ipv4.into_iter().chain(ipv6)
 }
 
 impl HouseNetwork {
@@ -169,7 +188,7 @@ impl HouseNetwork {
         // Last, because it replaces rules that may be an earlier run's and could not be put back.
         preparation.rules(kernel_ipsec)?;
         let (carrier, mut warnings) = preparation.keep();
-        warnings.extend(forwarding());
+        warnings.extend(forwarding(snapshot));
         let network = Some(network);
         Ok((Self { network, carrier }, warnings))
     }
@@ -207,7 +226,7 @@ impl HouseNetwork {
         }
     }
 
-    /// Leads a session's client to its tunnel. Returns the routes that were made.
+    /// Leads a session's client, which has these networks, to its tunnel. Returns the routes that were made.
     ///
     /// # Errors
     ///
@@ -216,9 +235,9 @@ impl HouseNetwork {
         &mut self,
         template: u32,
         peer: IpAddr,
-        client: Ipv4Addr,
+        client: &[IpPrefix],
     ) -> Result<Vec<Route>, NetlinkError> {
-        let Some(network) = &mut self.network else {
+        let Some(network) = self.network.as_mut().filter(|_| !client.is_empty()) else {
             return Ok(Vec::new());
         };
         let link = match &self.carrier {
@@ -231,9 +250,19 @@ impl HouseNetwork {
         let Some(link) = link else {
             return Ok(Vec::new());
         };
-        let route = Route::onto(Owner::Headend, IpPrefix::host(client.into()), link);
-        network.add_route(&route)?;
-        Ok(vec![route])
+        let mut routes = Vec::with_capacity(client.len());
+        for &one in client {
+            let route = Route::onto(Owner::Headend, one, link);
+            if let Err(error) = network.add_route(&route) {
+                for made in &routes {
+                    // The error that led here is the one to report.
+                    let _ = network.delete_route(made);
+                }
+                return Err(error);
+            }
+            routes.push(route);
+        }
+        Ok(routes)
     }
 
     /// Takes a session's routes away; one that is gone already is no error.

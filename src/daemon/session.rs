@@ -3,7 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
-    net::{Ipv4Addr, SocketAddr},
+    net::SocketAddr,
     sync::Arc,
 };
 
@@ -14,7 +14,7 @@ use ironflex_ikev2::{
 };
 use ironflex_xfrm::{Counters, EspSpi, OuterPath, SaSpec, SessionId, netlink::Route};
 
-use super::compile::ServingProfile;
+use super::{assignment::Leases, compile::ServingProfile};
 use crate::lifetimes::Pairs;
 
 /// `CE id` counts from here, as on IOS-XE.
@@ -80,8 +80,8 @@ pub struct Session {
     pub who: Option<Arc<Who>>,
     /// The client's description of its device, from EAP.
     pub device: Option<DeviceInfo>,
-    /// The address that it holds: pool and address.
-    pub lease: Option<(String, Ipv4Addr)>,
+    /// The addresses that it holds.
+    pub leases: Leases,
     /// The number of its Virtual-Access interface, once something has been installed for it.
     pub virtual_access: Option<u32>,
     /// What is installed for it, one for each child SA.
@@ -169,7 +169,7 @@ impl Sessions {
             deletion: None,
             who: None,
             device: None,
-            lease: None,
+            leases: Leases::default(),
             virtual_access: None,
             installed: Vec::new(),
             traffic: None,

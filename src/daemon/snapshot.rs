@@ -11,14 +11,15 @@ use ironflex_ikev2::{
     view::{Fragmentation as Agreed, SaView},
     wire::payload::TrafficSelector,
 };
-use ironflex_profiles::model::interface::Addressing;
-
 use ironflex_xfrm::{Counters, Traffic};
 
-use super::{compile::LocalCredentials, driver::Driver, session::Session};
+use super::{
+    compile::LocalCredentials, driver::Driver, lease::Holder, network::configured_addresses,
+    session::Session,
+};
 use crate::state::{
-    AuthMethod, ChildSa, Cipher, DerivedInterface, Flow, Fragmentation, Hash, IkeSa, IkeStatus,
-    IkeSuite, Messages, Nat, Pool, PoolUse, Session as SessionState, State,
+    AuthMethod, ChildSa, Cipher, DerivedInterface, DerivedIpv6, Flow, Fragmentation, Hash, IkeSa,
+    IkeStatus, IkeSuite, Ipv6Pool, Messages, Nat, Pool, PoolUse, Session as SessionState, State,
 };
 
 /// The state at this moment.
@@ -55,6 +56,7 @@ pub fn state(driver: &mut Driver) -> State {
         hostname: driver.house.plan.snapshot.hostname.to_string(),
         ike_sas,
         pools: pools(driver),
+        ipv6_pools: ipv6_pools(driver),
     }
 }
 
@@ -67,44 +69,61 @@ fn interfaces(driver: &mut Driver) -> BTreeMap<IpAddr, String> {
     });
     let mut interfaces = BTreeMap::new();
     for interface in house.plan.snapshot.interfaces.values() {
-        let configured;
-        let addresses = match (&interface.device, &interface.addressing) {
-            (Some(device), _) => of_devices.get(device.as_str()).map(Vec::as_slice),
-            (None, Addressing::Static(address)) => {
-                configured = [IpAddr::V4(address.address)];
-                Some(configured.as_slice())
+        let addresses = match &interface.device {
+            Some(device) => of_devices.get(device.as_str()).cloned().unwrap_or_default(),
+            None => {
+                let configured = configured_addresses(interface).into_iter();
+                configured.map(|(address, _)| address).collect()
             }
-            (None, Addressing::None | Addressing::Unnumbered(_)) => None,
         };
-        for address in addresses.unwrap_or_default() {
-            interfaces.insert(*address, interface.name.to_string());
+        for address in addresses {
+            interfaces.insert(address, interface.name.to_string());
         }
     }
     interfaces
 }
 
 fn pools(driver: &Driver) -> Vec<Pool> {
-    let house = &driver.house;
-    house
-        .pools
-        .ranges()
+    let ranges = driver.house.pools.ipv4.ranges();
+    ranges
         .map(|range| Pool {
             name: range.pool.to_owned(),
             first: range.first,
             last: range.last,
-            in_use: range
-                .held
-                .iter()
-                .map(|&(address, holder)| PoolUse {
-                    address: *address,
-                    virtual_access: house
-                        .sessions
-                        .view(holder.sa)
-                        .and_then(|session| session.virtual_access)
-                        .unwrap_or_default(),
-                    user: Some(holder.user.clone()),
-                })
-                .collect(),
+            in_use: in_use(driver, range.held),
+        })
+        .collect()
+}
+
+fn ipv6_pools(driver: &Driver) -> Vec<Ipv6Pool> {
+    let configured = &driver.house.plan.snapshot.ipv6_pools;
+    let ranges = driver.house.pools.ipv6.ranges();
+    ranges
+        .filter_map(|range| {
+            let pool = configured.get(range.pool)?.range;
+            let size = range.size();
+            Some(Ipv6Pool {
+                name: range.pool.to_owned(),
+                prefix: (pool.prefix().address(), pool.prefix().length()),
+                assigned: pool.assigned(),
+                size,
+                in_use: in_use(driver, range.held),
+            })
+        })
+        .collect()
+}
+
+/// Who holds what, and by which interface.
+fn in_use<A: Copy>(driver: &Driver, held: Vec<(&A, &Holder)>) -> Vec<PoolUse<A>> {
+    let sessions = &driver.house.sessions;
+    held.into_iter()
+        .map(|(&address, holder)| PoolUse {
+            address,
+            virtual_access: sessions
+                .view(holder.sa)
+                .and_then(|session| session.virtual_access)
+                .unwrap_or_default(),
+            user: Some(holder.user.clone()),
         })
         .collect()
 }
@@ -180,7 +199,7 @@ fn ike_sa(
             (true, false) => Nat::Inside,
             (false, false) => Nat::None,
         },
-        assigned: session.lease.as_ref().map(|&(_, address)| address.into()),
+        assigned: session.leases.addresses().collect(),
         initiator: view.role == Role::Initiator,
         interface: interfaces
             .get(&view.path.local.ip().to_canonical())
@@ -218,6 +237,7 @@ fn session_state(
         outbound: flow(&counters.outbound, &before.outbound, &template.ipsec, age),
     });
     let device = session.device.as_ref();
+    let lines = &template.interface.ipv6;
     Some(SessionState {
         virtual_access: session.virtual_access?,
         uptime,
@@ -226,6 +246,10 @@ fn session_state(
             mtu: template.interface.ip_mtu,
             nat_inside: template.interface.nat
                 == Some(ironflex_profiles::model::nat::NatSide::Inside),
+            ipv6: DerivedIpv6 {
+                unnumbered: lines.unnumbered.as_ref().map(|used| used.value.to_string()),
+                enable: lines.enable,
+            },
             tunnel_source: view.path.local.ip().to_canonical(),
             tunnel_destination: view.path.remote.ip().to_canonical(),
             ipsec_profile: template.ipsec.name.to_string(),

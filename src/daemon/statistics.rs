@@ -7,7 +7,10 @@ use ironflex_ikev2::{
 };
 use ironflex_xfrm::Counters as Traffic;
 
-use super::driver::Driver;
+use super::{
+    driver::Driver,
+    lease::{Address, Pools},
+};
 use crate::{
     metrics::{Metric, Tally},
     statistics::{Operations, Outcome, Row, SaCount, Statistics, Timers},
@@ -179,6 +182,15 @@ fn standing(driver: &Driver) -> Standing {
     standing
 }
 
+fn pools<A: Address>(all: &mut Tally, pools: &Pools<A>) {
+    for range in pools.ranges() {
+        let held = number(range.held.len());
+        all.add(Metric::PoolAddresses, ["in_use", ""], held);
+        let free = range.size().saturating_sub(held);
+        all.add(Metric::PoolAddresses, ["free", ""], free);
+    }
+}
+
 /// Every number at this moment.
 pub fn metrics(driver: &mut Driver) -> Tally {
     let mut all = driver.house.tally.clone();
@@ -198,15 +210,8 @@ pub fn metrics(driver: &mut Driver) -> Tally {
     all.add(Metric::WaitingRequests, ["", ""], waiting);
     let fragments = number(driver.endpoint.fragment_octets());
     all.add(Metric::FragmentBytes, ["", ""], fragments);
-    for range in driver.house.pools.ranges() {
-        let held = number(range.held.len());
-        let size = u64::from(range.last.to_bits())
-            .saturating_sub(u64::from(range.first.to_bits()))
-            .saturating_add(1);
-        all.add(Metric::PoolAddresses, ["in_use", ""], held);
-        let free = size.saturating_sub(held);
-        all.add(Metric::PoolAddresses, ["free", ""], free);
-    }
+    pools(&mut all, &driver.house.pools.ipv4);
+    pools(&mut all, &driver.house.pools.ipv6);
     let mut installed: Vec<(SaId, ChildId, _)> = Vec::new();
     for (sa, session) in driver.house.sessions.iter() {
         let up = u64::from(!session.installed.is_empty());

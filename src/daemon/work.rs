@@ -2,7 +2,7 @@
 //! address, the dataplane for the SAs. Everything here is prompt; a question that has to wait for
 //! somebody else (RADIUS, later) is answered by another input.
 
-use std::{net::Ipv4Addr, sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use ironflex_eap::anyconnect::{
     CertificateIdentity, CertificateRejected, Credentials, PresentedCertificate, Server,
@@ -11,21 +11,16 @@ use ironflex_eap::anyconnect::{
 use ironflex_ikev2::{
     crypto::{Provider, sign::SignatureScheme},
     event::{
-        Answer, Ask, Authenticated, EapContext, EapInput, EapOutput, Lease, LeaseQuestion,
-        PeerProof, PeerQuestion, SaId,
+        Answer, Ask, Authenticated, EapContext, EapInput, EapOutput, PeerProof, PeerQuestion, SaId,
     },
-    wire::{
-        payload::{AddressRange, ConfigAttribute, Identification, TrafficSelector},
-        registry::ConfigAttributeType,
-    },
+    wire::payload::Identification,
 };
-use ironflex_profiles::{model::ikev2::AuthorizationFor, snapshot::AuthorizationPolicy};
 
 use super::{
+    assignment::Pools,
     compile::{Caller, LocalCredentials, Plan, ServingProfile},
     identity,
     idle::IdleTimers,
-    lease::{Holder, Pools},
     log::{Log, Step as LogStep},
     network::HouseNetwork,
     session::{Session, Sessions, Who},
@@ -37,7 +32,7 @@ use crate::{
     dataplane::Backend,
     metrics::{Metric, Tally},
     pki::{Purpose, describe, verify_peer_chain},
-    random, translate,
+    random,
 };
 
 /// What answers: everything about the headend that is not IKE.
@@ -94,7 +89,7 @@ impl House {
     }
 
     /// The subject of the certificate that a session's peer proved itself with.
-    fn certified(&self, sa: SaId) -> Option<String> {
+    pub(super) fn certified(&self, sa: SaId) -> Option<String> {
         let session = self.sessions.view(sa)?;
         session.certified.as_ref().map(ToString::to_string)
     }
@@ -359,8 +354,6 @@ impl House {
         Ok(CertificateIdentity { username })
     }
 
-    // --- Address ---
-
     /// Both sides are authenticated. Other sessions of the same user and device are named, to be
     /// forgotten if the client says that this is its only one.
     pub fn authenticated(&mut self, sa: SaId, authenticated: &Authenticated) -> Vec<SaId> {
@@ -390,153 +383,6 @@ impl House {
             Vec::new()
         }
     }
-
-    fn lease(&mut self, sa: SaId, question: &LeaseQuestion) -> Result<Answer, String> {
-        let serving = self.serving(sa)?;
-        let kind = match question.proof {
-            PeerProof::Eap => AuthorizationFor::AnyConnectEap,
-            PeerProof::RsaSignature | PeerProof::EcdsaSignature => AuthorizationFor::Cert,
-            PeerProof::PreSharedKey => AuthorizationFor::Psk,
-        };
-        let authorization = serving.profile.group_authorization.get(&kind);
-        if let Some(group) = authorization {
-            self.log.step(
-                self.sessions.view(sa),
-                LogStep::AaaAuthorization(group.list.as_str()),
-            );
-        }
-        let policy = authorization.map(|group| Arc::clone(&group.policy));
-        let address = self.allocate(sa, question, policy.as_deref())?;
-        let lease = Lease {
-            reply: reply(&question.requested, policy.as_deref(), address),
-            // A peer that is given no address keeps what it proposes.
-            remote: match address {
-                Some(address) => vec![translate::host_selector(address.into())],
-                None => everything(),
-            },
-            local: everything(),
-            spi: translate::fresh_spi(),
-            session_lifetime: policy
-                .as_ref()
-                .and_then(|policy| policy.session_lifetime)
-                .map(|seconds| Duration::from_secs(u64::from(seconds))),
-        };
-        Ok(Answer::Lease(Box::new(lease)))
-    }
-
-    fn allocate(
-        &mut self,
-        sa: SaId,
-        question: &LeaseQuestion,
-        policy: Option<&AuthorizationPolicy>,
-    ) -> Result<Option<Ipv4Addr>, String> {
-        // RFC 7296 §4#8: whoever asks for an address is known by that attribute.
-        let wanted = question
-            .requested
-            .iter()
-            .any(|one| one.kind == ConfigAttributeType::INTERNAL_IP4_ADDRESS);
-        let pool = policy.and_then(|policy| policy.pool.as_ref());
-        let (true, Some(pool)) = (wanted, pool) else {
-            return if wanted {
-                Err(
-                    "the peer asks for an address and its authorization policy names no pool"
-                        .into(),
-                )
-            } else {
-                Err("the peer asks for no address, and one with an address of its own is not served".into())
-            };
-        };
-        let user = match &question.eap_user {
-            Some(user) => user.to_string(),
-            None => self
-                .certified(sa)
-                .unwrap_or_else(|| question.identity.to_string()),
-        };
-        let name = pool.name.as_str().to_owned();
-        let address = self
-            .pools
-            .allocate(&name, Holder { sa, user })
-            .map_err(|error| error.to_string())?;
-        self.session(sa)?.lease = Some((name, address));
-        Ok(Some(address))
-    }
-}
-
-fn everything() -> Vec<TrafficSelector> {
-    vec![
-        TrafficSelector::addresses(AddressRange::ANY_V4),
-        TrafficSelector::addresses(AddressRange::ANY_V6),
-    ]
-}
-
-/// The CFG_REPLY: what was asked for and the policy has (docs/anyconnect-eap.md, Configuration).
-fn reply(
-    requested: &[ConfigAttribute],
-    policy: Option<&AuthorizationPolicy>,
-    address: Option<Ipv4Addr>,
-) -> Vec<ConfigAttribute> {
-    use ConfigAttributeType as Kind;
-    // RFC 7296 §1.7#5, §3.15.1#6: what is not known, or no longer means anything, such as attribute
-    // 5, is passed over.
-    let asked = |kind| requested.iter().any(|one| one.kind == kind);
-    let mut reply = Vec::new();
-    if let Some(address) = address {
-        reply.push(ConfigAttribute::from_ipv4(
-            Kind::INTERNAL_IP4_ADDRESS,
-            address,
-        ));
-    }
-    let Some(policy) = policy else {
-        return reply;
-    };
-    if let Some(netmask) = policy.netmask
-        // RFC 7296 §3.15.1#3: a netmask goes with an address, which every reply has.
-        && asked(Kind::INTERNAL_IP4_NETMASK)
-    {
-        reply.push(ConfigAttribute::from_ipv4(
-            Kind::INTERNAL_IP4_NETMASK,
-            netmask,
-        ));
-    }
-    for dns in &policy.dns {
-        reply.push(ConfigAttribute::from_ipv4(Kind::INTERNAL_IP4_DNS, *dns));
-    }
-    for wins in &policy.wins {
-        reply.push(ConfigAttribute::from_ipv4(Kind::INTERNAL_IP4_NBNS, *wins));
-    }
-    for network in policy.tunnelled_networks() {
-        reply.push(ConfigAttribute::from_ipv4_subnet(
-            Kind::INTERNAL_IP4_SUBNET,
-            network.address(),
-            network.mask(),
-        ));
-    }
-    let text = |kind, text: &str| ConfigAttribute::new(kind, text.as_bytes().to_vec());
-    if let Some(banner) = &policy.banner {
-        reply.push(text(Kind::UNITY_BANNER, banner));
-    }
-    if let Some(domain) = &policy.def_domain {
-        reply.push(text(Kind::UNITY_DEF_DOMAIN, domain.as_str()));
-    }
-    if !policy.split_dns.is_empty() {
-        let names: Vec<&str> = policy.split_dns.iter().map(|name| name.as_str()).collect();
-        reply.push(text(Kind::UNITY_SPLITDNS_NAME, &names.join(",")));
-    }
-    if policy.include_local_lan {
-        reply.push(ConfigAttribute::empty(Kind::UNITY_LOCAL_LAN));
-    }
-    if policy.pfs {
-        reply.push(ConfigAttribute::new(Kind::UNITY_PFS, vec![0, 1]));
-    }
-    for gateway in &policy.backup_gateways {
-        reply.push(text(Kind::UNITY_BACKUP_SERVERS, gateway.as_str()));
-    }
-    // RFC 7296 §2.20#1: told to who has logged in and asks, and to nobody else.
-    if asked(Kind::APPLICATION_VERSION) {
-        let version = concat!("ironflex ", env!("CARGO_PKG_VERSION"));
-        reply.push(text(Kind::APPLICATION_VERSION, version));
-    }
-    reply
 }
 
 /// The trustpoints' dates, for the log at the start.
@@ -549,23 +395,5 @@ pub fn certificate_line(serving: &ServingProfile) -> String {
                 format!("{}, valid until {}", summary.subject, summary.not_after)
             })
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    // RFC 7296 §1.7#5, §3.15.1#6: what is not known, and what no longer means anything, is passed over.
-    #[test]
-    fn a_reply_passes_over_what_it_does_not_know() {
-        let asked = [1, 5, 14, 999, 28_700].map(ConfigAttributeType);
-        let asked = asked.map(ConfigAttribute::empty);
-        let address = Ipv4Addr::new(192, 168, 10, 5);
-        let kind = ConfigAttributeType::INTERNAL_IP4_ADDRESS;
-        assert_eq!(
-            reply(&asked, None, Some(address)),
-            [ConfigAttribute::from_ipv4(kind, address)]
-        );
     }
 }

@@ -19,6 +19,7 @@ mod client;
 mod control;
 mod crash;
 mod flood;
+mod ipv6;
 mod lifecycle;
 mod liveness;
 mod login;
@@ -49,6 +50,7 @@ fn main() -> ExitCode {
         client::CASES,
         beside::CASES,
         network::CASES,
+        ipv6::CASES,
         post_quantum::CASES,
         pre_shared_key::CASES,
         certificate::CASES,

@@ -14,7 +14,7 @@ interop_suite() { # PEER
     exit 1
   }
   while IFS=$'\t' read -r -a fields; do
-    interop=([peer]=$1 [network]=routed [cookie]=never [certificates]=short [auth]=rsa)
+    interop=([peer]=$1 [network]=routed [inside]=ipv4 [cookie]=never [certificates]=short [auth]=rsa)
     for field in "${fields[@]}"; do interop[${field%%=*}]=${field#*=}; done
     : "${interop[peer_groups]:=${interop[group]}}"
     case " ${interop[peers]} " in *" $1 "*) ;; *) continue ;; esac
@@ -90,12 +90,8 @@ interop_session() {
   watch_router
   peer_start
   peer_login
-  [ -n "$(ip -n "$client" -4 -o address show to "$client_address")" ] || fail "the peer did not get $client_address"
-  # 1,400 octets do not fit the tunnel in one piece.
-  ping_sizes "$client" "$server_address" 0 1300 1400
-  ping_sizes "$server" "$client_address" 0 1300 1400
-  tcp_copy "$client" "$server" "$server_address" 5001 1
-  tcp_copy "$server" "$client" "$client_address" 5002 1
+  case ${interop[inside]} in ipv4 | dual) interop_traffic "$client_address" "$server_address" ;; esac
+  case ${interop[inside]} in ipv6 | dual) interop_traffic "$client_address_v6" "$server_address_v6" ;; esac
   assert_peer_said
   assert_both_proved
   for what in ${interop[rekey]:-}; do rekeys "$what"; done
@@ -105,6 +101,18 @@ interop_session() {
   assert_equal 0 "$(sa_count "$client")" "SAs left in the peer's kernel"
   case ${interop[network]} in nat-*) assert_router_saw_esp udp ;; *) assert_router_saw_esp bare ;; esac
   [ "${interop[certificates]}" = short ] || assert_router_saw_fragments
+}
+
+# Pings and TCP both ways, of one family.
+interop_traffic() { # CLIENT-ADDRESS SERVER-ADDRESS
+  local sizes
+  [ -n "$(ip -n "$client" -o address show to "$1")" ] || fail "the peer did not get $1"
+  # 1,400 octets do not fit the tunnel in one piece. With IPv6 no router makes pieces: TCP below has to learn what fits.
+  case $1 in *:*) sizes=(0 1300 1352) ;; *) sizes=(0 1300 1400) ;; esac
+  ping_sizes "$client" "$2" "${sizes[@]}"
+  ping_sizes "$server" "$1" "${sizes[@]}"
+  tcp_copy "$client" "$server" "$2" 5001 1
+  tcp_copy "$server" "$client" "$1" 5002 1
 }
 
 # The peer rekeys its IKE SA or its child SA while the server pings it: the SAs are others, and no ping is lost.
@@ -177,14 +185,18 @@ interop_network() {
       ;;
     ipv6)
       network routed
-      "$LAB_TOOL" set "$router" net/ipv6/conf/all/forwarding=1
-      ip -n "$router" -batch - <<<$'address add 2001:db8:1::2/64 dev outside\naddress add 2001:db8:2::1/64 dev inside'
-      ip -n "$headend" -batch - <<<$'address add 2001:db8:1::1/64 dev outside\nroute add default via 2001:db8:1::2'
-      ip -n "$client" -batch - <<<$'address add 2001:db8:2::2/64 dev outside\nroute add default via 2001:db8:2::1'
       peer_outer=2001:db8:2::2
-      headend_outer=2001:db8:1::1
+      headend_outer=$headend_address_v6
       ;;
     *) fail "interop.toml: no network '${interop[network]}'" ;;
+  esac
+  case "${interop[network]} ${interop[inside]}" in ipv6* | *ipv6 | *dual) network_ipv6 ;; esac
+  peer_vips= peer_networks=
+  case ${interop[inside]} in
+    ipv4) ;;
+    ipv6) peer_vips=:: peer_networks=2001:db8:3::/64 ;;
+    dual) peer_vips=0.0.0.0,:: peer_networks=10.0.0.0/8,2001:db8:3::/64 ;;
+    *) fail "interop.toml: no inside '${interop[inside]}'" ;;
   esac
 }
 
@@ -200,6 +212,7 @@ interop_headend() {
   case ${interop[encryption]} in aes-cbc-*) ike+=("integrity ${interop[hash]}") ;; esac
   {
     case ${interop[auth]} in psk) key_profile ;; *) certificate_profile ;; esac
+    [ "${interop[inside]}" = ipv4 ] || dual_stack 101 CERTIFICATES
     [ "${interop[cookie]}" = never ] || printf '!\ncrypto ikev2 cookie-challenge 0\n'
     [ "${interop[certificates]}" = short ] || printf '!\ncrypto ikev2 fragmentation\n'
   } | headend_configure "$transform" "${ike[@]}"

@@ -15,6 +15,11 @@ client_address=192.168.10.5
 server_address=10.1.0.2
 headend_address=192.0.2.1
 
+# The same of IPv6, after network_ipv6, and the pool of dual_stack_profile.
+client_address_v6=2001:db8:a::1
+server_address_v6=2001:db8:3::2
+headend_address_v6=2001:db8:1::1
+
 # Payload sizes of pings: none, around one AES block, around what fits the tunnel in one piece, and beyond it.
 ping_payloads=(0 1 15 16 17 64 999 1300 1372 1400)
 
@@ -75,13 +80,29 @@ network_delete() { # NAMESPACE…
   ip -force -batch - <<<"$commands"
 }
 
+# Adds IPv6 to every link of a network.
+network_ipv6() {
+  "$LAB_TOOL" set "$router,$headend" net/ipv6/conf/all/forwarding=1
+  ip -n "$router" -batch - <<<$'address add 2001:db8:1::2/64 dev outside\naddress add 2001:db8:2::1/64 dev inside'
+  ip -n "$headend" -batch - <<COMMANDS
+address add $headend_address_v6/64 dev outside
+address add 2001:db8:3::1/64 dev inside
+route add default via 2001:db8:1::2
+COMMANDS
+  ip -n "$client" -batch - <<<$'address add 2001:db8:2::2/64 dev outside\nroute add default via 2001:db8:2::1'
+  ip -n "$server" -batch - <<COMMANDS
+address add $server_address_v6/64 dev outside
+route add default via 2001:db8:3::1
+COMMANDS
+}
+
 # --- The headend ---
 
 # Makes the certificates of every case, and the headend's PKCS#12 beside its configuration.
 headend_prepare() {
   mkdir -p "$LAB_DIR/headend"
   certificate_authority "$LAB_DIR/pki" ca
-  certificate "$LAB_DIR/pki" ca headend DNS:vpn.example.com,IP:$headend_address serverAuth
+  certificate "$LAB_DIR/pki" ca headend "DNS:vpn.example.com,IP:$headend_address,IP:$headend_address_v6" serverAuth
   openssl pkcs12 -export -inkey "$LAB_DIR/pki/headend.key" -in "$LAB_DIR/pki/headend.crt" -certfile "$LAB_DIR/pki/ca.crt" \
     -out "$LAB_DIR/headend/IKEv2-TP.p12" -passout pass:cisco123
   cp "$LAB_DIR/pki/ca.crt" "$LAB_DIR/headend/ca.pem"
@@ -145,14 +166,35 @@ interface Virtual-Template101 type tunnel
 CONFIGURATION
 }
 
+# A pool of IPv6 for the clients of a Virtual-Template and an authorization policy, and a split list that holds the server.
+dual_stack() { # NUMBER POLICY
+  cat <<CONFIGURATION
+!
+ipv6 local pool ACPool6 2001:db8:a::/64 128
+!
+ipv6 access-list split_tunnel6
+ permit ipv6 2001:db8:3::/64 any
+!
+interface Virtual-Template$1
+ ipv6 enable
+ tunnel mode ipsec dual-overlay
+!
+crypto ikev2 authorization policy $2
+ ipv6 pool ACPool6
+ route set access-list ipv6 split_tunnel6
+CONFIGURATION
+}
+
 # --- Our client ---
 
+# The headend is called by client_target, and assigns what client_expects says, where a suite sets them.
 client_start() { # kernel|userspace [OPTION…]
-  lab_input=$LAB_DIR/password spawn client_process "$LAB_DIR/client.log" in_ns "$client" "$IRONFLEX" connect $headend_address \
+  local expected=${client_expects:-address $client_address, routes 10.0.0.0/8,}
+  lab_input=$LAB_DIR/password spawn client_process "$LAB_DIR/client.log" in_ns "$client" "$IRONFLEX" connect "${client_target:-$headend_address}" \
     --user test --password-stdin --ca "$LAB_DIR/pki/ca.crt" --no-dns --once --dataplane "$@"
   evidence "$LAB_DIR/client.log"
   wait_for 20 "the login" said_or_ended "$LAB_DIR/client.log" '^connected: ' "$client_process"
-  says "$LAB_DIR/client.log" "^connected: address $client_address, routes 10.0.0.0/8, .* in $1" ||
+  says "$LAB_DIR/client.log" "^connected: $expected .* in $1" ||
     fail "no tunnel in $1: $(tail -n 1 "$LAB_DIR/client.log")"
 }
 
@@ -193,7 +235,7 @@ assert_router_saw_esp() { # bare|udp
   local clear bare udp
   router_watch_ends
   read -r clear bare udp < <(tcpdump -n -r "$LAB_DIR/router.pcap" 2>/dev/null | awk '
-    /[ .>](192\.168\.10|10\.[0-9]+\.[0-9]+)\.[0-9]/ { clear++; next }
+    /[ .>](192\.168\.10|10\.[0-9]+\.[0-9]+)\.[0-9]/ || /[ >]2001:db8:[a3]::/ { clear++; next }
     /: UDP-encap: ESP\(/ { udp++; next }
     /: ESP\(/ { bare++ }
     END { print clear + 0, bare + 0, udp + 0 }')
@@ -202,6 +244,15 @@ assert_router_saw_esp() { # bare|udp
     bare) [ "$bare" -gt 0 ] && [ "$udp" = 0 ] ;;
     udp) [ "$udp" -gt 0 ] && [ "$bare" = 0 ] ;;
   esac || fail "the router saw $bare packets of bare ESP and $udp of ESP in UDP; expected $1 alone"
+}
+
+# Ends the watch: nothing with an address of a pool passed in clear, and much in ESP.
+assert_router_saw_no_pool_address() {
+  router_watch_ends
+  [ "$(router_saw 'ip proto 50 or ip6 proto 50 or udp port 4500')" -gt 1000 ] || fail "the router saw no traffic"
+  tcpdump -n -e -r "$LAB_DIR/router.pcap" net 192.168.10.0/24 or net 2001:db8:a::/64 2>/dev/null >"$LAB_DIR/clear"
+  head -n 20 "$LAB_DIR/clear"
+  assert_equal 0 "$(wc -l <"$LAB_DIR/clear")" "packets with a pool address in clear"
 }
 
 router_saw() { # FILTER…

@@ -82,6 +82,7 @@ strongswan_client_prepare() {
   cp "$LAB_DIR/pki/client.example.com.key" "$LAB_DIR/client/swanctl/private/"
 }
 
+# With other addresses and networks inside where peer_vips and peer_networks say so.
 strongswan_client_configure() { # IKE-PROPOSAL ESP-PROPOSAL
   put "$LAB_DIR/client/swanctl/swanctl.conf" <<CONFIGURATION
 connections {
@@ -89,14 +90,14 @@ connections {
     version = 2
     remote_addrs = $headend_address
     proposals = $1
-    vips = 0.0.0.0
+    vips = ${peer_vips:-0.0.0.0}
     local { auth = pubkey
       certs = client.crt
       id = client.example.com }
     remote { auth = pubkey
       id = vpn.example.com
       cacerts = ca.crt }
-    children { net { remote_ts = 10.0.0.0/8
+    children { net { remote_ts = ${peer_networks:-10.0.0.0/8}
       esp_proposals = $2 } }
   }
 }

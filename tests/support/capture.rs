@@ -1,7 +1,7 @@
-//! What passes a device, as its neighbours see it: sources and destinations of IPv4 packets, from a packet socket.
+//! What passes a device, as its neighbours see it: sources and destinations of IP packets, from a packet socket.
 
 use std::{
-    net::{IpAddr, Ipv4Addr},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
     os::fd::AsRawFd,
     sync::mpsc::{self, Receiver},
     thread,
@@ -17,11 +17,9 @@ use super::PATIENCE;
 /// ETH_P_ALL of linux/if_ether.h, in network order: packets that leave too, which a socket of one protocol is not shown.
 const EVERYTHING: i32 = 0x0003_u16.to_be() as i32;
 
-/// Octets of an IPv4 header without options.
-const HEADER: usize = 20;
-
-/// The first octet of most IPv4 packets: version 4, five words of header.
+/// The versions of IP, as packets begin with them.
 const VERSION_4: u8 = 4;
+const VERSION_6: u8 = 6;
 
 /// A packet's source and destination.
 type Ends = (IpAddr, IpAddr);
@@ -93,13 +91,21 @@ impl Capture {
 }
 
 fn ends(packet: &[u8]) -> Option<Ends> {
-    let header = packet.first_chunk::<HEADER>()?;
-    if header[0] >> 4 != VERSION_4 {
-        return None;
+    match packet.first()? >> 4 {
+        VERSION_4 => {
+            let address = |at: usize| -> Option<IpAddr> {
+                let octets: [u8; 4] = packet.get(at..at + 4)?.try_into().ok()?;
+                Some(Ipv4Addr::from(octets).into())
+            };
+            Some((address(12)?, address(16)?))
+        }
+        VERSION_6 => {
+            let address = |at: usize| -> Option<IpAddr> {
+                let octets: [u8; 16] = packet.get(at..at + 16)?.try_into().ok()?;
+                Some(Ipv6Addr::from(octets).into())
+            };
+            Some((address(8)?, address(24)?))
+        }
+        _ => None,
     }
-    let address = |at: usize| -> Option<IpAddr> {
-        let octets: [u8; 4] = header.get(at..at + 4)?.try_into().ok()?;
-        Some(Ipv4Addr::from(octets).into())
-    };
-    Some((address(12)?, address(16)?))
 }

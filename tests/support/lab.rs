@@ -269,12 +269,16 @@ pub(crate) struct ClientHost {
     pub(crate) outer: IpAddr,
     /// The headend's address on the cable.
     pub(crate) router: IpAddr,
+    /// The same two of IPv6.
+    pub(crate) outer_v6: IpAddr,
+    pub(crate) router_v6: IpAddr,
 }
 
 /// What a client reports when the tunnel is up.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Connected {
     pub(crate) address: IpAddr,
+    pub(crate) addresses: Vec<IpAddr>,
     pub(crate) routes: Vec<String>,
     pub(crate) dns: Vec<IpAddr>,
     pub(crate) esp: String,
@@ -344,6 +348,12 @@ impl Lab {
         let text = fs::read_to_string(self.config()).unwrap();
         assert!(text.contains(old), "the example has no {old:?}");
         fs::write(self.config(), text.replace(old, new)).unwrap();
+    }
+
+    /// Writes further lines behind the configuration.
+    pub(crate) fn add_lines(&self, lines: &str) {
+        let text = fs::read_to_string(self.config()).unwrap();
+        fs::write(self.config(), format!("{text}\n{lines}")).unwrap();
     }
 
     /// Leaves the split list out: everything of the clients goes through the tunnel.
@@ -457,6 +467,8 @@ impl Lab {
             device: far_end(&device),
             outer: v4(2),
             router: v4(1),
+            outer_v6: v6(2),
+            router_v6: v6(1),
         }
     }
 

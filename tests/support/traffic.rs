@@ -121,7 +121,8 @@ pub(crate) fn copy(namespace: &NetworkNamespace, target: SocketAddr, octets: usi
 
 /// Demands that nobody can be reached at `target` from `namespace`: the sender is told so at once.
 pub(crate) fn has_no_way(namespace: &NetworkNamespace, target: SocketAddr) {
-    let connect = || UdpSocket::bind(("0.0.0.0", 0)).unwrap().connect(target);
+    let any = if target.is_ipv4() { "0.0.0.0" } else { "::" };
+    let connect = || UdpSocket::bind((any, 0)).unwrap().connect(target);
     let error = namespace.run(connect).unwrap().unwrap_err();
     let kinds = [ErrorKind::NetworkUnreachable, ErrorKind::HostUnreachable];
     assert!(kinds.contains(&error.kind()), "{target}: {error}");

@@ -38,6 +38,9 @@ use crate::{
     },
 };
 
+/// The smallest MTU of IPv6 (RFC 8200 §5), in octets.
+const IPV6_FRAGMENT_MTU: u16 = 1_280;
+
 /// An IKE message longer than this is cut in Cisco's way, if that is agreed (docs/anyconnect-eap.md).
 const CISCO_WHOLE_LIMIT: usize = 1_248;
 
@@ -605,6 +608,17 @@ impl Link {
         true
     }
 
+    /// The largest IP datagram of an RFC 7383 fragment on the path in use, in octets.
+    fn fragment_size(&self) -> usize {
+        let mtu = self.fragmentation.mtu;
+        // RFC 7383 §2.5.1: every link of IPv6 takes 1280 octets, so less is never needed there.
+        usize::from(if self.path.remote.ip().to_canonical().is_ipv6() {
+            mtu.max(IPV6_FRAGMENT_MTU)
+        } else {
+            mtu
+        })
+    }
+
     /// Encrypts a message and cuts it if it must be.
     fn seal(
         &mut self,
@@ -622,11 +636,11 @@ impl Link {
         let whole_len = shape.message_len(0, content.len());
         let datagram = whole_len.saturating_add(overhead(&self.path));
         let form = self.form().filter(|form| match form {
-            Form::Ietf => datagram > usize::from(self.fragmentation.mtu),
+            Form::Ietf => datagram > self.fragment_size(),
             Form::Cisco => whole_len > CISCO_WHOLE_LIMIT,
         });
         let datagrams: Vec<Arc<[u8]>> = if form == Some(Form::Ietf) {
-            let budget = usize::from(self.fragmentation.mtu).saturating_sub(overhead(&self.path));
+            let budget = self.fragment_size().saturating_sub(overhead(&self.path));
             let frames = fragment::cut_skf(&header, &[], first, &content, budget, shape)
                 .map_err(|_| FAILED)?;
             let mut sealed = Vec::with_capacity(frames.len());

@@ -190,6 +190,26 @@ fn cuts_long_messages_in_both_forms() {
     }
 }
 
+// RFC 7383 §2.5.1: an IPv6 path takes 1,280 octets, so nothing is cut smaller there.
+#[test]
+fn messages_over_ipv6_are_cut_to_its_smallest_mtu_at_least() {
+    let mut setup = Setup::new(CBC);
+    setup.server.fragmentation.ietf = true;
+    setup.connect.fragmentation.ietf = true;
+    for path in [&mut setup.connect.path, &mut setup.connect.float_path] {
+        path.local.set_ip("2001:db8::100".parse().unwrap());
+        path.remote.set_ip("2001:db8::1".parse().unwrap());
+    }
+    let pair = login(setup, 11);
+    assert!(pair.both_up(), "{:?}", pair.server.log);
+    let longest = pair.wire.iter().map(|(_, octets)| octets.len()).max();
+    let (over_ipv4, over_ipv6) = (576 - 20 - 8 - 4, 1280 - 40 - 8 - 4);
+    assert!(
+        longest > Some(over_ipv4) && longest <= Some(over_ipv6),
+        "{longest:?}"
+    );
+}
+
 // RFC 7296 §2.11#1-2, §2.23#2-3,7: a client behind another port is served there, and both go on in UDP.
 // RFC 3948 §2.1#1: ESP has the ports of IKE.
 #[test]

@@ -1,13 +1,16 @@
 //! `ip access-list` and `access-list`.
 
-use alloc::{boxed::Box, format, string::String};
+use alloc::{boxed::Box, collections::BTreeMap, format, string::String};
 
 use super::{Args, Edit, Mode, objection};
 use crate::{
-    error::{Diagnostic, Fault},
+    error::{Diagnostic, Fault, Span},
     model::{
         Keyword, Located, Standing,
-        acl::{AccessEntry, AccessList, AccessListKind, AddressMatch, Decision, LAST_SEQUENCE},
+        acl::{
+            AccessEntry, AccessList, AccessListKind, AddressMatch, Decision, LAST_SEQUENCE,
+            next_sequence,
+        },
         name::Name,
     },
     tree::{ModeKind, Node, Token},
@@ -68,7 +71,9 @@ pub(super) const EXTENDED: &[Node] = &[
 const STANDARD_RULES: &[Node] = &[REMARK, STANDARD_RULE];
 const EXTENDED_RULES: &[Node] = &[REMARK, EXTENDED_RULE];
 
-const REMARK: Node = Node::word("remark", "Access list entry comment").then(&[Node::value(
+pub(super) const REMARK_HELP: &str = "Access list entry comment";
+
+const REMARK: Node = Node::word("remark", REMARK_HELP).then(&[Node::value(
     Token::Line,
     "Comment up to 100 characters",
 )
@@ -103,7 +108,7 @@ const EXTENDED_RULE: Node = Node::choice(Decision::KEYWORDS).then(&[
     Node::refused("udp", PORTS),
 ]);
 
-const PORTS: &str = "access lists by protocol and port (here they name networks)";
+pub(super) const PORTS: &str = "access lists by protocol and port (here they name networks)";
 
 /// The last address of an entry. An address without a wildcard, which standard lists allow, is a
 /// host; extended lists refuse it in their action.
@@ -129,7 +134,7 @@ const LAST_ADDRESS: &[Node] = &[
     Node::refused("object-group", "object groups"),
 ];
 
-const AFTER: &[Node] = &[
+pub(super) const AFTER: &[Node] = &[
     Node::refused("log", "logging by access list"),
     Node::refused("log-input", "logging by access list"),
     Node::refused("time-range", "time ranges"),
@@ -141,25 +146,25 @@ const AFTER: &[Node] = &[
     Node::refused("precedence", PORTS),
 ];
 
-const ANY: &[Keyword] = &[Keyword {
+pub(super) const ANY: &[Keyword] = &[Keyword {
     word: "any",
     help: "Any host",
     standing: Standing::Served,
 }];
-const HOST: &[Keyword] = &[Keyword {
+pub(super) const HOST: &[Keyword] = &[Keyword {
     word: "host",
     help: "A single host address",
     standing: Standing::Served,
 }];
 
 /// The words in front of an address.
-enum Form {
+pub(super) enum Form {
     Any,
     Host,
 }
 
 impl Form {
-    fn from_keyword(word: &str) -> Option<Self> {
+    pub(super) fn from_keyword(word: &str) -> Option<Self> {
         match word {
             "any" => Some(Self::Any),
             "host" => Some(Self::Host),
@@ -220,10 +225,18 @@ fn add_entry(edit: &mut Edit<'_>, args: &mut Args<'_>) -> Result<(), Box<Diagnos
 fn add_to_list(edit: &mut Edit<'_>, args: &mut Args<'_>) -> Result<(), Box<Diagnostic>> {
     let (number, entry) = numbered_entry(edit, args)?;
     let at = edit.at.clone();
-    let list = edit.access_list()?;
-    let known = |sequence: u32| list.entries.get(&sequence);
+    insert(&mut edit.access_list()?.entries, number, entry, at)
+}
+
+/// Puts an entry into a list of either family, under its number or behind the last one.
+pub(super) fn insert<E: PartialEq>(
+    entries: &mut BTreeMap<u32, Located<E>>,
+    number: Option<Located<u32>>,
+    entry: E,
+    at: Span,
+) -> Result<(), Box<Diagnostic>> {
     let sequence = match number {
-        Some(number) => match known(number.value) {
+        Some(number) => match entries.get(&number.value) {
             Some(known) if known.value == entry => return Ok(()),
             Some(known) => {
                 let why = "another entry has this sequence number";
@@ -233,12 +246,11 @@ fn add_to_list(edit: &mut Edit<'_>, args: &mut Args<'_>) -> Result<(), Box<Diagn
             None => number.value,
         },
         // A line pasted twice is one entry.
-        None if list.entries.values().any(|known| known.value == entry) => return Ok(()),
-        None => list
-            .next_sequence()
+        None if entries.values().any(|known| known.value == entry) => return Ok(()),
+        None => next_sequence(entries)
             .ok_or_else(|| objection(Fault::Limit, at.clone(), "no sequence number is left"))?,
     };
-    list.entries.insert(sequence, Located::new(entry, at));
+    entries.insert(sequence, Located::new(entry, at));
     Ok(())
 }
 

@@ -282,7 +282,6 @@ pub(super) const REFUSED: &[Node] = &[
     Node::refused("enable", "enable passwords"),
     Node::refused_block("event", "event manager"),
     Node::refused_block("flow", "flow monitoring"),
-    Node::refused("ipv6", "IPv6 inside the tunnel"),
     Node::refused_block("key", "key chains"),
     Node::refused("license", "licenses"),
     Node::refused_block("line", "terminal lines"),

@@ -2,7 +2,7 @@
 
 use alloc::{boxed::Box, format, string::String, vec::Vec};
 
-use super::{Args, Edit, add, objection};
+use super::{Args, Edit, add, ipv6, objection};
 use crate::{
     error::{Diagnostic, Fault},
     model::{
@@ -174,7 +174,7 @@ pub(super) const AUTHORIZATION: &[Node] = &[
                 }),
             Node::word("access-list", "Specify networks by access-list")
                 .then(&[
-                    Node::refused("ipv6", "IPv6 inside the tunnel"),
+                    ipv6::ACCESS_LIST,
                     Node::name("Access-list name or number").set(set_access_list),
                 ])
                 .unset(forget_access_list),
@@ -192,7 +192,7 @@ pub(super) const AUTHORIZATION: &[Node] = &[
                             routes.retain(|known| *known != network);
                             Ok(())
                         })])]),
-                Node::refused("ipv6", "IPv6 inside the tunnel"),
+                ipv6::REMOTE,
             ]),
             Node::refused("local", "static routes of a session"),
         ]),
@@ -230,7 +230,7 @@ pub(super) const AUTHORIZATION: &[Node] = &[
     Node::refused("configuration", "configuration by URL"),
     Node::refused("dhcp", "addresses by DHCP"),
     Node::refused("ipsec", "limits on flows"),
-    Node::refused("ipv6", "IPv6 inside the tunnel"),
+    ipv6::AUTHORIZATION,
     Node::refused("mobileopt-serv", "mobile options"),
     Node::refused(
         "smartcard-removal-disconnect",
@@ -263,8 +263,13 @@ fn set_access_list(edit: &mut Edit<'_>, args: &mut Args<'_>) -> Result<(), Box<D
     Ok(())
 }
 
-fn forget_access_list(edit: &mut Edit<'_>, _: &mut Args<'_>) -> Result<(), Box<Diagnostic>> {
-    edit.authorization_policy()?.route_set_access_list = None;
+fn forget_access_list(edit: &mut Edit<'_>, args: &mut Args<'_>) -> Result<(), Box<Diagnostic>> {
+    let policy = edit.authorization_policy()?;
+    if args.has("ipv6") {
+        policy.ipv6.route_set_access_list = None;
+    } else {
+        policy.route_set_access_list = None;
+    }
     Ok(())
 }
 

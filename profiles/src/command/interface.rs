@@ -2,7 +2,7 @@
 
 use alloc::{boxed::Box, format, string::String};
 
-use super::{Args, Edit, Mode, objection};
+use super::{Args, Edit, Mode, ipv6, objection};
 use crate::{
     error::{Diagnostic, Fault},
     model::{
@@ -101,7 +101,6 @@ pub(super) const ANY: &[Node] = &[
     Node::refused("crypto", "crypto maps"),
     Node::refused("delay", "routing protocols"),
     Node::refused("encapsulation", "VLANs (they are Linux's)"),
-    Node::refused("ipv6", "IPv6 inside the tunnel"),
     Node::refused("keepalive", "link settings (they are Linux's)"),
     Node::refused("load-interval", "interface statistics"),
     Node::refused("mop", "MOP"),
@@ -112,16 +111,16 @@ pub(super) const ANY: &[Node] = &[
     Node::refused("zone-member", "zone firewalls"),
 ];
 
-pub(super) const LOOPBACK: &[Node] =
-    &[
-        Node::word("ip", "Interface Internet Protocol config commands").then(&[
-            ADDRESS,
-            MTU,
-            NAT,
-            ACCESS_GROUP,
-            UNSERVED_VRF,
-        ]),
-    ];
+pub(super) const LOOPBACK: &[Node] = &[
+    Node::word("ip", "Interface Internet Protocol config commands").then(&[
+        ADDRESS,
+        MTU,
+        NAT,
+        ACCESS_GROUP,
+        UNSERVED_VRF,
+    ]),
+    ipv6::INTERFACE,
+];
 
 pub(super) const GIGABIT_ETHERNET: &[Node] = &[
     Node::word("device", "Linux device that this interface stands for")
@@ -152,6 +151,7 @@ pub(super) const GIGABIT_ETHERNET: &[Node] = &[
         ACCESS_GROUP,
         UNSERVED_VRF,
     ]),
+    ipv6::INTERFACE,
 ];
 
 pub(super) const VIRTUAL_TEMPLATE: &[Node] = &[
@@ -187,21 +187,22 @@ pub(super) const VIRTUAL_TEMPLATE: &[Node] = &[
         ACCESS_GROUP,
         UNSERVED_VRF,
     ]),
+    ipv6::VIRTUAL_TEMPLATE,
     Node::word("tunnel", "protocol-over-protocol tunneling").then(&[
         Node::word("mode", "tunnel encapsulation method")
             .then(&[
-                Node::word("ipsec", "IPSec tunnel encapsulation").then(&[Node::choice(
-                    TunnelMode::KEYWORDS,
-                )
-                .set(|edit, args| {
-                    let mode = args.keyword(TunnelMode::from_keyword)?.value;
-                    edit.interface()?.tunnel_mode = Some(mode);
-                    Ok(())
-                })
-                .then(&[Node::refused(
-                    "v6-overlay",
-                    "IPsec tunnels with two overlays",
-                )])]),
+                Node::word("ipsec", "IPSec tunnel encapsulation").then(&[
+                    Node::word("ipv4", "over IPv4")
+                        .set(|edit, _| set_mode(edit, TunnelMode::Ipv4))
+                        .then(&[Node::word("v6-overlay", "IPv6 over IPv4")
+                            .set(|edit, _| set_mode(edit, TunnelMode::Ipv6InIpv4))]),
+                    Node::word("ipv6", "over IPv6")
+                        .set(|edit, _| set_mode(edit, TunnelMode::Ipv6))
+                        .then(&[Node::word("v4-overlay", "IPv4 over IPv6")
+                            .set(|edit, _| set_mode(edit, TunnelMode::Ipv4InIpv6))]),
+                    Node::word("dual-overlay", "IPv4 and IPv6 over either")
+                        .set(|edit, _| set_mode(edit, TunnelMode::DualOverlay)),
+                ]),
                 Node::refused("gre", "GRE"),
             ])
             .unset(|edit, _| {
@@ -234,6 +235,11 @@ pub(super) const VIRTUAL_TEMPLATE: &[Node] = &[
         Node::refused("vrf", "VRFs"),
     ]),
 ];
+
+fn set_mode(edit: &mut Edit<'_>, mode: TunnelMode) -> Result<(), Box<Diagnostic>> {
+    edit.interface()?.tunnel_mode = Some(mode);
+    Ok(())
+}
 
 const ADDRESS: Node = Node::word("address", "Set the IP address of an interface")
     .then(&[

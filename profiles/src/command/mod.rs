@@ -6,6 +6,7 @@
 
 mod aaa;
 mod acl;
+mod acl6;
 mod global;
 mod ikev2;
 mod ikev2_keyring;
@@ -15,23 +16,25 @@ mod ikev2_profile;
 mod ikev2_redirect;
 mod interface;
 mod ipsec;
+mod ipv6;
 mod pki;
 mod ssl;
 
 use alloc::{borrow::Cow, boxed::Box, format, string::String, vec::Vec};
-use core::net::{IpAddr, Ipv4Addr};
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::{
     error::{Diagnostic, Fault, Span},
     model::{
         Candidate, DEFAULT, HiddenDefaults, Located, Table,
         acl::AccessList,
+        acl6::Ipv6AccessList,
         ikev2::{AuthorizationPolicy, Policy, Profile, Proposal},
         interface::{Interface, InterfaceName},
         ipsec::{IpsecProfile, TransformSet},
         keyring::{Keyring, Peer},
         name::{FileName, Name},
-        net::Ipv6Net,
+        net::{Ipv6Interface, Ipv6Net},
         pki::Trustpoint,
         ssl::{SslPolicy, SslProfile},
     },
@@ -51,6 +54,7 @@ pub(crate) fn tables(mode: ModeKind) -> &'static [&'static [Node]] {
             interface::LINES,
             global::IP,
             acl::NUMBERED,
+            ipv6::LINES,
             global::REFUSED,
             global::LEAVE,
         ],
@@ -69,6 +73,7 @@ pub(crate) fn tables(mode: ModeKind) -> &'static [&'static [Node]] {
         ModeKind::SslProfile => &[ssl::PROFILE, global::LEAVE],
         ModeKind::StandardAccessList => &[acl::STANDARD, global::LEAVE],
         ModeKind::ExtendedAccessList => &[acl::EXTENDED, global::LEAVE],
+        ModeKind::Ipv6AccessList => &[acl6::ENTRIES, global::LEAVE],
         ModeKind::Loopback => &[interface::ANY, interface::LOOPBACK, global::LEAVE],
         ModeKind::GigabitEthernet => &[interface::ANY, interface::GIGABIT_ETHERNET, global::LEAVE],
         ModeKind::VirtualTemplate => &[interface::ANY, interface::VIRTUAL_TEMPLATE, global::LEAVE],
@@ -117,6 +122,7 @@ impl Mode {
             ModeKind::StandardAccessList | ModeKind::ExtendedAccessList => {
                 of(&candidate.access_lists, name)
             }
+            ModeKind::Ipv6AccessList => of(&candidate.ipv6_access_lists, name),
             ModeKind::Global
             | ModeKind::Refused
             | ModeKind::Ikev2KeyringPeer
@@ -181,6 +187,7 @@ impl Edit<'_> {
         ssl_policy: ssl_policies, SslPolicy;
         ssl_profile: ssl_profiles, SslProfile;
         access_list: access_lists, AccessList;
+        ipv6_access_list: ipv6_access_lists, Ipv6AccessList;
     }
 
     /// The keyring whose mode, or whose peer's mode, the line stands in, and its name.
@@ -373,7 +380,13 @@ impl<'a> Args<'a> {
     }
 
     pub(crate) fn number<T: TryFrom<u32>>(&mut self) -> Result<T, Box<Diagnostic>> {
-        Ok(self.must("number", as_number)?.value)
+        Ok(self.located_number()?.value)
+    }
+
+    pub(crate) fn located_number<T: TryFrom<u32>>(
+        &mut self,
+    ) -> Result<Located<T>, Box<Diagnostic>> {
+        self.must("number", as_number)
     }
 
     pub(crate) fn maybe_number<T: TryFrom<u32>>(&mut self) -> Option<Located<T>> {
@@ -405,11 +418,26 @@ impl<'a> Args<'a> {
     }
 
     pub(crate) fn maybe_ipv6_net(&mut self) -> Option<Ipv6Net> {
-        let found = self.maybe(|value| match value {
-            Value::Ipv6Net(network) => Some(*network),
+        self.maybe(as_ipv6_net).map(|network| network.value)
+    }
+
+    pub(crate) fn ipv6_net(&mut self) -> Result<Ipv6Net, Box<Diagnostic>> {
+        Ok(self.must("network", as_ipv6_net)?.value)
+    }
+
+    pub(crate) fn ipv6_interface(&mut self) -> Result<Located<Ipv6Interface>, Box<Diagnostic>> {
+        self.must("address", |value| match value {
+            Value::Ipv6Interface(address) => Some(*address),
             _ => None,
-        });
-        found.map(|network| network.value)
+        })
+    }
+
+    pub(crate) fn ipv6(&mut self) -> Result<Located<Ipv6Addr>, Box<Diagnostic>> {
+        self.must("address", as_ipv6)
+    }
+
+    pub(crate) fn maybe_ipv6(&mut self) -> Option<Located<Ipv6Addr>> {
+        self.maybe(as_ipv6)
     }
 
     /// An address of either family.
@@ -494,6 +522,20 @@ fn as_number<T: TryFrom<u32>>(value: &Value) -> Option<T> {
 const fn as_ipv4(value: &Value) -> Option<Ipv4Addr> {
     match value {
         Value::Ipv4(address) => Some(*address),
+        _ => None,
+    }
+}
+
+const fn as_ipv6(value: &Value) -> Option<Ipv6Addr> {
+    match value {
+        Value::Address(IpAddr::V6(address)) => Some(*address),
+        _ => None,
+    }
+}
+
+const fn as_ipv6_net(value: &Value) -> Option<Ipv6Net> {
+    match value {
+        Value::Ipv6Net(network) => Some(*network),
         _ => None,
     }
 }

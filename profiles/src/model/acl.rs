@@ -152,19 +152,12 @@ impl AccessList {
     /// The number that an entry written without one gets: ten after the last. `None` when the
     /// numbers are used up.
     pub fn next_sequence(&self) -> Option<u32> {
-        let last = self.entries.keys().next_back().copied().unwrap_or(0);
-        last.checked_add(SEQUENCE_STEP)
-            .filter(|next| *next <= LAST_SEQUENCE)
+        next_sequence(&self.entries)
     }
 
     /// Whether the numbers are those that the entries would get if written without any.
     pub fn is_evenly_numbered(&self) -> bool {
-        let expected = (1u32..).map(|index| index.saturating_mul(SEQUENCE_STEP));
-        self.entries
-            .keys()
-            .copied()
-            .zip(expected)
-            .all(|(number, expected)| number == expected)
+        is_evenly_numbered(&self.entries)
     }
 
     /// The permitted networks, in the order of their entries and each once.
@@ -178,42 +171,83 @@ impl AccessList {
     /// # Errors
     /// [`NotNetworks`] if that is not all that the list says.
     pub fn networks(&self) -> Result<Vec<Ipv4Net>, NotNetworks> {
-        let mut networks = Vec::new();
-        let mut denied: Vec<(AddressMatch, &Span)> = Vec::new();
-        for entry in self.entries.values() {
-            let AccessEntry::Rule {
-                decision,
-                source,
-                destination,
-            } = &entry.value
-            else {
-                continue;
-            };
-            if *decision == Decision::Deny {
-                denied.push((*source, &entry.at));
-                continue;
-            }
-            if *destination != AddressMatch::ANY {
-                return Err(NotNetworks::Destination(entry.at.clone()));
-            }
-            let network = source
-                .network()
-                .ok_or_else(|| NotNetworks::Wildcard(entry.at.clone()))?;
-            if let Some((_, at)) = denied.iter().find(|(hole, _)| hole.overlaps(*source)) {
-                return Err(NotNetworks::Hole {
-                    denied: (*at).clone(),
-                    permitted: entry.at.clone(),
-                });
-            }
-            if !networks.contains(&network) {
-                networks.push(network);
-            }
+        let rules = self
+            .entries
+            .values()
+            .filter_map(|entry| match &entry.value {
+                AccessEntry::Remark(_) => None,
+                AccessEntry::Rule {
+                    decision,
+                    source,
+                    destination,
+                } => Some(Rule {
+                    decision: *decision,
+                    source: *source,
+                    to_any: *destination == AddressMatch::ANY,
+                    at: &entry.at,
+                }),
+            });
+        permitted(rules, AddressMatch::network, AddressMatch::overlaps)
+    }
+}
+
+/// The number that an entry written without one gets: ten after the last. `None` when the numbers are used up.
+pub(crate) fn next_sequence<E>(entries: &BTreeMap<u32, E>) -> Option<u32> {
+    let last = entries.keys().next_back().copied().unwrap_or(0);
+    last.checked_add(SEQUENCE_STEP)
+        .filter(|next| *next <= LAST_SEQUENCE)
+}
+
+/// Whether the numbers are those that the entries would get if written without any.
+pub(crate) fn is_evenly_numbered<E>(entries: &BTreeMap<u32, E>) -> bool {
+    let expected = (1u32..).map(|index| index.saturating_mul(SEQUENCE_STEP));
+    entries
+        .keys()
+        .copied()
+        .zip(expected)
+        .all(|(number, expected)| number == expected)
+}
+
+/// What an entry says of networks, in a list of either family.
+pub(super) struct Rule<'a, M> {
+    pub(super) decision: Decision,
+    pub(super) source: M,
+    /// Its destination is `any`.
+    pub(super) to_any: bool,
+    pub(super) at: &'a Span,
+}
+
+/// The permitted networks of a list, as [`AccessList::networks`] tells.
+pub(super) fn permitted<'a, M: Copy, N: PartialEq>(
+    rules: impl Iterator<Item = Rule<'a, M>>,
+    network: fn(M) -> Option<N>,
+    overlaps: fn(M, M) -> bool,
+) -> Result<Vec<N>, NotNetworks> {
+    let mut networks = Vec::new();
+    let mut denied: Vec<(M, &Span)> = Vec::new();
+    for rule in rules {
+        if rule.decision == Decision::Deny {
+            denied.push((rule.source, rule.at));
+            continue;
         }
-        if networks.is_empty() {
-            Err(NotNetworks::Empty)
-        } else {
-            Ok(networks)
+        if !rule.to_any {
+            return Err(NotNetworks::Destination(rule.at.clone()));
         }
+        let network = network(rule.source).ok_or_else(|| NotNetworks::Wildcard(rule.at.clone()))?;
+        if let Some((_, at)) = denied.iter().find(|(hole, _)| overlaps(*hole, rule.source)) {
+            return Err(NotNetworks::Hole {
+                denied: (*at).clone(),
+                permitted: rule.at.clone(),
+            });
+        }
+        if !networks.contains(&network) {
+            networks.push(network);
+        }
+    }
+    if networks.is_empty() {
+        Err(NotNetworks::Empty)
+    } else {
+        Ok(networks)
     }
 }
 

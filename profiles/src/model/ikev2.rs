@@ -3,7 +3,7 @@
 use alloc::{collections::BTreeMap, string::String, vec::Vec};
 use core::{
     fmt,
-    net::{IpAddr, Ipv4Addr},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
 };
 
 use super::{
@@ -287,6 +287,23 @@ pub struct AuthorizationPolicy {
     pub route_set_remote: Vec<Ipv4Net>,
     /// `route accept any …`.
     pub route_accept: Option<RouteAccept>,
+    /// The `ipv6` lines, and the lines `route set … ipv6 …`.
+    pub ipv6: Ipv6Authorization,
+}
+
+/// What a client is told and given of IPv6.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Ipv6Authorization {
+    /// `ipv6 pool NAME`.
+    pub pool: Option<Located<Name>>,
+    /// `ipv6 dns A [B]`: primary, then secondary.
+    pub dns: Vec<Ipv6Addr>,
+    /// `ipv6 prefix <1-128>`: the prefix length that goes with the address, in bits.
+    pub prefix: Option<u8>,
+    /// `route set access-list ipv6 NAME`: the split-tunnel list.
+    pub route_set_access_list: Option<Located<Name>>,
+    /// `route set remote ipv6 NETWORK`, each line one.
+    pub route_set_remote: Vec<Ipv6Net>,
 }
 
 impl AuthorizationPolicy {

@@ -7,7 +7,7 @@ use super::{
     Located, keywords,
     name::{InvalidName, Name},
     nat::NatSide,
-    net::Ipv4Net,
+    net::{Ipv4Net, Ipv6Interface},
 };
 
 keywords! {
@@ -221,6 +221,8 @@ pub struct Interface {
     pub device: Option<Located<DeviceName>>,
     /// `ip address …` or `ip unnumbered …`.
     pub addressing: Addressing,
+    /// The `ipv6` lines.
+    pub ipv6: Ipv6Lines,
     /// `ip mtu N`, in octets of the inner packet.
     pub ip_mtu: Option<u16>,
     /// `ip tcp adjust-mss N`, in octets.
@@ -229,10 +231,28 @@ pub struct Interface {
     pub nat: Option<NatSide>,
     /// `type tunnel` of a Virtual-Template.
     pub tunnel_type: bool,
-    /// `tunnel mode ipsec ipv4`; absent means that it was not written.
+    /// `tunnel mode ipsec …`; absent means that it was not written.
     pub tunnel_mode: Option<TunnelMode>,
     /// `tunnel protection ipsec profile NAME`.
     pub tunnel_protection: Option<Located<Name>>,
+}
+
+/// The `ipv6` lines of an interface.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Ipv6Lines {
+    /// `ipv6 address X::X/LENGTH`, each line one.
+    pub addresses: Vec<Ipv6Interface>,
+    /// `ipv6 unnumbered INTERFACE` of a Virtual-Template.
+    pub unnumbered: Option<Located<InterfaceName>>,
+    /// `ipv6 enable`.
+    pub enable: bool,
+}
+
+impl Ipv6Lines {
+    /// Whether the interface carries IPv6.
+    pub const fn is_enabled(&self) -> bool {
+        self.enable || self.unnumbered.is_some() || !self.addresses.is_empty()
+    }
 }
 
 /// Where an interface has its address from.
@@ -256,15 +276,30 @@ pub struct InterfaceAddress {
     pub network: Ipv4Net,
 }
 
-keywords! {
-    /// What a tunnel carries, and in what.
-    pub enum TunnelMode {
-        /// IPsec over IPv4.
-        IpsecIpv4 = "ipv4", "over IPv4";
-    }
-    refused {
-        "ipv6", "IPsec tunnels over IPv6 by Virtual-Template";
-        "dual-overlay", "IPsec tunnels with two overlays";
+/// What a tunnel carries, and in what: `tunnel mode ipsec …`.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum TunnelMode {
+    /// `ipv4`: IPv4 in IPv4.
+    Ipv4,
+    /// `ipv4 v6-overlay`: IPv6 in IPv4.
+    Ipv6InIpv4,
+    /// `ipv6`: IPv6 in IPv6.
+    Ipv6,
+    /// `ipv6 v4-overlay`: IPv4 in IPv6.
+    Ipv4InIpv6,
+    /// `dual-overlay`: both in either.
+    DualOverlay,
+}
+
+impl fmt::Display for TunnelMode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Ipv4 => "ipv4",
+            Self::Ipv6InIpv4 => "ipv4 v6-overlay",
+            Self::Ipv6 => "ipv6",
+            Self::Ipv4InIpv6 => "ipv6 v4-overlay",
+            Self::DualOverlay => "dual-overlay",
+        })
     }
 }
 

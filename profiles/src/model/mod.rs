@@ -6,6 +6,7 @@
 
 pub mod aaa;
 pub mod acl;
+pub mod acl6;
 pub mod ikev2;
 pub mod ikev2_limits;
 pub mod interface;
@@ -46,6 +47,8 @@ pub struct Candidate {
     pub trustpoints: Table<pki::Trustpoint>,
     /// `ip local pool NAME …`.
     pub pools: Table<pool::Pool>,
+    /// `ipv6 local pool NAME …`.
+    pub ipv6_pools: Table<pool::Ipv6Pool>,
     /// The `crypto ikev2` lines without a name.
     pub ikev2: ikev2::Globals,
     /// `crypto ikev2 authorization policy NAME`.
@@ -76,6 +79,8 @@ pub struct Candidate {
     pub interfaces: BTreeMap<InterfaceName, Located<Interface>>,
     /// `ip access-list …`.
     pub access_lists: Table<acl::AccessList>,
+    /// `ipv6 access-list NAME`.
+    pub ipv6_access_lists: Table<acl6::Ipv6AccessList>,
     /// `ip nat inside source …`.
     pub nat_rules: Vec<Located<nat::NatRule>>,
     /// What lines ask to be done once; never part of a running configuration.

@@ -74,6 +74,20 @@ pub struct Ipv6Net {
 }
 
 impl Ipv6Net {
+    /// Every address.
+    pub const ANY: Self = Self {
+        address: Ipv6Addr::UNSPECIFIED,
+        length: 0,
+    };
+
+    /// One address alone.
+    pub const fn host(address: Ipv6Addr) -> Self {
+        Self {
+            address,
+            length: 128,
+        }
+    }
+
     /// The network that holds `address`. `None` if `length` is over 128.
     pub fn new(address: Ipv6Addr, length: u8) -> Option<Self> {
         let host = 128u32.checked_sub(u32::from(length))?;
@@ -86,8 +100,7 @@ impl Ipv6Net {
 
     /// Reads `X::X/LENGTH`.
     pub fn parse(text: &str) -> Option<Self> {
-        let (address, length) = text.split_once('/')?;
-        Self::new(address.parse().ok()?, length.parse().ok()?)
+        Ipv6Interface::parse(text).map(|one| one.network)
     }
 
     /// First address of the network.
@@ -100,9 +113,46 @@ impl Ipv6Net {
         self.length
     }
 
+    /// Last address of the network.
+    pub fn last(self) -> Ipv6Addr {
+        let host = u128::MAX.checked_shr(self.length.into()).unwrap_or(0);
+        Ipv6Addr::from(u128::from(self.address) | host)
+    }
+
     /// Whether an address belongs to the network.
     pub fn contains(self, address: Ipv6Addr) -> bool {
         Self::new(address, self.length) == Some(self)
+    }
+
+    /// Whether two networks have an address in common: one then holds the other.
+    pub fn overlaps(self, other: Self) -> bool {
+        self.contains(other.address) || other.contains(self.address)
+    }
+}
+
+/// An address with the network it is on: `X::X/LENGTH`, the host part kept.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct Ipv6Interface {
+    /// The interface's own address.
+    pub address: Ipv6Addr,
+    /// The network on the link.
+    pub network: Ipv6Net,
+}
+
+impl Ipv6Interface {
+    /// Reads `X::X/LENGTH`.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (address, length) = text.split_once('/')?;
+        let address = address.parse().ok()?;
+        let network = Ipv6Net::new(address, length.parse().ok()?)?;
+        Some(Self { address, network })
+    }
+}
+
+impl fmt::Display for Ipv6Interface {
+    /// `X::X/LENGTH`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.address, self.network.length)
     }
 }
 
@@ -185,5 +235,12 @@ mod tests {
                 .contains("ff::".parse().unwrap())
         );
         assert_eq!(Ipv6Net::parse("::/129"), None);
+        let last = |text| Ipv6Net::parse(text).unwrap().last();
+        assert_eq!(
+            last("2001:db8::/126"),
+            "2001:db8::3".parse::<Ipv6Addr>().unwrap()
+        );
+        assert_eq!(last("::/0"), Ipv6Addr::from(u128::MAX));
+        assert_eq!(last("::7/128"), Ipv6Addr::from(7));
     }
 }

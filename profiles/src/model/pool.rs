@@ -1,9 +1,9 @@
-//! `ip local pool`.
+//! `ip local pool` and `ipv6 local pool`.
 
 use alloc::vec::Vec;
-use core::net::Ipv4Addr;
+use core::net::{Ipv4Addr, Ipv6Addr};
 
-use super::Located;
+use super::{Located, net::Ipv6Net};
 
 /// `ip local pool NAME FIRST [LAST]`; each such line adds a range.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -49,5 +49,101 @@ impl PoolRange {
     /// Whether two ranges have an address in common.
     pub fn overlaps(self, other: Self) -> bool {
         self.first <= other.last && other.first <= self.last
+    }
+}
+
+/// `ipv6 local pool NAME PREFIX/LENGTH ASSIGNED`: each client is given a network of the assigned length.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub struct Ipv6Pool {
+    prefix: Ipv6Net,
+    assigned: u8,
+}
+
+impl Ipv6Pool {
+    /// A pool; `None` unless `assigned`, in bits, lies between the prefix's length and 128.
+    pub fn new(prefix: Ipv6Net, assigned: u8) -> Option<Self> {
+        (prefix.length()..=128)
+            .contains(&assigned)
+            .then_some(Self { prefix, assigned })
+    }
+
+    /// All that the pool has.
+    pub const fn prefix(self) -> Ipv6Net {
+        self.prefix
+    }
+
+    /// The length of what a client is given, in bits.
+    pub const fn assigned(self) -> u8 {
+        self.assigned
+    }
+
+    /// The bits of an address that are the client's own.
+    pub const fn host_bits(self) -> u8 {
+        128u8.saturating_sub(self.assigned)
+    }
+
+    /// The first address of the first network that a client is given. Where single addresses are given, the first
+    /// of a pool belongs to its routers (RFC 4291 §2.6.1) and is left out.
+    pub fn first(self) -> Ipv6Addr {
+        let first = self.prefix.address();
+        if self.assigned == 128 && self.prefix.length() < 128 {
+            Self::client(first)
+        } else {
+            first
+        }
+    }
+
+    /// The first address of the last network that a client is given.
+    pub fn last(self) -> Ipv6Addr {
+        let network = Ipv6Net::new(self.prefix.last(), self.assigned);
+        network.map_or_else(|| self.prefix.address(), Ipv6Net::address)
+    }
+
+    /// The address of the client that is given the network which begins here: the first one that is not its
+    /// routers' (RFC 4291 §2.6.1).
+    pub fn client_of(self, network: Ipv6Addr) -> Ipv6Addr {
+        if self.assigned == 128 {
+            network
+        } else {
+            Self::client(network)
+        }
+    }
+
+    fn client(network: Ipv6Addr) -> Ipv6Addr {
+        Ipv6Addr::from(u128::from(network) | 1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_ipv6_pool_gives_networks_or_addresses_and_never_its_routers() {
+        let pool = |prefix, assigned| Ipv6Pool::new(Ipv6Net::parse(prefix).unwrap(), assigned);
+        let ends = |prefix, assigned| {
+            let pool = pool(prefix, assigned).unwrap();
+            alloc::format!(
+                "{} {} {}",
+                pool.first(),
+                pool.last(),
+                pool.client_of(pool.first())
+            )
+        };
+        assert_eq!(
+            ends("2001:db8::/48", 64),
+            "2001:db8:: 2001:db8:0:ffff:: 2001:db8::1"
+        );
+        assert_eq!(
+            ends("2001:db8::/126", 128),
+            "2001:db8::1 2001:db8::3 2001:db8::1"
+        );
+        assert_eq!(
+            ends("2001:db8::8/128", 128),
+            "2001:db8::8 2001:db8::8 2001:db8::8"
+        );
+        assert_eq!(ends("::/0", 0), ":: :: ::1");
+        assert_eq!(pool("2001:db8::/48", 47), None);
+        assert_eq!(pool("2001:db8::/48", 129), None);
     }
 }

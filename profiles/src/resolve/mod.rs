@@ -31,8 +31,8 @@ use crate::{
     resolve::profile::ProfileParts,
     snapshot::{
         AnnouncedInterface, AnyConnectProfile, AuthorizationPolicy, DEFAULT_HOSTNAME,
-        Ikev2Settings, Interface, IpsecProfile, Keyring, LocalUser, Policy, Pool, Proposal,
-        Snapshot, TransformSet, Trustpoint,
+        Ikev2Settings, Interface, IpsecProfile, Ipv6Authorization, Ipv6Pool, Keyring, LocalUser,
+        Policy, Pool, Proposal, Snapshot, TransformSet, Trustpoint,
     },
     tree::closest,
 };
@@ -91,8 +91,9 @@ impl<'a> Resolver<'a> {
         self.check_aaa();
         let interfaces = self.interfaces();
         let pools = self.pools();
+        let ipv6_pools = self.ipv6_pools();
         let trustpoints = self.trustpoints();
-        let authorization_policies = self.authorization_policies(&pools, &interfaces);
+        let authorization_policies = self.authorization_policies(&pools, &ipv6_pools, &interfaces);
         let proposals = self.proposals();
         let (policies, default_policy) = self.policies(&proposals);
         let ipsec_profiles = self.ipsec_profiles();
@@ -139,6 +140,7 @@ impl<'a> Resolver<'a> {
             users: self.users(),
             trustpoints,
             pools,
+            ipv6_pools,
             authorization_policies,
             policies,
             default_policy,
@@ -236,6 +238,7 @@ impl<'a> Resolver<'a> {
     fn authorization_policies(
         &mut self,
         pools: &ByName<Pool>,
+        ipv6_pools: &ByName<Ipv6Pool>,
         interfaces: &BTreeMap<InterfaceName, Arc<Interface>>,
     ) -> ByName<AuthorizationPolicy> {
         let mut policies = ByName::new();
@@ -267,6 +270,7 @@ impl<'a> Resolver<'a> {
                             Some(AnnouncedInterface::Named(used.value.clone()))
                         }
                     });
+            let ipv6 = self.ipv6_authorization(&lines.ipv6, ipv6_pools, &block);
             let policy = AuthorizationPolicy {
                 name: entry.name.clone(),
                 pool,
@@ -284,10 +288,32 @@ impl<'a> Resolver<'a> {
                 remote_networks: lines.route_set_remote.clone(),
                 route_set_interface,
                 route_accept: lines.route_accept,
+                ipv6,
             };
             policies.insert(entry.name.clone(), Arc::new(policy));
         }
         policies
+    }
+
+    fn ipv6_authorization(
+        &mut self,
+        lines: &model::ikev2::Ipv6Authorization,
+        pools: &ByName<Ipv6Pool>,
+        block: &Block<'_>,
+    ) -> Ipv6Authorization {
+        let pool = lines.pool.as_ref().and_then(|used| {
+            self.bind(&self.candidate.ipv6_pools, used, "ipv6 local pool", block)?;
+            pools.get(&used.value).cloned()
+        });
+        let list = lines.route_set_access_list.as_ref();
+        Ipv6Authorization {
+            pool,
+            dns: lines.dns.clone(),
+            prefix: lines.prefix,
+            split_networks: list
+                .and_then(|used| self.ipv6_networks(used, block, "split tunnelling")),
+            remote_networks: lines.route_set_remote.clone(),
+        }
     }
 
     /// The complete proposals. An incomplete one is told of once, here.

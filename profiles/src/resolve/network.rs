@@ -6,15 +6,15 @@ use super::{Block, ByName, Resolver};
 use crate::{
     error::{Diagnostic, Fault, Span},
     model::{
-        Located,
+        Entry, Located,
         acl::{AccessList, NotNetworks},
         interface::InterfaceName,
         name::Name,
         nat::NatSide,
-        net::Ipv4Net,
-        pool::PoolRange,
+        net::{Ipv4Net, Ipv6Net},
+        pool::{self, PoolRange},
     },
-    snapshot::{Interface, NatRule, Pool, SslPolicy, SslProfile, Trustpoint},
+    snapshot::{Interface, Ipv6Pool, NatRule, Pool, SslPolicy, SslProfile, Trustpoint},
 };
 
 impl<'a> Resolver<'a> {
@@ -34,6 +34,26 @@ impl<'a> Resolver<'a> {
             let ranges = entry.value.ranges.iter().map(|range| range.value).collect();
             let name = entry.name.clone();
             pools.insert(name.clone(), Arc::new(Pool { name, ranges }));
+        }
+        pools
+    }
+
+    pub(super) fn ipv6_pools(&mut self) -> ByName<Ipv6Pool> {
+        let mut pools = ByName::new();
+        let mut taken: Vec<&Entry<pool::Ipv6Pool>> = Vec::new();
+        for entry in self.candidate.ipv6_pools.iter() {
+            let range = entry.value;
+            let overlaps =
+                |other: &&&Entry<pool::Ipv6Pool>| other.value.prefix().overlaps(range.prefix());
+            if let Some(other) = taken.iter().find(overlaps) {
+                let message = "the prefix overlaps that of another pool";
+                let fault = Diagnostic::error(Fault::Conflict, entry.at.clone(), message);
+                self.diagnostics
+                    .push(fault.beside(other.at.clone(), "that pool"));
+            }
+            taken.push(entry);
+            let name = entry.name.clone();
+            pools.insert(name.clone(), Arc::new(Ipv6Pool { name, range }));
         }
         pools
     }
@@ -59,6 +79,7 @@ impl<'a> Resolver<'a> {
                 shutdown: lines.shutdown,
                 device: lines.device.as_ref().map(|device| device.value.clone()),
                 addressing: lines.addressing.clone(),
+                ipv6: lines.ipv6.clone(),
                 ip_mtu: lines.ip_mtu,
                 tcp_adjust_mss: lines.tcp_adjust_mss,
                 nat: lines.nat,
@@ -198,15 +219,37 @@ impl<'a> Resolver<'a> {
         used: &Located<Name>,
         purpose: &str,
     ) -> Option<Vec<Ipv4Net>> {
-        let why = match list.networks() {
+        let at = self.candidate.access_lists.entry(used.value.as_str());
+        let at = at.map(|list| &list.at);
+        self.only_networks(list.networks(), used, at, purpose)
+    }
+
+    pub(super) fn ipv6_networks(
+        &mut self,
+        used: &Located<Name>,
+        block: &Block<'_>,
+        purpose: &str,
+    ) -> Option<Vec<Ipv6Net>> {
+        let lists = &self.candidate.ipv6_access_lists;
+        let list = self.bind(lists, used, "ipv6 access-list", block)?;
+        let at = lists.entry(used.value.as_str()).map(|list| &list.at);
+        self.only_networks(list.networks(), used, at, purpose)
+    }
+
+    /// Tells of a list, of either family, that says more than networks. `list` is where it begins.
+    fn only_networks<N>(
+        &mut self,
+        networks: Result<Vec<N>, NotNetworks>,
+        used: &Located<Name>,
+        list: Option<&Span>,
+        purpose: &str,
+    ) -> Option<Vec<N>> {
+        let why = match networks {
             Ok(networks) => return Some(networks),
             Err(why) => why,
         };
         let place = match &why {
-            NotNetworks::Empty => {
-                let list = self.candidate.access_lists.entry(used.value.as_str());
-                list.map(|list| (list.at.clone(), "the access list"))
-            }
+            NotNetworks::Empty => list.map(|at| (at.clone(), "the access list")),
             NotNetworks::Wildcard(at) | NotNetworks::Destination(at) => {
                 Some((at.clone(), "that entry"))
             }

@@ -39,6 +39,9 @@ pub(super) struct ProfileParts<'a> {
     pub(super) anyconnect_profiles: &'a ByName<AnyConnectProfile>,
 }
 
+/// The smallest MTU of IPv6, in octets.
+const IPV6_MTU: u16 = 1280;
+
 impl<'a> Resolver<'a> {
     /// The Virtual-Templates that are complete, by number. Their names are checked in any case;
     /// what they lack is told only of those that a profile uses.
@@ -63,6 +66,7 @@ impl<'a> Resolver<'a> {
                 }
                 Addressing::None | Addressing::Static(_) => None,
             };
+            self.check_ipv6(interfaces, entry, &block);
             let ipsec = lines.tunnel_protection.as_ref().and_then(|used| {
                 let found = ipsec_profiles.get(&used.value).cloned();
                 if found.is_none() {
@@ -105,6 +109,59 @@ impl<'a> Resolver<'a> {
             templates.insert(name.clone(), Arc::new(template));
         }
         templates
+    }
+
+    /// What `ipv6 unnumbered` names, and whether IPv6 fits the interface at all.
+    fn check_ipv6(
+        &mut self,
+        interfaces: &BTreeMap<InterfaceName, Arc<Interface>>,
+        entry: &Located<model::interface::Interface>,
+        block: &Block<'_>,
+    ) {
+        let lines = &entry.value;
+        if let Some(used) = &lines.ipv6.unnumbered
+            && let Some(interface) = self.bind_interface(interfaces, used, block)
+            && interface.ipv6.addresses.is_empty()
+            && interface.device.is_none()
+        {
+            let message = format!("{} has no IPv6 address to use", interface.name);
+            let fault = Diagnostic::error(Fault::Incomplete, used.at.clone(), message);
+            self.report(fault.expecting(["ipv6 address X:X:X:X::X/<0-128>".to_string()]));
+        }
+        // RFC 8200 §5: every link of IPv6 takes packets of 1280 octets.
+        if lines.ipv6.is_enabled() && lines.ip_mtu.is_some_and(|mtu| mtu < IPV6_MTU) {
+            let message = format!("IPv6 needs an MTU of {IPV6_MTU} octets at least");
+            let fault = Diagnostic::error(Fault::Conflict, entry.at.clone(), message);
+            self.report(fault.expecting([format!("ip mtu <{IPV6_MTU}-17940>")]));
+        }
+    }
+
+    /// Addresses of IPv6 are not given to clients whose interface has none.
+    fn check_ipv6_pools(
+        &mut self,
+        groups: &BTreeMap<AuthorizationFor, GroupAuthorization>,
+        template: &VirtualTemplate,
+    ) {
+        if template.interface.ipv6.is_enabled() {
+            return;
+        }
+        for group in groups.values() {
+            let name = group.policy.name.as_str();
+            let lines = self.candidate.authorization_policies.get(name);
+            let Some(pool) = lines.and_then(|lines| lines.ipv6.pool.as_ref()) else {
+                continue;
+            };
+            let name = &template.interface.name;
+            let message = format!("no addresses are given of it: {name} carries no IPv6");
+            let mut fault = Diagnostic::warning(Fault::Incomplete, pool.at.clone(), message)
+                .expecting(["ipv6 unnumbered INTERFACE", "ipv6 enable"].map(String::from));
+            if let Some(entry) = self.candidate.interfaces.get(name) {
+                fault = fault.beside(entry.at.clone(), "that interface");
+            }
+            if !self.diagnostics.contains(&fault) {
+                self.report(fault);
+            }
+        }
     }
 
     /// The address that `ip unnumbered` gives; inside, absent where only Linux knows it.
@@ -246,6 +303,9 @@ impl<'a> Resolver<'a> {
                 None
             }
         };
+        if let Some(template) = &virtual_template {
+            self.check_ipv6_pools(&group_authorization, template);
+        }
         if !missing.is_empty() {
             let message = format!("the profile `{}` is not complete", entry.name);
             let fault = Diagnostic::error(Fault::Incomplete, entry.at.clone(), message);

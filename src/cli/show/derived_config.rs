@@ -1,6 +1,9 @@
 //! `show derived-config interface virtual-access N`.
 
-use std::fmt::{self, Write};
+use std::{
+    fmt::{self, Write},
+    net::IpAddr,
+};
 
 use super::{Address, text};
 use crate::state::{DerivedInterface, State};
@@ -14,11 +17,13 @@ const UNCOUNTED: usize = 2;
 ///
 /// The text for whoever asks, if no session has this interface.
 pub fn derived_config(state: &State, virtual_access: u32) -> Result<String, String> {
-    let mut sessions = state.ike_sas.iter().filter_map(|sa| sa.session.as_ref());
-    let Some(session) = sessions.find(|session| session.virtual_access == virtual_access) else {
+    let sessions = state.ike_sas.iter();
+    let mut sessions = sessions.filter_map(|sa| Some((sa, sa.session.as_ref()?)));
+    let Some((sa, session)) = sessions.find(|(_, one)| one.virtual_access == virtual_access) else {
         return Err(format!("% Virtual-Access{virtual_access} does not exist"));
     };
-    let lines = text(|out| interface(out, virtual_access, &session.derived));
+    let mode = tunnel_mode(session.derived.tunnel_source, &sa.assigned);
+    let lines = text(|out| interface(out, virtual_access, &session.derived, mode));
     Ok(text(|out| {
         writeln!(out, "Building configuration...")?;
         writeln!(out)?;
@@ -32,8 +37,27 @@ pub fn derived_config(state: &State, virtual_access: u32) -> Result<String, Stri
     }))
 }
 
+/// What the tunnel carries, and in what, whatever the template says: the client's address outside decides on the one, its
+/// addresses inside on the other.
+fn tunnel_mode(outer: IpAddr, inner: &[IpAddr]) -> &'static str {
+    let ipv4 = inner.iter().any(IpAddr::is_ipv4);
+    let ipv6 = inner.iter().any(IpAddr::is_ipv6);
+    match (outer.to_canonical(), ipv4, ipv6) {
+        (_, true, true) => "dual-overlay",
+        (IpAddr::V4(_), false, true) => "ipv4 v6-overlay",
+        (IpAddr::V4(_), _, false) => "ipv4",
+        (IpAddr::V6(_), true, false) => "ipv6 v4-overlay",
+        (IpAddr::V6(_), false, _) => "ipv6",
+    }
+}
+
 /// From the exclamation mark to `end`, without its line feed.
-fn interface(out: &mut impl Write, number: u32, derived: &DerivedInterface) -> fmt::Result {
+fn interface(
+    out: &mut impl Write,
+    number: u32,
+    derived: &DerivedInterface,
+    mode: &str,
+) -> fmt::Result {
     writeln!(out, "!")?;
     writeln!(out, "interface Virtual-Access{number}")?;
     match &derived.unnumbered {
@@ -46,13 +70,14 @@ fn interface(out: &mut impl Write, number: u32, derived: &DerivedInterface) -> f
     if derived.nat_inside {
         writeln!(out, " ip nat inside")?;
     }
-    let family = if derived.tunnel_source.to_canonical().is_ipv4() {
-        "ipv4"
-    } else {
-        "ipv6"
-    };
+    if let Some(interface) = &derived.ipv6.unnumbered {
+        writeln!(out, " ipv6 unnumbered {interface}")?;
+    }
+    if derived.ipv6.enable {
+        writeln!(out, " ipv6 enable")?;
+    }
     writeln!(out, " tunnel source {}", Address(derived.tunnel_source))?;
-    writeln!(out, " tunnel mode ipsec {family}")?;
+    writeln!(out, " tunnel mode ipsec {mode}")?;
     writeln!(
         out,
         " tunnel destination {}",

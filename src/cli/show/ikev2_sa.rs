@@ -197,8 +197,8 @@ fn details(out: &mut impl Write, sa: &IkeSa) -> fmt::Result {
         }
     ))?;
     line(format_args!("Cisco Trust Security SGT is disabled"))?;
-    if let Some(assigned) = sa.assigned {
-        line(format_args!("Assigned host addr: {}", Address(assigned)))?;
+    for assigned in &sa.assigned {
+        line(format_args!("Assigned host addr: {}", Address(*assigned)))?;
     }
     line(format_args!(
         "Initiator of SA : {}",

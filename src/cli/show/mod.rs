@@ -17,6 +17,7 @@ mod derived_config;
 mod ikev2_sa;
 mod ikev2_stats;
 mod ip_local_pool;
+mod ipv6_local_pool;
 #[cfg(test)]
 mod tests;
 
@@ -26,6 +27,7 @@ pub use derived_config::derived_config;
 pub use ikev2_sa::{Ikev2SaFilter, Ikev2SaQuery, ikev2_sa};
 pub use ikev2_stats::{Ikev2Stats, ikev2_stats};
 pub use ip_local_pool::ip_local_pool;
+pub use ipv6_local_pool::ipv6_local_pool;
 
 /// Collects what `render` writes.
 fn text(render: impl FnOnce(&mut String) -> fmt::Result) -> String {

@@ -10,8 +10,8 @@ use super::*;
 use crate::{
     cli::{debug_words::DebugFlags, exec::DebugFlag},
     state::{
-        AuthMethod, ChildSa, DerivedInterface, Flow, Fragmentation, IkeSa, IkeStatus, IkeSuite,
-        Messages, Nat, Pool, PoolUse, Session, State,
+        AuthMethod, ChildSa, DerivedInterface, DerivedIpv6, Flow, Fragmentation, IkeSa, IkeStatus,
+        IkeSuite, Ipv6Pool, Messages, Nat, Pool, PoolUse, Session, State,
     },
     statistics::{Operations, Outcome, Row, SaCount, Statistics, Timers},
 };
@@ -75,7 +75,7 @@ fn seed_sa() -> IkeSa {
         dpd: (0, 0),
         fragmentation: Fragmentation::NotConfigured,
         nat: Nat::Outside,
-        assigned: Some(address("192.168.10.8")),
+        assigned: vec![address("192.168.10.8")],
         initiator: false,
         interface: Some("GigabitEthernet1".into()),
         profile: Some("AnyConnect-EAP".into()),
@@ -91,6 +91,7 @@ fn seed_session() -> Session {
             unnumbered: Some("Loopback100".into()),
             mtu: Some(1400),
             nat_inside: true,
+            ipv6: DerivedIpv6::default(),
             tunnel_source: address("192.0.2.1"),
             tunnel_destination: address("192.0.2.100"),
             ipsec_profile: "AnyConnect-EAP".into(),
@@ -158,7 +159,7 @@ fn gcm_sa() -> IkeSa {
     sa.dpd = (60, 5);
     sa.fragmentation = Fragmentation::Enabled { mtu: 1400 };
     sa.nat = Nat::None;
-    sa.assigned = Some(address("192.168.10.9"));
+    sa.assigned = vec![address("192.168.10.9")];
     sa.profile = Some("spokes".into());
     let session = sa.session.as_mut().unwrap();
     session.virtual_access = 2;
@@ -197,6 +198,26 @@ fn ipv6_sa() -> IkeSa {
     let child = session.child.as_mut().unwrap();
     child.local = vec![range("2001:db8:1::", "2001:db8:1:ffff:ffff:ffff:ffff:ffff")];
     child.remote = vec![range("2001:db8:2::8", "2001:db8:2::8")];
+    sa.assigned = vec![address("2001:db8:2::8")];
+    sa
+}
+
+/// Over IPv4, with addresses of both families.
+fn dual_stack_sa() -> IkeSa {
+    let mut sa = seed_sa();
+    sa.assigned.push(address("2001:db8:2:8::1"));
+    let session = sa.session.as_mut().unwrap();
+    session.derived.ipv6 = DerivedIpv6 {
+        unnumbered: Some("Loopback100".into()),
+        enable: true,
+    };
+    let child = session.child.as_mut().unwrap();
+    child
+        .local
+        .push(range("::", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"));
+    child
+        .remote
+        .push(range("2001:db8:2:8::", "2001:db8:2:8:ffff:ffff:ffff:ffff"));
     sa
 }
 
@@ -214,7 +235,7 @@ fn negotiating_sa() -> IkeSa {
         remote_id: None,
         remote_eap_id: None,
         fragmentation: Fragmentation::Configured,
-        assigned: None,
+        assigned: Vec::new(),
         profile: None,
         session: None,
         ..seed_sa()
@@ -226,6 +247,7 @@ fn state(ike_sas: Vec<IkeSa>) -> State {
         hostname: "Router".into(),
         ike_sas,
         pools: Vec::new(),
+        ipv6_pools: Vec::new(),
     }
 }
 
@@ -508,6 +530,46 @@ fn prints_derived_config_without_what_is_not_configured_and_over_ipv6() {
         "derived_config_bare_ipv6",
         &derived_config(&state(vec![sa]), 3).unwrap(),
     );
+}
+
+#[test]
+fn prints_a_dual_stack_client_with_both_addresses_and_both_flows() {
+    let sa = state(vec![dual_stack_sa()]);
+    assert_golden("ikev2_sa_detailed_dual_stack", &ikev2_sa(&sa, &DETAILED));
+    assert_golden(
+        "crypto_session_detail_dual_stack",
+        &crypto_session(&sa, &DETAIL),
+    );
+    let derived = derived_config(&sa, 1).unwrap();
+    assert_golden("derived_config_dual_stack", &derived);
+}
+
+#[test]
+fn prints_ipv6_pools_and_who_holds_what_of_one() {
+    let used = |address: &str, virtual_access| PoolUse {
+        address: address.parse().unwrap(),
+        virtual_access,
+        user: Some("test".into()),
+    };
+    let pool = |name: &str, prefix: &str, length, assigned, size, in_use| Ipv6Pool {
+        name: name.into(),
+        prefix: (prefix.parse().unwrap(), length),
+        assigned,
+        size,
+        in_use,
+    };
+    let held = vec![used("2001:db8:a::", 1), used("2001:db8:a:1::", 12)];
+    let state = State {
+        ipv6_pools: vec![
+            pool("ACPool6", "2001:db8:a::", 48, 64, 65_536, held),
+            pool("Huge", "2001:db8:b::", 32, 128, u64::MAX, vec![]),
+        ],
+        ..State::default()
+    };
+    let show = |name| ipv6_local_pool(&state, name);
+    assert_golden("ipv6_local_pool", &show(None).unwrap());
+    assert_golden("ipv6_local_pool_named", &show(Some("ACPool6")).unwrap());
+    assert_eq!(show(Some("x")), Err("% Pool x does not exist".into()));
 }
 
 fn pools() -> State {

@@ -1,6 +1,6 @@
 //! Puts the headend's part of the network in place, one thing after the other, and takes it back if a later one fails.
 
-use std::{collections::BTreeMap, net::IpAddr};
+use std::collections::BTreeMap;
 
 use ironflex_profiles::snapshot::Snapshot;
 use ironflex_xfrm::{
@@ -136,7 +136,7 @@ impl<'a> Preparation<'a> {
     /// Loopback interfaces: addresses on a device of our own; on the carrier where the kernel has no
     /// dummy devices.
     pub(super) fn loopbacks(&mut self) -> Result<(), NetlinkError> {
-        for (name, address) in loopbacks(self.snapshot) {
+        for (name, addresses) in loopbacks(self.snapshot) {
             let made = self.network.create_link(&NewLink {
                 name: loopback_device(name),
                 alias: Some(Owner::Headend.alias()),
@@ -150,18 +150,21 @@ impl<'a> Preparation<'a> {
                 }
                 (Err(_), Carrier::Device(index)) => *index,
                 (Err(error), _) => {
-                    self.warnings.push(format!(
-                        "{name} has no device, so its address {} is not there: {error}",
-                        address.address
-                    ));
+                    for (address, _) in addresses {
+                        self.warnings.push(format!(
+                            "{name} has no device, so its address {address} is not there: {error}"
+                        ));
+                    }
                     continue;
                 }
             };
-            self.network.add_address(&LinkAddress {
-                link,
-                address: IpAddr::V4(address.address),
-                prefix_length: address.network.length(),
-            })?;
+            for (address, prefix_length) in addresses {
+                self.network.add_address(&LinkAddress {
+                    link,
+                    address,
+                    prefix_length,
+                })?;
+            }
         }
         Ok(())
     }
@@ -259,8 +262,10 @@ fn has_tables() -> Result<bool, NetlinkError> {
 fn pools(snapshot: &Snapshot) -> Vec<IpPrefix> {
     let pools = snapshot.pools.values();
     let ranges = pools.flat_map(|pool| &pool.ranges);
+    let ipv6 = snapshot.ipv6_pools.values().map(|pool| pool.range.prefix());
     ranges
         .flat_map(|range| IpPrefix::spanning(range.first().into(), range.last().into()))
+        .chain(ipv6.filter_map(|net| IpPrefix::new(net.address().into(), net.length())))
         .collect()
 }
 

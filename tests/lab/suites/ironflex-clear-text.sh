@@ -69,14 +69,6 @@ holds_no_pool_address() { # HEADEND-DATAPLANE CLIENT-DATAPLANE
   assert_router_saw_no_pool_address
 }
 
-assert_router_saw_no_pool_address() {
-  router_watch_ends
-  [ "$(router_saw 'ip proto 50 or udp port 4500')" -gt 1000 ] || fail "the router saw no traffic"
-  tcpdump -n -e -r "$LAB_DIR/router.pcap" net 192.168.10.0/24 2>/dev/null >"$LAB_DIR/clear"
-  head -n 20 "$LAB_DIR/clear"
-  assert_equal 0 "$(wc -l <"$LAB_DIR/clear")" "packets with a pool address in clear"
-}
-
 # Long enough for a good number of the pings on both sides.
 pause_of_pings() {
   in_ns "$server" ping -n -q -c 250 -i 0.002 -W 1 $client_address || true

@@ -1,10 +1,14 @@
 //! Addresses on links.
 
 use std::net::IpAddr;
+use std::thread;
+use std::time::Duration;
 
 use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL, parse_ip};
 use netlink_packet_route::AddressFamily;
-use netlink_packet_route::address::{AddressAttribute, AddressHeaderFlags, AddressMessage};
+use netlink_packet_route::address::{
+    AddressAttribute, AddressHeaderFlags, AddressMessage, CacheInfo,
+};
 
 use super::error::NetlinkError;
 use super::message::{AttributesOf, Request};
@@ -21,6 +25,13 @@ const IFA_LOCAL: u16 = 2;
 
 /// Octets of `struct ifaddrmsg`.
 const HEADER_OCTETS: usize = 8;
+
+/// INFINITY_LIFE_TIME of linux/if_addr.h, in seconds.
+const FOR_EVER: u32 = u32::MAX;
+
+/// How often a new IPv6 address is looked for, and the time between.
+const OWN_TRIES: u32 = 1000;
+const OWN_AGAIN: Duration = Duration::from_millis(1);
 
 /// An address on a link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -40,13 +51,53 @@ impl Network {
     ///
     /// [`NetlinkError::Refused`], with EEXIST when it is there already.
     pub fn add_address(&mut self, address: &LinkAddress) -> Result<(), NetlinkError> {
+        self.add(address, wire(address))
+    }
+
+    /// The same for an address that is to be used only where a route or a program names it: nothing else is sent from it by the
+    /// kernel's own choice. With IPv6 that is a deprecated one (RFC 4862 §5.5.4); with IPv4 the kernel chooses by the routes
+    /// alone.
+    ///
+    /// # Errors
+    ///
+    /// As [`add_address`](Self::add_address).
+    pub fn add_address_beside(&mut self, address: &LinkAddress) -> Result<(), NetlinkError> {
+        let mut message = wire(address);
+        if address.address.is_ipv6() {
+            let mut lifetimes = CacheInfo::default();
+            lifetimes.ifa_preferred = 0;
+            lifetimes.ifa_valid = FOR_EVER;
+            message
+                .attributes
+                .push(AddressAttribute::CacheInfo(lifetimes));
+        }
+        self.add(address, message)
+    }
+
+    fn add(&mut self, address: &LinkAddress, message: AddressMessage) -> Result<(), NetlinkError> {
         let operation = format!(
             "add {}/{} to {}",
             address.address, address.prefix_length, address.link
         );
-        self.socket.execute(
-            Request::new(operation, RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL).emit(&wire(address)),
-        )
+        let request = Request::new(operation, RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL);
+        self.socket.execute(request.emit(&message))?;
+        if address.address.is_ipv6() {
+            self.await_own(address.address)?;
+        }
+        Ok(())
+    }
+
+    /// The kernel begins to take packets for an IPv6 address some moments after it has taken the address, by a task of its own.
+    /// On a link that is down it does not, so nothing waits for long.
+    fn await_own(&mut self, address: IpAddr) -> Result<(), NetlinkError> {
+        for _ in 0..OWN_TRIES {
+            match self.is_own(address) {
+                // Without any way to it, it is not taken for our own either.
+                Ok(false) | Err(NetlinkError::Refused { .. }) => thread::sleep(OWN_AGAIN),
+                other => return other.map(|_| ()),
+            }
+        }
+        Ok(())
     }
 
     /// Takes an address off a link.

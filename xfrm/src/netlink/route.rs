@@ -33,6 +33,7 @@ const HEADER_OCTETS: usize = 12;
 
 /// Route types of linux/rtnetlink.h.
 const RTN_UNICAST: u8 = 1;
+const RTN_LOCAL: u8 = 2;
 const RTN_UNREACHABLE: u8 = 7;
 
 /// The main routing table.
@@ -175,16 +176,8 @@ impl Network {
     ///
     /// [`NetlinkError::Refused`] with ENETUNREACH or EHOSTUNREACH when there is no way.
     pub fn next_hop(&mut self, address: IpAddr) -> Result<NextHop, NetlinkError> {
-        let operation = format!("look up the route to {address}");
-        let target = IpPrefix::host(address);
-        let mut message = RouteMessage::default();
-        message.header.address_family = family(&target);
-        message.header.destination_prefix_length = target.length();
-        message
-            .attributes
-            .push(RouteAttribute::Destination(RouteAddress::from(address)));
+        let (operation, request) = lookup(address);
         let mut found = None;
-        let request = Request::new(operation.clone(), RTM_GETROUTE, 0).emit(&message);
         self.socket.query(request, |message_type, body| {
             if message_type == RTM_NEWROUTE {
                 let attributes = Attributes::read(&operation, body)?;
@@ -246,6 +239,23 @@ impl Network {
         }))
     }
 
+    /// Whether the machine takes what is sent to an address for its own.
+    ///
+    /// # Errors
+    ///
+    /// As [`next_hop`](Self::next_hop).
+    pub(super) fn is_own(&mut self, address: IpAddr) -> Result<bool, NetlinkError> {
+        let (_, request) = lookup(address);
+        let mut own = false;
+        self.socket.query(request, |message_type, body| {
+            let header = body.first_chunk::<HEADER_OCTETS>();
+            let kind = header.map(|&[.., kind, _, _, _, _]| kind);
+            own |= message_type == RTM_NEWROUTE && kind == Some(RTN_LOCAL);
+            Ok(())
+        })?;
+        Ok(own)
+    }
+
     /// Every route with the owner's protocol number, in every table.
     ///
     /// # Errors
@@ -270,6 +280,20 @@ impl Network {
         }
         Ok(ours)
     }
+}
+
+/// The question for the way to an address.
+fn lookup(address: IpAddr) -> (String, Request) {
+    let operation = format!("look up the route to {address}");
+    let target = IpPrefix::host(address);
+    let mut message = RouteMessage::default();
+    message.header.address_family = family(&target);
+    message.header.destination_prefix_length = target.length();
+    message
+        .attributes
+        .push(RouteAttribute::Destination(RouteAddress::from(address)));
+    let request = Request::new(operation.clone(), RTM_GETROUTE, 0).emit(&message);
+    (operation, request)
 }
 
 fn family(prefix: &IpPrefix) -> AddressFamily {

@@ -1,0 +1,402 @@
+//! What a client is given: its addresses, and the configuration that goes with them.
+//!
+//! A client that asks for addresses of both families gets both in one child SA. Where only one family has an address
+//! for it, that one is given and the log says why the other is not; only a client that would get none at all is refused
+//! (RFC 7296 §3.15.4).
+
+use std::{
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    sync::Arc,
+    time::Duration,
+};
+
+use ironflex_ikev2::{
+    event::{Answer, Lease, LeaseQuestion, PeerProof, SaId},
+    wire::{
+        payload::{AddressRange, ConfigAttribute, TrafficSelector},
+        registry::ConfigAttributeType as Kind,
+    },
+};
+use ironflex_profiles::{
+    model::{ikev2::AuthorizationFor, net::Ipv6Net},
+    snapshot::{AuthorizationPolicy, Snapshot},
+};
+use ironflex_xfrm::IpPrefix;
+
+use super::{
+    lease::{self, Holder},
+    log::Step as LogStep,
+    work::House,
+};
+use crate::translate;
+
+/// The pools of both families.
+#[derive(Default)]
+pub struct Pools {
+    /// `ip local pool`.
+    pub ipv4: lease::Pools<Ipv4Addr>,
+    /// `ipv6 local pool`: networks of the assigned length, by their first address.
+    pub ipv6: lease::Pools<Ipv6Addr>,
+}
+
+impl Pools {
+    /// The configured pools, nobody holding anything.
+    #[must_use]
+    pub fn new(snapshot: &Snapshot) -> Self {
+        let ipv4 = snapshot.pools.values().map(|pool| {
+            let ranges = pool.ranges.iter();
+            let ranges = ranges.map(|range| (range.first(), range.last()));
+            (pool.name.to_string(), ranges.collect(), 0)
+        });
+        let ipv6 = snapshot.ipv6_pools.values().map(|pool| {
+            let ranges = vec![(pool.range.first(), pool.range.last())];
+            (pool.name.to_string(), ranges, pool.range.host_bits())
+        });
+        Self {
+            ipv4: lease::Pools::new(ipv4),
+            ipv6: lease::Pools::new(ipv6),
+        }
+    }
+
+    /// Takes back what an IKE SA holds.
+    pub fn release(&mut self, leases: Leases, sa: SaId) {
+        if let Some((pool, address)) = leases.ipv4 {
+            self.ipv4.release(&pool, address, sa);
+        }
+        if let Some(lease) = leases.ipv6 {
+            self.ipv6.release(&lease.pool, lease.network.address(), sa);
+        }
+    }
+}
+
+/// What a session holds of the pools.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Leases {
+    /// Pool and address.
+    pub ipv4: Option<(String, Ipv4Addr)>,
+    /// The same of IPv6.
+    pub ipv6: Option<Ipv6Lease>,
+}
+
+/// What a session holds of an IPv6 pool.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ipv6Lease {
+    /// The pool.
+    pub pool: String,
+    /// All that is the client's.
+    pub network: Ipv6Net,
+    /// The address in it that the client is told.
+    pub address: Ipv6Addr,
+}
+
+impl Leases {
+    /// The client's addresses, that of IPv4 first.
+    pub fn addresses(&self) -> impl Iterator<Item = IpAddr> {
+        let ipv4 = self.ipv4.as_ref().map(|&(_, address)| address.into());
+        let ipv6 = self.ipv6.as_ref().map(|lease| lease.address.into());
+        ipv4.into_iter().chain(ipv6)
+    }
+
+    /// The networks that lead to the client.
+    #[must_use]
+    pub fn networks(&self) -> Vec<IpPrefix> {
+        let ipv4 = self.ipv4.as_ref();
+        let ipv6 = self.ipv6.as_ref().map(|lease| lease.network);
+        ipv4.map(|&(_, address)| IpPrefix::host(address.into()))
+            .into_iter()
+            .chain(ipv6.and_then(|net| IpPrefix::new(net.address().into(), net.length())))
+            .collect()
+    }
+
+    /// What the client may send from. A peer that is given no address keeps what it proposes.
+    fn remote(&self) -> Vec<TrafficSelector> {
+        let ipv4 = self.ipv4.as_ref();
+        let ipv6 = self.ipv6.as_ref().map(|lease| lease.network);
+        let selectors: Vec<_> = ipv4
+            .map(|&(_, address)| translate::host_selector(address.into()))
+            .into_iter()
+            .chain(ipv6.map(|net| {
+                TrafficSelector::addresses(AddressRange::V6 {
+                    start: net.address(),
+                    end: net.last(),
+                })
+            }))
+            .collect();
+        if selectors.is_empty() {
+            return everything();
+        }
+        selectors
+    }
+
+    /// Everything of the families that the client has an address of.
+    fn local(&self) -> Vec<TrafficSelector> {
+        if self == &Self::default() {
+            return everything();
+        }
+        let ipv4 = self.ipv4.as_ref().map(|_| AddressRange::ANY_V4);
+        let ipv6 = self.ipv6.as_ref().map(|_| AddressRange::ANY_V6);
+        let ranges = ipv4.into_iter().chain(ipv6);
+        ranges.map(TrafficSelector::addresses).collect()
+    }
+}
+
+fn everything() -> Vec<TrafficSelector> {
+    vec![
+        TrafficSelector::addresses(AddressRange::ANY_V4),
+        TrafficSelector::addresses(AddressRange::ANY_V6),
+    ]
+}
+
+impl House {
+    pub(super) fn lease(&mut self, sa: SaId, question: &LeaseQuestion) -> Result<Answer, String> {
+        let serving = self.serving(sa)?;
+        let kind = match question.proof {
+            PeerProof::Eap => AuthorizationFor::AnyConnectEap,
+            PeerProof::RsaSignature | PeerProof::EcdsaSignature => AuthorizationFor::Cert,
+            PeerProof::PreSharedKey => AuthorizationFor::Psk,
+        };
+        let authorization = serving.profile.group_authorization.get(&kind);
+        if let Some(group) = authorization {
+            self.log.step(
+                self.sessions.view(sa),
+                LogStep::AaaAuthorization(group.list.as_str()),
+            );
+        }
+        let policy = authorization.map(|group| Arc::clone(&group.policy));
+        let carries_ipv6 = serving.profile.virtual_template.interface.ipv6.is_enabled();
+        let leases = self.allocate(sa, question, policy.as_deref(), carries_ipv6)?;
+        let lease = Lease {
+            reply: reply(&question.requested, policy.as_deref(), &leases),
+            remote: leases.remote(),
+            local: leases.local(),
+            spi: translate::fresh_spi(),
+            session_lifetime: policy
+                .as_ref()
+                .and_then(|policy| policy.session_lifetime)
+                .map(|seconds| Duration::from_secs(u64::from(seconds))),
+        };
+        Ok(Answer::Lease(Box::new(lease)))
+    }
+
+    fn allocate(
+        &mut self,
+        sa: SaId,
+        question: &LeaseQuestion,
+        policy: Option<&AuthorizationPolicy>,
+        carries_ipv6: bool,
+    ) -> Result<Leases, String> {
+        // RFC 7296 §4#8: whoever asks for an address is known by that attribute.
+        let asks = |kind| question.requested.iter().any(|one| one.kind == kind);
+        let asks_ipv4 = asks(Kind::INTERNAL_IP4_ADDRESS);
+        let asks_ipv6 = asks(Kind::INTERNAL_IP6_ADDRESS);
+        if !asks_ipv4 && !asks_ipv6 {
+            let why =
+                "the peer asks for no address, and one with an address of its own is not served";
+            return Err(why.into());
+        }
+        let ipv4 = policy
+            .and_then(|policy| policy.pool.as_ref())
+            .filter(|_| asks_ipv4);
+        let ipv6 = policy
+            .and_then(|policy| policy.ipv6.pool.as_ref())
+            .filter(|_| asks_ipv6 && carries_ipv6);
+        if ipv4.is_none() && ipv6.is_none() {
+            return Err(no_pool(asks_ipv4, asks_ipv6).into());
+        }
+        let user = match &question.eap_user {
+            Some(user) => user.to_string(),
+            None => self
+                .certified(sa)
+                .unwrap_or_else(|| question.identity.to_string()),
+        };
+        let holder = Holder { sa, user };
+        let mut leases = Leases::default();
+        let mut missing: Vec<String> = Vec::new();
+        if let Some(pool) = ipv4 {
+            let name = pool.name.as_str();
+            match self.pools.ipv4.allocate(name, holder.clone()) {
+                Ok(address) => leases.ipv4 = Some((name.to_owned(), address)),
+                Err(error) => missing.push(format!("no IPv4 address: {error}")),
+            }
+        }
+        if let Some(pool) = ipv6 {
+            let name = pool.name.as_str();
+            match self.pools.ipv6.allocate(name, holder) {
+                Ok(first) => {
+                    let network = Ipv6Net::new(first, pool.range.assigned());
+                    leases.ipv6 = Some(Ipv6Lease {
+                        pool: name.to_owned(),
+                        network: network.unwrap_or_else(|| Ipv6Net::host(first)),
+                        address: pool.range.client_of(first),
+                    });
+                }
+                Err(error) => missing.push(format!("no IPv6 address: {error}")),
+            }
+        }
+        // RFC 7296 §3.15.4: INTERNAL_ADDRESS_FAILURE says that no address could be given at all.
+        if leases == Leases::default() {
+            return Err(missing.join("; "));
+        }
+        self.session(sa)?.leases = leases.clone();
+        for why in &missing {
+            self.log.without(self.sessions.view(sa), why);
+        }
+        Ok(leases)
+    }
+}
+
+/// Why there is no pool for what a client asks for.
+const fn no_pool(asks_ipv4: bool, asks_ipv6: bool) -> &'static str {
+    match (asks_ipv4, asks_ipv6) {
+        (false, true) => {
+            "the peer asks for an IPv6 address alone, and there is no IPv6 pool for it \
+             ('ipv6 pool NAME' in its authorization policy, 'ipv6 unnumbered' or 'ipv6 enable' in its Virtual-Template)"
+        }
+        _ => "the peer asks for an address and its authorization policy names no pool",
+    }
+}
+
+/// The CFG_REPLY: what was asked for and the policy has (docs/anyconnect-eap.md, Configuration). Of a family that the
+/// client has no address of, nothing.
+fn reply(
+    requested: &[ConfigAttribute],
+    policy: Option<&AuthorizationPolicy>,
+    leases: &Leases,
+) -> Vec<ConfigAttribute> {
+    // RFC 7296 §1.7#5, §3.15.1#6: what is not known, or no longer means anything, such as attribute
+    // 5, is passed over.
+    let asked = |kind| requested.iter().any(|one| one.kind == kind);
+    let mut reply = Vec::new();
+    if let Some((_, address)) = &leases.ipv4 {
+        let kind = Kind::INTERNAL_IP4_ADDRESS;
+        reply.push(ConfigAttribute::from_ipv4(kind, *address));
+    }
+    let Some(policy) = policy else {
+        return reply;
+    };
+    if leases.ipv4.is_some() {
+        ipv4(&mut reply, policy, asked(Kind::INTERNAL_IP4_NETMASK));
+    }
+    if let Some(lease) = &leases.ipv6 {
+        ipv6(&mut reply, policy, lease);
+    }
+    let text = |kind, text: &str| ConfigAttribute::new(kind, text.as_bytes().to_vec());
+    if let Some(banner) = &policy.banner {
+        reply.push(text(Kind::UNITY_BANNER, banner));
+    }
+    if let Some(domain) = &policy.def_domain {
+        reply.push(text(Kind::UNITY_DEF_DOMAIN, domain.as_str()));
+    }
+    if !policy.split_dns.is_empty() {
+        let names: Vec<&str> = policy.split_dns.iter().map(|name| name.as_str()).collect();
+        reply.push(text(Kind::UNITY_SPLITDNS_NAME, &names.join(",")));
+    }
+    if policy.include_local_lan {
+        reply.push(ConfigAttribute::empty(Kind::UNITY_LOCAL_LAN));
+    }
+    if policy.pfs {
+        reply.push(ConfigAttribute::new(Kind::UNITY_PFS, vec![0, 1]));
+    }
+    for gateway in &policy.backup_gateways {
+        reply.push(text(Kind::UNITY_BACKUP_SERVERS, gateway.as_str()));
+    }
+    // RFC 7296 §2.20#1: told to who has logged in and asks, and to nobody else.
+    if asked(Kind::APPLICATION_VERSION) {
+        let version = concat!("ironflex ", env!("CARGO_PKG_VERSION"));
+        reply.push(text(Kind::APPLICATION_VERSION, version));
+    }
+    reply
+}
+
+/// What goes with an IPv4 address.
+fn ipv4(reply: &mut Vec<ConfigAttribute>, policy: &AuthorizationPolicy, with_netmask: bool) {
+    if let Some(netmask) = policy.netmask
+        // RFC 7296 §3.15.1#3: a netmask goes with an address, which every reply has.
+        && with_netmask
+    {
+        let kind = Kind::INTERNAL_IP4_NETMASK;
+        reply.push(ConfigAttribute::from_ipv4(kind, netmask));
+    }
+    for dns in &policy.dns {
+        reply.push(ConfigAttribute::from_ipv4(Kind::INTERNAL_IP4_DNS, *dns));
+    }
+    for wins in &policy.wins {
+        reply.push(ConfigAttribute::from_ipv4(Kind::INTERNAL_IP4_NBNS, *wins));
+    }
+    for network in policy.tunnelled_networks() {
+        reply.push(ConfigAttribute::from_ipv4_subnet(
+            Kind::INTERNAL_IP4_SUBNET,
+            network.address(),
+            network.mask(),
+        ));
+    }
+}
+
+/// An IPv6 address and what goes with it.
+fn ipv6(reply: &mut Vec<ConfigAttribute>, policy: &AuthorizationPolicy, lease: &Ipv6Lease) {
+    let prefix = |kind, (address, length)| ConfigAttribute::from_ipv6_prefix(kind, address, length);
+    // RFC 7296 §3.15.1: the address goes with a prefix length.
+    let length = policy.ipv6.prefix.unwrap_or_else(|| lease.network.length());
+    let address = (lease.address, length);
+    reply.push(prefix(Kind::INTERNAL_IP6_ADDRESS, address));
+    for dns in &policy.ipv6.dns {
+        reply.push(ConfigAttribute::from_ipv6(Kind::INTERNAL_IP6_DNS, *dns));
+    }
+    for network in policy.ipv6.tunnelled_networks() {
+        let network = (network.address(), network.length());
+        reply.push(prefix(Kind::INTERNAL_IP6_SUBNET, network));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // RFC 7296 §1.7#5, §3.15.1#6: what is not known, and what no longer means anything, is passed over.
+    #[test]
+    fn a_reply_passes_over_what_it_does_not_know() {
+        let asked = [1, 5, 14, 999, 28_700].map(Kind);
+        let asked = asked.map(ConfigAttribute::empty);
+        let address = Ipv4Addr::new(192, 168, 10, 5);
+        let leases = Leases {
+            ipv4: Some(("pool".into(), address)),
+            ipv6: None,
+        };
+        assert_eq!(
+            reply(&asked, None, &leases),
+            [ConfigAttribute::from_ipv4(
+                Kind::INTERNAL_IP4_ADDRESS,
+                address
+            )]
+        );
+    }
+
+    #[test]
+    fn selectors_are_of_the_families_that_were_assigned() {
+        let kinds = |leases: &Leases| {
+            let all = [leases.local(), leases.remote()];
+            all.map(|side| {
+                let families = side.iter().map(|one| one.addresses.start().is_ipv6());
+                families.collect::<Vec<_>>()
+            })
+        };
+        let network = Ipv6Net::parse("2001:db8:a::/64").unwrap();
+        let dual = Leases {
+            ipv4: Some(("pool".into(), Ipv4Addr::new(192, 168, 10, 5))),
+            ipv6: Some(Ipv6Lease {
+                pool: "pool".into(),
+                network,
+                address: "2001:db8:a::1".parse().unwrap(),
+            }),
+        };
+        assert_eq!(kinds(&dual), [vec![false, true], vec![false, true]]);
+        assert_eq!(dual.remote()[1].addresses.end(), network.last());
+        let ipv4 = Leases {
+            ipv6: None,
+            ..dual.clone()
+        };
+        assert_eq!(kinds(&ipv4), [vec![false], vec![false]]);
+        let ipv6 = Leases { ipv4: None, ..dual };
+        assert_eq!(kinds(&ipv6), [vec![true], vec![true]]);
+    }
+}
