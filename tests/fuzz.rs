@@ -70,7 +70,7 @@ fn every_planted_fault_applies_and_says_what_it_ends_with() {
         let text = fs::read_to_string(&patch).unwrap();
         assert!(text.contains("\nends with: "), "{patch}");
         let mut git = Command::new("git");
-        git.args(["apply", "--check", "-C1", &patch]);
+        git.args(["apply", "--check", "--unidiff-zero", &patch]);
         let checked = git.current_dir(env!("CARGO_MANIFEST_DIR")).output();
         let checked = checked.expect("git, which the sources came by");
         let said = String::from_utf8_lossy(&checked.stderr);
