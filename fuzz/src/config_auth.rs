@@ -9,6 +9,9 @@ use ironflex_eap::{
 
 use super::input::Input;
 
+/// The longest session token that a client reads; the headend's own has 63 octets.
+const MAX_TOKEN: usize = 512;
+
 /// The first octet chooses: a document from the wire, or one of ours with the fuzzer's texts in it.
 pub fn config_auth(data: &[u8]) {
     let mut input = Input::new(data);
@@ -99,7 +102,7 @@ fn of_our_own(input: &mut Input<'_>) {
         }),
         2 => Document::Complete(Complete {
             version: name(input),
-            session_token: Some(Secret::new(text(input, MAX_PASSWORD))),
+            session_token: Some(Secret::new(text(input, MAX_TOKEN))),
             ..Complete::default()
         }),
         _ => Document::Ack(Ack { device }),
