@@ -49,6 +49,7 @@ pub(crate) mod tests_support {
         clippy::unwrap_used,
         reason = "tests end where an expectation fails"
     )]
+    #![cfg_attr(fuzzing, allow(dead_code, reason = "a fuzz target uses a part"))]
 
     use crate::{
         AesKeySize, Encapsulation, EspAlgorithm, EspSpi, Integrity, IpPrefix, Limits, OuterPath,
