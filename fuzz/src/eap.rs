@@ -84,19 +84,20 @@ fn pkcs7(octets: &[u8]) {
     );
 }
 
-/// A packet of this identifier: framed around the fuzzer's document and TLVs, or all of it the fuzzer's.
-fn packet_of(input: &mut Input<'_>, response: bool, identifier: u8) -> Vec<u8> {
+/// A packet of this identifier: framed around the fuzzer's document and TLVs, or all of it the fuzzer's. In a document
+/// `<opaque/>` stands for that of the packet before, which an answer has to repeat.
+fn packet_of(input: &mut Input<'_>, response: bool, identifier: u8, before: &[u8]) -> Vec<u8> {
     let choice = input.u8();
     if choice & 1 != 0 {
         return input.chunk().to_vec();
     }
-    let document = input.chunk();
+    let document = with_opaque(input.chunk(), before);
     let optional =
         |input: &mut Input<'_>, bit: u8| (choice & bit != 0).then(|| input.chunk().to_vec());
     let certificates = optional(input, 2);
     let signature = optional(input, 4);
     let frame = Frame {
-        document,
+        document: &document,
         signature: signature.as_deref(),
         certificates: certificates.as_deref(),
         skipped: Vec::new(),
@@ -113,6 +114,21 @@ fn packet_of(input: &mut Input<'_>, response: bool, identifier: u8) -> Vec<u8> {
         frame.to_request(identifier)
     };
     packet.unwrap_or_default()
+}
+
+fn with_opaque(document: &[u8], before: &[u8]) -> Vec<u8> {
+    const PLACE: &[u8] = b"<opaque/>";
+    let find = |octets: &[u8], what: &[u8]| octets.windows(what.len()).position(|one| one == what);
+    let end = b"</opaque>";
+    let opaque = find(before, b"<opaque")
+        .zip(find(before, end))
+        .and_then(|(from, to)| before.get(from..to + end.len()));
+    match (find(document, PLACE), opaque) {
+        (Some(at), Some(opaque)) => {
+            [&document[..at], opaque, &document[at + PLACE.len()..]].concat()
+        }
+        _ => document.to_vec(),
+    }
 }
 
 /// Nobody is in but who had a good password or certificate, as often as the configuration asks for them.
@@ -149,7 +165,12 @@ fn headend(input: &mut Input<'_>) {
     let (mut good_password, mut good_certificate) = (false, false);
     while !input.is_empty() {
         let identifier = Packet::parse(&request).ok().map(|one| one.identifier());
-        let response = packet_of(input, true, identifier.expect("a request is a packet"));
+        let response = packet_of(
+            input,
+            true,
+            identifier.expect("a request is a packet"),
+            &request,
+        );
         let mut step = server.handle(&response);
         server = loop {
             step = match step {
@@ -227,7 +248,7 @@ fn client(input: &mut Input<'_>) {
     let mut identifier = 0_u8;
     while !input.is_empty() {
         identifier = identifier.wrapping_add(1);
-        let request = packet_of(input, false, identifier);
+        let request = packet_of(input, false, identifier, &[]);
         let mut step = client.handle(&request);
         client = loop {
             step = match step {

@@ -21,7 +21,11 @@ pub fn message(data: &[u8]) {
         write_message(&read.header, &read.outer, &mut out);
         let again = PartialMessage::parse(&out).expect("what was written is read");
         assert!(again.header.same_message(&read.header), "another header");
-        assert_eq!(again.outer, read.outer, "the payloads read back otherwise");
+        assert_eq!(
+            again.outer,
+            as_written(read.outer.clone()),
+            "the payloads read back otherwise"
+        );
         assert_eq!(again.body, Body::Clear);
         shown(&read.outer);
     }
@@ -68,10 +72,20 @@ fn chain(first: PayloadType, octets: &[u8]) {
     assert_eq!(again, first, "the chain begins with another type");
     assert_eq!(
         parse_chain(again, &out).as_ref(),
-        Ok(&payloads),
+        Ok(&as_written(payloads.clone())),
         "the payloads read back otherwise"
     );
     shown(&payloads);
+}
+
+/// Traffic selectors of unknown types are counted when they are read, and not kept.
+fn as_written(mut payloads: Vec<Payload>) -> Vec<Payload> {
+    for payload in &mut payloads {
+        if let Payload::TsI(selectors) | Payload::TsR(selectors) = payload {
+            selectors.skipped = 0;
+        }
+    }
+    payloads
 }
 
 /// What logs show of an identity is printable and short.

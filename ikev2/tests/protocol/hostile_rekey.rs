@@ -9,7 +9,7 @@ use ironflex_ikev2::{
         Header, PartialMessage, Payload,
         payload::{
             AddressRange, Nonce, Notify, Proposal, SaPayload, TrafficSelector, TrafficSelectors,
-            Transform,
+            Transform, UnknownPayload,
         },
         registry::{EncryptionId, EsnId, ExchangeType, NotifyType, PayloadType, ProtocolId},
     },
@@ -285,7 +285,12 @@ fn an_ike_sa_that_the_peer_does_not_replace_ends_with_its_lifetime() {
 fn a_wrong_answer_ends_the_sa_with_a_delete() {
     let nonsense: [Payload; 1] = [Payload::Nonce(Nonce::new(vec![7; 32]).unwrap())];
     let invalid = [notify(NotifyType::INVALID_SYNTAX, &[])];
-    for (payloads, told) in [(&nonsense, true), (&invalid, false)] {
+    let unreadable = [Payload::Unknown(UnknownPayload {
+        kind: PayloadType::SA,
+        critical: false,
+        data: vec![7],
+    })];
+    for (payloads, told) in [(&nonsense, true), (&unreadable, true), (&invalid, false)] {
         for ike in [false, true] {
             let mut pair = up(Setup::new(GCM));
             if ike {

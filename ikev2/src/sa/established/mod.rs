@@ -394,7 +394,11 @@ impl Established {
             Ok(Some(After::End(reason))) => return self.end(link, cx, reason),
             // RFC 7296 §2.21.3: an answer that is wrong says that the ends disagree about the SA, which is
             // deleted so that both can start over.
-            Err(refusal) => return self.end(link, cx, CloseReason::Refused(refusal)),
+            Err(refusal) => {
+                // The exchange is over, even where its answer could not be read: none is waited for any more.
+                self.pending = Pending::Nothing;
+                return self.end(link, cx, CloseReason::Refused(refusal));
+            }
         }
         link.pump(cx)?;
         self.go_on(link, cx)
