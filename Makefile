@@ -1,5 +1,5 @@
 # What a person or CI runs here; `make` alone lists it.
-.PHONY: help demo test sim fuzz fuzz-proof lint fmt bench rfc
+.PHONY: help demo test soak sim fuzz fuzz-proof lint fmt bench rfc
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -19,12 +19,15 @@ fuzz: ## every fuzz target for SECONDS=N (60) from its committed corpus; a findi
 fuzz-proof: ## every fuzz target finds a fault that is planted in a copy of the sources, within SECONDS=N (120)
 	fuzz/run prove $(or $(SECONDS),120) $(TARGETS)
 
+soak: ## rekeyings of both kinds from both ends under load for SECONDS=N (600) in qemu; nothing may be lost
+	tests/lab/soak $(or $(SECONDS),600)
+
 lint: ## format, lints, documentation, licences and sources of the dependencies
 	tests/run fmt clippy
 	RUSTDOCFLAGS='-D warnings' cargo doc --locked --workspace --no-deps --document-private-items
 	command -v cargo-deny >/dev/null || cargo install --locked cargo-deny
 	cargo deny --locked check licenses bans sources
-	! command -v shellcheck >/dev/null || shellcheck -x tests/run fuzz/run tests/lab/install tests/lab/probe tests/lab/with-* tests/lab/*.sh tests/lab/suites/*.sh
+	! command -v shellcheck >/dev/null || shellcheck -x tests/run fuzz/run tests/lab/install tests/lab/probe tests/lab/soak tests/lab/with-* tests/lab/*.sh tests/lab/suites/*.sh
 
 fmt: ## format the code
 	cargo fmt --all

@@ -386,6 +386,7 @@ fn client_options(folder: &Path) -> client::Options {
         once: true,
         dpd: 20,
         max_redirects: client::redirect::MAX_REDIRECTS,
+        lifetime: None,
         keylog: None,
     }
 }

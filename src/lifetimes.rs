@@ -19,6 +19,12 @@ impl Pairs {
         self.0.push((inbound, outbound));
     }
 
+    /// The inbound SPI of the youngest pair.
+    #[must_use]
+    pub fn newest(&self) -> Option<EspSpi> {
+        self.0.last().map(|&(inbound, _)| inbound)
+    }
+
     /// The pair with this inbound SPI is gone.
     pub fn forget(&mut self, inbound: EspSpi) {
         self.0.retain(|&(known, _)| known != inbound);

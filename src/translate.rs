@@ -156,7 +156,7 @@ pub fn sa_pair(
 pub fn soft_limits(hard: xfrm::Limits) -> xfrm::Limits {
     let [random] = crate::random::octets::<1>();
     let before = |limit: NonZeroU64| {
-        let part = limit.get().checked_div(16).unwrap_or_default();
+        let part = limit.get().checked_div(16).unwrap_or_default().max(1);
         let more = part.saturating_mul(u64::from(random)).checked_div(256);
         let margin = part.saturating_add(more.unwrap_or_default());
         NonZeroU64::new(limit.get().saturating_sub(margin))

@@ -46,6 +46,8 @@ pub enum ExecCommand {
     ShowDebugging,
     /// `clear crypto session [remote A | username U]`
     ClearCryptoSession(ClearTarget),
+    /// `test crypto rekey {ikev2|ipsec}`
+    TestRekey(Rekeyed),
     /// `debug …`
     Debug(DebugFlag),
     /// `no debug …`, `undebug …`
@@ -65,6 +67,15 @@ pub enum ClearTarget {
     User(String),
     /// Those from one address.
     Remote(IpAddr),
+}
+
+/// Which SAs of every session are rekeyed at once.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Rekeyed {
+    /// The IKE SAs.
+    Ike,
+    /// The child SAs.
+    Child,
 }
 
 /// What `debug` can turn on.
@@ -317,6 +328,10 @@ const ROOT: &[Node] = &[
     Node::word("debug").then(DEBUG),
     Node::word("no").then(&[Node::word("debug").off().then(UNDEBUG)]),
     Node::word("show").then(SHOW),
+    Node::word("test").then(&[Node::word("crypto").then(&[Node::word("rekey").then(&[
+        Node::word("ikev2").run(|_| Some(ExecCommand::TestRekey(Rekeyed::Ike))),
+        Node::word("ipsec").run(|_| Some(ExecCommand::TestRekey(Rekeyed::Child))),
+    ])])]),
     Node::word("undebug").off().then(UNDEBUG),
 ];
 
@@ -579,6 +594,14 @@ mod tests {
             (
                 "clear crypto session remote 192.0.2.100",
                 ExecCommand::ClearCryptoSession(ClearTarget::Remote(client)),
+            ),
+            (
+                "test crypto rekey ikev2",
+                ExecCommand::TestRekey(Rekeyed::Ike),
+            ),
+            (
+                "test crypto rekey ipsec",
+                ExecCommand::TestRekey(Rekeyed::Child),
             ),
             ("debug crypto ikev2", ExecCommand::Debug(DebugFlag::Ikev2)),
             (

@@ -232,7 +232,11 @@ impl Connection {
             },
             upkeep: Upkeep {
                 pfs_additional: any_ml_kem(),
-                lifetime: Some(IKE_LIFETIME),
+                lifetime: Some(
+                    options
+                        .lifetime
+                        .map_or(IKE_LIFETIME, |seconds| Duration::from_secs(seconds.into())),
+                ),
                 keepalive: Some(NAT_KEEPALIVE),
                 mobike: true,
                 ..Upkeep::default()

@@ -96,6 +96,9 @@ pub struct Options {
     /// Follow the headend to so many other ones within five minutes; 0 for none
     #[arg(long, value_name = "N", default_value_t = MAX_REDIRECTS)]
     pub max_redirects: u8,
+    /// Rekey the IKE SA and the tunnel's SAs before they are this old; a day and an hour if not said
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(4..=86_400))]
+    pub lifetime: Option<u32>,
     /// Write key tables for Wireshark into this folder
     #[arg(long, value_name = "DIR")]
     pub keylog: Option<PathBuf>,

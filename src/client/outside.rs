@@ -62,6 +62,8 @@ pub struct Outside {
     dialogue: Dialogue,
     report: Report,
     no_dns: bool,
+    /// How long the SAs of the tunnel live, in seconds, if the command line says it.
+    pub(super) lifetime: Option<u32>,
     chosen: Option<Chosen>,
     hand_over: Option<ironflex_xfrm::esp::Sink>,
     /// The headend has proven itself.
@@ -101,6 +103,7 @@ impl Outside {
             dialogue: Dialogue::new(login, config, report),
             report,
             no_dns: options.no_dns,
+            lifetime: options.lifetime,
             chosen: Some(chosen),
             hand_over: Some(sink),
             trusted: false,
@@ -251,7 +254,7 @@ impl Outside {
                 return Err(End::Local(why.into()));
             }
         };
-        let wishes = super::rekey::wishes(if_id);
+        let wishes = super::rekey::wishes(if_id, self.lifetime);
         let pair = translate::sa_pair(SESSION, child, &wishes).map_err(|error| text(&error))?;
         // What comes out of the tunnel before the address is ours would be forwarded in clear on a
         // machine that forwards: it goes nowhere instead.

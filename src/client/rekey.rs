@@ -13,12 +13,17 @@ const LIFETIME: Limits = Limits {
     seconds: std::num::NonZeroU64::new(3_600),
 };
 
-/// What a client wants of its SAs.
-pub(super) fn wishes(if_id: Option<std::num::NonZeroU32>) -> SaWishes {
+/// What a client wants of its SAs, and how many seconds they live where the command line says so.
+pub(super) fn wishes(if_id: Option<std::num::NonZeroU32>, seconds: Option<u32>) -> SaWishes {
+    let seconds = seconds.and_then(|seconds| std::num::NonZeroU64::new(seconds.into()));
+    let hard = Limits {
+        seconds: seconds.or(LIFETIME.seconds),
+        ..LIFETIME
+    };
     SaWishes {
         replay_window: ReplayWindow::MAX,
-        soft: translate::soft_limits(LIFETIME),
-        hard: LIFETIME,
+        soft: translate::soft_limits(hard),
+        hard,
         if_id,
         follow_peer: false,
     }
@@ -30,7 +35,7 @@ pub(super) type Waiting = (EspSpi, SaSpec);
 impl Outside {
     /// The new inbound SA stands beside the old one; the outbound one waits for [`switch`](Self::switch).
     pub(super) fn install_successor(&mut self, child: &ChildSa) -> Answer {
-        let specs = translate::sa_specs(child, &wishes(None));
+        let specs = translate::sa_specs(child, &wishes(None, self.lifetime));
         let added = match (specs, &mut self.dataplane) {
             (Ok((inbound, outbound)), Some(dataplane)) => dataplane
                 .add_inbound(SESSION, &inbound)

@@ -11,6 +11,7 @@ use std::{
     time::Duration,
 };
 
+use ironflex_ikev2::event::Command;
 use serde::{Deserialize, Serialize};
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
@@ -26,7 +27,7 @@ use super::{
 };
 use crate::{
     cli::{
-        exec::{ClearTarget, DebugFlag, ExecCommand, parse},
+        exec::{ClearTarget, DebugFlag, ExecCommand, Rekeyed, parse},
         show,
     },
     keylog::KeyLogWriter,
@@ -203,6 +204,10 @@ pub fn execute(driver: &mut Driver, line: &str) -> Result<String, String> {
             clear(driver, &target);
             Ok(String::new())
         }
+        ExecCommand::TestRekey(what) => {
+            rekey(driver, what);
+            Ok(String::new())
+        }
         ExecCommand::Debug(flag) => Ok(debug(driver, flag, true)),
         ExecCommand::NoDebug(flag) => Ok(debug(driver, flag, false)),
         ExecCommand::UndebugAll => {
@@ -240,6 +245,26 @@ fn debug(driver: &mut Driver, flag: DebugFlag, on: bool) -> String {
     answer
 }
 
+/// Rekeys every session, as if its SAs had grown old.
+fn rekey(driver: &mut Driver, what: Rekeyed) {
+    let sessions = driver.house.sessions.iter();
+    let commands: Vec<_> = sessions
+        .flat_map(|(sa, session)| match what {
+            Rekeyed::Ike => vec![Command::Rekey(sa)],
+            Rekeyed::Child => {
+                let children = session.installed.iter();
+                let newest = children.filter_map(|child| child.pairs.newest());
+                newest
+                    .map(|spi| Command::RekeyChild(sa, spi.value()))
+                    .collect()
+            }
+        })
+        .collect();
+    for command in commands {
+        driver.command(command);
+    }
+}
+
 fn clear(driver: &mut Driver, target: &ClearTarget) {
     let chosen: Vec<_> = driver
         .house
@@ -263,6 +288,6 @@ fn clear(driver: &mut Driver, target: &ClearTarget) {
             .house
             .sessions
             .note_deletion(sa, Deletion::ByOperator);
-        driver.command(ironflex_ikev2::event::Command::Delete(sa));
+        driver.command(Command::Delete(sa));
     }
 }

@@ -18,12 +18,28 @@ interop_suite() { # PEER
     for field in "${fields[@]}"; do interop[${field%%=*}]=${field#*=}; done
     : "${interop[peer_groups]:=${interop[group]}}"
     case " ${interop[peers]} " in *" $1 "*) ;; *) continue ;; esac
-    if [ -n "${interop[fails]:-}" ]; then
+    [ "${interop[role]:-client}" = "${interop_role:-client}" ] || continue
+    if [ -n "${interop[cut]:-}" ]; then
+      beside interop_beside
+    elif [ -n "${interop[fails]:-}" ]; then
       lab_case_fails "${interop[fails]}" "${interop[fails_with]}" "${interop[name]}" interop_session
     else
       lab_case "${interop[name]}" interop_session
     fi
   done <"$LAB_DIR/cases"
+  beside_ends
+}
+
+# A case that mostly waits, beside the others: with a scratch space of its own, in which the peer's files stand anew, for some of
+# them name their folder.
+interop_beside() {
+  local whole=$LAB_DIR
+  LAB_DIR=$whole/${interop[name]}
+  mkdir -p "$LAB_DIR"
+  cp -a "$whole/pki" "$whole/headend" "$whole/password" "$whole/key" "$LAB_DIR/" 2>/dev/null || true
+  peer_log=${peer_log/#"$whole"/"$LAB_DIR"}
+  peer_prepare
+  lab_case "${interop[name]}" interop_cut
 }
 
 # The cases of a table, one a line: name=value, with tabs between. Of TOML it knows strings, whole numbers and lists of them.
@@ -94,7 +110,9 @@ interop_session() {
   case ${interop[inside]} in ipv6 | dual) interop_traffic "$client_address_v6" "$server_address_v6" ;; esac
   assert_peer_said
   assert_both_proved
-  for what in ${interop[rekey]:-}; do rekeys "$what"; done
+  for what in ${interop[rekey]:-}; do rekeys "$what" peer_rekey "$what"; done
+  for what in ${interop[our_rekey]:-}; do rekeys "$what" headend_rekey "$what"; done
+  [ -z "${interop[moves]:-}" ] || client_moves
   peer_leave
   wait_for 5 "the headend to drop its SAs" no_sas "$headend"
   says "$LAB_DIR/headend/log" 'is DOWN\..*reason: deleted by the peer' || fail "the headend did not say that the peer left"
@@ -115,12 +133,48 @@ interop_traffic() { # CLIENT-ADDRESS SERVER-ADDRESS
   tcp_copy "$server" "$client" "$1" 5002 1
 }
 
-# The peer rekeys its IKE SA or its child SA while the server pings it: the SAs are others, and no ping is lost.
-rekeys() { # ike|child
+# The link between the two is cut: each end finds out by itself, and clears away what it has.
+interop_cut() {
+  interop_network
+  interop_headend
+  peer_start
+  peer_login
+  ping_sizes "$client" "$server_address" 56
+  ip -n "$router" link set inside down
+  wait_for 60 "the headend to find the peer dead" says "$LAB_DIR/headend/log" 'is DOWN\..*reason: the peer does not answer'
+  assert_equal 0 "$(sa_count "$headend")" "SAs left in the headend's kernel"
+  wait_for 60 "the peer to find the headend dead" says "$peer_log" "$(peer_words dead)"
+  wait_for 5 "the peer to drop its SAs" no_sas "$client"
+}
+
+# The client has another address, and its old one no longer, while the server pings it; the peer says so by MOBIKE.
+client_moves() {
+  local answers
+  # Or the second address of a network would go with the first.
+  "$LAB_TOOL" set "$client" net/ipv4/conf/all/promote_secondaries=1
+  ip -n "$client" address add 198.51.100.3/24 dev outside
+  spawn pings "$LAB_DIR/pings" in_ns "$server" ping -n -i 0.01 "$client_address"
+  wait_for 5 "pings" more_lines "$LAB_DIR/pings" 20
+  ip -n "$client" address delete 198.51.100.2/24 dev outside
+  wait_for 10 "the headend to follow" sas_towards "$headend" 198.51.100.3
+  mapfile -t answers <"$LAB_DIR/pings"
+  wait_for 5 "further pings" more_lines "$LAB_DIR/pings" $((${#answers[@]} + 20))
+  kill -INT "$pings"
+  wait_for 5 "the end of the pings" process_gone "$pings"
+  tell "${interop[name]}: $(grep 'packet loss' "$LAB_DIR/pings")"
+}
+
+sas_towards() { # NAMESPACE ADDRESS
+  [ -n "$(ip -n "$1" xfrm state list dst "$2")" ]
+}
+
+# One side rekeys the IKE SA or the child SA, by COMMAND if need be, while the server pings the client: the SAs are others, and no
+# ping is lost.
+rekeys() { # ike|child COMMAND [ARG …]
   local before answers pings
   before=$(rekeyed_things "$1")
   spawn pings "$LAB_DIR/pings" in_ns "$server" ping -n -i 0.01 "$client_address"
-  peer_rekey "$1"
+  "${@:2}"
   wait_for 10 "the new $1 SA, and the old one's end" rekeyed "$1" "$before"
   # The SAs that are gone take no more packets with them.
   mapfile -t answers <"$LAB_DIR/pings"
@@ -130,18 +184,29 @@ rekeys() { # ike|child
   says "$LAB_DIR/pings" ' 0% packet loss' || fail "pings were lost in a rekey of the $1 SA: $(tail -n 2 "$LAB_DIR/pings")"
 }
 
+headend_rekey() { # ike|child
+  local word
+  case $1 in ike) word=ikev2 ;; child) word=ipsec ;; esac
+  "$IRONFLEX" exec --state-dir "$LAB_DIR/headend/state" test crypto rekey $word
+}
+
 # What a rekey has to change, a word each: SPIs in the kernel, or those of the IKE SA in the headend.
 rekeyed_things() { # ike|child
   local text line
   case $1 in
     child) text=$(ip -n "$headend" xfrm state) ;;
-    ike) text=$("$IRONFLEX" exec --state-dir "$LAB_DIR/headend/state" show crypto ikev2 sa detailed) ;;
+    ike) text=$(ike_sas) ;;
   esac
   while read -r line; do
-    if [[ $line =~ ^proto\ esp\ spi\ ([0-9a-fx]+) || $line =~ ^Local\ spi:\ ([0-9A-F]+) ]]; then
+    if [[ $line =~ ^proto\ esp\ spi\ ([0-9a-fx]+) || $line =~ ^Local\ spi:\ ([0-9A-F]+) || $line =~ ESTABLISHED,\ IKEv2,\ ([0-9a-f]+)_i ||
+      $line =~ ^(#[0-9]+):.*ESTABLISHED_IKE_SA ]]; then
       printf '%s ' "${BASH_REMATCH[1]}"
     fi
   done <<<"$text"
+}
+
+ike_sas() {
+  "$IRONFLEX" exec --state-dir "$LAB_DIR/headend/state" show crypto ikev2 sa detailed
 }
 
 # As many as before, and none of them as before.
@@ -215,6 +280,7 @@ interop_headend() {
     [ "${interop[inside]}" = ipv4 ] || dual_stack 101 CERTIFICATES
     [ "${interop[cookie]}" = never ] || printf '!\ncrypto ikev2 cookie-challenge 0\n'
     [ "${interop[certificates]}" = short ] || printf '!\ncrypto ikev2 fragmentation\n'
+    [ -z "${interop[cut]:-}" ] || printf '!\ncrypto ikev2 dpd 10 2 periodic\n'
   } | headend_configure "$transform" "${ike[@]}"
   cp "$LAB_DIR/pki/headend-${interop[certificates]}.p12" "$LAB_DIR/headend/IKEv2-TP.p12"
   case ${interop[auth]} in

@@ -220,7 +220,7 @@ carries_traffic() {
 
 # From here on the router notes the head of what passes it.
 watch_router() { # [FILTER…]
-  capture_start router_capture "$router" any "$LAB_DIR/router.pcap" -s 96 "$@"
+  capture_start router_capture "$router" any "$LAB_DIR/router.pcap" -s 128 "$@"
 }
 
 # Ends the watch once a last packet of our own is in the file, and so everything before it.

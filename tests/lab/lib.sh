@@ -134,6 +134,29 @@ lab_case_fails() { # REASON WORDS NAME FUNCTION [ARG …]
   esac
 }
 
+# Runs COMMAND, which has cases with a scratch space of their own, beside those that follow; what it prints comes at beside_ends.
+lab_beside=()
+beside() { # COMMAND [ARG …]
+  (
+    trap - EXIT
+    lab_deferred=()
+    lab_status=0
+    "$@"
+    exit "$lab_status"
+  ) >"$LAB_DIR/beside.${#lab_beside[@]}" 2>&1 &
+  lab_beside+=("$!")
+}
+
+# Waits for all that runs beside.
+beside_ends() {
+  local index
+  for index in "${!lab_beside[@]}"; do
+    wait "${lab_beside[index]}" || lab_status=1
+    # shellcheck disable=SC2119 # to standard output
+    put <"$LAB_DIR/beside.$index"
+  done
+}
+
 # Called at the head of a suite: without these programs none of it runs. Where the lab is due (LAB_DUE) that is a failure.
 needs() { # PROGRAM…
   local program
@@ -172,6 +195,7 @@ says() { # FILE PATTERN
   return 1
 }
 
+# shellcheck disable=SC2120 # with FILE in the suites
 # Writes standard input to FILE, or to standard output: `cat`, without starting a program.
 put() { # [FILE]
   local lab_text

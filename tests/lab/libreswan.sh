@@ -1,5 +1,6 @@
 # shellcheck shell=bash
 # Sourced after lib.sh by the suites that run stock libreswan.
+# shellcheck disable=SC2154 # variables are set by name
 #
 # Each instance is Debian's pluto, unpacked apart by install (its package and strongSwan's exclude each other), in a namespace,
 # with a certificate store, a control socket and a configuration of its own:
@@ -42,12 +43,13 @@ libreswan_start() { # NAME NAMESPACE
   evidence "$folder/pluto.log"
   wait_for 20 "pluto of $1" libreswan_is_up_or_ended "$1" "$process"
   ! process_gone "$process" || fail "pluto of $1 ended at once"
+  ! says "$folder/pluto.log" 'failed to add connection' || fail "pluto of $1: $(grep -m 1 'failed to add connection' "$folder/pluto.log")"
 }
 
 # It has its addresses and its connection, or has ended.
 libreswan_is_up_or_ended() { # NAME PROCESS
   process_gone "$2" || {
-    says "$LAB_DIR/$1/pluto.log" 'listening for IKE messages' && says "$LAB_DIR/$1/pluto.log" 'added IKEv2 connection'
+    says "$LAB_DIR/$1/pluto.log" 'listening for IKE messages' && says "$LAB_DIR/$1/pluto.log" 'added IKEv2 connection|failed to add connection'
   }
 }
 
@@ -59,4 +61,29 @@ whack() { # NAME OPTION…
   local folder=$LAB_DIR/$1
   shift
   "$libreswan_programs/whack" --rundir "$folder" "$@"
+}
+
+# --- For the suites interop-* (after interop.sh) ---
+
+# The proposals of a case of interop.toml.
+ike_words() { # GROUPS
+  local words groups
+  case ${interop[encryption]} in
+    aes-cbc-*) words=aes${interop[encryption]#aes-cbc-} ;;
+    aes-gcm-*) words=aes_gcm${interop[encryption]#aes-gcm-} ;;
+  esac
+  case ${interop[hash]} in
+    sha1) words+=-sha1 ;;
+    *) words+=-sha2_${interop[hash]#sha} ;;
+  esac
+  # shellcheck disable=SC2086 # a list of numbers
+  printf -v groups '+dh%s' $1
+  printf '%s-%s\n' "$words" "${groups#+}"
+}
+
+esp_words() {
+  case ${interop[esp]} in
+    aes-cbc-256-sha256) echo aes256-sha2_256 ;;
+    aes-gcm-256) echo aes_gcm256 ;;
+  esac
 }

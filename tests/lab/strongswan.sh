@@ -103,3 +103,32 @@ connections {
 }
 CONFIGURATION
 }
+
+# --- For the suites interop-* (after interop.sh) ---
+
+# The proposals of a case of interop.toml.
+ike_words() { # GROUPS
+  local words group
+  case ${interop[encryption]} in
+    aes-cbc-*) words=aes${interop[encryption]#aes-cbc-}-${interop[hash]} ;;
+    aes-gcm-*) words=aes${interop[encryption]#aes-gcm-}gcm16-prf${interop[hash]} ;;
+  esac
+  for group in $1; do
+    case $group in
+      14) words+=-modp2048 ;;
+      19) words+=-ecp256 ;;
+      20) words+=-ecp384 ;;
+      21) words+=-ecp521 ;;
+      31) words+=-curve25519 ;;
+      *) fail "interop.toml: no group $group" ;;
+    esac
+  done
+  printf '%s\n' "$words"
+}
+
+esp_words() {
+  case ${interop[esp]} in
+    aes-cbc-256-sha256) echo aes256-sha256 ;;
+    aes-gcm-256) echo aes256gcm16 ;;
+  esac
+}

@@ -8,6 +8,8 @@
 //   tool udp NAMESPACE ADDRESS PORT TEXT              one datagram
 //   tool holds FILE TEXT                              whether FILE, of whatever octets, has TEXT in it
 //   tool tcp FROM TO ADDRESS PORT MEGABYTES SECONDS   random octets from namespace to namespace, compared on arrival
+//   tool flood NAMESPACE ADDRESS SECONDS SIZE         echoes, eight on the way at a time; says how many were sent and answered
+//   tool flow FROM TO ADDRESS PORT SECONDS            octets without end, compared on arrival; says how many arrived
 //
 // Exit status: 0 as wished; 1 not so, and why stands on standard output; 2 the call or the system failed.
 #define _GNU_SOURCE
@@ -15,7 +17,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/icmp6.h>
-#include <netinet/ip_icmp.h>
+#include <linux/icmp.h>
 #include <poll.h>
 #include <sched.h>
 #include <stdio.h>
@@ -136,52 +138,103 @@ static unsigned short checksum(const unsigned char *octets, size_t length) {
   return htons(~sum & 0xffff);
 }
 
+static unsigned char sent[65536], received[65536];
+
+// A raw socket for echoes with ADDRESS; SIX says whether they are ICMPv6's. What is too long for the way may go in pieces.
+static int echo_socket(const char *address, int *six) {
+  socklen_t length;
+  struct sockaddr_storage target = address_of(address, 0, &length);
+  *six = target.ss_family == AF_INET6;
+  int one = socket(target.ss_family, SOCK_RAW, *six ? IPPROTO_ICMPV6 : IPPROTO_ICMP);
+  // Answers alone: the other end's own echoes would fill the queue.
+  struct icmp_filter wanted4 = {~(1u << ICMP_ECHOREPLY)};
+  struct icmp6_filter wanted6;
+  ICMP6_FILTER_SETBLOCKALL(&wanted6);
+  ICMP6_FILTER_SETPASS(ICMP6_ECHO_REPLY, &wanted6);
+  int discover = *six ? IPV6_PMTUDISC_DONT : IP_PMTUDISC_DONT;
+  if (one < 0 || setsockopt(one, *six ? IPPROTO_IPV6 : IPPROTO_IP, *six ? IPV6_MTU_DISCOVER : IP_MTU_DISCOVER, &discover, sizeof discover) != 0 ||
+      (*six ? setsockopt(one, IPPROTO_ICMPV6, ICMP6_FILTER, &wanted6, sizeof wanted6) : setsockopt(one, SOL_RAW, ICMP_FILTER, &wanted4, sizeof wanted4)) != 0 ||
+      connect(one, (struct sockaddr *)&target, length) != 0)
+    die(address);
+  return one;
+}
+
+static ssize_t echo_send(int one, int six, unsigned sequence, size_t payload) {
+  struct icmphdr *head = (struct icmphdr *)sent;
+  if (8 + payload > sizeof sent) usage();
+  memset(head, 0, 8);
+  head->type = six ? ICMP6_ECHO_REQUEST : ICMP_ECHO;
+  head->un.echo.id = htons(getpid() & 0xffff);
+  head->un.echo.sequence = htons(sequence & 0xffff);
+  for (size_t at = 0; at < payload; at++) sent[8 + at] = at;
+  // The kernel does it for ICMPv6.
+  if (!six) head->checksum = checksum(sent, 8 + payload);
+  return send(one, sent, 8 + payload, 0);
+}
+
+// Receives a packet; its sequence number if it is the whole answer to one of ours, else -1.
+static int echo_receive(int one, int six, size_t payload) {
+  ssize_t got = recv(one, received, sizeof received, 0);
+  // Of errors that earlier packets came back with, the deadline will tell.
+  if (got < 0) return -1;
+  size_t before = six ? 0 : (received[0] & 15) * 4u;
+  struct icmphdr *reply = (struct icmphdr *)(received + before);
+  if ((size_t)got != before + 8 + payload || reply->type != (six ? ICMP6_ECHO_REPLY : ICMP_ECHOREPLY) ||
+      reply->un.echo.id != htons(getpid() & 0xffff) || memcmp(received + before + 8, sent + 8, payload))
+    return -1;
+  return ntohs(reply->un.echo.sequence);
+}
+
 static int ping(int count, char **words) {
-  static unsigned char sent[65536], received[65536];
+  int six;
   if (count < 4) usage();
   enter(words[0]);
-  socklen_t length;
-  struct sockaddr_storage target = address_of(words[1], 0, &length);
-  int six = target.ss_family == AF_INET6;
-  int one = socket(target.ss_family, SOCK_RAW, six ? IPPROTO_ICMPV6 : IPPROTO_ICMP);
-  if (one < 0) die("a raw socket");
-  // What is too long for the way may go in pieces.
-  int discover = six ? IPV6_PMTUDISC_DONT : IP_PMTUDISC_DONT;
-  if (setsockopt(one, six ? IPPROTO_IPV6 : IPPROTO_IP, six ? IPV6_MTU_DISCOVER : IP_MTU_DISCOVER, &discover, sizeof discover) != 0)
-    die("path MTU discovery");
-  if (connect(one, (struct sockaddr *)&target, length) != 0) die(words[1]);
+  int one = echo_socket(words[1], &six);
   for (int i = 3; i < count; i++) {
-    size_t payload = strtoul(words[i], NULL, 10), whole = 8 + payload;
-    if (whole > sizeof sent) usage();
-    struct icmphdr *head = (struct icmphdr *)sent;
-    memset(head, 0, 8);
-    head->type = six ? ICMP6_ECHO_REQUEST : ICMP_ECHO;
-    head->un.echo.id = htons(getpid() & 0xffff);
-    head->un.echo.sequence = htons(i);
-    for (size_t at = 0; at < payload; at++) sent[8 + at] = at;
-    // The kernel does it for ICMPv6.
-    if (!six) head->checksum = checksum(sent, whole);
+    size_t payload = strtoul(words[i], NULL, 10);
     long long deadline = milliseconds() + 1000 * atoll(words[2]);
-    if (send(one, sent, whole, 0) < 0) {
+    if (echo_send(one, six, i, payload) < 0) {
       printf("%s octets: %s\n", words[i], strerror(errno));
       return 1;
     }
-    for (int answered = 0; !answered;) {
+    do {
       if (!ready(one, POLLIN, deadline)) {
         printf("%s octets: no answer in %s s\n", words[i], words[2]);
         return 1;
       }
-      ssize_t got = recv(one, received, sizeof received, 0);
-      // Of errors that earlier packets came back with, the deadline will tell.
-      if (got < 0) continue;
-      size_t before = six ? 0 : (received[0] & 15) * 4u;
-      struct icmphdr *reply = (struct icmphdr *)(received + before);
-      answered = (size_t)got == before + whole && reply->type == (six ? ICMP6_ECHO_REPLY : ICMP_ECHOREPLY) &&
-                 reply->un.echo.id == head->un.echo.id && reply->un.echo.sequence == head->un.echo.sequence &&
-                 !memcmp(received + before + 8, sent + 8, payload);
-    }
+    } while (echo_receive(one, six, payload) != i);
   }
   return 0;
+}
+
+static int flood(int count, char **words) {
+  enum { WINDOW = 8, PATIENCE = 5000 };
+  static unsigned char waiting[65536];
+  if (count != 4) usage();
+  enter(words[0]);
+  int six, one = echo_socket(words[1], &six);
+  size_t payload = strtoul(words[3], NULL, 10);
+  unsigned long long out = 0, in = 0, open = 0, twice = 0;
+  long long end = milliseconds() + 1000 * atoll(words[2]), answered = milliseconds();
+  while (milliseconds() < end || open) {
+    while (open < WINDOW && milliseconds() < end) {
+      waiting[out & 0xffff] = 1;
+      if (echo_send(one, six, out, payload) < 0) die("an echo");
+      out++, open++;
+    }
+    if (ready(one, POLLIN, answered + PATIENCE)) {
+      int sequence = echo_receive(one, six, payload);
+      if (sequence < 0) continue;
+      if (!waiting[sequence]) twice++;
+      else in++, open--;
+      waiting[sequence] = 0;
+      answered = milliseconds();
+    } else {
+      open = 0, answered = milliseconds();
+    }
+  }
+  printf("sent %llu answered %llu twice %llu\n", out, in, twice);
+  return in != out;
 }
 
 static int udp(int count, char **words) {
@@ -211,9 +264,31 @@ static int broken(const char *what, size_t done) {
   return 1;
 }
 
+// A connection from a socket in one namespace to one in another.
+static int connection(char **words, long long deadline, int buffer, int *from, int *to) {
+  socklen_t length;
+  struct sockaddr_storage target = address_of(words[2], atoi(words[3]), &length);
+  int yes = 1;
+  enter(words[1]);
+  int listener = socket(target.ss_family, SOCK_STREAM, 0);
+  if (listener < 0 || setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes) != 0 ||
+      (buffer && setsockopt(listener, SOL_SOCKET, SO_RCVBUF, &buffer, sizeof buffer) != 0) ||
+      bind(listener, (struct sockaddr *)&target, length) != 0 || listen(listener, 1) != 0)
+    die("listening");
+  enter(words[0]);
+  *from = socket(target.ss_family, SOCK_STREAM | SOCK_NONBLOCK, 0);
+  if (*from < 0) die("a socket");
+  if (connect(*from, (struct sockaddr *)&target, length) != 0 && errno != EINPROGRESS) return broken("no connection", 0);
+  errno = 0;
+  if (!ready(listener, POLLIN, deadline)) return broken("no connection", 0);
+  *to = accept4(listener, NULL, NULL, SOCK_NONBLOCK);
+  if (*to < 0) die("accept");
+  return 0;
+}
+
 static int tcp(int count, char **words) {
   if (count != 6) usage();
-  size_t all = strtoul(words[4], NULL, 10) << 20, sent = 0, received = 0;
+  size_t all = strtoul(words[4], NULL, 10) << 20, put_in = 0, come = 0;
   unsigned char *octets = malloc(all), *arrived = malloc(all + 1);
   if (!octets || !arrived) die("memory");
   for (size_t at = 0; at < all;) {
@@ -221,48 +296,70 @@ static int tcp(int count, char **words) {
     if (got < 0) die("getrandom");
     at += got;
   }
-  socklen_t length;
-  struct sockaddr_storage target = address_of(words[2], atoi(words[3]), &length);
   long long deadline = milliseconds() + 1000 * atoll(words[5]);
-  int yes = 1;
-  enter(words[1]);
-  int listener = socket(target.ss_family, SOCK_STREAM, 0);
-  if (listener < 0 || setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes) != 0 ||
-      bind(listener, (struct sockaddr *)&target, length) != 0 || listen(listener, 1) != 0)
-    die("listening");
-  enter(words[0]);
-  int from = socket(target.ss_family, SOCK_STREAM | SOCK_NONBLOCK, 0);
-  if (from < 0) die("a socket");
-  if (connect(from, (struct sockaddr *)&target, length) != 0 && errno != EINPROGRESS) return broken("no connection", 0);
-  errno = 0;
-  if (!ready(listener, POLLIN, deadline)) return broken("no connection", 0);
-  int to = accept4(listener, NULL, NULL, SOCK_NONBLOCK);
-  if (to < 0) die("accept");
+  int from, to;
+  if (connection(words, deadline, 0, &from, &to)) return 1;
   for (;;) {
-    struct pollfd both[] = {{.fd = sent < all ? from : -1, .events = POLLOUT}, {.fd = to, .events = POLLIN}};
+    struct pollfd both[] = {{.fd = put_in < all ? from : -1, .events = POLLOUT}, {.fd = to, .events = POLLIN}};
     long long left = deadline - milliseconds();
     errno = 0;
-    if (left <= 0 || poll(both, 2, (int)left) <= 0) return broken("the copy ended", received);
+    if (left <= 0 || poll(both, 2, (int)left) <= 0) return broken("the copy ended", come);
     if (both[0].revents) {
-      ssize_t put = send(from, octets + sent, all - sent, MSG_NOSIGNAL);
-      if (put < 0 && errno != EAGAIN) return broken("the sender failed", sent);
-      if (put > 0) sent += put;
-      if (sent == all) shutdown(from, SHUT_WR);
+      ssize_t put = send(from, octets + put_in, all - put_in, MSG_NOSIGNAL);
+      if (put < 0 && errno != EAGAIN) return broken("the sender failed", put_in);
+      if (put > 0) put_in += put;
+      if (put_in == all) shutdown(from, SHUT_WR);
     }
     if (both[1].revents) {
       // One octet more than there should be would be one too many.
-      ssize_t got = recv(to, arrived + received, all + 1 - received, 0);
-      if (got < 0 && errno != EAGAIN) return broken("the receiver failed", received);
+      ssize_t got = recv(to, arrived + come, all + 1 - come, 0);
+      if (got < 0 && errno != EAGAIN) return broken("the receiver failed", come);
       if (got == 0) break;
-      if (got > 0) received += got;
-      if (received > all) break;
+      if (got > 0) come += got;
+      if (come > all) break;
     }
   }
-  if (received != all || memcmp(octets, arrived, all)) {
-    printf("what arrived (%zu octets) is not what was sent (%zu)\n", received, all);
+  if (come != all || memcmp(octets, arrived, all)) {
+    printf("what arrived (%zu octets) is not what was sent (%zu)\n", come, all);
     return 1;
   }
   return 0;
+}
+
+// The octet at a place of the endless stream; 251 is a prime, so that no shift of whole packets goes unseen.
+static unsigned char octet_at(unsigned long long place) { return place % 251; }
+
+static int flow(int count, char **words) {
+  // Some 45 packets on the way at most: more than the queues of a lab kernel hold would be lost without anybody's fault.
+  enum { BUFFER = 32768, STALL = 30000 };
+  static unsigned char octets[BUFFER], arrived[BUFFER];
+  if (count != 5) usage();
+  unsigned long long put_in = 0, come = 0;
+  long long end = milliseconds() + 1000 * atoll(words[4]);
+  int from, to;
+  if (connection(words, end, BUFFER, &from, &to)) return 1;
+  for (int ended = 0;;) {
+    if (!ended && milliseconds() >= end) shutdown(from, SHUT_WR), ended = 1;
+    struct pollfd both[] = {{.fd = ended ? -1 : from, .events = POLLOUT}, {.fd = to, .events = POLLIN}};
+    errno = 0;
+    if (poll(both, 2, STALL) <= 0) return broken("the stream stalled", come);
+    if (both[0].revents) {
+      for (int at = 0; at < BUFFER; at++) octets[at] = octet_at(put_in + at);
+      ssize_t put = send(from, octets, BUFFER, MSG_NOSIGNAL);
+      if (put < 0 && errno != EAGAIN) return broken("the sender failed", put_in);
+      if (put > 0) put_in += put;
+    }
+    if (both[1].revents) {
+      ssize_t got = recv(to, arrived, BUFFER, 0);
+      if (got < 0 && errno != EAGAIN) return broken("the receiver failed", come);
+      if (got == 0) break;
+      for (ssize_t at = 0; at < got; at++)
+        if (arrived[at] != octet_at(come + at)) return broken("another octet came", come + at);
+      if (got > 0) come += got;
+    }
+  }
+  printf("sent %llu arrived %llu\n", put_in, come);
+  return put_in != come;
 }
 
 int main(int count, char **words) {
@@ -276,6 +373,8 @@ int main(int count, char **words) {
   if (!strcmp(what, "ping")) return ping(count, words);
   if (!strcmp(what, "udp")) return udp(count, words);
   if (!strcmp(what, "holds")) return holds(count, words);
+  if (!strcmp(what, "flood")) return flood(count, words);
+  if (!strcmp(what, "flow")) return flow(count, words);
   if (!strcmp(what, "tcp")) return tcp(count, words);
   usage();
 }

@@ -46,8 +46,11 @@ conn headend
   rightid=@vpn.example.com
   rightca=%same
   rightsubnet=10.0.0.0/8
-  ike=$(ike_words)
+  ike=$(ike_words "${interop[peer_groups]}")
   esp=$(esp_words)
+  dpddelay=2
+  dpdaction=clear
+  retransmit-timeout=6s
   auto=add
 CONFIGURATION
   if [ "$proof" = secret ]; then
@@ -57,28 +60,6 @@ CONFIGURATION
   libreswan_start client "$client"
 }
 
-ike_words() {
-  local words groups
-  case ${interop[encryption]} in
-    aes-cbc-*) words=aes${interop[encryption]#aes-cbc-} ;;
-    aes-gcm-*) words=aes_gcm${interop[encryption]#aes-gcm-} ;;
-  esac
-  case ${interop[hash]} in
-    sha1) words+=-sha1 ;;
-    *) words+=-sha2_${interop[hash]#sha} ;;
-  esac
-  # shellcheck disable=SC2086 # a list of numbers
-  printf -v groups '+dh%s' ${interop[peer_groups]}
-  printf '%s-%s\n' "$words" "${groups#+}"
-}
-
-esp_words() {
-  case ${interop[esp]} in
-    aes-cbc-256-sha256) echo aes256-sha2_256 ;;
-    aes-gcm-256) echo aes_gcm256 ;;
-  esac
-}
-
 peer_login() {
   whack client --initiate --name headend
 }
@@ -86,6 +67,7 @@ peer_login() {
 peer_words() { # cookie|invalid-ke
   case $1 in
     cookie) echo COOKIE ;;
+    dead) echo 'EXPECTATION|liveness|timeout' ;;
     invalid-ke) echo INVALID_KE_PAYLOAD ;;
   esac
 }

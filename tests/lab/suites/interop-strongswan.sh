@@ -22,7 +22,7 @@ peer_prepare() {
     strongswan_prepare $length
     folder=$LAB_DIR/$length
     # A reassembled message of more than 10,000 octets is refused otherwise.
-    sed -i 's/^charon-systemd {/&\n  max_packet = 30000/' "$folder/strongswan.conf"
+    sed -i 's/^charon-systemd {/&\n  max_packet = 30000\n  retransmit_timeout = 1\n  retransmit_tries = 3/' "$folder/strongswan.conf"
     cp "$LAB_DIR/pki/ca.crt" "$folder/swanctl/x509ca/"
   done
   cp "$LAB_DIR/pki/client.example.com.crt" "$LAB_DIR/short/swanctl/x509/client.crt"
@@ -43,39 +43,14 @@ peer_start() {
   esac
   # charon writes on at its end.
   [ ! -e "$peer_log" ] || rm "$peer_log"
-  headend_address=$headend_outer strongswan_client_configure "$(ike_words)" "$(esp_words)"
+  headend_address=$headend_outer strongswan_client_configure "$(ike_words "${interop[peer_groups]}")" "$(esp_words)"
   if [ "${interop[auth]}" = psk ]; then
     sed -i -e 's/auth = pubkey/auth = psk/' -e '/^ *certs = /d' -e 's/cacerts = ca.crt//' "$LAB_DIR/client/swanctl/swanctl.conf"
     printf 'secrets { ike { id-1 = client.example.com\n id-2 = vpn.example.com\n secret = "%s" } }\n' "$interop_key" \
       >>"$LAB_DIR/client/swanctl/swanctl.conf"
   fi
+  [ -z "${interop[cut]:-}" ] || sed -i 's/^ *version = 2/&\n    dpd_delay = 2/' "$LAB_DIR/client/swanctl/swanctl.conf"
   strongswan_start client "$client"
-}
-
-ike_words() {
-  local words group
-  case ${interop[encryption]} in
-    aes-cbc-*) words=aes${interop[encryption]#aes-cbc-}-${interop[hash]} ;;
-    aes-gcm-*) words=aes${interop[encryption]#aes-gcm-}gcm16-prf${interop[hash]} ;;
-  esac
-  for group in ${interop[peer_groups]}; do
-    case $group in
-      14) words+=-modp2048 ;;
-      19) words+=-ecp256 ;;
-      20) words+=-ecp384 ;;
-      21) words+=-ecp521 ;;
-      31) words+=-curve25519 ;;
-      *) fail "interop.toml: no group $group" ;;
-    esac
-  done
-  printf '%s\n' "$words"
-}
-
-esp_words() {
-  case ${interop[esp]} in
-    aes-cbc-256-sha256) echo aes256-sha256 ;;
-    aes-gcm-256) echo aes256gcm16 ;;
-  esac
 }
 
 peer_login() {
@@ -85,6 +60,7 @@ peer_login() {
 peer_words() { # cookie|invalid-ke
   case $1 in
     cookie) echo 'parsed IKE_SA_INIT response 0 \[ N\(COOKIE\) \]' ;;
+    dead) echo 'giving up after 3 retransmits' ;;
     invalid-ke) echo 'parsed IKE_SA_INIT response 0 \[ N\(INVAL_KE\) \]' ;;
   esac
 }

@@ -1,0 +1,93 @@
+# shellcheck shell=bash
+# Sourced after interop.sh by the suites interop-headend-*: runs the cases of interop.toml in which the peer is the headend of our
+# client. The suite has the functions peer_*.
+# shellcheck disable=SC2034,SC2154 # variables are set by name, and used by the suites
+
+interop_role=headend
+
+# What proves the two to each other.
+interop_prepare() {
+  printf 'a key of both ends\n' >"$LAB_DIR/key"
+}
+
+interop_session() {
+  local what
+  interop_network
+  watch_router
+  peer_start
+  [ "${interop[cookie]}" = never ] || half_open
+  our_client
+  [ -n "$(ip -n "$client" -4 -o address show to "$client_address")" ] || fail "the client did not get $client_address"
+  # 1,400 octets do not fit the tunnel in one piece.
+  ping_sizes "$client" "$server_address" 0 1300 1400
+  ping_sizes "$server" "$client_address" 0 1300 1400
+  tcp_copy "$client" "$server" "$server_address" 5001 1
+  tcp_copy "$server" "$client" "$client_address" 5002 1
+  for what in ${interop[rekey]:-}; do rekeys "$what" peer_rekey "$what"; done
+  # Our client rekeys by its lifetime, so nothing has to be done for it.
+  for what in ${interop[our_rekey]:-}; do rekeys "$what" true; done
+  client_leave
+  wait_for 5 "the peer to drop its SAs" no_sas "$headend"
+  assert_equal 0 "$(sa_count "$client")" "SAs left in our client's kernel"
+  case ${interop[network]} in nat-*) assert_router_saw_esp udp ;; *) assert_router_saw_esp bare ;; esac
+  assert_router_saw_notify 16390 "COOKIE" "$([ "${interop[cookie]}" = never ] || echo expected)"
+  assert_router_saw_notify 17 "INVALID_KE_PAYLOAD" "$([ "${interop[peer_groups]}" = "${interop[group]}" ] || echo expected)"
+}
+
+interop_cut() {
+  local status=0
+  interop_network
+  peer_start
+  our_client
+  ping_sizes "$client" "$server_address" 56
+  ip -n "$router" link set inside down
+  wait_for 60 "the peer to find our client dead" says "$peer_log" "$(peer_words dead)"
+  wait_for 5 "the peer to drop its SAs" no_sas "$headend"
+  wait_for 60 "our client to find the peer dead" process_gone "$client_process"
+  wait "$client_process" || status=$?
+  # The connection was up, and the headend fell silent.
+  assert_equal 6 "$status" "exit status of the client"
+  assert_equal 0 "$(sa_count "$client")" "SAs left in our client's kernel"
+}
+
+# Our client, with the peer's key and nothing else to know it by.
+our_client() {
+  local group options=()
+  for group in ${interop[peer_groups]}; do options+=(--proposal "${interop[encryption]}/${interop[hash]}/$group"); done
+  [ -z "${interop[our_rekey]:-}" ] || options+=(--lifetime 6)
+  [ -z "${interop[cut]:-}" ] || options+=(--dpd 2)
+  spawn client_process "$LAB_DIR/client.log" in_ns "$client" "$IRONFLEX" connect "$headend_outer" --auth pre-share \
+    --psk-file "$LAB_DIR/key" --identity fqdn:client.example.com --remote-id fqdn:vpn.example.com --no-dns --once \
+    --dataplane kernel "${options[@]}"
+  evidence "$LAB_DIR/client.log"
+  wait_for 20 "the login" said_or_ended "$LAB_DIR/client.log" '^connected: ' "$client_process"
+  says "$LAB_DIR/client.log" "^connected: address $client_address, .* in kernel" || fail "no tunnel: $(tail -n 1 "$LAB_DIR/client.log")"
+}
+
+# strongSwan asks for cookies while somebody has begun and not gone on: that is a first message of IKE_SA_INIT, from a client whose
+# further ones are lost.
+half_open() {
+  local lost
+  in_ns "$router" iptables-legacy -A FORWARD -p udp --dport 4500 -j DROP
+  spawn lost "$LAB_DIR/lost.log" in_ns "$client" "$IRONFLEX" connect "$headend_outer" --auth pre-share \
+    --psk-file "$LAB_DIR/key" --identity fqdn:lost.example.com --no-dns --once --dataplane kernel \
+    --proposal "${interop[encryption]}/${interop[hash]}/${interop[group]}"
+  wait_for 10 "a half-open SA" peer_has_half_open
+  kill -KILL "$lost"
+  wait "$lost" || true
+  in_ns "$router" iptables-legacy -F FORWARD
+}
+
+# RFC 7296 §2.6, §1.2: an IKE_SA_INIT response that has a Notify payload of this type and nothing before it.
+assert_router_saw_notify() { # TYPE NAME [expected]
+  local seen
+  seen=$(router_saw "udp src port 500 and ((udp[24] = 41 and udp[42:2] = $1) or (ip6[64] = 41 and ip6[82:2] = $1))")
+  case ${3:-} in
+    expected) [ "$seen" -gt 0 ] || fail "the router saw no $2" ;;
+    *) assert_equal 0 "$seen" "packets with $2" ;;
+  esac
+}
+
+ike_sas() {
+  peer_ike_sas
+}

@@ -1,0 +1,71 @@
+#!/bin/bash
+# kernel: any
+# limit: 600
+# takes: 40
+# Stock libreswan as the headend of our client, by the table interop.toml.
+# shellcheck disable=SC2034,SC2154 # variables are set by name, and used by interop.sh
+# shellcheck source-path=SCRIPTDIR source=../lib.sh
+. "$(dirname "$0")/../lib.sh"
+# shellcheck source-path=SCRIPTDIR source=../ironflex.sh
+. "$(dirname "$0")/../ironflex.sh"
+# shellcheck source-path=SCRIPTDIR source=../libreswan.sh
+. "$(dirname "$0")/../libreswan.sh"
+# shellcheck source-path=SCRIPTDIR source=../interop.sh
+. "$(dirname "$0")/../interop.sh"
+# shellcheck source-path=SCRIPTDIR source=../interop-headend.sh
+. "$(dirname "$0")/../interop-headend.sh"
+needs certutil tcpdump
+peer_log=$LAB_DIR/peer/pluto.log
+
+peer_prepare() {
+  mkdir -p "$LAB_DIR/peer"/{store,policies}
+  certutil -N -d "sql:$LAB_DIR/peer/store" --empty-password
+  printf '@vpn.example.com @client.example.com : PSK "%s"\n' "$(<"$LAB_DIR/key")" >"$LAB_DIR/peer/ipsec.secrets"
+}
+
+peer_start() {
+  local busy=
+  [ ! -e "$peer_log" ] || rm "$peer_log"
+  [ "${interop[cookie]}" = never ] || busy=$'config setup\n  ddos-mode=busy\n'
+  put "$LAB_DIR/peer/ipsec.conf" <<CONFIGURATION
+${busy}conn clients
+  ikev2=insist
+  authby=secret
+  left=$([ "${interop[network]}" = ipv6 ] && echo "$headend_outer" || echo "$headend_address")
+  leftid=@vpn.example.com
+  leftsubnet=10.0.0.0/8
+  right=%any
+  rightid=@client.example.com
+  rightaddresspool=192.168.10.5-192.168.10.10
+  narrowing=yes
+  ike=$(ike_words "${interop[group]}")
+  esp=$(esp_words)
+  dpddelay=2
+  dpdaction=clear
+  retransmit-timeout=6s
+  auto=add
+CONFIGURATION
+  libreswan_start peer "$headend"
+}
+
+# It asks for cookies as it is told.
+half_open() {
+  :
+}
+
+peer_words() { # dead
+  echo 'second timeout limit|liveness'
+}
+
+peer_rekey() { # ike|child
+  case $1 in
+    ike) whack peer --rekey-ike --name clients ;;
+    child) whack peer --rekey-ipsec --name clients ;;
+  esac
+}
+
+peer_ike_sas() {
+  whack peer --showstates
+}
+
+interop_suite libreswan

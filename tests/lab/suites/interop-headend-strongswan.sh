@@ -1,0 +1,68 @@
+#!/bin/bash
+# kernel: any
+# limit: 600
+# takes: 35
+# Stock strongSwan as the headend of our client, by the table interop.toml.
+# shellcheck disable=SC2034,SC2154 # variables are set by name, and used by interop.sh
+# shellcheck source-path=SCRIPTDIR source=../lib.sh
+. "$(dirname "$0")/../lib.sh"
+# shellcheck source-path=SCRIPTDIR source=../ironflex.sh
+. "$(dirname "$0")/../ironflex.sh"
+# shellcheck source-path=SCRIPTDIR source=../strongswan.sh
+. "$(dirname "$0")/../strongswan.sh"
+# shellcheck source-path=SCRIPTDIR source=../interop.sh
+. "$(dirname "$0")/../interop.sh"
+# shellcheck source-path=SCRIPTDIR source=../interop-headend.sh
+. "$(dirname "$0")/../interop-headend.sh"
+needs charon-systemd swanctl tcpdump
+peer_log=$LAB_DIR/peer/charon.log
+
+peer_prepare() {
+  strongswan_prepare peer
+  sed -i 's/^charon-systemd {/&\n  max_packet = 30000\n  retransmit_timeout = 1\n  retransmit_tries = 3\n  cookie_threshold = 1/' "$LAB_DIR/peer/strongswan.conf"
+}
+
+peer_start() {
+  [ ! -e "$peer_log" ] || rm "$peer_log"
+  put "$LAB_DIR/peer/swanctl/swanctl.conf" <<CONFIGURATION
+connections {
+  clients {
+    version = 2
+    proposals = $(ike_words "${interop[group]}")
+    pools = clients
+    local { auth = psk
+      id = vpn.example.com }
+    remote { auth = psk
+      id = client.example.com }
+    children { net { local_ts = 10.0.0.0/8
+      esp_proposals = $(esp_words) } }
+  }
+}
+pools { clients { addrs = 192.168.10.5-192.168.10.10
+  subnet = 10.0.0.0/8 } }
+secrets { ike { secret = "$(<"$LAB_DIR/key")" } }
+CONFIGURATION
+  [ -z "${interop[cut]:-}" ] || sed -i 's/^ *version = 2/&\n    dpd_delay = 2/' "$LAB_DIR/peer/swanctl/swanctl.conf"
+  strongswan_start peer "$headend"
+}
+
+peer_has_half_open() {
+  says "$peer_log" 'generating IKE_SA_INIT response 0'
+}
+
+peer_words() { # dead
+  echo 'giving up after 3 retransmits'
+}
+
+peer_rekey() { # ike|child
+  case $1 in
+    ike) swanctl peer --rekey --ike clients ;;
+    child) swanctl peer --rekey --child net ;;
+  esac
+}
+
+peer_ike_sas() {
+  swanctl peer --list-sas
+}
+
+interop_suite strongswan
