@@ -5,27 +5,28 @@
 //! write `crl`, and this headend does not promise what it does not do), and entries of an access
 //! list carry their sequence numbers only where they are not 10, 20, 30 and so on.
 
+mod written;
+
 use alloc::string::String;
 use core::fmt::{self, Write};
 
 use crate::model::{
     Candidate, DEFAULT,
-    acl::{AccessEntry, AccessList, AccessListKind, AddressMatch},
+    acl::{AccessEntry, AccessList, AccessListKind},
     ikev2::{
-        AuthorizationPolicy, Dpd, LocalAuthentication, LocalIdentity, Policy, Pqc, Profile,
-        Proposal, RemoteAuthentication, RouteSetInterface,
+        AuthorizationPolicy, LocalAuthentication, Policy, Pqc, Profile, Proposal,
+        RemoteAuthentication, RouteSetInterface,
     },
     ikev2_limits::Limits,
     interface::{Addressing, Interface, InterfaceName},
-    ipsec::{
-        AesKey, EspTransform, IpsecProfile, Replay, SecurityAssociation, TransformSet, VolumeLimit,
-    },
+    ipsec::{IpsecProfile, Replay, SecurityAssociation, TransformSet, VolumeLimit},
     keyring::{KeyText, Peer, PeerKeys},
     name::Name,
     pki::{Enrollment, KeyPair, Trustpoint},
     redirect::Redirect,
     ssl::{SslPolicy, SslProfile},
 };
+use written::{StandardAddress, Written};
 
 /// Writes a candidate as a running configuration: from the first line of it to `end`, without the
 /// heading that `show running-config` puts above. Passwords stand in it as a router prints them
@@ -742,63 +743,5 @@ fn each_inline(out: &mut String, value: Option<impl fmt::Display>) -> fmt::Resul
     match value {
         Some(value) => writeln!(out, " {value}"),
         None => writeln!(out),
-    }
-}
-
-/// A value as a line writes it.
-struct Written<T>(T);
-
-impl fmt::Display for Written<Dpd> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {} {}", self.0.interval, self.0.retry, self.0.mode)
-    }
-}
-
-impl fmt::Display for Written<&LocalIdentity> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            LocalIdentity::Address(address) => write!(f, "address {address}"),
-            LocalIdentity::DistinguishedName => f.write_str("dn"),
-            LocalIdentity::Email(name) => write!(f, "email {name}"),
-            LocalIdentity::Fqdn(name) => write!(f, "fqdn {name}"),
-            LocalIdentity::KeyId(name) => write!(f, "key-id {name}"),
-        }
-    }
-}
-
-impl fmt::Display for Written<EspTransform> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            // A router leaves the length out where it is the shortest.
-            EspTransform::Cbc(AesKey::Bits128, integrity) => write!(f, "esp-aes {integrity}"),
-            EspTransform::Cbc(key, integrity) => write!(f, "esp-aes {key} {integrity}"),
-            EspTransform::Gcm(key) if key.keyword() == "128" => f.write_str("esp-gcm"),
-            EspTransform::Gcm(key) => write!(f, "esp-gcm {key}"),
-        }
-    }
-}
-
-impl fmt::Display for Written<AddressMatch> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.0 == AddressMatch::ANY {
-            f.write_str("any")
-        } else if self.0.wildcard().is_unspecified() {
-            write!(f, "host {}", self.0.address())
-        } else {
-            write!(f, "{} {}", self.0.address(), self.0.wildcard())
-        }
-    }
-}
-
-/// An address of a standard list, where a host stands without a word in front.
-struct StandardAddress(AddressMatch);
-
-impl fmt::Display for StandardAddress {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.0.wildcard().is_unspecified() {
-            write!(f, "{}", self.0.address())
-        } else {
-            write!(f, "{}", Written(self.0))
-        }
     }
 }

@@ -5,7 +5,7 @@ use std::{env, fs, io, path::Path};
 use ironflex_rfc::{LIST, TABLE, counted::Counted, judged::Judged, table};
 
 fn root() -> std::path::PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
 fn committed(name: &str) -> io::Result<String> {
