@@ -310,6 +310,7 @@ impl Fleet {
             ]
             .map(|vendor| vendor.bytes().to_vec())
             .to_vec(),
+            childless: false,
             signature_hashes: false,
             fragmentation: FragmentationConfig {
                 ietf: true,

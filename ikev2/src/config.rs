@@ -195,6 +195,8 @@ pub struct EndpointConfig {
     /// Where clients are sent that ask for an SA and can be sent elsewhere
     /// (`crypto ikev2 redirect gateway init`, RFC 5685 §3). Default `None`: they are served.
     pub redirect: Option<Gateway>,
+    /// As the responder: let peers begin without a child SA (RFC 6023).
+    pub childless: bool,
 }
 
 impl EndpointConfig {
@@ -226,6 +228,7 @@ impl EndpointConfig {
             retransmit_tries: RETRANSMIT_TRIES,
             window: WINDOW,
             redirect: None,
+            childless: false,
         }
     }
 
@@ -420,6 +423,9 @@ pub struct ConnectConfig {
     pub vendor_ids: Vec<Vec<u8>>,
     /// Announce RFC 7427 hash algorithms.
     pub signature_hashes: bool,
+    /// Begin without a child SA where the responder takes that (RFC 6023); see
+    /// [`Command::NewChild`](crate::event::Command::NewChild).
+    pub childless: bool,
     /// Fragmentation forms to announce.
     pub fragmentation: FragmentationConfig,
     /// Rekeying.

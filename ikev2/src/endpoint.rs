@@ -200,6 +200,9 @@ impl Endpoint {
                     state.wants(link, cx, Wish::RekeyIke)
                 });
             }
+            Command::NewChild(id) => {
+                self.when_up(now, id, |state, link, cx| state.wants_child(link, cx));
+            }
             Command::RekeyChild(id, spi) => {
                 self.when_up(now, id, |state, link, cx| {
                     state.wants(link, cx, Wish::RekeyChild(spi))

@@ -148,6 +148,9 @@ pub enum Command {
     Move(SaId, Path),
     /// Replace the IKE SA by a new one (RFC 7296 §2.18).
     Rekey(SaId),
+    /// Make a child SA (RFC 7296 §1.3.1) with all that the peer may be reached by: the first one of an SA that began
+    /// without (RFC 6023), or a further one.
+    NewChild(SaId),
     /// Replace the child SA with this inbound SPI by a new one (RFC 7296 §2.17): it will soon be worn out.
     RekeyChild(SaId, u32),
     /// Delete the child SA with this inbound SPI: it is worn out. The IKE SA goes with its last one.
@@ -321,7 +324,8 @@ pub enum EapOutput {
     Ignore,
 }
 
-/// What an authenticated peer is given.
+/// What an authenticated peer is given; nothing by default.
+#[derive(Default)]
 pub struct Lease {
     /// The attributes of the CFG_REPLY; none means that no CP payload is sent.
     pub reply: Vec<ConfigAttribute>,

@@ -225,6 +225,7 @@ impl Connection {
             },
             // Cisco's clients do not speak RFC 7427, and the headend takes us for one of them.
             signature_hashes: !by_eap,
+            childless: false,
             fragmentation: FragmentationConfig {
                 ietf: true,
                 cisco: true,

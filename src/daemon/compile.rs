@@ -440,6 +440,7 @@ fn endpoint(snapshot: &Snapshot, authorities: Vec<[u8; 20]>) -> EndpointConfig {
         sa_limit: settings.limits.sas.map(usize::from),
         window: u32::from(settings.window),
         redirect: settings.redirect.as_ref().and_then(gateway),
+        childless: true,
         ..base
     }
 }

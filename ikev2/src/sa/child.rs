@@ -25,22 +25,45 @@ const MAX_SELECTORS: usize = 16;
 
 /// What the initiator's first IKE_AUTH request asks for beside authentication.
 pub(crate) struct ChildRequest {
-    pub(crate) offer: SaPayload,
-    pub(crate) initiator: Vec<TrafficSelector>,
-    pub(crate) responder: Vec<TrafficSelector>,
+    /// `None` where the IKE SA is all that it wants for now (RFC 6023 §5).
+    pub(crate) offer: Option<Offer>,
     pub(crate) configuration: Vec<ConfigAttribute>,
     /// Whether there was a CFG_REQUEST, be it an empty one.
     pub(crate) asks_for_configuration: bool,
 }
 
+/// The child SA that an initiator proposes.
+pub(crate) struct Offer {
+    sa: SaPayload,
+    initiator: Vec<TrafficSelector>,
+    responder: Vec<TrafficSelector>,
+}
+
 impl ChildRequest {
+    /// Neither a child SA nor an address is wanted.
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.offer.is_none() && !self.asks_for_configuration
+    }
+
+    /// What an authenticated peer is told of its configuration.
+    pub(crate) fn assigned(&self, attributes: Vec<ConfigAttribute>) -> Vec<Payload> {
+        let kind = ConfigType::CFG_REPLY;
+        // RFC 7296 §2.19#5: a CFG_REPLY answers a CFG_REQUEST and nothing else.
+        let told = self.asks_for_configuration && !attributes.is_empty();
+        let reply = told.then_some(Configuration { kind, attributes });
+        reply.map(Payload::Cp).into_iter().collect()
+    }
+
     /// Takes the payloads of a child SA out of an IKE_AUTH request.
     ///
     /// # Errors
     ///
-    /// [`PeerMisbehaved::MissingPayload`] where SA, TSi or TSr is missing: initiation without a
-    /// child SA is not offered.
-    pub(crate) fn read(payloads: &mut Vec<Payload>) -> Result<Self, PeerMisbehaved> {
+    /// [`PeerMisbehaved::MissingPayload`] where some of SA, TSi and TSr are missing, or all of them and initiation
+    /// without a child SA was not offered (`may_lack`).
+    pub(crate) fn read(
+        payloads: &mut Vec<Payload>,
+        may_lack: bool,
+    ) -> Result<Self, PeerMisbehaved> {
         let mut offer = None;
         let mut initiator = None;
         let mut responder = None;
@@ -63,10 +86,19 @@ impl ChildRequest {
                 return Err(PeerMisbehaved::RepeatedPayload(kind));
             }
         }
+        let missing = PeerMisbehaved::MissingPayload;
+        let offer = match (offer, initiator, responder) {
+            // RFC 6023 §3#3: who was told that it may leaves all of them out.
+            // RFC 6023 §3#6, §3#8: who was not is answered with INVALID_SYNTAX, as ever.
+            (None, None, None) if may_lack => None,
+            (offer, initiator, responder) => Some(Offer {
+                sa: offer.ok_or_else(|| missing(PayloadType::SA))?,
+                initiator: initiator.ok_or_else(|| missing(PayloadType::TS_I))?,
+                responder: responder.ok_or_else(|| missing(PayloadType::TS_R))?,
+            }),
+        };
         Ok(Self {
-            offer: offer.ok_or(PeerMisbehaved::MissingPayload(PayloadType::SA))?,
-            initiator: initiator.ok_or(PeerMisbehaved::MissingPayload(PayloadType::TS_I))?,
-            responder: responder.ok_or(PeerMisbehaved::MissingPayload(PayloadType::TS_R))?,
+            offer,
             configuration,
             asks_for_configuration,
         })
@@ -101,28 +133,21 @@ pub(crate) struct Plan {
 pub(crate) fn plan(
     link: &Link,
     config: &PeerConfig,
-    request: &ChildRequest,
+    (asked, request): (&ChildRequest, &Offer),
     lease: Lease,
     derivation: &DerivationKey,
     ni: &[u8],
     nr: &[u8],
     _proof: PeerAuthenticated,
 ) -> Result<Plan, PeerIncompatible> {
-    let choice = proposal::choose_esp(&config.esp, &request.offer)?;
+    let choice = proposal::choose_esp(&config.esp, &request.sa)?;
     let chosen = choice.chosen;
     let (local, remote) = narrow(
         (&request.responder, &lease.local),
         (&request.initiator, &lease.remote),
     )?;
-    let mut payloads = Vec::new();
-    // RFC 7296 §2.19#5: a CFG_REPLY answers a CFG_REQUEST and nothing else.
-    if request.asks_for_configuration && !lease.reply.is_empty() {
-        // RFC 7296 §2.19#2-3, §4#9: the address that was given stands before SA.
-        payloads.push(Payload::Cp(Configuration {
-            kind: ConfigType::CFG_REPLY,
-            attributes: lease.reply,
-        }));
-    }
+    // RFC 7296 §2.19#2-3, §4#9: the address that was given stands before SA.
+    let mut payloads = asked.assigned(lease.reply);
     payloads.push(Payload::Sa(proposal::answer_esp(chosen, None, lease.spi)));
     payloads.push(Payload::TsI(selectors(&remote)));
     payloads.push(Payload::TsR(selectors(&local)));

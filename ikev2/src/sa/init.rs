@@ -5,6 +5,7 @@ use alloc::{boxed::Box, sync::Arc, vec::Vec};
 
 use crate::{
     authn::signed_octets,
+    config::EndpointConfig,
     crypto::{
         Answered, KexError, Role, SkeySeed,
         keys::{DerivationKey, RoleKeys},
@@ -30,7 +31,7 @@ use crate::{
         payload::{
             CertificateRequest, KePayload, KnownVendor, Nonce, Notify, Payload, SaPayload, VendorId,
         },
-        registry::{ExchangeType, GroupId, NotifyType, PayloadType},
+        registry::{ExchangeType, GroupId, NotifyType, PayloadType, ProtocolId},
     },
 };
 
@@ -371,6 +372,14 @@ fn write_response(
     if traits.use_ppk {
         payloads.push(status(NotifyType::USE_PPK));
     }
+    // RFC 6023 §3#1, §3#7, §4#1-3: who takes IKE_AUTH without a child SA says so, and nobody else does. The notify
+    // names the protocol of IKE, unlike others, and has no SPI.
+    if offers_childless(&config, traits) {
+        payloads.push(Payload::Notify(Notify {
+            protocol: ProtocolId::IKE,
+            ..Notify::plain(NotifyType::CHILDLESS_IKEV2_SUPPORTED)
+        }));
+    }
     // RFC 9242 §3.1, §5: where there is something for it to do, and no more than that.
     if !chosen.suite.additional.is_empty() {
         payloads.push(status(NotifyType::INTERMEDIATE_EXCHANGE_SUPPORTED));
@@ -393,6 +402,12 @@ fn write_response(
         datagrams: 1,
     });
     octets
+}
+
+/// Whether this peer may begin without a child SA (RFC 6023). Cisco's clients always want their tunnel, and are told
+/// nothing that an IOS-XE headend would not tell them.
+pub(crate) const fn offers_childless(config: &EndpointConfig, traits: &PeerTraits) -> bool {
+    config.childless && !traits.anyconnect
 }
 
 /// The authorities that this side takes, as a CERTREQ.

@@ -318,6 +318,11 @@ impl Trying {
             .local_octets(Role::Initiator, link.suite.prf, &body)
     }
 
+    /// RFC 6023 §3#2: only who was told that it may leaves the child SA out.
+    fn is_childless(&self, link: &Link) -> bool {
+        self.config.childless && link.traits.childless
+    }
+
     /// IDi, our proof unless it is EAP, and what we want. Without AUTH the responder knows that
     /// EAP is wanted (RFC 7296 §2.16).
     fn send_first(
@@ -341,15 +346,17 @@ impl Trying {
                 attributes: config.request.clone(),
             }));
         }
-        // RFC 7296 §1.2#6: a child SA of IKE_AUTH has no group of its own, and none is named.
-        payloads.push(Payload::Sa(proposal::offer_esp(
-            &config.esp,
-            &[],
-            &[],
-            config.spi,
-        )));
-        payloads.push(Payload::TsI(selectors(&config.local)));
-        payloads.push(Payload::TsR(selectors(&config.remote)));
+        if !self.is_childless(link) {
+            // RFC 7296 §1.2#6: a child SA of IKE_AUTH has no group of its own, and none is named.
+            payloads.push(Payload::Sa(proposal::offer_esp(
+                &config.esp,
+                &[],
+                &[],
+                config.spi,
+            )));
+            payloads.push(Payload::TsI(selectors(&config.local)));
+            payloads.push(Payload::TsR(selectors(&config.remote)));
+        }
         if config.upkeep.mobike {
             // RFC 4555 §3.2#1: said beside the SA payload.
             payloads.push(mobike::supported());
@@ -718,6 +725,9 @@ impl Proven {
         };
         cx.event(link.id, Event::Authenticated(authenticated.clone()));
         link.mobike = self.trying.config.upkeep.mobike && mobike::speaks(&payloads);
+        if self.trying.is_childless(link) {
+            return self.alone(link, cx, authenticated, payloads);
+        }
         let answered = self.read_child(link, payloads, self.proof);
         match answered {
             Ok(sa) => {
@@ -743,6 +753,47 @@ impl Proven {
                 delete(link, cx, refusal)
             }
         }
+    }
+
+    /// RFC 6023 §5: the IKE SA is up, and there is nothing else.
+    fn alone(
+        self,
+        link: &mut Link,
+        cx: &mut Cx<'_>,
+        authenticated: Authenticated,
+        payloads: Vec<Payload>,
+    ) -> Result<Outcome, Refusal> {
+        let mut configuration = Vec::new();
+        for payload in payloads {
+            match payload {
+                Payload::Sa(_) | Payload::TsI(_) | Payload::TsR(_) => {
+                    return delete(link, cx, PeerMisbehaved::SelectedUnoffered.into());
+                }
+                Payload::Notify(said) if said.kind.is_error() => {
+                    return delete(link, cx, Refusal::ByPeer(said.kind));
+                }
+                Payload::Cp(cp) if cp.kind == ConfigType::CFG_REPLY => {
+                    configuration = cp.attributes;
+                }
+                _ => {}
+            }
+        }
+        let Trying {
+            handshake, config, ..
+        } = self.trying;
+        let limits = Limits {
+            local: config.local.clone(),
+            remote: config.remote.clone(),
+        };
+        let established = Established::new(Beginning {
+            authenticated,
+            policy: Policy::Initiator(config),
+            derivation: handshake.derivation,
+            child: None,
+            limits,
+            configuration,
+        });
+        Ok(established.enter(link, cx, None))
     }
 
     fn read_child(

@@ -17,7 +17,7 @@ use crate::{
         Cx,
         child::{self, ChildRequest},
         established::{Beginning, Child, Established, Limits, Policy, close_with, mobike},
-        init::Handshake,
+        init::{self, Handshake},
         link::{Link, Opened},
         ppk::{self, Claim, Decision},
         signature::{self, AuthForm, Basis, Verified},
@@ -271,7 +271,8 @@ fn half_open(
     let identity = identity.ok_or(PeerMisbehaved::MissingPayload(PayloadType::ID_I))?;
     let speaks_mobike = mobike::speaks(&payloads);
     let ppk = Claim::read(&payloads);
-    let child = ChildRequest::read(&mut payloads)?;
+    let may_lack = init::offers_childless(cx.config, &link.traits);
+    let child = ChildRequest::read(&mut payloads, may_lack)?;
     cx.trace(link.id, || {
         let sizes = child.configuration.iter();
         Trace::ConfigReceived(sizes.map(|one| (one.kind.0, one.value.len())).collect())
@@ -790,6 +791,8 @@ impl AwaitLease {
         let up = self.up;
         let lease: Lease = match answer {
             Answer::Lease(lease) => *lease,
+            // Who asks for nothing is not kept from an IKE SA by what it does not want.
+            Answer::Refused(_) if up.known.first.child.is_empty() => Lease::default(),
             // RFC 7296 §3.15.4: no address is INTERNAL_ADDRESS_FAILURE, and the IKE SA still comes up.
             Answer::Refused(_) => {
                 // RFC 7296 §2.19#6: who asks for no configuration is told that it is required.
@@ -809,10 +812,16 @@ impl AwaitLease {
             remote: lease.remote.clone(),
         };
         let first = &up.known.first;
+        let Some(offer) = &first.child.offer else {
+            // RFC 6023 §3#4-5: who leaves the child SA out is answered without one, and nobody else. It may ask for one later.
+            let limits = (limits, session_lifetime);
+            let rest = first.child.assigned(lease.reply);
+            return up.finish(link, cx, None, limits, configuration, rest);
+        };
         let plan = child::plan(
             link,
             &up.known.config,
-            &first.child,
+            (&first.child, offer),
             lease,
             &first.handshake.derivation,
             &first.handshake.ni,

@@ -234,6 +234,7 @@ pub(crate) fn replay_headend(login: &Login) -> Replay {
         remote: everything(),
         authorities: Vec::new(),
         vendor_ids: vec![KnownVendor::AnyConnectEap.bytes().to_vec()],
+        childless: false,
         signature_hashes: false,
         fragmentation: login.fragmentation(),
         upkeep: Upkeep::default(),

@@ -20,6 +20,7 @@ mod holder;
 #[path = "../support/mod.rs"]
 mod support;
 
+mod childless;
 mod exhaustion;
 mod followup;
 mod fragment_memory;

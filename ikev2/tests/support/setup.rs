@@ -149,6 +149,7 @@ impl Setup {
                 authorities: vec![[7; 20]],
                 vendor_ids,
                 signature_hashes: false,
+                childless: false,
                 fragmentation: FragmentationConfig {
                     ietf: false,
                     cisco: true,

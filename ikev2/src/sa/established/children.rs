@@ -67,6 +67,8 @@ pub(crate) struct Children {
     list: Vec<Child>,
     retiring: Vec<Retiring>,
     last: ChildId,
+    /// The IKE SA began without a child SA (RFC 6023), and has had none since.
+    none_yet: bool,
 }
 
 impl Children {
@@ -77,6 +79,7 @@ impl Children {
             child.sending = true;
         }
         Self {
+            none_yet: list.is_empty(),
             list,
             retiring: Vec::new(),
             last: ChildId::FIRST,
@@ -85,6 +88,11 @@ impl Children {
 
     pub(crate) const fn is_empty(&self) -> bool {
         self.list.is_empty()
+    }
+
+    /// Whether the IKE SA has none and never had: then it waits for its first one.
+    pub(crate) const fn none_yet(&self) -> bool {
+        self.none_yet
     }
 
     /// RFC 7296 §1.3: so many are enough, those included that still receive.
@@ -130,6 +138,7 @@ impl Children {
     pub(crate) fn add(&mut self, mut child: Child) {
         child.sending = !self.list.iter().any(|other| other.id == child.id);
         self.list.push(child);
+        self.none_yet = false;
     }
 
     /// The outside is to send on this one.

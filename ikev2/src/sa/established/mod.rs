@@ -500,6 +500,16 @@ impl Established {
         self.go_on(link, cx)
     }
 
+    /// A child SA as wide as the limits of this IKE SA.
+    pub(crate) fn wants_child(
+        self: Box<Self>,
+        link: &mut Link,
+        cx: &mut Cx<'_>,
+    ) -> Result<Outcome, Refusal> {
+        let limits = [self.limits.local.clone(), self.limits.remote.clone()];
+        self.wants(link, cx, Wish::NewChild(limits))
+    }
+
     /// RFC 7296 §2.8: the peer sends on it, so it receives on it.
     pub(crate) fn child_used(
         mut self: Box<Self>,
@@ -705,8 +715,9 @@ impl Established {
                 Wish::DeleteChild(inbound_spi) => self.start_delete(link, cx, inbound_spi)?,
             }
         }
-        // Without a child the SA is of no use, unless one is being made.
+        // Without a child the SA is of no use, unless one is being made, or was left out on purpose.
         let of_use = !self.children.is_empty()
+            || self.children.none_yet()
             || !matches!(self.pending, Pending::Nothing)
             || self.answering.is_some()
             || self.following.is_some();

@@ -3,7 +3,7 @@
 use alloc::{boxed::Box, vec::Vec};
 
 use super::{
-    Answering, Child, Established, Pending, Served, Standing, Wish,
+    Answering, Child, Established, Pending, Policy, Served, Standing, Wish,
     create::{Creation, Half, Reply, lower, named_group, rekey_notify},
     error_of,
     followup::{Asked, Next, Series, Turn},
@@ -368,7 +368,11 @@ impl Established {
             remote: agreed.remote,
             path: link.path,
             udp_encapsulation: link.nat.udp_encapsulation(),
-            configuration: Vec::new(),
+            // What came with IKE_AUTH is for the first one, also where that comes later (RFC 6023).
+            configuration: match &self.policy {
+                Policy::Initiator(_) if self.children.none_yet() => self.configuration.clone(),
+                _ => Vec::new(),
+            },
         })
     }
 

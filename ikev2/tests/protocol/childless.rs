@@ -1,0 +1,199 @@
+//! IKE SAs that begin without a child SA (RFC 6023), in both roles.
+
+use std::time::Duration;
+
+use ironflex_ikev2::{
+    event::{CloseReason, Command},
+    refusal::PeerMisbehaved,
+    wire::{
+        PartialMessage, Payload,
+        payload::Notify,
+        registry::{ExchangeType, NotifyType, PayloadType, ProtocolId},
+    },
+};
+
+use crate::{holder::Holder, support::*};
+
+/// A headend that takes it, and a client that wants it.
+fn setup() -> Setup {
+    let mut setup = Setup::with_certificate(GCM);
+    setup.server.childless = true;
+    setup.connect.childless = true;
+    setup
+}
+
+fn login(setup: Setup, seed: u64) -> Pair {
+    let mut pair = Pair::new(setup, seed);
+    pair.connect();
+    pair.run(20);
+    pair
+}
+
+/// Where the headend announces it: in its answers to IKE_SA_INIT.
+fn announced(pair: &Pair) -> Vec<Notify> {
+    let sent = pair.wire.iter().filter(|(to_server, _)| !to_server);
+    sent.map(|(_, octets)| PartialMessage::parse(octets).unwrap())
+        .filter(|message| message.header.exchange == ExchangeType::IKE_SA_INIT)
+        .flat_map(|message| message.outer)
+        .filter_map(|one| match one {
+            Payload::Notify(said) => Some(said),
+            _ => None,
+        })
+        .filter(|said| said.kind == NotifyType::CHILDLESS_IKEV2_SUPPORTED)
+        .collect()
+}
+
+/// A login up to its IKE_AUTH request, of which these payloads are taken out; and what is answered.
+fn without(kinds: &[PayloadType], offered: bool) -> (Pair, Vec<Payload>) {
+    let mut setup = Setup::with_pre_shared_key(GCM);
+    setup.server.childless = offered;
+    let mut pair = Pair::new(setup, 8);
+    pair.client.endpoint.key_log(true);
+    pair.connect();
+    let deadline = pair.now.after(Duration::from_secs(5));
+    let (path, octets) = loop {
+        let (to_server, path, octets) = pair.next_flight().unwrap();
+        let exchange = PartialMessage::parse(&octets).unwrap().header.exchange;
+        if to_server && exchange == ExchangeType::IKE_AUTH {
+            break (path, octets);
+        }
+        assert!(pair.step(deadline));
+    };
+    pair.lose_flights();
+    let holder = Holder::of(&pair.client);
+    let (header, mut payloads) = holder.open(&octets);
+    let before = payloads.len();
+    payloads.retain(|one| !kinds.contains(&one.kind()));
+    assert_eq!(payloads.len(), before - kinds.len());
+    pair.inject(path, &holder.seal(&header, &payloads));
+    let (to_server, answer) = pair.wire.last().unwrap();
+    assert!(!to_server);
+    let answer = holder.open(answer).1;
+    (pair, answer)
+}
+
+fn assert_alone(pair: &Pair) {
+    assert!(
+        pair.both_up(),
+        "{:?} {:?}",
+        pair.server.log,
+        pair.client.log
+    );
+    for end in [&pair.server, &pair.client] {
+        assert!(end.log.contains(&"established child=false".to_owned()));
+        assert!(end.installed.is_empty() && end.receiving.is_empty());
+    }
+}
+
+// RFC 6023 §3#1, §4#1-3: who takes it says so by a notify of its number, about IKE and without an SPI.
+#[test]
+fn it_is_announced_by_who_takes_it_and_by_nobody_else() {
+    let pair = login(setup(), 9);
+    assert_alone(&pair);
+    let said = Notify {
+        protocol: ProtocolId::IKE,
+        ..Notify::plain(NotifyType(16_418))
+    };
+    assert_eq!(announced(&pair), [said]);
+    // RFC 6023 §3#6-7: where it is not configured it is not announced.
+    assert_eq!(announced(&login(Setup::with_certificate(GCM), 9)), []);
+}
+
+// RFC 6023 §3#3-4: where it was offered a request without a child SA is taken, and answered without one.
+// RFC 6023 §3#6, §3#8: where it was not it is INVALID_SYNTAX, as everywhere is one that lacks a part.
+#[test]
+fn a_request_without_a_child_sa_is_taken_where_it_was_offered() {
+    const CHILD: [PayloadType; 3] = [PayloadType::SA, PayloadType::TS_I, PayloadType::TS_R];
+    let (pair, answer) = without(&CHILD, true);
+    assert!(
+        pair.server
+            .log
+            .contains(&"established child=false".to_owned())
+    );
+    assert!(answer.iter().any(|one| one.kind() == PayloadType::AUTH));
+    assert!(answer.iter().all(|one| !CHILD.contains(&one.kind())));
+    for (lacking, offered) in [
+        (&CHILD[..], false),
+        (&CHILD[..1], true),
+        (&CHILD[1..2], true),
+        (&CHILD[2..], true),
+        (&CHILD[..2], true),
+        (&CHILD[1..], true),
+    ] {
+        let (pair, answer) = without(lacking, offered);
+        let invalid = Notify::plain(NotifyType::INVALID_SYNTAX);
+        assert_eq!(answer, [Payload::Notify(invalid)]);
+        let missing = PeerMisbehaved::MissingPayload(lacking[0]);
+        assert_eq!(pair.server.closed, [CloseReason::Refused(missing.into())]);
+    }
+}
+
+#[test]
+fn an_ike_sa_comes_up_alone_and_goes_with_its_delete() {
+    let mut pair = login(setup(), 1);
+    assert_alone(&pair);
+    pair.command(false, Command::Probe(pair.client.sas[0]));
+    pair.run(30);
+    assert_alone(&pair);
+    pair.command(false, Command::Delete(pair.client.sas[0]));
+    pair.run(30);
+    pair.assert_clean();
+}
+
+#[test]
+fn its_first_child_sa_comes_when_it_is_wanted() {
+    let mut setup = setup();
+    // As a headend is: one child SA a client.
+    setup.peer.upkeep.further_children = false;
+    let mut pair = login(setup, 2);
+    assert_alone(&pair);
+    pair.command(false, Command::NewChild(pair.client.sas[0]));
+    pair.run(10);
+    pair.assert_children_match();
+    let child = pair.client.installed.values().next().unwrap();
+    assert_eq!(
+        child.configuration.len(),
+        1,
+        "the address that came with IKE_AUTH"
+    );
+    // There is one now, and the headend takes no other.
+    pair.command(false, Command::NewChild(pair.client.sas[0]));
+    pair.run(10);
+    pair.assert_children_match();
+    assert!(pair.both_up());
+}
+
+#[test]
+fn a_client_that_asks_for_no_address_gets_its_ike_sa_without_one() {
+    let mut setup = setup();
+    setup.connect.request.clear();
+    assert_alone(&login(setup.clone(), 3));
+    // Nor does it need one that is there to be given.
+    setup.lease = false;
+    assert_alone(&login(setup.clone(), 4));
+    // Its twin wants one, and there is none.
+    setup.connect.request = Setup::new(GCM).connect.request;
+    let pair = login(setup, 5);
+    assert_eq!(pair.server.ready() + pair.client.ready(), 0);
+}
+
+// RFC 6023 §3#2: who was not offered it asks for its child SA as ever.
+// RFC 6023 §3#5: nor is anybody answered without one who asked for it.
+#[test]
+fn where_one_end_does_not_want_it_the_child_sa_comes_as_ever() {
+    for (headend, client) in [(false, true), (true, false)] {
+        let mut setup = setup();
+        setup.server.childless = headend;
+        setup.connect.childless = client;
+        let pair = login(setup, 6);
+        assert!(pair.both_up());
+        pair.assert_children_match();
+    }
+    // RFC 6023 §3#7: Cisco's clients are not offered it.
+    let mut eap = Setup::new(GCM);
+    eap.server.childless = true;
+    eap.connect.childless = true;
+    let pair = login(eap, 7);
+    assert!(pair.both_up());
+    pair.assert_children_match();
+}
