@@ -15,7 +15,7 @@ use tokio::{
 
 use super::{
     init_queue::{InitQueue, Refused},
-    session::Deletion,
+    session::{Deletion, Session},
     statistics,
     work::House,
 };
@@ -357,7 +357,9 @@ impl Driver {
                     session.up_since = Some(now);
                 }
                 house.begin_idle_time(now, sa);
-                if child {
+                // Without a child SA it is up all the same (RFC 6023), unless one was refused: then what it had is taken back.
+                let holds = |session: &Session| session.leases.addresses().next().is_some();
+                if child || house.sessions.view(sa).is_some_and(holds) {
                     house
                         .log
                         .up(house.sessions.view(sa), self.endpoint.view(sa));

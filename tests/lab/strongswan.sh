@@ -82,7 +82,7 @@ strongswan_client_prepare() {
   cp "$LAB_DIR/pki/client.example.com.key" "$LAB_DIR/client/swanctl/private/"
 }
 
-# With other addresses and networks inside where peer_vips and peer_networks say so.
+# With other addresses and networks inside where peer_vips and peer_networks say so, and by RFC 6023 where peer_childless does.
 strongswan_client_configure() { # IKE-PROPOSAL ESP-PROPOSAL
   put "$LAB_DIR/client/swanctl/swanctl.conf" <<CONFIGURATION
 connections {
@@ -91,6 +91,7 @@ connections {
     remote_addrs = $headend_address
     proposals = $1
     vips = ${peer_vips:-0.0.0.0}
+    childless = ${peer_childless:-allow}
     local { auth = pubkey
       certs = client.crt
       id = client.example.com }

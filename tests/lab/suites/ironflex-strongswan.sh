@@ -42,6 +42,14 @@ carries_a_session() { # routed|nat bare|udp IKE-PROPOSAL ESP-PROPOSAL TRANSFORM 
   assert_network_back "$headend" headend-before-the-start "after SIGTERM"
 }
 
+# RFC 6023: the IKE SA first and alone, and the child SA under it.
+carries_a_session_that_began_alone() {
+  local peer_childless=force
+  carries_a_session "$@"
+  grep -q 'parsed IKE_SA_INIT response.*N(CHDLESS_SUP)' "$LAB_DIR/client/charon.log" || fail "the headend did not offer to begin alone"
+  grep -q 'parsed CREATE_CHILD_SA response.* TSi TSr' "$LAB_DIR/client/charon.log" || fail "the child SA did not come by itself"
+}
+
 # A certificate for the right name from an authority that the headend does not know.
 refuses_a_stranger() {
   network routed
@@ -68,4 +76,5 @@ lab_case aes-cbc-sha256 carries_a_session routed bare aes256-sha256-modp2048 aes
 lab_case aes-cbc-sha256-nat carries_a_session nat udp aes256-sha256-modp2048 aes256-sha256 "$cbc"
 lab_case aes-gcm carries_a_session routed bare aes256gcm16-prfsha384-ecp256 aes256gcm16 "$gcm" "${ike_gcm[@]}"
 lab_case aes-gcm-nat carries_a_session nat udp aes256gcm16-prfsha384-ecp256 aes256gcm16 "$gcm" "${ike_gcm[@]}"
+lab_case childless carries_a_session_that_began_alone routed bare aes256-sha256-modp2048 aes256-sha256 "$cbc"
 lab_case stranger refuses_a_stranger
