@@ -31,7 +31,7 @@ carries_a_session() { # routed|nat bare|udp TRANSFORM [IKE-LINE…]
   assert_router_saw_esp "$form"
   assert_network_back "$client" client "after its delete"
   assert_network_back "$headend" headend "after the client's delete"
-  grep -q 'is DOWN\..*reason: deleted by the peer' "$LAB_DIR/headend/log" || fail "the headend did not say that the client left"
+  wait_for 5 "the headend to say that the client left" says "$LAB_DIR/headend/log" 'is DOWN\..*reason: deleted by the peer'
   stop_process "$headend_process"
   assert_network_back "$headend" headend-before-the-start "after SIGTERM"
 }
