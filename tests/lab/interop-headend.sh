@@ -88,6 +88,18 @@ assert_router_saw_notify() { # TYPE NAME [expected]
   esac
 }
 
+# Our client's lifetime may have had it rekey once more, before what was rekeyed is gone: at least as many as before then.
+rekeyed() { # ike|child BEFORE
+  local now word
+  now=$(rekeyed_things "$1")
+  # shellcheck disable=SC2086 # words
+  case ${interop[our_rekey]:-} in
+    '') [ "$(set -- $now; echo $#)" = "$(set -- $2; echo $#)" ] || return ;;
+    *) [ "$(set -- $now; echo $#)" -ge "$(set -- $2; echo $#)" ] || return ;;
+  esac
+  for word in $2; do [[ " $now" != *" $word "* ]] || return; done
+}
+
 ike_sas() {
   peer_ike_sas
 }
