@@ -80,7 +80,8 @@ pub trait Dataplane: Send {
     /// [`Error::NoSuchSession`]; otherwise as [`Dataplane::install`].
     fn add_inbound(&mut self, id: SessionId, sa: &SaSpec) -> Result<(), Error>;
 
-    /// Rekeying, second step: from now on the session sends on `sa`; its previous outbound SA is gone.
+    /// Rekeying, second step: from now on the session sends on `sa`. Its previous outbound SA is left to what is on its way out by
+    /// it, until the next [`Dataplane::remove_inbound`] at the latest.
     ///
     /// # Errors
     /// [`Error::NoSuchSession`]; otherwise as [`Dataplane::install`], with the previous SA still in use.

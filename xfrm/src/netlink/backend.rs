@@ -12,7 +12,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use super::error::{KernelErrno, NetlinkError, absent_is_fine};
 use super::monitor::{Monitor, Notice};
 use super::owner::Owner;
-use super::policy::{self, PolicyKey};
+use super::policy::{self, PolicyDirection, PolicyKey};
 use super::probe;
 use super::socket::{NetlinkSocket, Subsystem};
 use super::state::{self, State, StateKey};
@@ -53,6 +53,9 @@ pub(super) struct Session {
     follow_peer: bool,
     pub(super) inbound: Vec<Installed>,
     pub(super) outbound: Installed,
+    /// Outbound SAs that a newer one has replaced, until the next inbound SA goes: a packet that had chosen one of them, on
+    /// another processor or in a queue, still leaves by it.
+    pub(super) replaced: Vec<Installed>,
     /// What went through SAs that are gone.
     pub(super) past: Counters,
     /// The place that the last [`Event::PeerMoved`] named; until [`Dataplane::move_peer`] it is not named again.
@@ -237,44 +240,51 @@ impl KernelDataplane {
         Ok(traffic)
     }
 
+    /// Takes away the outbound SAs that others have replaced.
+    fn retire_replaced(&mut self, id: SessionId) -> Result<(), Error> {
+        while let Some(sa) = self.session(id)?.replaced.last() {
+            let session = self.session(id)?;
+            let (key, seen) = (session.key(Direction::Outbound, sa), sa.seen);
+            let carried = self.retire(key, seen)?;
+            let session = self.session_mut(id)?;
+            session.replaced.pop();
+            add(&mut session.past.outbound, &carried);
+        }
+        Ok(())
+    }
+
+    /// The policies that a session holds.
+    pub(super) fn held_policies(&self, id: SessionId) -> Result<Vec<PolicyKey>, Error> {
+        let session = self.session(id)?;
+        Ok(PolicyKey::of(&session.selectors, session.if_id)
+            .into_iter()
+            .filter(|key| self.holders.get(key) == Some(&id))
+            .collect())
+    }
+
     /// Brings the stored counters of a session up to date with the kernel's.
     fn refresh(&mut self, id: SessionId) -> Result<Counters, Error> {
         let session = self.session(id)?;
-        let path = session.path;
-        let inbound: Vec<_> = session
-            .inbound
-            .iter()
-            .map(|sa| (sa.spec.spi, sa.seen))
-            .collect();
-        let (outbound_spi, outbound_seen) = (session.outbound.spec.spi, session.outbound.seen);
         let mut sum = session.past;
+        let known: Vec<_> = session
+            .installed()
+            .map(|(direction, sa)| (direction, session.key(direction, sa), sa.seen))
+            .collect();
 
-        let mut seen_inbound = Vec::with_capacity(inbound.len());
-        for (spi, seen) in inbound {
-            let traffic = self.traffic(
-                StateKey {
-                    destination: path.local,
-                    spi,
-                },
-                seen,
-            )?;
-            add(&mut sum.inbound, &traffic);
-            seen_inbound.push(traffic);
+        let mut seen = Vec::with_capacity(known.len());
+        for (direction, key, before) in known {
+            let traffic = self.traffic(key, before)?;
+            match direction {
+                Direction::Inbound => add(&mut sum.inbound, &traffic),
+                Direction::Outbound => add(&mut sum.outbound, &traffic),
+            }
+            seen.push(traffic);
         }
-        let outbound = self.traffic(
-            StateKey {
-                destination: path.remote,
-                spi: outbound_spi,
-            },
-            outbound_seen,
-        )?;
-        add(&mut sum.outbound, &outbound);
 
         let session = self.session_mut(id)?;
-        for (sa, traffic) in session.inbound.iter_mut().zip(seen_inbound) {
+        for ((_, sa), traffic) in session.installed_mut().zip(seen) {
             sa.seen = traffic;
         }
-        session.outbound.seen = outbound;
         Ok(sum)
     }
 
@@ -289,27 +299,21 @@ impl KernelDataplane {
             } => {
                 let session = self.sessions.get_mut(&id)?;
                 let path = session.path;
-                let inbound = session.inbound.iter_mut().find(|sa| {
-                    (StateKey {
-                        destination: path.local,
-                        spi: sa.spec.spi,
-                    }) == key
-                });
-                let outbound_key = StateKey {
-                    destination: path.remote,
-                    spi: session.outbound.spec.spi,
-                };
-                let (direction, sa) = match inbound {
-                    Some(sa) => (Direction::Inbound, sa),
-                    None if outbound_key == key => (Direction::Outbound, &mut session.outbound),
-                    None => return None,
-                };
+                let (direction, sa) = session
+                    .installed_mut()
+                    .find(|(direction, sa)| key_of(&path, *direction, sa) == key)?;
                 // The notice does not carry the discards.
                 sa.seen = Traffic {
                     drops: sa.seen.drops,
                     ..traffic
                 };
                 let spi = key.spi;
+                if session.replaced.iter().any(|sa| sa.spec.spi == spi)
+                    && direction == Direction::Outbound
+                {
+                    // It has a successor, and goes in a moment anyway.
+                    return None;
+                }
                 Some(if hard {
                     Event::HardExpired { id, spi, direction }
                 } else {
@@ -374,6 +378,7 @@ impl Dataplane for KernelDataplane {
                 follow_peer: pair.follow_peer,
                 inbound: vec![Installed::new(&pair.inbound)],
                 outbound: Installed::new(&pair.outbound),
+                replaced: Vec::new(),
                 past: Counters::default(),
                 told: None,
             },
@@ -420,12 +425,9 @@ impl Dataplane for KernelDataplane {
             if_id: session.if_id,
             output_mark,
         };
-        let old = StateKey {
-            destination: session.path.remote,
-            spi: session.outbound.spec.spi,
-        };
-        let (request, new, seen) = (state.add(None), state.key(), session.outbound.seen);
-        // The kernel sends on the newest SA of the reqid at once, so the old one can go straight away.
+        let (request, new) = (state.add(None), state.key());
+        let path = session.path;
+        let keys = self.held_policies(id)?;
         self.socket.execute(request).map_err(|error| {
             existing(
                 error,
@@ -434,16 +436,21 @@ impl Dataplane for KernelDataplane {
                 sa.keys.algorithm(),
             )
         })?;
-        let carried = match self.retire(old, seen) {
-            Ok(traffic) => traffic,
-            Err(error) => {
+        // The kernel prefers the newest SA of the reqid. Since 6.13 a policy remembers the SA that it used, and prefers that for
+        // as long as it lives; a policy set anew remembers nothing.
+        let reqid = self.owner.reqid(id);
+        for key in keys
+            .iter()
+            .filter(|key| key.direction == PolicyDirection::Out)
+        {
+            if let Err(error) = self.socket.execute(policy::replace(key, reqid, &path)) {
                 let _ = self.socket.execute(state::delete(new));
-                return Err(error);
+                return Err(translate(Operation("replace policy"), error));
             }
-        };
+        }
         let session = self.session_mut(id)?;
-        add(&mut session.past.outbound, &carried);
-        session.outbound = Installed::new(sa);
+        let old = std::mem::replace(&mut session.outbound, Installed::new(sa));
+        session.replaced.push(old);
         Ok(())
     }
 
@@ -462,7 +469,7 @@ impl Dataplane for KernelDataplane {
         let session = self.session_mut(id)?;
         session.inbound.remove(position);
         add(&mut session.past.inbound, &carried);
-        Ok(())
+        self.retire_replaced(id)
     }
 
     fn move_peer(&mut self, id: SessionId, path: OuterPath) -> Result<(), Error> {
@@ -490,13 +497,14 @@ impl Dataplane for KernelDataplane {
     fn remove(&mut self, id: SessionId) -> Result<Counters, Error> {
         let counters = self.refresh(id)?;
         let session = self.session(id)?;
-        let path = session.path;
-        let inbound: Vec<EspSpi> = session.inbound.iter().map(|sa| sa.spec.spi).collect();
-        let outbound = session.outbound.spec.spi;
-        let keys: Vec<PolicyKey> = PolicyKey::of(&session.selectors, session.if_id)
-            .into_iter()
-            .filter(|key| self.holders.get(key) == Some(&id))
-            .collect();
+        let (mut inbound, mut outbound) = (Vec::new(), Vec::new());
+        for (direction, sa) in session.installed() {
+            match direction {
+                Direction::Inbound => inbound.push(session.key(direction, sa)),
+                Direction::Outbound => outbound.push(session.key(direction, sa)),
+            }
+        }
+        let keys = self.held_policies(id)?;
 
         // Everything is tried even after a failure, and the session stays known then, so that it can be tried again.
         let mut result = Ok(());
@@ -505,14 +513,12 @@ impl Dataplane for KernelDataplane {
                 result = Err(translate(Operation(operation), error));
             }
         };
-        let destination = path.remote;
-        note(
-            absent_is_fine(self.socket.execute(state::delete(StateKey {
-                destination,
-                spi: outbound,
-            }))),
-            "delete SA",
-        );
+        for key in outbound {
+            note(
+                absent_is_fine(self.socket.execute(state::delete(key))),
+                "delete SA",
+            );
+        }
         for key in keys.iter().rev() {
             let outcome = absent_is_fine(self.socket.execute(policy::delete(key)));
             if outcome.is_ok() {
@@ -520,19 +526,15 @@ impl Dataplane for KernelDataplane {
             }
             note(outcome, "delete policy");
         }
-        let destination = path.local;
-        for spi in &inbound {
+        for key in &inbound {
             note(
-                absent_is_fine(self.socket.execute(state::delete(StateKey {
-                    destination,
-                    spi: *spi,
-                }))),
+                absent_is_fine(self.socket.execute(state::delete(*key))),
                 "delete SA",
             );
         }
         result?;
-        for spi in &inbound {
-            self.inbound_spis.remove(spi);
+        for key in &inbound {
+            self.inbound_spis.remove(&key.spi);
         }
         self.sessions.remove(&id);
         Ok(counters)
@@ -566,6 +568,39 @@ impl Dataplane for KernelDataplane {
 
     fn event_fd(&self) -> Option<BorrowedFd<'_>> {
         Some(self.monitor.as_fd())
+    }
+}
+
+impl Session {
+    /// Its SAs, outbound ones first: the order in which they are taken away, so that nothing leaves whose answer could not be read.
+    pub(super) fn installed(&self) -> impl Iterator<Item = (Direction, &Installed)> {
+        let outbound = self.replaced.iter().chain([&self.outbound]);
+        outbound
+            .map(|sa| (Direction::Outbound, sa))
+            .chain(self.inbound.iter().map(|sa| (Direction::Inbound, sa)))
+    }
+
+    /// As [`Self::installed`], in the same order.
+    fn installed_mut(&mut self) -> impl Iterator<Item = (Direction, &mut Installed)> {
+        let outbound = self.replaced.iter_mut().chain([&mut self.outbound]);
+        outbound
+            .map(|sa| (Direction::Outbound, sa))
+            .chain(self.inbound.iter_mut().map(|sa| (Direction::Inbound, sa)))
+    }
+
+    /// What the kernel knows one of its SAs by.
+    fn key(&self, direction: Direction, sa: &Installed) -> StateKey {
+        key_of(&self.path, direction, sa)
+    }
+}
+
+fn key_of(path: &OuterPath, direction: Direction, sa: &Installed) -> StateKey {
+    StateKey {
+        destination: match direction {
+            Direction::Inbound => path.local,
+            Direction::Outbound => path.remote,
+        },
+        spi: sa.spec.spi,
     }
 }
 

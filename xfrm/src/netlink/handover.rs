@@ -8,7 +8,7 @@ use netlink_packet_xfrm::constants::{XFRM_MSG_DELSA, XFRMNLGRP_SA};
 
 use super::backend::{KernelDataplane, translate};
 use super::error::absent_is_fine;
-use super::policy::{self, PolicyKey};
+use super::policy;
 use super::state::{self, Progress, State, StateKey};
 use crate::{Counters, Direction, DropCounts, Error, Operation, OuterPath, SaSpec, SessionId};
 
@@ -29,13 +29,10 @@ impl KernelDataplane {
                 if_id: session.if_id,
                 output_mark: self.options.output_mark,
             };
-            let mut states: Vec<State<'_>> = session
-                .inbound
-                .iter()
-                .map(|sa| state(Direction::Inbound, &sa.spec))
-                .collect();
-            states.push(state(Direction::Outbound, &session.outbound.spec));
-            states
+            session
+                .installed()
+                .map(|(direction, sa)| state(direction, &sa.spec))
+                .collect::<Vec<_>>()
         };
         let old_path = session.path;
         let (old, new) = (states(&old_path), states(path));
@@ -67,19 +64,11 @@ impl KernelDataplane {
     fn move_all(&mut self, id: SessionId, path: &OuterPath) -> Result<(), Error> {
         let session = self.session(id)?;
         let (old_path, if_id) = (session.path, session.if_id);
-        let specs: Vec<(Direction, SaSpec)> =
-            std::iter::once((Direction::Outbound, session.outbound.spec.clone()))
-                .chain(
-                    session
-                        .inbound
-                        .iter()
-                        .map(|sa| (Direction::Inbound, sa.spec.clone())),
-                )
-                .collect();
-        let keys: Vec<PolicyKey> = PolicyKey::of(&session.selectors, if_id)
-            .into_iter()
-            .filter(|key| self.holders.get(key) == Some(&id))
+        let specs: Vec<(Direction, SaSpec)> = session
+            .installed()
+            .map(|(direction, sa)| (direction, sa.spec.clone()))
             .collect();
+        let keys = self.held_policies(id)?;
         let output_mark = self.options.output_mark;
         let reqid = self.owner.reqid(id);
         let state = |path, (direction, spec)| State {

@@ -14,6 +14,7 @@ cases![
     a_rekey_loses_no_packet_and_no_count,
     a_moved_port_is_told_once_and_followed,
     a_moved_address_keeps_numbers_windows_and_counts,
+    a_move_amid_a_rekey_takes_every_sa_along,
     limits_are_told_and_the_counts_outlive_the_sa,
 ];
 
@@ -33,7 +34,18 @@ fn a_rekey_loses_no_packet_and_no_count() -> Result<(), Ignored> {
     assert!(lab.ping(100), "the headend still sends on its old SA");
     lab.headend.replace_outbound(id(1), &to_client).unwrap();
     assert!(lab.ping(100));
+    let outbound = |listing: &str| {
+        listing
+            .matches("192.0.2.1 dst 192.0.2.2\n\tproto esp")
+            .count()
+    };
+    assert_eq!(
+        outbound(&Lab::listing(&lab.left).0),
+        2,
+        "a packet that had chosen the old SA can still leave by it"
+    );
     lab.headend.remove_inbound(id(1), pair.inbound.spi).unwrap();
+    assert_eq!(sas_towards(&lab, "192.0.2.2"), 1);
     assert_eq!(
         lab.headend.remove_inbound(id(1), pair.inbound.spi),
         Err(Error::NoSuchSa {
@@ -48,6 +60,14 @@ fn a_rekey_loses_no_packet_and_no_count() -> Result<(), Ignored> {
     assert_eq!((client.inbound.packets, client.outbound.packets), (4, 4));
     lab.assert_clean();
     Ok(())
+}
+
+/// How many SAs the headend has towards an address.
+fn sas_towards(lab: &Lab, remote: &str) -> usize {
+    let states = Lab::listing(&lab.left).0;
+    states
+        .matches(&format!("192.0.2.1 dst {remote}\n\tproto esp"))
+        .count()
 }
 
 fn a_moved_port_is_told_once_and_followed() -> Result<(), Ignored> {
@@ -191,6 +211,44 @@ fn oseq(states: &str) -> Vec<u32> {
             u32::from_str_radix(&digits, 16).unwrap()
         })
         .collect()
+}
+
+fn a_move_amid_a_rekey_takes_every_sa_along() -> Result<(), Ignored> {
+    let mut lab = Lab::new(&[GCM])?;
+    lab.right.add_address(lab.right.cable, "192.0.2.3/24");
+    lab.open_udp(&["192.0.2.1:4500", "192.0.2.2:4500", "192.0.2.3:4500"]);
+    let pair = pair(1, GCM, UDP);
+    lab.install(&pair);
+    assert!(lab.ping(100));
+    let (to_headend, to_client) = (spec(0x2000, GCM), spec(0x2001, GCM));
+    lab.headend.add_inbound(id(1), &to_headend).unwrap();
+    lab.client.add_inbound(id(1), &to_client).unwrap();
+    lab.client.replace_outbound(id(1), &to_headend).unwrap();
+    lab.headend.replace_outbound(id(1), &to_client).unwrap();
+    assert!(lab.ping(100));
+
+    let moved = OuterPath {
+        local: ip("192.0.2.3"),
+        ..mirrored(&pair).path
+    };
+    lab.client.move_peer(id(1), moved).unwrap();
+    let remote = "192.0.2.3:4500".parse().unwrap();
+    lab.headend
+        .move_peer(id(1), pair.path.with_remote_udp(remote))
+        .unwrap();
+    assert_eq!(sas_towards(&lab, "192.0.2.2"), 0);
+    assert_eq!(sas_towards(&lab, "192.0.2.3"), 2);
+    // The peer has no inbound SA any more but the new one: what goes through goes by the new one.
+    lab.client.remove_inbound(id(1), pair.outbound.spi).unwrap();
+    assert!(lab.ping(100));
+    lab.headend.remove_inbound(id(1), pair.inbound.spi).unwrap();
+    assert_eq!(sas_towards(&lab, "192.0.2.3"), 1);
+    assert!(lab.ping(100));
+    let (headend, client) = lab.remove(id(1));
+    assert_eq!((headend.inbound.packets, headend.outbound.packets), (4, 4));
+    assert_eq!((client.inbound.packets, client.outbound.packets), (4, 4));
+    lab.assert_clean();
+    Ok(())
 }
 
 fn limits_are_told_and_the_counts_outlive_the_sa() -> Result<(), Ignored> {
