@@ -4,6 +4,7 @@
 # shellcheck disable=SC2034,SC2154 # variables are set by name, and used by the suites
 
 interop_role=headend
+interop_our_end=client
 
 # What proves the two to each other.
 interop_prepare() {
