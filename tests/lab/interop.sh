@@ -72,10 +72,11 @@ interop_key='a key of both ends'
 interop_prepare() {
   local curve
   headend_prepare
+  [ -z "${LAB_CERTIFICATES:-}" ] || return 0
   certificate "$LAB_DIR/pki" ca client.example.com DNS:client.example.com clientAuth
   long_chain headend "$LAB_DIR/pki/headend-long" DNS:vpn.example.com serverAuth
   long_chain client "$LAB_DIR/pki/client-long" DNS:client.example.com clientAuth
-  mv "$LAB_DIR/headend/IKEv2-TP.p12" "$LAB_DIR/pki/headend-short.p12"
+  cp "$LAB_DIR/headend/IKEv2-TP.p12" "$LAB_DIR/pki/headend-short.p12"
   openssl pkcs12 -export -inkey "$LAB_DIR/pki/headend-long/own.key" -in "$LAB_DIR/pki/headend-long/own.crt" \
     -certfile "$LAB_DIR/pki/headend-long/authorities.crt" -out "$LAB_DIR/pki/headend-long.p12" -passout pass:cisco123
   for curve in 256 384; do

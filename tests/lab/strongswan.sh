@@ -76,7 +76,7 @@ swanctl() { # NAME OPTION…
 # Call it after headend_prepare: the strongSwan instance `client` and its certificate.
 strongswan_client_prepare() {
   strongswan_prepare client
-  certificate "$LAB_DIR/pki" ca client.example.com DNS:client.example.com clientAuth
+  [ -e "$LAB_DIR/pki/client.example.com.crt" ] || certificate "$LAB_DIR/pki" ca client.example.com DNS:client.example.com clientAuth
   cp "$LAB_DIR/pki/ca.crt" "$LAB_DIR/client/swanctl/x509ca/"
   cp "$LAB_DIR/pki/client.example.com.crt" "$LAB_DIR/client/swanctl/x509/client.crt"
   cp "$LAB_DIR/pki/client.example.com.key" "$LAB_DIR/client/swanctl/private/"
