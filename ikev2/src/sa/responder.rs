@@ -692,7 +692,11 @@ impl Proven {
         }
     }
 
-    fn lease(self, link: &mut Link, cx: &mut Cx<'_>) -> Result<Outcome, Refusal> {
+    fn lease(mut self, link: &mut Link, cx: &mut Cx<'_>) -> Result<Outcome, Refusal> {
+        // RFC 8784 §3: said beside AUTH, whatever else that answer says.
+        if self.known.ppk {
+            self.answer.push(ppk::used());
+        }
         cx.event(link.id, Event::Authenticated(self.authenticated()));
         let local = link.path.local.ip();
         let elsewhere = self.known.config.redirect.clone();
@@ -737,9 +741,6 @@ impl Proven {
     ) -> Result<Outcome, Refusal> {
         let authenticated = self.authenticated();
         let mut answer = self.answer;
-        if self.known.ppk {
-            answer.push(ppk::used());
-        }
         answer.extend(rest);
         link.mobike = self.known.first.speaks_mobike && self.known.config.upkeep.mobike;
         // RFC 4555 §3.2#1: said beside the SA payload, to who said it there.

@@ -1,10 +1,14 @@
 //! Post-quantum pre-shared keys in both roles (RFC 8784).
 
 use ironflex_ikev2::{
-    config::Ppk,
+    config::{Ppk, Redirection},
     event::{CloseReason, Command},
     refusal::{PeerIncompatible, PeerMisbehaved, Refusal},
-    wire::{Header, registry::ExchangeType, registry::NotifyType},
+    wire::{
+        Header,
+        payload::Gateway,
+        registry::{ExchangeType, NotifyType},
+    },
 };
 
 use crate::support::*;
@@ -63,6 +67,25 @@ fn both_ends_use_the_key_that_both_have_with_each_kind_of_proof() {
             pair.run(20);
             assert!(used(&pair));
             pair.assert_traffic_flows();
+        }
+    }
+}
+
+// RFC 8784 §3#8, RFC 5685 §6#3: the answer that redirects says of the key what every other does.
+#[test]
+fn a_client_that_uses_the_key_is_redirected_once_it_is_authenticated() {
+    for (seed, kind) in (6..).zip(KINDS) {
+        for required in [false, true] {
+            let own = || ppk("lab", b"a post-quantum key", required);
+            let mut setup = kind();
+            setup.connect.redirection = Redirection::Followed;
+            assert!(used(&login(setup.clone(), own(), own(), seed)));
+            let elsewhere = Gateway::address("192.0.2.7".parse().unwrap());
+            setup.peer.redirect.clone_from(&elsewhere);
+            let pair = login(setup, own(), own(), seed);
+            let redirected = [CloseReason::Redirected(elsewhere.unwrap())];
+            assert_eq!(pair.client.closed, redirected, "required: {required}");
+            assert_eq!(pair.server.closed, redirected);
         }
     }
 }
