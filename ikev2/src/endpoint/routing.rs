@@ -170,7 +170,7 @@ pub(super) fn take_kept(
         let Outcome::Go(state) = outcome else {
             return None;
         };
-        let Some(opened) = link.next_kept() else {
+        let Some(opened) = link.next_kept(cx) else {
             return Some(IkeSa::Keyed { link, state });
         };
         outcome = state.request(&mut link, cx, opened);

@@ -346,8 +346,13 @@ impl Link {
         if ahead {
             // RFC 7296 §2.3: it is authentic and within the window; its turn comes.
             if let Ok(payloads) = payloads {
-                let exchange = header.exchange;
-                self.responses.keep(id, Request { exchange, payloads });
+                let request = Request {
+                    path,
+                    proof,
+                    exchange: header.exchange,
+                    payloads,
+                };
+                self.responses.keep(id, request);
             }
             return Received::Nothing(Discard::AheadOfWindow);
         }
@@ -510,8 +515,9 @@ impl Link {
     }
 
     /// The kept request whose turn has come, as if it had just arrived.
-    pub(crate) fn next_kept(&mut self) -> Option<Opened> {
+    pub(crate) fn next_kept(&mut self, cx: &mut Cx<'_>) -> Option<Opened> {
         let request = self.responses.next_kept()?;
+        self.follow(cx, request.path, request.proof);
         self.responses.begin();
         Some(Opened {
             exchange: request.exchange,

@@ -10,7 +10,8 @@ use core::time::Duration;
 
 use crate::{
     config::EndpointConfig,
-    event::{Discard, Instant},
+    event::{Discard, Instant, Path},
+    proof::Authentic,
     wire::{payload::Payload, registry::ExchangeType},
 };
 
@@ -58,6 +59,9 @@ pub(crate) struct Responses {
 
 /// An opened request that waits for its turn.
 pub(crate) struct Request {
+    /// The way that it came.
+    pub(crate) path: Path,
+    pub(crate) proof: Authentic,
     pub(crate) exchange: ExchangeType,
     pub(crate) payloads: Vec<Payload>,
 }
@@ -435,6 +439,20 @@ mod tests {
         })
     }
 
+    fn kept() -> Request {
+        let nowhere = (core::net::Ipv4Addr::LOCALHOST, 500).into();
+        Request {
+            path: Path {
+                local: nowhere,
+                remote: nowhere,
+                framing: crate::event::Framing::Bare,
+            },
+            proof: Authentic::assertion(),
+            exchange: ExchangeType::INFORMATIONAL,
+            payloads: Vec::new(),
+        }
+    }
+
     fn octets(text: &str) -> Arc<[u8]> {
         Arc::from(text.as_bytes())
     }
@@ -492,13 +510,7 @@ mod tests {
             responses.admit(at(1), u32::MAX, true, 5, 5),
             Admit::Discard(Discard::AheadOfWindow)
         );
-        responses.keep(
-            2,
-            Request {
-                exchange: ExchangeType::INFORMATIONAL,
-                payloads: Vec::new(),
-            },
-        );
+        responses.keep(2, kept());
         assert_eq!(
             responses.admit(at(1), 2, true, 5, 5),
             Admit::Discard(Discard::Duplicate)
@@ -512,10 +524,6 @@ mod tests {
     // A peer that repeats what is kept, just when its turn has come, does not make it be kept for ever.
     #[test]
     fn what_is_answered_is_not_kept_any_more() {
-        let kept = || Request {
-            exchange: ExchangeType::INFORMATIONAL,
-            payloads: Vec::new(),
-        };
         let mut responses = Responses::after_init(at(0), octets("init"));
         for id in (1..100).step_by(2) {
             responses.keep(id + 1, kept());

@@ -250,6 +250,49 @@ fn a_nat_that_makes_a_new_mapping_is_noticed_by_the_next_probe() {
     assert!(pair.both_up() && pair.server.closed.is_empty());
 }
 
+// RFC 3948 §4, RFC 4555 §3.5: whether there is a NAT to be reminded of the client is found out anew where it has moved,
+// also where ESP goes in UDP in any case.
+#[test]
+fn a_client_that_moves_behind_a_nat_reminds_it_and_one_that_leaves_it_does_not() {
+    const SEEN: &str = "198.51.100.200:61000";
+    for forced in [false, true] {
+        let mut setup = setup(true);
+        setup.connect.upkeep.keepalive = Some(Duration::from_secs(20));
+        setup.connect.force_encapsulation = forced;
+        let mut pair = up(setup, 10);
+        let reminds = |pair: &mut Pair| {
+            pair.client.log.clear();
+            pair.run(61);
+            let log = pair.client.log.iter();
+            log.filter(|one| *one == "keepalive").count()
+        };
+        assert_eq!(reminds(&mut pair), 0);
+        pair.nat = Some(|from| {
+            if from == address(ELSEWHERE) {
+                address(SEEN)
+            } else {
+                from
+            }
+        });
+        pair.unnat = Some(|to| {
+            if to == address(SEEN) {
+                address(ELSEWHERE)
+            } else {
+                to
+            }
+        });
+        go(&mut pair, ELSEWHERE);
+        pair.run(5);
+        assert_eq!(esp(&pair), (address(SEEN).ip(), true));
+        assert_eq!(reminds(&mut pair), 3, "forced: {forced}");
+        go(&mut pair, FURTHER);
+        pair.run(5);
+        assert_eq!(esp(&pair), (address(FURTHER).ip(), forced));
+        assert_eq!(reminds(&mut pair), 0, "forced: {forced}");
+        assert!(pair.both_up());
+    }
+}
+
 // --- With the keys in hand ---
 
 fn up_with_keys(seed: u64) -> (Pair, Holder) {
@@ -387,5 +430,145 @@ fn what_a_request_says_of_addresses_is_answered() {
         let found = said(&reply, NotifyType::UNEXPECTED_NAT_DETECTED).is_some();
         assert_eq!(found, harm);
         assert_eq!((ike(&pair), esp(&pair)), before);
+    }
+}
+
+/// The client has rekeyed the IKE SA and its Delete of the old one is under way: that SA's keys, and the Delete with the way
+/// that it would come. From here on nothing of that SA reaches the headend by itself.
+fn replaced(pair: &mut Pair, old: &Holder) -> (Path, Vec<u8>) {
+    let id = client(pair);
+    pair.command(false, Command::Rekey(id));
+    let far = pair.now.after(Duration::from_secs(1));
+    let spi = old.responder_spi;
+    let delete = loop {
+        if let Some((true, path, octets)) = pair.next_flight() {
+            let header = Header::peek(&octets).unwrap();
+            if header.exchange == ExchangeType::INFORMATIONAL && header.responder_spi == Some(spi) {
+                break (path, octets.to_vec());
+            }
+        }
+        assert!(pair.step(far));
+    };
+    pair.tamper = Some(Box::new(move |to_server, octets| {
+        !to_server || Header::peek(octets).unwrap().responder_spi != Some(spi)
+    }));
+    delete
+}
+
+// RFC 4555 §3.8#4: a late request on an IKE SA that has been replaced does not move the client back.
+#[test]
+fn a_late_request_on_a_replaced_sa_moves_nothing_back() {
+    for late in [false, true] {
+        let (mut pair, old) = up_with_keys(11);
+        let (path, delete) = replaced(&mut pair, &old);
+        if !late {
+            pair.inject(path, &delete);
+        }
+        go(&mut pair, ELSEWHERE);
+        pair.run(5);
+        assert_eq!(
+            (ike(&pair), esp(&pair).0),
+            (address(ELSEWHERE), address(ELSEWHERE).ip())
+        );
+        if late {
+            let before = pair.wire.len();
+            pair.inject(path, &delete);
+            // It is obeyed, and answered.
+            let (header, payloads) = old.open(&pair.wire[before].1);
+            assert!(header.flags.is_response() && payloads.is_empty());
+        }
+        assert_eq!(
+            (ike(&pair), esp(&pair).0),
+            (address(ELSEWHERE), address(ELSEWHERE).ip())
+        );
+        pair.lose_flights();
+        let server = pair.server.sas[0];
+        pair.command(true, Command::Probe(server));
+        let (_, probed, _) = pair.next_flight().unwrap();
+        assert_eq!(probed.local, address(ELSEWHERE));
+    }
+}
+
+// RFC 4555 §3.5: all IKE SAs with the client go where it says that it is.
+#[test]
+fn what_the_headend_still_says_on_a_replaced_sa_follows_the_client() {
+    let (mut pair, old) = up_with_keys(12);
+    replaced(&mut pair, &old);
+    go(&mut pair, ELSEWHERE);
+    let far = pair.now.after(Duration::from_secs(300));
+    loop {
+        if let Some((false, path, octets)) = pair.next_flight()
+            && Header::peek(&octets).unwrap().responder_spi == Some(old.responder_spi)
+        {
+            assert_eq!(path.local, address(ELSEWHERE));
+            break;
+        }
+        assert!(pair.step(far));
+    }
+}
+
+// RFC 4555 §3.7#3, §4.2.5#1: COOKIE2 is copied on every IKE SA that there is.
+// RFC 4555 §3.8#1: and hashes are answered with hashes.
+#[test]
+fn a_replaced_sa_answers_what_is_asked_about_addresses() {
+    let kinds = [
+        NotifyType::NAT_DETECTION_SOURCE_IP,
+        NotifyType::NAT_DETECTION_DESTINATION_IP,
+    ];
+    let mut asked = kinds.map(|kind| Notify::new(kind, vec![0; 20])).to_vec();
+    asked.push(Notify::new(NotifyType::COOKIE2, vec![7; 9]));
+    let asked: Vec<Payload> = asked.into_iter().map(Payload::Notify).collect();
+    let (mut pair, old) = up_with_keys(13);
+    let (path, delete) = replaced(&mut pair, &old);
+    let id = Header::peek(&delete).unwrap().message_id.0;
+    let request = old.header(ExchangeType::INFORMATIONAL, true, false, id);
+    let before = pair.wire.len();
+    pair.inject(path, &old.seal(&request, &asked));
+    let (header, answer) = old.open(&pair.wire[before].1);
+    assert!(header.flags.is_response());
+    assert_eq!(answer.len(), 3);
+    assert!(kinds.iter().all(|kind| said(&answer, *kind).is_some()));
+    assert_eq!(answer.last(), asked.last());
+}
+
+// RFC 4555 §3.5, RFC 7296 §2.3: a request that overtakes another is served when that has come, and says what the way was
+// that it came itself.
+#[test]
+fn an_update_ahead_of_its_turn_is_from_where_it_came() {
+    for overtakes in [false, true] {
+        let (mut pair, holder) = up_with_keys(14);
+        let view = pair.server.endpoint.view(pair.server.sas[0]).unwrap();
+        let (here, next) = (view.path, view.next_expected);
+        let there = Path {
+            remote: address(ELSEWHERE),
+            ..here
+        };
+        let request = |id, payloads: &[Payload]| {
+            let header = holder.header(ExchangeType::INFORMATIONAL, true, false, id);
+            holder.seal(&header, payloads)
+        };
+        let probe = request(next, &[]);
+        let update = Notify::plain(NotifyType::UPDATE_SA_ADDRESSES);
+        let update = request(next + 1, &[Payload::Notify(update)]);
+        let mut arrivals = [(here, probe), (there, update)];
+        if overtakes {
+            arrivals.reverse();
+        }
+        for (path, octets) in arrivals {
+            pair.inject(path, &octets);
+        }
+        assert_eq!(ike(&pair), address(ELSEWHERE), "overtakes: {overtakes}");
+        // Each answer goes where its request came from.
+        let mut answers = Vec::new();
+        while let Some((false, path, octets)) = pair.next_flight() {
+            let header = Header::peek(&octets).unwrap();
+            if header.flags.is_response() {
+                answers.push((header.message_id.0, path.local));
+            }
+            let far = pair.now.after(Duration::from_secs(1));
+            assert!(pair.step(far));
+        }
+        let expected = [(next, here.remote), (next + 1, address(ELSEWHERE))];
+        assert_eq!(answers, expected);
     }
 }

@@ -58,6 +58,13 @@ impl Addresses {
         }
         addresses
     }
+
+    /// RFC 4555 §3.9#2,5: the sender does without NATs, and one was in between; nothing else is done with what it
+    /// says.
+    fn is_translated(&self, from: &Path) -> bool {
+        let sent = self.no_nats.as_ref();
+        sent.is_some_and(|sent| *sent != addresses_of(from))
+    }
 }
 
 impl Established {
@@ -71,21 +78,29 @@ impl Established {
         payloads: &[Payload],
     ) -> Vec<Payload> {
         let said = Addresses::read(payloads);
-        let mut answer = Vec::new();
-        // RFC 4555 §3.9#2,5: the sender does without NATs, and one was in between; nothing else is done with what it
-        // says.
-        let translated = said.no_nats.is_some_and(|sent| sent != addresses_of(&from));
-        let kind = NotifyType::UNEXPECTED_NAT_DETECTED;
-        if translated {
-            answer.push(Payload::Notify(Notify::plain(kind)));
-        }
         // RFC 4555 §3.5: the initiator alone decides about addresses.
         let moves = said.update
-            && !translated
+            && !said.is_translated(&from)
             && link.mobike
             && matches!(self.policy, Policy::Responder(_));
         if moves {
             self.peer_moves(link, cx, from, payloads);
+        }
+        self.addresses_answer(said, link, cx, from)
+    }
+
+    /// What the answer to an INFORMATIONAL request says of addresses, whichever IKE SA it came on.
+    pub(super) fn addresses_answer(
+        &self,
+        said: Addresses,
+        link: &Link,
+        cx: &mut Cx<'_>,
+        from: Path,
+    ) -> Vec<Payload> {
+        let mut answer = Vec::new();
+        if said.is_translated(&from) {
+            let kind = NotifyType::UNEXPECTED_NAT_DETECTED;
+            answer.push(Payload::Notify(Notify::plain(kind)));
         }
         // RFC 4555 §3.8#1: hashes are answered with hashes, whatever else the request is about.
         if said.nat_detection && link.mobike {
@@ -100,10 +115,14 @@ impl Established {
     /// has been heard there.
     fn peer_moves(&mut self, link: &mut Link, cx: &Cx<'_>, from: Path, payloads: &[Payload]) {
         link.path = from;
+        for other in self.other_links_mut() {
+            other.path = from;
+        }
         let force = cx.config.nat.force_encapsulation;
         let nat = Nat::detect(payloads, link.spi_i, Some(link.spi_r), &from, force);
         if nat.supported {
             link.nat = nat;
+            self.remind_nat(link, cx);
         }
         self.wishes.add(cx.now, Wish::CheckRoute);
     }
@@ -237,11 +256,21 @@ impl Established {
         self.see(payloads);
         let force = link.nat.forced;
         let nat = Nat::detect(payloads, link.spi_i, Some(link.spi_r), &link.path, force);
-        if nat.supported && nat.udp_encapsulation() != link.nat.udp_encapsulation() {
-            link.nat = nat;
-            cx.event(link.id, moved(link));
+        if nat.supported {
+            let before = core::mem::replace(&mut link.nat, nat);
+            if nat.udp_encapsulation() != before.udp_encapsulation() {
+                cx.event(link.id, moved(link));
+            }
+            self.remind_nat(link, cx);
         }
         None
+    }
+
+    /// RFC 3948 §4#2: only who is behind a NAT has one to remind, which may be another thing at another address.
+    pub(super) fn remind_nat(&mut self, link: &Link, cx: &Cx<'_>) {
+        let behind = link.nat.local && link.nat.udp_encapsulation();
+        let every = self.policy.upkeep().keepalive.filter(|_| behind);
+        self.keepalive = every.map(|every| cx.now.after(every));
     }
 
     fn nat_hashes(&self, link: &Link, cx: &mut Cx<'_>, path: Path) -> [Payload; 2] {

@@ -178,6 +178,16 @@ enum Served {
     Failed(NotifyType),
 }
 
+impl Served {
+    /// With these payloads too, where it is an answer.
+    fn beside(mut self, further: Vec<Payload>) -> Self {
+        if let Self::Answer(answer) = &mut self {
+            answer.extend(further);
+        }
+        self
+    }
+}
+
 /// What comes after an answer with which the SA does not go on.
 enum After {
     /// Nothing: the peer has ended it too.
@@ -246,11 +256,7 @@ impl Established {
         self.begin_lifetime(cx);
         self.ends = session_lifetime.map(|lifetime| cx.now.after(lifetime));
         self.heard(cx);
-        // RFC 3948 §4#2: only who is behind a NAT has one to remind.
-        if link.nat.local && link.nat.udp_encapsulation() {
-            let every = self.policy.upkeep().keepalive;
-            self.keepalive = every.map(|every| cx.now.after(every));
-        }
+        self.remind_nat(link, cx);
         let child = !self.children.is_empty();
         cx.event(link.id, Event::Established { child });
         Outcome::Go(State::Established(self))
@@ -350,13 +356,7 @@ impl Established {
         match exchange {
             ExchangeType::INFORMATIONAL => {
                 let addresses = self.addresses(link, cx, link.asked_from, &payloads);
-                Ok(match self.informational(link, cx, payloads) {
-                    Served::Answer(mut answer) => {
-                        answer.extend(addresses);
-                        Served::Answer(answer)
-                    }
-                    served => served,
-                })
+                Ok(self.informational(link, cx, payloads).beside(addresses))
             }
             // RFC 7296 §2.25.2: nothing new is made on an SA that is being closed.
             ExchangeType::CREATE_CHILD_SA | ExchangeType::IKE_FOLLOWUP_KE

@@ -3,7 +3,7 @@
 
 use alloc::boxed::Box;
 
-use super::{Established, Served, Successor};
+use super::{Established, Served, Successor, mobike::Addresses};
 use crate::{
     config::LINGER,
     crypto::keys::DerivationKey,
@@ -98,7 +98,8 @@ impl Established {
             Received::Response(_) => other.link.pump(cx).map(|()| None),
             Received::Request(opened) => {
                 self.heard(cx);
-                if other.link.path == path {
+                // RFC 4555 §3.8#4: with MOBIKE the peer says on the one in use where it is.
+                if !other.link.mobike && other.link.path == path {
                     link.path = path;
                 }
                 self.other_request(&mut other, cx, opened)
@@ -134,7 +135,11 @@ impl Established {
         let served = match opened.payloads {
             Err(refusal) => Err(refusal),
             Ok(payloads) if exchange == ExchangeType::INFORMATIONAL => {
-                Ok(self.informational(&other.link, cx, payloads))
+                let said = Addresses::read(&payloads);
+                let addresses = self.addresses_answer(said, &other.link, cx, other.link.asked_from);
+                Ok(self
+                    .informational(&other.link, cx, payloads)
+                    .beside(addresses))
             }
             // RFC 7296 §2.8.2#3, §2.25.2#3: an IKE SA that is on its way out, or whose fate is open, makes nothing new.
             Ok(_) if exchange == ExchangeType::CREATE_CHILD_SA => {
