@@ -178,7 +178,9 @@ pub struct EndpointConfig {
     pub source_watermark: usize,
     /// Half-open SAs of one source at most; see [`SOURCE_LIMIT`].
     pub source_limit: usize,
-    /// Unauthenticated SAs of one source at most; see [`SOURCE_NEGOTIATING_LIMIT`].
+    /// Unauthenticated SAs of one source at most; see [`SOURCE_NEGOTIATING_LIMIT`]. It has no more than a quarter of
+    /// what [`negotiating_limit`](Self::negotiating_limit) and [`sa_limit`](Self::sa_limit) leave for such SAs in any
+    /// case, but always one.
     pub source_negotiating_limit: usize,
     /// Octets that incomplete messages may occupy in all; see [`FRAGMENT_BUDGET`].
     pub fragment_budget: usize,

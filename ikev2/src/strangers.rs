@@ -102,6 +102,16 @@ impl Strangers {
         self.all.half_open
     }
 
+    /// How many SAs of peers that have proven nothing there are.
+    pub(crate) const fn unproven(&self) -> usize {
+        self.all.unproven
+    }
+
+    /// How many of them are of this source.
+    pub(crate) fn held_by(&self, source: Source) -> usize {
+        self.of(source).unproven
+    }
+
     fn of(&self, source: Source) -> Count {
         self.sources.get(&source).copied().unwrap_or_default()
     }

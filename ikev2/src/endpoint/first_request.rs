@@ -62,6 +62,13 @@ impl Endpoint {
         self.counters.glanced(header);
         // Before anything is demanded or limited: it costs nothing, and helps whoever has too much to do.
         if let Some(said) = self.redirect(path, &message.outer) {
+            // Unless it is longer than what it answers: somebody whose address was forged gets no more than was sent.
+            let length = Header::LEN
+                .saturating_add(8)
+                .saturating_add(said.data.len());
+            if length > datagram.len() {
+                self.demand_cookie(now, path, header, &message.outer)?;
+            }
             self.stateless(path, header, said);
             return Err(Discard::Redirected);
         }
@@ -70,10 +77,15 @@ impl Endpoint {
             return Err(Discard::SaLimited);
         }
         let wanted = self.strangers.wants_cookie(now, source, &self.config);
-        if wanted || self.is_half_full() {
+        let (held, share) = (self.strangers.held_by(source), self.share());
+        // Of its share too a source takes the last half only where it receives.
+        if wanted || self.is_half_full() || held >= share / 2 {
             self.demand_cookie(now, path, header, &message.outer)?;
         }
         self.strangers.admits(source, &self.config)?;
+        if held >= share {
+            return Err(Discard::SourceLimited);
+        }
         let mut cx = self.cx(now);
         let Some(spi_r) = cx.fresh_ike_spi().and_then(ResponderSpi::new) else {
             return Err(Discard::HalfOpenTableFull);
@@ -112,13 +124,23 @@ impl Endpoint {
         limit.is_some_and(|limit| self.sas.len() >= limit / 2)
     }
 
+    /// The SAs that one source may have without having proven anything: a quarter of the room that there is for such, so
+    /// that however little that is, one host with a cookie does not take it all.
+    fn share(&self) -> usize {
+        let up = self.sas.len().saturating_sub(self.strangers.unproven());
+        let left = self.config.sa_limit.map(|limit| limit.saturating_sub(up));
+        let room = self.config.negotiating_limit;
+        (left.map_or(room, |left| left.min(room)) / 4).max(1)
+    }
+
     /// RFC 5685 §9.2#4: REDIRECT with the nonce of the request, if this client is to go elsewhere.
     fn redirect(&self, path: Path, payloads: &[Payload]) -> Option<Notify> {
         let gateway = self.config.redirect.as_ref()?;
-        let nonce = init::nonce_of(payloads)?;
+        // What is no request for an SA is answered as such.
+        let request = init::Essentials::read(payloads).ok()?;
         PeerTraits::read(payloads)
             .may_be_sent_to(gateway, path.local.ip())
-            .then(|| gateway.redirect(nonce))
+            .then(|| gateway.redirect(request.nonce.as_bytes()))
     }
 
     fn init_repeat(&mut self, now: Instant, id: SaId) -> Result<(), Discard> {

@@ -84,14 +84,14 @@ impl Handshake {
 }
 
 /// The payloads of an IKE_SA_INIT message that neither role can do without.
-pub(super) struct Essentials<'a> {
+pub(crate) struct Essentials<'a> {
     pub(super) sa: &'a SaPayload,
     pub(super) ke: &'a KePayload,
-    pub(super) nonce: &'a Nonce,
+    pub(crate) nonce: &'a Nonce,
 }
 
 impl<'a> Essentials<'a> {
-    pub(super) fn read(payloads: &'a [Payload]) -> Result<Self, PeerMisbehaved> {
+    pub(crate) fn read(payloads: &'a [Payload]) -> Result<Self, PeerMisbehaved> {
         let mut sa = None;
         let mut ke = None;
         let mut nonce = None;

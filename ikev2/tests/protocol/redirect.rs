@@ -5,17 +5,21 @@ use std::time::Duration;
 
 use ironflex_ikev2::{
     config::{FragmentationConfig, Redirection},
-    event::{CloseReason, Discard},
+    event::{CloseReason, Discard, Path},
     refusal::{PeerMisbehaved, Refusal},
     wire::{
         Flags, Header, PartialMessage, Payload,
         payload::{Gateway, Notify},
-        registry::{ExchangeType, NotifyType, ProtocolId},
+        registry::{ExchangeType, NotifyType, PayloadType, ProtocolId},
         write_message,
     },
 };
 
-use crate::{holder::Holder, support::*};
+use crate::{
+    flood::{cookie, send},
+    holder::Holder,
+    support::*,
+};
 
 const ELSEWHERE: &str = "192.0.2.7";
 
@@ -110,6 +114,65 @@ fn who_cannot_be_sent_elsewhere_is_served() {
         setup.peer.redirect = setup.server.redirect.take();
         let pair = login(setup, 201);
         assert_eq!(pair.both_up(), served, "{redirection:?} {gateway} at AUTH");
+    }
+}
+
+/// A client's first request, without what it could do without, and where it is seen to come from.
+fn shortest(setup: &Setup, kinds: &[PayloadType]) -> (Path, Header, Vec<Payload>) {
+    let mut pair = Pair::new(setup.clone(), 206);
+    pair.connect();
+    let (_, path, octets) = pair.next_flight().unwrap();
+    let message = PartialMessage::parse(&octets).unwrap();
+    let mut payloads = message.outer;
+    payloads.retain(|one| match one {
+        Payload::Notify(said) => said.kind == NotifyType::REDIRECT_SUPPORTED,
+        other => kinds.contains(&other.kind()),
+    });
+    (path, message.header, payloads)
+}
+
+fn written(header: &Header, payloads: &[Payload]) -> Vec<u8> {
+    let mut octets = Vec::new();
+    write_message(header, payloads, &mut octets);
+    octets
+}
+
+// RFC 7296 §2.6: who only claims an address draws no more octets to it than it sends, however long the name of the
+// gateway is.
+#[test]
+fn a_redirect_is_no_longer_than_its_request_where_no_cookie_has_come() {
+    const ALL: [PayloadType; 3] = [PayloadType::SA, PayloadType::KE, PayloadType::NONCE];
+    let name = [63, 63, 63, 61].map(|length| "a".repeat(length)).join(".");
+    let long = Gateway::fqdn(&name).unwrap();
+    let mut setup = follows(Setup::new(CBC));
+    setup.server.redirect = Some(long.clone());
+    // It is long enough.
+    let pair = login(setup.clone(), 206);
+    assert!(redirected(&pair, &long), "{:?}", pair.client.closed);
+
+    let (path, header, payloads) = shortest(&setup, &ALL);
+    let request = written(&header, &payloads);
+    let mut pair = Pair::new(setup.clone(), 207);
+    let (answers, discards) = send(&mut pair, path, &request);
+    assert_eq!(discards, [Discard::CookieSent]);
+    assert!(answers[0].len() < request.len());
+    let brought = Notify::new(NotifyType::COOKIE, cookie(&answers[0]));
+    let with_cookie = [&[Payload::Notify(brought)], &payloads[..]].concat();
+    let (answers, discards) = send(&mut pair, path, &written(&header, &with_cookie));
+    assert_eq!(discards, [Discard::Redirected]);
+    assert!(says_plainly(&answers[0], NotifyType::REDIRECT));
+    assert!(pair.server.endpoint.is_empty());
+
+    // Without its SA or its key exchange it is no request that could be served elsewhere.
+    for kinds in [
+        [PayloadType::NONCE, PayloadType::KE],
+        [PayloadType::NONCE, PayloadType::SA],
+    ] {
+        let (path, header, payloads) = shortest(&setup, &kinds);
+        let request = written(&header, &payloads);
+        let (answers, _) = send(&mut pair, path, &request);
+        assert!(says_plainly(&answers[0], NotifyType::INVALID_SYNTAX));
+        assert!(answers[0].len() < request.len());
     }
 }
 

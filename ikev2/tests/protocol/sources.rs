@@ -78,6 +78,65 @@ fn a_source_with_cookies_is_dropped_at_its_limit_and_others_are_not() {
     assert_eq!(knock(&mut pair, &mould, from(7), 5_000), []);
 }
 
+// However little room is configured: one host that receives what is sent to it does not take it all, nor does who
+// only claims to be that host take its share.
+#[test]
+fn a_source_has_its_share_of_what_little_room_there_is() {
+    let mould = Mould::new();
+    for limit in [
+        |setup: &mut Setup| setup.server.sa_limit = Some(16),
+        |setup: &mut Setup| setup.server.negotiating_limit = 16,
+    ] {
+        let mut setup = Setup::new(CBC);
+        limit(&mut setup);
+        let mut pair = Pair::new(setup, 95);
+        for number in 0..100 {
+            send(&mut pair, from(7), &mould.request(number, None));
+        }
+        assert_eq!(pair.server.endpoint.len(), 2);
+        let mut dropped = 0;
+        for number in 100..200 {
+            match &knock(&mut pair, &mould, from(7), number)[..] {
+                [] => {}
+                [Discard::SourceLimited] => dropped += 1,
+                other => panic!("{other:?}"),
+            }
+        }
+        assert_eq!((pair.server.endpoint.len(), dropped), (4, 98));
+        // Everybody else comes in.
+        pair.connect();
+        pair.run(10);
+        assert_eq!((pair.server.ready(), pair.client.ready()), (1, 1));
+        pair.assert_children_match();
+    }
+}
+
+// What is left is little where many SAs are up.
+#[test]
+fn a_source_has_its_share_of_the_room_that_those_who_are_up_leave() {
+    let mould = Mould::new();
+    let mut setup = Setup::new(CBC);
+    setup.server.sa_limit = Some(6);
+    let mut pair = Pair::new(setup, 96);
+    for up in 1..=4 {
+        pair.connect();
+        pair.run(10);
+        assert_eq!(pair.server.ready(), up);
+    }
+    pair.server.discarded.clear();
+    for number in 0..100 {
+        let expected: &[_] = if number == 0 {
+            &[]
+        } else {
+            &[Discard::SourceLimited]
+        };
+        assert_eq!(knock(&mut pair, &mould, from(7), number), expected);
+    }
+    pair.connect();
+    pair.run(10);
+    assert_eq!(pair.server.ready(), 5);
+}
+
 // A host has a /64 to itself and may send from every address in it.
 #[test]
 fn the_addresses_of_one_ipv6_network_share_one_limit() {
