@@ -71,7 +71,7 @@ fn both_ends_use_the_key_that_both_have_with_each_kind_of_proof() {
     }
 }
 
-// RFC 8784 §3#8, RFC 5685 §6#3: the answer that redirects says of the key what every other does.
+// RFC 8784 §3, RFC 5685 §6#3: the answer that redirects says of the key what every other does.
 #[test]
 fn a_client_that_uses_the_key_is_redirected_once_it_is_authenticated() {
     for (seed, kind) in (6..).zip(KINDS) {
