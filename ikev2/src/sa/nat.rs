@@ -71,7 +71,11 @@ impl Nat {
 }
 
 /// RFC 7296 §2.23#9-10: SHA-1 over the SPIs, the address and the port, as they stand in the packet.
-fn hash(spi_i: InitiatorSpi, spi_r: Option<ResponderSpi>, address: SocketAddr) -> [u8; 20] {
+pub(crate) fn hash(
+    spi_i: InitiatorSpi,
+    spi_r: Option<ResponderSpi>,
+    address: SocketAddr,
+) -> [u8; 20] {
     let spi_r = spi_r.map_or([0; 8], ResponderSpi::to_be_bytes);
     let port = address.port().to_be_bytes();
     match address.ip().to_canonical() {

@@ -14,7 +14,7 @@ use crate::{
     refusal::{PeerMisbehaved, Refusal},
     sa::{
         Cx,
-        established::{Closing, Established},
+        established::{Closing, Established, mobike},
         initiator::Initiator,
         link::{Link, Opened},
         responder::Responder,
@@ -69,10 +69,15 @@ impl State {
             Self::Initiator(state) => state.request(link, cx, opened),
             Self::Closing(state) => {
                 let deletes = |payload: &Payload| matches!(payload, Payload::Delete(delete) if delete.protocol == ProtocolId::IKE);
-                let crossed = opened.payloads.is_ok_and(|list| list.iter().any(deletes));
-                // RFC 7296 §2.25#1: nothing new is made on an SA that is being closed.
-                let busy = Payload::Notify(Notify::plain(NotifyType::TEMPORARY_FAILURE));
-                let answer = (exchange == ExchangeType::CREATE_CHILD_SA).then_some(busy);
+                let payloads = opened.payloads.unwrap_or_default();
+                let crossed = payloads.iter().any(deletes);
+                let answer = match exchange {
+                    // RFC 7296 §2.25#1: nothing new is made on an SA that is being closed, nor brought to its end.
+                    ExchangeType::CREATE_CHILD_SA | ExchangeType::IKE_FOLLOWUP_KE => Some(
+                        Payload::Notify(Notify::plain(NotifyType::TEMPORARY_FAILURE)),
+                    ),
+                    _ => mobike::returned(&payloads),
+                };
                 // RFC 7296 §2.25.2#5: Deletes that cross are both answered, and then it is over.
                 link.respond(cx, exchange, answer.as_slice()).map(|()| {
                     if crossed {
@@ -85,7 +90,8 @@ impl State {
             Self::Lingering => {
                 // The client of a failed login says that it gives up; it gets its acknowledgement.
                 let answered = if exchange == ExchangeType::INFORMATIONAL {
-                    link.respond(cx, exchange, &[])
+                    let returned = opened.payloads.ok().as_deref().and_then(mobike::returned);
+                    link.respond(cx, exchange, returned.as_slice())
                 } else {
                     Ok(())
                 };

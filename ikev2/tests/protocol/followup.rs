@@ -107,6 +107,34 @@ fn either_end_replaces_a_child_sa_with_further_exchanges() {
     }
 }
 
+// RFC 7296 §2.25#1: who is closing the SA brings nothing to its end there; its peer has not misbehaved by having begun.
+#[test]
+fn a_series_that_a_delete_crosses_is_put_off_and_the_sa_ends_as_deleted() {
+    let mut pair = up(setup(&[Group::MlKem768]), 8);
+    rekey_child(&mut pair, false);
+    let until = pair.now.after(std::time::Duration::from_secs(5));
+    loop {
+        let (to_server, _, octets) = pair.next_flight().unwrap();
+        if to_server && Header::peek(&octets).unwrap().exchange == ExchangeType::IKE_FOLLOWUP_KE {
+            break;
+        }
+        assert!(pair.step(until));
+    }
+    // The Delete is lost once, so that the key exchange is the first to be answered.
+    pair.tamper = Some(Box::new(|to_server, octets| {
+        to_server || Header::peek(octets).unwrap().flags.is_response()
+    }));
+    let id = pair.server.sas[0];
+    pair.command(true, Command::Delete(id));
+    pair.run(1);
+    assert!(pair.client.closed.is_empty(), "{:?}", pair.client.closed);
+    pair.tamper = None;
+    pair.run(30);
+    assert_eq!(pair.client.closed, [CloseReason::PeerDeleted]);
+    assert_eq!(pair.server.closed, [CloseReason::Deleted]);
+    pair.assert_clean();
+}
+
 #[test]
 fn a_responder_that_asks_for_none_takes_what_it_may() {
     let mut setup = setup(&[Group::MlKem768]);

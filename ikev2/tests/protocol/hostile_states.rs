@@ -333,8 +333,11 @@ fn an_authentic_request_is_answered_as_its_state_allows() {
                 }
                 // Well formed and out of place: the window moves, and that is all.
                 Stage::Established => (empty, "READY"),
-                // RFC 7296 §2.25#1: nothing new is made on what is being closed.
-                Stage::Closing if exchange == ExchangeType::CREATE_CHILD_SA => {
+                // RFC 7296 §2.25#1: nothing new is made on what is being closed, nor brought to its end.
+                Stage::Closing
+                    if [ExchangeType::CREATE_CHILD_SA, ExchangeType::IKE_FOLLOWUP_KE]
+                        .contains(&exchange) =>
+                {
                     let busy = notify(NotifyType::TEMPORARY_FAILURE);
                     (vec![vec![busy]], "DELETE")
                 }

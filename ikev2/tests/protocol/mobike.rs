@@ -109,17 +109,23 @@ fn a_request_from_elsewhere_moves_nothing_with_mobike() {
             assert_eq!(to.ip(), address(ELSEWHERE).ip());
             SocketAddr::new(address(CLIENT).ip(), to.port())
         });
-        let before = pair.sent;
-        let id = client(&pair);
-        pair.command(false, Command::Probe(id));
+        let (before, id) = (pair.sent, client(&pair));
+        let spi = pair.client.installed[&id].inbound_spi;
+        pair.command(false, Command::RekeyChild(id, spi));
         pair.run(1);
-        assert_eq!(pair.sent, before + 2);
+        // The child SA and the Delete of the one before, each with its answer.
+        assert_eq!(pair.sent, before + 4);
+        let there = address(ELSEWHERE).ip();
         if mobike {
             assert_eq!((ike(&pair), esp(&pair)), (old_ike, old));
         } else {
-            let there = address(ELSEWHERE).ip();
             assert_eq!((ike(&pair).ip(), esp(&pair).0), (there, there));
         }
+        // The next question for a sign of life finds the NAT that has come in between.
+        pair.command(false, Command::Probe(id));
+        pair.run(1);
+        assert_eq!((ike(&pair).ip(), esp(&pair).0), (there, there));
+        assert_eq!(esp(&pair).1, mobike);
     }
 }
 
@@ -290,6 +296,116 @@ fn a_client_that_moves_behind_a_nat_reminds_it_and_one_that_leaves_it_does_not()
         assert_eq!(esp(&pair), (address(FURTHER).ip(), forced));
         assert_eq!(reminds(&mut pair), 0, "forced: {forced}");
         assert!(pair.both_up());
+    }
+}
+
+// --- What comes late, crosses or is lost ---
+
+// RFC 4555 §3.7#3, §4.2.5#1: a client that is on its way out returns COOKIE2 too; else the headend would take it for a liar.
+#[test]
+fn a_client_that_leaves_while_it_is_checked_has_just_left() {
+    let mut pair = up(setup(true), 21);
+    let id = client(&pair);
+    go_elsewhere(&mut pair);
+    let until = pair.now.after(Duration::from_millis(10));
+    while pair.step(until) {}
+    // The check is under way to the client, and its Delete is lost once.
+    pair.tamper = Some(Box::new(|to_server, octets| {
+        !to_server || Header::peek(octets).unwrap().flags.is_response()
+    }));
+    pair.command(false, Command::Delete(id));
+    pair.run(1);
+    assert!(pair.server.closed.is_empty(), "{:?}", pair.server.closed);
+    assert_eq!(esp(&pair).0, address(ELSEWHERE).ip());
+    pair.tamper = None;
+    pair.run(30);
+    assert_eq!(pair.server.closed, [CloseReason::PeerDeleted]);
+    assert_eq!(pair.client.closed, [CloseReason::Deleted]);
+    pair.assert_clean();
+}
+
+// RFC 4555 §3.7#1-2: nor is a child SA made for an address at which nobody has been heard yet.
+#[test]
+fn a_child_sa_that_is_made_during_the_check_takes_the_old_way_until_then() {
+    let mut pair = up(setup(true), 22);
+    let old = esp(&pair);
+    go_elsewhere(&mut pair);
+    let until = pair.now.after(Duration::from_millis(10));
+    while pair.step(until) {}
+    // The headend's check does not come through.
+    pair.tamper = Some(Box::new(|to_server, octets| {
+        to_server || Header::peek(octets).unwrap().flags.is_response()
+    }));
+    let id = client(&pair);
+    let before = pair.server.installed.values().next().unwrap().inbound_spi;
+    let spi = pair.client.installed[&id].inbound_spi;
+    pair.command(false, Command::RekeyChild(id, spi));
+    pair.run(1);
+    let after = pair.server.installed.values().next().unwrap().inbound_spi;
+    assert_ne!(before, after);
+    assert_eq!((ike(&pair), esp(&pair)), (address(ELSEWHERE), old));
+    pair.tamper = None;
+    pair.run(5);
+    assert_eq!(esp(&pair), (address(ELSEWHERE).ip(), false));
+    pair.assert_children_match();
+}
+
+// RFC 4555 §3.5: what the headend has asked where the client is no more, it asks at once where that is now.
+#[test]
+fn what_the_headend_waits_for_is_asked_again_where_the_client_is() {
+    let mut pair = up(setup(true), 23);
+    let server = pair.server.sas[0];
+    pair.command(true, Command::Rekey(server));
+    pair.lose_flights();
+    // As long again as it has waited until its first repeat, and more.
+    pair.tamper = Some(Box::new(|to_server, _| to_server));
+    pair.run(7);
+    pair.tamper = None;
+    go_elsewhere(&mut pair);
+    pair.run(1);
+    assert!(pair.server.log.contains(&"rekeyed".to_owned()));
+    pair.run(5);
+    assert_eq!(esp(&pair), (address(ELSEWHERE).ip(), false));
+    assert!(pair.both_up());
+}
+
+// Somebody on the wire sends a copy of the last IKE_AUTH request from elsewhere, and it is the first to come. With MOBIKE the
+// headend follows no request after that (RFC 4555 §3.8#4); the client finds out by its first question for a sign of life.
+#[test]
+fn a_client_that_the_headend_takes_to_be_elsewhere_from_the_beginning_puts_it_right() {
+    let mut setup = Setup::with_pre_shared_key(GCM);
+    setup.peer.upkeep.mobike = true;
+    setup.connect.upkeep.mobike = true;
+    let mut pair = Pair::new(setup, 24);
+    pair.connect();
+    let until = pair.now.after(Duration::from_secs(5));
+    loop {
+        let (to_server, mut path, octets) = pair.next_flight().unwrap();
+        let exchange = Header::peek(&octets).unwrap().exchange;
+        if to_server && exchange == ExchangeType::IKE_AUTH {
+            path.remote = address(ELSEWHERE);
+            pair.inject(path, &octets);
+            break;
+        }
+        assert!(pair.step(until));
+    }
+    let here = SocketAddr::new(address(CLIENT).ip(), 4500);
+    pair.run(20);
+    assert!(pair.both_up());
+    assert_eq!(ike(&pair), address(ELSEWHERE));
+    let id = client(&pair);
+    for round in 0..2 {
+        let before = pair.sent;
+        pair.command(false, Command::Probe(id));
+        pair.run(5);
+        assert_eq!((ike(&pair), esp(&pair)), (here, (here.ip(), false)));
+        // The update and the check, once.
+        assert_eq!(pair.sent, before + if round == 0 { 6 } else { 2 });
+        // Where no NAT is in between, it is sure of that also after a rekeying.
+        if round == 0 {
+            pair.command(false, Command::Rekey(id));
+            pair.run(5);
+        }
     }
 }
 

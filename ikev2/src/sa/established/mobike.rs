@@ -30,6 +30,16 @@ pub(super) struct RouteCheck {
     path: Path,
 }
 
+/// The way that ESP takes, and whether in UDP.
+pub(super) type EspWay = (Path, bool);
+
+/// Where the headend sees us: at the address that we have, or, with a NAT in between, where this hash says.
+#[derive(PartialEq, Eq)]
+pub(super) enum Seen {
+    Here,
+    At(Vec<u8>),
+}
+
 /// What of an INFORMATIONAL request is about addresses.
 #[derive(Default)]
 pub(super) struct Addresses {
@@ -113,10 +123,12 @@ impl Established {
 
     /// RFC 4555 §3.7#1-2: the IKE SA is where its client says, at once; the child SAs follow when the client
     /// has been heard there.
-    fn peer_moves(&mut self, link: &mut Link, cx: &Cx<'_>, from: Path, payloads: &[Payload]) {
+    fn peer_moves(&mut self, link: &mut Link, cx: &mut Cx<'_>, from: Path, payloads: &[Payload]) {
+        self.heard_at.get_or_insert_with(|| way(link));
         link.path = from;
         for other in self.other_links_mut() {
             other.path = from;
+            other.send_again(cx);
         }
         let force = cx.config.nat.force_encapsulation;
         let nat = Nat::detect(payloads, link.spi_i, Some(link.spi_r), &from, force);
@@ -124,6 +136,8 @@ impl Established {
             link.nat = nat;
             self.remind_nat(link, cx);
         }
+        // What waits for an answer may have been sent to where the client is no more.
+        link.send_again(cx);
         self.wishes.add(cx.now, Wish::CheckRoute);
     }
 
@@ -160,6 +174,7 @@ impl Established {
         }
         // RFC 4555 §3.7: where the peer has moved on meanwhile, the answer says nothing of where it is.
         if check.path == link.path {
+            self.heard_at = None;
             cx.event(link.id, moved(link));
         } else {
             self.wishes.add(cx.now, Wish::CheckRoute);
@@ -188,10 +203,16 @@ impl Established {
         }
     }
 
+    /// The way that a child SA is to take. RFC 4555 §3.7#1-2: the one where the client was heard.
+    pub(super) fn esp_way(&self, link: &Link) -> EspWay {
+        self.heard_at.unwrap_or_else(|| way(link))
+    }
+
     /// What a question for a sign of life carries. RFC 4555 §3.8#2: a client behind a NAT asks by it where the headend sees
-    /// it.
+    /// it; and so does one that knows of none, for one may have come in between, or somebody may have sent its last IKE_AUTH
+    /// request from elsewhere, where the headend then takes it to be.
     pub(super) fn probe_payloads(&self, link: &Link, cx: &mut Cx<'_>) -> Vec<Payload> {
-        let asks = link.mobike && link.nat.local && matches!(self.policy, Policy::Initiator(_));
+        let asks = link.mobike && matches!(self.policy, Policy::Initiator(_));
         if asks {
             self.nat_hashes(link, cx, link.path).to_vec()
         } else {
@@ -200,25 +221,29 @@ impl Established {
     }
 
     /// A sign of life. RFC 4555 §3.8#3: where the headend sees us at another address or port than before, the NAT has made a
-    /// new mapping, and the headend, which may not draw conclusions, is told. After a rekeying the value is another in
-    /// any case.
+    /// new mapping, and the headend, which may not draw conclusions, is told. After a rekeying the hash is another in
+    /// any case, and the first time there is nothing to compare with.
     pub(super) fn probe_answered(&mut self, link: &Link, cx: &Cx<'_>, payloads: &[Payload]) {
         let before = self.seen_at.take();
-        self.see(payloads);
+        self.see(link, payloads);
         let asked = link.mobike && matches!(self.policy, Policy::Initiator(_));
         if asked && self.seen_at.is_some() && self.seen_at != before {
             self.wishes.add(cx.now, Wish::UpdateAddresses);
         }
     }
 
-    fn see(&mut self, payloads: &[Payload]) {
-        let seen = payloads.iter().find_map(|payload| match payload {
+    fn see(&mut self, link: &Link, payloads: &[Payload]) {
+        let here = nat::hash(link.spi_i, Some(link.spi_r), link.path.local);
+        self.seen_at = payloads.iter().find_map(|payload| match payload {
             Payload::Notify(said) if said.kind == NotifyType::NAT_DETECTION_DESTINATION_IP => {
-                Some(said.data.clone())
+                Some(if said.data == here {
+                    Seen::Here
+                } else {
+                    Seen::At(said.data.clone())
+                })
             }
             _ => None,
         });
-        self.seen_at = seen;
     }
 
     pub(super) fn start_update(&mut self, link: &mut Link, cx: &mut Cx<'_>) -> Result<(), Refusal> {
@@ -253,7 +278,7 @@ impl Established {
         if let Some(kind) = refused {
             return Some(CloseReason::Refused(Refusal::ByPeer(kind)));
         }
-        self.see(payloads);
+        self.see(link, payloads);
         let force = link.nat.forced;
         let nat = Nat::detect(payloads, link.spi_i, Some(link.spi_r), &link.path, force);
         if nat.supported {
@@ -282,10 +307,15 @@ impl Established {
     }
 }
 
-fn moved(link: &Link) -> Event {
+const fn way(link: &Link) -> EspWay {
+    (link.path, link.nat.udp_encapsulation())
+}
+
+const fn moved(link: &Link) -> Event {
+    let (path, udp_encapsulation) = way(link);
     Event::PeerMoved {
-        path: link.path,
-        udp_encapsulation: link.nat.udp_encapsulation(),
+        path,
+        udp_encapsulation,
     }
 }
 
@@ -300,6 +330,12 @@ fn addresses_of(path: &Path) -> Vec<u8> {
     written.extend(path.remote.port().to_be_bytes());
     written.extend(path.local.port().to_be_bytes());
     written
+}
+
+/// RFC 4555 §3.7#3: COOKIE2 comes back as it was, also on an IKE SA that has a successor or is on its way out: whoever
+/// asks is told that it was heard, and else takes it for a forgery.
+pub(crate) fn returned(payloads: &[Payload]) -> Option<Payload> {
+    Addresses::read(payloads).cookie2.map(Payload::Notify)
 }
 
 /// MOBIKE_SUPPORTED (RFC 4555 §4.2.1).

@@ -21,7 +21,7 @@ use core::time::Duration;
 pub(crate) use children::Child;
 use children::{Children, Standing};
 use followup::Following;
-use mobike::RouteCheck;
+use mobike::{EspWay, RouteCheck, Seen};
 use others::{Other, OtherStanding};
 use rekey_child::{Installing, RekeyChild};
 use rekey_ike::{RekeyIke, Successor};
@@ -116,7 +116,9 @@ pub(crate) struct Established {
     following: Option<Box<Following>>,
     others: Vec<Other>,
     /// What the headend last said of the address that it sees us at (RFC 4555 §3.8).
-    seen_at: Option<Vec<u8>>,
+    seen_at: Option<Seen>,
+    /// While it is open whether the client is heard at its new address: the way that ESP takes until then.
+    heard_at: Option<EspWay>,
     wishes: Wishes,
     lifetime: Option<Lifetime>,
     /// When the session is over, rekeyed or not.
@@ -235,6 +237,7 @@ impl Established {
             following: None,
             others: Vec::new(),
             seen_at: None,
+            heard_at: None,
             wishes: Wishes::default(),
             lifetime: None,
             ends: None,

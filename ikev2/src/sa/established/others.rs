@@ -89,6 +89,7 @@ impl Established {
             return (Outcome::Go(State::Established(self)), discard);
         };
         let mut other = self.others.swap_remove(at);
+        let before = other.link.path;
         let result = match other.link.receive(cx, path, datagram) {
             Received::Nothing(discard) => {
                 self.others.push(other);
@@ -98,9 +99,10 @@ impl Established {
             Received::Response(_) => other.link.pump(cx).map(|()| None),
             Received::Request(opened) => {
                 self.heard(cx);
-                // RFC 4555 §3.8#4: with MOBIKE the peer says on the one in use where it is.
-                if !other.link.mobike && other.link.path == path {
-                    link.path = path;
+                // Moved by this request, as none moves it with MOBIKE (RFC 4555 §3.8#4). One that comes late from where the
+                // peer was before says nothing of where it is.
+                if other.link.path != before {
+                    link.path = other.link.path;
                 }
                 self.other_request(&mut other, cx, opened)
             }

@@ -358,6 +358,7 @@ impl Established {
         let nonces = (agreed.ni.as_bytes(), agreed.nr.as_bytes());
         let derivation = &self.derivation;
         let keys = derivation.child_keys_after(agreed.suite, first, nonces, further);
+        let (path, udp_encapsulation) = self.esp_way(link);
         Box::new(ChildSa {
             id: agreed.id,
             suite: agreed.suite,
@@ -366,8 +367,8 @@ impl Established {
             outbound_spi: agreed.outbound_spi,
             local: agreed.local,
             remote: agreed.remote,
-            path: link.path,
-            udp_encapsulation: link.nat.udp_encapsulation(),
+            path,
+            udp_encapsulation,
             // What came with IKE_AUTH is for the first one, also where that comes later (RFC 6023).
             configuration: match &self.policy {
                 Policy::Initiator(_) if self.children.none_yet() => self.configuration.clone(),
