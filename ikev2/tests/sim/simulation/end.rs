@@ -8,29 +8,38 @@ use std::{
 
 use ironflex_ikev2::{
     Endpoint,
-    config::EndpointConfig,
+    config::{
+        AcceptedProofs, EndpointConfig, LocalAuthentication, PeerConfig, RemoteAuthentication,
+    },
     crypto::default_provider,
     event::{
         Answer, Ask, ChildId, ChildSa, CloseReason, EapInput, Event, Instant, Lease, SaId, Transmit,
     },
     wire::{
         Header,
-        payload::{AddressRange, ConfigAttribute, TrafficSelector},
-        registry::{ConfigAttributeType, ExchangeType, PayloadType},
+        payload::{AddressRange, ConfigAttribute, Identification, TrafficSelector},
+        registry::{ConfigAttributeType, ExchangeType, NotifyType, PayloadType},
     },
 };
 
 use super::{
     scenario::{Login, Side},
     session::Record,
-    support::{ASSIGNED, RSA, Seeded, Setup, certificate, copy_of, eap_authenticator, eap_peer},
+    support::{
+        ASSIGNED, RSA, Seeded, Setup, certificate, copy_of, eap_authenticator, eap_peer,
+        pre_shared_key,
+    },
 };
+
+/// What those know who prove themselves by a pre-shared key.
+pub const KEY: &[u8] = b"a key of both ends";
 
 /// Both SPIs of an IKE SA, the initiator's first.
 pub type Spis = (u64, u64);
 
 /// A request of this end, as the wire shows it.
 pub struct Asked {
+    exchange: ExchangeType,
     pub first: Instant,
     pub sends: u32,
     /// This end began the IKE SA, so its peer's answers say that they come from the other.
@@ -121,6 +130,7 @@ impl End {
         }
         let asked = self.asked.entry((spis, header.message_id.0));
         let asked = asked.or_insert_with(|| Asked {
+            exchange: header.exchange,
             first: now,
             sends: 0,
             by_initiator: header.flags.is_initiator(),
@@ -155,14 +165,22 @@ impl End {
         }
     }
 
-    /// Whether some request of an SA has gone without an answer through its whole schedule, until now.
-    pub fn gave_up(&self, now: Instant, id: SaId, whole: Duration, tries: u32) -> bool {
+    /// Whether some request of an SA, one of INFORMATIONAL alone where that is asked for, has gone without an answer
+    /// through its whole schedule, until now.
+    pub fn gave_up(
+        &self,
+        now: Instant,
+        id: SaId,
+        (whole, tries): (Duration, u32),
+        informational: bool,
+    ) -> bool {
         let spis = &self.records[&id].spis;
         self.asked.iter().any(|((of, _), asked)| {
             spis.contains(of)
                 && !asked.answered
                 && asked.sends >= tries
                 && now.since(asked.first) >= whole
+                && (!informational || asked.exchange == ExchangeType::INFORMATIONAL)
         })
     }
 
@@ -173,7 +191,7 @@ impl End {
         let refused = |why: &str| Answer::Refused(Arc::from(why));
         let honest = self.records[&id].login.is_none_or(|login| login.honest);
         match ask {
-            Ask::Peer(_) => Answer::Peer(Arc::new(setup.peer.clone())),
+            Ask::Peer(question) => Answer::Peer(Arc::new(profile(setup, &question.identity))),
             Ask::Chain { certificates, .. } if certificates == [certificate()] => Answer::Chain {
                 spki: RSA.spki.to_vec(),
             },
@@ -222,12 +240,21 @@ impl End {
 
     fn receive_on(&mut self, id: SaId, child: ChildSa) {
         let spi = child.inbound_spi;
+        // What is installed beside others takes the way that they take: whoever moves, moves them all.
+        let mut beside = self.receiving.range((id, 0)..=(id, u32::MAX));
+        let way = (child.path, child.udp_encapsulation);
+        let apart = beside.find(|(_, other)| (other.path, other.udp_encapsulation) != way);
+        assert!(
+            apart.is_none(),
+            "{id}: {spi:08X} goes by {}",
+            child.path.remote
+        );
         let twice = self.receiving.insert((id, spi), child);
         assert!(twice.is_none(), "{id}: {spi:08X} is installed twice");
     }
 
     /// What happened to an SA: noted, and done in the dataplane.
-    pub fn note(&mut self, id: SaId, event: Event) -> String {
+    pub fn note(&mut self, now: Instant, id: SaId, event: Event) -> String {
         let record = self.records.entry(id).or_insert_with(|| Record {
             login: self.login.take(),
             ..Record::default()
@@ -278,8 +305,26 @@ impl End {
             }
             Event::Quiet => "quiet".into(),
             Event::RekeyRefused(why) => format!("rekey refused: {why}"),
-            Event::PeerMoved { path, .. } => format!("moved to {}", path.remote),
-            Event::Notified(kind) => format!("notified {kind}"),
+            Event::PeerMoved {
+                path,
+                udp_encapsulation,
+            } => {
+                let sending = self.sending.iter_mut().map(|(&(sa, _), one)| (sa, one));
+                let receiving = self.receiving.iter_mut().map(|(&(sa, _), one)| (sa, one));
+                for (_, child) in sending.chain(receiving).filter(|(sa, _)| *sa == id) {
+                    (child.path, child.udp_encapsulation) = (path, udp_encapsulation);
+                }
+                format!(
+                    "takes the way {} {}, in UDP: {udp_encapsulation}",
+                    path.local, path.remote
+                )
+            }
+            Event::Notified(kind) => {
+                if kind == NotifyType::TEMPORARY_FAILURE {
+                    record.put_off.get_or_insert(now);
+                }
+                format!("notified {kind}")
+            }
             Event::Closed(reason) => {
                 let text = format!("closed: {reason}");
                 record.disturbed = true;
@@ -298,6 +343,26 @@ impl End {
         self.sending.retain(|&(sa, _), one| kept(sa, one));
         self.receiving.retain(|&(sa, _), one| kept(sa, one));
     }
+}
+
+/// The client that proves itself by a pre-shared key calls itself so.
+pub const HOLDER: &str = "holder.example";
+
+/// The headend's profile for whoever calls itself so.
+fn profile(setup: &Setup, identity: &Identification) -> PeerConfig {
+    let mut profile = setup.peer.clone();
+    if *identity == Identification::fqdn(HOLDER) {
+        let key = pre_shared_key(KEY);
+        profile.local_authentication = LocalAuthentication::PreSharedKey(key.clone());
+        profile.remote_authentication = RemoteAuthentication {
+            anyconnect_eap: false,
+            proofs: AcceptedProofs {
+                pre_shared_key: Some(key),
+                ..AcceptedProofs::default()
+            },
+        };
+    }
+    profile
 }
 
 fn spis(header: &Header) -> Spis {

@@ -1,11 +1,11 @@
 //! What must hold after every step, and what must hold at rest.
 
-use std::time::Duration;
+use std::{net::SocketAddr, time::Duration};
 
 use ironflex_ikev2::{
-    config::MAX_CHILDREN,
-    event::{CloseReason, SaId},
-    refusal::Refusal,
+    config::{LIVENESS_TRIES, MAX_CHILDREN, RETRY_FOR},
+    event::{CloseReason, Path, SaId},
+    refusal::{PeerIncompatible, Refusal},
     wire::registry::NotifyType,
 };
 
@@ -158,6 +158,7 @@ impl World {
         for (id, reason) in std::mem::take(&mut self.end_mut(side).ended) {
             self.totals.checks += 1;
             if self.end(side).records[&id].established {
+                self.totals.given_up += u64::from(reason == CloseReason::Unanswered);
                 self.judge_end(side, id, &reason);
             } else {
                 let login = self.end(side).records[&id].login;
@@ -209,7 +210,10 @@ impl World {
         let theirs = record.partner.and_then(|id| other.records.get(&id));
         let childless = record.told_to_delete_child
             || theirs.is_some_and(|one| one.told_to_delete_child)
-            || self.childless.contains(&(side, id));
+            || self.childless.contains(&(side, id))
+            || record
+                .partner
+                .is_some_and(|id| self.childless.contains(&(side.other(), id)));
         // The client found fault with the last answer, which an attacker may have changed on the way of
         // IKE_SA_INIT, or its dataplane refused.
         let never_up_there = theirs.is_some_and(|one| !one.established);
@@ -218,10 +222,15 @@ impl World {
             CloseReason::Deleted | CloseReason::Forgotten => record.told_to_end,
             CloseReason::PeerDeleted => never_up_there || theirs.is_some_and(|one| one.disturbed),
             CloseReason::Unanswered => self.went_unanswered(end, id),
-            CloseReason::Expired => self.has_lifetime(side),
+            CloseReason::Expired => self.scenario.upkeep(side).lifetime.is_some(),
             CloseReason::TimedOut | CloseReason::Redirected(_) => false,
             CloseReason::Refused(Refusal::ByPeer(NotifyType::AUTHENTICATION_FAILED)) => {
                 never_up_there
+            }
+            // RFC 7296 §2.25: one that is put off for minutes gives up.
+            CloseReason::Refused(Refusal::Incompatible(PeerIncompatible::Busy)) => {
+                let put_off = record.put_off;
+                put_off.is_some_and(|since| self.now.since(since) >= RETRY_FOR)
             }
             CloseReason::Refused(_) => false,
         };
@@ -238,15 +247,13 @@ impl World {
         let whole: Duration = waits
             .map(|at| config.retransmit_first * 2_u32.pow(at))
             .sum();
-        end.gave_up(self.now, id, whole, config.retransmit_tries)
-    }
-
-    const fn has_lifetime(&self, side: Side) -> bool {
-        let upkeep = match side {
-            Side::Headend => &self.scenario.setup.peer.upkeep,
-            Side::Client => &self.scenario.setup.connect.upkeep,
-        };
-        upkeep.lifetime.is_some()
+        // Where signs of life are asked for, they have a pace of their own.
+        let steady = self.scenario.upkeep(end.side).liveness;
+        let asked_often = steady.is_some_and(|liveness| {
+            let whole = liveness.retry * LIVENESS_TRIES;
+            end.gave_up(self.now, id, (whole, LIVENESS_TRIES), true)
+        });
+        asked_often || end.gave_up(self.now, id, (whole, config.retransmit_tries), false)
     }
 
     // --- At rest ---
@@ -275,6 +282,9 @@ impl World {
                     != (theirs.initiator_spi, theirs.responder_spi)
                 {
                     return Some(format!("{side:?} {id}: the ends use other IKE SAs"));
+                }
+                if let Some(stray) = self.astray(side, id) {
+                    return Some(format!("{side:?} {id}: {stray}"));
                 }
                 if ours.queued != 0 {
                     return Some(format!("{side:?} {id}: a request is under way"));
@@ -308,6 +318,31 @@ impl World {
             }
         }
         None
+    }
+
+    /// What of an SA does not take the way to where the client is.
+    fn astray(&self, side: Side, id: SaId) -> Option<String> {
+        let end = self.end(side);
+        let client = |path: &Path| match side {
+            Side::Headend => path.remote,
+            Side::Client => path.local,
+        };
+        let there = match side {
+            Side::Headend => self.network.seen(),
+            Side::Client => SocketAddr::new(self.network.host(), 4500),
+        };
+        let ike = client(&end.endpoint.view(id)?.path);
+        if ike != there {
+            return Some(format!("IKE goes by {ike}, and not by {there}"));
+        }
+        let sending = end.sending.iter().map(|((sa, _), child)| (sa, child));
+        let receiving = end.receiving.iter().map(|((sa, _), child)| (sa, child));
+        let mut esp = sending
+            .chain(receiving)
+            .filter(|&(sa, _)| *sa == id)
+            .map(|(_, child)| client(&child.path));
+        let esp = esp.find(|&esp| esp != there)?;
+        Some(format!("ESP goes by {esp}, and not by {there}"))
     }
 
     /// Nothing is left anywhere.

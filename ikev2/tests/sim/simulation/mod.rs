@@ -58,6 +58,12 @@ pub struct Totals {
     pub rekeys: u64,
     /// CREATE_CHILD_SA requests of both ends that were under way at the same time on one IKE SA.
     pub collisions: u64,
+    /// Times that the client's host went elsewhere.
+    pub moves: u64,
+    /// SAs that were up at both ends when all had come to rest.
+    pub survivors: u64,
+    /// SAs that an end gave up because its peer did not answer.
+    pub given_up: u64,
     /// Datagrams that the network lost.
     pub losses: u64,
     /// Datagrams that the attacker sent.
@@ -72,6 +78,9 @@ impl AddAssign for Totals {
         self.logins += other.logins;
         self.rekeys += other.rekeys;
         self.collisions += other.collisions;
+        self.moves += other.moves;
+        self.survivors += other.survivors;
+        self.given_up += other.given_up;
         self.losses += other.losses;
         self.attacks += other.attacks;
     }
@@ -81,13 +90,16 @@ impl fmt::Display for Totals {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{} runs, {} steps, {} invariant checks, {} logins, {} rekeys, {} collisions, {} losses, {} datagrams of the attacker",
+            "{} runs, {} steps, {} invariant checks, {} logins, {} rekeys, {} collisions, {} moves, {} SAs up at rest, {} given up, {} losses, {} datagrams of the attacker",
             self.runs,
             self.steps,
             self.checks,
             self.logins,
             self.rekeys,
             self.collisions,
+            self.moves,
+            self.survivors,
+            self.given_up,
             self.losses,
             self.attacks
         )

@@ -1,6 +1,10 @@
 //! What is between the two ends: weather, blackouts, and a NAT in front of the client.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
 
 use ironflex_ikev2::event::{Framing, Instant, Path, Transmit};
 
@@ -45,17 +49,23 @@ pub struct Network {
     random: Seeded,
     /// Until when nothing arrives, towards the headend and towards the client.
     dark: [Instant; 2],
-    /// How often the NAT has made new mappings.
+    /// How often the client's host has moved.
+    moves: u8,
+    /// It is behind a NAT where it is now.
+    nat: bool,
+    /// How often the NAT has made new mappings there.
     rebound: u16,
     pub losses: u64,
 }
 
 impl Network {
-    pub const fn new(weather: Weather, random: Seeded) -> Self {
+    pub const fn new(weather: Weather, nat: bool, random: Seeded) -> Self {
         Self {
             weather,
             random,
             dark: [Instant::new(Duration::ZERO); 2],
+            moves: 0,
+            nat,
             rebound: 0,
             losses: 0,
         }
@@ -63,6 +73,49 @@ impl Network {
 
     pub const fn rebind(&mut self) {
         self.rebound += 1;
+    }
+
+    /// The client's host goes elsewhere; nothing that is sent to where it was reaches it any more.
+    pub const fn move_on(&mut self, nat: bool) {
+        self.moves += 1;
+        self.nat = nat;
+        self.rebound = 0;
+    }
+
+    pub const fn behind_nat(&self) -> bool {
+        self.nat
+    }
+
+    /// The address that the client's host has.
+    pub fn host(&self) -> IpAddr {
+        match self.moves {
+            0 => address(CLIENT).ip(),
+            moves => Ipv4Addr::new(203, 0, 113, moves).into(),
+        }
+    }
+
+    /// Where the headend is to see a client that has floated to port 4500.
+    pub fn seen(&self) -> SocketAddr {
+        self.outer(SocketAddr::new(self.host(), 4500))
+    }
+
+    /// Whether an ESP packet that this end sends so now arrives.
+    pub fn carries(&self, now: Instant, from: Side, path: &Path, in_udp: bool) -> bool {
+        let dark = self.dark_until(from.other());
+        let there = match from {
+            Side::Client => path.local.ip() == self.host(),
+            Side::Headend if in_udp => path.remote == self.seen(),
+            // A NAT lets in only what is in UDP.
+            Side::Headend => !self.nat && path.remote.ip() == self.host(),
+        };
+        now >= dark && there
+    }
+
+    const fn dark_until(&self, to: Side) -> Instant {
+        match to {
+            Side::Headend => self.dark[0],
+            Side::Client => self.dark[1],
+        }
     }
 
     pub fn black_out(&mut self, towards: [bool; 2], until: Instant) {
@@ -81,11 +134,17 @@ impl Network {
 
     /// The client's address as the headend sees it.
     fn outer(&self, inner: SocketAddr) -> SocketAddr {
-        SocketAddr::new(inner.ip(), inner.port() + self.rebound)
+        if self.nat {
+            let nat = Ipv4Addr::new(198, 18, 0, 1 + self.moves);
+            SocketAddr::new(nat.into(), inner.port() + 10_000 + self.rebound)
+        } else {
+            SocketAddr::new(inner.ip(), inner.port() + self.rebound)
+        }
     }
 
-    /// What an end sends, as its receiver is to see it.
-    pub fn flight(&self, from: Side, transmit: &Transmit) -> Flight {
+    /// What an end sends, as its receiver is to see it; none where its host does not have the address that it is to
+    /// leave from.
+    pub fn flight(&self, from: Side, transmit: &Transmit) -> Option<Flight> {
         let Path {
             local,
             remote,
@@ -93,9 +152,10 @@ impl Network {
         } = transmit.path;
         let source = match from {
             Side::Headend => local,
+            Side::Client if local.ip() != self.host() => return None,
             Side::Client => self.outer(local),
         };
-        Flight {
+        Some(Flight {
             to: from.other(),
             path: Path {
                 local: remote,
@@ -104,16 +164,12 @@ impl Network {
             },
             octets: Arc::clone(&transmit.octets),
             genuine: true,
-        }
+        })
     }
 
     /// How long each copy of a datagram takes; none where it is lost.
     pub fn delays(&mut self, now: Instant, to: Side) -> Vec<Duration> {
-        let dark = match to {
-            Side::Headend => self.dark[0],
-            Side::Client => self.dark[1],
-        };
-        if now < dark || self.random.chance(self.weather.loss) {
+        if now < self.dark_until(to) || self.random.chance(self.weather.loss) {
             self.losses += 1;
             return Vec::new();
         }
@@ -138,7 +194,7 @@ impl Network {
             Framing::Bare => 500,
             Framing::Marked => 4500,
         };
-        let inner = SocketAddr::new(address(CLIENT).ip(), inner);
+        let inner = SocketAddr::new(self.host(), inner);
         if path.local != self.outer(inner) {
             return None;
         }

@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use ironflex_ikev2::{
-    config::{FragmentationConfig, Pfs},
+    config::{FragmentationConfig, Liveness, Pfs, Ppk, Upkeep},
     crypto::{default_provider, suite::Group},
     event::Instant,
 };
 
 use super::{
     network::Weather,
-    support::{CBC, GCM, Seeded, Setup},
+    support::{CBC, GCM, Seeded, Setup, pre_shared_key},
 };
 
 /// One of the two.
@@ -35,11 +35,18 @@ impl Side {
     }
 }
 
+/// How a client proves itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Proof {
+    Eap,
+    Certificate,
+    PreSharedKey,
+}
+
 /// Who logs in, and how.
 #[derive(Clone, Copy, Debug)]
 pub struct Login {
-    /// By certificate, else by EAP.
-    pub certificate: bool,
+    pub proof: Proof,
     /// Whether its password or key is the right one.
     pub honest: bool,
 }
@@ -66,6 +73,10 @@ pub enum Action {
     Traffic(Side),
     /// The NAT in front of the client forgets its mappings and makes others.
     Rebind,
+    /// The client's host has another address from now on, behind a NAT or without one.
+    Move {
+        nat: bool,
+    },
     /// Everything towards these ends is lost for so long.
     Blackout([bool; 2], Duration),
     /// So many first requests of clients that do not exist.
@@ -78,6 +89,11 @@ pub struct Scenario {
     /// Nothing is lost and nobody attacks: every login is to succeed.
     pub calm: bool,
     pub setup: Setup,
+    /// The client begins behind a NAT.
+    pub nat: bool,
+    /// Each end asks a silent peer for a sign of life only where it has sent something in vain (`dpd … on-demand`);
+    /// the headend, then the client.
+    pub on_demand: [bool; 2],
     pub weather: Weather,
     /// The attacker does something about so many of a hundred datagrams.
     pub attack: u64,
@@ -112,7 +128,60 @@ fn post_quantum(setup: &mut Setup, seed: u64) {
     }
 }
 
+/// MOBIKE at both ends, at one, or at none.
+fn mobike(setup: &mut Setup, random: &mut Seeded) {
+    let both = random.chance(60);
+    setup.peer.upkeep.mobike = both || random.chance(20);
+    setup.connect.upkeep.mobike = both || random.chance(20);
+}
+
+/// `dpd` at this end, or none; whether it is on demand.
+fn liveness(upkeep: &mut Upkeep, random: &mut Seeded) -> bool {
+    let interval = Duration::from_secs(10 + random.next() % 51);
+    let retry = Duration::from_secs(2 + random.next() % 9);
+    if random.chance(60) {
+        upkeep.liveness = Some(Liveness { interval, retry });
+    }
+    random.chance(50)
+}
+
+/// Some headends and clients have a post-quantum pre-shared key for each other, or only one of them has, and some
+/// begin without a child SA.
+fn extras(setup: &mut Setup, random: &mut Seeded) {
+    let required = random.chance(50);
+    let ppk = Some(Ppk {
+        id: b"lab".to_vec(),
+        key: pre_shared_key(b"a post-quantum key"),
+        required,
+    });
+    match random.next() % 100 {
+        0..15 => {
+            setup.server.ppk = true;
+            setup.peer.ppk = ppk.clone();
+            setup.connect.ppk = ppk;
+        }
+        15..20 if !required => {
+            setup.server.ppk = true;
+            setup.peer.ppk = ppk;
+        }
+        20..25 if !required => setup.connect.ppk = ppk,
+        _ => {}
+    }
+    if random.chance(20) {
+        setup.server.childless = true;
+        setup.connect.childless = random.chance(80);
+    }
+}
+
 impl Scenario {
+    /// What holds for the SAs of this end.
+    pub const fn upkeep(&self, side: Side) -> &Upkeep {
+        match side {
+            Side::Headend => &self.setup.peer.upkeep,
+            Side::Client => &self.setup.connect.upkeep,
+        }
+    }
+
     pub fn new(seed: u64) -> Self {
         let mut random = Seeded(seed.wrapping_mul(0x2545_f491_4f6c_dd1d));
         let calm = random.chance(12);
@@ -131,6 +200,11 @@ impl Scenario {
             setup.connect.upkeep.pfs = pfs;
         }
         post_quantum(&mut setup, seed);
+        mobike(&mut setup, &mut random);
+        let on_demand = [&mut setup.peer.upkeep, &mut setup.connect.upkeep]
+            .map(|upkeep| liveness(upkeep, &mut random));
+        extras(&mut setup, &mut random);
+        let nat = random.chance(50);
         if random.chance(15) {
             setup.peer.upkeep.lifetime = Some(Duration::from_secs(600 + random.next() % 600));
         }
@@ -167,6 +241,8 @@ impl Scenario {
             seed,
             calm,
             setup,
+            nat,
+            on_demand,
             weather: if calm { quiet } else { weather },
             attack: if calm { 0 } else { attack },
             slowness,
@@ -179,7 +255,11 @@ impl Scenario {
 fn script(random: &mut Seeded, calm: bool) -> Vec<(Instant, Action)> {
     let mut at = Instant::new(Duration::from_secs(1));
     let login = |random: &mut Seeded| Login {
-        certificate: random.chance(50),
+        proof: match random.next() % 3 {
+            0 => Proof::Eap,
+            1 => Proof::Certificate,
+            _ => Proof::PreSharedKey,
+        },
         honest: !random.chance(10),
     };
     let mut script = vec![(at, Action::Connect(login(random)))];
@@ -194,9 +274,13 @@ fn script(random: &mut Seeded, calm: bool) -> Vec<(Instant, Action)> {
         let side = Side::draw(random);
         let pick = random.next();
         let action = match random.next() % 100 {
-            0..30 => Action::Order(side, Order::RekeyChild, pick),
-            30..52 => Action::Order(side, Order::Rekey, pick),
-            52..72 => Action::Traffic(side),
+            0..28 => Action::Order(side, Order::RekeyChild, pick),
+            28..50 => Action::Order(side, Order::Rekey, pick),
+            50..66 => Action::Traffic(side),
+            66..72 if !calm => Action::Move {
+                nat: random.chance(50),
+            },
+            66..72 => Action::Traffic(side),
             72..80 => Action::Order(side, Order::Probe, pick),
             80..87 => Action::Connect(login(random)),
             87..89 => Action::Order(side, Order::DeleteChild, pick),
@@ -205,8 +289,13 @@ fn script(random: &mut Seeded, calm: bool) -> Vec<(Instant, Action)> {
             91..94 => Action::Rebind,
             94..97 => {
                 let towards = [random.chance(70), random.chance(70)];
-                let long = if random.chance(80) { 40 } else { 200 };
-                Action::Blackout(towards, Duration::from_secs(1 + random.next() % long))
+                let most = if random.chance(80) { 40 } else { 400 };
+                let long = Duration::from_secs(1 + random.next() % most);
+                // Some last until what is due in them has come to its end.
+                let through = random.chance(40);
+                script.push((at, Action::Blackout(towards, long)));
+                at = if through { at.after(long) } else { at };
+                Action::Traffic(side)
             }
             97..99 => Action::Flood(1 + random.next() % 60),
             _ => Action::Order(side, Order::Forget, pick),

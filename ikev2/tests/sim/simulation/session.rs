@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use ironflex_ikev2::event::{CloseReason, SaId};
+use ironflex_ikev2::event::{CloseReason, Instant, SaId};
 
 use super::{end::Spis, scenario::Login};
 
@@ -19,6 +19,11 @@ pub struct Record {
     pub told_to_end: bool,
     /// The end was told to delete a child SA of it.
     pub told_to_delete_child: bool,
+    /// When its peer first put it off.
+    pub put_off: Option<Instant>,
+    /// Since the peer's silence was last told: ESP of the peer has come in, and some was sent to it.
+    pub heard: bool,
+    pub sent: bool,
     pub over: Option<CloseReason>,
     /// The SA at the other end.
     pub partner: Option<SaId>,

@@ -2,23 +2,24 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
+    net::SocketAddr,
     time::Duration,
 };
 
 use ironflex_ikev2::{
     Input, Output,
-    config::InitiatorAuthentication,
-    event::{Answer, Ask, AskId, Command, Event, Instant, SaId, Transmit},
+    config::{AcceptedProofs, InitiatorAuthentication, LocalAuthentication},
+    event::{Answer, Ask, AskId, Command, Event, Instant, Path, SaId, Transmit},
     wire::payload::Identification,
 };
 
 use super::{
     Totals,
     attacker::Attacker,
-    end::End,
+    end::{End, HOLDER, KEY},
     network::{Flight, Network},
-    scenario::{Action, Login, Order, Scenario, Side},
-    support::{Seeded, own_certificate},
+    scenario::{Action, Login, Order, Proof, Scenario, Side},
+    support::{Seeded, own_certificate, pre_shared_key},
 };
 
 /// Inputs in one run at most: more would be a ping-pong.
@@ -42,9 +43,11 @@ pub struct World {
     pub(super) headend: End,
     pub(super) client: End,
     pub totals: Totals,
-    /// SAs that came up without a child.
+    /// SAs that came up without a child and were not to, and those whose child the dataplane refused.
     pub(super) childless: BTreeSet<(Side, SaId)>,
-    network: Network,
+    /// Addresses of the client, as the headend sees them, at which it has received something.
+    reached: BTreeSet<SocketAddr>,
+    pub(super) network: Network,
     attacker: Attacker,
     outside: Seeded,
     agenda: BTreeMap<(Instant, u64), Happening>,
@@ -61,7 +64,8 @@ impl World {
             client: End::new(Side::Client, scenario.setup.client.clone(), seed ^ 2),
             totals: Totals::default(),
             childless: BTreeSet::new(),
-            network: Network::new(scenario.weather, Seeded(seed ^ 3)),
+            reached: BTreeSet::new(),
+            network: Network::new(scenario.weather, scenario.nat, Seeded(seed ^ 3)),
             attacker: Attacker::new(Seeded(seed ^ 4)),
             outside: Seeded(seed ^ 5),
             agenda: BTreeMap::new(),
@@ -127,11 +131,12 @@ impl World {
         self.mend();
         self.rest("after the script");
         let before = self.totals.logins;
-        let login = Login {
-            certificate: false,
+        let proofs = [Proof::Eap, Proof::Certificate, Proof::PreSharedKey];
+        let proof = proofs[usize::try_from(self.outside.next() % 3).unwrap()];
+        self.connect(Login {
+            proof,
             honest: true,
-        };
-        self.connect(login);
+        });
         self.run_for(30);
         assert_eq!(self.totals.logins, before + 1, "a login in fair weather");
         self.rest("after another login");
@@ -166,16 +171,20 @@ impl World {
         self.scenario.slowness = Duration::ZERO;
     }
 
-    /// Time passes, and both ends look after each other: an end whose peer is gone learns of it.
+    /// Time passes, and both ends look after each other: an end whose peer is gone learns of it, by its own liveness
+    /// checks where it has such, and else by a command.
     fn rest(&mut self, when: &str) {
-        self.run_for(400);
-        for side in Side::BOTH {
-            for id in self.end(side).up().collect::<Vec<_>>() {
-                self.order(side, Order::Probe, id);
+        for round in 1..=80 {
+            self.run_for(10);
+            for side in Side::BOTH {
+                self.traffic(side);
+            }
+            // Late enough for whatever was under way, and with time for the other end to find out about this one.
+            if round == 40 {
+                self.look_after();
             }
         }
-        self.run_for(150);
-        // An SA with a lifetime may just be at its rekeying.
+        // An SA with a lifetime may just be at its rekeying, and one with liveness checks at one of these.
         let mut unrest = self.unrest();
         for _ in 0..60 {
             if unrest.is_none() {
@@ -186,6 +195,24 @@ impl World {
         }
         self.totals.checks += 1;
         assert_eq!(unrest, None, "{when}");
+        self.totals.survivors += u64::try_from(self.client.up().count()).unwrap();
+    }
+
+    /// What the outside has to do itself where it has no liveness checks.
+    fn look_after(&mut self) {
+        for side in Side::BOTH {
+            let watched = self.scenario.upkeep(side).liveness.is_some();
+            for id in self.end(side).up().collect::<Vec<_>>() {
+                if !watched {
+                    self.order(side, Order::Probe, id);
+                }
+                // What began without a child SA and was refused one may have it now.
+                let view = self.end(side).endpoint.view(id);
+                if side == Side::Client && view.is_some_and(|view| view.child.is_none()) {
+                    self.input(side, Input::Command(Command::NewChild(id)));
+                }
+            }
+        }
     }
 
     fn run_for(&mut self, seconds: u64) {
@@ -238,6 +265,9 @@ impl World {
                 let side = flight.to;
                 self.say(|| arrival(&flight));
                 if flight.genuine {
+                    if side == Side::Client {
+                        self.reached.insert(flight.path.local);
+                    }
                     self.end_mut(side).hears(&flight.octets);
                 }
                 self.input(side, Input::Datagram(path, &flight.octets));
@@ -255,10 +285,17 @@ impl World {
         self.end_mut(side).endpoint.handle(now, input);
         self.drain(side);
         self.check(side, timeout);
+        // What came up while the host moved is still where that was.
+        if side == Side::Client {
+            for id in self.client.up().collect::<Vec<_>>() {
+                self.follow_host(id);
+            }
+        }
     }
 
     fn drain(&mut self, side: Side) {
         let mut answers = VecDeque::new();
+        let mut commands = VecDeque::new();
         loop {
             match self.end_mut(side).endpoint.poll() {
                 Output::Transmit(transmit) => self.transmit(side, &transmit),
@@ -275,14 +312,17 @@ impl World {
                     };
                     let over = end.records.get(&id).is_none_or(|one| one.over.is_some());
                     assert!(!over, "{side:?} {id}: a question after it was closed");
+                    let first = matches!(question, Ask::Install(_));
                     let answer = end.decide(setup, refusals, id, question);
+                    if first && matches!(answer, Answer::Refused(_)) {
+                        self.childless.insert((side, id));
+                    }
                     answers.push_back((id, ask, answer));
                 }
                 Output::Event(id, event) => {
-                    if matches!(event, Event::Established { child: false }) {
-                        self.childless.insert((side, id));
-                    }
-                    let text = self.end_mut(side).note(id, event);
+                    commands.extend(self.wanted(side, id, &event));
+                    let now = self.now;
+                    let text = self.end_mut(side).note(now, id, event);
                     self.say(|| format!("{side:?} {id}: {text}"));
                 }
                 // For the NAT in between, which forgets nothing here but by command.
@@ -292,6 +332,13 @@ impl World {
                 }
                 Output::Timeout(at) => {
                     self.end_mut(side).deadline = at;
+                    if let Some(command) = commands.pop_front() {
+                        let now = self.now;
+                        let command = Input::Command(command);
+                        self.end_mut(side).endpoint.handle(now, command);
+                        self.totals.steps += 1;
+                        continue;
+                    }
                     let Some((id, ask, answer)) = answers.pop_front() else {
                         return;
                     };
@@ -311,6 +358,54 @@ impl World {
         }
     }
 
+    /// What the outside of an end has its endpoint do because of an event.
+    fn wanted(&mut self, side: Side, id: SaId, event: &Event) -> Option<Command> {
+        match event {
+            Event::Established { child } => {
+                if *child {
+                    return None;
+                }
+                // RFC 6023: it was to begin so, and what it lacks is asked for.
+                let record = &self.end(side).records[&id];
+                let childless = self.scenario.setup.connect.childless && !record.disturbed;
+                if !childless {
+                    self.childless.insert((side, id));
+                }
+                (childless && side == Side::Client).then_some(Command::NewChild(id))
+            }
+            Event::Quiet => {
+                let on_demand = match side {
+                    Side::Headend => self.scenario.on_demand[0],
+                    Side::Client => self.scenario.on_demand[1],
+                };
+                let end = self.end_mut(side);
+                let alone = !end.sending.keys().any(|(sa, _)| *sa == id);
+                let record = end.records.get_mut(&id)?;
+                let in_vain = record.sent && !record.heard;
+                (record.sent, record.heard) = (false, false);
+                (!on_demand || alone || in_vain).then_some(Command::Probe(id))
+            }
+            // RFC 4555 §3.7: with MOBIKE, ESP goes nowhere where the client has not been heard.
+            Event::PeerMoved { path, .. } if side == Side::Headend => {
+                let up = self
+                    .headend
+                    .records
+                    .get(&id)
+                    .is_some_and(|one| one.established);
+                let view = self.headend.endpoint.view(id);
+                let mobike = up && view.is_some_and(|view| view.mobike);
+                let there = path.remote;
+                self.totals.checks += 1;
+                assert!(
+                    !mobike || self.reached.contains(&there),
+                    "{id}: ESP goes to {there}, unheard"
+                );
+                None
+            }
+            _ => None,
+        }
+    }
+
     fn transmit(&mut self, side: Side, transmit: &Transmit) {
         let now = self.now;
         let (end, other) = self.ends(side);
@@ -319,7 +414,9 @@ impl World {
         {
             self.totals.collisions += 1;
         }
-        let flight = self.network.flight(side, transmit);
+        let Some(flight) = self.network.flight(side, transmit) else {
+            return;
+        };
         for delay in self.network.delays(now, flight.to) {
             self.plan(now.after(delay), Happening::Arrival(flight.clone()));
         }
@@ -357,7 +454,15 @@ impl World {
                 }
             }
             Action::Traffic(side) => self.traffic(side),
+            Action::Rebind if !self.network.behind_nat() => {}
             Action::Rebind => self.network.rebind(),
+            Action::Move { nat } => {
+                self.totals.moves += 1;
+                self.network.move_on(nat);
+                for id in self.client.up().collect::<Vec<_>>() {
+                    self.follow_host(id);
+                }
+            }
             Action::Blackout(towards, long) => {
                 self.network.black_out(towards, self.now.after(long));
             }
@@ -371,14 +476,44 @@ impl World {
     fn connect(&mut self, login: Login) {
         let mut config = self.scenario.setup.connect.clone();
         config.spi = self.client.fresh_spi();
-        if login.certificate {
-            config.authentication = InitiatorAuthentication::Auth(own_certificate());
-            config.identity = Identification::fqdn("client.example");
-            config.vendor_ids.clear();
-            config.signature_hashes = true;
+        match login.proof {
+            Proof::Eap => {}
+            Proof::Certificate => {
+                config.authentication = InitiatorAuthentication::Auth(own_certificate());
+                config.identity = Identification::fqdn("client.example");
+                config.vendor_ids.clear();
+                config.signature_hashes = true;
+            }
+            Proof::PreSharedKey => {
+                let key = pre_shared_key(if login.honest { KEY } else { b"another key" });
+                let own = LocalAuthentication::PreSharedKey(key.clone());
+                config.authentication = InitiatorAuthentication::Auth(own);
+                config.responder = AcceptedProofs {
+                    pre_shared_key: Some(key),
+                    ..AcceptedProofs::default()
+                };
+                config.identity = Identification::fqdn(HOLDER);
+                config.vendor_ids.clear();
+            }
         }
+        let host = self.network.host();
+        config.path.local.set_ip(host);
+        config.float_path.local.set_ip(host);
         self.client.login = Some(login);
         let command = Command::Connect(Box::new(config));
+        self.input(Side::Client, Input::Command(command));
+    }
+
+    /// The client takes the way that its host has now.
+    fn follow_host(&mut self, id: SaId) {
+        let host = self.network.host();
+        let view = self.client.endpoint.view(id);
+        let path = view.filter(|view| view.ready).map(|view| view.path);
+        let Some(path) = path.filter(|path| path.local.ip() != host) else {
+            return;
+        };
+        let local = SocketAddr::new(host, path.local.port());
+        let command = Command::Move(id, Path { local, ..path });
         self.input(Side::Client, Input::Command(command));
     }
 
@@ -411,20 +546,23 @@ impl World {
     }
 
     fn traffic(&mut self, side: Side) {
-        let end = self.end(side);
-        let packets: Vec<(SaId, u32)> = end
-            .sending
-            .iter()
-            .filter_map(|(&(id, _), child)| {
-                let record = &end.records[&id];
-                Some((
-                    record.partner.filter(|_| record.is_up())?,
-                    child.outbound_spi,
-                ))
-            })
-            .collect();
+        let (now, mut packets) = (self.now, Vec::new());
+        let (end, network) = match side {
+            Side::Headend => (&mut self.headend, &self.network),
+            Side::Client => (&mut self.client, &self.network),
+        };
+        for (&(id, _), child) in &end.sending {
+            let record = end.records.get_mut(&id).unwrap();
+            let Some(partner) = record.partner.filter(|_| record.is_up()) else {
+                continue;
+            };
+            record.sent = true;
+            if network.carries(now, side, &child.path, child.udp_encapsulation) {
+                packets.push((partner, child.outbound_spi));
+            }
+        }
         for (id, spi) in packets {
-            // Not lost: the invariant is that what arrives can be read.
+            // No weather: the invariant is that what arrives can be read.
             let at = self.now.after(self.network.delay());
             self.plan(at, Happening::Packet(side.other(), id, spi));
         }
@@ -444,6 +582,7 @@ impl World {
             return;
         }
         self.totals.checks += 1;
+        self.end_mut(side).records.get_mut(&id).unwrap().heard = true;
         if self.end_mut(side).first_use(id, spi) {
             self.say(|| format!("{side:?} {id}: first packet on {spi:08X}"));
             self.input(side, Input::Command(Command::ChildUsed(id, spi)));
