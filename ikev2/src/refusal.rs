@@ -9,7 +9,7 @@ use crate::{
     error::InvalidMessage,
     wire::{
         payload::Notify,
-        registry::{NotifyType, PayloadType, ProtocolId},
+        registry::{ExchangeType, NotifyType, PayloadType, ProtocolId},
     },
 };
 
@@ -192,8 +192,8 @@ impl Refusal {
         }
     }
 
-    /// The notify that tells the peer, or `None` where nothing is to be said.
-    pub fn notify(&self) -> Option<Notify> {
+    /// The notify that tells the peer in this exchange, or `None` where nothing is to be said.
+    pub fn notify(&self, exchange: ExchangeType) -> Option<Notify> {
         let kind = match self {
             Self::InvalidMessage(error) => {
                 // RFC 7296 §2.5#11: the notify's data is the one octet of the payload type.
@@ -239,9 +239,40 @@ impl Refusal {
                 | PeerIncompatible::NoPpk
                 | PeerIncompatible::NoSignatureScheme => NotifyType::AUTHENTICATION_FAILED,
             },
-            Self::Denied(_) | Self::Local(_) => NotifyType::AUTHENTICATION_FAILED,
+            Self::Denied(_) => NotifyType::AUTHENTICATION_FAILED,
+            // What failed here is no verdict on the peer, which may try again: in IKE_SA_INIT of itself, and later
+            // when it is told so. RFC 7296 §2.21.2: what ends IKE_AUTH has this name.
+            Self::Local(_) => match exchange {
+                ExchangeType::IKE_SA_INIT => return None,
+                ExchangeType::IKE_INTERMEDIATE | ExchangeType::IKE_AUTH => {
+                    NotifyType::AUTHENTICATION_FAILED
+                }
+                _ => NotifyType::TEMPORARY_FAILURE,
+            },
             Self::ByPeer(_) => return None,
         };
         Some(Notify::new(kind, Vec::new()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // RFC 7296 §2.25: an SA that is up is not ended by what is for the moment.
+    #[test]
+    fn what_fails_here_is_no_verdict_on_the_peer() {
+        let failed = Refusal::Local("no memory");
+        let said = |exchange| failed.notify(exchange).map(|said| said.kind);
+        assert_eq!(said(ExchangeType::IKE_SA_INIT), None);
+        let auth = Some(NotifyType::AUTHENTICATION_FAILED);
+        assert_eq!(said(ExchangeType::IKE_AUTH), auth);
+        for exchange in [
+            ExchangeType::CREATE_CHILD_SA,
+            ExchangeType::IKE_FOLLOWUP_KE,
+            ExchangeType::INFORMATIONAL,
+        ] {
+            assert_eq!(said(exchange), Some(NotifyType::TEMPORARY_FAILURE));
+        }
     }
 }

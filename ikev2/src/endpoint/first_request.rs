@@ -50,7 +50,7 @@ impl Endpoint {
         let message = PartialMessage::parse(datagram).map_err(|error| {
             // RFC 7296 §2.21.1: an unknown critical payload is worth an answer; broken octets are not.
             if let InvalidMessage::UnsupportedCriticalPayload(_) = &error
-                && let Some(said) = Refusal::from(error.clone()).notify()
+                && let Some(said) = Refusal::from(error.clone()).notify(header.exchange)
             {
                 self.stateless(path, header, said);
             }
@@ -103,7 +103,7 @@ impl Endpoint {
                 if refusal == PeerMisbehaved::BadKeyExchange.into() {
                     self.strangers.spoil(now, source);
                 }
-                if let Some(said) = refusal.notify() {
+                if let Some(said) = refusal.notify(header.exchange) {
                     self.stateless(path, header, said);
                 }
                 Err(Discard::InitRefused(refusal))

@@ -16,7 +16,7 @@ use crate::{
             ConfigAttribute, Configuration, Notify, Payload, SaPayload, TrafficSelector,
             TrafficSelectors,
         },
-        registry::{ConfigType, NotifyType, PayloadType},
+        registry::{ConfigType, ExchangeType, NotifyType, PayloadType},
     },
 };
 
@@ -108,7 +108,7 @@ impl ChildRequest {
 /// Why there is no child SA although both sides are authenticated: the notify that says so.
 pub(crate) fn refused(refusal: &Refusal) -> Payload {
     let said = match refusal {
-        Refusal::Incompatible(_) => refusal.notify(),
+        Refusal::Incompatible(_) => refusal.notify(ExchangeType::CREATE_CHILD_SA),
         // Whatever failed here is not the peer's to know.
         _ => None,
     };

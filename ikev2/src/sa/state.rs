@@ -264,7 +264,7 @@ impl State {
 /// RFC 7296 §2.21.2#2-3: tells the peer why and lingers; an error in IKE_AUTH ends the IKE SA.
 fn refuse(link: &mut Link, cx: &mut Cx<'_>, exchange: ExchangeType, refusal: Refusal) -> Outcome {
     if link.responses.in_progress()
-        && let Some(said) = refusal.notify()
+        && let Some(said) = refusal.notify(exchange)
         && link
             .respond(cx, exchange, &[Payload::Notify(said)])
             .is_err()

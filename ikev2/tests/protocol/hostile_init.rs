@@ -15,8 +15,8 @@ use ironflex_ikev2::{
             AttributeValue, Proposal, SaPayload, Transform, TransformAttribute, UnknownPayload,
         },
         registry::{
-            EncryptionId, EsnId, GroupId, IntegrityId, NotifyType, PayloadType, PrfId, ProtocolId,
-            TransformType,
+            EncryptionId, EsnId, ExchangeType, GroupId, IntegrityId, NotifyType, PayloadType,
+            PrfId, ProtocolId, TransformType,
         },
         write_message,
     },
@@ -113,7 +113,9 @@ fn silence(discard: Discard) -> Verdict {
 /// Refused with the notify that belongs to it.
 fn refused(refusal: impl Into<Refusal>) -> Verdict {
     let refusal = refusal.into();
-    let said = refusal.notify().map(|said| (said.kind, said.data));
+    let said = refusal
+        .notify(ExchangeType::IKE_SA_INIT)
+        .map(|said| (said.kind, said.data));
     Verdict {
         discards: vec![Discard::InitRefused(refusal)],
         said: said.into_iter().collect(),

@@ -334,7 +334,7 @@ impl Established {
             Err(refusal) => {
                 // RFC 7296 §2.21.3#1, §3.10.1#4: an error in an authentic request is answered, and INVALID_SYNTAX
                 // ends the SA at both ends without a Delete.
-                let said = refusal.notify();
+                let said = refusal.notify(exchange);
                 let fatal = said
                     .as_ref()
                     .is_some_and(|said| said.kind == NotifyType::INVALID_SYNTAX);

@@ -169,7 +169,7 @@ impl Established {
             }
             Ok(Served::Later | Served::Replaced(..)) => {}
             Err(refusal) => {
-                let said = refusal.notify().map(Payload::Notify);
+                let said = refusal.notify(exchange).map(Payload::Notify);
                 link.respond(cx, exchange, said.as_slice())?;
             }
         }
