@@ -132,8 +132,11 @@ impl Handshake {
         let answer = [ke(group, public)];
         let response = link.covers(true, &answer);
         link.respond(cx, ExchangeType::IKE_INTERMEDIATE, &answer)?;
-        // Each is a valid message of the peer and a step that was agreed on: the wait begins anew.
-        link.deadline = Some(cx.now.after(cx.config.half_open_timeout));
+        // Each is a valid message of the peer and a step that was agreed on: the wait begins anew, but who drags them out
+        // is half-open no more than twice as long as others.
+        let wait = cx.config.half_open_timeout;
+        let last = link.created.after(wait.saturating_mul(2));
+        link.deadline = Some(cx.now.after(wait).min(last));
         self.advance(link, cx, Role::Responder, (&request, &response), &secret);
         Ok(self)
     }

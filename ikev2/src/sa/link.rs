@@ -358,6 +358,8 @@ impl Link {
         }
         if !response {
             self.follow(cx, path, proof);
+            // Whoever asks for the next thing has had the answer that changed the keys.
+            self.former = None;
         }
         let opened = Opened {
             exchange: header.exchange,
@@ -487,7 +489,9 @@ impl Link {
 
     /// A key exchange has given the SA new keys, for all messages to come (RFC 9242 §3.3.1).
     pub(crate) fn change_keys(&mut self, inbound: MessageKeys, outbound: MessageKeys) {
-        self.former = Some(core::mem::replace(&mut self.inbound, inbound));
+        let former = core::mem::replace(&mut self.inbound, inbound);
+        // Only requests are repeated, and here only those of the initiator.
+        self.former = (self.role == Role::Responder).then_some(former);
         self.outbound = outbound;
     }
 

@@ -9,7 +9,7 @@ use std::{sync::Arc, time::Duration};
 
 use ironflex_ikev2::{
     crypto::suite::{Additional, Group, IkeSuite},
-    event::{CloseReason, Discard, Path},
+    event::{Ask, CloseReason, Discard, Path},
     refusal::{PeerMisbehaved, Refusal},
     wire::{
         Header, Payload,
@@ -178,7 +178,8 @@ fn one_exchange_more_than_was_agreed_on_is_refused() {
 fn another_message_id_is_discarded_and_the_login_goes_on() {
     unharmed();
     for (id, why) in [
-        (0, Discard::Forged),
+        // Message 0 is answered: whoever holds the keys gets the answer to IKE_SA_INIT again.
+        (0, Discard::Repeated),
         (2, Discard::AheadOfWindow),
         (u32::MAX, Discard::AheadOfWindow),
     ] {
@@ -188,14 +189,17 @@ fn another_message_id_is_discarded_and_the_login_goes_on() {
         let (_, payloads) = holder.open(&octets);
         let other = holder.header(header.exchange, true, false, id);
         let before = pair.server.discarded.len();
-        let forged = holder.seal(&other, &payloads);
-        pair.inject(path, &forged);
-        let found = &pair.server.discarded[before..];
-        // Message 0 is answered: whoever holds the keys gets the answer to IKE_SA_INIT again.
-        assert!(
-            found == [why] || id == 0 && found == [Discard::Repeated],
-            "{found:?}"
-        );
+        let mut sealed = holder.seal(&other, &payloads);
+        pair.inject(path, &sealed);
+        // Whoever does not gets nothing.
+        let unheld = if id == 0 {
+            Discard::Forged
+        } else {
+            why.clone()
+        };
+        *sealed.last_mut().unwrap() ^= 1;
+        pair.inject(path, &sealed);
+        assert_eq!(pair.server.discarded[before..], [why, unheld]);
         assert_logs_in(pair);
     }
 }
@@ -258,6 +262,8 @@ fn an_exchange_before_its_sa_is_known_is_discarded() {
         framing: path.framing,
     };
     pair.deliver(false, back, &forged);
+    assert_eq!(pair.server.discarded, [Discard::UnknownSpi]);
+    assert_eq!(pair.client.discarded, [Discard::UnknownSpi]);
     assert!(pair.server.endpoint.is_empty());
     assert_logs_in(pair);
 }
@@ -359,4 +365,77 @@ fn an_sa_after_the_exchange_is_half_open_until_ike_auth_and_is_dropped_in_time()
     assert_eq!(pair.server.closed, [CloseReason::TimedOut]);
     assert_eq!(pair.server.endpoint.half_open(), 0);
     assert!(pair.server.endpoint.is_empty());
+}
+
+// Each step is a sign of life, and yet there is an end: a slot for half-open SAs is not to be had for minutes.
+#[test]
+fn who_drags_the_exchanges_out_is_dropped_in_time() {
+    let mut setup = Setup::with_pre_shared_key(IkeSuite {
+        additional: Additional::of(&[HYBRID, Group::EcpP256, Group::EcpP384, Group::MlKem512]),
+        ..GCM
+    });
+    setup.connect.fragmentation.cisco = false;
+    for (wait, comes_in) in [(10, true), (28, false)] {
+        // The first copy of each request is lost.
+        setup.client.retransmit_first = Duration::from_secs(wait);
+        let mut pair = Pair::new(setup.clone(), 83);
+        let mut seen = Vec::new();
+        pair.tamper = Some(Box::new(move |to_server, octets| {
+            let header = Header::peek(octets).unwrap();
+            if !to_server || header.exchange != ExchangeType::IKE_INTERMEDIATE {
+                return true;
+            }
+            let again = seen.contains(&header.message_id.0);
+            seen.push(header.message_id.0);
+            again
+        }));
+        pair.connect();
+        pair.run(59);
+        let half_open = pair.server.endpoint.half_open();
+        assert_eq!(half_open, usize::from(!comes_in));
+        pair.run(2);
+        assert_eq!(pair.both_up(), comes_in);
+        assert_eq!(pair.server.endpoint.len(), usize::from(comes_in));
+        let timed_out: &[CloseReason] = &[CloseReason::TimedOut];
+        let closed = if comes_in { &[] } else { timed_out };
+        assert_eq!(pair.server.closed, closed);
+    }
+}
+
+// The keys of before are for repeats alone, and not for longer than there may be some.
+#[test]
+fn what_is_sealed_with_the_keys_of_before_is_forged_once_the_next_request_has_come() {
+    for asked in [false, true] {
+        let (mut pair, path, octets) = until(true, ExchangeType::IKE_INTERMEDIATE);
+        let holder = Holder::first_of(&pair.client);
+        let (header, mut payloads) = holder.open(&octets);
+        payloads.push(Payload::Notify(Notify::plain(NotifyType(40_000))));
+        let anew = holder.seal(&header, &payloads);
+        pair.setup.silent = |ask| matches!(ask, Ask::Peer(_));
+        if asked {
+            let soon = pair.now.after(Duration::from_secs(1));
+            while pair.step(soon) {}
+            assert_eq!(pair.server.withheld.len(), 1);
+        } else {
+            let far = pair.now.after(Duration::from_secs(1));
+            assert!(pair.step(far));
+        }
+        for (repeat, why) in [
+            (&octets[..], Discard::Repeated),
+            (
+                &anew,
+                if asked {
+                    Discard::Forged
+                } else {
+                    Discard::Repeated
+                },
+            ),
+        ] {
+            pair.inject(path, repeat);
+            assert_eq!(pair.server.discarded.last(), Some(&why));
+        }
+        pair.setup.silent = |_| false;
+        pair.answer_withheld();
+        assert_logs_in(pair);
+    }
 }
