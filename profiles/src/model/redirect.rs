@@ -40,6 +40,8 @@ impl RedirectTarget {
     pub fn is_somebody(&self) -> bool {
         match self {
             Self::Address(address) => {
+                // An address of IPv4 written as one of IPv6 is that address.
+                let address = address.to_canonical();
                 let broadcast = matches!(address, IpAddr::V4(v4) if v4.is_broadcast());
                 !(address.is_unspecified() || address.is_multicast() || broadcast)
             }
@@ -70,4 +72,29 @@ impl fmt::Display for RedirectTarget {
 pub struct RedirectClient {
     /// Redirections that are followed; absent means five (RFC 5685 §7).
     pub max_redirects: Option<u8>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_is_sent_to_an_address_of_nobody_however_it_is_written() {
+        for (address, somebody) in [
+            ("192.0.2.7", true),
+            ("::ffff:192.0.2.7", true),
+            ("2001:db8::7", true),
+            ("0.0.0.0", false),
+            ("::", false),
+            ("::ffff:0.0.0.0", false),
+            ("224.0.0.1", false),
+            ("ff02::1", false),
+            ("::ffff:224.0.0.1", false),
+            ("255.255.255.255", false),
+            ("::ffff:255.255.255.255", false),
+        ] {
+            let target = RedirectTarget::Address(address.parse().unwrap());
+            assert_eq!(target.is_somebody(), somebody, "{address}");
+        }
+    }
 }
