@@ -61,7 +61,7 @@ pub const WINDOW: u32 = 5;
 pub const REPEATS_PER_SECOND: u32 = 5;
 
 /// Child SAs of one IKE SA at most, those on their way out included; more are refused with
-/// NO_ADDITIONAL_SAS (RFC 7296 §1.3).
+/// NO_ADDITIONAL_SAS (RFC 7296 §1.3). So many again may be there while they are replaced.
 pub const MAX_CHILDREN: usize = 16;
 
 /// IKE SAs at most that one SA has beside itself while it is being rekeyed.

@@ -1,18 +1,18 @@
 //! IKE SAs that begin without a child SA (RFC 6023), in both roles.
 
-use std::time::Duration;
+use std::{net::Ipv4Addr, time::Duration};
 
 use ironflex_ikev2::{
-    event::{CloseReason, Command},
+    event::{Ask, CloseReason, Command},
     refusal::PeerMisbehaved,
     wire::{
         PartialMessage, Payload,
-        payload::Notify,
+        payload::{AddressRange, Nonce, Notify, TrafficSelector, TrafficSelectors},
         registry::{ExchangeType, NotifyType, PayloadType, ProtocolId},
     },
 };
 
-use crate::{holder::Holder, support::*};
+use crate::{holder::Holder, requirements::esp, support::*};
 
 /// A headend that takes it, and a client that wants it.
 fn setup() -> Setup {
@@ -196,4 +196,77 @@ fn where_one_end_does_not_want_it_the_child_sa_comes_as_ever() {
     let pair = login(eap, 7);
     assert!(pair.both_up());
     pair.assert_children_match();
+}
+
+// RFC 7296 §1.3.1#3: a child SA that fails leaves the IKE SA up, also where it would have been the first.
+#[test]
+fn a_first_child_sa_that_cannot_be_installed_leaves_the_ike_sa_up() {
+    let mut setup = setup();
+    setup.silent = |ask| matches!(ask, Ask::Install(_));
+    for installs in [true, false] {
+        let mut pair = login(setup.clone(), 10);
+        assert_alone(&pair);
+        let id = pair.server.sas[0];
+        pair.command(true, Command::NewChild(id));
+        pair.run(1);
+        pair.setup.install = installs;
+        assert!(pair.answer_withheld());
+        pair.run(5);
+        assert!(pair.both_up(), "{:?}", pair.server.log);
+        if installs {
+            pair.assert_children_match();
+            continue;
+        }
+        assert!(pair.server.installed.is_empty() && pair.client.installed.is_empty());
+        // Another comes up in its place.
+        pair.setup.install = true;
+        pair.command(false, Command::NewChild(pair.client.sas[0]));
+        pair.run(1);
+        assert!(pair.answer_withheld());
+        pair.run(30);
+        assert!(pair.both_up(), "{:?}", pair.server.log);
+        pair.assert_children_match();
+    }
+}
+
+// What the headend may add lies within what it has given, whenever the first child SA came.
+#[test]
+fn a_headend_adds_nothing_beside_what_its_first_child_sa_selects() {
+    let other = Ipv4Addr::new(192, 168, 10, 6);
+    for (theirs, taken) in [(ASSIGNED, true), (other, false)] {
+        let mut setup = setup();
+        setup.peer.upkeep.further_children = true;
+        setup.connect.fragmentation.cisco = false;
+        let mut pair = Pair::new(setup, 11);
+        pair.client.endpoint.key_log(true);
+        pair.connect();
+        pair.run(20);
+        assert_alone(&pair);
+        pair.command(false, Command::NewChild(pair.client.sas[0]));
+        pair.run(10);
+        pair.assert_children_match();
+        let holder = Holder::of(&pair.client);
+        let select = |range| TrafficSelectors {
+            selectors: vec![TrafficSelector::addresses(range)],
+            skipped: 0,
+        };
+        let request = [
+            esp(0x1234_5678),
+            Payload::Nonce(Nonce::new(vec![7; 32]).unwrap()),
+            Payload::TsI(select(AddressRange::ANY_V4)),
+            Payload::TsR(select(AddressRange::host(theirs.into()))),
+        ];
+        let view = pair.client.endpoint.view(pair.client.sas[0]).unwrap();
+        let (path, next) = (view.path, view.next_expected);
+        let header = holder.header(ExchangeType::CREATE_CHILD_SA, false, false, next);
+        let before = pair.wire.len();
+        pair.deliver(false, path, &holder.seal(&header, &request));
+        let (_, answer) = holder.open(&pair.wire[before].1);
+        assert_eq!(
+            answer.iter().any(|one| one.kind() == PayloadType::SA),
+            taken
+        );
+        let unacceptable = Notify::plain(NotifyType::TS_UNACCEPTABLE);
+        assert_eq!(answer == [Payload::Notify(unacceptable)], !taken);
+    }
 }

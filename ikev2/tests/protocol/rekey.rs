@@ -10,7 +10,7 @@ use std::{
 };
 
 use ironflex_ikev2::{
-    config::Pfs,
+    config::{MAX_CHILDREN, Pfs},
     crypto::{Role, suite::Group},
     event::{CloseReason, Command, Discard, Instant, SaId},
     refusal::Refusal,
@@ -663,5 +663,35 @@ fn a_replaced_ike_sa_is_not_deleted_while_its_peer_may_still_wait_for_the_answer
         run(&mut pair, 200);
         assert_settled(&mut pair);
         assert_ne!(before, spis(&pair, true));
+    }
+}
+
+// RFC 7296 §1.3, §2.8: what replaces a child SA is no further one, however many still receive what is under way to
+// them; there is an end to that too.
+#[test]
+fn a_child_sa_may_be_replaced_more_often_than_there_may_be_child_sas() {
+    for server in [true, false] {
+        let mut pair = up(Setup::new(GCM), 506);
+        let replace = |pair: &mut Pair| {
+            let before = inbound(pair, server);
+            rekey_child(pair, server);
+            let until = pair.now.after(Duration::from_millis(60));
+            while pair.step(until) {
+                pair.assert_traffic_flows();
+            }
+            inbound(pair, server) != before
+        };
+        for number in 0..MAX_CHILDREN + 8 {
+            assert!(replace(&mut pair), "{number}");
+        }
+        let mut replaced = 0;
+        while replace(&mut pair) {
+            replaced += 1;
+            assert!(replaced < MAX_CHILDREN);
+        }
+        pair.run(60);
+        assert!(replace(&mut pair));
+        run(&mut pair, 60);
+        assert_settled(&mut pair);
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::{holder::Holder, support::*};
 use ironflex_ikev2::{
-    config::Pfs,
+    config::{AGAIN_AFTER, Pfs},
     crypto::suite::Group,
     event::{CloseReason, Command, Framing, Path},
     refusal::{PeerIncompatible, Refusal},
@@ -91,7 +91,7 @@ fn selectors(range: AddressRange) -> TrafficSelectors {
     vec![TrafficSelector::addresses(range)].into()
 }
 
-fn esp(spi: u32) -> Payload {
+pub(crate) fn esp(spi: u32) -> Payload {
     Payload::Sa(SaPayload::single(Proposal {
         number: 1,
         protocol: ProtocolId::ESP,
@@ -467,7 +467,7 @@ fn a_replacement_that_is_narrower_is_deleted_again() {
             Payload::TsR(selectors(range)),
         ];
         answer(&mut pair, &holder, &asked, &payloads);
-        let (_, next) = intercept(&mut pair, &holder);
+        let (deleting, next) = intercept(&mut pair, &holder);
         let deleted = if taken { before.to_be_bytes() } else { new };
         assert_eq!(next, [Payload::Delete(Delete::esp(&[deleted]))]);
         let after = pair.client.installed[&pair.client.sas[0]].inbound_spi;
@@ -476,6 +476,17 @@ fn a_replacement_that_is_narrower_is_deleted_again() {
         let told = format!("rekey refused: {refused}");
         assert_eq!(pair.client.log.contains(&told), !taken);
         assert!(pair.client.closed.is_empty());
+        if taken {
+            continue;
+        }
+        // What was not replaced is tried again, later.
+        answer(&mut pair, &holder, &deleting, &[]);
+        let soon = pair.now.after(AGAIN_AFTER.mul_f32(2.0));
+        while pair.next_flight().is_none() {
+            assert!(pair.step(soon));
+        }
+        let (again, _) = intercept(&mut pair, &holder);
+        assert_eq!(again.exchange, ExchangeType::CREATE_CHILD_SA);
     }
 }
 

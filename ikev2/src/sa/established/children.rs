@@ -95,9 +95,15 @@ impl Children {
         self.none_yet
     }
 
-    /// RFC 7296 §1.3: so many are enough, those included that still receive.
-    pub(crate) fn is_full(&self) -> bool {
-        self.list.len().saturating_add(self.retiring.len()) >= MAX_CHILDREN
+    /// RFC 7296 §1.3: so many are enough, those included that still receive. What replaces one of them stays beside it for
+    /// a while and is no further one.
+    pub(crate) fn is_full(&self, replaces: bool) -> bool {
+        let most = if replaces {
+            MAX_CHILDREN.saturating_mul(2)
+        } else {
+            MAX_CHILDREN
+        };
+        self.list.len().saturating_add(self.retiring.len()) >= most
     }
 
     /// Whether there is one of this name.

@@ -433,8 +433,10 @@ impl Established {
             }
             Pending::DeleteChild(inbound_spi) => {
                 self.children.remove(link.id, cx, inbound_spi);
-                // RFC 7296 §2.8: what was not replaced in time takes its IKE SA with it.
-                self.children.is_empty().then_some(CloseReason::Expired)
+                // RFC 7296 §2.8: what was not replaced in time takes its IKE SA with it. A first one that could not be
+                // installed has not been there.
+                let lost = self.children.is_empty() && !self.children.none_yet();
+                lost.then_some(CloseReason::Expired)
             }
             Pending::RouteCheck(check) => self.route_checked(check, link, cx, &payloads),
             Pending::UpdateAddresses(path) => self.update_answered(path, link, cx, &payloads),

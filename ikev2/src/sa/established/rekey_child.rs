@@ -3,7 +3,7 @@
 use alloc::{boxed::Box, vec::Vec};
 
 use super::{
-    Answering, Child, Established, Pending, Policy, Served, Standing, Wish,
+    Answering, Child, Established, Limits, Pending, Policy, Served, Standing, Wish,
     create::{Creation, Half, Reply, lower, named_group, rekey_notify},
     error_of,
     followup::{Asked, Next, Series, Turn},
@@ -260,9 +260,12 @@ impl Established {
         // is deleted again.
         let narrower = selector::within(&rekey.local, &agreed.local).is_err()
             || selector::within(&rekey.remote, &agreed.remote).is_err();
-        if rekey.old.is_some() && narrower {
+        if let Some(old) = rekey.old
+            && narrower
+        {
             let refused = PeerIncompatible::TsUnacceptable;
             cx.event(link.id, Event::RekeyRefused(refused.into()));
+            self.wishes.again(cx, Wish::RekeyChild(old));
             return self.send_delete(link, cx, rekey.spi);
         }
         let (ni, nr) = (agreed.ni.clone(), agreed.nr.clone());
@@ -409,7 +412,7 @@ impl Established {
             _ => return Err(WRONG_ANSWER),
         }
         let Some(old) = installing.old else {
-            self.children.add(installing.child);
+            self.add_new(installing.child);
             return Ok(());
         };
         // The peer has deleted what it was to replace, and the outside has removed all of that name.
@@ -431,6 +434,18 @@ impl Established {
         // RFC 7296 §2.8: the peer has been ready to receive since before it answered.
         self.children.switch(link.id, cx, inbound_spi);
         self.start_delete(link, cx, old)
+    }
+
+    /// A child SA is installed. What a headend may add to the first lies within what it has given thereby, as where that
+    /// came with IKE_AUTH.
+    fn add_new(&mut self, child: Child) {
+        if self.children.none_yet() && matches!(self.policy, Policy::Initiator(_)) {
+            self.limits = Limits {
+                local: child.local.clone(),
+                remote: child.remote.clone(),
+            };
+        }
+        self.children.add(child);
     }
 
     // --- As the one who is asked ---
@@ -473,7 +488,8 @@ impl Established {
             return Err(PeerIncompatible::Busy.into());
         }
         let further = old.is_none() && !self.children.is_empty();
-        if self.children.is_full() || further && !self.policy.upkeep().further_children {
+        if self.children.is_full(old.is_some()) || further && !self.policy.upkeep().further_children
+        {
             return Err(PeerIncompatible::TooManyChildren.into());
         }
         let sent = creation.ke.as_ref().map(|ke| ke.group.0);
@@ -593,7 +609,7 @@ impl Established {
                 [refused(&gone.into())].to_vec()
             }
             Answer::Installed => {
-                self.children.add(answering.child);
+                self.add_new(answering.child);
                 if let Some((old, nonce)) = answering.replaces {
                     if let Some(old) = self.children.by_inbound(old) {
                         old.standing = Standing::Replaced;

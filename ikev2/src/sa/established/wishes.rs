@@ -17,7 +17,8 @@ pub(crate) enum Wish {
     DeleteChild(u32),
     /// Replace the child SA with this inbound SPI.
     RekeyChild(u32),
-    /// Make another child SA with our and the peer's selectors, for one that the peer has lost.
+    /// Make another child SA with our and the peer's selectors, for one that the peer has lost, or because the outside
+    /// wants one ([`Command::NewChild`](crate::event::Command::NewChild)).
     NewChild([Vec<TrafficSelector>; 2]),
     /// Replace the IKE SA.
     RekeyIke,
