@@ -1,10 +1,10 @@
 //! Child SAs in the dataplane: installed, rekeyed, moved and removed, with the routes to their clients.
 
-use std::{net::IpAddr, num::NonZeroU64};
+use std::{collections::HashMap, net::IpAddr, num::NonZeroU64};
 
 use ironflex_ikev2::event::{Answer, ChildId, ChildSa, Command, Instant, Path, SaId};
 use ironflex_profiles::{model::ikev2::DpdMode, snapshot::Profile};
-use ironflex_xfrm::{EspSpi, Event, Limits, OuterPath, ReplayWindow, SessionId};
+use ironflex_xfrm::{Counters, EspSpi, Event, Limits, OuterPath, ReplayWindow, SessionId};
 
 use super::{
     session::Installed,
@@ -146,6 +146,14 @@ impl House {
         if let Err(error) = self.dataplane.remove_inbound(id, spi) {
             self.log.trouble(&error);
         }
+    }
+
+    /// What went through every session of the dataplane. Nothing, with a line in the log, where it cannot be read.
+    pub(super) fn counters(&mut self) -> HashMap<SessionId, Counters> {
+        self.dataplane.all_counters().unwrap_or_else(|error| {
+            self.log.trouble(&error);
+            HashMap::new()
+        })
     }
 
     /// Whether a client that says nothing in IKE is to be asked for a sign of life: always with `periodic`,

@@ -27,6 +27,7 @@ pub fn state(driver: &mut Driver) -> State {
     let now = driver.clock.now();
     let ids: Vec<_> = driver.house.sessions.iter().map(|(sa, _)| sa).collect();
     let interfaces = interfaces(driver);
+    let through = driver.house.counters();
     let mut ike_sas = Vec::with_capacity(ids.len());
     for sa in ids {
         let installed = driver
@@ -35,7 +36,7 @@ pub fn state(driver: &mut Driver) -> State {
             .view(sa)
             .and_then(|session| session.installed.first())
             .map(|installed| installed.id);
-        let counters = installed.and_then(|id| driver.house.dataplane.counters(id).ok());
+        let counters = installed.and_then(|id| through.get(&id).copied());
         let (Some(view), Some(session)) =
             (driver.endpoint.view(sa), driver.house.sessions.view(sa))
         else {

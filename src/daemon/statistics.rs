@@ -2,7 +2,7 @@
 
 use ironflex_ikev2::{
     counters::Messages,
-    event::{Answer, Ask, ChildId, CloseReason, Discard, EapOutput, Event, PeerProof, SaId},
+    event::{Answer, Ask, CloseReason, Discard, EapOutput, Event, PeerProof},
     wire::registry::NotifyType,
 };
 use ironflex_xfrm::Counters as Traffic;
@@ -212,16 +212,12 @@ pub fn metrics(driver: &mut Driver) -> Tally {
     all.add(Metric::FragmentBytes, ["", ""], fragments);
     pools(&mut all, &driver.house.pools.ipv4);
     pools(&mut all, &driver.house.pools.ipv6);
-    let mut installed: Vec<(SaId, ChildId, _)> = Vec::new();
-    for (sa, session) in driver.house.sessions.iter() {
+    for (_, session) in driver.house.sessions.iter() {
         let up = u64::from(!session.installed.is_empty());
         all.add(Metric::Sessions, ["", ""], up);
-        installed.extend(session.installed.iter().map(|one| (sa, one.child, one.id)));
     }
-    for (.., id) in installed {
-        if let Ok(through) = driver.house.dataplane.counters(id) {
-            traffic(&mut all, &through);
-        }
+    for through in driver.house.counters().values() {
+        traffic(&mut all, through);
     }
     let counters = driver.endpoint.counters();
     for (exchange, messages) in &counters.exchanges {

@@ -3,6 +3,7 @@
 //! A failed operation never reaches the wrapped backend, so what a failure leaves behind can be looked at there. The
 //! same seed and calls give the same failures.
 
+use std::collections::HashMap;
 use std::os::fd::BorrowedFd;
 
 use crate::{
@@ -132,6 +133,11 @@ impl Dataplane for Chaos {
     fn counters(&mut self, id: SessionId) -> Result<Counters, Error> {
         self.maybe(self.faults.counters, "counters")?;
         self.inner.counters(id)
+    }
+
+    fn all_counters(&mut self) -> Result<HashMap<SessionId, Counters>, Error> {
+        self.maybe(self.faults.counters, "counters")?;
+        self.inner.all_counters()
     }
 
     fn unmatched(&mut self) -> Result<DropCounts, Error> {

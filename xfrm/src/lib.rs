@@ -36,6 +36,7 @@ pub mod record;
 mod error;
 mod model;
 
+use std::collections::HashMap;
 use std::os::fd::BorrowedFd;
 
 pub use error::{Error, Object, Operation};
@@ -112,6 +113,12 @@ pub trait Dataplane: Send {
     /// # Errors
     /// [`Error::NoSuchSession`], or from below as in [`Dataplane::install`].
     fn counters(&mut self, id: SessionId) -> Result<Counters, Error>;
+
+    /// [`Dataplane::counters`] of every session at one look, for what tells of thousands.
+    ///
+    /// # Errors
+    /// From below as in [`Dataplane::install`].
+    fn all_counters(&mut self) -> Result<HashMap<SessionId, Counters>, Error>;
 
     /// Packets discarded that belong to no session, by reason.
     ///

@@ -215,6 +215,12 @@ impl Dataplane for Recorder {
         Ok(memory.counters.get(&id).copied().unwrap_or_default())
     }
 
+    fn all_counters(&mut self) -> Result<HashMap<SessionId, Counters>, Error> {
+        let memory = self.memory();
+        let of = |id| (id, memory.counters.get(&id).copied().unwrap_or_default());
+        Ok(memory.sessions.keys().copied().map(of).collect())
+    }
+
     fn unmatched(&mut self) -> Result<DropCounts, Error> {
         Ok(DropCounts::default())
     }

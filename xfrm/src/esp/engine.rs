@@ -1,7 +1,7 @@
 //! The backend itself: two threads around a table, and the clock for lifetimes in seconds.
 
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BinaryHeap, HashMap};
 use std::io;
 use std::net::UdpSocket;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -222,6 +222,10 @@ impl Dataplane for Userspace {
 
     fn counters(&mut self, id: SessionId) -> Result<Counters, Error> {
         self.table.counters(id)
+    }
+
+    fn all_counters(&mut self) -> Result<HashMap<SessionId, Counters>, Error> {
+        Ok(self.table.all_counters())
     }
 
     fn unmatched(&mut self) -> Result<DropCounts, Error> {

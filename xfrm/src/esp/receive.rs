@@ -585,6 +585,40 @@ mod tests {
     }
 
     #[test]
+    fn of_networks_the_longest_leads_to_who_took_it_last() {
+        let network =
+            |address: &str, length| IpPrefix::new(address.parse().unwrap(), length).unwrap();
+        let with = |id, spi, remote| {
+            let mut pair = pair(id, spi, GCM_256);
+            pair.selectors.remote = vec![remote];
+            pair
+        };
+        let (one, two) = (network("2001:db8:a:1::", 64), network("2001:db8:a:2::", 64));
+        let headend = table(&[
+            &with(1, 0x1000, one),
+            &with(2, 0x2000, two),
+            &with(3, 0x3000, network("2001:db8:a::", 48)),
+            // IPv4's are sixteen bits too, and of another family.
+            &with(4, 0x4000, network("32.1.0.0", 16)),
+            &with(5, 0x5000, two),
+        ]);
+        let route = |address: &str| {
+            let session = headend.route(address.parse().unwrap());
+            session.map(|session| session.id())
+        };
+        assert_eq!(route("2001:db8:a:1::7"), Some(session(1)));
+        assert_eq!(route("2001:db8:a:2::7"), Some(session(5)));
+        assert_eq!(route("2001:db8:a:3::7"), Some(session(3)));
+        assert_eq!(route("32.1.13.184"), Some(session(4)));
+        assert_eq!(route("2001:db8:b::7"), None);
+        headend.remove(session(2)).unwrap();
+        assert_eq!(route("2001:db8:a:2::7"), Some(session(5)));
+        headend.remove(session(5)).unwrap();
+        assert_eq!(route("2001:db8:a:2::7"), Some(session(3)));
+        assert_eq!(headend.all_counters().len(), 3);
+    }
+
+    #[test]
     fn refuses_duplicates_and_strangers_whole() {
         let own = pair(1, 0x1000, GCM_256);
         let headend = table(&[&own]);

@@ -3,8 +3,9 @@
 //! Read by the data path's threads for every burst, written when a session comes, goes or rekeys.
 //! SPIs are ours and inner addresses our pool's, so nobody else chooses the maps' keys; they are std maps all the same.
 
-use std::collections::HashMap;
+use std::cmp::Reverse;
 use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, HashMap};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -139,8 +140,8 @@ struct State {
     inbound: HashMap<EspSpi, Inbound>,
     /// Inner addresses that lead to one session each: a headend's clients.
     hosts: HashMap<IpAddr, Arc<Session>>,
-    /// Wider networks, longest prefix first: what a client sends into its tunnel.
-    networks: Vec<(IpPrefix, Arc<Session>)>,
+    /// Wider networks by their length, longest first: what a client sends into its tunnel, and the prefixes of a headend's clients.
+    networks: BTreeMap<Reverse<u8>, HashMap<IpPrefix, Arc<Session>>>,
 }
 
 fn read<T>(lock: &RwLock<T>) -> RwLockReadGuard<'_, T> {
@@ -172,11 +173,9 @@ impl Table {
             .hosts
             .get(&destination)
             .or_else(|| {
-                state
-                    .networks
-                    .iter()
-                    .find(|(prefix, _)| prefix.contains(destination))
-                    .map(|(_, session)| session)
+                state.networks.iter().find_map(|(length, sessions)| {
+                    sessions.get(&IpPrefix::new(destination, length.0)?)
+                })
             })
             .map(Arc::clone)
     }
@@ -253,13 +252,8 @@ impl Table {
             if prefix.is_host() {
                 state.hosts.insert(prefix.address(), Arc::clone(&session));
             } else {
-                state.networks.retain(|(other, _)| other != prefix);
-                let place = state
-                    .networks
-                    .partition_point(|(other, _)| other.length() > prefix.length());
-                state
-                    .networks
-                    .insert(place, (*prefix, Arc::clone(&session)));
+                let of_length = state.networks.entry(Reverse(prefix.length()));
+                of_length.or_default().insert(*prefix, Arc::clone(&session));
             }
         }
         Ok(())
@@ -319,18 +313,33 @@ impl Table {
             state.inbound.remove(&spi);
         }
         for prefix in &session.selectors.remote {
-            if let Entry::Occupied(place) = state.hosts.entry(prefix.address())
-                && place.get().id == id
+            // Another session may have taken it over since.
+            if prefix.is_host() {
+                if let Entry::Occupied(place) = state.hosts.entry(prefix.address())
+                    && place.get().id == id
+                {
+                    place.remove();
+                }
+            } else if let Some(of_length) = state.networks.get_mut(&Reverse(prefix.length()))
+                && of_length.get(prefix).is_some_and(|owner| owner.id == id)
             {
-                place.remove();
+                of_length.remove(prefix);
             }
         }
-        state.networks.retain(|(_, owner)| owner.id != id);
+        state.networks.retain(|_, of_length| !of_length.is_empty());
         Ok(session.counters())
     }
 
     pub(super) fn counters(&self, id: SessionId) -> Result<Counters, Error> {
         Ok(self.session(id)?.counters())
+    }
+
+    pub(super) fn all_counters(&self) -> HashMap<SessionId, Counters> {
+        let state = read(&self.state);
+        let sessions = state.sessions.iter();
+        sessions
+            .map(|(&id, (session, _))| (id, session.counters()))
+            .collect()
     }
 
     /// A time limit of an SA has come; whether that is news: the SA is there and it was not told before.

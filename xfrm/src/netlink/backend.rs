@@ -544,6 +544,28 @@ impl Dataplane for KernelDataplane {
         self.refresh(id)
     }
 
+    fn all_counters(&mut self) -> Result<HashMap<SessionId, Counters>, Error> {
+        let carried = state::list_traffic(&mut self.socket, self.owner)
+            .map_err(|error| translate(Operation("list SAs"), error))?;
+        let carried: HashMap<StateKey, Traffic> = carried.into_iter().collect();
+        let mut all = HashMap::with_capacity(self.sessions.len());
+        for (&id, session) in &mut self.sessions {
+            let (path, mut sum) = (session.path, session.past);
+            for (direction, sa) in session.installed_mut() {
+                // One that is gone has carried what was last seen.
+                if let Some(&traffic) = carried.get(&key_of(&path, direction, sa)) {
+                    sa.seen = traffic;
+                }
+                match direction {
+                    Direction::Inbound => add(&mut sum.inbound, &sa.seen),
+                    Direction::Outbound => add(&mut sum.outbound, &sa.seen),
+                }
+            }
+            all.insert(id, sum);
+        }
+        Ok(all)
+    }
+
     fn unmatched(&mut self) -> Result<DropCounts, Error> {
         self.statistics
             .read()

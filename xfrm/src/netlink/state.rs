@@ -300,6 +300,30 @@ pub(crate) fn list_ours(
     )
 }
 
+/// What every ESP state of an owner has carried.
+///
+/// # Errors
+///
+/// As [`NetlinkSocket::dump`].
+pub(crate) fn list_traffic(
+    socket: &mut NetlinkSocket,
+    owner: Owner,
+) -> Result<Vec<(StateKey, Traffic)>, NetlinkError> {
+    let operation = "list SAs";
+    socket.dump(
+        || Request::dump(operation, XFRM_MSG_GETSA),
+        |message_type, body| {
+            if message_type != XFRM_MSG_NEWSA {
+                return Ok(None);
+            }
+            let Some((_, key)) = identify(owner, &parse_info(operation, body)?) else {
+                return Ok(None);
+            };
+            Ok(Some((key, parse_progress(operation, body)?.traffic())))
+        },
+    )
+}
+
 /// Which session's state this is: `None` for one that is not the owner's.
 pub(crate) fn identify(owner: Owner, info: &UserSaInfo) -> Option<(SessionId, StateKey)> {
     if info.id.proto != IPPROTO_ESP {

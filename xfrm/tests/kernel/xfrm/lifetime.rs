@@ -55,6 +55,12 @@ fn a_rekey_loses_no_packet_and_no_count() -> Result<(), Ignored> {
     );
     lab.client.remove_inbound(id(1), pair.outbound.spi).unwrap();
     assert!(lab.ping(100));
+    let one = lab.headend.counters(id(1)).unwrap();
+    assert_eq!(
+        lab.headend.all_counters().unwrap(),
+        [(id(1), one)].into(),
+        "at one look the same"
+    );
     let (headend, client) = lab.remove(id(1));
     assert_eq!((headend.inbound.packets, headend.outbound.packets), (4, 4));
     assert_eq!((client.inbound.packets, client.outbound.packets), (4, 4));
