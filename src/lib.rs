@@ -2,7 +2,7 @@
 //!
 //! The four leaf crates meet here and nowhere else: `ikev2` speaks the protocol, `eap` the login,
 //! `profiles` reads the configuration, `xfrm` carries ESP. [`daemon`] is the headend that joins them,
-//! [`cli`] what is typed and printed, [`pki`] and [`aaa`] certificates and users.
+//! [`cli`] what is typed and printed, [`shell`] the operator's end of it, [`pki`] and [`aaa`] certificates and users.
 
 pub mod aaa;
 pub mod cli;
@@ -19,6 +19,7 @@ pub mod operation;
 pub mod pki;
 pub mod random;
 pub mod readiness;
+pub mod shell;
 pub mod signals;
 pub mod state;
 pub mod statistics;

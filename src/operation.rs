@@ -1,20 +1,18 @@
 //! The program's commands, one variant each.
 
-use std::{
-    io::Write,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{io::Write, ops::ControlFlow, path::PathBuf};
 
 use clap::Parser;
 use ironflex_profiles::model::interface::{DeviceName, InterfaceName};
 
 use crate::{
+    cli::exec::TerminalCommand,
     client,
-    daemon::{self, control, load},
+    daemon::{self, load},
     dataplane::Choice,
     demo,
     error::Failed,
+    shell::{self, Answer, Console},
     terminal::{self, Echo},
 };
 
@@ -24,16 +22,13 @@ const STATE_DIR: &str = "/var/lib/ironflex";
 /// Where the configuration is looked for when nothing else is said.
 const CONFIG: &str = "/etc/ironflex/startup-config";
 
-/// How long the daemon may take to answer a command.
-const PATIENCE: Duration = Duration::from_secs(30);
-
 /// A FlexVPN-style IKEv2/IPsec remote-access headend for Linux, and its AnyConnect-EAP client.
 #[derive(Debug, Parser)]
 #[command(name = "ironflex", version, disable_help_subcommand = true)]
 pub enum Operation {
     /// Run the headend daemon
     Run(Run),
-    /// Run one command on the running daemon
+    /// Run commands on the running daemon
     Exec(Exec),
     /// Print every number of the running daemon in Prometheus' text format
     Metrics(Metrics),
@@ -76,8 +71,8 @@ pub struct Exec {
     /// Where the daemon's control socket lives
     #[arg(long, value_name = "DIR", default_value = STATE_DIR)]
     state_dir: PathBuf,
-    /// The command line, such as 'show crypto session detail'
-    #[arg(required = true, trailing_var_arg = true)]
+    /// A command in several words, or several quoted ones, such as 'show crypto session detail'; without any, standard input is read, one a line
+    #[arg(trailing_var_arg = true)]
     line: Vec<String>,
 }
 
@@ -137,7 +132,11 @@ impl Operation {
         match self {
             Self::Run(run) => run.run(),
             Self::Exec(exec) => exec.run(),
-            Self::Metrics(metrics) => ask(&metrics.state_dir, "show metrics"),
+            Self::Metrics(metrics) => {
+                let mut script = Script::new(metrics.state_dir);
+                let _ = script.carry_out("show metrics")?;
+                script.end()
+            }
             Self::Connect(options) => match client::run(&options).code() {
                 0 => Ok(()),
                 code => Err(Failed(code)),
@@ -165,30 +164,96 @@ impl Run {
 
 impl Exec {
     fn run(self) -> Result<(), Failed> {
-        ask(&self.state_dir, &self.line.join(" "))
+        let mut script = Script::new(self.state_dir);
+        // Words of one command, or commands: only those can have a blank.
+        let commands = match self.line.first() {
+            Some(first) if first.contains(char::is_whitespace) => self.line,
+            Some(_) => vec![self.line.join(" ")],
+            None => return script.read(),
+        };
+        for line in commands.iter().flat_map(|command| command.lines()) {
+            if script.carry_out(line)?.is_break() {
+                break;
+            }
+        }
+        script.end()
     }
 }
 
-/// Lets the daemon carry out a command line and prints its answer.
-fn ask(state_dir: &Path, line: &str) -> Result<(), Failed> {
-    let reply = control::ask(state_dir, line, PATIENCE).map_err(|error| {
-        fail(format_args!(
-            "no daemon answers at {}: {error}",
-            control::socket_path(state_dir).display()
-        ))
-    })?;
-    let mut out = std::io::stdout().lock();
-    let written = out.write_all(reply.output.as_bytes()).and_then(|()| {
-        if reply.output.is_empty() || reply.output.ends_with('\n') {
-            Ok(())
-        } else {
-            out.write_all(b"\n")
+/// Commands one after another, without a terminal.
+struct Script {
+    console: Console,
+    /// One was.
+    refused: bool,
+}
+
+impl Script {
+    const fn new(state_dir: PathBuf) -> Self {
+        Self {
+            console: Console::new(state_dir),
+            refused: false,
         }
-    });
-    match (written, reply.status) {
-        (Ok(()), 0) => Ok(()),
-        _ => Err(Failed::GENERIC),
     }
+
+    /// Carries out standard input.
+    fn read(mut self) -> Result<(), Failed> {
+        let mut input = std::io::stdin().lock();
+        loop {
+            match shell::read_line(&mut input) {
+                Ok(None) => break,
+                Ok(Some(line)) => {
+                    if self.carry_out(&line)?.is_break() {
+                        break;
+                    }
+                }
+                Err(error) if error.kind() == std::io::ErrorKind::InvalidData => {
+                    self.refuse("% The line is not UTF-8")?;
+                }
+                Err(error) => return Err(fail(format_args!("standard input: {error}"))),
+            }
+        }
+        self.end()
+    }
+
+    /// Carries out a line, and goes on after one that is refused, as a router does with what is pasted.
+    fn carry_out(&mut self, line: &str) -> Result<ControlFlow<()>, Failed> {
+        match self.console.carry_out(line).map_err(fail)? {
+            Answer::Output(text) => print(&text)?,
+            Answer::Refused(text) => self.refuse(&text)?,
+            Answer::Terminal(TerminalCommand::Exit) => return Ok(ControlFlow::Break(())),
+            Answer::Terminal(TerminalCommand::Configure) => self.refuse(shell::NO_CONFIGURE)?,
+            // There is no terminal, and who may use the socket is privileged.
+            Answer::Terminal(_) => {}
+        }
+        Ok(ControlFlow::Continue(()))
+    }
+
+    fn refuse(&mut self, text: &str) -> Result<(), Failed> {
+        self.refused = true;
+        print(text)
+    }
+
+    fn end(self) -> Result<(), Failed> {
+        if self.refused {
+            Err(Failed::GENERIC)
+        } else {
+            Ok(())
+        }
+    }
+}
+
+/// Prints a text, which ends its line whether it says so or not.
+fn print(text: &str) -> Result<(), Failed> {
+    let mut out = std::io::stdout().lock();
+    let end = if text.is_empty() || text.ends_with('\n') {
+        ""
+    } else {
+        "\n"
+    };
+    out.write_all(text.as_bytes())
+        .and_then(|()| out.write_all(end.as_bytes()))
+        .and_then(|()| out.flush())
+        .map_err(|_| Failed::GENERIC)
 }
 
 impl Check {

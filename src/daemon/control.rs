@@ -27,7 +27,7 @@ use super::{
 };
 use crate::{
     cli::{
-        exec::{ClearTarget, DebugFlag, ExecCommand, Rekeyed, parse},
+        exec::{ClearTarget, DebugFlag, ExecCommand, Mode, Rekeyed, parse},
         show,
     },
     keylog::KeyLogWriter,
@@ -180,7 +180,12 @@ pub fn ask(state_dir: &Path, line: &str, patience: Duration) -> io::Result<Reply
 ///
 /// The text for whoever typed it.
 pub fn execute(driver: &mut Driver, line: &str) -> Result<String, String> {
-    match parse(line).map_err(|error| error.to_string())? {
+    let line = parse(line, Mode::Privileged).map_err(|error| error.to_string())?;
+    // A file is written with the rights of who asks for it, and so by the other end of the socket.
+    if line.modifier.is_some() {
+        return Err("% The other end of this socket filters and redirects the output".into());
+    }
+    match line.command {
         ExecCommand::ShowIkev2Sa(query) => Ok(show::ikev2_sa(&snapshot::state(driver), &query)),
         ExecCommand::ShowIkev2Stats(which) => {
             Ok(show::ikev2_stats(&statistics::statistics(driver), which))
@@ -236,6 +241,8 @@ pub fn execute(driver: &mut Driver, line: &str) -> Result<String, String> {
             driver.endpoint.key_log(false);
             Ok(String::new())
         }
+        // There is no terminal here that it could concern.
+        ExecCommand::Terminal(_) => Ok(String::new()),
     }
 }
 

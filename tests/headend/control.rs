@@ -33,6 +33,14 @@ pub(crate) const CASES: &[Case] = &[
         a_wrong_command_is_refused_as_a_router_does,
     ),
     (
+        "control::several_commands_are_carried_out_and_the_end_says_whether_all_were",
+        several_commands_are_carried_out_and_the_end_says_whether_all_were,
+    ),
+    (
+        "control::output_is_filtered_and_redirected_by_who_asked",
+        output_is_filtered_and_redirected_by_who_asked,
+    ),
+    (
         "control::a_missing_daemon_is_named_by_its_socket",
         a_missing_daemon_is_named_by_its_socket,
     ),
@@ -137,13 +145,88 @@ fn a_wrong_command_is_refused_as_a_router_does() {
     );
 }
 
+fn several_commands_are_carried_out_and_the_end_says_whether_all_were() {
+    let lab = Lab::new();
+    let _headend = lab.start();
+    let here = NetworkNamespace::current().unwrap();
+    let state = lab.name("state");
+    let exec = |words: &[&str], input: &str, status| {
+        let mut all = vec!["exec", "--state-dir", &state];
+        all.extend(words);
+        let mut process = Process::start(&here, &all, input);
+        process.ends_with(status);
+        process.output()
+    };
+    let all_off = "All possible debugging has been turned off\n";
+    assert_eq!(exec(&["undebug", "all"], "", 0), all_off);
+    assert_eq!(exec(&["undebug all", "u all"], "", 0), all_off.repeat(2));
+    let script = "! a comment\n\nterminal length 0\r\n undebug all\ndo u all\nend\n";
+    assert_eq!(exec(&[], script, 0), all_off.repeat(2));
+    // What is refused does not keep the rest from being done.
+    let script = "undebug all\nun\nshow vresion\nundebug all\nundeb";
+    assert_eq!(
+        exec(&[], script, 1),
+        format!(
+            "{all_off}% Incomplete command.\nshow vresion\n     ^\n% Invalid input detected at '^' marker.\n{all_off}% Incomplete command.\n"
+        )
+    );
+    assert_eq!(exec(&[], "exit\nshow vresion\n", 0), "");
+    assert!(exec(&[], "configure terminal\n", 1).contains("not supported by this headend yet"));
+    let long = format!("{}\nundebug all\n", "show ".repeat(200_000));
+    assert_eq!(
+        exec(&[], &long, 1),
+        format!("% Line is too long: it may have 8192 octets\n{all_off}")
+    );
+    assert_eq!(
+        exec(&["terminal ?"], "", 0),
+        "  length   Set number of lines on a screen\n  \
+           monitor  Copy debug output to the current terminal line\n  \
+           no       Negate a command or set its defaults\n  \
+           width    Set width of the display terminal\n"
+    );
+}
+
+fn output_is_filtered_and_redirected_by_who_asked() {
+    let lab = Lab::new();
+    let _headend = lab.start();
+    assert_eq!(
+        lab.exec("show running-config | include ^ip local pool"),
+        lab.exec("show running-config")
+            .lines()
+            .filter(|line| line.starts_with("ip local pool"))
+            .map(|line| format!("{line}\n"))
+            .collect::<String>()
+    );
+    let section = lab.exec("show run | sec Virtual-Template100");
+    assert!(
+        section.starts_with("interface Virtual-Template100"),
+        "{section}"
+    );
+    assert!(section.lines().skip(1).any(|line| line.starts_with(' ')));
+    let file = lab.path("written.txt");
+    let line = format!("show running-config | redirect {}", file.display());
+    assert_eq!(lab.exec(&line), "");
+    assert_eq!(
+        std::fs::read_to_string(&file).unwrap(),
+        lab.exec("show running-config")
+    );
+    // The daemon writes no file for anybody.
+    let other = lab.path("not written.txt");
+    let request = format!(
+        "{{\"exec\":\"show running-config | redirect {}\"}}\n",
+        other.display()
+    );
+    assert!(send(&lab, request.as_bytes()).starts_with(r#"{"status":1,"#));
+    assert!(!other.exists());
+}
+
 fn a_missing_daemon_is_named_by_its_socket() {
     let lab = Lab::new();
     let here = NetworkNamespace::current().unwrap();
     let state = lab.name("state");
     let mut process = Process::start(
         &here,
-        &["exec", "--state-dir", &state, "show", "version"],
+        &["exec", "--state-dir", &state, "show", "metrics"],
         "",
     );
     process.ends_with(1);

@@ -1,0 +1,171 @@
+//! What `?` and Tab say, and the list of every command.
+
+use std::fmt::Write as _;
+
+use super::{
+    ExecError, Mode, OUTPUT, Printable, ROOT, Walk, Word, common,
+    table::{Node, Values},
+};
+
+/// The columns of a terminal, for words that are listed beside each other.
+const COLUMNS: usize = 80;
+
+/// What is said of a word that nothing begins with.
+const UNRECOGNIZED: &str = "% Unrecognized command\n";
+
+/// How a word can go on.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Completion {
+    /// Where the word begins, in octets.
+    pub start: usize,
+    /// The keywords that begin so.
+    pub words: Vec<&'static str>,
+}
+
+/// Goes behind every word of `line` that a blank follows. Returns the unfinished one, which is empty behind a blank.
+fn all_but_last<'l>(line: &'l str, mode: Mode) -> Result<(Walk<'l>, Word<'l>), ExecError> {
+    let mut walk = Walk::new(line, mode)?;
+    while let Some(word) = walk.next() {
+        let end = word.offset.saturating_add(word.text.len());
+        if end == line.len() && !walk.is_pipe(word) {
+            return Ok((walk, word));
+        }
+        walk.take(word)?;
+    }
+    let word = Word {
+        text: "",
+        offset: line.len(),
+    };
+    Ok((walk, word))
+}
+
+/// What `?` behind `line` shows: what can be typed there, with help; behind a word without a blank, the words that begin so.
+/// Several lines, in a router's layout.
+#[must_use]
+pub fn help(line: &str, mode: Mode) -> String {
+    match all_but_last(line, mode) {
+        Err(ExecError::Ambiguous { .. }) => {
+            format!("% Ambiguous command:  \"{}\"\n", Printable(line))
+        }
+        Err(ExecError::TooLong) => format!("{}\n", ExecError::TooLong),
+        Err(ExecError::Invalid { .. } | ExecError::Incomplete) => UNRECOGNIZED.to_owned(),
+        Ok((walk, word)) if word.text.is_empty() => choices(&walk),
+        Ok((walk, word)) => beginnings(&walk, word.text),
+    }
+}
+
+/// Everything that can be typed, with help.
+fn choices(walk: &Walk<'_>) -> String {
+    let mut entries: Vec<(String, &str)> = walk
+        .choices()
+        .flat_map(|node| node.token.labels(node.help))
+        .collect();
+    entries.sort();
+    if walk.last.is_some_and(|node| node.may_end(&walk.values)) {
+        if walk.pipes {
+            entries.push(("|".to_owned(), "Output modifiers"));
+        }
+        entries.push(("<cr>".to_owned(), "<cr>"));
+    }
+    if entries.is_empty() {
+        return UNRECOGNIZED.to_owned();
+    }
+    let width = entries.iter().map(|(label, _)| label.len()).max();
+    let width = width.unwrap_or(0);
+    let mut out = String::new();
+    if walk.last.is_none() && walk.piped.is_none() {
+        out.push_str("Exec commands:\n");
+    }
+    for (label, help) in entries {
+        // Writing to a String cannot fail.
+        let _ = writeln!(out, "  {label:width$}  {help}");
+    }
+    out
+}
+
+/// What a word may become, side by side.
+fn beginnings(walk: &Walk<'_>, typed: &str) -> String {
+    let fitting = walk.choices().filter(|node| node.token.may_begin(typed));
+    let mut words: Vec<String> = fitting
+        .flat_map(|node| node.token.labels(""))
+        .map(|(label, _)| label)
+        .collect();
+    words.sort();
+    let Some(longest) = words.iter().map(String::len).max() else {
+        return UNRECOGNIZED.to_owned();
+    };
+    let width = longest.saturating_add(2);
+    let in_a_row = COLUMNS.checked_div(width).unwrap_or(1).max(1);
+    let mut out = String::new();
+    for row in words.chunks(in_a_row) {
+        for word in row {
+            let _ = write!(out, "{word:width$}");
+        }
+        out.push('\n');
+    }
+    out
+}
+
+/// What Tab behind `line` can make of its last word: nothing where a word is not known, or no keyword fits.
+#[must_use]
+pub fn complete(line: &str, mode: Mode) -> Completion {
+    let Ok((walk, word)) = all_but_last(line, mode) else {
+        return Completion {
+            start: line.len(),
+            words: Vec::new(),
+        };
+    };
+    let keywords = walk.choices().filter_map(|node| node.token.keyword());
+    Completion {
+        start: word.offset,
+        words: keywords
+            .filter(|keyword| common(keyword, word.text) == word.text.len())
+            .collect(),
+    }
+}
+
+/// Every command with its help, as the table of a Markdown text.
+#[must_use]
+pub fn reference() -> String {
+    let mut out = String::from("| command | what it does |\n| --- | --- |\n");
+    list(ROOT, &Path::default(), &mut out);
+    out.push_str("\nBehind every `show` command:\n\n| modifier | what it does |\n| --- | --- |\n");
+    let behind = Path {
+        words: "| ".to_owned(),
+        ..Path::default()
+    };
+    list(OUTPUT, &behind, &mut out);
+    out
+}
+
+/// What stands in front of a word.
+#[derive(Clone, Default)]
+struct Path {
+    words: String,
+    /// The help of the last keyword: a value's own says less.
+    help: &'static str,
+    values: Values,
+}
+
+fn list(nodes: &'static [Node], before: &Path, out: &mut String) {
+    for node in nodes {
+        let word = node.token.placeholder();
+        if word.is_empty() {
+            continue;
+        }
+        let mut path = before.clone();
+        path.words.push_str(&word);
+        if node.token.keyword().is_some() {
+            path.help = node.help;
+        }
+        node.token.read(&node.token.sample(), &mut path.values);
+        path.values.off |= node.off;
+        if node.may_end(&path.values) {
+            let command = path.words.replace('|', r"\|");
+            let off = if path.values.off { "Turns off: " } else { "" };
+            let _ = writeln!(out, "| `{command}` | {off}{} |", path.help);
+        }
+        path.words.push(' ');
+        list(node.then, &path, out);
+    }
+}

@@ -1,0 +1,420 @@
+//! What a line typed at the exec prompt means.
+//!
+//! One declarative table ([`table`]) holds every command; lines are read here by it, and explained and
+//! completed in [`help`]. Words match as on a router: in any case, and abbreviated while only one word
+//! fits; an exact word beats an abbreviation. A line that does not fit is refused in IOS-XE's words.
+//! This is the exec mode only: the lines of a configuration have a tree of their own in
+//! `ironflex_profiles`, whose nodes edit a model and so cannot stand for commands.
+
+use std::net::IpAddr;
+
+use thiserror::Error;
+
+use super::{
+    Printable,
+    pipe::Modifier,
+    show::{Ikev2SaQuery, Ikev2Stats, SessionQuery},
+};
+
+mod help;
+mod table;
+#[cfg(test)]
+mod tests;
+
+pub use help::{Completion, complete, help, reference};
+use table::{Ending, Node, OUTPUT, ROOT, Token, Values};
+
+/// The longest line, in octets. It bounds what reading one costs.
+pub const MAX_LINE: usize = 8192;
+
+/// Who types.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Mode {
+    /// User exec, the prompt of which ends in `>`: looks, and changes nothing.
+    User,
+    /// Privileged exec, the prompt of which ends in `#`.
+    Privileged,
+}
+
+/// A line that has been read.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Line {
+    /// The command.
+    pub command: ExecCommand,
+    /// What becomes of its output.
+    pub modifier: Option<Modifier>,
+}
+
+/// What concerns the terminal that a line is typed at, and not the daemon.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum TerminalCommand {
+    /// `configure terminal`
+    Configure,
+    /// `disable`
+    Disable,
+    /// `enable`
+    Enable,
+    /// `exit`, `logout`
+    Exit,
+    /// `terminal length N`
+    Length(u32),
+    /// `terminal no length`
+    DefaultLength,
+    /// `terminal [no] monitor`
+    Monitor(bool),
+    /// `terminal width N`
+    Width(u32),
+}
+
+/// A command of the exec mode.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum ExecCommand {
+    /// `show crypto ikev2 sa [local A | remote A] [detailed]`
+    ShowIkev2Sa(Ikev2SaQuery),
+    /// `show crypto ikev2 stats [exchange | ext-service | timeout]`
+    ShowIkev2Stats(Ikev2Stats),
+    /// `show metrics`: every number, in Prometheus' text format
+    ShowMetrics,
+    /// `show crypto session [local A | remote A | username U] [detail]`
+    ShowCryptoSession(SessionQuery),
+    /// `show derived-config interface virtual-access N`
+    ShowDerivedConfig {
+        /// The number of the interface.
+        virtual_access: u32,
+    },
+    /// `show ip local pool [NAME]`
+    ShowIpLocalPool {
+        /// The only pool to be shown, with its addresses.
+        name: Option<String>,
+    },
+    /// `show ipv6 local pool [NAME]`
+    ShowIpv6LocalPool {
+        /// The only pool to be shown, with who holds what of it.
+        name: Option<String>,
+    },
+    /// `show running-config`
+    ShowRunningConfig,
+    /// `show debugging`
+    ShowDebugging,
+    /// `clear crypto session [remote A | username U]`
+    ClearCryptoSession(ClearTarget),
+    /// `test crypto rekey {ikev2|ipsec}`
+    TestRekey(Rekeyed),
+    /// `debug …`
+    Debug(DebugFlag),
+    /// `no debug …`, `undebug …`
+    NoDebug(DebugFlag),
+    /// `undebug all`, `no debug all`
+    UndebugAll,
+    /// `debug crypto ikev2 keylog FOLDER`; `None` for the same with `no`.
+    KeyLog(Option<String>),
+    /// What the terminal does by itself.
+    Terminal(TerminalCommand),
+}
+
+/// Whose sessions are ended.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum ClearTarget {
+    /// Everybody's.
+    All,
+    /// Those of one user.
+    User(String),
+    /// Those from one address.
+    Remote(IpAddr),
+}
+
+/// Which SAs of every session are rekeyed at once.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Rekeyed {
+    /// The IKE SAs.
+    Ike,
+    /// The child SAs.
+    Child,
+}
+
+/// What `debug` can turn on.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum DebugFlag {
+    /// `aaa authentication`
+    AaaAuthentication,
+    /// `aaa authorization`
+    AaaAuthorization,
+    /// `crypto ikev2`
+    Ikev2,
+    /// `crypto ikev2 error`
+    Ikev2Error,
+    /// `crypto ikev2 internal`
+    Ikev2Internal,
+    /// `crypto ikev2 packet`
+    Ikev2Packet,
+}
+
+impl DebugFlag {
+    /// How `debug` and `show debugging` call it.
+    pub(super) const fn title(self) -> &'static str {
+        match self {
+            Self::AaaAuthentication => "AAA Authentication",
+            Self::AaaAuthorization => "AAA Authorization",
+            Self::Ikev2 => "IKEv2 default",
+            Self::Ikev2Error => "IKEv2 error",
+            Self::Ikev2Internal => "IKEv2 internal",
+            Self::Ikev2Packet => "IKEv2 packet",
+        }
+    }
+}
+
+/// Why a line is no command, displayed as a router does.
+#[derive(Clone, Debug, Eq, Error, PartialEq)]
+pub enum ExecError {
+    /// An abbreviation fits several words.
+    #[error("% Ambiguous command:  \"{}\"", Printable(.line))]
+    Ambiguous {
+        /// The line.
+        line: String,
+    },
+    /// Words are missing at the end.
+    #[error("% Incomplete command.")]
+    Incomplete,
+    /// What stands at one place is not known there.
+    #[error(
+        "{}\n{:width$}^\n% Invalid input detected at '^' marker.",
+        Printable(.line), "", width = .column
+    )]
+    Invalid {
+        /// The line.
+        line: String,
+        /// The place, in characters from 0.
+        column: usize,
+    },
+    /// It is longer than [`MAX_LINE`].
+    #[error("% Line is too long: it may have {MAX_LINE} octets")]
+    TooLong,
+}
+
+impl ExecError {
+    /// The same for a terminal that shows the line already, behind a prompt of `width` characters.
+    #[must_use]
+    pub fn below_prompt(&self, width: usize) -> String {
+        match self {
+            Self::Invalid { column, .. } => {
+                let column = column.saturating_add(width);
+                format!("{:column$}^\n% Invalid input detected at '^' marker.\n", "")
+            }
+            other => format!("{other}"),
+        }
+    }
+}
+
+/// Reads one line.
+///
+/// # Errors
+///
+/// [`ExecError`]; an empty line is incomplete.
+pub fn parse(line: &str, mode: Mode) -> Result<Line, ExecError> {
+    let mut walk = Walk::new(line, mode)?;
+    while let Some(word) = walk.next() {
+        walk.take(word)?;
+    }
+    walk.end()
+}
+
+/// The command of a line without what follows a `|`.
+#[must_use]
+pub fn without_modifier(line: &str) -> &str {
+    let Ok(mut walk) = Walk::new(line, Mode::Privileged) else {
+        return line;
+    };
+    while let Some(word) = walk.next() {
+        if walk.is_pipe(word) {
+            return line.get(..word.offset).unwrap_or(line).trim_end();
+        }
+        if walk.take(word).is_err() {
+            break;
+        }
+    }
+    line
+}
+
+/// Whether a line has led into a text that goes on to its end: a regular expression or a path.
+#[must_use]
+pub fn ends_in_text(line: &str) -> bool {
+    let Ok(mut walk) = Walk::new(line, Mode::Privileged) else {
+        return false;
+    };
+    while let Some(word) = walk.next() {
+        if walk.take(word).is_err() {
+            return false;
+        }
+    }
+    walk.last.is_some_and(|node| node.token.takes_all())
+}
+
+/// A word of a line.
+#[derive(Clone, Copy, Debug)]
+struct Word<'l> {
+    text: &'l str,
+    /// Where it begins, in octets.
+    offset: usize,
+}
+
+/// How far the words of a line have led.
+struct Walk<'l> {
+    line: &'l str,
+    mode: Mode,
+    /// Where the next word is looked for, in octets.
+    at: usize,
+    /// The word that was taken last.
+    last: Option<&'static Node>,
+    /// What may follow it.
+    nodes: &'static [Node],
+    values: Values,
+    /// Whether a `|` may follow.
+    pipes: bool,
+    /// The command in front of a `|`.
+    piped: Option<ExecCommand>,
+}
+
+impl<'l> Walk<'l> {
+    const fn new(line: &'l str, mode: Mode) -> Result<Self, ExecError> {
+        if line.len() > MAX_LINE {
+            return Err(ExecError::TooLong);
+        }
+        Ok(Self {
+            line,
+            mode,
+            at: 0,
+            last: None,
+            nodes: ROOT,
+            values: Values {
+                off: false,
+                address: None,
+                number: None,
+                text: None,
+            },
+            pipes: false,
+            piped: None,
+        })
+    }
+
+    /// The word that comes next; [`take`](Self::take) goes behind it.
+    fn next(&self) -> Option<Word<'l>> {
+        let rest = self.line.get(self.at..)?;
+        let text = rest.trim_start();
+        let offset = self.line.len().saturating_sub(text.len());
+        let ends = |c: char| c.is_whitespace() || (self.pipes && c == '|');
+        let end = match text.strip_prefix('|') {
+            Some(_) if self.pipes => 1,
+            _ => text.find(ends).unwrap_or(text.len()),
+        };
+        let text = text.get(..end).filter(|text| !text.is_empty())?;
+        Some(Word { text, offset })
+    }
+
+    fn is_pipe(&self, word: Word<'_>) -> bool {
+        self.pipes && word.text == "|"
+    }
+
+    /// Goes on by one word.
+    fn take(&mut self, word: Word<'l>) -> Result<(), ExecError> {
+        self.at = word.offset.saturating_add(word.text.len());
+        if self.is_pipe(word) {
+            self.piped = Some(self.command()?);
+            self.pipes = false;
+            self.nodes = OUTPUT;
+            return Ok(());
+        }
+        let node = self.choose(word)?;
+        let rest = self.line.get(word.offset..).unwrap_or_default();
+        let taken = match node.token {
+            Token::Line => rest.trim_end(),
+            Token::Pattern => rest,
+            _ => word.text,
+        };
+        if node.token.takes_all() {
+            self.at = self.line.len();
+        }
+        node.token.read(taken, &mut self.values);
+        self.values.off |= node.off;
+        self.pipes |= node.pipes;
+        self.nodes = node.then;
+        self.last = Some(node);
+        Ok(())
+    }
+
+    /// The command that the words so far are.
+    fn command(&mut self) -> Result<ExecCommand, ExecError> {
+        let values = std::mem::take(&mut self.values);
+        match self.last.take().and_then(|node| node.ends) {
+            Some(Ending::Command(run)) => run(values).ok_or(ExecError::Incomplete),
+            Some(Ending::Output(_)) | None => Err(ExecError::Incomplete),
+        }
+    }
+
+    fn end(mut self) -> Result<Line, ExecError> {
+        let Some(command) = self.piped.take() else {
+            return Ok(Line {
+                command: self.command()?,
+                modifier: None,
+            });
+        };
+        match self.last.and_then(|node| node.ends) {
+            Some(Ending::Output(output)) => Ok(Line {
+                command,
+                modifier: Some(output(self.values).ok_or(ExecError::Incomplete)?),
+            }),
+            Some(Ending::Command(_)) | None => Err(ExecError::Incomplete),
+        }
+    }
+
+    /// What may follow, and whoever types may use.
+    fn choices(&self) -> impl Iterator<Item = &'static Node> + use<> {
+        let mode = self.mode;
+        self.nodes.iter().filter(move |node| node.is_in(mode))
+    }
+
+    /// The node that `word` means.
+    fn choose(&self, word: Word<'_>) -> Result<&'static Node, ExecError> {
+        let keywords = || {
+            self.choices()
+                .filter_map(|node| Some((node, node.token.keyword()?)))
+        };
+        let typed = word.text;
+        if let Some((node, _)) = keywords().find(|(_, keyword)| keyword.eq_ignore_ascii_case(typed))
+        {
+            return Ok(node);
+        }
+        let mut fitting = keywords().filter(|(_, keyword)| common(keyword, typed) == typed.len());
+        match (fitting.next(), fitting.next()) {
+            (Some((node, _)), None) => return Ok(node),
+            (Some(_), Some(_)) => {
+                return Err(ExecError::Ambiguous {
+                    line: self.line.trim().to_owned(),
+                });
+            }
+            (None, _) => {}
+        }
+        let value = self
+            .choices()
+            .find(|node| node.token.read(typed, &mut Values::default()));
+        value.ok_or_else(|| {
+            // A router points at the first character that leads nowhere, not at its word.
+            let known = keywords().map(|(_, keyword)| common(keyword, typed)).max();
+            let at = word.offset.saturating_add(known.unwrap_or(0));
+            ExecError::Invalid {
+                line: self.line.trim_end().to_owned(),
+                column: self
+                    .line
+                    .get(..at)
+                    .map_or(0, |before| before.chars().count()),
+            }
+        })
+    }
+}
+
+/// How many octets `word` shares with the beginning of `keyword`, in any case.
+fn common(keyword: &str, word: &str) -> usize {
+    let pairs = keyword.bytes().zip(word.bytes());
+    pairs
+        .take_while(|(ours, typed)| ours.eq_ignore_ascii_case(typed))
+        .count()
+}

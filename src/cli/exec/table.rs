@@ -1,0 +1,569 @@
+//! The table of the exec commands: every word, the line of help beside it, and what may follow.
+//!
+//! Keywords and helps are IOS-XE's where IOS-XE has the command. Nothing else knows the commands: lines are read, explained and
+//! completed by this table, and `docs/commands.md` is written from it.
+
+use std::net::IpAddr;
+
+use super::{
+    super::{
+        pipe::Modifier,
+        show::{Ikev2SaFilter, Ikev2SaQuery, Ikev2Stats, SessionFilter, SessionQuery},
+    },
+    ClearTarget, DebugFlag, ExecCommand, Mode, Rekeyed, TerminalCommand, common,
+};
+
+/// The highest number of an interface.
+const MAX_INTERFACE: u32 = i32::MAX as u32;
+
+/// What the words of a line have said so far.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Values {
+    /// Something is turned off: it began with `undebug`, or has a `no`.
+    pub(super) off: bool,
+    pub(super) address: Option<IpAddr>,
+    pub(super) number: Option<u32>,
+    pub(super) text: Option<String>,
+}
+
+/// What can be typed at one place.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Token {
+    /// A word of the language.
+    Word(&'static str),
+    /// An address of either family.
+    Address,
+    /// A number in a range, both ends included.
+    Number(u32, u32),
+    /// An interface in one word: its kind, abbreviated or not, and its number.
+    Interface(&'static str),
+    /// A free word.
+    Name,
+    /// The rest of the line without the blanks at its end.
+    Line,
+    /// The rest of the line as it is, for a blank at its end may be meant.
+    Pattern,
+}
+
+impl Token {
+    pub(super) const fn keyword(self) -> Option<&'static str> {
+        match self {
+            Self::Word(word) => Some(word),
+            _ => None,
+        }
+    }
+
+    /// Whether it takes whatever is left of a line.
+    pub(super) const fn takes_all(self) -> bool {
+        matches!(self, Self::Line | Self::Pattern)
+    }
+
+    /// How help shows it, with what it says to each.
+    pub(super) fn labels(self, help: &'static str) -> Vec<(String, &'static str)> {
+        let one = |label: &str| vec![(label.to_owned(), help)];
+        match self {
+            Self::Word(word) => one(word),
+            Self::Address => vec![
+                ("A.B.C.D".to_owned(), "IPv4 address"),
+                ("X:X:X:X::X".to_owned(), "IPv6 address"),
+            ],
+            Self::Number(min, max) => one(&format!("<{min}-{max}>")),
+            // The kind is a keyword beside it.
+            Self::Interface(_) => Vec::new(),
+            Self::Name => one("WORD"),
+            Self::Line | Self::Pattern => one("LINE"),
+        }
+    }
+
+    /// How a command's syntax shows it.
+    pub(super) fn placeholder(self) -> String {
+        match self {
+            Self::Address => "ADDRESS".to_owned(),
+            Self::Name => "WORD".to_owned(),
+            other => other
+                .labels("")
+                .into_iter()
+                .map(|(label, _)| label)
+                .collect(),
+        }
+    }
+
+    /// Something that it takes.
+    pub(super) fn sample(self) -> String {
+        match self {
+            Self::Word(word) => word.to_owned(),
+            Self::Address => "192.0.2.1".to_owned(),
+            Self::Interface(kind) => format!("{kind}1"),
+            Self::Number(_, max) => max.to_string(),
+            Self::Name | Self::Line | Self::Pattern => "name".to_owned(),
+        }
+    }
+
+    /// Whether a value of this kind may begin so.
+    pub(super) fn may_begin(self, typed: &str) -> bool {
+        match self {
+            Self::Word(word) => common(word, typed) == typed.len(),
+            Self::Address => typed
+                .bytes()
+                .all(|octet| octet.is_ascii_hexdigit() || matches!(octet, b'.' | b':')),
+            Self::Number(_, max) => typed.parse().is_ok_and(|number: u32| number <= max),
+            Self::Interface(_) => false,
+            Self::Name | Self::Line | Self::Pattern => true,
+        }
+    }
+
+    /// Reads a value into `values`; whether it is one.
+    pub(super) fn read(self, typed: &str, values: &mut Values) -> bool {
+        match self {
+            Self::Word(_) => false,
+            Self::Address => {
+                values.address = typed.parse().ok();
+                values.address.is_some()
+            }
+            Self::Number(min, max) => {
+                values.number = number(typed, min, max);
+                values.number.is_some()
+            }
+            Self::Interface(kind) => {
+                let digits = typed
+                    .find(|c: char| c.is_ascii_digit())
+                    .unwrap_or(typed.len());
+                let (typed_kind, digits) = typed.split_at(digits);
+                let fits = !typed_kind.is_empty() && common(kind, typed_kind) == typed_kind.len();
+                values.number = number(digits, 1, MAX_INTERFACE).filter(|_| fits);
+                values.number.is_some()
+            }
+            Self::Name | Self::Line | Self::Pattern => {
+                values.text = Some(typed.to_owned());
+                true
+            }
+        }
+    }
+}
+
+fn number(typed: &str, min: u32, max: u32) -> Option<u32> {
+    // `parse` alone would also take a sign.
+    let digits = typed.bytes().all(|octet| octet.is_ascii_digit());
+    typed
+        .parse()
+        .ok()
+        .filter(|number| digits && (min..=max).contains(number))
+}
+
+/// What a line that ends at a word means; `None` of it where these values need more words.
+#[derive(Clone, Copy)]
+pub(super) enum Ending {
+    /// A command.
+    Command(fn(Values) -> Option<ExecCommand>),
+    /// What becomes of the output of the command in front of `|`.
+    Output(fn(Values) -> Option<Modifier>),
+}
+
+/// One word of a command, and what may follow it.
+pub(super) struct Node {
+    pub(super) token: Token,
+    /// One line of help.
+    pub(super) help: &'static str,
+    pub(super) then: &'static [Self],
+    /// Everything below turns something off.
+    pub(super) off: bool,
+    /// Only privileged exec mode has it.
+    privileged: bool,
+    /// Its commands' output can be led through a modifier.
+    pub(super) pipes: bool,
+    /// What a line means that ends here, if one may.
+    pub(super) ends: Option<Ending>,
+}
+
+impl Node {
+    const fn value(token: Token, help: &'static str) -> Self {
+        Self {
+            token,
+            help,
+            then: &[],
+            off: false,
+            privileged: false,
+            pipes: false,
+            ends: None,
+        }
+    }
+
+    const fn word(word: &'static str, help: &'static str) -> Self {
+        Self::value(Token::Word(word), help)
+    }
+
+    const fn then(self, then: &'static [Self]) -> Self {
+        Self { then, ..self }
+    }
+
+    const fn off(self) -> Self {
+        Self { off: true, ..self }
+    }
+
+    const fn privileged(self) -> Self {
+        Self {
+            privileged: true,
+            ..self
+        }
+    }
+
+    const fn pipes(self) -> Self {
+        Self {
+            pipes: true,
+            ..self
+        }
+    }
+
+    const fn run(self, run: fn(Values) -> Option<ExecCommand>) -> Self {
+        Self {
+            ends: Some(Ending::Command(run)),
+            ..self
+        }
+    }
+
+    const fn output(self, output: fn(Values) -> Option<Modifier>) -> Self {
+        Self {
+            ends: Some(Ending::Output(output)),
+            ..self
+        }
+    }
+
+    /// Whether a line with these values may end here.
+    pub(super) fn may_end(&self, values: &Values) -> bool {
+        match self.ends {
+            Some(Ending::Command(run)) => run(values.clone()).is_some(),
+            Some(Ending::Output(output)) => output(values.clone()).is_some(),
+            None => false,
+        }
+    }
+
+    /// Whether who is in this mode may use it.
+    pub(super) const fn is_in(&self, mode: Mode) -> bool {
+        match mode {
+            Mode::User => !self.privileged,
+            Mode::Privileged => true,
+        }
+    }
+}
+
+/// What a line begins with.
+pub(super) const ROOT: &[Node] = &[
+    Node::word("clear", "Reset functions")
+        .privileged()
+        .then(&[Node::word("crypto", "Encryption module").then(&[CLEAR_SESSION])]),
+    Node::word("configure", "Enter configuration mode")
+        .privileged()
+        .then(&[Node::word("terminal", "Configure from the terminal")
+            .run(|_| terminal(TerminalCommand::Configure))]),
+    Node::word("debug", "Debugging functions (see also 'undebug')")
+        .privileged()
+        .then(DEBUG),
+    Node::word("disable", "Turn off privileged commands")
+        .run(|_| terminal(TerminalCommand::Disable)),
+    Node::word("enable", "Turn on privileged commands").run(|_| terminal(TerminalCommand::Enable)),
+    Node::word("exit", "Exit from the EXEC").run(|_| terminal(TerminalCommand::Exit)),
+    Node::word("logout", "Exit from the EXEC").run(|_| terminal(TerminalCommand::Exit)),
+    Node::word("no", "Disable debugging functions")
+        .privileged()
+        .then(&[
+            Node::word("debug", "Debugging functions (see also 'undebug')")
+                .off()
+                .then(UNDEBUG),
+        ]),
+    Node::word("show", "Show running system information")
+        .pipes()
+        .then(SHOW),
+    Node::word("terminal", "Set terminal line parameters").then(TERMINAL),
+    Node::word("test", "Test subsystems, memory, and interfaces")
+        .privileged()
+        .then(&[
+            Node::word("crypto", "Test crypto functions").then(&[Node::word(
+                "rekey",
+                "Rekey the SAs of every session at once",
+            )
+            .then(&[
+                Node::word("ikev2", "Rekey the IKEv2 SAs")
+                    .run(|_| Some(ExecCommand::TestRekey(Rekeyed::Ike))),
+                Node::word("ipsec", "Rekey the IPsec SAs")
+                    .run(|_| Some(ExecCommand::TestRekey(Rekeyed::Child))),
+            ])]),
+        ]),
+    Node::word("undebug", "Disable debugging functions (see also 'debug')")
+        .privileged()
+        .off()
+        .then(UNDEBUG),
+];
+
+/// What may follow a `|`.
+pub(super) const OUTPUT: &[Node] = &[
+    Node::word("begin", "Begin with the line that matches").then(&[Node::value(
+        Token::Pattern,
+        PATTERN,
+    )
+    .output(|values| Some(Modifier::Begin(values.text?)))]),
+    Node::word("count", "Count number of lines which match regexp")
+        .output(|_| Some(Modifier::Count(String::new())))
+        .then(&[Node::value(Token::Pattern, PATTERN)
+            .output(|values| Some(Modifier::Count(values.text?)))]),
+    Node::word("exclude", "Exclude lines that match")
+        .then(&[Node::value(Token::Pattern, PATTERN)
+            .output(|values| Some(Modifier::Exclude(values.text?)))]),
+    Node::word("include", "Include lines that match")
+        .then(&[Node::value(Token::Pattern, PATTERN)
+            .output(|values| Some(Modifier::Include(values.text?)))]),
+    Node::word("redirect", "Redirect output to a file").then(&[Node::value(
+        Token::Line,
+        "File of this user to write to",
+    )
+    .output(|values| Some(Modifier::Redirect(values.text?)))]),
+    Node::word("section", "Filter a section of output").then(&[Node::value(
+        Token::Pattern,
+        PATTERN,
+    )
+    .output(|values| Some(Modifier::Section(values.text?)))]),
+];
+
+const PATTERN: &str = "Regular Expression";
+
+const TERMINAL: &[Node] = &[
+    Node::word("length", "Set number of lines on a screen").then(&[Node::value(
+        Token::Number(0, 512),
+        "Number of lines on screen (0 for no pausing)",
+    )
+    .run(|values| terminal(TerminalCommand::Length(values.number?)))]),
+    MONITOR,
+    Node::word("no", "Negate a command or set its defaults")
+        .off()
+        .then(&[
+            Node::word("length", "Set number of lines on a screen")
+                .run(|_| terminal(TerminalCommand::DefaultLength)),
+            MONITOR,
+        ]),
+    Node::word("width", "Set width of the display terminal").then(&[Node::value(
+        Token::Number(0, 512),
+        "Number of characters on a screen line",
+    )
+    .run(|values| terminal(TerminalCommand::Width(values.number?)))]),
+];
+
+const MONITOR: Node = Node::word("monitor", "Copy debug output to the current terminal line")
+    .run(|values| terminal(TerminalCommand::Monitor(!values.off)));
+
+const SHOW: &[Node] = &[
+    Node::word("crypto", "Encryption module").then(&[
+        Node::word("ikev2", "Shows ikev2 info").then(&[IKEV2_SA, IKEV2_STATS]),
+        CRYPTO_SESSION,
+    ]),
+    Node::word("debugging", "State of each debugging option")
+        .run(|_| Some(ExecCommand::ShowDebugging)),
+    Node::word("derived-config", "Derived operating configuration").then(&[Node::word(
+        "interface",
+        "Show interface configuration",
+    )
+    .then(&[
+        Node::word("Virtual-Access", "Virtual Access interface").then(&[Node::value(
+            Token::Number(1, MAX_INTERFACE),
+            "Virtual-Access interface number",
+        )
+        .run(derived_config)]),
+        Node::value(
+            Token::Interface("Virtual-Access"),
+            "Virtual Access interface",
+        )
+        .run(derived_config),
+    ])]),
+    Node::word("ip", "IP information").then(&[Node::word("local", "IP local options").then(&[
+        Node::word("pool", "Local IP address pools")
+            .run(|values| Some(ExecCommand::ShowIpLocalPool { name: values.text }))
+            .then(&[Node::value(Token::Name, "Name of the pool")
+                .run(|values| Some(ExecCommand::ShowIpLocalPool { name: values.text }))]),
+    ])]),
+    Node::word("ipv6", "IPv6 information").then(&[Node::word("local", "IPv6 local options").then(
+        &[Node::word("pool", "Local IPv6 prefix pools")
+            .run(|values| Some(ExecCommand::ShowIpv6LocalPool { name: values.text }))
+            .then(&[Node::value(Token::Name, "Name of the pool")
+                .run(|values| Some(ExecCommand::ShowIpv6LocalPool { name: values.text }))])],
+    )]),
+    Node::word("metrics", "Every number, in Prometheus' text format")
+        .run(|_| Some(ExecCommand::ShowMetrics)),
+    Node::word("running-config", "Current operating configuration")
+        .privileged()
+        .run(|_| Some(ExecCommand::ShowRunningConfig)),
+];
+
+const SA_DETAILED: &str = "Shows ikev2 SAs in detail";
+const SA_LOCAL: &str = "Show SAs by local address";
+const SA_REMOTE: &str = "Show SAs by remote address";
+
+/// The addresses may stand before or behind the word for details: releases differ.
+const IKEV2_SA: Node = Node::word("sa", "Shows ikev2 SAs")
+    .run(|_| ikev2_sa(false, None))
+    .then(&[
+        Node::word("detailed", SA_DETAILED)
+            .run(|_| ikev2_sa(true, None))
+            .then(&[
+                Node::word("local", SA_LOCAL).then(&[Node::value(Token::Address, "Local address")
+                    .run(|values| ikev2_sa(true, Some(Ikev2SaFilter::Local(values.address?))))]),
+                Node::word("remote", SA_REMOTE).then(&[Node::value(
+                    Token::Address,
+                    "Remote address",
+                )
+                .run(|values| ikev2_sa(true, Some(Ikev2SaFilter::Remote(values.address?))))]),
+            ]),
+        Node::word("local", SA_LOCAL).then(&[Node::value(Token::Address, "Local address")
+            .run(|values| ikev2_sa(false, Some(Ikev2SaFilter::Local(values.address?))))
+            .then(&[Node::word("detailed", SA_DETAILED)
+                .run(|values| ikev2_sa(true, Some(Ikev2SaFilter::Local(values.address?))))])]),
+        Node::word("remote", SA_REMOTE).then(&[Node::value(Token::Address, "Remote address")
+            .run(|values| ikev2_sa(false, Some(Ikev2SaFilter::Remote(values.address?))))
+            .then(&[Node::word("detailed", SA_DETAILED)
+                .run(|values| ikev2_sa(true, Some(Ikev2SaFilter::Remote(values.address?))))])]),
+    ]);
+
+const IKEV2_STATS: Node = Node::word("stats", "Shows ikev2 statistics")
+    .run(|_| Some(ExecCommand::ShowIkev2Stats(Ikev2Stats::Summary)))
+    .then(&[
+        Node::word(
+            "exchange",
+            "Shows ikev2 exchange and notification statistics",
+        )
+        .run(|_| Some(ExecCommand::ShowIkev2Stats(Ikev2Stats::Exchange))),
+        Node::word("ext-service", "Shows ikev2 external service statistics")
+            .run(|_| Some(ExecCommand::ShowIkev2Stats(Ikev2Stats::ExtService))),
+        Node::word("timeout", "Shows ikev2 timeout statistics")
+            .run(|_| Some(ExecCommand::ShowIkev2Stats(Ikev2Stats::Timeout))),
+    ]);
+
+const SESSION_DETAIL: &str = "Detailed information";
+const SESSION_LOCAL: &str = "Show crypto sessions for a local crypto endpoint";
+const SESSION_REMOTE: &str = "Show crypto sessions for a remote IKE peer";
+const SESSION_USERNAME: &str = "Show crypto sessions for a username";
+
+const CRYPTO_SESSION: Node = Node::word("session", "Show crypto sessions (tunnels)")
+    .run(|_| session(false, None))
+    .then(&[
+        Node::word("detail", SESSION_DETAIL)
+            .run(|_| session(true, None))
+            .then(&[
+                Node::word("local", SESSION_LOCAL).then(&[Node::value(
+                    Token::Address,
+                    "Local address",
+                )
+                .run(|values| session(true, Some(SessionFilter::Local(values.address?))))]),
+                Node::word("remote", SESSION_REMOTE).then(&[Node::value(
+                    Token::Address,
+                    "Remote address",
+                )
+                .run(|values| session(true, Some(SessionFilter::Remote(values.address?))))]),
+                Node::word("username", SESSION_USERNAME).then(&[Node::value(
+                    Token::Name,
+                    "Username",
+                )
+                .run(|values| session(true, Some(SessionFilter::Username(values.text?))))]),
+            ]),
+        Node::word("local", SESSION_LOCAL).then(&[Node::value(Token::Address, "Local address")
+            .run(|values| session(false, Some(SessionFilter::Local(values.address?))))
+            .then(&[Node::word("detail", SESSION_DETAIL)
+                .run(|values| session(true, Some(SessionFilter::Local(values.address?))))])]),
+        Node::word("remote", SESSION_REMOTE).then(&[Node::value(Token::Address, "Remote address")
+            .run(|values| session(false, Some(SessionFilter::Remote(values.address?))))
+            .then(&[Node::word("detail", SESSION_DETAIL)
+                .run(|values| session(true, Some(SessionFilter::Remote(values.address?))))])]),
+        Node::word("username", SESSION_USERNAME).then(&[Node::value(Token::Name, "Username")
+            .run(|values| session(false, Some(SessionFilter::Username(values.text?))))
+            .then(&[Node::word("detail", SESSION_DETAIL)
+                .run(|values| session(true, Some(SessionFilter::Username(values.text?))))])]),
+    ]);
+
+const CLEAR_SESSION: Node =
+    Node::word("session", "Clear crypto sessions (tunnels)")
+        .run(|_| Some(ExecCommand::ClearCryptoSession(ClearTarget::All)))
+        .then(&[
+            Node::word("remote", "Clear crypto sessions for a remote IKE peer").then(&[
+                Node::value(Token::Address, "Remote address").run(|values| {
+                    Some(ExecCommand::ClearCryptoSession(ClearTarget::Remote(
+                        values.address?,
+                    )))
+                }),
+            ]),
+            Node::word("username", "Clear crypto sessions for a username").then(&[Node::value(
+                Token::Name,
+                "Username",
+            )
+            .run(|values| {
+                Some(ExecCommand::ClearCryptoSession(ClearTarget::User(
+                    values.text?,
+                )))
+            })]),
+        ]);
+
+const DEBUG: &[Node] = &[DEBUG_AAA, DEBUG_CRYPTO];
+
+const UNDEBUG: &[Node] = &[
+    DEBUG_AAA,
+    Node::word("all", "All debugging").run(|_| Some(ExecCommand::UndebugAll)),
+    DEBUG_CRYPTO,
+];
+
+const DEBUG_AAA: Node =
+    Node::word("aaa", "AAA Authentication, Authorization and Accounting").then(&[
+        Node::word("authentication", "Authentication")
+            .run(|values| debug(&values, DebugFlag::AaaAuthentication)),
+        Node::word("authorization", "Authorization")
+            .run(|values| debug(&values, DebugFlag::AaaAuthorization)),
+    ]);
+
+const DEBUG_CRYPTO: Node =
+    Node::word("crypto", "Cryptographic subsystem").then(&[Node::word("ikev2", "IKEv2 debugging")
+        .run(|values| debug(&values, DebugFlag::Ikev2))
+        .then(&[
+            Node::word("error", "IKEv2 error debugging")
+                .run(|values| debug(&values, DebugFlag::Ikev2Error)),
+            Node::word("internal", "IKEv2 internal debugging")
+                .run(|values| debug(&values, DebugFlag::Ikev2Internal)),
+            Node::word(
+                "keylog",
+                "Write the keys of new SAs to tables for Wireshark",
+            )
+            .run(key_log)
+            .then(&[Node::value(Token::Line, "Folder of the tables, from / on").run(key_log)]),
+            Node::word("packet", "IKEv2 packet debugging")
+                .run(|values| debug(&values, DebugFlag::Ikev2Packet)),
+        ])]);
+
+const fn terminal(command: TerminalCommand) -> Option<ExecCommand> {
+    Some(ExecCommand::Terminal(command))
+}
+
+pub(super) const fn ikev2_sa(detailed: bool, filter: Option<Ikev2SaFilter>) -> Option<ExecCommand> {
+    Some(ExecCommand::ShowIkev2Sa(Ikev2SaQuery { detailed, filter }))
+}
+
+pub(super) fn session(detail: bool, filter: Option<SessionFilter>) -> Option<ExecCommand> {
+    Some(ExecCommand::ShowCryptoSession(SessionQuery {
+        detail,
+        filter,
+    }))
+}
+
+fn derived_config(values: Values) -> Option<ExecCommand> {
+    Some(ExecCommand::ShowDerivedConfig {
+        virtual_access: values.number?,
+    })
+}
+
+const fn debug(values: &Values, flag: DebugFlag) -> Option<ExecCommand> {
+    Some(if values.off {
+        ExecCommand::NoDebug(flag)
+    } else {
+        ExecCommand::Debug(flag)
+    })
+}
+
+/// Turning it off needs no folder, and passes over one that is given.
+fn key_log(values: Values) -> Option<ExecCommand> {
+    if values.off {
+        return Some(ExecCommand::KeyLog(None));
+    }
+    Some(ExecCommand::KeyLog(Some(values.text?)))
+}

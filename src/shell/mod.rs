@@ -1,0 +1,232 @@
+//! The operator's end of the control socket: lines in, answers out.
+//!
+//! A [`Console`] carries out one line after another. Commands go to the daemon; what follows a `|`, and
+//! what concerns the terminal, is done here, with the rights of who types. It knows no terminal itself.
+
+use std::{
+    io::{self, BufRead, Read},
+    path::PathBuf,
+    time::Duration,
+};
+
+use crate::{
+    cli::{
+        exec::{self, ExecCommand, Line, MAX_LINE, Mode, TerminalCommand},
+        pipe::Modifier,
+    },
+    daemon::control,
+};
+
+mod redirect;
+
+/// How long the daemon may take to answer a command.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What is said to `configure terminal`.
+pub const NO_CONFIGURE: &str =
+    "% configure terminal: not supported by this headend yet; edit the file and start again";
+
+/// Carries lines out.
+#[derive(Debug)]
+pub struct Console {
+    /// Where the daemon's control socket lives.
+    state_dir: PathBuf,
+    /// What may be typed.
+    pub mode: Mode,
+}
+
+/// What a line came to.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Answer {
+    /// The output of a command.
+    Output(String),
+    /// It was refused, for this reason.
+    Refused(String),
+    /// The terminal is to do it.
+    Terminal(TerminalCommand),
+}
+
+/// Nobody answers at the control socket.
+#[derive(Debug, thiserror::Error)]
+#[error("no daemon answers at {}: {error}", path.display())]
+pub struct NoDaemon {
+    path: PathBuf,
+    error: io::Error,
+}
+
+impl Console {
+    /// One that may do everything: the socket's permissions have decided.
+    #[must_use]
+    pub const fn new(state_dir: PathBuf) -> Self {
+        Self {
+            state_dir,
+            mode: Mode::Privileged,
+        }
+    }
+
+    /// Lets the daemon carry a command out.
+    ///
+    /// # Errors
+    ///
+    /// [`NoDaemon`].
+    pub fn ask(&self, command: &str) -> Result<Answer, NoDaemon> {
+        let reply = control::ask(&self.state_dir, command, PATIENCE).map_err(|error| NoDaemon {
+            path: control::socket_path(&self.state_dir),
+            error,
+        })?;
+        Ok(match reply.status {
+            0 => Answer::Output(reply.output),
+            _ => Answer::Refused(reply.output),
+        })
+    }
+
+    /// Carries out a line. Empty ones and comments come to nothing; a `?` at the end asks for help.
+    ///
+    /// # Errors
+    ///
+    /// [`NoDaemon`].
+    pub fn carry_out(&self, line: &str) -> Result<Answer, NoDaemon> {
+        let line = command_of(line);
+        if line.is_empty() {
+            return Ok(Answer::Output(String::new()));
+        }
+        if let Some(before) = question(line) {
+            return Ok(Answer::Output(exec::help(before, self.mode)));
+        }
+        let Line { command, modifier } = match exec::parse(line, self.mode) {
+            Ok(read) => read,
+            Err(error) => return Ok(Answer::Refused(error.to_string())),
+        };
+        if let ExecCommand::Terminal(command) = command {
+            return Ok(Answer::Terminal(command));
+        }
+        let Some(modifier) = modifier else {
+            return self.ask(line);
+        };
+        let filter = match modifier.filter() {
+            Ok(filter) => filter,
+            Err(error) => return Ok(Answer::Refused(error.to_string())),
+        };
+        let answer = self.ask(exec::without_modifier(line))?;
+        let Answer::Output(output) = answer else {
+            return Ok(answer);
+        };
+        Ok(match (filter, modifier) {
+            (Some(filter), _) => Answer::Output(filter.apply(&output)),
+            (None, Modifier::Redirect(file)) => match redirect::write(&file, &output) {
+                Ok(()) => Answer::Output(String::new()),
+                Err(error) => Answer::Refused(format!("% Error writing {file} ({error})")),
+            },
+            (None, _) => Answer::Output(output),
+        })
+    }
+}
+
+/// What is to be done of a line: nothing of a comment, and what stands behind a `do`, which the habits of
+/// configuration mode put there. `end` has nothing to end.
+#[must_use]
+fn command_of(line: &str) -> &str {
+    let line = line.trim_start();
+    let (word, rest) = line.split_at(line.find(char::is_whitespace).unwrap_or(line.len()));
+    if word.starts_with('!') || (word == "end" && rest.trim().is_empty()) {
+        return "";
+    }
+    if word == "do" {
+        rest.trim_start()
+    } else {
+        line
+    }
+}
+
+/// What stands in front of the `?` that ends a line, unless that belongs to a regular expression or a path.
+fn question(line: &str) -> Option<&str> {
+    let before = line.trim_end().strip_suffix('?')?;
+    (!exec::ends_in_text(before)).then_some(before)
+}
+
+/// Reads lines of any length and content without keeping more of one than a command may have.
+///
+/// # Errors
+///
+/// Of reading; `InvalidData` for a line that is not UTF-8.
+pub fn read_line(input: &mut impl BufRead) -> io::Result<Option<String>> {
+    let limit = u64::try_from(MAX_LINE)
+        .unwrap_or(u64::MAX)
+        .saturating_add(2);
+    let mut line = Vec::new();
+    let length = input.by_ref().take(limit).read_until(b'\n', &mut line)?;
+    if length == 0 {
+        return Ok(None);
+    }
+    if !line.ends_with(b"\n") && length > MAX_LINE {
+        // The rest is passed over; what is kept of it is too long for a command, and refused as one.
+        input.skip_until(b'\n')?;
+    }
+    while matches!(line.last(), Some(b'\n' | b'\r')) {
+        line.pop();
+    }
+    match String::from_utf8(line) {
+        Ok(line) => Ok(Some(line)),
+        // Cut within a character.
+        Err(error) if length > MAX_LINE => {
+            Ok(Some(String::from_utf8_lossy(error.as_bytes()).into_owned()))
+        }
+        Err(_) => Err(io::ErrorKind::InvalidData.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn comments_and_habits_of_configuration_mode_harm_nobody() {
+        for (line, command) in [
+            ("  ! show version", ""),
+            ("!", ""),
+            ("end", ""),
+            ("end ", ""),
+            ("do show clock", "show clock"),
+            ("  show clock", "show clock"),
+            ("endless", "endless"),
+            ("", ""),
+        ] {
+            assert_eq!(command_of(line), command, "{line:?}");
+        }
+    }
+
+    #[test]
+    fn a_question_mark_asks_unless_it_stands_in_an_expression() {
+        assert_eq!(question("show crypto ?"), Some("show crypto "));
+        assert_eq!(question("sh? "), Some("sh"));
+        assert_eq!(question("show crypto session | include x?"), None);
+        assert_eq!(
+            question("show crypto session | i ?"),
+            Some("show crypto session | i ")
+        );
+        assert_eq!(question("show"), None);
+    }
+
+    #[test]
+    fn lines_are_read_one_by_one_whatever_they_are() {
+        let long = "a".repeat(1 << 20);
+        let text = format!("show clock\r\n\n{long}\né\nlast");
+        let mut input = io::BufReader::with_capacity(7, text.as_bytes());
+        let mut next = || read_line(&mut input).unwrap();
+        assert_eq!(next().as_deref(), Some("show clock"));
+        assert_eq!(next().as_deref(), Some(""));
+        assert_eq!(next().map(|line| line.len()), Some(MAX_LINE + 2));
+        assert_eq!(next().as_deref(), Some("é"));
+        assert_eq!(next().as_deref(), Some("last"));
+        assert_eq!(next(), None);
+        let mut wrong: &[u8] = b"show \xff\nshow clock\n";
+        assert_eq!(
+            read_line(&mut wrong).unwrap_err().kind(),
+            io::ErrorKind::InvalidData
+        );
+        assert_eq!(
+            read_line(&mut wrong).unwrap().as_deref(),
+            Some("show clock")
+        );
+    }
+}
