@@ -409,6 +409,47 @@ fn a_client_that_the_headend_takes_to_be_elsewhere_from_the_beginning_puts_it_ri
     }
 }
 
+// Both ends have asked for a new IKE SA. The client has its own in use, and says there that it has moved, while the headend's
+// request has not come through: to the headend it is still one of two that may be.
+#[test]
+fn an_update_on_an_ike_sa_whose_fate_is_open_is_obeyed() {
+    for nat in [false, true] {
+        let mut pair = up(setup(true), 26);
+        let (server, id) = (pair.server.sas[0], client(&pair));
+        let old = pair.server.endpoint.view(server).unwrap().responder_spi;
+        pair.command(true, Command::Rekey(server));
+        pair.lose_flights();
+        pair.command(false, Command::Rekey(id));
+        let until = pair.now.after(Duration::from_secs(1));
+        let rekeyed = "rekeyed".to_owned();
+        while !pair.client.log.contains(&rekeyed) {
+            assert!(pair.step(until));
+        }
+        // What is asked on the old one is lost until the update is through.
+        pair.tamper = Some(Box::new(move |_, octets| {
+            let header = Header::peek(octets).unwrap();
+            header.responder_spi != Some(old) || header.flags.is_response()
+        }));
+        if nat {
+            pair.nat = Some(|_| address("198.51.100.200:61000"));
+            pair.unnat = Some(|_| address(ELSEWHERE));
+        }
+        go_elsewhere(&mut pair);
+        pair.run(1);
+        assert!(!pair.server.log.contains(&rekeyed));
+        pair.tamper = None;
+        pair.run(60);
+        let there = if nat {
+            address("198.51.100.200:61000")
+        } else {
+            address(ELSEWHERE)
+        };
+        assert_eq!((ike(&pair), esp(&pair)), (there, (there.ip(), nat)));
+        assert!(pair.both_up() && pair.server.log.contains(&rekeyed));
+        pair.assert_children_match();
+    }
+}
+
 // --- With the keys in hand ---
 
 fn up_with_keys(seed: u64) -> (Pair, Holder) {

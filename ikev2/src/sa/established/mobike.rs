@@ -88,15 +88,19 @@ impl Established {
         payloads: &[Payload],
     ) -> Vec<Payload> {
         let said = Addresses::read(payloads);
-        // RFC 4555 §3.5: the initiator alone decides about addresses.
-        let moves = said.update
-            && !said.is_translated(&from)
-            && link.mobike
-            && matches!(self.policy, Policy::Responder(_));
-        if moves {
-            self.peer_moves(link, cx, from, payloads);
+        if self.moves(&said, link, &from) {
+            let nat = nat_found(link, cx, &from, payloads);
+            self.peer_moves(link, cx, from, nat);
         }
         self.addresses_answer(said, link, cx, from)
+    }
+
+    /// RFC 4555 §3.5: the initiator alone decides about addresses.
+    pub(super) fn moves(&self, said: &Addresses, link: &Link, from: &Path) -> bool {
+        said.update
+            && !said.is_translated(from)
+            && link.mobike
+            && matches!(self.policy, Policy::Responder(_))
     }
 
     /// What the answer to an INFORMATIONAL request says of addresses, whichever IKE SA it came on.
@@ -123,15 +127,13 @@ impl Established {
 
     /// RFC 4555 §3.7#1-2: the IKE SA is where its client says, at once; the child SAs follow when the client
     /// has been heard there.
-    fn peer_moves(&mut self, link: &mut Link, cx: &mut Cx<'_>, from: Path, payloads: &[Payload]) {
+    pub(super) fn peer_moves(&mut self, link: &mut Link, cx: &mut Cx<'_>, from: Path, nat: Nat) {
         self.heard_at.get_or_insert_with(|| way(link));
         link.path = from;
         for other in self.other_links_mut() {
             other.path = from;
             other.send_again(cx);
         }
-        let force = cx.config.nat.force_encapsulation;
-        let nat = Nat::detect(payloads, link.spi_i, Some(link.spi_r), &from, force);
         if nat.supported {
             link.nat = nat;
             self.remind_nat(link, cx);
@@ -305,6 +307,12 @@ impl Established {
         };
         nat::announce(link.spi_i, Some(link.spi_r), &path, force, cx.rng)
     }
+}
+
+/// What the hashes say that came with an update on this IKE SA.
+pub(super) fn nat_found(link: &Link, cx: &Cx<'_>, from: &Path, payloads: &[Payload]) -> Nat {
+    let force = cx.config.nat.force_encapsulation;
+    Nat::detect(payloads, link.spi_i, Some(link.spi_r), from, force)
 }
 
 const fn way(link: &Link) -> EspWay {

@@ -3,7 +3,10 @@
 
 use alloc::boxed::Box;
 
-use super::{Established, Served, Successor, mobike::Addresses};
+use super::{
+    Established, Served, Successor,
+    mobike::{Addresses, nat_found},
+};
 use crate::{
     config::LINGER,
     crypto::keys::DerivationKey,
@@ -104,7 +107,7 @@ impl Established {
                 if other.link.path != before {
                     link.path = other.link.path;
                 }
-                self.other_request(&mut other, cx, opened)
+                self.other_request(link, &mut other, cx, opened)
             }
         };
         let outcome = match result {
@@ -129,6 +132,7 @@ impl Established {
     /// Works on a request that came on one of them. Gives the reason if all of it is to end.
     fn other_request(
         &mut self,
+        in_use: &mut Link,
         other: &mut Other,
         cx: &mut Cx<'_>,
         opened: Opened,
@@ -138,7 +142,16 @@ impl Established {
             Err(refusal) => Err(refusal),
             Ok(payloads) if exchange == ExchangeType::INFORMATIONAL => {
                 let said = Addresses::read(&payloads);
-                let addresses = self.addresses_answer(said, &other.link, cx, other.link.asked_from);
+                let from = other.link.asked_from;
+                // The client has it in use already, and says on no other where it is.
+                if matches!(other.standing, OtherStanding::Candidate { .. })
+                    && self.moves(&said, &other.link, &from)
+                {
+                    let nat = nat_found(&other.link, cx, &from, &payloads);
+                    other.link.path = from;
+                    self.peer_moves(in_use, cx, from, nat);
+                }
+                let addresses = self.addresses_answer(said, &other.link, cx, from);
                 Ok(self
                     .informational(&other.link, cx, payloads)
                     .beside(addresses))

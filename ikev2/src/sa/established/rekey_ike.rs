@@ -333,7 +333,8 @@ impl Established {
         standing: OtherStanding,
     ) {
         let mut new = *successor.link;
-        new.path = link.path;
+        // The peer may have moved since it was made.
+        (new.path, new.nat) = (link.path, link.nat);
         let queued = link.requests.take_queued();
         let mut old = core::mem::replace(link, new);
         let wait = match standing {

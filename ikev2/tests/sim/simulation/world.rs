@@ -264,10 +264,11 @@ impl World {
                 };
                 let side = flight.to;
                 self.say(|| arrival(&flight));
+                // Whoever has brought it there.
+                if side == Side::Client {
+                    self.reached.insert(flight.path.local);
+                }
                 if flight.genuine {
-                    if side == Side::Client {
-                        self.reached.insert(flight.path.local);
-                    }
                     self.end_mut(side).hears(&flight.octets);
                 }
                 self.input(side, Input::Datagram(path, &flight.octets));
