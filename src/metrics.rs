@@ -77,6 +77,7 @@ metrics! {
     Retransmissions: Counter "ike_retransmissions_total" [], "Requests that were sent again because no answer had come.";
     Timeouts: Counter "ike_timeouts_total" ["timer"], "Waiting times that ran out.";
     Cookies: Counter "ike_cookies_total" ["result"], "Cookies demanded, and what became of the requests that had to bring one.";
+    CrashTokens: Counter "ike_crash_tokens_total" ["result"], "Tokens of quick crash detection in clear: those sent, and what became of those received.";
     Discarded: Counter "ike_discarded_datagrams_total" ["reason"], "IKE datagrams that changed nothing, by why.";
     EspPackets: Counter "esp_packets_total" ["way"], "Packets that went through the tunnels.";
     EspBytes: Counter "esp_bytes_total" ["way"], "Octets of their inner packets.";

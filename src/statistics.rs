@@ -33,6 +33,8 @@ pub struct Statistics {
     pub cookies_rejected: u64,
     /// Requests without a cookie that had to bring one.
     pub cookies_missing: u64,
+    /// Tokens of quick crash detection in clear (RFC 6290).
+    pub crash_tokens: Tokens,
     /// Sessions whose keys have a post-quantum pre-shared key mixed in (RFC 8784).
     pub quantum_sessions: u64,
     /// Peers without such a key in common with us where one was required.
@@ -62,6 +64,17 @@ pub struct SaCount {
     pub active: u64,
     /// Not yet.
     pub negotiating: u64,
+}
+
+/// Tokens of quick crash detection.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Tokens {
+    /// Said to peers of SAs that are not known here.
+    pub sent: u64,
+    /// Of peers, which ended their SAs.
+    pub accepted: u64,
+    /// Of peers, and not those of their SAs.
+    pub rejected: u64,
 }
 
 /// One row of `show crypto ikev2 stats exchange`.

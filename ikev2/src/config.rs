@@ -5,6 +5,7 @@ use alloc::{sync::Arc, vec::Vec};
 use core::{net::IpAddr, time::Duration};
 
 use crate::{
+    crash_detection::CrashDetection,
     crypto::sign::SigningKey,
     crypto::suite::{AeadAlgorithm, CbcAlgorithm, EspSuite, Group, Integrity, PrfAlgorithm},
     event::Path,
@@ -148,7 +149,7 @@ pub struct NatConfig {
 }
 
 /// What holds for all SAs of an endpoint.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct EndpointConfig {
     /// First octet of every SPI that the endpoint chooses: the number of the shard.
     pub shard: u8,
@@ -199,6 +200,8 @@ pub struct EndpointConfig {
     pub redirect: Option<Gateway>,
     /// As the responder: let peers begin without a child SA (RFC 6023).
     pub childless: bool,
+    /// Quick crash detection (RFC 6290).
+    pub crash_detection: CrashDetection,
 }
 
 impl EndpointConfig {
@@ -231,6 +234,7 @@ impl EndpointConfig {
             window: WINDOW,
             redirect: None,
             childless: false,
+            crash_detection: CrashDetection::default(),
         }
     }
 

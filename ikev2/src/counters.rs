@@ -46,6 +46,17 @@ pub struct Cookies {
     pub missing: u64,
 }
 
+/// Tokens of quick crash detection in clear (RFC 6290).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tokens {
+    /// Messages with a token that we sent, for SAs that are not known here.
+    pub sent: u64,
+    /// Messages with the token of an SA, which was ended.
+    pub accepted: u64,
+    /// Messages with another token.
+    pub rejected: u64,
+}
+
 /// The counters of one endpoint.
 ///
 /// A type that has no registered name is counted under `None`: what peers send must not make a table grow.
@@ -69,6 +80,8 @@ pub struct Counters {
     pub timed_out: u64,
     /// Cookies.
     pub cookies: Cookies,
+    /// Tokens of quick crash detection.
+    pub tokens: Tokens,
 }
 
 /// One more.

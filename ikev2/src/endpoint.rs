@@ -2,6 +2,7 @@
 //!
 //! The order of distrust: length and header, budget, route, cookie, window, integrity, parse, act.
 
+mod crash;
 mod first_request;
 mod routing;
 pub(crate) mod table;
@@ -58,6 +59,9 @@ pub struct Endpoint {
     fragments: FragmentBudget,
     /// Answers in clear to what belongs to no SA and starts none.
     outsiders: RateLimit,
+    /// Those among them that bring a token (RFC 6290).
+    tokens: RateLimit,
+    began: Instant,
     counters: Counters,
     out: VecDeque<Output>,
     asks: u64,
@@ -86,6 +90,8 @@ impl Endpoint {
             strangers: Strangers::default(),
             fragments: FragmentBudget::default(),
             outsiders: RateLimit::new(now, OUTSIDER_ANSWERS_PER_SECOND),
+            tokens: RateLimit::new(now, OUTSIDER_ANSWERS_PER_SECOND),
+            began: now,
             counters: Counters::default(),
             out: VecDeque::new(),
             asks: 0,

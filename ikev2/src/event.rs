@@ -456,6 +456,9 @@ pub enum CloseReason {
     /// The peer did not answer a request.
     #[error("the peer does not answer")]
     Unanswered,
+    /// The peer has shown by its token that it has lost the SA (RFC 6290).
+    #[error("the peer has lost it, as its token shows")]
+    PeerCrashed,
     /// The peer did not send what was due in time.
     #[error("the peer did not go on in time")]
     TimedOut,
@@ -479,6 +482,7 @@ impl CloseReason {
             Self::Deleted => "deleted",
             Self::Forgotten => "forgotten",
             Self::Unanswered => "unanswered",
+            Self::PeerCrashed => "peer_crashed",
             Self::TimedOut => "timed_out",
             Self::Expired => "expired",
             Self::Redirected(_) => "redirected",
@@ -560,6 +564,12 @@ pub enum Discard {
     /// (RFC 7296 §2.21.4).
     #[error("error in clear, taken as a hint")]
     Hint,
+    /// A message in clear had a token in it which is not that of the SA (RFC 6290).
+    #[error("a token that is not this SA's")]
+    WrongToken,
+    /// A message in clear with a token, too soon after others of the same source to be looked at (RFC 6290 §8.1).
+    #[error("tokens come too fast to be compared")]
+    TokenLimited,
     /// A fragment was kept for later.
     #[error("fragment kept")]
     FragmentKept,
@@ -601,6 +611,8 @@ impl Discard {
             Self::Forged => "forged",
             Self::Unprotected => "unprotected",
             Self::Hint => "hint",
+            Self::WrongToken => "wrong_token",
+            Self::TokenLimited => "token_limited",
             Self::FragmentKept => "fragment_kept",
             Self::FragmentRefused => "fragment_refused",
             Self::FragmentsEvicted => "fragments_evicted",

@@ -28,6 +28,7 @@
 //! | 7296 IKEv2 | IKE_SA_INIT, IKE_AUTH (signature, EAP), INFORMATIONAL, CREATE_CHILD_SA with rekeying of both kinds |
 //! | 4555 MOBIKE | address updates, return routability, NAT detection again; one address at a time on either side |
 //! | 5685 redirection | at IKE_SA_INIT and IKE_AUTH, in both roles; not in a session that is up |
+//! | 6290 quick crash detection | makes tokens by §5.1 and takes them, in both roles; no rollover of secrets, no map of child SPIs |
 //! | 7383 fragmentation | both directions; beside it Cisco's own (docs/anyconnect-eap.md) |
 //! | 7427 signature authentication | RSASSA-PKCS1-v1_5 sent; that, RSASSA-PSS and ECDSA verified |
 //! | 5282, 4868, 3526, 5903, 8031 | algorithms, see [`crypto::suite`] |
@@ -40,6 +41,7 @@ pub mod authn;
 pub mod config;
 mod cookie;
 pub mod counters;
+pub mod crash_detection;
 pub mod crypto;
 mod endpoint;
 pub mod error;

@@ -24,11 +24,16 @@ impl RateLimit {
 
     /// Whether it may be done now; then it counts as done.
     pub(crate) fn admits(&mut self, now: Instant) -> bool {
+        self.admits_up_to(now, self.per_second)
+    }
+
+    /// As [`admits`](Self::admits), so many times for this once.
+    pub(crate) fn admits_up_to(&mut self, now: Instant, per_second: u32) -> bool {
         if now.since(self.since) >= PERIOD {
             self.since = now;
             self.done = 0;
         }
-        let admitted = self.done < self.per_second;
+        let admitted = self.done < per_second;
         if admitted {
             self.done = self.done.saturating_add(1);
         }

@@ -246,6 +246,9 @@ impl Writer {
         if !globals.http_url_cert {
             line!(self, "no crypto ikev2 http-url cert")?;
         }
+        if !globals.crash_detection {
+            line!(self, "no crypto ikev2 quick-crash-detection")?;
+        }
         each!(self, globals.nat_keepalive, "crypto ikev2 nat keepalive {}");
         if let Some(dpd) = globals.dpd {
             line!(self, "crypto ikev2 dpd {}", Written(dpd))?;

@@ -74,6 +74,8 @@ pub const DEFAULT_HOSTNAME: &str = "Router";
 pub struct Ikev2Settings {
     /// Whether certificates may be named by URL (RFC 7296 §3.6).
     pub http_url_cert: bool,
+    /// Whether there are tokens for crashes (RFC 6290).
+    pub crash_detection: bool,
     /// Largest IP datagram of a fragment, in octets, if RFC 7383 fragments are to be used.
     pub fragmentation_mtu: Option<u16>,
     /// Half-open SAs above which a cookie is asked for; absent means the endpoint's own rule.

@@ -241,6 +241,7 @@ impl<'a> Lines<'a> {
             CloseReason::PeerDeleted => self.say("Processing DELETE INFO message"),
             CloseReason::Deleted | CloseReason::Forgotten => {}
             CloseReason::Unanswered => self.fail(": Maximum number of retransmissions reached"),
+            CloseReason::PeerCrashed => self.say("The peer has lost the SA, as its token shows"),
             CloseReason::Expired => self.say("SA lifetime expired"),
             CloseReason::TimedOut => {
                 self.fail(": Failed to receive the AUTH msg before the timer expired");

@@ -38,6 +38,7 @@ use super::{
     roaming::{Roaming, Turn, source_for, turn},
     target::{Target, any_of},
     trust::Trust,
+    unheard::{LOOK, Unheard},
 };
 use crate::{
     clock::Clock,
@@ -111,12 +112,16 @@ pub struct Connection {
     silence: Option<Instant>,
     /// Word of changes in this machine's network.
     roaming: Roaming,
+    /// What is sent and not answered.
+    unheard: Unheard,
     /// The headend's address.
     remote: IpAddr,
     /// The headend has sent us on: from its address to another gateway.
     pub sent_on: Option<(IpAddr, Gateway)>,
     /// The tunnel has been up.
     pub was_up: bool,
+    /// The headend has shown that it was started anew: it is there again.
+    pub restarted: bool,
     /// The user wants to leave: what ends from now on ends by us.
     leaving: bool,
     up: Option<oneshot::Sender<()>>,
@@ -290,9 +295,11 @@ impl Connection {
             silence: Some(clock.now().after(SILENCE)),
             roaming: Roaming::open()
                 .map_err(|error| End::Network(format!("changes of the network: {error}")))?,
+            unheard: Unheard::default(),
             remote,
             sent_on: None,
             was_up: false,
+            restarted: false,
             leaving: false,
             up: None,
         };
@@ -324,6 +331,8 @@ impl Connection {
         probes.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         // The first would be due at once.
         probes.reset();
+        let mut looks = tokio::time::interval(LOOK);
+        looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut stopping: Option<Instant> = None;
         let mut deadline = self.drain();
         loop {
@@ -363,11 +372,24 @@ impl Connection {
                     Some(sa) => self.command(Command::Probe(sa)),
                     None => deadline,
                 },
+                _ = looks.tick(), if self.was_up && stopping.is_none() => self.look(),
                 () = sleep(wait) => {
                     self.endpoint.handle(self.clock.now(), Input::Timeout);
                     self.drain()
                 }
             };
+        }
+    }
+
+    /// Asks the headend for a sign of life where nothing comes back of what is sent.
+    fn look(&mut self) -> Option<Instant> {
+        let traffic = self.outside.traffic();
+        let now = self.clock.now();
+        match (self.sa, traffic) {
+            (Some(sa), Some((sent, heard))) if self.unheard.look(now, sent, heard) => {
+                self.command(Command::Probe(sa))
+            }
+            _ => self.drain(),
         }
     }
 
@@ -553,6 +575,7 @@ impl Connection {
                 {
                     self.sent_on = Some((self.remote, gateway.clone()));
                 }
+                self.restarted = reason == CloseReason::PeerCrashed;
                 let blame = self.outside.blame.take();
                 let stage = match (self.was_up, self.outside.trusted) {
                     (true, _) => Stage::Up,
@@ -604,6 +627,10 @@ fn why(reason: CloseReason, blame: Option<End>, stage: Stage, identity: &str) ->
         CloseReason::Unanswered | CloseReason::TimedOut if stage == Stage::Up => {
             End::Lost("the headend does not answer any more".into())
         }
+        CloseReason::PeerCrashed if stage == Stage::Up => {
+            End::Lost("the headend was started anew".into())
+        }
+        CloseReason::PeerCrashed => End::Unreachable("it was started anew during the login".into()),
         CloseReason::Unanswered | CloseReason::TimedOut => End::Unreachable(
             match stage {
                 Stage::Before | Stage::Proving => {
@@ -721,6 +748,7 @@ mod tests {
         assert_eq!(code(other, None, Stage::Proving), 3);
         assert_eq!(code(CloseReason::Unanswered, None, Stage::Before), 8);
         assert_eq!(code(CloseReason::Unanswered, None, Stage::Up), 6);
+        assert_eq!(code(CloseReason::PeerCrashed, None, Stage::Up), 6);
         assert_eq!(code(CloseReason::PeerDeleted, None, Stage::Trusted), 5);
         assert_eq!(code(CloseReason::PeerDeleted, None, Stage::Up), 6);
         assert_eq!(code(CloseReason::Deleted, None, Stage::Up), 0);

@@ -30,6 +30,7 @@ mod offer;
 mod resolver;
 mod run;
 mod target;
+mod unheard;
 
 pub use connection::Connection;
 pub use end::End;

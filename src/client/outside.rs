@@ -125,6 +125,12 @@ impl Outside {
         self.dialogue.login().clone()
     }
 
+    /// The packets that went into the tunnel and came out of it, while there is one.
+    pub fn traffic(&mut self) -> Option<(u64, u64)> {
+        let through = self.dataplane.as_mut()?.counters(SESSION).ok()?;
+        Some((through.outbound.packets, through.inbound.packets))
+    }
+
     fn refuse(&mut self, end: End) -> Answer {
         let why: Arc<str> = Arc::from(end.to_string());
         self.blame = Some(end);

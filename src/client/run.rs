@@ -68,13 +68,14 @@ async fn connect_again(options: &Options, own: Option<Arc<Credentials>>, report:
             started = Connection::start(options, login.clone(), device.clone(), redirected.take()) => started,
             () = stop.received() => return End::Disconnected,
         };
-        let (mut end, was_up, sent_on) = match started {
+        let (mut end, was_up, restarted, sent_on) = match started {
             Ok(mut connection) => {
                 let end = connection.serve(stop.received()).await;
                 login = connection.login();
-                (end, connection.was_up, connection.sent_on.take())
+                let sent_on = connection.sent_on.take();
+                (end, connection.was_up, connection.restarted, sent_on)
             }
-            Err(end) => (end, false, None),
+            Err(end) => (end, false, false, None),
         };
         if let Some((from, gateway)) = sent_on {
             let found = tokio::select! {
@@ -99,12 +100,14 @@ async fn connect_again(options: &Options, own: Option<Arc<Credentials>>, report:
         if was_up {
             wait = RETRY.0;
         }
+        // A headend that has just told so is there; if it is not after all, there is a wait again.
+        let seconds = if was_up && restarted { 0 } else { wait };
         report.tell(&Step::Reconnecting {
-            seconds: wait,
+            seconds,
             message: end.to_string(),
         });
         tokio::select! {
-            () = tokio::time::sleep(Duration::from_secs(wait)) => {}
+            () = tokio::time::sleep(Duration::from_secs(seconds)) => {}
             () = stop.received() => return End::Disconnected,
         }
         wait = wait.saturating_mul(2).min(RETRY.1);

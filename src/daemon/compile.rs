@@ -13,6 +13,7 @@ use ironflex_ikev2::{
         Liveness, LocalAuthentication, NatConfig, PeerConfig, Pfs, Ppk, RemoteAuthentication,
         Upkeep,
     },
+    crash_detection::CrashDetection,
     crypto::{
         Signer, SigningKey, default_provider,
         suite::{
@@ -441,6 +442,11 @@ fn endpoint(snapshot: &Snapshot, authorities: Vec<[u8; 20]>) -> EndpointConfig {
         window: u32::from(settings.window),
         redirect: settings.redirect.as_ref().and_then(gateway),
         childless: true,
+        crash_detection: CrashDetection {
+            // The secret is the state folder's.
+            secret: None,
+            taker: settings.crash_detection,
+        },
         ..base
     }
 }

@@ -16,6 +16,7 @@ pub mod budget;
 mod children;
 pub mod compile;
 pub mod control;
+pub mod crash_secret;
 pub mod driver;
 pub mod identity;
 pub mod idle;
@@ -166,6 +167,16 @@ impl Daemon {
             }
         }
         let mut endpoint_config = plan.endpoint.clone();
+        if plan.snapshot.ikev2.crash_detection {
+            let opened = crash_secret::open(state_dir).map_err(because(crash_secret::NAME))?;
+            if let Some(why) = opened.replaced {
+                log.warning(format_args!(
+                    "{} is replaced, for {why}: a crash is not found out by the clients of before",
+                    crash_secret::NAME
+                ));
+            }
+            endpoint_config.crash_detection.secret = Some(opened.secret);
+        }
         let (sink, handed) = handing();
         let (backend, device): (Backend, Option<String>) = match chosen {
             Chosen::Record => (Box::new(Recorder::new()), None),

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     metrics::{Metric, Tally},
-    statistics::{Operations, Outcome, Row, SaCount, Statistics, Timers},
+    statistics::{Operations, Outcome, Row, SaCount, Statistics, Timers, Tokens},
 };
 
 /// What has no registered name is counted under this.
@@ -245,6 +245,14 @@ pub fn metrics(driver: &mut Driver) -> Tally {
     ] {
         all.add(Metric::Cookies, [result, ""], count);
     }
+    let tokens = &counters.tokens;
+    for (result, count) in [
+        ("sent", tokens.sent),
+        ("accepted", tokens.accepted),
+        ("rejected", tokens.rejected),
+    ] {
+        all.add(Metric::CrashTokens, [result, ""], count);
+    }
     all
 }
 
@@ -333,6 +341,11 @@ pub fn statistics(driver: &Driver) -> Statistics {
         cookies_accepted: counters.cookies.accepted,
         cookies_rejected: counters.cookies.rejected,
         cookies_missing: counters.cookies.missing,
+        crash_tokens: Tokens {
+            sent: counters.tokens.sent,
+            accepted: counters.tokens.accepted,
+            rejected: counters.tokens.rejected,
+        },
         quantum_sessions: stand.with_ppk,
         ppk_missing: tally.one(Metric::Refused, "no_post_quantum_key"),
         exchanges: counters

@@ -263,7 +263,7 @@ fn a_headend_that_crashed_and_is_back_has_its_client_back() {
 
     headend.end_by(Signal::SIGKILL);
     let _again = lab.start();
-    // A sign of life is given up after half a minute.
+    // By its token, or after half a minute without a sign of life.
     let patience = Duration::from_secs(60);
     process.line_within(patience, 1, r#"{"event":"reconnecting""#);
     let line = process.line_within(patience, 2, r#"{"event":"connected""#);

@@ -28,6 +28,7 @@ mod network;
 mod numbers;
 mod post_quantum;
 mod pre_shared_key;
+mod quick_crash;
 mod redirect;
 mod refusal;
 mod rekey;
@@ -62,6 +63,7 @@ fn main() -> ExitCode {
         start::CASES,
         stop::CASES,
         crash::CASES,
+        quick_crash::CASES,
         flood::CASES,
         look::CASES,
         numbers::CASES,

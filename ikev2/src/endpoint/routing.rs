@@ -2,7 +2,7 @@
 
 use alloc::{boxed::Box, sync::Arc, vec::Vec};
 
-use super::Endpoint;
+use super::{Endpoint, table::Slot};
 use crate::{
     event::{Discard, Instant, Output, Path, SaId, Transmit},
     sa::{
@@ -56,9 +56,13 @@ impl Endpoint {
         if !known {
             return Err(self.unknown_spi(now, path, &header, datagram));
         }
-        if is_hint(&header, datagram) && matches!(self.sas.get(&id), Some(slot) if slot.is_keyed())
-        {
-            return Err(self.hint(now, id));
+        if let Some(said) = self.in_clear(&header, datagram, id) {
+            if let Some(judged) = self.judge_token(now, path, (id, ours), &said) {
+                return judged;
+            }
+            if header.flags.is_response() && has_error(&said) {
+                return Err(self.hint(now, id));
+            }
         }
         let mut discarded = None;
         self.with(now, id, |sa, cx| match sa {
@@ -105,7 +109,7 @@ impl Endpoint {
 
     /// RFC 7296 §2.21.4#2-4: a request for an SA that is not known here is a sign that this end has forgotten
     /// it. Its sender is told, in clear and not too often; a response never is, and no answer is longer
-    /// than what caused it.
+    /// than what caused it, but for one with a token by eleven octets at most.
     fn unknown_spi(
         &mut self,
         now: Instant,
@@ -114,10 +118,17 @@ impl Endpoint {
         datagram: &[u8],
     ) -> Discard {
         const ANSWER: usize = Header::LEN + 8;
+        // Payload header, explicit IV, pad length and the shortest check value.
+        const SHORTEST_SEALED: usize = Header::LEN + 4 + 8 + 1 + 8;
         // RFC 7296 §1.5#1, §2.21.4#1: what says that it is an answer gets none.
         let is_request = is_protected(header) && !header.flags.is_response();
         if !is_request || datagram.len() < ANSWER || PartialMessage::parse(datagram).is_err() {
             return Discard::UnknownSpi;
+        }
+        if datagram.len() >= SHORTEST_SEALED
+            && let Some(token) = self.token_of_forgotten(header)
+        {
+            return self.tell_token(now, path, header, token);
         }
         if !self.outsiders.admits(now) {
             return Discard::UnknownSpi;
@@ -128,7 +139,7 @@ impl Endpoint {
 
     /// RFC 7296 §2.4#3,5, §2.21.4#5-7: an error in clear may come from anybody and changes no SA; it is reason enough
     /// to ask the peer for a sign of life, not too often.
-    fn hint(&mut self, now: Instant, id: SaId) -> Discard {
+    pub(super) fn hint(&mut self, now: Instant, id: SaId) -> Discard {
         let fresh = self
             .sas
             .get_mut(&id)
@@ -140,8 +151,20 @@ impl Endpoint {
         Discard::Hint
     }
 
+    /// What a message in clear says to a keyed SA. The answer to an IKE_SA_INIT of ours is not meant.
+    fn in_clear(&self, header: &Header, datagram: &[u8], id: SaId) -> Option<Vec<Payload>> {
+        let outside = header.exchange != ExchangeType::IKE_SA_INIT && !is_protected(header);
+        let keyed = outside && self.sas.get(&id).is_some_and(Slot::is_keyed);
+        let message = keyed.then(|| PartialMessage::parse(datagram).ok())??;
+        Some(message.outer)
+    }
+
     /// Answers without remembering anything: the request's SPIs, exchange and message ID come back.
     pub(super) fn stateless(&mut self, path: Path, request: &Header, said: Notify) {
+        self.stateless_with(path, request, &[Payload::Notify(said)]);
+    }
+
+    pub(super) fn stateless_with(&mut self, path: Path, request: &Header, payloads: &[Payload]) {
         let header = Header::new(
             request.initiator_spi,
             request.responder_spi,
@@ -149,10 +172,9 @@ impl Endpoint {
             Flags::new(!request.flags.is_initiator(), true),
             request.message_id,
         );
-        let payloads = [Payload::Notify(said)];
-        self.counters.sent(&header, &payloads);
+        self.counters.sent(&header, payloads);
         let mut octets = Vec::new();
-        write_message(&header, &payloads, &mut octets);
+        write_message(&header, payloads, &mut octets);
         self.out.push_back(Output::Transmit(Transmit {
             path,
             octets: Arc::from(octets),
@@ -187,19 +209,10 @@ fn is_protected(header: &Header) -> bool {
     .contains(&header.next_payload)
 }
 
-/// Whether this is a response in clear with an error in it. The answer to an IKE_SA_INIT of ours is not
-/// meant.
-fn is_hint(header: &Header, datagram: &[u8]) -> bool {
-    let outside = header.flags.is_response()
-        && header.exchange != ExchangeType::IKE_SA_INIT
-        && !is_protected(header);
-    outside
-        && PartialMessage::parse(datagram).is_ok_and(|message| {
-            message
-                .outer
-                .iter()
-                .any(|one| matches!(one, Payload::Notify(said) if said.kind.is_error()))
-        })
+/// Whether there is an error among these.
+pub(super) fn has_error(said: &[Payload]) -> bool {
+    said.iter()
+        .any(|one| matches!(one, Payload::Notify(said) if said.kind.is_error()))
 }
 
 /// The payloads of an answer to IKE_SA_INIT.

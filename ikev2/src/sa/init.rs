@@ -377,7 +377,9 @@ fn write_response(
     if offers_childless(&config, traits) {
         payloads.push(Payload::Notify(Notify {
             protocol: ProtocolId::IKE,
-            ..Notify::plain(NotifyType::CHILDLESS_IKEV2_SUPPORTED)
+            spi: Vec::new(),
+            kind: NotifyType::CHILDLESS_IKEV2_SUPPORTED,
+            data: Vec::new(),
         }));
     }
     // RFC 9242 §3.1, §5: where there is something for it to do, and no more than that.

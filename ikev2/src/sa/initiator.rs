@@ -338,6 +338,8 @@ impl Trying {
         payloads.push(Payload::Notify(Notify::plain(NotifyType::INITIAL_CONTACT)));
         payloads.extend(certificate_request(&config.authorities));
         payloads.extend(config.wanted.clone().map(Payload::IdR));
+        // In the first request, whether AUTH is in it or follows after EAP (RFC 6290 §4.2).
+        payloads.extend(link.own_token(cx));
         // RFC 7296 §2.19#1-3, §4#7: the address is asked for here, beside and before the SA
         // payload.
         if !config.request.is_empty() {

@@ -10,6 +10,7 @@ use zeroize::Zeroizing;
 use crate::{
     config::FragmentationConfig,
     counters::more,
+    crash_detection::Token,
     crypto::{
         Hash,
         cipher::MessageKeys,
@@ -89,6 +90,9 @@ pub(crate) struct Link {
     pub(crate) deadline: Option<Instant>,
     /// The owner has been told of the end, and is told nothing more.
     pub(crate) over: bool,
+    /// By what the peer will show that it has lost this SA (RFC 6290).
+    // RFC 6290 §3#1, §5.3#1: it is kept with the IKE SA, and goes with it.
+    pub(crate) token: Option<Token>,
     inbound: MessageKeys,
     /// What the peer's messages were sealed with before its last request changed the keys.
     former: Option<MessageKeys>,
@@ -152,6 +156,7 @@ impl Link {
             window: 1,
             deadline: None,
             over: false,
+            token: None,
             inbound: parts.inbound,
             former: None,
             outbound: parts.outbound,
@@ -331,7 +336,7 @@ impl Link {
             Err(discard) => return Received::Nothing(discard),
         };
         let proof = Authentic::assertion();
-        let payloads = parse_chain(opened.first, &opened.content).map_err(Refusal::from);
+        let mut payloads = parse_chain(opened.first, &opened.content).map_err(Refusal::from);
         cx.counters
             .received(&header, payloads.as_deref().unwrap_or_default());
         cx.trace(self.id, || Trace::Received {
@@ -340,8 +345,9 @@ impl Link {
             payloads: kinds(payloads.as_deref().unwrap_or_default()),
             protected: true,
         });
-        if let Ok(payloads) = &payloads {
+        if let Ok(payloads) = &mut payloads {
             self.read_window(payloads);
+            self.read_token(cx, header.exchange, payloads);
         }
         if ahead {
             // RFC 7296 §2.3: it is authentic and within the window; its turn comes.
@@ -388,6 +394,24 @@ impl Link {
         if let Some(octets) = said {
             self.requests.announce(u32::from_be_bytes(octets));
         }
+    }
+
+    /// The peer's token of this IKE SA, or a newer one in its place (RFC 6290 §4.2). In CREATE_CHILD_SA it is that
+    /// of another SA.
+    // RFC 6290 §4.4#2: every INFORMATIONAL message may bring a new one.
+    fn read_token(&mut self, cx: &Cx<'_>, exchange: ExchangeType, payloads: &mut [Payload]) {
+        if [ExchangeType::IKE_AUTH, ExchangeType::INFORMATIONAL].contains(&exchange)
+            && let Some(token) = cx.config.crash_detection.take(payloads)
+        {
+            self.token = Some(token);
+        }
+    }
+
+    /// The notify with our own token of this IKE SA, if we make tokens.
+    pub(crate) fn own_token(&self, cx: &Cx<'_>) -> Option<Payload> {
+        let (spi_i, spi_r) = (self.spi_i.get(), self.spi_r.get());
+        let made = cx.config.crash_detection.notify(self.role, spi_i, spi_r);
+        made.map(Payload::Notify)
     }
 
     /// RFC 7296 §2.23#16-18: whoever sends authentic new requests from elsewhere has moved there.

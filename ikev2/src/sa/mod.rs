@@ -69,6 +69,7 @@ impl Cx<'_> {
             }
             let spi = u64::from_be_bytes(octets);
             // RFC 7296 §2.6#1, §3.1#3: an SPI is drawn, not zero, and names one SA.
+            // RFC 6290 §9.3#1: nobody foretells it who does not know the random numbers.
             (spi != 0 && !self.taken.contains(spi)).then_some(spi)
         })
     }
@@ -134,13 +135,15 @@ pub(crate) enum IkeSa {
 }
 
 impl IkeSa {
-    /// The SPIs that the peer may address it by, beside the one that names it.
+    /// The SPIs that the peer may address it by, beside the one that names it, and those of IKE SAs that are being made:
+    /// the peer may have such a one already, and use it before its answer has come here.
     pub(crate) fn further_spis(&self, id: SaId) -> Vec<u64> {
         let Self::Keyed { link, state } = self else {
             return Vec::new();
         };
         let main = Some(link.our_spi()).into_iter();
         main.chain(state.other_links().map(link::Link::our_spi))
+            .chain(state.coming_spis())
             .filter(|&spi| spi != id.spi())
             .collect()
     }

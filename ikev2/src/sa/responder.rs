@@ -741,6 +741,8 @@ impl Proven {
     ) -> Result<Outcome, Refusal> {
         let authenticated = self.authenticated();
         let mut answer = self.answer;
+        // Behind AUTH, and before what is about configuration and child SA (RFC 6290 §4.2).
+        answer.extend(link.own_token(cx));
         answer.extend(rest);
         link.mobike = self.known.first.speaks_mobike && self.known.config.upkeep.mobike;
         // RFC 4555 §3.2#1: said beside the SA payload, to who said it there.

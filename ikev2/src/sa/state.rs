@@ -165,6 +165,17 @@ impl State {
             .flat_map(|state| state.other_links())
     }
 
+    /// Our SPIs of IKE SAs that are being made.
+    pub(crate) fn coming_spis(&self) -> impl Iterator<Item = u64> {
+        let established = match self {
+            Self::Established(state) => Some(state),
+            _ => None,
+        };
+        established
+            .into_iter()
+            .flat_map(|state| state.coming_spis())
+    }
+
     /// As [`other_links`](Self::other_links), to change them.
     pub(crate) fn other_links_mut(&mut self) -> impl Iterator<Item = &mut Link> {
         let established = match self {
@@ -244,6 +255,17 @@ impl State {
         let reason = reason.unwrap_or(CloseReason::Unanswered);
         cx.event(link.id, Event::Closed(reason));
         Outcome::Gone
+    }
+
+    /// The peer has shown that it has lost the SA (RFC 6290): nothing is said to it any more.
+    pub(crate) fn peer_crashed(self, link: &Link, cx: &mut Cx<'_>) {
+        match self {
+            Self::Closing(state) => drop(state.finish(link, cx)),
+            Self::Lingering => {}
+            Self::Responder(_) | Self::Initiator(_) | Self::Established(_) => {
+                cx.event(link.id, Event::Closed(CloseReason::PeerCrashed));
+            }
+        }
     }
 
     /// The operator wants the SA gone.

@@ -90,10 +90,8 @@ fn assert_alone(pair: &Pair) {
 fn it_is_announced_by_who_takes_it_and_by_nobody_else() {
     let pair = login(setup(), 9);
     assert_alone(&pair);
-    let said = Notify {
-        protocol: ProtocolId::IKE,
-        ..Notify::plain(NotifyType(16_418))
-    };
+    let mut said = Notify::plain(NotifyType(16_418));
+    said.protocol = ProtocolId::IKE;
     assert_eq!(announced(&pair), [said]);
     // RFC 6023 §3#6-7: where it is not configured it is not announced.
     assert_eq!(announced(&login(Setup::with_certificate(GCM), 9)), []);

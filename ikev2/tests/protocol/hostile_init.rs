@@ -74,7 +74,9 @@ impl First {
             assert!(!to_server);
             let message = PartialMessage::parse(answer).unwrap();
             message.outer.into_iter().filter_map(|one| match one {
-                Payload::Notify(said) if said.kind.is_error() => Some((said.kind, said.data)),
+                Payload::Notify(said) if said.kind.is_error() => {
+                    Some((said.kind, said.data.clone()))
+                }
                 _ => None,
             })
         });
@@ -115,7 +117,7 @@ fn refused(refusal: impl Into<Refusal>) -> Verdict {
     let refusal = refusal.into();
     let said = refusal
         .notify(ExchangeType::IKE_SA_INIT)
-        .map(|said| (said.kind, said.data));
+        .map(|said| (said.kind, said.data.clone()));
     Verdict {
         discards: vec![Discard::InitRefused(refusal)],
         said: said.into_iter().collect(),

@@ -21,6 +21,7 @@ mod holder;
 mod support;
 
 mod childless;
+mod crash_detection;
 mod exhaustion;
 mod followup;
 mod fragment_memory;

@@ -128,10 +128,19 @@ pub struct End {
 
 impl End {
     fn new(config: EndpointConfig, provider: &'static dyn Provider, seed: u64) -> Self {
+        Self::at(Instant::default(), config, provider, seed)
+    }
+
+    fn at(
+        now: Instant,
+        config: EndpointConfig,
+        provider: &'static dyn Provider,
+        seed: u64,
+    ) -> Self {
         let leads = Leads::default();
         Self {
             endpoint: Endpoint::new(
-                Instant::default(),
+                now,
                 config,
                 provider,
                 Box::new(Leading {
@@ -235,6 +244,17 @@ impl Pair {
             counter: 0,
             setup,
         }
+    }
+
+    /// One end loses all that it knows, as by SIGKILL, and begins anew with the configuration of the setup.
+    pub fn restart(&mut self, server: bool) {
+        let (end, config) = if server {
+            (&mut self.server, &self.setup.server)
+        } else {
+            (&mut self.client, &self.setup.client)
+        };
+        let seed = self.random.next();
+        *end = End::at(self.now, config.clone(), default_provider(), seed);
     }
 
     pub fn connect(&mut self) {

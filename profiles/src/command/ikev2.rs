@@ -218,6 +218,19 @@ pub(super) const LINES: &[Node] = &[
     Node::refused("reconnect", "automatic reconnection"),
     Node::word("redirect", "IKEv2 Redirect Mechanism for load-balancing")
         .then(super::ikev2_redirect::LINES),
+    // RFC 6290 §8.1#4: whoever runs the headend may turn it off.
+    Node::word(
+        "quick-crash-detection",
+        "Tell peers at once of SAs that a restart has lost",
+    )
+    .set(|edit, _| {
+        edit.candidate.ikev2.crash_detection = true;
+        Ok(())
+    })
+    .unset(|edit, _| {
+        edit.candidate.ikev2.crash_detection = edit.form == Form::Default;
+        Ok(())
+    }),
 ];
 
 /// `<10-3600> <2-60> {on-demand|periodic}`.

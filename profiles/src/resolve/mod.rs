@@ -128,6 +128,7 @@ impl<'a> Resolver<'a> {
             },
             ikev2: Ikev2Settings {
                 http_url_cert: ikev2.http_url_cert,
+                crash_detection: ikev2.crash_detection,
                 fragmentation_mtu: ikev2
                     .fragmentation
                     .map(|fragmentation| fragmentation.mtu.unwrap_or(DEFAULT_FRAGMENT_MTU)),

@@ -74,6 +74,7 @@ fn the_example_resolves_to_what_its_document_describes() {
     assert_eq!(snapshot.warnings, []);
     assert_eq!(snapshot.hostname, name("Router"));
     assert!(!snapshot.ikev2.http_url_cert);
+    assert!(snapshot.ikev2.crash_detection);
     assert_eq!(
         (snapshot.ikev2.window, snapshot.ikev2.fragmentation_mtu),
         (5, None)
@@ -304,6 +305,16 @@ fn no_takes_back_what_a_line_set() {
             "",
             "no crypto ikev2 http-url cert",
             "default crypto ikev2 http-url cert",
+        ),
+        (
+            "",
+            "no crypto ikev2 quick-crash-detection",
+            "crypto ikev2 quick-crash-detection",
+        ),
+        (
+            "",
+            "no crypto ikev2 quick-crash-detection",
+            "default crypto ikev2 quick-crash-detection",
         ),
         (
             "",

@@ -472,6 +472,16 @@ fn tells_why_an_sa_ends() {
         error(&[": Maximum number of retransmissions reached"])
     );
     assert_eq!(
+        closed(CloseReason::PeerCrashed),
+        named(
+            "IKEv2",
+            &[
+                "The peer has lost the SA, as its token shows",
+                "Deleting SA"
+            ]
+        )
+    );
+    assert_eq!(
         closed(CloseReason::TimedOut),
         error(&[
             ": Failed to receive the AUTH msg before the timer expired",

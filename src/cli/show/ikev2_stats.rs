@@ -117,6 +117,13 @@ fn summary(out: &mut impl Write, all: &Statistics) -> fmt::Result {
         out,
         "PPK Authentication Failure - ALL:      0        With PPK Required:    0"
     )?;
+    let tokens = all.crash_tokens;
+    writeln!(out, "Quick Crash Detection Tokens Sent: {}", tokens.sent)?;
+    writeln!(
+        out,
+        "    accepted: {}        rejected: {}",
+        tokens.accepted, tokens.rejected
+    )?;
     reasons(out, "Datagrams discarded", &all.discards)?;
     reasons(out, "Refusals", &all.refusals)
 }

@@ -13,7 +13,7 @@ use crate::{
         AuthMethod, ChildSa, DerivedInterface, DerivedIpv6, Flow, Fragmentation, IkeSa, IkeStatus,
         IkeSuite, Ipv6Pool, Messages, Nat, Pool, PoolUse, Session, State,
     },
-    statistics::{Operations, Outcome, Row, SaCount, Statistics, Timers},
+    statistics::{Operations, Outcome, Row, SaCount, Statistics, Timers, Tokens},
 };
 
 fn assert_golden(name: &str, actual: &str) {
@@ -292,6 +292,11 @@ fn statistics() -> Statistics {
         cookies_accepted: 17,
         cookies_rejected: 5,
         cookies_missing: 29_996,
+        crash_tokens: Tokens {
+            sent: 40,
+            accepted: 2,
+            rejected: 1,
+        },
         quantum_sessions: 6,
         ppk_missing: 12,
         exchanges: vec![

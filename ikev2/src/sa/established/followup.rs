@@ -112,6 +112,16 @@ pub(super) struct Following {
     asked: Asked,
 }
 
+impl Following {
+    /// Our SPI of the IKE SA that is being made, if it is one.
+    pub(super) const fn our_ike_spi(&self) -> Option<u64> {
+        match &self.asked {
+            Asked::Ike(made, _) => Some(made.our_spi()),
+            Asked::Child(..) => None,
+        }
+    }
+}
+
 /// What the peer has asked for, and the secret of the first key exchange.
 pub(super) enum Asked {
     Ike(Made, SharedSecret),

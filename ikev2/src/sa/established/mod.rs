@@ -149,6 +149,8 @@ enum Pending {
     RouteCheck(RouteCheck),
     /// To tell the peer where we are now: the way that it was sent.
     UpdateAddresses(Path),
+    /// To give the peer our token.
+    GiveToken,
 }
 
 /// A CREATE_CHILD_SA request of the peer that waits for the outside.
@@ -289,6 +291,16 @@ impl Established {
     /// The IKE SAs beside the one in use.
     pub(crate) fn other_links(&self) -> impl Iterator<Item = &Link> {
         self.others.iter().map(|other| &*other.link)
+    }
+
+    /// Our SPIs of the IKE SAs that are being made: by us, and by the peer.
+    pub(crate) fn coming_spis(&self) -> impl Iterator<Item = u64> {
+        let ours = match &self.pending {
+            Pending::Ike(rekey) => Some(rekey.our_spi()),
+            _ => None,
+        };
+        let theirs = self.following.as_ref().and_then(|one| one.our_ike_spi());
+        [ours, theirs].into_iter().flatten()
     }
 
     /// As [`other_links`](Self::other_links), to change them.
@@ -444,6 +456,7 @@ impl Established {
                 self.probe_answered(link, cx, &payloads);
                 None
             }
+            Pending::GiveToken => None,
             pending @ (Pending::Nothing | Pending::Installing(_)) => {
                 if let Pending::Installing(_) = pending {
                     self.pending = pending;
@@ -710,6 +723,7 @@ impl Established {
                 }
                 Wish::CheckRoute => self.start_route_check(link, cx)?,
                 Wish::UpdateAddresses => self.start_update(link, cx)?,
+                Wish::GiveToken => self.give_token(link, cx)?,
                 Wish::RekeyIke => self.start_ike(link, cx, None, wish.since)?,
                 Wish::RekeyChild(inbound_spi) => {
                     self.start_rekey(link, cx, inbound_spi, None, wish.since)?;

@@ -10,6 +10,7 @@ use super::{
 };
 use crate::{
     config::{AWAIT_DELETE, IkeProposal, LINGER, MAX_REPLACED},
+    crash_detection::Token,
     crypto::{
         SkeySeed,
         keys::{DerivationKey, Role},
@@ -51,6 +52,14 @@ enum Step {
 }
 
 impl RekeyIke {
+    /// The SPI that we chose for the new IKE SA.
+    pub(super) const fn our_spi(&self) -> u64 {
+        match &self.step {
+            Step::Asked { spi, .. } => *spi,
+            Step::Following { made, .. } => made.our_spi(),
+        }
+    }
+
     /// The group that the peer wants instead, if it is another one of those that were offered.
     fn other_group(&self, said: &Notify) -> Option<Group> {
         let Step::Asked { half, .. } = &self.step else {
@@ -123,13 +132,14 @@ impl Established {
         rekey: RekeyIke,
         link: &mut Link,
         cx: &mut Cx<'_>,
-        payloads: Vec<Payload>,
+        mut payloads: Vec<Payload>,
     ) -> Result<(), Refusal> {
         if let Some(said) = error_of(&payloads) {
             return self.ike_refused(rekey, link, cx, &said);
         }
         let (made, first, series) = match rekey.step {
             Step::Asked { spi, half } => {
+                let token = cx.config.crash_detection.take(&mut payloads);
                 let answer = Creation::read(payloads.clone())?;
                 let (suite, peer_spi) =
                     proposal::accept_ike_successor(&rekey.proposals, &answer.sa)?;
@@ -146,6 +156,7 @@ impl Established {
                     suite,
                     ni,
                     nr: answer.nonce,
+                    token,
                 };
                 (made, secret, Series::of(suite.additional))
             }
@@ -246,6 +257,7 @@ impl Established {
             | Pending::Probe
             | Pending::RouteCheck(_)
             | Pending::UpdateAddresses(_)
+            | Pending::GiveToken
             | Pending::Ike(_) => self.answering.is_some() || self.children.closing(),
             Pending::Child(_) | Pending::Installing(_) | Pending::DeleteChild(_) => true,
         };
@@ -266,6 +278,10 @@ impl Established {
         let answer = proposal::answer_ike(chosen, &spi.to_be_bytes());
         let mut payloads = [Payload::Sa(answer)].to_vec();
         payloads.extend(reply.payloads());
+        // RFC 6290 §4.3: the new IKE SA has a token of its own, which its responder gives here.
+        let token = &cx.config.crash_detection;
+        let token = token.notify(Role::Responder, peer_spi, spi);
+        payloads.extend(token.map(Payload::Notify));
         let secret = reply.secret;
         let secret = secret.ok_or(PeerMisbehaved::MissingPayload(PayloadType::KE))?;
         let made = Made {
@@ -275,6 +291,7 @@ impl Established {
             suite: chosen.suite,
             ni: creation.nonce.clone(),
             nr: reply.nonce,
+            token: None,
         };
         if !chosen.suite.additional.is_empty() {
             let series = Series::of(chosen.suite.additional);
@@ -337,6 +354,8 @@ impl Established {
         (new.path, new.nat) = (link.path, link.nat);
         let queued = link.requests.take_queued();
         let mut old = core::mem::replace(link, new);
+        // RFC 6290 §5.3#1: it says nothing of the SA that is in use from now on.
+        old.token = None;
         let wait = match standing {
             OtherStanding::AwaitDelete => Some(AWAIT_DELETE),
             OtherStanding::Lingering => Some(LINGER),
@@ -359,6 +378,10 @@ impl Established {
             Pending::UpdateAddresses(_) => self.wishes.add(cx.now, Wish::UpdateAddresses),
             _ => {}
         }
+        // RFC 6290 §4.3#1: who made the new IKE SA gives its token in an exchange after.
+        if link.role == Role::Initiator && cx.config.crash_detection.secret.is_some() {
+            self.wishes.add(cx.now, Wish::GiveToken);
+        }
         self.wishes.forget(&Wish::RekeyIke);
         self.others.push(Other {
             link: Box::new(old),
@@ -366,6 +389,15 @@ impl Established {
         });
         self.begin_lifetime(cx);
         cx.event(link.id, Event::Rekeyed);
+    }
+
+    /// Gives the peer our token of the IKE SA in use.
+    pub(super) fn give_token(&mut self, link: &mut Link, cx: &mut Cx<'_>) -> Result<(), Refusal> {
+        let Some(token) = link.own_token(cx) else {
+            return Ok(());
+        };
+        self.pending = Pending::GiveToken;
+        link.request(cx, ExchangeType::INFORMATIONAL, [token].to_vec())
     }
 
     pub(super) fn successor(
@@ -387,7 +419,7 @@ impl Established {
         let keys = SkeySeed::rekeyed_after(&self.derivation, first, (ni, nr), further)
             .derive(made.suite, ni, nr, made.spi_i, made.spi_r)
             .into_role(made.role);
-        let new = link.successor(
+        let mut new = link.successor(
             cx,
             made.role,
             (spi_i, spi_r),
@@ -395,6 +427,7 @@ impl Established {
             keys.inbound,
             keys.outbound,
         );
+        new.token = made.token.as_ref().map(Token::duplicate);
         log_ike(&new, cx);
         Ok(Successor {
             link: Box::new(new),
@@ -412,4 +445,16 @@ pub(super) struct Made {
     suite: IkeSuite,
     ni: Nonce,
     nr: Nonce,
+    /// The responder's token, where that is the peer (RFC 6290 §4.3).
+    token: Option<Token>,
+}
+
+impl Made {
+    /// The SPI that we chose.
+    pub(super) const fn our_spi(&self) -> u64 {
+        match self.role {
+            Role::Initiator => self.spi_i,
+            Role::Responder => self.spi_r,
+        }
+    }
 }

@@ -28,6 +28,8 @@ pub(crate) enum Wish {
     CheckRoute,
     /// Tell the peer where we are now (RFC 4555 §3.5).
     UpdateAddresses,
+    /// Give the peer our token of an IKE SA that we have made (RFC 6290 §4.3).
+    GiveToken,
 }
 
 /// A wish, and since when it could not be carried out.

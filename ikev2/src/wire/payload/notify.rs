@@ -1,6 +1,9 @@
 //! The Notify payload (RFC 7296 §3.10).
 
 use alloc::vec::Vec;
+use core::fmt;
+
+use zeroize::Zeroize;
 
 use crate::{
     error::InvalidMessage,
@@ -11,7 +14,9 @@ use crate::{
 };
 
 /// An error or a status, of any type and with data of any length.
-#[derive(Clone, Debug, Eq, PartialEq)]
+///
+/// A token of RFC 6290 is a secret: it is wiped when dropped, and `Debug` shows its length alone.
+#[derive(Clone, Eq, PartialEq)]
 pub struct Notify {
     /// The protocol of the SA that it is about; means nothing where there is no SPI (RFC 7296 §3.10).
     pub protocol: ProtocolId,
@@ -41,6 +46,37 @@ impl Notify {
     #[must_use]
     pub const fn plain(kind: NotifyType) -> Self {
         Self::new(kind, Vec::new())
+    }
+}
+
+impl Notify {
+    fn is_secret(&self) -> bool {
+        self.kind == NotifyType::QUICK_CRASH_DETECTION
+    }
+}
+
+impl Drop for Notify {
+    fn drop(&mut self) {
+        if self.is_secret() {
+            self.data.zeroize();
+        }
+    }
+}
+
+impl fmt::Debug for Notify {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("Notify");
+        shown
+            .field("protocol", &self.protocol)
+            .field("spi", &self.spi)
+            .field("kind", &self.kind);
+        if self.is_secret() {
+            let length = self.data.len();
+            shown.field("data", &format_args!("{length} octets"))
+        } else {
+            shown.field("data", &self.data)
+        }
+        .finish()
     }
 }
 

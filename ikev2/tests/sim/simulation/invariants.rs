@@ -160,6 +160,7 @@ impl World {
             if self.end(side).records[&id].established {
                 self.totals.given_up += u64::from(reason == CloseReason::Unanswered);
                 self.judge_end(side, id, &reason);
+                self.totals.crashes += u64::from(reason == CloseReason::PeerCrashed);
             } else {
                 let login = self.end(side).records[&id].login;
                 let honest = login.is_some_and(|login| login.honest);
@@ -218,6 +219,12 @@ impl World {
         // IKE_SA_INIT, or its dataplane refused.
         let never_up_there = theirs.is_some_and(|one| !one.established);
         let good = match reason {
+            // Only an end that has the SA no more can say its token, whoever asked it for one; or one that is ending it by
+            // a Delete on its successor, which this end does not know yet.
+            CloseReason::PeerCrashed => record
+                .partner
+                .and_then(|theirs| other.endpoint.view(theirs))
+                .is_none_or(|view| view.closing || view.over),
             _ if childless => true,
             CloseReason::Deleted | CloseReason::Forgotten => record.told_to_end,
             CloseReason::PeerDeleted => never_up_there || theirs.is_some_and(|one| one.disturbed),

@@ -58,6 +58,8 @@ pub struct Totals {
     pub rekeys: u64,
     /// CREATE_CHILD_SA requests of both ends that were under way at the same time on one IKE SA.
     pub collisions: u64,
+    /// SAs that were up and ended by a token.
+    pub crashes: u64,
     /// Times that the client's host went elsewhere.
     pub moves: u64,
     /// SAs that were up at both ends when all had come to rest.
@@ -78,6 +80,7 @@ impl AddAssign for Totals {
         self.logins += other.logins;
         self.rekeys += other.rekeys;
         self.collisions += other.collisions;
+        self.crashes += other.crashes;
         self.moves += other.moves;
         self.survivors += other.survivors;
         self.given_up += other.given_up;
@@ -90,13 +93,14 @@ impl fmt::Display for Totals {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{} runs, {} steps, {} invariant checks, {} logins, {} rekeys, {} collisions, {} moves, {} SAs up at rest, {} given up, {} losses, {} datagrams of the attacker",
+            "{} runs, {} steps, {} invariant checks, {} logins, {} rekeys, {} collisions, {} crashes, {} moves, {} SAs up at rest, {} given up, {} losses, {} datagrams of the attacker",
             self.runs,
             self.steps,
             self.checks,
             self.logins,
             self.rekeys,
             self.collisions,
+            self.crashes,
             self.moves,
             self.survivors,
             self.given_up,

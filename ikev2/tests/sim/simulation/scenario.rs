@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use ironflex_ikev2::{
     config::{FragmentationConfig, Liveness, Pfs, Ppk, Upkeep},
+    crash_detection::QcdSecret,
     crypto::{default_provider, suite::Group},
     event::Instant,
+    secret::SecretBytes,
 };
 
 use super::{
@@ -173,6 +175,18 @@ fn extras(setup: &mut Setup, random: &mut Seeded) {
     }
 }
 
+/// Most ends make tokens for quick crash detection. Drawn apart, as the above.
+fn crash_detection(setup: &mut Setup, seed: u64) {
+    let mut random = Seeded(seed.wrapping_mul(0xd6e8_feb8_6659_fd93));
+    for end in [&mut setup.server, &mut setup.client] {
+        let octet = u8::try_from(random.next() & 0xff).unwrap();
+        if random.chance(70) {
+            let secret = SecretBytes::copied_from(&[octet; QcdSecret::LEN]);
+            end.crash_detection.secret = QcdSecret::new(secret);
+        }
+    }
+}
+
 impl Scenario {
     /// What holds for the SAs of this end.
     pub const fn upkeep(&self, side: Side) -> &Upkeep {
@@ -200,6 +214,7 @@ impl Scenario {
             setup.connect.upkeep.pfs = pfs;
         }
         post_quantum(&mut setup, seed);
+        crash_detection(&mut setup, seed);
         mobike(&mut setup, &mut random);
         let on_demand = [&mut setup.peer.upkeep, &mut setup.connect.upkeep]
             .map(|upkeep| liveness(upkeep, &mut random));
