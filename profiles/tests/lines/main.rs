@@ -9,6 +9,7 @@
 )]
 
 mod ipsec;
+mod refusals;
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -429,102 +430,6 @@ fn a_line_of_the_global_mode_leaves_an_object() {
 }
 
 #[test]
-fn lines_below_a_refused_one_are_not_judged() {
-    assert_eq!(
-        faults("crypto ikev2 client K\n peer X\n  address 1.2.3.4\nhostnme x\nhostname H"),
-        [(Fault::Unsupported, 1, 1), (Fault::Unknown, 4, 1)]
-    );
-    assert_eq!(
-        faults("crypto ikev2 proposl P\nencryption aes-cbc-128\ngroup 14\nhostnme x"),
-        [(Fault::Unknown, 1, 14), (Fault::Unknown, 4, 1)]
-    );
-    assert_eq!(
-        faults("interface Tunnel0\nip address 10.0.0.1 255.0.0.0\ntunnel mode ipsec ipv4"),
-        [(Fault::Unsupported, 1, 1)]
-    );
-}
-
-#[test]
-fn incomplete_and_excess_words_are_told_at_their_end() {
-    assert_eq!(faults("ip local pool"), [(Fault::Incomplete, 1, 14)]);
-    assert_eq!(faults("aaa new-model now"), [(Fault::Unknown, 1, 15)]);
-    assert_eq!(faults("no"), [(Fault::Incomplete, 1, 3)]);
-    assert_eq!(faults("no exit"), [(Fault::Unsupported, 1, 1)]);
-    assert_eq!(
-        faults("ip access-list extended A\n permit ip any 10.0.0.0"),
-        [(Fault::Incomplete, 2, 24)]
-    );
-    assert_eq!(
-        faults("crypto ikev2 authorization policy A\n banner #never ends"),
-        [(Fault::Incomplete, 2, 2)]
-    );
-    assert_eq!(
-        faults("crypto ikev2 authorization policy A\n banner #x# y"),
-        [(Fault::Unknown, 2, 13)]
-    );
-}
-
-#[test]
-fn values_are_checked() {
-    for line in [
-        "crypto ikev2 fragmentation mtu 67",
-        "crypto ikev2 fragmentation mtu 1501",
-        "crypto ikev2 cookie-challenge 1001",
-        "crypto ikev2 limit max-in-negotation-sa 0",
-        "crypto ikev2 limit max-sa 10000",
-        "crypto ikev2 redirect client max-redirects 0",
-        "crypto ikev2 limit queue sa-init 99",
-        "crypto ikev2 window 0",
-        "crypto ikev2 nat keepalive 4",
-        "crypto ikev2 dpd 9 2 periodic",
-        "crypto ipsec security-association lifetime seconds 119",
-        "crypto vpn anyconnect profile a /etc/passwd",
-        "crypto pki import T pkcs12 tftp:x password y",
-        "interface Virtual-Template0",
-        "interface Loopback1 type tunnel",
-        "ip access-list standard 100",
-        "ip access-list extended 10",
-        "ip local pool P 10.0.0.2 10.0.0.1",
-        "username u password 7 zz",
-        "username u password 7 094F471A1A0",
-        "interface Loopback1\n ip address 10.0.0.0 255.0.0.0",
-        "interface Loopback1\n ip address 10.255.255.255 255.0.0.0",
-        "interface Loopback1\n ip address 224.0.0.1 255.255.255.255",
-        "interface gi1\n device a/b",
-        "interface Virtual-Template1\n ip address 10.0.0.1 255.0.0.0",
-        "crypto ikev2 authorization policy A\n route set remote ipv4 10.0.0.1 255.0.0.0",
-        "hostname a_b/c",
-    ] {
-        let found = parse(line, "t").diagnostics;
-        assert_eq!(found.len(), 1, "{line}: {found:?}");
-        assert_eq!(found[0].fault, Fault::Value, "{line}");
-    }
-}
-
-#[test]
-fn lines_that_contradict_each_other_are_refused_with_both_places() {
-    for text in [
-        "crypto ikev2 proposal P\n encryption aes-cbc-128 aes-gcm-128",
-        "crypto ikev2 proposal P\n group 14 14",
-        "ip access-list standard A\nip access-list extended A",
-        "ip access-list standard A\n 10 permit any\n 10 deny any",
-        "ip local pool P 10.0.0.1 10.0.0.9\nip local pool P 10.0.0.9 10.0.0.10",
-    ] {
-        let found = parse(text, "t").diagnostics;
-        assert_eq!(found.len(), 1, "{text}");
-        assert_eq!(found[0].fault, Fault::Conflict, "{text}");
-        let mixed = text.contains("gcm");
-        assert_eq!(found[0].related.is_some(), !mixed, "{text}");
-    }
-    let found = refused(&format!("ip local pool P2 192.168.10.10\n{EXAMPLE}"));
-    assert_eq!(found.len(), 1);
-    assert_eq!(
-        (found[0].fault, found[0].severity),
-        (Fault::Conflict, Severity::Error)
-    );
-}
-
-#[test]
 fn a_repeated_paste_changes_nothing() {
     let once = candidate(EXAMPLE);
     let twice = candidate(&format!("{EXAMPLE}\n{EXAMPLE}"));
@@ -686,103 +591,6 @@ fn the_most_exact_profile_is_taken() {
 }
 
 #[test]
-fn every_name_that_points_nowhere_is_told_with_both_places() {
-    for (from, to, line) in [
-        ("\n pool ACPool", "\n pool X", "ip local pool X …"),
-        (
-            "\n route set access-list split_tunnel",
-            "\n route set access-list X",
-            "ip access-list X …",
-        ),
-        (
-            "\n proposal IKEv2-prop1",
-            "\n proposal X",
-            "crypto ikev2 proposal X …",
-        ),
-        (
-            "\n pki trustpoint IKEv2-TP\n",
-            "\n pki trustpoint X\n",
-            "crypto pki trustpoint X …",
-        ),
-        (
-            "\n pki trustpoint IKEv2-TP sign",
-            "\n pki trustpoint X sign",
-            "crypto pki trustpoint X …",
-        ),
-        (
-            "eap a-eap-authen-local\n",
-            "eap X\n",
-            "aaa authentication login X …",
-        ),
-        (
-            "list a-eap-author-grp",
-            "list X",
-            "aaa authorization network X …",
-        ),
-        (
-            "grp ikev2-auth-policy",
-            "grp X",
-            "crypto ikev2 authorization policy X …",
-        ),
-        (
-            "\n virtual-template 100",
-            "\n virtual-template 9",
-            "interface Virtual-Template9 type tunnel",
-        ),
-        (
-            "\n anyconnect profile acvpn",
-            "\n anyconnect profile X",
-            "crypto vpn anyconnect profile X …",
-        ),
-        (
-            "\n set transform-set TS",
-            "\n set transform-set X",
-            "crypto ipsec transform-set X …",
-        ),
-        (
-            "\n set ikev2-profile A",
-            "\n set ikev2-profile X",
-            "crypto ikev2 profile XnyConnect-EAP …",
-        ),
-        (
-            "\n ip unnumbered Loopback100",
-            "\n ip unnumbered Loopback9",
-            "interface Loopback9",
-        ),
-        (
-            "ipsec profile AnyConnect-EAP\n!\nip",
-            "ipsec profile X\n!\nip",
-            "crypto ipsec profile X …",
-        ),
-        ("source list NAT", "source list X", "ip access-list X …"),
-        (
-            "interface GigabitEthernet1 o",
-            "interface GigabitEthernet2 o",
-            "interface GigabitEthernet2",
-        ),
-        (
-            "\n match policy ssl-policy",
-            "\n match policy X",
-            "crypto ssl policy X …",
-        ),
-    ] {
-        assert!(EXAMPLE.contains(from), "{from}");
-        let broken = EXAMPLE.replace(from, to);
-        let checked = check(&broken, "t");
-        assert_eq!(checked.snapshot, None);
-        let errors: Vec<_> = checked
-            .diagnostics
-            .iter()
-            .filter(|d| d.severity == Severity::Error)
-            .collect();
-        assert_eq!(errors.len(), 1, "{to}: {errors:#?}");
-        assert_eq!(errors[0].fault, Fault::Dangling, "{to}");
-        assert_eq!(errors[0].expected, [line], "{to}");
-        assert!(errors[0].related.is_some(), "{to}");
-    }
-}
-
-#[test]
 fn a_device_is_tied_by_a_line_or_from_outside() {
     let eth0 = DeviceName::new("eth0").unwrap();
     let gi1 = InterfaceName::parse("gi1").unwrap();
@@ -794,26 +602,4 @@ fn a_device_is_tied_by_a_line_or_from_outside() {
     assert_eq!(tied.interfaces[&gi1].device, Some(eth0.clone()));
     outside.tie_device(InterfaceName::parse("gi2").unwrap(), eth0);
     assert_eq!(resolve(&outside).unwrap_err()[0].fault, Fault::Conflict);
-}
-
-#[test]
-fn oddities_are_warnings() {
-    for (from, to) in [
-        ("username test", "username ann privilege 15\nusername test"),
-        (" ip nat outside", " no ip nat outside"),
-        ("interface Virtual-Template 100\n ip nat inside", ""),
-        (" mode tunnel", " mode transport"),
-        (" set ikev2-profile AnyConnect-EAP", " set ikev2-profile B"),
-    ] {
-        let mut text = EXAMPLE.replace(from, to);
-        if to.ends_with('B') {
-            let second = "\ncrypto ikev2 profile B\n match identity remote any\n \
-                          authentication local rsa-sig\n authentication remote rsa-sig\n \
-                          pki trustpoint IKEv2-TP\n virtual-template 100\n";
-            text.push_str(second);
-        }
-        let warnings = snapshot(&text).warnings;
-        assert_eq!(warnings.len(), 1, "{to}: {warnings:#?}");
-        assert_eq!(warnings[0].severity, Severity::Warning);
-    }
 }

@@ -545,7 +545,7 @@ impl Dataplane for KernelDataplane {
     }
 
     fn all_counters(&mut self) -> Result<HashMap<SessionId, Counters>, Error> {
-        let carried = state::list_traffic(&mut self.socket, self.owner)
+        let carried = state::list_ours(&mut self.socket, self.owner)
             .map_err(|error| translate(Operation("list SAs"), error))?;
         let carried: HashMap<StateKey, Traffic> = carried.into_iter().collect();
         let mut all = HashMap::with_capacity(self.sessions.len());

@@ -129,7 +129,7 @@ pub fn cleanup(owner: Owner, scope: CleanupScope) -> Result<Removed, NetlinkErro
                 &mut first_error,
             );
         }
-        for (_, key) in
+        for (key, _) in
             keep_error(state::list_ours(&mut xfrm, owner), &mut first_error).unwrap_or_default()
         {
             count(

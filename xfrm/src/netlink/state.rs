@@ -278,34 +278,12 @@ pub(crate) fn read(
     }
 }
 
-/// Every ESP state of an owner in the kernel, by its reqid.
+/// Every ESP state of an owner in the kernel, by its reqid, and what it has carried.
 ///
 /// # Errors
 ///
 /// As [`NetlinkSocket::dump`].
 pub(crate) fn list_ours(
-    socket: &mut NetlinkSocket,
-    owner: Owner,
-) -> Result<Vec<(SessionId, StateKey)>, NetlinkError> {
-    let operation = "list SAs";
-    socket.dump(
-        || Request::dump(operation, XFRM_MSG_GETSA),
-        |message_type, body| {
-            if message_type != XFRM_MSG_NEWSA {
-                return Ok(None);
-            }
-            let info = parse_info(operation, body)?;
-            Ok(identify(owner, &info))
-        },
-    )
-}
-
-/// What every ESP state of an owner has carried.
-///
-/// # Errors
-///
-/// As [`NetlinkSocket::dump`].
-pub(crate) fn list_traffic(
     socket: &mut NetlinkSocket,
     owner: Owner,
 ) -> Result<Vec<(StateKey, Traffic)>, NetlinkError> {
