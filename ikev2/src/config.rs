@@ -253,7 +253,8 @@ impl EndpointConfig {
 /// Whether the keys of a rekeyed child SA come of a key exchange of their own (RFC 7296 §1.3.3, §2.17).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Pfs {
-    /// None in our own requests; a peer that wants one gets it, if its group is one of these.
+    /// Where the peer wants one, if its group is one of these: it has had one in a request of its own, or has
+    /// refused ours without.
     Accepted(Vec<Group>),
     /// `set pfs`: always, with one of these groups in the order of preference.
     Required(Vec<Group>),

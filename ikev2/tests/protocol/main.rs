@@ -37,6 +37,7 @@ mod limits;
 mod liveness;
 mod login;
 mod mobike;
+mod pfs;
 mod ppk;
 mod pre_shared_key;
 mod redirect;

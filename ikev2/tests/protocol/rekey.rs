@@ -189,6 +189,7 @@ fn another_group_is_taken_when_the_peer_names_one() {
 fn a_child_sa_that_is_refused_leaves_the_old_one_in_use() {
     let mut setup = Setup::new(CBC);
     setup.peer.upkeep.pfs = Pfs::Required(vec![Group::EcpP384]);
+    setup.connect.upkeep.pfs = Pfs::Accepted(Vec::new());
     let mut pair = up(setup, 6);
     let before = inbound(&pair, false);
     rekey_child(&mut pair, false);

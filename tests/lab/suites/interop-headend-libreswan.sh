@@ -23,7 +23,6 @@ peer_prepare() {
   printf '@vpn.example.com @client.example.com : PSK "%s"\n' "$(<"$LAB_DIR/key")" >"$LAB_DIR/peer/ipsec.secrets"
 }
 
-# Without pfs=no it takes no rekeying of a child SA that brings no key exchange, and our client's brings none.
 peer_start() {
   local busy=
   [ ! -e "$peer_log" ] || rm "$peer_log"
@@ -39,7 +38,6 @@ ${busy}conn clients
   rightid=@client.example.com
   rightaddresspool=192.168.10.5-192.168.10.10
   narrowing=yes
-  pfs=no
   ike=$(ike_words "${interop[group]}")
   esp=$(esp_words)
   dpddelay=2

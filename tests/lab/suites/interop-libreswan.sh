@@ -57,8 +57,6 @@ CONFIGURATION
     sed -i -e '/^  leftcert=/d' -e '/^  rightca=/d' "$LAB_DIR/client/ipsec.conf"
     printf '@client.example.com @vpn.example.com : PSK "%s"\n' "$interop_key" >"$LAB_DIR/client/ipsec.secrets"
   fi
-  # It takes no rekeying of a child SA without a key exchange otherwise, and our headend's has one by `set pfs` alone.
-  [ -z "${interop[our_rekey]:-}" ] || sed -i 's/^  narrowing=yes/&\n  pfs=no/' "$LAB_DIR/client/ipsec.conf"
   libreswan_start client "$client"
 }
 

@@ -30,7 +30,10 @@ use wishes::Wishes;
 
 use crate::{
     config::{ConnectConfig, IkeProposal, LINGER, LIVENESS_TRIES, PeerConfig, Upkeep},
-    crypto::{keys::DerivationKey, suite::EspSuite},
+    crypto::{
+        keys::DerivationKey,
+        suite::{EspSuite, Group},
+    },
     event::{Answer, AskId, Authenticated, CloseReason, Event, Instant, Path},
     refusal::{PeerIncompatible, Refusal},
     sa::{
@@ -110,6 +113,8 @@ pub(crate) struct Established {
     children: Children,
     limits: Limits,
     configuration: Vec<ConfigAttribute>,
+    /// The group of the last key exchange that was for a child SA: the peer wants one, or takes it.
+    peer_exchanged: Option<Group>,
     pending: Pending,
     answering: Option<Answering>,
     /// What the peer has asked for and not yet exchanged all keys for.
@@ -234,6 +239,7 @@ impl Established {
             children: Children::new(beginning.child),
             limits: beginning.limits,
             configuration: beginning.configuration,
+            peer_exchanged: None,
             pending: Pending::Nothing,
             answering: None,
             following: None,

@@ -30,7 +30,7 @@ use crate::{
     },
 };
 
-/// Times that INVALID_KE_PAYLOAD is followed for one child SA.
+/// Times that one child SA is asked for anew with the key exchange that the peer wants.
 const KE_RETRIES: u32 = 2;
 
 /// We are making a child SA.
@@ -46,7 +46,21 @@ pub(super) struct RekeyChild {
     /// The lower nonce of the peer's exchange that replaces the same child SA.
     rival: Option<Nonce>,
     since: Option<Instant>,
+    /// Times that it was asked for anew with another key exchange.
     other_groups: u32,
+}
+
+impl RekeyChild {
+    /// The same once more.
+    fn wanted(self) -> Wanted {
+        Wanted {
+            old: self.old,
+            id: self.id,
+            suites: self.suites,
+            local: self.local,
+            remote: self.remote,
+        }
+    }
 }
 
 /// How far our request has come.
@@ -64,6 +78,11 @@ impl Step {
             Self::Asked(half) => half.group(),
             Self::Following(..) => None,
         }
+    }
+
+    /// It was asked for without a key exchange.
+    fn is_without(&self) -> bool {
+        matches!(self, Self::Asked(half) if half.group().is_none())
     }
 }
 
@@ -160,27 +179,16 @@ impl Established {
         since: Option<Instant>,
         other_groups: u32,
     ) -> Result<(), Refusal> {
-        let groups: &[Group] = match &self.policy.upkeep().pfs {
-            Pfs::Accepted(_) => &[],
-            Pfs::Required(groups) => groups,
-        };
         // RFC 7296 §1.3#1-2, §3.4#2: the KE payload is of a group that is offered, the one that the
         // peer is known or expected to take.
-        let half = Half::fresh(
-            cx,
-            link.suite.prf,
-            group.or_else(|| groups.first().copied()),
-        )?;
+        let (group, groups) = self.exchange(cx, group);
+        let half = Half::fresh(cx, link.suite.prf, group)?;
         let spi = cx.fresh_esp_spi();
-        let groups = match group {
-            Some(ref group) if groups.is_empty() => core::slice::from_ref(group),
-            _ => groups,
-        };
         // RFC 7296 §1.3.3#1: REKEY_SA says what is to be replaced.
         let mut payloads: Vec<Payload> = wanted.old.map(rekey_notify).into_iter().collect();
         payloads.push(Payload::Sa(proposal::offer_esp(
             &wanted.suites,
-            groups,
+            &groups,
             self.further(),
             spi,
         )));
@@ -226,6 +234,7 @@ impl Established {
                 selector::within(remote, &rekey.remote)?;
                 let ni = half.nonce.clone();
                 let secret = half.agree(answer.ke.as_ref())?;
+                self.peer_exchanged = group.or(self.peer_exchanged);
                 let agreed = AgreedChild {
                     old: rekey.old,
                     id: rekey.id,
@@ -308,19 +317,13 @@ impl Established {
             NotifyType::TEMPORARY_FAILURE | NotifyType::STATE_NOT_FOUND => {
                 self.wishes.retry(cx, wish, rekey.since);
             }
-            NotifyType::INVALID_KE_PAYLOAD
+            NotifyType::INVALID_KE_PAYLOAD | NotifyType::NO_PROPOSAL_CHOSEN
                 if rekey.other_groups < KE_RETRIES
-                    && let Some(group) = self.other_group(said, rekey.step.group()) =>
+                    && let Some(group) = self.better_group(link, cx, &rekey.step, said) =>
             {
-                let wanted = Wanted {
-                    old: rekey.old,
-                    id: rekey.id,
-                    suites: rekey.suites,
-                    local: rekey.local,
-                    remote: rekey.remote,
-                };
                 let tries = rekey.other_groups.saturating_add(1);
-                return self.ask_for(link, cx, wanted, Some(group), rekey.since, tries);
+                let since = rekey.since;
+                return self.ask_for(link, cx, rekey.wanted(), Some(group), since, tries);
             }
             // RFC 7296 §2.25#6: the peer has lost it, so it is of no use; another takes its place.
             NotifyType::CHILD_SA_NOT_FOUND => {
@@ -380,10 +383,37 @@ impl Established {
         })
     }
 
-    /// RFC 7296 §1.3: the group that the peer wants instead, if it is one that we take.
-    fn other_group(&self, said: &Notify, sent: Option<Group>) -> Option<Group> {
+    /// The group of our KE payload, if there is to be one, and all that are offered. `group` is what was found
+    /// out for this very request.
+    fn exchange(&self, cx: &Cx<'_>, group: Option<Group>) -> (Option<Group>, Vec<Group>) {
+        match &self.policy.upkeep().pfs {
+            Pfs::Required(groups) => (group.or_else(|| groups.first().copied()), groups.clone()),
+            Pfs::Accepted(groups) => match group.or(self.peer_exchanged) {
+                Some(first) => {
+                    // Beside that one whatever the peer may want: it cannot name what it was not offered.
+                    let others = groups.iter().copied();
+                    let others = others.filter(|&one| one != first && cx.provider.supports(one));
+                    (Some(first), [first].into_iter().chain(others).collect())
+                }
+                None => (None, Vec::new()),
+            },
+        }
+    }
+
+    /// The group to ask with after this refusal, if that may help and is one that we take.
+    fn better_group(&self, link: &Link, cx: &Cx<'_>, step: &Step, said: &Notify) -> Option<Group> {
+        let group = match (said.kind, &self.policy.upkeep().pfs) {
+            // RFC 7296 §1.3: the peer names the group that it wants.
+            (NotifyType::INVALID_KE_PAYLOAD, _) => named_group(said),
+            // Nothing else is said by a peer that takes no child SA without a key exchange (RFC 7296 §1.3.3 leaves that
+            // to either end). It surely takes the group that it has taken for the IKE SA.
+            (_, Pfs::Accepted(_)) if step.is_without() => Some(link.suite.group),
+            _ => None,
+        };
         let (Pfs::Accepted(groups) | Pfs::Required(groups)) = &self.policy.upkeep().pfs;
-        named_group(said).filter(|group| Some(*group) != sent && groups.contains(group))
+        group.filter(|&group| {
+            Some(group) != step.group() && groups.contains(&group) && cx.provider.supports(group)
+        })
     }
 
     /// The outside has installed our child SA, or could not.
@@ -517,6 +547,7 @@ impl Established {
             )?,
         };
         let reply = Reply::to(cx, chosen.group, creation.ke.as_ref())?;
+        self.peer_exchanged = chosen.group.or(self.peer_exchanged);
         let inbound_spi = cx.fresh_esp_spi();
         let mut payloads = [Payload::Sa(proposal::answer_esp(
             chosen.chosen,

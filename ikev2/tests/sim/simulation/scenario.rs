@@ -187,6 +187,24 @@ fn crash_detection(setup: &mut Setup, seed: u64) {
     }
 }
 
+/// Some ends want a key exchange for each rekeyed child SA from a peer that is not configured for any, sometimes in
+/// another group than that of the IKE SA. Drawn apart, so that a seed's other events stay as they are.
+fn one_sided_exchange(setup: &mut Setup, seed: u64) {
+    let mut random = Seeded(seed.wrapping_mul(0xbf58_476d_1ce4_e5b9));
+    let ends = [&mut setup.peer.upkeep, &mut setup.connect.upkeep];
+    if !random.chance(25) || ends.iter().any(|end| end.pfs != Pfs::default()) {
+        return;
+    }
+    let groups = if random.chance(50) {
+        vec![Group::Curve25519, Group::EcpP256]
+    } else {
+        vec![Group::EcpP256]
+    };
+    let [headend, client] = ends;
+    let end = if random.chance(50) { headend } else { client };
+    end.pfs = Pfs::Required(groups);
+}
+
 impl Scenario {
     /// What holds for the SAs of this end.
     pub const fn upkeep(&self, side: Side) -> &Upkeep {
@@ -220,6 +238,7 @@ impl Scenario {
             .map(|upkeep| liveness(upkeep, &mut random));
         extras(&mut setup, &mut random);
         let nat = random.chance(50);
+        one_sided_exchange(&mut setup, seed);
         if random.chance(15) {
             setup.peer.upkeep.lifetime = Some(Duration::from_secs(600 + random.next() % 600));
         }
