@@ -2,6 +2,8 @@
 
 #![cfg(feature = "aws-lc")]
 
+use std::time::Duration;
+
 use ironflex_ikev2::{
     config::{Pfs, Upkeep},
     crypto::suite::{Additional, Group, IkeSuite},
@@ -161,6 +163,35 @@ fn a_responder_that_asks_for_none_takes_what_it_may() {
     assert_eq!(requests(&plain, ExchangeType::IKE_FOLLOWUP_KE), 0);
 }
 
+// RFC 7296 §2.25#1: on an IKE SA that is being deleted nothing is made; that is no fault of either end.
+#[test]
+fn a_further_exchange_that_meets_a_delete_is_put_off() {
+    for server in [true, false] {
+        for rekey in [rekey_child, rekey_ike as fn(&mut Pair, bool)] {
+            let mut pair = up(setup(&[Group::MlKem768]), 6);
+            rekey(&mut pair, !server);
+            while requests(&pair, ExchangeType::IKE_FOLLOWUP_KE) == 0 {
+                let until = pair.now.after(Duration::from_secs(1));
+                assert!(pair.step(until));
+            }
+            // The Delete has to be said again, so that the answer to the exchange is there first.
+            let mut lost = false;
+            pair.tamper = Some(Box::new(move |_, octets| {
+                let delete = Header::peek(octets).unwrap().exchange == ExchangeType::INFORMATIONAL;
+                let heard = lost || !delete;
+                lost |= delete;
+                heard
+            }));
+            let end = if server { &pair.server } else { &pair.client };
+            pair.command(server, Command::Delete(end.sas[0]));
+            pair.run(200);
+            pair.assert_clean();
+            let asked = if server { &pair.client } else { &pair.server };
+            assert_eq!(asked.closed, [CloseReason::PeerDeleted]);
+        }
+    }
+}
+
 #[test]
 fn ml_kem_may_be_the_only_key_exchange_of_a_rekeying() {
     let mut setup = Setup::with_pre_shared_key(IkeSuite {
@@ -194,7 +225,7 @@ fn both_ends_may_begin_at_once_and_one_of_each_remains() {
             let first = seed % 2 == 0;
             kind(&mut pair, first);
             for _ in 0..seed % 9 {
-                let until = pair.now.after(std::time::Duration::from_millis(500));
+                let until = pair.now.after(Duration::from_millis(500));
                 pair.step(until);
             }
             kind(&mut pair, !first);

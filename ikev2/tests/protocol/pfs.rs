@@ -198,7 +198,7 @@ fn refuse(pair: &mut Pair, seconds: u64, said: &[Notify]) -> Vec<Option<Group>> 
                 let header = holder.header(header.exchange, false, true, header.message_id.0);
                 let answer = Payload::Notify(said.next().unwrap().clone());
                 let (local, remote) = (path.remote, path.local);
-                let path = ironflex_ikev2::event::Path {
+                let path = Path {
                     local,
                     remote,
                     ..path
