@@ -222,7 +222,7 @@ rekeyed_things() { # ike|child
   esac
   while read -r line; do
     if [[ $line =~ ^proto\ esp\ spi\ ([0-9a-fx]+) || $line =~ ^Local\ spi:\ ([0-9A-F]+) || $line =~ ESTABLISHED,\ IKEv2,\ ([0-9a-f]+)_i ||
-      $line =~ ^(#[0-9]+):.*ESTABLISHED_IKE_SA ]]; then
+      $line =~ ^000\ (#[0-9]+):.*ESTABLISHED_IKE_SA ]]; then
       printf '%s ' "${BASH_REMATCH[1]}"
     fi
   done <<<"$text"
