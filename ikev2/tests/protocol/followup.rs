@@ -114,7 +114,7 @@ fn either_end_replaces_a_child_sa_with_further_exchanges() {
 fn a_series_that_a_delete_crosses_is_put_off_and_the_sa_ends_as_deleted() {
     let mut pair = up(setup(&[Group::MlKem768]), 8);
     rekey_child(&mut pair, false);
-    let until = pair.now.after(std::time::Duration::from_secs(5));
+    let until = pair.now.after(Duration::from_secs(5));
     loop {
         let (to_server, _, octets) = pair.next_flight().unwrap();
         if to_server && Header::peek(&octets).unwrap().exchange == ExchangeType::IKE_FOLLOWUP_KE {
