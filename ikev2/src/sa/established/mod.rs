@@ -30,10 +30,7 @@ use wishes::Wishes;
 
 use crate::{
     config::{ConnectConfig, IkeProposal, LINGER, LIVENESS_TRIES, PeerConfig, Upkeep},
-    crypto::{
-        keys::DerivationKey,
-        suite::{EspSuite, Group},
-    },
+    crypto::{keys::DerivationKey, suite::EspSuite},
     event::{Answer, AskId, Authenticated, CloseReason, Event, Instant, Path},
     refusal::{PeerIncompatible, Refusal},
     sa::{
@@ -114,7 +111,7 @@ pub(crate) struct Established {
     limits: Limits,
     configuration: Vec<ConfigAttribute>,
     /// The group of the last key exchange that was for a child SA: the peer wants one, or takes it.
-    peer_exchanged: Option<Group>,
+    peer_exchanged: Option<crate::crypto::suite::Group>,
     pending: Pending,
     answering: Option<Answering>,
     /// What the peer has asked for and not yet exchanged all keys for.
