@@ -495,7 +495,11 @@ impl Dataplane for KernelDataplane {
     }
 
     fn remove(&mut self, id: SessionId) -> Result<Counters, Error> {
-        let counters = self.refresh(id)?;
+        // An SA whose counters cannot be read has to go all the same.
+        let counters = match self.refresh(id) {
+            Ok(counters) => counters,
+            Err(_) => self.session(id)?.last_seen(),
+        };
         let session = self.session(id)?;
         let (mut inbound, mut outbound) = (Vec::new(), Vec::new());
         for (direction, sa) in session.installed() {
@@ -600,6 +604,18 @@ impl Session {
         outbound
             .map(|sa| (Direction::Outbound, sa))
             .chain(self.inbound.iter().map(|sa| (Direction::Inbound, sa)))
+    }
+
+    /// What had gone through when that was last looked at.
+    fn last_seen(&self) -> Counters {
+        let mut sum = self.past;
+        for (direction, sa) in self.installed() {
+            match direction {
+                Direction::Inbound => add(&mut sum.inbound, &sa.seen),
+                Direction::Outbound => add(&mut sum.outbound, &sa.seen),
+            }
+        }
+        sum
     }
 
     /// As [`Self::installed`], in the same order.

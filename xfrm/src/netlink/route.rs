@@ -140,12 +140,23 @@ impl Network {
                 let Some(ours) = self.routes()?.into_iter().find(same_place) else {
                     return Err(error);
                 };
+                // A guard that stands is not to be gone for a moment.
+                if ours == *route {
+                    return Ok(());
+                }
                 // IPv6 keeps several routes of one metric side by side and will not replace one kind by another.
                 if ours.destination.address().is_ipv6() {
                     self.delete_route(&ours)?;
-                    let again =
-                        Request::new(route.words("add"), RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL);
-                    return self.socket.execute(again.emit(&message));
+                    let mut add = |route: &Route| {
+                        let flags = NLM_F_CREATE | NLM_F_EXCL;
+                        let request = Request::new(route.words("add"), RTM_NEWROUTE, flags);
+                        let message = wire(route, self.protocol());
+                        self.socket.execute(request.emit(&message))
+                    };
+                    return add(route).inspect_err(|_| {
+                        // The former way, should the kernel still take it, is better than none.
+                        let _ = add(&ours);
+                    });
                 }
                 let replacing = Request::new(
                     route.words("replace"),

@@ -20,6 +20,7 @@ cases![
     refusals_say_what_the_kernel_said,
     routes_are_ours_alone,
     a_foreign_route_is_not_replaced,
+    a_route_that_cannot_be_replaced_stays,
     an_unreachable_route_stops_what_no_session_takes,
     the_way_to_an_address_is_looked_up,
     cleanup_removes_ours_and_nothing_else,
@@ -239,6 +240,29 @@ fn a_foreign_route_is_not_replaced() -> Result<(), Ignored> {
     assert!(left.network.delete_route(&foreign).unwrap_err().is_absent());
     let routes = left.ip("route show 10.10.0.5");
     assert_eq!(routes.trim(), "10.10.0.5 dev cable scope link metric 50");
+    Ok(())
+}
+
+fn a_route_that_cannot_be_replaced_stays() -> Result<(), Ignored> {
+    let (mut left, _right) = cabled();
+    for (destination, nobody) in [
+        ("2001:db8:10::/48", "2001:db8:99::1"),
+        ("10.10.0.0/16", "10.99.0.1"),
+    ] {
+        let standing = Route::onto(Owner::Headend, prefix(destination), left.cable);
+        left.network.add_route(&standing).unwrap();
+        // No router can be reached at an address that there is no way to.
+        let in_vain = Route {
+            target: RouteTarget::Gateway {
+                address: ip(nobody),
+                link: None,
+            },
+            ..standing
+        };
+        let error = left.network.add_route(&in_vain).unwrap_err();
+        assert!(!error.is_present(), "{error}");
+        assert!(left.network.routes().unwrap().contains(&standing));
+    }
     Ok(())
 }
 
