@@ -72,7 +72,7 @@ pub(crate) struct InitSent {
 
 /// An answer that does not lead on, and until when a better one is awaited.
 struct Doubt {
-    refusal: Refusal,
+    reason: CloseReason,
     until: Instant,
 }
 
@@ -198,7 +198,7 @@ impl InitSent {
     /// The instant has come.
     pub(crate) fn timeout(mut self: Box<Self>, cx: &mut Cx<'_>) -> Option<IkeSa> {
         if let Some(doubt) = self.doubt.take_if(|doubt| doubt.until <= cx.now) {
-            cx.event(self.id, Event::Closed(CloseReason::Refused(doubt.refusal)));
+            cx.event(self.id, Event::Closed(doubt.reason));
             return None;
         }
         match self.schedule.due(cx.now) {
@@ -210,9 +210,8 @@ impl InitSent {
             }
             Due::Never => {
                 more(&mut cx.counters.unanswered);
-                let reason = self.doubt.map_or(CloseReason::Unanswered, |doubt| {
-                    CloseReason::Refused(doubt.refusal)
-                });
+                let doubt = self.doubt.map(|doubt| doubt.reason);
+                let reason = doubt.unwrap_or(CloseReason::Unanswered);
                 cx.event(self.id, Event::Closed(reason));
                 return None;
             }
@@ -263,24 +262,38 @@ impl InitSent {
     /// RFC 7296 §2.21.1: since no error is proven, none is acted upon at once but those that say how to
     /// go on.
     fn doubt(mut self: Box<Self>, cx: &mut Cx<'_>, refusal: Refusal) -> IkeSa {
-        if self.doubt.is_none() {
-            if let Refusal::ByPeer(kind) = refusal {
-                cx.event(self.id, Event::Notified(kind));
-            }
-            self.doubt = Some(Doubt {
-                refusal,
-                until: cx.now.after(PATIENCE),
-            });
+        if let (None, Refusal::ByPeer(kind)) = (&self.doubt, &refusal) {
+            cx.event(self.id, Event::Notified(*kind));
         }
+        self.wait_for_better(cx, CloseReason::Refused(refusal));
         IkeSa::Starting(self)
     }
 
+    fn wait_for_better(&mut self, cx: &Cx<'_>, reason: CloseReason) {
+        self.doubt.get_or_insert(Doubt {
+            reason,
+            until: cx.now.after(PATIENCE),
+        });
+    }
+
     /// RFC 5685 §3#3-4: only who has seen our request knows its nonce; an answer without it is passed over in
-    /// silence, and the wait goes on. Where the way leads next is the outside's to judge.
-    fn redirected(self: Box<Self>, cx: &mut Cx<'_>, path: Path, said: &Notify) -> Option<IkeSa> {
+    /// silence, and the wait goes on. Where the way leads next is the outside's to judge; one that leads
+    /// back at once is no way, and whoever has seen the request may have said it (RFC 7296 §2.21.1).
+    fn redirected(
+        mut self: Box<Self>,
+        cx: &mut Cx<'_>,
+        path: Path,
+        said: &Notify,
+    ) -> Option<IkeSa> {
         match Gateway::of_redirect(said) {
             Some((gateway, nonce)) if nonce == self.nonce.as_bytes() => {
-                cx.event(self.id, Event::Closed(CloseReason::Redirected(gateway)));
+                let leads_back = self.leads_back(&gateway);
+                let reason = CloseReason::Redirected(gateway);
+                if leads_back {
+                    self.wait_for_better(cx, reason);
+                    return Some(IkeSa::Starting(self));
+                }
+                cx.event(self.id, Event::Closed(reason));
                 None
             }
             _ => {
@@ -289,6 +302,20 @@ impl InitSent {
                 Some(IkeSa::Starting(self))
             }
         }
+    }
+
+    /// Whether a gateway is the one that was called, or the one that sent us there.
+    fn leads_back(&self, gateway: &Gateway) -> bool {
+        let Gateway::Address(to) = gateway else {
+            return false;
+        };
+        let called = self.config.path.remote.ip().to_canonical();
+        let to = to.to_canonical();
+        let sent_us = match self.config.redirection {
+            Redirection::From(from) => Some(from.to_canonical()),
+            Redirection::Followed | Redirection::Refused => None,
+        };
+        to == called || Some(to) == sent_us
     }
 
     /// RFC 7296 §2.6.1#1-2: cookie and group may be asked for together or one after the other, but a

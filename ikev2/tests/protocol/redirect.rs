@@ -1,7 +1,7 @@
 //! Redirection in both roles (RFC 5685): at IKE_SA_INIT, at IKE_AUTH, and what is no redirection though it
 //! looks like one. Every hostile test first runs its unharmed twin to success.
 
-use std::time::Duration;
+use std::{net::IpAddr, time::Duration};
 
 use ironflex_ikev2::{
     config::{FragmentationConfig, Redirection},
@@ -274,6 +274,49 @@ fn who_has_not_said_that_it_follows_is_not_redirected() {
     seen.redirect(&[GATEWAY, &nonce]);
     seen.pair.run(20);
     assert!(seen.pair.both_up(), "{:?}", seen.pair.client.closed);
+}
+
+// RFC 7296 §2.21.1: nothing of it is proven, and a good answer may be on its way.
+#[test]
+fn a_redirect_that_leads_back_ends_nothing_while_a_good_answer_may_come() {
+    let setup = follows(Setup::new(CBC));
+    let mut twin = Seen::new(&setup);
+    let nonce = twin.nonce.clone();
+    twin.redirect(&[GATEWAY, &nonce]);
+    assert!(redirected(&twin.pair, &elsewhere()));
+
+    let called = address(SERVER).ip();
+    let own = Gateway::address(called).unwrap();
+    let IpAddr::V4(octets) = called else {
+        panic!("{called}")
+    };
+    let to_itself = [&[1, 4][..], &octets.octets()].concat();
+    let from_there = Redirection::From(ELSEWHERE.parse().unwrap());
+    for (redirection, said, gateway) in [
+        (Redirection::Followed, &to_itself[..], own),
+        (from_there, GATEWAY, elsewhere()),
+    ] {
+        let mut setup = setup.clone();
+        setup.connect.redirection = redirection;
+        let mut seen = Seen::new(&setup);
+        let nonce = seen.nonce.clone();
+        seen.redirect(&[said, &nonce]);
+        assert_eq!(seen.pair.client.closed, []);
+        seen.pair.run(20);
+        assert!(seen.pair.both_up(), "{:?}", seen.pair.client.closed);
+
+        // Where no other answer comes, it was meant so.
+        let mut seen = Seen::new(&setup);
+        seen.pair.tamper = Some(Box::new(|_, _| false));
+        let nonce = seen.nonce.clone();
+        seen.redirect(&[said, &nonce]);
+        seen.pair.run(20);
+        assert!(
+            redirected(&seen.pair, &gateway),
+            "{:?}",
+            seen.pair.client.closed
+        );
+    }
 }
 
 // --- IKE_AUTH ---
