@@ -7,7 +7,7 @@ use ironflex_profiles::{model::ikev2::DpdMode, snapshot::Profile};
 use ironflex_xfrm::{Counters, EspSpi, Event, Limits, OuterPath, ReplayWindow, SessionId};
 
 use super::{
-    session::Installed,
+    session::{Installed, Session},
     statistics::{self, Operation},
     work::House,
 };
@@ -45,11 +45,11 @@ impl House {
         self.dataplane
             .install(&pair)
             .map_err(|error| format!("the dataplane refused the SAs: {error}"))?;
-        // A further child SA's packets go the way that the first one's client is reached by.
-        let session = self.sessions.view(sa);
-        let first = session.is_some_and(|session| session.installed.is_empty());
-        let client = session
-            .filter(|_| first)
+        // A further child SA's packets go the way that the client is reached by already.
+        let client = self
+            .sessions
+            .view(sa)
+            .filter(|session| session.routes.is_empty())
             .map_or_else(Vec::new, |session| session.leases.networks());
         let peer: IpAddr = pair.path.remote;
         let routes = match self.network.add_session(template, peer, &client) {
@@ -65,10 +65,10 @@ impl House {
         pairs.add(pair.inbound.spi, pair.outbound.spi);
         let session = self.session(sa)?;
         session.virtual_access = Some(virtual_access);
+        session.routes.extend(routes);
         session.installed.push(Installed {
             child: child.id,
             id,
-            routes,
             path: pair.path,
             selectors: (child.local.clone(), child.remote.clone()),
             pairs,
@@ -166,19 +166,30 @@ impl House {
         let on_demand = profile
             .and_then(|serving| serving.profile.dpd)
             .is_some_and(|dpd| dpd.mode == DpdMode::OnDemand);
-        let before = session.traffic.unwrap_or_default();
-        let Some(id) = session.installed.first().map(|installed| installed.id) else {
-            return true;
-        };
-        let Ok(now) = self.dataplane.counters(id) else {
+        let [heard_before, sent_before] = session.traffic.unwrap_or_default();
+        let Some(now) = self.packets(sa) else {
             return true;
         };
         if let Some(session) = self.sessions.of(sa) {
             session.traffic = Some(now);
         }
-        let heard = now.inbound.packets != before.inbound.packets;
-        let sent = now.outbound.packets != before.outbound.packets;
-        if on_demand { sent && !heard } else { true }
+        let [heard, sent] = now;
+        !on_demand || (sent != sent_before && heard == heard_before)
+    }
+
+    /// The packets that came and went by all child SAs of a session; `None` where there is none, or one that cannot be read.
+    pub(super) fn packets(&mut self, sa: SaId) -> Option<[u64; 2]> {
+        let installed = &self.sessions.view(sa)?.installed;
+        let mut sum = None;
+        for one in installed {
+            let counters = self.dataplane.counters(one.id).ok()?;
+            let [heard, sent] = sum.unwrap_or([0_u64; 2]);
+            sum = Some([
+                heard.saturating_add(counters.inbound.packets),
+                sent.saturating_add(counters.outbound.packets),
+            ]);
+        }
+        sum
     }
 
     fn installed(&mut self, sa: SaId, child: ChildId) -> Option<&mut Installed> {
@@ -219,7 +230,7 @@ impl House {
         }
     }
 
-    /// Releases what one child SA holds in the dataplane, and the routes that came with it.
+    /// Releases what one child SA holds in the dataplane, and with a session's last one the routes to its client.
     pub(super) fn release_child(&mut self, sa: SaId, child: ChildId) {
         let Some(session) = self.sessions.of(sa) else {
             return;
@@ -227,7 +238,19 @@ impl House {
         let at = session.installed.iter().position(|one| one.child == child);
         if let Some(at) = at {
             let installed = session.installed.remove(at);
-            self.remove(installed);
+            self.lead_no_more(sa);
+            self.remove(&installed);
+        }
+    }
+
+    /// Takes the routes to a session's client away, unless a child SA needs them.
+    fn lead_no_more(&mut self, sa: SaId) {
+        let routes = self
+            .sessions
+            .of(sa)
+            .map_or_else(Vec::new, Session::idle_routes);
+        if let Err(error) = self.network.remove_session(&routes) {
+            self.log.trouble(&error);
         }
     }
 
@@ -239,7 +262,9 @@ impl House {
         let installed = std::mem::take(&mut session.installed);
         let leases = std::mem::take(&mut session.leases);
         let virtual_access = session.virtual_access.take();
-        for one in installed {
+        // The routes go first: what is still sent to the client then meets the unreachable one.
+        self.lead_no_more(sa);
+        for one in &installed {
             self.remove(one);
         }
         if let Some(number) = virtual_access {
@@ -248,20 +273,34 @@ impl House {
         self.pools.release(leases, sa);
     }
 
-    fn remove(&mut self, installed: Installed) {
-        // The route goes first: what is still sent to the client then meets the unreachable one.
-        if let Err(error) = self.network.remove_session(&installed.routes) {
-            self.log.trouble(&error);
-        }
+    fn remove(&mut self, installed: &Installed) {
         if let Ok(through) = self.dataplane.counters(installed.id) {
             statistics::traffic(&mut self.tally, &through);
         }
         let removed = self.dataplane.remove(installed.id);
         Operation::SaDeletion.ended(&mut self.tally, removed.is_ok());
-        if let Err(error) = removed {
-            self.log.trouble(&error);
+        match removed {
+            Ok(_) => self.sessions.forget_dataplane(installed.id),
+            Err(error) => {
+                self.log.trouble(&error);
+                self.leftovers.add(installed.id);
+            }
         }
-        self.sessions.forget_dataplane(installed.id);
+    }
+
+    /// When something of the house is due.
+    pub(super) fn due(&self) -> Option<Instant> {
+        let all = [self.log.due(), self.idle.due(), self.leftovers.due()];
+        all.into_iter().flatten().min()
+    }
+
+    /// Does what is due by now. Returns the sessions that are to be ended, being idle.
+    pub(super) fn keep_time(&mut self, now: Instant) -> Vec<SaId> {
+        self.log.settle();
+        for id in self.leftovers.remove(now, &mut *self.dataplane) {
+            self.sessions.forget_dataplane(id);
+        }
+        self.idle_sessions(now)
     }
 }
 

@@ -83,8 +83,7 @@ impl Driver {
     ) {
         let mut deadline = self.drain();
         loop {
-            let due = [deadline, self.house.log.due(), self.house.idle.due()];
-            let due = due.into_iter().flatten().min();
+            let due = [deadline, self.house.due()].into_iter().flatten().min();
             let wait = due.map(|instant| self.clock.until(instant));
             let woken = {
                 let readable = self.transport.readable();
@@ -104,11 +103,8 @@ impl Driver {
                     self.read(index);
                     self.serve_first_requests();
                     // However fast datagrams come, deadlines, commands and signals have their turn.
-                    self.endpoint.handle(self.clock.now(), Input::Timeout);
-                    let deadline = self.drain();
-                    self.house.log.settle();
                     tokio::task::yield_now().await;
-                    deadline
+                    self.keep_time()
                 }
                 Woken::Handed(one) => {
                     self.take(&one);
@@ -116,8 +112,7 @@ impl Driver {
                 }
                 Woken::FirstRequests => {
                     self.serve_first_requests();
-                    self.endpoint.handle(self.clock.now(), Input::Timeout);
-                    self.drain()
+                    self.keep_time()
                 }
                 Woken::Request(request) => {
                     let answer = super::control::execute(self, &request.line);
@@ -126,12 +121,7 @@ impl Driver {
                     self.drain()
                 }
                 Woken::Dataplane => self.dataplane_events(),
-                Woken::Deadline => {
-                    self.house.log.settle();
-                    self.end_idle_sessions();
-                    self.endpoint.handle(self.clock.now(), Input::Timeout);
-                    self.drain()
-                }
+                Woken::Deadline => self.keep_time(),
                 Woken::Stop => return,
             };
         }
@@ -238,10 +228,14 @@ impl Driver {
         }
     }
 
-    fn end_idle_sessions(&mut self) {
-        for sa in self.house.idle_sessions(self.clock.now()) {
+    /// Does what is due by now, in the house and in the core.
+    fn keep_time(&mut self) -> Option<Instant> {
+        let now = self.clock.now();
+        for sa in self.house.keep_time(now) {
             self.command(Command::Delete(sa));
         }
+        self.endpoint.handle(now, Input::Timeout);
+        self.drain()
     }
 
     fn dataplane_events(&mut self) -> Option<Instant> {

@@ -4,7 +4,6 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use ironflex_ikev2::event::{Instant, SaId};
-use ironflex_xfrm::Counters;
 
 use super::{session::Deletion, work::House};
 
@@ -41,10 +40,6 @@ impl Use {
     }
 }
 
-const fn packets(counters: &Counters) -> [u64; 2] {
-    [counters.inbound.packets, counters.outbound.packets]
-}
-
 impl House {
     /// The session is up: its idle time, if it has one, begins.
     pub(super) fn begin_idle_time(&mut self, now: Instant, sa: SaId) {
@@ -71,23 +66,16 @@ impl House {
             let Some(limit) = self.idle_time(sa) else {
                 continue;
             };
-            let mut seen = [0_u64; 2];
-            let installed = self.sessions.view(sa).map(|session| &session.installed);
-            let ids: Vec<_> = installed.into_iter().flatten().map(|one| one.id).collect();
-            for id in ids {
-                // What cannot be read says nothing; the next look may.
-                let counters = self.dataplane.counters(id).unwrap_or_default();
-                for (sum, count) in seen.iter_mut().zip(packets(&counters)) {
-                    *sum = sum.saturating_add(count);
-                }
-            }
+            let seen = self.packets(sa);
             let Some(session) = self.sessions.of(sa) else {
                 continue;
             };
             let before = session.in_use.get_or_insert(Use {
                 at: now,
-                packets: seen,
+                packets: seen.unwrap_or_default(),
             });
+            // What cannot be read says nothing; the next look may.
+            let seen = seen.unwrap_or(before.packets);
             match before.look(now, limit, seen) {
                 Some(next) => {
                     self.idle.0.insert((next, sa));

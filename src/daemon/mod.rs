@@ -23,6 +23,7 @@ pub mod idle;
 pub mod init_queue;
 pub mod journal;
 pub mod lease;
+pub mod leftovers;
 pub mod load;
 pub mod log;
 pub mod network;
@@ -227,6 +228,7 @@ impl Daemon {
                     plan,
                     sessions: Sessions::default(),
                     idle: idle::IdleTimers::default(),
+                    leftovers: leftovers::Leftovers::default(),
                     pools,
                     dataplane: backend,
                     network,

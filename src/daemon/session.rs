@@ -86,12 +86,25 @@ pub struct Session {
     pub virtual_access: Option<u32>,
     /// What is installed for it, one for each child SA.
     pub installed: Vec<Installed>,
-    /// What had gone through it when its silence was last looked at.
-    pub traffic: Option<Counters>,
+    /// The routes to its client, for as long as there is a child SA.
+    pub routes: Vec<Route>,
+    /// The packets that had come and gone when its silence was last looked at.
+    pub traffic: Option<[u64; 2]>,
     /// When something was last seen to go through it, where that is looked at.
     pub in_use: Option<super::idle::Use>,
     /// When it came up.
     pub up_since: Option<Instant>,
+}
+
+impl Session {
+    /// Gives up the routes to its client if no child SA is there any more that they lead to.
+    pub fn idle_routes(&mut self) -> Vec<Route> {
+        if self.installed.is_empty() {
+            std::mem::take(&mut self.routes)
+        } else {
+            Vec::new()
+        }
+    }
 }
 
 /// What one child SA of a session has in the dataplane, rekeyed or not.
@@ -100,8 +113,6 @@ pub struct Installed {
     pub child: ChildId,
     /// Its name in the dataplane.
     pub id: SessionId,
-    /// The routes to its client.
-    pub routes: Vec<Route>,
     /// The outer addresses.
     pub path: OuterPath,
     /// Selectors of both sides.
@@ -172,6 +183,7 @@ impl Sessions {
             leases: Leases::default(),
             virtual_access: None,
             installed: Vec::new(),
+            routes: Vec::new(),
             traffic: None,
             in_use: None,
             up_since: None,
@@ -280,6 +292,8 @@ impl Sessions {
 
 #[cfg(test)]
 mod tests {
+    use ironflex_xfrm::{Encapsulation, IpPrefix, netlink::Owner};
+
     use super::*;
 
     #[test]
@@ -321,5 +335,35 @@ mod tests {
         assert!(sessions.same_client(spi(3)).is_empty());
         sessions.close(spi(2));
         assert!(sessions.same_client(spi(1)).is_empty());
+    }
+
+    // RFC 7296 §1.3.1: a session may have several child SAs, and each may be deleted alone.
+    #[test]
+    fn the_routes_to_a_client_go_with_its_last_child_sa() {
+        let mut sessions = Sessions::default();
+        let session = sessions.open(SaId::from_spi(1));
+        let address = "192.0.2.1".parse().unwrap();
+        let route = Route::guard(Owner::Headend, IpPrefix::host(address));
+        let path = OuterPath {
+            local: address,
+            remote: address,
+            encapsulation: Encapsulation::None,
+        };
+        let child = |number: u32| Installed {
+            child: ChildId::default(),
+            id: SessionId::new(number).unwrap(),
+            path,
+            selectors: (Vec::new(), Vec::new()),
+            pairs: Pairs::default(),
+            rekeyed: None,
+            waiting: Vec::new(),
+        };
+        session.installed = vec![child(1), child(2)];
+        session.routes = vec![route];
+        session.installed.remove(0);
+        assert_eq!(session.idle_routes(), []);
+        session.installed.remove(0);
+        assert_eq!(session.idle_routes(), [route]);
+        assert_eq!(session.idle_routes(), []);
     }
 }

@@ -21,6 +21,7 @@ use super::{
     compile::{Caller, LocalCredentials, Plan, ServingProfile},
     identity,
     idle::IdleTimers,
+    leftovers::Leftovers,
     log::{Log, Step as LogStep},
     network::HouseNetwork,
     session::{Session, Sessions, Who},
@@ -43,6 +44,8 @@ pub struct House {
     pub sessions: Sessions,
     /// Sessions that may be ended for silence.
     pub idle: IdleTimers,
+    /// What the dataplane would not remove.
+    pub leftovers: Leftovers,
     /// The pools.
     pub pools: Pools,
     /// ESP.
