@@ -34,7 +34,7 @@ use tokio::sync::mpsc;
 use zeroize::Zeroizing;
 
 use crate::{
-    client::{self, Connection, End, login::Login},
+    client::{self, Connection, End, login::Login, place::Held},
     clock,
     daemon::{self, Daemon, control},
     dataplane::{self, Choice},
@@ -308,13 +308,12 @@ impl House {
                 .build()
                 .map_err(because("runtime"))?;
             runtime.block_on(async {
-                let mut connection =
-                    match Connection::start(&options, login, client::connection::device(), None)
-                        .await
-                    {
-                        Ok(connection) => connection,
-                        Err(end) => return Ok(end),
-                    };
+                let (device, mut place) = (client::connection::device(), Held::default());
+                let started = Connection::start(&options, login, device, None, &mut place);
+                let mut connection = match started.await {
+                    Ok(connection) => connection,
+                    Err(end) => return Ok(end),
+                };
                 let up = connection.when_up();
                 let mut worked = Ok(());
                 let stop = async {

@@ -31,7 +31,7 @@ use super::{
     login::{Login, Prompt},
     offer::{esp_suites, everything, ike_proposals, requested, takes_ipv6},
     outside::{Outside, Reply},
-    place,
+    place::Held,
     proof::{Auth, Proofs, identification, post_quantum_key},
     redirect::Redirected,
     report::{Report, Step},
@@ -69,6 +69,9 @@ const FAREWELL: Duration = Duration::from_secs(3);
 /// A headend that says nothing for so long before the tunnel is up is mentioned, once: most answer at once, and the last of
 /// the retransmissions is far away.
 const SILENCE: Duration = Duration::from_secs(3);
+
+/// Datagrams taken from one socket before others have their turn.
+const BURST: usize = 64;
 
 /// A question to the user that is open.
 struct Asking {
@@ -128,7 +131,7 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// Resolves the headend, unless another one has `redirected` us, binds sockets and sends the first message. Must be called inside a tokio
+    /// Resolves the headend, unless another one has `redirected` us, takes its `place`, binds sockets and sends the first message. Must be called inside a tokio
     /// runtime.
     ///
     /// # Errors
@@ -140,6 +143,7 @@ impl Connection {
         login: Login,
         device: DeviceInfo,
         redirected: Option<Redirected>,
+        place: &mut Held,
     ) -> Result<Self, End> {
         let report = Report { json: options.json };
         let local = |error: &dyn std::fmt::Display| End::Local(error.to_string());
@@ -157,7 +161,7 @@ impl Connection {
             }
         };
         // Before anything is looked up or sent: a dead client's routes must not be taken for the way.
-        let claim = place::take(report)?;
+        let claim = place.take(report)?;
         let remote = match redirected {
             Some(redirected) => redirected.to,
             None => {
@@ -318,6 +322,12 @@ impl Connection {
         is_up
     }
 
+    /// Whether whoever was called has proven to be the headend.
+    #[must_use]
+    pub const fn is_trusted(&self) -> bool {
+        self.outside.trusted
+    }
+
     /// The user and password as they were last given, for another try.
     #[must_use]
     pub fn login(&self) -> Login {
@@ -360,7 +370,11 @@ impl Connection {
                     }
                 }
                 line = typed(&mut self.asking) => self.typed(line),
-                index = self.transport.readable() => self.read(index),
+                index = self.transport.readable() => {
+                    // However fast datagrams come, deadlines and signals have their turn.
+                    tokio::task::yield_now().await;
+                    self.read(index)
+                }
                 Some(one) = self.handed.recv() => {
                     let now = self.clock.now();
                     self.endpoint.handle(now, Input::Datagram(one.path, &one.octets));
@@ -431,12 +445,17 @@ impl Connection {
         self.drain()
     }
 
+    /// Takes what waits at a socket, up to a bound, and then what is due.
     fn read(&mut self, index: usize) -> Option<Instant> {
-        while let Ok(Some((path, octets))) = self.transport.receive(index) {
+        for _ in 0..BURST {
+            let Ok(Some((path, octets))) = self.transport.receive(index) else {
+                break;
+            };
             let now = self.clock.now();
             self.endpoint.handle(now, Input::Datagram(path, octets));
             self.drain();
         }
+        self.endpoint.handle(self.clock.now(), Input::Timeout);
         self.drain()
     }
 
@@ -640,6 +659,11 @@ fn why(reason: CloseReason, blame: Option<End>, stage: Stage, identity: &str) ->
             }
             .into(),
         ),
+        // Whoever is refused now was served before.
+        CloseReason::Refused(refusal) if stage == Stage::Up => End::Lost(match refusal {
+            Refusal::ByPeer(kind) => format!("the headend answered {kind}"),
+            other => other.to_string(),
+        }),
         CloseReason::Refused(Refusal::ByPeer(kind)) => match kind {
             // RFC 7296 §2.21.2: before its own proof that can only be about who we are.
             NotifyType::AUTHENTICATION_FAILED if stage == Stage::Before => {
@@ -744,6 +768,10 @@ mod tests {
         let failed = || refused(Refusal::ByPeer(NotifyType::AUTHENTICATION_FAILED));
         assert_eq!(code(failed(), None, Stage::Trusted), 4);
         assert_eq!(code(failed(), None, Stage::Proving), 4);
+        assert_eq!(code(failed(), None, Stage::Up), 6);
+        let none = refused(Refusal::ByPeer(NotifyType::NO_PROPOSAL_CHOSEN));
+        assert_eq!(code(none.clone(), None, Stage::Before), 5);
+        assert_eq!(code(none, None, Stage::Up), 6);
         let other = refused(PeerIncompatible::OtherResponder.into());
         assert_eq!(code(other, None, Stage::Proving), 3);
         assert_eq!(code(CloseReason::Unanswered, None, Stage::Before), 8);
@@ -753,7 +781,8 @@ mod tests {
         assert_eq!(code(CloseReason::PeerDeleted, None, Stage::Up), 6);
         assert_eq!(code(CloseReason::Deleted, None, Stage::Up), 0);
         let forged = refused(PeerMisbehaved::AuthenticationFailed.into());
-        assert_eq!(code(forged, None, Stage::Before), 3);
+        assert_eq!(code(forged.clone(), None, Stage::Before), 3);
+        assert_eq!(code(forged, None, Stage::Up), 6);
         let blamed = Some(End::Untrusted("expired".into()));
         let closed = refused(Refusal::Denied("expired".into()));
         assert_eq!(code(closed, blamed, Stage::Before), 3);

@@ -1,7 +1,8 @@
 //! The client's own certificate and private key, out of the files that the command line names.
 
 use std::{
-    io::{self, Read},
+    fs::File,
+    io::{self, BufRead, BufReader},
     path::Path,
     sync::Arc,
 };
@@ -29,8 +30,8 @@ use crate::{
 /// The longest file with certificates or a key, in octets.
 const MAX_FILE: u64 = 1 << 20;
 
-/// The longest file with a password, in octets.
-const MAX_PASSWORD: u64 = 4096;
+/// The longest password, in octets.
+const MAX_PASSWORD: usize = 4096;
 
 /// What proves a client by a signature. No `Debug`: it holds a secret.
 pub struct Credentials {
@@ -87,6 +88,13 @@ impl Credentials {
             (Auth::EcdsaSig, SigningKey::Rsa) => {
                 return Err("the private key is an RSA key: --auth rsa-sig is for those".into());
             }
+            (Auth::AnyconnectEap, SigningKey::Ecdsa(_)) => {
+                return Err(
+                    "the private key is an elliptic-curve key, which AnyConnect-EAP has no signature for: \
+                     --auth ecdsa-sig is for those"
+                        .into(),
+                );
+            }
             _ => {}
         }
         let summary = describe(identity.certificate()).map_err(|error| error.to_string())?;
@@ -120,11 +128,17 @@ impl Credentials {
     }
 
     /// The signature that AnyConnect-EAP wants beside the certificates: by RSA, with the hash of the PRF
-    /// (docs/anyconnect-eap.md, Certificates). `None` for other keys, which the method has no form for.
-    pub(super) fn sign_eap(&self, context: &EapContext) -> Option<Vec<u8>> {
+    /// (docs/anyconnect-eap.md, Certificates). The method has no form for other keys, which [`read`](Self::read) refuses.
+    ///
+    /// # Errors
+    ///
+    /// [`End::Local`] where signing fails.
+    pub(super) fn sign_eap(&self, context: &EapContext) -> Result<Vec<u8>, End> {
         let scheme = ironflex_ikev2::crypto::SignatureScheme::rsa_pkcs1(context.prf.hash());
         let octets = &context.initiator_signed_octets;
-        self.signer.sign(scheme, octets).ok()
+        self.signer
+            .sign(scheme, octets)
+            .map_err(|error| End::Local(error.to_string()))
     }
 }
 
@@ -163,26 +177,42 @@ fn from_pkcs12(path: &Path, options: &Options) -> Result<Pkcs12, End> {
 
 /// The first line of a file, `-` for standard input.
 fn password(from: &Path, stdin_taken: bool) -> Result<Zeroizing<String>, End> {
-    let octets = if from == Path::new("-") {
+    if from == Path::new("-") {
         if stdin_taken {
             let why =
                 "standard input has one password: --password-stdin or --pkcs12-password-file -";
             return Err(End::Local(why.into()));
         }
-        let mut octets = Zeroizing::new(Vec::with_capacity(4096));
-        io::stdin()
-            .take(MAX_PASSWORD)
-            .read_to_end(&mut octets)
-            .map_err(|error| End::Local(format!("standard input: {error}")))?;
-        octets
-    } else {
-        let octets = read_bounded(from, MAX_PASSWORD);
-        Zeroizing::new(octets.map_err(|error| End::Local(error.to_string()))?)
-    };
-    let text = std::str::from_utf8(&octets)
-        .map_err(|_| End::Local(format!("{}: no UTF-8 text", from.display())))?;
-    let line = text.lines().next().unwrap_or_default();
-    Ok(Zeroizing::new(line.to_owned()))
+        return password_of_stdin();
+    }
+    let at = |error: io::Error| End::Local(format!("{}: {error}", from.display()));
+    let file = File::open(from).map_err(at)?;
+    first_line(BufReader::new(file)).map_err(at)
+}
+
+/// The first line of standard input. What stands behind it is left unread.
+pub(super) fn password_of_stdin() -> Result<Zeroizing<String>, End> {
+    first_line(io::stdin().lock()).map_err(|error| End::Local(format!("standard input: {error}")))
+}
+
+/// Reads one line, without its end, and does not wait for more.
+fn first_line(input: impl BufRead) -> io::Result<Zeroizing<String>> {
+    // Nothing of it is left behind by growing.
+    let mut octets = Zeroizing::new(Vec::with_capacity(MAX_PASSWORD.saturating_add(3)));
+    // Two more for the line's end, one to tell that there is more.
+    let bound = u64::try_from(MAX_PASSWORD).unwrap_or(u64::MAX);
+    input
+        .take(bound.saturating_add(3))
+        .read_until(b'\n', &mut octets)?;
+    let line = octets.strip_suffix(b"\n").unwrap_or(&octets);
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    if line.len() > MAX_PASSWORD {
+        let why = format!("the password is longer than {MAX_PASSWORD} octets");
+        return Err(io::Error::new(io::ErrorKind::InvalidData, why));
+    }
+    let text = std::str::from_utf8(line)
+        .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "no UTF-8 text"))?;
+    Ok(Zeroizing::new(text.to_owned()))
 }
 
 #[cfg(test)]
@@ -262,8 +292,10 @@ mod tests {
         assert!(read(&curve, "ecdsa-sig").is_ok());
         let said = message(read(&curve, "rsa-sig"));
         assert!(said.contains("--auth ecdsa-sig is for those"), "{said}");
+        let said = message(read(&curve, "anyconnect-eap"));
+        assert!(said.contains("AnyConnect-EAP has no signature"), "{said}");
         let rsa = folder(KeyAlgorithm::Rsa2048, Vec::new(), "a");
-        assert!(read(&rsa, "rsa-sig").is_ok());
+        assert!(read(&rsa, "rsa-sig").is_ok() && read(&rsa, "anyconnect-eap").is_ok());
         let said = message(read(&rsa, "ecdsa-sig"));
         assert!(said.contains("--auth rsa-sig is for those"), "{said}");
     }
@@ -319,5 +351,42 @@ mod tests {
         let own = with("right").ok().flatten().unwrap();
         assert_eq!((own.chain.len(), own.authorities.len()), (2, 1));
         assert!(message(with("wrong")).contains("own.p12"));
+    }
+
+    /// A pipe that nobody closes.
+    struct Open<'a>(&'a [u8]);
+
+    impl io::Read for Open<'_> {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            let count = io::Read::read(&mut self.0, buffer)?;
+            if count == 0 {
+                panic!("it waits for more");
+            }
+            Ok(count)
+        }
+    }
+
+    #[test]
+    fn a_password_ends_with_its_line_and_none_is_cut() {
+        for (text, expected) in [
+            (&b"cisco123\n"[..], "cisco123"),
+            (b"cisco123\r\nmore", "cisco123"),
+            (b" \n", " "),
+            (b"\n", ""),
+        ] {
+            let line = first_line(BufReader::new(Open(text))).unwrap();
+            assert_eq!(line.as_str(), expected);
+        }
+        // The end of the file is the end of a line too.
+        assert_eq!(first_line(&b"cisco123"[..]).unwrap().as_str(), "cisco123");
+        for end in ["", "\n", "\r\n", "\nmore"] {
+            let longest = "a".repeat(MAX_PASSWORD);
+            let line = first_line(format!("{longest}{end}").as_bytes()).unwrap();
+            assert_eq!(*line, longest);
+            let longer = format!("{longest}a{end}");
+            let error = first_line(longer.as_bytes()).unwrap_err();
+            assert!(error.to_string().contains("longer than 4096"), "{error}");
+        }
+        assert!(first_line(&b"\xff\n"[..]).is_err());
     }
 }

@@ -167,9 +167,11 @@ impl Dialogue {
                 }
                 ClientStep::AskCredentials(waiting, form) => return self.form(waiting, form),
                 ClientStep::AskCertificate(waiting) => {
-                    let own = self.login.own.as_ref().zip(self.context.as_ref());
-                    match own.and_then(|(own, context)| Some((own, own.sign_eap(context)?))) {
-                        Some((own, signature)) => waiting.present(&own.chain, &signature),
+                    match self.login.own.as_ref().zip(self.context.as_ref()) {
+                        Some((own, context)) => match own.sign_eap(context) {
+                            Ok(signature) => waiting.present(&own.chain, &signature),
+                            Err(end) => return Progress::End(end),
+                        },
                         None => waiting.decline(),
                     }
                 }

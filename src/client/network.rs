@@ -6,6 +6,7 @@
 //!                     a family without an address: unreachable (unless there is a split list)
 //!   rules             from each ADDRESS lookup the client's own table
 //!   that table        each network that the SA carries dev TUNNEL, everything else unreachable
+//!   further rules     from each address of an earlier tunnel that a program is bound to, to a table that leads nowhere
 //! ```
 //!
 //! The rules are for packets that have a tunnel's address without having been routed to it: answers to whom the split list does
@@ -220,6 +221,7 @@ impl TunnelNetwork {
         let present = self.network.next_hop(way.headend)?;
         self.add(self.way_to(way.headend, &present))?;
         self.block(&assigned.blocked())?;
+        self.lay_to_rest(assigned)?;
         for address in assigned.addresses() {
             self.confine(link, address, way.carried)?;
             self.take(way.place, link, address, &assigned.destinations_of(address))?;
@@ -337,14 +339,14 @@ impl TunnelNetwork {
         carried: &[IpPrefix],
     ) -> Result<(), NetlinkError> {
         let table = self.owner.table();
-        let everything = match address {
-            IpAddr::V4(_) => IpPrefix::ANY_V4,
-            IpAddr::V6(_) => IpPrefix::ANY_V6,
-        };
-        self.add(Route {
+        let rule = Rule {
+            source: IpPrefix::host(address),
             table,
-            ..Route::guard(self.owner, everything)
-        })?;
+            priority: self.owner.rule_priority(),
+        };
+        // It may stand already: then the guard must not go without it.
+        self.rules.push(rule);
+        self.add(self.nowhere(table, address))?;
         let carried = carried.iter();
         for &destination in carried.filter(|one| one.address().is_ipv4() == address.is_ipv4()) {
             self.add(Route {
@@ -352,18 +354,53 @@ impl TunnelNetwork {
                 ..Route::onto(self.owner, destination, link)
             })?;
         }
-        let rule = Rule {
-            source: IpPrefix::host(address),
-            table,
-            priority: self.owner.rule_priority(),
+        self.add_rule(&rule)?;
+        // Of the same priority, and asked before.
+        let former = Rule {
+            table: self.owner.nowhere_table(),
+            ..rule
         };
-        match self.network.add_rule(&rule) {
-            // What the last connection of this process had to leave.
-            Err(error) if error.is_present() => {}
-            added => added?,
+        match self.network.delete_rule(&former) {
+            Err(error) if !error.is_absent() => Err(error),
+            _ => Ok(()),
         }
-        self.rules.push(rule);
+    }
+
+    /// What earlier tunnels had to leave for programs that are bound to their addresses, leads nowhere, and not into this
+    /// tunnel, which is not for them.
+    fn lay_to_rest(&mut self, assigned: &Assigned) -> Result<(), NetlinkError> {
+        let table = self.owner.nowhere_table();
+        for former in self.network.rules()? {
+            let is_ours = |address| IpPrefix::host(address) == former.source;
+            if former.table == table || assigned.addresses().any(is_ours) {
+                continue;
+            }
+            let nowhere = self.nowhere(table, former.source.address());
+            self.network.add_route(&nowhere)?;
+            self.add_rule(&Rule { table, ..former })?;
+            self.network.delete_rule(&former)?;
+        }
         Ok(())
+    }
+
+    /// The route of a table that leads nowhere whatever the others do not lead elsewhere, of the family of one address.
+    fn nowhere(&self, table: u32, family: IpAddr) -> Route {
+        let everything = match family {
+            IpAddr::V4(_) => IpPrefix::ANY_V4,
+            IpAddr::V6(_) => IpPrefix::ANY_V6,
+        };
+        Route {
+            table,
+            ..Route::guard(self.owner, everything)
+        }
+    }
+
+    /// Adds a rule, unless it is there: an earlier connection may have had to leave it.
+    fn add_rule(&mut self, rule: &Rule) -> Result<(), NetlinkError> {
+        match self.network.add_rule(rule) {
+            Err(error) if error.is_present() => Ok(()),
+            added => added,
+        }
     }
 
     /// Leads networks into the tunnel; routes that are there take the new source.
@@ -408,8 +445,8 @@ impl TunnelNetwork {
     }
 
     /// Takes everything away again, but for what keeps programs from sending in clear that are still bound to an IPv6 address
-    /// of the tunnel: the rule for it, and the table's unreachable route. The next client takes that away. Returns these
-    /// addresses.
+    /// of the tunnel: the rule for it, and the table's unreachable route. A client that starts when no program is bound to it any
+    /// more takes that away. Returns these addresses.
     pub fn tear_down(&mut self) -> Vec<IpAddr> {
         if let Some(resolver) = self.dns.take() {
             resolver.unset();
@@ -422,10 +459,7 @@ impl TunnelNetwork {
         let (kept, gone): (Vec<_>, Vec<_>) = self.rules.drain(..).partition(
             |rule| matches!(rule.source.address(), IpAddr::V6(address) if is_bound(address)),
         );
-        let guard = Route {
-            table: self.owner.table(),
-            ..Route::guard(self.owner, IpPrefix::ANY_V6)
-        };
+        let guard = self.nowhere(self.owner.table(), Ipv6Addr::UNSPECIFIED.into());
         for route in self.routes.drain(..).rev() {
             if kept.is_empty() || route != guard {
                 let _ = self.network.delete_route(&route);

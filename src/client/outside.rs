@@ -56,7 +56,7 @@ pub enum Reply {
 /// Everything of the client that is not IKE.
 pub struct Outside {
     /// Whose marks everything in the kernel bears, for as long as this lives.
-    claim: ClientClaim,
+    claim: Arc<ClientClaim>,
     /// By whose certificate the headend proves itself, where it does.
     trust: Option<Trust>,
     dialogue: Dialogue,
@@ -89,7 +89,7 @@ impl Outside {
     /// An outside that has not been asked anything.
     pub fn new(
         options: &Options,
-        claim: ClientClaim,
+        claim: Arc<ClientClaim>,
         trust: Option<Trust>,
         login: Login,
         config: ClientConfig,
@@ -400,7 +400,7 @@ impl Outside {
         let kept = tunnel.map_or_else(Vec::new, |mut tunnel| tunnel.tear_down());
         for address in kept {
             self.report.show(&format!(
-                "programs are still bound to {address}: what they send leads nowhere until the next connection"
+                "programs are still bound to {address}: what they send leads nowhere"
             ));
         }
         self.events = None;

@@ -1,15 +1,15 @@
 //! `ironflex connect` from beginning to end: connects, and connects again after a loss.
 
-use std::{io, net::IpAddr, sync::Arc, time::Duration};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use ironflex_ikev2::{event::Instant, wire::payload::Gateway};
-use zeroize::Zeroizing;
 
 use super::{
     Connection, End, Options,
     connection::device,
-    credentials::Credentials,
+    credentials::{Credentials, password_of_stdin},
     login::Login,
+    place::Held,
     redirect::{Redirected, Trail},
     report::{Report, Step},
     target::resolve,
@@ -63,20 +63,24 @@ async fn connect_again(options: &Options, own: Option<Arc<Credentials>>, report:
     let clock = Clock::start();
     let mut trail = Trail::new(options.max_redirects);
     let mut redirected = None;
+    let mut place = Held::default();
     loop {
+        let mut was_redirected = redirected.is_some();
         let started = tokio::select! {
-            started = Connection::start(options, login.clone(), device.clone(), redirected.take()) => started,
+            started = Connection::start(options, login.clone(), device.clone(), redirected.take(), &mut place) => started,
             () = stop.received() => return End::Disconnected,
         };
-        let (mut end, was_up, restarted, sent_on) = match started {
+        let (mut end, was_up, restarted, trusted, sent_on) = match started {
             Ok(mut connection) => {
                 let end = connection.serve(stop.received()).await;
                 login = connection.login();
                 let sent_on = connection.sent_on.take();
-                (end, connection.was_up, connection.restarted, sent_on)
+                let (up, restarted) = (connection.was_up, connection.restarted);
+                (end, up, restarted, connection.is_trusted(), sent_on)
             }
-            Err(end) => (end, false, false, None),
+            Err(end) => (end, false, false, false, None),
         };
+        ever_up |= was_up;
         if let Some((from, gateway)) = sent_on {
             let found = tokio::select! {
                 found = follow(&mut trail, clock.now(), from, &gateway) => found,
@@ -89,12 +93,13 @@ async fn connect_again(options: &Options, own: Option<Arc<Credentials>>, report:
                     redirected = Some(way);
                     continue;
                 }
-                Err(astray) => end = astray,
+                Err(astray) => {
+                    end = astray;
+                    was_redirected = true;
+                }
             }
         }
-        ever_up |= was_up;
-        let again = ever_up && matches!(end, End::Lost(_) | End::Unreachable(_));
-        if !again || options.once {
+        if options.once || !ever_up || !may_pass(&end, was_redirected, trusted) {
             return end;
         }
         if was_up {
@@ -111,6 +116,19 @@ async fn connect_again(options: &Options, own: Option<Arc<Credentials>>, report:
             () = stop.received() => return End::Disconnected,
         }
         wait = wait.saturating_mul(2).min(RETRY.1);
+    }
+}
+
+/// Whether another try at the headend that the user named may do better, for a client that was connected before.
+///
+/// Where a redirection led may have been anybody's wish who sees the request: what comes of it is not the headend's word.
+/// But a login that a headend refuses once it is `trusted` is not tried twice.
+const fn may_pass(end: &End, was_redirected: bool, trusted: bool) -> bool {
+    match end {
+        End::Lost(_) | End::Unreachable(_) => true,
+        End::NoTunnel(_) | End::NoProfile(_) | End::Untrusted(_) => was_redirected,
+        End::LoginRefused(_) => was_redirected && !trusted,
+        End::Disconnected | End::Local(_) | End::Network(_) => false,
     }
 }
 
@@ -132,15 +150,11 @@ async fn follow(
 
 fn login(options: &Options, own: Option<Arc<Credentials>>) -> Result<Login, End> {
     let password = if options.password_stdin {
-        let mut line = Zeroizing::new(String::new());
-        io::stdin()
-            .read_line(&mut line)
-            .map_err(|error| End::Local(format!("standard input: {error}")))?;
-        let password = line.trim_end_matches(['\r', '\n']);
+        let password = password_of_stdin()?;
         if password.is_empty() {
             return Err(End::Local("no password on standard input".into()));
         }
-        Some(Zeroizing::new(password.to_owned()))
+        Some(password)
     } else {
         None
     };
@@ -150,4 +164,34 @@ fn login(options: &Options, own: Option<Arc<Credentials>>) -> Result<Login, End>
         password,
         batch: options.password_stdin,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_redirection_led_to_ends_no_client_that_was_connected() {
+        let why = String::new;
+        let lost = [End::Lost(why()), End::Unreachable(why())];
+        let refused = [
+            End::NoTunnel(why()),
+            End::NoProfile(why()),
+            End::Untrusted(why()),
+        ];
+        for trusted in [false, true] {
+            for redirected in [false, true] {
+                assert!(lost.iter().all(|end| may_pass(end, redirected, trusted)));
+                for end in &refused {
+                    assert_eq!(may_pass(end, redirected, trusted), redirected, "{end}");
+                }
+                for end in [End::Disconnected, End::Local(why()), End::Network(why())] {
+                    assert!(!may_pass(&end, redirected, trusted), "{end}");
+                }
+            }
+        }
+        let login = End::LoginRefused(why());
+        assert!(may_pass(&login, true, false));
+        assert!(!may_pass(&login, true, true) && !may_pass(&login, false, false));
+    }
 }

@@ -25,7 +25,7 @@ impl Target {
     /// Reads the command line and, where one is named, the client profile.
     pub(super) fn read(options: &Options) -> Result<Self, End> {
         let mut target = Self {
-            host: options.host.clone(),
+            host: bare(&options.host).to_owned(),
             identity: ANYCONNECT_IDENTITY.to_owned(),
             group_access: options.host.clone(),
         };
@@ -48,11 +48,11 @@ impl Target {
                 )));
             };
             if let Some(address) = &entry.address {
-                target.host.clone_from(address);
+                target.host = bare(address).to_owned();
+                target.group_access.clone_from(address);
             }
-            target.group_access.clone_from(&target.host);
             if let Some(group) = &entry.user_group {
-                target.group_access = format!("{}/{group}", target.host);
+                target.group_access = format!("{}/{group}", target.group_access);
             }
             if let PrimaryProtocol::Ipsec(ipsec) = &entry.protocol
                 && let Some(identity) = &ipsec.ike_identity
@@ -72,13 +72,19 @@ impl Target {
     }
 }
 
-/// The address of a host: of several the first one that there is a way to, those of IPv4 before those of IPv6. An IPv6
-/// address may stand in brackets.
-pub(super) async fn resolve(host: &str) -> Result<IpAddr, End> {
-    let bare = host
+/// A host as its address or its certificate has it: an IPv6 address may stand in brackets.
+fn bare(host: &str) -> &str {
+    let inside = host
         .strip_prefix('[')
         .and_then(|host| host.strip_suffix(']'));
-    if let Ok(address) = bare.unwrap_or(host).parse() {
+    inside
+        .filter(|inside| inside.parse::<Ipv6Addr>().is_ok())
+        .unwrap_or(host)
+}
+
+/// The address of a host: of several the first one that there is a way to, those of IPv4 before those of IPv6.
+pub(super) async fn resolve(host: &str) -> Result<IpAddr, End> {
+    if let Ok(address) = host.parse() {
         return Ok(address);
     }
     let found = tokio::net::lookup_host((host, IKE_PORT))
@@ -95,5 +101,34 @@ pub(super) const fn any_of(family: IpAddr) -> IpAddr {
     match family {
         IpAddr::V4(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
         IpAddr::V6(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::{operation::Operation, pki::ServerIdentity};
+
+    fn target(host: &str) -> Target {
+        match Operation::try_parse_from(["ironflex", "connect", host]) {
+            Ok(Operation::Connect(options)) => Target::read(&options).ok().unwrap(),
+            _ => panic!("another command"),
+        }
+    }
+
+    #[test]
+    fn an_address_in_brackets_is_what_a_certificate_has_without_them() {
+        let address: IpAddr = "2001:db8:2::1".parse().unwrap();
+        for host in ["2001:db8:2::1", "[2001:db8:2::1]"] {
+            let target = target(host);
+            assert_eq!(
+                ServerIdentity::parse(&target.host),
+                Ok(ServerIdentity::Ip(address))
+            );
+            assert_eq!(target.group_access, host);
+        }
+        assert_eq!(target("[vpn.example.com]").host, "[vpn.example.com]");
     }
 }

@@ -294,6 +294,13 @@ fn no_address_of_the_pool_travels_in_clear() {
         // It may be refused: there is no way.
         let _ = bound.send_to(b"after the end", farther.address);
         assert_eq!(clear(), [] as [IpAddr; 0], "after {end}");
+        // Nor while the next client waits for a headend, which is none at its own router.
+        let login = [USER, PASSWORD];
+        let mut waits = lab.connect_to(&client.router.to_string(), &client, login, &[]);
+        waits.line(r#"{"event":"connecting""#);
+        let _ = bound.send_to(b"in between", farther.address);
+        assert_eq!(clear(), [] as [IpAddr; 0], "after {end}, in between");
+        assert_eq!(waits.end_by(Signal::SIGTERM), Some(0));
     }
     // Without the rule it goes out by the default route: the capture sees such packets.
     client.host.delete_rules();

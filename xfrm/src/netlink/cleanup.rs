@@ -1,6 +1,6 @@
 //! Clearing away what an earlier process left behind under one owner's marks, and only that.
 
-use std::fmt;
+use std::{fmt, net::IpAddr};
 
 use super::DEVICE_PREFIX;
 use super::error::{NetlinkError, absent_is_fine};
@@ -10,15 +10,19 @@ use super::nft::Firewall;
 use super::owner::Owner;
 use super::policy;
 use super::route::RouteTarget;
+use super::rule::Rule;
 use super::socket::{NetlinkSocket, Subsystem};
 use super::state;
 use crate::IpPrefix;
 
 /// How much is to go.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub enum CleanupScope {
     /// Everything: the process ends, or its configuration is gone.
     Everything,
+    /// All but the rules for addresses of which the function says that something still sends from them, and the unreachable
+    /// routes of the tables that these rules name. It is asked once no such address is on a device any more.
+    KeepSending(fn(IpAddr) -> bool),
     /// All but what keeps pool addresses from travelling in clear (the nftables table and the unreachable routes): the
     /// daemon starts, and will put its own in their place.
     KeepGuards,
@@ -151,15 +155,27 @@ pub fn cleanup(owner: Owner, scope: CleanupScope) -> Result<Removed, NetlinkErro
         }
     }
 
-    if scope == CleanupScope::Everything {
-        for route in &guards {
+    let sends: Option<fn(IpAddr) -> bool> = match scope {
+        CleanupScope::Everything => Some(|_| false),
+        CleanupScope::KeepSending(sends) => Some(sends),
+        CleanupScope::KeepGuards => None,
+    };
+    if let Some(sends) = sends {
+        let (kept, gone): (Vec<Rule>, Vec<Rule>) =
+            rules.iter().partition(|rule| sends(rule.source.address()));
+        for route in guards.iter().filter(|route| {
+            let is_ipv4 = route.destination.address().is_ipv4();
+            !kept
+                .iter()
+                .any(|rule| rule.table == route.table && rule.source.address().is_ipv4() == is_ipv4)
+        }) {
             count(
                 absent_is_fine(network.delete_route(route)),
                 &mut removed.routes,
                 &mut first_error,
             );
         }
-        for rule in &rules {
+        for rule in &gone {
             count(
                 absent_is_fine(network.delete_rule(rule)),
                 &mut removed.rules,

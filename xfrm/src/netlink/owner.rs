@@ -7,7 +7,7 @@
 //! | protocol of routes and rules | 241 | 242 + `n` |
 //! | alias of devices, whose names begin with [`super::DEVICE_PREFIX`] | `ironflex` | `ironflex client n` |
 //! | metric of routes | 50 | 51 + `n` |
-//! | routing table beside the main one | none | its reqids' first |
+//! | routing tables beside the main one | none | its reqids' first two |
 //! | nftables table | [`super::TABLE`] | none |
 
 use std::fmt;
@@ -146,6 +146,12 @@ impl Owner {
         self.reqids()
     }
 
+    /// This owner's other routing table, which leads nowhere: for addresses of tunnels that are gone.
+    #[must_use]
+    pub const fn nowhere_table(self) -> u32 {
+        self.reqids().saturating_add(1)
+    }
+
     /// The priority of this owner's routing rules: behind the local table (0), before everybody else's.
     #[must_use]
     pub const fn rule_priority(self) -> u32 {
@@ -259,7 +265,10 @@ mod tests {
                 assert_ne!(one.route_protocol(), other.route_protocol());
                 assert_ne!(one.metric(), other.metric());
                 assert_ne!(one.guard_metric(), other.guard_metric());
-                assert_ne!(one.table(), other.table());
+                let tables = |owner: Owner| [owner.table(), owner.nowhere_table()];
+                for table in tables(one) {
+                    assert!(!tables(other).contains(&table));
+                }
                 assert_ne!(one.rule_priority(), other.rule_priority());
                 assert_ne!(one.alias(), other.alias());
             }

@@ -1,5 +1,7 @@
 //! Several processes of ours in one network namespace, and the routing rules of clients.
 
+use std::net::IpAddr;
+
 use ironflex_xfrm::IpPrefix;
 use ironflex_xfrm::netlink::{
     CleanupScope, ClientClaim, ClientNumber, KernelErrno, LinkAddress, LinkKind, Network, NewLink,
@@ -12,6 +14,7 @@ use crate::support::{Side, cabled, prefix};
 cases![
     a_source_that_a_rule_names_takes_its_table_or_nothing,
     owners_in_one_namespace_are_cleared_one_by_one,
+    what_something_still_sends_from_keeps_its_rule_and_its_guard,
     a_client_number_is_held_once_in_each_namespace,
 ];
 
@@ -156,6 +159,54 @@ fn owners_in_one_namespace_are_cleared_one_by_one() -> Result<(), Ignored> {
         assert_eq!(seen(owner), (vec![], vec![], vec![]));
     }
     assert_eq!(administrator.routes().unwrap(), [foreign]);
+    Ok(())
+}
+
+fn what_something_still_sends_from_keeps_its_rule_and_its_guard() -> Result<(), Ignored> {
+    let (left, _right) = cabled();
+    let owner = client(0);
+    let mut network = left
+        .namespace
+        .run(|| Network::open(owner))
+        .unwrap()
+        .unwrap();
+    let rule = |address: &str, table| Rule {
+        source: prefix(address),
+        table,
+        priority: owner.rule_priority(),
+    };
+    let guard = |of_all: &str, table| Route {
+        table,
+        ..Route::guard(owner, prefix(of_all))
+    };
+    let (of_tunnel, nowhere) = (owner.table(), owner.nowhere_table());
+    let rules = [
+        rule("192.168.10.5/32", of_tunnel),
+        rule("2001:db8:a::1/128", of_tunnel),
+        rule("2001:db8:a::2/128", nowhere),
+    ];
+    let routes = [
+        guard("0.0.0.0/0", of_tunnel),
+        guard("::/0", of_tunnel),
+        guard("::/0", nowhere),
+        Route {
+            table: of_tunnel,
+            ..Route::onto(owner, prefix("2001:db8:1::/48"), left.cable)
+        },
+    ];
+    for rule in &rules {
+        network.add_rule(rule).unwrap();
+    }
+    for route in &routes {
+        network.add_route(route).unwrap();
+    }
+    let sends = |address: IpAddr| address == IpAddr::from([0x2001, 0xdb8, 0xa, 0, 0, 0, 0, 1]);
+    let removed = left.clean_up(owner, CleanupScope::KeepSending(sends));
+    assert_eq!((removed.rules, removed.routes), (2, 3));
+    assert_eq!(network.rules().unwrap(), [rules[1]]);
+    assert_eq!(network.routes().unwrap(), [routes[1]]);
+    let removed = left.clean_up(owner, CleanupScope::KeepSending(|_| false));
+    assert_eq!((removed.rules, removed.routes), (1, 1));
     Ok(())
 }
 
