@@ -270,7 +270,7 @@ impl InitSent {
     }
 
     fn wait_for_better(&mut self, cx: &Cx<'_>, reason: CloseReason) {
-        self.doubt.get_or_insert(Doubt {
+        self.doubt.get_or_insert_with(|| Doubt {
             reason,
             until: cx.now.after(PATIENCE),
         });
