@@ -70,7 +70,7 @@ impl House {
             let Some(session) = self.sessions.of(sa) else {
                 continue;
             };
-            let before = session.in_use.get_or_insert(Use {
+            let before = session.in_use.get_or_insert_with(|| Use {
                 at: now,
                 packets: seen.unwrap_or_default(),
             });
