@@ -39,7 +39,7 @@ pub(crate) const CASES: &[Case] = &[
     ),
 ];
 
-/// A profile for everybody else beside the example's; `SIG` is the headend's method.
+/// A profile for everybody else beside the example's.
 const EVERYBODY: &str = "\
 crypto pki trustpoint CLIENTS
 crypto pki authenticate CLIENTS pem bootflash:clients.pem

@@ -1,6 +1,6 @@
 //! Redirection (RFC 5685): two headends, and gateways that lead nowhere.
 
-use std::{fs, net::IpAddr, process::Command};
+use std::{fs, net::IpAddr};
 
 use ironflex_xfrm::IpPrefix;
 use nix::sys::signal::Signal;
@@ -11,7 +11,6 @@ use crate::support::{
     misleader::Misleader,
     pki::PASSWORD,
     process::Process,
-    prometheus::Metrics,
     traffic::{Echo, ask},
 };
 
@@ -86,14 +85,6 @@ impl Scene {
         ask(&self.client.host.namespace, tunnel.address, echo.address);
         assert_eq!(echo.asker(), tunnel.address);
     }
-
-    fn metrics(&self, state: &str) -> Metrics {
-        let output = Command::new(env!("CARGO_BIN_EXE_ironflex"))
-            .args(["metrics", "--state-dir", &self.lab.name(state)])
-            .output()
-            .unwrap();
-        Metrics::read(&String::from_utf8(output.stdout).unwrap())
-    }
 }
 
 fn leads(line: &str, from: IpAddr, to: IpAddr) {
@@ -127,14 +118,14 @@ fn redirects(at: &str, profile: &str, global: &str) {
         scene.second.outer,
     );
     scene.is_served_by_the_second(&client);
-    let first = scene.metrics("state");
+    let first = lab.metrics("state");
     let counted = format!("ironflex_ike_redirects_total{{at=\"{at}\"}}");
-    assert_eq!(first.of(&counted), 1);
-    assert_eq!(first.of("ironflex_sessions"), 0);
-    let second = scene.metrics("state-second");
+    assert_eq!(first.of(&counted), Some(1));
+    assert_eq!(first.of("ironflex_sessions"), Some(0));
+    let second = lab.metrics("state-second");
     let told = "ironflex_ike_notifies_total{type=\"REDIRECTED_FROM\",way=\"request_received\"}";
-    assert_eq!(second.of(told), 1);
-    assert_eq!(second.of("ironflex_sessions"), 1);
+    assert_eq!(second.of(told), Some(1));
+    assert_eq!(second.of("ironflex_sessions"), Some(1));
     if at == "auth" {
         headend.line(&format!("redirected to {}", scene.second.outer));
     }

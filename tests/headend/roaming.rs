@@ -7,14 +7,21 @@ use nix::sys::signal::Signal;
 
 use crate::support::{
     cases::Case,
-    lab::{HEADEND, INSIDE, Lab, USER, ip},
+    lab::{HEADEND, INSIDE, Lab, USER, connected, ip},
+    pki::PASSWORD,
     traffic::{Conversation, Echo},
 };
 
-pub(crate) const CASES: &[Case] = &[(
-    "roaming::a_transfer_goes_on_within_a_second_when_the_clients_address_changes",
-    a_transfer_goes_on_within_a_second_when_the_clients_address_changes,
-)];
+pub(crate) const CASES: &[Case] = &[
+    (
+        "roaming::a_transfer_goes_on_within_a_second_when_the_clients_address_changes",
+        a_transfer_goes_on_within_a_second_when_the_clients_address_changes,
+    ),
+    (
+        "roaming::a_login_begins_anew_when_the_clients_address_changes",
+        a_login_begins_anew_when_the_clients_address_changes,
+    ),
+];
 
 /// How long nothing may come back.
 const STALL: Duration = Duration::from_secs(1);
@@ -63,4 +70,23 @@ fn a_transfer_goes_on_within_a_second_when_the_clients_address_changes() {
         "{:?}",
         client.host.routes()
     );
+}
+
+/// The headend starts when the client's address has changed: what the client began with could not be answered any more.
+fn a_login_begins_anew_when_the_clients_address_changes() {
+    let lab = Lab::new();
+    let client = lab.client();
+    let process = lab.connect_to(&HEADEND.to_string(), &client, [USER, PASSWORD], &[]);
+    process.line(r#"{"event":"connecting""#);
+    let (router, new) = (ip("198.51.100.65"), ip("198.51.100.66"));
+    lab.headend
+        .add_address(client.device.trim_end_matches("-2"), router, 30);
+    client.host.add_address(&client.device, new, 30);
+    client.host.route(IpPrefix::host(HEADEND), router);
+    client.host.delete_address(&client.device, client.outer, 30);
+    process.nth_line(2, r#"{"event":"connecting""#);
+    let _headend = lab.start();
+    connected(&process);
+    let session = lab.exec("show crypto session detail");
+    assert!(session.contains(&format!("Peer: {new} ")), "{session}");
 }

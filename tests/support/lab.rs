@@ -32,6 +32,7 @@ use tempfile::TempDir;
 use super::{
     pki::{PASSWORD, PKI},
     process::Process,
+    prometheus::Metrics,
 };
 
 /// The address that clients call.
@@ -413,6 +414,16 @@ impl Lab {
             "{line}: {errors}"
         );
         String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// What `ironflex metrics` prints of the headend with this state folder.
+    pub(crate) fn metrics(&self, state: &str) -> Metrics {
+        let output = Command::new(env!("CARGO_BIN_EXE_ironflex"))
+            .args(["metrics", "--state-dir", &self.name(state)])
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{output:?}");
+        Metrics::read(&String::from_utf8(output.stdout).unwrap())
     }
 
     /// Lays a cable from the headend to a new host; both addresses with their prefix length.

@@ -65,14 +65,14 @@ impl Metrics {
         metrics
     }
 
-    /// A sample, such as `ironflex_sessions`; 0 where there is none.
+    /// A sample, such as `ironflex_sessions`, where there is one: what has not happened yet may have none.
     ///
     /// # Panics
     ///
     /// When there is no such family.
-    pub(crate) fn of(&self, sample: &str) -> u64 {
+    pub(crate) fn of(&self, sample: &str) -> Option<u64> {
         let family = sample.split('{').next().unwrap();
         assert!(self.families.contains_key(family), "no family {family}");
-        self.samples.get(sample).copied().unwrap_or_default()
+        self.samples.get(sample).copied()
     }
 }
