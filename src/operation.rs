@@ -22,7 +22,7 @@ const STATE_DIR: &str = "/var/lib/ironflex";
 /// Where the configuration is looked for when nothing else is said.
 const CONFIG: &str = "/etc/ironflex/startup-config";
 
-/// A FlexVPN-style IKEv2/IPsec remote-access headend for Linux, and its AnyConnect-EAP client.
+/// A FlexVPN-style IKEv2/IPsec remote-access headend for Linux, and its client.
 #[derive(Debug, Parser)]
 #[command(name = "ironflex", version, disable_help_subcommand = true)]
 pub enum Operation {
@@ -32,7 +32,7 @@ pub enum Operation {
     Exec(Exec),
     /// Print every number of the running daemon in Prometheus' text format
     Metrics(Metrics),
-    /// Connect to a headend as an AnyConnect-EAP client
+    /// Connect to a headend: AnyConnect-EAP, a certificate or a pre-shared key
     Connect(Box<client::Options>),
     /// Show the whole job on this machine: headend, client, traffic, in namespaces of its own
     Demo,
