@@ -108,12 +108,11 @@ impl Leases {
             .collect()
     }
 
-    /// What the client may send from. A peer that is given no address keeps what it proposes.
+    /// What the client may send from.
     fn remote(&self) -> Vec<TrafficSelector> {
         let ipv4 = self.ipv4.as_ref();
         let ipv6 = self.ipv6.as_ref().map(|lease| lease.network);
-        let selectors: Vec<_> = ipv4
-            .map(|&(_, address)| translate::host_selector(address.into()))
+        ipv4.map(|&(_, address)| translate::host_selector(address.into()))
             .into_iter()
             .chain(ipv6.map(|net| {
                 TrafficSelector::addresses(AddressRange::V6 {
@@ -121,30 +120,16 @@ impl Leases {
                     end: net.last(),
                 })
             }))
-            .collect();
-        if selectors.is_empty() {
-            return everything();
-        }
-        selectors
+            .collect()
     }
 
     /// Everything of the families that the client has an address of.
     fn local(&self) -> Vec<TrafficSelector> {
-        if self == &Self::default() {
-            return everything();
-        }
         let ipv4 = self.ipv4.as_ref().map(|_| AddressRange::ANY_V4);
         let ipv6 = self.ipv6.as_ref().map(|_| AddressRange::ANY_V6);
         let ranges = ipv4.into_iter().chain(ipv6);
         ranges.map(TrafficSelector::addresses).collect()
     }
-}
-
-fn everything() -> Vec<TrafficSelector> {
-    vec![
-        TrafficSelector::addresses(AddressRange::ANY_V4),
-        TrafficSelector::addresses(AddressRange::ANY_V6),
-    ]
 }
 
 impl House {
@@ -163,16 +148,18 @@ impl House {
             );
         }
         let policy = authorization.map(|group| Arc::clone(&group.policy));
+        let policy = policy.ok_or(
+            "the profile has no authorization policy for the peer's method of authentication",
+        )?;
         let carries_ipv6 = serving.profile.virtual_template.interface.ipv6.is_enabled();
-        let leases = self.allocate(sa, question, policy.as_deref(), carries_ipv6)?;
+        let leases = self.allocate(sa, question, &policy, carries_ipv6)?;
         let lease = Lease {
-            reply: reply(&question.requested, policy.as_deref(), &leases),
+            reply: reply(&question.requested, &policy, &leases),
             remote: leases.remote(),
             local: leases.local(),
             spi: translate::fresh_spi(),
             session_lifetime: policy
-                .as_ref()
-                .and_then(|policy| policy.session_lifetime)
+                .session_lifetime
                 .map(|seconds| Duration::from_secs(u64::from(seconds))),
         };
         Ok(Answer::Lease(Box::new(lease)))
@@ -182,7 +169,7 @@ impl House {
         &mut self,
         sa: SaId,
         question: &LeaseQuestion,
-        policy: Option<&AuthorizationPolicy>,
+        policy: &AuthorizationPolicy,
         carries_ipv6: bool,
     ) -> Result<Leases, String> {
         // RFC 7296 §4#8: whoever asks for an address is known by that attribute.
@@ -194,12 +181,9 @@ impl House {
                 "the peer asks for no address, and one with an address of its own is not served";
             return Err(why.into());
         }
-        let ipv4 = policy
-            .and_then(|policy| policy.pool.as_ref())
-            .filter(|_| asks_ipv4);
-        let ipv6 = policy
-            .and_then(|policy| policy.ipv6.pool.as_ref())
-            .filter(|_| asks_ipv6 && carries_ipv6);
+        let ipv4 = policy.pool.as_ref().filter(|_| asks_ipv4);
+        let ipv6 = policy.ipv6.pool.as_ref();
+        let ipv6 = ipv6.filter(|_| asks_ipv6 && carries_ipv6);
         if ipv4.is_none() && ipv6.is_none() {
             return Err(no_pool(asks_ipv4, asks_ipv6).into());
         }
@@ -260,7 +244,7 @@ const fn no_pool(asks_ipv4: bool, asks_ipv6: bool) -> &'static str {
 /// client has no address of, nothing.
 fn reply(
     requested: &[ConfigAttribute],
-    policy: Option<&AuthorizationPolicy>,
+    policy: &AuthorizationPolicy,
     leases: &Leases,
 ) -> Vec<ConfigAttribute> {
     // RFC 7296 §1.7#5, §3.15.1#6: what is not known, or no longer means anything, such as attribute
@@ -271,9 +255,6 @@ fn reply(
         let kind = Kind::INTERNAL_IP4_ADDRESS;
         reply.push(ConfigAttribute::from_ipv4(kind, *address));
     }
-    let Some(policy) = policy else {
-        return reply;
-    };
     if leases.ipv4.is_some() {
         ipv4(&mut reply, policy, asked(Kind::INTERNAL_IP4_NETMASK));
     }
@@ -350,6 +331,8 @@ fn ipv6(reply: &mut Vec<ConfigAttribute>, policy: &AuthorizationPolicy, lease: &
 
 #[cfg(test)]
 mod tests {
+    use ironflex_profiles::{model::name::Name, snapshot::Ipv6Authorization};
+
     use super::*;
 
     // RFC 7296 §1.7#5, §3.15.1#6: what is not known, and what no longer means anything, is passed over.
@@ -357,13 +340,32 @@ mod tests {
     fn a_reply_passes_over_what_it_does_not_know() {
         let asked = [1, 5, 14, 999, 28_700].map(Kind);
         let asked = asked.map(ConfigAttribute::empty);
+        let policy = AuthorizationPolicy {
+            name: Name::new("policy").unwrap(),
+            pool: None,
+            netmask: None,
+            dns: Vec::new(),
+            wins: Vec::new(),
+            def_domain: None,
+            split_dns: Vec::new(),
+            banner: None,
+            include_local_lan: false,
+            pfs: false,
+            backup_gateways: Vec::new(),
+            session_lifetime: None,
+            split_networks: None,
+            remote_networks: Vec::new(),
+            route_set_interface: None,
+            route_accept: None,
+            ipv6: Ipv6Authorization::default(),
+        };
         let address = Ipv4Addr::new(192, 168, 10, 5);
         let leases = Leases {
             ipv4: Some(("pool".into(), address)),
             ipv6: None,
         };
         assert_eq!(
-            reply(&asked, None, &leases),
+            reply(&asked, &policy, &leases),
             [ConfigAttribute::from_ipv4(
                 Kind::INTERNAL_IP4_ADDRESS,
                 address

@@ -19,6 +19,9 @@ use crate::{
 /// What has no registered name is counted under this.
 const OTHER: &str = "other";
 
+/// The same in the tables of `show crypto ikev2 stats`.
+const OTHER_ROW: &str = "OTHER";
+
 /// What was done for an SA, of what is counted in [`Metric::Operations`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Operation {
@@ -269,9 +272,9 @@ fn ways(all: &mut Tally, metric: Metric, name: &'static str, messages: &Messages
     }
 }
 
-fn row(name: &str, messages: &Messages) -> Row {
+fn row(name: Option<&str>, messages: &Messages) -> Row {
     Row {
-        name: name.to_owned(),
+        name: name.unwrap_or(OTHER_ROW).to_owned(),
         sent_requests: messages.sent_requests,
         sent_responses: messages.sent_responses,
         received_requests: messages.received_requests,
@@ -305,11 +308,9 @@ pub fn statistics(driver: &Driver) -> Statistics {
     let notifies = |errors: bool| {
         let all = counters.notifies.iter();
         all.filter(move |(kind, _)| kind.is_some_and(NotifyType::is_error) == errors)
-            .map(|(kind, messages)| {
-                row(kind.and_then(|one| one.name()).unwrap_or("OTHER"), messages)
-            })
+            .map(|(kind, messages)| row(kind.and_then(|one| one.name()), messages))
     };
-    let deletes = row("DELETE", &counters.deletes);
+    let deletes = Some(&counters.deletes).filter(|deletes| **deletes != Messages::default());
     Statistics {
         sa_limit: limits.sas.map_or(0, u64::from),
         negotiating_limits: (
@@ -351,20 +352,16 @@ pub fn statistics(driver: &Driver) -> Statistics {
         exchanges: counters
             .exchanges
             .iter()
-            .map(|(one, messages)| row(one.and_then(|one| one.name()).unwrap_or("OTHER"), messages))
+            .map(|(one, messages)| row(one.and_then(|one| one.name()), messages))
             .collect(),
         errors: notifies(true).collect(),
         notifies: notifies(false)
-            .chain(
-                [deletes]
-                    .into_iter()
-                    .filter(|row| *row != self::row("DELETE", &Messages::default())),
-            )
+            .chain(deletes.map(|deletes| row(Some("DELETE"), deletes)))
             .collect(),
         configurations: counters
             .configurations
             .iter()
-            .map(|(one, messages)| row(one.and_then(|one| one.name()).unwrap_or("OTHER"), messages))
+            .map(|(one, messages)| row(one.and_then(|one| one.name()), messages))
             .collect(),
         timers: Timers {
             auth: counters.timed_out,
