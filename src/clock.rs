@@ -28,6 +28,14 @@ impl Clock {
     }
 }
 
+/// Resolves after a while; never where there is nothing to wait for.
+pub async fn sleep(wait: Option<Duration>) {
+    match wait {
+        Some(wait) => tokio::time::sleep(wait).await,
+        None => std::future::pending().await,
+    }
+}
+
 /// The time of day, for certificates.
 #[must_use]
 pub fn wall_clock() -> crate::pki::Timestamp {

@@ -17,18 +17,16 @@ use ironflex_ikev2::{
     },
     crypto::default_provider,
     event::{Answer, AskId, CloseReason, Command, Event, Framing, Instant, Path, SaId},
-    refusal::{PeerIncompatible, PeerMisbehaved, Refusal},
-    wire::{
-        payload::{Gateway, Identification, KnownVendor},
-        registry::NotifyType,
-    },
+    wire::payload::{Gateway, Identification, KnownVendor},
 };
 use tokio::sync::{mpsc, oneshot};
 use zeroize::Zeroizing;
 
 use super::{
     End, Options,
+    cause::{Stage, why},
     login::{Login, Prompt},
+    network::Reach,
     offer::{esp_suites, everything, ike_proposals, requested, takes_ipv6},
     outside::{Outside, Reply},
     place::Held,
@@ -41,7 +39,7 @@ use super::{
     unheard::{LOOK, Unheard},
 };
 use crate::{
-    clock::Clock,
+    clock::{Clock, sleep},
     daemon::{IKE_PORT, NAT_PORT, compile::any_ml_kem},
     dataplane::{self, Chosen},
     keylog::KeyLogWriter,
@@ -72,6 +70,9 @@ const SILENCE: Duration = Duration::from_secs(3);
 
 /// Datagrams taken from one socket before others have their turn.
 const BURST: usize = 64;
+
+/// How long a change of the network may go on before it is looked at: one brings many notices.
+const SETTLING: Duration = Duration::from_millis(100);
 
 /// A question to the user that is open.
 struct Asking {
@@ -117,6 +118,10 @@ pub struct Connection {
     roaming: Roaming,
     /// What is sent and not answered.
     unheard: Unheard,
+    /// When one is looked at.
+    settled: Option<Instant>,
+    /// This machine's address on the way to the headend, as the login began.
+    source: IpAddr,
     /// The headend's address.
     remote: IpAddr,
     /// The headend has sent us on: from its address to another gateway.
@@ -125,6 +130,10 @@ pub struct Connection {
     pub was_up: bool,
     /// The headend has shown that it was started anew: it is there again.
     pub restarted: bool,
+    /// The login was under way when this machine's address became another: it is to begin anew at once.
+    pub begins_anew: bool,
+    /// The inbound SPI of the SA that was deleted for its age.
+    outlived: Option<u32>,
     /// The user wants to leave: what ends from now on ends by us.
     leaving: bool,
     up: Option<oneshot::Sender<()>>,
@@ -300,10 +309,14 @@ impl Connection {
             roaming: Roaming::open()
                 .map_err(|error| End::Network(format!("changes of the network: {error}")))?,
             unheard: Unheard::default(),
+            settled: None,
+            source,
             remote,
             sent_on: None,
             was_up: false,
             restarted: false,
+            begins_anew: false,
+            outlived: None,
             leaving: false,
             up: None,
         };
@@ -356,7 +369,13 @@ impl Connection {
                 return End::Disconnected;
             }
             self.mention_silence();
-            let deadlines = [deadline, stopping, self.silence()];
+            let clock = &self.clock;
+            let settled = self.settled.take_if(|due| clock.until(*due).is_zero());
+            if settled.is_some() {
+                deadline = self.network_changed();
+                continue;
+            }
+            let deadlines = [deadline, stopping, self.silence(), self.settled];
             let next = deadlines.into_iter().flatten().min();
             let wait = next.map(|instant| self.clock.until(instant));
             deadline = tokio::select! {
@@ -381,7 +400,13 @@ impl Connection {
                     self.drain()
                 }
                 () = has_events(self.outside.events.as_ref()) => self.dataplane_events(),
-                () = self.roaming.changed() => self.network_changed(),
+                () = self.roaming.changed() => {
+                    if self.roaming.take() {
+                        let due = self.clock.now().after(SETTLING);
+                        self.settled.get_or_insert(due);
+                    }
+                    deadline
+                }
                 _ = probes.tick(), if self.was_up && stopping.is_none() => match self.sa {
                     Some(sa) => self.command(Command::Probe(sa)),
                     None => deadline,
@@ -464,6 +489,9 @@ impl Connection {
         while let Some(sa) = self.sa
             && let Some(command) = self.outside.worn(sa)
         {
+            if let Command::DeleteChild(_, inbound_spi) = command {
+                self.outlived = Some(inbound_spi);
+            }
             self.command(command);
         }
         self.drain()
@@ -471,20 +499,36 @@ impl Connection {
 
     /// The network of this machine is another: the tunnel takes the way that there is to the headend now.
     fn network_changed(&mut self) -> Option<Instant> {
-        let view = self.sa.and_then(|sa| self.endpoint.view(sa));
-        let view = view.filter(|view| view.ready);
-        if !self.roaming.take() || self.leaving || !self.was_up {
+        if self.leaving {
             return self.drain();
         }
+        if !self.was_up {
+            // MOBIKE is for SAs that are up; what began with the old address cannot be answered.
+            let moved = source_for(self.remote).is_ok_and(|source| source != self.source);
+            if moved {
+                self.begins_anew = true;
+                let why = "this machine's address has changed during the login";
+                self.end = Some(End::Unreachable(why.into()));
+            }
+            return self.drain();
+        }
+        let view = self.sa.and_then(|sa| self.endpoint.view(sa));
+        let view = view.filter(|view| view.ready);
         let Some((sa, path, mobike)) = view.map(|view| (view.id, view.path, view.mobike)) else {
             return self.drain();
         };
         let remote = path.remote.ip().to_canonical();
         let turn = match self.outside.follow(remote) {
-            Ok(true) => turn(path, source_for(remote).ok(), self.outside.inner(), mobike),
-            Ok(false) => Turn::Again,
-            // As long as there is no way, the next change is waited for.
-            Err(_) => Turn::Stay,
+            Ok(Reach::Led) => turn(path, source_for(remote).ok(), self.outside.inner(), mobike),
+            Ok(Reach::Elsewhere) => Turn::Again,
+            // The next change is waited for.
+            Ok(Reach::Nowhere) => Turn::Stay,
+            Err(error) => {
+                self.report.show(&format!(
+                    "warning: the way to the headend stays what it was: {error}"
+                ));
+                Turn::Stay
+            }
         };
         match turn {
             Turn::Stay => {}
@@ -573,9 +617,14 @@ impl Connection {
                     self.commands.push_back(Command::Delete(sa));
                 }
             }
-            Event::ChildDeleted { .. } => {
+            Event::ChildDeleted { inbound_spi, .. } => {
                 if !self.leaving {
-                    self.outside.blame = Some(End::Lost("the headend deleted the child SA".into()));
+                    let why = if self.outlived == Some(inbound_spi) {
+                        "the tunnel's SA has reached the end of its lifetime"
+                    } else {
+                        "the headend deleted the child SA"
+                    };
+                    self.outside.blame = Some(End::Lost(why.into()));
                 }
                 self.outside.tear_down();
                 // The answer to our Delete comes where the dataplane has been reading.
@@ -607,97 +656,6 @@ impl Connection {
             _ => {}
         }
     }
-}
-
-/// How far a connection came.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stage {
-    /// The headend has not proven itself.
-    Before,
-    /// It has not, and we have: both proofs are in the first IKE_AUTH exchange.
-    Proving,
-    /// It has; the login is under way.
-    Trusted,
-    /// The tunnel was up.
-    Up,
-}
-
-/// What the end of the SA means to the user.
-fn why(reason: CloseReason, blame: Option<End>, stage: Stage, identity: &str) -> End {
-    // The user's own wish is nobody's fault.
-    if reason == CloseReason::Deleted {
-        return End::Disconnected;
-    }
-    if let Some(end) = blame {
-        return end;
-    }
-    match reason {
-        CloseReason::Deleted | CloseReason::Forgotten => End::Disconnected,
-        CloseReason::Redirected(gateway) => {
-            End::NoTunnel(format!("the headend sends us to {gateway}"))
-        }
-        CloseReason::Expired => End::Lost("the headend did not rekey in time".into()),
-        CloseReason::PeerDeleted if stage == Stage::Up => {
-            End::Lost("the headend ended the session".into())
-        }
-        CloseReason::PeerDeleted => {
-            End::NoTunnel("the headend ended the session before it was up".into())
-        }
-        CloseReason::Unanswered | CloseReason::TimedOut if stage == Stage::Up => {
-            End::Lost("the headend does not answer any more".into())
-        }
-        CloseReason::PeerCrashed if stage == Stage::Up => {
-            End::Lost("the headend was started anew".into())
-        }
-        CloseReason::PeerCrashed => End::Unreachable("it was started anew during the login".into()),
-        CloseReason::Unanswered | CloseReason::TimedOut => End::Unreachable(
-            match stage {
-                Stage::Before | Stage::Proving => {
-                    "nothing came back from its UDP ports 500 and 4500"
-                }
-                _ => "it fell silent during the login",
-            }
-            .into(),
-        ),
-        // Whoever is refused now was served before.
-        CloseReason::Refused(refusal) if stage == Stage::Up => End::Lost(match refusal {
-            Refusal::ByPeer(kind) => format!("the headend answered {kind}"),
-            other => other.to_string(),
-        }),
-        CloseReason::Refused(Refusal::ByPeer(kind)) => match kind {
-            // RFC 7296 §2.21.2: before its own proof that can only be about who we are.
-            NotifyType::AUTHENTICATION_FAILED if stage == Stage::Before => {
-                End::NoProfile(no_profile(identity))
-            }
-            // Which of the two it is, it does not tell strangers.
-            NotifyType::AUTHENTICATION_FAILED if stage == Stage::Proving => {
-                End::LoginRefused(format!(
-                    "the headend does not know the identity {identity:?}, or not by this proof; its log says more"
-                ))
-            }
-            NotifyType::AUTHENTICATION_FAILED => {
-                End::LoginRefused("the headend answered AUTHENTICATION_FAILED".into())
-            }
-            NotifyType::NO_PROPOSAL_CHOSEN => End::NoTunnel("no IKE proposal is in common".into()),
-            other => End::NoTunnel(format!("the headend answered {other}")),
-        },
-        CloseReason::Refused(Refusal::Misbehaved(
-            error @ (PeerMisbehaved::AuthenticationFailed | PeerMisbehaved::ResponderUnproven),
-        )) => End::Untrusted(error.to_string()),
-        CloseReason::Refused(Refusal::Incompatible(
-            error @ (PeerIncompatible::MethodNotConfigured | PeerIncompatible::OtherResponder),
-        )) => End::Untrusted(error.to_string()),
-        CloseReason::Refused(refusal) => End::NoTunnel(refusal.to_string()),
-    }
-}
-
-/// What to check when the headend refuses us by our identity alone.
-fn no_profile(identity: &str) -> String {
-    format!(
-        "it answered AUTHENTICATION_FAILED to the identity {identity:?} before any login; compare it with \
-         'match identity remote key-id' in the IKEv2 profile there, and set it here by --identity or --profile; \
-         the headend's log says more"
-    )
 }
 
 /// Waits for what the user types, if anything is asked.
@@ -747,57 +705,5 @@ pub fn device() -> DeviceInfo {
         platform: Some("linux-64".into()),
         unique_id_global: Some(hex),
         ..DeviceInfo::default()
-    }
-}
-
-async fn sleep(wait: Option<Duration>) {
-    match wait {
-        Some(wait) => tokio::time::sleep(wait).await,
-        None => std::future::pending().await,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_the_cause_of_an_end() {
-        let code = |reason, blame, stage| why(reason, blame, stage, "somebody").code();
-        let refused = CloseReason::Refused;
-        let failed = || refused(Refusal::ByPeer(NotifyType::AUTHENTICATION_FAILED));
-        assert_eq!(code(failed(), None, Stage::Trusted), 4);
-        assert_eq!(code(failed(), None, Stage::Proving), 4);
-        assert_eq!(code(failed(), None, Stage::Up), 6);
-        let none = refused(Refusal::ByPeer(NotifyType::NO_PROPOSAL_CHOSEN));
-        assert_eq!(code(none.clone(), None, Stage::Before), 5);
-        assert_eq!(code(none, None, Stage::Up), 6);
-        let other = refused(PeerIncompatible::OtherResponder.into());
-        assert_eq!(code(other, None, Stage::Proving), 3);
-        assert_eq!(code(CloseReason::Unanswered, None, Stage::Before), 8);
-        assert_eq!(code(CloseReason::Unanswered, None, Stage::Up), 6);
-        assert_eq!(code(CloseReason::PeerCrashed, None, Stage::Up), 6);
-        assert_eq!(code(CloseReason::PeerDeleted, None, Stage::Trusted), 5);
-        assert_eq!(code(CloseReason::PeerDeleted, None, Stage::Up), 6);
-        assert_eq!(code(CloseReason::Deleted, None, Stage::Up), 0);
-        let forged = refused(PeerMisbehaved::AuthenticationFailed.into());
-        assert_eq!(code(forged.clone(), None, Stage::Before), 3);
-        assert_eq!(code(forged, None, Stage::Up), 6);
-        let blamed = Some(End::Untrusted("expired".into()));
-        let closed = refused(Refusal::Denied("expired".into()));
-        assert_eq!(code(closed, blamed, Stage::Before), 3);
-        let late = Some(End::Lost("the child SA went with it".into()));
-        assert_eq!(code(CloseReason::Deleted, late, Stage::Up), 0);
-    }
-
-    #[test]
-    fn a_refusal_before_the_headends_proof_names_the_identity_to_compare() {
-        let failed = CloseReason::Refused(Refusal::ByPeer(NotifyType::AUTHENTICATION_FAILED));
-        let end = why(failed, None, Stage::Before, "*$AnyConnectClient$*");
-        assert_eq!(end.code(), 7);
-        assert!(
-            end.to_string().contains("\"*$AnyConnectClient$*\""),
-            "{end}"
-        );
     }
 }

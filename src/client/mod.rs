@@ -11,6 +11,7 @@
 //! Cisco Secure Client would accept.
 
 mod bound;
+mod cause;
 pub mod connection;
 pub mod credentials;
 pub mod end;

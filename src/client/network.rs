@@ -157,6 +157,17 @@ pub struct TunnelNetwork {
     outer: Option<LinkIndex>,
 }
 
+/// Where the headend is to be reached once the network is another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// The tunnel's own route to it leads there.
+    Led,
+    /// By another device than the one that the tunnel's routes are on.
+    Elsewhere,
+    /// There is no way.
+    Nowhere,
+}
+
 /// How packets get into the tunnel.
 #[derive(Clone, Copy, Debug)]
 pub struct Way<'a> {
@@ -246,21 +257,17 @@ impl TunnelNetwork {
         }
     }
 
-    /// The network is another: the headend is reached by the way that others' routes give now. False where that is by
-    /// another device than the one that the tunnel's routes are on.
+    /// The network is another: the headend is reached by the way that others' routes give now.
     ///
     /// # Errors
     ///
-    /// Of netlink; there is no way then.
-    pub fn follow(&mut self, headend: IpAddr) -> Result<bool, NetlinkError> {
+    /// Of netlink: the way is what it was.
+    pub fn follow(&mut self, headend: IpAddr) -> Result<Reach, NetlinkError> {
         let Some(hop) = self.network.next_hop_of_others(headend)? else {
-            return Err(NetlinkError::Unusable {
-                operation: format!("find the way to {headend}"),
-                what: "there is none".into(),
-            });
+            return Ok(Reach::Nowhere);
         };
         if self.outer.is_some_and(|outer| outer != hop.link) {
-            return Ok(false);
+            return Ok(Reach::Elsewhere);
         }
         let wanted = self.way_to(headend, &hop);
         // A device that went down has taken the route with it.
@@ -268,7 +275,7 @@ impl TunnelNetwork {
         if !stands {
             self.add(wanted)?;
         }
-        Ok(true)
+        Ok(Reach::Led)
     }
 
     /// What would pass the tunnel by goes nowhere.

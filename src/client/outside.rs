@@ -20,7 +20,7 @@ use zeroize::Zeroizing;
 use super::{
     End, Options,
     login::{Dialogue, Login, Progress, Prompt},
-    network::{Assigned, Place, TunnelNetwork, Way},
+    network::{Assigned, Place, Reach, TunnelNetwork, Way},
     rekey::Waiting,
     report::{Report, Step},
     trust::Trust,
@@ -315,12 +315,11 @@ impl Outside {
         &self.inner
     }
 
-    /// The network is another: the headend is reached by the way that there is to it now. False where the tunnel cannot
-    /// follow, an error where there is no way.
-    pub(super) fn follow(&mut self, headend: IpAddr) -> Result<bool, NetlinkError> {
+    /// The network is another: the headend is reached by the way that there is to it now.
+    pub(super) fn follow(&mut self, headend: IpAddr) -> Result<Reach, NetlinkError> {
         match &mut self.tunnel {
             Some(tunnel) => tunnel.follow(headend),
-            None => Ok(false),
+            None => Ok(Reach::Elsewhere),
         }
     }
 

@@ -65,15 +65,21 @@ async fn connect_again(options: &Options, own: Option<Arc<Credentials>>, report:
     let mut redirected = None;
     let mut place = Held::default();
     loop {
-        let mut was_redirected = redirected.is_some();
+        let way: Option<Redirected> = redirected.take();
+        let mut was_redirected = way.is_some();
         let started = tokio::select! {
-            started = Connection::start(options, login.clone(), device.clone(), redirected.take(), &mut place) => started,
+            started = Connection::start(options, login.clone(), device.clone(), way, &mut place) => started,
             () = stop.received() => return End::Disconnected,
         };
         let (mut end, was_up, restarted, trusted, sent_on) = match started {
             Ok(mut connection) => {
                 let end = connection.serve(stop.received()).await;
                 login = connection.login();
+                if connection.begins_anew {
+                    report.show(&end.to_string());
+                    redirected = way;
+                    continue;
+                }
                 let sent_on = connection.sent_on.take();
                 let (up, restarted) = (connection.was_up, connection.restarted);
                 (end, up, restarted, connection.is_trusted(), sent_on)

@@ -20,7 +20,7 @@ use super::{
     work::House,
 };
 use crate::{
-    clock::Clock,
+    clock::{Clock, sleep},
     keylog::KeyLogWriter,
     lifetimes::has_events,
     metrics::Metric,
@@ -414,11 +414,4 @@ fn goes_on(datagram: &[u8]) -> bool {
     !Header::peek(datagram).is_ok_and(|header| {
         header.exchange == ExchangeType::IKE_SA_INIT && !header.flags.is_response()
     })
-}
-
-async fn sleep(wait: Option<Duration>) {
-    match wait {
-        Some(wait) => tokio::time::sleep(wait).await,
-        None => std::future::pending().await,
-    }
 }

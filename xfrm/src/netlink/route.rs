@@ -26,7 +26,15 @@ const RTA_OIF: u16 = 4;
 const RTA_GATEWAY: u16 = 5;
 const RTA_PRIORITY: u16 = 6;
 const RTA_PREFSRC: u16 = 7;
+const RTA_MULTIPATH: u16 = 9;
 const RTA_TABLE: u16 = 15;
+const RTA_VIA: u16 = 18;
+
+/// RTNH_F_DEAD and RTNH_F_LINKDOWN: nothing is sent there.
+const DEAD_OR_DOWN: u32 = 1 | 16;
+
+/// Octets of `struct rtnexthop`.
+const HOP_OCTETS: usize = 8;
 
 /// Octets of `struct rtmsg`.
 const HEADER_OCTETS: usize = 12;
@@ -204,7 +212,8 @@ impl Network {
     }
 
     /// The way to an address by the main table, if there were no routes of ours: of all owners', for one client's way may
-    /// not lead through another's tunnel. `None` when there is none, or only one of a form that is not understood here.
+    /// not lead through another's tunnel. Of a route with several next hops it is the first one that is alive. `None` when there
+    /// is none, or only one of a form that is not understood here.
     ///
     /// # Errors
     ///
@@ -362,9 +371,8 @@ pub(super) fn parse(operation: &str, ours: u8, body: &[u8]) -> Result<Option<Rou
     parse_if(operation, |protocol| protocol == ours, body)
 }
 
-/// Whether the link that a route leads onto can carry anything (RTNH_F_DEAD, RTNH_F_LINKDOWN).
+/// Whether the link that a route leads onto can carry anything.
 fn is_alive(body: &[u8]) -> bool {
-    const DEAD_OR_DOWN: u32 = 1 | 16;
     let flags = body.get(8..HEADER_OCTETS).and_then(<[u8]>::first_chunk);
     flags.is_some_and(|&octets| u32::from_ne_bytes(octets) & DEAD_OR_DOWN == 0)
 }
@@ -386,7 +394,15 @@ fn parse_if(
         _ => return Ok(None),
     };
     let attributes = Attributes::read(operation, body)?;
-    let target = match (kind, attributes.gateway, attributes.link) {
+    // None of ours has several.
+    let hop = attributes
+        .several
+        .filter(|_| !Owner::is_route_protocol(protocol));
+    let (gateway, link) = match hop {
+        Some((link, gateway)) => (gateway, Some(link)),
+        None => (attributes.gateway, attributes.link),
+    };
+    let target = match (kind, gateway, link) {
         (RTN_UNREACHABLE, _, _) => RouteTarget::Unreachable,
         (RTN_UNICAST, Some(address), link) => RouteTarget::Gateway { address, link },
         (RTN_UNICAST, None, Some(link)) => RouteTarget::Link(link),
@@ -411,6 +427,8 @@ struct Attributes {
     gateway: Option<IpAddr>,
     source: Option<IpAddr>,
     link: Option<LinkIndex>,
+    /// Of several next hops the first one that is alive.
+    several: Option<(LinkIndex, Option<IpAddr>)>,
     metric: u32,
     table: Option<u32>,
 }
@@ -429,6 +447,7 @@ impl Attributes {
                 RTA_GATEWAY => read.gateway = Some(parse_ip(value).map_err(malformed)?),
                 RTA_PREFSRC => read.source = Some(parse_ip(value).map_err(malformed)?),
                 RTA_OIF => read.link = number(value).and_then(LinkIndex::new),
+                RTA_MULTIPATH => read.several = first_alive(value),
                 RTA_PRIORITY => read.metric = number(value).unwrap_or(0),
                 RTA_TABLE => read.table = number(value),
                 _ => {}
@@ -438,10 +457,32 @@ impl Attributes {
     }
 }
 
+/// Reads `struct rtnexthop`s, each with the attributes behind it, up to the first one that carries something. One whose router
+/// has an address of the other family is passed over.
+fn first_alive(hops: &[u8]) -> Option<(LinkIndex, Option<IpAddr>)> {
+    let mut rest = hops;
+    while let Some(&[l0, l1, flags, _, i0, i1, i2, i3]) = rest.first_chunk::<HOP_OCTETS>() {
+        let length = usize::from(u16::from_ne_bytes([l0, l1]));
+        let attributes = rest.get(HOP_OCTETS..length)?;
+        let link = LinkIndex::new(u32::from_ne_bytes([i0, i1, i2, i3]));
+        let of = |wanted| AttributesOf(attributes).find(|&(kind, _)| kind == wanted);
+        if u32::from(flags) & DEAD_OR_DOWN == 0
+            && of(RTA_VIA).is_none()
+            && let Some(link) = link
+        {
+            let gateway = of(RTA_GATEWAY).map(|(_, value)| parse_ip(value));
+            return Some((link, gateway.transpose().ok()?));
+        }
+        rest = rest.get(length.checked_next_multiple_of(4)?..)?;
+    }
+    None
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use netlink_packet_core::Emitable;
+    use netlink_packet_route::route::{RouteNextHop, RouteNextHopFlags};
 
     const OURS: u8 = Owner::Headend.route_protocol();
 
@@ -477,6 +518,58 @@ mod tests {
             // The kernel's own routes, or an administrator's.
             octets[5] = 4;
             assert_eq!(parse("test", OURS, &octets), Ok(None));
+        }
+    }
+
+    #[test]
+    fn of_several_next_hops_the_first_that_is_alive_is_the_way() {
+        let hop = |flags, index, gateway: Option<[u8; 4]>| {
+            let gateway = gateway
+                .map(|octets| RouteAttribute::Gateway(RouteAddress::from(IpAddr::from(octets))));
+            let mut hop = RouteNextHop::default();
+            hop.attributes.extend(gateway);
+            hop.flags = flags;
+            hop.interface_index = index;
+            hop
+        };
+        let read = |hops: Vec<RouteNextHop>, protocol| {
+            let default = Route::guard(Owner::Headend, IpPrefix::ANY_V4);
+            let mut message = wire(&default, protocol);
+            message.header.kind = RouteType::Unicast;
+            message.attributes.push(RouteAttribute::MultiPath(hops));
+            let mut octets = vec![0; message.buffer_len()];
+            message.emit(&mut octets);
+            let others = |protocol| !Owner::is_route_protocol(protocol);
+            let route = parse_if("test", others, &octets).unwrap();
+            assert_eq!(parse("test", OURS, &octets), Ok(None));
+            route.map(|route| route.target)
+        };
+        let (none, dead) = (RouteNextHopFlags::empty(), RouteNextHopFlags::Dead);
+        let down = RouteNextHopFlags::Linkdown;
+        let first = || hop(none, 4, Some([192, 0, 2, 254]));
+        let via = |octets: [u8; 4], index| RouteTarget::Gateway {
+            address: octets.into(),
+            link: LinkIndex::new(index),
+        };
+        let both = vec![first(), hop(none, 5, None)];
+        assert_eq!(read(both, 4), Some(via([192, 0, 2, 254], 4)));
+        let second = vec![
+            hop(dead, 3, None),
+            hop(down, 6, Some([192, 0, 2, 1])),
+            first(),
+        ];
+        assert_eq!(read(second, 4), Some(via([192, 0, 2, 254], 4)));
+        let onto = vec![hop(dead, 4, Some([192, 0, 2, 254])), hop(none, 5, None)];
+        let link = LinkIndex::new(5).unwrap();
+        assert_eq!(read(onto, 4), Some(RouteTarget::Link(link)));
+        assert_eq!(read(vec![hop(dead, 4, None)], 4), None);
+        assert_eq!(read(vec![first()], OURS), None);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_octets_are_next_hops_or_none(octets: Vec<u8>) {
+            let _ = first_alive(&octets);
         }
     }
 

@@ -1,0 +1,145 @@
+//! What the end of an SA means to the user.
+
+use ironflex_ikev2::{
+    event::CloseReason,
+    refusal::{PeerIncompatible, PeerMisbehaved, Refusal},
+    wire::registry::NotifyType,
+};
+
+use super::End;
+
+/// How far a connection came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// The headend has not proven itself.
+    Before,
+    /// It has not, and we have: both proofs are in the first IKE_AUTH exchange.
+    Proving,
+    /// It has; the login is under way.
+    Trusted,
+    /// The tunnel was up.
+    Up,
+}
+
+/// What the end of the SA means to the user.
+pub(super) fn why(reason: CloseReason, blame: Option<End>, stage: Stage, identity: &str) -> End {
+    // The user's own wish is nobody's fault.
+    if reason == CloseReason::Deleted {
+        return End::Disconnected;
+    }
+    if let Some(end) = blame {
+        return end;
+    }
+    match reason {
+        CloseReason::Deleted | CloseReason::Forgotten => End::Disconnected,
+        CloseReason::Redirected(gateway) => {
+            End::NoTunnel(format!("the headend sends us to {gateway}"))
+        }
+        CloseReason::Expired => End::Lost("the headend did not rekey in time".into()),
+        CloseReason::PeerDeleted if stage == Stage::Up => {
+            End::Lost("the headend ended the session".into())
+        }
+        CloseReason::PeerDeleted => {
+            End::NoTunnel("the headend ended the session before it was up".into())
+        }
+        CloseReason::Unanswered | CloseReason::TimedOut if stage == Stage::Up => {
+            End::Lost("the headend does not answer any more".into())
+        }
+        CloseReason::PeerCrashed if stage == Stage::Up => {
+            End::Lost("the headend was started anew".into())
+        }
+        CloseReason::PeerCrashed => End::Unreachable("it was started anew during the login".into()),
+        CloseReason::Unanswered | CloseReason::TimedOut => End::Unreachable(
+            match stage {
+                Stage::Before | Stage::Proving => {
+                    "nothing came back from its UDP ports 500 and 4500"
+                }
+                _ => "it fell silent during the login",
+            }
+            .into(),
+        ),
+        // Whoever is refused now was served before.
+        CloseReason::Refused(refusal) if stage == Stage::Up => End::Lost(match refusal {
+            Refusal::ByPeer(kind) => format!("the headend answered {kind}"),
+            other => other.to_string(),
+        }),
+        CloseReason::Refused(Refusal::ByPeer(kind)) => match kind {
+            // RFC 7296 §2.21.2: before its own proof that can only be about who we are.
+            NotifyType::AUTHENTICATION_FAILED if stage == Stage::Before => {
+                End::NoProfile(no_profile(identity))
+            }
+            // Which of the two it is, it does not tell strangers.
+            NotifyType::AUTHENTICATION_FAILED if stage == Stage::Proving => {
+                End::LoginRefused(format!(
+                    "the headend does not know the identity {identity:?}, or not by this proof; its log says more"
+                ))
+            }
+            NotifyType::AUTHENTICATION_FAILED => {
+                End::LoginRefused("the headend answered AUTHENTICATION_FAILED".into())
+            }
+            NotifyType::NO_PROPOSAL_CHOSEN => End::NoTunnel("no IKE proposal is in common".into()),
+            other => End::NoTunnel(format!("the headend answered {other}")),
+        },
+        CloseReason::Refused(Refusal::Misbehaved(
+            error @ (PeerMisbehaved::AuthenticationFailed | PeerMisbehaved::ResponderUnproven),
+        )) => End::Untrusted(error.to_string()),
+        CloseReason::Refused(Refusal::Incompatible(
+            error @ (PeerIncompatible::MethodNotConfigured | PeerIncompatible::OtherResponder),
+        )) => End::Untrusted(error.to_string()),
+        CloseReason::Refused(refusal) => End::NoTunnel(refusal.to_string()),
+    }
+}
+
+/// What to check when the headend refuses us by our identity alone.
+fn no_profile(identity: &str) -> String {
+    format!(
+        "it answered AUTHENTICATION_FAILED to the identity {identity:?} before any login; compare it with \
+         'match identity remote key-id' in the IKEv2 profile there, and set it here by --identity or --profile; \
+         the headend's log says more"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_the_cause_of_an_end() {
+        let code = |reason, blame, stage| why(reason, blame, stage, "somebody").code();
+        let refused = CloseReason::Refused;
+        let failed = || refused(Refusal::ByPeer(NotifyType::AUTHENTICATION_FAILED));
+        assert_eq!(code(failed(), None, Stage::Trusted), 4);
+        assert_eq!(code(failed(), None, Stage::Proving), 4);
+        assert_eq!(code(failed(), None, Stage::Up), 6);
+        let none = refused(Refusal::ByPeer(NotifyType::NO_PROPOSAL_CHOSEN));
+        assert_eq!(code(none.clone(), None, Stage::Before), 5);
+        assert_eq!(code(none, None, Stage::Up), 6);
+        let other = refused(PeerIncompatible::OtherResponder.into());
+        assert_eq!(code(other, None, Stage::Proving), 3);
+        assert_eq!(code(CloseReason::Unanswered, None, Stage::Before), 8);
+        assert_eq!(code(CloseReason::Unanswered, None, Stage::Up), 6);
+        assert_eq!(code(CloseReason::PeerCrashed, None, Stage::Up), 6);
+        assert_eq!(code(CloseReason::PeerDeleted, None, Stage::Trusted), 5);
+        assert_eq!(code(CloseReason::PeerDeleted, None, Stage::Up), 6);
+        assert_eq!(code(CloseReason::Deleted, None, Stage::Up), 0);
+        let forged = refused(PeerMisbehaved::AuthenticationFailed.into());
+        assert_eq!(code(forged.clone(), None, Stage::Before), 3);
+        assert_eq!(code(forged, None, Stage::Up), 6);
+        let blamed = Some(End::Untrusted("expired".into()));
+        let closed = refused(Refusal::Denied("expired".into()));
+        assert_eq!(code(closed, blamed, Stage::Before), 3);
+        let late = Some(End::Lost("the child SA went with it".into()));
+        assert_eq!(code(CloseReason::Deleted, late, Stage::Up), 0);
+    }
+
+    #[test]
+    fn a_refusal_before_the_headends_proof_names_the_identity_to_compare() {
+        let failed = CloseReason::Refused(Refusal::ByPeer(NotifyType::AUTHENTICATION_FAILED));
+        let end = why(failed, None, Stage::Before, "*$AnyConnectClient$*");
+        assert_eq!(end.code(), 7);
+        assert!(
+            end.to_string().contains("\"*$AnyConnectClient$*\""),
+            "{end}"
+        );
+    }
+}
