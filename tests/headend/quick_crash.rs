@@ -15,7 +15,6 @@ use crate::support::{
     lab::{Connected, HEADEND, INSIDE, Lab, USER, connected, mode},
     pki::PASSWORD,
     process::Process,
-    prometheus::Metrics,
     traffic::{Echo, ask},
 };
 
@@ -73,8 +72,10 @@ fn a_restarted_headend_has_its_client_back_long_before_silence_would_tell() {
 
         let secret = lab.path("state/qcd-secret");
         assert_eq!(secret.exists(), on);
-        let metrics = Metrics::read(&lab.exec("show metrics"));
-        let sent = metrics.of("ironflex_ike_crash_tokens_total{result=\"sent\"}");
+        let metrics = lab.metrics("state");
+        let sent = metrics
+            .of("ironflex_ike_crash_tokens_total{result=\"sent\"}")
+            .unwrap();
         assert_eq!(sent > 0, on, "{sent} tokens");
         let statistics = lab.exec("show crypto ikev2 stats");
         let line = format!("Quick Crash Detection Tokens Sent: {sent}\n");
