@@ -55,14 +55,8 @@ impl SkeySeed {
     }
 
     /// The seed of an IKE SA that replaces another: prf(old SK_d, g^ir ∣ Ni ∣ Nr), under the old SA's
-    /// PRF.
-    pub fn rekeyed(old: &DerivationKey, secret: &SharedSecret, ni: &[u8], nr: &[u8]) -> Self {
-        Self::rekeyed_after(old, secret, (ni, nr), &[])
-    }
-
-    /// As [`rekeyed`](Self::rekeyed), with the secrets of the key exchanges after the first:
-    /// prf(old SK_d, SK(0) ∣ Ni ∣ Nr ∣ SK(1) ∣ … ∣ SK(n)) (RFC 9370).
-    pub fn rekeyed_after(
+    /// PRF; after `further` key exchanges prf(old SK_d, SK(0) ∣ Ni ∣ Nr ∣ SK(1) ∣ … ∣ SK(n)) (RFC 9370).
+    pub fn rekeyed(
         old: &DerivationKey,
         secret: &SharedSecret,
         (ni, nr): (&[u8], &[u8]),

@@ -37,7 +37,7 @@ use crate::{
 
 /// Octets of the nonces that we make; at least half the key size of any PRF (RFC 7296 §2.10).
 // RFC 7296 §2.10#2-3: 256 bits, half of SHA2-512's key.
-pub(crate) const NONCE_LEN: usize = 32;
+const NONCE_LEN: usize = 32;
 
 /// What IKE_SA_INIT leaves behind for AUTH and the keys of child SAs.
 pub(crate) struct Handshake {
@@ -119,6 +119,15 @@ impl<'a> Essentials<'a> {
 pub(super) fn find(payloads: &[Payload], kind: NotifyType) -> Option<&Notify> {
     payloads.iter().find_map(|payload| match payload {
         Payload::Notify(said) if said.kind == kind => Some(said),
+        _ => None,
+    })
+}
+
+/// The first error that a message says.
+pub(super) fn error_of(payloads: &[Payload]) -> Option<&Notify> {
+    payloads.iter().find_map(|payload| match payload {
+        // RFC 7296 §3.10.1#1: whatever the error is, what was asked for has failed.
+        Payload::Notify(said) if said.kind.is_error() => Some(said),
         _ => None,
     })
 }

@@ -24,8 +24,8 @@ use crate::{
     sa::{
         Cx, IkeSa,
         init::{
-            Essentials, Handshake, derive, failed_exchange, find, fresh_nonce, signature_hashes,
-            status, trace_agreed, vendor_ids,
+            Essentials, Handshake, derive, error_of, failed_exchange, find, fresh_nonce,
+            signature_hashes, status, trace_agreed, vendor_ids,
         },
         initiator,
         intermediate::Intermediates,
@@ -364,12 +364,8 @@ impl InitSent {
 
     /// Everything that can be told of an answer without spending the private key on it.
     fn judge<'a>(&self, header: &Header, payloads: &'a [Payload]) -> Result<Accepted<'a>, Refusal> {
-        let error = payloads.iter().find_map(|payload| match payload {
-            Payload::Notify(said) if said.kind.is_error() => Some(said.kind),
-            _ => None,
-        });
-        if let Some(kind) = error {
-            return Err(Refusal::ByPeer(kind));
+        if let Some(said) = error_of(payloads) {
+            return Err(Refusal::ByPeer(said.kind));
         }
         // RFC 8784 §3#2: without the responder's USE_PPK there is none, and where it must be, no SA.
         let required = self.config.ppk.as_ref().is_some_and(|ppk| ppk.required);

@@ -236,15 +236,11 @@ impl Initiator {
         let payloads = expect_auth(opened)?;
         // RFC 7296 §2.21.2#4: an error notify in an authentic answer ends the attempt, unless it is
         // only the child SA that was refused; that is judged with the child.
-        let error = payloads.iter().find_map(|payload| match payload {
-            Payload::Notify(said) if said.kind.is_error() => Some(said.kind),
-            _ => None,
-        });
         let has_auth = payloads.iter().any(|one| matches!(one, Payload::Auth(_)));
-        if let Some(kind) = error
+        if let Some(said) = init::error_of(&payloads)
             && !has_auth
         {
-            return Err(Refusal::ByPeer(kind));
+            return Err(Refusal::ByPeer(said.kind));
         }
         match *self {
             Self::ExpectResponder(trying) => trying.responder(link, cx, payloads),

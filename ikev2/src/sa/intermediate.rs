@@ -16,7 +16,7 @@ use crate::{
     refusal::{PeerMisbehaved, Refusal},
     sa::{
         Cx,
-        init::{Handshake, failed_exchange},
+        init::{Handshake, error_of, failed_exchange},
         init_sent::key_pair,
         link::{Link, Opened},
         state::log_ike,
@@ -176,12 +176,8 @@ impl Handshake {
         opened: Opened,
     ) -> Result<Self, Refusal> {
         let payloads = opened.payloads?;
-        let error = payloads.iter().find_map(|payload| match payload {
-            Payload::Notify(said) if said.kind.is_error() => Some(said.kind),
-            _ => None,
-        });
-        if let Some(kind) = error {
-            return Err(Refusal::ByPeer(kind));
+        if let Some(said) = error_of(&payloads) {
+            return Err(Refusal::ByPeer(said.kind));
         }
         let response = opened.covered.ok_or(PeerMisbehaved::UnexpectedExchange)?;
         let group = exchange.pair.group();

@@ -109,6 +109,6 @@ fn every_key_of_an_sa_its_children_and_its_successor_is_nist_s() {
     let child = keys.derivation.child_keys(CHILD, Some(&new), &ni, &nr);
     assert_eq!(keymat(&child), hex(DKM_CHILD_WITH_DH)[..128]);
 
-    let seed = SkeySeed::rekeyed(&keys.derivation, &new, &ni, &nr);
+    let seed = SkeySeed::rekeyed(&keys.derivation, &new, (&ni, &nr), &[]);
     assert_eq!(seed.as_bytes(), hex(SKEYSEED_REKEYED));
 }

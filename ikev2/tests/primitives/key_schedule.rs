@@ -518,7 +518,7 @@ fn further_secrets_come_after_the_nonces_when_rekeying_and_before_them_in_the_fi
     assert_eq!(advanced.as_bytes(), expected.as_bytes());
 
     let first = shared(&[0x5a; 32]);
-    let seed = SkeySeed::rekeyed_after(&derivation, &first, (b"ni", b"nr"), &secrets);
+    let seed = SkeySeed::rekeyed(&derivation, &first, (b"ni", b"nr"), &secrets);
     let parts: &[&[u8]] = &[&[0x5a; 32], b"ni", b"nr", &[0x11; 32], &[0x22; 32]];
     assert_eq!(seed.as_bytes(), by_hand(parts).as_bytes());
 
@@ -534,7 +534,7 @@ fn further_secrets_come_after_the_nonces_when_rekeying_and_before_them_in_the_fi
 fn a_rekeyed_sa_has_its_seed_from_the_old_prf_and_its_keys_from_the_new_one() {
     let (old, new) = (&LOGINS[0], LOGINS[1].ike);
     let derivation = old.keys().derivation;
-    let seed = SkeySeed::rekeyed(&derivation, &shared(&[0x5a; 48]), b"ni", b"nr");
+    let seed = SkeySeed::rekeyed(&derivation, &shared(&[0x5a; 48]), (b"ni", b"nr"), &[]);
     let by_hand = prf(
         PrfAlgorithm::HmacSha2_256,
         &old.secret("sk_d"),

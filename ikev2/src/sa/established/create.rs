@@ -3,14 +3,12 @@
 use alloc::{boxed::Box, vec::Vec};
 
 use crate::{
-    crypto::{
-        KeyExchange,
-        suite::{Group, PrfAlgorithm},
-    },
+    crypto::{KeyExchange, suite::Group},
     refusal::{PeerMisbehaved, Refusal},
     sa::{
         Cx,
         init::{failed_exchange, fresh_nonce},
+        init_sent::key_pair,
     },
     secret::SharedSecret,
     wire::{
@@ -131,26 +129,10 @@ impl Half {
     /// # Errors
     ///
     /// [`Refusal::Local`] where the key exchange could not be started.
-    pub(crate) fn fresh(
-        cx: &mut Cx<'_>,
-        prf: PrfAlgorithm,
-        group: Option<Group>,
-    ) -> Result<Self, Refusal> {
-        let pair = match group {
-            Some(group) => Some(
-                cx.provider
-                    .key_exchange(group, cx.rng)
-                    .map_err(|_| Refusal::Local("the key exchange could not be started"))?,
-            ),
-            None => None,
-        };
-        let mut nonce = [0; crate::sa::init::NONCE_LEN].to_vec();
-        // RFC 7296 §2.10: at least half the key size of the PRF.
-        debug_assert!(nonce.len() >= prf.key_len() / 2);
-        cx.rng.fill(&mut nonce);
+    pub(crate) fn fresh(cx: &mut Cx<'_>, group: Option<Group>) -> Result<Self, Refusal> {
         Ok(Self {
-            nonce: Nonce::new(nonce)?,
-            pair,
+            pair: group.map(|group| key_pair(cx, group)).transpose()?,
+            nonce: fresh_nonce(cx)?,
         })
     }
 

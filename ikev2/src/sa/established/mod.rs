@@ -40,7 +40,7 @@ use crate::{
         window::Pace,
     },
     wire::{
-        payload::{ConfigAttribute, Delete, Notify, Payload, TrafficSelector},
+        payload::{ConfigAttribute, Delete, Payload, TrafficSelector},
         registry::{ExchangeType, NotifyType},
     },
 };
@@ -777,15 +777,6 @@ impl Established {
         let delete = Payload::Delete(Delete::esp(&[inbound_spi.to_be_bytes()]));
         link.request(cx, ExchangeType::INFORMATIONAL, [delete].to_vec())
     }
-}
-
-/// The first error that an answer says.
-fn error_of(payloads: &[Payload]) -> Option<Notify> {
-    payloads.iter().find_map(|payload| match payload {
-        // RFC 7296 §3.10.1#1: whatever the error is, what was asked for has failed.
-        Payload::Notify(said) if said.kind.is_error() => Some(said.clone()),
-        _ => None,
-    })
 }
 
 /// The notifies of a message.

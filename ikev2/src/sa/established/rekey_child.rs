@@ -5,7 +5,6 @@ use alloc::{boxed::Box, vec::Vec};
 use super::{
     Answering, Child, Established, Limits, Pending, Policy, Served, Standing, Wish,
     create::{Creation, Half, Reply, lower, named_group, rekey_notify},
-    error_of,
     followup::{Asked, Next, Series, Turn},
 };
 use crate::{
@@ -20,6 +19,7 @@ use crate::{
     sa::{
         Cx,
         child::{narrow, refused, selectors},
+        init,
         link::Link,
         state::{WRONG_ANSWER, log_child},
     },
@@ -182,7 +182,7 @@ impl Established {
         // RFC 7296 §1.3#1-2, §3.4#2: the KE payload is of a group that is offered, the one that the
         // peer is known or expected to take.
         let (group, groups) = self.exchange(cx, group);
-        let half = Half::fresh(cx, link.suite.prf, group)?;
+        let half = Half::fresh(cx, group)?;
         let spi = cx.fresh_esp_spi();
         // RFC 7296 §1.3.3#1: REKEY_SA says what is to be replaced.
         let mut payloads: Vec<Payload> = wanted.old.map(rekey_notify).into_iter().collect();
@@ -220,8 +220,8 @@ impl Established {
         cx: &mut Cx<'_>,
         payloads: Vec<Payload>,
     ) -> Result<(), Refusal> {
-        if let Some(said) = error_of(&payloads) {
-            return self.child_refused(rekey, link, cx, &said);
+        if let Some(said) = init::error_of(&payloads) {
+            return self.child_refused(rekey, link, cx, said);
         }
         let (agreed, first, series) = match rekey.step {
             Step::Asked(half) => {

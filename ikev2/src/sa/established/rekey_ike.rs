@@ -5,7 +5,6 @@ use alloc::{boxed::Box, vec::Vec};
 use super::{
     Established, Other, OtherStanding, Pending, Served, Wish,
     create::{Creation, Half, Reply, lower, named_group},
-    error_of,
     followup::{Asked, Next, Series, Turn},
 };
 use crate::{
@@ -19,7 +18,7 @@ use crate::{
     event::{Event, Instant},
     negotiate::proposal,
     refusal::{PeerIncompatible, PeerMisbehaved, Refusal},
-    sa::{Cx, link::Link, state::log_ike},
+    sa::{Cx, init, link::Link, state::log_ike},
     secret::SharedSecret,
     wire::{
         header::{InitiatorSpi, ResponderSpi},
@@ -110,7 +109,7 @@ impl Established {
             .or_else(|| offered.next())
             .ok_or(Refusal::Local("no key exchange group is configured"))?;
         // RFC 7296 §2.18#1-2: the offer has groups, never NONE, and KE is sent.
-        let half = Half::fresh(cx, link.suite.prf, Some(group))?;
+        let half = Half::fresh(cx, Some(group))?;
         let spi = cx
             .fresh_ike_spi()
             .ok_or(Refusal::Local("no IKE SPI is free"))?;
@@ -134,8 +133,8 @@ impl Established {
         cx: &mut Cx<'_>,
         mut payloads: Vec<Payload>,
     ) -> Result<(), Refusal> {
-        if let Some(said) = error_of(&payloads) {
-            return self.ike_refused(rekey, link, cx, &said);
+        if let Some(said) = init::error_of(&payloads) {
+            return self.ike_refused(rekey, link, cx, said);
         }
         let (made, first, series) = match rekey.step {
             Step::Asked { spi, half } => {
@@ -416,7 +415,7 @@ impl Established {
         };
         // RFC 8784 §3#3: a PPK is not mixed in again; SK_d has it already.
         // RFC 7296 §2.18: SK_d of the old SA makes the seed, the new SPIs and nonces the keys.
-        let keys = SkeySeed::rekeyed_after(&self.derivation, first, (ni, nr), further)
+        let keys = SkeySeed::rekeyed(&self.derivation, first, (ni, nr), further)
             .derive(made.suite, ni, nr, made.spi_i, made.spi_r)
             .into_role(made.role);
         let mut new = link.successor(
