@@ -1,38 +1,32 @@
 //! IKE_AUTH as the initiator (RFC 7296 §1.2, §2.15, §2.16).
 
+mod eap;
+mod finish;
+
 use alloc::{boxed::Box, sync::Arc, vec::Vec};
 
 use crate::{
-    authn,
     config::{ConnectConfig, InitiatorAuthentication, LocalAuthentication},
     crypto::Role,
-    event::{
-        Answer, Ask, AskId, Authenticated, ChildId, ChildSa, CloseReason, EapContext, EapInput,
-        EapOutput, Event, PeerProof, Trace,
-    },
-    negotiate::{proposal, selector},
+    event::{Answer, Ask, AskId, CloseReason, EapInput, PeerProof, Trace},
+    negotiate::proposal,
     proof::{EapConcluded, PeerAuthenticated},
     refusal::{PeerIncompatible, PeerMisbehaved, Refusal},
     sa::{
         Cx,
         child::selectors,
-        established::{Beginning, Child, Established, Limits, Policy, close_with, mobike},
+        established::{Established, close_with, mobike},
         init::{self, Handshake, certificate_request},
         intermediate::Exchange,
         link::{Link, Opened},
         ppk::{self, Unmixed},
         signature::{self, AuthForm, Basis, Verified},
-        state::{Outcome, State, WRONG_ANSWER, close, expect_auth, log_child},
+        state::{Outcome, State, WRONG_ANSWER, close, expect_auth},
     },
     secret::SecretBytes,
     wire::{
-        payload::{
-            AuthPayload, ConfigAttribute, Configuration, Delete, EapPayload, Gateway,
-            Identification, Notify, Payload,
-        },
-        registry::{
-            AuthMethod, CertEncoding, ConfigType, ExchangeType, NotifyType, PayloadType, ProtocolId,
-        },
+        payload::{AuthPayload, Configuration, Identification, Notify, Payload},
+        registry::{CertEncoding, ConfigType, ExchangeType, NotifyType, PayloadType, ProtocolId},
     },
 };
 
@@ -579,298 +573,4 @@ fn fail(link: &mut Link, cx: &mut Cx<'_>, refusal: Refusal) -> Result<Outcome, R
         Payload::Notify(failed),
         CloseReason::Refused(refusal),
     )
-}
-
-// --- EAP ---
-
-impl Proven {
-    /// The password goes only to a headend that has proven itself.
-    fn ask_eap(self, link: &Link, cx: &mut Cx<'_>, input: EapInput) -> Result<Outcome, Refusal> {
-        let ask = cx.ask(link.id, Ask::Eap(input));
-        go(Initiator::AwaitEap(AwaitEap { ask, proven: self }))
-    }
-
-    fn eap_request(
-        self,
-        link: &Link,
-        cx: &mut Cx<'_>,
-        payloads: Vec<Payload>,
-    ) -> Result<Outcome, Refusal> {
-        // RFC 5685 §6#8-9: a REDIRECT in the midst of EAP is not accepted; nothing but EAP is looked for.
-        let packet = payloads
-            .into_iter()
-            .find_map(|payload| match payload {
-                Payload::Eap(packet) => Some(packet.into_packet()),
-                _ => None,
-            })
-            .ok_or(PeerMisbehaved::UnexpectedEap)?;
-        self.ask_eap(link, cx, EapInput::Packet(packet))
-    }
-
-    /// What our EAP method may bind itself to.
-    fn eap_context(&self, link: &Link) -> EapContext {
-        EapContext {
-            initiator_signed_octets: self.trying.local_octets(link),
-            prf: link.suite.prf,
-        }
-    }
-}
-
-impl AwaitEap {
-    fn answer(self, link: &mut Link, cx: &mut Cx<'_>, answer: Answer) -> Result<Outcome, Refusal> {
-        match answer {
-            Answer::Eap(EapOutput::Packet(packet)) => {
-                let payload = Payload::Eap(EapPayload(packet));
-                link.request(cx, ExchangeType::IKE_AUTH, [payload].to_vec())?;
-                go(Initiator::ExpectEap(self.proven))
-            }
-            Answer::Eap(EapOutput::Concluded { msk }) => {
-                self.proven
-                    .send_auth(link, cx, msk, EapConcluded::assertion())
-            }
-            Answer::Eap(EapOutput::Failure { why, .. }) | Answer::Refused(why) => {
-                fail(link, cx, Refusal::Denied(why))
-            }
-            Answer::Eap(EapOutput::Ignore) => fail(link, cx, PeerMisbehaved::UnexpectedEap.into()),
-            _ => Err(WRONG_ANSWER),
-        }
-    }
-}
-
-impl Proven {
-    /// RFC 7296 §2.16#6,9: AUTH under the method's key, or under SK_pi where it has none.
-    fn send_auth(
-        mut self,
-        link: &mut Link,
-        cx: &mut Cx<'_>,
-        msk: Option<SecretBytes>,
-        eap: EapConcluded,
-    ) -> Result<Outcome, Refusal> {
-        let mic = |trying: &Trying| {
-            let key = msk.as_ref().unwrap_or(&trying.handshake.local_proof);
-            let octets = trying.local_octets(link);
-            let mic = authn::shared_key_mic(link.suite.prf, key.as_bytes(), &octets);
-            mic.as_bytes().to_vec()
-        };
-        // RFC 8784 §3: with EAP the PPK comes in here, and the responder's first AUTH was without it.
-        let without = self.trying.mix(link, mic);
-        let mut payloads = [Payload::Auth(AuthPayload {
-            method: AuthMethod::SHARED_KEY_MIC,
-            data: mic(&self.trying),
-        })]
-        .to_vec();
-        payloads.extend(self.trying.claim(without));
-        link.request(cx, ExchangeType::IKE_AUTH, payloads)?;
-        go(Initiator::ExpectFinal(ExpectFinal {
-            proven: self,
-            msk,
-            _eap: eap,
-        }))
-    }
-}
-
-impl ExpectFinal {
-    fn response(
-        mut self,
-        link: &mut Link,
-        cx: &mut Cx<'_>,
-        mut payloads: Vec<Payload>,
-    ) -> Result<Outcome, Refusal> {
-        if let Err(error) = self.proven.trying.settle(&payloads) {
-            return fail(link, cx, error.into());
-        }
-        let at = payloads
-            .iter()
-            .position(|one| matches!(one, Payload::Auth(_)))
-            .ok_or(PeerMisbehaved::MissingPayload(PayloadType::AUTH))?;
-        let Payload::Auth(auth) = payloads.swap_remove(at) else {
-            return Err(PeerMisbehaved::MissingPayload(PayloadType::AUTH).into());
-        };
-        let handshake = &self.proven.trying.handshake;
-        let prf = link.suite.prf;
-        let octets = handshake.remote_octets(Role::Initiator, prf, &self.proven.responder.body());
-        let key = self.msk.as_ref().unwrap_or(&handshake.remote_proof);
-        let holds = auth.method == AuthMethod::SHARED_KEY_MIC
-            && authn::shared_key_mic_holds(prf, key.as_bytes(), &octets, &auth.data);
-        if !holds {
-            return fail(link, cx, PeerMisbehaved::AuthenticationFailed.into());
-        }
-        cx.trace(link.id, || Trace::PeerVerified);
-        self.proven.child(link, cx, payloads)
-    }
-}
-
-// --- Child SA ---
-
-impl Proven {
-    fn child(
-        self,
-        link: &mut Link,
-        cx: &mut Cx<'_>,
-        payloads: Vec<Payload>,
-    ) -> Result<Outcome, Refusal> {
-        if self.trying.config.follows_redirects()
-            && let Some(said) = init::find(&payloads, NotifyType::REDIRECT)
-        {
-            return redirected(link, cx, said);
-        }
-        let authenticated = Authenticated {
-            peer: self.responder.clone(),
-            proof: self.by,
-            eap_user: None,
-            initial_contact: false,
-            ppk: matches!(self.trying.ppk, PpkUse::Used),
-        };
-        cx.event(link.id, Event::Authenticated(authenticated.clone()));
-        link.mobike = self.trying.config.upkeep.mobike && mobike::speaks(&payloads);
-        if self.trying.is_childless(link) {
-            return self.alone(link, cx, authenticated, payloads);
-        }
-        let answered = self.read_child(link, payloads, self.proof);
-        match answered {
-            Ok(sa) => {
-                let established = Established::new(Beginning {
-                    authenticated,
-                    policy: Policy::Initiator(self.trying.config),
-                    derivation: self.trying.handshake.derivation,
-                    child: Some(Child::of(&sa)),
-                    // What the headend may add lies within what it has given us.
-                    limits: Limits {
-                        local: sa.local.clone(),
-                        remote: sa.remote.clone(),
-                    },
-                    configuration: sa.configuration.clone(),
-                });
-                log_child(link, cx, &sa);
-                let ask = cx.ask(link.id, Ask::Install(sa));
-                go(Initiator::AwaitInstall(AwaitInstall { ask, established }))
-            }
-            Err(refusal) => {
-                // An IKE SA without its tunnel is of no use to a client.
-                cx.event(link.id, Event::ChildRefused(refusal.clone()));
-                delete(link, cx, refusal)
-            }
-        }
-    }
-
-    /// RFC 6023 §5: the IKE SA is up, and there is nothing else.
-    fn alone(
-        self,
-        link: &mut Link,
-        cx: &mut Cx<'_>,
-        authenticated: Authenticated,
-        payloads: Vec<Payload>,
-    ) -> Result<Outcome, Refusal> {
-        let mut configuration = Vec::new();
-        for payload in payloads {
-            match payload {
-                Payload::Sa(_) | Payload::TsI(_) | Payload::TsR(_) => {
-                    return delete(link, cx, PeerMisbehaved::SelectedUnoffered.into());
-                }
-                Payload::Notify(said) if said.kind.is_error() => {
-                    return delete(link, cx, Refusal::ByPeer(said.kind));
-                }
-                Payload::Cp(cp) if cp.kind == ConfigType::CFG_REPLY => {
-                    configuration = cp.attributes;
-                }
-                _ => {}
-            }
-        }
-        let Trying {
-            handshake, config, ..
-        } = self.trying;
-        let limits = Limits {
-            local: config.local.clone(),
-            remote: config.remote.clone(),
-        };
-        let established = Established::new(Beginning {
-            authenticated,
-            policy: Policy::Initiator(config),
-            derivation: handshake.derivation,
-            child: None,
-            limits,
-            configuration,
-        });
-        Ok(established.enter(link, cx, None))
-    }
-
-    fn read_child(
-        &self,
-        link: &Link,
-        payloads: Vec<Payload>,
-        _proof: PeerAuthenticated,
-    ) -> Result<Box<ChildSa>, Refusal> {
-        let mut sa = None;
-        let mut local = None;
-        let mut remote = None;
-        let mut configuration: Vec<ConfigAttribute> = Vec::new();
-        let mut error = None;
-        for payload in payloads {
-            match payload {
-                Payload::Sa(one) => sa = Some(one),
-                Payload::TsI(one) => local = Some(one.selectors),
-                Payload::TsR(one) => remote = Some(one.selectors),
-                Payload::Cp(cp) if cp.kind == ConfigType::CFG_REPLY => {
-                    configuration = cp.attributes;
-                }
-                Payload::Notify(said) if said.kind.is_error() => error = Some(said.kind),
-                _ => {}
-            }
-        }
-        if let Some(kind) = error {
-            return Err(Refusal::ByPeer(kind));
-        }
-        let missing = PeerMisbehaved::MissingPayload;
-        let sa = sa.ok_or_else(|| missing(PayloadType::SA))?;
-        let local = local.ok_or_else(|| missing(PayloadType::TS_I))?;
-        let remote = remote.ok_or_else(|| missing(PayloadType::TS_R))?;
-        let config = &self.trying.config;
-        let (suite, outbound_spi, _) = proposal::accept_esp(&config.esp, None, &[], &sa)?;
-        selector::within(&local, &config.local)?;
-        selector::within(&remote, &config.remote)?;
-        let handshake = &self.trying.handshake;
-        Ok(Box::new(ChildSa {
-            id: ChildId::FIRST,
-            suite,
-            keys: handshake
-                .derivation
-                .child_keys(suite, None, &handshake.ni, &handshake.nr)
-                .into_role(link.role),
-            inbound_spi: config.spi,
-            outbound_spi,
-            local,
-            remote,
-            path: link.path,
-            udp_encapsulation: link.nat.udp_encapsulation(),
-            configuration,
-        }))
-    }
-}
-
-/// RFC 5685 §6#3: both ends have proven themselves, and the responder sends us elsewhere. Its SA is deleted,
-/// and the answer is not waited for.
-fn redirected(link: &mut Link, cx: &mut Cx<'_>, said: &Notify) -> Result<Outcome, Refusal> {
-    // RFC 5685 §9.2: there is no nonce behind the gateway here.
-    let Some((gateway, [])) = Gateway::of_redirect(said) else {
-        return delete(link, cx, PeerMisbehaved::BadRedirect.into());
-    };
-    let delete = [Payload::Delete(Delete::ike_sa())].to_vec();
-    link.request(cx, ExchangeType::INFORMATIONAL, delete)?;
-    Ok(close(link, cx, CloseReason::Redirected(gateway)))
-}
-
-/// Deletes the IKE SA as the initiator that cannot use it.
-fn delete(link: &mut Link, cx: &mut Cx<'_>, refusal: Refusal) -> Result<Outcome, Refusal> {
-    let delete = Payload::Delete(Delete::ike_sa());
-    close_with(link, cx, delete, CloseReason::Refused(refusal))
-}
-
-impl AwaitInstall {
-    fn answer(self, link: &mut Link, cx: &mut Cx<'_>, answer: Answer) -> Result<Outcome, Refusal> {
-        match answer {
-            Answer::Installed => Ok(self.established.enter(link, cx, None)),
-            Answer::Refused(why) => delete(link, cx, Refusal::Denied(why)),
-            _ => Err(WRONG_ANSWER),
-        }
-    }
 }
