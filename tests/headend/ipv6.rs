@@ -294,9 +294,9 @@ fn no_address_of_the_pool_travels_in_clear() {
         // It may be refused: there is no way.
         let _ = bound.send_to(b"after the end", farther.address);
         assert_eq!(clear(), [] as [IpAddr; 0], "after {end}");
-        // Nor while the next client waits for a headend, which is none at its own router.
+        // Nor while the next client waits for a headend, at an address that nobody has.
         let login = [USER, PASSWORD];
-        let mut waits = lab.connect_to(&client.router.to_string(), &client, login, &[]);
+        let mut waits = lab.connect_to("2001:db8:ffff::2", &client, login, &[]);
         waits.line(r#"{"event":"connecting""#);
         let _ = bound.send_to(b"in between", farther.address);
         assert_eq!(clear(), [] as [IpAddr; 0], "after {end}, in between");
