@@ -8,6 +8,7 @@ interop_our_end=client
 
 # What proves the two to each other.
 interop_prepare() {
+  interop_certificates
   printf 'a key of both ends\n' >"$LAB_DIR/key"
 }
 
@@ -32,6 +33,7 @@ interop_session() {
   assert_equal 0 "$(sa_count "$client")" "SAs left in our client's kernel"
   case ${interop[network]} in nat-*) assert_router_saw_esp udp ;; *) assert_router_saw_esp bare ;; esac
   assert_router_saw_notify 16390 "COOKIE" "$([ "${interop[cookie]}" = never ] || echo expected)"
+  [ "${interop[certificates]}" = short ] || assert_router_saw_fragments
   assert_router_saw_notify 17 "INVALID_KE_PAYLOAD" "$([ "${interop[peer_groups]}" = "${interop[group]}" ] || echo expected)"
 }
 
@@ -51,18 +53,35 @@ interop_cut() {
   assert_equal 0 "$(sa_count "$client")" "SAs left in our client's kernel"
 }
 
-# Our client, with the peer's key and nothing else to know it by.
+# Our client, with the peer's key, or the authority of its certificate, and nothing else to know it by.
 our_client() {
-  local group options=()
+  local group options=() proof
   for group in ${interop[peer_groups]}; do options+=(--proposal "${interop[encryption]}/${interop[hash]}/$group"); done
   [ -z "${interop[our_rekey]:-}" ] || options+=(--lifetime 6)
   [ -z "${interop[cut]:-}" ] || options+=(--dpd 2)
-  spawn client_process "$LAB_DIR/client.log" in_ns "$client" "$IRONFLEX" connect "$headend_outer" --auth pre-share \
-    --psk-file "$LAB_DIR/key" --identity fqdn:client.example.com --remote-id fqdn:vpn.example.com --no-dns --once \
+  our_proof
+  spawn client_process "$LAB_DIR/client.log" in_ns "$client" "$IRONFLEX" connect "$headend_outer" "${proof[@]}" --identity fqdn:client.example.com --remote-id fqdn:vpn.example.com --no-dns --once \
     --dataplane kernel "${options[@]}"
   evidence "$LAB_DIR/client.log"
   wait_for 20 "the login" said_or_ended "$LAB_DIR/client.log" '^connected: ' "$client_process"
   says "$LAB_DIR/client.log" "^connected: address $client_address, .* in kernel" || fail "no tunnel: $(tail -n 1 "$LAB_DIR/client.log")"
+}
+
+# What our client proves itself with: a key, a PKCS #12 file, or PEM files.
+our_proof() {
+  local pki=$LAB_DIR/pki
+  case "${interop[auth]} ${interop[certificates]}" in
+    psk*) proof=(--auth pre-share --psk-file "$LAB_DIR/key") ;;
+    'rsa short') proof=(--auth rsa-sig --pkcs12 "$pki/client.p12" --pkcs12-password-file "$LAB_DIR/password") ;;
+    'rsa long')
+      cat "$pki"/client-long/{own,three,two,one}.crt >"$LAB_DIR/chain.pem"
+      proof=(--auth rsa-sig --cert "$LAB_DIR/chain.pem" --key "$pki/client-long/own.key" --ca "$pki/ca.crt")
+      ;;
+    ecdsa-*)
+      proof=(--auth ecdsa-sig --cert "$pki/client-${interop[auth]}.crt" --key "$pki/client-${interop[auth]}.key" --ca "$pki/ca.crt")
+      ;;
+    *) fail "interop.toml: no auth '${interop[auth]}'" ;;
+  esac
 }
 
 # strongSwan asks for cookies while somebody has begun and not gone on: that is a first message of IKE_SA_INIT, from a client whose

@@ -69,22 +69,28 @@ interop_read() { # FILE
 interop_key='a key of both ends'
 
 # Beside headend_prepare, for each side a chain of some 9 KB and certificates with elliptic-curve keys.
-interop_prepare() {
-  local curve
+interop_certificates() {
+  local curve headend_names=DNS:vpn.example.com,IP:$headend_address
   headend_prepare
   [ -z "${LAB_CERTIFICATES:-}" ] || return 0
   certificate "$LAB_DIR/pki" ca client.example.com DNS:client.example.com clientAuth
-  long_chain headend "$LAB_DIR/pki/headend-long" DNS:vpn.example.com serverAuth
+  long_chain headend "$LAB_DIR/pki/headend-long" "$headend_names" serverAuth
   long_chain client "$LAB_DIR/pki/client-long" DNS:client.example.com clientAuth
   cp "$LAB_DIR/headend/IKEv2-TP.p12" "$LAB_DIR/pki/headend-short.p12"
   openssl pkcs12 -export -inkey "$LAB_DIR/pki/headend-long/own.key" -in "$LAB_DIR/pki/headend-long/own.crt" \
     -certfile "$LAB_DIR/pki/headend-long/authorities.crt" -out "$LAB_DIR/pki/headend-long.p12" -passout pass:cisco123
   for curve in 256 384; do
-    certificate "$LAB_DIR/pki" ca "headend-ecdsa-$curve" DNS:vpn.example.com serverAuth -newkey ec -pkeyopt "ec_paramgen_curve:P-$curve"
+    certificate "$LAB_DIR/pki" ca "headend-ecdsa-$curve" "$headend_names" serverAuth -newkey ec -pkeyopt "ec_paramgen_curve:P-$curve"
     certificate "$LAB_DIR/pki" ca "client-ecdsa-$curve" DNS:client.example.com clientAuth -newkey ec -pkeyopt "ec_paramgen_curve:P-$curve"
     openssl pkcs12 -export -inkey "$LAB_DIR/pki/headend-ecdsa-$curve.key" -in "$LAB_DIR/pki/headend-ecdsa-$curve.crt" \
       -certfile "$LAB_DIR/pki/ca.crt" -out "$LAB_DIR/pki/headend-ecdsa-$curve.p12" -passout pass:cisco123
   done
+  openssl pkcs12 -export -inkey "$LAB_DIR/pki/client.example.com.key" -in "$LAB_DIR/pki/client.example.com.crt" \
+    -certfile "$LAB_DIR/pki/ca.crt" -out "$LAB_DIR/pki/client.p12" -passout pass:cisco123
+}
+
+interop_prepare() {
+  interop_certificates
 }
 
 # A certificate FOLDER/own.crt below three authorities, one.crt to three.crt, below the authority of every case. Nothing makes a

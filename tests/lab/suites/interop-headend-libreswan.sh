@@ -1,7 +1,7 @@
 #!/bin/bash
 # kernel: any
 # limit: 600
-# takes: 40
+# takes: 50
 # Stock libreswan as the headend of our client, by the table interop.toml.
 # shellcheck disable=SC2034,SC2154 # variables are set by name, and used by interop.sh
 # shellcheck source-path=SCRIPTDIR source=../lib.sh
@@ -14,23 +14,31 @@
 . "$(dirname "$0")/../interop.sh"
 # shellcheck source-path=SCRIPTDIR source=../interop-headend.sh
 . "$(dirname "$0")/../interop-headend.sh"
-needs certutil tcpdump
+needs certutil openssl pk12util tcpdump
 peer_log=$LAB_DIR/peer/pluto.log
 
 peer_prepare() {
-  mkdir -p "$LAB_DIR/peer"/{store,policies}
-  certutil -N -d "sql:$LAB_DIR/peer/store" --empty-password
-  printf '@vpn.example.com @client.example.com : PSK "%s"\n' "$(<"$LAB_DIR/key")" >"$LAB_DIR/peer/ipsec.secrets"
+  libreswan_prepare short "$LAB_DIR/pki" headend
+  libreswan_prepare long "$LAB_DIR/pki/headend-long" own "$LAB_DIR"/pki/headend-long/{one,two,three}.crt
+  libreswan_prepare ecdsa-256 "$LAB_DIR/pki" headend-ecdsa-256
+  mkdir -p "$LAB_DIR/psk"/{store,policies}
+  certutil -N -d "sql:$LAB_DIR/psk/store" --empty-password
+  printf '@vpn.example.com @client.example.com : PSK "%s"\n' "$(<"$LAB_DIR/key")" >"$LAB_DIR/psk/ipsec.secrets"
 }
 
 peer_start() {
-  local busy=
-  [ ! -e "$peer_log" ] || rm "$peer_log"
+  local busy='' store=${interop[certificates]} proof=$'rsasig\n  leftcert=own\n  leftsendcert=always\n  sendca=all\n  rightca=%same'
+  case ${interop[auth]} in
+    psk) store=psk proof=secret ;;
+    ecdsa-*) store=${interop[auth]} proof=ecdsa${proof#rsasig} ;;
+  esac
+  rm -rf "$LAB_DIR/peer"
+  cp -a "$LAB_DIR/$store" "$LAB_DIR/peer"
   [ "${interop[cookie]}" = never ] || busy=$'config setup\n  ddos-mode=busy\n'
   put "$LAB_DIR/peer/ipsec.conf" <<CONFIGURATION
 ${busy}conn clients
   ikev2=insist
-  authby=secret
+  authby=$proof
   left=$([ "${interop[network]}" = ipv6 ] && echo "$headend_outer" || echo "$headend_address")
   leftid=@vpn.example.com
   leftsubnet=10.0.0.0/8

@@ -1,7 +1,7 @@
 #!/bin/bash
 # kernel: any
 # limit: 600
-# takes: 35
+# takes: 45
 # Stock strongSwan as the headend of our client, by the table interop.toml.
 # shellcheck disable=SC2034,SC2154 # variables are set by name, and used by interop.sh
 # shellcheck source-path=SCRIPTDIR source=../lib.sh
@@ -22,8 +22,31 @@ peer_prepare() {
   sed -i 's/^charon-systemd {/&\n  max_packet = 30000\n  retransmit_timeout = 1\n  retransmit_tries = 3\n  cookie_threshold = 1/' "$LAB_DIR/peer/strongswan.conf"
 }
 
+# Its certificate and key, and what stands between the certificate and the root.
+peer_certificates() {
+  local swanctl=$LAB_DIR/peer/swanctl pki=$LAB_DIR/pki
+  rm -f "$swanctl"/x509/* "$swanctl"/x509ca/* "$swanctl"/private/*
+  cp "$pki/ca.crt" "$swanctl/x509ca/"
+  case "${interop[auth]} ${interop[certificates]}" in
+    'rsa short') cp "$pki/headend.crt" "$swanctl/x509/" && cp "$pki/headend.key" "$swanctl/private/" ;;
+    'rsa long')
+      cp "$pki/headend-long/own.crt" "$swanctl/x509/headend.crt"
+      cp "$pki/headend-long/own.key" "$swanctl/private/"
+      cp "$pki"/headend-long/{one,two,three}.crt "$swanctl/x509ca/"
+      ;;
+    ecdsa-*)
+      cp "$pki/headend-${interop[auth]}.crt" "$swanctl/x509/headend.crt"
+      cp "$pki/headend-${interop[auth]}.key" "$swanctl/private/"
+      ;;
+  esac
+}
+
 peer_start() {
-  local threshold
+  local threshold proof='auth = psk' authority=
+  if [ "${interop[auth]}" != psk ]; then
+    peer_certificates
+    proof=$'auth = pubkey\n      certs = headend.crt' authority='cacerts = ca.crt'
+  fi
   [ ! -e "$peer_log" ] || rm "$peer_log"
   put "$LAB_DIR/peer/swanctl/swanctl.conf" <<CONFIGURATION
 connections {
@@ -31,9 +54,10 @@ connections {
     version = 2
     proposals = $(ike_words "${interop[group]}")
     pools = clients
-    local { auth = psk
+    local { $proof
       id = vpn.example.com }
-    remote { auth = psk
+    remote { ${proof%%$'\n'*}
+      $authority
       id = client.example.com }
     children { net { local_ts = 10.0.0.0/8
       esp_proposals = $(esp_words) } }
