@@ -554,7 +554,9 @@ fn shows(state_dir: &Path) -> Result<(), DemoError> {
         "show crypto session detail",
         "show derived-config interface virtual-access 1",
     ] {
-        let reply = control::ask(state_dir, line, PATIENCE).map_err(because(line))?;
+        let reply = control::connect(state_dir, PATIENCE)
+            .and_then(|stream| control::ask(stream, line))
+            .map_err(because(line))?;
         if reply.status != 0 {
             return Err(DemoError(format!("{line}: {}", reply.output)));
         }

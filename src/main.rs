@@ -3,10 +3,10 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use ironflex::operation::Operation;
+use ironflex::operation::Invocation;
 
 fn main() -> ExitCode {
-    match Operation::parse().run() {
+    match Invocation::parse().run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(failed) => failed.into(),
     }

@@ -1,6 +1,10 @@
 //! The program's commands, one variant each.
 
-use std::{io::Write, ops::ControlFlow, path::PathBuf};
+use std::{
+    io::{IsTerminal, Write},
+    ops::ControlFlow,
+    path::PathBuf,
+};
 
 use clap::Parser;
 use ironflex_profiles::model::interface::{DeviceName, InterfaceName};
@@ -22,9 +26,31 @@ const STATE_DIR: &str = "/var/lib/ironflex";
 /// Where the configuration is looked for when nothing else is said.
 const CONFIG: &str = "/etc/ironflex/startup-config";
 
-/// A FlexVPN-style IKEv2/IPsec remote-access headend for Linux, and its client.
+/// A FlexVPN-style IKEv2/IPsec remote-access headend for Linux, and its client. Without a command it opens the router's command line.
 #[derive(Debug, Parser)]
-#[command(name = "ironflex", version, disable_help_subcommand = true)]
+#[command(
+    name = "ironflex",
+    version,
+    disable_help_subcommand = true,
+    args_conflicts_with_subcommands = true
+)]
+pub struct Invocation {
+    #[command(subcommand)]
+    operation: Option<Operation>,
+    #[command(flatten)]
+    shell: Shell,
+}
+
+/// `ironflex` alone
+#[derive(Debug, clap::Args)]
+pub struct Shell {
+    /// Where the daemon's control socket lives
+    #[arg(long, value_name = "DIR", default_value = STATE_DIR)]
+    state_dir: PathBuf,
+}
+
+/// What the program does, by its first word.
+#[derive(Debug, clap::Subcommand)]
 pub enum Operation {
     /// Run the headend daemon
     Run(Run),
@@ -122,6 +148,35 @@ fn fail(text: impl std::fmt::Display) -> Failed {
     Failed::GENERIC
 }
 
+impl Invocation {
+    /// What is to be done; `None` is the command line.
+    #[must_use]
+    pub fn operation(self) -> Option<Operation> {
+        self.operation
+    }
+
+    /// Does it.
+    ///
+    /// # Errors
+    ///
+    /// [`Failed`] with the exit code; the reason has been printed.
+    pub fn run(self) -> Result<(), Failed> {
+        match self.operation {
+            Some(operation) => operation.run(),
+            None => self.shell.run(),
+        }
+    }
+}
+
+impl Shell {
+    fn run(self) -> Result<(), Failed> {
+        if std::io::stdin().is_terminal() && std::io::stdout().is_terminal() {
+            return shell::converse(self.state_dir).map_err(fail);
+        }
+        Script::new(self.state_dir).read()
+    }
+}
+
 impl Operation {
     /// Does it.
     ///
@@ -188,7 +243,7 @@ struct Script {
 }
 
 impl Script {
-    const fn new(state_dir: PathBuf) -> Self {
+    fn new(state_dir: PathBuf) -> Self {
         Self {
             console: Console::new(state_dir),
             refused: false,
@@ -220,10 +275,11 @@ impl Script {
         match self.console.carry_out(line).map_err(fail)? {
             Answer::Output(text) => print(&text)?,
             Answer::Refused(text) => self.refuse(&text)?,
+            Answer::Unread(error) => self.refuse(&error.to_string())?,
             Answer::Terminal(TerminalCommand::Exit) => return Ok(ControlFlow::Break(())),
             Answer::Terminal(TerminalCommand::Configure) => self.refuse(shell::NO_CONFIGURE)?,
             // There is no terminal, and who may use the socket is privileged.
-            Answer::Terminal(_) => {}
+            Answer::Terminal(_) | Answer::Interrupted => {}
         }
         Ok(ControlFlow::Continue(()))
     }

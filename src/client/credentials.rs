@@ -224,7 +224,7 @@ mod tests {
     use super::*;
     use crate::{
         clock::wall_clock,
-        operation::Operation,
+        operation::{Invocation, Operation},
         pki::{
             authority::{Authority, KeyAlgorithm, LeafRequest, Validity},
             pem::write_pem_certificates,
@@ -233,8 +233,8 @@ mod tests {
 
     fn options(words: &[&str]) -> Options {
         let all = [&["ironflex", "connect", "vpn.example.com"], words].concat();
-        match Operation::try_parse_from(all) {
-            Ok(Operation::Connect(options)) => *options,
+        match Invocation::try_parse_from(all).map(Invocation::operation) {
+            Ok(Some(Operation::Connect(options))) => *options,
             Ok(_) => panic!("another command"),
             Err(error) => panic!("{error}"),
         }

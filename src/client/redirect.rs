@@ -7,7 +7,7 @@ use std::{collections::VecDeque, net::IpAddr, time::Duration};
 
 use ironflex_ikev2::event::Instant;
 
-/// Redirections that are followed within [`PERIOD`] when nothing else is said (RFC 5685 §7).
+/// Redirections that are followed within `PERIOD` when nothing else is said (RFC 5685 §7).
 pub const MAX_REDIRECTS: u8 = 5;
 
 /// How long a redirection counts (RFC 5685 §7).

@@ -1,13 +1,15 @@
 //! The control socket: one command line in, its output back, over a unix socket of mode 0600.
 //!
 //! A request is one line of JSON, `{"exec": "show crypto session"}`; the answer is one line,
-//! `{"status": 0, "output": "…"}`, with status 1 and an error text where the line is wrong. Whoever
-//! sends nothing, or too much, or reads nothing, is cut off and holds up nobody.
+//! `{"status": 0, "output": "…"}`, with status 1 and an error text where the line is wrong. After
+//! `{"monitor": {}}` every line of the log follows as an answer of its own. Whoever sends nothing, or
+//! too much, or reads nothing, is cut off and holds up nobody; a slow terminal loses lines.
 
 use std::{
     io,
-    os::unix::fs::PermissionsExt,
+    os::unix::{fs::PermissionsExt, net},
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 
@@ -15,13 +17,18 @@ use ironflex_ikev2::event::Command;
 use serde::{Deserialize, Serialize};
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
-    net::{UnixListener, UnixStream},
-    sync::{mpsc, oneshot},
+    net::{
+        UnixListener, UnixStream,
+        unix::{OwnedReadHalf, OwnedWriteHalf},
+    },
+    sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot},
     task::JoinSet,
+    time::timeout,
 };
 
 use super::{
     driver::{Driver, Request},
+    log::WATCHED_LINES,
     session::Deletion,
     snapshot, statistics,
 };
@@ -42,11 +49,17 @@ const MAX_CONNECTIONS: usize = 16;
 /// How long a connection may take to send its request and to take its answer.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// Terminals at a time that the log is copied to.
+const MAX_MONITORS: usize = 8;
+
 /// What is asked.
 #[derive(Debug, Deserialize, Serialize)]
-pub struct Question {
-    /// The command line.
-    pub exec: String,
+#[serde(rename_all = "lowercase")]
+pub enum Question {
+    /// To carry out a command line.
+    Exec(String),
+    /// For the lines of the log from now on.
+    Monitor {},
 }
 
 /// What is answered.
@@ -83,7 +96,7 @@ impl Listener {
     ///
     /// `AddrInUse` when a living daemon has it; otherwise of the system calls.
     pub fn bind(path: &Path) -> io::Result<Self> {
-        if std::os::unix::net::UnixStream::connect(path).is_ok() {
+        if net::UnixStream::connect(path).is_ok() {
             return Err(io::Error::new(io::ErrorKind::AddrInUse, taken(path)));
         }
         match std::fs::remove_file(path) {
@@ -101,6 +114,7 @@ impl Listener {
     /// Hands requests to the loop until that is gone.
     pub async fn serve(self, requests: mpsc::Sender<Request>) {
         let mut connections = JoinSet::new();
+        let monitors = Arc::new(Semaphore::new(MAX_MONITORS));
         loop {
             while connections.len() >= MAX_CONNECTIONS {
                 connections.join_next().await;
@@ -108,7 +122,13 @@ impl Listener {
             match self.listener.accept().await {
                 Ok((stream, _)) => {
                     let requests = requests.clone();
-                    connections.spawn(tokio::time::timeout(PATIENCE, converse(stream, requests)));
+                    let monitors = Arc::clone(&monitors);
+                    connections.spawn(async move {
+                        let conversation = converse(stream, requests, monitors);
+                        if let Ok(Ok(Some(watching))) = timeout(PATIENCE, conversation).await {
+                            watching.tell().await;
+                        }
+                    });
                 }
                 Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
             }
@@ -123,55 +143,138 @@ impl Drop for Listener {
     }
 }
 
-async fn converse(stream: UnixStream, requests: mpsc::Sender<Request>) -> io::Result<()> {
-    let (read, mut write) = stream.into_split();
-    let mut line = Vec::new();
-    BufReader::new(read.take(MAX_REQUEST))
-        .read_until(b'\n', &mut line)
-        .await?;
-    let reply = match serde_json::from_slice::<Question>(&line) {
-        Err(error) => Err(format!("not a request: {error}")),
-        Ok(question) => {
-            let (reply, answer) = oneshot::channel();
-            let line = question.exec;
-            match requests.send(Request { line, reply }).await {
-                Ok(()) => answer
-                    .await
-                    .unwrap_or_else(|_| Err("the daemon is stopping".into())),
-                Err(_) => Err("the daemon is stopping".into()),
+/// A terminal that wants the log.
+struct Watching {
+    lines: mpsc::Receiver<String>,
+    read: OwnedReadHalf,
+    write: OwnedWriteHalf,
+    /// Its place among those that there may be.
+    _place: OwnedSemaphorePermit,
+}
+
+impl Watching {
+    /// Tells lines until either end goes.
+    async fn tell(mut self) {
+        loop {
+            let mut more = [0];
+            let line = tokio::select! {
+                line = self.lines.recv() => line,
+                // It has nothing to say any more: this is its end.
+                _ = self.read.read(&mut more) => None,
+            };
+            let Some(line) = line else { return };
+            let told = answer(&mut self.write, Ok(line));
+            if !matches!(timeout(PATIENCE, told).await, Ok(Ok(()))) {
+                return;
             }
         }
+    }
+}
+
+/// Answers one question. Returns who goes on listening.
+async fn converse(
+    stream: UnixStream,
+    requests: mpsc::Sender<Request>,
+    monitors: Arc<Semaphore>,
+) -> io::Result<Option<Watching>> {
+    let (mut read, mut write) = stream.into_split();
+    let mut line = Vec::new();
+    BufReader::new((&mut read).take(MAX_REQUEST))
+        .read_until(b'\n', &mut line)
+        .await?;
+    let stopping = || "the daemon is stopping".to_owned();
+    let mut watching = None;
+    let reply = match serde_json::from_slice::<Question>(&line) {
+        Err(error) => Err(format!("not a request: {error}")),
+        Ok(Question::Exec(line)) => {
+            let (reply, answer) = oneshot::channel();
+            match requests.send(Request::Exec { line, reply }).await {
+                Ok(()) => answer.await.unwrap_or_else(|_| Err(stopping())),
+                Err(_) => Err(stopping()),
+            }
+        }
+        Ok(Question::Monitor {}) => match monitors.try_acquire_owned() {
+            Err(_) => Err(format!("{MAX_MONITORS} terminals monitor already")),
+            Ok(place) => {
+                let (sending, lines) = mpsc::channel(WATCHED_LINES);
+                let asked = requests.send(Request::Monitor(sending)).await;
+                watching = Some((lines, place));
+                asked.map(|()| String::new()).map_err(|_| stopping())
+            }
+        },
     };
+    answer(&mut write, reply).await?;
+    match watching {
+        Some((lines, place)) => Ok(Some(Watching {
+            lines,
+            read,
+            write,
+            _place: place,
+        })),
+        None => write.shutdown().await.map(|()| None),
+    }
+}
+
+/// Writes an answer.
+async fn answer(write: &mut OwnedWriteHalf, reply: Result<String, String>) -> io::Result<()> {
     let reply = match reply {
         Ok(output) => Reply { status: 0, output },
         Err(output) => Reply { status: 1, output },
     };
     let mut octets = serde_json::to_vec(&reply)?;
     octets.push(b'\n');
-    write.write_all(&octets).await?;
-    write.shutdown().await
+    write.write_all(&octets).await
 }
 
-/// Asks the daemon whose state folder this is, and waits for its answer at most as long as given.
+/// Opens a connection to the daemon whose state folder this is, which may take as long as given for each answer.
+///
+/// # Errors
+///
+/// Of the socket.
+pub fn connect(state_dir: &Path, patience: Duration) -> io::Result<net::UnixStream> {
+    let stream = net::UnixStream::connect(socket_path(state_dir))?;
+    stream.set_read_timeout(Some(patience))?;
+    stream.set_write_timeout(Some(patience))?;
+    Ok(stream)
+}
+
+/// Asks the daemon for what one command line comes to.
 ///
 /// # Errors
 ///
 /// Of the socket; `UnexpectedEof` when the daemon hangs up.
-pub fn ask(state_dir: &Path, line: &str, patience: Duration) -> io::Result<Reply> {
-    use std::io::{BufRead, BufReader, Write};
-    let mut stream = std::os::unix::net::UnixStream::connect(socket_path(state_dir))?;
-    stream.set_read_timeout(Some(patience))?;
-    stream.set_write_timeout(Some(patience))?;
-    let mut question = serde_json::to_vec(&Question {
-        exec: line.to_owned(),
-    })?;
+pub fn ask(stream: net::UnixStream, line: &str) -> io::Result<Reply> {
+    put(stream, &Question::Exec(line.to_owned())).map(|(reply, _)| reply)
+}
+
+/// Asks the daemon for the lines of its log, each of which is a [`Reply`].
+///
+/// # Errors
+///
+/// As [`ask`]; `Other`, with its reason, when it refuses.
+pub fn monitor(stream: net::UnixStream) -> io::Result<io::BufReader<net::UnixStream>> {
+    let (reply, stream) = put(stream, &Question::Monitor {})?;
+    if reply.status != 0 {
+        return Err(io::Error::other(reply.output));
+    }
+    stream.get_ref().set_read_timeout(None)?;
+    Ok(stream)
+}
+
+fn put(
+    mut stream: net::UnixStream,
+    question: &Question,
+) -> io::Result<(Reply, io::BufReader<net::UnixStream>)> {
+    use std::io::{BufRead as _, Write as _};
+    let mut question = serde_json::to_vec(question)?;
     question.push(b'\n');
     stream.write_all(&question)?;
+    let mut stream = io::BufReader::new(stream);
     let mut answer = String::new();
-    if BufReader::new(stream).read_line(&mut answer)? == 0 {
+    if stream.read_line(&mut answer)? == 0 {
         return Err(io::ErrorKind::UnexpectedEof.into());
     }
-    Ok(serde_json::from_str(&answer)?)
+    Ok((serde_json::from_str(&answer)?, stream))
 }
 
 /// Carries out one command line.

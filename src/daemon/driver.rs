@@ -33,12 +33,17 @@ const BURST: usize = 64;
 /// How long the deletes of a shutdown may take.
 const FAREWELL: Duration = Duration::from_secs(5);
 
-/// A line from the control socket and where its answer goes.
-pub struct Request {
-    /// The command line.
-    pub line: String,
-    /// The output, or an error text.
-    pub reply: oneshot::Sender<Result<String, String>>,
+/// What comes from the control socket.
+pub enum Request {
+    /// A line and where its answer goes.
+    Exec {
+        /// The command line.
+        line: String,
+        /// The output, or an error text.
+        reply: oneshot::Sender<Result<String, String>>,
+    },
+    /// A terminal that takes the lines of the log.
+    Monitor(mpsc::Sender<String>),
 }
 
 /// The headend at work.
@@ -114,10 +119,14 @@ impl Driver {
                     self.serve_first_requests();
                     self.keep_time()
                 }
-                Woken::Request(request) => {
-                    let answer = super::control::execute(self, &request.line);
+                Woken::Request(Request::Exec { line, reply }) => {
+                    let answer = super::control::execute(self, &line);
                     // Who asked may be gone.
-                    let _ = request.reply.send(answer);
+                    let _ = reply.send(answer);
+                    self.drain()
+                }
+                Woken::Request(Request::Monitor(lines)) => {
+                    self.house.log.watch(lines);
                     self.drain()
                 }
                 Woken::Dataplane => self.dataplane_events(),

@@ -1,10 +1,10 @@
 //! The daemon's lines: what it always says, and what `debug` adds in IOS-XE's words.
 //!
-//! Everything goes to standard error, where systemd's journal or a terminal takes it. What peers
-//! provoke that are not authenticated goes through a [`Budget`]; the counters count all of it.
+//! Everything goes to standard error, where systemd's journal or a terminal takes it, and to the
+//! terminals that watch (`terminal monitor`), of which a slow one loses lines. What peers provoke that are not authenticated goes through a [`Budget`]; the counters count all of it.
 
 use std::{
-    cell::Cell,
+    cell::{Cell, RefCell},
     fmt,
     io::Write,
     time::{SystemTime, UNIX_EPOCH},
@@ -21,6 +21,8 @@ use super::{
     budget::{self, Budget},
     session::Session,
 };
+use tokio::sync::mpsc::{self, error::TrySendError};
+
 use crate::{
     cli::debug_words::{self, DebugFlags, Names},
     clock::Clock,
@@ -55,6 +57,37 @@ pub struct Log {
     out: Box<dyn Fn(fmt::Arguments<'_>)>,
     now: Box<dyn Fn() -> Instant>,
     strangers: Cell<Budget>,
+    watchers: RefCell<Vec<Watcher>>,
+}
+
+/// How many lines wait for a terminal that takes its time; further ones are lost to it.
+pub const WATCHED_LINES: usize = 512;
+
+/// A terminal that the lines are copied to.
+struct Watcher {
+    lines: mpsc::Sender<String>,
+    /// Lines that it has lost since it took one.
+    lost: u64,
+}
+
+impl Watcher {
+    /// Whether it is still there.
+    fn take(&mut self, line: &str) -> bool {
+        if self.lost > 0 {
+            let told = format!("% {} lines were lost to this terminal\n", self.lost);
+            if self.lines.try_send(told).is_ok() {
+                self.lost = 0;
+            }
+        }
+        match self.lines.try_send(line.to_owned()) {
+            Ok(()) => true,
+            Err(TrySendError::Full(_)) => {
+                self.lost = self.lost.saturating_add(1);
+                true
+            }
+            Err(TrySendError::Closed(_)) => false,
+        }
+    }
 }
 
 fn names(session: Option<&Session>) -> Names {
@@ -88,11 +121,22 @@ impl Log {
             out,
             now,
             strangers: Cell::default(),
+            watchers: RefCell::default(),
         }
     }
 
     fn write(&self, line: fmt::Arguments<'_>) {
         (self.out)(line);
+        let mut watchers = self.watchers.borrow_mut();
+        if !watchers.is_empty() {
+            let line = format!("*{}{}: {line}\n", Day::now(), Stamp::now());
+            watchers.retain_mut(|one| one.take(&line));
+        }
+    }
+
+    /// Copies every line to a terminal too, until that is gone.
+    pub fn watch(&self, lines: mpsc::Sender<String>) {
+        self.watchers.borrow_mut().push(Watcher { lines, lost: 0 });
     }
 
     /// A line that anybody can provoke.
@@ -309,6 +353,22 @@ fn printable(text: &str) -> String {
         .collect()
 }
 
+/// The day, UTC, as a router puts it in front of the time.
+struct Day(time::OffsetDateTime);
+
+impl Day {
+    fn now() -> Self {
+        Self(SystemTime::now().into())
+    }
+}
+
+impl fmt::Display for Day {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let month = self.0.month().to_string();
+        write!(f, "{:.3} {:>2} ", month, self.0.day())
+    }
+}
+
 /// The time of day, UTC, with milliseconds.
 struct Stamp(u128);
 
@@ -466,5 +526,44 @@ mod tests {
             kept.log.refused(None, "no");
         }
         assert_eq!(kept.log.due(), Some(Instant::new(budget::PERIOD)));
+    }
+
+    #[test]
+    fn a_terminal_that_takes_its_time_loses_lines_and_is_told_how_many() {
+        let kept = Kept::new();
+        let (sending, mut watched) = mpsc::channel(2);
+        kept.log.watch(sending);
+        for number in 1..=5 {
+            kept.log.info(number);
+        }
+        let mut next = || {
+            let line = watched.try_recv().ok()?;
+            // The date and the time come first.
+            Some(
+                line.split_once(": ")
+                    .map_or_else(|| line.clone(), |(_, text)| text.to_owned()),
+            )
+        };
+        assert_eq!(next().as_deref(), Some("1\n"));
+        assert_eq!(next().as_deref(), Some("2\n"));
+        assert_eq!(next(), None);
+        kept.log.info(6);
+        assert_eq!(
+            next().as_deref(),
+            Some("% 3 lines were lost to this terminal\n")
+        );
+        assert_eq!(next().as_deref(), Some("6\n"));
+        // Who has gone is forgotten, and nobody else misses a line.
+        drop(watched);
+        kept.log.info(7);
+        assert_eq!(kept.log.watchers.borrow().len(), 0);
+        assert_eq!(kept.lines.borrow().len(), 7);
+    }
+
+    #[test]
+    fn a_day_has_the_form_of_a_routers() {
+        let day = |seconds| Day((UNIX_EPOCH + Duration::from_secs(seconds)).into()).to_string();
+        assert_eq!(day(0), "Jan  1 ");
+        assert_eq!(day(1_795_682_253), "Nov 26 ");
     }
 }

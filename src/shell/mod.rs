@@ -1,23 +1,32 @@
 //! The operator's end of the control socket: lines in, answers out.
 //!
 //! A [`Console`] carries out one line after another. Commands go to the daemon; what follows a `|`, and
-//! what concerns the terminal, is done here, with the rights of who types. It knows no terminal itself.
+//! what concerns the terminal, is done here, with the rights of who types. It knows no terminal itself:
+//! [`converse`] joins the two.
 
 use std::{
     io::{self, BufRead, Read},
+    os::unix::net::UnixStream,
     path::PathBuf,
     time::Duration,
 };
 
 use crate::{
     cli::{
-        exec::{self, ExecCommand, Line, MAX_LINE, Mode, TerminalCommand},
+        exec::{self, ExecCommand, ExecError, Line, MAX_LINE, Mode, TerminalCommand},
         pipe::Modifier,
     },
     daemon::control,
 };
 
+mod monitor;
+mod pager;
 mod redirect;
+mod signals;
+mod terminal;
+
+pub use signals::Interrupt;
+pub use terminal::{TerminalError, converse};
 
 /// How long the daemon may take to answer a command.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -33,6 +42,8 @@ pub struct Console {
     state_dir: PathBuf,
     /// What may be typed.
     pub mode: Mode,
+    /// What Ctrl-C ends.
+    pub interrupt: Interrupt,
 }
 
 /// What a line came to.
@@ -42,6 +53,10 @@ pub enum Answer {
     Output(String),
     /// It was refused, for this reason.
     Refused(String),
+    /// It is no command.
+    Unread(ExecError),
+    /// Ctrl-C was pressed before the answer came.
+    Interrupted,
     /// The terminal is to do it.
     Terminal(TerminalCommand),
 }
@@ -57,10 +72,23 @@ pub struct NoDaemon {
 impl Console {
     /// One that may do everything: the socket's permissions have decided.
     #[must_use]
-    pub const fn new(state_dir: PathBuf) -> Self {
+    pub fn new(state_dir: PathBuf) -> Self {
         Self {
             state_dir,
             mode: Mode::Privileged,
+            interrupt: Interrupt::default(),
+        }
+    }
+
+    /// Opens a connection to the daemon.
+    fn connect(&self) -> Result<UnixStream, NoDaemon> {
+        control::connect(&self.state_dir, PATIENCE).map_err(|error| self.silent(error))
+    }
+
+    fn silent(&self, error: io::Error) -> NoDaemon {
+        NoDaemon {
+            path: control::socket_path(&self.state_dir),
+            error,
         }
     }
 
@@ -70,10 +98,13 @@ impl Console {
     ///
     /// [`NoDaemon`].
     pub fn ask(&self, command: &str) -> Result<Answer, NoDaemon> {
-        let reply = control::ask(&self.state_dir, command, PATIENCE).map_err(|error| NoDaemon {
-            path: control::socket_path(&self.state_dir),
-            error,
-        })?;
+        let stream = self.connect()?;
+        self.interrupt.begin(&stream);
+        let reply = control::ask(stream, command);
+        if self.interrupt.end() {
+            return Ok(Answer::Interrupted);
+        }
+        let reply = reply.map_err(|error| self.silent(error))?;
         Ok(match reply.status {
             0 => Answer::Output(reply.output),
             _ => Answer::Refused(reply.output),
@@ -95,7 +126,7 @@ impl Console {
         }
         let Line { command, modifier } = match exec::parse(line, self.mode) {
             Ok(read) => read,
-            Err(error) => return Ok(Answer::Refused(error.to_string())),
+            Err(error) => return Ok(Answer::Unread(error)),
         };
         if let ExecCommand::Terminal(command) = command {
             return Ok(Answer::Terminal(command));

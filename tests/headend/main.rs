@@ -33,6 +33,7 @@ mod redirect;
 mod refusal;
 mod rekey;
 mod roaming;
+mod shell;
 mod start;
 mod stop;
 mod trustpoint;
@@ -69,6 +70,7 @@ fn main() -> ExitCode {
         numbers::CASES,
         redirect::CASES,
         control::CASES,
+        shell::CASES,
         trustpoint::CASES,
     ];
     support::cases::main(&cases.concat())

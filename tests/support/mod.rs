@@ -12,6 +12,7 @@ pub(crate) mod pki;
 pub(crate) mod process;
 pub(crate) mod prometheus;
 pub(crate) mod scene;
+pub(crate) mod screen;
 pub(crate) mod stranger;
 pub(crate) mod terminal;
 pub(crate) mod traffic;

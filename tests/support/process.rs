@@ -92,6 +92,15 @@ impl Process {
         Self::spawn(terminal.command(PROGRAM), namespace, arguments, "")
     }
 
+    /// The same with its output at that terminal.
+    pub(crate) fn start_within(
+        terminal: &Terminal,
+        namespace: &NetworkNamespace,
+        arguments: &[&str],
+    ) -> Self {
+        Self::spawn(terminal.command_within(PROGRAM), namespace, arguments, "")
+    }
+
     fn spawn(
         mut command: Command,
         namespace: &NetworkNamespace,

@@ -13,6 +13,7 @@ use std::{
 
 use nix::{
     fcntl::OFlag,
+    poll::{PollFd, PollFlags, poll},
     pty::{grantpt, posix_openpt, ptsname_r, unlockpt},
     sys::termios::{LocalFlags, SetArg, Termios, tcgetattr, tcsetattr},
     unistd::setsid,
@@ -23,6 +24,9 @@ use super::PATIENCE;
 /// The first argument by which the test program is asked to become a process with a terminal of its own.
 const SESSION: &str = "--in-a-session-at";
 
+/// The same for a process whose output goes to the terminal as well.
+const SESSION_WITHIN: &str = "--in-a-session-within";
+
 /// A terminal.
 pub(crate) struct Terminal {
     user: File,
@@ -31,6 +35,8 @@ pub(crate) struct Terminal {
     /// Kept open, so that the user's end can be read before the process has opened its own and after it has ended.
     process: File,
     shown: Arc<(Mutex<String>, Condvar)>,
+    /// How it was set when it was new.
+    new: Termios,
 }
 
 impl Terminal {
@@ -43,11 +49,32 @@ impl Terminal {
         let process = open_without_taking(&path);
         let user = File::from(std::os::fd::OwnedFd::from(user));
         let shown = Arc::new((Mutex::new(String::new()), Condvar::new()));
+        let new = tcgetattr(process.as_fd()).unwrap();
         let (mut reading, screen) = (user.try_clone().unwrap(), Arc::clone(&shown));
         thread::spawn(move || {
             let mut buffer = [0; 512];
-            while let Ok(length @ 1..) = reading.read(&mut buffer) {
-                let text = String::from_utf8_lossy(&buffer[..length]).into_owned();
+            // A character may come in two pieces.
+            let mut whole = Vec::new();
+            loop {
+                // Nobody sits here any more: the line is to be hung up.
+                if Arc::strong_count(&screen) == 1 {
+                    return;
+                }
+                let mut ready = [PollFd::new(reading.as_fd(), PollFlags::POLLIN)];
+                if poll(&mut ready, 50_u16).unwrap() == 0 {
+                    continue;
+                }
+                let Ok(length @ 1..) = reading.read(&mut buffer) else {
+                    return;
+                };
+                whole.extend_from_slice(&buffer[..length]);
+                let valid = match str::from_utf8(&whole) {
+                    Ok(text) => text.len(),
+                    Err(error) if error.error_len().is_none() => error.valid_up_to(),
+                    Err(_) => whole.len(),
+                };
+                let text: Vec<u8> = whole.drain(..valid).collect();
+                let text = String::from_utf8_lossy(&text);
                 screen.0.lock().unwrap().push_str(&text);
                 screen.1.notify_all();
             }
@@ -57,6 +84,7 @@ impl Terminal {
             path,
             process,
             shown,
+            new,
         }
     }
 
@@ -65,6 +93,18 @@ impl Terminal {
         let mut command = Command::new(std::env::current_exe().unwrap());
         command.arg(SESSION).arg(&self.path).arg(program);
         command
+    }
+
+    /// The same for one whose output it shows too.
+    pub(crate) fn command_within(&self, program: &str) -> Command {
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command.arg(SESSION_WITHIN).arg(&self.path).arg(program);
+        command
+    }
+
+    /// Whether it is set as when it was new.
+    pub(crate) fn is_as_it_was(&self) -> bool {
+        self.settings() == self.new
     }
 
     /// Waits until the terminal shows `part`.
@@ -84,6 +124,11 @@ impl Terminal {
     /// Everything that the terminal has shown.
     pub(crate) fn screen(&self) -> String {
         self.shown.0.lock().unwrap().clone()
+    }
+
+    /// Types what it is given.
+    pub(crate) fn sends(&self, keys: &[u8]) {
+        (&self.user).write_all(keys).unwrap();
     }
 
     /// Types a line and Enter.
@@ -138,7 +183,8 @@ fn open_without_taking(path: &PathBuf) -> File {
 /// Where the test program was started by [`Terminal::command`], becomes that command. Must be called first of all in `main`.
 pub(crate) fn become_session_leader() -> Option<ExitCode> {
     let mut arguments = std::env::args_os().skip(1);
-    if arguments.next()? != SESSION {
+    let how = arguments.next()?;
+    if how != SESSION && how != SESSION_WITHIN {
         return None;
     }
     let (path, program) = (arguments.next()?, arguments.next()?);
@@ -146,6 +192,9 @@ pub(crate) fn become_session_leader() -> Option<ExitCode> {
     // A session leader's first terminal becomes its own.
     let terminal = File::options().read(true).write(true).open(path).unwrap();
     let mut command = Command::new(program);
+    if how == SESSION_WITHIN {
+        command.stdout(terminal.try_clone().unwrap());
+    }
     command.args(arguments).stdin(terminal);
     let error = command.exec();
     eprintln!("{error}");

@@ -1,7 +1,7 @@
 //! What a line typed at the exec prompt means.
 //!
-//! One declarative table ([`table`]) holds every command; lines are read here by it, and explained and
-//! completed in [`help`]. Words match as on a router: in any case, and abbreviated while only one word
+//! One declarative table (`table`) holds every command; lines are read here by it, and explained and
+//! completed in `help`. Words match as on a router: in any case, and abbreviated while only one word
 //! fits; an exact word beats an abbreviation. A line that does not fit is refused in IOS-XE's words.
 //! This is the exec mode only: the lines of a configuration have a tree of their own in
 //! `ironflex_profiles`, whose nodes edit a model and so cannot stand for commands.

@@ -1,0 +1,107 @@
+//! Signals while a terminal is at work: it is left as it was found, whatever ends the process.
+
+use std::{
+    io,
+    net::Shutdown,
+    os::unix::net::UnixStream,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+};
+
+use nix::sys::{
+    signal::{SigSet, Signal},
+    termios::{SetArg, Termios, tcgetattr, tcsetattr},
+};
+
+/// What is being waited for, and whether somebody has pressed Ctrl-C since.
+#[derive(Clone, Debug, Default)]
+pub struct Interrupt {
+    pressed: Arc<AtomicBool>,
+    waiting: Arc<Mutex<Option<UnixStream>>>,
+}
+
+impl Interrupt {
+    /// Something is waited for: Ctrl-C ends it from here on.
+    pub(super) fn begin(&self, stream: &UnixStream) {
+        self.pressed.store(false, Ordering::SeqCst);
+        *self.slot() = stream.try_clone().ok();
+    }
+
+    /// It is over. Returns whether Ctrl-C has ended it.
+    pub(super) fn end(&self) -> bool {
+        *self.slot() = None;
+        self.pressed.swap(false, Ordering::SeqCst)
+    }
+
+    fn press(&self) {
+        let slot = self.slot();
+        if let Some(stream) = &*slot {
+            self.pressed.store(true, Ordering::SeqCst);
+            // Who reads it is woken by its end.
+            let _ = stream.shutdown(Shutdown::Both);
+        }
+    }
+
+    fn slot(&self) -> std::sync::MutexGuard<'_, Option<UnixStream>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Puts the terminal on standard input back when it is dropped.
+pub(super) struct AsBefore(Termios);
+
+impl AsBefore {
+    pub(super) fn keep() -> io::Result<Self> {
+        Ok(Self(tcgetattr(io::stdin())?))
+    }
+
+    fn restore(&self) {
+        // A terminal that is gone needs no putting back.
+        let _ = tcsetattr(io::stdin(), SetArg::TCSANOW, &self.0);
+    }
+}
+
+impl Drop for AsBefore {
+    fn drop(&mut self) {
+        self.restore();
+    }
+}
+
+/// Takes the signals that would end the process: Ctrl-C ends what is waited for, the others put the terminal back first. Must be called
+/// before any thread is started, for they take over which signals are blocked.
+///
+/// # Errors
+///
+/// Of the terminal and of the system calls.
+pub(super) fn watch(interrupt: Interrupt) -> io::Result<AsBefore> {
+    let before = AsBefore::keep()?;
+    let restored = AsBefore::keep()?;
+    let mut signals = SigSet::empty();
+    for one in [
+        Signal::SIGHUP,
+        Signal::SIGINT,
+        Signal::SIGQUIT,
+        Signal::SIGTERM,
+    ] {
+        signals.add(one);
+    }
+    signals.thread_block()?;
+    thread::Builder::new()
+        .name("signals".into())
+        .spawn(move || {
+            loop {
+                match signals.wait() {
+                    Ok(Signal::SIGINT) => interrupt.press(),
+                    Ok(signal) => {
+                        restored.restore();
+                        std::process::exit(128_i32.saturating_add(signal as i32));
+                    }
+                    Err(_) => {}
+                }
+            }
+        })?;
+    Ok(before)
+}

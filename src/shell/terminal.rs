@@ -1,0 +1,330 @@
+//! The operator's terminal: a prompt, lines that can be edited, help at `?`, output by the screen.
+
+use std::{
+    io::{self, Write},
+    ops::ControlFlow,
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use rustyline::{
+    Cmd, CompletionType, ConditionalEventHandler, Config, Context, Editor, Event, EventContext,
+    EventHandler, Helper, KeyCode, KeyEvent, Modifiers, RepeatCount,
+    completion::{Completer, Pair},
+    error::ReadlineError,
+    highlight::Highlighter,
+    hint::Hinter,
+    history::MemHistory,
+    validate::Validator,
+};
+
+use super::{
+    Answer, Console, NO_CONFIGURE, NoDaemon, command_of,
+    monitor::Monitor,
+    pager::{self, Screen},
+    signals,
+};
+use crate::cli::exec::{self, Mode, TerminalCommand};
+
+/// The longest line that can be typed, in octets: what is longer is a paste that went wrong.
+const MAX_TYPED: usize = 1024;
+
+/// How many lines are remembered.
+const HISTORY: usize = 100;
+
+/// A screen, where the terminal does not say.
+const SCREEN: (u16, u16) = (80, 24);
+
+/// Why a conversation could not begin, or ended early.
+#[derive(Debug, thiserror::Error)]
+pub enum TerminalError {
+    /// Nobody answers at the control socket.
+    #[error(transparent)]
+    NoDaemon(#[from] NoDaemon),
+    /// The terminal fails.
+    #[error("terminal: {0}")]
+    Io(#[from] io::Error),
+    /// The line editor does.
+    #[error("terminal: {0}")]
+    Editor(#[from] ReadlineError),
+}
+
+/// Converses at the terminal until it is left.
+///
+/// # Errors
+///
+/// [`TerminalError`].
+pub fn converse(state_dir: PathBuf) -> Result<(), TerminalError> {
+    let mut console = Console::new(state_dir);
+    let _as_before = signals::watch(console.interrupt.clone())?;
+    let name = name(&console)?;
+    console.mode = Mode::User;
+    let wish = Arc::new(Mutex::new(Wish::default()));
+    let mut shell = Shell {
+        editor: editor(&wish)?,
+        console,
+        name,
+        wish,
+        length: None,
+        width: None,
+        monitor: None,
+    };
+    shell.run()
+}
+
+/// What the prompt calls the headend: by the `hostname` of its configuration, otherwise by the machine's name.
+fn name(console: &Console) -> Result<String, NoDaemon> {
+    let configured = match console.ask("show running-config")? {
+        Answer::Output(text) => text
+            .lines()
+            .find_map(|line| Some(line.strip_prefix("hostname ")?.trim().to_owned())),
+        _ => None,
+    };
+    let machine = || {
+        let name = nix::sys::utsname::uname().ok()?;
+        let name = name.nodename().to_str()?;
+        Some(name.split('.').next()?.to_owned())
+    };
+    Ok(configured
+        .or_else(machine)
+        .unwrap_or_else(|| "Router".to_owned()))
+}
+
+/// What was pressed that the editor cannot answer by itself.
+#[derive(Debug, Default)]
+struct Wish {
+    /// `?`, at this place.
+    help: Option<usize>,
+    /// More than [`MAX_TYPED`] was typed.
+    too_long: bool,
+}
+
+/// `?` ends the editing for as long as it takes to show the help.
+struct Question(Arc<Mutex<Wish>>);
+
+impl ConditionalEventHandler for Question {
+    fn handle(
+        &self,
+        _: &Event,
+        _: RepeatCount,
+        _: bool,
+        context: &EventContext<'_>,
+    ) -> Option<Cmd> {
+        locked(&self.0).help = Some(context.pos());
+        if context.pos() == context.line().len() {
+            // The editor shows what it has inserted only.
+            let mut out = io::stdout();
+            let _ = out.write_all(b"?").and_then(|()| out.flush());
+        }
+        Some(Cmd::AcceptLine)
+    }
+}
+
+/// Takes no more than a line may have, for every key of a long one costs as much as is there.
+struct Limit(Arc<Mutex<Wish>>);
+
+impl ConditionalEventHandler for Limit {
+    fn handle(
+        &self,
+        event: &Event,
+        _: RepeatCount,
+        _: bool,
+        context: &EventContext<'_>,
+    ) -> Option<Cmd> {
+        let inserts = matches!(
+            event.get(0),
+            Some(KeyEvent(KeyCode::Char(_), modifiers)) if !modifiers.intersects(Modifiers::CTRL | Modifiers::ALT)
+        );
+        if !inserts || context.line().len() < MAX_TYPED {
+            return None;
+        }
+        locked(&self.0).too_long = true;
+        Some(Cmd::Noop)
+    }
+}
+
+fn locked(wish: &Mutex<Wish>) -> std::sync::MutexGuard<'_, Wish> {
+    wish.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Completes words by the table of the commands.
+struct Words(Mode);
+
+impl Completer for Words {
+    type Candidate = Pair;
+
+    fn complete(
+        &self,
+        line: &str,
+        at: usize,
+        _: &Context<'_>,
+    ) -> rustyline::Result<(usize, Vec<Pair>)> {
+        let found = exec::complete(line.get(..at).unwrap_or_default(), self.0);
+        let pairs = found.words.into_iter().map(|word| Pair {
+            display: word.to_owned(),
+            replacement: format!("{word} "),
+        });
+        Ok((found.start, pairs.collect()))
+    }
+}
+
+impl Hinter for Words {
+    type Hint = String;
+}
+
+impl Highlighter for Words {}
+impl Validator for Words {}
+impl Helper for Words {}
+
+fn editor(wish: &Arc<Mutex<Wish>>) -> rustyline::Result<Editor<Words, MemHistory>> {
+    // What is pasted is typed, line by line, as on a router.
+    let config = Config::builder()
+        .bracketed_paste(false)
+        .completion_type(CompletionType::List)
+        .completion_show_all_if_ambiguous(true)
+        .max_history_size(HISTORY)?
+        .build();
+    let history = MemHistory::with_config(&config);
+    let mut editor = Editor::with_history(config, history)?;
+    editor.set_helper(Some(Words(Mode::User)));
+    let conditional = |handler| EventHandler::Conditional(handler);
+    editor.bind_sequence(
+        KeyEvent(KeyCode::Char('?'), Modifiers::NONE),
+        conditional(Box::new(Question(Arc::clone(wish)))),
+    );
+    editor.bind_sequence(Event::Any, conditional(Box::new(Limit(Arc::clone(wish)))));
+    // It leaves configuration mode on a router, and would stop the program here.
+    editor.bind_sequence(
+        KeyEvent(KeyCode::Char('Z'), Modifiers::CTRL),
+        EventHandler::Simple(Cmd::Noop),
+    );
+    Ok(editor)
+}
+
+/// The conversation.
+struct Shell {
+    editor: Editor<Words, MemHistory>,
+    console: Console,
+    /// What the prompt begins with.
+    name: String,
+    wish: Arc<Mutex<Wish>>,
+    /// `terminal length`, if it was set.
+    length: Option<u32>,
+    /// `terminal width`, if it was set.
+    width: Option<u32>,
+    monitor: Option<Monitor>,
+}
+
+impl Shell {
+    fn prompt(&self) -> String {
+        let sign = match self.console.mode {
+            Mode::User => '>',
+            Mode::Privileged => '#',
+        };
+        format!("{}{sign}", self.name)
+    }
+
+    fn run(&mut self) -> Result<(), TerminalError> {
+        let mut begun: Option<(String, String)> = None;
+        loop {
+            let prompt = self.prompt();
+            if let Some(words) = self.editor.helper_mut() {
+                words.0 = self.console.mode;
+            }
+            let read = match begun.take() {
+                Some((left, right)) => self.editor.readline_with_initial(&prompt, (&left, &right)),
+                None => self.editor.readline(&prompt),
+            };
+            let wish = std::mem::take(&mut *locked(&self.wish));
+            match (read, wish) {
+                (Ok(line), Wish { help: Some(at), .. }) => {
+                    let (left, right) = line.split_at_checked(at).unwrap_or((&line, ""));
+                    self.show(&exec::help(left, self.console.mode))?;
+                    self.show("\n")?;
+                    begun = Some((left.to_owned(), right.to_owned()));
+                }
+                (Ok(_), Wish { too_long: true, .. }) => {
+                    self.complain(&format!(
+                        "% Line is too long: it may have {MAX_TYPED} octets"
+                    ))?;
+                }
+                (Ok(line), _) => {
+                    if !line.trim().is_empty() {
+                        self.editor.add_history_entry(&line)?;
+                    }
+                    if self.carry_out(&line, &prompt)?.is_break() {
+                        return Ok(());
+                    }
+                }
+                (Err(ReadlineError::Interrupted | ReadlineError::Signal(_)), _) => {}
+                (Err(ReadlineError::Eof), _) => return Ok(()),
+                (Err(ReadlineError::Io(error)), _)
+                    if error.kind() == io::ErrorKind::InvalidData =>
+                {
+                    self.complain("% The line is not UTF-8")?;
+                }
+                (Err(error), _) => return Err(error.into()),
+            }
+        }
+    }
+
+    fn carry_out(&mut self, line: &str, prompt: &str) -> io::Result<ControlFlow<()>> {
+        match self.console.carry_out(line) {
+            Err(error) => self.complain(&format!("% {error}"))?,
+            Ok(Answer::Output(text)) => self.show(&text)?,
+            Ok(Answer::Refused(text)) => self.complain(&text)?,
+            Ok(Answer::Unread(error)) => {
+                let before = line.len().saturating_sub(command_of(line).len());
+                let before = line.get(..before).unwrap_or_default();
+                let width = prompt
+                    .chars()
+                    .count()
+                    .saturating_add(before.chars().count());
+                self.complain(&error.below_prompt(width))?;
+            }
+            Ok(Answer::Interrupted) => {}
+            Ok(Answer::Terminal(command)) => match command {
+                TerminalCommand::Configure => self.complain(NO_CONFIGURE)?,
+                TerminalCommand::Disable => self.console.mode = Mode::User,
+                TerminalCommand::Enable => self.console.mode = Mode::Privileged,
+                TerminalCommand::Exit => return Ok(ControlFlow::Break(())),
+                TerminalCommand::Length(length) => self.length = Some(length),
+                TerminalCommand::DefaultLength => self.length = None,
+                TerminalCommand::Width(width) => self.width = Some(width),
+                TerminalCommand::Monitor(false) => self.monitor = None,
+                TerminalCommand::Monitor(true) => {
+                    if self.monitor.is_none() {
+                        match self.watch() {
+                            Ok(monitor) => self.monitor = Some(monitor),
+                            Err(error) => self.complain(&format!("% terminal monitor: {error}"))?,
+                        }
+                    }
+                }
+            },
+        }
+        Ok(ControlFlow::Continue(()))
+    }
+
+    fn watch(&mut self) -> io::Result<Monitor> {
+        let printer = self.editor.create_external_printer();
+        let printer = printer.map_err(io::Error::other)?;
+        let stream = self.console.connect().map_err(io::Error::other)?;
+        Monitor::begin(stream, printer)
+    }
+
+    /// Shows a text, a screen at a time.
+    fn show(&mut self, text: &str) -> io::Result<()> {
+        let size = self.editor.dimensions().filter(|(w, h)| *w > 0 && *h > 0);
+        let (width, length) = size.unwrap_or(SCREEN);
+        let screen = Screen {
+            length: self.length.unwrap_or_else(|| length.into()),
+            width: self.width.unwrap_or_else(|| width.into()),
+        };
+        screen.show(text, &mut io::stdout().lock(), pager::press)
+    }
+
+    /// Says what is wrong, and leaves a line free as a router does.
+    fn complain(&mut self, text: &str) -> io::Result<()> {
+        self.show(&format!("{}\n\n", text.trim_end()))
+    }
+}

@@ -1,0 +1,293 @@
+//! The router's command line at a terminal.
+
+use std::{path::Path, thread, time::Instant};
+
+use ironflex_xfrm::netlink::NetworkNamespace;
+use nix::sys::signal::Signal;
+
+use crate::support::{
+    PATIENCE,
+    cases::Case,
+    lab::{Lab, USER},
+    process::Process,
+    screen::rendered,
+    terminal::Terminal,
+};
+
+pub(crate) const CASES: &[Case] = &[
+    ("shell::a_conversation", a_conversation),
+    (
+        "shell::long_output_waits_for_a_key",
+        long_output_waits_for_a_key,
+    ),
+    (
+        "shell::the_log_comes_to_a_terminal_that_monitors",
+        the_log_comes_to_a_terminal_that_monitors,
+    ),
+    (
+        "shell::the_terminal_is_left_as_it_was_however_it_ends",
+        the_terminal_is_left_as_it_was_however_it_ends,
+    ),
+    (
+        "shell::bad_input_is_refused_and_the_next_line_is_not",
+        bad_input_is_refused_and_the_next_line_is_not,
+    ),
+    (
+        "shell::a_headend_that_is_gone_is_named_and_the_next_one_answers",
+        a_headend_that_is_gone_is_named_and_the_next_one_answers,
+    ),
+];
+
+/// A lab whose headend has a name.
+fn lab() -> Lab {
+    let lab = Lab::new();
+    lab.add_lines("hostname Router\n");
+    lab
+}
+
+const CTRL_C: &str = "\u{3}";
+const CTRL_D: &str = "\u{4}";
+
+/// A shell at a terminal.
+struct Shell {
+    terminal: Terminal,
+    process: Process,
+}
+
+impl Shell {
+    /// Opens it, and waits for the prompt.
+    fn open(lab: &Lab) -> Self {
+        let terminal = Terminal::open();
+        let here = NetworkNamespace::current().unwrap();
+        let state = lab.name("state");
+        let process = Process::start_within(&terminal, &here, &["--state-dir", &state]);
+        let shell = Self { terminal, process };
+        shell.until(|rows| rows.last().is_some_and(|row| row == "Router>"));
+        shell
+    }
+
+    /// The same, with everything allowed.
+    fn open_privileged(lab: &Lab) -> Self {
+        let shell = Self::open(lab);
+        shell.types("enable\r", "Router#");
+        shell
+    }
+
+    fn rows(&self) -> Vec<String> {
+        rendered(&self.terminal.screen())
+    }
+
+    /// Waits until the screen is as `wanted`.
+    fn until(&self, wanted: impl Fn(&[String]) -> bool) {
+        let end = Instant::now() + PATIENCE;
+        loop {
+            let rows = self.rows();
+            if wanted(&rows) {
+                return;
+            }
+            assert!(
+                Instant::now() < end,
+                "the screen does not come to what it should:\n{}\n{}",
+                rows.join("\n"),
+                self.process.output()
+            );
+            thread::sleep(std::time::Duration::from_millis(5));
+        }
+    }
+
+    /// Types, and waits until a further line is on the screen and the last one is `then`. Returns what came between.
+    fn types(&self, keys: &str, then: &str) -> String {
+        let before = self.rows().len();
+        self.terminal.sends(keys.as_bytes());
+        self.until(|rows| rows.len() > before && rows.last().is_some_and(|row| row == then));
+        let rows = self.rows();
+        rows[before..rows.len() - 1].join("\n")
+    }
+}
+
+/// `tests/golden/shell/conversation.txt` is what the user sees; `IRONFLEX_UPDATE_GOLDENS=1` writes it anew.
+fn a_conversation() {
+    let lab = lab();
+    let _headend = lab.start();
+    let mut shell = Shell::open(&lab);
+    shell.types("?", "Router>");
+    shell.types("clear crypto session\r", "Router>");
+    shell.types("en\r", "Router#");
+    // Help at three depths, and of a word that is begun.
+    shell.types("show ?", "Router#show");
+    shell.types("crypto ?", "Router#show crypto");
+    shell.types("ikev2 sa ?", "Router#show crypto ikev2 sa");
+    shell.types(CTRL_C, "Router#");
+    shell.types("sh?", "Router#sh");
+    shell.types("ow crypto session | ?", "Router#show crypto session |");
+    shell.types("count\r", "Router#");
+    // Abbreviations, and what is none.
+    shell.types("sh cry ses\r", "Router#");
+    shell.types("SH RUN | i ^ip local|^hostname\r", "Router#");
+    shell.types("sh run | sec ^aaa new\r", "Router#");
+    shell.types("sh de\r", "Router#");
+    shell.types("sh vresion\r", "Router#");
+    shell.types("show crypto\r", "Router#");
+    shell.types("  do show ip local pol\r", "Router#");
+    shell.types("show foo ?", "Router#show foo");
+    shell.types(CTRL_C, "Router#");
+    shell.types("show run | include (\r", "Router#");
+    // Tab completes what is unique, and lists what is not.
+    shell.types("sho\tcry\ti\tst\t\r", "Router#");
+    shell.types("show crypto ikev2 s\t", "Router#show crypto ikev2 s");
+    shell.types(CTRL_C, "Router#");
+    shell.types("! a comment\r", "Router#");
+    shell.types("end\r", "Router#");
+    shell.types("configure terminal\r", "Router#");
+    shell.types("disable\r", "Router>");
+    shell.terminal.sends(b"exit\r");
+    shell.process.ends_with(0);
+    let seen = shell.rows().join("\n") + "\n";
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/shell/conversation.txt");
+    if std::env::var_os("IRONFLEX_UPDATE_GOLDENS").is_some_and(|value| value == "1") {
+        std::fs::write(&path, &seen).unwrap();
+    }
+    let expected = std::fs::read_to_string(&path).unwrap();
+    assert!(
+        seen == expected,
+        "{} says\n{expected}\nand this came\n{seen}",
+        path.display()
+    );
+}
+
+fn long_output_waits_for_a_key() {
+    let lab = lab();
+    let _headend = lab.start();
+    let shell = Shell::open_privileged(&lab);
+    let whole = lab.exec("show running-config");
+    let lines: Vec<&str> = whole.lines().map(str::trim_end).collect();
+    shell.types("terminal length 5\r", "Router#");
+    let begin = shell.rows().len();
+    shell.types("show running-config\r", " --More--");
+    assert_eq!(shell.rows()[begin..begin + 4], lines[..4]);
+    shell.types("\r", " --More--");
+    shell.types(" ", " --More--");
+    let rows = shell.rows();
+    assert_eq!(rows[begin..rows.len() - 1], lines[..9]);
+    shell.terminal.sends(b"q");
+    shell.until(|rows| rows.last().is_some_and(|row| row == "Router#"));
+    assert_eq!(shell.rows().len(), rows.len());
+    // Ctrl-C leaves it too, and not the shell.
+    shell.types("show running-config\r", " --More--");
+    shell.terminal.sends(CTRL_C.as_bytes());
+    shell.until(|rows| rows.last().is_some_and(|row| row == "Router#"));
+    shell.types("terminal length 0\r", "Router#");
+    assert_eq!(
+        shell.types("show running-config\r", "Router#"),
+        lines.join("\n")
+    );
+}
+
+fn the_log_comes_to_a_terminal_that_monitors() {
+    let lab = lab();
+    let client = lab.client();
+    let _headend = lab.start();
+    let shell = Shell::open_privileged(&lab);
+    shell.types("terminal monitor\r", "Router#");
+    // What is being typed stays.
+    shell.terminal.sends(b"show ip lo");
+    shell.until(|rows| rows.last().is_some_and(|row| row == "Router#show ip lo"));
+    let (_process, _) = lab.log_in(&client, USER);
+    shell.until(|rows| {
+        let up = rows.iter().any(|row| {
+            row.starts_with('*')
+                && row.contains(": %CRYPTO-5-IKEV2_SESSION_STATUS: Crypto tunnel v2 is UP.")
+        });
+        up && rows.last().is_some_and(|row| row == "Router#show ip lo")
+    });
+    shell.types("cal pool | count ACPool\r", "Router#");
+    shell.types("terminal no monitor\r", "Router#");
+    let before = shell.rows().len();
+    lab.exec("clear crypto session");
+    shell.types("!\r", "Router#");
+    assert_eq!(shell.rows().len(), before + 1);
+}
+
+fn the_terminal_is_left_as_it_was_however_it_ends() {
+    let lab = lab();
+    let _headend = lab.start();
+    let raw = |shell: &Shell| assert!(!shell.terminal.echoes(), "it is not at work");
+    for end in ["exit\r", "logout\r", CTRL_D, "enable\rexit\r"] {
+        let mut shell = Shell::open(&lab);
+        raw(&shell);
+        shell.terminal.sends(end.as_bytes());
+        shell.process.ends_with(0);
+        assert!(shell.terminal.is_as_it_was(), "after {end:?}");
+    }
+    for signal in [Signal::SIGTERM, Signal::SIGHUP, Signal::SIGQUIT] {
+        let mut shell = Shell::open(&lab);
+        raw(&shell);
+        let code = shell.process.end_by(signal);
+        assert_eq!(code, Some(128 + signal as i32));
+        assert!(shell.terminal.is_as_it_was(), "after {signal}");
+    }
+    // While a page is shown.
+    let mut shell = Shell::open_privileged(&lab);
+    shell.types("terminal length 3\r", "Router#");
+    shell.types("show running-config\r", " --More--");
+    raw(&shell);
+    shell.process.end_by(Signal::SIGTERM);
+    assert!(shell.terminal.is_as_it_was());
+    // The terminal goes away.
+    let Shell {
+        terminal,
+        mut process,
+    } = Shell::open(&lab);
+    drop(terminal);
+    process.end();
+}
+
+fn bad_input_is_refused_and_the_next_line_is_not() {
+    let lab = lab();
+    let _headend = lab.start();
+    let shell = Shell::open_privileged(&lab);
+    let long = format!("{}\r", "show ".repeat(200_000));
+    shell.terminal.sends(long.as_bytes());
+    shell.until(|rows| {
+        let said = rows.iter().any(|row| row.contains("% Line is too long"));
+        said && rows.last().is_some_and(|row| row == "Router#")
+    });
+    for (keys, said) in [
+        ("\u{1}\u{0}\u{7}\u{1b}[Z\u{1f}\r", ""),
+        (
+            "show crypto session username Jürgen | count é\r",
+            "Number of lines",
+        ),
+        (
+            "show crypto session username 日本語 x\r",
+            "% Invalid input detected",
+        ),
+        ("|\r", "% Invalid input detected"),
+    ] {
+        let answer = shell.types(keys, "Router#");
+        assert!(answer.contains(said), "{keys:?}: {answer}");
+    }
+    // A paste of several lines, the last of which is not finished.
+    shell.types(
+        "undebug all\r! a comment\rshow crypto session | count x\rshow ip lo",
+        "Router#show ip lo",
+    );
+    let answer = shell.types("cal pool nowhere\r", "Router#");
+    assert!(!answer.contains("Invalid input"), "{answer}");
+    shell.terminal.sends(b"show \xff\r");
+    shell.until(|rows| rows.iter().any(|row| row.contains("UTF-8")));
+    let mut shell = shell;
+    shell.process.lives();
+}
+
+fn a_headend_that_is_gone_is_named_and_the_next_one_answers() {
+    let lab = lab();
+    let mut headend = lab.start();
+    let shell = Shell::open_privileged(&lab);
+    headend.end_by(Signal::SIGTERM);
+    let answer = shell.types("show crypto session\r", "Router#");
+    assert!(answer.contains("% no daemon answers at "), "{answer}");
+    let _headend = lab.start();
+    let answer = shell.types("show crypto session\r", "Router#");
+    assert!(answer.contains("Crypto session current status"), "{answer}");
+}
