@@ -109,11 +109,15 @@ mod tests {
     use clap::Parser;
 
     use super::*;
-    use crate::{operation::Operation, pki::ServerIdentity};
+    use crate::{
+        operation::{Invocation, Operation},
+        pki::ServerIdentity,
+    };
 
     fn target(host: &str) -> Target {
-        match Operation::try_parse_from(["ironflex", "connect", host]) {
-            Ok(Operation::Connect(options)) => Target::read(&options).ok().unwrap(),
+        let read = Invocation::try_parse_from(["ironflex", "connect", host]);
+        match read.map(Invocation::operation) {
+            Ok(Some(Operation::Connect(options))) => Target::read(&options).ok().unwrap(),
             _ => panic!("another command"),
         }
     }
