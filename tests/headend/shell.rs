@@ -133,7 +133,7 @@ fn a_conversation() {
     shell.types(CTRL_C, "Router#");
     shell.types("show run | include (\r", "Router#");
     // Tab completes what is unique, and lists what is not.
-    shell.types("sho\tcry\ti\tst\t\r", "Router#");
+    shell.types("sho\tcry\ti\tsa\t\r", "Router#");
     shell.types("show crypto ikev2 s\t", "Router#show crypto ikev2 s");
     shell.types(CTRL_C, "Router#");
     shell.types("! a comment\r", "Router#");
