@@ -97,7 +97,7 @@ pub struct Exec {
     /// Where the daemon's control socket lives
     #[arg(long, value_name = "DIR", default_value = STATE_DIR)]
     state_dir: PathBuf,
-    /// A command in several words, or several quoted ones, such as 'show crypto session detail'; without any, standard input is read, one a line
+    /// A command in several words, or quoted ones, such as 'show crypto session detail', the first with a blank; without any, standard input is read, one a line
     #[arg(trailing_var_arg = true)]
     line: Vec<String>,
 }
@@ -220,19 +220,51 @@ impl Run {
 impl Exec {
     fn run(self) -> Result<(), Failed> {
         let mut script = Script::new(self.state_dir);
-        // Words of one command, or commands: only those can have a blank.
-        let commands = match self.line.first() {
-            Some(first) if first.contains(char::is_whitespace) => self.line,
-            Some(_) => vec![self.line.join(" ")],
-            None => return script.read(),
-        };
-        for line in commands.iter().flat_map(|command| command.lines()) {
-            if script.carry_out(line)?.is_break() {
-                break;
+        match self.line.as_slice() {
+            [] => return script.read(),
+            // Words of one command, or commands: only those can have a blank.
+            [first, _, ..] if !first.contains(char::is_whitespace) => {
+                let _ = match command(&self.line) {
+                    Ok(line) if self.line.last().is_some_and(|last| last == "?") => {
+                        script.carry_out(&line)?
+                    }
+                    Ok(line) => script.obey(&line)?,
+                    Err(why) => script.refuse(why).map(|()| ControlFlow::Continue(()))?,
+                };
+            }
+            commands => {
+                for line in commands.iter().flat_map(|command| command.lines()) {
+                    if script.carry_out(line)?.is_break() {
+                        break;
+                    }
+                }
             }
         }
         script.end()
     }
+}
+
+/// The command that these words are. Each stays one, for somebody else may have chosen a name among them: no word becomes
+/// two, or a `|`. Only behind a `|` may an expression or a path have blanks.
+///
+/// # Errors
+///
+/// Why they are none, in the words of a router.
+fn command(words: &[String]) -> Result<String, &'static str> {
+    let pipe = words.iter().position(|word| word == "|");
+    let (before, _) = words.split_at(pipe.unwrap_or(words.len()));
+    if words.iter().any(|word| word.contains(char::is_control)) {
+        return Err("% A word of a command may not have control characters");
+    }
+    if before.iter().any(|word| word.contains(char::is_whitespace)) {
+        return Err(
+            "% A word of a command may not have blanks; of several commands the first must have some",
+        );
+    }
+    if before.iter().any(|word| word.starts_with('|')) {
+        return Err("% A word of a command may not begin with |");
+    }
+    Ok(words.join(" "))
 }
 
 /// Commands one after another, without a terminal.
@@ -272,7 +304,18 @@ impl Script {
 
     /// Carries out a line, and goes on after one that is refused, as a router does with what is pasted.
     fn carry_out(&mut self, line: &str) -> Result<ControlFlow<()>, Failed> {
-        match self.console.carry_out(line).map_err(fail)? {
+        let answer = self.console.carry_out(line).map_err(fail)?;
+        self.tell(answer)
+    }
+
+    /// The same with a command, of which no `?` asks for help.
+    fn obey(&mut self, line: &str) -> Result<ControlFlow<()>, Failed> {
+        let answer = self.console.obey(line).map_err(fail)?;
+        self.tell(answer)
+    }
+
+    fn tell(&mut self, answer: Answer) -> Result<ControlFlow<()>, Failed> {
+        match answer {
             Answer::Output(text) => print(&text)?,
             Answer::Refused(text) => self.refuse(&text)?,
             Answer::Unread(error) => self.refuse(&error.to_string())?,
@@ -350,5 +393,40 @@ impl Import {
             let _ = writeln!(out, "{line}");
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_of_one_command_stay_words() {
+        let read = |words: &[&str]| {
+            let words: Vec<String> = words.iter().map(|&word| word.to_owned()).collect();
+            command(&words)
+        };
+        for words in [
+            ["clear", "crypto", "session", "username", "a|b"],
+            ["clear", "crypto", "session", "username", "who?"],
+            ["show", "version", "|", "include", "two words | or more "],
+            ["show", "version", "|", "include", "|"],
+        ] {
+            assert_eq!(read(&words), Ok(words.join(" ")));
+        }
+        for name in [
+            "a\nclear crypto session",
+            "a\u{85}b",
+            "a b",
+            "a\u{a0}b",
+            " ",
+            "|redirect",
+            "| redirect /tmp/x",
+        ] {
+            let words = ["show", "crypto", "session", "username", name];
+            assert!(read(&words).is_err(), "{name:?}");
+        }
+        assert!(read(&["show", "version", "|", "include", "a\nb"]).is_err());
+        assert!(read(&["enable", "show version"]).is_err());
     }
 }

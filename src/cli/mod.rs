@@ -13,7 +13,7 @@ pub mod show;
 
 /// Displays text that a peer or a user chose without letting it steer a terminal: control characters and
 /// those that turn the writing direction round are printed as a dot.
-struct Printable<'a>(&'a str);
+pub(crate) struct Printable<'a>(pub(crate) &'a str);
 
 impl fmt::Display for Printable<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -117,12 +117,21 @@ impl Console {
     ///
     /// [`NoDaemon`].
     pub fn carry_out(&self, line: &str) -> Result<Answer, NoDaemon> {
+        match question(command_of(line)) {
+            Some(before) => Ok(Answer::Output(exec::help(before, self.mode))),
+            None => self.obey(line),
+        }
+    }
+
+    /// Carries out a line of which no `?` asks for help: a name may end in one.
+    ///
+    /// # Errors
+    ///
+    /// [`NoDaemon`].
+    pub fn obey(&self, line: &str) -> Result<Answer, NoDaemon> {
         let line = command_of(line);
         if line.is_empty() {
             return Ok(Answer::Output(String::new()));
-        }
-        if let Some(before) = question(line) {
-            return Ok(Answer::Output(exec::help(before, self.mode)));
         }
         let Line { command, modifier } = match exec::parse(line, self.mode) {
             Ok(read) => read,
@@ -146,7 +155,10 @@ impl Console {
             (Some(filter), _) => Answer::Output(filter.apply(&output)),
             (None, Modifier::Redirect(file)) => match redirect::write(&file, &output) {
                 Ok(()) => Answer::Output(String::new()),
-                Err(error) => Answer::Refused(format!("% Error writing {file} ({error})")),
+                Err(error) => {
+                    let file = crate::cli::Printable(&file);
+                    Answer::Refused(format!("% Error writing {file} ({error})"))
+                }
             },
             (None, _) => Answer::Output(output),
         })

@@ -1,12 +1,17 @@
 //! `| redirect FILE`: the output of a command as a file of whoever typed it.
 
 use std::{
-    fs::{self, File},
+    fs::{self, File, Metadata},
     io::{self, Write},
+    os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown},
     path::Path,
 };
 
-/// Puts `text` into the file, whole or not at all. What is no ordinary file, a device or a pipe, is written to.
+/// Who may read what is written where nothing was before: a configuration holds passwords.
+const OWNER_ONLY: u32 = 0o600;
+
+/// Puts `text` into the file, whole or not at all where whoever types may put a file in the place of another. What is no
+/// file itself, such as a link, a device or a pipe, is written to.
 ///
 /// # Errors
 ///
@@ -19,36 +24,60 @@ pub(super) fn write(file: &str, text: &str) -> io::Result<()> {
             "a path of this machine is expected, not a URL",
         ));
     }
-    // A link stays one, and what it points at is replaced.
-    let path = match fs::canonicalize(file) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Path::new(file).to_owned(),
-        other => other?,
-    };
-    let before = fs::metadata(&path).ok();
-    if before.as_ref().is_some_and(|before| !before.is_file()) {
-        return File::options()
-            .write(true)
-            .open(&path)?
-            .write_all(text.as_bytes());
+    let path = Path::new(file);
+    match fs::symlink_metadata(path) {
+        Ok(found) if found.is_file() => {
+            // The kernel says whether it may be written, also of one that somebody has laid into a folder
+            // of everybody's (fs.protected_regular). What is now a link after all is not followed.
+            let mut old = opening(false)
+                .custom_flags(nix::libc::O_NOFOLLOW)
+                .open(path)?;
+            match replace(path, Some(&old.metadata()?), text) {
+                // Who may write the file, and put no other in its place, writes into it.
+                Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                    old.set_len(0)?;
+                    old.write_all(text.as_bytes())
+                }
+                other => other,
+            }
+        }
+        // The kernel follows the link or does not (fs.protected_symlinks).
+        Ok(_) => opening(true).open(path)?.write_all(text.as_bytes()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => replace(path, None, text),
+        Err(error) => Err(error),
     }
+}
+
+/// As the kernel is asked for a file by those who write to it in place.
+fn opening(truncate: bool) -> fs::OpenOptions {
+    let mut options = File::options();
+    options.write(true).create(true).truncate(truncate);
+    options.mode(OWNER_ONLY);
+    options
+}
+
+/// Puts a file of this text in the place of one, with its owner and permissions, or where there was none.
+fn replace(path: &Path, old: Option<&Metadata>, text: &str) -> io::Result<()> {
     let name = path
         .file_name()
         .ok_or(io::ErrorKind::InvalidInput)?
         .to_string_lossy();
     let draft = path.with_file_name(format!(".{name}.{}", std::process::id()));
+    let mut out = opening(false).create_new(true).open(&draft)?;
     let written = (|| {
-        let mut out = File::create_new(&draft)?;
-        if let Some(before) = before {
-            out.set_permissions(before.permissions())?;
+        if let Some(old) = old {
+            let ours = out.metadata()?;
+            let owner = (ours.uid() != old.uid()).then(|| old.uid());
+            let group = (ours.gid() != old.gid()).then(|| old.gid());
+            fchown(&out, owner, group)?;
+            // A text is not run, least of all as its owner.
+            out.set_permissions(fs::Permissions::from_mode(old.mode() & 0o777))?;
         }
         out.write_all(text.as_bytes())?;
         out.sync_all()?;
-        fs::rename(&draft, &path)
+        fs::rename(&draft, path)
     })();
-    if written
-        .as_ref()
-        .is_err_and(|error| error.kind() != io::ErrorKind::AlreadyExists)
-    {
+    if written.is_err() {
         let _ = fs::remove_file(&draft);
     }
     written
@@ -56,28 +85,84 @@ pub(super) fn write(file: &str, text: &str) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::{PermissionsExt, symlink};
+    use std::os::unix::fs::{chown, lchown, symlink};
 
     use super::*;
 
+    fn mode(path: &Path) -> u32 {
+        fs::metadata(path).unwrap().mode() & 0o7777
+    }
+
     #[test]
-    fn a_file_is_replaced_as_a_whole_with_its_permissions() {
+    fn a_file_is_replaced_as_a_whole_with_its_owner_and_permissions() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("sessions.txt");
         let name = path.to_str().unwrap();
         write(name, "one\n").unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), "one\n");
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
+        // A configuration holds passwords.
+        assert_eq!(mode(&path), 0o600);
+        // Who may give files away shows that they stay with their owner.
+        let before = fs::metadata(&path).unwrap();
+        let owner = [(4321, 4322), (before.uid(), before.gid())]
+            .into_iter()
+            .find(|&(user, group)| chown(&path, Some(user), Some(group)).is_ok());
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o4751)).unwrap();
+        write(name, "two\n").unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "two\n");
+        // Nobody runs the text as its owner.
+        assert_eq!(mode(&path), 0o751);
+        let after = fs::metadata(&path).unwrap();
+        assert_eq!(Some((after.uid(), after.gid())), owner);
+        assert_ne!(after.ino(), before.ino());
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    // The kernel alone knows whether a link may be followed, so what it points at is opened by the link's name and
+    // not replaced by its own.
+    #[test]
+    fn what_a_link_points_at_is_written_through_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("sessions.txt");
         let link = folder.path().join("link");
         symlink(&path, &link).unwrap();
-        write(link.to_str().unwrap(), "two\n").unwrap();
+        let name = link.to_str().unwrap();
+        write(name, "one, and longer\n").unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "one, and longer\n");
+        assert_eq!(mode(&path), 0o600);
+        let before = fs::metadata(&path).unwrap().ino();
+        write(name, "two\n").unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), "two\n");
-        assert_eq!(
-            fs::metadata(&path).unwrap().permissions().mode() & 0o777,
-            0o640
-        );
+        assert_eq!(fs::metadata(&path).unwrap().ino(), before);
         assert!(link.is_symlink());
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
+    }
+
+    // In a folder of everybody's the kernel may refuse files and links of strangers (fs.protected_regular,
+    // fs.protected_symlinks); its word is this command's.
+    #[test]
+    fn what_a_stranger_has_laid_is_judged_by_the_kernel() {
+        let folder = tempfile::tempdir().unwrap();
+        let public = folder.path().join("public");
+        fs::create_dir(&public).unwrap();
+        fs::set_permissions(&public, fs::Permissions::from_mode(0o1777)).unwrap();
+        let target = folder.path().join("target");
+        fs::write(&target, "").unwrap();
+        let (file, link) = (public.join("file"), public.join("link"));
+        fs::write(&file, "").unwrap();
+        symlink(&target, &link).unwrap();
+        for path in [&file, &link] {
+            // Only who may give files away can lay them.
+            if lchown(path, Some(4321), Some(4321)).is_err() {
+                return;
+            }
+            let kernel = File::create(path).is_ok();
+            assert_eq!(write(path.to_str().unwrap(), "text").is_ok(), kernel);
+            assert_eq!(
+                fs::read_to_string(path).is_ok_and(|text| text == "text"),
+                kernel
+            );
+        }
     }
 
     #[test]

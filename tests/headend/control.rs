@@ -37,6 +37,10 @@ pub(crate) const CASES: &[Case] = &[
         several_commands_are_carried_out_and_the_end_says_whether_all_were,
     ),
     (
+        "control::a_word_of_a_command_is_never_more_than_a_word",
+        a_word_of_a_command_is_never_more_than_a_word,
+    ),
+    (
         "control::output_is_filtered_and_redirected_by_who_asked",
         output_is_filtered_and_redirected_by_who_asked,
     ),
@@ -183,6 +187,55 @@ fn several_commands_are_carried_out_and_the_end_says_whether_all_were() {
            monitor  Copy debug output to the current terminal line\n  \
            no       Negate a command or set its defaults\n  \
            width    Set width of the display terminal\n"
+    );
+}
+
+// A script names somebody by the words of a command: whatever the name is, it is no more than that.
+fn a_word_of_a_command_is_never_more_than_a_word() {
+    let lab = Lab::new();
+    let _headend = lab.start();
+    let here = NetworkNamespace::current().unwrap();
+    let state = lab.name("state");
+    let exec = |words: &[&str], status| {
+        let mut all = vec!["exec", "--state-dir", &state];
+        all.extend(words);
+        let mut process = Process::start(&here, &all, "");
+        process.ends_with(status);
+        process.output()
+    };
+    let named = |name: &str, status| exec(&["show", "crypto", "session", "username", name], status);
+    let nobody = named("nobody", 0);
+    assert!(!nobody.is_empty());
+    for name in ["who?", "a|b", "a|count"] {
+        assert_eq!(named(name, 0), nobody, "{name}");
+    }
+    assert_ne!(named("?", 0), nobody);
+    let file = lab.path("written.txt");
+    let written = file.display();
+    for name in [
+        "nobody\nundebug all",
+        "nobody undebug",
+        &format!("nobody | redirect {written}"),
+        "|",
+        "|count",
+    ] {
+        let said = named(name, 1);
+        assert!(said.starts_with("% "), "{name:?}: {said}");
+    }
+    assert!(!file.exists());
+    let all_off = "All possible debugging has been turned off\n";
+    let filtered = ["show", "running-config", "|", "count", "ip local pool"];
+    assert!(exec(&filtered, 0).starts_with("Number of lines"));
+    // A line in one argument is as if it were typed, and so are several.
+    assert_eq!(exec(&["undebug all\nundebug all"], 0), all_off.repeat(2));
+    assert!(exec(&["enable", "undebug all"], 1).contains("of several commands the first"));
+    assert_eq!(exec(&["undebug all", "enable"], 0), all_off);
+    // Nothing that a path holds steers the terminal.
+    let nowhere = format!("{}/no folder/\u{1b}[2J", lab.path("").display());
+    let said = exec(&[&format!("show debugging | redirect {nowhere}")], 1);
+    assert!(
+        said.starts_with("% Error writing ") && said.contains("/.[2J ("),
+        "{said:?}"
     );
 }
 

@@ -301,7 +301,9 @@ impl<'l> Walk<'l> {
         let rest = self.line.get(self.at..)?;
         let text = rest.trim_start();
         let offset = self.line.len().saturating_sub(text.len());
-        let ends = |c: char| c.is_whitespace() || (self.pipes && c == '|');
+        // A name may hold a `|`, and begins with none where one may follow.
+        let named = self.nodes.iter().any(|node| node.token == Token::Name);
+        let ends = |c: char| c.is_whitespace() || (self.pipes && !named && c == '|');
         let end = match text.strip_prefix('|') {
             Some(_) if self.pipes => 1,
             _ => text.find(ends).unwrap_or(text.len()),

@@ -80,6 +80,16 @@ fn reads_every_command_in_full() {
             session(false, Some(SessionFilter::Local(six))),
         ),
         (
+            "show crypto session username a|b",
+            session(false, Some(SessionFilter::Username("a|b".into()))),
+        ),
+        (
+            "show ip local pool a|",
+            ExecCommand::ShowIpLocalPool {
+                name: Some("a|".into()),
+            },
+        ),
+        (
             "show derived-config interface virtual-access 1",
             ExecCommand::ShowDerivedConfig { virtual_access: 1 },
         ),
@@ -327,6 +337,14 @@ fn reads_what_becomes_of_the_output() {
         );
     }
     assert_eq!(without_modifier("sh cry ses | i UP"), "sh cry ses");
+    let named = "show crypto session username a|b |count c|d";
+    assert_eq!(without_modifier(named), "show crypto session username a|b");
+    let read = super::parse(named, Mode::User).unwrap();
+    assert_eq!(read.modifier, Some(Modifier::Count("c|d".into())));
+    assert_eq!(
+        without_modifier("show ip local pool |count"),
+        "show ip local pool"
+    );
     let folder = "debug crypto ikev2 keylog /tmp/a|b";
     assert_eq!(without_modifier(folder), folder);
     assert_eq!(
