@@ -153,6 +153,53 @@ fn a_peer_that_has_rekeyed_with_a_key_exchange_is_not_asked_without_one() {
     }
 }
 
+// Its configuration may be another by then: once refused, what was learned is forgotten, and another try is made without.
+#[test]
+fn a_peer_that_takes_no_key_exchange_any_more_is_asked_without_one_again() {
+    let no = Notify::plain(NotifyType::NO_PROPOSAL_CHOSEN);
+    let of_ike = Some(OF_IKE);
+    let mut pair = up(insisting(true, &[OF_IKE]), 708);
+    assert_eq!(rekeyed(&mut pair, false), [None, of_ike]);
+    rekey_child(&mut pair, false);
+    let said = std::slice::from_ref(&no);
+    assert_eq!(refuse(&mut pair, 9, said), [of_ike, None]);
+    // From then on as with one of which nothing is known.
+    let asked = refuse(&mut pair, 60, said);
+    assert!(!asked.is_empty());
+    assert_eq!(asked, [None, of_ike].repeat(asked.len() / 2));
+    assert!(pair.both_up());
+    // Where another group was named on the way it is the same.
+    let mut pair = up(insisting(true, &[OF_IKE]), 709);
+    assert_eq!(rekeyed(&mut pair, false), [None, of_ike]);
+    rekey_child(&mut pair, false);
+    let (other, said) = (Group::EcpP256, [names(Group::EcpP256), no]);
+    assert_eq!(refuse(&mut pair, 9, &said), [of_ike, Some(other), None]);
+    assert!(pair.both_up());
+}
+
+// What its own end could not install says nothing: the peer has got no child SA with that key exchange.
+#[test]
+fn a_key_exchange_that_came_to_nothing_is_not_learned() {
+    for server in [true, false] {
+        let mut setup = insisting(!server, &[Group::EcpP256]);
+        // Only the end that is asked refuses.
+        setup.install_further = if server {
+            |server| !server
+        } else {
+            |server| server
+        };
+        let mut pair = up(setup, 710);
+        let before = inbound(&pair, server);
+        rekey_child(&mut pair, !server);
+        run(&mut pair, 5);
+        assert_eq!(asked(&mut pair, !server), [Some(Group::EcpP256)]);
+        assert_eq!(inbound(&pair, server), before);
+        rekey_child(&mut pair, server);
+        run(&mut pair, 3);
+        assert_eq!(asked(&mut pair, server)[0], None);
+    }
+}
+
 // `set pfs` decides at its own end, whatever the peer does.
 #[test]
 fn the_groups_of_the_configuration_are_used_whatever_the_peer_uses() {

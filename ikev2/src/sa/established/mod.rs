@@ -160,6 +160,8 @@ struct Answering {
     ask: AskId,
     exchange: ExchangeType,
     child: Child,
+    /// The group of the key exchange that was for it.
+    group: Option<crate::crypto::suite::Group>,
     payloads: Vec<Payload>,
     /// The inbound SPI of the child SA that it replaces, and the lower nonce of the exchange.
     replaces: Option<(u32, crate::wire::payload::Nonce)>,

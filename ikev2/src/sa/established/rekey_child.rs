@@ -92,6 +92,8 @@ pub(super) struct AgreedChild {
     old: Option<u32>,
     id: ChildId,
     suite: EspSuite,
+    /// The group of its first key exchange.
+    group: Option<Group>,
     inbound_spi: u32,
     outbound_spi: u32,
     local: Vec<TrafficSelector>,
@@ -239,6 +241,7 @@ impl Established {
                     old: rekey.old,
                     id: rekey.id,
                     suite,
+                    group,
                     inbound_spi: rekey.spi,
                     outbound_spi,
                     local: local.to_vec(),
@@ -325,6 +328,14 @@ impl Established {
                 let since = rekey.since;
                 return self.ask_for(link, cx, rekey.wanted(), Some(group), since, tries);
             }
+            // What the peer has taken before it takes no more, though every other group was offered as well: its
+            // configuration may be another now, or that exchange was an exception.
+            NotifyType::NO_PROPOSAL_CHOSEN
+                if rekey.other_groups < KE_RETRIES && self.unlearn_group(&rekey.step) =>
+            {
+                let since = rekey.since;
+                return self.ask_for(link, cx, rekey.wanted(), None, since, KE_RETRIES);
+            }
             // RFC 7296 §2.25#6: the peer has lost it, so it is of no use; another takes its place.
             NotifyType::CHILD_SA_NOT_FOUND => {
                 if let Some(old) = rekey.old {
@@ -398,6 +409,12 @@ impl Established {
                 None => (None, Vec::new()),
             },
         }
+    }
+
+    /// Forgets that the peer has exchanged keys, if a key exchange was asked for because of that.
+    fn unlearn_group(&mut self, step: &Step) -> bool {
+        let accepted = matches!(self.policy.upkeep().pfs, Pfs::Accepted(_));
+        accepted && step.group().is_some() && self.peer_exchanged.take().is_some()
     }
 
     /// The group to ask with after this refusal, if that may help and is one that we take.
@@ -547,7 +564,6 @@ impl Established {
             )?,
         };
         let reply = Reply::to(cx, chosen.group, creation.ke.as_ref())?;
-        self.peer_exchanged = chosen.group.or(self.peer_exchanged);
         let inbound_spi = cx.fresh_esp_spi();
         let mut payloads = [Payload::Sa(proposal::answer_esp(
             chosen.chosen,
@@ -565,6 +581,7 @@ impl Established {
             },
             old: old.map(|old| old.inbound_spi),
             suite: chosen.chosen.suite,
+            group: chosen.group,
             inbound_spi,
             outbound_spi: chosen.spi,
             local,
@@ -603,6 +620,7 @@ impl Established {
             }
         }
         let nonce = lower(&agreed.ni, &agreed.nr).clone();
+        let group = agreed.group;
         let sa = self.keyed(link, agreed, Role::Responder, (first.as_ref(), further));
         log_child(link, cx, &sa);
         let child = Child::of(&sa);
@@ -615,6 +633,7 @@ impl Established {
             ask,
             exchange,
             child,
+            group,
             payloads,
             replaces: old.map(|old| (old, nonce)),
         });
@@ -640,6 +659,7 @@ impl Established {
                 [refused(&gone.into())].to_vec()
             }
             Answer::Installed => {
+                self.peer_exchanged = answering.group.or(self.peer_exchanged);
                 self.add_new(answering.child);
                 if let Some((old, nonce)) = answering.replaces {
                     if let Some(old) = self.children.by_inbound(old) {
