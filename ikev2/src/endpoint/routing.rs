@@ -192,7 +192,7 @@ pub(super) fn take_kept(
         let Outcome::Go(state) = outcome else {
             return None;
         };
-        let Some(opened) = link.next_kept(cx) else {
+        let Some(opened) = link.next_kept() else {
             return Some(IkeSa::Keyed { link, state });
         };
         outcome = state.request(&mut link, cx, opened);

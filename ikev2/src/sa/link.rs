@@ -354,15 +354,18 @@ impl Link {
             if let Ok(payloads) = payloads {
                 let request = Request {
                     path,
-                    proof,
                     exchange: header.exchange,
                     payloads,
                 };
                 self.responses.keep(id, request);
+                self.follow(cx, path, proof);
             }
             return Received::Nothing(Discard::AheadOfWindow);
         }
         if !response {
+            // RFC 7296 §2.11#1-2, §2.23#2-3: the answer goes to where the request came from, whatever
+            // its port.
+            self.asked_from = path;
             self.follow(cx, path, proof);
             // Whoever asks for the next thing has had the answer that changed the keys.
             self.former = None;
@@ -414,11 +417,9 @@ impl Link {
         made.map(Payload::Notify)
     }
 
-    /// RFC 7296 §2.23#16-18: whoever sends authentic new requests from elsewhere has moved there.
+    /// RFC 7296 §2.23#16-18: whoever sends authentic new requests from elsewhere has moved there, when they come here and
+    /// not when it is their turn.
     fn follow(&mut self, cx: &mut Cx<'_>, path: Path, _proof: Authentic) {
-        // RFC 7296 §2.11#1-2, §2.23#2-3: the answer goes to where the request came from, whatever
-        // its port.
-        self.asked_from = path;
         // RFC 4555 §3.8#4: with MOBIKE the peer says where it is, and nothing else moves it in IKE.
         if self.mobike {
             return;
@@ -542,10 +543,10 @@ impl Link {
             .map_err(Discard::Malformed)
     }
 
-    /// The kept request whose turn has come, as if it had just arrived.
-    pub(crate) fn next_kept(&mut self, cx: &mut Cx<'_>) -> Option<Opened> {
+    /// The kept request whose turn has come.
+    pub(crate) fn next_kept(&mut self) -> Option<Opened> {
         let request = self.responses.next_kept()?;
-        self.follow(cx, request.path, request.proof);
+        self.asked_from = request.path;
         self.responses.begin();
         Some(Opened {
             exchange: request.exchange,

@@ -11,7 +11,6 @@ use core::time::Duration;
 use crate::{
     config::EndpointConfig,
     event::{Discard, Instant, Path},
-    proof::Authentic,
     wire::{payload::Payload, registry::ExchangeType},
 };
 
@@ -61,7 +60,6 @@ pub(crate) struct Responses {
 pub(crate) struct Request {
     /// The way that it came.
     pub(crate) path: Path,
-    pub(crate) proof: Authentic,
     pub(crate) exchange: ExchangeType,
     pub(crate) payloads: Vec<Payload>,
 }
@@ -447,7 +445,6 @@ mod tests {
                 remote: nowhere,
                 framing: crate::event::Framing::Bare,
             },
-            proof: Authentic::assertion(),
             exchange: ExchangeType::INFORMATIONAL,
             payloads: Vec::new(),
         }

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use ironflex_ikev2::{
-    event::{CloseReason, Command, Discard, Path, SaId},
+    event::{Ask, CloseReason, Command, Discard, Path, SaId},
     refusal::{PeerIncompatible, Refusal},
     wire::{
         Header, PartialMessage, Payload,
@@ -87,6 +87,84 @@ fn a_request_that_came_before_its_turn_is_answered_when_the_outside_has_answered
     assert_eq!(answered, [next, next + 1]);
     assert_eq!(pair.server.receiving.len(), 2);
     assert_eq!(pair.server.discarded, [Discard::AheadOfWindow]);
+}
+
+// RFC 7296 §2.3, §2.23#16-18: without MOBIKE the peer is where its last new request came from. What was kept until its turn
+// came before that, and its answer goes back the way that it came (§2.11).
+#[test]
+fn a_request_that_was_kept_does_not_move_the_peer_back() {
+    let elsewhere = address("203.0.113.77:61000");
+    for moved_first in [false, true] {
+        let mut setup = Setup::new(GCM);
+        setup.peer.upkeep.mobike = false;
+        let mut pair = up(setup);
+        let holder = Holder::of(&pair.server);
+        let here = path(&pair.server);
+        let there = Path {
+            remote: elsewhere,
+            ..here
+        };
+        let next = pair.server.endpoint.views().next().unwrap().next_expected;
+        let request = |id| {
+            let header = holder.header(ExchangeType::INFORMATIONAL, true, false, id);
+            holder.seal(&header, &[])
+        };
+        let (kept, due) = if moved_first {
+            (there, here)
+        } else {
+            (here, there)
+        };
+        pair.inject(kept, &request(next + 1));
+        // It is authentic, and new.
+        assert_eq!(path(&pair.server), kept);
+        // Once more, by whoever has a copy.
+        let copy = Path {
+            remote: address("192.0.2.66:4500"),
+            ..here
+        };
+        pair.inject(copy, &request(next + 1));
+        assert_eq!(path(&pair.server), kept);
+        pair.lose_flights();
+        pair.inject(due, &request(next));
+        assert_eq!(path(&pair.server), due);
+        let mut answers = Vec::new();
+        let far = pair.now.after(Duration::from_secs(1));
+        while let Some((false, path, octets)) = pair.next_flight() {
+            answers.push((holder.open(&octets).0.message_id.0, path.local));
+            assert!(pair.step(far));
+        }
+        assert_eq!(answers, [(next, due.remote), (next + 1, kept.remote)]);
+    }
+}
+
+// RFC 7296 §2.3, §2.11: what comes before its turn does not lead the answer to what is being worked on astray.
+#[test]
+fn a_request_ahead_of_its_turn_leaves_the_way_of_the_answer_before_it() {
+    let mut setup = Setup::new(GCM);
+    setup.peer.upkeep.mobike = false;
+    let mut pair = up(setup);
+    pair.setup.silent = |ask| matches!(ask, Ask::Install(_));
+    let holder = Holder::of(&pair.server);
+    let here = path(&pair.server);
+    let there = Path {
+        remote: address("203.0.113.77:61000"),
+        ..here
+    };
+    let next = pair.server.endpoint.views().next().unwrap().next_expected;
+    let header = |exchange, id| holder.header(exchange, true, false, id);
+    let further = header(ExchangeType::CREATE_CHILD_SA, next);
+    pair.inject(here, &holder.seal(&further, &further_child()));
+    let probe = header(ExchangeType::INFORMATIONAL, next + 1);
+    pair.inject(there, &holder.seal(&probe, &[]));
+    assert!(pair.next_flight().is_none());
+    assert!(pair.answer_withheld());
+    let mut answers = Vec::new();
+    let far = pair.now.after(Duration::from_secs(1));
+    while let Some((false, path, octets)) = pair.next_flight() {
+        answers.push((holder.open(&octets).0.message_id.0, path.local));
+        assert!(pair.step(far));
+    }
+    assert_eq!(answers, [(next, here.remote), (next + 1, there.remote)]);
 }
 
 // RFC 7296 §1.3: who takes no child SAs beside the first says so, and everything else goes on.

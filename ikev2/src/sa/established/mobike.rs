@@ -130,9 +130,10 @@ impl Established {
     pub(super) fn peer_moves(&mut self, link: &mut Link, cx: &mut Cx<'_>, from: Path, nat: Nat) {
         self.heard_at.get_or_insert_with(|| way(link));
         link.path = from;
-        for other in self.other_links_mut() {
-            other.path = from;
-            other.send_again(cx);
+        for other in &mut self.others {
+            other.overtaken = true;
+            other.link.path = from;
+            other.link.send_again(cx);
         }
         if nat.supported {
             link.nat = nat;

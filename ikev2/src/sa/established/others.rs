@@ -27,6 +27,29 @@ use crate::{
 pub(super) struct Other {
     pub(super) link: Box<Link>,
     pub(super) standing: OtherStanding,
+    /// The client has said on another where it is: what it says on this one may be late.
+    pub(super) overtaken: bool,
+}
+
+impl Other {
+    pub(super) const fn new(link: Box<Link>, standing: OtherStanding) -> Self {
+        Self {
+            link,
+            standing,
+            overtaken: false,
+        }
+    }
+
+    /// Whether what the client says here of its address counts.
+    const fn is_believed(&self) -> bool {
+        match self.standing {
+            // The client has it in use already, and says on no other where it is.
+            OtherStanding::Candidate { .. } => true,
+            // RFC 4555 §3.5: it may have said so before it knew of the successor.
+            OtherStanding::AwaitDelete | OtherStanding::Deleting => !self.overtaken,
+            OtherStanding::Lingering => false,
+        }
+    }
 }
 
 /// What is to become of it.
@@ -93,7 +116,13 @@ impl Established {
         };
         let mut other = self.others.swap_remove(at);
         let before = other.link.path;
-        let result = match other.link.receive(cx, path, datagram) {
+        let received = other.link.receive(cx, path, datagram);
+        // Moved by this request, as none moves it with MOBIKE (RFC 4555 §3.8#4). One that comes late from where the
+        // peer was before says nothing of where it is.
+        if other.link.path != before {
+            link.path = other.link.path;
+        }
+        let result = match received {
             Received::Nothing(discard) => {
                 self.others.push(other);
                 return (Outcome::Go(State::Established(self)), Some(discard));
@@ -102,11 +131,6 @@ impl Established {
             Received::Response(_) => other.link.pump(cx).map(|()| None),
             Received::Request(opened) => {
                 self.heard(cx);
-                // Moved by this request, as none moves it with MOBIKE (RFC 4555 §3.8#4). One that comes late from where the
-                // peer was before says nothing of where it is.
-                if other.link.path != before {
-                    link.path = other.link.path;
-                }
                 self.other_request(link, &mut other, cx, opened)
             }
         };
@@ -143,12 +167,10 @@ impl Established {
             Ok(payloads) if exchange == ExchangeType::INFORMATIONAL => {
                 let said = Addresses::read(&payloads);
                 let from = other.link.asked_from;
-                // The client has it in use already, and says on no other where it is.
-                if matches!(other.standing, OtherStanding::Candidate { .. })
-                    && self.moves(&said, &other.link, &from)
-                {
+                if other.is_believed() && self.moves(&said, &other.link, &from) {
                     let nat = nat_found(&other.link, cx, &from, &payloads);
                     other.link.path = from;
+                    other.link.send_again(cx);
                     self.peer_moves(in_use, cx, from, nat);
                 }
                 let addresses = self.addresses_answer(said, &other.link, cx, from);

@@ -180,19 +180,15 @@ impl Established {
                 redundant.path = link.path;
                 let delete = [Payload::Delete(Delete::ike_sa())].to_vec();
                 redundant.request(cx, ExchangeType::INFORMATIONAL, delete)?;
-                self.others.push(Other {
-                    link: Box::new(redundant),
-                    standing: OtherStanding::Deleting,
-                });
+                let redundant = Other::new(Box::new(redundant), OtherStanding::Deleting);
+                self.others.push(redundant);
                 self.replace(link, cx, theirs, OtherStanding::AwaitDelete);
             }
             theirs => {
                 if let Some(mut theirs) = theirs {
                     theirs.link.deadline = Some(cx.now.after(AWAIT_DELETE));
-                    self.others.push(Other {
-                        link: theirs.link,
-                        standing: OtherStanding::AwaitDelete,
-                    });
+                    let theirs = Other::new(theirs.link, OtherStanding::AwaitDelete);
+                    self.others.push(theirs);
                 }
                 // RFC 7296 §2.8#4, §1.4#2: the Delete is the last request on the old one.
                 self.replace(link, cx, ours, OtherStanding::Deleting);
@@ -311,13 +307,11 @@ impl Established {
     ) {
         // RFC 7296 §2.25.2#1: asked while we ask, we answer as ever.
         if matches!(self.pending, Pending::Ike(_)) {
-            self.others.push(Other {
-                link: successor.link,
-                standing: OtherStanding::Candidate {
-                    derivation: successor.derivation,
-                    nonce: successor.nonce,
-                },
-            });
+            let standing = OtherStanding::Candidate {
+                derivation: successor.derivation,
+                nonce: successor.nonce,
+            };
+            self.others.push(Other::new(successor.link, standing));
             return;
         }
         self.replace(link, cx, successor, OtherStanding::AwaitDelete);
@@ -382,10 +376,7 @@ impl Established {
             self.wishes.add(cx.now, Wish::GiveToken);
         }
         self.wishes.forget(&Wish::RekeyIke);
-        self.others.push(Other {
-            link: Box::new(old),
-            standing,
-        });
+        self.others.push(Other::new(Box::new(old), standing));
         self.begin_lifetime(cx);
         cx.event(link.id, Event::Rekeyed);
     }
