@@ -10,10 +10,10 @@ use std::{
     os::unix::{fs::PermissionsExt, net},
     path::{Path, PathBuf},
     sync::Arc,
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
-use ironflex_ikev2::event::Command;
+use ironflex_ikev2::event::{Command, Instant};
 use serde::{Deserialize, Serialize};
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
@@ -34,7 +34,7 @@ use super::{
 };
 use crate::{
     cli::{
-        exec::{ClearTarget, DebugFlag, ExecCommand, Mode, Rekeyed, parse},
+        exec::{ClearTarget, DebugFlag, ExecCommand, Mode, ObjectKind, Rekeyed, parse},
         show,
     },
     keylog::KeyLogWriter,
@@ -305,6 +305,26 @@ pub fn execute(driver: &mut Driver, line: &str) -> Result<String, String> {
         }
         ExecCommand::ShowIpLocalPool { name } => {
             show::ip_local_pool(&snapshot::state(driver), name.as_deref())
+        }
+        ExecCommand::ShowObject { kind, name } => {
+            let configured = &driver.house.configured;
+            let of = match kind {
+                ObjectKind::AuthorizationPolicy => show::ikev2_authorization_policy,
+                ObjectKind::Ikev2Policy => show::ikev2_policy,
+                ObjectKind::Ikev2Profile => show::ikev2_profile,
+                ObjectKind::Ikev2Proposal => show::ikev2_proposal,
+                ObjectKind::IpsecProfile => show::ipsec_profile,
+                ObjectKind::TransformSet => show::ipsec_transform_set,
+            };
+            Ok(of(configured, name.as_deref()))
+        }
+        ExecCommand::ShowClock => Ok(show::clock(SystemTime::now())),
+        ExecCommand::ShowVersion => {
+            let up = driver.clock.now().since(Instant::new(Duration::ZERO));
+            Ok(show::version(
+                driver.house.plan.snapshot.hostname.as_str(),
+                up,
+            ))
         }
         ExecCommand::ShowRunningConfig => Ok(driver.house.running_config.clone()),
         ExecCommand::ShowDebugging => Ok(show::debugging(&driver.house.log.flags)),

@@ -16,7 +16,7 @@ use ironflex_profiles::{
         interface::{DeviceName, InterfaceName},
         name::FileName,
     },
-    render, resolve,
+    resolve,
     snapshot::Profile,
 };
 
@@ -194,7 +194,7 @@ pub fn apply(
     checked: Checked,
     store: &Store,
     bootflash: &Path,
-) -> Result<(Plan, String, Vec<String>), LoadError> {
+) -> Result<(Plan, Candidate, Vec<String>), LoadError> {
     let mut lines = checked.warnings;
     for action in &checked.candidate.actions {
         let at = &action.at;
@@ -205,9 +205,8 @@ pub fn apply(
             })?;
         lines.extend(done);
     }
-    let running_config = render(&checked.candidate);
     let plan = compile(Arc::new(checked.snapshot), store)?;
-    Ok((plan, running_config, lines))
+    Ok((plan, checked.candidate, lines))
 }
 
 /// Where a file name of the configuration leads.

@@ -40,7 +40,10 @@ use std::{
 };
 
 use ironflex_ikev2::{Endpoint, crypto::default_provider, event::Framing};
-use ironflex_profiles::model::interface::{DeviceName, InterfaceName};
+use ironflex_profiles::{
+    model::interface::{DeviceName, InterfaceName},
+    render,
+};
 use ironflex_xfrm::{
     esp::{Tun, Userspace},
     netlink::{Owner, bypass_policies, take_esp_in_udp},
@@ -144,7 +147,7 @@ impl Daemon {
         let mut journal = journal.ok_or_else(|| StartError(control::taken(&control)))?;
         let store = Store::open(state_dir).map_err(because("key store"))?;
         let listener = Listener::bind(&control).map_err(because("control socket"))?;
-        let (plan, running_config, lines) = load::apply(checked, &store, &bootflash(options))
+        let (plan, configured, lines) = load::apply(checked, &store, &bootflash(options))
             .map_err(|error| StartError(error.to_string()))?;
         for line in lines.into_iter().chain(introduction(&plan)) {
             log.info(line);
@@ -233,7 +236,8 @@ impl Daemon {
                     dataplane: backend,
                     network,
                     log,
-                    running_config,
+                    running_config: render(&configured),
+                    configured,
                     provider: default_provider(),
                     tally: Tally::default(),
                 },

@@ -16,6 +16,8 @@ use ironflex_ikev2::{
     wire::payload::Identification,
 };
 
+use ironflex_profiles::Candidate;
+
 use super::{
     assignment::Pools,
     compile::{Caller, LocalCredentials, Plan, ServingProfile},
@@ -56,6 +58,8 @@ pub struct House {
     pub log: Log,
     /// The configuration in IOS form.
     pub running_config: String,
+    /// The same as its lines say it.
+    pub configured: Candidate,
     /// Verifies signatures.
     pub provider: &'static dyn Provider,
     /// What was counted; what went through tunnels that are gone included.

@@ -171,9 +171,13 @@ fn several_commands_are_carried_out_and_the_end_says_whether_all_were() {
     assert_eq!(
         exec(&[], script, 1),
         format!(
-            "{all_off}% Incomplete command.\nshow vresion\n     ^\n% Invalid input detected at '^' marker.\n{all_off}% Incomplete command.\n"
+            "{all_off}% Incomplete command.\nshow vresion\n      ^\n% Invalid input detected at '^' marker.\n{all_off}% Incomplete command.\n"
         )
     );
+    // Without a word, and without a terminal, the same.
+    let mut process = Process::start(&here, &["--state-dir", &state], "undebug all\nexit\n");
+    process.ends_with(0);
+    assert_eq!(process.output(), all_off);
     assert_eq!(exec(&[], "exit\nshow vresion\n", 0), "");
     assert!(exec(&[], "configure terminal\n", 1).contains("not supported by this headend yet"));
     let long = format!("{}\nundebug all\n", "show ".repeat(200_000));

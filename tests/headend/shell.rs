@@ -126,6 +126,8 @@ fn a_conversation() {
     shell.types("SH RUN | i ^ip local|^hostname\r", "Router#");
     shell.types("sh run | sec ^aaa new\r", "Router#");
     shell.types("sh de\r", "Router#");
+    shell.types("show crypto ikev2 proposal IKEv2-prop1\r", "Router#");
+    shell.types("show crypto ipsec transform-set TS\r", "Router#");
     shell.types("sh vresion\r", "Router#");
     shell.types("show crypto\r", "Router#");
     shell.types("  do show ip local pol\r", "Router#");
@@ -133,7 +135,7 @@ fn a_conversation() {
     shell.types(CTRL_C, "Router#");
     shell.types("show run | include (\r", "Router#");
     // Tab completes what is unique, and lists what is not.
-    shell.types("sho\tcry\ti\tsa\t\r", "Router#");
+    shell.types("sho\tcry\tik\tsa\t\r", "Router#");
     shell.types("show crypto ikev2 s\t", "Router#show crypto ikev2 s");
     shell.types(CTRL_C, "Router#");
     shell.types("! a comment\r", "Router#");

@@ -87,6 +87,18 @@ pub enum ExecCommand {
         /// The only pool to be shown, with its addresses.
         name: Option<String>,
     },
+    /// What a configuration's object says: `show crypto ikev2 {proposal|policy|profile|authorization policy} [NAME]`,
+    /// `show crypto ipsec {transform-set|profile} [NAME]`
+    ShowObject {
+        /// Of what kind.
+        kind: ObjectKind,
+        /// The only one to be shown.
+        name: Option<String>,
+    },
+    /// `show clock`
+    ShowClock,
+    /// `show version`
+    ShowVersion,
     /// `show ipv6 local pool [NAME]`
     ShowIpv6LocalPool {
         /// The only pool to be shown, with who holds what of it.
@@ -110,6 +122,23 @@ pub enum ExecCommand {
     KeyLog(Option<String>),
     /// What the terminal does by itself.
     Terminal(TerminalCommand),
+}
+
+/// The objects of a configuration that have a command of their own.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum ObjectKind {
+    /// `crypto ikev2 authorization policy`
+    AuthorizationPolicy,
+    /// `crypto ikev2 policy`
+    Ikev2Policy,
+    /// `crypto ikev2 profile`
+    Ikev2Profile,
+    /// `crypto ikev2 proposal`
+    Ikev2Proposal,
+    /// `crypto ipsec profile`
+    IpsecProfile,
+    /// `crypto ipsec transform-set`
+    TransformSet,
 }
 
 /// Whose sessions are ended.

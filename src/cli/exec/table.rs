@@ -10,7 +10,7 @@ use super::{
         pipe::Modifier,
         show::{Ikev2SaFilter, Ikev2SaQuery, Ikev2Stats, SessionFilter, SessionQuery},
     },
-    ClearTarget, DebugFlag, ExecCommand, Mode, Rekeyed, TerminalCommand, common,
+    ClearTarget, DebugFlag, ExecCommand, Mode, ObjectKind, Rekeyed, TerminalCommand, common,
 };
 
 /// The highest number of an interface.
@@ -349,47 +349,83 @@ const TERMINAL: &[Node] = &[
 const MONITOR: Node = Node::word("monitor", "Copy debug output to the current terminal line")
     .run(|values| terminal(TerminalCommand::Monitor(!values.off)));
 
-const SHOW: &[Node] = &[
-    Node::word("crypto", "Encryption module").then(&[
-        Node::word("ikev2", "Shows ikev2 info").then(&[IKEV2_SA, IKEV2_STATS]),
-        CRYPTO_SESSION,
-    ]),
-    Node::word("debugging", "State of each debugging option")
-        .run(|_| Some(ExecCommand::ShowDebugging)),
-    Node::word("derived-config", "Derived operating configuration").then(&[Node::word(
-        "interface",
-        "Show interface configuration",
-    )
-    .then(&[
-        Node::word("Virtual-Access", "Virtual Access interface").then(&[Node::value(
-            Token::Number(1, MAX_INTERFACE),
-            "Virtual-Access interface number",
+const SHOW: &[Node] =
+    &[
+        Node::word("clock", "Display the system clock").run(|_| Some(ExecCommand::ShowClock)),
+        Node::word("crypto", "Encryption module").then(&[
+            Node::word("ikev2", "Shows ikev2 info").then(&[
+                Node::word("authorization", "Shows ikev2 authorization policies").then(&[
+                    Node::word("policy", "Shows ikev2 authorization policies")
+                        .run(|values| object(ObjectKind::AuthorizationPolicy, values))
+                        .then(
+                            &[Node::value(Token::Name, "Name of the authorization policy")
+                                .run(|values| object(ObjectKind::AuthorizationPolicy, values))],
+                        ),
+                ]),
+                Node::word("policy", "Show policies")
+                    .run(|values| object(ObjectKind::Ikev2Policy, values))
+                    .then(&[Node::value(Token::Name, "Policy name")
+                        .run(|values| object(ObjectKind::Ikev2Policy, values))]),
+                Node::word("profile", "Shows ikev2 profiles")
+                    .run(|values| object(ObjectKind::Ikev2Profile, values))
+                    .then(&[Node::value(Token::Name, "Profile name")
+                        .run(|values| object(ObjectKind::Ikev2Profile, values))]),
+                Node::word("proposal", "Show proposals")
+                    .run(|values| object(ObjectKind::Ikev2Proposal, values))
+                    .then(&[Node::value(Token::Name, "Proposal name")
+                        .run(|values| object(ObjectKind::Ikev2Proposal, values))]),
+                IKEV2_SA,
+                IKEV2_STATS,
+            ]),
+            Node::word("ipsec", "Show IPSEC policy").then(&[
+                Node::word("profile", "Show ipsec profile information")
+                    .run(|values| object(ObjectKind::IpsecProfile, values))
+                    .then(&[Node::value(Token::Name, "Profile name")
+                        .run(|values| object(ObjectKind::IpsecProfile, values))]),
+                Node::word("transform-set", "Crypto transform sets")
+                    .run(|values| object(ObjectKind::TransformSet, values))
+                    .then(&[Node::value(Token::Name, "Transform set tag")
+                        .run(|values| object(ObjectKind::TransformSet, values))]),
+            ]),
+            CRYPTO_SESSION,
+        ]),
+        Node::word("debugging", "State of each debugging option")
+            .run(|_| Some(ExecCommand::ShowDebugging)),
+        Node::word("derived-config", "Derived operating configuration").then(&[Node::word(
+            "interface",
+            "Show interface configuration",
         )
-        .run(derived_config)]),
-        Node::value(
-            Token::Interface("Virtual-Access"),
-            "Virtual Access interface",
-        )
-        .run(derived_config),
-    ])]),
-    Node::word("ip", "IP information").then(&[Node::word("local", "IP local options").then(&[
-        Node::word("pool", "Local IP address pools")
-            .run(|values| Some(ExecCommand::ShowIpLocalPool { name: values.text }))
-            .then(&[Node::value(Token::Name, "Name of the pool")
-                .run(|values| Some(ExecCommand::ShowIpLocalPool { name: values.text }))]),
-    ])]),
-    Node::word("ipv6", "IPv6 information").then(&[Node::word("local", "IPv6 local options").then(
-        &[Node::word("pool", "Local IPv6 prefix pools")
-            .run(|values| Some(ExecCommand::ShowIpv6LocalPool { name: values.text }))
-            .then(&[Node::value(Token::Name, "Name of the pool")
-                .run(|values| Some(ExecCommand::ShowIpv6LocalPool { name: values.text }))])],
-    )]),
-    Node::word("metrics", "Every number, in Prometheus' text format")
-        .run(|_| Some(ExecCommand::ShowMetrics)),
-    Node::word("running-config", "Current operating configuration")
-        .privileged()
-        .run(|_| Some(ExecCommand::ShowRunningConfig)),
-];
+        .then(&[
+            Node::word("Virtual-Access", "Virtual Access interface").then(&[Node::value(
+                Token::Number(1, MAX_INTERFACE),
+                "Virtual-Access interface number",
+            )
+            .run(derived_config)]),
+            Node::value(
+                Token::Interface("Virtual-Access"),
+                "Virtual Access interface",
+            )
+            .run(derived_config),
+        ])]),
+        Node::word("ip", "IP information").then(&[Node::word("local", "IP local options").then(
+            &[Node::word("pool", "Local IP address pools")
+                .run(|values| Some(ExecCommand::ShowIpLocalPool { name: values.text }))
+                .then(&[Node::value(Token::Name, "Name of the pool")
+                    .run(|values| Some(ExecCommand::ShowIpLocalPool { name: values.text }))])],
+        )]),
+        Node::word("ipv6", "IPv6 information").then(&[Node::word("local", "IPv6 local options")
+            .then(&[Node::word("pool", "Local IPv6 prefix pools")
+                .run(|values| Some(ExecCommand::ShowIpv6LocalPool { name: values.text }))
+                .then(&[Node::value(Token::Name, "Name of the pool")
+                    .run(|values| Some(ExecCommand::ShowIpv6LocalPool { name: values.text }))])])]),
+        Node::word("metrics", "Every number, in Prometheus' text format")
+            .run(|_| Some(ExecCommand::ShowMetrics)),
+        Node::word("running-config", "Current operating configuration")
+            .privileged()
+            .run(|_| Some(ExecCommand::ShowRunningConfig)),
+        Node::word("version", "System hardware and software status")
+            .run(|_| Some(ExecCommand::ShowVersion)),
+    ];
 
 const SA_DETAILED: &str = "Shows ikev2 SAs in detail";
 const SA_LOCAL: &str = "Show SAs by local address";
@@ -544,6 +580,13 @@ pub(super) fn session(detail: bool, filter: Option<SessionFilter>) -> Option<Exe
         detail,
         filter,
     }))
+}
+
+fn object(kind: ObjectKind, values: Values) -> Option<ExecCommand> {
+    Some(ExecCommand::ShowObject {
+        kind,
+        name: values.text,
+    })
 }
 
 fn derived_config(values: Values) -> Option<ExecCommand> {

@@ -205,7 +205,7 @@ fn says_where_a_line_leaves_the_language() {
     for (line, column) in [
         ("shaw crypto", 2),
         ("show crypto ikev3 sa", 16),
-        ("show vresion", 5),
+        ("show vresion", 6),
         ("show crypto ikev2 sa remote gw.example", 28),
         ("show crypto session detail more", 27),
         ("show derived-config interface virtual-access 0", 45),

@@ -14,20 +14,28 @@ use crate::state::{Cipher, Hash};
 mod crypto_session;
 mod debugging;
 mod derived_config;
+mod ikev2_objects;
 mod ikev2_sa;
 mod ikev2_stats;
 mod ip_local_pool;
+mod ipsec_objects;
 mod ipv6_local_pool;
+mod machine;
+#[cfg(test)]
+mod objects_tests;
 #[cfg(test)]
 mod tests;
 
 pub use crypto_session::{SessionFilter, SessionQuery, crypto_session};
 pub use debugging::debugging;
 pub use derived_config::derived_config;
+pub use ikev2_objects::{ikev2_authorization_policy, ikev2_policy, ikev2_profile, ikev2_proposal};
 pub use ikev2_sa::{Ikev2SaFilter, Ikev2SaQuery, ikev2_sa};
 pub use ikev2_stats::{Ikev2Stats, ikev2_stats};
 pub use ip_local_pool::ip_local_pool;
+pub use ipsec_objects::{ipsec_profile, ipsec_transform_set};
 pub use ipv6_local_pool::ipv6_local_pool;
+pub use machine::{clock, version};
 
 /// Collects what `render` writes.
 fn text(render: impl FnOnce(&mut String) -> fmt::Result) -> String {

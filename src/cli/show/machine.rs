@@ -1,0 +1,84 @@
+//! `show clock` and `show version`.
+
+use std::{
+    fmt::Write as _,
+    time::{Duration, SystemTime},
+};
+
+use super::text;
+
+/// `show clock`
+#[must_use]
+pub fn clock(now: SystemTime) -> String {
+    let now = time::OffsetDateTime::from(now);
+    let short = |name: String| name.get(..3).map(ToOwned::to_owned).unwrap_or_default();
+    let (hour, minute, second, milli) = now.to_hms_milli();
+    format!(
+        "{hour:02}:{minute:02}:{second:02}.{milli:03} UTC {} {} {} {}\n",
+        short(now.weekday().to_string()),
+        short(now.month().to_string()),
+        now.day(),
+        now.year()
+    )
+}
+
+/// `show version`: the lines that scripts look for, with what is true here.
+#[must_use]
+pub fn version(hostname: &str, up: Duration) -> String {
+    text(|out| {
+        let version = env!("CARGO_PKG_VERSION");
+        writeln!(out, "ironflex Software, Version {version}")?;
+        writeln!(out)?;
+        writeln!(out, "{hostname} uptime is {}", uptime(up))
+    })
+}
+
+/// A time in the words of a router: from the greatest unit that is not nothing down to minutes.
+fn uptime(up: Duration) -> String {
+    let minutes = up.as_secs() / 60;
+    let (hours, days) = (minutes / 60, minutes / 1440);
+    let units = [
+        (days / 365, "year"),
+        (days % 365 / 7, "week"),
+        (days % 365 % 7, "day"),
+        (hours % 24, "hour"),
+        (minutes % 60, "minute"),
+    ];
+    let told: Vec<String> = units
+        .into_iter()
+        .filter(|(count, unit)| *count > 0 || *unit == "minute")
+        .map(|(count, unit)| format!("{count} {unit}{}", if count == 1 { "" } else { "s" }))
+        .collect();
+    told.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_clock_is_as_a_router_shows_it() {
+        let at = |seconds, millis| {
+            SystemTime::UNIX_EPOCH + Duration::from_secs(seconds) + Duration::from_millis(millis)
+        };
+        assert_eq!(
+            clock(at(1_795_682_253, 7)),
+            "08:37:33.007 UTC Thu Nov 26 2026\n"
+        );
+        assert_eq!(clock(at(0, 0)), "00:00:00.000 UTC Thu Jan 1 1970\n");
+    }
+
+    #[test]
+    fn the_time_since_the_start_is_told_in_its_greatest_units() {
+        let up = |seconds| uptime(Duration::from_secs(seconds));
+        assert_eq!(up(59), "0 minutes");
+        assert_eq!(up(60), "1 minute");
+        assert_eq!(up(7_380), "2 hours, 3 minutes");
+        assert_eq!(up(8 * 86_400 + 60), "1 week, 1 day, 1 minute");
+        assert_eq!(up(366 * 86_400), "1 year, 1 day, 0 minutes");
+        assert_eq!(
+            version("Router", Duration::from_secs(60)).lines().last(),
+            Some("Router uptime is 1 minute")
+        );
+    }
+}
