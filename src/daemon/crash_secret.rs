@@ -2,9 +2,10 @@
 //!
 //! It is 32 random octets in `STATE/qcd-secret`, made at the first start and kept for good. It takes its place by renaming, so a
 //! crash leaves a whole one or none. A headend that finds none tells tokens that nobody knows, which harms nobody: clients
-//! find it out as they would without.
+//! find it out as they would without. So does one that cannot read or keep it, and says so.
 
 use std::{
+    fmt,
     fs::{self, File, OpenOptions},
     io::{self, Read, Write},
     os::unix::fs::{MetadataExt, OpenOptionsExt},
@@ -12,6 +13,7 @@ use std::{
 };
 
 use ironflex_ikev2::{crash_detection::QcdSecret, crypto::Rng, secret::SecretBytes};
+use nix::{libc, unistd::geteuid};
 
 use crate::random::OsRandom;
 
@@ -24,34 +26,64 @@ const NEW: &str = "qcd-secret.new";
 /// The secret, and what is to be said of it.
 pub struct Opened {
     /// The secret.
-    pub secret: QcdSecret,
-    /// Why the one that was there is not used any more.
-    pub replaced: Option<&'static str>,
+    pub secret: Option<QcdSecret>,
+    /// Why it is not the one that was made at the first start.
+    pub remark: Option<Remark>,
+}
+
+/// What is wrong with the file. Clients of an earlier run find a crash out by silence then.
+#[derive(Debug)]
+pub enum Remark {
+    /// Another has taken the place of the one that was there.
+    Replaced(&'static str),
+    /// The secret is kept in memory alone, and is another after the next start.
+    NotKept(io::Error),
+}
+
+impl fmt::Display for Remark {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Replaced(why) => write!(
+                f,
+                "{NAME} is replaced, for {why}: the clients of before are told nothing that they believe"
+            ),
+            Self::NotKept(error) => write!(
+                f,
+                "{NAME} cannot be kept: {error}; after the next start clients are told nothing that they believe"
+            ),
+        }
+    }
 }
 
 /// Reads the secret of a state folder, which no other process uses, or makes one. What others could have read, or what is no
-/// secret by its length, is replaced.
-///
-/// # Errors
-///
-/// Of the system calls.
+/// secret by its form, is replaced. Where that fails there is one in memory, for nobody is better off without a headend.
 // RFC 6290 §9.1#5: nobody but the daemon reads it.
-pub fn open(state_dir: &Path) -> io::Result<Opened> {
-    let replaced = match read(&state_dir.join(NAME))? {
-        Found::Secret(secret) => {
-            return Ok(Opened {
-                secret,
-                replaced: None,
-            });
+pub fn open(state_dir: &Path) -> Opened {
+    let unfit = match read(&state_dir.join(NAME), geteuid().as_raw()) {
+        Ok(Found::Secret(secret)) => {
+            return Opened {
+                secret: Some(secret),
+                remark: None,
+            };
         }
-        Found::Nothing => None,
-        Found::Unfit(why) => Some(why),
+        Ok(Found::Nothing) => Ok(None),
+        Ok(Found::Unfit(why)) => Ok(Some(why)),
+        Err(error) => Err(error),
     };
     let mut octets = SecretBytes::zeroed(QcdSecret::LEN);
     OsRandom.fill(octets.as_mut_bytes());
-    write(state_dir, octets.as_bytes())?;
-    let secret = QcdSecret::new(octets).ok_or(io::ErrorKind::InvalidData)?;
-    Ok(Opened { secret, replaced })
+    let kept = unfit.and_then(|unfit| {
+        write(state_dir, octets.as_bytes())?;
+        Ok(unfit)
+    });
+    let remark = match kept {
+        Ok(unfit) => unfit.map(Remark::Replaced),
+        Err(error) => Some(Remark::NotKept(error)),
+    };
+    Opened {
+        secret: QcdSecret::new(octets),
+        remark,
+    }
 }
 
 enum Found {
@@ -60,14 +92,25 @@ enum Found {
     Unfit(&'static str),
 }
 
-fn read(path: &Path) -> io::Result<Found> {
-    let mut file = match File::open(path) {
+/// Reads the file if it is one, and this user's alone.
+fn read(path: &Path, user: u32) -> io::Result<Found> {
+    let opened = OpenOptions::new()
+        .read(true)
+        // A pipe would keep us waiting, and a link is somebody else's file.
+        .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
+        .open(path);
+    const NO_FILE: Found = Found::Unfit("it is no file");
+    let mut file = match opened {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Found::Nothing),
+        Err(error) if error.raw_os_error() == Some(libc::ELOOP) => return Ok(NO_FILE),
         Err(error) => return Err(error),
     };
     let about = file.metadata()?;
-    if about.mode() & 0o077 != 0 {
+    if !about.is_file() {
+        return Ok(NO_FILE);
+    }
+    if about.uid() != user || about.mode() & 0o077 != 0 {
         return Ok(Found::Unfit("others could read it"));
     }
     const DAMAGED: Found = Found::Unfit("it is damaged");
@@ -100,9 +143,28 @@ fn write(state_dir: &Path, octets: &[u8]) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt;
+    use std::{
+        os::unix::fs::{PermissionsExt, symlink},
+        process::Command,
+    };
 
     use super::*;
+
+    /// Whether there is a secret, and nothing to be said of it.
+    fn kept(folder: &Path) -> bool {
+        let opened = open(folder);
+        opened.secret.is_some() && opened.remark.is_none()
+    }
+
+    /// Why there is another one from now on.
+    fn replaced(folder: &Path) -> &'static str {
+        let opened = open(folder);
+        assert!(opened.secret.is_some());
+        match opened.remark {
+            Some(Remark::Replaced(why)) => why,
+            other => panic!("{other:?}"),
+        }
+    }
 
     // RFC 6290 §9.1#5: 0600 whatever the umask is, and it is the same at every start.
     #[test]
@@ -110,16 +172,16 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(NAME);
         fs::write(folder.path().join(NEW), "left by a crash").unwrap();
-        assert!(open(folder.path()).unwrap().replaced.is_none());
+        assert!(kept(folder.path()));
         let first = fs::read(&path).unwrap();
         assert_eq!(first.len(), QcdSecret::LEN);
         assert_ne!(first, [0; QcdSecret::LEN]);
         assert_eq!(fs::metadata(&path).unwrap().mode() & 0o7777, 0o600);
         assert!(!fs::exists(folder.path().join(NEW)).unwrap());
-        assert!(open(folder.path()).unwrap().replaced.is_none());
+        assert!(kept(folder.path()));
         assert_eq!(fs::read(&path).unwrap(), first);
         let other = tempfile::tempdir().unwrap();
-        open(other.path()).unwrap();
+        assert!(kept(other.path()));
         assert_ne!(fs::read(other.path().join(NAME)).unwrap(), first);
     }
 
@@ -127,19 +189,67 @@ mod tests {
     fn what_others_could_read_or_is_damaged_is_replaced() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(NAME);
-        open(folder.path()).unwrap();
+        assert!(kept(folder.path()));
         let first = fs::read(&path).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
-        let opened = open(folder.path()).unwrap();
-        assert_eq!(opened.replaced, Some("others could read it"));
+        assert_eq!(replaced(folder.path()), "others could read it");
         let second = fs::read(&path).unwrap();
         assert_ne!(first, second);
         assert_eq!(fs::metadata(&path).unwrap().mode() & 0o7777, 0o600);
         for damaged in [&second[..31], &[&second[..], &[0]].concat(), &[]] {
             fs::write(&path, damaged).unwrap();
-            let opened = open(folder.path()).unwrap();
-            assert_eq!(opened.replaced, Some("it is damaged"));
+            assert_eq!(replaced(folder.path()), "it is damaged");
             assert_eq!(fs::read(&path).unwrap().len(), QcdSecret::LEN);
         }
+    }
+
+    // RFC 6290 §9.1#5: a file of somebody else, or wherever a link leads, is not ours.
+    #[test]
+    fn only_a_file_of_our_own_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(NAME);
+        assert!(kept(folder.path()));
+        let user = geteuid().as_raw();
+        assert!(matches!(read(&path, user), Ok(Found::Secret(_))));
+        let other = read(&path, user.wrapping_add(1));
+        assert!(matches!(other, Ok(Found::Unfit("others could read it"))));
+
+        // Links: to what would do, to nothing, and in a circle.
+        let elsewhere = folder.path().join("elsewhere");
+        fs::rename(&path, &elsewhere).unwrap();
+        let theirs = fs::read(&elsewhere).unwrap();
+        for target in [&elsewhere, &folder.path().join("nowhere"), &path] {
+            symlink(target, &path).unwrap();
+            assert_eq!(replaced(folder.path()), "it is no file");
+            assert!(fs::symlink_metadata(&path).unwrap().is_file());
+            assert_ne!(fs::read(&path).unwrap(), theirs);
+            assert!(kept(folder.path()));
+            fs::remove_file(&path).unwrap();
+        }
+        assert_eq!(fs::read(&elsewhere).unwrap(), theirs);
+
+        // Nobody writes into the pipe.
+        let made = Command::new("mkfifo")
+            .args(["-m", "600"])
+            .arg(&path)
+            .status();
+        assert!(made.unwrap().success());
+        assert_eq!(replaced(folder.path()), "it is no file");
+        assert!(kept(folder.path()));
+    }
+
+    #[test]
+    fn without_a_place_for_it_there_is_one_in_memory() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(NAME);
+        // What cannot be replaced by a file.
+        fs::create_dir(&path).unwrap();
+        for state in [folder.path(), &folder.path().join("nowhere")] {
+            let opened = open(state);
+            assert!(opened.secret.is_some());
+            assert!(matches!(opened.remark, Some(Remark::NotKept(_))));
+        }
+        fs::remove_dir(&path).unwrap();
+        assert!(kept(folder.path()));
     }
 }

@@ -172,14 +172,11 @@ impl Daemon {
         }
         let mut endpoint_config = plan.endpoint.clone();
         if plan.snapshot.ikev2.crash_detection {
-            let opened = crash_secret::open(state_dir).map_err(because(crash_secret::NAME))?;
-            if let Some(why) = opened.replaced {
-                log.warning(format_args!(
-                    "{} is replaced, for {why}: a crash is not found out by the clients of before",
-                    crash_secret::NAME
-                ));
+            let opened = crash_secret::open(state_dir);
+            if let Some(remark) = opened.remark {
+                log.warning(remark);
             }
-            endpoint_config.crash_detection.secret = Some(opened.secret);
+            endpoint_config.crash_detection.secret = opened.secret;
         }
         let (sink, handed) = handing();
         let (backend, device): (Backend, Option<String>) = match chosen {
