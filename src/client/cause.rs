@@ -19,12 +19,14 @@ pub(super) enum Stage {
     Trusted,
     /// The tunnel was up.
     Up,
+    /// The user had enough of it, and waits for nothing but its end.
+    Leaving,
 }
 
 /// What the end of the SA means to the user.
 pub(super) fn why(reason: CloseReason, blame: Option<End>, stage: Stage, identity: &str) -> End {
     // The user's own wish is nobody's fault.
-    if reason == CloseReason::Deleted {
+    if stage == Stage::Leaving || reason == CloseReason::Deleted {
         return End::Disconnected;
     }
     if let Some(end) = blame {
@@ -45,10 +47,12 @@ pub(super) fn why(reason: CloseReason, blame: Option<End>, stage: Stage, identit
         CloseReason::Unanswered | CloseReason::TimedOut if stage == Stage::Up => {
             End::Lost("the headend does not answer any more".into())
         }
-        CloseReason::PeerCrashed if stage == Stage::Up => {
-            End::Lost("the headend was started anew".into())
+        CloseReason::PeerCrashed if stage == Stage::Up => End::Lost(
+            "the headend does not know the session any more; it may have been started anew".into(),
+        ),
+        CloseReason::PeerCrashed => {
+            End::Unreachable("it does not know the login any more that was under way".into())
         }
-        CloseReason::PeerCrashed => End::Unreachable("it was started anew during the login".into()),
         CloseReason::Unanswered | CloseReason::TimedOut => End::Unreachable(
             match stage {
                 Stage::Before | Stage::Proving => {
@@ -128,6 +132,16 @@ mod tests {
         let blamed = Some(End::Untrusted("expired".into()));
         let closed = refused(Refusal::Denied("expired".into()));
         assert_eq!(code(closed, blamed, Stage::Before), 3);
+        for reason in [
+            CloseReason::PeerCrashed,
+            CloseReason::Unanswered,
+            CloseReason::PeerDeleted,
+            failed(),
+        ] {
+            let blamed = Some(End::Lost("the network".into()));
+            assert_eq!(code(reason.clone(), None, Stage::Leaving), 0);
+            assert_eq!(code(reason, blamed, Stage::Leaving), 0);
+        }
         let late = Some(End::Lost("the child SA went with it".into()));
         assert_eq!(code(CloseReason::Deleted, late, Stage::Up), 0);
     }

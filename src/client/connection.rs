@@ -126,10 +126,10 @@ pub struct Connection {
     remote: IpAddr,
     /// The headend has sent us on: from its address to another gateway.
     pub sent_on: Option<(IpAddr, Gateway)>,
-    /// The tunnel has been up.
-    pub was_up: bool,
-    /// The headend has shown that it was started anew: it is there again.
-    pub restarted: bool,
+    /// The tunnel has been up, since then.
+    up_since: Option<Instant>,
+    /// The headend has shown that it does not know our session: it is there, and takes another.
+    pub is_back: bool,
     /// The login was under way when this machine's address became another: it is to begin anew at once.
     pub begins_anew: bool,
     /// The inbound SPI of the SA that was deleted for its age.
@@ -313,8 +313,8 @@ impl Connection {
             source,
             remote,
             sent_on: None,
-            was_up: false,
-            restarted: false,
+            up_since: None,
+            is_back: false,
             begins_anew: false,
             outlived: None,
             leaving: false,
@@ -339,6 +339,16 @@ impl Connection {
     #[must_use]
     pub const fn is_trusted(&self) -> bool {
         self.outside.trusted
+    }
+
+    const fn was_up(&self) -> bool {
+        self.up_since.is_some()
+    }
+
+    /// How long the tunnel has been up; none if it never was.
+    #[must_use]
+    pub fn up_for(&self) -> Option<Duration> {
+        self.up_since.map(|since| self.clock.now().since(since))
     }
 
     /// The user and password as they were last given, for another try.
@@ -407,11 +417,11 @@ impl Connection {
                     }
                     deadline
                 }
-                _ = probes.tick(), if self.was_up && stopping.is_none() => match self.sa {
+                _ = probes.tick(), if self.was_up() && stopping.is_none() => match self.sa {
                     Some(sa) => self.command(Command::Probe(sa)),
                     None => deadline,
                 },
-                _ = looks.tick(), if self.was_up && stopping.is_none() => self.look(),
+                _ = looks.tick(), if self.was_up() && stopping.is_none() => self.look(),
                 () = sleep(wait) => {
                     self.endpoint.handle(self.clock.now(), Input::Timeout);
                     self.drain()
@@ -434,7 +444,7 @@ impl Connection {
 
     /// When the headend's silence is to be mentioned, as things stand.
     fn silence(&self) -> Option<Instant> {
-        let idle = self.asking.is_some() || self.was_up || self.leaving;
+        let idle = self.asking.is_some() || self.was_up() || self.leaving;
         self.silence.filter(|_| !idle)
     }
 
@@ -502,7 +512,7 @@ impl Connection {
         if self.leaving {
             return self.drain();
         }
-        if !self.was_up {
+        if !self.was_up() {
             // MOBIKE is for SAs that are up; what began with the old address cannot be answered.
             let moved = source_for(self.remote).is_ok_and(|source| source != self.source);
             if moved {
@@ -592,7 +602,7 @@ impl Connection {
             Event::Initiated => self.sa = Some(sa),
             Event::Authenticated(who) => self.outside.proven(&who),
             Event::Established { .. } => {
-                self.was_up = true;
+                self.up_since.get_or_insert(self.clock.now());
                 if let Some(up) = self.up.take() {
                     // Whoever wanted to know may be gone.
                     let _ = up.send(());
@@ -643,9 +653,10 @@ impl Connection {
                 {
                     self.sent_on = Some((self.remote, gateway.clone()));
                 }
-                self.restarted = reason == CloseReason::PeerCrashed;
+                self.is_back = reason == CloseReason::PeerCrashed;
                 let blame = self.outside.blame.take();
-                let stage = match (self.was_up, self.outside.trusted) {
+                let stage = match (self.was_up(), self.outside.trusted) {
+                    _ if self.leaving => Stage::Leaving,
                     (true, _) => Stage::Up,
                     (false, true) => Stage::Trusted,
                     (false, false) if !self.by_eap => Stage::Proving,

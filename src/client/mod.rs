@@ -10,6 +10,7 @@
 //! Before any password leaves, the headend has proven itself under a chain, name and key usage that a
 //! Cisco Secure Client would accept.
 
+mod backoff;
 mod bound;
 mod cause;
 pub mod connection;

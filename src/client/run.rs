@@ -1,11 +1,12 @@
 //! `ironflex connect` from beginning to end: connects, and connects again after a loss.
 
-use std::{net::IpAddr, sync::Arc, time::Duration};
+use std::{net::IpAddr, sync::Arc};
 
 use ironflex_ikev2::{event::Instant, wire::payload::Gateway};
 
 use super::{
     Connection, End, Options,
+    backoff::{Backoff, spread},
     connection::device,
     credentials::{Credentials, password_of_stdin},
     login::Login,
@@ -15,9 +16,6 @@ use super::{
     target::resolve,
 };
 use crate::{clock::Clock, signals::StopSignals};
-
-/// The first wait before another try, and the longest, in seconds.
-const RETRY: (u64, u64) = (2, 60);
 
 /// Runs the client to its end. Returns why it ended.
 pub fn run(options: &Options) -> End {
@@ -57,7 +55,7 @@ async fn connect_again(options: &Options, own: Option<Arc<Credentials>>, report:
         Ok(stop) => stop,
         Err(error) => return End::Local(format!("signals: {error}")),
     };
-    let mut wait = RETRY.0;
+    let mut backoff = Backoff::new();
     let mut ever_up = false;
     let device = device();
     let clock = Clock::start();
@@ -71,22 +69,27 @@ async fn connect_again(options: &Options, own: Option<Arc<Credentials>>, report:
             started = Connection::start(options, login.clone(), device.clone(), way, &mut place) => started,
             () = stop.received() => return End::Disconnected,
         };
-        let (mut end, was_up, restarted, trusted, sent_on) = match started {
+        let (mut end, up, is_back, trusted, sent_on) = match started {
             Ok(mut connection) => {
                 let end = connection.serve(stop.received()).await;
                 login = connection.login();
                 if connection.begins_anew {
                     report.show(&end.to_string());
                     redirected = way;
+                    let wait = spread(backoff.after_move());
+                    tokio::select! {
+                        () = tokio::time::sleep(wait) => {}
+                        () = stop.received() => return End::Disconnected,
+                    }
                     continue;
                 }
                 let sent_on = connection.sent_on.take();
-                let (up, restarted) = (connection.was_up, connection.restarted);
-                (end, up, restarted, connection.is_trusted(), sent_on)
+                let (up, is_back) = (connection.up_for(), connection.is_back);
+                (end, up, is_back, connection.is_trusted(), sent_on)
             }
-            Err(end) => (end, false, false, false, None),
+            Err(end) => (end, None, false, false, None),
         };
-        ever_up |= was_up;
+        ever_up |= up.is_some();
         if let Some((from, gateway)) = sent_on {
             let found = tokio::select! {
                 found = follow(&mut trail, clock.now(), from, &gateway) => found,
@@ -108,20 +111,15 @@ async fn connect_again(options: &Options, own: Option<Arc<Credentials>>, report:
         if options.once || !ever_up || !may_pass(&end, was_redirected, trusted) {
             return end;
         }
-        if was_up {
-            wait = RETRY.0;
-        }
-        // A headend that has just told so is there; if it is not after all, there is a wait again.
-        let seconds = if was_up && restarted { 0 } else { wait };
+        let wait = spread(backoff.after(up, is_back));
         report.tell(&Step::Reconnecting {
-            seconds,
+            seconds: wait.as_secs(),
             message: end.to_string(),
         });
         tokio::select! {
-            () = tokio::time::sleep(Duration::from_secs(seconds)) => {}
+            () = tokio::time::sleep(wait) => {}
             () = stop.received() => return End::Disconnected,
         }
-        wait = wait.saturating_mul(2).min(RETRY.1);
     }
 }
 

@@ -29,22 +29,22 @@ pub(crate) const CASES: &[Case] = &[
     ),
 ];
 
-/// What a client may take from the moment at which the headend serves again: a sign of life that is due each second and
-/// a retransmission of it, the login, and a busy machine.
-const SECONDS: Duration = Duration::from_secs(10);
-
-/// What it takes at least without tokens: its requests go unanswered for 31 s, of which the restart takes some.
-const SILENCE: Duration = Duration::from_secs(20);
+/// By so much sooner a client is back with tokens than without: then its requests go unanswered for 31 s, and here a sign of
+/// life that is due each second is answered as soon as the headend serves.
+const MARGIN: Duration = Duration::from_secs(5);
 
 const PATIENCE: Duration = Duration::from_secs(90);
 
-/// Kills the headend and starts it again. Returns how long its client took to be back, counted from when it served again.
+/// What a client says whom a token has told.
+const TOLD: &str = "the headend does not know the session any more";
+
+/// Kills the headend and starts it again. Returns how long its client took to be back, counted from when it was killed.
 fn restart(lab: &Lab, headend: &mut Process, client: &Process) -> (Duration, Connected) {
+    let killed = Instant::now();
     headend.end_by(Signal::SIGKILL);
     *headend = lab.start();
-    let served = Instant::now();
     let line = client.line_within(PATIENCE, 2, r#"{"event":"connected""#);
-    (served.elapsed(), serde_json::from_str(&line).unwrap())
+    (killed.elapsed(), serde_json::from_str(&line).unwrap())
 }
 
 // RFC 6290 §1.1#1, §3#2, §5#4, §9.1#5: the secret outlives the process, in a file of the daemon's own, and the token that it
@@ -82,7 +82,7 @@ fn a_restarted_headend_has_its_client_back_long_before_silence_would_tell() {
         assert!(statistics.contains(&line), "{statistics}");
         if on {
             assert_eq!(mode(&secret), 0o600);
-            process.line("the headend was started anew");
+            process.line(TOLD);
         } else {
             process.line("the headend does not answer any more");
         }
@@ -90,8 +90,7 @@ fn a_restarted_headend_has_its_client_back_long_before_silence_would_tell() {
     }
     let (with, without) = (taken[0], taken[1]);
     println!("back after {with:.1?} with a token, after {without:.1?} without");
-    assert!(with < SECONDS, "{with:?}");
-    assert!(without > SILENCE, "{without:?}");
+    assert!(with + MARGIN < without, "{with:?}, {without:?}");
 }
 
 // A sign of life each twenty seconds is the default; what is sent and not answered asks for one before.
@@ -123,6 +122,7 @@ fn a_client_with_traffic_does_not_wait_for_its_next_sign_of_life() {
         back
     });
     println!("back after {time:.1?} with a token, asked for by traffic");
-    assert!(time < SECONDS + SECONDS, "{time:?}");
+    // Nothing but traffic asked, for the next sign of life is not due yet; and its answer told, not its absence.
+    process.line(TOLD);
     ask(&client.host.namespace, tunnel.address, server.address);
 }

@@ -22,7 +22,7 @@ use super::{
 pub struct Globals {
     /// `http-url cert`: certificates may be named by URL. On until a line takes it away.
     pub http_url_cert: bool,
-    /// `quick-crash-detection`: tokens by which clients learn at once that the headend has been started anew. On until a
+    /// `quick-crash-detection`: tokens by which clients learn at once that the headend has lost their session. On until a
     /// line takes it away. A line of our own: a router has none.
     pub crash_detection: bool,
     /// `fragmentation [mtu <68-1500>]`: RFC 7383 fragments, of IP datagrams of at most that many
