@@ -60,7 +60,7 @@ pub struct Endpoint {
     /// Answers in clear to what belongs to no SA and starts none.
     outsiders: RateLimit,
     /// Those among them that bring a token (RFC 6290).
-    tokens: RateLimit,
+    tokens: crash::Told,
     began: Instant,
     counters: Counters,
     out: VecDeque<Output>,
@@ -90,7 +90,7 @@ impl Endpoint {
             strangers: Strangers::default(),
             fragments: FragmentBudget::default(),
             outsiders: RateLimit::new(now, OUTSIDER_ANSWERS_PER_SECOND),
-            tokens: RateLimit::new(now, OUTSIDER_ANSWERS_PER_SECOND),
+            tokens: crash::Told::default(),
             began: now,
             counters: Counters::default(),
             out: VecDeque::new(),

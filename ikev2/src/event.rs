@@ -567,9 +567,6 @@ pub enum Discard {
     /// A message in clear had a token in it which is not that of the SA (RFC 6290).
     #[error("a token that is not this SA's")]
     WrongToken,
-    /// A message in clear with a token, too soon after others of the same source to be looked at (RFC 6290 §8.1).
-    #[error("tokens come too fast to be compared")]
-    TokenLimited,
     /// A fragment was kept for later.
     #[error("fragment kept")]
     FragmentKept,
@@ -612,7 +609,6 @@ impl Discard {
             Self::Unprotected => "unprotected",
             Self::Hint => "hint",
             Self::WrongToken => "wrong_token",
-            Self::TokenLimited => "token_limited",
             Self::FragmentKept => "fragment_kept",
             Self::FragmentRefused => "fragment_refused",
             Self::FragmentsEvicted => "fragments_evicted",

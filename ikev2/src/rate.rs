@@ -4,7 +4,8 @@ use core::time::Duration;
 
 use crate::event::Instant;
 
-const PERIOD: Duration = Duration::from_secs(1);
+/// The time in which things are counted.
+pub(crate) const PERIOD: Duration = Duration::from_secs(1);
 
 /// So many times within a second, counted second by second.
 pub(crate) struct RateLimit {
@@ -24,16 +25,11 @@ impl RateLimit {
 
     /// Whether it may be done now; then it counts as done.
     pub(crate) fn admits(&mut self, now: Instant) -> bool {
-        self.admits_up_to(now, self.per_second)
-    }
-
-    /// As [`admits`](Self::admits), so many times for this once.
-    pub(crate) fn admits_up_to(&mut self, now: Instant, per_second: u32) -> bool {
         if now.since(self.since) >= PERIOD {
             self.since = now;
             self.done = 0;
         }
-        let admitted = self.done < per_second;
+        let admitted = self.done < self.per_second;
         if admitted {
             self.done = self.done.saturating_add(1);
         }

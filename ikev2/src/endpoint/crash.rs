@@ -1,5 +1,6 @@
 //! Quick crash detection of the endpoint (RFC 6290): who is told a token in clear, and what one does here.
 
+use alloc::collections::BTreeMap;
 use core::time::Duration;
 
 use super::Endpoint;
@@ -9,7 +10,9 @@ use crate::{
     crypto::keys::Role,
     endpoint::routing::has_error,
     event::{Discard, Instant, Path, SaId},
+    rate::PERIOD,
     sa::IkeSa,
+    strangers::Source,
     wire::{
         header::{Header, ResponderSpi},
         payload::{Notify, Payload},
@@ -27,13 +30,45 @@ const TOKENS_PER_SECOND_AFTER_START: u32 = 1_000;
 /// As long as the peers of an earlier run may take until they ask.
 const AFTER_START: Duration = Duration::from_secs(600);
 
+/// One source has this part of them: a tenth, as many clients as may stand behind one NAT.
+const SOURCES: u32 = 10;
+
+/// The tokens that were told of late, in all and to each source.
+#[derive(Default)]
+pub(super) struct Told {
+    since: Instant,
+    all: u32,
+    /// Keyed by addresses that anybody may claim. There are no more of them than tokens of one second.
+    sources: BTreeMap<Source, u32>,
+}
+
+impl Told {
+    /// Whether this source may be told one now: so many in a second are told in all, and so many to one source. Then it
+    /// counts as told.
+    fn admits(&mut self, now: Instant, source: Source, (limit, share): (u32, u32)) -> bool {
+        if now.since(self.since) >= PERIOD {
+            self.since = now;
+            self.all = 0;
+            self.sources.clear();
+        }
+        let of_source = self.sources.get(&source).copied().unwrap_or_default();
+        // What a source is refused is not taken from the others.
+        let admitted = of_source < share && self.all < limit;
+        if admitted {
+            self.all = self.all.saturating_add(1);
+            self.sources.insert(source, of_source.saturating_add(1));
+        }
+        admitted
+    }
+}
+
 impl Endpoint {
-    /// The token of the IKE SA that a request is about, if there can have been such an SA here and there is none now.
+    /// The IKE SA that a request is about, if there can have been such an SA here and there is none now.
     ///
     /// Both SPIs are looked for, whatever the message says of whose is whose: by a flag turned round, or by one wrong SPI,
     /// the request of an SA that is up would find none.
     // RFC 6290 §9.2#1: no token of an SA that exists is said in clear.
-    pub(super) fn token_of_forgotten(&self, header: &Header) -> Option<Notify> {
+    fn forgotten(&self, header: &Header) -> Option<(Role, u64, u64)> {
         let (spi_i, spi_r) = (
             header.initiator_spi.get(),
             header.responder_spi.map(ResponderSpi::get)?,
@@ -47,33 +82,40 @@ impl Endpoint {
         let taken = self.taken();
         let forgotten =
             shard == self.config.shard && !taken.contains(spi_i) && !taken.contains(spi_r);
-        forgotten
-            .then(|| self.config.crash_detection.notify(role, spi_i, spi_r))
-            .flatten()
+        forgotten.then_some((role, spi_i, spi_r))
     }
 
-    /// Says it beside INVALID_IKE_SPI, so that whoever does not know it understands the rest.
+    /// Says the token of the IKE SA that a request is about, beside INVALID_IKE_SPI, so that whoever does not know it
+    /// understands the rest. False if there is none to say or too many were said; then the request is what it would be
+    /// without tokens.
+    ///
+    /// The token is made last: who floods costs no HMAC beyond the budget.
     // RFC 6290 §3#2: the request of an SA that is not known is answered with the token.
-    // RFC 6290 §8.1#2: more of them than a restart explains are not answered.
-    pub(super) fn tell_token(
-        &mut self,
-        now: Instant,
-        path: Path,
-        header: &Header,
-        token: Notify,
-    ) -> Discard {
+    // RFC 6290 §8.1#2: more of them than a restart explains, in all or of one source, are told INVALID_IKE_SPI alone, or
+    // nothing.
+    pub(super) fn tells_token(&mut self, now: Instant, path: Path, header: &Header) -> bool {
+        if self.config.crash_detection.secret.is_none() {
+            return false;
+        }
+        let Some((role, spi_i, spi_r)) = self.forgotten(header) else {
+            return false;
+        };
         let limit = if now.since(self.began) < AFTER_START {
             TOKENS_PER_SECOND_AFTER_START
         } else {
             TOKENS_PER_SECOND
         };
-        if !self.tokens.admits_up_to(now, limit) {
-            return Discard::UnknownSpi;
+        let source = Source::of(path.remote.ip());
+        if !self.tokens.admits(now, source, (limit, limit / SOURCES)) {
+            return false;
         }
+        let Some(token) = self.config.crash_detection.notify(role, spi_i, spi_r) else {
+            return false;
+        };
         more(&mut self.counters.tokens.sent);
         let said = [Notify::plain(NotifyType::INVALID_IKE_SPI), token];
         self.stateless_with(path, header, &said.map(Payload::Notify));
-        Discard::UnknownSpiAnswered
+        true
     }
 
     /// Judges the tokens of a message in clear to the SA `id`, named by our SPI `ours`; `None` where there are none to
@@ -84,14 +126,13 @@ impl Endpoint {
     pub(super) fn judge_token(
         &mut self,
         now: Instant,
-        path: Path,
         (id, ours): (SaId, u64),
         said: &[Payload],
     ) -> Option<Result<(), Discard>> {
         if !has_token(said) {
             return None;
         }
-        let slot = self.sas.get_mut(&id)?;
+        let slot = self.sas.get(&id)?;
         let IkeSa::Keyed { link, .. } = &slot.sa else {
             return None;
         };
@@ -99,10 +140,8 @@ impl Endpoint {
             return None;
         }
         let token = link.token.as_ref()?;
-        // RFC 6290 §8.1#1, §8.2#4: so many of one source are judged in a second.
-        if !slot.judged.admits(now, path.remote.ip()) {
-            return Some(Err(Discard::TokenLimited));
-        }
+        // However many came before it, each is compared: that costs less than it has cost to read it, and a limit would let
+        // forged ones keep the true one out.
         let holds = token.is_among(said);
         // RFC 6290 §3#3,6, §8.2#2: one that fits counts, wherever it comes from and whatever error stands beside it.
         if holds {
@@ -120,6 +159,7 @@ impl Endpoint {
         // RFC 6290 §3#4, §4.5#3: one that does not fit is told the log and not the sender.
         more(&mut self.counters.tokens.rejected);
         // RFC 6290 §8.2#3: it says nothing against the peer; the error beside it is the hint that it would be alone.
+        // RFC 6290 §8.2#4: a hint is followed once in a while, however many there are.
         if has_error(said) {
             let _ = self.hint(now, id);
         }

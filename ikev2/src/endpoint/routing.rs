@@ -57,7 +57,7 @@ impl Endpoint {
             return Err(self.unknown_spi(now, path, &header, datagram));
         }
         if let Some(said) = self.in_clear(&header, datagram, id) {
-            if let Some(judged) = self.judge_token(now, path, (id, ours), &said) {
+            if let Some(judged) = self.judge_token(now, (id, ours), &said) {
                 return judged;
             }
             if header.flags.is_response() && has_error(&said) {
@@ -125,10 +125,8 @@ impl Endpoint {
         if !is_request || datagram.len() < ANSWER || PartialMessage::parse(datagram).is_err() {
             return Discard::UnknownSpi;
         }
-        if datagram.len() >= SHORTEST_SEALED
-            && let Some(token) = self.token_of_forgotten(header)
-        {
-            return self.tell_token(now, path, header, token);
+        if datagram.len() >= SHORTEST_SEALED && self.tells_token(now, path, header) {
+            return Discard::UnknownSpiAnswered;
         }
         if !self.outsiders.admits(now) {
             return Discard::UnknownSpi;

@@ -1,22 +1,18 @@
 //! The table of IKE SAs: what is kept beside each, and what is counted as they change.
 
 use alloc::{collections::BTreeMap, vec::Vec};
-use core::{net::IpAddr, time::Duration};
+use core::time::Duration;
 
 use super::Endpoint;
 use crate::{
     event::{Discard, Instant, Output, SaId},
     fragment_budget::{Partial, Rank},
-    rate::RateLimit,
     sa::{Cx, IkeSa, state::State, window::Fingerprint},
     strangers::{Source, Stage},
 };
 
 /// Errors in clear make an SA ask for a sign of life once in this time.
 const HINT_PERIOD: Duration = Duration::from_secs(30);
-
-/// Tokens of one source that one SA compares in a second at most (RFC 6290 §8.1).
-const JUDGED_PER_SECOND: u32 = 20;
 
 /// The SPIs that are in use.
 #[derive(Clone, Copy)]
@@ -43,23 +39,6 @@ pub(crate) struct Slot {
     partials: Vec<Partial>,
     /// When an error in clear was last taken as a hint.
     hinted: Option<Instant>,
-    /// The tokens in clear that it has compared.
-    pub(super) judged: Judged,
-}
-
-/// Who sent an SA tokens in clear last, and how many.
-pub(super) struct Judged(Option<(IpAddr, RateLimit)>);
-
-impl Judged {
-    /// Whether tokens that came from this address are to be compared now.
-    pub(super) fn admits(&mut self, now: Instant, source: IpAddr) -> bool {
-        let fresh = || (source, RateLimit::new(now, JUDGED_PER_SECOND));
-        let (last, limit) = self.0.get_or_insert_with(fresh);
-        if *last != source {
-            (*last, *limit) = fresh();
-        }
-        limit.admits(now)
-    }
 }
 
 /// Where an SA of an unproven peer comes from.
@@ -88,7 +67,6 @@ impl Slot {
             origin,
             partials: Vec::new(),
             hinted: None,
-            judged: Judged(None),
         }
     }
 

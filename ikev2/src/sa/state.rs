@@ -257,15 +257,17 @@ impl State {
         Outcome::Gone
     }
 
-    /// The peer has shown that it has lost the SA (RFC 6290): nothing is said to it any more.
+    /// The peer has shown that it has lost the SA (RFC 6290): nothing is said to it any more. One that was on its way out
+    /// has ended for what it was to end for.
     pub(crate) fn peer_crashed(self, link: &Link, cx: &mut Cx<'_>) {
-        match self {
-            Self::Closing(state) => drop(state.finish(link, cx)),
-            Self::Lingering => {}
-            Self::Responder(_) | Self::Initiator(_) | Self::Established(_) => {
-                cx.event(link.id, Event::Closed(CloseReason::PeerCrashed));
-            }
-        }
+        let reason = match self {
+            Self::Closing(state) => return drop(state.finish(link, cx)),
+            Self::Lingering => return,
+            Self::Responder(_) | Self::Initiator(_) => None,
+            Self::Established(state) => state.ending().cloned(),
+        };
+        let reason = reason.unwrap_or(CloseReason::PeerCrashed);
+        cx.event(link.id, Event::Closed(reason));
     }
 
     /// The operator wants the SA gone.

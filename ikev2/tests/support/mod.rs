@@ -298,6 +298,14 @@ impl Pair {
         Some((flight.to_server, flight.path, Arc::clone(&flight.octets)))
     }
 
+    /// Does something whose datagrams are lost; those that are under way already stay so.
+    pub fn aside<T>(&mut self, act: impl FnOnce(&mut Self) -> T) -> T {
+        let flights = std::mem::take(&mut self.flights);
+        let done = act(self);
+        self.flights = flights;
+        done
+    }
+
     /// Loses every datagram that is under way.
     pub fn lose_flights(&mut self) {
         self.flights.clear();
