@@ -602,7 +602,7 @@ impl Connection {
             Event::Initiated => self.sa = Some(sa),
             Event::Authenticated(who) => self.outside.proven(&who),
             Event::Established { .. } => {
-                self.up_since.get_or_insert(self.clock.now());
+                self.up_since.get_or_insert_with(|| self.clock.now());
                 if let Some(up) = self.up.take() {
                     // Whoever wanted to know may be gone.
                     let _ = up.send(());
