@@ -25,6 +25,13 @@ impl Pairs {
         self.0.last().map(|&(inbound, _)| inbound)
     }
 
+    /// The outbound SPI of the pair with this inbound one.
+    #[must_use]
+    pub fn outbound_of(&self, inbound: EspSpi) -> Option<EspSpi> {
+        let pair = self.0.iter().find(|&&(known, _)| known == inbound);
+        pair.map(|&(_, outbound)| outbound)
+    }
+
     /// The pair with this inbound SPI is gone.
     pub fn forget(&mut self, inbound: EspSpi) {
         self.0.retain(|&(known, _)| known != inbound);

@@ -59,15 +59,20 @@ impl Outside {
     ///
     /// What the dataplane says: the tunnel cannot send any more.
     pub(super) fn switch(&mut self, inbound_spi: u32) -> Result<(), ironflex_xfrm::Error> {
+        let Some(dataplane) = &mut self.dataplane else {
+            return Ok(());
+        };
         let at = self
             .waiting
             .iter()
             .position(|(inbound, _)| inbound.value() == inbound_spi);
-        let (Some(at), Some(dataplane)) = (at, &mut self.dataplane) else {
-            return Ok(());
-        };
-        let (_, outbound) = self.waiting.remove(at);
-        dataplane.replace_outbound(SESSION, &outbound)
+        if let Some(at) = at {
+            let (_, outbound) = self.waiting.remove(at);
+            return dataplane.replace_outbound(SESSION, &outbound);
+        }
+        // Its successor is gone before it: what was sent on before is sent on again.
+        let former = EspSpi::new(inbound_spi).and_then(|spi| self.pairs.outbound_of(spi));
+        former.map_or(Ok(()), |spi| dataplane.resume_outbound(SESSION, spi))
     }
 
     /// The next thing that the core is to do because an SA in the dataplane has worn out.

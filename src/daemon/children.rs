@@ -114,10 +114,19 @@ impl House {
     ) -> Option<Command> {
         let spi = EspSpi::new(inbound_spi)?;
         let installed = self.installed(sa, child)?;
-        let at = installed.waiting.iter().position(|&(one, _)| one == spi)?;
-        let (_, outbound) = installed.waiting.remove(at);
         let id = installed.id;
-        match self.dataplane.replace_outbound(id, &outbound) {
+        let switched = match installed.waiting.iter().position(|&(one, _)| one == spi) {
+            Some(at) => {
+                let (_, outbound) = installed.waiting.remove(at);
+                self.dataplane.replace_outbound(id, &outbound)
+            }
+            // Its successor is gone before it: what was sent on before is sent on again.
+            None => {
+                let outbound = installed.pairs.outbound_of(spi)?;
+                self.dataplane.resume_outbound(id, outbound)
+            }
+        };
+        match switched {
             Ok(()) => {
                 let counters = self.dataplane.counters(id).unwrap_or_default();
                 if let Some(installed) = self.installed(sa, child) {
@@ -274,13 +283,13 @@ impl House {
     }
 
     fn remove(&mut self, installed: &Installed) {
-        if let Ok(through) = self.dataplane.counters(installed.id) {
-            statistics::traffic(&mut self.tally, &through);
-        }
         let removed = self.dataplane.remove(installed.id);
         Operation::SaDeletion.ended(&mut self.tally, removed.is_ok());
         match removed {
-            Ok(_) => self.sessions.forget_dataplane(installed.id),
+            Ok(through) => {
+                statistics::traffic(&mut self.tally, &through);
+                self.sessions.forget_dataplane(installed.id);
+            }
             Err(error) => {
                 self.log.trouble(&error);
                 self.leftovers.add(installed.id);
@@ -297,7 +306,8 @@ impl House {
     /// Does what is due by now. Returns the sessions that are to be ended, being idle.
     pub(super) fn keep_time(&mut self, now: Instant) -> Vec<SaId> {
         self.log.settle();
-        for id in self.leftovers.remove(now, &mut *self.dataplane) {
+        for (id, through) in self.leftovers.remove(now, &mut *self.dataplane) {
+            statistics::traffic(&mut self.tally, &through);
             self.sessions.forget_dataplane(id);
         }
         self.idle_sessions(now)

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use ironflex_ikev2::event::Instant;
-use ironflex_xfrm::{Dataplane, Error, SessionId};
+use ironflex_xfrm::{Counters, Dataplane, Error, SessionId};
 
 /// How often it is tried.
 const PERIOD: Duration = Duration::from_secs(5);
@@ -27,16 +27,28 @@ impl Leftovers {
         (!self.ids.is_empty()).then_some(self.next)
     }
 
-    /// Tries again, when it is time. Returns the names that are free now.
-    pub fn remove(&mut self, now: Instant, dataplane: &mut dyn Dataplane) -> Vec<SessionId> {
+    /// Tries again, when it is time. Returns the names that are free now, and what went through each.
+    pub fn remove(
+        &mut self,
+        now: Instant,
+        dataplane: &mut dyn Dataplane,
+    ) -> Vec<(SessionId, Counters)> {
         if self.due().is_none_or(|due| due > now) {
             return Vec::new();
         }
         self.next = now.after(PERIOD);
-        let (gone, left) = std::mem::take(&mut self.ids)
-            .into_iter()
-            .partition(|&id| matches!(dataplane.remove(id), Ok(_) | Err(Error::NoSuchSession(_))));
-        self.ids = left;
+        let mut gone = Vec::new();
+        self.ids.retain(|&id| match dataplane.remove(id) {
+            Ok(through) => {
+                gone.push((id, through));
+                false
+            }
+            Err(Error::NoSuchSession(_)) => {
+                gone.push((id, Counters::default()));
+                false
+            }
+            Err(_) => true,
+        });
         gone
     }
 }
@@ -70,7 +82,10 @@ mod tests {
         assert_eq!(leftovers.due(), Some(at(105)));
         dataplane.set_faults(Faults::default());
         assert_eq!(leftovers.remove(at(104), &mut dataplane), []);
-        assert_eq!(leftovers.remove(at(105), &mut dataplane), [id]);
+        assert_eq!(
+            leftovers.remove(at(105), &mut dataplane),
+            [(id, Counters::default())]
+        );
         assert_eq!(leftovers.due(), None);
     }
 }

@@ -215,12 +215,17 @@ pub fn metrics(driver: &mut Driver) -> Tally {
     all.add(Metric::FragmentBytes, ["", ""], fragments);
     pools(&mut all, &driver.house.pools.ipv4);
     pools(&mut all, &driver.house.pools.ipv6);
+    let through = driver.house.counters();
     for (_, session) in driver.house.sessions.iter() {
         let up = u64::from(!session.installed.is_empty());
         all.add(Metric::Sessions, ["", ""], up);
-    }
-    for through in driver.house.counters().values() {
-        traffic(&mut all, through);
+        for carried in session
+            .installed
+            .iter()
+            .filter_map(|one| through.get(&one.id))
+        {
+            traffic(&mut all, carried);
+        }
     }
     let counters = driver.endpoint.counters();
     for (exchange, messages) in &counters.exchanges {

@@ -115,6 +115,11 @@ impl Dataplane for Chaos {
         self.inner.replace_outbound(id, sa)
     }
 
+    fn resume_outbound(&mut self, id: SessionId, spi: EspSpi) -> Result<(), Error> {
+        self.maybe(self.faults.replace_outbound, "resume outbound SA")?;
+        self.inner.resume_outbound(id, spi)
+    }
+
     fn remove_inbound(&mut self, id: SessionId, spi: EspSpi) -> Result<(), Error> {
         self.maybe(self.faults.remove_inbound, "remove inbound SA")?;
         self.inner.remove_inbound(id, spi)

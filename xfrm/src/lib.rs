@@ -88,6 +88,12 @@ pub trait Dataplane: Send {
     /// [`Error::NoSuchSession`]; otherwise as [`Dataplane::install`], with the previous SA still in use.
     fn replace_outbound(&mut self, id: SessionId, sa: &SaSpec) -> Result<(), Error>;
 
+    /// Rekeying taken back: the session sends again on an outbound SA that a newer one has replaced, and the newer one is gone.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchSession`]; [`Error::NoSuchSa`] when there is no such SA among those replaced.
+    fn resume_outbound(&mut self, id: SessionId, spi: EspSpi) -> Result<(), Error>;
+
     /// Rekeying, last step: removes one inbound SA of the session.
     ///
     /// # Errors
@@ -114,7 +120,8 @@ pub trait Dataplane: Send {
     /// [`Error::NoSuchSession`], or from below as in [`Dataplane::install`].
     fn counters(&mut self, id: SessionId) -> Result<Counters, Error>;
 
-    /// [`Dataplane::counters`] of every session at one look, for what tells of thousands.
+    /// [`Dataplane::counters`] of every session at one look, for what tells of thousands; as last seen where nothing can be read
+    /// now.
     ///
     /// # Errors
     /// From below as in [`Dataplane::install`].

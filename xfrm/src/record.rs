@@ -47,6 +47,8 @@ pub enum Call {
     AddInbound(SessionId, Box<SaSpec>),
     /// [`Dataplane::replace_outbound`].
     ReplaceOutbound(SessionId, Box<SaSpec>),
+    /// [`Dataplane::resume_outbound`].
+    ResumeOutbound(SessionId, EspSpi),
     /// [`Dataplane::remove_inbound`].
     RemoveInbound(SessionId, EspSpi),
     /// [`Dataplane::move_peer`].
@@ -173,6 +175,13 @@ impl Dataplane for Recorder {
         let mut memory = self.memory();
         memory.session(id)?;
         memory.remember(|| Call::ReplaceOutbound(id, Box::new(sa.clone())));
+        Ok(())
+    }
+
+    fn resume_outbound(&mut self, id: SessionId, spi: EspSpi) -> Result<(), Error> {
+        let mut memory = self.memory();
+        memory.session(id)?;
+        memory.remember(|| Call::ResumeOutbound(id, spi));
         Ok(())
     }
 

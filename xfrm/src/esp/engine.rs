@@ -207,6 +207,10 @@ impl Dataplane for Userspace {
         Ok(())
     }
 
+    fn resume_outbound(&mut self, id: SessionId, spi: EspSpi) -> Result<(), Error> {
+        self.table.resume_outbound(id, spi)
+    }
+
     fn remove_inbound(&mut self, id: SessionId, spi: EspSpi) -> Result<(), Error> {
         self.table.remove_inbound(id, spi)
     }

@@ -563,6 +563,33 @@ mod tests {
     }
 
     #[test]
+    fn a_rekey_taken_back_sends_on_the_old_sa_where_it_stopped() {
+        let own = pair(1, 0x1000, GCM_256);
+        let client = table(&[&mirrored(&own)]);
+        let headend = table(&[&own]);
+        let packet = || ipv4(CLIENT, SERVER, b"x");
+        let first = sealed(&client, &packet()).unwrap();
+        let next = sa(0x5000, ALGORITHMS[2]);
+        client.replace_outbound(session(1), &next).unwrap();
+        assert_eq!(sealed(&client, &packet()).unwrap()[..4], [0, 0, 0x50, 0]);
+        client.resume_outbound(session(1), own.inbound.spi).unwrap();
+        let second = sealed(&client, &packet()).unwrap();
+        assert_eq!(second[..4], first[..4]);
+        assert_eq!(second[4..8], [0, 0, 0, 2], "no number twice");
+        assert!(opened(&headend, &first).is_some() && opened(&headend, &second).is_some());
+        // What the next inbound SA's end has taken along is not there to be taken back.
+        client.replace_outbound(session(1), &next).unwrap();
+        client.remove_inbound(session(1), own.outbound.spi).unwrap();
+        assert_eq!(
+            client.resume_outbound(session(1), own.inbound.spi),
+            Err(Error::NoSuchSa {
+                id: session(1),
+                spi: own.inbound.spi
+            })
+        );
+    }
+
+    #[test]
     fn an_old_session_leaves_what_a_newer_one_took_over() {
         let old = pair(1, 0x1000, GCM_256);
         let mut new = pair(2, 0x2000, GCM_256);

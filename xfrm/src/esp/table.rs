@@ -26,6 +26,8 @@ pub(super) struct Session {
     follow_peer: bool,
     path: RwLock<OuterPath>,
     outbound: RwLock<Arc<OutboundSa>>,
+    /// Outbound SAs that newer ones have replaced, until the next inbound SA goes.
+    replaced: RwLock<Vec<Arc<OutboundSa>>>,
     pub(super) received: Tally,
     pub(super) sent: Tally,
     /// A [`Notice::Moved`] is in the queue.
@@ -231,6 +233,7 @@ impl Table {
             follow_peer: pair.follow_peer,
             path: RwLock::new(pair.path),
             outbound: RwLock::new(Arc::new(OutboundSa::new(&pair.outbound)?)),
+            replaced: RwLock::default(),
             received: Tally::default(),
             sent: Tally::default(),
             move_told: AtomicBool::new(false),
@@ -281,13 +284,25 @@ impl Table {
 
     pub(super) fn replace_outbound(&self, id: SessionId, spec: &SaSpec) -> Result<(), Error> {
         let sa = Arc::new(OutboundSa::new(spec)?);
-        *write(&self.session(id)?.outbound) = sa;
+        let session = self.session(id)?;
+        let old = std::mem::replace(&mut *write(&session.outbound), sa);
+        write(&session.replaced).push(old);
+        Ok(())
+    }
+
+    pub(super) fn resume_outbound(&self, id: SessionId, spi: EspSpi) -> Result<(), Error> {
+        let session = self.session(id)?;
+        let replaced = &mut *write(&session.replaced);
+        let at = replaced.iter().position(|sa| sa.spi() == spi);
+        // The same one goes on, for its sequence numbers must.
+        let sa = replaced.remove(at.ok_or(Error::NoSuchSa { id, spi })?);
+        *write(&session.outbound) = sa;
         Ok(())
     }
 
     pub(super) fn remove_inbound(&self, id: SessionId, spi: EspSpi) -> Result<(), Error> {
         let state = &mut *write(&self.state);
-        let (_, spis) = state
+        let (session, spis) = state
             .sessions
             .get_mut(&id)
             .ok_or(Error::NoSuchSession(id))?;
@@ -296,6 +311,7 @@ impl Table {
             .position(|own| *own == spi)
             .ok_or(Error::NoSuchSa { id, spi })?;
         spis.swap_remove(place);
+        write(&session.replaced).clear();
         state.inbound.remove(&spi);
         Ok(())
     }

@@ -454,6 +454,20 @@ impl Dataplane for KernelDataplane {
         Ok(())
     }
 
+    fn resume_outbound(&mut self, id: SessionId, spi: EspSpi) -> Result<(), Error> {
+        let session = self.session(id)?;
+        let at = session.replaced.iter().position(|sa| sa.spec.spi == spi);
+        let at = at.ok_or(Error::NoSuchSa { id, spi })?;
+        let newer = &session.outbound;
+        let (key, seen) = (session.key(Direction::Outbound, newer), newer.seen);
+        // With this one gone the kernel sends on the newest that is left.
+        let carried = self.retire(key, seen)?;
+        let session = self.session_mut(id)?;
+        session.outbound = session.replaced.remove(at);
+        add(&mut session.past.outbound, &carried);
+        Ok(())
+    }
+
     fn remove_inbound(&mut self, id: SessionId, spi: EspSpi) -> Result<(), Error> {
         let session = self.session(id)?;
         let destination = session.path.local;
@@ -549,8 +563,8 @@ impl Dataplane for KernelDataplane {
     }
 
     fn all_counters(&mut self) -> Result<HashMap<SessionId, Counters>, Error> {
-        let carried = state::list_ours(&mut self.socket, self.owner)
-            .map_err(|error| translate(Operation("list SAs"), error))?;
+        // What cannot be read now is as last seen: a sum that went back would be taken for a start anew.
+        let carried = state::list_ours(&mut self.socket, self.owner).unwrap_or_default();
         let carried: HashMap<StateKey, Traffic> = carried.into_iter().collect();
         let mut all = HashMap::with_capacity(self.sessions.len());
         for (&id, session) in &mut self.sessions {

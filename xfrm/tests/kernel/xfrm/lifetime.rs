@@ -12,6 +12,7 @@ use crate::support::ip;
 
 cases![
     a_rekey_loses_no_packet_and_no_count,
+    a_rekey_taken_back_sends_on_the_old_sa_where_it_stopped,
     a_moved_port_is_told_once_and_followed,
     a_moved_address_keeps_numbers_windows_and_counts,
     a_move_amid_a_rekey_takes_every_sa_along,
@@ -64,6 +65,37 @@ fn a_rekey_loses_no_packet_and_no_count() -> Result<(), Ignored> {
     let (headend, client) = lab.remove(id(1));
     assert_eq!((headend.inbound.packets, headend.outbound.packets), (4, 4));
     assert_eq!((client.inbound.packets, client.outbound.packets), (4, 4));
+    lab.assert_clean();
+    Ok(())
+}
+
+fn a_rekey_taken_back_sends_on_the_old_sa_where_it_stopped() -> Result<(), Ignored> {
+    let mut lab = Lab::new(&[GCM])?;
+    let pair = pair(1, GCM, Encapsulation::None);
+    lab.install(&pair);
+    assert!(lab.ping(100));
+    let (to_headend, to_client) = (spec(0x2000, GCM), spec(0x2001, GCM));
+    lab.headend.add_inbound(id(1), &to_headend).unwrap();
+    lab.client.add_inbound(id(1), &to_client).unwrap();
+    lab.headend.replace_outbound(id(1), &to_client).unwrap();
+    assert!(lab.ping(100));
+
+    let former = pair.outbound.spi;
+    lab.headend.resume_outbound(id(1), former).unwrap();
+    assert_eq!(
+        lab.headend.resume_outbound(id(1), former),
+        Err(Error::NoSuchSa {
+            id: id(1),
+            spi: former
+        })
+    );
+    // The client has the old one alone, and would refuse a sequence number that it has had.
+    lab.client.remove_inbound(id(1), to_client.spi).unwrap();
+    lab.headend.remove_inbound(id(1), to_headend.spi).unwrap();
+    assert!(lab.ping(100));
+    let (headend, client) = lab.remove(id(1));
+    assert_eq!((headend.inbound.packets, headend.outbound.packets), (3, 3));
+    assert_eq!((client.inbound.packets, client.outbound.packets), (3, 3));
     lab.assert_clean();
     Ok(())
 }
