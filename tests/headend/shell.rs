@@ -144,6 +144,8 @@ fn a_conversation() {
     shell.types("disable\r", "Router>");
     shell.terminal.sends(b"exit\r");
     shell.process.ends_with(0);
+    // What it said last may still be on its way through the terminal.
+    shell.until(|rows| rows.ends_with(&["Router>exit".to_owned(), String::new()]));
     let seen = shell.rows().join("\n") + "\n";
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/shell/conversation.txt");
     if std::env::var_os("IRONFLEX_UPDATE_GOLDENS").is_some_and(|value| value == "1") {
