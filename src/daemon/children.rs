@@ -157,12 +157,13 @@ impl House {
         }
     }
 
-    /// What went through every session of the dataplane. Nothing, with a line in the log, where it cannot be read.
+    /// What went through every session of the dataplane. As last seen, with a line in the log, where it cannot be read.
     pub(super) fn counters(&mut self) -> HashMap<SessionId, Counters> {
-        self.dataplane.all_counters().unwrap_or_else(|error| {
+        let (all, error) = self.dataplane.all_counters();
+        if let Some(error) = error {
             self.log.trouble(&error);
-            HashMap::new()
-        })
+        }
+        all
     }
 
     /// Whether a client that says nothing in IKE is to be asked for a sign of life: always with `periodic`,

@@ -21,6 +21,12 @@ impl Leftovers {
         self.ids.push(id);
     }
 
+    /// Those that are still there.
+    #[must_use]
+    pub fn ids(&self) -> &[SessionId] {
+        &self.ids
+    }
+
     /// When the next try is due.
     #[must_use]
     pub fn due(&self) -> Option<Instant> {

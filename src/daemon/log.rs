@@ -24,6 +24,7 @@ use super::{
 use tokio::sync::mpsc::{self, error::TrySendError};
 
 use crate::{
+    cli::Printable,
     cli::debug_words::{self, DebugFlags, Names},
     clock::Clock,
 };
@@ -345,12 +346,10 @@ impl fmt::Display for Peer<'_> {
     }
 }
 
-/// A peer's text may hold anything; a line of ours holds no control characters.
+/// A peer's text may hold anything; a line of ours holds nothing that steers a terminal.
 fn printable(text: &str) -> String {
-    text.chars()
-        .take(512)
-        .map(|one| if one.is_control() { '.' } else { one })
-        .collect()
+    let short: String = text.chars().take(512).collect();
+    Printable(&short).to_string()
 }
 
 /// The day, UTC, as a router puts it in front of the time.

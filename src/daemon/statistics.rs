@@ -216,6 +216,11 @@ pub fn metrics(driver: &mut Driver) -> Tally {
     pools(&mut all, &driver.house.pools.ipv4);
     pools(&mut all, &driver.house.pools.ipv6);
     let through = driver.house.counters();
+    // What could not be removed is counted with the SAs that are gone only when it is.
+    let left = driver.house.leftovers.ids();
+    for carried in left.iter().filter_map(|id| through.get(id)) {
+        traffic(&mut all, carried);
+    }
     for (_, session) in driver.house.sessions.iter() {
         let up = u64::from(!session.installed.is_empty());
         all.add(Metric::Sessions, ["", ""], up);

@@ -293,7 +293,7 @@ impl Shell {
                 TerminalCommand::Width(width) => self.width = Some(width),
                 TerminalCommand::Monitor(false) => self.monitor = None,
                 TerminalCommand::Monitor(true) => {
-                    if self.monitor.is_none() {
+                    if self.monitor.as_ref().is_none_or(Monitor::is_over) {
                         match self.watch() {
                             Ok(monitor) => self.monitor = Some(monitor),
                             Err(error) => self.complain(&format!("% terminal monitor: {error}"))?,

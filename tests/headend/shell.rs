@@ -286,12 +286,24 @@ fn bad_input_is_refused_and_the_next_line_is_not() {
 
 fn a_headend_that_is_gone_is_named_and_the_next_one_answers() {
     let lab = lab();
+    let client = lab.client();
     let mut headend = lab.start();
     let shell = Shell::open_privileged(&lab);
+    shell.types("terminal monitor\r", "Router#");
     headend.end_by(Signal::SIGTERM);
+    shell.until(|rows| {
+        let told = rows.iter().any(|row| row == "% terminal monitor has ended");
+        told && rows.last().is_some_and(|row| row == "Router#")
+    });
     let answer = shell.types("show crypto session\r", "Router#");
     assert!(answer.contains("% no daemon answers at "), "{answer}");
     let _headend = lab.start();
     let answer = shell.types("show crypto session\r", "Router#");
     assert!(answer.contains("Crypto session current status"), "{answer}");
+    shell.types("terminal monitor\r", "Router#");
+    let (_process, _) = lab.log_in(&client, USER);
+    shell.until(|rows| {
+        let mut rows = rows.iter();
+        rows.any(|row| row.contains("%CRYPTO-5-IKEV2_SESSION_STATUS: Crypto tunnel v2 is UP."))
+    });
 }

@@ -140,9 +140,10 @@ impl Dataplane for Chaos {
         self.inner.counters(id)
     }
 
-    fn all_counters(&mut self) -> Result<HashMap<SessionId, Counters>, Error> {
-        self.maybe(self.faults.counters, "counters")?;
-        self.inner.all_counters()
+    fn all_counters(&mut self) -> (HashMap<SessionId, Counters>, Option<Error>) {
+        let failed = self.maybe(self.faults.counters, "counters").err();
+        let (all, error) = self.inner.all_counters();
+        (all, failed.or(error))
     }
 
     fn unmatched(&mut self) -> Result<DropCounts, Error> {

@@ -82,7 +82,7 @@ pub trait Dataplane: Send {
     fn add_inbound(&mut self, id: SessionId, sa: &SaSpec) -> Result<(), Error>;
 
     /// Rekeying, second step: from now on the session sends on `sa`. Its previous outbound SA is left to what is on its way out by
-    /// it, until the next [`Dataplane::remove_inbound`] at the latest.
+    /// it, until the [`Dataplane::remove_inbound`] of its pair.
     ///
     /// # Errors
     /// [`Error::NoSuchSession`]; otherwise as [`Dataplane::install`], with the previous SA still in use.
@@ -120,12 +120,9 @@ pub trait Dataplane: Send {
     /// [`Error::NoSuchSession`], or from below as in [`Dataplane::install`].
     fn counters(&mut self, id: SessionId) -> Result<Counters, Error>;
 
-    /// [`Dataplane::counters`] of every session at one look, for what tells of thousands; as last seen where nothing can be read
-    /// now.
-    ///
-    /// # Errors
-    /// From below as in [`Dataplane::install`].
-    fn all_counters(&mut self) -> Result<HashMap<SessionId, Counters>, Error>;
+    /// [`Dataplane::counters`] of every session at one look, for what tells of thousands. With an error from below, as in
+    /// [`Dataplane::install`], they are as last seen.
+    fn all_counters(&mut self) -> (HashMap<SessionId, Counters>, Option<Error>);
 
     /// Packets discarded that belong to no session, by reason.
     ///

@@ -224,10 +224,10 @@ impl Dataplane for Recorder {
         Ok(memory.counters.get(&id).copied().unwrap_or_default())
     }
 
-    fn all_counters(&mut self) -> Result<HashMap<SessionId, Counters>, Error> {
+    fn all_counters(&mut self) -> (HashMap<SessionId, Counters>, Option<Error>) {
         let memory = self.memory();
         let of = |id| (id, memory.counters.get(&id).copied().unwrap_or_default());
-        Ok(memory.sessions.keys().copied().map(of).collect())
+        (memory.sessions.keys().copied().map(of).collect(), None)
     }
 
     fn unmatched(&mut self) -> Result<DropCounts, Error> {

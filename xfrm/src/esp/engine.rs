@@ -228,8 +228,8 @@ impl Dataplane for Userspace {
         self.table.counters(id)
     }
 
-    fn all_counters(&mut self) -> Result<HashMap<SessionId, Counters>, Error> {
-        Ok(self.table.all_counters())
+    fn all_counters(&mut self) -> (HashMap<SessionId, Counters>, Option<Error>) {
+        (self.table.all_counters(), None)
     }
 
     fn unmatched(&mut self) -> Result<DropCounts, Error> {

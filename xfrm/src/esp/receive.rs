@@ -577,8 +577,14 @@ mod tests {
         assert_eq!(second[..4], first[..4]);
         assert_eq!(second[4..8], [0, 0, 0, 2], "no number twice");
         assert!(opened(&headend, &first).is_some() && opened(&headend, &second).is_some());
-        // What the next inbound SA's end has taken along is not there to be taken back.
+        // What its inbound SA's end has taken along is not there to be taken back; what is younger is.
+        let (receiving, third) = (sa(0x6001, GCM_256), sa(0x6000, GCM_256));
+        client.add_inbound(session(1), &receiving).unwrap();
+        client
+            .add_inbound(session(1), &sa(0x7001, GCM_256))
+            .unwrap();
         client.replace_outbound(session(1), &next).unwrap();
+        client.replace_outbound(session(1), &third).unwrap();
         client.remove_inbound(session(1), own.outbound.spi).unwrap();
         assert_eq!(
             client.resume_outbound(session(1), own.inbound.spi),
@@ -587,6 +593,8 @@ mod tests {
                 spi: own.inbound.spi
             })
         );
+        client.resume_outbound(session(1), next.spi).unwrap();
+        assert_eq!(sealed(&client, &packet()).unwrap()[..4], [0, 0, 0x50, 0]);
     }
 
     #[test]

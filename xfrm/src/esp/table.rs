@@ -26,7 +26,7 @@ pub(super) struct Session {
     follow_peer: bool,
     path: RwLock<OuterPath>,
     outbound: RwLock<Arc<OutboundSa>>,
-    /// Outbound SAs that newer ones have replaced, until the next inbound SA goes.
+    /// Outbound SAs that newer ones have replaced, the oldest first, until the inbound SA of their time goes.
     replaced: RwLock<Vec<Arc<OutboundSa>>>,
     pub(super) received: Tally,
     pub(super) sent: Tally,
@@ -294,9 +294,9 @@ impl Table {
         let session = self.session(id)?;
         let replaced = &mut *write(&session.replaced);
         let at = replaced.iter().position(|sa| sa.spi() == spi);
-        // The same one goes on, for its sequence numbers must.
-        let sa = replaced.remove(at.ok_or(Error::NoSuchSa { id, spi })?);
-        *write(&session.outbound) = sa;
+        // The same one goes on, for its sequence numbers must; those that came after it are gone.
+        let mut later = replaced.split_off(at.ok_or(Error::NoSuchSa { id, spi })?);
+        *write(&session.outbound) = later.swap_remove(0);
         Ok(())
     }
 
@@ -311,7 +311,9 @@ impl Table {
             .position(|own| *own == spi)
             .ok_or(Error::NoSuchSa { id, spi })?;
         spis.swap_remove(place);
-        write(&session.replaced).clear();
+        let replaced = &mut *write(&session.replaced);
+        let gone = replaced.len().saturating_sub(spis.len().saturating_sub(1));
+        replaced.drain(..gone);
         state.inbound.remove(&spi);
         Ok(())
     }

@@ -53,7 +53,7 @@ pub(super) struct Session {
     follow_peer: bool,
     pub(super) inbound: Vec<Installed>,
     pub(super) outbound: Installed,
-    /// Outbound SAs that a newer one has replaced, until the next inbound SA goes: a packet that had chosen one of them, on
+    /// Outbound SAs that newer ones have replaced, the oldest first, until the inbound SA of their time goes: a packet that had chosen one of them, on
     /// another processor or in a queue, still leaves by it.
     pub(super) replaced: Vec<Installed>,
     /// What went through SAs that are gone.
@@ -240,17 +240,20 @@ impl KernelDataplane {
         Ok(traffic)
     }
 
-    /// Takes away the outbound SAs that others have replaced.
-    fn retire_replaced(&mut self, id: SessionId) -> Result<(), Error> {
-        while let Some(sa) = self.session(id)?.replaced.last() {
+    /// Takes away the oldest of the outbound SAs that others have replaced, until at most `kept` are left.
+    fn retire_replaced(&mut self, id: SessionId, kept: usize) -> Result<(), Error> {
+        loop {
             let session = self.session(id)?;
+            let oldest = session.replaced.first();
+            let Some(sa) = oldest.filter(|_| session.replaced.len() > kept) else {
+                return Ok(());
+            };
             let (key, seen) = (session.key(Direction::Outbound, sa), sa.seen);
             let carried = self.retire(key, seen)?;
             let session = self.session_mut(id)?;
-            session.replaced.pop();
+            session.replaced.remove(0);
             add(&mut session.past.outbound, &carried);
         }
-        Ok(())
     }
 
     /// The policies that a session holds.
@@ -456,15 +459,30 @@ impl Dataplane for KernelDataplane {
 
     fn resume_outbound(&mut self, id: SessionId, spi: EspSpi) -> Result<(), Error> {
         let session = self.session(id)?;
-        let at = session.replaced.iter().position(|sa| sa.spec.spi == spi);
-        let at = at.ok_or(Error::NoSuchSa { id, spi })?;
-        let newer = &session.outbound;
-        let (key, seen) = (session.key(Direction::Outbound, newer), newer.seen);
-        // With this one gone the kernel sends on the newest that is left.
-        let carried = self.retire(key, seen)?;
-        let session = self.session_mut(id)?;
-        session.outbound = session.replaced.remove(at);
-        add(&mut session.past.outbound, &carried);
+        if session.replaced.iter().all(|sa| sa.spec.spi != spi) {
+            return Err(Error::NoSuchSa { id, spi });
+        }
+        let resumed = StateKey {
+            destination: session.path.remote,
+            spi,
+        };
+        // It may have reached a hard limit meanwhile, which was not told of one that has a successor.
+        let there = state::read(&mut self.socket, resumed)
+            .map_err(|error| translate(Operation("read SA"), error))?;
+        if there.is_none() {
+            return Err(Error::NoSuchSa { id, spi });
+        }
+        // The kernel sends on the newest that is left: those that came after it go.
+        while self.session(id)?.outbound.spec.spi != spi {
+            let session = self.session(id)?;
+            let newest = &session.outbound;
+            let (key, seen) = (session.key(Direction::Outbound, newest), newest.seen);
+            let carried = self.retire(key, seen)?;
+            let session = self.session_mut(id)?;
+            let before = session.replaced.pop();
+            session.outbound = before.ok_or(Error::NoSuchSa { id, spi })?;
+            add(&mut session.past.outbound, &carried);
+        }
         Ok(())
     }
 
@@ -483,7 +501,9 @@ impl Dataplane for KernelDataplane {
         let session = self.session_mut(id)?;
         session.inbound.remove(position);
         add(&mut session.past.inbound, &carried);
-        self.retire_replaced(id)
+        // Those that still receive may be sent on again but for the one in use.
+        let kept = session.inbound.len().saturating_sub(1);
+        self.retire_replaced(id, kept)
     }
 
     fn move_peer(&mut self, id: SessionId, path: OuterPath) -> Result<(), Error> {
@@ -562,9 +582,12 @@ impl Dataplane for KernelDataplane {
         self.refresh(id)
     }
 
-    fn all_counters(&mut self) -> Result<HashMap<SessionId, Counters>, Error> {
-        // What cannot be read now is as last seen: a sum that went back would be taken for a start anew.
-        let carried = state::list_ours(&mut self.socket, self.owner).unwrap_or_default();
+    fn all_counters(&mut self) -> (HashMap<SessionId, Counters>, Option<Error>) {
+        let (carried, error) = match state::list_ours(&mut self.socket, self.owner) {
+            Ok(carried) => (carried, None),
+            // A sum that went back would be taken for a start anew.
+            Err(error) => (Vec::new(), Some(translate(Operation("list SAs"), error))),
+        };
         let carried: HashMap<StateKey, Traffic> = carried.into_iter().collect();
         let mut all = HashMap::with_capacity(self.sessions.len());
         for (&id, session) in &mut self.sessions {
@@ -581,7 +604,7 @@ impl Dataplane for KernelDataplane {
             }
             all.insert(id, sum);
         }
-        Ok(all)
+        (all, error)
     }
 
     fn unmatched(&mut self) -> Result<DropCounts, Error> {
