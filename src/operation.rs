@@ -282,8 +282,9 @@ impl Script {
         }
     }
 
-    /// Carries out standard input.
+    /// Carries out standard input. Without a daemon that is a failure, even if nothing is asked for.
     fn read(mut self) -> Result<(), Failed> {
+        self.console.reach().map_err(fail)?;
         let mut input = std::io::stdin().lock();
         loop {
             match shell::read_line(&mut input) {

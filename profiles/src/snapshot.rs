@@ -44,6 +44,8 @@ pub struct Snapshot {
     pub ipv6_pools: BTreeMap<Name, Arc<Ipv6Pool>>,
     /// Every authorization policy, the smart default included.
     pub authorization_policies: BTreeMap<Name, Arc<AuthorizationPolicy>>,
+    /// Every IKEv2 proposal, the smart default included.
+    pub proposals: BTreeMap<Name, Arc<Proposal>>,
     /// IKEv2 policies in the order of their lines, without the default one.
     pub policies: Vec<Arc<Policy>>,
     /// The policy `default`, unless it was removed.

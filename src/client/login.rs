@@ -202,9 +202,7 @@ impl Dialogue {
             self.login.password = None;
             if self.login.batch {
                 // What the headend said of it has just been told.
-                return Progress::End(End::LoginRefused(
-                    "there is no other password to try".into(),
-                ));
+                return Progress::End(End::LoginRefused("wrong user or password".into()));
             }
         }
         for text in [&form.banner, &form.title].into_iter().flatten() {

@@ -34,7 +34,7 @@ use super::{
 };
 use crate::{
     cli::{
-        exec::{ClearTarget, DebugFlag, ExecCommand, Mode, ObjectKind, Rekeyed, parse},
+        exec::{ClearTarget, DebugFlag, ExecCommand, HELP, Mode, ObjectKind, Rekeyed, parse},
         show,
     },
     keylog::KeyLogWriter,
@@ -316,7 +316,8 @@ pub fn execute(driver: &mut Driver, line: &str) -> Result<String, String> {
                 ObjectKind::IpsecProfile => show::ipsec_profile,
                 ObjectKind::TransformSet => show::ipsec_transform_set,
             };
-            Ok(of(configured, name.as_deref()))
+            let resolved = &driver.house.plan.snapshot;
+            Ok(of(configured, resolved, name.as_deref()))
         }
         ExecCommand::ShowClock => Ok(show::clock(SystemTime::now())),
         ExecCommand::ShowVersion => {
@@ -326,7 +327,8 @@ pub fn execute(driver: &mut Driver, line: &str) -> Result<String, String> {
                 up,
             ))
         }
-        ExecCommand::ShowRunningConfig => Ok(driver.house.running_config.clone()),
+        ExecCommand::ShowRunningConfig => Ok(show::running_config(&driver.house.running_config)),
+        ExecCommand::Help => Ok(HELP.to_owned()),
         ExecCommand::ShowDebugging => Ok(show::debugging(&driver.house.log.flags)),
         ExecCommand::ClearCryptoSession(target) => {
             clear(driver, &target);

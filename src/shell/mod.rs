@@ -85,6 +85,15 @@ impl Console {
         control::connect(&self.state_dir, PATIENCE).map_err(|error| self.silent(error))
     }
 
+    /// Finds out whether there is a daemon.
+    ///
+    /// # Errors
+    ///
+    /// [`NoDaemon`].
+    pub fn reach(&self) -> Result<(), NoDaemon> {
+        self.connect().map(drop)
+    }
+
     fn silent(&self, error: io::Error) -> NoDaemon {
         NoDaemon {
             path: control::socket_path(&self.state_dir),

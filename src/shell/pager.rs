@@ -1,11 +1,23 @@
 //! Long output, a screen at a time.
 
-use std::io::{self, Write};
+use std::{
+    io::{self, Write},
+    os::fd::AsFd,
+};
 
-use nix::sys::termios::{LocalFlags, SetArg, SpecialCharacterIndices, tcgetattr, tcsetattr};
+use nix::{
+    poll::{PollFd, PollFlags, poll},
+    sys::termios::{LocalFlags, SetArg, SpecialCharacterIndices, tcgetattr, tcsetattr},
+};
 
 /// What stands below a full screen.
 const MORE: &str = " --More-- ";
+
+/// How long the rest of a key's octets may take, in milliseconds.
+const WHOLE_KEY: u8 = 50;
+
+/// The longest control sequence, in octets behind its `[`; no key sends one.
+const LONGEST_SEQUENCE: usize = 32;
 
 /// What a key says to it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -94,12 +106,55 @@ impl Screen {
 /// Of the terminal; `UnexpectedEof` when it is gone.
 pub(super) fn press() -> io::Result<Key> {
     let _raw = Raw::begin()?;
+    let first = octet()?;
+    pass_over(first, || {
+        let input = io::stdin();
+        let mut ready = [PollFd::new(input.as_fd(), PollFlags::POLLIN)];
+        if poll(&mut ready, WHOLE_KEY)? == 0 {
+            return Ok(None);
+        }
+        octet().map(Some)
+    })?;
+    Ok(Key::of(first))
+}
+
+/// The next octet of what is typed. Unbuffered: what comes behind a key belongs to the next line.
+fn octet() -> io::Result<u8> {
     let mut octet = [0];
-    // Unbuffered: what is typed beyond it belongs to the next line.
     match nix::unistd::read(io::stdin(), &mut octet)? {
         0 => Err(io::ErrorKind::UnexpectedEof.into()),
-        _ => Ok(Key::of(octet.first().copied().unwrap_or_default())),
+        _ => Ok(octet.first().copied().unwrap_or_default()),
     }
+}
+
+/// Takes what belongs to the same key as its first octet: a control sequence (ECMA-48 §5.4), as arrows send one, or the rest of
+/// a character. `next` gives one more octet if it comes at once.
+fn pass_over(first: u8, mut next: impl FnMut() -> io::Result<Option<u8>>) -> io::Result<()> {
+    match first {
+        0x1b => match next()? {
+            Some(b'[') => {
+                for _ in 0..LONGEST_SEQUENCE {
+                    match next()? {
+                        Some(0x20..=0x3f) => {}
+                        _ => break,
+                    }
+                }
+            }
+            // Keys of the keypad, and F1 to F4.
+            Some(b'O') => {
+                next()?;
+            }
+            // Another key with Alt.
+            _ => {}
+        },
+        0xc0.. => {
+            for _ in 1..first.leading_ones() {
+                next()?;
+            }
+        }
+        _ => {}
+    }
+    Ok(())
 }
 
 /// Every key at once, and none of them shown, until this is dropped.
@@ -205,5 +260,47 @@ mod tests {
         ] {
             assert_eq!(Key::of(octet), key);
         }
+    }
+
+    #[test]
+    fn a_key_is_taken_whole_and_nothing_of_the_next_one() {
+        for (typed, left) in [
+            ("q", ""),
+            ("qx", "x"),
+            ("\u{1b}", ""),
+            ("\u{1b}[Bq", "q"),
+            ("\u{1b}[1;5Bshow", "show"),
+            ("\u{1b}[3~\r", "\r"),
+            ("\u{1b}OPx", "x"),
+            ("\u{1b}fx", "x"),
+            ("éx", "x"),
+            ("日x", "x"),
+            ("\u{1f600}x", "x"),
+        ] {
+            let mut octets = typed.bytes();
+            let first = octets.next().unwrap();
+            pass_over(first, || Ok(octets.next())).unwrap();
+            assert_eq!(octets.collect::<Vec<_>>(), left.as_bytes(), "{typed:?}");
+        }
+        // What never ends is not waited for.
+        let mut taken = 0;
+        let endless = || {
+            taken += 1;
+            Ok(Some(b'0'))
+        };
+        pass_over(0x1b, endless).unwrap();
+        assert_eq!(taken, 1);
+        let mut first = true;
+        taken = 0;
+        let endless = || {
+            taken += 1;
+            Ok(Some(if std::mem::take(&mut first) {
+                b'['
+            } else {
+                b'0'
+            }))
+        };
+        pass_over(0x1b, endless).unwrap();
+        assert_eq!(taken, 1 + LONGEST_SEQUENCE);
     }
 }

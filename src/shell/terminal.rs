@@ -7,6 +7,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
+use ironflex_profiles::snapshot::DEFAULT_HOSTNAME;
 use rustyline::{
     Cmd, CompletionType, ConditionalEventHandler, Config, Context, Editor, Event, EventContext,
     EventHandler, Helper, KeyCode, KeyEvent, Modifiers, RepeatCount,
@@ -72,7 +73,7 @@ pub fn converse(state_dir: PathBuf) -> Result<(), TerminalError> {
     shell.run()
 }
 
-/// What the prompt calls the headend: by the `hostname` of its configuration, otherwise by the machine's name.
+/// What the prompt calls the headend: by the `hostname` of its configuration, as everything that it shows does.
 fn name(console: &Console) -> Result<String, NoDaemon> {
     let configured = match console.ask("show running-config")? {
         Answer::Output(text) => text
@@ -80,14 +81,7 @@ fn name(console: &Console) -> Result<String, NoDaemon> {
             .find_map(|line| Some(line.strip_prefix("hostname ")?.trim().to_owned())),
         _ => None,
     };
-    let machine = || {
-        let name = nix::sys::utsname::uname().ok()?;
-        let name = name.nodename().to_str()?;
-        Some(name.split('.').next()?.to_owned())
-    };
-    Ok(configured
-        .or_else(machine)
-        .unwrap_or_else(|| "Router".to_owned()))
+    Ok(configured.unwrap_or_else(|| DEFAULT_HOSTNAME.to_owned()))
 }
 
 /// What was pressed that the editor cannot answer by itself.
@@ -95,8 +89,17 @@ fn name(console: &Console) -> Result<String, NoDaemon> {
 struct Wish {
     /// `?`, at this place.
     help: Option<usize>,
-    /// More than [`MAX_TYPED`] was typed.
+    /// More than [`MAX_TYPED`] was typed, and nothing of it was taken back.
     too_long: bool,
+}
+
+impl Wish {
+    /// A key comes to a line of so many octets: one that was too long and has been shortened is what its user sees.
+    const fn see(&mut self, length: usize) {
+        if length < MAX_TYPED {
+            self.too_long = false;
+        }
+    }
 }
 
 /// `?` ends the editing for as long as it takes to show the help.
@@ -110,7 +113,13 @@ impl ConditionalEventHandler for Question {
         _: bool,
         context: &EventContext<'_>,
     ) -> Option<Cmd> {
-        locked(&self.0).help = Some(context.pos());
+        let mut wish = locked(&self.0);
+        wish.see(context.line().len());
+        if wish.too_long {
+            // Nothing more is taken of it, whatever it says.
+            return Some(Cmd::Noop);
+        }
+        wish.help = Some(context.pos());
         if context.pos() == context.line().len() {
             // The editor shows what it has inserted only.
             let mut out = io::stdout();
@@ -135,10 +144,12 @@ impl ConditionalEventHandler for Limit {
             event.get(0),
             Some(KeyEvent(KeyCode::Char(_), modifiers)) if !modifiers.intersects(Modifiers::CTRL | Modifiers::ALT)
         );
+        let mut wish = locked(&self.0);
+        wish.see(context.line().len());
         if !inserts || context.line().len() < MAX_TYPED {
             return None;
         }
-        locked(&self.0).too_long = true;
+        wish.too_long = true;
         Some(Cmd::Noop)
     }
 }

@@ -287,5 +287,15 @@ fn a_missing_daemon_is_named_by_its_socket() {
         "",
     );
     process.ends_with(1);
-    process.line(&format!("no daemon answers at {}", lab.control().display()));
+    let nobody = format!("no daemon answers at {}", lab.control().display());
+    process.line(&nobody);
+    // Even where nothing is asked.
+    for words in [
+        &["--state-dir", &state][..],
+        &["exec", "--state-dir", &state],
+    ] {
+        let mut process = Process::start(&here, words, "");
+        process.ends_with(1);
+        process.line(&nobody);
+    }
 }

@@ -17,6 +17,10 @@ use crate::support::{
 pub(crate) const CASES: &[Case] = &[
     ("shell::a_conversation", a_conversation),
     (
+        "shell::the_prompt_has_the_name_that_the_headend_gives_itself",
+        the_prompt_has_the_name_that_the_headend_gives_itself,
+    ),
+    (
         "shell::long_output_waits_for_a_key",
         long_output_waits_for_a_key,
     ),
@@ -159,6 +163,15 @@ fn a_conversation() {
     );
 }
 
+fn the_prompt_has_the_name_that_the_headend_gives_itself() {
+    // No line names it.
+    let lab = Lab::new();
+    let _headend = lab.start();
+    let shell = Shell::open(&lab);
+    let answer = shell.types("show version\r", "Router>");
+    assert!(answer.contains("Router uptime is "), "{answer}");
+}
+
 fn long_output_waits_for_a_key() {
     let lab = lab();
     let _headend = lab.start();
@@ -176,7 +189,13 @@ fn long_output_waits_for_a_key() {
     shell.terminal.sends(b"q");
     shell.until(|rows| rows.last().is_some_and(|row| row == "Router#"));
     assert_eq!(shell.rows().len(), rows.len());
-    // Ctrl-C leaves it too, and not the shell.
+    // An arrow leaves it too, and nothing of what it sends is in the next line.
+    shell.types("show running-config\r", " --More--");
+    shell.terminal.sends(b"\x1b[B");
+    shell.until(|rows| rows.last().is_some_and(|row| row == "Router#"));
+    let answer = shell.types("show clock\r", "Router#");
+    assert!(answer.contains(" UTC "), "{answer}");
+    // So does Ctrl-C, and not the shell.
     shell.types("show running-config\r", " --More--");
     shell.terminal.sends(CTRL_C.as_bytes());
     shell.until(|rows| rows.last().is_some_and(|row| row == "Router#"));
@@ -256,6 +275,14 @@ fn bad_input_is_refused_and_the_next_line_is_not() {
         let said = rows.iter().any(|row| row.contains("% Line is too long"));
         said && rows.last().is_some_and(|row| row == "Router#")
     });
+    // A paste that ends in a question is no shorter for it; a line that has been shortened is what its user sees.
+    let typed = "x".repeat(1030);
+    let answer = shell.types(&format!("{typed}?\r"), "Router#");
+    assert!(answer.contains("% Line is too long"), "{answer}");
+    let shortened = format!("{typed}\u{15}show clock\r");
+    let other = Shell::open_privileged(&lab);
+    other.terminal.sends(shortened.as_bytes());
+    other.until(|rows| rows.iter().any(|row| row.contains(" UTC ")));
     for (keys, said) in [
         ("\u{1}\u{0}\u{7}\u{1b}[Z\u{1f}\r", ""),
         (

@@ -143,6 +143,7 @@ impl<'a> Resolver<'a> {
             pools,
             ipv6_pools,
             authorization_policies,
+            proposals,
             policies,
             default_policy,
             profiles,

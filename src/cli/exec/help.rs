@@ -13,6 +13,20 @@ const COLUMNS: usize = 80;
 /// What is said of a word that nothing begins with.
 const UNRECOGNIZED: &str = "% Unrecognized command\n";
 
+/// What `help` says.
+pub const HELP: &str = "\
+A question mark asks for help at any place of a command line.
+Where it shows nothing, the line is wrong already: take words back until it does.
+
+There are two kinds:
+1. Behind a blank it lists everything that can follow, with a line about each
+   (\"show ?\").
+2. Behind the beginning of a word it lists the words that begin so
+   (\"show cl?\").
+
+Words can be abbreviated as long as only one fits, and Tab completes them.
+";
+
 /// How a word can go on.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Completion {

@@ -21,7 +21,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 
-pub use help::{Completion, complete, help, reference};
+pub use help::{Completion, HELP, complete, help, reference};
 use table::{Ending, Node, OUTPUT, ROOT, Token, Values};
 
 /// The longest line, in octets. It bounds what reading one costs.
@@ -106,6 +106,8 @@ pub enum ExecCommand {
     },
     /// `show running-config`
     ShowRunningConfig,
+    /// `help`
+    Help,
     /// `show debugging`
     ShowDebugging,
     /// `clear crypto session [remote A | username U]`

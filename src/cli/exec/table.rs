@@ -262,6 +262,8 @@ pub(super) const ROOT: &[Node] = &[
         .run(|_| terminal(TerminalCommand::Disable)),
     Node::word("enable", "Turn on privileged commands").run(|_| terminal(TerminalCommand::Enable)),
     Node::word("exit", "Exit from the EXEC").run(|_| terminal(TerminalCommand::Exit)),
+    Node::word("help", "Description of the interactive help system")
+        .run(|_| Some(ExecCommand::Help)),
     Node::word("logout", "Exit from the EXEC").run(|_| terminal(TerminalCommand::Exit)),
     Node::word("no", "Disable debugging functions")
         .privileged()

@@ -387,6 +387,7 @@ Exec commands:
   disable   Turn off privileged commands
   enable    Turn on privileged commands
   exit      Exit from the EXEC
+  help      Description of the interactive help system
   logout    Exit from the EXEC
   show      Show running system information
   terminal  Set terminal line parameters
@@ -487,7 +488,9 @@ fn completes_words() {
     let every = complete("", Mode::User).words;
     assert_eq!(
         every,
-        ["disable", "enable", "exit", "logout", "show", "terminal"]
+        [
+            "disable", "enable", "exit", "help", "logout", "show", "terminal"
+        ]
     );
 }
 

@@ -2,6 +2,9 @@
 //!
 //! What a router's lines of these commands say stands in them word for word. No sample of the authorization policy's is
 //! public: its layout is our own, with the lines of the configuration.
+//!
+//! The lines say which objects there are and in what order; what they come to, and which of a router's own are there, says the
+//! resolved configuration.
 
 use std::fmt::{self, Write as _};
 
@@ -15,6 +18,7 @@ use ironflex_profiles::{
         },
         name::Name,
     },
+    snapshot::{self, Snapshot},
 };
 
 use super::text;
@@ -51,28 +55,26 @@ fn list<T>(values: impl IntoIterator<Item = T>, name: impl Fn(T) -> String) -> S
 
 /// `show crypto ikev2 proposal [NAME]`
 #[must_use]
-pub fn ikev2_proposal(candidate: &Candidate, name: Option<&str>) -> String {
+pub fn ikev2_proposal(candidate: &Candidate, snapshot: &Snapshot, name: Option<&str>) -> String {
     let default = Proposal::smart_default();
-    let default = (!candidate.hidden_defaults.proposal).then_some(&default);
+    let default = snapshot.proposals.contains_key(DEFAULT).then_some(&default);
     text(|out| {
-        for (name, proposal) in with_default(&candidate.proposals, default, name) {
-            one_proposal(out, name, proposal)?;
+        for (name, _) in with_default(&candidate.proposals, default, name) {
+            if let Some(proposal) = snapshot.proposals.get(name) {
+                one_proposal(out, name, proposal)?;
+            }
         }
         Ok(())
     })
 }
 
-fn one_proposal(out: &mut String, name: &str, proposal: &Proposal) -> fmt::Result {
-    let prf: Vec<Prf> = match proposal.prf.as_slice() {
-        [] => proposal.integrity.iter().copied().map(Prf::from).collect(),
-        written => written.to_vec(),
-    };
+fn one_proposal(out: &mut String, name: &str, proposal: &snapshot::Proposal) -> fmt::Result {
     writeln!(out, " IKEv2 proposal: {name} ")?;
     let encryption = list(&proposal.encryption, |one| encryption(*one).to_owned());
     writeln!(out, "     Encryption : {encryption}")?;
     let integrity = list(&proposal.integrity, |one| integrity(*one).to_owned());
     writeln!(out, "     Integrity  : {integrity}")?;
-    let prf = list(prf, |one| self::prf(one).to_owned());
+    let prf = list(&proposal.prf, |one| prf(*one).to_owned());
     writeln!(out, "     PRF        : {prf}")?;
     let group = list(&proposal.group, |one| group(*one).to_owned());
     writeln!(out, "     DH Group   : {group}")?;
@@ -140,9 +142,9 @@ const fn method(method: MlKem) -> &'static str {
 
 /// `show crypto ikev2 policy [NAME]`
 #[must_use]
-pub fn ikev2_policy(candidate: &Candidate, name: Option<&str>) -> String {
+pub fn ikev2_policy(candidate: &Candidate, snapshot: &Snapshot, name: Option<&str>) -> String {
     let default = Policy::default();
-    let default = (!candidate.hidden_defaults.policy).then_some(&default);
+    let default = snapshot.default_policy.is_some().then_some(&default);
     text(|out| {
         let policies = with_default(&candidate.policies, default, name);
         for (index, (name, policy)) in policies.into_iter().enumerate() {
@@ -188,7 +190,7 @@ fn one_policy(
 
 /// `show crypto ikev2 profile [NAME]`
 #[must_use]
-pub fn ikev2_profile(candidate: &Candidate, name: Option<&str>) -> String {
+pub fn ikev2_profile(candidate: &Candidate, _: &Snapshot, name: Option<&str>) -> String {
     text(|out| {
         for (name, profile) in with_default(&candidate.profiles, None, name) {
             let users = candidate.ipsec_profiles.iter().filter(|one| {
@@ -328,7 +330,11 @@ fn one_profile(
 
 /// `show crypto ikev2 authorization policy [NAME]`
 #[must_use]
-pub fn ikev2_authorization_policy(candidate: &Candidate, name: Option<&str>) -> String {
+pub fn ikev2_authorization_policy(
+    candidate: &Candidate,
+    _: &Snapshot,
+    name: Option<&str>,
+) -> String {
     let default = AuthorizationPolicy::smart_default();
     let default = (!candidate.hidden_defaults.authorization_policy).then_some(&default);
     text(|out| {

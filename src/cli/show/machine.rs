@@ -1,4 +1,4 @@
-//! `show clock` and `show version`.
+//! `show clock`, `show running-config` and `show version`.
 
 use std::{
     fmt::Write as _,
@@ -20,6 +20,13 @@ pub fn clock(now: SystemTime) -> String {
         now.day(),
         now.year()
     )
+}
+
+/// `show running-config`: a router's heading, which is passed over when it is read again, above the configuration.
+#[must_use]
+pub fn running_config(configuration: &str) -> String {
+    let octets = configuration.len();
+    format!("Building configuration...\n\nCurrent configuration : {octets} bytes\n{configuration}")
 }
 
 /// `show version`: the lines that scripts look for, with what is true here.
@@ -55,6 +62,21 @@ fn uptime(up: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_running_configuration_has_a_routers_heading_and_can_be_read_again() {
+        let lines = ironflex_profiles::parse("hostname A\n", "").candidate;
+        let lines = ironflex_profiles::render(&lines);
+        let shown = running_config(&lines);
+        let heading = format!(
+            "Building configuration...\n\nCurrent configuration : {} bytes\n!\nhostname A\n",
+            lines.len()
+        );
+        assert!(shown.starts_with(&heading), "{shown}");
+        let again = ironflex_profiles::parse(&shown, "");
+        assert_eq!(again.diagnostics, []);
+        assert_eq!(ironflex_profiles::render(&again.candidate), lines);
+    }
 
     #[test]
     fn the_clock_is_as_a_router_shows_it() {

@@ -35,7 +35,7 @@ pub use ikev2_stats::{Ikev2Stats, ikev2_stats};
 pub use ip_local_pool::ip_local_pool;
 pub use ipsec_objects::{ipsec_profile, ipsec_transform_set};
 pub use ipv6_local_pool::ipv6_local_pool;
-pub use machine::{clock, version};
+pub use machine::{clock, running_config, version};
 
 /// Collects what `render` writes.
 fn text(render: impl FnOnce(&mut String) -> fmt::Result) -> String {

@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path};
 
-use ironflex_profiles::{Candidate, parse};
+use ironflex_profiles::{Candidate, Snapshot, parse, resolve};
 
 use super::{
     ikev2_authorization_policy, ikev2_policy, ikev2_profile, ikev2_proposal, ipsec_profile,
@@ -45,6 +45,7 @@ crypto ikev2 profile RICH
  lifetime 3600
  dpd 60 5 on-demand
  nat keepalive 20
+ virtual-template 100
 crypto ipsec transform-set GCM esp-gcm 256 esn
  mode transport
 crypto ipsec profile RICH
@@ -58,15 +59,18 @@ crypto ikev2 authorization policy RICH
  route set remote ipv4 10.0.0.0 255.0.0.0
 ";
 
-fn configured(lines: &str) -> Candidate {
+/// What lines say, and what they come to.
+fn configured(lines: &str) -> (Candidate, Snapshot) {
     let parsed = parse(lines, "test");
     assert!(parsed.is_clean(), "{:?}", parsed.diagnostics);
-    parsed.candidate
+    let resolved = resolve(&parsed.candidate).unwrap();
+    (parsed.candidate, resolved)
 }
 
-fn both() -> Candidate {
-    let example = include_str!("../../../examples/flexvpn-headend.conf");
-    configured(&format!("{example}\n{RICH}"))
+const EXAMPLE: &str = include_str!("../../../examples/flexvpn-headend.conf");
+
+fn both() -> (Candidate, Snapshot) {
+    configured(&format!("{EXAMPLE}\n{RICH}"))
 }
 
 fn assert_golden(name: &str, actual: &str) {
@@ -82,49 +86,99 @@ fn assert_golden(name: &str, actual: &str) {
 
 #[test]
 fn every_kind_of_object_has_the_layout_of_a_router() {
-    let all = both();
-    assert_golden("ikev2_proposal", &ikev2_proposal(&all, None));
-    assert_golden("ikev2_policy", &ikev2_policy(&all, None));
-    assert_golden("ikev2_profile", &ikev2_profile(&all, None));
+    let (all, resolved) = both();
+    assert_golden("ikev2_proposal", &ikev2_proposal(&all, &resolved, None));
+    assert_golden("ikev2_policy", &ikev2_policy(&all, &resolved, None));
+    assert_golden("ikev2_profile", &ikev2_profile(&all, &resolved, None));
     assert_golden(
         "ikev2_authorization_policy",
-        &ikev2_authorization_policy(&all, None),
+        &ikev2_authorization_policy(&all, &resolved, None),
     );
-    assert_golden("ipsec_transform_set", &ipsec_transform_set(&all, None));
-    assert_golden("ipsec_profile", &ipsec_profile(&all, None));
+    assert_golden(
+        "ipsec_transform_set",
+        &ipsec_transform_set(&all, &resolved, None),
+    );
+    assert_golden("ipsec_profile", &ipsec_profile(&all, &resolved, None));
 }
 
 #[test]
 fn one_object_is_shown_by_its_name_and_nothing_by_another() {
-    let all = both();
-    let one = ikev2_proposal(&all, Some("GCM"));
+    let (all, resolved) = both();
+    let one = ikev2_proposal(&all, &resolved, Some("GCM"));
     assert!(one.starts_with(" IKEv2 proposal: GCM \n"), "{one}");
     assert_eq!(one.matches("IKEv2 proposal").count(), 1);
-    assert_eq!(ikev2_proposal(&all, Some("gcm")), "");
-    assert_eq!(ikev2_profile(&all, Some("default")), "");
+    assert_eq!(ikev2_proposal(&all, &resolved, Some("gcm")), "");
+    assert_eq!(ikev2_profile(&all, &resolved, Some("default")), "");
 }
 
 #[test]
 fn a_routers_own_objects_are_shown_until_a_line_changes_or_removes_them() {
-    let own = |lines: &str| ikev2_proposal(&configured(lines), None);
+    let own = |lines: &str| {
+        let (lines, resolved) = configured(lines);
+        [
+            ikev2_proposal(&lines, &resolved, None),
+            ikev2_policy(&lines, &resolved, None),
+            ipsec_transform_set(&lines, &resolved, None),
+            ipsec_profile(&lines, &resolved, None),
+        ]
+    };
+    let [proposal, policy, set, profile] = own("");
     assert_eq!(
-        own(""),
+        proposal,
         " IKEv2 proposal: default \n     Encryption : AES-CBC-256\n     Integrity  : SHA512 SHA384\n     \
          PRF        : SHA512 SHA384\n     DH Group   : DH_GROUP_256_ECP/Group 19 DH_GROUP_2048_MODP/Group 14 DH_GROUP_521_ECP/Group 21\n"
     );
-    assert_eq!(own("no crypto ikev2 proposal default\n"), "");
+    assert!(policy.starts_with(" IKEv2 policy : default\n"), "{policy}");
     assert_eq!(
-        ipsec_transform_set(&configured(""), None),
+        set,
         "Transform set default: { esp-aes esp-sha-hmac  } \n   will negotiate = { Transport,  }, \n   \n"
     );
-    assert_eq!(ikev2_profile(&configured(""), None), "");
+    assert!(profile.starts_with("IPSEC profile default\n"), "{profile}");
+    assert!(profile.contains("\t\tdefault:  { esp-aes esp-sha-hmac  }"));
+    let without = |line: &str| own(line).map(|shown| shown.is_empty());
+    // A policy that had nothing to propose, and a profile without a transform set, go with it.
+    assert_eq!(
+        without("no crypto ikev2 proposal default\n"),
+        [true, true, false, false]
+    );
+    assert_eq!(
+        without("no crypto ikev2 policy default\n"),
+        [false, true, false, false]
+    );
+    assert_eq!(
+        without("no crypto ipsec transform-set default\n"),
+        [false, false, true, true]
+    );
+    assert_eq!(
+        without("no crypto ipsec profile default\n"),
+        [false, false, false, true]
+    );
+    let (lines, resolved) = configured("");
+    assert_eq!(ikev2_profile(&lines, &resolved, None), "");
+}
+
+#[test]
+fn a_proposal_is_shown_as_it_is_offered() {
+    let lines = "crypto ikev2 proposal GCM\n encryption aes-gcm-256\n integrity sha512\n prf sha256\n group 20\n\
+                 crypto ikev2 proposal CBC\n encryption aes-cbc-256\n integrity sha384\n group 20\n";
+    let (lines, resolved) = configured(lines);
+    let of = |name| ikev2_proposal(&lines, &resolved, Some(name));
+    let (gcm, cbc) = (of("GCM"), of("CBC"));
+    assert!(
+        gcm.contains("     Integrity  : none\n     PRF        : SHA256\n"),
+        "{gcm}"
+    );
+    assert!(
+        cbc.contains("     Integrity  : SHA384\n     PRF        : SHA384\n"),
+        "{cbc}"
+    );
 }
 
 #[test]
 fn a_profile_is_shown_with_what_it_takes_from_the_whole() {
-    let lines = "crypto ikev2 dpd 30 3 periodic\ncrypto ikev2 nat keepalive 15\n\
-                 crypto ikev2 profile ONE\n match identity remote any\n";
-    let shown = ikev2_profile(&configured(lines), None);
+    let lines = "crypto ikev2 dpd 30 3 periodic\ncrypto ikev2 nat keepalive 15\n";
+    let (lines, resolved) = configured(&format!("{EXAMPLE}\n{lines}"));
+    let shown = ikev2_profile(&lines, &resolved, None);
     assert!(
         shown.contains(
             "\n DPD: interval 30, retry-interval 3, periodic\n NAT-keepalive: 15 seconds\n"
