@@ -4,15 +4,19 @@ use std::time::Duration;
 
 use ironflex_ikev2::event::Instant;
 
-/// Lines that are written in one [`PERIOD`].
+/// Lines about strangers that are written in one [`PERIOD`].
 pub const LINES: u32 = 20;
+
+/// The same for lines of `debug`: room for a good number of logins, of which each makes some dozens before it is proven.
+pub const DEBUG_LINES: u32 = 1000;
 
 /// How long a budget lasts; what was withheld is told when it is over.
 pub const PERIOD: Duration = Duration::from_secs(1);
 
 /// What is left of the present period's lines. Without any line there is no period.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Budget {
+    limit: u32,
     period: Option<Period>,
 }
 
@@ -24,6 +28,21 @@ struct Period {
 }
 
 impl Budget {
+    /// So many lines in each [`PERIOD`].
+    #[must_use]
+    pub const fn new(limit: u32) -> Self {
+        Self {
+            limit,
+            period: None,
+        }
+    }
+
+    /// The lines of one [`PERIOD`].
+    #[must_use]
+    pub const fn limit(&self) -> u32 {
+        self.limit
+    }
+
     /// Asks for one line, after [`settle`](Self::settle). Returns whether it may be written.
     #[must_use]
     pub fn spend(&mut self, now: Instant) -> bool {
@@ -32,7 +51,7 @@ impl Budget {
             written: 0,
             withheld: 0,
         });
-        let granted = period.written < LINES;
+        let granted = period.written < self.limit;
         if granted {
             period.written = period.written.saturating_add(1);
         } else {
@@ -66,7 +85,7 @@ mod tests {
 
     #[test]
     fn every_line_of_a_flood_is_either_written_or_counted() {
-        let mut budget = Budget::default();
+        let mut budget = Budget::new(LINES);
         let (mut written, mut told) = (0_u64, 0_u64);
         // 10 s with a line each millisecond.
         for milli in 0..10_000 {
@@ -76,12 +95,12 @@ mod tests {
         assert_eq!(budget.due(), Some(at(10_000)));
         told += budget.settle(at(10_000)).unwrap();
         assert_eq!((written, told), (200, 9_800));
-        assert_eq!(budget, Budget::default());
+        assert_eq!(budget, Budget::new(LINES));
     }
 
     #[test]
     fn few_lines_are_all_written_and_nothing_is_told() {
-        let mut budget = Budget::default();
+        let mut budget = Budget::new(LINES);
         for milli in (0..60_000).step_by(100) {
             assert_eq!(budget.settle(at(milli)), None);
             assert!(budget.spend(at(milli)), "{milli} ms");

@@ -1,12 +1,12 @@
 //! The daemon's lines: what it always says, and what `debug` adds in IOS-XE's words.
 //!
 //! Everything goes to standard error, where systemd's journal or a terminal takes it, and to the
-//! terminals that watch (`terminal monitor`), of which a slow one loses lines. What peers provoke that are not authenticated goes through a [`Budget`]; the counters count all of it.
+//! terminals that watch (`terminal monitor`); who takes its time loses lines, and holds nobody up. What peers provoke that are not
+//! authenticated goes through a [`Budget`], and what `debug` says of them through a larger one; the counters count all of it.
 
 use std::{
     cell::{Cell, RefCell},
     fmt,
-    io::Write,
     time::{SystemTime, UNIX_EPOCH},
 };
 
@@ -20,6 +20,7 @@ use ironflex_ikev2::{
 use super::{
     budget::{self, Budget},
     session::Session,
+    standard_error::StandardError,
 };
 use tokio::sync::mpsc::{self, error::TrySendError};
 
@@ -56,8 +57,12 @@ pub struct Log {
     pub flags: DebugFlags,
     /// Takes a line.
     out: Box<dyn Fn(fmt::Arguments<'_>)>,
+    /// `out` takes errors alone.
+    quiet: bool,
     now: Box<dyn Fn() -> Instant>,
     strangers: Cell<Budget>,
+    /// The same for `debug`.
+    debugged: Cell<Budget>,
     watchers: RefCell<Vec<Watcher>>,
 }
 
@@ -104,30 +109,38 @@ fn is_stranger(session: Option<&Session>) -> bool {
 }
 
 impl Log {
-    /// A log on standard error; one that says nothing at all if `quiet` (benchmarks).
+    /// A log on standard error; one that says what failed of our own and nothing else there if `quiet` (benchmarks).
     #[must_use]
     pub fn new(quiet: bool, clock: Clock) -> Self {
-        let out = move |line: fmt::Arguments<'_>| {
-            if !quiet {
-                // Nobody can be told that standard error is closed.
-                let _ = writeln!(std::io::stderr().lock(), "{} {line}", Stamp::now());
-            }
-        };
-        Self::onto(Box::new(out), Box::new(move || clock.now()))
+        let error = StandardError::open();
+        let out = move |line: fmt::Arguments<'_>| error.write(format!("{} {line}\n", Stamp::now()));
+        Self {
+            quiet,
+            ..Self::onto(Box::new(out), Box::new(move || clock.now()))
+        }
     }
 
     fn onto(out: Box<dyn Fn(fmt::Arguments<'_>)>, now: Box<dyn Fn() -> Instant>) -> Self {
         Self {
             flags: DebugFlags::default(),
             out,
+            quiet: false,
             now,
-            strangers: Cell::default(),
+            strangers: Cell::new(Budget::new(budget::LINES)),
+            debugged: Cell::new(Budget::new(budget::DEBUG_LINES)),
             watchers: RefCell::default(),
         }
     }
 
     fn write(&self, line: fmt::Arguments<'_>) {
-        (self.out)(line);
+        if !self.quiet {
+            (self.out)(line);
+        }
+        self.copy(line);
+    }
+
+    /// Copies a line to the terminals that watch.
+    fn copy(&self, line: fmt::Arguments<'_>) {
         let mut watchers = self.watchers.borrow_mut();
         if !watchers.is_empty() {
             let line = format!("*{}{}: {line}\n", Day::now(), Stamp::now());
@@ -142,12 +155,27 @@ impl Log {
 
     /// A line that anybody can provoke.
     fn write_limited(&self, line: fmt::Arguments<'_>) {
+        self.write_within(&self.strangers, line);
+    }
+
+    fn write_within(&self, budget: &Cell<Budget>, line: fmt::Arguments<'_>) {
         self.settle();
-        let mut strangers = self.strangers.get();
-        let granted = strangers.spend((self.now)());
-        self.strangers.set(strangers);
+        let mut left = budget.get();
+        let granted = left.spend((self.now)());
+        budget.set(left);
         if granted {
             self.write(line);
+        }
+    }
+
+    /// Lines of `debug` about a peer.
+    fn write_debug(&self, session: Option<&Session>, lines: Vec<String>) {
+        for line in lines {
+            if is_stranger(session) {
+                self.write_within(&self.debugged, format_args!("{line}"));
+            } else {
+                self.write(format_args!("{line}"));
+            }
         }
     }
 
@@ -162,22 +190,25 @@ impl Log {
 
     /// Tells how many lines were left out, when their time is over.
     pub fn settle(&self) {
-        let mut strangers = self.strangers.get();
-        let withheld = strangers.settle((self.now)());
-        self.strangers.set(strangers);
-        if let Some(count) = withheld {
-            self.warning(format_args!(
-                "{count} more lines about peers that are not authenticated were left out: {} in {} s are written",
-                budget::LINES,
-                budget::PERIOD.as_secs()
-            ));
+        for (budget, what) in [(&self.strangers, ""), (&self.debugged, "debug ")] {
+            let mut left = budget.get();
+            let withheld = left.settle((self.now)());
+            budget.set(left);
+            if let Some(count) = withheld {
+                self.warning(format_args!(
+                    "{count} more {what}lines about peers that are not authenticated were left out: {} in {} s are written",
+                    left.limit(),
+                    budget::PERIOD.as_secs()
+                ));
+            }
         }
     }
 
     /// When [`settle`](Self::settle) is to be called, if nothing is written before.
     #[must_use]
     pub fn due(&self) -> Option<Instant> {
-        self.strangers.get().due()
+        let both = [&self.strangers, &self.debugged].into_iter();
+        both.filter_map(|budget| budget.get().due()).min()
     }
 
     /// Something that an operator wants to read.
@@ -190,9 +221,10 @@ impl Log {
         self.write(format_args!("warning: {text}"));
     }
 
-    /// Something of our own that failed.
+    /// Something of our own that failed. No log is so quiet that it does not say this.
     pub fn trouble(&self, error: &dyn fmt::Display) {
-        self.write(format_args!("error: {error}"));
+        (self.out)(format_args!("error: {error}"));
+        self.copy(format_args!("error: {error}"));
     }
 
     /// A peer was refused, and why.
@@ -241,18 +273,16 @@ impl Log {
     /// A step of the daemon, for `debug`.
     pub fn step(&self, session: Option<&Session>, step: Step<'_>) {
         if self.flags.any() {
-            for line in debug_words::daemon_lines(&self.flags, names(session), step) {
-                self.write(format_args!("{line}"));
-            }
+            let lines = debug_words::daemon_lines(&self.flags, names(session), step);
+            self.write_debug(session, lines);
         }
     }
 
     /// An event of the core, for `debug`.
     pub fn event(&self, session: Option<&Session>, event: &Event) {
         if self.flags.any() {
-            for line in debug_words::event_lines(&self.flags, names(session), event) {
-                self.write(format_args!("{line}"));
-            }
+            let lines = debug_words::event_lines(&self.flags, names(session), event);
+            self.write_debug(session, lines);
         }
     }
 
@@ -465,6 +495,43 @@ mod tests {
         assert_eq!(kept.second(), [""; 0]);
         kept.log.refused(None, "no");
         assert_eq!(kept.second().len(), 1);
+    }
+
+    #[test]
+    fn a_quiet_log_says_what_failed_and_nothing_else() {
+        let mut kept = Kept::new();
+        kept.log.quiet = true;
+        kept.log.info("ready");
+        kept.log.warning("nobody can log in");
+        kept.log.trouble(&"the network stays as it was");
+        assert_eq!(kept.second(), ["error: the network stays as it was"]);
+    }
+
+    #[test]
+    fn what_debug_says_of_strangers_is_bounded_and_of_users_it_is_not() {
+        use crate::cli::exec::DebugFlag;
+        let kept = Kept::new();
+        let mut log = kept.log;
+        log.flags.set(DebugFlag::Ikev2, true);
+        let (sessions, [stranger, user]) = sessions();
+        let kept = Kept { log, ..kept };
+        let limit = usize::try_from(budget::DEBUG_LINES).unwrap();
+        for _ in 0..limit {
+            for session in [sessions.view(stranger), None, sessions.view(user)] {
+                kept.log.event(session, &Event::Quiet);
+                kept.log.step(session, Step::EapProcessing);
+            }
+        }
+        let lines = kept.second();
+        // Both of them: one line of the user's for each turn.
+        assert_eq!(lines.len(), 2 * limit + limit + 1);
+        assert_eq!(
+            lines.last().unwrap(),
+            &format!(
+                "warning: {} more debug lines about peers that are not authenticated were left out: {limit} in 1 s are written",
+                3 * limit
+            )
+        );
     }
 
     #[test]

@@ -29,6 +29,7 @@ pub mod log;
 pub mod network;
 pub mod session;
 pub mod snapshot;
+mod standard_error;
 pub mod statistics;
 pub mod work;
 
@@ -96,7 +97,7 @@ pub struct Options {
     pub devices: Vec<(InterfaceName, DeviceName)>,
     /// The dataplane.
     pub dataplane: Choice,
-    /// No lines but errors at the start (benchmarks).
+    /// No lines but of our own errors (benchmarks).
     pub quiet: bool,
 }
 
