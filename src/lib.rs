@@ -11,6 +11,7 @@ pub mod clock;
 pub mod daemon;
 pub mod dataplane;
 pub mod demo;
+pub mod doctor;
 pub mod error;
 pub mod keylog;
 pub mod lifetimes;

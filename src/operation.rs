@@ -15,7 +15,9 @@ use crate::{
     daemon::{self, load},
     dataplane::Choice,
     demo,
+    doctor::{self, Grade},
     error::Failed,
+    pki::ServerIdentity,
     shell::{self, Answer, Console},
     terminal::{self, Echo},
 };
@@ -62,6 +64,8 @@ pub enum Operation {
     Connect(Box<client::Options>),
     /// Show the whole job on this machine: headend, client, traffic, in namespaces of its own
     Demo,
+    /// Look for what keeps clients out: certificates, ports, forwarding, kernel, firewall
+    Doctor(Doctor),
     /// Read a configuration and report every error with line, column and caret
     Check(Check),
     /// Import a PKCS#12 file into a trustpoint of the key store
@@ -108,6 +112,29 @@ pub struct Metrics {
     /// Where the daemon's control socket lives
     #[arg(long, value_name = "DIR", default_value = STATE_DIR)]
     state_dir: PathBuf,
+}
+
+/// `ironflex doctor`
+#[derive(Debug, clap::Args)]
+pub struct Doctor {
+    /// The configuration, IOS-XE lines
+    #[arg(long, value_name = "FILE", default_value = CONFIG)]
+    config: PathBuf,
+    /// Where keys and the control socket live
+    #[arg(long, value_name = "DIR", default_value = STATE_DIR)]
+    state_dir: PathBuf,
+    /// The folder that `bootflash:` means; the configuration's own if not said
+    #[arg(long, value_name = "DIR")]
+    bootflash: Option<PathBuf>,
+    /// Ties a router interface to a Linux device, such as GigabitEthernet1=eth0
+    #[arg(long = "device", value_name = "INTERFACE=DEVICE", value_parser = tie)]
+    devices: Vec<(InterfaceName, DeviceName)>,
+    /// What carries ESP: auto, kernel, userspace or record
+    #[arg(long, value_name = "KIND", default_value_t = Choice::Auto)]
+    dataplane: Choice,
+    /// What users will type into their clients; the certificate must have it
+    #[arg(value_name = "NAME", value_parser = ServerIdentity::parse)]
+    names: Vec<ServerIdentity>,
 }
 
 /// `ironflex check`
@@ -197,6 +224,7 @@ impl Operation {
                 code => Err(Failed(code)),
             },
             Self::Demo => demo::run().map_err(fail),
+            Self::Doctor(doctor) => doctor.run(),
             Self::Check(check) => check.run(),
             Self::Import(import) => import.run(),
         }
@@ -354,6 +382,26 @@ fn print(text: &str) -> Result<(), Failed> {
         .and_then(|()| out.write_all(end.as_bytes()))
         .and_then(|()| out.flush())
         .map_err(|_| Failed::GENERIC)
+}
+
+impl Doctor {
+    fn run(self) -> Result<(), Failed> {
+        let verdicts = doctor::examine(&doctor::Options {
+            config: self.config,
+            state_dir: self.state_dir,
+            bootflash: self.bootflash,
+            devices: self.devices,
+            dataplane: self.dataplane,
+            names: self.names,
+        });
+        for verdict in &verdicts {
+            print(&verdict.to_string())?;
+        }
+        match verdicts.iter().map(|verdict| verdict.grade).max() {
+            Some(Grade::Failure) => Err(Failed::GENERIC),
+            _ => Ok(()),
+        }
+    }
 }
 
 impl Check {

@@ -32,7 +32,9 @@ use ironflex_profiles::{
         name::Name,
         redirect::RedirectTarget,
     },
-    snapshot::{KeySource, LocalMethod, Policy, Profile, Proposal, Snapshot, TransformSet},
+    snapshot::{
+        IpsecProfile, KeySource, LocalMethod, Policy, Profile, Proposal, Snapshot, TransformSet,
+    },
 };
 
 use crate::{
@@ -561,6 +563,12 @@ const fn kex_group(group: ios::Group) -> Group {
         ios::Group::Group21 => Group::EcpP521,
         ios::Group::Group31 => Group::Curve25519,
     }
+}
+
+/// What the dataplane must do for an IPsec profile, in the order of its transform sets.
+pub fn esp_algorithms(ipsec: &IpsecProfile) -> impl Iterator<Item = ironflex_xfrm::EspAlgorithm> {
+    let sets = ipsec.transform_sets.iter();
+    sets.map(|set| translate::esp_algorithm(esp_suite(set).protection))
 }
 
 const fn esp_suite(set: &TransformSet) -> EspSuite {

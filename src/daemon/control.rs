@@ -83,6 +83,12 @@ pub fn taken(path: &Path) -> String {
     format!("another ironflex serves {}", path.display())
 }
 
+/// Whether a living daemon has the socket.
+#[must_use]
+pub fn serves(path: &Path) -> bool {
+    net::UnixStream::connect(path).is_ok()
+}
+
 /// The listening socket; its name goes away with it.
 pub struct Listener {
     listener: UnixListener,
@@ -96,7 +102,7 @@ impl Listener {
     ///
     /// `AddrInUse` when a living daemon has it; otherwise of the system calls.
     pub fn bind(path: &Path) -> io::Result<Self> {
-        if net::UnixStream::connect(path).is_ok() {
+        if serves(path) {
             return Err(io::Error::new(io::ErrorKind::AddrInUse, taken(path)));
         }
         match std::fs::remove_file(path) {

@@ -30,7 +30,7 @@ use crate::{
 const MAX_CONFIG: u64 = 64 << 20;
 
 /// The longest file on bootflash, in octets.
-const MAX_BOOTFLASH: u64 = 16 << 20;
+pub const MAX_BOOTFLASH: u64 = 16 << 20;
 
 /// Why a configuration was not taken.
 #[derive(Debug, thiserror::Error)]
@@ -209,8 +209,16 @@ pub fn apply(
     Ok((plan, checked.candidate, lines))
 }
 
+/// What `bootflash:` means: the folder that was named, else the configuration file's own.
+#[must_use]
+pub fn bootflash(named: Option<&Path>, config: &Path) -> PathBuf {
+    let folder = named.or_else(|| config.parent());
+    folder.unwrap_or_else(|| Path::new(".")).to_owned()
+}
+
 /// Where a file name of the configuration leads.
-fn on_bootflash(file: &FileName, bootflash: &Path) -> PathBuf {
+#[must_use]
+pub fn on_bootflash(file: &FileName, bootflash: &Path) -> PathBuf {
     bootflash.join(file.path())
 }
 

@@ -148,7 +148,8 @@ impl Daemon {
         let mut journal = journal.ok_or_else(|| StartError(control::taken(&control)))?;
         let store = Store::open(state_dir).map_err(because("key store"))?;
         let listener = Listener::bind(&control).map_err(because("control socket"))?;
-        let (plan, configured, lines) = load::apply(checked, &store, &bootflash(options))
+        let bootflash = load::bootflash(options.bootflash.as_deref(), &options.config);
+        let (plan, configured, lines) = load::apply(checked, &store, &bootflash)
             .map_err(|error| StartError(error.to_string()))?;
         for line in lines.into_iter().chain(introduction(&plan)) {
             log.info(line);
@@ -305,16 +306,6 @@ fn introduction(plan: &compile::Plan) -> impl Iterator<Item = String> {
             .into_iter()
             .chain(unserved)
     })
-}
-
-/// What `bootflash:` means.
-fn bootflash(options: &Options) -> PathBuf {
-    let beside = || options.config.parent().map(Path::to_path_buf);
-    options
-        .bootflash
-        .clone()
-        .or_else(beside)
-        .unwrap_or_else(|| PathBuf::from("."))
 }
 
 /// Makes the state folder, readable by the daemon alone.

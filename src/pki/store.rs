@@ -126,6 +126,9 @@ pub enum StoreError {
     },
 }
 
+/// The store's name below the state folder.
+const FOLDER: &str = "trustpoints";
+
 impl Store {
     /// Opens the store beneath the daemon's state folder, which must exist, and clears what a crash has left.
     ///
@@ -133,7 +136,7 @@ impl Store {
     ///
     /// [`StoreError::Io`].
     pub fn open(state_dir: &Path) -> Result<Self, StoreError> {
-        let folder = state_dir.join("trustpoints");
+        let folder = state_dir.join(FOLDER);
         match DirBuilder::new().mode(0o700).create(&folder) {
             Ok(()) => sync(state_dir)?,
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
@@ -145,6 +148,15 @@ impl Store {
         let store = Self { folder };
         store.recover()?;
         Ok(store)
+    }
+
+    /// The same for looking only, beside a daemon if need be: nothing is made or cleared, and a folder that is not there
+    /// has no trustpoints.
+    #[must_use]
+    pub fn view(state_dir: &Path) -> Self {
+        Self {
+            folder: state_dir.join(FOLDER),
+        }
     }
 
     /// Names of the trustpoints, sorted.

@@ -20,7 +20,7 @@ use super::TABLE;
 use super::error::{KernelErrno, NetlinkError, absent_is_fine};
 use super::expression::Expressions;
 use super::link;
-use super::message::{Attributes, Request};
+use super::message::{Attributes, AttributesOf, Request, name_of};
 use super::socket::{NetlinkSocket, Subsystem};
 use crate::IpPrefix;
 
@@ -34,7 +34,11 @@ const NEW_TABLE: u16 = 0;
 const GET_TABLE: u16 = 1;
 const DELETE_TABLE: u16 = 2;
 const NEW_CHAIN: u16 = 3;
+const GET_CHAIN: u16 = 4;
 const NEW_RULE: u16 = 6;
+
+/// NFPROTO_INET, NFPROTO_IPV4 and NFPROTO_IPV6 of linux/netfilter.h.
+const IP_FAMILIES: [u8; 3] = [FAMILY_INET, 2, 10];
 
 /// NFPROTO_INET: IPv4 and IPv6 in one table (address translation in it since kernel 5.2).
 const FAMILY_INET: u8 = 1;
@@ -44,12 +48,19 @@ const TABLE_NAME: u16 = 1;
 const CHAIN_TABLE: u16 = 1;
 const CHAIN_NAME: u16 = 3;
 const CHAIN_HOOK: u16 = 4;
+const CHAIN_POLICY: u16 = 5;
 const CHAIN_TYPE: u16 = 7;
 const HOOK_NUMBER: u16 = 1;
 const HOOK_PRIORITY: u16 = 2;
 const RULE_TABLE: u16 = 1;
 const RULE_CHAIN: u16 = 2;
 const RULE_EXPRESSIONS: u16 = 4;
+
+/// NF_DROP of linux/netfilter.h.
+const DROP: u32 = 0;
+
+/// Octets of `struct nfgenmsg`.
+const HEADER_OCTETS: usize = 4;
 
 /// NLM_F_CREATE and NLM_F_APPEND.
 const CREATE: u16 = 0x400;
@@ -145,6 +156,29 @@ impl Firewall {
             .transaction(batch(whole, BATCH_BEGIN), messages, batch(whole, BATCH_END))
     }
 
+    /// Everybody's base chains for IP, of every table.
+    ///
+    /// # Errors
+    ///
+    /// [`NetlinkError::Refused`] without the right to look, and as the socket fails.
+    pub fn base_chains(&mut self) -> Result<Vec<BaseChain>, NetlinkError> {
+        let listed = self.socket.dump(
+            || {
+                Request::dump("list nftables chains", (SUBSYSTEM << 8) | GET_CHAIN)
+                    .octets(&[0; HEADER_OCTETS])
+            },
+            |message_type, body| {
+                let is_chain = message_type == (SUBSYSTEM << 8) | NEW_CHAIN;
+                Ok(is_chain.then(|| read_chain(body)).flatten())
+            },
+        );
+        match listed {
+            // A kernel without nf_tables has no chains.
+            Err(error) if error.errno() == Some(KernelErrno::EOPNOTSUPP) => Ok(Vec::new()),
+            result => result,
+        }
+    }
+
     /// Removes our table with everything in it. Says whether there was one.
     ///
     /// # Errors
@@ -178,6 +212,84 @@ impl Firewall {
             result => result,
         }
     }
+}
+
+/// A chain of anybody's that the kernel sends packets through.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BaseChain {
+    /// Its table.
+    pub table: String,
+    /// Its name.
+    pub name: String,
+    /// Where it stands in a packet's way.
+    pub hook: Hook,
+    /// Whether it drops what no rule of it decides (`policy drop`).
+    pub drops: bool,
+}
+
+/// A place in a packet's way (`enum nf_inet_hooks`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hook {
+    /// Before routing.
+    Prerouting,
+    /// To this machine.
+    Input,
+    /// Through it.
+    Forward,
+    /// From it.
+    Output,
+    /// After routing.
+    Postrouting,
+    /// Of a family without these.
+    Other,
+}
+
+impl Hook {
+    const fn of(number: u32) -> Self {
+        match number {
+            PREROUTING => Self::Prerouting,
+            1 => Self::Input,
+            2 => Self::Forward,
+            3 => Self::Output,
+            POSTROUTING => Self::Postrouting,
+            _ => Self::Other,
+        }
+    }
+}
+
+/// Reads a chain of the kernel's list; `None` for one that is not of IP, or that only other chains lead to.
+fn read_chain(body: &[u8]) -> Option<BaseChain> {
+    let [family, ..] = *body.first_chunk::<HEADER_OCTETS>()?;
+    if !IP_FAMILIES.contains(&family) {
+        return None;
+    }
+    let number = |value: &[u8]| {
+        value
+            .first_chunk()
+            .map(|octets| u32::from_be_bytes(*octets))
+    };
+    let mut chain = BaseChain {
+        table: String::new(),
+        name: String::new(),
+        hook: Hook::Other,
+        drops: false,
+    };
+    let mut is_base = false;
+    for (kind, value) in AttributesOf(body.get(HEADER_OCTETS..)?) {
+        match kind {
+            CHAIN_TABLE => chain.table = name_of(value),
+            CHAIN_NAME => chain.name = name_of(value),
+            CHAIN_POLICY => chain.drops = number(value) == Some(DROP),
+            CHAIN_HOOK => {
+                is_base = true;
+                let hook = AttributesOf(value).find(|(kind, _)| *kind == HOOK_NUMBER);
+                let hook = hook.and_then(|(_, value)| number(value));
+                chain.hook = hook.map_or(Hook::Other, Hook::of);
+            }
+            _ => {}
+        }
+    }
+    is_base.then_some(chain)
 }
 
 /// A base chain and its rules.

@@ -1,0 +1,162 @@
+//! The certificates that the headend proves itself with, judged as Secure Client judges them.
+
+use std::collections::BTreeSet;
+
+use ironflex_profiles::{
+    model::{Action, name::Name},
+    snapshot::LocalMethod,
+};
+
+use super::{Examination, Patient};
+use crate::{
+    daemon::load,
+    pki::{
+        CertificateSummary, Purpose, Severity, Store, TrustAnchors, Trustpoint,
+        certificate::SubjectAltName, check_identity, describe, read_pkcs12, verify_peer_chain,
+    },
+};
+
+/// Octets of a chain that, with the rest of its message, still goes into one datagram of 1500.
+const CHAIN_OF_ONE_DATAGRAM: usize = 1100;
+
+/// Looks at each trustpoint that a profile signs with.
+pub(super) fn examine(patient: &Patient<'_>, found: &mut Examination<'_>) {
+    let signing: BTreeSet<&Name> = patient
+        .snapshot
+        .profiles
+        .iter()
+        .filter_map(|profile| match &profile.local {
+            LocalMethod::RsaSig(sign) | LocalMethod::EcdsaSig(sign) => Some(&sign.name),
+            LocalMethod::PreShare(_) => None,
+        })
+        .collect();
+    if signing.is_empty() {
+        found.skip("no profile proves itself with one");
+    }
+    for name in signing {
+        match read(patient, name) {
+            Err(why) => found.fail(format_args!("trustpoint {name}: {why}")),
+            Ok(trustpoint) => judge(patient, name, &trustpoint, found),
+        }
+    }
+}
+
+/// What a start would serve with: the file of the import line if it is there, else what an earlier import has stored.
+fn read(patient: &Patient<'_>, name: &Name) -> Result<Trustpoint, String> {
+    let import = patient
+        .candidate
+        .actions
+        .iter()
+        .find_map(|action| match &action.value {
+            Action::ImportPkcs12 {
+                trustpoint,
+                file,
+                password,
+            } if trustpoint == name => {
+                Some((load::on_bootflash(file, &patient.bootflash), password))
+            }
+            _ => None,
+        });
+    let stored = Store::view(&patient.options.state_dir).load(name.as_str());
+    let mut without_file = None;
+    if let Some((path, password)) = import {
+        match load::read_bounded(&path, load::MAX_BOOTFLASH) {
+            Ok(octets) => {
+                let read = read_pkcs12(&octets, password.reveal())
+                    .map_err(|error| format!("{}: {error}", path.display()))?;
+                let authorities = if read.authorities.is_empty() {
+                    stored.ok().flatten().unwrap_or_default().authorities
+                } else {
+                    read.authorities
+                };
+                return Ok(Trustpoint {
+                    identity: Some(read.identity),
+                    authorities,
+                });
+            }
+            Err(error) => without_file = Some(error.to_string()),
+        }
+    }
+    match (stored.map_err(|error| error.to_string())?, without_file) {
+        (Some(trustpoint), _) if trustpoint.identity.is_some() => Ok(trustpoint),
+        (_, Some(why)) => Err(format!(
+            "{why} (bootflash: is {})",
+            patient.bootflash.display()
+        )),
+        (_, None) => Err(format!(
+            "it has no certificate and key: 'crypto pki import {name} pkcs12 FILE password …' in the configuration, \
+             or 'ironflex import {name} FILE'"
+        )),
+    }
+}
+
+fn judge(patient: &Patient<'_>, name: &Name, trustpoint: &Trustpoint, found: &mut Examination<'_>) {
+    let Some(identity) = &trustpoint.identity else {
+        return;
+    };
+    for finding in check_identity(identity, &trustpoint.authorities, patient.now) {
+        match finding.severity() {
+            Severity::Error => found.fail(format_args!("trustpoint {name}: {finding}")),
+            Severity::Warning => found.warn(format_args!("trustpoint {name}: {finding}")),
+        }
+    }
+    let Ok(summary) = describe(identity.certificate()) else {
+        // Said above.
+        return;
+    };
+    found.good(format_args!(
+        "trustpoint {name}: {}, {}, from {} to {}; clients may call it {}",
+        summary.subject,
+        summary.key,
+        summary.not_before,
+        summary.not_after,
+        names(&summary),
+    ));
+    let chain: Vec<&[u8]> = identity.chain().collect();
+    // The root's absence is said above; then the topmost that is there stands in for it, as nothing else can.
+    let topmost: Vec<&[u8]> = match trustpoint.authorities.as_slice() {
+        [] => chain.last().copied().into_iter().collect(),
+        some => some.iter().map(Vec::as_slice).collect(),
+    };
+    for called in &patient.options.names {
+        let purpose = Purpose::Server {
+            name: called.clone(),
+        };
+        let verified = TrustAnchors::new(&topmost).and_then(|anchors| {
+            verify_peer_chain(&chain, &anchors, &[] as &[&[u8]], patient.now, &purpose)
+        });
+        match verified {
+            Ok(_) => found.good(format_args!(
+                "trustpoint {name}: a client that calls {called} accepts it"
+            )),
+            Err(error) => found.fail(format_args!(
+                "trustpoint {name}: a client that calls {called} shows \"Untrusted Server\": {error}"
+            )),
+        }
+    }
+    let octets: usize = chain.iter().map(|certificate| certificate.len()).sum();
+    if octets > CHAIN_OF_ONE_DATAGRAM && patient.snapshot.ikev2.fragmentation_mtu.is_none() {
+        found.warn(format_args!(
+            "trustpoint {name}: the chain has {octets} octets, so its message goes in IP fragments to clients other than \
+             Secure Client, and many networks drop those: 'crypto ikev2 fragmentation mtu 1280'"
+        ));
+    }
+}
+
+/// What a user may type, as the certificate has it.
+fn names(summary: &CertificateSummary) -> String {
+    let names: Vec<String> = summary
+        .subject_alt_names
+        .iter()
+        .filter_map(|name| match name {
+            SubjectAltName::Dns(name) => Some(name.clone()),
+            SubjectAltName::Ip(address) => Some(address.to_string()),
+            _ => None,
+        })
+        .collect();
+    if names.is_empty() {
+        "by no name".to_owned()
+    } else {
+        names.join(", ")
+    }
+}

@@ -1,0 +1,229 @@
+//! `ironflex doctor`: looks for what usually keeps clients out, before the first one comes.
+//!
+//! ```text
+//!   configuration ──► certificates ──► client profiles ──► machine ──► firewall
+//!        one verdict a line; the exit code is 1 where one of them is a failure
+//! ```
+//!
+//! It reads, and changes nothing that stays: ports are bound and let go, and SAs of our own that nothing uses are
+//! offered to the kernel and taken back to see which algorithms it has. Beside a running headend it leaves both alone.
+
+mod certificates;
+mod client_profiles;
+mod firewall;
+mod machine;
+
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+};
+
+use ironflex_profiles::{
+    Candidate, Snapshot,
+    model::interface::{DeviceName, InterfaceName},
+};
+
+use crate::{
+    clock,
+    daemon::{control, load},
+    dataplane::Choice,
+    pki::{ServerIdentity, Timestamp},
+};
+
+/// What is to be looked at: the same that `ironflex run` would be given.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The configuration file.
+    pub config: PathBuf,
+    /// Where keys and the control socket live.
+    pub state_dir: PathBuf,
+    /// What `bootflash:` means; the configuration file's own folder when it is not said.
+    pub bootflash: Option<PathBuf>,
+    /// Router interfaces tied to Linux devices.
+    pub devices: Vec<(InterfaceName, DeviceName)>,
+    /// The dataplane.
+    pub dataplane: Choice,
+    /// What users will type into their clients.
+    pub names: Vec<ServerIdentity>,
+}
+
+/// How bad something is.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub enum Grade {
+    /// As it should be.
+    Good,
+    /// It was not looked at, and why is said.
+    Skipped,
+    /// Some clients, or some traffic, will suffer.
+    Warning,
+    /// The headend will not start, or no client gets in.
+    Failure,
+}
+
+impl fmt::Display for Grade {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Good => "ok",
+            Self::Skipped => "skip",
+            Self::Warning => "warn",
+            Self::Failure => "FAIL",
+        })
+    }
+}
+
+/// What was found of one thing.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Verdict {
+    /// How bad it is.
+    pub grade: Grade,
+    /// What was looked at, in a word.
+    pub subject: &'static str,
+    /// What was found; where it is not good, with what to do.
+    pub text: String,
+}
+
+/// One line a verdict: grade, subject, text; what a text has beyond its first line is indented.
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut lines = self.text.lines();
+        let first = lines.next().unwrap_or_default();
+        write!(f, "{:<4}  {:<13}  {first}", self.grade, self.subject)?;
+        lines.try_for_each(|line| write!(f, "\n      {line}"))
+    }
+}
+
+/// Verdicts in the making, all on one subject.
+struct Examination<'a> {
+    subject: &'static str,
+    verdicts: &'a mut Vec<Verdict>,
+}
+
+impl Examination<'_> {
+    fn find(&mut self, grade: Grade, text: impl fmt::Display) {
+        self.verdicts.push(Verdict {
+            grade,
+            subject: self.subject,
+            text: text.to_string(),
+        });
+    }
+
+    fn good(&mut self, text: impl fmt::Display) {
+        self.find(Grade::Good, text);
+    }
+
+    fn skip(&mut self, text: impl fmt::Display) {
+        self.find(Grade::Skipped, text);
+    }
+
+    fn warn(&mut self, text: impl fmt::Display) {
+        self.find(Grade::Warning, text);
+    }
+
+    fn fail(&mut self, text: impl fmt::Display) {
+        self.find(Grade::Failure, text);
+    }
+}
+
+fn on<'a>(subject: &'static str, verdicts: &'a mut Vec<Verdict>) -> Examination<'a> {
+    Examination { subject, verdicts }
+}
+
+/// What an examination goes by.
+struct Patient<'a> {
+    options: &'a Options,
+    candidate: &'a Candidate,
+    snapshot: &'a Snapshot,
+    /// The folder that `bootflash:` means.
+    bootflash: PathBuf,
+    now: Timestamp,
+    /// A headend serves the state folder at this moment.
+    running: bool,
+}
+
+/// Looks at everything, in the order in which a start meets it.
+#[must_use]
+pub fn examine(options: &Options) -> Vec<Verdict> {
+    let mut verdicts = Vec::new();
+    let running = control::serves(&control::socket_path(&options.state_dir));
+    if let Some(checked) = configuration(options, &mut on("configuration", &mut verdicts)) {
+        let patient = Patient {
+            options,
+            candidate: &checked.candidate,
+            snapshot: &checked.snapshot,
+            bootflash: load::bootflash(options.bootflash.as_deref(), &options.config),
+            now: clock::wall_clock(),
+            running,
+        };
+        certificates::examine(&patient, &mut on("certificate", &mut verdicts));
+        client_profiles::examine(&patient, &mut on("profile", &mut verdicts));
+        machine::examine(&patient, &mut verdicts);
+    }
+    machine::ports(running, &mut on("ports", &mut verdicts));
+    firewall::examine(&mut on("firewall", &mut verdicts));
+    verdicts
+}
+
+fn configuration(options: &Options, found: &mut Examination<'_>) -> Option<load::Checked> {
+    if let Some(interface) = load::tied_twice(&options.devices) {
+        found.fail(format_args!("--device names {interface} twice"));
+    }
+    let checked = match load::check(&options.config, &options.devices) {
+        Ok(checked) => checked,
+        Err(error) => {
+            found.fail(error);
+            return None;
+        }
+    };
+    for warning in &checked.warnings {
+        found.warn(warning);
+    }
+    match load::nobody_can_log_in(&checked.snapshot) {
+        Some(why) => found.fail(format_args!("nobody can log in: {why}")),
+        None => found.good(summary(&options.config, &checked.snapshot)),
+    }
+    Some(checked)
+}
+
+fn summary(path: &Path, snapshot: &Snapshot) -> String {
+    let count = |count: usize, one: &str| match count {
+        1 => format!("1 {one}"),
+        _ => format!("{count} {one}s"),
+    };
+    format!(
+        "{}: {}, {}, {}",
+        path.display(),
+        count(snapshot.profiles.len(), "IKEv2 profile"),
+        count(snapshot.users.len(), "user"),
+        count(
+            snapshot
+                .pools
+                .len()
+                .saturating_add(snapshot.ipv6_pools.len()),
+            "address pool"
+        ),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_verdict_is_a_line_and_what_it_goes_on_with_is_indented() {
+        let mut verdicts = Vec::new();
+        on("ports", &mut verdicts).good("free");
+        on("configuration", &mut verdicts).fail("a.conf:1:1\n  caret");
+        let lines: Vec<String> = verdicts.iter().map(ToString::to_string).collect();
+        assert_eq!(
+            lines,
+            [
+                "ok    ports          free",
+                "FAIL  configuration  a.conf:1:1\n        caret",
+            ]
+        );
+        assert_eq!(
+            verdicts.iter().map(|one| one.grade).max(),
+            Some(Grade::Failure)
+        );
+    }
+}
