@@ -18,6 +18,7 @@ mod certificate;
 mod client;
 mod control;
 mod crash;
+mod doctor;
 mod flood;
 mod ipv6;
 mod lifecycle;
@@ -70,6 +71,7 @@ fn main() -> ExitCode {
         numbers::CASES,
         redirect::CASES,
         control::CASES,
+        doctor::CASES,
         shell::CASES,
         trustpoint::CASES,
     ];

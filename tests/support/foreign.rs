@@ -14,6 +14,8 @@ const NLM_F_ACK: u16 = 4;
 const NLM_F_DUMP: u16 = 0x300;
 const NLM_F_CREATE: u16 = 0x400;
 
+const NLA_F_NESTED: u16 = 0x8000;
+
 const NLMSG_ERROR: u16 = 2;
 const NLMSG_DONE: u16 = 3;
 const RTM_NEWROUTE: u16 = 24;
@@ -23,6 +25,7 @@ const NFNL_MSG_BATCH_END: u16 = 17;
 /// nf_tables' subsystem number with its message numbers (linux/netfilter/nf_tables.h).
 const NFT_MSG_NEWTABLE: u16 = 10 << 8;
 const NFT_MSG_GETTABLE: u16 = 10 << 8 | 1;
+const NFT_MSG_NEWCHAIN: u16 = 10 << 8 | 3;
 const NFT_MSG_GETRULE: u16 = 10 << 8 | 7;
 
 /// A route as others see it: destination, its prefix length, and the protocol number of who made it.
@@ -152,6 +155,27 @@ pub(crate) fn add_table(namespace: &NetworkNamespace, name: &str) {
     body.extend(attribute(1, format!("{name}\0").as_bytes()));
     let mut batch = message(NFNL_MSG_BATCH_BEGIN, 0, &netfilter(10));
     batch.extend(message(NFT_MSG_NEWTABLE, NLM_F_ACK | NLM_F_CREATE, &body));
+    batch.extend(message(NFNL_MSG_BATCH_END, 0, &netfilter(10)));
+    converse(namespace, NETLINK_NETFILTER, &batch);
+}
+
+/// NF_INET_LOCAL_IN.
+pub(crate) const INPUT: u32 = 1;
+
+/// Makes such a table with a filter chain whose policy is to drop.
+pub(crate) fn add_dropping_chain(namespace: &NetworkNamespace, table: &str, name: &str, hook: u32) {
+    add_table(namespace, table);
+    let mut place = attribute(1, &hook.to_be_bytes());
+    place.extend(attribute(2, &0_u32.to_be_bytes()));
+    let mut body = netfilter(0).to_vec();
+    body.extend(attribute(1, format!("{table}\0").as_bytes()));
+    body.extend(attribute(3, format!("{name}\0").as_bytes()));
+    body.extend(attribute(4 | NLA_F_NESTED, &place));
+    // NF_DROP.
+    body.extend(attribute(5, &0_u32.to_be_bytes()));
+    body.extend(attribute(7, b"filter\0"));
+    let mut batch = message(NFNL_MSG_BATCH_BEGIN, 0, &netfilter(10));
+    batch.extend(message(NFT_MSG_NEWCHAIN, NLM_F_ACK | NLM_F_CREATE, &body));
     batch.extend(message(NFNL_MSG_BATCH_END, 0, &netfilter(10)));
     converse(namespace, NETLINK_NETFILTER, &batch);
 }

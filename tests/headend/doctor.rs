@@ -1,0 +1,208 @@
+//! `ironflex doctor`: it says what would keep clients out, and changes nothing.
+
+use std::{
+    fs,
+    net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket},
+};
+
+use ironflex_xfrm::netlink::{Owner, sysctl};
+
+use crate::support::{
+    cases::Case,
+    foreign,
+    lab::{HEADEND, Lab, OUTSIDE_DEVICE, OUTSIDE_INTERFACE, USER},
+    process::Process,
+};
+
+pub(crate) const CASES: &[Case] = &[
+    (
+        "doctor::a_machine_that_can_serve_gets_no_failure_and_keeps_no_trace",
+        a_machine_that_can_serve_gets_no_failure_and_keeps_no_trace,
+    ),
+    (
+        "doctor::what_would_keep_clients_out_is_named",
+        what_would_keep_clients_out_is_named,
+    ),
+    (
+        "doctor::a_headend_that_runs_is_left_alone",
+        a_headend_that_runs_is_left_alone,
+    ),
+    (
+        "doctor::a_faulty_configuration_is_a_failure_with_its_lines",
+        a_faulty_configuration_is_a_failure_with_its_lines,
+    ),
+];
+
+/// What Secure Client would have, with one host.
+fn client_profile(identity: &str) -> String {
+    format!(
+        "<AnyConnectProfile><ServerList><HostEntry><HostName>lab</HostName>\
+         <PrimaryProtocol>IPsec<StandardAuthenticationOnly>true\
+         <AuthMethodDuringIKENegotiation>EAP-AnyConnect</AuthMethodDuringIKENegotiation>\
+         <IKEIdentity>{identity}</IKEIdentity>\
+         </StandardAuthenticationOnly></PrimaryProtocol></HostEntry></ServerList></AnyConnectProfile>"
+    )
+}
+
+/// Runs it on the lab's headend. Returns what it prints.
+fn examine(lab: &Lab, names: &[&str], code: i32) -> String {
+    let (config, state) = (lab.config(), lab.name("state"));
+    let device = format!("GigabitEthernet1={OUTSIDE_DEVICE}");
+    let mut words = vec!["doctor", "--config", config.to_str().unwrap()];
+    words.extend(["--state-dir", &state, "--device", &device]);
+    words.extend(names);
+    let mut process = Process::start(&lab.headend.namespace, &words, "");
+    process.ends_with(code);
+    process.output()
+}
+
+/// The lines on a subject.
+fn on<'a>(report: &'a str, subject: &str) -> Vec<&'a str> {
+    let lines = report.lines();
+    lines
+        .filter(|line| line.split_whitespace().nth(1) == Some(subject))
+        .collect()
+}
+
+#[track_caller]
+fn has(report: &str, grade: &str, subject: &str, text: &str) {
+    let found = on(report, subject);
+    let fits = |line: &&str| line.starts_with(grade) && line.contains(text);
+    assert!(
+        found.iter().any(fits),
+        "no {grade} of {subject} says {text:?}:\n{report}"
+    );
+}
+
+fn a_machine_that_can_serve_gets_no_failure_and_keeps_no_trace() {
+    let lab = Lab::new();
+    let _outside = lab.outside();
+    fs::write(
+        lab.path("boot/acvpn.xml"),
+        client_profile("*$AnyConnectClient$*"),
+    )
+    .unwrap();
+    let before = lab.headend.links();
+    let report = examine(&lab, &["vpn.example.com", "192.0.2.1"], 0);
+    for (subject, text) in [
+        ("configuration", "1 IKEv2 profile, 1 user, 1 address pool"),
+        (
+            "certificate",
+            "clients may call it vpn.example.com, 192.0.2.1",
+        ),
+        (
+            "certificate",
+            "a client that calls vpn.example.com accepts it",
+        ),
+        ("certificate", "a client that calls 192.0.2.1 accepts it"),
+        ("profile", "acvpn: host lab fits this headend"),
+        (
+            "devices",
+            &format!("{OUTSIDE_DEVICE} (GigabitEthernet1): {OUTSIDE_INTERFACE}"),
+        ),
+        ("pools", "they share no network"),
+        (
+            "mtu",
+            &format!("an inner packet of 1400 octets makes 1476 of 1500 on {OUTSIDE_DEVICE}"),
+        ),
+        ("forwarding", "net.ipv4.ip_forward = 1"),
+        ("ports", "UDP 500 and 4500 are free"),
+        ("firewall", "no chain of nf_tables drops"),
+    ] {
+        has(&report, "ok", subject, text);
+    }
+    assert_eq!(on(&report, "dataplane").len(), 1, "{report}");
+    assert!(!report.contains("FAIL"), "{report}");
+    // Nothing stays: not the state folder, no device, no mark of ours, no port.
+    assert!(!lab.path("state").exists());
+    assert_eq!(lab.headend.links(), before);
+    assert_eq!(lab.headend.belongings(Owner::Headend), <_>::default());
+    // And it was right.
+    let _headend = lab.start();
+    let _connected = lab.log_in(&lab.client(), USER);
+}
+
+fn what_would_keep_clients_out_is_named() {
+    let lab = Lab::new();
+    let _outside = lab.outside();
+    // The unharmed twin stands above: each of these is the one difference to it.
+    let bind = || UdpSocket::bind(SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), 4500));
+    let _taken = lab.headend.namespace.run(bind).unwrap().unwrap();
+    let stop = || sysctl::write("net.ipv4.ip_forward", 0);
+    lab.headend.namespace.run(stop).unwrap().unwrap();
+    foreign::add_dropping_chain(&lab.headend.namespace, "filter", "input", foreign::INPUT);
+    // The pool is 192.168.10.5 to 192.168.10.10.
+    let neighbour = IpAddr::V4(Ipv4Addr::new(192, 168, 10, 1));
+    lab.headend.add_link("lan", None);
+    lab.headend.add_address("lan", neighbour, 24);
+    fs::write(lab.path("boot/acvpn.xml"), client_profile("Sales")).unwrap();
+    lab.edit(" ip mtu 1400", " ip mtu 1450");
+    let report = examine(&lab, &["other.example.com"], 1);
+    has(&report, "FAIL", "ports", "UDP 4500 is taken by ");
+    let ours = format!("(pid {}): stop it", std::process::id());
+    has(&report, "FAIL", "ports", &ours);
+    has(
+        &report,
+        "FAIL",
+        "forwarding",
+        "sysctl -w net.ipv4.ip_forward=1",
+    );
+    has(
+        &report,
+        "FAIL",
+        "certificate",
+        "a client that calls other.example.com",
+    );
+    has(
+        &report,
+        "warn",
+        "firewall",
+        "chain input of table filter drops",
+    );
+    has(
+        &report,
+        "warn",
+        "pools",
+        "the network of 192.168.10.1 on lan (192.168.10.0/24)",
+    );
+    has(
+        &report,
+        "warn",
+        "profile",
+        "key-id Sales, and no profile has that",
+    );
+    has(&report, "warn", "mtu", "makes 1524 of 1500");
+}
+
+fn a_headend_that_runs_is_left_alone() {
+    let lab = Lab::new();
+    let _outside = lab.outside();
+    let client = lab.client();
+    let headend = lab.start();
+    let (_process, connected) = lab.log_in(&client, USER);
+    let report = examine(&lab, &[&HEADEND.to_string()], 0);
+    has(
+        &report,
+        "ok",
+        "ports",
+        "served by the ironflex that is running",
+    );
+    has(&report, "skip", "dataplane", "a headend is running");
+    has(&report, "ok", "certificate", "accepts it");
+    // Its own pool and loopback are no neighbours, and its session goes on.
+    has(&report, "ok", "pools", "they share no network");
+    assert!(
+        lab.exec("show crypto session detail")
+            .contains(&connected.address.to_string())
+    );
+    drop(headend);
+}
+
+fn a_faulty_configuration_is_a_failure_with_its_lines() {
+    let lab = Lab::new();
+    lab.edit("encryption aes-cbc-256", "encrpytion aes-cbc-256");
+    let report = examine(&lab, &[], 1);
+    has(&report, "FAIL", "configuration", "encrpytion");
+    // What needs no configuration is looked at all the same.
+    has(&report, "ok", "ports", "UDP 500 and 4500 are free");
+}
