@@ -15,16 +15,13 @@ interop_prepare() {
 interop_session() {
   local what
   interop_network
+  peer_pool=192.168.10.5-192.168.10.10
+  [ "${interop[inside]}" = ipv4 ] || client_address=$client_address_v6 server_address=$server_address_v6 peer_pool=$client_address_v6-2001:db8:a::6
   watch_router
   peer_start
   [ "${interop[cookie]}" = never ] || half_open
   our_client
-  [ -n "$(ip -n "$client" -4 -o address show to "$client_address")" ] || fail "the client did not get $client_address"
-  # 1,400 octets do not fit the tunnel in one piece.
-  ping_sizes "$client" "$server_address" 0 1300 1400
-  ping_sizes "$server" "$client_address" 0 1300 1400
-  tcp_copy "$client" "$server" "$server_address" 5001 1
-  tcp_copy "$server" "$client" "$client_address" 5002 1
+  interop_traffic "$client_address" "$server_address"
   for what in ${interop[rekey]:-}; do rekeys "$what" peer_rekey "$what"; done
   # Our client rekeys by its lifetime, so nothing has to be done for it.
   for what in ${interop[our_rekey]:-}; do rekeys "$what" true; done
@@ -40,6 +37,7 @@ interop_session() {
 interop_cut() {
   local status=0
   interop_network
+  peer_pool=192.168.10.5-192.168.10.10
   peer_start
   our_client
   ping_sizes "$client" "$server_address" 56

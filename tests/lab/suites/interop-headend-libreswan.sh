@@ -41,10 +41,10 @@ ${busy}conn clients
   authby=$proof
   left=$([ "${interop[network]}" = ipv6 ] && echo "$headend_outer" || echo "$headend_address")
   leftid=@vpn.example.com
-  leftsubnet=10.0.0.0/8
+  leftsubnet=${peer_networks:-10.0.0.0/8}
   right=%any
   rightid=@client.example.com
-  rightaddresspool=192.168.10.5-192.168.10.10
+  rightaddresspool=$peer_pool
   narrowing=yes
   ike=$(ike_words "${interop[group]}")
   esp=$(esp_words)

@@ -59,12 +59,12 @@ connections {
     remote { ${proof%%$'\n'*}
       $authority
       id = client.example.com }
-    children { net { local_ts = 10.0.0.0/8
+    children { net { local_ts = ${peer_networks:-10.0.0.0/8}
       esp_proposals = $(esp_words) } }
   }
 }
-pools { clients { addrs = 192.168.10.5-192.168.10.10
-  subnet = 10.0.0.0/8 } }
+pools { clients { addrs = $peer_pool
+  subnet = ${peer_networks:-10.0.0.0/8} } }
 secrets { ike { secret = "$(<"$LAB_DIR/key")" } }
 CONFIGURATION
   [ -z "${interop[cut]:-}" ] || sed -i 's/^ *version = 2/&\n    dpd_delay = 2/' "$LAB_DIR/peer/swanctl/swanctl.conf"

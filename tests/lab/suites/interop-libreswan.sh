@@ -23,11 +23,13 @@ peer_prepare() {
 }
 
 peer_start() {
-  local store=${interop[certificates]} proof=rsasig
+  local store=${interop[certificates]} proof=rsasig any=0.0.0.0/0 networks=10.0.0.0/8
   case ${interop[auth]} in
     ecdsa-*) store=${interop[auth]} proof=ecdsa ;;
     psk) proof=secret ;;
   esac
+  # One connection has addresses of one family.
+  [ "${interop[inside]}" != ipv6 ] || any=::/0 networks=$peer_networks
   rm -rf "$LAB_DIR/client"
   cp -a "$LAB_DIR/$store" "$LAB_DIR/client"
   cat >"$LAB_DIR/client/ipsec.conf" <<CONFIGURATION
@@ -39,13 +41,13 @@ conn headend
   leftcert=own
   leftsendcert=always
   sendca=all
-  leftsubnet=0.0.0.0/0
+  leftsubnet=$any
   leftmodecfgclient=yes
   narrowing=yes
   right=$headend_outer
   rightid=@vpn.example.com
   rightca=%same
-  rightsubnet=10.0.0.0/8
+  rightsubnet=$networks
   ike=$(ike_words "${interop[peer_groups]}")
   esp=$(esp_words)
   dpddelay=2
