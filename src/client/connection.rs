@@ -71,8 +71,29 @@ const SILENCE: Duration = Duration::from_secs(3);
 /// Datagrams taken from one socket before others have their turn.
 const BURST: usize = 64;
 
-/// How long a change of the network may go on before it is looked at: one brings many notices.
+/// How long a change of the network goes on before it is looked at: one brings many notices. With MOBIKE a look too early costs
+/// another move at worst, and what is sent until the headend knows is lost.
+const GLANCE: Duration = Duration::from_millis(20);
+
+/// How long a change may go on before it is judged.
 const SETTLING: Duration = Duration::from_millis(100);
+
+/// When a change of the network is looked at.
+#[derive(Clone, Copy)]
+enum Look {
+    /// Early: the tunnel moves if it can; nothing else is concluded.
+    Glance(Instant),
+    /// When it has settled.
+    Judge(Instant),
+}
+
+impl Look {
+    const fn due(self) -> Instant {
+        match self {
+            Self::Glance(due) | Self::Judge(due) => due,
+        }
+    }
+}
 
 /// A question to the user that is open.
 struct Asking {
@@ -118,8 +139,7 @@ pub struct Connection {
     roaming: Roaming,
     /// What is sent and not answered.
     unheard: Unheard,
-    /// When one is looked at.
-    settled: Option<Instant>,
+    look_at_network: Option<Look>,
     /// This machine's address on the way to the headend, as the login began.
     source: IpAddr,
     /// The headend's address.
@@ -309,7 +329,7 @@ impl Connection {
             roaming: Roaming::open()
                 .map_err(|error| End::Network(format!("changes of the network: {error}")))?,
             unheard: Unheard::default(),
-            settled: None,
+            look_at_network: None,
             source,
             remote,
             sent_on: None,
@@ -380,12 +400,19 @@ impl Connection {
             }
             self.mention_silence();
             let clock = &self.clock;
-            let settled = self.settled.take_if(|due| clock.until(*due).is_zero());
-            if settled.is_some() {
-                deadline = self.network_changed();
+            let look = self
+                .look_at_network
+                .take_if(|look| clock.until(look.due()).is_zero());
+            if let Some(look) = look {
+                deadline = self.network_changed(look);
                 continue;
             }
-            let deadlines = [deadline, stopping, self.silence(), self.settled];
+            let deadlines = [
+                deadline,
+                stopping,
+                self.silence(),
+                self.look_at_network.map(Look::due),
+            ];
             let next = deadlines.into_iter().flatten().min();
             let wait = next.map(|instant| self.clock.until(instant));
             deadline = tokio::select! {
@@ -412,8 +439,8 @@ impl Connection {
                 () = has_events(self.outside.events.as_ref()) => self.dataplane_events(),
                 () = self.roaming.changed() => {
                     if self.roaming.take() {
-                        let due = self.clock.now().after(SETTLING);
-                        self.settled.get_or_insert(due);
+                        let due = self.clock.now().after(GLANCE);
+                        self.look_at_network.get_or_insert(Look::Glance(due));
                     }
                     deadline
                 }
@@ -508,11 +535,19 @@ impl Connection {
     }
 
     /// The network of this machine is another: the tunnel takes the way that there is to the headend now.
-    fn network_changed(&mut self) -> Option<Instant> {
+    fn network_changed(&mut self, look: Look) -> Option<Instant> {
         if self.leaving {
             return self.drain();
         }
+        let early = matches!(look, Look::Glance(_));
+        if early {
+            let due = self.clock.now().after(SETTLING.saturating_sub(GLANCE));
+            self.look_at_network = Some(Look::Judge(due));
+        }
         if !self.was_up() {
+            if early {
+                return self.drain();
+            }
             // MOBIKE is for SAs that are up; what began with the old address cannot be answered.
             let moved = source_for(self.remote).is_ok_and(|source| source != self.source);
             if moved {
@@ -533,6 +568,7 @@ impl Connection {
             Ok(Reach::Elsewhere) => Turn::Again,
             // The next change is waited for.
             Ok(Reach::Nowhere) => Turn::Stay,
+            Err(_) if early => Turn::Stay,
             Err(error) => {
                 self.report.show(&format!(
                     "warning: the way to the headend stays what it was: {error}"
@@ -542,6 +578,7 @@ impl Connection {
         };
         match turn {
             Turn::Stay => {}
+            Turn::Again if early => {}
             Turn::Move(path) => {
                 self.report.tell(&Step::Moved {
                     address: path.local.ip(),

@@ -96,7 +96,7 @@ goes_on_from_another_address() {
   wait_for 5 "SAs at the new address" carried_from 203.0.113.2 100
   wait "$pings" || true
   received=$(sed -n 's/.* \([0-9]*\) received.*/\1/p' "$LAB_DIR/pings")
-  printf '%s of 400 pings every 20 ms came back across the move\n' "$received"
+  tell "another-address: $received of 400 pings every 20 ms came back across the move"
   # What came back too late is lost: fifty of them are a second.
   [ "$received" -ge 350 ] || fail "only $received of 400 pings came back"
   tcp_copy "$client" "$server" $server_address 7000 5

@@ -8,13 +8,19 @@ use netlink_packet_xfrm::constants::{XFRM_MSG_DELSA, XFRMNLGRP_SA};
 
 use super::backend::{KernelDataplane, translate};
 use super::error::absent_is_fine;
-use super::policy;
+use super::policy::{self, PolicyDirection, PolicyKey};
 use super::state::{self, Progress, State, StateKey};
 use crate::{Counters, Direction, DropCounts, Error, Operation, OuterPath, SaSpec, SessionId};
 
 /// Sequence numbers left out when an SA is carried over and the kernel's last word on it was lost: more than one SA
 /// can use between two requests, and a four-thousandth of what it has.
 const LOST_WORD_SKIP: u32 = 1 << 20;
+
+/// One thing in the kernel that moves.
+enum Part {
+    State(Direction, SaSpec),
+    Policy(PolicyKey),
+}
 
 impl KernelDataplane {
     /// [`crate::Dataplane::move_peer`] where only ports differ: the kernel changes them in place.
@@ -50,7 +56,7 @@ impl KernelDataplane {
         Ok(())
     }
 
-    /// [`crate::Dataplane::move_peer`] to another address or encapsulation: SAs are taken away and added again, then the
+    /// [`crate::Dataplane::move_peer`] to another address or encapsulation: SAs are taken away and added again, and the
     /// templates of the policies follow.
     pub(super) fn move_addresses(&mut self, id: SessionId, path: &OuterPath) -> Result<(), Error> {
         self.witness
@@ -62,67 +68,22 @@ impl KernelDataplane {
     }
 
     fn move_all(&mut self, id: SessionId, path: &OuterPath) -> Result<(), Error> {
-        let session = self.session(id)?;
-        let (old_path, if_id) = (session.path, session.if_id);
-        let specs: Vec<(Direction, SaSpec)> = session
-            .installed()
-            .map(|(direction, sa)| (direction, sa.spec.clone()))
-            .collect();
-        let keys = self.held_policies(id)?;
-        let output_mark = self.options.output_mark;
-        let reqid = self.owner.reqid(id);
-        let state = |path, (direction, spec)| State {
-            reqid,
-            direction,
-            path,
-            spec,
-            if_id,
-            output_mark,
-        };
-
+        let old_path = self.session(id)?.path;
+        let parts = self.parts(id)?;
         let mut drops = Counters::default();
+        let mut done = Vec::with_capacity(parts.len());
         let mut result = Ok(());
-        let (mut moved, mut led) = (0_usize, 0_usize);
-        for (direction, spec) in &specs {
-            let (from, to) = (
-                state(&old_path, (*direction, spec)),
-                state(path, (*direction, spec)),
-            );
-            match self.relocate(&from, &to) {
-                Ok(dropped) => {
-                    match direction {
-                        Direction::Inbound => drops.inbound.drops.merge(&dropped),
-                        Direction::Outbound => drops.outbound.drops.merge(&dropped),
-                    }
-                    moved = moved.saturating_add(1);
-                }
-                Err(error) => {
-                    result = Err(error);
-                    break;
-                }
+        for part in &parts {
+            result = self.move_part(id, part, (&old_path, path), &mut drops);
+            if result.is_err() {
+                break;
             }
-        }
-        if result.is_ok() {
-            for key in &keys {
-                match self.socket.execute(policy::replace(key, reqid, path)) {
-                    Ok(()) => led = led.saturating_add(1),
-                    Err(error) => {
-                        result = Err(translate(Operation("replace policy"), error));
-                        break;
-                    }
-                }
-            }
+            done.push(part);
         }
         if result.is_err() {
-            for key in keys.iter().take(led).rev() {
-                let _ = self.socket.execute(policy::replace(key, reqid, &old_path));
-            }
-            for (direction, spec) in specs.iter().take(moved).rev() {
-                let (from, to) = (
-                    state(path, (*direction, spec)),
-                    state(&old_path, (*direction, spec)),
-                );
-                let _ = self.relocate(&from, &to);
+            let mut uncounted = Counters::default();
+            for part in done.into_iter().rev() {
+                let _ = self.move_part(id, part, (path, &old_path), &mut uncounted);
             }
         }
         // The kernel starts the discards of a new SA at zero, whichever way this ended.
@@ -130,6 +91,63 @@ impl KernelDataplane {
         past.inbound.drops.merge(&drops.inbound.drops);
         past.outbound.drops.merge(&drops.outbound.drops);
         result
+    }
+
+    /// What a session has in the kernel, in the order in which it moves. From when an SA is taken away until the policies lead to
+    /// its successor, packets have no SA and are lost; so all of one direction comes before anything of the other, and the
+    /// SA in use right before its policies. (The other order, the new SA first, is out: while both stand, a number that
+    /// the new one begins with may go out on the old one.)
+    fn parts(&self, id: SessionId) -> Result<Vec<Part>, Error> {
+        let session = self.session(id)?;
+        let keys = self.held_policies(id)?;
+        let mut parts = Vec::new();
+        for wanted in [Direction::Inbound, Direction::Outbound] {
+            let states = session
+                .installed()
+                .filter(|(direction, _)| *direction == wanted);
+            parts.extend(states.map(|(direction, sa)| Part::State(direction, sa.spec.clone())));
+            let outbound = wanted == Direction::Outbound;
+            let policies = keys
+                .iter()
+                .filter(|key| (key.direction == PolicyDirection::Out) == outbound);
+            parts.extend(policies.copied().map(Part::Policy));
+        }
+        Ok(parts)
+    }
+
+    /// Moves one part, and adds what an SA has dropped so far.
+    fn move_part(
+        &mut self,
+        id: SessionId,
+        part: &Part,
+        (from, to): (&OuterPath, &OuterPath),
+        drops: &mut Counters,
+    ) -> Result<(), Error> {
+        let reqid = self.owner.reqid(id);
+        match part {
+            Part::State(direction, spec) => {
+                let if_id = self.session(id)?.if_id;
+                let output_mark = self.options.output_mark;
+                let state = |path| State {
+                    reqid,
+                    direction: *direction,
+                    path,
+                    spec,
+                    if_id,
+                    output_mark,
+                };
+                let dropped = self.relocate(&state(from), &state(to))?;
+                match direction {
+                    Direction::Inbound => drops.inbound.drops.merge(&dropped),
+                    Direction::Outbound => drops.outbound.drops.merge(&dropped),
+                }
+                Ok(())
+            }
+            Part::Policy(key) => self
+                .socket
+                .execute(policy::replace(key, reqid, to))
+                .map_err(|error| translate(Operation("replace policy"), error)),
+        }
     }
 
     /// Moves one SA to other addresses: deletes it and adds it again where it stopped. At an error it is back where it
