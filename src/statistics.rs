@@ -37,8 +37,8 @@ pub struct Statistics {
     pub crash_tokens: Tokens,
     /// Sessions whose keys have a post-quantum pre-shared key mixed in (RFC 8784).
     pub quantum_sessions: u64,
-    /// Peers without such a key in common with us where one was required.
-    pub ppk_missing: u64,
+    /// Such keys at logins.
+    pub ppks: Ppks,
     /// Messages by exchange.
     pub exchanges: Vec<Row>,
     /// Error notifies by type.
@@ -75,6 +75,25 @@ pub struct Tokens {
     pub accepted: u64,
     /// Of peers, and not those of their SAs.
     pub rejected: u64,
+}
+
+/// Post-quantum pre-shared keys (RFC 8784) at logins.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Ppks {
+    /// Peers that proved themselves with one.
+    pub used: u64,
+    /// Peers that did so without, although one is configured for them.
+    pub unused: u64,
+    /// Peers that were refused for want of one that both ends have.
+    pub refused: u64,
+    /// Those among them for which it is required here.
+    pub required: u64,
+    /// Peers that named one which is not theirs here.
+    pub unknown: u64,
+    /// Peers whose key of that name is another than ours.
+    pub wrong: u64,
+    /// Those among them for which it is required here.
+    pub wrong_required: u64,
 }
 
 /// One row of `show crypto ikev2 stats exchange`.

@@ -57,6 +57,24 @@ pub struct Tokens {
     pub rejected: u64,
 }
 
+/// What became of post-quantum pre-shared keys, login by login (RFC 8784 §6: who configures one wants to know where it
+/// is not used).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PostQuantumKeys {
+    /// Peers that proved themselves with one mixed in.
+    pub used: u64,
+    /// Peers that did so without, although one is configured for them.
+    pub unused: u64,
+    /// SAs that were refused because one is required here, and the peer did not use it.
+    pub required: u64,
+    /// Peers that named one that is not known here, whatever became of them.
+    pub unknown: u64,
+    /// Peers whose proof did not hold with one mixed in.
+    pub unproven: u64,
+    /// Those among them for which it is required.
+    pub unproven_required: u64,
+}
+
 /// The counters of one endpoint.
 ///
 /// A type that has no registered name is counted under `None`: what peers send must not make a table grow.
@@ -82,6 +100,8 @@ pub struct Counters {
     pub cookies: Cookies,
     /// Tokens of quick crash detection.
     pub tokens: Tokens,
+    /// Post-quantum pre-shared keys.
+    pub ppks: PostQuantumKeys,
 }
 
 /// One more.

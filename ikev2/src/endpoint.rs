@@ -36,10 +36,6 @@ use crate::{
     wire::header::InitiatorSpi,
 };
 
-/// Messages that belong to no SA and start none are answered this often per second at most (RFC 7296
-/// §2.21.4).
-const OUTSIDER_ANSWERS_PER_SECOND: u32 = 50;
-
 /// The sans-IO IKEv2 endpoint. See the crate's documentation for how it is driven.
 pub struct Endpoint {
     config: Arc<EndpointConfig>,
@@ -60,7 +56,7 @@ pub struct Endpoint {
     /// Answers in clear to what belongs to no SA and starts none.
     outsiders: RateLimit,
     /// Those among them that bring a token (RFC 6290).
-    tokens: crash::Told,
+    tokens: RateLimit,
     began: Instant,
     counters: Counters,
     out: VecDeque<Output>,
@@ -89,8 +85,8 @@ impl Endpoint {
             cookies,
             strangers: Strangers::default(),
             fragments: FragmentBudget::default(),
-            outsiders: RateLimit::new(now, OUTSIDER_ANSWERS_PER_SECOND),
-            tokens: crash::Told::default(),
+            outsiders: RateLimit::default(),
+            tokens: RateLimit::default(),
             began: now,
             counters: Counters::default(),
             out: VecDeque::new(),

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     metrics::{Metric, Tally},
-    statistics::{Operations, Outcome, Row, SaCount, Statistics, Timers, Tokens},
+    statistics::{Operations, Outcome, Ppks, Row, SaCount, Statistics, Timers, Tokens},
 };
 
 /// What has no registered name is counted under this.
@@ -266,6 +266,16 @@ pub fn metrics(driver: &mut Driver) -> Tally {
     ] {
         all.add(Metric::CrashTokens, [result, ""], count);
     }
+    let ppks = &counters.ppks;
+    for (result, count) in [
+        ("used", ppks.used),
+        ("not_used", ppks.unused),
+        ("required", ppks.required),
+        ("unknown_identity", ppks.unknown),
+        ("wrong", ppks.unproven),
+    ] {
+        all.add(Metric::Ppks, [result, ""], count);
+    }
     all
 }
 
@@ -358,7 +368,15 @@ pub fn statistics(driver: &Driver) -> Statistics {
             rejected: counters.tokens.rejected,
         },
         quantum_sessions: stand.with_ppk,
-        ppk_missing: tally.one(Metric::Refused, "no_post_quantum_key"),
+        ppks: Ppks {
+            used: counters.ppks.used,
+            unused: counters.ppks.unused,
+            refused: tally.one(Metric::Refused, "no_post_quantum_key"),
+            required: counters.ppks.required,
+            unknown: counters.ppks.unknown,
+            wrong: counters.ppks.unproven,
+            wrong_required: counters.ppks.unproven_required,
+        },
         exchanges: counters
             .exchanges
             .iter()

@@ -101,6 +101,18 @@ fn a_client_with_the_key_of_the_keyring_uses_it_and_one_without_is_refused() {
     let mut without = lab.connect_to(&headend, &client, login, &[]);
     assert_ne!(without.end(), Some(0));
     headend_process.line("no post-quantum pre-shared key is in common");
+    let counted = lab.exec("show crypto ikev2 stats");
+    for part in [
+        "PPK Retrieve Failure    -    ALL:      1        With PPK Required:    1\n",
+        "PPK Logins: 1        without, though configured: 0\n",
+    ] {
+        assert!(counted.contains(part), "{part:?} is missing in\n{counted}");
+    }
+    let metrics = lab.exec("show metrics");
+    for (result, count) in [("used", 1), ("required", 1), ("not_used", 0)] {
+        let line = format!("ironflex_ike_post_quantum_keys_total{{result=\"{result}\"}} {count}\n");
+        assert!(metrics.contains(&line), "{line:?} is missing in\n{metrics}");
+    }
     for output in [headend_process.output(), process.output(), shown] {
         assert!(!output.contains(SECRET), "{output}");
     }

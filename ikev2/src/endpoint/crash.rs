@@ -1,6 +1,5 @@
 //! Quick crash detection of the endpoint (RFC 6290): who is told a token in clear, and what one does here.
 
-use alloc::collections::BTreeMap;
 use core::time::Duration;
 
 use super::Endpoint;
@@ -10,7 +9,6 @@ use crate::{
     crypto::keys::Role,
     endpoint::routing::has_error,
     event::{Discard, Instant, Path, SaId},
-    rate::PERIOD,
     sa::IkeSa,
     strangers::Source,
     wire::{
@@ -29,38 +27,6 @@ const TOKENS_PER_SECOND_AFTER_START: u32 = 1_000;
 
 /// As long as the peers of an earlier run may take until they ask.
 const AFTER_START: Duration = Duration::from_secs(600);
-
-/// One source has this part of them: a tenth, as many clients as may stand behind one NAT.
-const SOURCES: u32 = 10;
-
-/// The tokens that were told of late, in all and to each source.
-#[derive(Default)]
-pub(super) struct Told {
-    since: Instant,
-    all: u32,
-    /// Keyed by addresses that anybody may claim. There are no more of them than tokens of one second.
-    sources: BTreeMap<Source, u32>,
-}
-
-impl Told {
-    /// Whether this source may be told one now: so many in a second are told in all, and so many to one source. Then it
-    /// counts as told.
-    fn admits(&mut self, now: Instant, source: Source, (limit, share): (u32, u32)) -> bool {
-        if now.since(self.since) >= PERIOD {
-            self.since = now;
-            self.all = 0;
-            self.sources.clear();
-        }
-        let of_source = self.sources.get(&source).copied().unwrap_or_default();
-        // What a source is refused is not taken from the others.
-        let admitted = of_source < share && self.all < limit;
-        if admitted {
-            self.all = self.all.saturating_add(1);
-            self.sources.insert(source, of_source.saturating_add(1));
-        }
-        admitted
-    }
-}
 
 impl Endpoint {
     /// The IKE SA that a request is about, if there can have been such an SA here and there is none now.
@@ -106,7 +72,7 @@ impl Endpoint {
             TOKENS_PER_SECOND
         };
         let source = Source::of(path.remote.ip());
-        if !self.tokens.admits(now, source, (limit, limit / SOURCES)) {
+        if !self.tokens.admits(now, source, limit) {
             return false;
         }
         let Some(token) = self.config.crash_detection.notify(role, spi_i, spi_r) else {

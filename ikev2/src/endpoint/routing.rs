@@ -10,6 +10,7 @@ use crate::{
         link::{Link, Received},
         state::Outcome,
     },
+    strangers::Source,
     wire::{
         header::{Flags, Header, ResponderSpi, Version},
         message::{Body, PartialMessage, write_message},
@@ -17,6 +18,10 @@ use crate::{
         registry::{ExchangeType, NotifyType, PayloadType},
     },
 };
+
+/// Messages that belong to no SA and start none are answered this often per second at most (RFC 7296
+/// §2.21.4), and a tenth as often to one source.
+const OUTSIDER_ANSWERS_PER_SECOND: u32 = 50;
 
 impl Endpoint {
     pub(super) fn datagram(
@@ -100,11 +105,20 @@ impl Endpoint {
     /// nothing else is.
     fn other_version(&mut self, now: Instant, path: Path, header: &Header) -> Discard {
         let major = header.version.major;
-        if major > Version::V2.major && !header.flags.is_response() && self.outsiders.admits(now) {
+        let asks = major > Version::V2.major && !header.flags.is_response();
+        if asks && self.answers_outsider(now, path) {
             let answer = Notify::plain(NotifyType::INVALID_MAJOR_VERSION);
             self.stateless(path, header, answer);
         }
         Discard::MajorVersion(major)
+    }
+
+    /// Whether what belongs to no SA and starts none is answered, once more in this second in all, and once more to this
+    /// source (RFC 7296 §2.21.4).
+    fn answers_outsider(&mut self, now: Instant, path: Path) -> bool {
+        let source = Source::of(path.remote.ip());
+        self.outsiders
+            .admits(now, source, OUTSIDER_ANSWERS_PER_SECOND)
     }
 
     /// RFC 7296 §2.21.4#2-4: a request for an SA that is not known here is a sign that this end has forgotten
@@ -128,7 +142,7 @@ impl Endpoint {
         if datagram.len() >= SHORTEST_SEALED && self.tells_token(now, path, header) {
             return Discard::UnknownSpiAnswered;
         }
-        if !self.outsiders.admits(now) {
+        if !self.answers_outsider(now, path) {
             return Discard::UnknownSpi;
         }
         self.stateless(path, header, Notify::plain(NotifyType::INVALID_IKE_SPI));

@@ -412,7 +412,7 @@ impl Trying {
 
     /// RFC 8784 §3: the responder says whether it uses the PPK that we have named; if not, it must be one
     /// that need not be.
-    fn settle(&mut self, payloads: &[Payload]) -> Result<(), PeerIncompatible> {
+    fn settle(&mut self, cx: &mut Cx<'_>, payloads: &[Payload]) -> Result<(), PeerIncompatible> {
         // RFC 8784 §3#8, §3#9: whatever the notify may hold; without it we go on without, or not at all.
         self.ppk = match core::mem::replace(&mut self.ppk, PpkUse::None) {
             PpkUse::Named(_) if ppk::is_used(payloads) => PpkUse::Used,
@@ -420,7 +420,10 @@ impl Trying {
                 self.handshake.unmix(unmixed);
                 PpkUse::None
             }
-            PpkUse::Named(None) => return Err(PeerIncompatible::NoPpk),
+            PpkUse::Named(None) => {
+                cx.counters.ppks.refused(self.config.ppk.as_ref());
+                return Err(PeerIncompatible::NoPpk);
+            }
             settled => settled,
         };
         Ok(())
@@ -441,7 +444,7 @@ impl Trying {
         cx: &mut Cx<'_>,
         payloads: Vec<Payload>,
     ) -> Result<Outcome, Refusal> {
-        if let Err(error) = self.settle(&payloads) {
+        if let Err(error) = self.settle(cx, &payloads) {
             return fail(link, cx, error.into());
         }
         let mut responder = None;

@@ -4,6 +4,7 @@ use alloc::vec::Vec;
 
 use crate::{
     config::Ppk,
+    counters::{PostQuantumKeys, more},
     crypto::keys::DerivationKey,
     refusal::PeerIncompatible,
     sa::init::Handshake,
@@ -51,6 +52,12 @@ impl Claim {
         claim
     }
 
+    /// Whether it names a key that is not the one for this peer.
+    pub(crate) fn is_foreign(&self, own: Option<&Ppk>) -> bool {
+        let named = self.identity.as_ref();
+        named.is_some_and(|named| own.is_none_or(|own| own.identity() != *named))
+    }
+
     /// RFC 8784 §3, table 1. `agreed` says whether both ends have sent USE_PPK.
     ///
     /// # Errors
@@ -81,6 +88,34 @@ impl Claim {
         match self.without {
             Some(data) if !required => Ok(Decision::Without(data)),
             _ => refused,
+        }
+    }
+}
+
+impl PostQuantumKeys {
+    /// A peer has proven itself, with our key for it mixed in or not.
+    pub(crate) const fn proven(&mut self, own: Option<&Ppk>, used: bool) {
+        if used {
+            more(&mut self.used);
+        } else if own.is_some() {
+            more(&mut self.unused);
+        }
+    }
+
+    /// A peer's proof did not hold, with our key for it mixed in or not.
+    pub(crate) fn failed(&mut self, own: Option<&Ppk>, used: bool) {
+        if used {
+            more(&mut self.unproven);
+            if own.is_some_and(|own| own.required) {
+                more(&mut self.unproven_required);
+            }
+        }
+    }
+
+    /// A peer is refused that does not use our key for it.
+    pub(crate) fn refused(&mut self, own: Option<&Ppk>) {
+        if own.is_some_and(|own| own.required) {
+            more(&mut self.required);
         }
     }
 }

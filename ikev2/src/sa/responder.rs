@@ -8,6 +8,7 @@ use core::time::Duration;
 
 use crate::{
     config::{LocalAuthentication, PeerConfig},
+    counters::more,
     crypto::Role,
     event::{Answer, Ask, AskId, EapContext, EapInput, PeerProof, PeerQuestion, Trace},
     proof::{EapConcluded, PeerAuthenticated},
@@ -315,7 +316,7 @@ impl AwaitPeer {
             None => known.begin_eap(link, cx),
             Some(claimed) => {
                 let mut auth = claimed.auth;
-                known.mix(link, claimed.ppk, &mut auth)?;
+                known.mix(link, cx, claimed.ppk, &mut auth)?;
                 known.judge(link, cx, claimed.chain, auth)
             }
         }
@@ -324,8 +325,20 @@ impl AwaitPeer {
 
 impl Known {
     /// Mixes the peer's PPK in, or takes its AUTH for the case without.
-    fn mix(&mut self, link: &Link, claim: Claim, auth: &mut AuthPayload) -> Result<(), Refusal> {
-        match claim.decide(link.traits.use_ppk, self.config.ppk.as_ref())? {
+    fn mix(
+        &mut self,
+        link: &Link,
+        cx: &mut Cx<'_>,
+        claim: Claim,
+        auth: &mut AuthPayload,
+    ) -> Result<(), Refusal> {
+        let (own, count) = (self.config.ppk.as_ref(), &mut cx.counters.ppks);
+        let agreed = link.traits.use_ppk;
+        if agreed && claim.is_foreign(own) {
+            more(&mut count.unknown);
+        }
+        let decided = claim.decide(agreed, own);
+        match decided.inspect_err(|_| count.refused(own))? {
             Decision::None => {}
             Decision::Use => {
                 if let Some(own) = &self.config.ppk {
@@ -339,9 +352,16 @@ impl Known {
         Ok(())
     }
 
+    /// The peer's proof did not hold.
+    fn unproven(&self, cx: &mut Cx<'_>) {
+        cx.counters.ppks.failed(self.config.ppk.as_ref(), self.ppk);
+    }
+
     fn begin_eap(self, link: &mut Link, cx: &mut Cx<'_>) -> Result<Outcome, Refusal> {
         // RFC 8784 §3: the key is named in the last request; who cannot name one need not begin.
-        if !link.traits.use_ppk && self.config.ppk.as_ref().is_some_and(|own| own.required) {
+        let own = self.config.ppk.as_ref();
+        if !link.traits.use_ppk && own.is_some_and(|own| own.required) {
+            cx.counters.ppks.refused(own);
             return Err(PeerIncompatible::NoPpk.into());
         }
         // The method is offered only to a peer that announced it (docs/anyconnect-eap.md).
@@ -371,6 +391,7 @@ impl Known {
                 let octets = self.remote_octets(link);
                 let judged = signature::verify_shared_key(&key, &auth, link.suite.prf, &octets);
                 let verified = judged.inspect_err(|_| {
+                    self.unproven(cx);
                     cx.trace(link.id, || Trace::PeerRefused("no known key matches"));
                 })?;
                 cx.trace(link.id, || Trace::PeerVerified);
@@ -404,8 +425,9 @@ impl AwaitChain {
         let octets = self.known.remote_octets(link);
         let accepted = &self.known.config.remote_authentication.proofs;
         let (auth, prf) = (&self.auth, link.suite.prf);
-        let verified =
-            accepted.verify_signature(cx.provider, &link.traits, auth, &spki, prf, &octets)?;
+        let verified = accepted
+            .verify_signature(cx.provider, &link.traits, auth, &spki, prf, &octets)
+            .inspect_err(|_| self.known.unproven(cx))?;
         cx.trace(link.id, || Trace::PeerVerified);
         self.known.prove(link, cx, AfterProof::Lease(verified))
     }

@@ -2,6 +2,7 @@
 
 use ironflex_ikev2::{
     config::{Ppk, Redirection},
+    counters::PostQuantumKeys,
     event::{CloseReason, Command},
     refusal::{PeerIncompatible, PeerMisbehaved, Refusal},
     wire::{
@@ -47,6 +48,11 @@ fn used(pair: &Pair) -> bool {
     of(&pair.server)
 }
 
+/// What the server has counted of them.
+fn assert_counted(pair: &Pair, expected: PostQuantumKeys) {
+    assert_eq!(pair.server.endpoint.counters().ppks, expected);
+}
+
 const KINDS: [fn() -> Setup; 3] = [
     || Setup::new(GCM),
     || Setup::with_certificate(CBC),
@@ -61,6 +67,11 @@ fn both_ends_use_the_key_that_both_have_with_each_kind_of_proof() {
             let own = || ppk("lab", b"a post-quantum key", required);
             let mut pair = login(kind(), own(), own(), seed);
             assert!(used(&pair));
+            let counted = PostQuantumKeys {
+                used: 1,
+                ..PostQuantumKeys::default()
+            };
+            assert_counted(&pair, counted);
             // RFC 8784 §3#3: only the initial exchanges mix it in; the SA goes on with what came of it.
             let id = pair.client.sas[0];
             pair.command(false, Command::Rekey(id));
@@ -113,8 +124,16 @@ fn the_key_changes_the_child_sa_and_not_the_protection_of_messages() {
 fn an_end_without_the_key_is_served_where_it_is_optional_and_not_where_it_is_required() {
     for (seed, kind) in (10..).zip(KINDS) {
         let key = |required| ppk("lab", b"a post-quantum key", required);
-        assert!(!used(&login(kind(), None, key(false), seed)));
-        assert!(!used(&login(kind(), key(false), None, seed)));
+        let pair = login(kind(), None, key(false), seed);
+        assert!(!used(&pair));
+        assert_counted(&pair, PostQuantumKeys::default());
+        let pair = login(kind(), key(false), None, seed);
+        assert!(!used(&pair));
+        let unused = PostQuantumKeys {
+            unused: 1,
+            ..PostQuantumKeys::default()
+        };
+        assert_counted(&pair, unused);
         let refused = Refusal::from(PeerIncompatible::NoPpk);
 
         let pair = login(kind(), None, key(true), seed);
@@ -123,6 +142,11 @@ fn an_end_without_the_key_is_served_where_it_is_optional_and_not_where_it_is_req
 
         let pair = login(kind(), key(true), None, seed);
         assert_eq!(*refusal(&pair.server.closed[0]), refused);
+        let required = PostQuantumKeys {
+            required: 1,
+            ..PostQuantumKeys::default()
+        };
+        assert_counted(&pair, required);
         let told = Refusal::ByPeer(NotifyType::AUTHENTICATION_FAILED);
         assert_eq!(pair.client.closed, [CloseReason::Refused(told)]);
     }
@@ -141,6 +165,13 @@ fn ends_with_keys_of_different_names_do_without_if_both_may() {
             let theirs = ppk("headend", b"a post-quantum key", server);
             let ours = ppk("client", b"a post-quantum key", client);
             let pair = login(kind(), theirs, ours, seed);
+            let counted = PostQuantumKeys {
+                unknown: 1,
+                unused: expected.into(),
+                required: server.into(),
+                ..PostQuantumKeys::default()
+            };
+            assert_counted(&pair, counted);
             if expected {
                 assert!(!used(&pair));
                 continue;
@@ -155,12 +186,20 @@ fn ends_with_keys_of_different_names_do_without_if_both_may() {
 #[test]
 fn another_key_of_the_same_name_fails_and_is_no_reason_to_do_without() {
     for (seed, kind) in (30..).zip(KINDS) {
-        let theirs = ppk("lab", b"a post-quantum key", false);
-        let ours = ppk("lab", b"another post-quantum key", false);
-        let pair = login(kind(), theirs, ours, seed);
-        let failed = Refusal::from(PeerMisbehaved::AuthenticationFailed);
-        assert_eq!(*refusal(&pair.server.closed[0]), failed);
-        assert_eq!(pair.client.ready(), 0);
+        for required in [false, true] {
+            let theirs = ppk("lab", b"a post-quantum key", required);
+            let ours = ppk("lab", b"another post-quantum key", false);
+            let pair = login(kind(), theirs, ours, seed);
+            let failed = Refusal::from(PeerMisbehaved::AuthenticationFailed);
+            assert_eq!(*refusal(&pair.server.closed[0]), failed);
+            assert_eq!(pair.client.ready(), 0);
+            let unproven = PostQuantumKeys {
+                unproven: 1,
+                unproven_required: required.into(),
+                ..PostQuantumKeys::default()
+            };
+            assert_counted(&pair, unproven);
+        }
     }
 }
 

@@ -75,18 +75,29 @@ fn responses_and_what_is_in_clear_are_never_answered() {
 }
 
 #[test]
-fn so_many_a_second_are_told_and_no_more() {
+fn so_many_a_second_are_told_a_tenth_of_them_one_source_and_no_more() {
     let (mut pair, holder, path) = up();
     let id = pair.server.sas[0];
     pair.command(true, Command::Forget(id));
     for second in 0..3 {
-        let mut told = 0;
-        for number in 0..1_000 {
-            let header = holder.header(ExchangeType::INFORMATIONAL, true, false, number);
-            let (answers, _) = send(&mut pair, path, &holder.seal(&header, &[]));
-            told += answers.len();
-        }
-        assert_eq!(told, 50, "second {second}");
+        let mut told = |sources: u8| {
+            let mut told = 0;
+            for number in 0..1_000 {
+                let header = holder.header(ExchangeType::INFORMATIONAL, true, false, number);
+                let [.., last] = (number % u32::from(sources)).to_be_bytes();
+                let from = Path {
+                    remote: ([203, 0, 113, last], 4_500).into(),
+                    ..path
+                };
+                let (answers, _) = send(&mut pair, from, &holder.seal(&header, &[]));
+                told += answers.len();
+            }
+            told
+        };
+        // Whoever asks most leaves the others theirs.
+        assert_eq!(told(1), 5, "second {second}");
+        assert_eq!(told(2), 5, "second {second}");
+        assert_eq!(told(200), 40, "second {second}");
         pair.run(1);
     }
 }

@@ -107,15 +107,22 @@ fn summary(out: &mut impl Write, all: &Statistics) -> fmt::Result {
         "Sessions with Quantum Resistance: {0}        Manual: {0}        Dynamic: 0",
         all.quantum_sessions
     )?;
-    writeln!(out, "PPK Identity Mismatch: 0")?;
+    let ppks = all.ppks;
+    writeln!(out, "PPK Identity Mismatch: {}", ppks.unknown)?;
     writeln!(
         out,
-        "PPK Retrieve Failure    -    ALL:      {0}        With PPK Required:    {0}",
-        all.ppk_missing
+        "PPK Retrieve Failure    -    ALL:      {}        With PPK Required:    {}",
+        ppks.refused, ppks.required
     )?;
     writeln!(
         out,
-        "PPK Authentication Failure - ALL:      0        With PPK Required:    0"
+        "PPK Authentication Failure - ALL:      {}        With PPK Required:    {}",
+        ppks.wrong, ppks.wrong_required
+    )?;
+    writeln!(
+        out,
+        "PPK Logins: {}        without, though configured: {}",
+        ppks.used, ppks.unused
     )?;
     let tokens = all.crash_tokens;
     writeln!(out, "Quick Crash Detection Tokens Sent: {}", tokens.sent)?;

@@ -13,7 +13,7 @@ use crate::{
         AuthMethod, ChildSa, DerivedInterface, DerivedIpv6, Flow, Fragmentation, IkeSa, IkeStatus,
         IkeSuite, Ipv6Pool, Messages, Nat, Pool, PoolUse, Session, State,
     },
-    statistics::{Operations, Outcome, Row, SaCount, Statistics, Timers, Tokens},
+    statistics::{Operations, Outcome, Ppks, Row, SaCount, Statistics, Timers, Tokens},
 };
 
 fn assert_golden(name: &str, actual: &str) {
@@ -298,7 +298,15 @@ fn statistics() -> Statistics {
             rejected: 1,
         },
         quantum_sessions: 6,
-        ppk_missing: 12,
+        ppks: Ppks {
+            used: 21,
+            unused: 4,
+            refused: 12,
+            required: 11,
+            unknown: 5,
+            wrong: 3,
+            wrong_required: 2,
+        },
         exchanges: vec![
             row("IKE_SA_INIT", [0, 30_141, 30_164, 0]),
             row("IKE_AUTH", [0, 600, 600, 0]),

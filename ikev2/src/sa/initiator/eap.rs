@@ -124,7 +124,7 @@ impl ExpectFinal {
         cx: &mut Cx<'_>,
         mut payloads: Vec<Payload>,
     ) -> Result<Outcome, Refusal> {
-        if let Err(error) = self.proven.trying.settle(&payloads) {
+        if let Err(error) = self.proven.trying.settle(cx, &payloads) {
             return fail(link, cx, error.into());
         }
         let at = payloads

@@ -40,6 +40,8 @@ impl Proven {
             initial_contact: false,
             ppk: matches!(self.trying.ppk, PpkUse::Used),
         };
+        let own = self.trying.config.ppk.as_ref();
+        cx.counters.ppks.proven(own, authenticated.ppk);
         cx.event(link.id, Event::Authenticated(authenticated.clone()));
         link.mobike = self.trying.config.upkeep.mobike && mobike::speaks(&payloads);
         if self.trying.is_childless(link) {

@@ -153,7 +153,7 @@ impl ExpectFinalAuth {
             return Err(PeerMisbehaved::UnexpectedAuthMethod.into());
         }
         let (mut known, eap) = (self.known, self.eap);
-        known.mix(link, claim, &mut auth)?;
+        known.mix(link, cx, claim, &mut auth)?;
         let handshake = &known.first.handshake;
         let prf = link.suite.prf;
         let octets = handshake.remote_octets(Role::Responder, prf, &known.first.identity.body());
@@ -164,6 +164,7 @@ impl ExpectFinalAuth {
         };
         // RFC 7296 §1.2#2: the MIC of the last message is judged too.
         if !authn::shared_key_mic_holds(prf, theirs.as_bytes(), &octets, &auth.data) {
+            known.unproven(cx);
             cx.trace(link.id, || {
                 let empty = authn::shared_key_mic_holds(prf, &[], &octets, &auth.data);
                 Trace::PeerRefused(if empty {

@@ -37,6 +37,8 @@ impl Proven {
         if self.known.ppk {
             self.answer.push(ppk::used());
         }
+        let own = self.known.config.ppk.as_ref();
+        cx.counters.ppks.proven(own, self.known.ppk);
         cx.event(link.id, Event::Authenticated(self.authenticated()));
         let local = link.path.local.ip();
         let elsewhere = self.known.config.redirect.clone();
