@@ -81,10 +81,7 @@ impl Endpoint {
             IkeSa::Keyed { mut link, state } if link.our_spi() != ours => {
                 let (outcome, discard) = state.datagram(&mut link, cx, ours, path, datagram);
                 discarded = discard;
-                match outcome {
-                    Outcome::Go(state) => Some(IkeSa::Keyed { link, state }),
-                    Outcome::Gone => None,
-                }
+                take_kept(link, cx, outcome)
             }
             IkeSa::Keyed { mut link, state } => {
                 let outcome = match link.receive(cx, path, datagram) {
@@ -204,10 +201,13 @@ pub(super) fn take_kept(
         let Outcome::Go(state) = outcome else {
             return None;
         };
-        let Some(opened) = link.next_kept() else {
-            return Some(IkeSa::Keyed { link, state });
+        outcome = match link.next_kept() {
+            Some(opened) => state.request(&mut link, cx, opened),
+            None => match state.kept_beside(&mut link, cx) {
+                Ok(outcome) => outcome,
+                Err(state) => return Some(IkeSa::Keyed { link, state }),
+            },
         };
-        outcome = state.request(&mut link, cx, opened);
     }
 }
 

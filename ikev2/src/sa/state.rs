@@ -154,6 +154,14 @@ impl State {
         }
     }
 
+    /// Works on a request that an IKE SA beside the one in use has kept until its turn; gives itself back where there is none.
+    pub(crate) fn kept_beside(self, link: &mut Link, cx: &mut Cx<'_>) -> Result<Outcome, Self> {
+        match self {
+            Self::Established(state) => state.kept_beside(link, cx).map_err(Self::Established),
+            state => Err(state),
+        }
+    }
+
     /// The IKE SAs beside the one in use.
     pub(crate) fn other_links(&self) -> impl Iterator<Item = &Link> {
         let established = match self {

@@ -89,6 +89,51 @@ fn a_request_that_came_before_its_turn_is_answered_when_the_outside_has_answered
     assert_eq!(pair.server.discarded, [Discard::AheadOfWindow]);
 }
 
+// RFC 7296 §2.3: also where the one before it has replaced the IKE SA, and on an IKE SA that is replaced.
+#[test]
+fn a_request_that_came_before_its_turn_is_answered_on_a_replaced_ike_sa() {
+    for replaced_before in [false, true] {
+        let mut pair = up(Setup::with_pre_shared_key(GCM));
+        let holder = Holder::of(&pair.server);
+        let path = path(&pair.server);
+        let next = pair.server.endpoint.views().next().unwrap().next_expected;
+        let request = |id| {
+            let header = holder.header(ExchangeType::INFORMATIONAL, true, false, id);
+            holder.seal(&header, &[])
+        };
+        let id = pair.client.sas[0];
+        pair.command(false, Command::Rekey(id));
+        let before = pair.wire.len();
+        if !replaced_before {
+            pair.inject(path, &request(next + 1));
+        }
+        let until = pair.now.after(Duration::from_secs(5));
+        while spi(&pair.server) == holder.responder_spi.get() {
+            assert!(pair.step(until));
+        }
+        if replaced_before {
+            pair.inject(path, &request(next + 2));
+            pair.inject(path, &request(next + 1));
+        }
+        let of_old = pair.wire[before..].iter().filter(|(to_server, octets)| {
+            !to_server && Header::peek(octets).unwrap().initiator_spi == holder.initiator_spi
+        });
+        let answered: Vec<u32> = of_old
+            .map(|(_, octets)| Header::peek(octets).unwrap().message_id.0)
+            .collect();
+        let last = next + if replaced_before { 2 } else { 1 };
+        assert_eq!(answered, (next..=last).collect::<Vec<_>>());
+        pair.run(60);
+        assert!(pair.both_up());
+        pair.assert_traffic_flows();
+    }
+}
+
+/// The SPI that an end has of the IKE SA in use, the responder's.
+fn spi(end: &End) -> u64 {
+    end.endpoint.views().next().unwrap().responder_spi.get()
+}
+
 // RFC 7296 §2.3, §2.23#16-18: without MOBIKE the peer is where its last new request came from. What was kept until its turn
 // came before that, and its answer goes back the way that it came (§2.11).
 #[test]

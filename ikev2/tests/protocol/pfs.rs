@@ -10,7 +10,7 @@ use ironflex_ikev2::{
     refusal::Refusal,
     wire::{
         Header, Payload,
-        payload::Notify,
+        payload::{Notify, Transform},
         registry::{ExchangeType, NotifyType, ProtocolId, TransformType},
     },
 };
@@ -89,6 +89,10 @@ fn exchange(payloads: &[Payload]) -> Option<Option<Group>> {
         Payload::Ke(ke) => Some(ke.group.0),
         _ => None,
     });
+    // RFC 9370: what comes in addition comes to a first one.
+    let additional = TransformType::ADDKE1.0..=TransformType::ADDKE7.0;
+    let further = |one: &Transform| additional.contains(&one.kind.0);
+    assert!(sent.is_some() || !offer.transforms.iter().any(further));
     // RFC 7296 §1.3: what is sent is offered, and without a KE payload there is no offer of one.
     let mut offered = offer.transforms_of(TransformType::KE).map(|one| one.id);
     assert!(match sent {
@@ -224,6 +228,20 @@ fn the_groups_of_the_configuration_are_used_whatever_the_peer_uses() {
 fn nobody_has_a_key_exchange_that_nobody_wants() {
     let mut pair = up(indifferent(), 704);
     for server in [true, false, true] {
+        assert_eq!(rekeyed(&mut pair, server), [None]);
+    }
+}
+
+// Nor further ones, whatever may come beside it.
+#[cfg(feature = "aws-lc")]
+#[test]
+fn further_key_exchanges_are_not_offered_without_a_first_one() {
+    let mut setup = indifferent();
+    for upkeep in [&mut setup.peer.upkeep, &mut setup.connect.upkeep] {
+        upkeep.pfs_additional = vec![Group::ML_KEM.to_vec()];
+    }
+    let mut pair = up(setup, 713);
+    for server in [false, true] {
         assert_eq!(rekeyed(&mut pair, server), [None]);
     }
 }

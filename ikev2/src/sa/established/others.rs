@@ -134,6 +134,35 @@ impl Established {
                 self.other_request(link, &mut other, cx, opened)
             }
         };
+        (self.other_served(link, cx, other, result), None)
+    }
+
+    /// Works on a request that one of them has kept until its turn (RFC 7296 §2.3): the one before it may have been that for the
+    /// successor. Gives the state back where there is none.
+    pub(crate) fn kept_beside(
+        mut self: Box<Self>,
+        link: &mut Link,
+        cx: &mut Cx<'_>,
+    ) -> Result<Outcome, Box<Self>> {
+        let mut others = self.others.iter_mut().enumerate();
+        let kept = others.find_map(|(at, other)| Some((at, other.link.next_kept()?)));
+        let Some((at, opened)) = kept else {
+            return Err(self);
+        };
+        self.heard(cx);
+        let mut other = self.others.swap_remove(at);
+        let result = self.other_request(link, &mut other, cx, opened);
+        Ok(self.other_served(link, cx, other, result))
+    }
+
+    /// Something has been done on one of them; `result` has the reason if all of it is to end.
+    fn other_served(
+        mut self: Box<Self>,
+        link: &mut Link,
+        cx: &mut Cx<'_>,
+        other: Other,
+        result: Result<Option<CloseReason>, Refusal>,
+    ) -> Outcome {
         let outcome = match result {
             Ok(failed) => {
                 let done = matches!(other.standing, OtherStanding::Deleting)
@@ -148,9 +177,7 @@ impl Established {
             }
             Err(refusal) => Err(refusal),
         };
-        let outcome =
-            outcome.unwrap_or_else(|refusal| close(link, cx, CloseReason::Refused(refusal)));
-        (outcome, None)
+        outcome.unwrap_or_else(|refusal| close(link, cx, CloseReason::Refused(refusal)))
     }
 
     /// Works on a request that came on one of them. Gives the reason if all of it is to end.
