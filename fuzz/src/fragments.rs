@@ -146,6 +146,10 @@ fn cisco(input: &mut Input<'_>) {
         );
         match outcome {
             Ok(Progress::Complete(message)) => {
+                // One that is first and last is a set of its own, whatever was there before.
+                if fragment.last && fragment.number == NonZeroU8::MIN {
+                    held.clear();
+                }
                 held.insert(fragment.number, fragment.data.to_vec());
                 let pieces: Vec<_> = held.into_values().collect();
                 assert!(message == pieces.concat(), "put together otherwise");
