@@ -5,6 +5,8 @@
 
 use std::{collections::BTreeMap, fmt::Write as _};
 
+use serde::Serialize;
+
 /// How a number behaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -85,6 +87,17 @@ metrics! {
     EspDropped: Counter "esp_dropped_packets_total" ["way", "reason"], "ESP packets that were discarded, by why.";
 }
 
+/// One number.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Sample {
+    /// The name of its metric.
+    pub name: &'static str,
+    /// Its labels with their values.
+    pub labels: BTreeMap<&'static str, &'static str>,
+    /// The number.
+    pub value: u64,
+}
+
 /// The values of a metric's labels, in their order; those that it does not have are empty.
 pub type Values = [&'static str; 2];
 
@@ -134,6 +147,17 @@ impl Tally {
         for (&(metric, values), &number) in &other.0 {
             self.add(metric, values, number);
         }
+    }
+
+    /// Every number with its metric and labels.
+    #[must_use]
+    pub fn facts(&self) -> Vec<Sample> {
+        let samples = |(&(metric, values), &value): (&(Metric, Values), &u64)| Sample {
+            name: metric.name(),
+            labels: metric.labels().iter().copied().zip(values).collect(),
+            value,
+        };
+        self.0.iter().map(samples).collect()
     }
 
     /// In Prometheus' text format, version 0.0.4. Every family is there from the start; one without labels has

@@ -1,9 +1,12 @@
 //! What the daemon knows of its sessions at one moment: the typed facts behind every `show` command.
 //!
-//! The daemon fills it, the renderers in [`crate::cli::show`] print it, and `| json` will serialise
-//! it. Plain data: no keys, no references into the daemon.
+//! The daemon fills it, the renderers in [`crate::cli::show`] print it, and `| json` serialises
+//! it (docs/json.md). Plain data: no keys, no references into the daemon.
+
+mod form;
 
 use std::{
+    collections::BTreeMap,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     time::Duration,
 };
@@ -34,8 +37,10 @@ pub struct IkeSa {
     /// `Session-id`.
     pub session_id: u32,
     /// Our address and port.
+    #[serde(serialize_with = "form::end")]
     pub local: SocketAddr,
     /// The peer's.
+    #[serde(serialize_with = "form::end")]
     pub remote: SocketAddr,
     /// Where it stands.
     pub status: IkeStatus,
@@ -50,10 +55,13 @@ pub struct IkeSa {
     /// `lifetime` of the profile, in seconds.
     pub lifetime: u32,
     /// Time since it came up, or since it began.
+    #[serde(serialize_with = "form::seconds")]
     pub active: Duration,
     /// Our SPI.
+    #[serde(serialize_with = "form::ike_spi")]
     pub local_spi: u64,
     /// The peer's.
+    #[serde(serialize_with = "form::ike_spi")]
     pub remote_spi: u64,
     /// Our identity as text.
     pub local_id: Option<String>,
@@ -64,6 +72,7 @@ pub struct IkeSa {
     /// Counters of messages.
     pub messages: Messages,
     /// `dpd`: interval and retry in seconds; both zero when it is off.
+    #[serde(serialize_with = "form::dpd")]
     pub dpd: (u32, u32),
     /// The fragmentation in use.
     pub fragmentation: Fragmentation,
@@ -75,9 +84,11 @@ pub struct IkeSa {
     pub initiator: bool,
     /// The router interface that has our address, where one has it.
     pub interface: Option<String>,
+    /// The largest IP packet that the device with our address sends, in octets.
+    pub path_mtu: u16,
     /// The profile that serves it.
     pub profile: Option<String>,
-    /// Its interface and child SA, once it is up.
+    /// Its interface and child SAs, once it is up.
     pub session: Option<Session>,
 }
 
@@ -106,10 +117,13 @@ pub struct Messages {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub enum IkeStatus {
     /// Both sides are authenticated.
+    #[serde(rename = "READY")]
     Ready,
     /// Not yet.
+    #[serde(rename = "IN-NEG")]
     InNegotiation,
     /// On its way out.
+    #[serde(rename = "DELETE")]
     Delete,
 }
 
@@ -129,7 +143,7 @@ pub struct IkeSuite {
 }
 
 /// A cipher and its key size in bits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cipher {
     /// AES-CBC.
     AesCbc(u16),
@@ -137,8 +151,20 @@ pub enum Cipher {
     AesGcm(u16),
 }
 
+impl Cipher {
+    /// How `show` calls it, and the size of its key in bits.
+    #[must_use]
+    pub const fn parts(self) -> (&'static str, u16) {
+        match self {
+            Self::AesCbc(bits) => ("AES-CBC", bits),
+            Self::AesGcm(bits) => ("AES-GCM", bits),
+        }
+    }
+}
+
 /// A hash function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "UPPERCASE")]
 pub enum Hash {
     /// SHA-1 (as integrity `SHA96`).
     Sha1,
@@ -151,7 +177,7 @@ pub enum Hash {
 }
 
 /// How an end proves itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AuthMethod {
     /// `RSA`.
     Rsa,
@@ -189,6 +215,7 @@ impl From<PeerProof> for AuthMethod {
 
 /// Which fragments may be sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case", tag = "state")]
 pub enum Fragmentation {
     /// `crypto ikev2 fragmentation` is not configured.
     NotConfigured,
@@ -203,6 +230,7 @@ pub enum Fragmentation {
 
 /// What NAT detection found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Nat {
     /// Nothing between.
     None,
@@ -218,13 +246,14 @@ pub struct Session {
     /// The number of its Virtual-Access interface.
     pub virtual_access: u32,
     /// Time since it came up.
+    #[serde(serialize_with = "form::seconds")]
     pub uptime: Duration,
     /// The interface's derived configuration.
     pub derived: DerivedInterface,
     /// The user's device, as it named itself.
     pub device: Option<String>,
-    /// The child SA.
-    pub child: Option<ChildSa>,
+    /// The child SAs, one for each name: what replaces another is part of that.
+    pub children: Vec<ChildSa>,
 }
 
 /// What `show derived-config interface virtual-access N` prints.
@@ -255,20 +284,34 @@ pub struct DerivedIpv6 {
     pub enable: bool,
 }
 
-/// One child SA pair.
+/// A child SA pair, and those that replace it or that it has replaced.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ChildSa {
+    /// Its number in the dataplane.
+    pub flow_id: u32,
     /// The SPI of what we receive.
+    #[serde(serialize_with = "form::esp_spi")]
     pub inbound_spi: u32,
     /// The SPI of what we send.
+    #[serde(serialize_with = "form::esp_spi")]
     pub outbound_spi: u32,
+    /// The same of the pairs beside it that are not sent on: while it is rekeyed.
+    pub rekeying: Vec<SpiPair>,
     /// The cipher.
     pub cipher: Cipher,
     /// The integrity algorithm; `None` with GCM.
     pub integrity: Option<Hash>,
+    /// Sequence numbers have 64 bits.
+    pub esn: bool,
+    /// The group of a key exchange of its own.
+    pub pfs_group: Option<u16>,
+    /// The names of the key exchanges after that.
+    pub pfs_pqc: Vec<String>,
     /// Our side's selectors: ranges of addresses.
+    #[serde(serialize_with = "form::ranges")]
     pub local: Vec<(IpAddr, IpAddr)>,
     /// The peer's side's selectors.
+    #[serde(serialize_with = "form::ranges")]
     pub remote: Vec<(IpAddr, IpAddr)>,
     /// ESP travels in UDP.
     pub udp_encapsulated: bool,
@@ -280,8 +323,19 @@ pub struct ChildSa {
     pub outbound: Flow,
 }
 
+/// The SPIs of one pair.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct SpiPair {
+    /// The SPI of what we receive.
+    #[serde(serialize_with = "form::esp_spi")]
+    pub inbound_spi: u32,
+    /// The SPI of what we send.
+    #[serde(serialize_with = "form::esp_spi")]
+    pub outbound_spi: u32,
+}
+
 /// One direction's counters and lifetimes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Flow {
     /// Packets decrypted or encrypted.
     pub packets: u64,
@@ -289,6 +343,8 @@ pub struct Flow {
     pub bytes: u64,
     /// Packets dropped, whatever the reason.
     pub drops: u64,
+    /// The same by reason, without those that have none.
+    pub drop_reasons: BTreeMap<&'static str, u64>,
     /// Kilobytes left of the soft lifetime; `None` when volume is not limited.
     pub kilobytes_left: Option<u64>,
     /// Seconds left of it.
@@ -314,6 +370,7 @@ pub struct Ipv6Pool {
     /// Its name.
     pub name: String,
     /// First address and prefix length of all that it has.
+    #[serde(serialize_with = "form::prefix")]
     pub prefix: (Ipv6Addr, u8),
     /// The prefix length of what one client is given.
     pub assigned: u8,

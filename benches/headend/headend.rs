@@ -6,7 +6,7 @@ use std::{
     net::{IpAddr, Ipv4Addr},
     os::unix::net::UnixDatagram,
     process::{Child, ChildStdin, ChildStdout, Command, Stdio},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use ironflex::{
@@ -109,6 +109,23 @@ impl Headend {
         row[4].parse().unwrap()
     }
 
+    /// Asks for a `show` command's output. Returns its length in octets, how long it took, and for how much of that the thread
+    /// that serves the peers was busy.
+    pub(crate) fn show(&self, line: &str) -> (usize, Duration, Duration) {
+        let before = self.busy(self.process.id());
+        let since = Instant::now();
+        let output = Command::new(env!("CARGO_BIN_EXE_ironflex"))
+            .args(["exec", "--state-dir"])
+            .arg(self.folder.path().join("state"))
+            .arg(line)
+            .output()
+            .unwrap();
+        let took = since.elapsed();
+        assert!(output.status.success(), "{line}");
+        let busy = self.busy(self.process.id()) - before;
+        (output.stdout.len(), took, busy)
+    }
+
     /// One of the numbers that it tells Prometheus; 0 where there is none yet.
     pub(crate) fn metric(&self, sample: &str) -> u64 {
         let output = Command::new(env!("CARGO_BIN_EXE_ironflex"))
@@ -132,15 +149,19 @@ impl Headend {
     /// User and system time that all its threads have used.
     pub(crate) fn cpu_time(&self) -> Duration {
         let tasks = fs::read_dir(format!("/proc/{}/task", self.process.id())).unwrap();
-        tasks
-            .map(|task| {
-                let path = task.unwrap().path().join("schedstat");
-                let text =
-                    fs::read_to_string(path).expect("a kernel that keeps scheduler statistics");
-                let nanoseconds = text.split_whitespace().next().unwrap();
-                Duration::from_nanos(nanoseconds.parse().unwrap())
-            })
-            .sum()
+        let ids = tasks.map(|task| task.unwrap().file_name().into_string().unwrap());
+        ids.map(|id| self.busy(id.parse().unwrap())).sum()
+    }
+
+    /// User and system time that one of its threads has used; the first one serves.
+    fn busy(&self, thread: u32) -> Duration {
+        let path = format!("/proc/{}/task/{thread}/schedstat", self.process.id());
+        // A thread that has ended meanwhile uses no more.
+        let Ok(text) = fs::read_to_string(path) else {
+            return Duration::ZERO;
+        };
+        let nanoseconds = text.split_whitespace().next().unwrap();
+        Duration::from_nanos(nanoseconds.parse().unwrap())
     }
 
     /// Its resident memory in octets.

@@ -103,7 +103,49 @@ fn own_namespace() {
     network.set_up(lo, true).unwrap();
 }
 
-fn logins() -> [Figure; 3] {
+/// The longest that one `show` command for all of them may take, in milliseconds.
+const SHOW_LIMIT: f64 = 1_000.0;
+
+/// The longest that it may keep the headend from its peers, in milliseconds: not a tenth of what a client waits before it
+/// repeats itself.
+const STALL_LIMIT: f64 = 100.0;
+
+/// What it costs to show every session, the worst of several commands.
+fn shows(headend: &Headend) -> [Figure; 2] {
+    let mut worst = (Duration::ZERO, Duration::ZERO);
+    for line in [
+        "show crypto session detail",
+        "show crypto ikev2 sa detailed",
+        "show crypto ipsec sa detail",
+        "show crypto session | json",
+        "show ip local pool ACPool",
+    ] {
+        let (octets, took, busy) = headend.show(line);
+        println!(
+            "{line}: {octets} octets in {took:.1?}, {busy:.1?} of them of the thread that serves"
+        );
+        worst = (worst.0.max(took), worst.1.max(busy));
+    }
+    let milliseconds = |time: Duration| time.as_secs_f64() * 1e3;
+    [
+        Figure {
+            name: "show_sessions_ms",
+            value: milliseconds(worst.0),
+            unit: "ms",
+            reference: SHOW_LIMIT,
+            reference_name: "the aim for 10,000 sessions",
+        },
+        Figure {
+            name: "show_stall_ms",
+            value: milliseconds(worst.1),
+            unit: "ms",
+            reference: STALL_LIMIT,
+            reference_name: "the aim for the thread that serves the peers meanwhile",
+        },
+    ]
+}
+
+fn logins() -> [Figure; 5] {
     let headend = Headend::start();
     let mut load = headend.load();
     load.login(WARM_UP);
@@ -124,6 +166,7 @@ fn logins() -> [Figure; 3] {
         "every session is still there"
     );
     let session = (headend.resident() - empty) / f64::from(SESSIONS);
+    let [shown, stalled] = shows(&headend);
     let fastest = batches.iter().copied().fold(f64::INFINITY, f64::min);
     println!("{floor}");
     println!(
@@ -155,5 +198,7 @@ fn logins() -> [Figure; 3] {
             reference: SESSION_BUDGET,
             reference_name: "the aim",
         },
+        shown,
+        stalled,
     ]
 }

@@ -13,7 +13,7 @@ use crate::{
     crypto::{
         keys::RoleChildKeys,
         sign::SignatureScheme,
-        suite::{EspSuite, IkeSuite, PrfAlgorithm},
+        suite::{Additional, EspSuite, Group, IkeSuite, PrfAlgorithm},
     },
     error::InvalidMessage,
     refusal::Refusal,
@@ -339,12 +339,23 @@ pub struct Lease {
     pub session_lifetime: Option<Duration>,
 }
 
+/// The key exchanges of a child SA's own: its perfect forward secrecy (RFC 7296 §2.17, RFC 9370).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ChildExchanges {
+    /// The group of the first one; `None` where the keys come of the IKE SA's alone.
+    pub group: Option<Group>,
+    /// Those after it.
+    pub additional: Additional,
+}
+
 /// A child SA ready to be installed.
 pub struct ChildSa {
     /// Its name within the IKE SA, kept when it is rekeyed.
     pub id: ChildId,
     /// The negotiated transforms.
     pub suite: EspSuite,
+    /// The key exchanges of its own that its keys come of.
+    pub exchanges: ChildExchanges,
     /// Both directions' keys.
     pub keys: RoleChildKeys,
     /// The SPI of what we receive.

@@ -7,8 +7,13 @@ use crate::{
         Role,
         suite::{EspSuite, IkeSuite},
     },
-    event::{Instant, Path, SaId},
-    sa::{IkeSa, link::Form, state::State},
+    event::{ChildExchanges, ChildId, Instant, Path, SaId},
+    sa::{
+        IkeSa,
+        established::{Child, Established},
+        link::Form,
+        state::State,
+    },
     wire::{
         header::{InitiatorSpi, ResponderSpi},
         payload::{ConfigAttribute, Identification, TrafficSelector},
@@ -72,6 +77,7 @@ pub struct SaView<'a> {
     pub configuration: &'a [ConfigAttribute],
     /// The child SA.
     pub child: Option<ChildView<'a>>,
+    established: Option<&'a Established>,
 }
 
 /// The form of fragments that both ends announced.
@@ -86,6 +92,12 @@ pub enum Fragmentation {
 /// One child SA.
 #[derive(Clone, Copy)]
 pub struct ChildView<'a> {
+    /// Its name, which those that replace it have, too.
+    pub id: ChildId,
+    /// The outside sends on it.
+    pub sending: bool,
+    /// The key exchanges of its own.
+    pub exchanges: ChildExchanges,
     /// The SPI of what we receive.
     pub inbound_spi: u32,
     /// The SPI of what we send.
@@ -147,13 +159,31 @@ impl<'a> SaView<'a> {
             configuration: established.map_or(&[], |state| state.configuration()),
             child: established
                 .and_then(|state| state.child())
-                .map(|child| ChildView {
-                    inbound_spi: child.inbound_spi,
-                    outbound_spi: child.outbound_spi,
-                    suite: child.suite,
-                    local: &child.local,
-                    remote: &child.remote,
-                }),
+                .map(|child| ChildView::of(child, true)),
+            established,
         })
+    }
+
+    /// Every child SA, those included that replace one and those that have been replaced.
+    pub fn children(&self) -> impl Iterator<Item = ChildView<'a>> + use<'a> {
+        let children = self.established.into_iter();
+        children
+            .flat_map(|state| state.children())
+            .map(|(child, sending)| ChildView::of(child, sending))
+    }
+}
+
+impl<'a> ChildView<'a> {
+    fn of(child: &'a Child, sending: bool) -> Self {
+        Self {
+            id: child.id,
+            sending,
+            exchanges: child.exchanges,
+            inbound_spi: child.inbound_spi,
+            outbound_spi: child.outbound_spi,
+            suite: child.suite,
+            local: &child.local,
+            remote: &child.remote,
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! Output modifiers: what stands behind a `|`.
 //!
-//! Text in, text out. [`Modifier::Redirect`] alone does not filter: whoever asked for the output writes
-//! it to the file, with the rights of its own.
+//! Text in, text out. Two do not filter: of [`Modifier::Redirect`] whoever asked for the output writes
+//! it to the file, with the rights of its own, and [`Modifier::Json`] asks the daemon for another form.
 
 use std::borrow::Cow;
 
@@ -19,6 +19,8 @@ pub enum Modifier {
     Exclude(String),
     /// `| include REGEX`: the lines that match.
     Include(String),
+    /// `| json`: the facts in another form, for which the daemon is asked.
+    Json,
     /// `| redirect FILE`: everything, to a file.
     Redirect(String),
     /// `| section REGEX`: the lines that match, each with the more indented ones below it.
@@ -47,14 +49,14 @@ enum Keep {
 }
 
 impl Modifier {
-    /// The filter; `None` for a redirection.
+    /// The filter; `None` for what is none: another form, a redirection.
     ///
     /// # Errors
     ///
     /// [`InvalidPattern`].
     pub fn filter(&self) -> Result<Option<Filter>, InvalidPattern> {
         let (keep, pattern) = match self {
-            Self::Redirect(_) => return Ok(None),
+            Self::Json | Self::Redirect(_) => return Ok(None),
             Self::Begin(pattern) => (Keep::From, pattern),
             Self::Count(pattern) => (Keep::Number, pattern),
             Self::Exclude(pattern) => (Keep::Others, pattern),

@@ -10,10 +10,10 @@ use std::{
     os::unix::{fs::PermissionsExt, net},
     path::{Path, PathBuf},
     sync::Arc,
-    time::{Duration, SystemTime},
+    time::Duration,
 };
 
-use ironflex_ikev2::event::{Command, Instant};
+use ironflex_ikev2::event::Command;
 use serde::{Deserialize, Serialize};
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
@@ -30,12 +30,13 @@ use super::{
     driver::{Driver, Request},
     log::WATCHED_LINES,
     session::Deletion,
-    snapshot, statistics,
+    show,
 };
 use crate::{
     cli::{
-        exec::{ClearTarget, DebugFlag, ExecCommand, HELP, Mode, ObjectKind, Rekeyed, parse},
-        show,
+        exec::{ClearTarget, DebugFlag, ExecCommand, HELP, Mode, Rekeyed, parse},
+        pipe::Modifier,
+        show::{Facts, Form},
     },
     keylog::KeyLogWriter,
 };
@@ -195,7 +196,15 @@ async fn converse(
         Ok(Question::Exec(line)) => {
             let (reply, answer) = oneshot::channel();
             match requests.send(Request::Exec { line, reply }).await {
-                Ok(()) => answer.await.unwrap_or_else(|_| Err(stopping())),
+                Ok(()) => match answer.await {
+                    Ok(Outcome::Done(reply)) => reply,
+                    // Other sessions' messages go on meanwhile.
+                    Ok(Outcome::Facts(facts, form)) => {
+                        let told = tokio::task::spawn_blocking(move || facts.told(form));
+                        told.await.unwrap_or_else(|_| Err(stopping()))
+                    }
+                    Err(_) => Err(stopping()),
+                },
                 Err(_) => Err(stopping()),
             }
         }
@@ -283,59 +292,45 @@ fn put(
     Ok((serde_json::from_str(&answer)?, stream))
 }
 
+/// What a command line came to.
+pub enum Outcome {
+    /// It has been carried out, or was refused for this reason.
+    Done(Result<String, String>),
+    /// Facts, which whoever asked puts into this form.
+    Facts(Box<Facts>, Form),
+}
+
 /// Carries out one command line.
+pub fn execute(driver: &mut Driver, line: &str) -> Outcome {
+    let line = match parse(line, Mode::Privileged) {
+        Ok(line) => line,
+        Err(error) => return Outcome::Done(Err(error.to_string())),
+    };
+    let form = match line.modifier {
+        None => Form::Text,
+        Some(Modifier::Json) => Form::Json,
+        // A file is written with the rights of who asks for it, and so by the other end of the socket.
+        Some(_) => {
+            let text = "% The other end of this socket filters and redirects the output";
+            return Outcome::Done(Err(text.into()));
+        }
+    };
+    match line.command {
+        ExecCommand::Show(what) => Outcome::Facts(Box::new(show::facts(driver, what)), form),
+        command => Outcome::Done(act(driver, command)),
+    }
+}
+
+/// Carries out what changes something.
 ///
 /// # Errors
 ///
 /// The text for whoever typed it.
-pub fn execute(driver: &mut Driver, line: &str) -> Result<String, String> {
-    let line = parse(line, Mode::Privileged).map_err(|error| error.to_string())?;
-    // A file is written with the rights of who asks for it, and so by the other end of the socket.
-    if line.modifier.is_some() {
-        return Err("% The other end of this socket filters and redirects the output".into());
-    }
-    match line.command {
-        ExecCommand::ShowIkev2Sa(query) => Ok(show::ikev2_sa(&snapshot::state(driver), &query)),
-        ExecCommand::ShowIkev2Stats(which) => {
-            Ok(show::ikev2_stats(&statistics::statistics(driver), which))
-        }
-        ExecCommand::ShowMetrics => Ok(statistics::metrics(driver).prometheus()),
-        ExecCommand::ShowCryptoSession(query) => {
-            Ok(show::crypto_session(&snapshot::state(driver), &query))
-        }
-        ExecCommand::ShowDerivedConfig { virtual_access } => {
-            show::derived_config(&snapshot::state(driver), virtual_access)
-        }
-        ExecCommand::ShowIpv6LocalPool { name } => {
-            show::ipv6_local_pool(&snapshot::state(driver), name.as_deref())
-        }
-        ExecCommand::ShowIpLocalPool { name } => {
-            show::ip_local_pool(&snapshot::state(driver), name.as_deref())
-        }
-        ExecCommand::ShowObject { kind, name } => {
-            let configured = &driver.house.configured;
-            let of = match kind {
-                ObjectKind::AuthorizationPolicy => show::ikev2_authorization_policy,
-                ObjectKind::Ikev2Policy => show::ikev2_policy,
-                ObjectKind::Ikev2Profile => show::ikev2_profile,
-                ObjectKind::Ikev2Proposal => show::ikev2_proposal,
-                ObjectKind::IpsecProfile => show::ipsec_profile,
-                ObjectKind::TransformSet => show::ipsec_transform_set,
-            };
-            let resolved = &driver.house.plan.snapshot;
-            Ok(of(configured, resolved, name.as_deref()))
-        }
-        ExecCommand::ShowClock => Ok(show::clock(SystemTime::now())),
-        ExecCommand::ShowVersion => {
-            let up = driver.clock.now().since(Instant::new(Duration::ZERO));
-            Ok(show::version(
-                driver.house.plan.snapshot.hostname.as_str(),
-                up,
-            ))
-        }
-        ExecCommand::ShowRunningConfig => Ok(show::running_config(&driver.house.running_config)),
+fn act(driver: &mut Driver, command: ExecCommand) -> Result<String, String> {
+    match command {
+        // Facts are told elsewhere.
+        ExecCommand::Show(_) => Ok(String::new()),
         ExecCommand::Help => Ok(HELP.to_owned()),
-        ExecCommand::ShowDebugging => Ok(show::debugging(&driver.house.log.flags)),
         ExecCommand::ClearCryptoSession(target) => {
             clear(driver, &target);
             Ok(String::new())

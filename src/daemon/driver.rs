@@ -39,8 +39,8 @@ pub enum Request {
     Exec {
         /// The command line.
         line: String,
-        /// The output, or an error text.
-        reply: oneshot::Sender<Result<String, String>>,
+        /// What came of it.
+        reply: oneshot::Sender<super::control::Outcome>,
     },
     /// A terminal that takes the lines of the log.
     Monitor(mpsc::Sender<String>),

@@ -28,6 +28,7 @@ pub mod load;
 pub mod log;
 pub mod network;
 pub mod session;
+pub mod show;
 pub mod snapshot;
 mod standard_error;
 pub mod statistics;

@@ -48,6 +48,15 @@ pub struct HouseNetwork {
     carrier: Carrier,
 }
 
+/// A Linux device that has addresses.
+#[derive(Debug, Default)]
+pub struct Device {
+    /// The largest packet that it sends, in octets.
+    pub mtu: u32,
+    /// Its addresses.
+    pub addresses: Vec<IpAddr>,
+}
+
 /// Something that could not be put in place, though the headend can run without it.
 pub type Warning = String;
 
@@ -193,28 +202,29 @@ impl HouseNetwork {
         Ok((Self { network, carrier }, warnings))
     }
 
-    /// The addresses of Linux devices, by the device's name.
+    /// Linux devices with their addresses, by name.
     ///
     /// # Errors
     ///
     /// Of netlink.
-    pub fn addresses(&mut self) -> Result<BTreeMap<String, Vec<IpAddr>>, NetlinkError> {
+    pub fn devices(&mut self) -> Result<BTreeMap<String, Device>, NetlinkError> {
         let Some(network) = &mut self.network else {
             return Ok(BTreeMap::new());
         };
         let links = network.links()?;
-        let names: BTreeMap<LinkIndex, String> = links
+        let names: BTreeMap<LinkIndex, (String, u32)> = links
             .into_iter()
-            .map(|link| (link.index, link.name))
+            .map(|link| (link.index, (link.name, link.mtu)))
             .collect();
-        let mut addresses: BTreeMap<String, Vec<IpAddr>> = BTreeMap::new();
+        let mut devices: BTreeMap<String, Device> = BTreeMap::new();
         for one in network.addresses()? {
-            if let Some(name) = names.get(&one.link) {
-                let of_device = addresses.entry(name.clone()).or_default();
-                of_device.push(one.address);
+            if let Some((name, mtu)) = names.get(&one.link) {
+                let device = devices.entry(name.clone()).or_default();
+                device.mtu = *mtu;
+                device.addresses.push(one.address);
             }
         }
-        Ok(addresses)
+        Ok(devices)
     }
 
     /// The `if_id` of a Virtual-Template's interface, where there are xfrm interfaces.

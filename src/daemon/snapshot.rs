@@ -1,42 +1,50 @@
 //! Fills [`State`] from what the daemon knows at this moment.
 
-use std::{collections::BTreeMap, net::IpAddr, time::Duration};
+use std::{
+    collections::{BTreeMap, HashMap},
+    net::IpAddr,
+    time::Duration,
+};
 
 use ironflex_ikev2::{
     crypto::{
         Role, SigningKey,
-        suite::{AeadAlgorithm, CbcAlgorithm, Integrity, PrfAlgorithm, Protection},
+        suite::{AeadAlgorithm, CbcAlgorithm, Group, Integrity, PrfAlgorithm, Protection},
     },
     event::Instant,
     view::{Fragmentation as Agreed, SaView},
     wire::payload::TrafficSelector,
 };
-use ironflex_xfrm::{Counters, Traffic};
+use ironflex_profiles::snapshot::IpsecProfile;
+use ironflex_xfrm::{Counters, SessionId, Traffic};
 
 use super::{
-    compile::LocalCredentials, driver::Driver, lease::Holder, network::configured_addresses,
-    session::Session,
+    compile::LocalCredentials,
+    driver::Driver,
+    lease::Holder,
+    network::configured_addresses,
+    session::{Installed, Session},
 };
 use crate::state::{
     AuthMethod, ChildSa, Cipher, DerivedInterface, DerivedIpv6, Flow, Fragmentation, Hash, IkeSa,
-    IkeStatus, IkeSuite, Ipv6Pool, Messages, Nat, Pool, PoolUse, Session as SessionState, State,
+    IkeStatus, IkeSuite, Ipv6Pool, Messages, Nat, Pool, PoolUse, Session as SessionState, SpiPair,
+    State,
 };
+
+/// The device of the machine's own addresses.
+const LOOPBACK: &str = "lo";
+
+/// The MTU of a path of which nothing is known, in octets.
+const ETHERNET: u16 = 1500;
 
 /// The state at this moment.
 pub fn state(driver: &mut Driver) -> State {
     let now = driver.clock.now();
     let ids: Vec<_> = driver.house.sessions.iter().map(|(sa, _)| sa).collect();
-    let interfaces = interfaces(driver);
+    let outside = Outside::of(driver);
     let through = driver.house.counters();
     let mut ike_sas = Vec::with_capacity(ids.len());
     for sa in ids {
-        let installed = driver
-            .house
-            .sessions
-            .view(sa)
-            .and_then(|session| session.installed.first())
-            .map(|installed| installed.id);
-        let counters = installed.and_then(|id| through.get(&id).copied());
         let (Some(view), Some(session)) =
             (driver.endpoint.view(sa), driver.house.sessions.view(sa))
         else {
@@ -46,9 +54,9 @@ pub fn state(driver: &mut Driver) -> State {
         ike_sas.push(ike_sa(
             &view,
             session,
-            counters.unwrap_or_default(),
+            &through,
             fragment_mtu,
-            &interfaces,
+            &outside,
             now,
         ));
     }
@@ -61,27 +69,46 @@ pub fn state(driver: &mut Driver) -> State {
     }
 }
 
-/// The router interface that has an address: what Linux knows of tied devices, what the configuration says of the others.
-fn interfaces(driver: &mut Driver) -> BTreeMap<IpAddr, String> {
-    let house = &mut driver.house;
-    let of_devices = house.network.addresses().unwrap_or_else(|error| {
-        house.log.trouble(&error);
-        BTreeMap::new()
-    });
-    let mut interfaces = BTreeMap::new();
-    for interface in house.plan.snapshot.interfaces.values() {
-        let addresses = match &interface.device {
-            Some(device) => of_devices.get(device.as_str()).cloned().unwrap_or_default(),
-            None => {
-                let configured = configured_addresses(interface).into_iter();
-                configured.map(|(address, _)| address).collect()
-            }
-        };
-        for address in addresses {
-            interfaces.insert(address, interface.name.to_string());
+/// What is known of the places that peers' messages come to.
+#[derive(Default)]
+struct Outside {
+    /// The router interface that has an address: what Linux knows of tied devices, what the configuration says of the others.
+    interfaces: BTreeMap<IpAddr, String>,
+    /// The MTU of the device that has an address.
+    mtus: BTreeMap<IpAddr, u16>,
+}
+
+impl Outside {
+    fn of(driver: &mut Driver) -> Self {
+        let house = &mut driver.house;
+        let devices = house.network.devices().unwrap_or_else(|error| {
+            house.log.trouble(&error);
+            BTreeMap::new()
+        });
+        let mut outside = Self::default();
+        // An address of the machine's own says nothing of the way out.
+        for (_, device) in devices.iter().filter(|(name, _)| *name != LOOPBACK) {
+            // What carries more than an IP packet can have is no limit.
+            let mtu = u16::try_from(device.mtu).unwrap_or(u16::MAX);
+            let addresses = device.addresses.iter();
+            outside.mtus.extend(addresses.map(|&one| (one, mtu)));
         }
+        for interface in house.plan.snapshot.interfaces.values() {
+            let tied = interface.device.as_ref();
+            let addresses = match tied.map(|device| devices.get(device.as_str())) {
+                Some(device) => device.map_or_else(Vec::new, |device| device.addresses.clone()),
+                None => {
+                    let configured = configured_addresses(interface).into_iter();
+                    configured.map(|(address, _)| address).collect()
+                }
+            };
+            for address in addresses {
+                let name = interface.name.to_string();
+                outside.interfaces.insert(address, name);
+            }
+        }
+        outside
     }
-    interfaces
 }
 
 fn pools(driver: &Driver) -> Vec<Pool> {
@@ -132,12 +159,13 @@ fn in_use<A: Copy>(driver: &Driver, held: Vec<(&A, &Holder)>) -> Vec<PoolUse<A>>
 fn ike_sa(
     view: &SaView<'_>,
     session: &Session,
-    counters: Counters,
+    through: &HashMap<SessionId, Counters>,
     fragment_mtu: Option<u16>,
-    interfaces: &BTreeMap<IpAddr, String>,
+    outside: &Outside,
     now: Instant,
 ) -> IkeSa {
     let profile = session.profile.as_ref();
+    let local = view.path.local.ip().to_canonical();
     let ours = view.initiator_spi.get();
     let theirs = view.responder_spi.get();
     let (local_spi, remote_spi) = match view.role {
@@ -202,41 +230,33 @@ fn ike_sa(
         },
         assigned: session.leases.addresses().collect(),
         initiator: view.role == Role::Initiator,
-        interface: interfaces
-            .get(&view.path.local.ip().to_canonical())
-            .cloned(),
+        interface: outside.interfaces.get(&local).cloned(),
+        path_mtu: outside.mtus.get(&local).map_or(ETHERNET, |&mtu| mtu),
         profile: profile.map(|serving| serving.profile.name.to_string()),
-        session: session_state(view, session, counters, now),
+        session: session_state(view, session, through, now),
     }
 }
 
 fn session_state(
     view: &SaView<'_>,
     session: &Session,
-    counters: Counters,
+    through: &HashMap<SessionId, Counters>,
     now: Instant,
 ) -> Option<SessionState> {
     let serving = session.profile.as_ref()?;
-    let installed = session.installed.first()?;
+    session.installed.first()?;
     let up_since = session.up_since?;
     let template = &serving.profile.virtual_template;
     let uptime = now.since(up_since);
-    let (since, before) = installed
-        .rekeyed
-        .unwrap_or_else(|| (up_since, Counters::default()));
-    let age = now.since(since);
-    let child = view.child.map(|child| ChildSa {
-        inbound_spi: child.inbound_spi,
-        outbound_spi: child.outbound_spi,
-        cipher: cipher(child.suite.protection),
-        integrity: integrity(child.suite.protection),
-        local: ranges(child.local),
-        remote: ranges(child.remote),
-        udp_encapsulated: installed.path.remote_udp().is_some(),
-        replay_window: template.ipsec.replay_window.map_or(0, u32::from),
-        inbound: flow(&counters.inbound, &before.inbound, &template.ipsec, age),
-        outbound: flow(&counters.outbound, &before.outbound, &template.ipsec, age),
-    });
+    let children: Vec<ChildSa> = session
+        .installed
+        .iter()
+        .filter_map(|installed| {
+            let counters = through.get(&installed.id).copied().unwrap_or_default();
+            let since = (up_since, now);
+            child(view, installed, &counters, &template.ipsec, since)
+        })
+        .collect();
     let device = session.device.as_ref();
     let lines = &template.interface.ipv6;
     Some(SessionState {
@@ -256,22 +276,78 @@ fn session_state(
             ipsec_profile: template.ipsec.name.to_string(),
         },
         device: device.and_then(|device| device.computer_name.clone()),
-        child,
+        children,
+    })
+}
+
+/// One child SA: that of its name which is sent on, and those beside it.
+fn child(
+    view: &SaView<'_>,
+    installed: &Installed,
+    counters: &Counters,
+    ipsec: &IpsecProfile,
+    (up_since, now): (Instant, Instant),
+) -> Option<ChildSa> {
+    let mut rekeying = Vec::new();
+    let mut used = None;
+    for one in view.children().filter(|one| one.id == installed.child) {
+        if one.sending {
+            used = Some(one);
+        } else {
+            rekeying.push(SpiPair {
+                inbound_spi: one.inbound_spi,
+                outbound_spi: one.outbound_spi,
+            });
+        }
+    }
+    let child = used?;
+    // Where the SA in use took over, what had gone through by then was another's.
+    let rekeyed = installed.rekeyed.as_ref();
+    let (since, before) =
+        rekeyed.map_or((up_since, None), |(since, before)| (*since, Some(before)));
+    let age = now.since(since);
+    let pfs = child.exchanges;
+    Some(ChildSa {
+        flow_id: installed.id.number(),
+        inbound_spi: child.inbound_spi,
+        outbound_spi: child.outbound_spi,
+        rekeying,
+        cipher: cipher(child.suite.protection),
+        integrity: integrity(child.suite.protection),
+        esn: child.suite.esn,
+        pfs_group: pfs.group.map(Group::number),
+        pfs_pqc: pfs.additional.groups().map(|one| one.to_string()).collect(),
+        local: ranges(child.local),
+        remote: ranges(child.remote),
+        udp_encapsulated: installed.path.remote_udp().is_some(),
+        replay_window: ipsec.replay_window.map_or(0, u32::from),
+        inbound: flow(
+            &counters.inbound,
+            before.map(|all| &all.inbound),
+            ipsec,
+            age,
+        ),
+        outbound: flow(
+            &counters.outbound,
+            before.map(|all| &all.outbound),
+            ipsec,
+            age,
+        ),
     })
 }
 
 /// `before` is what had gone through when the SA in use took over, `age` how long it has been in use.
-fn flow(
-    traffic: &Traffic,
-    before: &Traffic,
-    ipsec: &ironflex_profiles::snapshot::IpsecProfile,
-    age: Duration,
-) -> Flow {
-    let used = traffic.bytes.saturating_sub(before.bytes) / 1024;
+fn flow(traffic: &Traffic, before: Option<&Traffic>, ipsec: &IpsecProfile, age: Duration) -> Flow {
+    let before = before.map_or(0, |before| before.bytes);
+    let used = traffic.bytes.saturating_sub(before) / 1024;
+    let reasons = traffic.drops.iter();
     Flow {
         packets: traffic.packets,
         bytes: traffic.bytes,
         drops: traffic.drops.total(),
+        drop_reasons: reasons
+            .map(|(reason, count)| (reason.name(), count))
+            .collect(),
         kilobytes_left: ipsec
             .lifetime_kilobytes
             .map(|limit| u64::from(limit).saturating_sub(used)),

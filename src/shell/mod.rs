@@ -152,6 +152,9 @@ impl Console {
         let Some(modifier) = modifier else {
             return self.ask(line);
         };
+        if modifier == Modifier::Json {
+            return self.ask(line);
+        }
         let filter = match modifier.filter() {
             Ok(filter) => filter,
             Err(error) => return Ok(Answer::Refused(error.to_string())),

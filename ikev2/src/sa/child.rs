@@ -6,7 +6,7 @@ use alloc::{boxed::Box, vec::Vec};
 use crate::{
     config::PeerConfig,
     crypto::keys::DerivationKey,
-    event::{ChildId, ChildSa, Lease},
+    event::{ChildExchanges, ChildId, ChildSa, Lease},
     negotiate::{proposal, selector},
     proof::PeerAuthenticated,
     refusal::{PeerIncompatible, PeerMisbehaved, Refusal},
@@ -154,6 +154,7 @@ pub(crate) fn plan(
     let sa = Box::new(ChildSa {
         id: ChildId::FIRST,
         suite: chosen.suite,
+        exchanges: ChildExchanges::default(),
         keys: derivation
             .child_keys(chosen.suite, None, ni, nr)
             .into_role(link.role),

@@ -560,6 +560,7 @@ pub fn copy_of(child: &ChildSa) -> ChildSa {
     ChildSa {
         id: child.id,
         suite: child.suite,
+        exchanges: child.exchanges,
         keys: RoleChildKeys {
             inbound: direction(&child.keys.inbound),
             outbound: direction(&child.keys.outbound),

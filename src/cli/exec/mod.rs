@@ -13,7 +13,7 @@ use thiserror::Error;
 use super::{
     Printable,
     pipe::Modifier,
-    show::{Ikev2SaQuery, Ikev2Stats, SessionQuery},
+    show::{Ikev2SaQuery, Ikev2Stats, IpsecSaQuery, SessionQuery},
 };
 
 mod help;
@@ -69,47 +69,10 @@ pub enum TerminalCommand {
 /// A command of the exec mode.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum ExecCommand {
-    /// `show crypto ikev2 sa [local A | remote A] [detailed]`
-    ShowIkev2Sa(Ikev2SaQuery),
-    /// `show crypto ikev2 stats [exchange | ext-service | timeout]`
-    ShowIkev2Stats(Ikev2Stats),
-    /// `show metrics`: every number, in Prometheus' text format
-    ShowMetrics,
-    /// `show crypto session [local A | remote A | username U] [detail]`
-    ShowCryptoSession(SessionQuery),
-    /// `show derived-config interface virtual-access N`
-    ShowDerivedConfig {
-        /// The number of the interface.
-        virtual_access: u32,
-    },
-    /// `show ip local pool [NAME]`
-    ShowIpLocalPool {
-        /// The only pool to be shown, with its addresses.
-        name: Option<String>,
-    },
-    /// What a configuration's object says: `show crypto ikev2 {proposal|policy|profile|authorization policy} [NAME]`,
-    /// `show crypto ipsec {transform-set|profile} [NAME]`
-    ShowObject {
-        /// Of what kind.
-        kind: ObjectKind,
-        /// The only one to be shown.
-        name: Option<String>,
-    },
-    /// `show clock`
-    ShowClock,
-    /// `show version`
-    ShowVersion,
-    /// `show ipv6 local pool [NAME]`
-    ShowIpv6LocalPool {
-        /// The only pool to be shown, with who holds what of it.
-        name: Option<String>,
-    },
-    /// `show running-config`
-    ShowRunningConfig,
     /// `help`
     Help,
-    /// `show debugging`
-    ShowDebugging,
+    /// `show …`
+    Show(Show),
     /// `clear crypto session [remote A | username U]`
     ClearCryptoSession(ClearTarget),
     /// `test crypto rekey {ikev2|ipsec}`
@@ -124,6 +87,63 @@ pub enum ExecCommand {
     KeyLog(Option<String>),
     /// What the terminal does by itself.
     Terminal(TerminalCommand),
+}
+
+/// What is shown.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Show {
+    /// `show clock`
+    Clock,
+    /// `show crypto session [local A | remote A | username U] [detail]`
+    CryptoSession(SessionQuery),
+    /// `show crypto session brief`
+    CryptoSessionBrief,
+    /// `show crypto session summary`
+    CryptoSessionSummary,
+    /// `show debugging`
+    Debugging,
+    /// `show derived-config interface virtual-access N`
+    DerivedConfig {
+        /// The number of the interface.
+        virtual_access: u32,
+    },
+    /// `show crypto ikev2 sa [local A | remote A] [detailed]`
+    Ikev2Sa(Ikev2SaQuery),
+    /// `show crypto ikev2 session [detailed]`
+    Ikev2Session {
+        /// `detailed`
+        detailed: bool,
+    },
+    /// `show crypto ikev2 stats [exchange | ext-service | timeout]`
+    Ikev2Stats(Ikev2Stats),
+    /// `show ip local pool [NAME]`
+    IpLocalPool {
+        /// The only pool to be shown, with its addresses.
+        name: Option<String>,
+    },
+    /// `show crypto ipsec sa [detail] [peer A | interface I]`
+    IpsecSa(IpsecSaQuery),
+    /// `show crypto ipsec sa count`
+    IpsecSaCount,
+    /// `show ipv6 local pool [NAME]`
+    Ipv6LocalPool {
+        /// The only pool to be shown, with who holds what of it.
+        name: Option<String>,
+    },
+    /// `show metrics`: every number, in Prometheus' text format
+    Metrics,
+    /// What a configuration's object says: `show crypto ikev2 {proposal|policy|profile|authorization policy} [NAME]`,
+    /// `show crypto ipsec {transform-set|profile} [NAME]`
+    Object {
+        /// Of what kind.
+        kind: ObjectKind,
+        /// The only one to be shown.
+        name: Option<String>,
+    },
+    /// `show running-config`
+    RunningConfig,
+    /// `show version`
+    Version,
 }
 
 /// The objects of a configuration that have a command of their own.

@@ -8,10 +8,16 @@ use std::net::IpAddr;
 use super::{
     super::{
         pipe::Modifier,
-        show::{Ikev2SaFilter, Ikev2SaQuery, Ikev2Stats, SessionFilter, SessionQuery},
+        show::{
+            Ikev2SaFilter, Ikev2SaQuery, Ikev2Stats, IpsecSaFilter, IpsecSaQuery, SessionFilter,
+            SessionQuery,
+        },
     },
-    ClearTarget, DebugFlag, ExecCommand, Mode, ObjectKind, Rekeyed, TerminalCommand, common,
+    ClearTarget, DebugFlag, ExecCommand, Mode, ObjectKind, Rekeyed, Show, TerminalCommand, common,
 };
+
+/// The interface of a session.
+const VIRTUAL_ACCESS: &str = "Virtual-Access";
 
 /// The highest number of an interface.
 const MAX_INTERFACE: u32 = i32::MAX as u32;
@@ -313,6 +319,7 @@ pub(super) const OUTPUT: &[Node] = &[
     Node::word("include", "Include lines that match")
         .then(&[Node::value(Token::Pattern, PATTERN)
             .output(|values| Some(Modifier::Include(values.text?)))]),
+    Node::word("json", "The same facts as JSON (docs/json.md)").output(|_| Some(Modifier::Json)),
     Node::word("redirect", "Redirect output to a file").then(&[Node::value(
         Token::Line,
         "File of this user to write to",
@@ -351,83 +358,80 @@ const TERMINAL: &[Node] = &[
 const MONITOR: Node = Node::word("monitor", "Copy debug output to the current terminal line")
     .run(|values| terminal(TerminalCommand::Monitor(!values.off)));
 
-const SHOW: &[Node] =
-    &[
-        Node::word("clock", "Display the system clock").run(|_| Some(ExecCommand::ShowClock)),
-        Node::word("crypto", "Encryption module").then(&[
-            Node::word("ikev2", "Shows ikev2 info").then(&[
-                Node::word("authorization", "Shows ikev2 authorization policies").then(&[
-                    Node::word("policy", "Shows ikev2 authorization policies")
-                        .run(|values| object(ObjectKind::AuthorizationPolicy, values))
-                        .then(
-                            &[Node::value(Token::Name, "Name of the authorization policy")
-                                .run(|values| object(ObjectKind::AuthorizationPolicy, values))],
-                        ),
-                ]),
-                Node::word("policy", "Show policies")
-                    .run(|values| object(ObjectKind::Ikev2Policy, values))
-                    .then(&[Node::value(Token::Name, "Policy name")
-                        .run(|values| object(ObjectKind::Ikev2Policy, values))]),
-                Node::word("profile", "Shows ikev2 profiles")
-                    .run(|values| object(ObjectKind::Ikev2Profile, values))
-                    .then(&[Node::value(Token::Name, "Profile name")
-                        .run(|values| object(ObjectKind::Ikev2Profile, values))]),
-                Node::word("proposal", "Show proposals")
-                    .run(|values| object(ObjectKind::Ikev2Proposal, values))
-                    .then(&[Node::value(Token::Name, "Proposal name")
-                        .run(|values| object(ObjectKind::Ikev2Proposal, values))]),
-                IKEV2_SA,
-                IKEV2_STATS,
-            ]),
-            Node::word("ipsec", "Show IPSEC policy").then(&[
-                Node::word("profile", "Show ipsec profile information")
-                    .run(|values| object(ObjectKind::IpsecProfile, values))
-                    .then(&[Node::value(Token::Name, "Profile name")
-                        .run(|values| object(ObjectKind::IpsecProfile, values))]),
-                Node::word("transform-set", "Crypto transform sets")
-                    .run(|values| object(ObjectKind::TransformSet, values))
-                    .then(&[Node::value(Token::Name, "Transform set tag")
-                        .run(|values| object(ObjectKind::TransformSet, values))]),
-            ]),
-            CRYPTO_SESSION,
+const SHOW: &[Node] = &[
+    Node::word("clock", "Display the system clock").run(|_| show(Show::Clock)),
+    Node::word("crypto", "Encryption module").then(&[
+        Node::word("ikev2", "Shows ikev2 info").then(&[
+            Node::word("authorization", "Shows ikev2 authorization policies").then(&[Node::word(
+                "policy",
+                "Shows ikev2 authorization policies",
+            )
+            .run(|values| object(ObjectKind::AuthorizationPolicy, values))
+            .then(
+                &[Node::value(Token::Name, "Name of the authorization policy")
+                    .run(|values| object(ObjectKind::AuthorizationPolicy, values))],
+            )]),
+            Node::word("policy", "Show policies")
+                .run(|values| object(ObjectKind::Ikev2Policy, values))
+                .then(&[Node::value(Token::Name, "Policy name")
+                    .run(|values| object(ObjectKind::Ikev2Policy, values))]),
+            Node::word("profile", "Shows ikev2 profiles")
+                .run(|values| object(ObjectKind::Ikev2Profile, values))
+                .then(&[Node::value(Token::Name, "Profile name")
+                    .run(|values| object(ObjectKind::Ikev2Profile, values))]),
+            Node::word("proposal", "Show proposals")
+                .run(|values| object(ObjectKind::Ikev2Proposal, values))
+                .then(&[Node::value(Token::Name, "Proposal name")
+                    .run(|values| object(ObjectKind::Ikev2Proposal, values))]),
+            IKEV2_SA,
+            IKEV2_SESSION,
+            IKEV2_STATS,
         ]),
-        Node::word("debugging", "State of each debugging option")
-            .run(|_| Some(ExecCommand::ShowDebugging)),
-        Node::word("derived-config", "Derived operating configuration").then(&[Node::word(
-            "interface",
-            "Show interface configuration",
+        Node::word("ipsec", "Show IPSEC policy").then(&[
+            Node::word("profile", "Show ipsec profile information")
+                .run(|values| object(ObjectKind::IpsecProfile, values))
+                .then(&[Node::value(Token::Name, "Profile name")
+                    .run(|values| object(ObjectKind::IpsecProfile, values))]),
+            IPSEC_SA,
+            Node::word("transform-set", "Crypto transform sets")
+                .run(|values| object(ObjectKind::TransformSet, values))
+                .then(&[Node::value(Token::Name, "Transform set tag")
+                    .run(|values| object(ObjectKind::TransformSet, values))]),
+        ]),
+        CRYPTO_SESSION,
+    ]),
+    Node::word("debugging", "State of each debugging option").run(|_| show(Show::Debugging)),
+    Node::word("derived-config", "Derived operating configuration").then(&[Node::word(
+        "interface",
+        "Show interface configuration",
+    )
+    .then(&[
+        Node::word(VIRTUAL_ACCESS, "Virtual Access interface").then(&[Node::value(
+            Token::Number(1, MAX_INTERFACE),
+            "Virtual-Access interface number",
         )
-        .then(&[
-            Node::word("Virtual-Access", "Virtual Access interface").then(&[Node::value(
-                Token::Number(1, MAX_INTERFACE),
-                "Virtual-Access interface number",
-            )
-            .run(derived_config)]),
-            Node::value(
-                Token::Interface("Virtual-Access"),
-                "Virtual Access interface",
-            )
+        .run(derived_config)]),
+        Node::value(Token::Interface(VIRTUAL_ACCESS), "Virtual Access interface")
             .run(derived_config),
-        ])]),
-        Node::word("ip", "IP information").then(&[Node::word("local", "IP local options").then(
-            &[Node::word("pool", "Local IP address pools")
-                .run(|values| Some(ExecCommand::ShowIpLocalPool { name: values.text }))
-                .then(&[Node::value(Token::Name, "Name of the pool")
-                    .run(|values| Some(ExecCommand::ShowIpLocalPool { name: values.text }))])],
-        )]),
-        Node::word("ipv6", "IPv6 information").then(&[Node::word("local", "IPv6 local options")
-            .then(&[Node::word("pool", "Local IPv6 prefix pools")
-                .run(|values| Some(ExecCommand::ShowIpv6LocalPool { name: values.text }))
-                .then(&[Node::value(Token::Name, "Name of the pool")
-                    .run(|values| Some(ExecCommand::ShowIpv6LocalPool { name: values.text }))])])]),
-        Node::word("metrics", "Every number, in Prometheus' text format")
-            .run(|_| Some(ExecCommand::ShowMetrics)),
-        Node::word("running-config", "Current operating configuration")
-            .privileged()
-            .run(|_| Some(ExecCommand::ShowRunningConfig)),
-        Node::word("version", "System hardware and software status")
-            .run(|_| Some(ExecCommand::ShowVersion)),
-    ];
+    ])]),
+    Node::word("ip", "IP information").then(&[Node::word("local", "IP local options").then(&[
+        Node::word("pool", "Local IP address pools")
+            .run(|values| show(Show::IpLocalPool { name: values.text }))
+            .then(&[Node::value(Token::Name, "Name of the pool")
+                .run(|values| show(Show::IpLocalPool { name: values.text }))]),
+    ])]),
+    Node::word("ipv6", "IPv6 information").then(&[Node::word("local", "IPv6 local options").then(
+        &[Node::word("pool", "Local IPv6 prefix pools")
+            .run(|values| show(Show::Ipv6LocalPool { name: values.text }))
+            .then(&[Node::value(Token::Name, "Name of the pool")
+                .run(|values| show(Show::Ipv6LocalPool { name: values.text }))])],
+    )]),
+    Node::word("metrics", "Every number, in Prometheus' text format").run(|_| show(Show::Metrics)),
+    Node::word("running-config", "Current operating configuration")
+        .privileged()
+        .run(|_| show(Show::RunningConfig)),
+    Node::word("version", "System hardware and software status").run(|_| show(Show::Version)),
+];
 
 const SA_DETAILED: &str = "Shows ikev2 SAs in detail";
 const SA_LOCAL: &str = "Show SAs by local address";
@@ -458,18 +462,69 @@ const IKEV2_SA: Node = Node::word("sa", "Shows ikev2 SAs")
                 .run(|values| ikev2_sa(true, Some(Ikev2SaFilter::Remote(values.address?))))])]),
     ]);
 
+const IKEV2_SESSION: Node = Node::word("session", "Shows ikev2 active session")
+    .run(|_| show(Show::Ikev2Session { detailed: false }))
+    .then(&[
+        Node::word("detailed", "Shows ikev2 active session in detail")
+            .run(|_| show(Show::Ikev2Session { detailed: true })),
+    ]);
+
+const IPSEC_DETAIL: &str = "Show counters detail";
+const IPSEC_INTERFACE: &str = "Show all SAs created for an interface";
+const IPSEC_PEER: &str = "Show all SAs created with a peer";
+
+/// The word for details may stand before or behind the rest: releases differ.
+const IPSEC_SA: Node = Node::word("sa", "IPSEC SA table")
+    .run(|_| ipsec_sa(false, None))
+    .then(&[
+        Node::word("count", "IPSEC SA count").run(|_| show(Show::IpsecSaCount)),
+        Node::word("detail", IPSEC_DETAIL)
+            .run(|_| ipsec_sa(true, None))
+            .then(&[
+                Node::word("interface", IPSEC_INTERFACE).then(&[
+                    Node::word(VIRTUAL_ACCESS, "Virtual Access interface").then(&[Node::value(
+                        Token::Number(1, MAX_INTERFACE),
+                        "Virtual-Access interface number",
+                    )
+                    .run(|values| ipsec_sa(true, Some(IpsecSaFilter::Interface(values.number?))))]),
+                    Node::value(Token::Interface(VIRTUAL_ACCESS), "Virtual Access interface").run(
+                        |values| ipsec_sa(true, Some(IpsecSaFilter::Interface(values.number?))),
+                    ),
+                ]),
+                Node::word("peer", IPSEC_PEER).then(&[Node::value(Token::Address, "Peer address")
+                    .run(|values| ipsec_sa(true, Some(IpsecSaFilter::Peer(values.address?))))]),
+            ]),
+        Node::word("interface", IPSEC_INTERFACE).then(&[
+            Node::word(VIRTUAL_ACCESS, "Virtual Access interface").then(&[Node::value(
+                Token::Number(1, MAX_INTERFACE),
+                "Virtual-Access interface number",
+            )
+            .run(|values| ipsec_sa(false, Some(IpsecSaFilter::Interface(values.number?))))
+            .then(&[Node::word("detail", IPSEC_DETAIL)
+                .run(|values| ipsec_sa(true, Some(IpsecSaFilter::Interface(values.number?))))])]),
+            Node::value(Token::Interface(VIRTUAL_ACCESS), "Virtual Access interface")
+                .run(|values| ipsec_sa(false, Some(IpsecSaFilter::Interface(values.number?))))
+                .then(&[Node::word("detail", IPSEC_DETAIL)
+                    .run(|values| ipsec_sa(true, Some(IpsecSaFilter::Interface(values.number?))))]),
+        ]),
+        Node::word("peer", IPSEC_PEER).then(&[Node::value(Token::Address, "Peer address")
+            .run(|values| ipsec_sa(false, Some(IpsecSaFilter::Peer(values.address?))))
+            .then(&[Node::word("detail", IPSEC_DETAIL)
+                .run(|values| ipsec_sa(true, Some(IpsecSaFilter::Peer(values.address?))))])]),
+    ]);
+
 const IKEV2_STATS: Node = Node::word("stats", "Shows ikev2 statistics")
-    .run(|_| Some(ExecCommand::ShowIkev2Stats(Ikev2Stats::Summary)))
+    .run(|_| show(Show::Ikev2Stats(Ikev2Stats::Summary)))
     .then(&[
         Node::word(
             "exchange",
             "Shows ikev2 exchange and notification statistics",
         )
-        .run(|_| Some(ExecCommand::ShowIkev2Stats(Ikev2Stats::Exchange))),
+        .run(|_| show(Show::Ikev2Stats(Ikev2Stats::Exchange))),
         Node::word("ext-service", "Shows ikev2 external service statistics")
-            .run(|_| Some(ExecCommand::ShowIkev2Stats(Ikev2Stats::ExtService))),
+            .run(|_| show(Show::Ikev2Stats(Ikev2Stats::ExtService))),
         Node::word("timeout", "Shows ikev2 timeout statistics")
-            .run(|_| Some(ExecCommand::ShowIkev2Stats(Ikev2Stats::Timeout))),
+            .run(|_| show(Show::Ikev2Stats(Ikev2Stats::Timeout))),
     ]);
 
 const SESSION_DETAIL: &str = "Detailed information";
@@ -480,6 +535,8 @@ const SESSION_USERNAME: &str = "Show crypto sessions for a username";
 const CRYPTO_SESSION: Node = Node::word("session", "Show crypto sessions (tunnels)")
     .run(|_| session(false, None))
     .then(&[
+        Node::word("brief", "Brief summary of the crypto sessions")
+            .run(|_| show(Show::CryptoSessionBrief)),
         Node::word("detail", SESSION_DETAIL)
             .run(|_| session(true, None))
             .then(&[
@@ -507,6 +564,11 @@ const CRYPTO_SESSION: Node = Node::word("session", "Show crypto sessions (tunnel
             .run(|values| session(false, Some(SessionFilter::Remote(values.address?))))
             .then(&[Node::word("detail", SESSION_DETAIL)
                 .run(|values| session(true, Some(SessionFilter::Remote(values.address?))))])]),
+        Node::word(
+            "summary",
+            "Show users of the crypto sessions and their logins",
+        )
+        .run(|_| show(Show::CryptoSessionSummary)),
         Node::word("username", SESSION_USERNAME).then(&[Node::value(Token::Name, "Username")
             .run(|values| session(false, Some(SessionFilter::Username(values.text?))))
             .then(&[Node::word("detail", SESSION_DETAIL)
@@ -569,32 +631,38 @@ const DEBUG_CRYPTO: Node =
                 .run(|values| debug(&values, DebugFlag::Ikev2Packet)),
         ])]);
 
+#[expect(clippy::unnecessary_wraps, reason = "what a line comes to")]
+const fn show(show: Show) -> Option<ExecCommand> {
+    Some(ExecCommand::Show(show))
+}
+
 const fn terminal(command: TerminalCommand) -> Option<ExecCommand> {
     Some(ExecCommand::Terminal(command))
 }
 
 pub(super) const fn ikev2_sa(detailed: bool, filter: Option<Ikev2SaFilter>) -> Option<ExecCommand> {
-    Some(ExecCommand::ShowIkev2Sa(Ikev2SaQuery { detailed, filter }))
+    Some(ExecCommand::Show(Show::Ikev2Sa(Ikev2SaQuery {
+        detailed,
+        filter,
+    })))
 }
 
 pub(super) fn session(detail: bool, filter: Option<SessionFilter>) -> Option<ExecCommand> {
-    Some(ExecCommand::ShowCryptoSession(SessionQuery {
-        detail,
-        filter,
-    }))
+    show(Show::CryptoSession(SessionQuery { detail, filter }))
+}
+
+const fn ipsec_sa(detail: bool, filter: Option<IpsecSaFilter>) -> Option<ExecCommand> {
+    show(Show::IpsecSa(IpsecSaQuery { detail, filter }))
 }
 
 fn object(kind: ObjectKind, values: Values) -> Option<ExecCommand> {
-    Some(ExecCommand::ShowObject {
-        kind,
-        name: values.text,
-    })
+    let name = values.text;
+    show(Show::Object { kind, name })
 }
 
 fn derived_config(values: Values) -> Option<ExecCommand> {
-    Some(ExecCommand::ShowDerivedConfig {
-        virtual_access: values.number?,
-    })
+    let virtual_access = values.number?;
+    show(Show::DerivedConfig { virtual_access })
 }
 
 const fn debug(values: &Values, flag: DebugFlag) -> Option<ExecCommand> {

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::{
-    super::show::{Ikev2SaFilter, SessionFilter},
+    super::show::{Ikev2SaFilter, IpsecSaFilter, SessionFilter},
     table::{ikev2_sa, session},
     *,
 };
@@ -54,13 +54,47 @@ fn reads_every_command_in_full() {
         ),
         (
             "show crypto ikev2 stats",
-            ExecCommand::ShowIkev2Stats(Ikev2Stats::Summary),
+            ExecCommand::Show(Show::Ikev2Stats(Ikev2Stats::Summary)),
         ),
         (
             "show crypto ikev2 stats ext-service",
-            ExecCommand::ShowIkev2Stats(Ikev2Stats::ExtService),
+            ExecCommand::Show(Show::Ikev2Stats(Ikev2Stats::ExtService)),
         ),
-        ("show metrics", ExecCommand::ShowMetrics),
+        ("show metrics", ExecCommand::Show(Show::Metrics)),
+        (
+            "show crypto ipsec sa",
+            ExecCommand::Show(Show::IpsecSa(IpsecSaQuery::default())),
+        ),
+        (
+            "show crypto ipsec sa peer 192.0.2.100 detail",
+            ExecCommand::Show(Show::IpsecSa(IpsecSaQuery {
+                detail: true,
+                filter: Some(IpsecSaFilter::Peer(client)),
+            })),
+        ),
+        (
+            "sh cry ipsec sa int vi7",
+            ExecCommand::Show(Show::IpsecSa(IpsecSaQuery {
+                detail: false,
+                filter: Some(IpsecSaFilter::Interface(7)),
+            })),
+        ),
+        (
+            "show crypto ipsec sa count",
+            ExecCommand::Show(Show::IpsecSaCount),
+        ),
+        (
+            "show crypto ikev2 session detail",
+            ExecCommand::Show(Show::Ikev2Session { detailed: true }),
+        ),
+        (
+            "show crypto session brief",
+            ExecCommand::Show(Show::CryptoSessionBrief),
+        ),
+        (
+            "show crypto session summary",
+            ExecCommand::Show(Show::CryptoSessionSummary),
+        ),
         ("show crypto session", session(false, None)),
         ("show crypto session detail", session(true, None)),
         (
@@ -85,40 +119,43 @@ fn reads_every_command_in_full() {
         ),
         (
             "show ip local pool a|",
-            ExecCommand::ShowIpLocalPool {
+            ExecCommand::Show(Show::IpLocalPool {
                 name: Some("a|".into()),
-            },
+            }),
         ),
         (
             "show derived-config interface virtual-access 1",
-            ExecCommand::ShowDerivedConfig { virtual_access: 1 },
+            ExecCommand::Show(Show::DerivedConfig { virtual_access: 1 }),
         ),
         (
             "show derived-config interface Virtual-Access12",
-            ExecCommand::ShowDerivedConfig { virtual_access: 12 },
+            ExecCommand::Show(Show::DerivedConfig { virtual_access: 12 }),
         ),
         (
             "show ip local pool",
-            ExecCommand::ShowIpLocalPool { name: None },
+            ExecCommand::Show(Show::IpLocalPool { name: None }),
         ),
         (
             "show ip local pool ACPool",
-            ExecCommand::ShowIpLocalPool {
+            ExecCommand::Show(Show::IpLocalPool {
                 name: Some("ACPool".into()),
-            },
+            }),
         ),
         (
             "show ipv6 local pool",
-            ExecCommand::ShowIpv6LocalPool { name: None },
+            ExecCommand::Show(Show::Ipv6LocalPool { name: None }),
         ),
         (
             "show ipv6 local pool SixPool",
-            ExecCommand::ShowIpv6LocalPool {
+            ExecCommand::Show(Show::Ipv6LocalPool {
                 name: Some("SixPool".into()),
-            },
+            }),
         ),
-        ("show running-config", ExecCommand::ShowRunningConfig),
-        ("show debugging", ExecCommand::ShowDebugging),
+        (
+            "show running-config",
+            ExecCommand::Show(Show::RunningConfig),
+        ),
+        ("show debugging", ExecCommand::Show(Show::Debugging)),
         (
             "clear crypto session",
             ExecCommand::ClearCryptoSession(ClearTarget::All),
@@ -429,6 +466,7 @@ Exec commands:
   count     Count number of lines which match regexp
   exclude   Exclude lines that match
   include   Include lines that match
+  json      The same facts as JSON (docs/json.md)
   redirect  Redirect output to a file
   section   Filter a section of output
 "
@@ -479,7 +517,7 @@ fn completes_words() {
         (found.start, found.words)
     };
     assert_eq!(at("sh cry ikev2 st"), (13, vec!["stats"]));
-    assert_eq!(at("SH CRY IKEV2 S"), (13, vec!["sa", "stats"]));
+    assert_eq!(at("SH CRY IKEV2 S"), (13, vec!["sa", "session", "stats"]));
     assert_eq!(at("un"), (0, vec!["undebug"]));
     assert_eq!(at("show ip local pool AC"), (19, vec![]));
     assert_eq!(at("show crypto session | inc"), (22, vec!["include"]));

@@ -1,6 +1,7 @@
-//! `show crypto session [detail]`.
+//! `show crypto session [detail]`, `show crypto session brief` and `show crypto session summary`.
 
 use std::{
+    collections::BTreeMap,
     fmt::{self, Write},
     net::{IpAddr, Ipv4Addr},
     time::Duration,
@@ -9,7 +10,7 @@ use std::{
 use super::{Address, Elapsed, End, text};
 use crate::{
     cli::Printable,
-    state::{ChildSa, Flow, Fragmentation, IkeSa, IkeStatus, Nat, Session, State},
+    state::{ChildSa, Flow, Fragmentation, IkeSa, IkeStatus, Nat, State},
 };
 
 /// Which sessions are shown, and how much of them.
@@ -33,7 +34,7 @@ pub enum SessionFilter {
 }
 
 impl SessionQuery {
-    fn wants(&self, sa: &IkeSa) -> bool {
+    pub(super) fn wants(&self, sa: &IkeSa) -> bool {
         match &self.filter {
             None => true,
             Some(SessionFilter::Local(address)) => sa.local.ip().to_canonical() == *address,
@@ -78,6 +79,83 @@ pub fn crypto_session(state: &State, query: &SessionQuery) -> String {
     })
 }
 
+/// `show crypto session brief`: a line for each. A router's columns are not on record; the headings are.
+#[must_use]
+pub fn crypto_session_brief(state: &State) -> String {
+    text(|out| {
+        writeln!(
+            out,
+            "Status: A- Active, U - Up, D - Down, I - Idle, S - Standby, N - Negotiating "
+        )?;
+        writeln!(out, "        K - No IKE")?;
+        writeln!(out, "ivrf = (none) ")?;
+        writeln!(
+            out,
+            "{:>15} {:<9} {:<20} {:<24} {:<9} Status",
+            "Peer", "I/F", "Username", "Group/Phase1_id", "Uptime"
+        )?;
+        for sa in &state.ike_sas {
+            let session = sa.session.as_ref();
+            let interface = session.map_or_else(
+                || sa.interface.as_deref().map(short).unwrap_or_default(),
+                |session| format!("Vi{}", session.virtual_access),
+            );
+            let uptime = session.map_or_else(String::new, |one| Elapsed(one.uptime).to_string());
+            let letters = match (sa.status, children(sa)) {
+                (IkeStatus::Ready, [_, ..]) => "UA",
+                (IkeStatus::Ready, []) => "UI",
+                (IkeStatus::InNegotiation, _) => "DN",
+                (IkeStatus::Delete, _) => "D",
+            };
+            let user = Printable(sa.remote_eap_id.as_deref().unwrap_or_default()).to_string();
+            let identity = Printable(sa.remote_id.as_deref().unwrap_or_default()).to_string();
+            let peer = Address(sa.remote.ip()).to_string();
+            writeln!(
+                out,
+                "{peer:>15} {interface:<9} {user:<20} {identity:<24} {uptime:<9} {letters}"
+            )?;
+        }
+        Ok(())
+    })
+}
+
+/// An interface by the first two letters of its kind and its number.
+fn short(interface: &str) -> String {
+    let (kind, number) = interface.split_at(
+        interface
+            .find(|c: char| c.is_ascii_digit())
+            .unwrap_or(interface.len()),
+    );
+    format!("{kind:.2}{number}")
+}
+
+/// `show crypto session summary`: how many sessions each user has. A group is an IKEv2 profile here.
+#[must_use]
+pub fn crypto_session_summary(state: &State) -> String {
+    let mut groups: BTreeMap<&str, BTreeMap<&str, u32>> = BTreeMap::new();
+    let up = state.ike_sas.iter().filter(|sa| sa.session.is_some());
+    for sa in up {
+        let user = sa.remote_eap_id.as_deref().or(sa.remote_id.as_deref());
+        let users = groups.entry(sa.profile.as_deref().unwrap_or("(none)"));
+        let users = users.or_default();
+        let logins = users.entry(user.unwrap_or("(none)")).or_default();
+        *logins = logins.saturating_add(1);
+    }
+    text(|out| {
+        for (group, users) in groups {
+            let connections = users
+                .values()
+                .fold(0, |all, one| u32::saturating_add(all, *one));
+            writeln!(out, "Group {group} has {connections} connections")?;
+            writeln!(out, "  User (Logins)")?;
+            for (user, logins) in users {
+                writeln!(out, "  {} ({logins})", Printable(user))?;
+            }
+        }
+        Ok(())
+    })
+}
+
 fn entry(out: &mut impl Write, sa: &IkeSa, detail: bool) -> fmt::Result {
     // Before the session is up it has no interface of its own: it is named by the one that its messages come to.
     match (&sa.session, &sa.interface) {
@@ -93,17 +171,7 @@ fn entry(out: &mut impl Write, sa: &IkeSa, detail: bool) -> fmt::Result {
     if let (Some(session), true) = (&sa.session, detail) {
         writeln!(out, "Uptime: {}", Elapsed(session.uptime))?;
     }
-    let child = sa
-        .session
-        .as_ref()
-        .and_then(|session: &Session| session.child.as_ref());
-    let status = match (sa.status, child) {
-        (IkeStatus::Ready, Some(_)) => "UP-ACTIVE",
-        (IkeStatus::Ready, None) => "UP-IDLE",
-        (IkeStatus::InNegotiation, _) => "DOWN-NEGOTIATING",
-        (IkeStatus::Delete, _) => "DOWN",
-    };
-    writeln!(out, "Session status: {status:<14}")?;
+    writeln!(out, "Session status: {:<14}", status(sa))?;
     let (remote, port) = (Address(sa.remote.ip()), sa.remote.port());
     if detail {
         writeln!(out, "Peer: {remote} port {port} fvrf: (none) ivrf: (none)")?;
@@ -115,7 +183,23 @@ fn entry(out: &mut impl Write, sa: &IkeSa, detail: bool) -> fmt::Result {
     }
     writeln!(out, "  Session ID: {}  ", sa.session_id)?;
     ike(out, sa, detail)?;
-    child.map_or(Ok(()), |child| flows(out, child, detail))
+    let mut children = children(sa).iter();
+    children.try_for_each(|child| flows(out, child, detail))
+}
+
+pub(super) fn children(sa: &IkeSa) -> &[ChildSa] {
+    sa.session
+        .as_ref()
+        .map_or(&[], |session| session.children.as_slice())
+}
+
+pub(super) fn status(sa: &IkeSa) -> &'static str {
+    match (sa.status, children(sa)) {
+        (IkeStatus::Ready, [_, ..]) => "UP-ACTIVE",
+        (IkeStatus::Ready, []) => "UP-IDLE",
+        (IkeStatus::InNegotiation, _) => "DOWN-NEGOTIATING",
+        (IkeStatus::Delete, _) => "DOWN",
+    }
 }
 
 fn ike(out: &mut impl Write, sa: &IkeSa, detail: bool) -> fmt::Result {
@@ -175,7 +259,8 @@ fn flows(out: &mut impl Write, child: &ChildSa, detail: bool) -> fmt::Result {
             writeln!(out, "  IPSEC FLOW: permit {family} {local} {remote} ")?;
         }
     }
-    writeln!(out, "        Active SAs: 2, origin: crypto map")?;
+    let sas = child.rekeying.len().saturating_add(1).saturating_mul(2);
+    writeln!(out, "        Active SAs: {sas}, origin: crypto map")?;
     if detail {
         writeln!(
             out,
@@ -240,6 +325,6 @@ impl fmt::Display for Selector {
 }
 
 /// Whether addresses that differ in the bits of `wildcard` are all those of one network from `first`.
-const fn is_network(first: u128, wildcard: u128) -> bool {
+pub(super) const fn is_network(first: u128, wildcard: u128) -> bool {
     wildcard & wildcard.wrapping_add(1) == 0 && first & wildcard == 0
 }

@@ -40,3 +40,11 @@ pub fn debugging(flags: &DebugFlags) -> String {
         Ok(())
     })
 }
+
+/// The titles of what is on.
+pub(super) fn debugging_facts(flags: &DebugFlags) -> Vec<&'static str> {
+    let all = SECTIONS.iter().flat_map(|(_, section)| section.iter());
+    all.filter(|flag| flags.is_on(**flag))
+        .map(|flag| flag.title())
+        .collect()
+}

@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{Address, text};
-use crate::state::{DerivedInterface, State};
+use crate::state::{DerivedInterface, IkeSa, Session, State};
 
 /// What a router counts beyond the text that it prints, in octets.
 const UNCOUNTED: usize = 2;
@@ -17,11 +17,7 @@ const UNCOUNTED: usize = 2;
 ///
 /// The text for whoever asks, if no session has this interface.
 pub fn derived_config(state: &State, virtual_access: u32) -> Result<String, String> {
-    let sessions = state.ike_sas.iter();
-    let mut sessions = sessions.filter_map(|sa| Some((sa, sa.session.as_ref()?)));
-    let Some((sa, session)) = sessions.find(|(_, one)| one.virtual_access == virtual_access) else {
-        return Err(format!("% Virtual-Access{virtual_access} does not exist"));
-    };
+    let (sa, session) = derived_session(state, virtual_access)?;
     let mode = tunnel_mode(session.derived.tunnel_source, &sa.assigned);
     let lines = text(|out| interface(out, virtual_access, &session.derived, mode));
     Ok(text(|out| {
@@ -35,6 +31,21 @@ pub fn derived_config(state: &State, virtual_access: u32) -> Result<String, Stri
         writeln!(out, "{lines}")?;
         writeln!(out)
     }))
+}
+
+/// The session that has this interface.
+///
+/// # Errors
+///
+/// The text for whoever asks, if there is none.
+pub(super) fn derived_session(
+    state: &State,
+    virtual_access: u32,
+) -> Result<(&IkeSa, &Session), String> {
+    let sessions = state.ike_sas.iter();
+    let mut sessions = sessions.filter_map(|sa| Some((sa, sa.session.as_ref()?)));
+    let found = sessions.find(|(_, one)| one.virtual_access == virtual_access);
+    found.ok_or_else(|| format!("% Virtual-Access{virtual_access} does not exist"))
 }
 
 /// What the tunnel carries, and in what, whatever the template says: the client's address outside decides on the one, its

@@ -5,7 +5,7 @@ use std::{
     net::{IpAddr, SocketAddr},
 };
 
-use super::{Address, End, cipher, hash, integrity, text};
+use super::{Address, End, hash, integrity, text};
 use crate::{
     cli::Printable,
     state::{AuthMethod, Fragmentation, IkeSa, IkeStatus, Nat, State},
@@ -30,7 +30,7 @@ pub enum Ikev2SaFilter {
 }
 
 impl Ikev2SaQuery {
-    fn wants(&self, sa: &IkeSa) -> bool {
+    pub(super) fn wants(&self, sa: &IkeSa) -> bool {
         match self.filter {
             None => true,
             Some(Ikev2SaFilter::Local(address)) => sa.local.ip().to_canonical() == address,
@@ -59,12 +59,12 @@ pub fn ikev2_sa(state: &State, query: &Ikev2SaQuery) -> String {
     })
 }
 
-const fn is_ipv6(end: &SocketAddr) -> bool {
+pub(super) const fn is_ipv6(end: &SocketAddr) -> bool {
     end.ip().to_canonical().is_ipv6()
 }
 
 /// One SA, its heading included: a router prints it again for each.
-fn entry(out: &mut impl Write, sa: &IkeSa, detailed: bool) -> fmt::Result {
+pub(super) fn entry(out: &mut impl Write, sa: &IkeSa, detailed: bool) -> fmt::Result {
     let status = match sa.status {
         IkeStatus::Ready => "READY",
         IkeStatus::InNegotiation => "IN-NEG",
@@ -91,7 +91,7 @@ fn entry(out: &mut impl Write, sa: &IkeSa, detailed: bool) -> fmt::Result {
             "none/none",
         )?;
     }
-    let (name, bits) = cipher(sa.suite.cipher);
+    let (name, bits) = sa.suite.cipher.parts();
     writeln!(
         out,
         "      Encr: {name}, keysize: {bits}, PRF: {}, Hash: {}, DH Grp:{}, Auth sign: {}, Auth verify: {}{}",

@@ -9,33 +9,52 @@ use std::{
     time::Duration,
 };
 
-use crate::state::{Cipher, Hash};
+use crate::state::Hash;
 
 mod crypto_session;
 mod debugging;
 mod derived_config;
+mod facts;
 mod ikev2_objects;
 mod ikev2_sa;
+mod ikev2_session;
 mod ikev2_stats;
 mod ip_local_pool;
 mod ipsec_objects;
+mod ipsec_sa;
+#[cfg(test)]
+mod ipsec_tests;
 mod ipv6_local_pool;
+#[cfg(test)]
+mod json_tests;
 mod machine;
+pub mod objects;
 #[cfg(test)]
 mod objects_tests;
 #[cfg(test)]
+mod reader_tests;
+mod secrets;
+#[cfg(test)]
 mod tests;
 
-pub use crypto_session::{SessionFilter, SessionQuery, crypto_session};
+pub use crypto_session::{
+    SessionFilter, SessionQuery, crypto_session, crypto_session_brief, crypto_session_summary,
+};
 pub use debugging::debugging;
+use debugging::debugging_facts;
 pub use derived_config::derived_config;
+use derived_config::derived_session;
+pub use facts::{Configured, Facts, Form};
 pub use ikev2_objects::{ikev2_authorization_policy, ikev2_policy, ikev2_profile, ikev2_proposal};
 pub use ikev2_sa::{Ikev2SaFilter, Ikev2SaQuery, ikev2_sa};
+pub use ikev2_session::ikev2_session;
 pub use ikev2_stats::{Ikev2Stats, ikev2_stats};
 pub use ip_local_pool::ip_local_pool;
 pub use ipsec_objects::{ipsec_profile, ipsec_transform_set};
+pub use ipsec_sa::{IpsecSaFilter, IpsecSaQuery, ipsec_sa, ipsec_sa_count};
 pub use ipv6_local_pool::ipv6_local_pool;
 pub use machine::{clock, running_config, version};
+pub use secrets::without_secrets;
 
 /// Collects what `render` writes.
 fn text(render: impl FnOnce(&mut String) -> fmt::Result) -> String {
@@ -79,14 +98,6 @@ impl fmt::Display for Elapsed {
             (_, weeks, 0) => write!(f, "{weeks}w{}d", days % 7),
             (.., years) => write!(f, "{years}y{:02}w", days % 365 / 7),
         }
-    }
-}
-
-/// The name of a cipher and the size of its key in bits.
-const fn cipher(cipher: Cipher) -> (&'static str, u16) {
-    match cipher {
-        Cipher::AesCbc(bits) => ("AES-CBC", bits),
-        Cipher::AesGcm(bits) => ("AES-GCM", bits),
     }
 }
 

@@ -4,19 +4,19 @@
 //! local users, whose values the facts below take over. With `IRONFLEX_UPDATE_GOLDENS=1` the others are
 //! written anew.
 
-use std::{fs, path::Path};
+use std::{collections::BTreeMap, fs, path::Path};
 
 use super::*;
 use crate::{
     cli::{debug_words::DebugFlags, exec::DebugFlag},
     state::{
-        AuthMethod, ChildSa, DerivedInterface, DerivedIpv6, Flow, Fragmentation, IkeSa, IkeStatus,
-        IkeSuite, Ipv6Pool, Messages, Nat, Pool, PoolUse, Session, State,
+        AuthMethod, ChildSa, Cipher, DerivedInterface, DerivedIpv6, Flow, Fragmentation, IkeSa,
+        IkeStatus, IkeSuite, Ipv6Pool, Messages, Nat, Pool, PoolUse, Session, State,
     },
     statistics::{Operations, Outcome, Ppks, Row, SaCount, Statistics, Timers, Tokens},
 };
 
-fn assert_golden(name: &str, actual: &str) {
+pub(super) fn assert_golden(name: &str, actual: &str) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/show");
     let file = folder.join(format!("{name}.txt"));
     let update = std::env::var_os("IRONFLEX_UPDATE_GOLDENS").is_some_and(|value| value == "1");
@@ -28,16 +28,16 @@ fn assert_golden(name: &str, actual: &str) {
     assert_eq!(actual, expected, "{}", file.display());
 }
 
-fn address(text: &str) -> IpAddr {
+pub(super) fn address(text: &str) -> IpAddr {
     text.parse().unwrap()
 }
 
-fn range(first: &str, last: &str) -> (IpAddr, IpAddr) {
+pub(super) fn range(first: &str, last: &str) -> (IpAddr, IpAddr) {
     (address(first), address(last))
 }
 
 /// The seed's session as `show crypto ikev2 sa detailed` saw it.
-fn seed_sa() -> IkeSa {
+pub(super) fn seed_sa() -> IkeSa {
     IkeSa {
         tunnel_id: 1,
         ce_id: 1004,
@@ -78,12 +78,13 @@ fn seed_sa() -> IkeSa {
         assigned: vec![address("192.168.10.8")],
         initiator: false,
         interface: Some("GigabitEthernet1".into()),
+        path_mtu: 1500,
         profile: Some("AnyConnect-EAP".into()),
         session: Some(seed_session()),
     }
 }
 
-fn seed_session() -> Session {
+pub(super) fn seed_session() -> Session {
     Session {
         virtual_access: 1,
         uptime: Duration::from_secs(14 * 60 + 54),
@@ -97,11 +98,16 @@ fn seed_session() -> Session {
             ipsec_profile: "AnyConnect-EAP".into(),
         },
         device: Some("laptop".into()),
-        child: Some(ChildSa {
+        children: vec![ChildSa {
+            flow_id: 1,
             inbound_spi: 0x232C_B82D,
             outbound_spi: 0x3076_7B6E,
+            rekeying: Vec::new(),
             cipher: Cipher::AesCbc(256),
             integrity: Some(Hash::Sha256),
+            esn: false,
+            pfs_group: None,
+            pfs_pqc: Vec::new(),
             local: vec![range("0.0.0.0", "255.255.255.255")],
             remote: vec![range("192.168.10.8", "192.168.10.8")],
             udp_encapsulated: true,
@@ -110,6 +116,7 @@ fn seed_session() -> Session {
                 packets: 89,
                 bytes: 10_000,
                 drops: 0,
+                drop_reasons: BTreeMap::new(),
                 kilobytes_left: Some(4_607_990),
                 seconds_left: 2705,
             },
@@ -117,15 +124,16 @@ fn seed_session() -> Session {
                 packets: 2,
                 bytes: 400,
                 drops: 0,
+                drop_reasons: BTreeMap::new(),
                 kilobytes_left: Some(4_607_999),
                 seconds_left: 2705,
             },
-        }),
+        }],
     }
 }
 
 /// The same as `show crypto session detail` saw it a little later and under another session ID.
-fn seed_sa_of_crypto_session() -> IkeSa {
+pub(super) fn seed_sa_of_crypto_session() -> IkeSa {
     IkeSa {
         session_id: 8,
         active: Duration::from_secs(14 * 60 + 54),
@@ -134,7 +142,7 @@ fn seed_sa_of_crypto_session() -> IkeSa {
 }
 
 /// Without NAT, with AES-GCM, fragmentation, DPD and no volume limit, from a certificate.
-fn gcm_sa() -> IkeSa {
+pub(super) fn gcm_sa() -> IkeSa {
     let mut sa = seed_sa();
     sa.tunnel_id = 12;
     sa.ce_id = 1012;
@@ -164,7 +172,7 @@ fn gcm_sa() -> IkeSa {
     let session = sa.session.as_mut().unwrap();
     session.virtual_access = 2;
     session.uptime = Duration::from_secs(3 * 86_400 + 18 * 3600 + 61);
-    let child = session.child.as_mut().unwrap();
+    let child = session.children.first_mut().unwrap();
     child.cipher = Cipher::AesGcm(256);
     child.integrity = None;
     child.local = vec![
@@ -173,14 +181,18 @@ fn gcm_sa() -> IkeSa {
     ];
     child.remote = vec![range("192.168.10.9", "192.168.10.9")];
     child.udp_encapsulated = false;
+    child.esn = true;
+    child.pfs_group = Some(20);
+    child.pfs_pqc = vec!["ML-KEM-768".into()];
     child.inbound.drops = 7;
+    child.inbound.drop_reasons = BTreeMap::from([("bad_icv", 4), ("replayed", 2), ("kernel", 1)]);
     child.inbound.kilobytes_left = None;
     child.outbound.kilobytes_left = None;
     sa
 }
 
 /// Over IPv6, behind a NAT of ours, with SHA-1.
-fn ipv6_sa() -> IkeSa {
+pub(super) fn ipv6_sa() -> IkeSa {
     let mut sa = seed_sa();
     sa.tunnel_id = 3;
     sa.ce_id = 1003;
@@ -195,7 +207,7 @@ fn ipv6_sa() -> IkeSa {
     session.virtual_access = 3;
     session.derived.tunnel_source = sa.local.ip();
     session.derived.tunnel_destination = sa.remote.ip();
-    let child = session.child.as_mut().unwrap();
+    let child = session.children.first_mut().unwrap();
     child.local = vec![range("2001:db8:1::", "2001:db8:1:ffff:ffff:ffff:ffff:ffff")];
     child.remote = vec![range("2001:db8:2::8", "2001:db8:2::8")];
     sa.assigned = vec![address("2001:db8:2::8")];
@@ -203,7 +215,7 @@ fn ipv6_sa() -> IkeSa {
 }
 
 /// Over IPv4, with addresses of both families.
-fn dual_stack_sa() -> IkeSa {
+pub(super) fn dual_stack_sa() -> IkeSa {
     let mut sa = seed_sa();
     sa.assigned.push(address("2001:db8:2:8::1"));
     let session = sa.session.as_mut().unwrap();
@@ -211,7 +223,7 @@ fn dual_stack_sa() -> IkeSa {
         unnumbered: Some("Loopback100".into()),
         enable: true,
     };
-    let child = session.child.as_mut().unwrap();
+    let child = session.children.first_mut().unwrap();
     child
         .local
         .push(range("::", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"));
@@ -222,7 +234,7 @@ fn dual_stack_sa() -> IkeSa {
 }
 
 /// Not yet anybody.
-fn negotiating_sa() -> IkeSa {
+pub(super) fn negotiating_sa() -> IkeSa {
     IkeSa {
         tunnel_id: 2,
         ce_id: 1005,
@@ -242,7 +254,7 @@ fn negotiating_sa() -> IkeSa {
     }
 }
 
-fn state(ike_sas: Vec<IkeSa>) -> State {
+pub(super) fn state(ike_sas: Vec<IkeSa>) -> State {
     State {
         hostname: "Router".into(),
         ike_sas,
@@ -251,22 +263,22 @@ fn state(ike_sas: Vec<IkeSa>) -> State {
     }
 }
 
-fn several() -> State {
+pub(super) fn several() -> State {
     state(vec![seed_sa(), negotiating_sa(), ipv6_sa(), gcm_sa()])
 }
 
-const DETAILED: Ikev2SaQuery = Ikev2SaQuery {
+pub(super) const DETAILED: Ikev2SaQuery = Ikev2SaQuery {
     detailed: true,
     filter: None,
 };
 
-const DETAIL: SessionQuery = SessionQuery {
+pub(super) const DETAIL: SessionQuery = SessionQuery {
     detail: true,
     filter: None,
 };
 
 /// Numbers in which no two lines have the same.
-fn statistics() -> Statistics {
+pub(super) fn statistics() -> Statistics {
     let row = |name: &str, counts: [u64; 4]| Row {
         name: name.into(),
         sent_requests: counts[0],
@@ -454,7 +466,7 @@ fn prints_nothing_or_a_heading_where_there_is_nothing() {
 #[test]
 fn tells_sessions_without_a_child_and_those_that_end() {
     let mut idle = seed_sa();
-    idle.session.as_mut().unwrap().child = None;
+    idle.session.as_mut().unwrap().children.clear();
     let mut ending = seed_sa();
     ending.status = IkeStatus::Delete;
     let text = |sa: IkeSa| crypto_session(&state(vec![sa]), &DETAIL);
@@ -557,8 +569,7 @@ fn prints_a_dual_stack_client_with_both_addresses_and_both_flows() {
     assert_golden("derived_config_dual_stack", &derived);
 }
 
-#[test]
-fn prints_ipv6_pools_and_who_holds_what_of_one() {
+pub(super) fn ipv6_pools() -> State {
     let used = |address: &str, virtual_access| PoolUse {
         address: address.parse().unwrap(),
         virtual_access,
@@ -572,20 +583,25 @@ fn prints_ipv6_pools_and_who_holds_what_of_one() {
         in_use,
     };
     let held = vec![used("2001:db8:a::", 1), used("2001:db8:a:1::", 12)];
-    let state = State {
+    State {
         ipv6_pools: vec![
             pool("ACPool6", "2001:db8:a::", 48, 64, 65_536, held),
             pool("Huge", "2001:db8:b::", 32, 128, u64::MAX, vec![]),
         ],
         ..State::default()
-    };
+    }
+}
+
+#[test]
+fn prints_ipv6_pools_and_who_holds_what_of_one() {
+    let state = ipv6_pools();
     let show = |name| ipv6_local_pool(&state, name);
     assert_golden("ipv6_local_pool", &show(None).unwrap());
     assert_golden("ipv6_local_pool_named", &show(Some("ACPool6")).unwrap());
     assert_eq!(show(Some("x")), Err("% Pool x does not exist".into()));
 }
 
-fn pools() -> State {
+pub(super) fn pools() -> State {
     let used = |address: &str, virtual_access| PoolUse {
         address: address.parse().unwrap(),
         virtual_access,

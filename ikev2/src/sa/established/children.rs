@@ -9,7 +9,7 @@ use alloc::vec::Vec;
 use crate::{
     config::{MAX_CHILDREN, RETIRE_AFTER},
     crypto::suite::EspSuite,
-    event::{ChildId, ChildSa, Event, Instant, SaId},
+    event::{ChildExchanges, ChildId, ChildSa, Event, Instant, SaId},
     sa::Cx,
     wire::payload::TrafficSelector,
 };
@@ -30,6 +30,7 @@ pub(crate) enum Standing {
 pub(crate) struct Child {
     pub(crate) id: ChildId,
     pub(crate) suite: EspSuite,
+    pub(crate) exchanges: ChildExchanges,
     pub(crate) inbound_spi: u32,
     pub(crate) outbound_spi: u32,
     pub(crate) local: Vec<TrafficSelector>,
@@ -45,6 +46,7 @@ impl Child {
         Self {
             id: sa.id,
             suite: sa.suite,
+            exchanges: sa.exchanges,
             inbound_spi: sa.inbound_spi,
             outbound_spi: sa.outbound_spi,
             local: sa.local.clone(),
@@ -120,6 +122,11 @@ impl Children {
     /// The one that is used now: of the oldest name, the one that the outside sends on.
     pub(crate) fn in_use(&self) -> Option<&Child> {
         self.list.iter().find(|child| child.sending)
+    }
+
+    /// Every one, and whether the outside sends on it, in the order in which they were made.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&Child, bool)> {
+        self.list.iter().map(|child| (child, child.sending))
     }
 
     /// The one that we receive on under this SPI.

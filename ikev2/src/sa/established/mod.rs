@@ -293,6 +293,11 @@ impl Established {
         self.children.in_use()
     }
 
+    /// Every child SA, and whether the outside sends on it.
+    pub(crate) fn children(&self) -> impl Iterator<Item = (&Child, bool)> {
+        self.children.iter()
+    }
+
     /// The IKE SAs beside the one in use.
     pub(crate) fn other_links(&self) -> impl Iterator<Item = &Link> {
         self.others.iter().map(|other| &*other.link)

@@ -11,9 +11,9 @@ use crate::{
     config::Pfs,
     crypto::{
         keys::Role,
-        suite::{EspSuite, Group},
+        suite::{Additional, EspSuite, Group},
     },
-    event::{Answer, Ask, AskId, ChildId, ChildSa, Event, Instant},
+    event::{Answer, Ask, AskId, ChildExchanges, ChildId, ChildSa, Event, Instant},
     negotiate::{proposal, selector},
     refusal::{PeerIncompatible, Refusal},
     sa::{
@@ -94,6 +94,8 @@ pub(super) struct AgreedChild {
     suite: EspSuite,
     /// The group of its first key exchange.
     group: Option<Group>,
+    /// Those after it.
+    additional: Additional,
     inbound_spi: u32,
     outbound_spi: u32,
     local: Vec<TrafficSelector>,
@@ -242,6 +244,7 @@ impl Established {
                     id: rekey.id,
                     suite,
                     group,
+                    additional,
                     inbound_spi: rekey.spi,
                     outbound_spi,
                     local: local.to_vec(),
@@ -379,6 +382,10 @@ impl Established {
         Box::new(ChildSa {
             id: agreed.id,
             suite: agreed.suite,
+            exchanges: ChildExchanges {
+                group: agreed.group,
+                additional: agreed.additional,
+            },
             keys: keys.into_role(role),
             inbound_spi: agreed.inbound_spi,
             outbound_spi: agreed.outbound_spi,
@@ -582,6 +589,7 @@ impl Established {
             old: old.map(|old| old.inbound_spi),
             suite: chosen.chosen.suite,
             group: chosen.group,
+            additional: chosen.chosen.additional.exchanges,
             inbound_spi,
             outbound_spi: chosen.spi,
             local,

@@ -4,7 +4,7 @@ use alloc::{boxed::Box, vec::Vec};
 
 use super::{AwaitInstall, Initiator, PpkUse, Proven, Trying, go};
 use crate::{
-    event::{Answer, Ask, Authenticated, ChildId, ChildSa, CloseReason, Event},
+    event::{Answer, Ask, Authenticated, ChildExchanges, ChildId, ChildSa, CloseReason, Event},
     negotiate::{proposal, selector},
     proof::PeerAuthenticated,
     refusal::{PeerMisbehaved, Refusal},
@@ -153,6 +153,7 @@ impl Proven {
         Ok(Box::new(ChildSa {
             id: ChildId::FIRST,
             suite,
+            exchanges: ChildExchanges::default(),
             keys: handshake
                 .derivation
                 .child_keys(suite, None, &handshake.ni, &handshake.nr)
