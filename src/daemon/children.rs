@@ -1,6 +1,10 @@
 //! Child SAs in the dataplane: installed, rekeyed, moved and removed, with the routes to their clients.
 
-use std::{collections::HashMap, net::IpAddr, num::NonZeroU64};
+use std::{
+    collections::HashMap,
+    net::{IpAddr, SocketAddr},
+    num::NonZeroU64,
+};
 
 use ironflex_ikev2::event::{Answer, ChildId, ChildSa, Command, Instant, Path, SaId};
 use ironflex_profiles::{model::ikev2::DpdMode, snapshot::Profile};
@@ -224,19 +228,36 @@ impl House {
             return;
         };
         session.remote = Some(path.remote);
-        let mut moved = Vec::with_capacity(session.installed.len());
-        for installed in &mut session.installed {
-            installed.path = translate::outer_path(path, udp_encapsulation);
-            moved.push((installed.id, installed.path));
-        }
-        for (id, path) in moved {
-            self.move_peer(id, path);
+        let path = translate::outer_path(path, udp_encapsulation);
+        let all: Vec<_> = session.installed.iter().map(|one| one.id).collect();
+        for id in all {
+            self.move_peer(sa, id, path);
         }
     }
 
-    pub(super) fn move_peer(&mut self, id: SessionId, path: OuterPath) {
+    /// An authentic ESP packet of a session came from another place: what is installed there follows.
+    pub(super) fn esp_moved(&mut self, id: SessionId, remote: SocketAddr) {
+        let Some(sa) = self.sessions.by_dataplane(id) else {
+            return;
+        };
+        let session = self.sessions.view(sa);
+        let mut installed = session.into_iter().flat_map(|session| &session.installed);
+        if let Some(installed) = installed.find(|installed| installed.id == id) {
+            let path = installed.path.with_remote_udp(remote);
+            self.move_peer(sa, id, path);
+        }
+    }
+
+    /// Moves what is installed in the dataplane. Where that fails, what is known of it is what the dataplane still does.
+    fn move_peer(&mut self, sa: SaId, id: SessionId, path: OuterPath) {
         if let Err(error) = self.dataplane.move_peer(id, path) {
             self.log.trouble(&error);
+            return;
+        }
+        let session = self.sessions.of(sa).into_iter();
+        let mut installed = session.flat_map(|session| session.installed.iter_mut());
+        if let Some(installed) = installed.find(|installed| installed.id == id) {
+            installed.path = path;
         }
     }
 

@@ -1,7 +1,7 @@
 //! The loop: datagrams, deadlines, answers and commands go into the core, and what it puts out is
 //! carried out until it says when it wants to be called again.
 
-use std::{collections::VecDeque, net::SocketAddr, os::fd::OwnedFd, time::Duration};
+use std::{collections::VecDeque, os::fd::OwnedFd, time::Duration};
 
 use ironflex_ikev2::{
     Endpoint, Input, Output,
@@ -250,7 +250,9 @@ impl Driver {
     fn dataplane_events(&mut self) -> Option<Instant> {
         while let Some(event) = self.house.dataplane.poll_event() {
             match event {
-                ironflex_xfrm::Event::PeerMoved { id, remote } => self.esp_moved(id, remote),
+                ironflex_xfrm::Event::PeerMoved { id, remote } => {
+                    self.house.esp_moved(id, remote);
+                }
                 ironflex_xfrm::Event::SoftExpired { id, .. }
                 | ironflex_xfrm::Event::InboundUsed { id, .. } => {
                     if let Some(command) = self.house.worn(id, &event) {
@@ -269,23 +271,6 @@ impl Driver {
             }
         }
         self.drain()
-    }
-
-    /// An authentic ESP packet came from another place: ESP follows at once.
-    fn esp_moved(&mut self, id: ironflex_xfrm::SessionId, remote: SocketAddr) {
-        let Some(sa) = self.house.sessions.by_dataplane(id) else {
-            return;
-        };
-        let session = self.house.sessions.of(sa);
-        let mut installed = session
-            .into_iter()
-            .flat_map(|session| session.installed.iter_mut());
-        let Some(installed) = installed.find(|installed| installed.id == id) else {
-            return;
-        };
-        let path = installed.path.with_remote_udp(remote);
-        installed.path = path;
-        self.house.move_peer(id, path);
     }
 
     /// Gives the core a command and carries out what follows.

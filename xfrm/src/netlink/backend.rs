@@ -58,7 +58,8 @@ pub(super) struct Session {
     pub(super) replaced: Vec<Installed>,
     /// What went through SAs that are gone.
     pub(super) past: Counters,
-    /// The place that the last [`Event::PeerMoved`] named; until [`Dataplane::move_peer`] it is not named again.
+    /// The place that the last [`Event::PeerMoved`] named; until [`Dataplane::move_peer`], whatever comes of it, it is not
+    /// named again.
     told: Option<SocketAddr>,
 }
 
@@ -507,8 +508,11 @@ impl Dataplane for KernelDataplane {
     }
 
     fn move_peer(&mut self, id: SessionId, path: OuterPath) -> Result<(), Error> {
+        let session = self.session_mut(id)?;
+        // Whether it succeeds or not: a place that we could not go to is news when the kernel names it again.
+        session.told = None;
+        let current = session.path;
         usable(&path)?;
-        let current = self.session(id)?.path;
         if path != current {
             let in_place = path.local == current.local
                 && path.remote == current.remote
@@ -522,9 +526,7 @@ impl Dataplane for KernelDataplane {
                 self.move_addresses(id, &path)?;
             }
         }
-        let session = self.session_mut(id)?;
-        session.path = path;
-        session.told = None;
+        self.session_mut(id)?.path = path;
         Ok(())
     }
 
