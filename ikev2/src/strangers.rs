@@ -4,6 +4,10 @@
 //! A source may claim any address until it has sent a cookie back. Between the watermark of a source
 //! and its limit is therefore room that only those can take who receive what is sent there: forged
 //! requests in somebody's name cannot lock that somebody out.
+//!
+//! Who receives at many addresses could take one source's share with each of them. The networks of IPv6 that a provider
+//! gives to one site are therefore counted as sources too, and the last quarter of all room is for sources that hold few:
+//! it takes very many sites together to fill that.
 
 use alloc::collections::{BTreeMap, VecDeque};
 use core::{
@@ -23,21 +27,57 @@ const SPOILED_PERIOD: Duration = Duration::from_secs(10);
 /// comes and goes would let a repeat without the cookie be taken beside the request with it.
 const CALM_DOWN: Duration = Duration::from_secs(10);
 
-/// Whom a first request counts against: an IPv4 address, or the /64 of an IPv6 address, which one host
-/// has to itself.
+/// The networks of IPv6 that are counted, by the length of their prefixes, and how many times a host's share each has: a
+/// link, on which one host may have any address; what a home is given; and what a site is given (RFC 6177 §2).
+const NETWORKS: [(u32, usize); 3] = [(LINK, 1), (56, 2), (48, 4)];
+
+/// The prefix of the smallest network that counts.
+const LINK: u32 = 64;
+
+/// The last part of all room, the fourth, is for sources that hold few.
+const RESERVE: usize = 4;
+
+/// Few is this part of what a source may hold at most.
+const FEW: usize = 16;
+
+/// Whom a first request counts against: an IPv4 address, or the /64 of an IPv6 address. One host may have all of such a
+/// network, and one site many of them: they count together, see [`Network`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Source(IpAddr);
+
+/// A source, or a network that holds sources.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Network {
+    address: IpAddr,
+    prefix: u32,
+}
 
 impl Source {
     pub(crate) fn of(address: IpAddr) -> Self {
         Self(match address.to_canonical() {
-            IpAddr::V6(v6) => {
-                const NETWORK: u128 = !(u64::MAX as u128);
-                IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & NETWORK))
-            }
+            IpAddr::V6(v6) => masked(v6, LINK),
             v4 @ IpAddr::V4(_) => v4,
         })
     }
+
+    /// What it counts as, the smallest first, and how many times a host's share each has.
+    fn networks(self) -> impl Iterator<Item = (Network, usize)> {
+        NETWORKS.into_iter().filter_map(move |(prefix, times)| {
+            let address = match self.0 {
+                IpAddr::V6(v6) => masked(v6, prefix),
+                // Of IPv4 one address is all that a host has.
+                v4 @ IpAddr::V4(_) if prefix == LINK => v4,
+                IpAddr::V4(_) => return None,
+            };
+            Some((Network { address, prefix }, times))
+        })
+    }
+}
+
+/// The network of this prefix that an address is in.
+fn masked(address: Ipv6Addr, prefix: u32) -> IpAddr {
+    let host = u128::MAX.checked_shr(prefix).unwrap_or(0);
+    IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & !host))
 }
 
 /// How far a peer has come that has proven nothing.
@@ -84,13 +124,13 @@ impl Count {
     }
 }
 
-/// The counts. A source has an entry for as long as one of its counts is not zero, so there are never
-/// more entries than SAs and bad key exchange values together, both of which are limited.
+/// The counts. A network has an entry for as long as one of its counts is not zero, so there are never
+/// more entries than three for each SA and bad key exchange value, both of which are limited.
 #[derive(Default)]
 pub(crate) struct Strangers {
     all: Count,
     /// Keyed by addresses that anybody may claim: a tree has no bad case to aim at.
-    sources: BTreeMap<Source, Count>,
+    networks: BTreeMap<Network, Count>,
     spoiled: VecDeque<(Instant, Source)>,
     /// Cookies are demanded until then, however few SAs there are.
     calm: Option<Instant>,
@@ -107,22 +147,26 @@ impl Strangers {
         self.all.unproven
     }
 
-    /// How many of them are of this source.
-    pub(crate) fn held_by(&self, source: Source) -> usize {
-        self.of(source).unproven
+    /// Whether this source has so many of them, or a network around it twice as many.
+    pub(crate) fn holds(&self, source: Source, share: usize) -> bool {
+        source
+            .networks()
+            .any(|(network, times)| self.of(network).unproven >= share.saturating_mul(times.min(2)))
     }
 
-    fn of(&self, source: Source) -> Count {
-        self.sources.get(&source).copied().unwrap_or_default()
+    fn of(&self, network: Network) -> Count {
+        self.networks.get(&network).copied().unwrap_or_default()
     }
 
-    /// Changes what is counted of a source and of all.
+    /// Changes what is counted of a source, of the networks around it, and of all.
     fn change(&mut self, source: Source, by: impl Fn(&mut Count)) {
         by(&mut self.all);
-        let count = self.sources.entry(source).or_default();
-        by(count);
-        if count.is_zero() {
-            self.sources.remove(&source);
+        for (network, _) in source.networks() {
+            let count = self.networks.entry(network).or_default();
+            by(count);
+            if count.is_zero() {
+                self.networks.remove(&network);
+            }
         }
     }
 
@@ -164,8 +208,10 @@ impl Strangers {
         if self.all.costly() >= watermark {
             self.calm = Some(now.after(CALM_DOWN));
         }
-        self.calm.is_some_and(|until| now < until)
-            || self.of(source).costly() >= config.source_watermark
+        let crowded = |(network, times)| {
+            self.of(network).costly() >= config.source_watermark.saturating_mul(times)
+        };
+        self.calm.is_some_and(|until| now < until) || source.networks().any(crowded)
     }
 
     /// Whether there is room for another SA of this source.
@@ -174,17 +220,56 @@ impl Strangers {
     ///
     /// The reason for which the request is dropped, whatever cookie it has.
     pub(crate) fn admits(&self, source: Source, config: &EndpointConfig) -> Result<(), Discard> {
-        let own = self.of(source);
-        if own.costly() >= config.source_limit || own.unproven >= config.source_negotiating_limit {
-            return Err(Discard::SourceLimited);
-        }
         if self.all.costly() >= config.half_open_limit {
             return Err(Discard::HalfOpenTableFull);
         }
         if self.all.unproven >= config.negotiating_limit {
             return Err(Discard::NegotiatingTableFull);
         }
-        Ok(())
+        let half_open = Room {
+            taken: self.all.costly(),
+            limit: config.half_open_limit,
+            share: config.source_limit,
+        };
+        let negotiating = Room {
+            taken: self.all.unproven,
+            limit: config.negotiating_limit,
+            share: config.source_negotiating_limit,
+        };
+        let admitted = source.networks().all(|(network, times)| {
+            let own = self.of(network);
+            half_open.admits(own.costly(), times) && negotiating.admits(own.unproven, times)
+        });
+        if admitted {
+            Ok(())
+        } else {
+            Err(Discard::SourceLimited)
+        }
+    }
+}
+
+/// Room that is shared by all.
+struct Room {
+    taken: usize,
+    limit: usize,
+    /// What one host may have of it.
+    share: usize,
+}
+
+impl Room {
+    /// Whether a network that holds so much of it, and has so many times a host's share, may have more.
+    fn admits(&self, held: usize, times: usize) -> bool {
+        // Wide or not, no network has more than half.
+        let most = match times {
+            1 => self.share,
+            _ => self
+                .share
+                .saturating_mul(times)
+                .min((self.limit / 2).max(1)),
+        };
+        let free = self.limit.saturating_sub(self.taken);
+        let few = (self.share / FEW).max(1);
+        held < most && (free > self.limit / RESERVE || held < few)
     }
 }
 
@@ -194,6 +279,10 @@ mod tests {
 
     fn source(text: &str) -> Source {
         Source::of(text.parse().unwrap())
+    }
+
+    fn at_zero() -> Instant {
+        at(0)
     }
 
     fn at(seconds: u64) -> Instant {
@@ -218,6 +307,88 @@ mod tests {
         assert_eq!(source("192.0.2.1"), source("::ffff:192.0.2.1"));
         assert_eq!(source("2001:db8::1"), source("2001:db8::ffff:0:0:2"));
         assert_ne!(source("2001:db8:0:1::1"), source("2001:db8::1"));
+    }
+
+    /// A /64 of a site: the site's number, then its own.
+    fn link(site: u16, link: u16) -> Source {
+        let address = Ipv6Addr::new(0x2001, 0xdb8, site, link, 0, 0, 0, 1);
+        Source::of(address.into())
+    }
+
+    /// Fills the table from these sources until no more of them comes in: how many did.
+    fn fill(
+        strangers: &mut Strangers,
+        config: &EndpointConfig,
+        stage: Stage,
+        sources: impl Iterator<Item = Source>,
+    ) -> usize {
+        let mut held = 0;
+        for source in sources {
+            while strangers.admits(source, config).is_ok() {
+                strangers.add(source, stage);
+                held += 1;
+            }
+        }
+        held
+    }
+
+    // A site has a /56 or a /48: 256 or 65,536 networks that each would have a host's share.
+    #[test]
+    fn the_networks_of_one_site_share_its_limits() {
+        let config = config();
+        for (stage, host) in [(Stage::HalfOpen, 4), (Stage::Negotiating, 6)] {
+            let mut strangers = Strangers::default();
+            let one = fill(&mut strangers, &config, stage, [link(1, 0)].into_iter());
+            let home = fill(
+                &mut strangers,
+                &config,
+                stage,
+                (0..256).map(|at| link(1, at)),
+            );
+            let site = fill(
+                &mut strangers,
+                &config,
+                stage,
+                (0..u16::MAX).map(|at| link(1, at)),
+            );
+            assert_eq!(
+                (one, one + home, one + home + site),
+                (host, 2 * host, 4 * host)
+            );
+            let limited = Err(Discard::SourceLimited);
+            assert_eq!(strangers.admits(link(1, 9_999), &config), limited);
+            assert_eq!(strangers.admits(link(2, 0), &config), Ok(()));
+        }
+        let mut strangers = Strangers::default();
+        for at in 0..8 {
+            assert!(!strangers.wants_cookie(at_zero(), link(1, at * 256), &config));
+            strangers.add(link(1, at * 256), Stage::HalfOpen);
+        }
+        assert!(strangers.wants_cookie(at_zero(), link(1, 9_999), &config));
+        assert!(!strangers.wants_cookie(at_zero(), link(2, 0), &config));
+    }
+
+    // Many sites together take three quarters, and of the rest what each source may have that holds few.
+    #[test]
+    fn the_last_room_is_for_those_who_hold_few() {
+        let mut config = config();
+        config.source_limit = 40;
+        config.source_negotiating_limit = 60;
+        let full = [
+            (Stage::HalfOpen, config.half_open_limit),
+            (Stage::Negotiating, config.negotiating_limit),
+        ];
+        for (stage, limit) in full {
+            let mut strangers = Strangers::default();
+            let sites = (0..2u16).flat_map(|site| (0..64).map(move |at| link(site, at * 64)));
+            let taken = fill(&mut strangers, &config, stage, sites);
+            assert_eq!(taken, limit - limit / RESERVE, "{stage:?}");
+            let others = (0..10u32).map(|number| Source::of(IpAddr::V4(number.into())));
+            for other in others {
+                assert_eq!(strangers.admits(other, &config), Ok(()));
+                strangers.add(other, stage);
+            }
+        }
     }
 
     #[test]
@@ -278,9 +449,13 @@ mod tests {
         strangers.spoil(at(5), busy);
         assert!(strangers.wants_cookie(at(9), busy, &config));
         assert!(!strangers.wants_cookie(at(10), busy, &config));
-        assert_eq!(strangers.of(busy).spoiled, 1);
+        let network = busy.networks().next().unwrap().0;
+        assert_eq!(strangers.of(network).spoiled, 1);
         assert!(!strangers.wants_cookie(at(15), busy, &config));
-        assert_eq!((strangers.all, strangers.sources.len()), Default::default());
+        assert_eq!(
+            (strangers.all, strangers.networks.len()),
+            Default::default()
+        );
     }
 
     // A demand that came and went between two repeats of a client would make it two SAs.

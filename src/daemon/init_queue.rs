@@ -5,16 +5,30 @@
 //! taken out at once, and IKE_SA_INIT requests, which are the costly ones and may come from anybody, are set
 //! aside.
 
-use std::collections::VecDeque;
+use std::{
+    collections::{BTreeMap, VecDeque},
+    net::{IpAddr, Ipv6Addr},
+};
 
 use ironflex_ikev2::event::Path;
 
 /// Octets that waiting requests may occupy in all, whatever their number.
 const OCTETS: usize = 32 * 1024 * 1024;
 
+/// In a queue that is half full a site may have this part of those that wait, the eighth.
+///
+/// The address of a request may be forged, so requests in somebody's name can keep that somebody out then; so can any
+/// others that fill the queue.
+const SHARE: usize = 8;
+
+/// So many of one site are never too many.
+const FEW: usize = 16;
+
 /// The requests, in the order in which they came.
 pub struct InitQueue {
     waiting: VecDeque<(Path, Box<[u8]>)>,
+    /// How many of them are of each site: an IPv4 address, or an IPv6 /48, as much as a site is given (RFC 6177 §2).
+    sites: BTreeMap<IpAddr, usize>,
     octets: usize,
     limit: usize,
     closed: bool,
@@ -25,6 +39,8 @@ pub struct InitQueue {
 pub enum Refused {
     /// There is no room for another one.
     Full,
+    /// What room is left is for others than its site.
+    SiteFull,
     /// The headend is about to leave: nobody begins anything new with it.
     Stopping,
 }
@@ -35,6 +51,7 @@ impl Refused {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Full => "init_queue_full",
+            Self::SiteFull => "init_queue_site_full",
             Self::Stopping => "stopping",
         }
     }
@@ -46,6 +63,7 @@ impl InitQueue {
     pub const fn new(limit: usize) -> Self {
         Self {
             waiting: VecDeque::new(),
+            sites: BTreeMap::new(),
             octets: 0,
             limit,
             closed: false,
@@ -65,6 +83,12 @@ impl InitQueue {
         if self.waiting.len() >= self.limit || sum > OCTETS {
             return Err(Refused::Full);
         }
+        let held = self.sites.entry(site(path)).or_default();
+        let crowded = self.waiting.len() >= self.limit / 2 || sum > OCTETS / 2;
+        if crowded && *held >= (self.waiting.len() / SHARE).max(FEW) {
+            return Err(Refused::SiteFull);
+        }
+        *held = held.saturating_add(1);
         self.octets = sum;
         self.waiting.push_back((path, Box::from(octets)));
         Ok(())
@@ -74,6 +98,13 @@ impl InitQueue {
     pub fn pop(&mut self) -> Option<(Path, Box<[u8]>)> {
         let (path, octets) = self.waiting.pop_front()?;
         self.octets = self.octets.saturating_sub(octets.len());
+        let site = site(path);
+        if let Some(held) = self.sites.get_mut(&site) {
+            *held = held.saturating_sub(1);
+            if *held == 0 {
+                self.sites.remove(&site);
+            }
+        }
         Some((path, octets))
     }
 
@@ -83,6 +114,7 @@ impl InitQueue {
         self.octets = 0;
         let waited = self.waiting.len();
         self.waiting = VecDeque::new();
+        self.sites = BTreeMap::new();
         waited
     }
 
@@ -99,14 +131,29 @@ impl InitQueue {
     }
 }
 
+/// Whose request it is.
+fn site(path: Path) -> IpAddr {
+    const HOSTS: u128 = u128::MAX >> 48;
+    match path.remote.ip().to_canonical() {
+        IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & !HOSTS)),
+        v4 @ IpAddr::V4(_) => v4,
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use std::net::SocketAddr;
+
     use ironflex_ikev2::event::Framing;
 
     use super::*;
 
     fn path() -> Path {
-        let address = "192.0.2.1:500".parse().unwrap();
+        from("192.0.2.1")
+    }
+
+    fn from(address: &str) -> Path {
+        let address = SocketAddr::new(address.parse().unwrap(), 500);
         Path {
             local: address,
             remote: address,
@@ -140,7 +187,35 @@ mod tests {
     fn long_requests_have_a_bound_of_their_own() {
         let mut queue = InitQueue::new(100_000);
         let long = vec![0; 64 * 1024];
-        let taken = (0..1_000).filter(|_| queue.push(path(), &long).is_ok());
+        let taken = (0..1_000).filter(|number| {
+            let site = from(&format!("10.0.{}.{}", number / 256, number % 256));
+            queue.push(site, &long).is_ok()
+        });
         assert_eq!(taken.count(), OCTETS / long.len());
+    }
+
+    // One site, from as many addresses as it has: the others come in.
+    #[test]
+    fn in_a_crowded_queue_each_site_has_its_share() {
+        for (busy, other) in [
+            (["192.0.2.1", "192.0.2.1"], "192.0.2.2"),
+            (["2001:db8::1", "2001:db8:0:ffff::2"], "2001:db8:1::1"),
+        ] {
+            let mut queue = InitQueue::new(1_000);
+            let mut taken = 0;
+            for at in 0..2_000 {
+                match queue.push(from(busy[at % 2]), b"one") {
+                    Ok(()) => taken += 1,
+                    Err(refused) => assert_eq!(refused, Refused::SiteFull),
+                }
+            }
+            assert_eq!(taken, 500);
+            for _ in 0..62 {
+                assert_eq!(queue.push(from(other), b"two"), Ok(()));
+            }
+            while queue.pop().is_some() {}
+            assert!(queue.sites.is_empty());
+            assert_eq!(queue.push(from(busy[0]), b"one"), Ok(()));
+        }
     }
 }

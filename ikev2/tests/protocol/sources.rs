@@ -160,6 +160,40 @@ fn the_addresses_of_one_ipv6_network_share_one_limit() {
     assert_eq!(knock(&mut pair, &mould, at(2, 1), 600), []);
 }
 
+// A site has as many /64s as it likes, and receives in each of them.
+#[test]
+fn the_networks_of_one_site_do_not_lock_everybody_out() {
+    let mould = Mould::new();
+    let mut setup = Setup::new(CBC);
+    setup.server.half_open_limit = 400;
+    setup.server.source_limit = 40;
+    let at = |site: u16, network: u16| Path {
+        local: "[2001:db8:ffff::1]:500".parse().unwrap(),
+        remote: SocketAddr::new(
+            Ipv6Addr::new(0x2001, 0xdb8, site, network, 0, 0, 0, 1).into(),
+            500,
+        ),
+        framing: Framing::Bare,
+    };
+    for (sites, held) in [(1, 160), (8, 300)] {
+        let mut pair = Pair::new(setup.clone(), 97);
+        let mut number = 0;
+        for network in 0..20 {
+            for site in 0..sites {
+                for _ in 0..40 / sites {
+                    number += 1;
+                    let discards = knock(&mut pair, &mould, at(site, network * 256), number);
+                    assert!(discards.is_empty() || discards == [Discard::SourceLimited]);
+                }
+            }
+        }
+        assert_eq!(pair.server.endpoint.half_open(), held);
+        pair.connect();
+        pair.run(10);
+        assert_eq!((pair.server.ready(), pair.client.ready()), (1, 1));
+    }
+}
+
 // An SA inside EAP is not half-open and lives for minutes: a source has a share of these as well.
 #[test]
 fn a_source_may_not_fill_the_table_with_logins_that_never_end() {
