@@ -71,6 +71,15 @@ pub enum InvalidMessage {
         limit: usize,
     },
 
+    /// More elements in one payload, or a longer one, than any peer has use for.
+    #[error("{what}: more than {limit}")]
+    TooMany {
+        /// What is counted.
+        what: &'static str,
+        /// The limit.
+        limit: usize,
+    },
+
     /// A payload of unknown type with the critical bit set (RFC 7296 §2.5).
     #[error("unsupported critical payload {0}")]
     UnsupportedCriticalPayload(PayloadType),

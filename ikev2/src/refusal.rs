@@ -47,6 +47,9 @@ pub enum PeerMisbehaved {
     /// A payload that may stand once stands more often.
     #[error("payload {0} is repeated")]
     RepeatedPayload(PayloadType),
+    /// The first request asks for more than is kept for a peer that has proven nothing.
+    #[error("the first request asks for too much")]
+    RequestTooLarge,
     /// The AUTH payload does not verify.
     #[error("AUTH does not verify")]
     AuthenticationFailed,
@@ -141,6 +144,7 @@ impl PeerMisbehaved {
         match self {
             Self::MissingPayload(_) => "missing_payload",
             Self::RepeatedPayload(_) => "repeated_payload",
+            Self::RequestTooLarge => "request_too_large",
             Self::AuthenticationFailed => "authentication_failed",
             Self::UnexpectedAuthMethod => "unexpected_auth_method",
             Self::UnexpectedEap => "unexpected_eap",

@@ -13,8 +13,8 @@ use crate::{
     sa::link::Link,
     wire::{
         payload::{
-            ConfigAttribute, Configuration, Notify, Payload, SaPayload, TrafficSelector,
-            TrafficSelectors,
+            ConfigAttribute, Configuration, Identification, Notify, Payload, SaPayload,
+            TrafficSelector, TrafficSelectors,
         },
         registry::{ConfigType, ExchangeType, NotifyType, PayloadType},
     },
@@ -22,6 +22,11 @@ use crate::{
 
 /// Selectors of both sides together, at most.
 const MAX_SELECTORS: usize = 16;
+
+/// Octets of memory that the first request of a peer may occupy, identity included: it is kept until the peer has
+/// authenticated itself, which takes minutes where a user types. A client's is some 5 KB; 255 selectors for each side beside
+/// 255 transforms are within it.
+const MAX_KEPT: usize = 32 * 1024;
 
 /// What the initiator's first IKE_AUTH request asks for beside authentication.
 pub(crate) struct ChildRequest {
@@ -39,10 +44,36 @@ pub(crate) struct Offer {
     responder: Vec<TrafficSelector>,
 }
 
+impl Offer {
+    /// Octets of memory that it occupies, about.
+    fn memory(&self) -> usize {
+        let selectors = self.initiator.len().saturating_add(self.responder.len());
+        selectors
+            .saturating_mul(size_of::<TrafficSelector>())
+            .saturating_add(self.sa.memory())
+    }
+}
+
 impl ChildRequest {
     /// Neither a child SA nor an address is wanted.
     pub(crate) const fn is_empty(&self) -> bool {
         self.offer.is_none() && !self.asks_for_configuration
+    }
+
+    /// # Errors
+    ///
+    /// [`PeerMisbehaved::RequestTooLarge`] where this and the identity would take more memory than a stranger may have.
+    pub(crate) fn may_be_kept(&self, identity: &Identification) -> Result<(), PeerMisbehaved> {
+        let attributes = self.configuration.iter().map(|one| &one.value);
+        let offer = self.offer.as_ref().map_or(0, Offer::memory);
+        let octets = attributes.fold(identity.data.len().saturating_add(offer), |sum, value| {
+            sum.saturating_add(size_of::<ConfigAttribute>())
+                .saturating_add(value.len())
+        });
+        if octets > MAX_KEPT {
+            return Err(PeerMisbehaved::RequestTooLarge);
+        }
+        Ok(())
     }
 
     /// What an authenticated peer is told of its configuration.
@@ -138,7 +169,7 @@ pub(crate) fn plan(
     derivation: &DerivationKey,
     ni: &[u8],
     nr: &[u8],
-    _proof: PeerAuthenticated,
+    _proof: &PeerAuthenticated,
 ) -> Result<Plan, PeerIncompatible> {
     let choice = proposal::choose_esp(&config.esp, &request.sa)?;
     let chosen = choice.chosen;

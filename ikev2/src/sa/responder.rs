@@ -54,7 +54,7 @@ pub(crate) enum Responder {
     AwaitInstall(AwaitInstall),
 }
 
-/// What the first IKE_AUTH request said.
+/// What the first IKE_AUTH request said. Of a peer that has proven nothing: [`ChildRequest::may_be_kept`].
 struct FirstRequest {
     handshake: Handshake,
     identity: Identification,
@@ -270,6 +270,7 @@ fn half_open(
     let ppk = Claim::read(&payloads);
     let may_lack = init::offers_childless(cx.config, &link.traits);
     let child = ChildRequest::read(&mut payloads, may_lack)?;
+    child.may_be_kept(&identity)?;
     cx.trace(link.id, || {
         let sizes = child.configuration.iter();
         Trace::ConfigReceived(sizes.map(|one| (one.kind.0, one.value.len())).collect())

@@ -1,6 +1,6 @@
 //! The Configuration payload (RFC 7296 §3.15).
 //!
-//! Attributes of any number and length are accepted: what one means, and whether its length fits, is asked of each by its
+//! Attributes of any type and length are accepted: what one means, and whether its length fits, is asked of each by its
 //! reader ([`ConfigAttribute::ipv4`] and the others), not of the payload as a whole.
 
 use alloc::vec::Vec;
@@ -13,6 +13,10 @@ use crate::{
         registry::{ConfigAttributeType, ConfigType},
     },
 };
+
+/// How many attributes a payload may have. A client asks for some sixty; without a bound a 64 KiB message holds 16,000,
+/// which take eight times their octets once they are read.
+pub const MAX_ATTRIBUTES: usize = 255;
 
 /// A request for, or a grant of, addresses and what belongs to them.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -147,6 +151,12 @@ impl Wire for Configuration {
         reader.array::<3>("configuration")?;
         let mut attributes = Vec::new();
         while !reader.is_empty() {
+            if attributes.len() >= MAX_ATTRIBUTES {
+                return Err(InvalidMessage::TooMany {
+                    what: "configuration attributes",
+                    limit: MAX_ATTRIBUTES,
+                });
+            }
             attributes.push(ConfigAttribute::read(reader)?);
         }
         Ok(Self { kind, attributes })
@@ -184,6 +194,7 @@ impl Wire for ConfigAttribute {
 
 #[cfg(test)]
 mod tests {
+
     use super::*;
 
     fn read(octets: &[u8]) -> Result<Configuration, InvalidMessage> {
@@ -277,5 +288,20 @@ mod tests {
             assert_eq!(attribute.ipv6_prefix(), None);
             assert_eq!(attribute.number(), None);
         }
+    }
+
+    #[test]
+    fn refuses_more_attributes_than_anybody_asks_for() {
+        let of = |count: usize| {
+            let mut octets = [1, 0, 0, 0].to_vec();
+            octets.extend([0, 1, 0, 0].repeat(count));
+            Configuration::read(&mut Reader::new(&octets))
+        };
+        assert_eq!(of(MAX_ATTRIBUTES).unwrap().attributes.len(), MAX_ATTRIBUTES);
+        let many = InvalidMessage::TooMany {
+            what: "configuration attributes",
+            limit: MAX_ATTRIBUTES,
+        };
+        assert_eq!(of(MAX_ATTRIBUTES + 1), Err(many));
     }
 }

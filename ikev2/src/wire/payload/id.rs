@@ -15,7 +15,11 @@ use crate::{
     },
 };
 
-/// An identity that a peer claims. Nothing about the data has been checked: any length, any octets.
+/// How long an identity may be, in octets: the longest that exist are distinguished names of a kilobyte.
+pub const MAX_IDENTITY: usize = 4_096;
+
+/// An identity that a peer claims. Nothing about the data has been checked but that it is not longer than
+/// [`MAX_IDENTITY`].
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub struct Identification {
     /// Its form.
@@ -100,11 +104,20 @@ impl Identification {
 
 impl Wire for Identification {
     fn read(reader: &mut Reader<'_>) -> Result<Self, InvalidMessage> {
+        let kind = IdType::read(reader)?;
+        // RFC 7296 §3.5#2: what they hold has no meaning, but AUTH covers it.
+        let reserved = reader.array("identification")?;
+        let data = reader.rest();
+        if data.len() > MAX_IDENTITY {
+            return Err(InvalidMessage::TooMany {
+                what: "octets of identity",
+                limit: MAX_IDENTITY,
+            });
+        }
         Ok(Self {
-            kind: IdType::read(reader)?,
-            // RFC 7296 §3.5#2: what they hold has no meaning, but AUTH covers it.
-            reserved: reader.array("identification")?,
-            data: reader.rest().to_vec(),
+            kind,
+            reserved,
+            data: data.to_vec(),
         })
     }
 

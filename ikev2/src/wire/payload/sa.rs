@@ -13,6 +13,13 @@ use crate::{
     },
 };
 
+/// How many transforms and attributes of transforms a payload may have, all proposals together. One of 255 transforms is
+/// read; without a bound a 64 KiB message holds 16,000 attributes, which take ten times their octets once they are read.
+pub const MAX_TRANSFORMS: usize = 1_024;
+
+/// How many proposals a payload may have: their numbers, which are octets, count from 1.
+pub const MAX_PROPOSALS: usize = 255;
+
 /// Proposals in the order of preference, or the one that was chosen. Never empty when received.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct SaPayload {
@@ -132,11 +139,44 @@ impl Transform {
 }
 
 impl Proposal {
+    /// Transforms and their attributes.
+    fn elements(&self) -> usize {
+        let transforms = self.transforms.iter();
+        transforms.fold(0, |sum: usize, transform| {
+            sum.saturating_add(1)
+                .saturating_add(transform.attributes.len())
+        })
+    }
+
     /// The transforms of one type, in their order.
     pub fn transforms_of(&self, kind: TransformType) -> impl Iterator<Item = &Transform> {
         self.transforms
             .iter()
             .filter(move |transform| transform.kind == kind)
+    }
+}
+
+const TOO_MANY_TRANSFORMS: InvalidMessage = InvalidMessage::TooMany {
+    what: "transforms and their attributes",
+    limit: MAX_TRANSFORMS,
+};
+
+impl SaPayload {
+    /// Octets of memory that it occupies, about.
+    pub(crate) fn memory(&self) -> usize {
+        let long = |attribute: &TransformAttribute| match &attribute.value {
+            AttributeValue::Short(_) => 0,
+            AttributeValue::Long(value) => value.len(),
+        };
+        let transforms = self.proposals.iter().flat_map(|one| &one.transforms);
+        let attributes = transforms.clone().flat_map(|one| &one.attributes);
+        let values: usize = attributes.clone().map(long).sum();
+        let spis: usize = self.proposals.iter().map(|one| one.spi.len()).sum();
+        values
+            .saturating_add(spis)
+            .saturating_add(size_of::<Proposal>().saturating_mul(self.proposals.len()))
+            .saturating_add(size_of::<Transform>().saturating_mul(transforms.count()))
+            .saturating_add(size_of::<TransformAttribute>().saturating_mul(attributes.count()))
     }
 }
 
@@ -157,16 +197,27 @@ fn marker(what: &'static str, found: u8, follows: bool, more: u8) -> Result<(), 
 
 impl Wire for SaPayload {
     fn read(reader: &mut Reader<'_>) -> Result<Self, InvalidMessage> {
-        let mut proposals = Vec::new();
+        let mut proposals: Vec<Proposal> = Vec::new();
+        let mut room = MAX_TRANSFORMS;
         while !reader.is_empty() {
+            if proposals.len() >= MAX_PROPOSALS {
+                return Err(InvalidMessage::TooMany {
+                    what: "proposals",
+                    limit: MAX_PROPOSALS,
+                });
+            }
             let last = reader.u8("proposal")?;
             // RFC 7296 §3.3.1#2: the reserved octet is passed over.
             reader.u8("proposal")?;
             let length = reader.u16("proposal length")?;
             let mut body = reader.body(length, 4, "proposal")?;
             marker("proposal", last, !reader.is_empty(), MORE_PROPOSALS)?;
-            proposals.push(Proposal::read(&mut body)?);
+            let proposal = Proposal::read(&mut body)?;
             body.finish("proposal")?;
+            room = room
+                .checked_sub(proposal.elements())
+                .ok_or(TOO_MANY_TRANSFORMS)?;
+            proposals.push(proposal);
         }
         if proposals.is_empty() {
             return Err(InvalidMessage::Empty { what: "proposals" });
@@ -279,6 +330,7 @@ impl Wire for Transform {
                 } if key_length.is_none() => {
                     key_length = Some(bits);
                 }
+                _ if attributes.len() >= MAX_TRANSFORMS => return Err(TOO_MANY_TRANSFORMS),
                 other => attributes.push(other),
             }
         }
@@ -497,6 +549,44 @@ mod tests {
         ] {
             assert!(read(&body(protocol, size)).is_ok());
         }
+    }
+
+    #[test]
+    fn refuses_more_than_anybody_proposes_and_reads_255_transforms() {
+        let of = |proposals: usize, transforms: usize, attributes: usize| {
+            let mut transform = Transform::esn(EsnId::NO_ESN);
+            transform.attributes = vec![
+                TransformAttribute {
+                    kind: 99,
+                    value: AttributeValue::Short(1),
+                };
+                attributes
+            ];
+            let proposal = Proposal {
+                number: 1,
+                protocol: ProtocolId::ESP,
+                spi: vec![7; 4],
+                transforms: vec![transform; transforms],
+            };
+            let mut octets = Vec::new();
+            SaPayload {
+                proposals: vec![proposal; proposals],
+            }
+            .write(&mut octets);
+            read(&octets).map(|_| ())
+        };
+        let proposals = InvalidMessage::TooMany {
+            what: "proposals",
+            limit: MAX_PROPOSALS,
+        };
+        assert_eq!(of(1, 255, 0), Ok(()));
+        assert_eq!(of(4, 255, 0), Ok(()));
+        assert_eq!(of(5, 255, 0), Err(TOO_MANY_TRANSFORMS));
+        assert_eq!(of(255, 4, 0), Ok(()));
+        assert_eq!(of(256, 1, 0), Err(proposals));
+        assert_eq!(of(1, 1, MAX_TRANSFORMS - 1), Ok(()));
+        assert_eq!(of(1, 1, MAX_TRANSFORMS), Err(TOO_MANY_TRANSFORMS));
+        assert_eq!(of(1, 1, 16_000), Err(TOO_MANY_TRANSFORMS));
     }
 
     #[test]
