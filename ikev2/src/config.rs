@@ -38,7 +38,8 @@ pub const HALF_OPEN_LIMIT: usize = 5_000;
 pub const NEGOTIATING_LIMIT: usize = 20_000;
 
 /// Half-open SAs of one source (an IPv4 address, an IPv6 /64) from which on it must bring a cookie. A
-/// house full of clients behind one address stays below: an honest SA is half-open for one round trip.
+/// house full of clients behind one address stays below: an honest SA is half-open for one round trip. An IPv6 /56 has
+/// twice the limits of a source, and a /48 four times.
 pub const SOURCE_WATERMARK: usize = 64;
 
 /// Half-open SAs of one source at most. What lies above [`SOURCE_WATERMARK`] is for those who brought a
@@ -58,8 +59,16 @@ pub const EAP_LIMIT: Duration = Duration::from_secs(600);
 /// Requests that a peer may have outstanding with us (IOS-XE's `crypto ikev2 window` default).
 pub const WINDOW: u32 = 5;
 
-/// A repeated request is answered from the cache this often per second at most.
+/// A repeated request is answered from the cache this often per second at most, where it comes from its sender's address.
 pub const REPEATS_PER_SECOND: u32 = 5;
+
+/// The same for a copy that comes from elsewhere, be its sender's address a new one or its octets overheard. Few: a
+/// peer repeats itself after seconds, and the answer may be longer than what anybody can draw it with.
+pub const REPEATS_ELSEWHERE_PER_SECOND: u32 = 2;
+
+/// What has an answered request's message ID and is no copy of it is tried by its integrity check this often per second
+/// at most.
+pub const UNLIKE_REPEATS_PER_SECOND: u32 = 50;
 
 /// Child SAs of one IKE SA at most, those on their way out included; more are refused with
 /// NO_ADDITIONAL_SAS (RFC 7296 §1.3). So many again may be there while they are replaced.

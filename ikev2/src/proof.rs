@@ -1,10 +1,11 @@
 //! Zero-sized proofs: what a check leaves behind and the next step's signature demands.
 //!
 //! Each can only be made by its `assertion`, so a search for that word finds every place that
-//! claims a check.
+//! claims a check. None can be copied: where two steps demand one, the second borrows it.
 
 /// The octets at hand passed the integrity check of an IKE SA's keys.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
+#[must_use]
 pub struct Authentic(());
 
 impl Authentic {
@@ -14,7 +15,8 @@ impl Authentic {
 }
 
 /// The peer's AUTH payload was verified (RFC 7296 §2.15, §2.16).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
+#[must_use]
 pub struct PeerAuthenticated(());
 
 impl PeerAuthenticated {
@@ -25,7 +27,8 @@ impl PeerAuthenticated {
 
 /// The EAP method said that it is satisfied: the server sent, or the peer received where the
 /// method allows it, EAP-Success. It is not yet a proof of the peer: AUTH must follow.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
+#[must_use]
 pub struct EapConcluded(());
 
 impl EapConcluded {

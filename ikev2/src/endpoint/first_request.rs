@@ -5,12 +5,11 @@ use super::{
     table::{Origin, Slot},
 };
 use crate::{
-    config::REPEATS_PER_SECOND,
     counters::more,
     error::InvalidMessage,
     event::{Discard, Instant, Output, Path, SaId, Transmit},
     refusal::{PeerMisbehaved, Refusal},
-    sa::{IkeSa, init, link::fingerprint, traits::PeerTraits, window::Admit},
+    sa::{IkeSa, init, link::fingerprint, traits::PeerTraits},
     strangers::Source,
     wire::{
         header::{Header, ResponderSpi},
@@ -77,13 +76,13 @@ impl Endpoint {
             return Err(Discard::SaLimited);
         }
         let wanted = self.strangers.wants_cookie(now, source, &self.config);
-        let (held, share) = (self.strangers.held_by(source), self.share());
+        let share = self.share();
         // Of its share too a source takes the last half only where it receives.
-        if wanted || self.is_half_full() || held >= share / 2 {
+        if wanted || self.is_half_full() || self.strangers.holds(source, share / 2) {
             self.demand_cookie(now, path, header, &message.outer)?;
         }
         self.strangers.admits(source, &self.config)?;
-        if held >= share {
+        if self.strangers.holds(source, share) {
             return Err(Discard::SourceLimited);
         }
         let mut cx = self.cx(now);
@@ -125,7 +124,7 @@ impl Endpoint {
     }
 
     /// The SAs that one source may have without having proven anything: a quarter of the room that there is for such, so
-    /// that however little that is, one host with a cookie does not take it all.
+    /// that however little that is, one host with a cookie does not take it all. The networks of one site have half.
     fn share(&self) -> usize {
         let up = self.sas.len().saturating_sub(self.strangers.unproven());
         let left = self.config.sa_limit.map(|limit| limit.saturating_sub(up));
@@ -151,19 +150,13 @@ impl Endpoint {
         else {
             return Err(Discard::Duplicate);
         };
-        match link.responses.admit(now, 0, true, 1, REPEATS_PER_SECOND) {
-            Admit::Repeat(repeat) => {
-                // To where the SA is, not to whoever sent a copy.
-                let path = link.path;
-                for octets in repeat.datagrams {
-                    self.out
-                        .push_back(Output::Transmit(Transmit { path, octets }));
-                }
-                Err(Discard::Repeated)
-            }
-            Admit::Discard(discard) => Err(discard),
-            _ => Err(Discard::Duplicate),
+        // To where the SA is, not to whoever sent a copy.
+        let path = link.path;
+        for octets in link.responses.repeat(now, 0, path, path)? {
+            self.out
+                .push_back(Output::Transmit(Transmit { path, octets }));
         }
+        Err(Discard::Repeated)
     }
 
     /// RFC 7296 §2.6#2,5: above the watermark no work is done for an address that has not shown that it

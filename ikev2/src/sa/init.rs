@@ -265,7 +265,7 @@ pub(crate) fn respond(
             inbound: keys.inbound,
             outbound: keys.outbound,
             fragmentation: config.fragmentation,
-            responses: Responses::after_init(cx.now, Arc::clone(&octets)),
+            responses: Responses::after_init(cx.now, path, Arc::clone(&octets)),
             requests: Requests::default(),
         },
     );

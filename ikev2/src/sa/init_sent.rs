@@ -400,28 +400,27 @@ impl InitSent {
         payloads: &[Payload],
         datagram: &[u8],
     ) -> Result<IkeSa, Refusal> {
-        let sent = self;
         let Accepted {
             spi_r,
             suite,
             essentials,
         } = accepted;
-        let agreed = sent.pair.agree(&essentials.ke.data);
+        let agreed = self.pair.agree(&essentials.ke.data);
         let secret = agreed.map_err(failed_exchange)?;
-        let ni = sent.nonce.as_bytes().to_vec();
+        let ni = self.nonce.as_bytes().to_vec();
         let nr = essentials.nonce.as_bytes().to_vec();
         let keys = derive(
             suite,
             &secret,
             (&ni, &nr),
-            sent.spi_i,
+            self.spi_i,
             spi_r,
             Role::Initiator,
         );
-        let config = sent.config;
+        let config = self.config;
         let nat = Nat::detect(
             payloads,
-            sent.spi_i,
+            self.spi_i,
             Some(spi_r),
             &config.path,
             config.force_encapsulation,
@@ -436,9 +435,9 @@ impl InitSent {
         let mut link = Link::new(
             cx,
             Parts {
-                id: sent.id,
+                id: self.id,
                 role: Role::Initiator,
-                spi_i: sent.spi_i,
+                spi_i: self.spi_i,
                 spi_r,
                 path,
                 suite,
@@ -454,7 +453,7 @@ impl InitSent {
         trace_agreed(cx, link.id, link.suite, &link.nat);
         log_ike(&link, cx);
         let handshake = Handshake {
-            request: sent.octets.to_vec(),
+            request: self.octets.to_vec(),
             response: datagram.to_vec(),
             ni,
             nr,

@@ -1,7 +1,7 @@
 //! What every keyed IKE SA has whatever its state: SPIs, keys, windows, fragmentation, the path.
 //!
-//! A datagram goes through [`Link::receive`] before any state sees it: window first, then the
-//! integrity check, then parsing (style of distrust: cheap refusals before costly ones).
+//! A datagram goes through [`Link::receive`] before any state sees it: header and window first, then the
+//! frame of its encrypted payload, the integrity check, and parsing last (cheap refusals before costly ones).
 
 use alloc::{sync::Arc, vec::Vec};
 
@@ -30,11 +30,11 @@ use crate::{
     },
     wire::{
         covered_of_received, covered_of_sent,
-        fragment::{self, CISCO_FRAGMENT_DATA, Reassembled},
+        fragment::{self, CISCO_FRAGMENT_DATA},
         header::{Flags, Header, InitiatorSpi, MessageId, ResponderSpi},
         message::{Body, PartialMessage, parse_chain, write_chain},
         payload::Payload,
-        registry::{ExchangeType, NotifyType},
+        registry::{ExchangeType, NotifyType, PayloadType},
         sk::{self, SkShape},
     },
 };
@@ -125,6 +125,18 @@ pub(crate) struct Opened {
     pub(crate) payloads: Result<Vec<Payload>, Refusal>,
     /// What AUTH will cover of it, if it is IKE_INTERMEDIATE (RFC 9242 §3.3.2).
     pub(crate) covered: Option<Vec<u8>>,
+}
+
+/// The content of a whole message that passed the integrity check.
+struct Unsealed {
+    /// The type of the first payload.
+    first: PayloadType,
+    content: Zeroizing<Vec<u8>>,
+    /// The AAD, for IKE_INTERMEDIATE alone.
+    head: Vec<u8>,
+    /// The fingerprint of the datagram that a request began with.
+    beginning: Option<Fingerprint>,
+    proof: Authentic,
 }
 
 /// What a datagram turned out to be.
@@ -278,11 +290,10 @@ impl Link {
 
     /// Takes a datagram that was routed to this SA.
     pub(crate) fn receive(&mut self, cx: &mut Cx<'_>, path: Path, datagram: &[u8]) -> Received {
-        let message = match PartialMessage::parse(datagram) {
-            Ok(message) => message,
+        let header = match Header::peek(datagram) {
+            Ok(header) => header,
             Err(error) => return Received::Nothing(Discard::Malformed(error)),
         };
-        let header = message.header;
         let id = header.message_id.0;
         // RFC 7296 §3.1#17-18: the I flag says who sent the message; it must be the other side.
         if header.flags.is_initiator() == (self.role == Role::Initiator) {
@@ -297,46 +308,28 @@ impl Link {
                 return Received::Nothing(Discard::UnexpectedResponse);
             }
         } else {
-            // RFC 7383 §2.6.1#2-3: of a repeated request the first fragment draws the answer, and
-            // no other.
-            let first = match &message.body {
-                Body::Fragment(fragment) => fragment.number.get() == 1,
-                Body::CiscoFragment(fragment) => fragment.number.get() == 1,
-                Body::Clear | Body::Encrypted(_) => true,
-            };
-            match self.responses.admit(
-                cx.now,
-                id,
-                first,
-                self.window,
-                crate::config::REPEATS_PER_SECOND,
-            ) {
-                Admit::Fresh if first => self.responses.begins_with(fingerprint(datagram)),
+            match self.responses.admit(id, self.window) {
                 Admit::Fresh => {}
                 Admit::Ahead => ahead = true,
-                Admit::Repeat(repeat) => {
-                    // RFC 7296 §2.1: a repeat has the same octets. What has others must at least be
-                    // authentic (a peer may cut it anew): nobody else is to draw long answers.
-                    if repeat.request != Some(fingerprint(datagram)) && !self.is_authentic(&message)
-                    {
-                        return Received::Nothing(Discard::Forged);
-                    }
-                    // The answer goes where the repeat came from: its sender may have moved.
-                    for octets in repeat.datagrams {
-                        cx.transmit(path, octets);
-                    }
-                    return Received::Nothing(Discard::Repeated);
-                }
+                Admit::Repeat => return Received::Nothing(self.repeat(cx, path, id, datagram)),
                 Admit::Discard(reason) => return Received::Nothing(reason),
             }
         }
-        let (opened, head) = match self.open(cx.now, &message, ahead) {
-            Ok(Some(opened)) => opened,
+        let unsealed = PartialMessage::parse_sealed(datagram)
+            .map_err(Discard::Malformed)
+            .and_then(|message| self.open(cx.now, &message, ahead));
+        let Unsealed {
+            first,
+            content,
+            head,
+            beginning,
+            proof,
+        } = match unsealed {
+            Ok(Some(unsealed)) => unsealed,
             Ok(None) => return Received::Nothing(Discard::FragmentKept),
             Err(discard) => return Received::Nothing(discard),
         };
-        let proof = Authentic::assertion();
-        let mut payloads = parse_chain(opened.first, &opened.content).map_err(Refusal::from);
+        let mut payloads = parse_chain(first, &content).map_err(Refusal::from);
         cx.counters
             .received(&header, payloads.as_deref().unwrap_or_default());
         cx.trace(self.id, || Trace::Received {
@@ -351,11 +344,13 @@ impl Link {
         }
         if ahead {
             // RFC 7296 §2.3: it is authentic and within the window; its turn comes.
-            if let Ok(payloads) = payloads {
+            if payloads.is_ok() {
                 let request = Request {
                     path,
                     exchange: header.exchange,
-                    payloads,
+                    first,
+                    content,
+                    beginning,
                 };
                 self.responses.keep(id, request);
                 self.follow(cx, path, proof);
@@ -374,15 +369,48 @@ impl Link {
             exchange: header.exchange,
             payloads,
             covered: (header.exchange == ExchangeType::IKE_INTERMEDIATE)
-                .then(|| covered_of_received(&head, &opened.content))
+                .then(|| covered_of_received(&head, &content))
                 .flatten(),
         };
         if response {
             self.requests.conclude(id);
             Received::Response(opened)
         } else {
-            self.responses.begin();
+            self.responses.begin(beginning);
             Received::Request(opened)
+        }
+    }
+
+    /// Answers a request that was answered before, if it is the same, and says what became of it.
+    ///
+    /// RFC 7296 §2.1#1-2: a repeat has the same octets. What has others must at least be authentic (a peer may cut it
+    /// anew): nobody else is to draw long answers, nor to use up what the peer's own repeats may draw.
+    fn repeat(&mut self, cx: &mut Cx<'_>, path: Path, id: u32, datagram: &[u8]) -> Discard {
+        if !self.responses.is_copy(id, &fingerprint(datagram)) {
+            let message = match PartialMessage::parse_sealed(datagram) {
+                Ok(message) => message,
+                Err(error) => return Discard::Malformed(error),
+            };
+            // RFC 7383 §2.6.1#2-3: of a repeated request the first fragment draws the answer, and no other.
+            if !is_first(&message.body) {
+                return Discard::Repeated;
+            }
+            if !self.responses.may_be_tried(cx.now, id) {
+                return Discard::RepeatLimited;
+            }
+            if !self.is_authentic(&message) {
+                return Discard::Forged;
+            }
+        }
+        // The answer goes where the repeat came from: its sender may have moved.
+        match self.responses.repeat(cx.now, id, path, self.path) {
+            Ok(datagrams) => {
+                for octets in datagrams {
+                    cx.transmit(path, octets);
+                }
+                Discard::Repeated
+            }
+            Err(discard) => discard,
         }
     }
 
@@ -439,61 +467,81 @@ impl Link {
         }
     }
 
-    /// Opens a message or fragment; `None` while fragments are missing. Beside what was in it stands its
-    /// AAD, for IKE_INTERMEDIATE alone.
+    /// Opens a message or fragment; `None` while fragments are missing.
     fn open(
         &mut self,
         now: Instant,
         message: &PartialMessage<'_>,
         ahead: bool,
-    ) -> Result<Option<(Reassembled, Vec<u8>)>, Discard> {
+    ) -> Result<Option<Unsealed>, Discard> {
         let covered = message.header.exchange == ExchangeType::IKE_INTERMEDIATE;
         let head = |aad: &[u8]| if covered { aad.to_vec() } else { Vec::new() };
         let key = (
             message.header.flags.is_response(),
             message.header.message_id.0,
         );
+        // Only requests are recognised when they come again.
+        let is_beginning = !message.header.flags.is_response() && is_first(&message.body);
+        let beginning = || is_beginning.then(|| fingerprint(message.raw));
         match &message.body {
             // RFC 7296 §1.4#1: after IKE_SA_INIT nothing in clear is taken.
             Body::Clear => Err(Discard::Unprotected),
             Body::Encrypted(encrypted) => {
-                let content = self.open_sealed(encrypted.aad, encrypted.sealed)?;
+                let (content, proof) = self.open_sealed(encrypted.aad, encrypted.sealed)?;
                 self.reassembly.forget(key);
-                let first = encrypted.first;
-                Ok(Some((Reassembled { first, content }, head(encrypted.aad))))
+                Ok(Some(Unsealed {
+                    first: encrypted.first,
+                    content,
+                    head: head(encrypted.aad),
+                    beginning: beginning(),
+                    proof,
+                }))
             }
             Body::Fragment(piece) => {
                 if !self.agreed(Form::Ietf) {
                     return Err(Discard::FragmentRefused);
                 }
+                self.reassembly.admits_ietf(now, key, piece)?;
                 // RFC 7383 §2.6#3: a fragment is authenticated before it is stored.
-                let content = self.open_sealed(piece.aad, piece.sealed)?;
-                let whole = self
-                    .reassembly
-                    .insert_ietf(now, key, piece, &content, covered)?;
+                let (content, proof) = self.open_sealed(piece.aad, piece.sealed)?;
+                let joined =
+                    self.reassembly
+                        .insert_ietf(now, key, piece, &content, covered, beginning())?;
                 self.last_form = Some(Form::Ietf);
-                Ok(whole)
+                // Each of those before it was authentic too, or it would not have been stored.
+                Ok(joined.map(|joined| Unsealed {
+                    first: joined.whole.first,
+                    content: joined.whole.content,
+                    head: joined.head,
+                    beginning: joined.beginning,
+                    proof,
+                }))
             }
             Body::CiscoFragment(piece) => {
                 // These cannot be authenticated one by one: only what is next in line is stored.
                 if ahead || !self.agreed(Form::Cisco) {
                     return Err(Discard::FragmentRefused);
                 }
-                let Whole::Complete(octets) =
+                let Whole::Complete(octets, beginning) =
                     self.reassembly
-                        .insert_cisco(now, key, &message.header, piece)?
+                        .insert_cisco(now, key, &message.header, piece, beginning())?
                 else {
                     return Ok(None);
                 };
-                let whole = PartialMessage::parse(&octets).map_err(Discard::Malformed)?;
+                let whole = PartialMessage::parse_sealed(&octets).map_err(Discard::Malformed)?;
                 let Body::Encrypted(encrypted) = &whole.body else {
                     return Err(Discard::FragmentRefused);
                 };
-                let content = self.open_sealed(encrypted.aad, encrypted.sealed)?;
+                let (content, proof) = self.open_sealed(encrypted.aad, encrypted.sealed)?;
                 self.reassembly.forget(key);
                 self.last_form = Some(Form::Cisco);
-                let first = encrypted.first;
-                Ok(Some((Reassembled { first, content }, head(encrypted.aad))))
+                Ok(Some(Unsealed {
+                    first: encrypted.first,
+                    content,
+                    head: head(encrypted.aad),
+                    beginning,
+                    proof,
+                }))
             }
         }
     }
@@ -533,24 +581,28 @@ impl Link {
         covered_of_sent(&header, first, &content)
     }
 
-    fn open_sealed(&self, aad: &[u8], sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, Discard> {
+    fn open_sealed(
+        &self,
+        aad: &[u8],
+        sealed: &[u8],
+    ) -> Result<(Zeroizing<Vec<u8>>, Authentic), Discard> {
         let opened = self
             .inbound
             .open(aad, sealed)
             .map_err(|_| Discard::Forged)?;
-        sk::strip_padding(opened.as_bytes())
-            .map(|content| Zeroizing::new(content.to_vec()))
-            .map_err(Discard::Malformed)
+        let proof = Authentic::assertion();
+        let content = sk::strip_padding(opened.as_bytes()).map_err(Discard::Malformed)?;
+        Ok((Zeroizing::new(content.to_vec()), proof))
     }
 
     /// The kept request whose turn has come.
     pub(crate) fn next_kept(&mut self) -> Option<Opened> {
         let request = self.responses.next_kept()?;
         self.asked_from = request.path;
-        self.responses.begin();
+        self.responses.begin(request.beginning);
         Some(Opened {
             exchange: request.exchange,
-            payloads: Ok(request.payloads),
+            payloads: parse_chain(request.first, &request.content).map_err(Refusal::from),
             covered: None,
         })
     }
@@ -572,7 +624,8 @@ impl Link {
         for octets in &datagrams {
             cx.transmit(self.asked_from, Arc::clone(octets));
         }
-        self.responses.answer(cx.now, datagrams, self.window);
+        self.responses
+            .answer(cx.now, self.asked_from, datagrams, self.window);
         Ok(())
     }
 
@@ -714,6 +767,15 @@ impl Link {
             datagrams: count,
         });
         Ok(datagrams)
+    }
+}
+
+/// Whether this is a whole message, or the fragment that one begins with.
+const fn is_first(body: &Body<'_>) -> bool {
+    match body {
+        Body::Fragment(fragment) => fragment.number.get() == 1,
+        Body::CiscoFragment(fragment) => fragment.number.get() == 1,
+        Body::Clear | Body::Encrypted(_) => true,
     }
 }
 

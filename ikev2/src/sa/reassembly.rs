@@ -8,7 +8,7 @@ use core::{num::NonZeroU16, time::Duration};
 
 use crate::{
     event::{Discard, Instant},
-    sa::link::Form,
+    sa::{link::Form, window::Fingerprint},
     wire::{
         fragment::{CiscoReassembly, Progress, Reassembled, ReassemblyLimits, SkfReassembly},
         header::Header,
@@ -43,6 +43,8 @@ struct Kept<T> {
     pieces: T,
     /// The AAD of the first fragment, where it is needed later.
     head: Vec<u8>,
+    /// The fingerprint of the first fragment's datagram. It is that of the message once all of it has been opened.
+    beginning: Option<Fingerprint>,
 }
 
 impl<T> Kept<T> {
@@ -64,8 +66,16 @@ pub(crate) struct Incomplete {
 /// What a fragment of Cisco's led to.
 pub(crate) enum Whole {
     Missing,
-    /// The encrypted message, not yet authenticated.
-    Complete(Vec<u8>),
+    /// The encrypted message, not yet authenticated, and how it began.
+    Complete(Vec<u8>, Option<Fingerprint>),
+}
+
+/// What RFC 7383's fragments made.
+pub(crate) struct Joined {
+    pub(crate) whole: Reassembled,
+    /// The AAD of the first one, if AUTH will cover it.
+    pub(crate) head: Vec<u8>,
+    pub(crate) beginning: Option<Fingerprint>,
 }
 
 /// The pieces that are kept for this message, or none yet. A message before its turn does not displace
@@ -85,6 +95,7 @@ fn take<T>(
             since: now,
             pieces: fresh(),
             head: Vec::new(),
+            beginning: None,
         }),
     }
 }
@@ -156,8 +167,34 @@ impl Reassembly {
         }
     }
 
-    /// Keeps an authentic RFC 7383 fragment; the whole content when it was the last one missing, and the
-    /// AAD of its first fragment if `covered` says that AUTH will cover it.
+    /// Whether an RFC 7383 fragment would be taken in: asked before it is opened.
+    ///
+    /// # Errors
+    ///
+    /// [`Discard::FragmentRefused`]: it is there already, or belongs to no set that could become whole.
+    pub(crate) fn admits_ietf(
+        &self,
+        now: Instant,
+        (response, id): Key,
+        piece: &EncryptedFragment<'_>,
+    ) -> Result<(), Discard> {
+        let buffers = if response {
+            &self.responses
+        } else {
+            &self.requests
+        };
+        let kept = buffers.ietf.as_ref().filter(|kept| now < kept.end());
+        let admitted = match kept {
+            Some(kept) if kept.id < id => return Err(Discard::FragmentRefused),
+            Some(kept) if kept.id == id => kept.pieces.admits(piece.number, piece.total),
+            _ => SkfReassembly::new(ReassemblyLimits::default()).admits(piece.number, piece.total),
+        };
+        admitted.map_err(|_| Discard::FragmentRefused)
+    }
+
+    /// Keeps an authentic RFC 7383 fragment; the whole message when it was the last one missing, with the
+    /// AAD of its first fragment if `covered` says that AUTH will cover it. `beginning` is the fingerprint of its datagram
+    /// if it is the first.
     pub(crate) fn insert_ietf(
         &mut self,
         now: Instant,
@@ -165,7 +202,8 @@ impl Reassembly {
         piece: &EncryptedFragment<'_>,
         content: &[u8],
         covered: bool,
-    ) -> Result<Option<(Reassembled, Vec<u8>)>, Discard> {
+        beginning: Option<Fingerprint>,
+    ) -> Result<Option<Joined>, Discard> {
         let slot = &mut self.buffers(response).ietf;
         let mut kept = take(slot, now, id, || {
             SkfReassembly::new(ReassemblyLimits::default())
@@ -173,12 +211,19 @@ impl Reassembly {
         let progress = kept
             .pieces
             .insert(piece.number, piece.total, piece.first, content);
-        if covered && piece.number == NonZeroU16::MIN {
-            kept.head = piece.aad.to_vec();
+        if progress.is_ok() && piece.number == NonZeroU16::MIN {
+            kept.beginning = beginning;
+            if covered {
+                kept.head = piece.aad.to_vec();
+            }
         }
         if let Ok(Progress::Complete(whole)) = progress {
             self.forget((response, id));
-            return Ok(Some((whole, kept.head)));
+            return Ok(Some(Joined {
+                whole,
+                head: kept.head,
+                beginning: kept.beginning,
+            }));
         }
         if let Ok(Progress::Restarted) = progress {
             kept.since = now;
@@ -188,19 +233,24 @@ impl Reassembly {
     }
 
     /// Keeps a fragment of Cisco's form; the encrypted message when it was the last one missing.
-    /// What is complete is no longer kept, so a bad check value drops the buffer and nothing else.
+    /// What is complete is no longer kept, so a bad check value drops the buffer and nothing else. `beginning` is as above.
     pub(crate) fn insert_cisco(
         &mut self,
         now: Instant,
         (response, id): Key,
         header: &Header,
         piece: &CiscoFragment<'_>,
+        beginning: Option<Fingerprint>,
     ) -> Result<Whole, Discard> {
         let slot = &mut self.buffers(response).cisco;
         let mut kept = take(slot, now, id, CiscoReassembly::default)?;
         let progress = kept.pieces.insert(header, piece);
+        // One that is there already stays, and so does what is known of it; another set begins with a first one of its own.
+        if progress.is_ok() && piece.number.get() == 1 {
+            kept.beginning = beginning;
+        }
         if let Ok(Progress::Complete(whole)) = progress {
-            return Ok(Whole::Complete(whole));
+            return Ok(Whole::Complete(whole, kept.beginning));
         }
         if let Ok(Progress::Restarted) = progress {
             kept.since = now;

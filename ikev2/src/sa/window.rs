@@ -8,10 +8,17 @@ use alloc::{
 };
 use core::time::Duration;
 
+use zeroize::Zeroizing;
+
 use crate::{
-    config::EndpointConfig,
+    config::{
+        EndpointConfig, REPEATS_ELSEWHERE_PER_SECOND, REPEATS_PER_SECOND, UNLIKE_REPEATS_PER_SECOND,
+    },
     event::{Discard, Instant, Path},
-    wire::{payload::Payload, registry::ExchangeType},
+    wire::{
+        payload::Payload,
+        registry::{ExchangeType, PayloadType},
+    },
 };
 
 /// One second of repeats is counted at a time.
@@ -27,17 +34,10 @@ pub(crate) enum Admit {
     Fresh,
     /// Within the window but not next: keep it until its turn.
     Ahead,
-    /// Answered before: send these datagrams again, if it is the same request as then.
-    Repeat(Repeat),
+    /// Answered before: the answer is sent again if it is the same request as then.
+    Repeat,
     /// Not to be worked on.
     Discard(Discard),
-}
-
-/// An answer in memory, and the fingerprint of the datagram that its request began with.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Repeat {
-    pub(crate) datagrams: Vec<Arc<[u8]>>,
-    pub(crate) request: Option<Fingerprint>,
 }
 
 /// SHA2-256 of a datagram.
@@ -50,33 +50,79 @@ pub(crate) struct Responses {
     /// The last message ID that there is has been answered.
     spent: bool,
     in_progress: bool,
-    /// How the expected request begins, once its first datagram has been seen.
+    /// How the request began that is being worked on.
     beginning: Option<Fingerprint>,
     answered: VecDeque<Answered>,
     ahead: BTreeMap<u32, Request>,
 }
 
-/// An opened request that waits for its turn.
+/// An opened request that waits for its turn: its octets, for what they are read into may be larger by far.
 pub(crate) struct Request {
     /// The way that it came.
     pub(crate) path: Path,
     pub(crate) exchange: ExchangeType,
-    pub(crate) payloads: Vec<Payload>,
+    /// The type of the first payload.
+    pub(crate) first: PayloadType,
+    pub(crate) content: Zeroizing<Vec<u8>>,
+    /// How it began.
+    pub(crate) beginning: Option<Fingerprint>,
 }
 
 struct Answered {
     id: u32,
     datagrams: Vec<Arc<[u8]>>,
+    /// How its request began. Unknown for IKE_SA_INIT, whose repeats the endpoint knows by their octets.
     request: Option<Fingerprint>,
-    period: Instant,
-    repeats: u32,
+    /// Where the answer went.
+    path: Path,
+    repeats: Repeats,
+}
+
+/// What came of late with the message ID of one answered request. Each kind has a budget of its own: what a stranger can
+/// send takes nothing from the peer.
+struct Repeats {
+    since: Instant,
+    /// Answered, to where the answer had gone or the peer is.
+    here: u32,
+    /// Answered, to somewhere else.
+    elsewhere: u32,
+    /// No copies, whose integrity check was to be tried.
+    unlike: u32,
+}
+
+impl Repeats {
+    const fn new(now: Instant) -> Self {
+        Self {
+            since: now,
+            here: 0,
+            elsewhere: 0,
+            unlike: 0,
+        }
+    }
+
+    /// Those of this second.
+    fn at(&mut self, now: Instant) -> &mut Self {
+        if now.since(self.since) >= REPEAT_PERIOD {
+            *self = Self::new(now);
+        }
+        self
+    }
+}
+
+/// Whether one more is within the limit; then it is counted.
+const fn charge(count: &mut u32, limit: u32) -> bool {
+    let admitted = *count < limit;
+    if admitted {
+        *count = count.saturating_add(1);
+    }
+    admitted
 }
 
 impl Responses {
     /// The responder's window once IKE_SA_INIT, message 0, has been answered by `answer`.
-    pub(crate) fn after_init(now: Instant, answer: Arc<[u8]>) -> Self {
+    pub(crate) fn after_init(now: Instant, path: Path, answer: Arc<[u8]>) -> Self {
         let mut responses = Self::default();
-        responses.answer(now, [answer].to_vec(), 1);
+        responses.answer(now, path, [answer].to_vec(), 1);
         responses
     }
 
@@ -95,18 +141,9 @@ impl Responses {
         self.in_progress
     }
 
-    /// Judges a request by its message ID, before any decryption.
-    ///
-    /// `first` says that the datagram is whole or a first fragment: only such a one makes the
-    /// cached answer be sent again.
-    pub(crate) fn admit(
-        &mut self,
-        now: Instant,
-        id: u32,
-        first: bool,
-        window: u32,
-        per_second: u32,
-    ) -> Admit {
+    /// Judges a request by its message ID, before anything else is read of it. Nothing is counted here, for nothing
+    /// says yet who sent it.
+    pub(crate) fn admit(&self, id: u32, window: u32) -> Admit {
         if id == self.expected && !self.spent {
             return if self.in_progress {
                 // A request that is still being worked on is absorbed in silence.
@@ -128,36 +165,69 @@ impl Responses {
                 Admit::Ahead
             };
         }
-        // RFC 7296 §2.1#1-2,5: a repeated request is answered with the same octets, from memory; one whose
-        // answer is forgotten is ignored.
-        let Some(answered) = self.answered.iter_mut().find(|answered| answered.id == id) else {
-            return Admit::Discard(Discard::OldMessageId);
-        };
-        if !first {
-            return Admit::Discard(Discard::Repeated);
+        // RFC 7296 §2.1#5: a repeated request whose answer is forgotten is ignored.
+        if self.answered.iter().any(|answered| answered.id == id) {
+            Admit::Repeat
+        } else {
+            Admit::Discard(Discard::OldMessageId)
         }
-        if now.since(answered.period) >= REPEAT_PERIOD {
-            answered.period = now;
-            answered.repeats = 0;
-        }
-        if answered.repeats >= per_second {
-            return Admit::Discard(Discard::RepeatLimited);
-        }
-        answered.repeats = answered.repeats.saturating_add(1);
-        Admit::Repeat(Repeat {
-            datagrams: answered.datagrams.clone(),
-            request: answered.request,
+    }
+
+    /// Whether the answered request with this message ID began with this datagram.
+    pub(crate) fn is_copy(&self, id: u32, datagram: &Fingerprint) -> bool {
+        let mut all = self.answered.iter();
+        all.any(|answered| answered.id == id && answered.request.as_ref() == Some(datagram))
+    }
+
+    /// Whether one more datagram with the message ID of this answered request, which is no copy of it, may cost an
+    /// integrity check now.
+    pub(crate) fn may_be_tried(&mut self, now: Instant, id: u32) -> bool {
+        let mut all = self.answered.iter_mut();
+        let answered = all.find(|answered| answered.id == id);
+        answered.is_some_and(|answered| {
+            charge(
+                &mut answered.repeats.at(now).unlike,
+                UNLIKE_REPEATS_PER_SECOND,
+            )
         })
     }
 
-    /// The expected request begins with this datagram.
-    pub(crate) const fn begins_with(&mut self, datagram: Fingerprint) {
-        self.beginning = Some(datagram);
+    /// The answer to a request that came again, a copy or authentic, on this way; the peer is at `current`.
+    ///
+    /// RFC 7296 §2.1#1-2: the same octets, from memory.
+    ///
+    /// # Errors
+    ///
+    /// The reason why it is not sent.
+    pub(crate) fn repeat(
+        &mut self,
+        now: Instant,
+        id: u32,
+        path: Path,
+        current: Path,
+    ) -> Result<Vec<Arc<[u8]>>, Discard> {
+        let mut all = self.answered.iter_mut();
+        let answered = all
+            .find(|answered| answered.id == id)
+            .ok_or(Discard::OldMessageId)?;
+        let here = path == answered.path || path == current;
+        let repeats = answered.repeats.at(now);
+        let admitted = if here {
+            charge(&mut repeats.here, REPEATS_PER_SECOND)
+        } else {
+            charge(&mut repeats.elsewhere, REPEATS_ELSEWHERE_PER_SECOND)
+        };
+        if admitted {
+            Ok(answered.datagrams.clone())
+        } else {
+            Err(Discard::RepeatLimited)
+        }
     }
 
-    /// The request that was expected is authentic and is being worked on.
-    pub(crate) fn begin(&mut self) {
+    /// The request that was expected is authentic and is being worked on. So it began, where that is known.
+    pub(crate) const fn begin(&mut self, beginning: Option<Fingerprint>) {
         self.in_progress = true;
+        self.beginning = beginning;
     }
 
     /// Keeps an authentic request that came before its turn.
@@ -173,8 +243,14 @@ impl Responses {
         self.ahead.remove(&self.expected)
     }
 
-    /// Remembers the answer to the expected request and expects the next. `window` answers are kept.
-    pub(crate) fn answer(&mut self, now: Instant, datagrams: Vec<Arc<[u8]>>, window: u32) {
+    /// Remembers the answer to the expected request, sent on this path, and expects the next. `window` answers are kept.
+    pub(crate) fn answer(
+        &mut self,
+        now: Instant,
+        path: Path,
+        datagrams: Vec<Arc<[u8]>>,
+        window: u32,
+    ) {
         let keep = usize::try_from(window.max(1)).unwrap_or(1);
         while self.answered.len() >= keep {
             self.answered.pop_front();
@@ -184,8 +260,8 @@ impl Responses {
             id: self.expected,
             datagrams,
             request: self.beginning.take(),
-            period: now,
-            repeats: 0,
+            path,
+            repeats: Repeats::new(now),
         });
         // RFC 7296 §2.2#2: message IDs do not begin again, so that none is taken twice.
         match self.expected.checked_add(1) {
@@ -430,23 +506,36 @@ mod tests {
         Instant::new(Duration::from_millis(millis))
     }
 
-    fn repeat(text: &str) -> Admit {
-        Admit::Repeat(Repeat {
-            datagrams: [octets(text)].to_vec(),
-            request: None,
-        })
+    fn path(port: u16) -> Path {
+        let there = (core::net::Ipv4Addr::LOCALHOST, port).into();
+        Path {
+            local: there,
+            remote: there,
+            framing: crate::event::Framing::Bare,
+        }
+    }
+
+    fn after_init() -> Responses {
+        Responses::after_init(at(0), path(500), octets("init"))
+    }
+
+    /// The answer to a repeat from where its request came.
+    fn repeated(
+        responses: &mut Responses,
+        millis: u64,
+        id: u32,
+    ) -> Result<Vec<Arc<[u8]>>, Discard> {
+        assert_eq!(responses.admit(id, 1), Admit::Repeat);
+        responses.repeat(at(millis), id, path(500), path(500))
     }
 
     fn kept() -> Request {
-        let nowhere = (core::net::Ipv4Addr::LOCALHOST, 500).into();
         Request {
-            path: Path {
-                local: nowhere,
-                remote: nowhere,
-                framing: crate::event::Framing::Bare,
-            },
+            path: path(500),
             exchange: ExchangeType::INFORMATIONAL,
-            payloads: Vec::new(),
+            first: PayloadType::NONE,
+            content: Zeroizing::default(),
+            beginning: None,
         }
     }
 
@@ -457,78 +546,82 @@ mod tests {
     // RFC 7296 §2.1: the responder keeps its answer and sends the same octets to a repeat.
     #[test]
     fn repeats_the_same_octets_up_to_the_rate_and_again_in_the_next_second() {
-        let mut responses = Responses::after_init(at(0), octets("init"));
-        for _ in 0..2 {
-            let admit = responses.admit(at(10), 0, true, 1, 2);
-            assert_eq!(admit, repeat("init"));
+        let mut responses = after_init();
+        let init = Ok([octets("init")].to_vec());
+        for _ in 0..REPEATS_PER_SECOND {
+            assert_eq!(repeated(&mut responses, 10, 0), init);
         }
-        let limited = Admit::Discard(Discard::RepeatLimited);
-        assert_eq!(responses.admit(at(20), 0, true, 1, 2), limited);
-        let later = responses.admit(at(1_010), 0, true, 1, 2);
-        assert_eq!(later, repeat("init"));
+        let limited = Err(Discard::RepeatLimited);
+        assert_eq!(repeated(&mut responses, 20, 0), limited);
+        assert_eq!(repeated(&mut responses, 1_010, 0), init);
     }
 
-    // RFC 7383 §2.6.1#2-3: the second fragment of what was answered draws nothing.
     #[test]
-    fn repeats_for_a_first_fragment_only() {
-        let mut responses = Responses::after_init(at(0), octets("init"));
-        let second = responses.admit(at(10), 0, false, 1, 5);
-        assert_eq!(second, Admit::Discard(Discard::Repeated));
+    fn each_kind_of_repeat_has_a_budget_of_its_own() {
+        let mut responses = after_init();
+        let count = |responses: &mut Responses, from: Path, current: Path| {
+            let all = (0..1_000).map(|_| responses.repeat(at(1), 0, from, current));
+            u32::try_from(all.filter(Result::is_ok).count()).unwrap()
+        };
+        let tried = (0..1_000).filter(|_| responses.may_be_tried(at(1), 0));
+        let tried = u32::try_from(tried.count()).unwrap();
+        assert_eq!(tried, UNLIKE_REPEATS_PER_SECOND);
+        let elsewhere = count(&mut responses, path(9), path(500));
+        assert_eq!(elsewhere, REPEATS_ELSEWHERE_PER_SECOND);
+        // The peer has moved on: what it asked from where it was and what it asks from where it is are its own.
+        let here = count(&mut responses, path(4500), path(4500));
+        assert_eq!(here, REPEATS_PER_SECOND);
+        assert_eq!(count(&mut responses, path(500), path(4500)), 0);
+        assert!(!responses.may_be_tried(at(1), 7));
     }
 
     // RFC 7296 §2.1#5: what is forgotten is not answered anew.
     #[test]
     fn absorbs_a_repeat_of_what_is_being_worked_on() {
-        let mut responses = Responses::after_init(at(0), octets("init"));
-        assert_eq!(responses.admit(at(1), 1, true, 1, 5), Admit::Fresh);
-        responses.begin();
-        let again = responses.admit(at(2), 1, true, 1, 5);
-        assert_eq!(again, Admit::Discard(Discard::InProgress));
-        responses.answer(at(3), [octets("auth")].to_vec(), 1);
+        let mut responses = after_init();
+        assert_eq!(responses.admit(1, 1), Admit::Fresh);
+        responses.begin(None);
+        assert_eq!(responses.admit(1, 1), Admit::Discard(Discard::InProgress));
+        responses.answer(at(3), path(500), [octets("auth")].to_vec(), 1);
         assert_eq!(responses.expected(), 2);
-        assert_eq!(responses.admit(at(4), 1, true, 1, 5), repeat("auth"));
+        let auth = Ok([octets("auth")].to_vec());
+        assert_eq!(repeated(&mut responses, 4, 1), auth);
         // With a window of one only the last answer is kept.
-        assert_eq!(
-            responses.admit(at(5), 0, true, 1, 5),
-            Admit::Discard(Discard::OldMessageId)
-        );
+        assert_eq!(responses.admit(0, 1), Admit::Discard(Discard::OldMessageId));
     }
 
     // RFC 7296 §2.3: requests within the announced window may come in any order.
     #[test]
     fn keeps_requests_within_the_window_until_their_turn() {
-        let mut responses = Responses::after_init(at(0), octets("init"));
-        assert_eq!(responses.admit(at(1), 5, true, 5, 5), Admit::Ahead);
+        let mut responses = after_init();
+        assert_eq!(responses.admit(5, 5), Admit::Ahead);
         assert_eq!(
-            responses.admit(at(1), 6, true, 5, 5),
+            responses.admit(6, 5),
             Admit::Discard(Discard::AheadOfWindow)
         );
         assert_eq!(
-            responses.admit(at(1), u32::MAX, true, 5, 5),
+            responses.admit(u32::MAX, 5),
             Admit::Discard(Discard::AheadOfWindow)
         );
         responses.keep(2, kept());
-        assert_eq!(
-            responses.admit(at(1), 2, true, 5, 5),
-            Admit::Discard(Discard::Duplicate)
-        );
+        assert_eq!(responses.admit(2, 5), Admit::Discard(Discard::Duplicate));
         assert!(responses.next_kept().is_none());
-        responses.begin();
-        responses.answer(at(2), Vec::new(), 5);
+        responses.begin(None);
+        responses.answer(at(2), path(500), Vec::new(), 5);
         assert!(responses.next_kept().is_some());
     }
 
     // A peer that repeats what is kept, just when its turn has come, does not make it be kept for ever.
     #[test]
     fn what_is_answered_is_not_kept_any_more() {
-        let mut responses = Responses::after_init(at(0), octets("init"));
+        let mut responses = after_init();
         for id in (1..100).step_by(2) {
             responses.keep(id + 1, kept());
             responses.keep(id + 2, kept());
             for id in [id, id + 1] {
-                assert_eq!(responses.admit(at(1), id, true, 5, 5), Admit::Fresh);
-                responses.begin();
-                responses.answer(at(1), Vec::new(), 5);
+                assert_eq!(responses.admit(id, 5), Admit::Fresh);
+                responses.begin(None);
+                responses.answer(at(1), path(500), Vec::new(), 5);
             }
             assert_eq!(responses.ahead.len(), 1);
         }
@@ -540,13 +633,13 @@ mod tests {
             expected: u32::MAX,
             ..Responses::default()
         };
-        assert_eq!(responses.admit(at(1), u32::MAX, true, 5, 5), Admit::Fresh);
+        assert_eq!(responses.admit(u32::MAX, 5), Admit::Fresh);
         assert!(!responses.is_spent());
-        responses.answer(at(1), [octets("last")].to_vec(), 5);
+        responses.answer(at(1), path(500), [octets("last")].to_vec(), 5);
         assert!(responses.is_spent());
-        let again = responses.admit(at(2), u32::MAX, true, 5, 5);
-        assert_eq!(again, repeat("last"));
-        let old = responses.admit(at(2), 0, true, 5, 5);
+        let last = Ok([octets("last")].to_vec());
+        assert_eq!(repeated(&mut responses, 2, u32::MAX), last);
+        let old = responses.admit(0, 5);
         assert_eq!(old, Admit::Discard(Discard::OldMessageId));
     }
 
@@ -555,16 +648,17 @@ mod tests {
     fn as_many_answers_are_kept_as_the_window_is_wide() {
         let mut responses = Responses::default();
         for id in 0..7 {
-            assert_eq!(responses.admit(at(1), id, true, 5, 5), Admit::Fresh);
-            responses.answer(at(1), [octets(&id.to_string())].to_vec(), 5);
+            assert_eq!(responses.admit(id, 5), Admit::Fresh);
+            responses.answer(at(1), path(500), [octets(&id.to_string())].to_vec(), 5);
         }
         for id in 0..7 {
-            let expected = if id < 2 {
-                Admit::Discard(Discard::OldMessageId)
+            if id < 2 {
+                let old = Admit::Discard(Discard::OldMessageId);
+                assert_eq!(responses.admit(id, 5), old, "{id}");
             } else {
-                repeat(&id.to_string())
-            };
-            assert_eq!(responses.admit(at(2), id, true, 5, 5), expected, "{id}");
+                let kept = Ok([octets(&id.to_string())].to_vec());
+                assert_eq!(repeated(&mut responses, 2, id), kept, "{id}");
+            }
         }
     }
 

@@ -97,6 +97,46 @@ impl<'a> PartialMessage<'a> {
     /// Those of [`Header::peek`], [`InvalidMessage::UnsupportedMajorVersion`], and whatever is wrong with the cleartext
     /// payloads or the frame of the encrypted one.
     pub fn parse(datagram: &'a [u8]) -> Result<Self, InvalidMessage> {
+        // RFC 7296 §1.7#6, §2.5#15: payloads are taken in the order in which they come,
+        // whatever it is.
+        let mut outer = Vec::new();
+        let (header, body) = Self::walk(datagram, |kind, critical, body| {
+            outer.push(Payload::read_body(kind, critical, body)?);
+            Ok(())
+        })?;
+        Ok(Self {
+            header,
+            raw: datagram,
+            outer,
+            body,
+        })
+    }
+
+    /// Reads what an IKE SA with keys needs of a datagram: its header and the frame of the encrypted payload. Payloads in
+    /// clear, of which such an SA takes no notice, are passed over and `outer` is empty.
+    ///
+    /// # Errors
+    /// Those of [`parse`](Self::parse), but for what is wrong inside a payload in clear.
+    pub fn parse_sealed(datagram: &'a [u8]) -> Result<Self, InvalidMessage> {
+        let (header, body) = Self::walk(datagram, |kind, critical, _| {
+            if critical && !Payload::is_known(kind) {
+                return Err(InvalidMessage::UnsupportedCriticalPayload(kind));
+            }
+            Ok(())
+        })?;
+        Ok(Self {
+            header,
+            raw: datagram,
+            outer: Vec::new(),
+            body,
+        })
+    }
+
+    /// Goes along the chain and shows each payload in clear: its type, its critical bit, its body.
+    fn walk(
+        datagram: &'a [u8],
+        mut show: impl FnMut(PayloadType, bool, Reader<'a>) -> Result<(), InvalidMessage>,
+    ) -> Result<(Header, Body<'a>), InvalidMessage> {
         let header = Header::peek(datagram)?;
         // RFC 7296 §2.5#1-2, §3.1#7,9: any minor version is read as 2.0, no other major version is.
         if header.version.major != 2 {
@@ -107,10 +147,10 @@ impl<'a> PartialMessage<'a> {
 
         let mut reader = Reader::new(datagram);
         reader.take(Header::LEN, "IKE header")?;
-        let mut outer = Vec::new();
+        let mut count: usize = 0;
         let mut kind = header.next_payload;
         while kind != PayloadType::NONE {
-            if outer.len() >= MAX_PAYLOADS {
+            if count >= MAX_PAYLOADS {
                 return Err(InvalidMessage::TooManyPayloads {
                     limit: MAX_PAYLOADS,
                 });
@@ -124,29 +164,18 @@ impl<'a> PartialMessage<'a> {
                         count: reader.remaining(),
                     });
                 }
-                if kind == PayloadType::CISCO_FRAGMENT && !outer.is_empty() {
+                if kind == PayloadType::CISCO_FRAGMENT && count > 0 {
                     return Err(InvalidMessage::MisplacedPayload(kind));
                 }
                 let body = Body::read(kind, generic.next, datagram, body)?;
-                return Ok(Self {
-                    header,
-                    raw: datagram,
-                    outer,
-                    body,
-                });
+                return Ok((header, body));
             }
-            // RFC 7296 §1.7#6, §2.5#15: payloads are taken in the order in which they come,
-            // whatever it is.
-            outer.push(Payload::read_body(kind, generic.critical, body)?);
+            show(kind, generic.critical, body)?;
+            count = count.saturating_add(1);
             kind = generic.next;
         }
         reader.finish("message")?;
-        Ok(Self {
-            header,
-            raw: datagram,
-            outer,
-            body: Body::Clear,
-        })
+        Ok((header, Body::Clear))
     }
 }
 

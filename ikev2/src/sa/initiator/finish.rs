@@ -47,7 +47,7 @@ impl Proven {
         if self.trying.is_childless(link) {
             return self.alone(link, cx, authenticated, payloads);
         }
-        let answered = self.read_child(link, payloads, self.proof);
+        let answered = self.read_child(link, payloads, &self.proof);
         match answered {
             Ok(sa) => {
                 let established = Established::new(Beginning {
@@ -119,7 +119,7 @@ impl Proven {
         &self,
         link: &Link,
         payloads: Vec<Payload>,
-        _proof: PeerAuthenticated,
+        _proof: &PeerAuthenticated,
     ) -> Result<Box<ChildSa>, Refusal> {
         let mut sa = None;
         let mut local = None;

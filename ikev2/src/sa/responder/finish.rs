@@ -176,7 +176,7 @@ impl AwaitLease {
             &first.handshake.derivation,
             &first.handshake.ni,
             &first.handshake.nr,
-            up.proof,
+            &up.proof,
         );
         let plan = match plan {
             Ok(plan) => plan,

@@ -123,6 +123,11 @@ impl Payload {
         }
     }
 
+    /// Whether payloads of this type are read: those of RFC 7296.
+    pub(super) const fn is_known(kind: PayloadType) -> bool {
+        kind.0 >= PayloadType::SA.0 && kind.0 <= PayloadType::EAP.0
+    }
+
     /// Reads the body of a payload of type `kind`, which must fill the reader.
     pub(super) fn read_body(
         kind: PayloadType,
