@@ -219,7 +219,8 @@ fn forged_messages_with_the_number_of_ike_sa_init_do_not_keep_its_answer() {
     attack(MANY);
 }
 
-// RFC 7296 §2.1: what a request began with is known when it is found authentic. A first fragment that somebody has
+// RFC 7383 §2.6.1#2-3: what a request began with draws its answer again, and nothing else of it does.
+// RFC 7296 §2.1: what it began with is known when it is found authentic. A first fragment that somebody has
 // thrown in between is no part of it.
 #[test]
 fn a_false_first_fragment_is_not_taken_for_the_beginning_of_the_request() {
@@ -249,6 +250,9 @@ fn a_false_first_fragment_is_not_taken_for_the_beginning_of_the_request() {
             }
             let again = up.send(&pieces[0]);
             assert_eq!(again, (answer, vec![Discard::Repeated]), "{what}");
+            // Of its fragments the first draws the answer, and no other.
+            let other = up.send(last);
+            assert_eq!(other, (vec![], vec![Discard::Repeated]), "{what}");
         }
     }
 }
