@@ -322,14 +322,13 @@ mod tests {
         stage: Stage,
         sources: impl Iterator<Item = Source>,
     ) -> usize {
-        let mut held = 0;
+        let before = strangers.unproven();
         for source in sources {
             while strangers.admits(source, config).is_ok() {
                 strangers.add(source, stage);
-                held += 1;
             }
         }
-        held
+        strangers.unproven().saturating_sub(before)
     }
 
     // A site has a /56 or a /48: 256 or 65,536 networks that each would have a host's share.
