@@ -72,6 +72,7 @@ metrics! {
     Redirected: Counter "ike_redirects_total" ["at"], "Clients that were sent to another gateway.";
     Rekeyed: Counter "ike_rekeys_total" ["sa"], "SAs that were replaced by new ones.";
     RekeyRefused: Counter "ike_rekeys_refused_by_peer_total" [], "Our requests to replace an SA that the peer refused.";
+    RekeyTakenBack: Counter "ike_rekeys_taken_back_total" [], "Child SAs that are in use again because the new one is gone before them.";
     Logins: Counter "logins_total" ["result"], "Passwords and client certificates that users gave, by the verdict.";
     Operations: Counter "operations_total" ["operation", "result"], "What the headend did for SAs, by how it ended.";
     Messages: Counter "ike_messages_total" ["exchange", "way"], "IKE messages by exchange, repeats not counted.";

@@ -429,7 +429,17 @@ impl Import {
             std::io::stdin().read_line(&mut line).map_err(fail)?;
             line
         } else {
-            terminal::ask_now("Password of the PKCS#12 file: ", Echo::Hidden).map_err(fail)?
+            let asked = terminal::ask_now("Password of the PKCS#12 file: ", Echo::Hidden);
+            asked.map_err(|error| match error.kind() {
+                std::io::ErrorKind::Interrupted => fail("interrupted"),
+                std::io::ErrorKind::UnexpectedEof | std::io::ErrorKind::InvalidData => {
+                    fail(format_args!("password: {error}"))
+                }
+                _ => fail(format_args!(
+                    "no terminal to ask for the password of {} at ({error}): say --password-stdin",
+                    self.file.display()
+                )),
+            })?
         };
         let octets = load::read_bounded(&self.file, 16 << 20).map_err(fail)?;
         daemon::prepare_state_dir(&self.state_dir).map_err(fail)?;

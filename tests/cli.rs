@@ -298,3 +298,23 @@ fn a_password_is_not_taken_from_the_command_line() {
         assert!(!ended.errors.contains("cisco123"), "{}", ended.errors);
     }
 }
+
+#[test]
+fn import_without_a_terminal_names_the_option_to_use() {
+    let folder = tempfile::tempdir().unwrap();
+    // In a session of its own it has no terminal, whoever runs the tests.
+    let mut command = Command::new("setsid");
+    command
+        .current_dir(folder.path())
+        .args(["--wait", env!("CARGO_BIN_EXE_ironflex"), "import"])
+        .args(["--state-dir", "state", "TP", "TP.p12"])
+        .stdin(std::process::Stdio::null());
+    let ended = command.output().unwrap();
+    let errors = String::from_utf8(ended.stderr).unwrap();
+    assert_eq!(ended.status.code(), Some(1), "{errors}");
+    assert!(
+        errors.contains("no terminal to ask for the password of TP.p12 at (")
+            && errors.trim_end().ends_with("say --password-stdin"),
+        "{errors}"
+    );
+}

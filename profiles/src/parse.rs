@@ -1,8 +1,9 @@
 //! Text to [`Candidate`]: walks the command tree line by line and collects every fault.
 //!
 //! A line is tried in the mode that it stands in, and if that mode does not know it, outside of
-//! every object, as a router does; that is why indentation does not matter. A line below one that
-//! was refused is not judged: its mode was never entered.
+//! every object, as a router does; that is why indentation does not matter. Of a line that neither
+//! knows it tells where it was meant to stand. A line below one that was refused is not judged: its
+//! mode was never entered.
 
 use alloc::{
     borrow::{Cow, ToOwned},
@@ -64,6 +65,8 @@ pub fn parse(text: &str, source_name: &str) -> Parsed {
         source,
         candidate: Candidate::default(),
         mode: Mode::Global,
+        outermost: 0,
+        indented: false,
         passed_over: None,
         diagnostics: Vec::new(),
         damaged: Vec::new(),
@@ -101,6 +104,10 @@ struct Parser<'a> {
     source: Arc<str>,
     candidate: Candidate,
     mode: Mode,
+    /// The indentation of the line that left the global mode last.
+    outermost: u32,
+    /// Whether lines stand further to the right than the one whose mode they are in, as far as the last one tells.
+    indented: bool,
     /// A refused line whose own lines are not judged.
     passed_over: Option<PassedOver>,
     diagnostics: Vec<Diagnostic>,
@@ -131,6 +138,8 @@ struct Stuck {
     depth: usize,
     /// Whether the line might have led into a mode.
     block: bool,
+    /// Whether another word is nearly what was typed.
+    meant: bool,
     diagnostic: Box<Diagnostic>,
 }
 
@@ -142,7 +151,14 @@ impl<'a> Parser<'a> {
         }
         let here = self.mode.kind();
         let stuck = match self.walk(here, line, form, words) {
-            Ok(walked) => return self.run(line, form, walked),
+            Ok(walked) => {
+                if here == ModeKind::Global {
+                    self.outermost = line.indent;
+                } else {
+                    self.indented = line.indent > self.outermost;
+                }
+                return self.run(line, form, walked);
+            }
             Err(stuck) => stuck,
         };
         let stuck = if here == ModeKind::Global {
@@ -151,12 +167,24 @@ impl<'a> Parser<'a> {
             match self.walk(ModeKind::Global, line, form, words) {
                 Ok(walked) => {
                     self.mode = Mode::Global;
+                    self.outermost = line.indent;
                     return self.run(line, form, walked);
                 }
                 // Whichever came further knows better what was meant.
                 Err(outside) if outside.depth > stuck.depth => {
                     self.mode = Mode::Global;
                     outside
+                }
+                // So does where it stands; in a text without indentation, only that of which nothing is known here.
+                Err(outside) if outside.depth == stuck.depth && line.indent <= self.outermost => {
+                    if self.indented {
+                        self.mode = Mode::Global;
+                        outside
+                    } else if stuck.depth == 0 && !stuck.meant {
+                        outside
+                    } else {
+                        stuck
+                    }
                 }
                 Err(_) => stuck,
             }
@@ -165,8 +193,9 @@ impl<'a> Parser<'a> {
     }
 
     fn refuse(&mut self, line: &Line<'a>, block: bool, diagnostic: Diagnostic) {
-        // In a mode that is still standing, the lines that follow are its lines.
-        if self.mode == Mode::Global || block {
+        // In a mode that is still standing, the lines that follow are its lines, unless this one may have been to hold them.
+        let outside = !self.indented && line.indent <= self.outermost;
+        if self.mode == Mode::Global || block || outside {
             self.passed_over = Some(PassedOver {
                 indent: line.indent,
                 block,
@@ -327,6 +356,7 @@ impl<'a> Parser<'a> {
                 Box::new(Stuck {
                     depth: words.len(),
                     block: leads_into(path.last()),
+                    meant: false,
                     diagnostic,
                 })
             })
@@ -389,6 +419,7 @@ impl<'a> Parser<'a> {
             Some(node) => expected(followers(node)),
         };
         let mut block = leads_into(last);
+        let meant = matches!(refusal, Refusal::Unknown { meant: Some(_) });
         let diagnostic = match refusal {
             Refusal::Unknown { meant } => {
                 let mut message = match last {
@@ -424,6 +455,7 @@ impl<'a> Parser<'a> {
         Box::new(Stuck {
             depth,
             block,
+            meant,
             diagnostic: Box::new(diagnostic),
         })
     }

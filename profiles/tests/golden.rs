@@ -84,6 +84,63 @@ fn the_order_of_the_blocks_does_not_matter() {
     assert_eq!(snapshot(&blocks.join("!\n")), snapshot(EXAMPLE));
 }
 
+/// Lines and messages of faults, and whether they expect what the global mode has.
+fn told(text: &str) -> Vec<(u32, String, bool)> {
+    let faults = parse(text, "t").diagnostics.into_iter();
+    faults
+        .map(|fault| {
+            let global = fault.expected.iter().any(|word| word == "crypto");
+            (fault.at.line, fault.message, global)
+        })
+        .collect()
+}
+
+#[test]
+fn a_block_of_something_else_is_told_of_once_in_the_words_of_the_global_mode() {
+    let refused = |line, why: &str| (line, format!("not supported by this headend: {why}"), false);
+    let unknown = |line, word: &str| (line, format!("unknown command `{word}`"), true);
+    let others = "router ospf 1\n network 10.0.0.0 0.0.0.255 area 0\n group 14\nline vty 0 4\n login local\n\
+                  ntp server 192.0.2.9\nfrobnicate all\n with care\n";
+    let proposal =
+        "crypto ikev2 proposal A\n encryption aes-cbc-256\n integrity sha256\n group 14\n";
+    let all = [
+        refused(5, "routing protocols"),
+        refused(8, "terminal lines"),
+        refused(10, "the clock (it is Linux's)"),
+        unknown(11, "frobnicate"),
+    ];
+    assert_eq!(told(&format!("{proposal}{others}{proposal}")), all);
+    // Shifted as a whole, as some terminals paste.
+    let text = format!("{proposal}{others}{proposal}");
+    let shifted: String = text.lines().map(|line| format!("  {line}\n")).collect();
+    assert_eq!(told(&shifted), all);
+    // Below a line that has none of its own.
+    let begun = "crypto ikev2 proposal A\nrouter ospf 1\n network 10.0.0.0 0.0.0.255 area 0\n";
+    assert_eq!(told(begun), [refused(2, "routing protocols")]);
+}
+
+#[test]
+fn without_indentation_a_line_that_nothing_knows_does_not_end_its_block() {
+    let text = |line: &str| {
+        format!(
+            "crypto ikev2 proposal A\nencryption aes-cbc-256\n{line}\nintegrity sha256\ngroup 14\n"
+        )
+    };
+    let unknown = "unknown command `frobnicate`".to_owned();
+    assert_eq!(told(&text("frobnicate 1")), [(3, unknown, true)]);
+    let meant = "unknown command `integrty`; did you mean `integrity`?".to_owned();
+    assert_eq!(told(&text("integrty sha512")), [(3, meant, false)]);
+    // The first line of a block says nothing of how the text is indented.
+    let first = "crypto ikev2 proposal A\nencrypton aes-cbc-256\nintegrity sha256\ngroup 14\n";
+    let meant = "unknown command `encrypton`; did you mean `encryption`?".to_owned();
+    assert_eq!(told(first), [(2, meant, false)]);
+    for text in [text("frobnicate 1"), text("prf sha256")] {
+        let candidate = parse(&text, "t").candidate;
+        let proposal = candidate.proposals.get("A").unwrap();
+        assert_eq!((proposal.integrity.len(), proposal.group.len()), (1, 1));
+    }
+}
+
 #[test]
 fn indentation_and_prompts_do_not_matter() {
     let flat: String = EXAMPLE

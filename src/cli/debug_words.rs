@@ -114,6 +114,9 @@ pub fn daemon_lines(flags: &DebugFlags, names: Names, step: Step<'_>) -> Vec<Str
         }),
         Step::EapProcessing => lines.say("Processing AnyConnect EAP response"),
         Step::EapSuccess => lines.say("Sending AnyConnect EAP success status message"),
+        Step::RekeyTakenBack(inbound_spi) => lines.say(format!(
+            "IPsec SA [SPI: 0x{inbound_spi:08X}] is in use again, its rekey is taken back"
+        )),
         Step::AaaLogin(list) => {
             if flags.aaa_authentication {
                 lines.bare(format!(

@@ -36,7 +36,7 @@ use super::{
     roaming::{Roaming, Turn, source_for, turn},
     target::{Target, any_of},
     trust::Trust,
-    unheard::{LOOK, Unheard},
+    unheard::{Heard, LOOK, Unheard},
 };
 use crate::{
     clock::{Clock, sleep},
@@ -140,6 +140,10 @@ pub struct Connection {
     /// What is sent and not answered.
     unheard: Unheard,
     look_at_network: Option<Look>,
+    /// When the headend was last heard.
+    heard: Heard,
+    /// What came last from the network was discarded.
+    discarded: bool,
     /// This machine's address on the way to the headend, as the login began.
     source: IpAddr,
     /// The headend's address.
@@ -330,6 +334,8 @@ impl Connection {
                 .map_err(|error| End::Network(format!("changes of the network: {error}")))?,
             unheard: Unheard::default(),
             look_at_network: None,
+            heard: Heard::default(),
+            discarded: false,
             source,
             remote,
             sent_on: None,
@@ -365,10 +371,10 @@ impl Connection {
         self.up_since.is_some()
     }
 
-    /// How long the tunnel has been up; none if it never was.
+    /// How long the tunnel was in use, up to when the headend was last heard; none if it never was up.
     #[must_use]
     pub fn up_for(&self) -> Option<Duration> {
-        self.up_since.map(|since| self.clock.now().since(since))
+        self.up_since.map(|since| self.heard.since(since))
     }
 
     /// The user and password as they were last given, for another try.
@@ -432,9 +438,7 @@ impl Connection {
                     self.read(index)
                 }
                 Some(one) = self.handed.recv() => {
-                    let now = self.clock.now();
-                    self.endpoint.handle(now, Input::Datagram(one.path, &one.octets));
-                    self.drain()
+                    self.datagram(one.path, &one.octets)
                 }
                 () = has_events(self.outside.events.as_ref()) => self.dataplane_events(),
                 () = self.roaming.changed() => {
@@ -461,6 +465,9 @@ impl Connection {
     fn look(&mut self) -> Option<Instant> {
         let traffic = self.outside.traffic();
         let now = self.clock.now();
+        if let Some((_, heard)) = traffic {
+            self.heard.packets(now, heard);
+        }
         match (self.sa, traffic) {
             (Some(sa), Some((sent, heard))) if self.unheard.look(now, sent, heard) => {
                 self.command(Command::Probe(sa))
@@ -507,6 +514,23 @@ impl Connection {
         self.drain()
     }
 
+    /// Takes what the dataplane took from our port.
+    fn datagram(&mut self, path: Path, octets: &[u8]) -> Option<Instant> {
+        let now = self.clock.now();
+        self.discarded = false;
+        self.endpoint.handle(now, Input::Datagram(path, octets));
+        let deadline = self.drain();
+        self.was_heard(now);
+        deadline
+    }
+
+    /// What has just come was the headend, unless it was discarded, or only told that the headend has lost us.
+    const fn was_heard(&mut self, now: Instant) {
+        if !self.discarded && !self.is_back {
+            self.heard.message(now);
+        }
+    }
+
     /// Takes what waits at a socket, up to a bound, and then what is due.
     fn read(&mut self, index: usize) -> Option<Instant> {
         for _ in 0..BURST {
@@ -514,8 +538,10 @@ impl Connection {
                 break;
             };
             let now = self.clock.now();
+            self.discarded = false;
             self.endpoint.handle(now, Input::Datagram(path, octets));
             self.drain();
+            self.was_heard(now);
         }
         self.endpoint.handle(self.clock.now(), Input::Timeout);
         self.drain()
@@ -619,7 +645,7 @@ impl Connection {
                     let _ = self.transport.keep_alive(&path);
                 }
                 Output::Event(sa, event) => self.event(sa, event),
-                Output::Discarded(..) => {}
+                Output::Discarded(..) => self.discarded = true,
                 Output::Timeout(instant) => {
                     let now = self.clock.now();
                     if let Some(command) = self.commands.pop_front() {

@@ -134,7 +134,9 @@ impl Dialogue {
                 return Progress::End(End::Local(match error.kind() {
                     io::ErrorKind::UnexpectedEof => "nothing was typed at the prompt".into(),
                     io::ErrorKind::InvalidData => "what was typed is too long or not UTF-8".into(),
-                    _ => format!("no terminal to ask at: {error}"),
+                    _ => {
+                        format!("no terminal to ask at ({error}): say --user and --password-stdin")
+                    }
                 }));
             }
         };

@@ -43,6 +43,33 @@ impl Unheard {
     }
 }
 
+/// When the headend was last heard, in IKE or by what came through the tunnel.
+#[derive(Debug, Default)]
+pub(super) struct Heard {
+    last: Option<Instant>,
+    packets: u64,
+}
+
+impl Heard {
+    /// A message of it was taken.
+    pub(super) const fn message(&mut self, now: Instant) {
+        self.last = Some(now);
+    }
+
+    /// So many packets have come through the tunnel by now.
+    pub(super) const fn packets(&mut self, now: Instant, packets: u64) {
+        if packets != self.packets {
+            self.packets = packets;
+            self.last = Some(now);
+        }
+    }
+
+    /// How long a tunnel was in use that came up then: what comes after the headend's last word is only waiting for it.
+    pub(super) fn since(&self, up: Instant) -> Duration {
+        self.last.map_or(Duration::ZERO, |last| last.since(up))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -74,5 +101,22 @@ mod tests {
         let stream: Vec<_> = (0..9).map(|look| (look, 0)).collect();
         let asked: Vec<_> = looks(&stream).into_iter().map(u8::from).collect();
         assert_eq!(asked, [0, 0, 0, 1, 0, 0, 1, 0, 0]);
+    }
+
+    #[test]
+    fn a_tunnel_was_in_use_until_the_headend_was_last_heard() {
+        let at = |seconds| Instant::new(Duration::from_secs(seconds));
+        let mut heard = Heard::default();
+        let up = at(10);
+        assert_eq!(heard.since(up), Duration::ZERO);
+        heard.message(at(10));
+        heard.packets(at(30), 5);
+        // Nothing has come since.
+        heard.packets(at(50), 5);
+        assert_eq!(heard.since(up), at(30).since(up));
+        heard.message(at(70));
+        assert_eq!(heard.since(up), at(70).since(up));
+        // It has not been heard since it came up.
+        assert_eq!(heard.since(at(80)), Duration::ZERO);
     }
 }

@@ -17,6 +17,7 @@ use super::{
 };
 use crate::{
     lifetimes::Pairs,
+    metrics::Metric,
     translate::{self, SaWishes},
 };
 
@@ -76,7 +77,7 @@ impl House {
             path: pair.path,
             selectors: (child.local.clone(), child.remote.clone()),
             pairs,
-            rekeyed: None,
+            rekeyed: Vec::new(),
             waiting: Vec::new(),
         });
         Ok(())
@@ -119,6 +120,7 @@ impl House {
         let spi = EspSpi::new(inbound_spi)?;
         let installed = self.installed(sa, child)?;
         let id = installed.id;
+        let mut taken_back = false;
         let switched = match installed.waiting.iter().position(|&(one, _)| one == spi) {
             Some(at) => {
                 let (_, outbound) = installed.waiting.remove(at);
@@ -126,15 +128,24 @@ impl House {
             }
             // Its successor is gone before it: what was sent on before is sent on again.
             None => {
+                taken_back = true;
                 let outbound = installed.pairs.outbound_of(spi)?;
                 self.dataplane.resume_outbound(id, outbound)
             }
         };
         match switched {
+            Ok(()) if taken_back => {
+                self.tally.count(Metric::RekeyTakenBack);
+                if let Some(installed) = self.installed(sa, child) {
+                    installed.take_back(spi);
+                }
+                None
+            }
             Ok(()) => {
+                self.tally.count_of(Metric::Rekeyed, "child");
                 let counters = self.dataplane.counters(id).unwrap_or_default();
                 if let Some(installed) = self.installed(sa, child) {
-                    installed.rekeyed = Some((now, counters));
+                    installed.rekeyed.push((spi, now, counters));
                 }
                 None
             }
@@ -155,6 +166,7 @@ impl House {
         };
         installed.pairs.forget(spi);
         installed.waiting.retain(|&(inbound, _)| inbound != spi);
+        installed.rekeyed.retain(|&(inbound, ..)| inbound != spi);
         let id = installed.id;
         if let Err(error) = self.dataplane.remove_inbound(id, spi) {
             self.log.trouble(&error);

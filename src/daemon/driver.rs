@@ -1,7 +1,7 @@
 //! The loop: datagrams, deadlines, answers and commands go into the core, and what it puts out is
 //! carried out until it says when it wants to be called again.
 
-use std::{collections::VecDeque, os::fd::OwnedFd, time::Duration};
+use std::{collections::VecDeque, net::SocketAddr, os::fd::OwnedFd, time::Duration};
 
 use ironflex_ikev2::{
     Endpoint, Input, Output,
@@ -32,6 +32,12 @@ const BURST: usize = 64;
 
 /// How long the deletes of a shutdown may take.
 const FAREWELL: Duration = Duration::from_secs(5);
+
+/// How long a peer that is there may take to acknowledge one.
+const PROMPTLY: Duration = Duration::from_secs(1);
+
+/// How many peers are named that are waited for.
+const NAMED: usize = 3;
 
 /// What comes from the control socket.
 pub enum Request {
@@ -150,11 +156,11 @@ impl Driver {
         let all: Vec<(SaId, bool)> = self
             .endpoint
             .views()
-            .map(|view| (view.id, view.closing))
+            .map(|view| (view.id, view.ready))
             .collect();
-        // Those whose Delete is out already are not counted again.
-        match all.iter().filter(|(_, closing)| !closing).count() {
-            0 => {}
+        // Those that are about to end, that have ended or that never came up are nobody's loss.
+        match all.iter().filter(|(_, ready)| *ready).count() {
+            0 => self.house.log.info("stopping: no SA is up"),
             1 => self.house.log.info("stopping: 1 SA is deleted"),
             count => self
                 .house
@@ -165,11 +171,17 @@ impl Driver {
             self.house.sessions.note_deletion(id, Deletion::AtStop);
             self.command(Command::Delete(id));
         }
-        let end = self.clock.now().after(FAREWELL);
+        let begun = self.clock.now();
+        let end = begun.after(FAREWELL);
+        let mut mention = Some(begun.after(PROMPTLY));
         while self.endpoint.views().any(|view| view.closing) {
             let left = self.clock.until(end);
             if left.is_zero() {
                 break;
+            }
+            let clock = &self.clock;
+            if mention.take_if(|due| clock.until(*due).is_zero()).is_some() {
+                self.mention_waiting(left);
             }
             let readable = self.transport.readable();
             tokio::select! {
@@ -186,6 +198,26 @@ impl Driver {
         for sa in left {
             self.house.release(sa);
         }
+    }
+
+    /// Says whose acknowledgement is waited for, and how long at most.
+    fn mention_waiting(&self, left: Duration) {
+        let awaited = self.endpoint.views().filter(|view| view.closing);
+        let peers: Vec<SocketAddr> = awaited.map(|view| view.path.remote).collect();
+        let named: Vec<String> = peers
+            .iter()
+            .take(NAMED)
+            .map(|peer| SocketAddr::new(peer.ip().to_canonical(), peer.port()).to_string())
+            .collect();
+        let more = match peers.len().saturating_sub(named.len()) {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        self.house.log.info(format_args!(
+            "stopping: waiting up to {} s more for the answer of {}{more}",
+            left.as_secs_f64().ceil(),
+            named.join(", ")
+        ));
     }
 
     /// Takes what waits at a socket, up to a bound.
@@ -331,7 +363,7 @@ impl Driver {
             house.sessions.open(sa).remote = remote;
         }
         house.log.event(house.sessions.view(sa), &event);
-        statistics::note(&mut house.tally, &event);
+        statistics::note(&mut house.tally, house.sessions.view(sa), &event);
         match event {
             Event::Authenticated(authenticated) => {
                 for other in house.authenticated(sa, &authenticated) {

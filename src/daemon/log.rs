@@ -45,6 +45,8 @@ pub enum Step<'a> {
     EapProcessing,
     /// EAP is content.
     EapSuccess,
+    /// A child SA is in use again, by what is received on: the rekey is taken back.
+    RekeyTakenBack(u32),
     /// A password is judged by this list.
     AaaLogin(&'a str),
     /// A policy is authorized.
@@ -280,6 +282,11 @@ impl Log {
 
     /// An event of the core, for `debug`.
     pub fn event(&self, session: Option<&Session>, event: &Event) {
+        if let (Some(known), &Event::ChildSwitched { child, inbound_spi }) = (session, event)
+            && known.takes_back(child, inbound_spi)
+        {
+            return self.step(session, Step::RekeyTakenBack(inbound_spi));
+        }
         if self.flags.any() {
             let lines = debug_words::event_lines(&self.flags, names(session), event);
             self.write_debug(session, lines);
@@ -314,9 +321,14 @@ impl Log {
             let proven = session.who.as_ref().map(|who| &who.user);
             proven.or(session.tried.as_ref())
         });
+        let user = user.filter(|user| !user.is_empty());
+        let user = user.map(|user| format!("user: {}  ", printable(user)));
         let deletion = session.and_then(|session| session.deletion);
         let reason = match (reason, deletion) {
             (CloseReason::Deleted, Some(deletion)) => deletion.to_string(),
+            (reason, _) if session.is_some_and(|session| session.ends_by_login(reason)) => {
+                "login failed".to_owned()
+            }
             (CloseReason::Refused(Refusal::ByPeer(kind)), _) => {
                 format!("the client gave up: {kind}")
             }
@@ -326,11 +338,11 @@ impl Log {
         self.write_about(
             session,
             format_args!(
-                "%CRYPTO-5-IKEV2_SESSION_STATUS: Crypto tunnel v2 is DOWN.  {}(SESSION ID = {},SA ID = {})  user: {}  reason: {}",
+                "%CRYPTO-5-IKEV2_SESSION_STATUS: Crypto tunnel v2 is DOWN.  {}(SESSION ID = {},SA ID = {})  {}reason: {}",
                 Peer(session),
                 names.session_id,
                 names.sa_id,
-                user.map(|user| printable(user)).unwrap_or_default(),
+                user.unwrap_or_default(),
                 printable(&reason),
             ),
         );
@@ -559,11 +571,20 @@ mod tests {
         sessions.note_deletion(stranger, Deletion::AtStop);
         kept.log
             .down(sessions.view(stranger), &CloseReason::Deleted);
+        sessions.of(stranger).unwrap().login_failed = true;
+        kept.log.down(sessions.view(stranger), &gave_up);
+        let nobody_yet = [None, Some(Arc::from(""))];
+        for tried in nobody_yet {
+            sessions.of(stranger).unwrap().tried = tried;
+            kept.log
+                .down(sessions.view(stranger), &CloseReason::TimedOut);
+        }
         // A reason of the peer's is not replaced by one of ours.
         kept.log
             .down(sessions.view(user), &CloseReason::PeerDeleted);
         let down = "%CRYPTO-5-IKEV2_SESSION_STATUS: Crypto tunnel v2 is DOWN.  Peer";
         let here = "198.51.100.2:500  (SESSION ID = 1,SA ID = 1)  user: nobody  reason:";
+        let nobody = "198.51.100.2:500  (SESSION ID = 1,SA ID = 1)  reason:";
         let there = "2001:db8::2:4500  (SESSION ID = 2,SA ID = 2)  user: test  reason:";
         assert_eq!(
             kept.second(),
@@ -578,6 +599,9 @@ mod tests {
                 format!("{down} {there} cleared by the operator"),
                 format!("{down} {there} cleared by the operator"),
                 format!("{down} {here} the headend stops"),
+                format!("{down} {here} login failed"),
+                format!("{down} {nobody} the peer did not go on in time"),
+                format!("{down} {nobody} the peer did not go on in time"),
                 format!("{down} {there} deleted by the peer"),
             ]
         );

@@ -9,7 +9,8 @@ use std::{
 
 use ironflex_eap::anyconnect::{Server, config_auth::DeviceInfo};
 use ironflex_ikev2::{
-    event::{ChildId, EapContext, Instant, PeerProof, SaId},
+    event::{ChildId, CloseReason, EapContext, Instant, PeerProof, SaId},
+    refusal::Refusal,
     wire::payload::TrafficSelector,
 };
 use ironflex_xfrm::{Counters, EspSpi, OuterPath, SaSpec, SessionId, netlink::Route};
@@ -74,6 +75,8 @@ pub struct Session {
     pub certified: Option<Arc<str>>,
     /// The user that it last tried to log in as.
     pub tried: Option<Arc<str>>,
+    /// The password that was last given was wrong.
+    pub login_failed: bool,
     /// Why we delete it, if we do.
     pub deletion: Option<Deletion>,
     /// Who it is, once authenticated ([`Sessions::authenticate`]).
@@ -97,6 +100,27 @@ pub struct Session {
 }
 
 impl Session {
+    /// Whether a login that failed is why it ends for this reason: nobody gives up for another after a wrong password.
+    #[must_use]
+    pub const fn ends_by_login(&self, reason: &CloseReason) -> bool {
+        self.login_failed
+            && matches!(
+                reason,
+                CloseReason::PeerDeleted
+                    | CloseReason::Refused(Refusal::ByPeer(_) | Refusal::Denied(_))
+            )
+    }
+
+    /// Whether an inbound SA comes into use again, because its successor is gone before it: a rekey that is taken back.
+    #[must_use]
+    pub fn takes_back(&self, child: ChildId, inbound_spi: u32) -> bool {
+        let mut installed = self.installed.iter();
+        installed.any(|one| {
+            let waits = |(spi, _): &(EspSpi, SaSpec)| spi.value() == inbound_spi;
+            one.child == child && !one.waiting.iter().any(waits)
+        })
+    }
+
     /// Gives up the routes to its client if no child SA is there any more that they lead to.
     pub fn idle_routes(&mut self) -> Vec<Route> {
         if self.installed.is_empty() {
@@ -119,10 +143,20 @@ pub struct Installed {
     pub selectors: (Vec<TrafficSelector>, Vec<TrafficSelector>),
     /// Its SAs in the dataplane.
     pub pairs: Pairs,
-    /// When the SA in use took over from another, and what had gone through the session by then.
-    pub rekeyed: Option<(Instant, Counters)>,
+    /// The inbound SAs that took over from another, when they did, and what had gone through the session by then. The last
+    /// one is in use; none where that is the first of all.
+    pub rekeyed: Vec<(EspSpi, Instant, Counters)>,
     /// Outbound SAs that are not sent on yet, with their inbound SPIs.
     pub waiting: Vec<(EspSpi, SaSpec)>,
+}
+
+impl Installed {
+    /// The SA of this inbound SPI is in use again: it is as old as it was before.
+    pub fn take_back(&mut self, inbound: EspSpi) {
+        let since = self.rekeyed.iter().position(|&(one, ..)| one == inbound);
+        self.rekeyed
+            .truncate(since.map_or(0, |at| at.saturating_add(1)));
+    }
 }
 
 /// Every session, and the numbers that are in use.
@@ -177,6 +211,7 @@ impl Sessions {
             proof: None,
             certified: None,
             tried: None,
+            login_failed: false,
             deletion: None,
             who: None,
             device: None,
@@ -337,6 +372,51 @@ mod tests {
         assert!(sessions.same_client(spi(1)).is_empty());
     }
 
+    fn installed(number: u32) -> Installed {
+        let address = "192.0.2.1".parse().unwrap();
+        Installed {
+            child: ChildId::default(),
+            id: SessionId::new(number).unwrap(),
+            path: OuterPath {
+                local: address,
+                remote: address,
+                encapsulation: Encapsulation::None,
+            },
+            selectors: (Vec::new(), Vec::new()),
+            pairs: Pairs::default(),
+            rekeyed: Vec::new(),
+            waiting: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn an_sa_that_is_in_use_again_is_as_old_as_it_was_before() {
+        let [first, second, third] = [1, 2, 3].map(|spi| EspSpi::new(spi << 8).unwrap());
+        let at = |seconds| Instant::new(std::time::Duration::from_secs(seconds));
+        let mut one = installed(1);
+        for (spi, seconds) in [(second, 10), (third, 20)] {
+            one.rekeyed.push((spi, at(seconds), Counters::default()));
+        }
+        one.take_back(second);
+        assert_eq!(one.rekeyed.last().map(|&(_, since, _)| since), Some(at(10)));
+        one.take_back(first);
+        assert!(one.rekeyed.is_empty());
+    }
+
+    #[test]
+    fn a_login_that_failed_is_why_a_client_gives_up_and_not_why_it_falls_silent() {
+        use ironflex_ikev2::wire::registry::NotifyType;
+        let mut sessions = Sessions::default();
+        let session = sessions.open(SaId::from_spi(1));
+        let gave_up = CloseReason::Refused(Refusal::ByPeer(NotifyType::AUTHENTICATION_FAILED));
+        assert!(!session.ends_by_login(&gave_up));
+        session.login_failed = true;
+        assert!(session.ends_by_login(&gave_up));
+        assert!(session.ends_by_login(&CloseReason::PeerDeleted));
+        assert!(!session.ends_by_login(&CloseReason::TimedOut));
+        assert!(!session.ends_by_login(&CloseReason::Deleted));
+    }
+
     // RFC 7296 §1.3.1: a session may have several child SAs, and each may be deleted alone.
     #[test]
     fn the_routes_to_a_client_go_with_its_last_child_sa() {
@@ -344,21 +424,7 @@ mod tests {
         let session = sessions.open(SaId::from_spi(1));
         let address = "192.0.2.1".parse().unwrap();
         let route = Route::guard(Owner::Headend, IpPrefix::host(address));
-        let path = OuterPath {
-            local: address,
-            remote: address,
-            encapsulation: Encapsulation::None,
-        };
-        let child = |number: u32| Installed {
-            child: ChildId::default(),
-            id: SessionId::new(number).unwrap(),
-            path,
-            selectors: (Vec::new(), Vec::new()),
-            pairs: Pairs::default(),
-            rekeyed: None,
-            waiting: Vec::new(),
-        };
-        session.installed = vec![child(1), child(2)];
+        session.installed = vec![installed(1), installed(2)];
         session.routes = vec![route];
         session.installed.remove(0);
         assert_eq!(session.idle_routes(), []);

@@ -302,9 +302,10 @@ fn child(
     }
     let child = used?;
     // Where the SA in use took over, what had gone through by then was another's.
-    let rekeyed = installed.rekeyed.as_ref();
-    let (since, before) =
-        rekeyed.map_or((up_since, None), |(since, before)| (*since, Some(before)));
+    let rekeyed = installed.rekeyed.last();
+    let (since, before) = rekeyed.map_or((up_since, None), |(_, since, before)| {
+        (*since, Some(before))
+    });
     let age = now.since(since);
     let pfs = child.exchanges;
     Some(ChildSa {

@@ -10,6 +10,7 @@ use ironflex_xfrm::Counters as Traffic;
 use super::{
     driver::Driver,
     lease::{Address, Pools},
+    session::Session,
 };
 use crate::{
     metrics::{Metric, Tally},
@@ -92,8 +93,11 @@ impl Operation {
     }
 }
 
-/// Counts an event of the core.
-pub fn note(tally: &mut Tally, event: &Event) {
+/// What an SA is refused for whose user did not know the password.
+const LOGIN_FAILED: &str = "login_failed";
+
+/// Counts an event of the core about a session.
+pub fn note(tally: &mut Tally, session: Option<&Session>, event: &Event) {
     match event {
         Event::HalfOpen => tally.count(Metric::Accepted),
         Event::Authenticated(peer) => {
@@ -107,18 +111,27 @@ pub fn note(tally: &mut Tally, event: &Event) {
         }
         Event::Established { .. } => tally.count(Metric::Established),
         Event::ChildRefused(refusal) => tally.count_of(Metric::Refused, refusal.name()),
-        Event::ChildSwitched { .. } => tally.count_of(Metric::Rekeyed, "child"),
         Event::Rekeyed => tally.count_of(Metric::Rekeyed, "ike"),
         Event::RekeyRefused(_) => tally.count(Metric::RekeyRefused),
         Event::Closed(reason) => {
             tally.count_of(Metric::Closed, reason.name());
             match reason {
-                CloseReason::Refused(refusal) => tally.count_of(Metric::Refused, refusal.name()),
+                CloseReason::Refused(refusal) => {
+                    let by_login = session.is_some_and(|session| session.ends_by_login(reason));
+                    let name = if by_login {
+                        LOGIN_FAILED
+                    } else {
+                        refusal.name()
+                    };
+                    tally.count_of(Metric::Refused, name);
+                }
                 CloseReason::Redirected(_) => tally.count_of(Metric::Redirected, "auth"),
                 _ => {}
             }
         }
+        // What is switched to, and whether that is a rekeying, is known where it is done.
         Event::Initiated
+        | Event::ChildSwitched { .. }
         | Event::ChildRetired { .. }
         | Event::ChildDeleted { .. }
         | Event::Quiet

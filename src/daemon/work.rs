@@ -280,6 +280,12 @@ impl House {
         }
     }
 
+    fn note_login(&mut self, sa: SaId, failed: bool) {
+        if let Some(session) = self.sessions.of(sa) {
+            session.login_failed = failed;
+        }
+    }
+
     fn judge_password(&mut self, sa: SaId, credentials: &Credentials) -> Verdict {
         if let Some(session) = self.sessions.of(sa) {
             session.tried = Some(Arc::from(credentials.username.as_str()));
@@ -298,10 +304,12 @@ impl House {
         match verdict {
             AaaVerdict::Accepted(_) => {
                 self.tally.count_of(Metric::Logins, "accepted");
+                self.note_login(sa, false);
                 Verdict::Accepted
             }
             AaaVerdict::Rejected(rejection) => {
                 self.tally.count_of(Metric::Logins, "rejected");
+                self.note_login(sa, true);
                 self.log.login_rejected(
                     self.sessions.view(sa),
                     &credentials.username,

@@ -69,7 +69,12 @@ fn logins_refusals_and_traffic_are_counted_and_stay_counted() {
     assert_eq!(reaches(&lab, malformed, 1).of(malformed), Some(1));
     let mut refused = lab.connect_to(&HEADEND.to_string(), &client, [USER, "wrong"], &[]);
     refused.ends_with(4);
-    headend.line("Crypto tunnel v2 is DOWN.");
+    refused.line("login refused: wrong user or password");
+    headend.line("user: test  reason: login failed");
+    let failed = "ironflex_ike_refusals_total{reason=\"login_failed\"}";
+    let metrics = reaches(&lab, failed, 1);
+    let by_peer = "ironflex_ike_refusals_total{reason=\"by_peer\"}";
+    assert_eq!((metrics.of(failed), metrics.of(by_peer)), (Some(1), None));
 
     let (mut process, tunnel) = lab.log_in(&client, USER);
     let server = Echo::udp(&inside.namespace, INSIDE);

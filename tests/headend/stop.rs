@@ -15,6 +15,10 @@ use crate::support::{
 
 pub(crate) const CASES: &[Case] = &[
     (
+        "stop::an_sa_that_has_ended_is_not_deleted_again",
+        an_sa_that_has_ended_is_not_deleted_again,
+    ),
+    (
         "stop::nobody_begins_anything_with_a_headend_that_is_about_to_leave",
         nobody_begins_anything_with_a_headend_that_is_about_to_leave,
     ),
@@ -31,6 +35,21 @@ fn deserted(lab: &Lab, client: &ClientHost) -> Process {
     headend.line("Crypto tunnel v2 is UP.");
     process.end_by(Signal::SIGKILL);
     headend
+}
+
+fn an_sa_that_has_ended_is_not_deleted_again() {
+    let lab = Lab::new();
+    let client = lab.client();
+    let mut headend = lab.start();
+    let (mut process, _) = lab.log_in(&client, USER);
+    assert_eq!(process.end_by(Signal::SIGTERM), Some(0));
+    headend.line("Crypto tunnel v2 is DOWN.");
+    // It is still there, to answer what is repeated.
+    let over = lab.metrics("state").of("ironflex_ike_sas{state=\"over\"}");
+    assert_eq!(over, Some(1));
+    headend.signal(Signal::SIGTERM);
+    headend.line("stopping: no SA is up");
+    assert_eq!(headend.end(), Some(0));
 }
 
 fn nobody_begins_anything_with_a_headend_that_is_about_to_leave() {
@@ -69,6 +88,10 @@ fn a_second_signal_ends_the_farewell_and_leaves_nothing_either() {
     // The terminal that it was started from is closed: an end like any other.
     headend.signal(Signal::SIGHUP);
     headend.line("stopping: 1 SA is deleted");
+    headend.line(&format!(
+        "stopping: waiting up to 4 s more for the answer of {}:",
+        client.outer
+    ));
     headend.lives();
     let begun = Instant::now();
     assert_eq!(headend.end_by(Signal::SIGTERM), Some(0));

@@ -543,8 +543,14 @@ impl<'a> Resolver<'a> {
             )
         });
         let what = format!("{line} {}", used.value);
-        let wanted = format!("{what} …");
-        self.report(dangling(used.at.clone(), what, wanted, near, block));
+        let mut wanted = [format!("{what} …")].to_vec();
+        // An import makes the trustpoint that it names.
+        if line == TRUSTPOINT {
+            wanted.push(format!("crypto pki import {} pkcs12 …", used.value));
+        }
+        let others = table.iter().map(|entry| entry.name.to_string());
+        let place = (used.at.clone(), near);
+        self.report(dangling(place, what, wanted, others, block));
         None
     }
 
@@ -557,7 +563,10 @@ impl<'a> Resolver<'a> {
         let found = interfaces.get(&used.value);
         if found.is_none() {
             let what = format!("interface {}", used.value);
-            self.report(dangling(used.at.clone(), what.clone(), what, None, block));
+            let others = interfaces.keys().map(ToString::to_string);
+            let wanted = [what.clone()].to_vec();
+            let place = (used.at.clone(), None);
+            self.report(dangling(place, what, wanted, others, block));
         }
         found
     }
@@ -567,23 +576,37 @@ impl<'a> Resolver<'a> {
     }
 }
 
-/// A name that nothing defines. The other place is what looks much like it, or else the object
-/// that uses it.
+/// The line that makes a trustpoint.
+const TRUSTPOINT: &str = "crypto pki trustpoint";
+
+/// How many objects of a kind are named where another one was meant.
+const NAMED: usize = 5;
+
+/// A name that nothing defines, with the objects of its kind that there are. The other place is what
+/// looks much like it, or else the object that uses it.
 fn dangling(
-    at: Span,
+    (at, near): (Span, Option<(Span, String)>),
     what: String,
-    wanted: String,
-    near: Option<(Span, String)>,
+    wanted: Vec<String>,
+    others: impl Iterator<Item = String>,
     block: &Block<'_>,
 ) -> Diagnostic {
-    let fault = Diagnostic::error(Fault::Dangling, at, format!("nothing defines `{what}`"));
+    let others: Vec<String> = others.map(|name| format!("`{name}`")).collect();
+    let others = match others.len() {
+        0 => String::new(),
+        1 => format!("; there is {}", others.concat()),
+        2..=NAMED => format!("; there are {}", others.join(", ")),
+        many => format!("; there are {many} others"),
+    };
+    let message = format!("nothing defines `{what}`{others}");
+    let fault = Diagnostic::error(Fault::Dangling, at, message);
     let (place, note) = near.unwrap_or_else(|| {
         (
             block.at.clone(),
             format!("used by `{} {}`", block.title, block.name),
         )
     });
-    fault.expecting([wanted]).beside(place, note)
+    fault.expecting(wanted).beside(place, note)
 }
 
 /// The object `default` that is there without a line, unless one made or removed it.

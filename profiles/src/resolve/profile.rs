@@ -39,6 +39,9 @@ pub(super) struct ProfileParts<'a> {
     pub(super) anyconnect_profiles: &'a ByName<AnyConnectProfile>,
 }
 
+/// What the name of a Virtual-Template begins with.
+const VIRTUAL_TEMPLATE: &str = "Virtual-Template";
+
 /// The smallest MTU of IPv6, in octets.
 const IPV6_MTU: u16 = 1280;
 
@@ -453,11 +456,14 @@ impl<'a> Resolver<'a> {
         let Some(entry) = self.candidate.interfaces.get(&name) else {
             let block = Block::of("crypto ikev2 profile", profile);
             let line = format!("interface {name} type tunnel");
+            let templates = self.candidate.interfaces.keys();
+            let templates = templates.map(ToString::to_string);
+            let others = templates.filter(|name| name.starts_with(VIRTUAL_TEMPLATE));
             self.report(dangling(
-                used.at.clone(),
+                (used.at.clone(), None),
                 format!("interface {name}"),
-                line,
-                None,
+                [line].to_vec(),
+                others,
                 &block,
             ));
             return None;
