@@ -57,6 +57,83 @@ pub struct Statistics {
     pub refusals: Vec<(String, u64)>,
 }
 
+impl Statistics {
+    /// What has been counted since `before`. As with a router, the table of messages is not cleared, and neither is what is at
+    /// this moment.
+    #[must_use]
+    pub fn since(self, before: &Self) -> Self {
+        let less = |now: u64, before: u64| now.saturating_sub(before);
+        let outcome = |now: Outcome, before: Outcome| Outcome {
+            passed: less(now.passed, before.passed),
+            failed: less(now.failed, before.failed),
+        };
+        let named = |now: Vec<(String, u64)>, before: &[(String, u64)]| {
+            let of = |name: &str| before.iter().find(|(one, _)| one == name);
+            now.into_iter()
+                .map(|(name, count)| {
+                    let count = less(count, of(&name).map_or(0, |(_, count)| *count));
+                    (name, count)
+                })
+                .filter(|(_, count)| *count > 0)
+                .collect()
+        };
+        Self {
+            accepted: less(self.accepted, before.accepted),
+            rejected: less(self.rejected, before.rejected),
+            low_resources: less(self.low_resources, before.low_resources),
+            sa_limited: less(self.sa_limited, before.sa_limited),
+            queue_limited: less(self.queue_limited, before.queue_limited),
+            undispatched: less(self.undispatched, before.undispatched),
+            challenged: less(self.challenged, before.challenged),
+            cookies_accepted: less(self.cookies_accepted, before.cookies_accepted),
+            cookies_rejected: less(self.cookies_rejected, before.cookies_rejected),
+            cookies_missing: less(self.cookies_missing, before.cookies_missing),
+            crash_tokens: Tokens {
+                sent: less(self.crash_tokens.sent, before.crash_tokens.sent),
+                accepted: less(self.crash_tokens.accepted, before.crash_tokens.accepted),
+                rejected: less(self.crash_tokens.rejected, before.crash_tokens.rejected),
+            },
+            ppks: Ppks {
+                used: less(self.ppks.used, before.ppks.used),
+                unused: less(self.ppks.unused, before.ppks.unused),
+                refused: less(self.ppks.refused, before.ppks.refused),
+                required: less(self.ppks.required, before.ppks.required),
+                unknown: less(self.ppks.unknown, before.ppks.unknown),
+                wrong: less(self.ppks.wrong, before.ppks.wrong),
+                wrong_required: less(self.ppks.wrong_required, before.ppks.wrong_required),
+            },
+            timers: Timers {
+                auth: less(self.timers.auth, before.timers.auth),
+                retransmissions: less(self.timers.retransmissions, before.timers.retransmissions),
+                liveness: less(self.timers.liveness, before.timers.liveness),
+            },
+            operations: Operations {
+                eap: outcome(self.operations.eap, before.operations.eap),
+                authorization: outcome(
+                    self.operations.authorization,
+                    before.operations.authorization,
+                ),
+                sa_creation: outcome(self.operations.sa_creation, before.operations.sa_creation),
+                sa_deletion: outcome(self.operations.sa_deletion, before.operations.sa_deletion),
+                signature: outcome(self.operations.signature, before.operations.signature),
+                certificate: outcome(self.operations.certificate, before.operations.certificate),
+            },
+            discards: named(self.discards, &before.discards),
+            refusals: named(self.refusals, &before.refusals),
+            // Named one by one, so that what is counted next is thought of here.
+            sa_limit: self.sa_limit,
+            negotiating_limits: self.negotiating_limits,
+            incoming: self.incoming,
+            outgoing: self.outgoing,
+            quantum_sessions: self.quantum_sessions,
+            exchanges: self.exchanges,
+            errors: self.errors,
+            notifies: self.notifies,
+            configurations: self.configurations,
+        }
+    }
+}
+
 /// IKE SAs at this moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct SaCount {

@@ -13,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-use ironflex_ikev2::event::Command;
+use ironflex_ikev2::event::{Command, SaId};
 use serde::{Deserialize, Serialize};
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
@@ -30,11 +30,11 @@ use super::{
     driver::{Driver, Request},
     log::WATCHED_LINES,
     session::Deletion,
-    show,
+    show, statistics,
 };
 use crate::{
     cli::{
-        exec::{ClearTarget, DebugFlag, ExecCommand, HELP, Mode, Rekeyed, parse},
+        exec::{DebugFlag, ExecCommand, HELP, Mode, Rekeyed, Whose, parse},
         pipe::Modifier,
         show::{Facts, Form},
     },
@@ -335,8 +335,12 @@ fn act(driver: &mut Driver, command: ExecCommand) -> Result<String, String> {
             clear(driver, &target);
             Ok(String::new())
         }
-        ExecCommand::TestRekey(what) => {
-            rekey(driver, what);
+        ExecCommand::ClearIkev2Stats => {
+            driver.cleared = statistics::statistics(driver);
+            Ok("Cleared crypto ikev2 statistics\n".into())
+        }
+        ExecCommand::TestRekey(what, whose) => {
+            rekey(driver, what, &whose);
             Ok(String::new())
         }
         ExecCommand::Debug(flag) => Ok(debug(driver, flag, true)),
@@ -378,45 +382,45 @@ fn debug(driver: &mut Driver, flag: DebugFlag, on: bool) -> String {
     answer
 }
 
-/// Rekeys every session, as if its SAs had grown old.
-fn rekey(driver: &mut Driver, what: Rekeyed) {
+/// The sessions that are meant.
+fn chosen(driver: &Driver, whose: &Whose) -> Vec<SaId> {
+    let path = |sa| driver.endpoint.view(sa).map(|view| view.path);
     let sessions = driver.house.sessions.iter();
-    let commands: Vec<_> = sessions
-        .flat_map(|(sa, session)| match what {
-            Rekeyed::Ike => vec![Command::Rekey(sa)],
-            Rekeyed::Child => {
-                let children = session.installed.iter();
-                let newest = children.filter_map(|child| child.pairs.newest());
-                newest
-                    .map(|spi| Command::RekeyChild(sa, spi.value()))
-                    .collect()
-            }
+    sessions
+        .filter(|(sa, session)| match whose {
+            Whose::All => true,
+            Whose::User(user) => session
+                .who
+                .as_ref()
+                .is_some_and(|who| who.user.eq_ignore_ascii_case(user)),
+            Whose::Remote(address) => path(*sa).is_some_and(|path| path.remote.ip() == *address),
+            Whose::Local(address) => path(*sa).is_some_and(|path| path.local.ip() == *address),
         })
-        .collect();
+        .map(|(sa, _)| sa)
+        .collect()
+}
+
+/// Rekeys sessions, as if their SAs had grown old.
+fn rekey(driver: &mut Driver, what: Rekeyed, whose: &Whose) {
+    let mut commands = Vec::new();
+    for sa in chosen(driver, whose) {
+        match what {
+            Rekeyed::Ike => commands.push(Command::Rekey(sa)),
+            Rekeyed::Child => {
+                let session = driver.house.sessions.view(sa);
+                let children = session.into_iter().flat_map(|session| &session.installed);
+                let newest = children.filter_map(|child| child.pairs.newest());
+                commands.extend(newest.map(|spi| Command::RekeyChild(sa, spi.value())));
+            }
+        }
+    }
     for command in commands {
         driver.command(command);
     }
 }
 
-fn clear(driver: &mut Driver, target: &ClearTarget) {
-    let chosen: Vec<_> = driver
-        .house
-        .sessions
-        .iter()
-        .filter(|(sa, session)| match target {
-            ClearTarget::All => true,
-            ClearTarget::User(user) => session
-                .who
-                .as_ref()
-                .is_some_and(|who| who.user.eq_ignore_ascii_case(user)),
-            ClearTarget::Remote(address) => driver
-                .endpoint
-                .view(*sa)
-                .is_some_and(|view| view.path.remote.ip() == *address),
-        })
-        .map(|(sa, _)| sa)
-        .collect();
-    for sa in chosen {
+fn clear(driver: &mut Driver, whose: &Whose) {
+    for sa in chosen(driver, whose) {
         driver
             .house
             .sessions

@@ -24,6 +24,7 @@ use crate::{
     keylog::KeyLogWriter,
     lifetimes::has_events,
     metrics::Metric,
+    statistics::Statistics,
     transport::{Handed, Transport},
 };
 
@@ -68,6 +69,8 @@ pub struct Driver {
     pub dataplane: Option<AsyncFd<OwnedFd>>,
     /// `debug crypto ikev2 keylog`.
     pub key_log: Option<KeyLogWriter>,
+    /// What had been counted at the last `clear crypto ikev2 stats`.
+    pub cleared: Statistics,
 }
 
 /// How long requests for new SAs are served before what belongs to an SA has its turn.

@@ -246,6 +246,7 @@ impl Daemon {
                 first_requests: InitQueue::new(waiting.unwrap_or(usize::MAX)),
                 dataplane: descriptor,
                 key_log: None,
+                cleared: crate::statistics::Statistics::default(),
             },
             listener,
             handed,

@@ -27,7 +27,8 @@ pub fn facts(driver: &mut Driver, what: Show) -> Facts {
         Show::Ikev2Sa(query) => Facts::Ikev2Sa(state(driver), query),
         Show::Ikev2Session { detailed } => Facts::Ikev2Session(state(driver), detailed),
         Show::Ikev2Stats(which) => {
-            Facts::Ikev2Stats(Box::new(statistics::statistics(driver)), which)
+            let since = statistics::statistics(driver).since(&driver.cleared);
+            Facts::Ikev2Stats(Box::new(since), which)
         }
         Show::IpLocalPool { name } => Facts::IpLocalPool(state(driver), name),
         Show::IpsecSa(query) => Facts::IpsecSa(state(driver), query),

@@ -108,6 +108,13 @@ fn a_client_with_the_key_of_the_keyring_uses_it_and_one_without_is_refused() {
     ] {
         assert!(counted.contains(part), "{part:?} is missing in\n{counted}");
     }
+    assert_eq!(
+        lab.exec("clear crypto ikev2 stats"),
+        "Cleared crypto ikev2 statistics\n"
+    );
+    let cleared = lab.exec("show crypto ikev2 stats");
+    assert!(cleared.contains("PPK Logins: 0 "), "{cleared}");
+    // Prometheus' numbers never go back.
     let metrics = lab.exec("show metrics");
     for (result, count) in [("used", 1), ("required", 1), ("not_used", 0)] {
         let line = format!("ironflex_ike_post_quantum_keys_total{{result=\"{result}\"}} {count}\n");

@@ -1,8 +1,8 @@
-//! SAs that wear out in the middle of a transfer.
+//! SAs that wear out in the middle of a transfer, and those that an operator has replaced or ended.
 
 use crate::support::{
     cases::Case,
-    lab::{INSIDE, Lab, USER},
+    lab::{HEADEND, INSIDE, Lab, USER},
     traffic::{Echo, copy},
 };
 
@@ -14,6 +14,10 @@ pub(crate) const CASES: &[Case] = &[
     (
         "rekey::long_sequence_numbers_and_a_key_exchange_for_each_child_sa",
         long_sequence_numbers_and_a_key_exchange_for_each_child_sa,
+    ),
+    (
+        "rekey::an_operator_has_the_sas_replaced_and_ended_that_he_names",
+        an_operator_has_the_sas_replaced_and_ended_that_he_names,
     ),
 ];
 
@@ -73,4 +77,36 @@ fn long_sequence_numbers_and_a_key_exchange_for_each_child_sa() {
     assert!(output.lines().any(|line| with(&line)), "{output}");
     headend.lives();
     assert_eq!(process.end_by(nix::sys::signal::Signal::SIGINT), Some(0));
+}
+
+fn an_operator_has_the_sas_replaced_and_ended_that_he_names() {
+    const REKEYED: &str = "is in use after its rekey";
+    let lab = Lab::new();
+    lab.add_user("second");
+    let (one, other) = (lab.client(), lab.client());
+    let headend = lab.start();
+    lab.exec("debug crypto ikev2");
+    let (mut first, _) = lab.log_in(&one, USER);
+    let (mut second, _) = lab.log_in(&other, "second");
+    headend.nth_line(2, "Crypto tunnel v2 is UP.");
+    for nobody in ["username nobody", "remote 203.0.113.250"] {
+        assert_eq!(lab.exec(&format!("test crypto rekey ipsec {nobody}")), "");
+        assert_eq!(lab.exec(&format!("test crypto rekey ikev2 {nobody}")), "");
+    }
+    let theirs = format!("remote {}", one.outer);
+    for (count, whose) in [(1, "username second"), (2, theirs.as_str())] {
+        lab.exec(&format!("test crypto rekey ipsec {whose}"));
+        headend.nth_line(count, REKEYED);
+    }
+    assert_eq!(headend.output().matches(REKEYED).count(), 2);
+    assert_eq!(lab.exec(&format!("clear crypto ikev2 sa {theirs}")), "");
+    first.ends_with(6);
+    second.lives();
+    assert_eq!(lab.exec("clear crypto ikev2 sa local 203.0.113.250"), "");
+    second.lives();
+    assert_eq!(
+        lab.exec(&format!("clear crypto ikev2 sa local {HEADEND}")),
+        ""
+    );
+    second.ends_with(6);
 }

@@ -73,10 +73,12 @@ pub enum ExecCommand {
     Help,
     /// `show …`
     Show(Show),
-    /// `clear crypto session [remote A | username U]`
-    ClearCryptoSession(ClearTarget),
-    /// `test crypto rekey {ikev2|ipsec}`
-    TestRekey(Rekeyed),
+    /// `clear crypto session [local A | remote A | username U]`, `clear crypto ikev2 sa [local A | remote A]`
+    ClearCryptoSession(Whose),
+    /// `clear crypto ikev2 stats`
+    ClearIkev2Stats,
+    /// `test crypto rekey {ikev2|ipsec} [remote A | username U]`
+    TestRekey(Rekeyed, Whose),
     /// `debug …`
     Debug(DebugFlag),
     /// `no debug …`, `undebug …`
@@ -163,18 +165,20 @@ pub enum ObjectKind {
     TransformSet,
 }
 
-/// Whose sessions are ended.
+/// Whose sessions are meant.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub enum ClearTarget {
+pub enum Whose {
     /// Everybody's.
     All,
     /// Those of one user.
     User(String),
     /// Those from one address.
     Remote(IpAddr),
+    /// Those at one address of the headend's.
+    Local(IpAddr),
 }
 
-/// Which SAs of every session are rekeyed at once.
+/// Which SAs are rekeyed at once.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Rekeyed {
     /// The IKE SAs.

@@ -13,7 +13,7 @@ use super::{
             SessionQuery,
         },
     },
-    ClearTarget, DebugFlag, ExecCommand, Mode, ObjectKind, Rekeyed, Show, TerminalCommand, common,
+    DebugFlag, ExecCommand, Mode, ObjectKind, Rekeyed, Show, TerminalCommand, Whose, common,
 };
 
 /// The interface of a session.
@@ -256,7 +256,7 @@ impl Node {
 pub(super) const ROOT: &[Node] = &[
     Node::word("clear", "Reset functions")
         .privileged()
-        .then(&[Node::word("crypto", "Encryption module").then(&[CLEAR_SESSION])]),
+        .then(&[Node::word("crypto", "Encryption module").then(&[CLEAR_IKEV2, CLEAR_SESSION])]),
     Node::word("configure", "Enter configuration mode")
         .privileged()
         .then(&[Node::word("terminal", "Configure from the terminal")
@@ -289,12 +289,7 @@ pub(super) const ROOT: &[Node] = &[
                 "rekey",
                 "Rekey the SAs of every session at once",
             )
-            .then(&[
-                Node::word("ikev2", "Rekey the IKEv2 SAs")
-                    .run(|_| Some(ExecCommand::TestRekey(Rekeyed::Ike))),
-                Node::word("ipsec", "Rekey the IPsec SAs")
-                    .run(|_| Some(ExecCommand::TestRekey(Rekeyed::Child))),
-            ])]),
+            .then(REKEY)]),
         ]),
     Node::word("undebug", "Disable debugging functions (see also 'debug')")
         .privileged()
@@ -575,27 +570,71 @@ const CRYPTO_SESSION: Node = Node::word("session", "Show crypto sessions (tunnel
                 .run(|values| session(true, Some(SessionFilter::Username(values.text?))))])]),
     ]);
 
-const CLEAR_SESSION: Node =
-    Node::word("session", "Clear crypto sessions (tunnels)")
-        .run(|_| Some(ExecCommand::ClearCryptoSession(ClearTarget::All)))
+const CLEAR_IKEV2: Node = Node::word("ikev2", "Clear IKEv2 commands").then(&[
+    Node::word("sa", "Clear IKEv2 SAs")
+        .run(|_| clear(Whose::All))
+        .then(&[CLEAR_LOCAL, CLEAR_REMOTE]),
+    Node::word("stats", "Clear IKEv2 statistics").run(|_| Some(ExecCommand::ClearIkev2Stats)),
+]);
+
+const CLEAR_SESSION: Node = Node::word("session", "Clear crypto sessions (tunnels)")
+    .run(|_| clear(Whose::All))
+    .then(&[
+        CLEAR_LOCAL,
+        CLEAR_REMOTE,
+        Node::word("username", "Clear crypto sessions for a username").then(&[Node::value(
+            Token::Name,
+            "Username",
+        )
+        .run(|values| clear(Whose::User(values.text?)))]),
+    ]);
+
+const CLEAR_LOCAL: Node = Node::word("local", "Clear crypto sessions for a local crypto endpoint")
+    .then(&[Node::value(Token::Address, "Local address")
+        .run(|values| clear(Whose::Local(values.address?)))]);
+
+const CLEAR_REMOTE: Node = Node::word("remote", "Clear crypto sessions for a remote IKE peer")
+    .then(&[Node::value(Token::Address, "Remote address")
+        .run(|values| clear(Whose::Remote(values.address?)))]);
+
+const fn clear(whose: Whose) -> Option<ExecCommand> {
+    Some(ExecCommand::ClearCryptoSession(whose))
+}
+
+const REKEY: &[Node] = &[
+    Node::word("ikev2", "Rekey the IKEv2 SAs")
+        .run(|_| rekey(Rekeyed::Ike, Whose::All))
         .then(&[
-            Node::word("remote", "Clear crypto sessions for a remote IKE peer").then(&[
-                Node::value(Token::Address, "Remote address").run(|values| {
-                    Some(ExecCommand::ClearCryptoSession(ClearTarget::Remote(
-                        values.address?,
-                    )))
-                }),
-            ]),
-            Node::word("username", "Clear crypto sessions for a username").then(&[Node::value(
+            Node::word("remote", "Those with a remote IKE peer").then(&[Node::value(
+                Token::Address,
+                "Remote address",
+            )
+            .run(|values| rekey(Rekeyed::Ike, Whose::Remote(values.address?)))]),
+            Node::word("username", "Those of a username").then(&[Node::value(
                 Token::Name,
                 "Username",
             )
-            .run(|values| {
-                Some(ExecCommand::ClearCryptoSession(ClearTarget::User(
-                    values.text?,
-                )))
-            })]),
-        ]);
+            .run(|values| rekey(Rekeyed::Ike, Whose::User(values.text?)))]),
+        ]),
+    Node::word("ipsec", "Rekey the IPsec SAs")
+        .run(|_| rekey(Rekeyed::Child, Whose::All))
+        .then(&[
+            Node::word("remote", "Those with a remote IKE peer").then(&[Node::value(
+                Token::Address,
+                "Remote address",
+            )
+            .run(|values| rekey(Rekeyed::Child, Whose::Remote(values.address?)))]),
+            Node::word("username", "Those of a username").then(&[Node::value(
+                Token::Name,
+                "Username",
+            )
+            .run(|values| rekey(Rekeyed::Child, Whose::User(values.text?)))]),
+        ]),
+];
+
+const fn rekey(what: Rekeyed, whose: Whose) -> Option<ExecCommand> {
+    Some(ExecCommand::TestRekey(what, whose))
+}
 
 const DEBUG: &[Node] = &[DEBUG_AAA, DEBUG_CRYPTO];
 

@@ -158,23 +158,44 @@ fn reads_every_command_in_full() {
         ("show debugging", ExecCommand::Show(Show::Debugging)),
         (
             "clear crypto session",
-            ExecCommand::ClearCryptoSession(ClearTarget::All),
+            ExecCommand::ClearCryptoSession(Whose::All),
         ),
         (
             "clear crypto session username test",
-            ExecCommand::ClearCryptoSession(ClearTarget::User("test".into())),
+            ExecCommand::ClearCryptoSession(Whose::User("test".into())),
         ),
         (
             "clear crypto session remote 192.0.2.100",
-            ExecCommand::ClearCryptoSession(ClearTarget::Remote(client)),
+            ExecCommand::ClearCryptoSession(Whose::Remote(client)),
+        ),
+        (
+            "clear crypto session local 192.0.2.100",
+            ExecCommand::ClearCryptoSession(Whose::Local(client)),
+        ),
+        (
+            "clear crypto ikev2 sa",
+            ExecCommand::ClearCryptoSession(Whose::All),
+        ),
+        (
+            "clear crypto ikev2 sa remote 192.0.2.100",
+            ExecCommand::ClearCryptoSession(Whose::Remote(client)),
+        ),
+        ("clear crypto ikev2 stats", ExecCommand::ClearIkev2Stats),
+        (
+            "test crypto rekey ipsec username test",
+            ExecCommand::TestRekey(Rekeyed::Child, Whose::User("test".into())),
+        ),
+        (
+            "test crypto rekey ikev2 remote 192.0.2.100",
+            ExecCommand::TestRekey(Rekeyed::Ike, Whose::Remote(client)),
         ),
         (
             "test crypto rekey ikev2",
-            ExecCommand::TestRekey(Rekeyed::Ike),
+            ExecCommand::TestRekey(Rekeyed::Ike, Whose::All),
         ),
         (
             "test crypto rekey ipsec",
-            ExecCommand::TestRekey(Rekeyed::Child),
+            ExecCommand::TestRekey(Rekeyed::Child, Whose::All),
         ),
         ("debug crypto ikev2", ExecCommand::Debug(DebugFlag::Ikev2)),
         (
