@@ -90,6 +90,40 @@ impl Assigned {
         assigned
     }
 
+    /// The same, of which no more is left than the SA carries on the headend's side (RFC 7296 §2.9: the headend may narrow what it was
+    /// offered): what it does not carry keeps the way that it has. Without a split list, what is carried is one, if it is not
+    /// everything; an address of a family of which nothing is carried is of no use.
+    #[must_use]
+    pub fn within(mut self, carried: &[IpPrefix]) -> Self {
+        let of = |all: &[IpPrefix], ipv4: bool| {
+            let all = all.iter().copied();
+            all.filter(|one| one.address().is_ipv4() == ipv4)
+                .collect::<Vec<_>>()
+        };
+        let mut networks = Vec::new();
+        for (ipv4, any) in [(true, IpPrefix::ANY_V4), (false, IpPrefix::ANY_V6)] {
+            let (wanted, carried) = (of(&self.networks, ipv4), of(carried, ipv4));
+            if wanted.is_empty() && carried.contains(&any) {
+                continue;
+            }
+            let wanted = if wanted.is_empty() { vec![any] } else { wanted };
+            let common: Vec<_> = wanted
+                .iter()
+                .flat_map(|one| carried.iter().filter_map(|other| common(*one, *other)))
+                .collect();
+            if common.is_empty() {
+                if ipv4 {
+                    self.ipv4 = None;
+                } else {
+                    self.ipv6 = None;
+                }
+            }
+            networks.extend(common);
+        }
+        self.networks = networks;
+        self
+    }
+
     /// Our addresses inside, that of IPv4 first.
     pub fn addresses(&self) -> impl Iterator<Item = IpAddr> {
         let ipv4 = self.ipv4.map(IpAddr::V4);
@@ -127,6 +161,16 @@ impl Assigned {
             _ => Vec::new(),
         }
     }
+}
+
+/// What lies in both of two networks of one family: the narrower, if the other holds it.
+fn common(one: IpPrefix, other: IpPrefix) -> Option<IpPrefix> {
+    let (wide, narrow) = if one.length() <= other.length() {
+        (one, other)
+    } else {
+        (other, one)
+    };
+    (IpPrefix::new(narrow.address(), wide.length()) == Some(wide)).then_some(narrow)
 }
 
 /// Everything of a family, as two halves, so that the default route stays as it is beneath them.
@@ -532,6 +576,40 @@ mod tests {
             "0.0.0.0/1 128.0.0.0/1 ::/1 8000::/1"
         );
         assert_eq!(words(dual.blocked()), "");
+        // No more is led into the tunnel than the SA carries.
+        let network = |text: &str, length| IpPrefix::new(text.parse().unwrap(), length).unwrap();
+        let (ten, twelve) = (network("10.1.0.0", 16), network("172.16.0.0", 12));
+        let (any, any_v6) = (IpPrefix::ANY_V4, IpPrefix::ANY_V6);
+        let within = |from: &Assigned, carried: &[IpPrefix]| {
+            let assigned = from.clone().within(carried);
+            let addresses = assigned.addresses().count();
+            (
+                addresses,
+                words(assigned.destinations()),
+                words(assigned.blocked()),
+            )
+        };
+        let told = |addresses, routes: &str, blocked: &str| {
+            (addresses, routes.to_owned(), blocked.to_owned())
+        };
+        assert_eq!(within(&split, &[any]), told(1, "10.0.0.0/8", ""));
+        assert_eq!(within(&split, &[ten, twelve]), told(1, "10.1.0.0/16", ""));
+        assert_eq!(
+            within(&whole, &[ten, twelve]),
+            told(1, "10.1.0.0/16 172.16.0.0/12", "")
+        );
+        assert_eq!(
+            within(&whole, &[any]),
+            told(1, "0.0.0.0/1 128.0.0.0/1", "::/1 8000::/1")
+        );
+        assert_eq!(
+            within(&dual, &[any, any_v6]),
+            told(2, "0.0.0.0/1 128.0.0.0/1 ::/1 8000::/1", "")
+        );
+        assert_eq!(
+            within(&dual, &[any]),
+            told(1, "0.0.0.0/1 128.0.0.0/1", "::/1 8000::/1")
+        );
         let alone = Assigned { ipv4: None, ..dual };
         assert_eq!(words(alone.destinations()), "::/1 8000::/1");
         assert_eq!(words(alone.blocked()), "0.0.0.0/1 128.0.0.0/1");

@@ -231,10 +231,9 @@ impl Outside {
 
     fn install(&mut self, transport: &mut Transport, child: &ChildSa) -> Result<(), End> {
         let assigned = Assigned::read(&child.configuration);
-        let address = assigned
-            .addresses()
-            .next()
-            .ok_or_else(|| End::NoTunnel("the headend assigned no address".into()))?;
+        if assigned.addresses().next().is_none() {
+            return Err(End::NoTunnel("the headend assigned no address".into()));
+        }
         let headend = child.path.remote.ip().to_canonical();
         let text = |error: &dyn std::fmt::Display| End::Network(error.to_string());
         let in_use = || End::Local("the dataplane is in use".into());
@@ -262,6 +261,13 @@ impl Outside {
         };
         let wishes = super::rekey::wishes(if_id, self.lifetime);
         let pair = translate::sa_pair(SESSION, child, &wishes).map_err(|error| text(&error))?;
+        let assigned = assigned.within(&pair.selectors.remote);
+        let address = assigned.addresses().next().ok_or_else(|| {
+            End::NoTunnel(
+                "the tunnel carries nothing of the family of the address that the headend assigned"
+                    .into(),
+            )
+        })?;
         // What comes out of the tunnel before the address is ours would be forwarded in clear on a
         // machine that forwards: it goes nowhere instead.
         for address in assigned.addresses() {
