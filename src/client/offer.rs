@@ -162,6 +162,7 @@ pub(super) fn requested(ipv6: bool) -> Vec<ConfigAttribute> {
         Kind::UNITY_BANNER,
         Kind::UNITY_DEF_DOMAIN,
         Kind::UNITY_SPLITDNS_NAME,
+        Kind::UNITY_PFS,
     ]
     .into_iter()
     .filter(|kind| ipv6 || !IPV6.contains(kind))

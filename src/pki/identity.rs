@@ -54,10 +54,14 @@ impl PrivateKey {
 
 /// A private key that the signature provider cannot use. The cause is withheld: it could speak of the key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "the private key cannot be used: it is broken or not RSA of 2048 to 8192 bits, P-256, P-384, P-521 or Ed25519"
-)]
+#[error("the private key cannot be used: it is broken or not RSA of 2048 to 8192 bits, {CURVES}")]
 pub struct UnusableKey;
+
+/// The other keys that the cryptographic library takes.
+#[cfg(feature = "aws-lc")]
+const CURVES: &str = "P-256, P-384, P-521 or Ed25519";
+#[cfg(not(feature = "aws-lc"))]
+const CURVES: &str = "P-256, P-384 or Ed25519 (this build's library is ring, which has no P-521)";
 
 /// A certificate, the intermediate certificates above it and its private key. No `Debug`: it holds a secret.
 pub struct Identity {

@@ -10,8 +10,8 @@ use ironflex_ikev2::{
     refusal::Refusal,
     wire::{
         Header, Payload,
-        payload::{Notify, Transform},
-        registry::{ExchangeType, NotifyType, ProtocolId, TransformType},
+        payload::{ConfigAttribute, Notify, Transform},
+        registry::{ConfigAttributeType, ExchangeType, NotifyType, ProtocolId, TransformType},
     },
 };
 
@@ -201,6 +201,24 @@ fn a_key_exchange_that_came_to_nothing_is_not_learned() {
         rekey_child(&mut pair, server);
         run(&mut pair, 3);
         assert_eq!(asked(&mut pair, server)[0], None);
+    }
+}
+
+// A client does as the headend's `pfs` says, and the headend by its own configuration. Nothing is lost on one that says so and
+// takes none.
+#[test]
+fn a_client_that_is_told_to_exchange_keys_does() {
+    for (value, expected) in [(&[0, 1][..], Some(OF_IKE)), (&[0, 0], None), (&[], None)] {
+        let mut setup = indifferent();
+        let said = ConfigAttribute::new(ConfigAttributeType::UNITY_PFS, value.to_vec());
+        setup.assigned = vec![said];
+        let mut pair = up(setup.clone(), 714);
+        assert_eq!(rekeyed(&mut pair, false), [expected]);
+        let mut pair = up(setup.clone(), 715);
+        assert_eq!(rekeyed(&mut pair, true), [None]);
+        setup.peer.upkeep.pfs = Pfs::Accepted(Vec::new());
+        let mut pair = up(setup, 716);
+        assert_eq!(rekeyed(&mut pair, false).last(), Some(&None));
     }
 }
 

@@ -630,11 +630,10 @@ fn outside(setup: &Setup, server: bool, end: &mut End, id: SaId, ask: Ask) -> An
         Ask::Lease(_) if !setup.lease => Answer::Refused(Arc::from("pool exhausted")),
         Ask::Lease(_) => {
             end.next_spi += 1;
+            let kind = ConfigAttributeType::INTERNAL_IP4_ADDRESS;
+            let address = [ConfigAttribute::from_ipv4(kind, ASSIGNED)];
             Answer::Lease(Box::new(Lease {
-                reply: vec![ConfigAttribute::from_ipv4(
-                    ConfigAttributeType::INTERNAL_IP4_ADDRESS,
-                    ASSIGNED,
-                )],
+                reply: address.into_iter().chain(setup.assigned.clone()).collect(),
                 remote: vec![TrafficSelector::addresses(AddressRange::host(
                     ASSIGNED.into(),
                 ))],

@@ -80,6 +80,8 @@ pub struct Setup {
     /// Whether the headend has a profile for the client.
     pub known: bool,
     pub lease: bool,
+    /// What the headend assigns beside the address.
+    pub assigned: Vec<ConfigAttribute>,
     pub install: bool,
     pub session_lifetime: Option<Duration>,
     /// Whether the outside knows that a silent peer lives.
@@ -184,6 +186,7 @@ impl Setup {
             password: b"cisco123",
             known: true,
             lease: true,
+            assigned: Vec::new(),
             install: true,
             session_lifetime: None,
             knows_better: false,

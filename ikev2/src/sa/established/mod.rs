@@ -267,6 +267,7 @@ impl Established {
         self.ends = session_lifetime.map(|lifetime| cx.now.after(lifetime));
         self.heard(cx);
         self.remind_nat(link, cx);
+        self.heed_configuration(link);
         let child = !self.children.is_empty();
         cx.event(link.id, Event::Established { child });
         Outcome::Go(State::Established(self))

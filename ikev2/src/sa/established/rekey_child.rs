@@ -26,7 +26,7 @@ use crate::{
     secret::SharedSecret,
     wire::{
         payload::{Nonce, Notify, Payload, TrafficSelector},
-        registry::{ExchangeType, NotifyType},
+        registry::{ConfigAttributeType, ExchangeType, NotifyType},
     },
 };
 
@@ -415,6 +415,22 @@ impl Established {
                 }
                 None => (None, Vec::new()),
             },
+        }
+    }
+
+    /// What a headend assigns may say that its clients are to exchange keys for each child SA (`pfs` in an authorization
+    /// policy). A client that is not configured for it does so then, as with one that does it itself.
+    pub(super) fn heed_configuration(&mut self, link: &Link) {
+        let Policy::Initiator(config) = &self.policy else {
+            return;
+        };
+        let mut told = self.configuration.iter();
+        let wanted = told.any(|one| {
+            one.kind == ConfigAttributeType::UNITY_PFS && one.value.iter().any(|octet| *octet != 0)
+        });
+        let (Pfs::Accepted(groups) | Pfs::Required(groups)) = &config.upkeep.pfs;
+        if wanted && groups.contains(&link.suite.group) {
+            self.peer_exchanged = Some(link.suite.group);
         }
     }
 
