@@ -59,6 +59,14 @@ impl Endpoint {
             IkeSa::Keyed { state, .. } => state.has_other(ours, theirs),
         });
         if !known {
+            // An IKE SA that is being made: the peer has it already, and will say so once more when we have it too.
+            let coming = self.sas.get(&id).is_some_and(|slot| match &slot.sa {
+                IkeSa::Keyed { state, .. } => state.coming_spis().any(|spi| spi == ours),
+                IkeSa::Starting(_) => false,
+            });
+            if coming {
+                return Err(Discard::UnknownSpi);
+            }
             return Err(self.unknown_spi(now, path, &header, datagram));
         }
         if let Some(said) = self.in_clear(&header, datagram, id) {

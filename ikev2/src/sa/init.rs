@@ -17,10 +17,11 @@ use crate::{
     sa::{
         Cx, IkeSa,
         intermediate::Intermediates,
+        keylog::log_ike,
         link::{Link, Parts, kinds},
         nat::{self, Nat},
         responder::Responder,
-        state::{State, log_ike},
+        state::State,
         traits::PeerTraits,
         window::{Requests, Responses},
     },

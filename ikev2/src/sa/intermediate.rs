@@ -18,8 +18,8 @@ use crate::{
         Cx,
         init::{Handshake, error_of, failed_exchange},
         init_sent::key_pair,
+        keylog::log_ike,
         link::{Link, Opened},
-        state::log_ike,
     },
     secret::{SecretBytes, SharedSecret},
     wire::{

@@ -3,10 +3,13 @@
 //! A datagram goes through [`Link::receive`] before any state sees it: header and window first, then the
 //! frame of its encrypted payload, the integrity check, and parsing last (cheap refusals before costly ones).
 
+mod open;
+
 use alloc::{sync::Arc, vec::Vec};
 
 use zeroize::Zeroizing;
 
+use self::open::Unsealed;
 use crate::{
     config::FragmentationConfig,
     counters::more,
@@ -24,7 +27,7 @@ use crate::{
     sa::{
         Cx,
         nat::Nat,
-        reassembly::{Incomplete, Reassembly, Whole},
+        reassembly::{Incomplete, Reassembly},
         traits::PeerTraits,
         window::{Admit, Due, Fingerprint, Pace, Queued, Request, Requests, Responses},
     },
@@ -32,9 +35,9 @@ use crate::{
         covered_of_received, covered_of_sent,
         fragment::{self, CISCO_FRAGMENT_DATA},
         header::{Flags, Header, InitiatorSpi, MessageId, ResponderSpi},
-        message::{Body, PartialMessage, parse_chain, write_chain},
-        payload::Payload,
-        registry::{ExchangeType, NotifyType, PayloadType},
+        message::{PartialMessage, parse_chain, write_chain},
+        payload::{Notify, Payload},
+        registry::{ExchangeType, NotifyType},
         sk::{self, SkShape},
     },
 };
@@ -86,6 +89,12 @@ pub(crate) struct Link {
     pub(crate) requests: Requests,
     /// How many requests the peer may have outstanding; 1 until it has been told otherwise.
     pub(crate) window: u32,
+    /// The peer has yet to be told of a larger window: this IKE SA has replaced another.
+    untold: bool,
+    /// We are the initiator of the IKE SA that was the first one.
+    began: bool,
+    /// When something was last sent to where the peer is.
+    pub(crate) sent: Instant,
     /// When the state gives up waiting.
     pub(crate) deadline: Option<Instant>,
     /// The owner has been told of the end, and is told nothing more.
@@ -127,18 +136,6 @@ pub(crate) struct Opened {
     pub(crate) covered: Option<Vec<u8>>,
 }
 
-/// The content of a whole message that passed the integrity check.
-struct Unsealed {
-    /// The type of the first payload.
-    first: PayloadType,
-    content: Zeroizing<Vec<u8>>,
-    /// The AAD, for IKE_INTERMEDIATE alone.
-    head: Vec<u8>,
-    /// The fingerprint of the datagram that a request began with.
-    beginning: Option<Fingerprint>,
-    proof: Authentic,
-}
-
 /// What a datagram turned out to be.
 pub(crate) enum Received {
     /// The next request, which is now being worked on.
@@ -166,6 +163,9 @@ impl Link {
             responses: parts.responses,
             requests: parts.requests,
             window: 1,
+            untold: false,
+            began: parts.role == Role::Initiator,
+            sent: cx.now,
             deadline: None,
             over: false,
             token: None,
@@ -223,6 +223,9 @@ impl Link {
                 requests: Requests::default(),
             },
         );
+        new.untold = true;
+        new.began = self.began;
+        new.sent = self.sent;
         new.last_form = self.last_form;
         new.mobike = self.mobike;
         new
@@ -381,39 +384,6 @@ impl Link {
         }
     }
 
-    /// Answers a request that was answered before, if it is the same, and says what became of it.
-    ///
-    /// RFC 7296 §2.1#1-2: a repeat has the same octets. What has others must at least be authentic (a peer may cut it
-    /// anew): nobody else is to draw long answers, nor to use up what the peer's own repeats may draw.
-    fn repeat(&mut self, cx: &mut Cx<'_>, path: Path, id: u32, datagram: &[u8]) -> Discard {
-        if !self.responses.is_copy(id, &fingerprint(datagram)) {
-            let message = match PartialMessage::parse_sealed(datagram) {
-                Ok(message) => message,
-                Err(error) => return Discard::Malformed(error),
-            };
-            // RFC 7383 §2.6.1#2-3: of a repeated request the first fragment draws the answer, and no other.
-            if !is_first(&message.body) {
-                return Discard::Repeated;
-            }
-            if !self.responses.may_be_tried(cx.now, id) {
-                return Discard::RepeatLimited;
-            }
-            if !self.is_authentic(&message) {
-                return Discard::Forged;
-            }
-        }
-        // The answer goes where the repeat came from: its sender may have moved.
-        match self.responses.repeat(cx.now, id, path, self.path) {
-            Ok(datagrams) => {
-                for octets in datagrams {
-                    cx.transmit(path, octets);
-                }
-                Discard::Repeated
-            }
-            Err(discard) => discard,
-        }
-    }
-
     /// RFC 7296 §2.3: how many of our requests the peer takes at once. A notify of another form says nothing.
     fn read_window(&mut self, payloads: &[Payload]) {
         let said = payloads.iter().find_map(|payload| match payload {
@@ -452,6 +422,12 @@ impl Link {
         if self.mobike {
             return;
         }
+        // RFC 7296 §2.23: an end behind a NAT does not follow, for then anybody who can replay a message from elsewhere could
+        // lead it astray. The responder does all the same: behind a port forwarding it is found where it was, and its peers
+        // are clients, whose NATs give them other addresses; what it follows is authentic and new.
+        if self.began && self.nat.local {
+            return;
+        }
         // Whoever has moved to port 4500 does not go back to 500 (RFC 7296 §2.23).
         let back = self.path.framing == Framing::Marked && path.framing == Framing::Bare;
         if path != self.path && !back {
@@ -465,99 +441,6 @@ impl Link {
                 cx.event(self.id, moved);
             }
         }
-    }
-
-    /// Opens a message or fragment; `None` while fragments are missing.
-    fn open(
-        &mut self,
-        now: Instant,
-        message: &PartialMessage<'_>,
-        ahead: bool,
-    ) -> Result<Option<Unsealed>, Discard> {
-        let covered = message.header.exchange == ExchangeType::IKE_INTERMEDIATE;
-        let head = |aad: &[u8]| if covered { aad.to_vec() } else { Vec::new() };
-        let key = (
-            message.header.flags.is_response(),
-            message.header.message_id.0,
-        );
-        // Only requests are recognised when they come again.
-        let is_beginning = !message.header.flags.is_response() && is_first(&message.body);
-        let beginning = || is_beginning.then(|| fingerprint(message.raw));
-        match &message.body {
-            // RFC 7296 §1.4#1: after IKE_SA_INIT nothing in clear is taken.
-            Body::Clear => Err(Discard::Unprotected),
-            Body::Encrypted(encrypted) => {
-                let (content, proof) = self.open_sealed(encrypted.aad, encrypted.sealed)?;
-                self.reassembly.forget(key);
-                Ok(Some(Unsealed {
-                    first: encrypted.first,
-                    content,
-                    head: head(encrypted.aad),
-                    beginning: beginning(),
-                    proof,
-                }))
-            }
-            Body::Fragment(piece) => {
-                if !self.agreed(Form::Ietf) {
-                    return Err(Discard::FragmentRefused);
-                }
-                self.reassembly.admits_ietf(now, key, piece)?;
-                // RFC 7383 §2.6#3: a fragment is authenticated before it is stored.
-                let (content, proof) = self.open_sealed(piece.aad, piece.sealed)?;
-                let joined =
-                    self.reassembly
-                        .insert_ietf(now, key, piece, &content, covered, beginning())?;
-                self.last_form = Some(Form::Ietf);
-                // Each of those before it was authentic too, or it would not have been stored.
-                Ok(joined.map(|joined| Unsealed {
-                    first: joined.whole.first,
-                    content: joined.whole.content,
-                    head: joined.head,
-                    beginning: joined.beginning,
-                    proof,
-                }))
-            }
-            Body::CiscoFragment(piece) => {
-                // These cannot be authenticated one by one: only what is next in line is stored.
-                if ahead || !self.agreed(Form::Cisco) {
-                    return Err(Discard::FragmentRefused);
-                }
-                let Whole::Complete(octets, beginning) =
-                    self.reassembly
-                        .insert_cisco(now, key, &message.header, piece, beginning())?
-                else {
-                    return Ok(None);
-                };
-                let whole = PartialMessage::parse_sealed(&octets).map_err(Discard::Malformed)?;
-                let Body::Encrypted(encrypted) = &whole.body else {
-                    return Err(Discard::FragmentRefused);
-                };
-                let (content, proof) = self.open_sealed(encrypted.aad, encrypted.sealed)?;
-                self.reassembly.forget(key);
-                self.last_form = Some(Form::Cisco);
-                Ok(Some(Unsealed {
-                    first: encrypted.first,
-                    content,
-                    head: head(encrypted.aad),
-                    beginning,
-                    proof,
-                }))
-            }
-        }
-    }
-
-    /// Whether a repeated message or fragment passes its own integrity check, under the keys of now or
-    /// those that its answer has replaced. Cisco's fragments have none.
-    fn is_authentic(&self, message: &PartialMessage<'_>) -> bool {
-        let (aad, sealed) = match &message.body {
-            Body::Encrypted(encrypted) => (encrypted.aad, encrypted.sealed),
-            Body::Fragment(piece) => (piece.aad, piece.sealed),
-            Body::Clear | Body::CiscoFragment(_) => return false,
-        };
-        [Some(&self.inbound), self.former.as_ref()]
-            .into_iter()
-            .flatten()
-            .any(|keys| keys.open(aad, sealed).is_ok())
     }
 
     /// A key exchange has given the SA new keys, for all messages to come (RFC 9242 §3.3.1).
@@ -581,20 +464,6 @@ impl Link {
         covered_of_sent(&header, first, &content)
     }
 
-    fn open_sealed(
-        &self,
-        aad: &[u8],
-        sealed: &[u8],
-    ) -> Result<(Zeroizing<Vec<u8>>, Authentic), Discard> {
-        let opened = self
-            .inbound
-            .open(aad, sealed)
-            .map_err(|_| Discard::Forged)?;
-        let proof = Authentic::assertion();
-        let content = sk::strip_padding(opened.as_bytes()).map_err(Discard::Malformed)?;
-        Ok((Zeroizing::new(content.to_vec()), proof))
-    }
-
     /// The kept request whose turn has come.
     pub(crate) fn next_kept(&mut self) -> Option<Opened> {
         let request = self.responses.next_kept()?;
@@ -612,6 +481,42 @@ impl Link {
         self.responses.is_spent() || self.requests.next() == u32::MAX
     }
 
+    /// RFC 7296 §2.3#1, §2.18#4: an IKE SA that replaces another begins with a window of 1 whatever was said before, so
+    /// the first answer on it says again how many requests the peer may have outstanding.
+    pub(crate) fn announce_window(&mut self, cx: &Cx<'_>, answer: &mut Vec<Payload>) {
+        if core::mem::take(&mut self.untold) && cx.config.window > 1 {
+            answer.push(window_size(cx));
+            self.window = cx.config.window;
+        }
+    }
+
+    /// Answers the request that is being worked on by what was wrong with it. Says whether that ends the IKE SA.
+    ///
+    /// RFC 7296 §2.21.3#1, §3.10.1#4: an error in an authentic request is answered, and INVALID_SYNTAX ends the IKE SA at
+    /// both ends without a Delete.
+    pub(crate) fn respond_error(
+        &mut self,
+        cx: &mut Cx<'_>,
+        exchange: ExchangeType,
+        refusal: &Refusal,
+    ) -> Result<bool, Refusal> {
+        let said = refusal.notify(exchange);
+        let fatal = said
+            .as_ref()
+            .is_some_and(|said| said.kind == NotifyType::INVALID_SYNTAX);
+        let said = said.map(Payload::Notify);
+        self.respond(cx, exchange, said.as_slice())?;
+        Ok(fatal)
+    }
+
+    /// Sends a datagram.
+    fn transmit(&mut self, cx: &mut Cx<'_>, path: Path, octets: Arc<[u8]>) {
+        if path == self.path {
+            self.sent = cx.now;
+        }
+        cx.transmit(path, octets);
+    }
+
     /// Answers the request that is being worked on and remembers the answer.
     pub(crate) fn respond(
         &mut self,
@@ -622,7 +527,7 @@ impl Link {
         let id = self.responses.expected();
         let datagrams = self.seal(cx, exchange, id, true, payloads)?;
         for octets in &datagrams {
-            cx.transmit(self.asked_from, Arc::clone(octets));
+            self.transmit(cx, self.asked_from, Arc::clone(octets));
         }
         self.responses
             .answer(cx.now, self.asked_from, datagrams, self.window);
@@ -661,7 +566,7 @@ impl Link {
             let id = self.requests.next();
             let datagrams = self.seal(cx, queued.exchange, id, false, &queued.payloads)?;
             for octets in &datagrams {
-                cx.transmit(self.path, Arc::clone(octets));
+                self.transmit(cx, self.path, Arc::clone(octets));
             }
             self.requests
                 .sent(cx.now, cx.config, (queued.exchange, queued.pace), datagrams);
@@ -670,9 +575,10 @@ impl Link {
     }
 
     /// Sends what waits for its answer again now, the way that the SA takes now.
-    pub(crate) fn send_again(&self, cx: &mut Cx<'_>) {
+    pub(crate) fn send_again(&mut self, cx: &mut Cx<'_>) {
         for octets in self.requests.datagrams() {
             cx.transmit(self.path, Arc::clone(octets));
+            self.sent = cx.now;
         }
     }
 
@@ -690,7 +596,7 @@ impl Link {
             more(&mut cx.counters.retransmitted);
             cx.trace(self.id, || Trace::Retransmitted { attempt });
             for octets in datagrams {
-                cx.transmit(self.path, octets);
+                self.transmit(cx, self.path, octets);
             }
         }
         true
@@ -770,13 +676,10 @@ impl Link {
     }
 }
 
-/// Whether this is a whole message, or the fragment that one begins with.
-const fn is_first(body: &Body<'_>) -> bool {
-    match body {
-        Body::Fragment(fragment) => fragment.number.get() == 1,
-        Body::CiscoFragment(fragment) => fragment.number.get() == 1,
-        Body::Clear | Body::Encrypted(_) => true,
-    }
+/// How many requests the peer may have outstanding (RFC 7296 §2.3#1: the number has four octets).
+pub(crate) fn window_size(cx: &Cx<'_>) -> Payload {
+    let octets = cx.config.window.to_be_bytes().to_vec();
+    Payload::Notify(Notify::new(NotifyType::SET_WINDOW_SIZE, octets))
 }
 
 /// The sizes that the codec lays a message out with.

@@ -20,6 +20,7 @@ pub(crate) mod init;
 pub(crate) mod init_sent;
 pub(crate) mod initiator;
 pub(crate) mod intermediate;
+pub(crate) mod keylog;
 pub(crate) mod link;
 pub(crate) mod nat;
 pub(crate) mod ppk;

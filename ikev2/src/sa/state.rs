@@ -5,12 +5,10 @@
 //! leaves the SA alive is an ordinary successor with a notify sent (RFC 7296 §2.21).
 
 use alloc::{boxed::Box, vec::Vec};
-use core::net::SocketAddr;
 
 use crate::{
     config::LINGER,
-    crypto::keys::{ProtectionKeys, Role},
-    event::{Answer, AskId, ChildSa, CloseReason, Discard, Event, Instant, KeyLog, Path},
+    event::{Answer, AskId, CloseReason, Discard, Event, Instant, Path},
     refusal::{PeerMisbehaved, Refusal},
     sa::{
         Cx,
@@ -69,14 +67,21 @@ impl State {
             Self::Initiator(state) => state.request(link, cx, opened),
             Self::Closing(state) => {
                 let deletes = |payload: &Payload| matches!(payload, Payload::Delete(delete) if delete.protocol == ProtocolId::IKE);
-                let payloads = opened.payloads.unwrap_or_default();
+                let payloads = match opened.payloads {
+                    Ok(payloads) => payloads,
+                    Err(refusal) => return state.refuse(link, cx, exchange, &refusal),
+                };
                 let crossed = payloads.iter().any(deletes);
                 let answer = match exchange {
                     // RFC 7296 §2.25#1: nothing new is made on an SA that is being closed, nor brought to its end.
                     ExchangeType::CREATE_CHILD_SA | ExchangeType::IKE_FOLLOWUP_KE => Some(
                         Payload::Notify(Notify::plain(NotifyType::TEMPORARY_FAILURE)),
                     ),
-                    _ => mobike::returned(&payloads),
+                    ExchangeType::INFORMATIONAL => mobike::returned(&payloads),
+                    _ => {
+                        let misplaced = PeerMisbehaved::UnexpectedExchange.into();
+                        return state.refuse(link, cx, exchange, &misplaced);
+                    }
                 };
                 // RFC 7296 §2.25.2#5: Deletes that cross are both answered, and then it is over.
                 link.respond(cx, exchange, answer.as_slice()).map(|()| {
@@ -328,76 +333,4 @@ pub(crate) fn expect_auth(opened: Opened) -> Result<Vec<Payload>, Refusal> {
     } else {
         Err(PeerMisbehaved::UnexpectedExchange.into())
     }
-}
-
-/// Writes both SAs of a child into the key log.
-pub(crate) fn log_child(link: &Link, cx: &mut Cx<'_>, child: &ChildSa) {
-    if !cx.key_log {
-        return;
-    }
-    let mut log = |source: SocketAddr, destination: SocketAddr, spi, keys: &ProtectionKeys| {
-        let keys = Box::new([
-            keys.encryption().duplicate(),
-            keys.integrity().map_or_else(
-                || crate::secret::SecretBytes::zeroed(0),
-                crate::secret::SecretBytes::duplicate,
-            ),
-        ]);
-        cx.event(
-            link.id,
-            Event::KeyLog(Box::new(KeyLog::Esp {
-                source,
-                destination,
-                spi,
-                suite: child.suite,
-                keys,
-            })),
-        );
-    };
-    let path = child.path;
-    log(
-        path.remote,
-        path.local,
-        child.inbound_spi,
-        &child.keys.inbound,
-    );
-    log(
-        path.local,
-        path.remote,
-        child.outbound_spi,
-        &child.keys.outbound,
-    );
-}
-
-/// Writes an IKE SA's keys into the key log.
-pub(crate) fn log_ike(link: &Link, cx: &mut Cx<'_>) {
-    if !cx.key_log {
-        return;
-    }
-    let (inbound, outbound) = link.message_keys();
-    let (from_initiator, from_responder) = match link.role {
-        Role::Initiator => (outbound.keys(), inbound.keys()),
-        Role::Responder => (inbound.keys(), outbound.keys()),
-    };
-    let integrity = |keys: &ProtectionKeys| {
-        keys.integrity().map_or_else(
-            || crate::secret::SecretBytes::zeroed(0),
-            crate::secret::SecretBytes::duplicate,
-        )
-    };
-    let keys = Box::new([
-        from_initiator.encryption().duplicate(),
-        from_responder.encryption().duplicate(),
-        integrity(from_initiator),
-        integrity(from_responder),
-    ]);
-    cx.event(
-        link.id,
-        Event::KeyLog(Box::new(KeyLog::Ike {
-            initiator_spi: link.spi_i,
-            responder_spi: link.spi_r,
-            keys,
-            suite: link.suite,
-        })),
-    );
 }

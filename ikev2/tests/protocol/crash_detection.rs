@@ -715,7 +715,7 @@ fn no_token_is_said_of_an_ike_sa_that_is_still_being_made() {
         } else {
             (&pair.client, &pair.server)
         };
-        assert_eq!(maker.discarded, [Discard::UnknownSpiAnswered]);
+        assert_eq!(maker.discarded, [Discard::UnknownSpi]);
         assert_eq!(maker.endpoint.counters().tokens.sent, 0);
         assert!(peer.closed.is_empty());
         // The answer comes with the next repeat.

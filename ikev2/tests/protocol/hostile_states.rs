@@ -331,8 +331,8 @@ fn an_authentic_request_is_answered_as_its_state_allows() {
                     let lost = notify(NotifyType::STATE_NOT_FOUND);
                     (vec![vec![lost]], "READY")
                 }
-                // Well formed and out of place: the window moves, and that is all.
-                Stage::Established => (empty, "READY"),
+                // RFC 7296 §2.21.3#1: well formed and out of place is an error too.
+                Stage::Established => (invalid, "EXIT"),
                 // RFC 7296 §2.25#1: nothing new is made on what is being closed, nor brought to its end.
                 Stage::Closing
                     if [ExchangeType::CREATE_CHILD_SA, ExchangeType::IKE_FOLLOWUP_KE]
@@ -341,7 +341,8 @@ fn an_authentic_request_is_answered_as_its_state_allows() {
                     let busy = notify(NotifyType::TEMPORARY_FAILURE);
                     (vec![vec![busy]], "DELETE")
                 }
-                Stage::Closing => (empty, "DELETE"),
+                Stage::Closing if informational => (empty, "DELETE"),
+                Stage::Closing => (invalid, "EXIT"),
                 Stage::Lingering if informational => (empty, "EXIT"),
                 _ => (Vec::new(), "EXIT"),
             };

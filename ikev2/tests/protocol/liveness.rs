@@ -110,6 +110,35 @@ fn whoever_is_behind_a_nat_keeps_it_awake() {
     }
 }
 
+// RFC 3948 §4#2: what IKE sends keeps the NAT awake too; only what would have been silence is filled.
+#[test]
+fn an_ike_message_is_as_good_as_a_keepalive() {
+    for probed in [false, true] {
+        let mut setup = Setup::new(GCM);
+        setup.connect.upkeep.keepalive = Some(Duration::from_secs(20));
+        let mut pair = Pair::new(setup, 7);
+        pair.nat =
+            Some(|from| std::net::SocketAddr::new(address("198.51.100.9:1").ip(), from.port()));
+        pair.unnat = Some(|to| std::net::SocketAddr::new(address(CLIENT).ip(), to.port()));
+        pair.connect();
+        pair.run(5);
+        assert!(pair.both_up());
+        for _ in 0..20 {
+            pair.run(10);
+            if probed {
+                let id = pair.client.sas[0];
+                pair.command(false, Command::Probe(id));
+            }
+        }
+        let expected = if probed { 0..=0 } else { 9..=10 };
+        assert!(
+            expected.contains(&count(&pair.client, "keepalive")),
+            "{:?}",
+            pair.client.log
+        );
+    }
+}
+
 #[test]
 fn a_session_ends_when_it_has_lasted_as_long_as_it_may() {
     let mut setup = Setup::new(GCM);
@@ -151,6 +180,44 @@ fn a_delete_goes_out_beside_an_open_question_where_the_peer_takes_several() {
         pair.assert_clean();
         assert_eq!(pair.client.closed, [CloseReason::PeerDeleted]);
         assert_eq!(pair.server.closed, [CloseReason::Deleted]);
+    }
+}
+
+// RFC 7296 §2.3, §2.18#4: a new IKE SA begins with a window of one; the first answer on it says what was configured.
+#[test]
+fn the_window_holds_after_a_rekey() {
+    for by_server in [false, true] {
+        let mut pair = up(Setup::new(GCM), 43);
+        let ends = |pair: &Pair| (pair.server.sas[0], pair.client.sas[0]);
+        let (server, client) = ends(&pair);
+        for round in 0..2 {
+            pair.command(
+                by_server,
+                Command::Rekey(if by_server { server } else { client }),
+            );
+            pair.run(20);
+            assert_eq!(count(&pair.server, "rekeyed"), round + 1);
+            let windows = |pair: &Pair| {
+                let server = pair.server.endpoint.view(server).unwrap();
+                let client = pair.client.endpoint.view(client).unwrap();
+                [
+                    (server.window, client.peer_window),
+                    (client.window, server.peer_window),
+                ]
+            };
+            pair.command(false, Command::Probe(client));
+            pair.run(5);
+            pair.command(true, Command::Probe(server));
+            pair.run(5);
+            assert_eq!(windows(&pair), [(5, 5); 2], "{by_server} {round}");
+        }
+        // Two requests are out at once on the new one.
+        pair.command(false, Command::Probe(client));
+        let before = pair.wire.len();
+        pair.command(false, Command::Delete(client));
+        assert_eq!(pair.wire.len() - before, 1);
+        pair.run(30);
+        pair.assert_clean();
     }
 }
 

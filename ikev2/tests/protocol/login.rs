@@ -1,14 +1,14 @@
 //! Logins between two endpoints on a virtual clock.
 
-use std::time::Duration;
+use std::{net::SocketAddr, time::Duration};
 
 use ironflex_ikev2::{
-    event::{CloseReason, Command, Discard, SaId},
+    event::{CloseReason, Command, Discard, Path, SaId},
     refusal::{PeerIncompatible, PeerMisbehaved, Refusal},
-    wire::registry::NotifyType,
+    wire::registry::{ExchangeType, NotifyType},
 };
 
-use crate::support::*;
+use crate::{holder::Holder, support::*};
 
 fn login(setup: Setup, seed: u64) -> Pair {
     let mut pair = Pair::new(setup, seed);
@@ -300,6 +300,34 @@ fn follows_a_client_whose_port_changes_in_the_middle_of_a_login() {
             .log
             .contains(&"moved to 198.51.100.7:64500".into())
     );
+}
+
+// RFC 7296 §2.23: who is behind a NAT does not follow, for a datagram that somebody holds back and sends from elsewhere would
+// lead it there.
+#[test]
+fn a_client_behind_a_nat_does_not_follow_its_headend() {
+    for behind in [true, false] {
+        let mut pair = Pair::new(Setup::new(GCM), 16);
+        pair.client.endpoint.key_log(true);
+        if behind {
+            pair.nat = Some(|from| SocketAddr::new(address("198.51.100.7:1").ip(), from.port()));
+            pair.unnat = Some(|to| SocketAddr::new(address(CLIENT).ip(), to.port()));
+        }
+        pair.connect();
+        pair.run(20);
+        assert!(pair.both_up());
+        let view = pair.client.endpoint.views().next().unwrap();
+        let (path, next) = (view.path, view.next_expected);
+        let holder = Holder::of(&pair.client);
+        let header = holder.header(ExchangeType::INFORMATIONAL, false, false, next);
+        let elsewhere = Path {
+            remote: address("198.51.100.66:4500"),
+            ..path
+        };
+        pair.deliver(false, elsewhere, &holder.seal(&header, &[]));
+        let now = pair.client.endpoint.views().next().unwrap().path;
+        assert_eq!(now, if behind { path } else { elsewhere });
+    }
 }
 
 #[test]

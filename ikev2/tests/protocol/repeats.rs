@@ -257,6 +257,22 @@ fn a_false_first_fragment_is_not_taken_for_the_beginning_of_the_request() {
     }
 }
 
+// What brings the true piece under a header of somebody's own gets in before it, and is a piece all the same.
+#[test]
+fn a_true_piece_under_a_false_header_does_not_hide_the_true_one() {
+    let mut up = Up::new();
+    let pieces = up.pieces(true);
+    let mut forged = pieces[0].clone();
+    // A reserved bit of the payload's header.
+    forged[Header::LEN + 1] |= 1;
+    assert_eq!(up.send(&forged).1, [Discard::FragmentKept]);
+    assert_eq!(up.send(&pieces[0]).1, [Discard::FragmentRefused]);
+    let (answer, discards) = up.send(&pieces[1]);
+    assert_eq!((answer.len(), discards.len(), pieces.len()), (1, 0, 2));
+    let again = up.send(&pieces[0]);
+    assert_eq!(again, (answer, vec![Discard::Repeated]));
+}
+
 // RFC 7296 §2.3#7: a request that came before its turn is known by its octets too.
 #[test]
 fn the_repeat_of_a_request_that_had_been_kept_is_answered_without_a_check() {

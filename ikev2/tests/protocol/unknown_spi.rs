@@ -4,7 +4,7 @@
 use ironflex_ikev2::{
     event::{Command, Discard, Path},
     wire::{
-        Body, Flags, Header, PartialMessage, Payload,
+        Body, Flags, Header, InitiatorSpi, PartialMessage, Payload, ResponderSpi,
         payload::{Delete, Notify},
         registry::{ExchangeType, NotifyType},
     },
@@ -50,6 +50,44 @@ fn a_protected_request_for_a_forgotten_sa_is_told_so() {
     assert_eq!(answer.body, Body::Clear);
     let said = Notify::plain(NotifyType::INVALID_IKE_SPI);
     assert_eq!(answer.outer, [Payload::Notify(said)]);
+}
+
+// The peer may have an IKE SA already that we are still making, and use it: it is no stranger, and the SA not lost.
+#[test]
+fn a_request_for_an_sa_that_is_being_made_is_not_called_unknown() {
+    let (mut pair, holder, _) = up();
+    let client = pair.client.sas[0];
+    pair.command(false, Command::Rekey(client));
+    let (to_server, _, octets) = pair.next_flight().unwrap();
+    assert!(to_server);
+    let (_, payloads) = holder.open(&octets);
+    let spi = payloads.iter().find_map(|payload| match payload {
+        Payload::Sa(sa) => <[u8; 8]>::try_from(sa.proposals[0].spi.as_slice()).ok(),
+        _ => None,
+    });
+    let path = pair.client.endpoint.views().next().unwrap().path;
+    let mut header = holder.header(ExchangeType::INFORMATIONAL, false, false, 0);
+    header.responder_spi = ResponderSpi::new(0x0bad_cafe);
+    for (coming, spi) in [
+        (true, u64::from_be_bytes(spi.unwrap())),
+        (false, 0x0bad_f00d),
+    ] {
+        header.initiator_spi = InitiatorSpi::new(spi).unwrap();
+        let (sent, seen) = (pair.wire.len(), pair.client.discarded.len());
+        pair.deliver(false, path, &holder.seal(&header, &[]));
+        let expected = if coming {
+            (0, &[Discard::UnknownSpi])
+        } else {
+            (1, &[Discard::UnknownSpiAnswered])
+        };
+        let said = &pair.client.discarded[seen..];
+        assert_eq!(
+            (pair.wire.len() - sent, said),
+            (expected.0, &expected.1[..])
+        );
+    }
+    pair.run(10);
+    assert!(pair.both_up());
 }
 
 // RFC 7296 §1.5#1, §2.21.4#1: nobody answers an answer.

@@ -301,6 +301,21 @@ impl Established {
         self.keepalive = every.map(|every| cx.now.after(every));
     }
 
+    /// RFC 3948 §4#2: a NAT that has seen nothing from here for the whole time is reminded. An IKE message is as good; what
+    /// goes through ESP is the dataplane's, which does not say when it last sent, so beside traffic it is reminded in vain.
+    pub(super) fn keep_nat_awake(&mut self, link: &Link, cx: &mut Cx<'_>) {
+        let Some(every) = self.policy.upkeep().keepalive else {
+            self.keepalive = None;
+            return;
+        };
+        let mut due = link.sent.after(every);
+        if due <= cx.now {
+            cx.keepalive(link.path);
+            due = cx.now.after(every);
+        }
+        self.keepalive = Some(due);
+    }
+
     fn nat_hashes(&self, link: &Link, cx: &mut Cx<'_>, path: Path) -> [Payload; 2] {
         let force = match &self.policy {
             Policy::Responder(_) => cx.config.nat.force_encapsulation,

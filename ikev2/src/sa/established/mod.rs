@@ -6,6 +6,7 @@
 //! yet, and while both ends rekey at once the candidates of which one will survive.
 
 mod children;
+mod closing;
 mod create;
 mod followup;
 mod inform;
@@ -20,6 +21,7 @@ use core::time::Duration;
 
 pub(crate) use children::Child;
 use children::{Children, Standing};
+pub(crate) use closing::{Closing, close_with};
 use followup::Following;
 use mobike::{EspWay, RouteCheck, Seen};
 use others::{Other, OtherStanding};
@@ -32,7 +34,7 @@ use crate::{
     config::{ConnectConfig, IkeProposal, LINGER, LIVENESS_TRIES, PeerConfig, Upkeep},
     crypto::{keys::DerivationKey, suite::EspSuite},
     event::{Answer, AskId, Authenticated, CloseReason, Event, Instant, Path},
-    refusal::{PeerIncompatible, Refusal},
+    refusal::{PeerIncompatible, PeerMisbehaved, Refusal},
     sa::{
         Cx,
         link::{Link, Opened},
@@ -44,6 +46,9 @@ use crate::{
         registry::{ExchangeType, NotifyType},
     },
 };
+
+/// Times that one SA is asked for anew with the key exchange that the peer wants.
+const KE_RETRIES: u32 = 2;
 
 /// What this end was configured with, by its role in the exchange that authenticated both.
 pub(crate) enum Policy {
@@ -204,31 +209,6 @@ enum After {
     End(CloseReason),
 }
 
-/// Our Delete is out; the SA goes when it is answered or has been sent often enough.
-pub(crate) struct Closing {
-    reason: CloseReason,
-}
-
-impl Closing {
-    /// The end.
-    pub(crate) fn finish(self, link: &Link, cx: &mut Cx<'_>) -> Outcome {
-        cx.event(link.id, Event::Closed(self.reason));
-        Outcome::Gone
-    }
-}
-
-/// Sends this INFORMATIONAL as the SA's last request and waits for its answer.
-pub(crate) fn close_with(
-    link: &mut Link,
-    cx: &mut Cx<'_>,
-    payload: Payload,
-    reason: CloseReason,
-) -> Result<Outcome, Refusal> {
-    link.deadline = None;
-    link.request(cx, ExchangeType::INFORMATIONAL, [payload].to_vec())?;
-    Ok(Outcome::Go(State::Closing(Closing { reason })))
-}
-
 impl Established {
     pub(crate) fn new(beginning: Beginning) -> Box<Self> {
         Box::new(Self {
@@ -335,7 +315,10 @@ impl Established {
             .and_then(|payloads| self.serve(link, cx, exchange, payloads));
         match served {
             // RFC 7296 §1.4#4, §4#5: every INFORMATIONAL request is answered.
-            Ok(Served::Answer(answer)) => link.respond(cx, exchange, &answer)?,
+            Ok(Served::Answer(mut answer)) => {
+                link.announce_window(cx, &mut answer);
+                link.respond(cx, exchange, &answer)?;
+            }
             Ok(Served::Later) => {}
             Ok(Served::Replaced(answer, successor)) => {
                 link.respond(cx, exchange, &answer)?;
@@ -355,15 +338,7 @@ impl Established {
                 return Ok(close(link, cx, reason));
             }
             Err(refusal) => {
-                // RFC 7296 §2.21.3#1, §3.10.1#4: an error in an authentic request is answered, and INVALID_SYNTAX
-                // ends the SA at both ends without a Delete.
-                let said = refusal.notify(exchange);
-                let fatal = said
-                    .as_ref()
-                    .is_some_and(|said| said.kind == NotifyType::INVALID_SYNTAX);
-                let said = said.map(Payload::Notify);
-                link.respond(cx, exchange, said.as_slice())?;
-                if fatal {
+                if link.respond_error(cx, exchange, &refusal)? {
                     return Ok(close(link, cx, CloseReason::Refused(refusal)));
                 }
             }
@@ -399,8 +374,8 @@ impl Established {
                 }
             }
             ExchangeType::IKE_FOLLOWUP_KE => self.followed(link, cx, &payloads),
-            // Well formed but out of place: answered, so that the window moves, with nothing in it.
-            _ => Ok(Served::Answer(Vec::new())),
+            // RFC 7296 §2.21.3#1: well formed but out of place is an error too.
+            _ => Err(PeerMisbehaved::UnexpectedExchange.into()),
         }
     }
 
@@ -644,9 +619,7 @@ impl Established {
             cx.event(link.id, Event::Quiet);
         }
         if self.keepalive.is_some_and(|due| due <= cx.now) {
-            cx.keepalive(link.path);
-            let every = self.policy.upkeep().keepalive;
-            self.keepalive = every.map(|every| cx.now.after(every));
+            self.keep_nat_awake(link, cx);
         }
         if let Some(lifetime) = self.lifetime {
             // RFC 7296 §2.8#1-2: an SA that is worn out and was not replaced ends, its children

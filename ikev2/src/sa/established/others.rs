@@ -11,7 +11,7 @@ use crate::{
     config::LINGER,
     crypto::keys::DerivationKey,
     event::{CloseReason, Discard, Path},
-    refusal::{PeerIncompatible, Refusal},
+    refusal::{PeerIncompatible, PeerMisbehaved, Refusal},
     sa::{
         Cx,
         link::{Link, Opened, Received},
@@ -38,6 +38,13 @@ impl Other {
             standing,
             overtaken: false,
         }
+    }
+
+    /// It is over; repeats still get their answer for a while.
+    fn linger(&mut self, cx: &Cx<'_>) {
+        self.link.requests.abandon();
+        self.link.deadline = Some(cx.now.after(LINGER));
+        self.standing = OtherStanding::Lingering;
     }
 
     /// Whether what the client says here of its address counts.
@@ -212,7 +219,8 @@ impl Established {
             Ok(_) if exchange == ExchangeType::IKE_FOLLOWUP_KE => {
                 Err(PeerIncompatible::NoState.into())
             }
-            Ok(_) => Ok(Served::Answer([].to_vec())),
+            // RFC 7296 §2.21.3#1: well formed but out of place is an error too.
+            Ok(_) => Err(PeerMisbehaved::UnexpectedExchange.into()),
         };
         let link = &mut other.link;
         match served {
@@ -221,9 +229,7 @@ impl Established {
             // redundant, and ours survives.
             Ok(Served::Deleted) => {
                 link.respond(cx, exchange, &[])?;
-                link.requests.abandon();
-                link.deadline = Some(cx.now.after(LINGER));
-                other.standing = OtherStanding::Lingering;
+                other.linger(cx);
             }
             Ok(Served::Failed(kind)) => {
                 link.respond(cx, exchange, &[])?;
@@ -231,8 +237,10 @@ impl Established {
             }
             Ok(Served::Later | Served::Replaced(..)) => {}
             Err(refusal) => {
-                let said = refusal.notify(exchange).map(Payload::Notify);
-                link.respond(cx, exchange, said.as_slice())?;
+                // What it shares with the one in use is that one's from now on, as after a Delete.
+                if link.respond_error(cx, exchange, &refusal)? {
+                    other.linger(cx);
+                }
             }
         }
         Ok(None)

@@ -3,7 +3,7 @@
 use alloc::{boxed::Box, vec::Vec};
 
 use super::{
-    Answering, Child, Established, Limits, Pending, Policy, Served, Standing, Wish,
+    Answering, Child, Established, KE_RETRIES, Limits, Pending, Policy, Served, Standing, Wish,
     create::{Creation, Half, Reply, lower, named_group, rekey_notify},
     followup::{Asked, Next, Series, Turn},
 };
@@ -20,8 +20,9 @@ use crate::{
         Cx,
         child::{narrow, refused, selectors},
         init,
+        keylog::log_child,
         link::Link,
-        state::{WRONG_ANSWER, log_child},
+        state::WRONG_ANSWER,
     },
     secret::SharedSecret,
     wire::{
@@ -29,9 +30,6 @@ use crate::{
         registry::{ConfigAttributeType, ExchangeType, NotifyType},
     },
 };
-
-/// Times that one child SA is asked for anew with the key exchange that the peer wants.
-const KE_RETRIES: u32 = 2;
 
 /// We are making a child SA.
 pub(super) struct RekeyChild {

@@ -3,7 +3,7 @@
 use alloc::{boxed::Box, vec::Vec};
 
 use super::{
-    Established, Other, OtherStanding, Pending, Served, Wish,
+    Established, KE_RETRIES, Other, OtherStanding, Pending, Served, Wish,
     create::{Creation, Half, Reply, lower, named_group},
     followup::{Asked, Next, Series, Turn},
 };
@@ -18,7 +18,7 @@ use crate::{
     event::{Event, Instant},
     negotiate::proposal,
     refusal::{PeerIncompatible, PeerMisbehaved, Refusal},
-    sa::{Cx, init, link::Link, state::log_ike},
+    sa::{Cx, init, keylog::log_ike, link::Link},
     secret::SharedSecret,
     wire::{
         header::{InitiatorSpi, ResponderSpi},
@@ -26,9 +26,6 @@ use crate::{
         registry::{ExchangeType, NotifyType, PayloadType},
     },
 };
-
-/// Times that INVALID_KE_PAYLOAD is followed for one IKE SA.
-const KE_RETRIES: u32 = 2;
 
 /// We are replacing the IKE SA.
 pub(super) struct RekeyIke {

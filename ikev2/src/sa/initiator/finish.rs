@@ -12,8 +12,9 @@ use crate::{
         Cx,
         established::{Beginning, Child, Established, Limits, Policy, close_with, mobike},
         init,
+        keylog::log_child,
         link::Link,
-        state::{Outcome, WRONG_ANSWER, close, log_child},
+        state::{Outcome, WRONG_ANSWER, close},
     },
     wire::{
         payload::{ConfigAttribute, Delete, Gateway, Notify, Payload},

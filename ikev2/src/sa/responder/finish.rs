@@ -11,13 +11,14 @@ use crate::{
     sa::{
         Cx, child,
         established::{Beginning, Child, Established, Limits, Policy, close_with, mobike},
-        link::Link,
+        keylog::log_child,
+        link::{Link, window_size},
         ppk,
-        state::{Outcome, WRONG_ANSWER, close, log_child},
+        state::{Outcome, WRONG_ANSWER, close},
     },
     wire::{
-        payload::{ConfigAttribute, Delete, Gateway, Notify, Payload},
-        registry::{ExchangeType, NotifyType},
+        payload::{ConfigAttribute, Delete, Gateway, Payload},
+        registry::ExchangeType,
     },
 };
 
@@ -92,10 +93,7 @@ impl Proven {
             answer.push(mobike::supported());
         }
         // RFC 7296 §2.3#1: until it is told, the peer keeps one request outstanding; the number has four octets.
-        answer.push(Payload::Notify(Notify::new(
-            NotifyType::SET_WINDOW_SIZE,
-            cx.config.window.to_be_bytes().to_vec(),
-        )));
+        answer.push(window_size(cx));
         link.respond(cx, ExchangeType::IKE_AUTH, &answer)?;
         let established = Established::new(Beginning {
             authenticated,

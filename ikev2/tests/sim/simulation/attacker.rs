@@ -19,6 +19,12 @@ use super::{network::Flight, scenario::Side, support::Seeded};
 /// How many datagrams are remembered.
 const MEMORY: usize = 64;
 
+/// So many datagrams that pass by draw false repeats, once that has begun.
+const SIEGE: u32 = 60;
+
+/// False repeats for each of them: more than what is answered in a second.
+const FALSE_REPEATS: usize = 8;
+
 /// The errors that are injected in clear.
 const ERRORS: [NotifyType; 8] = [
     NotifyType::INVALID_IKE_SPI,
@@ -36,6 +42,8 @@ pub struct Attacker {
     seen: VecDeque<Flight>,
     /// A genuine first request, from which a flood is made.
     mould: Option<Flight>,
+    /// For how many datagrams to come the repeats of their requests are to be drowned.
+    siege: u32,
 }
 
 impl Attacker {
@@ -44,6 +52,7 @@ impl Attacker {
             random,
             seen: VecDeque::new(),
             mould: None,
+            siege: 0,
         }
     }
 
@@ -69,14 +78,55 @@ impl Attacker {
         if first {
             self.mould = Some(flight.clone());
         }
-        if !self.random.chance(percent) {
-            return Vec::new();
+        let mut sent = Vec::new();
+        if self.siege > 0 {
+            self.siege -= 1;
+            sent = self.false_repeats(flight);
         }
-        self.trick(flight)
+        if self.random.chance(percent) {
+            sent.extend(self.trick(flight));
+        }
+        sent
+    }
+
+    /// What looks like a request that has been said before: its header and rubbish, from where it came, and true copies
+    /// from elsewhere. A datagram that passes by is taken for an answer, and the request that it belongs to is remembered.
+    fn false_repeats(&mut self, flight: &Flight) -> Vec<Flight> {
+        let Ok(answer) = Header::peek(&flight.octets) else {
+            return Vec::new();
+        };
+        let asked = self.seen.iter().rev().find(|seen| {
+            Header::peek(&seen.octets).is_ok_and(|header| {
+                header.message_id == answer.message_id
+                    && !header.flags.is_response()
+                    && seen.to != flight.to
+                    && header.exchange == answer.exchange
+            })
+        });
+        let Some(asked) = asked.filter(|_| answer.flags.is_response()).cloned() else {
+            return Vec::new();
+        };
+        let mut all = Vec::new();
+        for number in 0..FALSE_REPEATS {
+            let mut octets = asked.octets.to_vec();
+            let copied = number % 4 == 3 && asked.to == Side::Headend;
+            if !copied {
+                let at = Header::LEN + self.below(octets.len().saturating_sub(Header::LEN));
+                if let Some(octet) = octets.get_mut(at) {
+                    *octet ^= 1 + self.random.next().to_le_bytes()[0] % 255;
+                }
+            }
+            let mut one = forged(&asked, octets);
+            if copied {
+                one.path.remote = self.elsewhere(asked.path.remote.port());
+            }
+            all.push(one);
+        }
+        all
     }
 
     fn trick(&mut self, flight: &Flight) -> Vec<Flight> {
-        match self.random.next() % 11 {
+        match self.random.next() % 12 {
             // Replays, as they were and from elsewhere.
             0 => vec![self.any()],
             1 => {
@@ -140,6 +190,10 @@ impl Attacker {
                 octets.extend(other.octets.iter().skip(Header::LEN));
                 mend_length(&mut octets);
                 vec![forged(flight, octets)]
+            }
+            10 => {
+                self.siege = SIEGE;
+                Vec::new()
             }
             _ => self.flood(1),
         }
