@@ -77,6 +77,14 @@ impl<'a> Lines<'a> {
         }
     }
 
+    /// The same for a text whose first line has this number.
+    pub(crate) fn from_number(text: &'a str, source: Arc<str>, number: u32) -> Self {
+        Self {
+            number: number.saturating_sub(1),
+            ..Self::new(text, source)
+        }
+    }
+
     /// The next line with a command in it. Empty lines and comments are passed over; a line that
     /// cannot be read is the error, and the one after it is read as usual.
     pub(crate) fn command(&mut self) -> Option<Result<Line<'a>, Box<Diagnostic>>> {
@@ -144,7 +152,7 @@ impl<'a> Lines<'a> {
 
 const BLANK: [char; 2] = [' ', '\t'];
 
-fn words(text: &str, skipped: u32) -> Vec<Word<'_>> {
+pub(crate) fn words(text: &str, skipped: u32) -> Vec<Word<'_>> {
     let mut found = Vec::new();
     let mut column = skipped.saturating_add(1);
     let mut offset = 0usize;

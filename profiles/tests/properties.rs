@@ -10,8 +10,9 @@
 use ironflex_profiles::{
     Candidate, Fault, check,
     model::Standing,
-    parse, render, resolve,
+    parse, render, resolve, resolve_live,
     tree::{ModeKind, Node, Token},
+    typing::{Typed, Typist},
 };
 use proptest::prelude::*;
 
@@ -157,6 +158,30 @@ proptest! {
             (Err(one), Err(other)) => prop_assert_eq!(one.len(), other.len()),
             (one, other) => prop_assert!(false, "{:?} {:?}", one, other),
         }
+    }
+
+    #[test]
+    fn what_is_typed_line_by_line_means_what_its_print_means(
+        tape in prop::collection::vec(any::<u16>(), 0..400)
+    ) {
+        let mut typist = Typist::new("terminal");
+        let mut candidate = Candidate::default();
+        for line in configuration(&tape).lines() {
+            let before = candidate.clone();
+            if let Typed::Refused(fault) = typist.line(&mut candidate, line) {
+                prop_assert_ne!(fault.fault, Fault::Internal, "{:?}", fault);
+                prop_assert!(candidate == before, "{line}\n{}---\n{}", render(&before), render(&candidate));
+            }
+            candidate.actions.clear();
+        }
+        candidate.settle();
+        let printed = render(&candidate);
+        let again = parse(&printed, "t");
+        prop_assert_eq!(&again.diagnostics, &[], "{}", printed);
+        prop_assert_eq!(&again.candidate, &candidate, "{}", printed);
+        let (live, read) = (resolve_live(&candidate), resolve_live(&again.candidate));
+        prop_assert_eq!(live.snapshot, read.snapshot);
+        prop_assert_eq!(live.faults.len(), read.faults.len());
     }
 
     #[test]

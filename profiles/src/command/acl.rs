@@ -216,9 +216,17 @@ fn open(
 
 fn add_entry(edit: &mut Edit<'_>, args: &mut Args<'_>) -> Result<(), Box<Diagnostic>> {
     let before = edit.mode.clone();
+    let lists = edit.candidate.access_lists.len();
     let added = add_to_list(edit, args);
     // `access-list 10 permit …` does not lead into the list.
-    *edit.mode = before;
+    let entered = core::mem::replace(edit.mode, before);
+    // A line that is refused makes no list.
+    if added.is_err()
+        && edit.candidate.access_lists.len() > lists
+        && let Mode::Object(_, name) = entered
+    {
+        edit.candidate.access_lists.remove(name.as_str());
+    }
     added
 }
 

@@ -88,6 +88,12 @@ pub struct Candidate {
 }
 
 impl Candidate {
+    /// Brings what has no order of its own into the order of a running configuration: a router lists standard access
+    /// lists first.
+    pub fn settle(&mut self) {
+        self.access_lists.sort_by_key(|list| list.kind);
+    }
+
     /// Ties a router interface to a Linux device, as the line `device NAME` and the option
     /// `--device INTERFACE=NAME` do. An interface that no line made is made.
     pub fn tie_device(&mut self, interface: InterfaceName, device: DeviceName) {

@@ -32,6 +32,12 @@ impl Name {
         Ok(Self(Arc::from(text)))
     }
 
+    /// A word that the language itself gives, such as `default`.
+    pub(crate) fn of_the_language(word: &'static str) -> Self {
+        debug_assert!(Self::new(word).is_ok(), "{word} is no name");
+        Self(Arc::from(word))
+    }
+
     /// The word.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -43,27 +43,43 @@ use crate::{
 /// Every fault, if one of them is an error; the warnings among them too. Where there are only
 /// warnings they are in [`Snapshot::warnings`].
 pub fn resolve(candidate: &Candidate) -> Result<Snapshot, Vec<Diagnostic>> {
+    let Live { snapshot, faults } = resolve_live(candidate);
+    if faults.iter().any(|fault| fault.severity == Severity::Error) {
+        return Err(faults);
+    }
+    Ok(Snapshot {
+        warnings: faults,
+        ..snapshot
+    })
+}
+
+/// A configuration that is being changed while it is at work.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Live {
+    /// What of it is whole. An object with an error is not in it, and neither is one that needs such an object.
+    pub snapshot: Snapshot,
+    /// What is wrong with the rest, and the warnings.
+    pub faults: Vec<Diagnostic>,
+}
+
+/// Makes of a configuration what can be used of it: what a router does with lines that are typed one after the other.
+pub fn resolve_live(candidate: &Candidate) -> Live {
     let mut resolver = Resolver {
         candidate,
         diagnostics: Vec::new(),
+        broken: false,
     };
     let snapshot = resolver.snapshot();
-    let mut diagnostics = resolver.diagnostics;
-    diagnostics.sort_by_key(|diagnostic| (diagnostic.at.line, diagnostic.at.column));
-    match snapshot {
-        Some(snapshot) if diagnostics.iter().all(|d| d.severity == Severity::Warning) => {
-            Ok(Snapshot {
-                warnings: diagnostics,
-                ..snapshot
-            })
-        }
-        _ => Err(diagnostics),
-    }
+    let mut faults = resolver.diagnostics;
+    faults.sort_by_key(|fault| (fault.at.line, fault.at.column));
+    Live { snapshot, faults }
 }
 
 struct Resolver<'a> {
     candidate: &'a Candidate,
     diagnostics: Vec<Diagnostic>,
+    /// Something is wrong with the object that is being looked at, so that it cannot be used.
+    broken: bool,
 }
 
 /// What an object is called in a line, and where it begins: the block that a name is used in.
@@ -86,7 +102,7 @@ impl<'a> Block<'a> {
 type ByName<T> = BTreeMap<Name, Arc<T>>;
 
 impl<'a> Resolver<'a> {
-    fn snapshot(&mut self) -> Option<Snapshot> {
+    fn snapshot(&mut self) -> Snapshot {
         let candidate = self.candidate;
         self.check_aaa();
         let interfaces = self.interfaces();
@@ -121,11 +137,11 @@ impl<'a> Resolver<'a> {
         let ssl_policies = self.ssl_policies(&trustpoints);
         let ssl_profiles = self.ssl_profiles(&ssl_policies);
         let ikev2 = &candidate.ikev2;
-        Some(Snapshot {
-            hostname: match &candidate.hostname {
-                Some(name) => name.clone(),
-                None => Name::new(DEFAULT_HOSTNAME).ok()?,
-            },
+        Snapshot {
+            hostname: candidate
+                .hostname
+                .clone()
+                .unwrap_or_else(|| Name::of_the_language(DEFAULT_HOSTNAME)),
             ikev2: Ikev2Settings {
                 http_url_cert: ikev2.http_url_cert,
                 crash_detection: ikev2.crash_detection,
@@ -154,7 +170,18 @@ impl<'a> Resolver<'a> {
             ssl_policies,
             ssl_profiles,
             warnings: Vec::new(),
-        })
+        }
+    }
+
+    /// Looks at another object, of which nothing is known to be wrong.
+    const fn begin(&mut self) {
+        self.broken = false;
+    }
+
+    /// A part that the object at hand needs. One that is not there makes it useless; why it is not, was told where it is.
+    fn part<T>(&mut self, part: Option<T>) -> Option<T> {
+        self.broken |= part.is_none();
+        part
     }
 
     fn check_aaa(&mut self) {
@@ -251,11 +278,12 @@ impl<'a> Resolver<'a> {
             model::ikev2::AuthorizationPolicy::smart_default,
         );
         for entry in self.candidate.authorization_policies.iter().chain(&default) {
+            self.begin();
             let lines = &entry.value;
             let block = Block::of("crypto ikev2 authorization policy", entry);
             let pool = lines.pool.as_ref().and_then(|used| {
                 self.bind(&self.candidate.pools, used, "ip local pool", &block)?;
-                pools.get(&used.value).cloned()
+                self.part(pools.get(&used.value).cloned())
             });
             let split_networks = lines.route_set_access_list.as_ref().and_then(|used| {
                 let list = self.access_list(used, &block)?;
@@ -292,7 +320,9 @@ impl<'a> Resolver<'a> {
                 route_accept: lines.route_accept,
                 ipv6,
             };
-            policies.insert(entry.name.clone(), Arc::new(policy));
+            if !self.broken {
+                policies.insert(entry.name.clone(), Arc::new(policy));
+            }
         }
         policies
     }
@@ -305,7 +335,7 @@ impl<'a> Resolver<'a> {
     ) -> Ipv6Authorization {
         let pool = lines.pool.as_ref().and_then(|used| {
             self.bind(&self.candidate.ipv6_pools, used, "ipv6 local pool", block)?;
-            pools.get(&used.value).cloned()
+            self.part(pools.get(&used.value).cloned())
         });
         let list = lines.route_set_access_list.as_ref();
         Ipv6Authorization {
@@ -399,7 +429,7 @@ impl<'a> Resolver<'a> {
         let candidate = self.candidate;
         let smart = || model::ikev2::Policy {
             match_fvrf_any: true,
-            proposals: built_in(DEFAULT).into_iter().collect(),
+            proposals: [built_in(DEFAULT)].into(),
             ..model::ikev2::Policy::default()
         };
         // With no default proposal the default policy would have nothing to offer.
@@ -420,6 +450,10 @@ impl<'a> Resolver<'a> {
                 let message = format!("the policy `{}` has no proposal", entry.name);
                 let fault = Diagnostic::error(Fault::Incomplete, entry.at.clone(), message);
                 self.report(fault.expecting(["proposal WORD".to_string()]));
+            }
+            // It does with what it has.
+            if chosen.is_empty() {
+                continue;
             }
             let policy = Arc::new(Policy {
                 name: entry.name.clone(),
@@ -472,6 +506,7 @@ impl<'a> Resolver<'a> {
         );
         let mut profiles = ByName::new();
         for entry in candidate.ipsec_profiles.iter().chain(&default_profile) {
+            self.begin();
             let lines = &entry.value;
             let block = Block::of("crypto ipsec profile", entry);
             let mut transform_sets = Vec::new();
@@ -515,7 +550,9 @@ impl<'a> Resolver<'a> {
                 pfs: lines.pfs.map(model::ipsec::PfsGroup::group),
                 pfs_pqc: lines.pfs_pqc,
             };
-            profiles.insert(entry.name.clone(), Arc::new(profile));
+            if !self.broken {
+                profiles.insert(entry.name.clone(), Arc::new(profile));
+            }
         }
         profiles
     }
@@ -572,6 +609,7 @@ impl<'a> Resolver<'a> {
     }
 
     fn report(&mut self, diagnostic: Diagnostic) {
+        self.broken |= diagnostic.severity == Severity::Error;
         self.diagnostics.push(diagnostic);
     }
 }
@@ -614,18 +652,19 @@ fn smart_default<T>(table: &Table<T>, hidden: bool, new: impl FnOnce() -> T) -> 
     if hidden || table.get(DEFAULT).is_some() {
         return None;
     }
-    built_in(DEFAULT).map(|name| Entry {
+    let name = built_in(DEFAULT);
+    Some(Entry {
         name: name.value,
         at: name.at,
         value: new(),
     })
 }
 
-fn built_in(name: &str) -> Option<Located<Name>> {
-    Some(Located::new(
-        Name::new(name).ok()?,
+fn built_in(name: &'static str) -> Located<Name> {
+    Located::new(
+        Name::of_the_language(name),
         Span::built_in("smart default"),
-    ))
+    )
 }
 
 fn volume(own: SecurityAssociation, global: SecurityAssociation) -> Option<u32> {

@@ -22,13 +22,16 @@ impl<'a> Resolver<'a> {
         let mut pools = ByName::new();
         let mut taken: Vec<&Located<PoolRange>> = Vec::new();
         for entry in self.candidate.pools.iter() {
+            self.begin();
             for range in &entry.value.ranges {
                 if let Some(other) = taken.iter().find(|other| other.value.overlaps(range.value)) {
                     let message = "the range overlaps one of another pool";
                     let fault = Diagnostic::error(Fault::Conflict, range.at.clone(), message);
-                    self.diagnostics
-                        .push(fault.beside(other.at.clone(), "that range"));
+                    self.report(fault.beside(other.at.clone(), "that range"));
                 }
+            }
+            if self.broken {
+                continue;
             }
             taken.extend(&entry.value.ranges);
             let ranges = entry.value.ranges.iter().map(|range| range.value).collect();
@@ -48,8 +51,8 @@ impl<'a> Resolver<'a> {
             if let Some(other) = taken.iter().find(overlaps) {
                 let message = "the prefix overlaps that of another pool";
                 let fault = Diagnostic::error(Fault::Conflict, entry.at.clone(), message);
-                self.diagnostics
-                    .push(fault.beside(other.at.clone(), "that pool"));
+                self.report(fault.beside(other.at.clone(), "that pool"));
+                continue;
             }
             taken.push(entry);
             let name = entry.name.clone();
@@ -63,8 +66,10 @@ impl<'a> Resolver<'a> {
         let mut devices: BTreeMap<&str, (&InterfaceName, &Span)> = BTreeMap::new();
         for (name, entry) in &self.candidate.interfaces {
             let lines = &entry.value;
-            if let Some(device) = &lines.device {
+            let mut tied = lines.device.as_ref();
+            if let Some(device) = tied {
                 if let Some((other, at)) = devices.get(device.value.as_str()) {
+                    tied = None;
                     let message = format!("`{}` is {other} already", device.value);
                     let fault = Diagnostic::error(Fault::Conflict, device.at.clone(), message);
                     self.diagnostics
@@ -77,7 +82,7 @@ impl<'a> Resolver<'a> {
                 name: name.clone(),
                 description: lines.description.clone(),
                 shutdown: lines.shutdown,
-                device: lines.device.as_ref().map(|device| device.value.clone()),
+                device: tied.map(|device| device.value.clone()),
                 addressing: lines.addressing.clone(),
                 ipv6: lines.ipv6.clone(),
                 ip_mtu: lines.ip_mtu,
@@ -141,6 +146,7 @@ impl<'a> Resolver<'a> {
     pub(super) fn ssl_policies(&mut self, trustpoints: &ByName<Trustpoint>) -> ByName<SslPolicy> {
         let mut policies = ByName::new();
         for entry in self.candidate.ssl_policies.iter() {
+            self.begin();
             let lines = &entry.value;
             let block = Block::of("crypto ssl policy", entry);
             let trustpoint = lines.trustpoint.as_ref().and_then(|used| {
@@ -171,7 +177,9 @@ impl<'a> Resolver<'a> {
                 local: lines.local,
                 enabled: lines.enabled,
             };
-            policies.insert(name, Arc::new(policy));
+            if !self.broken {
+                policies.insert(name, Arc::new(policy));
+            }
         }
         policies
     }
@@ -179,6 +187,7 @@ impl<'a> Resolver<'a> {
     pub(super) fn ssl_profiles(&mut self, policies: &ByName<SslPolicy>) -> ByName<SslProfile> {
         let mut profiles = ByName::new();
         for entry in self.candidate.ssl_profiles.iter() {
+            self.begin();
             let block = Block::of("crypto ssl profile", entry);
             let policy = entry.value.policy.as_ref().and_then(|used| {
                 self.bind(
@@ -187,7 +196,7 @@ impl<'a> Resolver<'a> {
                     "crypto ssl policy",
                     &block,
                 )?;
-                policies.get(&used.value).cloned()
+                self.part(policies.get(&used.value).cloned())
             });
             if entry.value.enabled && entry.value.policy.is_none() {
                 let message = format!("the SSL profile `{}` is not complete", entry.name);
@@ -200,7 +209,9 @@ impl<'a> Resolver<'a> {
                 policy,
                 enabled: entry.value.enabled,
             };
-            profiles.insert(name, Arc::new(profile));
+            if !self.broken {
+                profiles.insert(name, Arc::new(profile));
+            }
         }
         profiles
     }

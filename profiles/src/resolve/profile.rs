@@ -56,6 +56,7 @@ impl<'a> Resolver<'a> {
         let candidate = self.candidate;
         let mut templates = BTreeMap::new();
         for (name, entry) in &candidate.interfaces {
+            self.begin();
             let lines = &entry.value;
             let block = Block {
                 title: "interface",
@@ -109,7 +110,9 @@ impl<'a> Resolver<'a> {
                 address,
                 ipsec,
             };
-            templates.insert(name.clone(), Arc::new(template));
+            if !self.broken {
+                templates.insert(name.clone(), Arc::new(template));
+            }
         }
         templates
     }
@@ -193,7 +196,9 @@ impl<'a> Resolver<'a> {
         let candidate = self.candidate;
         let mut profiles = Vec::new();
         for entry in candidate.profiles.iter() {
+            self.begin();
             if let Some(profile) = self.profile(entry, parts)
+                && !self.broken
                 && !entry.value.shutdown
             {
                 profiles.push(Arc::new(profile));
@@ -347,6 +352,7 @@ impl<'a> Resolver<'a> {
         let authentication = list.and_then(|used| {
             let table = &self.candidate.aaa.authentication_login;
             let method = self.bind(table, used, "aaa authentication login", block)?;
+            self.broken |= !self.candidate.aaa.new_model;
             Some((&used.value, *method))
         });
         let mut methods = RemoteMethods {
@@ -431,6 +437,7 @@ impl<'a> Resolver<'a> {
                     block,
                 );
             }
+            self.broken |= !self.candidate.aaa.new_model || policy.is_none();
             if let (Some(method), Some(policy)) = (method, policy) {
                 let list = group.list.value.clone();
                 groups.insert(

@@ -1,0 +1,328 @@
+//! What `?` and Tab say at a place of a line, and every command as a list, from the same tables that lines are read by.
+
+use alloc::{
+    borrow::ToOwned,
+    format,
+    string::{String, ToString},
+    vec::Vec,
+};
+use core::fmt::Write as _;
+
+use crate::{
+    command::Form,
+    lexer::{LINE_LIMIT, words},
+    model::Standing,
+    tree::{self, ModeKind, Node, Refusal, Token},
+    walk::{followers, form},
+};
+
+/// One thing that can be typed at a place.
+#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub struct Choice {
+    /// The word, or what stands for the words that are taken: `WORD`, `<1-10>`.
+    pub label: String,
+    /// One line of help.
+    pub help: &'static str,
+    /// Whether the label is what is to be typed.
+    pub is_word: bool,
+}
+
+/// What can be typed at the end of a line.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Look {
+    /// Where the unfinished word begins, in octets; the end of the line behind a blank.
+    pub start: usize,
+    /// What it may become, in the order of the alphabet.
+    pub choices: Vec<Choice>,
+    /// Whether the line may end here. Never within a word.
+    pub ends: bool,
+}
+
+/// Why there is nothing to be said.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum NoHelp {
+    /// An abbreviation fits several words.
+    Ambiguous,
+    /// No such line is known, or none is served.
+    Unrecognized,
+}
+
+/// What is said in every mode of what may stand in front of a line.
+const FRONT: &[(&str, &str)] = &[
+    ("default", "Set a command to its defaults"),
+    ("do", "To run exec commands in config mode"),
+    ("no", "Negate a command or set its defaults"),
+];
+
+/// Looks at a line that is being typed in a mode.
+///
+/// # Errors
+/// [`NoHelp`].
+pub fn look(mode: ModeKind, line: &str) -> Result<Look, NoHelp> {
+    if line.len() > LINE_LIMIT {
+        return Err(NoHelp::Unrecognized);
+    }
+    let mut typed = words(line, 0);
+    let start = match typed.last() {
+        Some(last) if last.offset.saturating_add(last.text.len()) == line.len() => {
+            let offset = last.offset;
+            typed.pop();
+            offset
+        }
+        _ => line.len(),
+    };
+    let unfinished = line.get(start..).unwrap_or_default();
+    let (form, typed) = form(&typed);
+    let found = match walk(mode, typed) {
+        Err(_) if mode != ModeKind::Global => walk(ModeKind::Global, typed)?,
+        found => found?,
+    };
+    let mut choices = list(mode, &found, form, unfinished);
+    if choices.is_empty() && found.is_empty() && mode != ModeKind::Global {
+        choices = list(ModeKind::Global, &found, form, unfinished);
+    }
+    let first = found.is_empty() && form == Form::Set;
+    choices.extend(
+        FRONT
+            .iter()
+            .filter(|(word, _)| first && begins(word, unfinished))
+            .map(|&(word, help)| Choice {
+                label: word.to_owned(),
+                help,
+                is_word: true,
+            }),
+    );
+    choices.sort();
+    choices.dedup();
+    let ends = unfinished.is_empty() && may_end(&found, form);
+    if choices.is_empty() && !ends {
+        return Err(NoHelp::Unrecognized);
+    }
+    Ok(Look {
+        start,
+        choices,
+        ends,
+    })
+}
+
+/// The nodes that the words of a line lead through.
+fn walk(
+    mode: ModeKind,
+    mut typed: &[crate::lexer::Word<'_>],
+) -> Result<Vec<&'static Node>, NoHelp> {
+    let mut path: Vec<&'static Node> = Vec::new();
+    while !typed.is_empty() {
+        let chosen = match path.last() {
+            None => tree::choose(mode.commands(), typed),
+            Some(node) => tree::choose(followers(node), typed),
+        };
+        let found = chosen.map_err(|refusal| match refusal {
+            Refusal::Ambiguous { .. } => NoHelp::Ambiguous,
+            _ => NoHelp::Unrecognized,
+        })?;
+        path.push(found.node);
+        typed = typed.get(found.taken..).unwrap_or_default();
+    }
+    Ok(path)
+}
+
+fn list(mode: ModeKind, path: &[&'static Node], form: Form, unfinished: &str) -> Vec<Choice> {
+    let nodes: Vec<&'static Node> = match path.last() {
+        None => mode.commands().collect(),
+        Some(node) => followers(node).collect(),
+    };
+    // Below a word that `no` takes, what may follow is as without it.
+    let free = form == Form::Set || path.iter().any(|node| node.can_be_undone());
+    nodes
+        .into_iter()
+        .filter(|node| free || undoable(node))
+        .flat_map(choices)
+        .filter(|choice| match choice.is_word {
+            true => begins(&choice.label, unfinished),
+            // Whether a value may begin so, is seen when it is whole.
+            false => true,
+        })
+        .collect()
+}
+
+fn may_end(path: &[&'static Node], form: Form) -> bool {
+    let Some(last) = path.last() else {
+        return false;
+    };
+    match form {
+        Form::Set => last.ends(),
+        Form::No | Form::Default => {
+            (last.ends() || last.can_be_undone()) && path.iter().any(|node| node.can_be_undone())
+        }
+    }
+}
+
+/// Whether `no` takes a line with this word.
+fn undoable(node: &Node) -> bool {
+    node.refused.is_none() && (node.can_be_undone() || node.then.iter().any(undoable))
+}
+
+fn choices(node: &'static Node) -> Vec<Choice> {
+    if let Token::Choice(words) = node.token {
+        let served = words.iter().filter(|word| word.standing == Standing::Served);
+        let choice = |word: &crate::model::Keyword| Choice {
+            label: word.word.to_owned(),
+            help: word.help,
+            is_word: true,
+        };
+        return served.map(choice).collect();
+    }
+    let is_word = matches!(node.token, Token::Word(_));
+    let labels = node.expected().into_iter();
+    let choice = |label| Choice {
+        label,
+        help: node.help,
+        is_word,
+    };
+    labels.map(choice).collect()
+}
+
+fn begins(word: &str, typed: &str) -> bool {
+    word.get(..typed.len())
+        .is_some_and(|start| start.eq_ignore_ascii_case(typed))
+}
+
+/// Every line of every mode with its help, as a Markdown text: one table for each mode.
+pub fn reference() -> String {
+    let mut out = String::new();
+    for &mode in ModeKind::ALL {
+        // A String takes everything.
+        let _ = write!(
+            out,
+            "\n## {}\n\nPrompt `({})#`.\n\n| line | what it says | `no` |\n| --- | --- | --- |\n",
+            title(mode),
+            mode.prompt()
+        );
+        for node in mode.commands() {
+            lines(node, "", "", false, &mut out);
+        }
+    }
+    out
+}
+
+/// The line that leads into a mode.
+const fn title(mode: ModeKind) -> &'static str {
+    match mode {
+        ModeKind::Global | ModeKind::Refused => "Outside of every object",
+        ModeKind::AuthorizationPolicy => "`crypto ikev2 authorization policy WORD`",
+        ModeKind::Ikev2Proposal => "`crypto ikev2 proposal WORD`",
+        ModeKind::Ikev2Policy => "`crypto ikev2 policy WORD`",
+        ModeKind::Ikev2Keyring => "`crypto ikev2 keyring WORD`",
+        ModeKind::Ikev2KeyringPeer => "`peer WORD` of a keyring",
+        ModeKind::Ikev2Profile => "`crypto ikev2 profile WORD`",
+        ModeKind::TransformSet => "`crypto ipsec transform-set WORD …`",
+        ModeKind::IpsecProfile => "`crypto ipsec profile WORD`",
+        ModeKind::Trustpoint => "`crypto pki trustpoint WORD`",
+        ModeKind::SslPolicy => "`crypto ssl policy WORD`",
+        ModeKind::SslProfile => "`crypto ssl profile WORD`",
+        ModeKind::StandardAccessList => "`ip access-list standard WORD`",
+        ModeKind::ExtendedAccessList => "`ip access-list extended WORD`",
+        ModeKind::Ipv6AccessList => "`ipv6 access-list WORD`",
+        ModeKind::Loopback => "`interface LoopbackN`",
+        ModeKind::GigabitEthernet => "`interface GigabitEthernetN`",
+        ModeKind::VirtualTemplate => "`interface Virtual-TemplateN type tunnel`",
+    }
+}
+
+fn lines(node: &'static Node, before: &str, said: &str, undone: bool, out: &mut String) {
+    if node.refused.is_some() {
+        return;
+    }
+    let is_choice = matches!(node.token, Token::Choice(_));
+    let word = match node.expected().as_slice() {
+        [one] => one.clone(),
+        several => format!("{{{}}}", several.join("|")),
+    };
+    let many = if node.many { " …" } else { "" };
+    let path = format!("{before}{word}{many}");
+    let is_keyword = matches!(node.token, Token::Word(_)) || is_choice;
+    // Of the last keyword, for a value's own help says less.
+    let said = match (is_keyword, node.help) {
+        (_, "") => said.to_string(),
+        (true, help) => help.to_string(),
+        (false, help) => format!("{said}: {help}"),
+    };
+    let undone = undone || node.can_be_undone();
+    if node.ends() {
+        let undone = if undone { "yes" } else { "" };
+        let _ = writeln!(out, "| `{}` | {said} | {undone} |", path.replace('|', r"\|"));
+    }
+    for next in node.then {
+        lines(next, &format!("{path} "), &said, undone, out);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn labels(mode: ModeKind, line: &str) -> Vec<String> {
+        let look = look(mode, line).unwrap();
+        let mut labels: Vec<String> = look.choices.into_iter().map(|choice| choice.label).collect();
+        if look.ends {
+            labels.push("<cr>".into());
+        }
+        labels
+    }
+
+    #[test]
+    fn says_what_may_follow_at_every_depth() {
+        let global = labels(ModeKind::Global, "");
+        for word in ["crypto", "do", "default", "end", "exit", "hostname", "no"] {
+            assert!(global.iter().any(|label| label == word), "{word}: {global:?}");
+        }
+        assert_eq!(labels(ModeKind::Global, "ho"), ["hostname"]);
+        assert_eq!(labels(ModeKind::Global, "hostname "), ["WORD"]);
+        assert_eq!(labels(ModeKind::Global, "cry ikev win "), ["<1-200>"]);
+        assert_eq!(labels(ModeKind::Global, "crypto ikev2 window 5 "), ["<cr>"]);
+        assert_eq!(
+            labels(ModeKind::Ikev2Proposal, "encryption aes-gcm"),
+            ["aes-gcm-128", "aes-gcm-256"]
+        );
+        let more = labels(ModeKind::Ikev2Proposal, "encryption aes-cbc-256 ");
+        assert!(more.contains(&"aes-cbc-128".into()) && more.contains(&"<cr>".into()));
+        // A line of another mode is known as well.
+        assert_eq!(labels(ModeKind::Ikev2Proposal, "hostn"), ["hostname"]);
+        assert_eq!(labels(ModeKind::Ikev2Proposal, "crypto ikev2 window "), ["<1-200>"]);
+    }
+
+    #[test]
+    fn of_no_only_what_can_be_undone() {
+        let all = labels(ModeKind::Global, "no ");
+        assert!(all.contains(&"crypto".into()) && !all.contains(&"end".into()), "{all:?}");
+        assert!(labels(ModeKind::Global, "no hostname ").contains(&"<cr>".into()));
+        assert!(labels(ModeKind::Global, "no crypto ikev2 profile x ").contains(&"<cr>".into()));
+    }
+
+    #[test]
+    fn knows_no_more_than_lines_do() {
+        for (line, why) in [
+            ("cry ikev2 p x ", NoHelp::Ambiguous),
+            ("foo ", NoHelp::Unrecognized),
+            ("hostname a b", NoHelp::Unrecognized),
+            ("vlan ", NoHelp::Unrecognized),
+        ] {
+            assert_eq!(look(ModeKind::Global, line), Err(why), "{line}");
+        }
+        let long = "a ".repeat(1 << 20);
+        assert_eq!(look(ModeKind::Global, &long), Err(NoHelp::Unrecognized));
+    }
+
+    #[test]
+    fn every_choice_of_the_tables_has_help() {
+        fn check(node: &'static Node) {
+            for choice in choices(node) {
+                assert!(!choice.help.is_empty(), "{}", choice.label);
+            }
+            node.then.iter().for_each(check);
+        }
+        for mode in ModeKind::ALL {
+            mode.commands().for_each(check);
+        }
+    }
+}

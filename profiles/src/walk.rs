@@ -1,0 +1,319 @@
+//! One line along the command tree: which action it is, or where no word fits.
+
+use alloc::{
+    borrow::{Cow, ToOwned},
+    boxed::Box,
+    format,
+    string::String,
+    sync::Arc,
+    vec::Vec,
+};
+
+use crate::{
+    command::{Action, Arg, Args, Edit, Form, Mode},
+    error::{Diagnostic, Fault, Span},
+    lexer::{LINE_LIMIT, Line, Word},
+    model::Candidate,
+    tree::{self, ModeKind, Node, Refusal, Token, Value},
+};
+
+/// Longest free text in a line, in octets: less than a line, so that the canonical spelling of the
+/// words in front of it never makes the line too long to be read again.
+const TEXT_LIMIT: usize = LINE_LIMIT / 2;
+
+/// What is wrong with a free text, if it is too long.
+pub(crate) fn too_long(text: &str, at: &Span) -> Option<Diagnostic> {
+    (text.len() > TEXT_LIMIT).then(|| {
+        let message = format!("a text of {} octets, more than {TEXT_LIMIT}", text.len());
+        Diagnostic::error(Fault::Limit, at.clone(), message)
+    })
+}
+
+/// A line walked to its end.
+pub(crate) struct Walked {
+    /// What the line does.
+    pub(crate) action: Action,
+    pub(crate) args: Vec<Arg>,
+    /// Whether the line leads into a mode.
+    pub(crate) block: bool,
+    /// The octet at which the free text of the line begins, and the form of that text.
+    pub(crate) rest: Option<(usize, Token)>,
+}
+
+impl Walked {
+    /// The word of a line that is nothing but one.
+    pub(crate) fn alone(&self) -> Option<&'static str> {
+        match self.args.as_slice() {
+            [
+                Arg {
+                    value: Value::Word(word),
+                    ..
+                },
+            ] => Some(word),
+            _ => None,
+        }
+    }
+
+    /// Does what the line says. `rest` is its free text.
+    pub(crate) fn carry_out(
+        &self,
+        candidate: &mut Candidate,
+        mode: &mut Mode,
+        form: Form,
+        at: Span,
+        rest: Cow<'_, str>,
+    ) -> Result<(), Box<Diagnostic>> {
+        let mut args = Args::new(&self.args, at.clone(), rest);
+        let mut edit = Edit {
+            candidate,
+            mode,
+            form,
+            at,
+        };
+        (self.action)(&mut edit, &mut args)
+    }
+}
+
+/// A line that the tree does not take.
+pub(crate) struct Stuck {
+    /// How many words it took.
+    pub(crate) depth: usize,
+    /// Whether the line might have led into a mode.
+    pub(crate) block: bool,
+    /// Whether another word is nearly what was typed.
+    pub(crate) meant: bool,
+    pub(crate) diagnostic: Box<Diagnostic>,
+}
+
+/// Walks lines of one source.
+pub(crate) struct Walker<'s> {
+    pub(crate) source: &'s Arc<str>,
+}
+
+impl Walker<'_> {
+    /// Looks for a line where a router does: in the mode that it stands in, and if that mode does not know it, outside of
+    /// every object. Also says whether the object is left, which a line that is refused does if it is better known there.
+    pub(crate) fn find(
+        &self,
+        here: ModeKind,
+        line: &Line<'_>,
+        form: Form,
+        words: &[Word<'_>],
+    ) -> (Result<Walked, Box<Stuck>>, bool) {
+        let stuck = match self.walk(here, line, form, words) {
+            Ok(walked) => return (Ok(walked), false),
+            Err(stuck) => stuck,
+        };
+        if here == ModeKind::Global {
+            return (Err(stuck), false);
+        }
+        match self.walk(ModeKind::Global, line, form, words) {
+            Ok(walked) => (Ok(walked), true),
+            // Whichever came further knows better what was meant.
+            Err(outside) if outside.depth > stuck.depth => (Err(outside), true),
+            Err(_) => (Err(stuck), false),
+        }
+    }
+
+    /// Takes a line's words, without what [`form`] split off, in a mode.
+    pub(crate) fn walk(
+        &self,
+        mode: ModeKind,
+        line: &Line<'_>,
+        form: Form,
+        words: &[Word<'_>],
+    ) -> Result<Walked, Box<Stuck>> {
+        let mut path: Vec<&'static Node> = Vec::new();
+        let mut args = Vec::new();
+        let mut free = None;
+        let mut rest = words;
+        while let Some(word) = rest.first() {
+            let chosen = match path.last() {
+                None => tree::choose(mode.commands(), rest),
+                Some(node) => tree::choose(followers(node), rest),
+            };
+            let found = chosen.map_err(|refusal| {
+                self.stuck(
+                    mode,
+                    &path,
+                    line,
+                    word,
+                    words.len().saturating_sub(rest.len()),
+                    refusal,
+                )
+            })?;
+            let last = rest.get(found.taken.saturating_sub(1)).unwrap_or(word);
+            let end = last.column.saturating_add(count(last.text));
+            let at = Span {
+                len: end.saturating_sub(word.column),
+                ..line.span(self.source, word)
+            };
+            if matches!(found.value, Value::Rest) {
+                free = Some((word.offset, found.node.token));
+            }
+            args.push(Arg {
+                value: found.value,
+                at,
+            });
+            path.push(found.node);
+            rest = rest.get(found.taken..).unwrap_or_default();
+        }
+        self.action(mode, &path, line, form)
+            .map(|action| Walked {
+                action,
+                args,
+                block: leads_into(path.last()),
+                rest: free,
+            })
+            .map_err(|diagnostic| {
+                Box::new(Stuck {
+                    depth: words.len(),
+                    block: leads_into(path.last()),
+                    meant: false,
+                    diagnostic,
+                })
+            })
+    }
+
+    /// What a line that ends here does.
+    fn action(
+        &self,
+        mode: ModeKind,
+        path: &[&'static Node],
+        line: &Line<'_>,
+        form: Form,
+    ) -> Result<Action, Box<Diagnostic>> {
+        let last = path.last();
+        let found = match form {
+            Form::Set => last.and_then(|node| node.set),
+            Form::No | Form::Default => {
+                // `no` needs the words up to the node that can be undone, and takes more.
+                let ends = last.is_some_and(|node| node.set.is_some() || node.unset.is_some());
+                path.iter()
+                    .rev()
+                    .find_map(|node| node.unset)
+                    .filter(|_| ends)
+            }
+        };
+        if let Some(action) = found {
+            return Ok(action);
+        }
+        let end = Span {
+            column: line.end(),
+            len: 0,
+            ..line.whole(self.source)
+        };
+        if form != Form::Set && last.is_some_and(|node| node.set.is_some()) {
+            let at = line.whole(self.source);
+            let message = "this line has no `no` form";
+            return Err(Box::new(Diagnostic::error(Fault::Unsupported, at, message)));
+        }
+        let expected = match last {
+            None => expected(mode.commands()),
+            Some(node) => expected(followers(node)),
+        };
+        let fault = Diagnostic::error(Fault::Incomplete, end, "the line is not complete");
+        Err(Box::new(fault.expecting(expected)))
+    }
+
+    fn stuck(
+        &self,
+        mode: ModeKind,
+        path: &[&'static Node],
+        line: &Line<'_>,
+        word: &Word<'_>,
+        depth: usize,
+        refusal: Refusal,
+    ) -> Box<Stuck> {
+        let at = line.span(self.source, word);
+        let last = path.last();
+        let wanted = match last {
+            None => expected(mode.commands()),
+            Some(node) => expected(followers(node)),
+        };
+        let mut block = leads_into(last);
+        let meant = matches!(refusal, Refusal::Unknown { meant: Some(_) });
+        let diagnostic = match refusal {
+            Refusal::Unknown { meant } => {
+                let mut message = match last {
+                    None => format!("unknown command `{}`", word.text),
+                    Some(node) if node.then.is_empty() && !node.many => {
+                        "the line should end here".to_owned()
+                    }
+                    Some(_) => format!("`{}` cannot stand here", word.text),
+                };
+                if let Some(meant) = meant {
+                    message.push_str(&format!("; did you mean `{meant}`?"));
+                }
+                Diagnostic::error(Fault::Unknown, at, message).expecting(wanted)
+            }
+            Refusal::Ambiguous { words } => {
+                let message = format!("`{}` can mean several words", word.text);
+                Diagnostic::error(Fault::Ambiguous, at, message)
+                    .expecting(words.into_iter().map(ToOwned::to_owned))
+            }
+            Refusal::Value { why } => Diagnostic::error(Fault::Value, at, why).expecting(wanted),
+            Refusal::Unsupported { why, block: below } => {
+                block = below;
+                let message = format!("not supported by this headend: {why}");
+                let from = line.whole(self.source);
+                let end = at.column.saturating_add(at.len);
+                let at = Span {
+                    len: end.saturating_sub(from.column),
+                    ..from
+                };
+                Diagnostic::error(Fault::Unsupported, at, message)
+            }
+        };
+        Box::new(Stuck {
+            depth,
+            block,
+            meant,
+            diagnostic: Box::new(diagnostic),
+        })
+    }
+}
+
+/// Splits `no` or `default` off the front of a line.
+pub(crate) fn form<'b, 'a>(words: &'b [Word<'a>]) -> (Form, &'b [Word<'a>]) {
+    match words.split_first() {
+        Some((word, rest)) if word.text.eq_ignore_ascii_case("no") => (Form::No, rest),
+        Some((word, rest)) if word.text.eq_ignore_ascii_case("default") => (Form::Default, rest),
+        _ => (Form::Set, words),
+    }
+}
+
+/// What can follow a node: itself again if it repeats, and what hangs below it.
+pub(crate) fn followers(node: &'static Node) -> impl Iterator<Item = &'static Node> + Clone {
+    node.many.then_some(node).into_iter().chain(node.then)
+}
+
+fn expected(nodes: impl Iterator<Item = &'static Node>) -> Vec<String> {
+    let mut words: Vec<String> = Vec::new();
+    let mut none = true;
+    for node in nodes {
+        none = false;
+        for word in node.expected() {
+            if !words.contains(&word) {
+                words.push(word);
+            }
+        }
+    }
+    if none {
+        [String::from("end of line")].into()
+    } else {
+        words
+    }
+}
+
+/// Whether a line that came as far as this node might have led into a mode.
+fn leads_into(node: Option<&&'static Node>) -> bool {
+    fn any(node: &Node) -> bool {
+        !node.opens.is_empty() || node.then.iter().any(any)
+    }
+    node.is_some_and(|node| any(node))
+}
+
+pub(crate) fn count(text: &str) -> u32 {
+    u32::try_from(text.chars().count()).unwrap_or(u32::MAX)
+}
