@@ -96,6 +96,12 @@ impl Endpoint {
         }
     }
 
+    /// Goes by another configuration from here on. SAs that there are keep what they have agreed on; what is asked of
+    /// them later (a rekey, a further child SA, a repeat) is judged by the new one.
+    pub fn reconfigure(&mut self, config: EndpointConfig) {
+        self.config = Arc::new(config);
+    }
+
     /// Whether [`Event::Trace`] is sent.
     pub const fn trace(&mut self, on: bool) {
         self.tracing = on;

@@ -43,6 +43,13 @@ impl Pools {
     /// The configured pools, nobody holding anything.
     #[must_use]
     pub fn new(snapshot: &Snapshot) -> Self {
+        let mut pools = Self::default();
+        pools.reconfigure(snapshot);
+        pools
+    }
+
+    /// The pools of another configuration. What is held stays held.
+    pub fn reconfigure(&mut self, snapshot: &Snapshot) {
         let ipv4 = snapshot.pools.values().map(|pool| {
             let ranges = pool.ranges.iter();
             let ranges = ranges.map(|range| (range.first(), range.last()));
@@ -52,19 +59,26 @@ impl Pools {
             let ranges = vec![(pool.range.first(), pool.range.last())];
             (pool.name.to_string(), ranges, pool.range.host_bits())
         });
-        Self {
-            ipv4: lease::Pools::new(ipv4),
-            ipv6: lease::Pools::new(ipv6),
-        }
+        self.ipv4.reconfigure(ipv4);
+        self.ipv6.reconfigure(ipv6);
+    }
+
+    /// What is held and in none of the pools.
+    pub fn strays(&self) -> impl Iterator<Item = IpPrefix> {
+        let length = |bits: u8, host_bits: u8| bits.saturating_sub(host_bits);
+        let ipv4 = self.ipv4.strays();
+        let ipv4 = ipv4.filter_map(move |(at, bits)| IpPrefix::new(at.into(), length(32, bits)));
+        let ipv6 = self.ipv6.strays();
+        ipv4.chain(ipv6.filter_map(move |(at, bits)| IpPrefix::new(at.into(), length(128, bits))))
     }
 
     /// Takes back what an IKE SA holds.
     pub fn release(&mut self, leases: Leases, sa: SaId) {
-        if let Some((pool, address)) = leases.ipv4 {
-            self.ipv4.release(&pool, address, sa);
+        if let Some((_, address)) = leases.ipv4 {
+            self.ipv4.release(address, sa);
         }
         if let Some(lease) = leases.ipv6 {
-            self.ipv6.release(&lease.pool, lease.network.address(), sa);
+            self.ipv6.release(lease.network.address(), sa);
         }
     }
 }

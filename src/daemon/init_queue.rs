@@ -70,6 +70,11 @@ impl InitQueue {
         }
     }
 
+    /// Has room for another number of requests. Those that wait keep their places.
+    pub const fn resize(&mut self, limit: usize) {
+        self.limit = limit;
+    }
+
     /// Sets a request aside.
     ///
     /// # Errors

@@ -71,11 +71,19 @@ impl Address for Ipv6Addr {
 
 /// Every pool of one family.
 #[derive(Debug)]
-pub struct Pools<A>(BTreeMap<String, Pool<A>>);
+pub struct Pools<A> {
+    pools: BTreeMap<String, Pool<A>>,
+    /// What is still held of pools that are not as they were when it was given: the address, how many of its low bits its
+    /// holder has to itself, and the holder. Nobody else is given any of it.
+    strays: BTreeMap<A, (u8, Holder)>,
+}
 
 impl<A> Default for Pools<A> {
     fn default() -> Self {
-        Self(BTreeMap::new())
+        Self {
+            pools: BTreeMap::new(),
+            strays: BTreeMap::new(),
+        }
     }
 }
 
@@ -112,7 +120,29 @@ impl<A: Address> Pool<A> {
             .fold(0, u64::saturating_add)
     }
 
+    /// Whether it gives this address.
+    fn has(&self, address: A, host_bits: u8) -> bool {
+        let ranges = &mut self.ranges.iter();
+        self.host_bits == host_bits
+            && ranges.any(|&(first, last)| {
+                let low = address.bits().saturating_sub(first.bits());
+                let step = 1_u128.checked_shl(host_bits.into());
+                (first..=last).contains(&address)
+                    && step.is_none_or(|step| low.checked_rem(step) == Some(0))
+            })
+    }
+
     fn take_untouched(&mut self) -> Option<A> {
+        loop {
+            let address = self.next_untouched()?;
+            // One that was held before the pool became what it is has been released, or is held still.
+            if !self.held.contains_key(&address) && !self.released.contains(&address) {
+                return Some(address);
+            }
+        }
+    }
+
+    fn next_untouched(&mut self) -> Option<A> {
         let (range, address) = self.untouched?;
         let &(_, last) = self.ranges.get(range)?;
         let step = 1_u128
@@ -138,6 +168,19 @@ impl<A: Address> Pool<A> {
     }
 }
 
+/// Whether what begins at `address` shares something with what is held out of any pool.
+fn overlaps<A: Address>(strays: &BTreeMap<A, (u8, Holder)>, address: A, host_bits: u8) -> bool {
+    let end = |address: A, host_bits: u8| {
+        let size = 1_u128.checked_shl(host_bits.into());
+        let size = size.map_or(u128::MAX, |size| size.saturating_sub(1));
+        address.bits().saturating_add(size)
+    };
+    let last = end(address, host_bits);
+    strays.iter().any(|(&stray, &(bits, _))| {
+        stray.bits() <= last && address.bits() <= end(stray, bits)
+    })
+}
+
 /// How many holders a range has room for.
 fn size<A: Address>(first: A, last: A, host_bits: u8) -> u64 {
     let between = last.bits().saturating_sub(first.bits());
@@ -149,12 +192,51 @@ impl<A: Address> Pools<A> {
     /// Pools with these ranges, first and last address included, and of each how many low bits of an address its holder
     /// has to itself.
     pub fn new(pools: impl IntoIterator<Item = (String, Vec<(A, A)>, u8)>) -> Self {
-        let pools = pools.into_iter();
-        Self(
-            pools
-                .map(|(name, ranges, host_bits)| (name, Pool::new(ranges, host_bits)))
-                .collect(),
-        )
+        let mut all = Self::default();
+        all.reconfigure(pools);
+        all
+    }
+
+    /// The pools are others from here on. Whoever holds an address keeps it, and nobody else is given it.
+    pub fn reconfigure(&mut self, pools: impl IntoIterator<Item = (String, Vec<(A, A)>, u8)>) {
+        let mut before = std::mem::take(&mut self.pools);
+        for (name, ranges, host_bits) in pools {
+            let same = |pool: &Pool<A>| pool.ranges == ranges && pool.host_bits == host_bits;
+            let pool = match before.remove(&name) {
+                Some(pool) if same(&pool) => pool,
+                other => {
+                    let mut pool = Pool::new(ranges, host_bits);
+                    if let Some(other) = other {
+                        pool.last = other.last;
+                        let held = other.held.into_iter();
+                        let held = held.map(|(address, holder)| (address, (other.host_bits, holder)));
+                        self.strays.extend(held);
+                    }
+                    pool
+                }
+            };
+            self.pools.insert(name, pool);
+        }
+        for pool in before.into_values() {
+            let held = pool.held.into_iter();
+            self.strays
+                .extend(held.map(|(address, holder)| (address, (pool.host_bits, holder))));
+        }
+        // What a pool of now would give is its own again.
+        for (address, (host_bits, holder)) in std::mem::take(&mut self.strays) {
+            let mut pools = self.pools.values_mut();
+            match pools.find(|pool| pool.has(address, host_bits)) {
+                Some(pool) => drop(pool.held.insert(address, holder)),
+                None => drop(self.strays.insert(address, (host_bits, holder))),
+            }
+        }
+    }
+
+    /// What is held and in none of the pools: the address, and how many of its low bits belong to the holder.
+    pub fn strays(&self) -> impl Iterator<Item = (A, u8)> {
+        self.strays
+            .iter()
+            .map(|(&address, &(host_bits, _))| (address, host_bits))
     }
 
     /// Gives `holder` an address of a pool.
@@ -164,10 +246,20 @@ impl<A: Address> Pools<A> {
     /// [`NoAddress`].
     pub fn allocate(&mut self, pool: &str, holder: Holder) -> Result<A, NoAddress> {
         let state = self
-            .0
+            .pools
             .get_mut(pool)
             .ok_or_else(|| NoAddress::NoPool(pool.to_owned()))?;
-        let Some(address) = state.choose(&holder.user) else {
+        let mut passed_over = Vec::new();
+        let mut chosen = state.choose(&holder.user);
+        while let Some(address) = chosen
+            && overlaps(&self.strays, address, state.host_bits)
+        {
+            passed_over.push(address);
+            chosen = state.choose(&holder.user);
+        }
+        // They are free once the strays are gone.
+        state.released.extend(passed_over);
+        let Some(address) = chosen else {
             let held = state.held.iter().take(8);
             let names = held.map(|(address, holder)| format!("{} ({address})", holder.user));
             return Err(NoAddress::Exhausted {
@@ -185,24 +277,28 @@ impl<A: Address> Pools<A> {
         Ok(address)
     }
 
-    /// Takes back what an IKE SA holds of a pool.
-    pub fn release(&mut self, pool: &str, address: A, sa: SaId) {
-        let Some(state) = self.0.get_mut(pool) else {
-            return;
-        };
-        if state
-            .held
+    /// Takes back what an IKE SA holds.
+    pub fn release(&mut self, address: A, sa: SaId) {
+        if self
+            .strays
             .get(&address)
-            .is_some_and(|holder| holder.sa == sa)
+            .is_some_and(|(_, holder)| holder.sa == sa)
         {
-            state.held.remove(&address);
-            state.released.insert(address);
+            self.strays.remove(&address);
+        }
+        // The pool may have another name by now.
+        for state in self.pools.values_mut() {
+            let holder = state.held.get(&address);
+            if holder.is_some_and(|holder| holder.sa == sa) {
+                state.held.remove(&address);
+                state.released.insert(address);
+            }
         }
     }
 
     /// Every range with the addresses in use in it.
     pub fn ranges(&self) -> impl Iterator<Item = Range<'_, A>> {
-        self.0.iter().flat_map(|(name, pool)| {
+        self.pools.iter().flat_map(|(name, pool)| {
             pool.ranges.iter().map(move |&(first, last)| Range {
                 pool: name,
                 first,
@@ -283,7 +379,7 @@ mod tests {
     fn a_user_gets_its_last_address_again_while_that_is_free() {
         let mut pools = pools(5, 10);
         let first = pools.allocate("ACPool", holder(1, "a")).unwrap();
-        pools.release("ACPool", first, SaId::from_spi(1));
+        pools.release(first, SaId::from_spi(1));
         // Somebody else gets one that nobody has had, although a's is free.
         assert_ne!(pools.allocate("ACPool", holder(2, "b")).unwrap(), first);
         assert_eq!(pools.allocate("ACPool", holder(3, "a")).unwrap(), first);
@@ -291,13 +387,71 @@ mod tests {
         assert_ne!(pools.allocate("ACPool", holder(4, "a")).unwrap(), first);
     }
 
+    fn configured(first: u8, last: u8) -> (String, Vec<(Ipv4Addr, Ipv4Addr)>, u8) {
+        let address = |end| Ipv4Addr::new(192, 168, 10, end);
+        (
+            "ACPool".to_owned(),
+            vec![(address(first), address(last))],
+            0,
+        )
+    }
+
+    #[test]
+    fn whoever_holds_an_address_keeps_it_when_the_pools_become_others() {
+        let mut pools = pools(5, 6);
+        let give = |pools: &mut Pools<Ipv4Addr>, sa| {
+            pools
+                .allocate("ACPool", holder(sa, &format!("u{sa}")))
+                .map(end)
+        };
+        assert_eq!(give(&mut pools, 1), Ok(5));
+        assert_eq!(give(&mut pools, 2), Ok(6));
+        // Wider: what is held is not given again.
+        pools.reconfigure([configured(4, 7)]);
+        assert_eq!(give(&mut pools, 3), Ok(4));
+        assert_eq!(give(&mut pools, 4), Ok(7));
+        assert!(give(&mut pools, 5).is_err());
+        // Gone, and there again under another name: still held.
+        pools.reconfigure([]);
+        assert_eq!(pools.strays().count(), 4);
+        pools.release(Ipv4Addr::new(192, 168, 10, 4), SaId::from_spi(3));
+        assert_eq!(pools.strays().count(), 3);
+        let (_, ranges, bits) = configured(4, 6);
+        pools.reconfigure([("other".to_owned(), ranges, bits)]);
+        assert_eq!(pools.strays().count(), 1);
+        let next = pools.allocate("other", holder(6, "x")).map(end);
+        assert_eq!(next, Ok(4));
+        assert!(pools.allocate("other", holder(7, "y")).is_err());
+        // What is released is free under the new name.
+        pools.release(Ipv4Addr::new(192, 168, 10, 5), SaId::from_spi(1));
+        assert_eq!(pools.allocate("other", holder(7, "y")).map(end), Ok(5));
+    }
+
+    #[test]
+    fn what_is_held_in_another_division_is_given_to_nobody() {
+        let at = |text: &str| -> Ipv6Addr { text.parse().unwrap() };
+        let pool = |bits| {
+            let ranges = vec![(at("2001:db8::"), at("2001:db8:0:1::"))];
+            [("p".to_owned(), ranges, bits)]
+        };
+        let mut pools = Pools::new(pool(64));
+        pools.allocate("p", holder(1, "a")).unwrap();
+        // Now in networks of 2^63 addresses: the first two are a's.
+        pools.reconfigure(pool(63));
+        let next = pools.allocate("p", holder(2, "b"));
+        assert_eq!(next, Ok(at("2001:db8:0:1::")));
+        assert!(pools.allocate("p", holder(3, "c")).is_err());
+        pools.release(at("2001:db8::"), SaId::from_spi(1));
+        assert_eq!(pools.allocate("p", holder(3, "c")), Ok(at("2001:db8::")));
+    }
+
     #[test]
     fn only_the_holder_releases() {
         let mut pools = pools(5, 5);
         let address = pools.allocate("ACPool", holder(1, "a")).unwrap();
-        pools.release("ACPool", address, SaId::from_spi(2));
+        pools.release(address, SaId::from_spi(2));
         assert!(pools.allocate("ACPool", holder(3, "c")).is_err());
-        pools.release("ACPool", address, SaId::from_spi(1));
+        pools.release(address, SaId::from_spi(1));
         assert_eq!(pools.allocate("ACPool", holder(3, "c")).unwrap(), address);
     }
 
@@ -335,7 +489,7 @@ mod tests {
         assert_eq!(second, Ok(at("2001:db8:0:1::")));
         let error = pools.allocate("p", holder(3, "c")).unwrap_err();
         assert!(error.to_string().contains("all 2 addresses"), "{error}");
-        pools.release("p", first, SaId::from_spi(1));
+        pools.release(first, SaId::from_spi(1));
         assert_eq!(pools.allocate("p", holder(4, "a")), Ok(first));
         // The whole address space as one, and as ones: neither overflows.
         let all = [at("::"), Ipv6Addr::from(u128::MAX)];

@@ -7,6 +7,7 @@
 //! ```
 
 mod preparation;
+mod wanted;
 
 use std::{collections::BTreeMap, net::IpAddr, num::NonZeroU32};
 
@@ -17,12 +18,13 @@ use ironflex_profiles::{
 use ironflex_xfrm::{
     IpPrefix,
     netlink::{
-        CleanupScope, Link, LinkIndex, NetlinkError, Network, Owner, PROBE_DEVICE, Removed, Route,
+        CleanupScope, Link, LinkAddress, LinkIndex, NetlinkError, Network, Owner, PROBE_DEVICE, Removed, Route,
         cleanup, sysctl,
     },
 };
 
-use self::preparation::Preparation;
+pub use self::wanted::{Difference, Wanted};
+use self::preparation::{InPlace, Preparation, give_up_other_guards, missing_devices};
 
 /// The TUN device of userspace ESP.
 pub const TUN: &str = "ironflex0";
@@ -31,6 +33,7 @@ pub const TUN: &str = "ironflex0";
 pub const DEFAULT_MTU: u16 = 1400;
 
 /// How clients' packets get in and out.
+#[derive(Clone, Debug)]
 pub enum Carrier {
     /// By one device for all: the TUN device of userspace ESP.
     Device(LinkIndex),
@@ -45,7 +48,8 @@ pub enum Carrier {
 /// The headend's part of the network.
 pub struct HouseNetwork {
     network: Option<Network>,
-    carrier: Carrier,
+    in_place: InPlace,
+    wanted: Wanted,
 }
 
 /// A Linux device that has addresses.
@@ -173,7 +177,12 @@ impl HouseNetwork {
     pub const fn untouched() -> Self {
         Self {
             network: None,
-            carrier: Carrier::Nothing,
+            in_place: InPlace {
+                carrier: Carrier::Nothing,
+                device: None,
+                loopbacks: BTreeMap::new(),
+            },
+            wanted: Wanted::NOTHING,
         }
     }
 
@@ -189,17 +198,118 @@ impl HouseNetwork {
         kernel_ipsec: bool,
     ) -> Result<(Self, Vec<Warning>), NetlinkError> {
         let mut network = Network::open(Owner::Headend)?;
-        let mut preparation = Preparation::new(snapshot, &mut network);
-        preparation.missing_devices()?;
-        preparation.devices(device)?;
-        preparation.guards()?;
-        preparation.loopbacks()?;
-        // Last, because it replaces rules that may be an earlier run's and could not be put back.
-        preparation.rules(kernel_ipsec)?;
-        let (carrier, mut warnings) = preparation.keep();
+        let mut warnings = missing_devices(snapshot, &mut network)?;
+        let wanted = Wanted::of(snapshot, std::iter::empty());
+        let difference = Wanted::NOTHING.until(&wanted);
+        // An earlier run's rules are another's.
+        let difference = Difference {
+            rules: true,
+            ..difference
+        };
+        let nothing = InPlace {
+            carrier: Carrier::Policies,
+            device: None,
+            loopbacks: BTreeMap::new(),
+        };
+        let mut preparation = Preparation::new(&wanted, &difference, &mut network, nothing);
+        preparation.carrier(device)?;
+        preparation.all(kernel_ipsec)?;
+        let (in_place, more) = preparation.keep();
+        warnings.extend(more);
+        if let Err(error) = give_up_other_guards(&mut network, &wanted) {
+            warnings.push(format!(
+                "an unreachable route of an earlier run may still be there: {error}"
+            ));
+        }
         warnings.extend(forwarding(snapshot));
         let network = Some(network);
-        Ok((Self { network, carrier }, warnings))
+        Ok((
+            Self {
+                network,
+                in_place,
+                wanted,
+            },
+            warnings,
+        ))
+    }
+
+    /// What is wanted of it.
+    #[must_use]
+    pub const fn wanted(&self) -> &Wanted {
+        &self.wanted
+    }
+
+    /// Brings it from what is wanted now to what is wanted then: makes what is new, and takes away what is not needed any
+    /// more. A Virtual-Template that `in_use` knows keeps its device. `kernel_ipsec` as in [`Self::set_up`].
+    ///
+    /// # Errors
+    ///
+    /// Of netlink, where something new cannot be made; everything is as it was then.
+    pub fn change(
+        &mut self,
+        then: Wanted,
+        in_use: impl Fn(u32) -> bool,
+        kernel_ipsec: bool,
+    ) -> Result<Vec<Warning>, NetlinkError> {
+        let Some(network) = &mut self.network else {
+            self.wanted = then;
+            return Ok(Vec::new());
+        };
+        let mut then = then;
+        for (&number, &mtu) in &self.wanted.templates {
+            if !then.templates.contains_key(&number) && in_use(number) {
+                then.templates.insert(number, mtu);
+            }
+        }
+        let difference = self.wanted.until(&then);
+        if difference.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut preparation =
+            Preparation::new(&then, &difference, network, self.in_place.clone());
+        preparation.all(kernel_ipsec)?;
+        let (in_place, mut warnings) = preparation.keep();
+        self.in_place = in_place;
+        self.wanted = then;
+        warnings.extend(self.remove(&difference));
+        Ok(warnings)
+    }
+
+    /// Takes away what is gone. What cannot be taken away is told of: it harms nobody but who wonders.
+    fn remove(&mut self, difference: &Difference) -> Vec<Warning> {
+        let Some(network) = &mut self.network else {
+            return Vec::new();
+        };
+        let mut results = Vec::new();
+        for (name, address, prefix_length) in &difference.gone_addresses {
+            if let Some(&(link, _)) = self.in_place.loopbacks.get(name) {
+                results.push(network.delete_address(&LinkAddress {
+                    link,
+                    address: *address,
+                    prefix_length: *prefix_length,
+                }));
+            }
+        }
+        for name in &difference.gone_loopbacks {
+            if let Some((link, true)) = self.in_place.loopbacks.remove(name) {
+                results.push(network.delete_link(link));
+            }
+        }
+        if let Carrier::XfrmInterfaces(made) = &mut self.in_place.carrier {
+            for number in &difference.gone_templates {
+                if let Some((link, _)) = made.remove(number) {
+                    results.push(network.delete_link(link));
+                }
+            }
+        }
+        for &clients in &difference.gone_clients {
+            results.push(network.delete_route(&Route::guard(Owner::Headend, clients)));
+        }
+        let errors = results.into_iter().filter_map(Result::err);
+        errors
+            .filter(|error| !error.is_absent())
+            .map(|error| error.to_string())
+            .collect()
     }
 
     /// Linux devices with their addresses, by name.
@@ -230,7 +340,7 @@ impl HouseNetwork {
     /// The `if_id` of a Virtual-Template's interface, where there are xfrm interfaces.
     #[must_use]
     pub fn if_id(&self, template: u32) -> Option<NonZeroU32> {
-        match &self.carrier {
+        match &self.in_place.carrier {
             Carrier::XfrmInterfaces(made) => made.get(&template).map(|&(_, if_id)| if_id),
             _ => None,
         }
@@ -250,7 +360,7 @@ impl HouseNetwork {
         let Some(network) = self.network.as_mut().filter(|_| !client.is_empty()) else {
             return Ok(Vec::new());
         };
-        let link = match &self.carrier {
+        let link = match &self.in_place.carrier {
             Carrier::Device(index) => Some(*index),
             Carrier::XfrmInterfaces(made) => made.get(&template).map(|&(index, _)| index),
             // Where reverse path filtering wants it: on the device that ESP comes in by.

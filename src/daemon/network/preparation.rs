@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use ironflex_profiles::snapshot::Snapshot;
+use ironflex_profiles::{model::interface::InterfaceName, snapshot::Snapshot};
 use ironflex_xfrm::{
     IpPrefix,
     netlink::{
@@ -11,25 +11,50 @@ use ironflex_xfrm::{
     },
 };
 
-use super::{Carrier, Warning, loopback_device, loopbacks, template_device, templates};
+use super::{
+    Carrier, Warning, loopback_device, template_device,
+    wanted::{Difference, Wanted},
+};
 
-/// Something that was made and goes again if the start fails. Addresses go with their device.
+/// Something that was made and goes again if a later step fails.
 enum Made {
     Link(LinkIndex),
+    Address(LinkAddress),
     Route(Route),
 }
 
 /// The network while it is being put in place: devices, addresses, the routes that lead nowhere beneath the pools.
 /// Dropped before its end, it takes back what it made, the newest first, and leaves what it found.
 pub(super) struct Preparation<'a> {
-    snapshot: &'a Snapshot,
+    wanted: &'a Wanted,
+    /// What is to be made.
+    difference: &'a Difference,
     network: &'a mut Network,
     made: Vec<Made>,
-    carrier: Carrier,
-    /// The names of the devices on which clients' packets are in clear of right.
-    carriers: Vec<String>,
-    pools: Vec<IpPrefix>,
+    in_place: InPlace,
     warnings: Vec<Warning>,
+}
+
+/// What is there.
+#[derive(Clone, Debug)]
+pub(super) struct InPlace {
+    pub(super) carrier: Carrier,
+    /// The device that is there for all clients.
+    pub(super) device: Option<String>,
+    /// On which link the addresses of a Loopback interface are, and whether it is its own.
+    pub(super) loopbacks: BTreeMap<InterfaceName, (LinkIndex, bool)>,
+}
+
+impl InPlace {
+    /// The names of the devices on which clients' packets are in clear of right.
+    fn carriers(&self) -> Vec<String> {
+        match (&self.carrier, &self.device) {
+            (Carrier::XfrmInterfaces(made), _) => {
+                made.keys().map(|&number| template_device(number)).collect()
+            }
+            (_, device) => device.iter().cloned().collect(),
+        }
+    }
 }
 
 impl Drop for Preparation<'_> {
@@ -39,6 +64,7 @@ impl Drop for Preparation<'_> {
             // one to report.
             let _ = match made {
                 Made::Link(index) => self.network.delete_link(index),
+                Made::Address(address) => self.network.delete_address(&address),
                 Made::Route(route) => self.network.delete_route(&route),
             };
         }
@@ -46,47 +72,50 @@ impl Drop for Preparation<'_> {
 }
 
 impl<'a> Preparation<'a> {
-    pub(super) fn new(snapshot: &'a Snapshot, network: &'a mut Network) -> Self {
+    pub(super) const fn new(
+        wanted: &'a Wanted,
+        difference: &'a Difference,
+        network: &'a mut Network,
+        in_place: InPlace,
+    ) -> Self {
         Self {
-            snapshot,
+            wanted,
+            difference,
             network,
             made: Vec::new(),
-            carrier: Carrier::Policies,
-            carriers: Vec::new(),
-            pools: pools(snapshot),
+            in_place,
             warnings: Vec::new(),
         }
     }
 
-    /// Warns of interfaces that are tied to devices which are not there, as they may be later.
-    pub(super) fn missing_devices(&mut self) -> Result<(), NetlinkError> {
-        for interface in self.snapshot.interfaces.values() {
-            let Some(device) = &interface.device else {
-                continue;
-            };
-            if self.network.link(device.as_str())?.is_none() {
-                self.warnings.push(format!(
-                    "{} is tied to {device}, and there is no such device here",
-                    interface.name
-                ));
-            }
-        }
-        Ok(())
-    }
-
-    /// `device` is the TUN device, if there is one.
-    pub(super) fn devices(&mut self, device: Option<&str>) -> Result<(), NetlinkError> {
+    /// Finds out by what devices clients come and go. `device` is the TUN device, if there is one.
+    pub(super) fn carrier(&mut self, device: Option<&str>) -> Result<(), NetlinkError> {
         match device {
             Some(name) => self.take_device(name),
-            None if xfrm_interfaces(self.network)? => self.xfrm_interfaces(),
+            None if xfrm_interfaces(self.network)? => {
+                self.in_place.carrier = Carrier::XfrmInterfaces(BTreeMap::new());
+                Ok(())
+            }
             None => Ok(()),
         }
     }
 
+    /// Makes everything that is new.
+    pub(super) fn all(&mut self, kernel_ipsec: bool) -> Result<(), NetlinkError> {
+        self.templates()?;
+        self.guards()?;
+        self.loopbacks()?;
+        // Last, because it replaces rules that may be an earlier run's and could not be put back.
+        self.rules(kernel_ipsec)
+    }
+
     /// Beneath each pool a route that leads nowhere, before anything can be sent to a client.
-    pub(super) fn guards(&mut self) -> Result<(), NetlinkError> {
+    fn guards(&mut self) -> Result<(), NetlinkError> {
+        if self.difference.clients.is_empty() {
+            return Ok(());
+        }
         let found = self.network.routes()?;
-        for &pool in &self.pools {
+        for &pool in &self.difference.clients {
             let guard = Route::guard(Owner::Headend, pool);
             // One that a crash left is not ours to take back.
             if !found.contains(&guard) {
@@ -102,21 +131,33 @@ impl<'a> Preparation<'a> {
         let index = find(self.network, name)?;
         self.network.set_alias(index, &Owner::Headend.alias())?;
         self.network.set_up(index, true)?;
-        self.carriers.push(name.to_owned());
-        self.carrier = Carrier::Device(index);
+        self.in_place.device = Some(name.to_owned());
+        self.in_place.carrier = Carrier::Device(index);
         Ok(())
     }
 
-    /// An xfrm interface for each Virtual-Template.
-    fn xfrm_interfaces(&mut self) -> Result<(), NetlinkError> {
-        let mut made = BTreeMap::new();
-        for (number, mtu) in templates(self.snapshot) {
+    /// An xfrm interface for each Virtual-Template, where the kernel has them.
+    fn templates(&mut self) -> Result<(), NetlinkError> {
+        if let (Carrier::Device(index), Some(mtu), false) = (
+            &self.in_place.carrier,
+            self.wanted.mtu(),
+            self.difference.templates.is_empty(),
+        ) {
+            return self.network.set_mtu(*index, u32::from(mtu));
+        }
+        let Carrier::XfrmInterfaces(present) = &mut self.in_place.carrier else {
+            return Ok(());
+        };
+        for &(number, mtu) in &self.difference.templates {
+            if let Some((index, _)) = present.get(&number) {
+                self.network.set_mtu(*index, u32::from(mtu))?;
+                continue;
+            }
             let Some(if_id) = Owner::Headend.if_id(number) else {
                 continue;
             };
-            let name = template_device(number);
             let index = self.network.create_link(&NewLink {
-                name: name.clone(),
+                name: template_device(number),
                 alias: Some(Owner::Headend.alias()),
                 kind: LinkKind::Xfrm {
                     if_id: if_id.get(),
@@ -126,64 +167,72 @@ impl<'a> Preparation<'a> {
             self.made.push(Made::Link(index));
             self.network.set_mtu(index, u32::from(mtu))?;
             self.network.set_up(index, true)?;
-            self.carriers.push(name);
-            made.insert(number, (index, if_id));
+            present.insert(number, (index, if_id));
         }
-        self.carrier = Carrier::XfrmInterfaces(made);
         Ok(())
     }
 
     /// Loopback interfaces: addresses on a device of our own; on the carrier where the kernel has no
     /// dummy devices.
-    pub(super) fn loopbacks(&mut self) -> Result<(), NetlinkError> {
-        for (name, addresses) in loopbacks(self.snapshot) {
-            let made = self.network.create_link(&NewLink {
-                name: loopback_device(name),
-                alias: Some(Owner::Headend.alias()),
-                kind: LinkKind::Dummy,
-            });
-            let link = match (made, &self.carrier) {
-                (Ok(index), _) => {
-                    self.made.push(Made::Link(index));
-                    self.network.set_up(index, true)?;
-                    index
-                }
-                (Err(_), Carrier::Device(index)) => *index,
-                (Err(error), _) => {
-                    for (address, _) in addresses {
-                        self.warnings.push(format!(
-                            "{name} has no device, so its address {address} is not there: {error}"
-                        ));
-                    }
-                    continue;
-                }
+    fn loopbacks(&mut self) -> Result<(), NetlinkError> {
+        for (name, address, prefix_length) in &self.difference.addresses {
+            let Some(link) = self.loopback(name)? else {
+                continue;
             };
-            for (address, prefix_length) in addresses {
-                self.network.add_address(&LinkAddress {
-                    link,
-                    address,
-                    prefix_length,
-                })?;
-            }
+            let address = LinkAddress {
+                link,
+                address: *address,
+                prefix_length: *prefix_length,
+            };
+            self.network.add_address(&address)?;
+            self.made.push(Made::Address(address));
         }
         Ok(())
     }
 
-    /// Gives up what a crash left beneath pools that are not configured any more. From here on everything stays.
-    pub(super) fn keep(mut self) -> (Carrier, Vec<Warning>) {
-        self.made.clear();
-        if let Err(error) = give_up_other_guards(self.network, &self.pools) {
-            self.warnings.push(format!(
-                "an unreachable route of an earlier run may still be there: {error}"
-            ));
+    /// The link of a Loopback interface, made if there is none.
+    fn loopback(&mut self, name: &InterfaceName) -> Result<Option<LinkIndex>, NetlinkError> {
+        if let Some((link, _)) = self.in_place.loopbacks.get(name) {
+            return Ok(Some(*link));
         }
-        let carrier = std::mem::replace(&mut self.carrier, Carrier::Nothing);
-        (carrier, std::mem::take(&mut self.warnings))
+        let made = self.network.create_link(&NewLink {
+            name: loopback_device(name),
+            alias: Some(Owner::Headend.alias()),
+            kind: LinkKind::Dummy,
+        });
+        let (link, own) = match (made, &self.in_place.carrier) {
+            (Ok(index), _) => {
+                self.made.push(Made::Link(index));
+                self.network.set_up(index, true)?;
+                (index, true)
+            }
+            (Err(_), Carrier::Device(index)) => (*index, false),
+            (Err(error), _) => {
+                let addresses = self.difference.addresses.iter();
+                for (_, address, _) in addresses.filter(|(of, _, _)| of == name) {
+                    let warning = format!(
+                        "{name} has no device, so its address {address} is not there: {error}"
+                    );
+                    if !self.warnings.contains(&warning) {
+                        self.warnings.push(warning);
+                    }
+                }
+                return Ok(None);
+            }
+        };
+        self.in_place.loopbacks.insert(name.clone(), (link, own));
+        Ok(Some(link))
+    }
+
+    /// From here on everything stays.
+    pub(super) fn keep(mut self) -> (InPlace, Vec<Warning>) {
+        self.made.clear();
+        (self.in_place.clone(), std::mem::take(&mut self.warnings))
     }
 
     fn ruleset(&mut self, kernel_ipsec: bool) -> Ruleset {
         let mut ruleset = Ruleset::default();
-        for rule in &self.snapshot.nat {
+        for rule in &self.wanted.nat {
             let Some(device) = &rule.interface.device else {
                 self.warnings.push(format!(
                     "ip nat inside source list {} interface {} overload has no effect: {} is tied to no device \
@@ -204,10 +253,10 @@ impl<'a> Preparation<'a> {
                 kernel_ipsec,
             });
         }
-        if !self.pools.is_empty() {
+        if !self.wanted.clients.is_empty() {
             ruleset.guard = Some(PoolGuard {
-                pools: self.pools.clone(),
-                carriers: self.carriers.clone(),
+                pools: self.wanted.clients.iter().copied().collect(),
+                carriers: self.in_place.carriers(),
                 kernel_ipsec,
             });
         }
@@ -215,7 +264,10 @@ impl<'a> Preparation<'a> {
     }
 
     /// Replaces the rules around the pools in one transaction: they are the new ones or, after an error, the old ones.
-    pub(super) fn rules(&mut self, kernel_ipsec: bool) -> Result<(), NetlinkError> {
+    fn rules(&mut self, kernel_ipsec: bool) -> Result<(), NetlinkError> {
+        if !self.difference.rules {
+            return Ok(());
+        }
         let ruleset = self.ruleset(kernel_ipsec);
         let error = match Firewall::open().and_then(|mut firewall| firewall.replace(&ruleset)) {
             Err(error) if is_unsupported(&error) => error,
@@ -229,7 +281,7 @@ impl<'a> Preparation<'a> {
         // The unreachable routes hold without it, and with the kernel's ESP so do the policies of each session.
         self.warnings.push(format!(
             "this kernel has no nf_tables ({error}): packets that claim a pool address{} are not dropped{}",
-            match self.carrier {
+            match self.in_place.carrier {
                 Carrier::Policies => " which no client holds",
                 _ => "",
             },
@@ -258,17 +310,6 @@ fn has_tables() -> Result<bool, NetlinkError> {
     firewall.delete()
 }
 
-/// The networks that the pools' ranges make up.
-fn pools(snapshot: &Snapshot) -> Vec<IpPrefix> {
-    let pools = snapshot.pools.values();
-    let ranges = pools.flat_map(|pool| &pool.ranges);
-    let ipv6 = snapshot.ipv6_pools.values().map(|pool| pool.range.prefix());
-    ranges
-        .flat_map(|range| IpPrefix::spanning(range.first().into(), range.last().into()))
-        .chain(ipv6.filter_map(|net| IpPrefix::new(net.address().into(), net.length())))
-        .collect()
-}
-
 fn is_unsupported(error: &NetlinkError) -> bool {
     matches!(
         error.errno(),
@@ -276,11 +317,34 @@ fn is_unsupported(error: &NetlinkError) -> bool {
     )
 }
 
+/// Warns of interfaces that are tied to devices which are not there, as they may be later.
+pub(super) fn missing_devices(
+    snapshot: &Snapshot,
+    network: &mut Network,
+) -> Result<Vec<Warning>, NetlinkError> {
+    let mut warnings = Vec::new();
+    for interface in snapshot.interfaces.values() {
+        let Some(device) = &interface.device else {
+            continue;
+        };
+        if network.link(device.as_str())?.is_none() {
+            warnings.push(format!(
+                "{} is tied to {device}, and there is no such device here",
+                interface.name
+            ));
+        }
+    }
+    Ok(warnings)
+}
+
 /// Removes the unreachable routes that a crashed process left beneath pools which are not configured any more.
-fn give_up_other_guards(network: &mut Network, pools: &[IpPrefix]) -> Result<(), NetlinkError> {
+pub(super) fn give_up_other_guards(
+    network: &mut Network,
+    wanted: &Wanted,
+) -> Result<(), NetlinkError> {
     for route in network.routes()? {
         let guard = route == Route::guard(Owner::Headend, route.destination);
-        if guard && !pools.contains(&route.destination) {
+        if guard && !wanted.clients.contains(&route.destination) {
             match network.delete_route(&route) {
                 Err(error) if !error.is_absent() => return Err(error),
                 _ => {}
