@@ -109,6 +109,17 @@ pub fn choose(
     }
 }
 
+/// What the kernel lacks for these algorithms.
+#[must_use]
+pub fn lacking(owner: Owner, algorithms: &[EspAlgorithm]) -> Option<Error> {
+    match KernelDataplane::open(owner, KernelOptions::default()) {
+        Err(error) => Some(error),
+        Ok(mut kernel) => missing_algorithms(&mut kernel, algorithms)
+            .pop()
+            .map(|(_, error)| error),
+    }
+}
+
 /// Why userspace was taken; what is merely missing is no alarm.
 fn instead_of_kernel(error: &Error) -> String {
     match error {

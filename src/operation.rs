@@ -1,7 +1,7 @@
 //! The program's commands, one variant each.
 
 use std::{
-    io::{IsTerminal, Write},
+    io::{BufReader, IsTerminal, Write},
     ops::ControlFlow,
     path::PathBuf,
 };
@@ -10,7 +10,7 @@ use clap::Parser;
 use ironflex_profiles::model::interface::{DeviceName, InterfaceName};
 
 use crate::{
-    cli::exec::TerminalCommand,
+    cli::{configure, exec::TerminalCommand},
     client,
     daemon::{self, load},
     dataplane::Choice,
@@ -18,7 +18,7 @@ use crate::{
     doctor::{self, Grade},
     error::Failed,
     pki::ServerIdentity,
-    shell::{self, Answer, Console},
+    shell::{self, Answer, Configuring, Console},
     terminal::{self, Echo},
 };
 
@@ -216,7 +216,7 @@ impl Operation {
             Self::Exec(exec) => exec.run(),
             Self::Metrics(metrics) => {
                 let mut script = Script::new(metrics.state_dir);
-                let _ = script.carry_out("show metrics")?;
+                let _ = script.carry_out("show metrics", false)?;
                 script.end()
             }
             Self::Connect(options) => match client::run(&options).code() {
@@ -254,15 +254,17 @@ impl Exec {
             [first, _, ..] if !first.contains(char::is_whitespace) => {
                 let _ = match command(&self.line) {
                     Ok(line) if self.line.last().is_some_and(|last| last == "?") => {
-                        script.carry_out(&line)?
+                        script.carry_out(&line, false)?
                     }
                     Ok(line) => script.obey(&line)?,
                     Err(why) => script.refuse(why).map(|()| ControlFlow::Continue(()))?,
                 };
             }
             commands => {
-                for line in commands.iter().flat_map(|command| command.lines()) {
-                    if script.carry_out(line)?.is_break() {
+                let lines = commands.iter().flat_map(|command| command.lines());
+                let mut lines = lines.peekable();
+                while let Some(line) = lines.next() {
+                    if script.carry_out(line, lines.peek().is_some())?.is_break() {
                         break;
                     }
                 }
@@ -298,7 +300,9 @@ fn command(words: &[String]) -> Result<String, &'static str> {
 /// Commands one after another, without a terminal.
 struct Script {
     console: Console,
-    /// One was.
+    /// `configure terminal`, while it lasts.
+    configuring: Option<Configuring>,
+    /// One was refused.
     refused: bool,
 }
 
@@ -306,6 +310,7 @@ impl Script {
     fn new(state_dir: PathBuf) -> Self {
         Self {
             console: Console::new(state_dir),
+            configuring: None,
             refused: false,
         }
     }
@@ -313,12 +318,13 @@ impl Script {
     /// Carries out standard input. Without a daemon that is a failure, even if nothing is asked for.
     fn read(mut self) -> Result<(), Failed> {
         self.console.reach().map_err(fail)?;
-        let mut input = std::io::stdin().lock();
+        let mut input = BufReader::with_capacity(1 << 16, std::io::stdin().lock());
         loop {
             match shell::read_line(&mut input) {
                 Ok(None) => break,
                 Ok(Some(line)) => {
-                    if self.carry_out(&line)?.is_break() {
+                    let more = input.buffer().contains(&b'\n');
+                    if self.carry_out(&line, more)?.is_break() {
                         break;
                     }
                 }
@@ -331,10 +337,76 @@ impl Script {
         self.end()
     }
 
-    /// Carries out a line, and goes on after one that is refused, as a router does with what is pasted.
-    fn carry_out(&mut self, line: &str) -> Result<ControlFlow<()>, Failed> {
-        let answer = self.console.carry_out(line).map_err(fail)?;
-        self.tell(answer)
+    /// Carries out a line, and goes on after one that is refused, as a router does with what is pasted. `more` come at
+    /// once.
+    fn carry_out(&mut self, line: &str, more: bool) -> Result<ControlFlow<()>, Failed> {
+        let Some(configuring) = &mut self.configuring else {
+            let answer = self.console.carry_out(line).map_err(fail)?;
+            return self.tell(answer);
+        };
+        if let Some(command) = configuring.exec_command(line) {
+            if self.configure(false)?.is_break() {
+                return Ok(ControlFlow::Break(()));
+            }
+            if self.configuring.is_some() {
+                let answer = self.console.carry_out(command).map_err(fail)?;
+                return self.tell(answer);
+            }
+            return self.carry_out(line, more);
+        }
+        // Here nobody has pressed the key: a password may end so.
+        let asks = |before: &&str| before.is_empty() || before.ends_with(' ');
+        if let Some(before) = line.strip_suffix('?').filter(asks)
+            && !configuring.in_text
+        {
+            let before = before.to_owned();
+            if self.configure(false)?.is_break() {
+                return Ok(ControlFlow::Break(()));
+            }
+            return match &self.configuring {
+                Some(configuring) => {
+                    print(&configure::help(configuring.mode, &before))?;
+                    Ok(ControlFlow::Continue(()))
+                }
+                None => self.carry_out(line, more),
+            };
+        }
+        if configuring.push(line) || !more {
+            return self.configure(more);
+        }
+        Ok(ControlFlow::Continue(()))
+    }
+
+    /// Has the lines taken that are pending.
+    fn configure(&mut self, more: bool) -> Result<ControlFlow<()>, Failed> {
+        let Some(mut configuring) = self.configuring.take() else {
+            return Ok(ControlFlow::Continue(()));
+        };
+        let (lines, taken) = match self.console.send(&mut configuring, more) {
+            Ok(answer) => answer,
+            Err(over) => {
+                self.refuse(&over.to_string())?;
+                return Ok(ControlFlow::Break(()));
+            }
+        };
+        for said in &taken.said {
+            let line = lines.get(said.line).map_or("", String::as_str);
+            self.refused |= said.refused;
+            print(&configure::with_line(said, line))?;
+        }
+        if !taken.left {
+            self.configuring = Some(configuring);
+            return Ok(ControlFlow::Continue(()));
+        }
+        // What stands behind an `end` are commands.
+        let mut behind = lines.iter().skip(taken.taken).peekable();
+        while let Some(line) = behind.next() {
+            let more = more || behind.peek().is_some();
+            if self.carry_out(line, more)?.is_break() {
+                return Ok(ControlFlow::Break(()));
+            }
+        }
+        Ok(ControlFlow::Continue(()))
     }
 
     /// The same with a command, of which no `?` asks for help.
@@ -349,7 +421,16 @@ impl Script {
             Answer::Refused(text) => self.refuse(&text)?,
             Answer::Unread(error) => self.refuse(&error.to_string())?,
             Answer::Terminal(TerminalCommand::Exit) => return Ok(ControlFlow::Break(())),
-            Answer::Terminal(TerminalCommand::Configure) => self.refuse(shell::NO_CONFIGURE)?,
+            Answer::Terminal(TerminalCommand::Configure) if self.configuring.is_none() => {
+                match self.console.configure() {
+                    Ok(configuring) => self.configuring = Some(configuring),
+                    Err(over) => {
+                        self.refuse(&over.to_string())?;
+                        // What follows is configuration, and is not to be taken for commands.
+                        return Ok(ControlFlow::Break(()));
+                    }
+                }
+            }
             // There is no terminal, and who may use the socket is privileged.
             Answer::Terminal(_) | Answer::Interrupted => {}
         }
@@ -361,7 +442,8 @@ impl Script {
         print(text)
     }
 
-    fn end(self) -> Result<(), Failed> {
+    fn end(mut self) -> Result<(), Failed> {
+        let _ = self.configure(false)?;
         if self.refused {
             Err(Failed::GENERIC)
         } else {

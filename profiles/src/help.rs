@@ -164,7 +164,9 @@ fn undoable(node: &Node) -> bool {
 
 fn choices(node: &'static Node) -> Vec<Choice> {
     if let Token::Choice(words) = node.token {
-        let served = words.iter().filter(|word| word.standing == Standing::Served);
+        let served = words
+            .iter()
+            .filter(|word| word.standing == Standing::Served);
         let choice = |word: &crate::model::Keyword| Choice {
             label: word.word.to_owned(),
             help: word.help,
@@ -250,7 +252,11 @@ fn lines(node: &'static Node, before: &str, said: &str, undone: bool, out: &mut 
     let undone = undone || node.can_be_undone();
     if node.ends() {
         let undone = if undone { "yes" } else { "" };
-        let _ = writeln!(out, "| `{}` | {said} | {undone} |", path.replace('|', r"\|"));
+        let _ = writeln!(
+            out,
+            "| `{}` | {said} | {undone} |",
+            path.replace('|', r"\|")
+        );
     }
     for next in node.then {
         lines(next, &format!("{path} "), &said, undone, out);
@@ -263,7 +269,11 @@ mod tests {
 
     fn labels(mode: ModeKind, line: &str) -> Vec<String> {
         let look = look(mode, line).unwrap();
-        let mut labels: Vec<String> = look.choices.into_iter().map(|choice| choice.label).collect();
+        let mut labels: Vec<String> = look
+            .choices
+            .into_iter()
+            .map(|choice| choice.label)
+            .collect();
         if look.ends {
             labels.push("<cr>".into());
         }
@@ -274,7 +284,10 @@ mod tests {
     fn says_what_may_follow_at_every_depth() {
         let global = labels(ModeKind::Global, "");
         for word in ["crypto", "do", "default", "end", "exit", "hostname", "no"] {
-            assert!(global.iter().any(|label| label == word), "{word}: {global:?}");
+            assert!(
+                global.iter().any(|label| label == word),
+                "{word}: {global:?}"
+            );
         }
         assert_eq!(labels(ModeKind::Global, "ho"), ["hostname"]);
         assert_eq!(labels(ModeKind::Global, "hostname "), ["WORD"]);
@@ -288,13 +301,19 @@ mod tests {
         assert!(more.contains(&"aes-cbc-128".into()) && more.contains(&"<cr>".into()));
         // A line of another mode is known as well.
         assert_eq!(labels(ModeKind::Ikev2Proposal, "hostn"), ["hostname"]);
-        assert_eq!(labels(ModeKind::Ikev2Proposal, "crypto ikev2 window "), ["<1-200>"]);
+        assert_eq!(
+            labels(ModeKind::Ikev2Proposal, "crypto ikev2 window "),
+            ["<1-200>"]
+        );
     }
 
     #[test]
     fn of_no_only_what_can_be_undone() {
         let all = labels(ModeKind::Global, "no ");
-        assert!(all.contains(&"crypto".into()) && !all.contains(&"end".into()), "{all:?}");
+        assert!(
+            all.contains(&"crypto".into()) && !all.contains(&"end".into()),
+            "{all:?}"
+        );
         assert!(labels(ModeKind::Global, "no hostname ").contains(&"<cr>".into()));
         assert!(labels(ModeKind::Global, "no crypto ikev2 profile x ").contains(&"<cr>".into()));
     }

@@ -181,3 +181,17 @@ fn broken_variants_say_where_and_what() {
         compare(&format!("broken/{name}.txt"), &told);
     }
 }
+
+/// `docs/configuration.md` is what the table says; `UPDATE_GOLDEN=1` writes it anew.
+#[test]
+fn the_documented_lines_are_those_of_the_table() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/configuration.md");
+    let text = fs::read_to_string(&path).unwrap();
+    let begin = text.find("\n## ").unwrap_or(text.len());
+    let expected = format!("{}{}", &text[..begin], ironflex_profiles::help::reference());
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        fs::write(&path, &expected).unwrap();
+    } else {
+        assert_eq!(text, expected, "{}", path.display());
+    }
+}

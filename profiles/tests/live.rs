@@ -83,7 +83,8 @@ fn a_policy_does_with_the_proposals_that_are_complete() {
 
 #[test]
 fn what_is_wrong_with_one_object_does_not_harm_another() {
-    let live = with("crypto ikev2 profile second\n match identity remote any\n virtual-template 1\n");
+    let live =
+        with("crypto ikev2 profile second\n match identity remote any\n virtual-template 1\n");
     assert_eq!(profiles(&live), ["AnyConnect-EAP"]);
     let live = with("crypto ikev2 authorization policy second\n pool nowhere\n");
     assert_eq!(profiles(&live), ["AnyConnect-EAP"]);

@@ -1,11 +1,12 @@
 //! The command line: what a typed line means, and how facts are printed.
 //!
 //! Text in and text out: nothing here does I/O or touches the daemon. [`exec`] turns a line into a
-//! command, [`show`] prints the typed facts of [`crate::state`], [`pipe`] filters them, [`debug_words`]
+//! command, [`configure`] explains the lines of a configuration, [`show`] prints the typed facts of [`crate::state`], [`pipe`] filters them, [`debug_words`]
 //! tells events in IOS-XE's words.
 
 use std::fmt::{self, Write as _};
 
+pub mod configure;
 pub mod debug_words;
 pub mod exec;
 pub mod pipe;

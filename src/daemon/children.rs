@@ -333,7 +333,12 @@ impl House {
 
     /// When something of the house is due.
     pub(super) fn due(&self) -> Option<Instant> {
-        let all = [self.log.due(), self.idle.due(), self.leftovers.due()];
+        let all = [
+            self.log.due(),
+            self.idle.due(),
+            self.leftovers.due(),
+            self.configure.due(),
+        ];
         all.into_iter().flatten().min()
     }
 

@@ -345,28 +345,54 @@ pub struct NoKey;
 ///
 /// # Errors
 ///
-/// [`CompileError`].
+/// [`CompileError`], the first.
 pub fn compile(snapshot: Arc<Snapshot>, store: &Store) -> Result<Plan, CompileError> {
+    let Compiled { plan, faults } = compile_live(snapshot, store, |_| None);
+    faults.into_iter().next().map_or(Ok(plan), Err)
+}
+
+/// What of a configuration can be put to work.
+pub struct Compiled {
+    /// The plan, without the profiles and the proposals that have a fault.
+    pub plan: Plan,
+    /// The faults.
+    pub faults: Vec<CompileError>,
+}
+
+/// The same for a configuration that is changed while it is at work. What `as_before` has of a profile is taken as it is.
+pub fn compile_live(
+    snapshot: Arc<Snapshot>,
+    store: &Store,
+    as_before: impl Fn(&Profile) -> Option<Arc<ServingProfile>>,
+) -> Compiled {
+    let mut faults = Vec::new();
     for policy in snapshot.policies.iter().chain(&snapshot.default_policy) {
         for proposal in &policy.proposals {
-            served(&proposal.pqc.methods).map_err(|error| CompileError::Pqc {
-                block: format!("crypto ikev2 proposal {}", proposal.name),
-                error,
-            })?;
+            if let Err(error) = served(&proposal.pqc.methods) {
+                faults.push(CompileError::Pqc {
+                    block: format!("crypto ikev2 proposal {}", proposal.name),
+                    error,
+                });
+            }
         }
     }
-    for profile in &snapshot.profiles {
-        let ipsec = &profile.virtual_template.ipsec;
-        served(ipsec.pfs_pqc.as_slice()).map_err(|error| CompileError::Pqc {
-            block: format!("crypto ipsec profile {}", ipsec.name),
-            error,
-        })?;
-    }
     let mut profiles = BTreeMap::new();
+    for profile in &snapshot.profiles {
+        let serving = match as_before(profile) {
+            Some(serving) => Ok(serving),
+            None => serve(profile, store).map(Arc::new),
+        };
+        match serving {
+            Ok(serving) => drop(profiles.insert(profile.name.clone(), serving)),
+            Err(error) => faults.push(error),
+        }
+    }
     let mut authorities = Vec::new();
     let mut algorithms = Vec::new();
     for profile in &snapshot.profiles {
-        let serving = serve(profile, store)?;
+        let Some(serving) = profiles.get(&profile.name) else {
+            continue;
+        };
         for hash in serving.anchors.authority_hashes() {
             if !authorities.contains(&hash) {
                 authorities.push(hash);
@@ -378,8 +404,21 @@ pub fn compile(snapshot: Arc<Snapshot>, store: &Store) -> Result<Plan, CompileEr
                 algorithms.push(algorithm);
             }
         }
-        profiles.insert(profile.name.clone(), Arc::new(serving));
     }
+    let endpoint = endpoint(&snapshot, authorities);
+    Compiled {
+        plan: Plan {
+            aaa: aaa(&snapshot),
+            snapshot,
+            endpoint,
+            profiles,
+            algorithms,
+        },
+        faults,
+    }
+}
+
+fn aaa(snapshot: &Snapshot) -> Aaa<()> {
     let mut users = LocalUsers::default();
     for user in snapshot.users.values() {
         users.insert(user.name.as_str(), &Password::from(user.password.reveal()));
@@ -397,14 +436,7 @@ pub fn compile(snapshot: Arc<Snapshot>, store: &Store) -> Result<Plan, CompileEr
                 .insert(eap.list.to_string(), MethodList(vec![method]));
         }
     }
-    let endpoint = endpoint(&snapshot, authorities);
-    Ok(Plan {
-        snapshot,
-        endpoint,
-        profiles,
-        aaa,
-        algorithms,
-    })
+    aaa
 }
 
 fn endpoint(snapshot: &Snapshot, authorities: Vec<[u8; 20]>) -> EndpointConfig {
@@ -467,6 +499,8 @@ fn ike_policy(policy: &Policy) -> IkePolicy {
         proposals: policy
             .proposals
             .iter()
+            // What the library lacks was told of.
+            .filter(|proposal| served(&proposal.pqc.methods).is_ok())
             .flat_map(|proposal| ike_proposals(proposal))
             .collect(),
     }
@@ -598,6 +632,11 @@ const fn esp_suite(set: &TransformSet) -> EspSuite {
 }
 
 fn serve(profile: &Arc<Profile>, store: &Store) -> Result<ServingProfile, CompileError> {
+    let ipsec = &profile.virtual_template.ipsec;
+    served(ipsec.pfs_pqc.as_slice()).map_err(|error| CompileError::Pqc {
+        block: format!("crypto ipsec profile {}", ipsec.name),
+        error,
+    })?;
     let load = |name: &str| {
         store.load(name).map_err(|error| CompileError::Store {
             trustpoint: name.to_owned(),

@@ -3,7 +3,8 @@
 //! A request is one line of JSON, `{"exec": "show crypto session"}`; the answer is one line,
 //! `{"status": 0, "output": "…"}`, with status 1 and an error text where the line is wrong. After
 //! `{"monitor": {}}` every line of the log follows as an answer of its own. Whoever sends nothing, or
-//! too much, or reads nothing, is cut off and holds up nobody; a slow terminal loses lines.
+//! too much, or reads nothing, is cut off and holds up nobody; a slow terminal loses lines. After `{"configure": {}}`
+//! lines of configuration follow ([`configuring`]).
 
 use std::{
     io,
@@ -26,7 +27,9 @@ use tokio::{
     time::timeout,
 };
 
+use self::configuring::Configuring;
 use super::{
+    configure::{Answer, Ask},
     driver::{Driver, Request},
     log::WATCHED_LINES,
     session::Deletion,
@@ -40,6 +43,8 @@ use crate::{
     },
     keylog::KeyLogWriter,
 };
+
+pub mod configuring;
 
 /// The longest request, in octets.
 const MAX_REQUEST: u64 = 64 * 1024;
@@ -57,6 +62,8 @@ const MAX_MONITORS: usize = 8;
 #[derive(Debug, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Question {
+    /// To configure: lines follow, and each is answered.
+    Configure(configuring::Begin),
     /// To carry out a command line.
     Exec(String),
     /// For the lines of the log from now on.
@@ -132,8 +139,10 @@ impl Listener {
                     let monitors = Arc::clone(&monitors);
                     connections.spawn(async move {
                         let conversation = converse(stream, requests, monitors);
-                        if let Ok(Ok(Some(watching))) = timeout(PATIENCE, conversation).await {
-                            watching.tell().await;
+                        match timeout(PATIENCE, conversation).await {
+                            Ok(Ok(Onward::Watching(watching))) => watching.tell().await,
+                            Ok(Ok(Onward::Configuring(configuring))) => configuring.listen().await,
+                            Ok(Ok(Onward::Nothing)) | Ok(Err(_)) | Err(_) => {}
                         }
                     });
                 }
@@ -148,6 +157,13 @@ impl Drop for Listener {
     fn drop(&mut self) {
         let _ = std::fs::remove_file(&self.path);
     }
+}
+
+/// How a connection goes on.
+enum Onward {
+    Nothing,
+    Watching(Watching),
+    Configuring(Configuring),
 }
 
 /// A terminal that wants the log.
@@ -178,21 +194,40 @@ impl Watching {
     }
 }
 
-/// Answers one question. Returns who goes on listening.
+/// Answers one question.
 async fn converse(
     stream: UnixStream,
     requests: mpsc::Sender<Request>,
     monitors: Arc<Semaphore>,
-) -> io::Result<Option<Watching>> {
+) -> io::Result<Onward> {
+    let peer = stream.peer_cred();
     let (mut read, mut write) = stream.into_split();
     let mut line = Vec::new();
     BufReader::new((&mut read).take(MAX_REQUEST))
         .read_until(b'\n', &mut line)
         .await?;
-    let stopping = || "the daemon is stopping".to_owned();
     let mut watching = None;
     let reply = match serde_json::from_slice::<Question>(&line) {
         Err(error) => Err(format!("not a request: {error}")),
+        Ok(Question::Configure(begin)) => {
+            let person = begin.person(peer.ok());
+            return match configuring::ask(&requests, Ask::Begin(person)).await {
+                Ok(Answer::Begun(id)) => {
+                    let configuring = Configuring {
+                        id,
+                        read,
+                        write,
+                        requests,
+                    };
+                    Ok(Onward::Configuring(configuring))
+                }
+                Ok(Answer::Taken(_) | Answer::Ended) => Ok(Onward::Nothing),
+                Err(why) => {
+                    answer(&mut write, Err(why)).await?;
+                    write.shutdown().await.map(|()| Onward::Nothing)
+                }
+            };
+        }
         Ok(Question::Exec(line)) => {
             let (reply, answer) = oneshot::channel();
             match requests.send(Request::Exec { line, reply }).await {
@@ -220,14 +255,18 @@ async fn converse(
     };
     answer(&mut write, reply).await?;
     match watching {
-        Some((lines, place)) => Ok(Some(Watching {
+        Some((lines, place)) => Ok(Onward::Watching(Watching {
             lines,
             read,
             write,
             _place: place,
         })),
-        None => write.shutdown().await.map(|()| None),
+        None => write.shutdown().await.map(|()| Onward::Nothing),
     }
+}
+
+fn stopping() -> String {
+    "the daemon is stopping".to_owned()
 }
 
 /// Writes an answer.

@@ -14,6 +14,7 @@ use tokio::{
 };
 
 use super::{
+    configure,
     init_queue::{InitQueue, Refused},
     session::{Deletion, Session},
     statistics,
@@ -49,6 +50,11 @@ pub enum Request {
         /// What came of it.
         reply: oneshot::Sender<super::control::Outcome>,
     },
+    /// Something for the configuration, and where the answer goes.
+    Configure(
+        configure::Ask,
+        oneshot::Sender<Result<configure::Answer, String>>,
+    ),
     /// A terminal that takes the lines of the log.
     Monitor(mpsc::Sender<String>),
 }
@@ -131,6 +137,11 @@ impl Driver {
                 Woken::Request(Request::Exec { line, reply }) => {
                     let answer = super::control::execute(self, &line);
                     // Who asked may be gone.
+                    let _ = reply.send(answer);
+                    self.drain()
+                }
+                Woken::Request(Request::Configure(ask, reply)) => {
+                    let answer = self.configure(ask);
                     let _ = reply.send(answer);
                     self.drain()
                 }
@@ -275,6 +286,7 @@ impl Driver {
     /// Does what is due by now, in the house and in the core.
     fn keep_time(&mut self) -> Option<Instant> {
         let now = self.clock.now();
+        self.keep_configuring(now);
         for sa in self.house.keep_time(now) {
             self.command(Command::Delete(sa));
         }

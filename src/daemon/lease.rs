@@ -176,9 +176,9 @@ fn overlaps<A: Address>(strays: &BTreeMap<A, (u8, Holder)>, address: A, host_bit
         address.bits().saturating_add(size)
     };
     let last = end(address, host_bits);
-    strays.iter().any(|(&stray, &(bits, _))| {
-        stray.bits() <= last && address.bits() <= end(stray, bits)
-    })
+    strays
+        .iter()
+        .any(|(&stray, &(bits, _))| stray.bits() <= last && address.bits() <= end(stray, bits))
 }
 
 /// How many holders a range has room for.
@@ -209,7 +209,8 @@ impl<A: Address> Pools<A> {
                     if let Some(other) = other {
                         pool.last = other.last;
                         let held = other.held.into_iter();
-                        let held = held.map(|(address, holder)| (address, (other.host_bits, holder)));
+                        let held =
+                            held.map(|(address, holder)| (address, (other.host_bits, holder)));
                         self.strays.extend(held);
                     }
                     pool

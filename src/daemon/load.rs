@@ -206,7 +206,9 @@ pub fn apply(
         lines.extend(done);
     }
     let plan = compile(Arc::new(checked.snapshot), store)?;
-    Ok((plan, checked.candidate, lines))
+    let mut candidate = checked.candidate;
+    candidate.actions.clear();
+    Ok((plan, candidate, lines))
 }
 
 /// What `bootflash:` means: the folder that was named, else the configuration file's own.
@@ -243,7 +245,12 @@ fn read_bootflash(
     }
 }
 
-fn carry_out(
+/// Carries out what a line asks for. Returns lines for whoever asked, or the log.
+///
+/// # Errors
+///
+/// [`LoadError`].
+pub fn carry_out(
     action: &Action,
     at: &Span,
     store: &Store,

@@ -15,8 +15,10 @@ pub mod assignment;
 pub mod budget;
 mod children;
 pub mod compile;
+pub mod configure;
 pub mod control;
 pub mod crash_secret;
+pub mod difference;
 pub mod driver;
 pub mod identity;
 pub mod idle;
@@ -55,6 +57,7 @@ use tokio::sync::mpsc;
 
 use self::{
     assignment::Pools,
+    configure::{Configure, Terms},
     control::{Listener, socket_path},
     driver::Driver,
     init_queue::InitQueue,
@@ -123,7 +126,6 @@ pub struct Daemon {
     driver: Driver,
     listener: Listener,
     handed: mpsc::Receiver<Handed>,
-    journal: Journal,
 }
 
 impl Daemon {
@@ -173,22 +175,21 @@ impl Daemon {
                 ));
             }
         }
-        let mut endpoint_config = plan.endpoint.clone();
-        if plan.snapshot.ikev2.crash_detection {
-            let opened = crash_secret::open(state_dir);
-            if let Some(remark) = opened.remark {
-                log.warning(remark);
-            }
-            endpoint_config.crash_detection.secret = opened.secret;
+        let mut terms = Terms {
+            state_dir: state_dir.clone(),
+            userspace: matches!(chosen, Chosen::Userspace),
+            kernel: matches!(chosen, Chosen::Kernel(_)),
+            kernel_ipsec: touches_kernel && dataplane::kernel_ipsec(),
+            secret: None,
+        };
+        if let Some(remark) = terms.open_secret(&plan) {
+            log.warning(remark);
         }
         let (sink, handed) = handing();
         let (backend, device): (Backend, Option<String>) = match chosen {
             Chosen::Record => (Box::new(Recorder::new()), None),
             Chosen::Kernel(kernel) => (kernel, None),
             Chosen::Userspace => {
-                // ESP only comes in UDP then, so both ends have to find a NAT.
-                endpoint_config.nat.force_encapsulation = true;
-                endpoint_config.nat.encapsulation_required = true;
                 let mtu = network::templates(&plan.snapshot)
                     .map(|(_, mtu)| mtu)
                     .min()
@@ -207,7 +208,7 @@ impl Daemon {
             let devices = network::devices(&plan.snapshot);
             journal.note(devices).map_err(because("journal"))?;
             let (network, warnings) =
-                HouseNetwork::set_up(&plan.snapshot, device.as_deref(), dataplane::kernel_ipsec())
+                HouseNetwork::set_up(&plan.snapshot, device.as_deref(), terms.kernel_ipsec)
                     .map_err(because("network"))?;
             for warning in warnings {
                 log.warning(warning);
@@ -223,11 +224,17 @@ impl Daemon {
             driver: Driver {
                 endpoint: Endpoint::new(
                     clock.now(),
-                    endpoint_config,
+                    terms.endpoint(&plan),
                     default_provider(),
                     Box::new(OsRandom),
                 ),
                 house: House {
+                    configure: Configure::new(
+                        store,
+                        bootflash(options),
+                        terms,
+                        &plan.snapshot.warnings,
+                    ),
                     plan,
                     sessions: Sessions::default(),
                     idle: idle::IdleTimers::default(),
@@ -238,6 +245,7 @@ impl Daemon {
                     log,
                     running_config: render(&configured),
                     configured,
+                    journal,
                     provider: default_provider(),
                     tally: Tally::default(),
                 },
@@ -250,7 +258,6 @@ impl Daemon {
             },
             listener,
             handed,
-            journal,
         })
     }
 
@@ -261,7 +268,6 @@ impl Daemon {
             mut driver,
             listener,
             mut handed,
-            journal,
         } = self;
         let (sending, requests) = mpsc::channel(REQUEST_LIMIT);
         let control = tokio::spawn(listener.serve(sending));
@@ -275,6 +281,7 @@ impl Daemon {
         let House {
             dataplane,
             network,
+            journal,
             log,
             ..
         } = house;

@@ -18,13 +18,13 @@ use ironflex_profiles::{
 use ironflex_xfrm::{
     IpPrefix,
     netlink::{
-        CleanupScope, Link, LinkAddress, LinkIndex, NetlinkError, Network, Owner, PROBE_DEVICE, Removed, Route,
-        cleanup, sysctl,
+        CleanupScope, Link, LinkAddress, LinkIndex, NetlinkError, Network, Owner, PROBE_DEVICE,
+        Removed, Route, cleanup, sysctl,
     },
 };
 
-pub use self::wanted::{Difference, Wanted};
 use self::preparation::{InPlace, Preparation, give_up_other_guards, missing_devices};
+pub use self::wanted::{Difference, Wanted};
 
 /// The TUN device of userspace ESP.
 pub const TUN: &str = "ironflex0";
@@ -265,8 +265,7 @@ impl HouseNetwork {
         if difference.is_empty() {
             return Ok(Vec::new());
         }
-        let mut preparation =
-            Preparation::new(&then, &difference, network, self.in_place.clone());
+        let mut preparation = Preparation::new(&then, &difference, network, self.in_place.clone());
         preparation.all(kernel_ipsec)?;
         let (in_place, mut warnings) = preparation.keep();
         self.in_place = in_place;

@@ -21,8 +21,10 @@ use ironflex_profiles::Candidate;
 use super::{
     assignment::Pools,
     compile::{Caller, LocalCredentials, Plan, ServingProfile},
+    configure::Configure,
     identity,
     idle::IdleTimers,
+    journal::Journal,
     leftovers::Leftovers,
     log::{Log, Step as LogStep},
     network::HouseNetwork,
@@ -60,6 +62,10 @@ pub struct House {
     pub running_config: String,
     /// The same as its lines say it.
     pub configured: Candidate,
+    /// Who changes it, and what that needs.
+    pub configure: Configure,
+    /// What the devices are called that go with the headend.
+    pub journal: Journal,
     /// Verifies signatures.
     pub provider: &'static dyn Provider,
     /// What was counted; what went through tunnels that are gone included.

@@ -19,21 +19,19 @@ use crate::{
     daemon::control,
 };
 
+mod configuring;
 mod monitor;
 mod pager;
 mod redirect;
 mod signals;
 mod terminal;
 
+pub use configuring::{Configuring, GREETING, Over};
 pub use signals::Interrupt;
 pub use terminal::{TerminalError, converse};
 
 /// How long the daemon may take to answer a command.
 const PATIENCE: Duration = Duration::from_secs(30);
-
-/// What is said to `configure terminal`.
-pub const NO_CONFIGURE: &str =
-    "% configure terminal: not supported by this headend yet; edit the file and start again";
 
 /// Carries lines out.
 #[derive(Debug)]

@@ -3,7 +3,7 @@
 use std::{
     io,
     net::Shutdown,
-    os::unix::net::UnixStream,
+    os::{fd::AsFd, unix::net::UnixStream},
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -11,9 +11,12 @@ use std::{
     thread,
 };
 
-use nix::sys::{
-    signal::{SigSet, Signal},
-    termios::{SetArg, Termios, tcgetattr, tcsetattr},
+use nix::{
+    poll::{PollFd, PollFlags, PollTimeout, poll},
+    sys::{
+        signal::{SigSet, Signal},
+        termios::{SetArg, Termios, tcgetattr, tcsetattr},
+    },
 };
 
 /// What is being waited for, and whether somebody has pressed Ctrl-C since.
@@ -48,6 +51,13 @@ impl Interrupt {
     fn slot(&self) -> std::sync::MutexGuard<'_, Option<UnixStream>> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Whether more has been typed than was read.
+pub(super) fn input_waits() -> bool {
+    let input = io::stdin();
+    let mut ready = [PollFd::new(input.as_fd(), PollFlags::POLLIN)];
+    poll(&mut ready, PollTimeout::ZERO).is_ok_and(|ready| ready > 0)
 }
 
 /// Puts the terminal on standard input back when it is dropped.

@@ -20,12 +20,17 @@ use rustyline::{
 };
 
 use super::{
-    Answer, Console, NO_CONFIGURE, NoDaemon, command_of,
+    Answer, Configuring, Console, GREETING, NoDaemon, command_of,
     monitor::Monitor,
     pager::{self, Screen},
     signals,
 };
-use crate::cli::exec::{self, Mode, TerminalCommand};
+use ironflex_profiles::tree::ModeKind;
+
+use crate::cli::{
+    configure,
+    exec::{self, Mode, TerminalCommand},
+};
 
 /// The longest line that can be typed, in octets: what is longer is a paste that went wrong.
 const MAX_TYPED: usize = 1024;
@@ -66,6 +71,7 @@ pub fn converse(state_dir: PathBuf) -> Result<(), TerminalError> {
         console,
         name,
         wish,
+        configuring: None,
         length: None,
         width: None,
         monitor: None,
@@ -91,6 +97,18 @@ struct Wish {
     help: Option<usize>,
     /// More than [`MAX_TYPED`] was typed, and nothing of it was taken back.
     too_long: bool,
+    /// Ctrl-Z was pressed.
+    leave: bool,
+}
+
+/// Ctrl-Z takes what is typed and leaves configuration mode.
+struct Leave(Arc<Mutex<Wish>>);
+
+impl ConditionalEventHandler for Leave {
+    fn handle(&self, _: &Event, _: RepeatCount, _: bool, _: &EventContext<'_>) -> Option<Cmd> {
+        locked(&self.0).leave = true;
+        Some(Cmd::AcceptLine)
+    }
 }
 
 impl Wish {
@@ -158,8 +176,15 @@ fn locked(wish: &Mutex<Wish>) -> std::sync::MutexGuard<'_, Wish> {
     wish.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Which commands there are.
+#[derive(Clone, Copy)]
+enum Place {
+    Exec(Mode),
+    Configuration(ModeKind),
+}
+
 /// Completes words by the table of the commands.
-struct Words(Mode);
+struct Words(Place);
 
 impl Completer for Words {
     type Candidate = Pair;
@@ -170,12 +195,23 @@ impl Completer for Words {
         at: usize,
         _: &Context<'_>,
     ) -> rustyline::Result<(usize, Vec<Pair>)> {
-        let found = exec::complete(line.get(..at).unwrap_or_default(), self.0);
-        let pairs = found.words.into_iter().map(|word| Pair {
-            display: word.to_owned(),
+        let line = line.get(..at).unwrap_or_default();
+        let (start, words) = match self.0 {
+            Place::Exec(mode) => {
+                let found = exec::complete(line, mode);
+                let words = found.words.into_iter().map(str::to_owned);
+                (found.start, words.collect())
+            }
+            Place::Configuration(mode) => {
+                let found = configure::complete(mode, line);
+                (found.start, found.words)
+            }
+        };
+        let pairs = words.into_iter().map(|word| Pair {
             replacement: format!("{word} "),
+            display: word,
         });
-        Ok((found.start, pairs.collect()))
+        Ok((start, pairs.collect()))
     }
 }
 
@@ -197,17 +233,17 @@ fn editor(wish: &Arc<Mutex<Wish>>) -> rustyline::Result<Editor<Words, MemHistory
         .build();
     let history = MemHistory::with_config(&config);
     let mut editor = Editor::with_history(config, history)?;
-    editor.set_helper(Some(Words(Mode::User)));
+    editor.set_helper(Some(Words(Place::Exec(Mode::User))));
     let conditional = |handler| EventHandler::Conditional(handler);
     editor.bind_sequence(
         KeyEvent(KeyCode::Char('?'), Modifiers::NONE),
         conditional(Box::new(Question(Arc::clone(wish)))),
     );
     editor.bind_sequence(Event::Any, conditional(Box::new(Limit(Arc::clone(wish)))));
-    // It leaves configuration mode on a router, and would stop the program here.
+    // It would stop the program otherwise.
     editor.bind_sequence(
         KeyEvent(KeyCode::Char('Z'), Modifiers::CTRL),
-        EventHandler::Simple(Cmd::Noop),
+        conditional(Box::new(Leave(Arc::clone(wish)))),
     );
     Ok(editor)
 }
@@ -219,6 +255,8 @@ struct Shell {
     /// What the prompt begins with.
     name: String,
     wish: Arc<Mutex<Wish>>,
+    /// `configure terminal`, while it lasts.
+    configuring: Option<Configuring>,
     /// `terminal length`, if it was set.
     length: Option<u32>,
     /// `terminal width`, if it was set.
@@ -228,6 +266,10 @@ struct Shell {
 
 impl Shell {
     fn prompt(&self) -> String {
+        if let Some(configuring) = &self.configuring {
+            let mode = configuring.prompt();
+            return mode.map_or_else(String::new, |mode| format!("{}({mode})#", self.name));
+        }
         let sign = match self.console.mode {
             Mode::User => '>',
             Mode::Privileged => '#',
@@ -235,12 +277,19 @@ impl Shell {
         format!("{}{sign}", self.name)
     }
 
+    fn place(&self) -> Place {
+        match &self.configuring {
+            Some(configuring) => Place::Configuration(configuring.mode),
+            None => Place::Exec(self.console.mode),
+        }
+    }
+
     fn run(&mut self) -> Result<(), TerminalError> {
         let mut begun: Option<(String, String)> = None;
         loop {
-            let prompt = self.prompt();
+            let (prompt, place) = (self.prompt(), self.place());
             if let Some(words) = self.editor.helper_mut() {
-                words.0 = self.console.mode;
+                words.0 = place;
             }
             let read = match begun.take() {
                 Some((left, right)) => self.editor.readline_with_initial(&prompt, (&left, &right)),
@@ -250,7 +299,10 @@ impl Shell {
             match (read, wish) {
                 (Ok(line), Wish { help: Some(at), .. }) => {
                     let (left, right) = line.split_at_checked(at).unwrap_or((&line, ""));
-                    self.show(&exec::help(left, self.console.mode))?;
+                    self.show(&match place {
+                        Place::Exec(mode) => exec::help(left, mode),
+                        Place::Configuration(mode) => configure::help(mode, left),
+                    })?;
                     self.show("\n")?;
                     begun = Some((left.to_owned(), right.to_owned()));
                 }
@@ -259,6 +311,14 @@ impl Shell {
                         "% Line is too long: it may have {MAX_TYPED} octets"
                     ))?;
                 }
+                (Ok(line), Wish { leave: true, .. }) if self.configuring.is_some() => {
+                    if !line.trim().is_empty() {
+                        self.configure(&line, &prompt)?;
+                    }
+                    self.configure("end", "")?;
+                }
+                // In exec mode it drops what was typed.
+                (Ok(_), Wish { leave: true, .. }) => {}
                 (Ok(line), _) => {
                     if !line.trim().is_empty() {
                         self.editor.add_history_entry(&line)?;
@@ -266,6 +326,12 @@ impl Shell {
                     if self.carry_out(&line, &prompt)?.is_break() {
                         return Ok(());
                     }
+                }
+                // As on a router: Ctrl-C leaves configuration mode, and so does the end of the input.
+                (Err(ReadlineError::Interrupted | ReadlineError::Eof), _)
+                    if self.configuring.is_some() =>
+                {
+                    self.configuring = None;
                 }
                 (Err(ReadlineError::Interrupted | ReadlineError::Signal(_)), _) => {}
                 (Err(ReadlineError::Eof), _) => return Ok(()),
@@ -280,6 +346,12 @@ impl Shell {
     }
 
     fn carry_out(&mut self, line: &str, prompt: &str) -> io::Result<ControlFlow<()>> {
+        if let Some(configuring) = &self.configuring
+            && configuring.exec_command(line).is_none()
+        {
+            self.configure(line, prompt)?;
+            return Ok(ControlFlow::Continue(()));
+        }
         match self.console.carry_out(line) {
             Err(error) => self.complain(&format!("% {error}"))?,
             Ok(Answer::Output(text)) => self.show(&text)?,
@@ -295,7 +367,14 @@ impl Shell {
             }
             Ok(Answer::Interrupted) => {}
             Ok(Answer::Terminal(command)) => match command {
-                TerminalCommand::Configure => self.complain(NO_CONFIGURE)?,
+                TerminalCommand::Configure if self.configuring.is_some() => {}
+                TerminalCommand::Configure => match self.console.configure() {
+                    Ok(configuring) => {
+                        self.configuring = Some(configuring);
+                        self.show(GREETING)?;
+                    }
+                    Err(error) => self.complain(&error.to_string())?,
+                },
                 TerminalCommand::Disable => self.console.mode = Mode::User,
                 TerminalCommand::Enable => self.console.mode = Mode::Privileged,
                 TerminalCommand::Exit => return Ok(ControlFlow::Break(())),
@@ -314,6 +393,32 @@ impl Shell {
             },
         }
         Ok(ControlFlow::Continue(()))
+    }
+
+    /// Takes a line of configuration.
+    fn configure(&mut self, line: &str, prompt: &str) -> io::Result<()> {
+        let Some(mut configuring) = self.configuring.take() else {
+            return Ok(());
+        };
+        configuring.push(line);
+        // Of a paste, what is behind the line waits at the terminal already.
+        match self.console.send(&mut configuring, signals::input_waits()) {
+            Err(error) => self.complain(&error.to_string())?,
+            Ok((_, taken)) => {
+                let width = prompt.chars().count();
+                for said in &taken.said {
+                    self.show(&configure::below_prompt(said, width))?;
+                }
+                let hostname = line.trim_start().starts_with("ho") || line.contains("hostname");
+                if hostname && let Ok(name) = name(&self.console) {
+                    self.name = name;
+                }
+                if !taken.left {
+                    self.configuring = Some(configuring);
+                }
+            }
+        }
+        Ok(())
     }
 
     fn watch(&mut self) -> io::Result<Monitor> {

@@ -16,6 +16,7 @@
 mod beside;
 mod certificate;
 mod client;
+mod configure;
 mod control;
 mod crash;
 mod doctor;
@@ -72,6 +73,7 @@ fn main() -> ExitCode {
         redirect::CASES,
         control::CASES,
         doctor::CASES,
+        configure::CASES,
         shell::CASES,
         trustpoint::CASES,
     ];

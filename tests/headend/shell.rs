@@ -144,7 +144,31 @@ fn a_conversation() {
     shell.types(CTRL_C, "Router#");
     shell.types("! a comment\r", "Router#");
     shell.types("end\r", "Router#");
-    shell.types("configure terminal\r", "Router#");
+    // Configuration: modes, help and completion, what is refused, and what a router says of what is not whole.
+    shell.types("conf t\r", "Router(config)#");
+    shell.types("crypto ikev2 pro?", "Router(config)#crypto ikev2 pro");
+    shell.types("po\tP\r", "Router(config-ikev2-proposal)#");
+    shell.types("group ?", "Router(config-ikev2-proposal)#group");
+    shell.types("19 ?", "Router(config-ikev2-proposal)#group 19");
+    shell.types("\r", "Router(config-ikev2-proposal)#");
+    shell.types(
+        "do show cry ikev2 proposal P\r",
+        "Router(config-ikev2-proposal)#",
+    );
+    shell.types("encryption rot13\r", "Router(config-ikev2-proposal)#");
+    shell.types("exit\r", "Router(config)#");
+    shell.types("crypto ikev2 policy Q\r", "Router(config-ikev2-policy)#");
+    shell.types("proposal nowhere\r", "Router(config-ikev2-policy)#");
+    shell.types("no crypto ikev2 policy Q\r", "Router(config)#");
+    shell.types("no cry ikev2 proposal P\r", "Router(config)#");
+    shell.types("vlan 7\r", "Router(config)#");
+    shell.types("hostname\r", "Router(config)#");
+    shell.types("crypto ikev2 window 6\u{1a}", "Router#");
+    shell.types("show run | include window\r", "Router#");
+    shell.types("conf t\r", "Router(config)#");
+    shell.types("hostname Other\r", "Other(config)#");
+    shell.types("hostname Router\r", "Router(config)#");
+    shell.types(CTRL_C, "Router#");
     shell.types("disable\r", "Router>");
     shell.terminal.sends(b"exit\r");
     shell.process.ends_with(0);

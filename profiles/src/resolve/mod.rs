@@ -661,10 +661,7 @@ fn smart_default<T>(table: &Table<T>, hidden: bool, new: impl FnOnce() -> T) -> 
 }
 
 fn built_in(name: &'static str) -> Located<Name> {
-    Located::new(
-        Name::of_the_language(name),
-        Span::built_in("smart default"),
-    )
+    Located::new(Name::of_the_language(name), Span::built_in("smart default"))
 }
 
 fn volume(own: SecurityAssociation, global: SecurityAssociation) -> Option<u32> {

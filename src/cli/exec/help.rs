@@ -100,10 +100,17 @@ fn choices(walk: &Walk<'_>) -> String {
 /// What a word may become, side by side.
 fn beginnings(walk: &Walk<'_>, typed: &str) -> String {
     let fitting = walk.choices().filter(|node| node.token.may_begin(typed));
-    let mut words: Vec<String> = fitting
-        .flat_map(|node| node.token.labels(""))
-        .map(|(label, _)| label)
-        .collect();
+    in_columns(
+        fitting
+            .flat_map(|node| node.token.labels(""))
+            .map(|(label, _)| label),
+    )
+}
+
+/// Words side by side, in the order of the alphabet.
+#[must_use]
+pub fn in_columns(words: impl Iterator<Item = String>) -> String {
+    let mut words: Vec<String> = words.collect();
     words.sort();
     let Some(longest) = words.iter().map(String::len).max() else {
         return UNRECOGNIZED.to_owned();

@@ -21,7 +21,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 
-pub use help::{Completion, HELP, complete, help, reference};
+pub use help::{Completion, HELP, complete, help, in_columns, reference};
 use table::{Ending, Node, OUTPUT, ROOT, Token, Values};
 
 /// The longest line, in octets. It bounds what reading one costs.

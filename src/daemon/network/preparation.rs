@@ -234,6 +234,9 @@ impl<'a> Preparation<'a> {
         let mut ruleset = Ruleset::default();
         for rule in &self.wanted.nat {
             let Some(device) = &rule.interface.device else {
+                if !self.difference.nat.contains(rule) {
+                    continue;
+                }
                 self.warnings.push(format!(
                     "ip nat inside source list {} interface {} overload has no effect: {} is tied to no device \
                      ('device NAME' under the interface, or --device {}=NAME)",

@@ -67,9 +67,9 @@ impl Wanted {
             loopbacks
                 .flat_map(|(name, addresses)| {
                     let others = other.loopbacks.get(name);
-                    let missing = addresses
-                        .iter()
-                        .filter(move |address| !others.is_some_and(|others| others.contains(address)));
+                    let missing = addresses.iter().filter(move |address| {
+                        !others.is_some_and(|others| others.contains(address))
+                    });
                     missing.map(|&(address, length)| (name.clone(), address, length))
                 })
                 .collect()
@@ -96,6 +96,12 @@ impl Wanted {
                 .filter(|name| !then.loopbacks.contains_key(name))
                 .cloned()
                 .collect(),
+            nat: then
+                .nat
+                .iter()
+                .filter(|rule| !self.nat.contains(rule))
+                .cloned()
+                .collect(),
             rules: self.clients != then.clients
                 || self.nat != then.nat
                 || !self.templates.keys().eq(then.templates.keys()),
@@ -120,6 +126,8 @@ pub struct Difference {
     pub(super) gone_addresses: Vec<(InterfaceName, IpAddr, u8)>,
     /// Loopback interfaces that have no address any more.
     pub(super) gone_loopbacks: Vec<InterfaceName>,
+    /// Address translation that is new.
+    pub(super) nat: Vec<NatRule>,
     /// Whether the packet filter is another.
     pub(super) rules: bool,
 }
@@ -181,7 +189,10 @@ mod tests {
         let after = BEFORE.replace("10.0.0.1", "10.0.0.2") + " ip mtu 1300\n";
         let change = wanted(BEFORE).until(&wanted(&after));
         assert_eq!(change.templates, [(1, 1300)]);
-        assert_eq!((change.addresses.len(), change.gone_addresses.len()), (1, 1));
+        assert_eq!(
+            (change.addresses.len(), change.gone_addresses.len()),
+            (1, 1)
+        );
         assert_eq!(change.gone_loopbacks, []);
         assert!(!change.rules && change.clients.is_empty() && change.gone_clients.is_empty());
     }

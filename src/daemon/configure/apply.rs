@@ -1,0 +1,242 @@
+//! From one plan to another while clients are there.
+
+use std::{collections::BTreeSet, path::PathBuf, sync::Arc};
+
+use ironflex_ikev2::{config::EndpointConfig, crash_detection::QcdSecret};
+use ironflex_profiles::{
+    Candidate, Live,
+    model::name::Name,
+    render, resolve_live,
+    snapshot::{LocalMethod, Profile},
+};
+use ironflex_xfrm::netlink::Owner;
+
+use super::super::{
+    compile::{Compiled, Plan, compile_live},
+    crash_secret,
+    difference::{Difference, Fate},
+    driver::Driver,
+    load,
+    network::{self, Wanted, template_number},
+    work::House,
+};
+use crate::dataplane;
+
+/// How many sessions are named.
+const NAMED: usize = 8;
+
+/// What holds whatever is configured.
+pub struct Terms {
+    /// Where state lives.
+    pub state_dir: PathBuf,
+    /// ESP is ours, in UDP alone.
+    pub userspace: bool,
+    /// ESP is the kernel's.
+    pub kernel: bool,
+    /// The kernel knows packets that belong to its SAs.
+    pub kernel_ipsec: bool,
+    /// Behind the tokens for crashes, once there are any.
+    pub secret: Option<QcdSecret>,
+}
+
+impl Terms {
+    /// Opens the secret behind the tokens, where a plan wants tokens. Returns what is to be said of it.
+    pub fn open_secret(&mut self, plan: &Plan) -> Option<crash_secret::Remark> {
+        if !plan.snapshot.ikev2.crash_detection || self.secret.is_some() {
+            return None;
+        }
+        let opened = crash_secret::open(&self.state_dir);
+        self.secret = opened.secret;
+        opened.remark
+    }
+
+    /// What the endpoint goes by.
+    #[must_use]
+    pub fn endpoint(&self, plan: &Plan) -> EndpointConfig {
+        let mut config = plan.endpoint.clone();
+        if self.userspace {
+            // ESP only comes in UDP then, so both ends have to find a NAT.
+            config.nat.force_encapsulation = true;
+            config.nat.encapsulation_required = true;
+        }
+        if plan.snapshot.ikev2.crash_detection {
+            config.crash_detection.secret.clone_from(&self.secret);
+        }
+        config
+    }
+}
+
+/// What a change means for whoever is there.
+pub(super) struct Effect {
+    /// The profile, user or pool, of which is told once.
+    pub(super) of: Name,
+    pub(super) text: String,
+}
+
+impl House {
+    /// The configuration is this one from here on, as far as it is shown.
+    pub(super) fn reconfigured(&mut self, candidate: Candidate) {
+        self.running_config = render(&candidate);
+        self.configured = candidate;
+    }
+
+    /// Sessions that `wanted` picks, as `user (address)`.
+    fn named(&self, wanted: impl Fn(&super::super::session::Session) -> bool) -> Option<String> {
+        let found = self.sessions.iter().filter(|(_, session)| wanted(session));
+        let names: Vec<String> = found
+            .filter_map(|(_, session)| {
+                let user = &session.who.as_ref()?.user;
+                Some(match session.leases.addresses().next() {
+                    Some(address) => format!("{} ({address})", crate::cli::Printable(user)),
+                    None => crate::cli::Printable(user).to_string(),
+                })
+            })
+            .collect();
+        let more = match names.len().saturating_sub(NAMED) {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        let first: Vec<&str> = names.iter().take(NAMED).map(String::as_str).collect();
+        (!first.is_empty()).then(|| format!("{}{more}", first.join(", ")))
+    }
+
+    /// Whom a change concerns, and what it does to them.
+    fn effects(&self, difference: &Difference) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        for (name, fate) in &difference.profiles {
+            let what = match fate {
+                Fate::Added => continue,
+                Fate::Changed => "has changed",
+                Fate::Removed => "serves nobody any more",
+            };
+            let served =
+                |serving: &super::super::compile::ServingProfile| serving.profile.name == *name;
+            let sessions = self.named(|session| session.profile.as_deref().is_some_and(served));
+            effects.extend(sessions.map(|sessions| Effect {
+                of: name.clone(),
+                text: format!(
+                    "% IKEv2 profile {name} {what}; sessions go on as they came up: {sessions}\n"
+                ),
+            }));
+        }
+        for name in &difference.users {
+            let is = |user: &str| user.eq_ignore_ascii_case(name.as_str());
+            let sessions = self.named(|session| {
+                let eap = session.device.is_some();
+                eap && session.who.as_ref().is_some_and(|who| is(&who.user))
+            });
+            effects.extend(sessions.map(|sessions| Effect {
+                of: name.clone(),
+                text: format!(
+                    "% User {name} stays logged in: {sessions}; 'clear crypto session username {name}' ends that\n"
+                ),
+            }));
+        }
+        effects
+    }
+}
+
+/// Whether a profile proves itself or its clients by one of these trustpoints.
+fn uses(profile: &Profile, trustpoints: &BTreeSet<String>) -> bool {
+    let own = match &profile.local {
+        LocalMethod::RsaSig(trustpoint) | LocalMethod::EcdsaSig(trustpoint) => Some(trustpoint),
+        LocalMethod::PreShare(_) => None,
+    };
+    let mut all = own.into_iter().chain(&profile.verify);
+    all.any(|trustpoint| trustpoints.contains(trustpoint.name.as_str()))
+}
+
+impl Driver {
+    /// Puts what the configuration says to work. `renewed` are trustpoints whose keys are others.
+    ///
+    /// # Errors
+    ///
+    /// What the network refuses; everything is at work as before then, and the configuration is the caller's to take back.
+    pub(super) fn apply(&mut self, renewed: &BTreeSet<String>) -> Result<Vec<Effect>, String> {
+        let house = &mut self.house;
+        house.configured.settle();
+        let Live { snapshot, faults } = resolve_live(&house.configured);
+        house.configure.faults.lines = faults;
+        house.running_config = render(&house.configured);
+        if snapshot == *house.plan.snapshot && renewed.is_empty() {
+            return Ok(Vec::new());
+        }
+        let before = &house.plan;
+        let as_before = |profile: &Profile| {
+            let serving = before.profiles.get(&profile.name)?;
+            (*serving.profile == *profile && !uses(profile, renewed)).then(|| Arc::clone(serving))
+        };
+        let Compiled { plan, faults } =
+            compile_live(Arc::new(snapshot), &house.configure.store, as_before);
+        let difference = Difference::between(before, &plan);
+        let devices = network::devices(&before.snapshot).chain(network::devices(&plan.snapshot));
+        if let Err(error) = house.journal.note(devices) {
+            return Err(format!("journal: {error}"));
+        }
+        // First what may fail. What is held decides what the network is to keep.
+        house.pools.reconfigure(&plan.snapshot);
+        let wanted = Wanted::of(&plan.snapshot, house.pools.strays());
+        let templates: BTreeSet<u32> = house
+            .sessions
+            .iter()
+            .filter(|(_, session)| !session.installed.is_empty())
+            .filter_map(|(_, session)| session.profile.as_ref())
+            .filter_map(|serving| template_number(&serving.profile.virtual_template.interface.name))
+            .collect();
+        let in_use = |number: u32| templates.contains(&number);
+        let kernel_ipsec = house.configure.terms.kernel_ipsec;
+        let warnings = match house.network.change(wanted, in_use, kernel_ipsec) {
+            Ok(warnings) => warnings,
+            Err(error) => {
+                house.pools.reconfigure(&before.snapshot);
+                return Err(error.to_string());
+            }
+        };
+        let mut effects = house.effects(&difference);
+        let of = |text: String| {
+            let name = Name::new("network").ok()?;
+            Some(Effect { of: name, text })
+        };
+        effects.extend(
+            warnings
+                .into_iter()
+                .filter_map(|one| of(format!("% {one}\n"))),
+        );
+        if let Some(lacking) = self.lacking(&difference) {
+            effects.extend(of(lacking));
+        }
+        let house = &mut self.house;
+        if let Some(remark) = house.configure.terms.open_secret(&plan) {
+            effects.extend(of(format!("% {remark}\n")));
+        }
+        if difference.endpoint {
+            self.endpoint
+                .reconfigure(house.configure.terms.endpoint(&plan));
+        }
+        if let Some(limit) = difference.init_queue {
+            self.first_requests
+                .resize(usize::try_from(limit).unwrap_or(usize::MAX));
+        }
+        let why = load::nobody_can_log_in(&plan.snapshot);
+        if why != load::nobody_can_log_in(&house.plan.snapshot)
+            && let Some(why) = why
+        {
+            house.log.warning(format_args!("nobody can log in: {why}"));
+        }
+        house.plan = plan;
+        house.configure.faults.plan = faults.iter().map(ToString::to_string).collect();
+        Ok(effects)
+    }
+
+    /// What this kernel cannot carry of what is new, and what a start would make of it.
+    fn lacking(&self, difference: &Difference) -> Option<String> {
+        if !self.house.configure.terms.kernel || difference.algorithms.is_empty() {
+            return None;
+        }
+        let error = dataplane::lacking(Owner::Headend, &difference.algorithms)?;
+        Some(format!(
+            "% The kernel cannot carry what is negotiated by these lines ({error}): clients that choose it are refused \
+             until the headend is started again, which takes another dataplane then\n"
+        ))
+    }
+}

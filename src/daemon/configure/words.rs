@@ -1,0 +1,113 @@
+//! What is said of lines, in the words of IOS-XE where it has some, and in ours beside them.
+
+use std::fmt::Write as _;
+
+use ironflex_profiles::{
+    Candidate, Diagnostic, Fault, Severity,
+    model::{Action, Table},
+};
+
+use crate::cli::Printable;
+
+/// How many of the things are named that could have stood there instead.
+const NAMED: usize = 12;
+
+/// Why a line is refused: the character that a caret is to point at, and the words.
+pub(super) fn refusal(line: &str, fault: &Diagnostic) -> (Option<usize>, String) {
+    let ours = format!("% {}\n", Printable(&fault.message));
+    let column = || (fault.at.column as usize).checked_sub(1);
+    match fault.fault {
+        Fault::Ambiguous => {
+            let expected = expected(fault);
+            let line = Printable(line.trim());
+            let text = format!("% Ambiguous command:  \"{line}\"\n{expected}");
+            (None, text)
+        }
+        Fault::Incomplete => (None, format!("% Incomplete command.\n{}", expected(fault))),
+        Fault::Unknown => (
+            column(),
+            format!("% Invalid input detected at '^' marker.\n{ours}"),
+        ),
+        Fault::Value => (
+            column(),
+            format!(
+                "% Invalid input detected at '^' marker.\n{ours}{}",
+                expected(fault)
+            ),
+        ),
+        Fault::Unsupported | Fault::Dangling | Fault::Conflict | Fault::Limit | Fault::Internal => {
+            (None, ours)
+        }
+    }
+}
+
+/// What could have stood there instead.
+fn expected(fault: &Diagnostic) -> String {
+    let named = fault.expected.iter().take(NAMED);
+    let named: Vec<String> = named.map(|word| Printable(word).to_string()).collect();
+    let more = fault.expected.len().saturating_sub(named.len());
+    let more = match more {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    match named.as_slice() {
+        [] => String::new(),
+        _ => format!("% expected: {}{more}\n", named.join(", ")),
+    }
+}
+
+/// What a router says when it has done what a line asks for.
+pub(super) const fn carried_out(action: &Action) -> &'static str {
+    match action {
+        Action::ImportPkcs12 { .. } => "CRYPTO_PKI: Imported PKCS12 file successfully.",
+        Action::Authenticate { .. } => "% Certificate successfully imported",
+    }
+}
+
+/// What is said of a fault of the configuration as a whole, which keeps an object from being used.
+pub(super) fn remark(candidate: &Candidate, fault: &Diagnostic) -> String {
+    let mut text = String::new();
+    if let (Fault::Incomplete, Some(words)) = (fault.fault, incomplete(candidate, fault)) {
+        text.push_str(words);
+    }
+    let kind = match fault.severity {
+        Severity::Error => "Warning",
+        Severity::Warning => "Note",
+    };
+    // Writing to a String cannot fail.
+    let _ = write!(text, "% {kind}: {}", Printable(&fault.message));
+    if let (Severity::Error, Some((_, note))) = (fault.severity, &fault.related) {
+        let _ = write!(text, " ({})", Printable(note));
+    }
+    let wanted = fault.expected.iter().take(NAMED);
+    let wanted: Vec<String> = wanted.map(|line| Printable(line).to_string()).collect();
+    match (fault.severity, wanted.as_slice()) {
+        (Severity::Error, []) => text.push_str("; it stays inactive\n"),
+        (Severity::Error, wanted) => {
+            let _ = writeln!(text, "; inactive without: {}", wanted.join(", "));
+        }
+        (Severity::Warning, _) => text.push('\n'),
+    }
+    text
+}
+
+/// What a router says of an object that is not complete.
+fn incomplete(candidate: &Candidate, fault: &Diagnostic) -> Option<&'static str> {
+    fn begins<T>(table: &Table<T>, fault: &Diagnostic) -> bool {
+        table.iter().any(|entry| entry.at == fault.at)
+    }
+    if begins(&candidate.proposals, fault) {
+        return Some(
+            "IKEv2 proposal MUST either have a set of an encryption algorithm other than aes-gcm, an integrity \
+             algorithm and a DH group configured or\n encryption algorithm aes-gcm, a prf algorithm and a DH \
+             group configured\n",
+        );
+    }
+    if begins(&candidate.policies, fault) {
+        return Some("IKEv2 policy MUST have atleast one complete proposal attached\n");
+    }
+    begins(&candidate.profiles, fault).then_some(
+        "IKEv2 profile MUST have:\n   1. A local and a remote authentication method.\n   2. A match identity or a \
+         match certificate or match any statement.\n",
+    )
+}

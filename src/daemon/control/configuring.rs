@@ -1,0 +1,189 @@
+//! A connection that configures: `{"lines": ["…"], "more": false}` in, what became of them back, until either end goes.
+//!
+//! What was taken stays when the connection is cut, as on a router. One that says nothing for [`IDLE`] is ended, and so is
+//! one that does not read its answers.
+
+use std::{
+    io::{self, BufRead as _, Write as _},
+    os::unix::net,
+    time::Duration,
+};
+
+use nix::unistd::{Uid, User};
+use serde::{Deserialize, Serialize};
+use tokio::{
+    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
+    net::unix::{OwnedReadHalf, OwnedWriteHalf, UCred},
+    sync::{mpsc, oneshot},
+    time::timeout,
+};
+
+use super::{
+    super::{
+        configure::{Answer, Ask, Person},
+        driver::Request,
+    },
+    PATIENCE, Question, Reply, answer, stopping,
+};
+use crate::cli::configure::{Lines, Taken};
+
+/// How long a person may think, as on a router (`exec-timeout`).
+const IDLE: Duration = Duration::from_secs(600);
+
+/// The longest request, in octets: lines that come together, in JSON.
+const MAX_LINES: u64 = 1 << 20;
+
+/// What a session begins with.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+pub struct Begin {
+    /// The terminal that somebody sits at.
+    #[serde(default)]
+    pub terminal: Option<String>,
+}
+
+impl Begin {
+    /// Who it is, by what the socket says.
+    #[must_use]
+    pub fn person(self, peer: Option<UCred>) -> Person {
+        let uid = peer.map(|peer| peer.uid());
+        let user = uid.map(|uid| match User::from_uid(Uid::from_raw(uid)) {
+            Ok(Some(user)) => user.name,
+            _ => uid.to_string(),
+        });
+        let mut terminal = self.terminal;
+        if let Some(terminal) = &mut terminal {
+            terminal.truncate(terminal.floor_char_boundary(64));
+        }
+        Person {
+            user: user.unwrap_or_else(|| "unknown".to_owned()),
+            process: peer.and_then(|peer| peer.pid()),
+            terminal,
+        }
+    }
+}
+
+/// Hands a question to the loop.
+///
+/// # Errors
+///
+/// The text for whoever asked.
+pub(super) async fn ask(requests: &mpsc::Sender<Request>, ask: Ask) -> Result<Answer, String> {
+    let (reply, answer) = oneshot::channel();
+    match requests.send(Request::Configure(ask, reply)).await {
+        Ok(()) => answer.await.unwrap_or_else(|_| Err(stopping())),
+        Err(_) => Err(stopping()),
+    }
+}
+
+/// A connection that configures.
+pub(super) struct Configuring {
+    pub(super) id: u64,
+    pub(super) read: OwnedReadHalf,
+    pub(super) write: OwnedWriteHalf,
+    pub(super) requests: mpsc::Sender<Request>,
+}
+
+impl Configuring {
+    /// Takes lines until either end goes.
+    pub(super) async fn listen(mut self) {
+        // It ends when the other end goes, and says so to nobody.
+        let _ = self.converse().await;
+        let _ = ask(&self.requests, Ask::End(self.id)).await;
+        let _ = timeout(PATIENCE, self.write.shutdown()).await;
+    }
+
+    async fn converse(&mut self) -> io::Result<()> {
+        let Self {
+            id,
+            read,
+            write,
+            requests,
+        } = self;
+        let told = answer(write, Ok(String::new()));
+        timeout(PATIENCE, told).await.map_err(io::Error::from)??;
+        let mut read = BufReader::new(read);
+        loop {
+            let mut request = Vec::new();
+            let mut limited = (&mut read).take(MAX_LINES);
+            let reading = limited.read_until(b'\n', &mut request);
+            let length = match timeout(IDLE, reading).await {
+                Ok(length) => length?,
+                Err(_) => {
+                    let minutes = IDLE.as_secs().checked_div(60).unwrap_or_default();
+                    let why = format!(
+                        "% The configuration session is over: nothing came for {minutes} minutes"
+                    );
+                    let told = answer(write, Err(why));
+                    return timeout(PATIENCE, told).await.map_err(io::Error::from)?;
+                }
+            };
+            if length == 0 {
+                return Ok(());
+            }
+            let reply = match serde_json::from_slice::<Lines>(&request) {
+                Err(error) => Err(format!("not a request: {error}")),
+                Ok(lines) => ask(requests, Ask::Lines(*id, lines)).await,
+            };
+            let left = !matches!(&reply, Ok(Answer::Taken(taken)) if !taken.left);
+            let reply = match reply {
+                Ok(Answer::Taken(taken)) => {
+                    serde_json::to_string(&taken).map_err(|error| error.to_string())
+                }
+                Ok(Answer::Begun(_) | Answer::Ended) => Err("no answer".to_owned()),
+                Err(why) => Err(why),
+            };
+            let told = answer(write, reply);
+            timeout(PATIENCE, told).await.map_err(io::Error::from)??;
+            if left {
+                return Ok(());
+            }
+        }
+    }
+}
+
+/// The operator's end of a configuration session.
+#[derive(Debug)]
+pub struct Session(io::BufReader<net::UnixStream>);
+
+impl Session {
+    /// Begins one.
+    ///
+    /// # Errors
+    ///
+    /// Of the socket; `Other`, with its reason, when the daemon refuses.
+    pub fn begin(stream: net::UnixStream, begin: Begin) -> io::Result<Self> {
+        let (reply, stream) = super::put(stream, &Question::Configure(begin))?;
+        match reply.status {
+            0 => Ok(Self(stream)),
+            _ => Err(io::Error::other(reply.output)),
+        }
+    }
+
+    /// The connection, for whoever may have to cut it.
+    #[must_use]
+    pub fn stream(&self) -> &net::UnixStream {
+        self.0.get_ref()
+    }
+
+    /// Has lines taken.
+    ///
+    /// # Errors
+    ///
+    /// Of the socket; `Other`, with its reason, when the session is over.
+    pub fn take(&mut self, lines: &Lines) -> io::Result<Taken> {
+        let mut request = serde_json::to_vec(lines)?;
+        request.push(b'\n');
+        // One that is over has a last word.
+        let sent = self.0.get_ref().write_all(&request);
+        let mut reply = String::new();
+        if self.0.read_line(&mut reply)? == 0 {
+            sent?;
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        let reply: Reply = serde_json::from_str(&reply)?;
+        match reply.status {
+            0 => Ok(serde_json::from_str(&reply.output)?),
+            _ => Err(io::Error::other(reply.output)),
+        }
+    }
+}

@@ -1,0 +1,371 @@
+//! `configure terminal`: what is typed is at work at once.
+
+use std::{
+    fs,
+    io::{BufRead, BufReader, Write},
+    os::unix::net::UnixStream,
+    time::Instant,
+};
+
+use ironflex_xfrm::netlink::NetworkNamespace;
+
+use crate::support::{
+    PATIENCE,
+    cases::Case,
+    lab::{HEADEND, LOOPBACK, Lab, USER},
+    pki::PASSWORD,
+    process::Process,
+};
+
+pub(crate) const CASES: &[Case] = &[
+    (
+        "configure::the_example_typed_into_an_empty_headend_serves_a_login",
+        the_example_typed_into_an_empty_headend_serves_a_login,
+    ),
+    (
+        "configure::a_change_concerns_new_logins_and_says_whose_sessions_go_on",
+        a_change_concerns_new_logins_and_says_whose_sessions_go_on,
+    ),
+    (
+        "configure::one_person_at_a_time_and_the_second_is_told_who",
+        one_person_at_a_time_and_the_second_is_told_who,
+    ),
+    (
+        "configure::wrong_lines_are_refused_by_the_words_of_a_router_and_the_rest_is_taken",
+        wrong_lines_are_refused_by_the_words_of_a_router_and_the_rest_is_taken,
+    ),
+    (
+        "configure::what_is_not_whole_is_told_of_and_stays_inactive",
+        what_is_not_whole_is_told_of_and_stays_inactive,
+    ),
+    (
+        "configure::a_session_that_is_cut_leaves_what_was_taken",
+        a_session_that_is_cut_leaves_what_was_taken,
+    ),
+    (
+        "configure::bad_connections_hold_up_nobody",
+        bad_connections_hold_up_nobody,
+    ),
+    (
+        "configure::ten_thousand_lines_are_taken_at_once",
+        ten_thousand_lines_are_taken_at_once,
+    ),
+];
+
+const EXAMPLE: &str = include_str!("../../examples/flexvpn-headend.conf");
+
+/// Runs commands on the headend: what they print, and whether all were taken.
+fn run(lab: &Lab, input: &str, code: i32) -> String {
+    let here = NetworkNamespace::current().unwrap();
+    let state = lab.name("state");
+    let mut process = Process::start(&here, &["exec", "--state-dir", &state], input);
+    process.ends_with(code);
+    process.output()
+}
+
+/// Configures: what is said of the lines.
+fn configure(lab: &Lab, lines: &str) -> String {
+    run(lab, &format!("configure terminal\n{lines}\nend\n"), 0)
+}
+
+/// A lab whose headend has no configuration at all.
+fn empty() -> Lab {
+    let lab = Lab::new();
+    fs::write(lab.config(), "").unwrap();
+    lab
+}
+
+fn refused(lab: &Lab, user: &str) {
+    let client = lab.client();
+    let mut process = lab.connect_to(&HEADEND.to_string(), &client, [user, PASSWORD], &[]);
+    assert_ne!(process.end(), Some(0), "{}", process.output());
+}
+
+fn the_example_typed_into_an_empty_headend_serves_a_login() {
+    let lab = empty();
+    let _headend = lab.start();
+    refused(&lab, USER);
+    let said = configure(&lab, EXAMPLE);
+    assert!(
+        said.contains("CRYPTO_PKI: Imported PKCS12 file successfully."),
+        "{said}"
+    );
+    assert!(
+        !said.contains("Warning") && !said.contains("% Invalid"),
+        "{said}"
+    );
+    assert!(lab.headend.has_address(LOOPBACK));
+    let client = lab.client();
+    let (_process, connected) = lab.log_in(&client, USER);
+    assert!(!connected.addresses.is_empty());
+    // What is at work is what a start with the same lines has.
+    let typed = lab.exec("show running-config");
+    let other = Lab::new();
+    let _started = other.start();
+    assert_eq!(typed, other.exec("show running-config"));
+    // And it is taken away line by line.
+    let said = configure(&lab, "no interface Loopback100\nno ip local pool ACPool");
+    assert!(
+        said.contains("sessions go on as they came up: test"),
+        "{said}"
+    );
+    assert!(
+        said.contains("Warning: nothing defines `interface Loopback100`"),
+        "{said}"
+    );
+    assert!(!lab.headend.has_address(LOOPBACK));
+    assert!(lab.exec("show crypto session").contains("UP-ACTIVE"));
+    refused(&lab, USER);
+}
+
+fn a_change_concerns_new_logins_and_says_whose_sessions_go_on() {
+    let lab = Lab::new();
+    let client = lab.client();
+    let _headend = lab.start();
+    let (_process, first) = lab.log_in(&client, USER);
+    let said = configure(&lab, "username second password secret7");
+    assert_eq!(said, "");
+    let other = lab.client();
+    let process = lab.connect_to(&HEADEND.to_string(), &other, ["second", "secret7"], &[]);
+    let second = crate::support::lab::connected(&process);
+    assert_ne!(first.addresses, second.addresses);
+    let said = configure(&lab, "no username second");
+    assert!(
+        said.contains("% User second stays logged in: second ("),
+        "{said}"
+    );
+    let said = configure(&lab, "no crypto ikev2 profile AnyConnect-EAP");
+    assert!(
+        said.contains(
+            "IKEv2 profile AnyConnect-EAP serves nobody any more; sessions go on as they came up: "
+        ),
+        "{said}"
+    );
+    refused(&lab, USER);
+    assert_eq!(
+        lab.exec("show crypto session").matches("UP-ACTIVE").count(),
+        2
+    );
+    // A pool that is another gives nobody what somebody holds.
+    let lines = EXAMPLE.replace("192.168.10.5 192.168.10.10", "192.168.10.5 192.168.10.7");
+    let said = configure(&lab, &format!("no ip local pool ACPool\n{lines}"));
+    assert!(!said.contains("% Invalid"), "{said}");
+    let third = lab.client();
+    let (_process, third) = lab.log_in(&third, USER);
+    assert!(third.addresses != first.addresses && third.addresses != second.addresses);
+    assert_eq!(
+        lab.exec("show crypto session").matches("UP-ACTIVE").count(),
+        3
+    );
+}
+
+fn one_person_at_a_time_and_the_second_is_told_who() {
+    let lab = Lab::new();
+    let _headend = lab.start();
+    let mut first = Line::open(&lab);
+    let said = run(&lab, "configure terminal\nhostname other\n", 1);
+    assert!(
+        said.contains("% Configuration mode is locked by user '"),
+        "{said}"
+    );
+    assert!(said.contains("from terminal 'tests' since "), "{said}");
+    assert!(!lab.exec("show running-config").contains("hostname other"));
+    // Exec commands are everybody's.
+    assert!(
+        first
+            .says(r#"{"lines":["hostname first"]}"#)
+            .contains(r#""status":0"#)
+    );
+    assert!(lab.exec("show running-config").contains("hostname first"));
+    assert!(
+        first
+            .says(r#"{"lines":["end"]}"#)
+            .contains(r#"\"left\":true"#)
+    );
+    assert_eq!(configure(&lab, "hostname second"), "");
+    assert!(lab.exec("show running-config").contains("hostname second"));
+}
+
+fn wrong_lines_are_refused_by_the_words_of_a_router_and_the_rest_is_taken() {
+    let lab = Lab::new();
+    let _headend = lab.start();
+    let before = lab.exec("show running-config");
+    let input = "configure terminal\ncrypto ikev2 windw 9\nhostname\ncrypto ikev2 p x\ninterface Ethernet0\n\
+                 crypto ikev2 window 900\ncrypto ikev2 proposal P\n encryption rot13\n exit\nno crypto ikev2 proposal P\n\
+                 do show clock\nhostname new\nend\nshow clock\n";
+    let said = run(&lab, input, 1);
+    for words in [
+        "crypto ikev2 windw 9\n             ^\n% Invalid input detected at '^' marker.\n",
+        "did you mean `window`?",
+        "% Incomplete command.\n",
+        "% Ambiguous command:  \"crypto ikev2 p x\"\n",
+        "% not supported by this headend: interfaces other than",
+        "% not a number from 1 to 200",
+        " encryption rot13\n            ^\n% Invalid input detected at '^' marker.\n",
+    ] {
+        assert!(said.contains(words), "{words:?}: {said}");
+    }
+    assert_eq!(said.matches(" UTC ").count(), 2, "{said}");
+    let after = lab.exec("show running-config");
+    assert_eq!(after.replace("hostname new\n!\n", ""), before);
+    // A paste that ends within a word is a line like any other.
+    assert!(run(&lab, "configure terminal\nhostname a\nhostn", 1).contains("% Incomplete"));
+    let long = "x".repeat(1 << 20);
+    let said = run(
+        &lab,
+        &format!("configure terminal\n{long}\nhostname b\u{1b}[2J\nhostname é\nhostname ok\n"),
+        1,
+    );
+    assert!(said.contains("more than 4096"), "{}", said.len());
+    assert!(said.contains("control character U+001B"), "{said}");
+    assert!(lab.exec("show running-config").contains("hostname ok\n"));
+}
+
+fn what_is_not_whole_is_told_of_and_stays_inactive() {
+    let lab = Lab::new();
+    let _headend = lab.start();
+    let said = configure(
+        &lab,
+        "crypto ikev2 proposal P\n encryption aes-cbc-256\n exit",
+    );
+    assert!(said.contains("IKEv2 proposal MUST either have"), "{said}");
+    let said = configure(&lab, "crypto ikev2 policy Q");
+    assert!(
+        said.contains("IKEv2 policy MUST have atleast one complete proposal attached"),
+        "{said}"
+    );
+    let said = configure(&lab, "crypto ikev2 profile R\n match identity remote any");
+    assert!(
+        said.contains("IKEv2 profile MUST have:\n   1. A local"),
+        "{said}"
+    );
+    let said = configure(
+        &lab,
+        "crypto ikev2 authorization policy ikev2-auth-policy\n pool nowhere",
+    );
+    assert!(
+        said.contains("% Warning: nothing defines `ip local pool nowhere`"),
+        "{said}"
+    );
+    refused(&lab, USER);
+    let said = configure(&lab, "ip local pool nowhere 192.168.20.1 192.168.20.9");
+    assert_eq!(said, "");
+    let client = lab.client();
+    let (_process, connected) = lab.log_in(&client, USER);
+    assert!(format!("{:?}", connected.addresses).contains("192.168.20."));
+}
+
+/// A connection that configures, by hand.
+struct Line(BufReader<UnixStream>);
+
+impl Line {
+    fn open(lab: &Lab) -> Self {
+        let stream = UnixStream::connect(lab.control()).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        let mut line = Self(BufReader::new(stream));
+        let answer = line.says(r#"{"configure":{"terminal":"tests"}}"#);
+        assert!(answer.contains(r#""status":0"#), "{answer}");
+        line
+    }
+
+    fn says(&mut self, request: &str) -> String {
+        writeln!(self.0.get_ref(), "{request}").unwrap();
+        let mut answer = String::new();
+        self.0.read_line(&mut answer).unwrap();
+        answer
+    }
+}
+
+/// Waits until somebody can configure again.
+fn until_free(lab: &Lab) {
+    let end = Instant::now() + PATIENCE;
+    loop {
+        let here = NetworkNamespace::current().unwrap();
+        let state = lab.name("state");
+        let mut process = Process::start(
+            &here,
+            &["exec", "--state-dir", &state],
+            "configure terminal\nend\n",
+        );
+        if process.end() == Some(0) {
+            return;
+        }
+        assert!(Instant::now() < end, "{}", process.output());
+    }
+}
+
+fn a_session_that_is_cut_leaves_what_was_taken() {
+    let lab = Lab::new();
+    let mut headend = lab.start();
+    let mut line = Line::open(&lab);
+    line.says(r#"{"lines":["hostname cut"]}"#);
+    // What nobody waits for is at work a little later.
+    line.says(r#"{"lines":["crypto ikev2 window 77"],"more":true}"#);
+    drop(line);
+    until_free(&lab);
+    let running = lab.exec("show running-config");
+    assert!(running.contains("hostname cut\n") && running.contains("crypto ikev2 window 77\n"));
+    headend.line("%SYS-5-CONFIG_I: Configured from console by ");
+    headend.lives();
+}
+
+fn bad_connections_hold_up_nobody() {
+    let lab = Lab::new();
+    let mut headend = lab.start();
+    // One that sends half a request and nothing more: it holds the configuration, and nothing else.
+    let mut half = Line::open(&lab);
+    write!(half.0.get_ref(), r#"{{"lines":["hostn"#).unwrap();
+    assert!(lab.exec("show running-config").contains("end"));
+    drop(half);
+    until_free(&lab);
+    for nonsense in [
+        "[]",
+        "{}",
+        r#"{"lines":[1]}"#,
+        "\u{1}",
+        r#"{"lines":["hostname a\nhostname b"]}"#,
+    ] {
+        let mut line = Line::open(&lab);
+        let answer = line.says(nonsense);
+        assert!(answer.contains(r#""status":1"#), "{nonsense}: {answer}");
+        drop(line);
+        until_free(&lab);
+    }
+    half = Line::open(&lab);
+    // One that reads nothing: its answers fill the socket.
+    let request = format!(r#"{{"lines":[{}"x"]}}"#, r#""x","#.repeat(2000));
+    half.0.get_ref().set_nonblocking(true).unwrap();
+    let end = Instant::now() + PATIENCE;
+    while writeln!(half.0.get_ref(), "{request}").is_ok() && Instant::now() < end {}
+    assert!(lab.exec("show running-config").contains("end"));
+    until_free_within(&lab);
+    headend.lives();
+}
+
+/// The same for who is cut off only after a while.
+fn until_free_within(lab: &Lab) {
+    until_free(lab);
+}
+
+fn ten_thousand_lines_are_taken_at_once() {
+    let lab = Lab::new();
+    let _headend = lab.start();
+    let mut lines = String::from("configure terminal\n");
+    for user in 0..7_000 {
+        lines.push_str(&format!("username user{user} password secret{user}\n"));
+    }
+    for policy in 0..1_000 {
+        let net = policy % 250;
+        lines.push_str(&format!(
+            "crypto ikev2 authorization policy P{policy}\n dns 10.0.{net}.1\n pfs\n"
+        ));
+    }
+    lines.push_str("end\n");
+    let begin = Instant::now();
+    assert_eq!(run(&lab, &lines, 0), "");
+    let took = begin.elapsed();
+    println!("10,000 lines: {took:?}");
+    assert!(took < std::time::Duration::from_secs(10), "{took:?}");
+    let running = lab.exec("show running-config");
+    assert!(running.contains("username user6999 ") && running.contains("policy P999\n"));
+}
