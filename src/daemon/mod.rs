@@ -231,7 +231,7 @@ impl Daemon {
                 house: House {
                     configure: Configure::new(
                         store,
-                        bootflash(options),
+                        bootflash,
                         terms,
                         &plan.snapshot.warnings,
                     ),
