@@ -421,8 +421,10 @@ impl Script {
             Answer::Refused(text) => self.refuse(&text)?,
             Answer::Unread(error) => self.refuse(&error.to_string())?,
             Answer::Terminal(TerminalCommand::Exit) => return Ok(ControlFlow::Break(())),
-            Answer::Terminal(TerminalCommand::Configure) if self.configuring.is_none() => {
-                match self.console.configure() {
+            Answer::Terminal(TerminalCommand::Configure { revert })
+                if self.configuring.is_none() =>
+            {
+                match self.console.configure(revert) {
                     Ok(configuring) => self.configuring = Some(configuring),
                     Err(over) => {
                         self.refuse(&over.to_string())?;

@@ -34,6 +34,7 @@ pub mod anyconnect;
 mod check;
 mod command;
 mod delimited;
+mod diff;
 mod error;
 pub mod help;
 mod lexer;
@@ -49,6 +50,7 @@ pub mod typing;
 mod walk;
 
 pub use check::{Checked, check};
+pub use diff::differences;
 pub use error::{Diagnostic, Fault, Severity, Span};
 pub use lexer::LINE_LIMIT;
 pub use model::Candidate;

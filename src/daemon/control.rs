@@ -210,8 +210,9 @@ async fn converse(
     let reply = match serde_json::from_slice::<Question>(&line) {
         Err(error) => Err(format!("not a request: {error}")),
         Ok(Question::Configure(begin)) => {
+            let revert = begin.revert;
             let person = begin.person(peer.ok());
-            return match configuring::ask(&requests, Ask::Begin(person)).await {
+            return match configuring::ask(&requests, Ask::Begin(person, revert)).await {
                 Ok(Answer::Begun(id)) => {
                     let configuring = Configuring {
                         id,
@@ -370,6 +371,12 @@ fn act(driver: &mut Driver, command: ExecCommand) -> Result<String, String> {
         // Facts are told elsewhere.
         ExecCommand::Show(_) => Ok(String::new()),
         ExecCommand::Help => Ok(HELP.to_owned()),
+        ExecCommand::ConfigureConfirm => driver.confirm_configuration(),
+        ExecCommand::ConfigureReplace(file) => driver.replace_configuration(&file),
+        ExecCommand::ConfigureRevert => driver.revert_configuration(),
+        ExecCommand::ShowArchiveDifferences => driver.configuration_differences(),
+        ExecCommand::ShowStartupConfig => driver.startup_configuration(),
+        ExecCommand::WriteMemory => driver.write_configuration(),
         ExecCommand::ClearCryptoSession(target) => {
             clear(driver, &target);
             Ok(String::new())

@@ -107,3 +107,120 @@ fn profiles(before: &Profiles, after: &Profiles) -> BTreeMap<Name, Fate> {
     });
     gone.chain(others).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use ironflex_profiles::{Candidate, parse, resolve_live};
+
+    use super::super::compile::compile_live;
+    use super::*;
+    use crate::pki::Store;
+
+    const LINES: &str = "aaa new-model\n\
+        aaa authorization network L local\n\
+        ip local pool P 192.0.2.1 192.0.2.9\n\
+        crypto ikev2 authorization policy A\n pool P\n\
+        crypto ikev2 keyring K\n peer X\n  address 0.0.0.0 0.0.0.0\n  pre-shared-key k\n\
+        crypto ikev2 profile R\n match identity remote any\n authentication local pre-share\n \
+        authentication remote pre-share\n keyring local K\n aaa authorization group psk list L A\n virtual-template 1\n\
+        interface Loopback1\n ip address 10.0.0.1 255.255.255.255\n\
+        interface Virtual-Template1 type tunnel\n ip unnumbered Loopback1\n tunnel mode ipsec ipv4\n \
+        tunnel protection ipsec profile default\n";
+
+    fn candidate(text: &str) -> Candidate {
+        let parsed = parse(text, "test");
+        assert_eq!(parsed.diagnostics, []);
+        parsed.candidate
+    }
+
+    fn plan(text: &str, before: Option<&Plan>) -> Plan {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).unwrap();
+        let snapshot = Arc::new(resolve_live(&candidate(text)).snapshot);
+        let compiled = compile_live(snapshot, &store, |profile| {
+            let known = before?.profiles.get(&profile.name)?;
+            (*known.profile == *profile).then(|| Arc::clone(known))
+        });
+        assert!(compiled.faults.is_empty());
+        compiled.plan
+    }
+
+    /// What further lines change.
+    fn with(lines: &str) -> Difference {
+        let before = plan(LINES, None);
+        assert_eq!(before.profiles.len(), 1);
+        Difference::between(&before, &plan(&format!("{LINES}{lines}"), Some(&before)))
+    }
+
+    fn profiles(fate: Fate) -> BTreeMap<Name, Fate> {
+        [(Name::new("R").unwrap(), fate)].into()
+    }
+
+    #[test]
+    fn the_same_makes_no_difference() {
+        assert_eq!(with(""), Difference::default());
+        // Nor does what concerns nobody.
+        assert_eq!(with("hostname other\n"), Difference::default());
+    }
+
+    #[test]
+    fn each_line_makes_the_difference_that_it_says() {
+        let endpoint = Difference {
+            endpoint: true,
+            ..Difference::default()
+        };
+        assert_eq!(with("crypto ikev2 window 9\n"), endpoint);
+        let queue = Difference {
+            init_queue: Some(777),
+            ..endpoint
+        };
+        assert_eq!(with("crypto ikev2 limit queue sa-init 777\n"), queue);
+        let aaa = Difference {
+            aaa: true,
+            ..Difference::default()
+        };
+        assert_eq!(with("username u password p\n"), aaa);
+        let pools = Difference {
+            pools: true,
+            ..Difference::default()
+        };
+        assert_eq!(with("ip local pool Q 198.51.100.1\n"), pools);
+        let changed = Difference {
+            profiles: profiles(Fate::Changed),
+            ..Difference::default()
+        };
+        assert_eq!(with("crypto ikev2 profile R\n lifetime 999\n"), changed);
+        assert_eq!(with("crypto ikev2 authorization policy A\n pfs\n"), changed);
+        let removed = Difference {
+            profiles: profiles(Fate::Removed),
+            ..Difference::default()
+        };
+        assert_eq!(with("no crypto ikev2 profile R\n"), removed);
+        assert_eq!(with("crypto ikev2 profile R\n shutdown\n"), removed);
+        let transform = with("crypto ipsec transform-set default esp-gcm 256\n");
+        assert_eq!(transform.profiles, profiles(Fate::Changed));
+        assert_eq!(transform.algorithms.len(), 1);
+    }
+
+    #[test]
+    fn whoever_can_log_in_no_more_is_named() {
+        let before = plan(
+            &format!("{LINES}username u password p\nusername v password q\n"),
+            None,
+        );
+        let after = plan(
+            &format!("{LINES}username v password other\n"),
+            Some(&before),
+        );
+        let users = Difference::between(&before, &after).users;
+        assert_eq!(users, ["u", "v"].map(|name| Name::new(name).unwrap()));
+    }
+
+    #[test]
+    fn from_nothing_a_profile_is_added() {
+        let none = plan("", None);
+        let difference = Difference::between(&none, &plan(LINES, Some(&none)));
+        assert_eq!(difference.profiles, profiles(Fate::Added));
+        assert!(difference.pools && !difference.algorithms.is_empty());
+    }
+}

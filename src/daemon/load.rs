@@ -27,7 +27,7 @@ use crate::{
 };
 
 /// The longest configuration file, in octets.
-const MAX_CONFIG: u64 = 64 << 20;
+pub const MAX_CONFIG: u64 = 64 << 20;
 
 /// The longest file on bootflash, in octets.
 pub const MAX_BOOTFLASH: u64 = 16 << 20;

@@ -57,7 +57,7 @@ use tokio::sync::mpsc;
 
 use self::{
     assignment::Pools,
-    configure::{Configure, Terms},
+    configure::{Configure, Startup, Terms},
     control::{Listener, socket_path},
     driver::Driver,
     init_queue::InitQueue,
@@ -233,6 +233,8 @@ impl Daemon {
                         store,
                         bootflash,
                         terms,
+                        Startup::new(options.config.clone(), state_dir),
+                        options.devices.clone(),
                         &plan.snapshot.warnings,
                     ),
                     plan,

@@ -60,15 +60,16 @@ impl From<io::Error> for Over {
 }
 
 impl Console {
-    /// Begins to configure.
+    /// Begins to configure. What is not confirmed in `revert` minutes is taken back.
     ///
     /// # Errors
     ///
     /// [`Over`]: who does already, for one.
-    pub fn configure(&self) -> Result<Configuring, Over> {
+    pub fn configure(&self, revert: Option<u32>) -> Result<Configuring, Over> {
         let terminal = ttyname(io::stdin()).ok();
         let begin = Begin {
             terminal: terminal.map(|path| path.display().to_string()),
+            revert,
         };
         let session = Session::begin(self.connect()?, begin)?;
         Ok(Configuring {

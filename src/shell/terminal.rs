@@ -367,8 +367,8 @@ impl Shell {
             }
             Ok(Answer::Interrupted) => {}
             Ok(Answer::Terminal(command)) => match command {
-                TerminalCommand::Configure if self.configuring.is_some() => {}
-                TerminalCommand::Configure => match self.console.configure() {
+                TerminalCommand::Configure { .. } if self.configuring.is_some() => {}
+                TerminalCommand::Configure { revert } => match self.console.configure(revert) {
                     Ok(configuring) => {
                         self.configuring = Some(configuring);
                         self.show(GREETING)?;

@@ -37,6 +37,7 @@ mod rekey;
 mod roaming;
 mod shell;
 mod start;
+mod startup;
 mod stop;
 mod trustpoint;
 
@@ -64,6 +65,7 @@ fn main() -> ExitCode {
         rekey::CASES,
         roaming::CASES,
         start::CASES,
+        startup::CASES,
         stop::CASES,
         crash::CASES,
         quick_crash::CASES,

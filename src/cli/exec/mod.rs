@@ -48,8 +48,11 @@ pub struct Line {
 /// What concerns the terminal that a line is typed at, and not the daemon.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum TerminalCommand {
-    /// `configure terminal`
-    Configure,
+    /// `configure terminal [revert timer MINUTES]`
+    Configure {
+        /// Minutes.
+        revert: Option<u32>,
+    },
     /// `disable`
     Disable,
     /// `enable`
@@ -79,6 +82,18 @@ pub enum ExecCommand {
     ClearIkev2Stats,
     /// `test crypto rekey {ikev2|ipsec} [remote A | username U]`
     TestRekey(Rekeyed, Whose),
+    /// `configure confirm`
+    ConfigureConfirm,
+    /// `configure replace FILE`
+    ConfigureReplace(String),
+    /// `configure revert now`
+    ConfigureRevert,
+    /// `show archive config differences`
+    ShowArchiveDifferences,
+    /// `show startup-config`
+    ShowStartupConfig,
+    /// `write memory`, `copy running-config startup-config`
+    WriteMemory,
     /// `debug …`
     Debug(DebugFlag),
     /// `no debug …`, `undebug …`

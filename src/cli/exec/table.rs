@@ -259,8 +259,15 @@ pub(super) const ROOT: &[Node] = &[
         .then(&[Node::word("crypto", "Encryption module").then(&[CLEAR_IKEV2, CLEAR_SESSION])]),
     Node::word("configure", "Enter configuration mode")
         .privileged()
-        .then(&[Node::word("terminal", "Configure from the terminal")
-            .run(|_| terminal(TerminalCommand::Configure))]),
+        .then(CONFIGURE),
+    Node::word("copy", "Copy from one file to another")
+        .privileged()
+        .then(&[
+            Node::word("running-config", "Copy from current system configuration").then(&[
+                Node::word("startup-config", "Copy to startup configuration")
+                    .run(|_| Some(ExecCommand::WriteMemory)),
+            ]),
+        ]),
     Node::word("debug", "Debugging functions (see also 'undebug')")
         .privileged()
         .then(DEBUG),
@@ -295,6 +302,48 @@ pub(super) const ROOT: &[Node] = &[
         .privileged()
         .off()
         .then(UNDEBUG),
+    Node::word("write", "Write running configuration to memory")
+        .privileged()
+        .run(|_| Some(ExecCommand::WriteMemory))
+        .then(
+            &[Node::word("memory", "Write to NV memory").run(|_| Some(ExecCommand::WriteMemory))],
+        ),
+];
+
+const CONFIGURE: &[Node] = &[
+    Node::word(
+        "confirm",
+        "Confirm replacement of running-config with a new config file",
+    )
+    .run(|_| Some(ExecCommand::ConfigureConfirm)),
+    Node::word(
+        "replace",
+        "Replace the running-config with a new config file",
+    )
+    .then(
+        &[Node::value(Token::Line, "File, from / on or on bootflash:")
+            .run(|values| Some(ExecCommand::ConfigureReplace(values.text?)))],
+    ),
+    Node::word("revert", "Parameters for reverting the configuration").then(&[Node::word(
+        "now",
+        "Revert the configuration immediately",
+    )
+    .run(|_| Some(ExecCommand::ConfigureRevert))]),
+    Node::word("terminal", "Configure from the terminal")
+        .run(|_| terminal(TerminalCommand::Configure { revert: None }))
+        .then(&[
+            Node::word("revert", "Parameters for reverting the configuration").then(&[Node::word(
+                "timer",
+                "Time after which the configuration is reverted unless it is confirmed",
+            )
+            .then(
+                &[Node::value(Token::Number(1, 120), "Minutes").run(|values| {
+                    terminal(TerminalCommand::Configure {
+                        revert: Some(values.number?),
+                    })
+                })],
+            )]),
+        ]),
 ];
 
 /// What may follow a `|`.
@@ -425,6 +474,18 @@ const SHOW: &[Node] = &[
     Node::word("running-config", "Current operating configuration")
         .privileged()
         .run(|_| show(Show::RunningConfig)),
+    Node::word("startup-config", "Contents of startup configuration")
+        .privileged()
+        .run(|_| Some(ExecCommand::ShowStartupConfig)),
+    Node::word("archive", "Archive functions")
+        .privileged()
+        .then(&[
+            Node::word("config", "Archive configuration").then(&[Node::word(
+                "differences",
+                "From the startup configuration to the running one",
+            )
+            .run(|_| Some(ExecCommand::ShowArchiveDifferences))]),
+        ]),
     Node::word("version", "System hardware and software status").run(|_| show(Show::Version)),
 ];
 

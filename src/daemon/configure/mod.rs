@@ -10,6 +10,8 @@
 //! resolved a few times and not once for each line. A line that somebody waits for is at work before its answer.
 
 mod apply;
+mod startup;
+mod whole;
 mod words;
 
 use std::{
@@ -22,11 +24,18 @@ use std::{
 use ironflex_ikev2::event::Instant;
 use ironflex_profiles::{
     Candidate, Diagnostic, Fault,
-    model::{Action, name::Name},
+    model::{
+        Action,
+        interface::{DeviceName, InterfaceName},
+        name::Name,
+    },
     typing::{Typed, Typist},
 };
 
-pub use self::apply::Terms;
+pub use self::{
+    apply::Terms,
+    startup::{Startup, WriteError, Written},
+};
 use super::{driver::Driver, load};
 use crate::{
     cli::configure::{Lines, Said, Taken},
@@ -44,8 +53,14 @@ pub struct Configure {
     pub bootflash: PathBuf,
     /// What holds whatever is configured.
     pub terms: Terms,
+    /// The configuration file.
+    pub startup: Startup,
+    /// Interfaces that the command line ties to devices.
+    pub devices: Vec<(InterfaceName, DeviceName)>,
     /// What keeps parts of the configuration at work from being used.
     pub faults: Faults,
+    /// A change that is not confirmed.
+    revert: Option<whole::Revert>,
     /// Who is at it.
     session: Option<Session>,
     /// How many were.
@@ -117,8 +132,8 @@ struct Waiting {
 
 /// What a configuration session is asked.
 pub enum Ask {
-    /// To begin.
-    Begin(Person),
+    /// To begin; what is not confirmed in so many minutes is to be taken back.
+    Begin(Person, Option<u32>),
     /// To take lines.
     Lines(u64, Lines),
     /// To end.
@@ -138,11 +153,21 @@ pub enum Answer {
 impl Configure {
     /// Nobody is at it.
     #[must_use]
-    pub fn new(store: Store, bootflash: PathBuf, terms: Terms, warnings: &[Diagnostic]) -> Self {
+    pub fn new(
+        store: Store,
+        bootflash: PathBuf,
+        terms: Terms,
+        startup: Startup,
+        devices: Vec<(InterfaceName, DeviceName)>,
+        warnings: &[Diagnostic],
+    ) -> Self {
         Self {
             store,
             bootflash,
             terms,
+            startup,
+            devices,
+            revert: None,
             faults: Faults {
                 lines: warnings.to_vec(),
                 plan: Vec::new(),
@@ -155,6 +180,12 @@ impl Configure {
     /// When lines are to be put to work that nobody waits for.
     #[must_use]
     pub fn due(&self) -> Option<Instant> {
+        let revert = self.revert.as_ref().map(|revert| revert.at);
+        [self.waits_until(), revert].into_iter().flatten().min()
+    }
+
+    /// When lines are to be put to work that wait for others.
+    fn waits_until(&self) -> Option<Instant> {
         let waiting = self.session.as_ref()?.waiting.as_ref()?;
         Some(waiting.since.after(TOGETHER))
     }
@@ -173,7 +204,7 @@ impl Driver {
     /// The text for whoever asked.
     pub fn configure(&mut self, ask: Ask) -> Result<Answer, String> {
         match ask {
-            Ask::Begin(person) => self.begin_configuring(person).map(Answer::Begun),
+            Ask::Begin(person, revert) => self.begin_configuring(person, revert).map(Answer::Begun),
             Ask::Lines(id, lines) => self.configure_lines(id, &lines).map(Answer::Taken),
             Ask::End(id) => {
                 self.end_configuring(id);
@@ -182,14 +213,16 @@ impl Driver {
         }
     }
 
-    fn begin_configuring(&mut self, person: Person) -> Result<u64, String> {
+    fn begin_configuring(&mut self, person: Person, revert: Option<u32>) -> Result<u64, String> {
         let configure = &mut self.house.configure;
         if let Some(other) = &configure.session {
-            return Err(format!(
-                "% Configuration mode is locked by {} since {}. Please try later.",
-                other.person,
-                crate::cli::show::clock(other.since).trim_end()
-            ));
+            return Err(locked(other));
+        }
+        if revert.is_some() && configure.revert.is_some() {
+            return Err(
+                "% A change waits for 'configure confirm' or 'configure revert now' already"
+                    .to_owned(),
+            );
         }
         configure.begun = configure.begun.saturating_add(1);
         let id = configure.begun;
@@ -204,6 +237,9 @@ impl Driver {
             mentioned: BTreeSet::new(),
             renewed: BTreeSet::new(),
         });
+        if let Some(minutes) = revert {
+            self.arm_revert(minutes);
+        }
         Ok(id)
     }
 
@@ -223,8 +259,14 @@ impl Driver {
             }
         }
         let speak = !lines.more || taken.left;
-        let due = self.house.configure.due();
-        if speak || due.is_some_and(|due| due <= self.clock.now()) {
+        let now = self.clock.now();
+        if speak
+            || self
+                .house
+                .configure
+                .waits_until()
+                .is_some_and(|due| due <= now)
+        {
             self.apply_lines();
         }
         if speak {
@@ -287,10 +329,9 @@ impl Driver {
                     let lines = lines.iter().map(|line| format!("% {line}\n"));
                     let text = lines.chain([format!("{done}\n")]).collect();
                     all.push(said(None, false, text));
-                    let (Action::ImportPkcs12 { trustpoint, .. }
-                    | Action::Authenticate { trustpoint, .. }) = &action.value;
+                    let trustpoint = trustpoint_of(&action.value).to_string();
                     if let Some(session) = &mut house.configure.session {
-                        session.renewed.insert(trustpoint.to_string());
+                        session.renewed.insert(trustpoint);
                     }
                 }
                 Err(error) => {
@@ -381,8 +422,40 @@ impl Driver {
 
     /// Puts lines to work that have waited long enough for others.
     pub(super) fn keep_configuring(&mut self, now: Instant) {
-        if self.house.configure.due().is_some_and(|due| due <= now) {
+        if self
+            .house
+            .configure
+            .waits_until()
+            .is_some_and(|due| due <= now)
+        {
             self.apply_lines();
         }
+        let revert = self.house.configure.revert.as_ref();
+        if revert.is_some_and(|revert| revert.at <= now) {
+            let log = &self.house.log;
+            log.warning("%ARCHIVE_DIFF-5-ROLLBK_CNFMD_CHG_ROLLBACK_START: the change was not confirmed and is taken back");
+            match self.revert_configuration() {
+                Ok(said) => said.lines().for_each(|line| self.house.log.info(line)),
+                Err(error) => self.house.log.trouble(&error),
+            }
+        }
     }
+}
+
+/// Which trustpoint an action concerns.
+const fn trustpoint_of(action: &Action) -> &Name {
+    match action {
+        Action::ImportPkcs12 { trustpoint, .. } | Action::Authenticate { trustpoint, .. } => {
+            trustpoint
+        }
+    }
+}
+
+/// What is said to whoever wants to change what somebody else is at.
+fn locked(other: &Session) -> String {
+    format!(
+        "% Configuration mode is locked by {} since {}. Please try later.",
+        other.person,
+        crate::cli::show::clock(other.since).trim_end()
+    )
 }

@@ -39,6 +39,9 @@ pub struct Begin {
     /// The terminal that somebody sits at.
     #[serde(default)]
     pub terminal: Option<String>,
+    /// `revert timer`, in minutes.
+    #[serde(default)]
+    pub revert: Option<u32>,
 }
 
 impl Begin {
