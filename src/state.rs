@@ -3,7 +3,9 @@
 //! The daemon fills it, the renderers in [`crate::cli::show`] print it, and `| json` serialises
 //! it (docs/json.md). Plain data: no keys, no references into the daemon.
 
+pub mod attempts;
 mod form;
+pub mod logging;
 
 use std::{
     collections::BTreeMap,
@@ -19,6 +21,8 @@ use serde::Serialize;
 pub struct State {
     /// The headend's name (`hostname`).
     pub hostname: String,
+    /// How many sessions have begun since the start.
+    pub sessions_begun: u32,
     /// IKE SAs in the order of their tunnel-id, those in negotiation included.
     pub ike_sas: Vec<IkeSa>,
     /// Address pools in the order of the configuration.
@@ -252,6 +256,8 @@ pub struct Session {
     pub derived: DerivedInterface,
     /// The user's device, as it named itself.
     pub device: Option<String>,
+    /// The routes to its client that the headend has made: addresses and lengths.
+    pub routes: Vec<String>,
     /// The child SAs, one for each name: what replaces another is part of that.
     pub children: Vec<ChildSa>,
 }

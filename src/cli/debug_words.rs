@@ -40,6 +40,10 @@ pub struct DebugFlags {
     pub aaa_authentication: bool,
     /// `debug aaa authorization`
     pub aaa_authorization: bool,
+    /// `debug crypto ipsec`: SAs made and removed.
+    pub crypto_ipsec: bool,
+    /// `debug crypto pki`: certificates judged.
+    pub crypto_pki: bool,
 }
 
 impl DebugFlags {
@@ -52,6 +56,8 @@ impl DebugFlags {
             || self.ikev2_internal
             || self.aaa_authentication
             || self.aaa_authorization
+            || self.crypto_ipsec
+            || self.crypto_pki
     }
 
     /// Turns one on or off. Returns the line that a router answers, its line feed included.
@@ -65,6 +71,8 @@ impl DebugFlags {
         match flag {
             DebugFlag::AaaAuthentication => self.aaa_authentication,
             DebugFlag::AaaAuthorization => self.aaa_authorization,
+            DebugFlag::CryptoIpsec => self.crypto_ipsec,
+            DebugFlag::CryptoPki => self.crypto_pki,
             DebugFlag::Ikev2 => self.ikev2,
             DebugFlag::Ikev2Error => self.ikev2_error,
             DebugFlag::Ikev2Internal => self.ikev2_internal,
@@ -76,6 +84,8 @@ impl DebugFlags {
         match flag {
             DebugFlag::AaaAuthentication => &mut self.aaa_authentication,
             DebugFlag::AaaAuthorization => &mut self.aaa_authorization,
+            DebugFlag::CryptoIpsec => &mut self.crypto_ipsec,
+            DebugFlag::CryptoPki => &mut self.crypto_pki,
             DebugFlag::Ikev2 => &mut self.ikev2,
             DebugFlag::Ikev2Error => &mut self.ikev2_error,
             DebugFlag::Ikev2Internal => &mut self.ikev2_internal,
@@ -123,6 +133,37 @@ pub fn daemon_lines(flags: &DebugFlags, names: Names, step: Step<'_>) -> Vec<Str
                     "AAA/AUTHEN/LOGIN ({:08X}): Pick method list '{list}'",
                     names.session_id
                 ));
+            }
+        }
+        Step::CertificateHolds(subject) => {
+            if flags.crypto_pki {
+                let subject = Printable(subject);
+                lines.bare(format!("CRYPTO_PKI: Certificate of {subject} validated"));
+            }
+        }
+        Step::CertificateRefused(why) => {
+            if flags.crypto_pki {
+                let why = Printable(why);
+                lines.bare(format!("CRYPTO_PKI: Certificate validation failed: {why}"));
+            }
+        }
+        Step::SaCreated(made) => {
+            if flags.crypto_ipsec {
+                for (to, spi) in [
+                    (made.local, made.inbound_spi),
+                    (made.remote, made.outbound_spi),
+                ] {
+                    lines.bare("IPSEC(create_sa): sa created,");
+                    lines.bare(format!("  (sa) sa_dest= {to}, sa_proto= 50, "));
+                    lines.bare(format!("    sa_spi= 0x{spi:X}({spi}), "));
+                    lines.bare(format!("    sa_trans= {} ", made.transform));
+                }
+            }
+        }
+        Step::SaDeleted(spi) => {
+            if flags.crypto_ipsec {
+                lines.bare("IPSEC(delete_sa): deleting SA,");
+                lines.bare(format!("    sa_spi= 0x{spi:X}({spi})"));
             }
         }
         Step::AaaAuthorization(list) => {

@@ -11,6 +11,7 @@ use ironflex_profiles::{model::ikev2::DpdMode, snapshot::Profile};
 use ironflex_xfrm::{Counters, EspSpi, Event, Limits, OuterPath, ReplayWindow, SessionId};
 
 use super::{
+    log::{SaMade, Step},
     session::{Installed, Session},
     statistics::{self, Operation},
     work::House,
@@ -80,7 +81,30 @@ impl House {
             rekeyed: Vec::new(),
             waiting: Vec::new(),
         });
+        self.tell_made(sa, child);
         Ok(())
+    }
+
+    /// `debug crypto ipsec`
+    fn tell_made(&self, sa: SaId, child: &ChildSa) {
+        if self.log.flags.crypto_ipsec {
+            let made = SaMade {
+                local: child.path.local.ip().to_canonical(),
+                remote: child.path.remote.ip().to_canonical(),
+                inbound_spi: child.inbound_spi,
+                outbound_spi: child.outbound_spi,
+                transform: translate::esp_algorithm(child.suite.protection).to_string(),
+            };
+            let step = Step::SaCreated(&made);
+            self.log.step(self.sessions.view(sa), step);
+        }
+    }
+
+    fn tell_gone(&self, sa: SaId, installed: &Installed) {
+        if let Some(spi) = installed.pairs.newest() {
+            let step = Step::SaDeleted(spi.value());
+            self.log.step(self.sessions.view(sa), step);
+        }
     }
 
     /// Rekeying, first step (RFC 7296 §2.8): the new inbound SA stands beside the old one; the outbound one
@@ -105,6 +129,7 @@ impl House {
             installed.pairs.add(spi, outbound.spi);
             installed.waiting.push((spi, outbound));
         }
+        self.tell_made(sa, child);
         Ok(Answer::Installed)
     }
 
@@ -171,6 +196,8 @@ impl House {
         if let Err(error) = self.dataplane.remove_inbound(id, spi) {
             self.log.trouble(&error);
         }
+        let step = Step::SaDeleted(inbound_spi);
+        self.log.step(self.sessions.view(sa), step);
     }
 
     /// What went through every session of the dataplane. As last seen, with a line in the log, where it cannot be read.
@@ -282,6 +309,7 @@ impl House {
         if let Some(at) = at {
             let installed = session.installed.remove(at);
             self.lead_no_more(sa);
+            self.tell_gone(sa, &installed);
             self.remove(&installed);
         }
     }
@@ -308,6 +336,7 @@ impl House {
         // The routes go first: what is still sent to the client then meets the unreachable one.
         self.lead_no_more(sa);
         for one in &installed {
+            self.tell_gone(sa, one);
             self.remove(one);
         }
         if let Some(number) = virtual_access {

@@ -357,6 +357,8 @@ pub fn execute(driver: &mut Driver, line: &str) -> Outcome {
     };
     match line.command {
         ExecCommand::Show(what) => Outcome::Facts(Box::new(show::facts(driver, what)), form),
+        // The configuration's files are texts, and have no other form.
+        _ if form == Form::Json => Outcome::Done(Err("% There is no JSON of this".into())),
         command => Outcome::Done(act(driver, command)),
     }
 }
@@ -417,6 +419,15 @@ fn act(driver: &mut Driver, command: ExecCommand) -> Result<String, String> {
             driver.endpoint.key_log(false);
             Ok(String::new())
         }
+        ExecCommand::DebugCondition(condition, on) => {
+            driver.house.log.conditions.set(condition, on);
+            Ok(String::new())
+        }
+        ExecCommand::DebugConditionReset => {
+            driver.house.log.conditions.reset();
+            Ok(String::new())
+        }
+        ExecCommand::Unsupported(words) => Err(format!("% {words}: not supported by this headend")),
         // There is no terminal here that it could concern.
         ExecCommand::Terminal(_) => Ok(String::new()),
     }

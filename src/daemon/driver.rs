@@ -5,7 +5,7 @@ use std::{collections::VecDeque, net::SocketAddr, os::fd::OwnedFd, time::Duratio
 
 use ironflex_ikev2::{
     Endpoint, Input, Output,
-    event::{Answer, AskId, CloseReason, Command, Event, Instant, SaId, Transmit},
+    event::{Answer, AskId, CloseReason, Command, Discard, Event, Instant, SaId, Transmit},
     wire::{header::Header, registry::ExchangeType},
 };
 use tokio::{
@@ -276,7 +276,7 @@ impl Driver {
         while let Some((path, octets)) = self.first_requests.pop() {
             let now = self.clock.now();
             self.endpoint.handle(now, Input::Datagram(path, &octets));
-            self.drain();
+            self.drain_after(Some(&octets));
             if self.clock.now() >= end {
                 break;
             }
@@ -329,13 +329,20 @@ impl Driver {
 
     /// Carries out every output. Returns when the core wants to be called again.
     fn drain(&mut self) -> Option<Instant> {
+        self.drain_after(None)
+    }
+
+    /// The same after a request for a new SA.
+    fn drain_after(&mut self, first_request: Option<&[u8]>) -> Option<Instant> {
         let mut answers: VecDeque<(SaId, AskId, Answer)> = VecDeque::new();
         let mut commands: VecDeque<Command> = VecDeque::new();
         loop {
             match self.endpoint.poll() {
                 Output::Transmit(transmit) => self.send(&transmit),
                 Output::Ask(sa, ask, question) => {
-                    let answer = self.house.answer(sa, question);
+                    let created = self.endpoint.view(sa).map(|view| view.created);
+                    let created = created.unwrap_or_else(|| self.clock.now());
+                    let answer = self.house.answer(sa, created, question);
                     answers.push_back((sa, ask, answer));
                 }
                 // A NAT that is not reminded this time is reminded the next.
@@ -345,6 +352,15 @@ impl Driver {
                 Output::Event(sa, event) => self.event(sa, event, &mut commands),
                 Output::Discarded(path, discard) => {
                     statistics::discarded(&mut self.house.tally, &discard);
+                    let now = self.clock.now();
+                    match &discard {
+                        Discard::Repeated => self.house.attempts.repeated(now, path.remote),
+                        Discard::InitRefused(refusal) => {
+                            let request = first_request.unwrap_or_default();
+                            self.house.init_refused(now, &path, refusal, request);
+                        }
+                        _ => {}
+                    }
                     if self.house.log.wants_trace() {
                         self.house.log.discarded(&path, &discard);
                     }
@@ -364,7 +380,9 @@ impl Driver {
         }
     }
 
-    fn send(&self, transmit: &Transmit) {
+    fn send(&mut self, transmit: &Transmit) {
+        let attempts = &mut self.house.attempts;
+        attempts.sent(transmit.path.remote, transmit.octets.len());
         // A datagram that cannot be sent is a lost one: retransmission is the core's business.
         if let Err(error) = self.transport.send(transmit) {
             self.house.log.unsent(transmit, &error);
@@ -395,12 +413,15 @@ impl Driver {
                 // Without a child SA it is up all the same (RFC 6023), unless one was refused: then what it had is taken back.
                 let holds = |session: &Session| session.leases.addresses().next().is_some();
                 if child || house.sessions.view(sa).is_some_and(holds) {
+                    house.attempts.up(now, sa);
                     house
                         .log
                         .up(house.sessions.view(sa), self.endpoint.view(sa));
                 }
             }
             Event::ChildRefused(refusal) => {
+                let now = self.clock.now();
+                house.attempts.childless(now, sa, &refusal.to_string());
                 house
                     .log
                     .refused(house.sessions.view(sa), &format!("no child SA: {refusal}"));
@@ -422,6 +443,9 @@ impl Driver {
                 udp_encapsulation,
             } => house.move_session(sa, &path, udp_encapsulation),
             Event::Closed(reason) => {
+                let fragments = house.plan.snapshot.ikev2.fragmentation_mtu.is_some();
+                let now = self.clock.now();
+                house.attempts.closed(now, sa, &reason, fragments);
                 house.release(sa);
                 let session = house.sessions.close(sa);
                 // Anybody leaves half-open SAs behind; who went on to IKE_AUTH is worth a line.

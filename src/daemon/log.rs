@@ -3,10 +3,16 @@
 //! Everything goes to standard error, where systemd's journal or a terminal takes it, and to the
 //! terminals that watch (`terminal monitor`); who takes its time loses lines, and holds nobody up. What peers provoke that are not
 //! authenticated goes through a [`Budget`], and what `debug` says of them through a larger one; the counters count all of it.
+//! The last lines are kept for `show logging`.
+
+mod buffer;
+mod conditions;
 
 use std::{
     cell::{Cell, RefCell},
     fmt,
+    net::IpAddr,
+    os::unix::fs::MetadataExt,
     time::{SystemTime, UNIX_EPOCH},
 };
 
@@ -28,7 +34,10 @@ use crate::{
     cli::Printable,
     cli::debug_words::{self, DebugFlags, Names},
     clock::Clock,
+    state::logging::{LogFacts, Severity},
 };
+use buffer::Buffer;
+pub use conditions::Conditions;
 
 /// What the daemon does beyond the core, one step at a time.
 #[derive(Clone, Copy, Debug)]
@@ -51,14 +60,40 @@ pub enum Step<'a> {
     AaaLogin(&'a str),
     /// A policy is authorized.
     AaaAuthorization(&'a str),
+    /// A peer's certificate holds; its subject.
+    CertificateHolds(&'a str),
+    /// It does not, and why.
+    CertificateRefused(&'a str),
+    /// A child SA's pair is in the dataplane.
+    SaCreated(&'a SaMade),
+    /// Its SA with this SPI was taken away.
+    SaDeleted(u32),
+}
+
+/// A pair of ESP SAs, as `debug crypto ipsec` tells it.
+#[derive(Clone, Debug)]
+pub struct SaMade {
+    /// Our outer address.
+    pub local: IpAddr,
+    /// The peer's.
+    pub remote: IpAddr,
+    /// The SPI of what we receive.
+    pub inbound_spi: u32,
+    /// The SPI of what we send.
+    pub outbound_spi: u32,
+    /// The transforms by their names in a configuration.
+    pub transform: String,
 }
 
 /// Where lines go, and which debugs are on.
 pub struct Log {
     /// What `debug` has turned on.
     pub flags: DebugFlags,
+    /// Whose steps it tells.
+    pub conditions: Conditions,
+    kept: RefCell<Buffer>,
     /// Takes a line.
-    out: Box<dyn Fn(fmt::Arguments<'_>)>,
+    out: Box<dyn Fn(Severity, fmt::Arguments<'_>)>,
     /// `out` takes errors alone.
     quiet: bool,
     now: Box<dyn Fn() -> Instant>,
@@ -115,16 +150,26 @@ impl Log {
     #[must_use]
     pub fn new(quiet: bool, clock: Clock) -> Self {
         let error = StandardError::open();
-        let out = move |line: fmt::Arguments<'_>| error.write(format!("{} {line}\n", Stamp::now()));
+        let journal = is_journal();
+        let out = move |severity: Severity, line: fmt::Arguments<'_>| {
+            error.write(if journal {
+                // The journal has times of its own, and takes the severity in front (sd-daemon(3)).
+                format!("<{}>{line}\n", severity as u8)
+            } else {
+                format!("{} {line}\n", Stamp::now())
+            });
+        };
         Self {
             quiet,
             ..Self::onto(Box::new(out), Box::new(move || clock.now()))
         }
     }
 
-    fn onto(out: Box<dyn Fn(fmt::Arguments<'_>)>, now: Box<dyn Fn() -> Instant>) -> Self {
+    fn onto(out: Box<dyn Fn(Severity, fmt::Arguments<'_>)>, now: Box<dyn Fn() -> Instant>) -> Self {
         Self {
             flags: DebugFlags::default(),
+            conditions: Conditions::default(),
+            kept: RefCell::default(),
             out,
             quiet: false,
             now,
@@ -134,20 +179,24 @@ impl Log {
         }
     }
 
-    fn write(&self, line: fmt::Arguments<'_>) {
-        if !self.quiet {
-            (self.out)(line);
+    fn write(&self, severity: Severity, line: fmt::Arguments<'_>) {
+        // No log is so quiet that it does not say what failed.
+        if !self.quiet || severity == Severity::Errors {
+            (self.out)(severity, line);
         }
-        self.copy(line);
-    }
-
-    /// Copies a line to the terminals that watch.
-    fn copy(&self, line: fmt::Arguments<'_>) {
+        let line = line.to_string();
         let mut watchers = self.watchers.borrow_mut();
         if !watchers.is_empty() {
             let line = format!("*{}{}: {line}\n", Day::now(), Stamp::now());
             watchers.retain_mut(|one| one.take(&line));
         }
+        self.kept.borrow_mut().keep(severity, line);
+    }
+
+    /// The last lines.
+    #[must_use]
+    pub fn facts(&self) -> LogFacts {
+        self.kept.borrow().facts()
     }
 
     /// Copies every line to a terminal too, until that is gone.
@@ -156,37 +205,38 @@ impl Log {
     }
 
     /// A line that anybody can provoke.
-    fn write_limited(&self, line: fmt::Arguments<'_>) {
-        self.write_within(&self.strangers, line);
+    fn write_limited(&self, severity: Severity, line: fmt::Arguments<'_>) {
+        self.write_within(&self.strangers, severity, line);
     }
 
-    fn write_within(&self, budget: &Cell<Budget>, line: fmt::Arguments<'_>) {
+    fn write_within(&self, budget: &Cell<Budget>, severity: Severity, line: fmt::Arguments<'_>) {
         self.settle();
         let mut left = budget.get();
         let granted = left.spend((self.now)());
         budget.set(left);
         if granted {
-            self.write(line);
+            self.write(severity, line);
         }
     }
 
     /// Lines of `debug` about a peer.
     fn write_debug(&self, session: Option<&Session>, lines: Vec<String>) {
+        let severity = Severity::Debugging;
         for line in lines {
             if is_stranger(session) {
-                self.write_within(&self.debugged, format_args!("{line}"));
+                self.write_within(&self.debugged, severity, format_args!("{line}"));
             } else {
-                self.write(format_args!("{line}"));
+                self.write(severity, format_args!("{line}"));
             }
         }
     }
 
     /// A line about a peer.
-    fn write_about(&self, session: Option<&Session>, line: fmt::Arguments<'_>) {
+    fn write_about(&self, session: Option<&Session>, severity: Severity, line: fmt::Arguments<'_>) {
         if is_stranger(session) {
-            self.write_limited(line);
+            self.write_limited(severity, line);
         } else {
-            self.write(line);
+            self.write(severity, line);
         }
     }
 
@@ -215,18 +265,17 @@ impl Log {
 
     /// Something that an operator wants to read.
     pub fn info(&self, text: impl fmt::Display) {
-        self.write(format_args!("{text}"));
+        self.write(Severity::Informational, format_args!("{text}"));
     }
 
     /// Something that will not work as configured.
     pub fn warning(&self, text: impl fmt::Display) {
-        self.write(format_args!("warning: {text}"));
+        self.write(Severity::Warnings, format_args!("warning: {text}"));
     }
 
     /// Something of our own that failed. No log is so quiet that it does not say this.
     pub fn trouble(&self, error: &dyn fmt::Display) {
-        (self.out)(format_args!("error: {error}"));
-        self.copy(format_args!("error: {error}"));
+        self.write(Severity::Errors, format_args!("error: {error}"));
     }
 
     /// A peer was refused, and why.
@@ -235,6 +284,7 @@ impl Log {
         let (session_id, sa_id) = (names.session_id, names.sa_id);
         self.write_about(
             session,
+            Severity::Errors,
             format_args!(
                 "%IKEV2-3-NEG_ABORT: (SESSION ID = {session_id},SA ID = {sa_id}):{}{}",
                 Peer(session),
@@ -249,6 +299,7 @@ impl Log {
         let (session_id, sa_id) = (names.session_id, names.sa_id);
         self.write_about(
             session,
+            Severity::Warnings,
             format_args!(
                 "warning: (SESSION ID = {session_id},SA ID = {sa_id}):{}{}",
                 Peer(session),
@@ -260,7 +311,7 @@ impl Log {
     /// A login was rejected; never with the password.
     pub fn login_rejected(&self, session: Option<&Session>, user: &str, attempt: u8, why: &str) {
         let names = names(session);
-        self.write_limited(format_args!(
+        self.write_limited(Severity::Warnings, format_args!(
             "%SEC_LOGIN-4-LOGIN_FAILED: (SESSION ID = {},SA ID = {}):Login failed [user: {}] [Source: {}] [attempt: {attempt}] [Reason: {why}]",
             names.session_id,
             names.sa_id,
@@ -274,7 +325,7 @@ impl Log {
 
     /// A step of the daemon, for `debug`.
     pub fn step(&self, session: Option<&Session>, step: Step<'_>) {
-        if self.flags.any() {
+        if self.flags.any() && self.conditions.fit(session) {
             let lines = debug_words::daemon_lines(&self.flags, names(session), step);
             self.write_debug(session, lines);
         }
@@ -287,7 +338,7 @@ impl Log {
         {
             return self.step(session, Step::RekeyTakenBack(inbound_spi));
         }
-        if self.flags.any() {
+        if self.flags.any() && self.conditions.fit(session) {
             let lines = debug_words::event_lines(&self.flags, names(session), event);
             self.write_debug(session, lines);
         }
@@ -304,7 +355,7 @@ impl Log {
             .addresses()
             .map(|one| one.to_string())
             .collect();
-        self.write(format_args!(
+        self.write(Severity::Notifications, format_args!(
             "%CRYPTO-5-IKEV2_SESSION_STATUS: Crypto tunnel v2 is UP.  Peer {}:{}       Id: {}  user: {}  address: {}",
             view.path.remote.ip(),
             view.path.remote.port(),
@@ -337,6 +388,7 @@ impl Log {
         let names = names(session);
         self.write_about(
             session,
+            Severity::Notifications,
             format_args!(
                 "%CRYPTO-5-IKEV2_SESSION_STATUS: Crypto tunnel v2 is DOWN.  {}(SESSION ID = {},SA ID = {})  {}reason: {}",
                 Peer(session),
@@ -351,10 +403,13 @@ impl Log {
     /// A datagram was discarded, for `debug crypto ikev2 error`.
     pub fn discarded(&self, path: &Path, discard: &Discard) {
         if self.flags.ikev2_error {
-            self.write_limited(format_args!(
-                "IKEv2-ERROR:Packet from {} discarded: {discard}",
-                path.remote
-            ));
+            self.write_limited(
+                Severity::Debugging,
+                format_args!(
+                    "IKEv2-ERROR:Packet from {} discarded: {discard}",
+                    path.remote
+                ),
+            );
         }
     }
 
@@ -362,7 +417,10 @@ impl Log {
     pub fn unsent(&self, transmit: &Transmit, error: &std::io::Error) {
         if self.flags.any() {
             let remote = transmit.path.remote;
-            self.write_limited(format_args!("sending to {remote} failed: {error}"));
+            self.write_limited(
+                Severity::Debugging,
+                format_args!("sending to {remote} failed: {error}"),
+            );
         }
     }
 
@@ -371,6 +429,13 @@ impl Log {
     pub fn wants_trace(&self) -> bool {
         self.flags.any()
     }
+}
+
+/// Whether standard error leads to systemd's journal: then JOURNAL_STREAM names its device and inode (systemd.exec(5)).
+fn is_journal() -> bool {
+    let named = std::env::var("JOURNAL_STREAM").unwrap_or_default();
+    let own = std::fs::metadata("/proc/self/fd/2");
+    own.is_ok_and(|own| named == format!("{}:{}", own.dev(), own.ino()))
 }
 
 /// `Peer ADDRESS:PORT  ` of a session, or nothing where it is not known.
@@ -451,7 +516,9 @@ mod tests {
             let lines = Rc::new(RefCell::new(Vec::new()));
             let seconds = Rc::new(Cell::new(0));
             let (writing, clock) = (Rc::clone(&lines), Rc::clone(&seconds));
-            let out = move |line: fmt::Arguments<'_>| writing.borrow_mut().push(line.to_string());
+            let out = move |_: Severity, line: fmt::Arguments<'_>| {
+                writing.borrow_mut().push(line.to_string())
+            };
             let now = move || Instant::new(Duration::from_secs(clock.get()));
             let log = Log::onto(Box::new(out), Box::new(now));
             Self {

@@ -12,6 +12,7 @@
 //! operation at most.
 
 pub mod assignment;
+pub mod attempts;
 pub mod budget;
 mod children;
 pub mod compile;
@@ -28,6 +29,7 @@ pub mod lease;
 pub mod leftovers;
 pub mod load;
 pub mod log;
+mod misfit;
 pub mod network;
 pub mod session;
 pub mod show;
@@ -245,6 +247,8 @@ impl Daemon {
                     dataplane: backend,
                     network,
                     log,
+                    attempts: attempts::Attempts::default(),
+                    clock,
                     running_config: render(&configured),
                     configured,
                     journal,

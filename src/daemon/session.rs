@@ -226,6 +226,12 @@ impl Sessions {
         self.by_sa.entry(sa).or_insert(session)
     }
 
+    /// How many there were since the start.
+    #[must_use]
+    pub const fn begun(&self) -> u32 {
+        self.next_session
+    }
+
     /// The session of an IKE SA.
     pub fn of(&mut self, sa: SaId) -> Option<&mut Session> {
         self.by_sa.get_mut(&sa)

@@ -9,13 +9,44 @@ use ironflex_ikev2::event::Instant;
 
 use super::{driver::Driver, snapshot::state, statistics};
 use crate::cli::{
-    exec::Show,
-    show::{Configured, Facts},
+    exec::{ObjectKind, Show},
+    show::{
+        Configured, Facts, Ikev2SaQuery, Ikev2Stats, IpsecSaQuery, SessionQuery, admission::Memory,
+        pki::TrustpointFacts, without_secrets,
+    },
 };
 
 /// The facts at this moment.
 pub fn facts(driver: &mut Driver, what: Show) -> Facts {
     match what {
+        Show::AaaLockout => Facts::AaaLockout,
+        Show::AaaMethodLists(which) => Facts::AaaMethodLists(configured(driver), which),
+        Show::AaaSessions => Facts::AaaSessions(state(driver)),
+        Show::CallAdmission => Facts::CallAdmission(Box::new(statistics::statistics(driver))),
+        Show::DebugCondition => Facts::DebugCondition(driver.house.log.conditions.facts()),
+        Show::Ikev2Diagnose(filter) => Facts::Ikev2Diagnose(driver.house.attempts.facts(), filter),
+        Show::Interface { virtual_access } => Facts::Interface(state(driver), virtual_access),
+        Show::IpAccessLists { name } => Facts::IpAccessLists(configured(driver), name),
+        Show::IpNatStatistics => Facts::IpNatStatistics(configured(driver)),
+        Show::IpRoute => Facts::IpRoute(state(driver)),
+        Show::Logging => Facts::Logging(driver.house.log.facts()),
+        Show::PkiCertificates { verbose, name } => match trustpoints(driver, name.as_deref()) {
+            Ok(trustpoints) => Facts::PkiCertificates(trustpoints, verbose),
+            Err(why) => Facts::Refused(why),
+        },
+        Show::PkiTrustpoints { status, name } => match trustpoints(driver, name.as_deref()) {
+            Ok(trustpoints) => Facts::PkiTrustpoints(trustpoints, status),
+            Err(why) => Facts::Refused(why),
+        },
+        Show::ProcessesMemory => {
+            let read = |path| std::fs::read_to_string(path).unwrap_or_default();
+            Facts::Memory(Memory::read(
+                &read("/proc/self/status"),
+                &read("/proc/meminfo"),
+            ))
+        }
+        Show::TechSupport => tech_support(driver),
+        Show::Users => Facts::Users(state(driver)),
         Show::Clock => Facts::Clock(SystemTime::now()),
         Show::CryptoSession(query) => Facts::CryptoSession(state(driver), query),
         Show::CryptoSessionBrief => Facts::CryptoSessionBrief(state(driver)),
@@ -35,18 +66,117 @@ pub fn facts(driver: &mut Driver, what: Show) -> Facts {
         Show::IpsecSaCount => Facts::IpsecSaCount(state(driver)),
         Show::Ipv6LocalPool { name } => Facts::Ipv6LocalPool(state(driver), name),
         Show::Metrics => Facts::Metrics(statistics::metrics(driver)),
-        Show::Object { kind, name } => {
-            let house = &driver.house;
-            let configured = Configured {
-                lines: house.configured.clone(),
-                resolved: Arc::clone(&house.plan.snapshot),
-            };
-            Facts::Object(Box::new(configured), kind, name)
-        }
+        Show::Object { kind, name } => Facts::Object(configured(driver), kind, name),
         Show::RunningConfig => Facts::RunningConfig(driver.house.running_config.clone()),
         Show::Version => Facts::Version {
             hostname: driver.house.plan.snapshot.hostname.to_string(),
             up: driver.clock.now().since(Instant::new(Duration::ZERO)),
         },
     }
+}
+
+fn configured(driver: &Driver) -> Box<Configured> {
+    let house = &driver.house;
+    Box::new(Configured {
+        lines: house.configured.clone(),
+        resolved: Arc::clone(&house.plan.snapshot),
+    })
+}
+
+/// What the store has of the configured trustpoints, or of one.
+fn trustpoints(driver: &Driver, name: Option<&str>) -> Result<Vec<TrustpointFacts>, String> {
+    let all = driver.house.plan.snapshot.trustpoints.keys();
+    let wanted = all
+        .map(ToString::to_string)
+        .filter(|own| name.is_none_or(|name| name == own));
+    let store = &driver.house.configure.store;
+    wanted
+        .map(|name| {
+            let held = store.load(&name).map_err(|error| format!("% {error}"))?;
+            Ok(TrustpointFacts::of(&name, &held.unwrap_or_default()))
+        })
+        .collect()
+}
+
+/// What somebody who helps from afar asks for first. Secrets are left out.
+fn tech_support(driver: &mut Driver) -> Facts {
+    let object = |kind| Show::Object { kind, name: None };
+    let commands = [
+        ("show version", Show::Version),
+        ("show clock", Show::Clock),
+        ("show processes memory", Show::ProcessesMemory),
+        (
+            "show crypto ikev2 proposal",
+            object(ObjectKind::Ikev2Proposal),
+        ),
+        ("show crypto ikev2 policy", object(ObjectKind::Ikev2Policy)),
+        (
+            "show crypto ikev2 profile",
+            object(ObjectKind::Ikev2Profile),
+        ),
+        (
+            "show crypto ipsec profile",
+            object(ObjectKind::IpsecProfile),
+        ),
+        (
+            "show crypto pki trustpoints status",
+            Show::PkiTrustpoints {
+                status: true,
+                name: None,
+            },
+        ),
+        (
+            "show crypto pki certificates verbose",
+            Show::PkiCertificates {
+                verbose: true,
+                name: None,
+            },
+        ),
+        ("show ip local pool", Show::IpLocalPool { name: None }),
+        ("show ipv6 local pool", Show::Ipv6LocalPool { name: None }),
+        ("show ip route", Show::IpRoute),
+        ("show ip access-lists", Show::IpAccessLists { name: None }),
+        ("show ip nat statistics", Show::IpNatStatistics),
+        (
+            "show crypto ikev2 sa detailed",
+            Show::Ikev2Sa(Ikev2SaQuery {
+                detailed: true,
+                filter: None,
+            }),
+        ),
+        (
+            "show crypto session detail",
+            Show::CryptoSession(SessionQuery {
+                detail: true,
+                filter: None,
+            }),
+        ),
+        (
+            "show crypto ipsec sa detail",
+            Show::IpsecSa(IpsecSaQuery {
+                detail: true,
+                filter: None,
+            }),
+        ),
+        (
+            "show crypto ikev2 stats",
+            Show::Ikev2Stats(Ikev2Stats::Summary),
+        ),
+        (
+            "show crypto ikev2 stats exchange",
+            Show::Ikev2Stats(Ikev2Stats::Exchange),
+        ),
+        ("show crypto call admission statistics", Show::CallAdmission),
+        ("show crypto ikev2 diagnose", Show::Ikev2Diagnose(None)),
+        ("show debugging", Show::Debugging),
+        ("show logging", Show::Logging),
+    ];
+    let running = driver.house.running_config.lines().map(without_secrets);
+    let running: Vec<String> = running.map(|line| format!("{line}\n")).collect();
+    let running = (
+        "show running-config",
+        Facts::RunningConfig(running.concat()),
+    );
+    let others = commands.map(|(command, what)| (command, facts(driver, what)));
+    Facts::TechSupport([running].into_iter().chain(others).collect())
 }

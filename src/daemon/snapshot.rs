@@ -63,6 +63,7 @@ pub fn state(driver: &mut Driver) -> State {
     ike_sas.sort_by_key(|one| one.tunnel_id);
     State {
         hostname: driver.house.plan.snapshot.hostname.to_string(),
+        sessions_begun: driver.house.sessions.begun(),
         ike_sas,
         pools: pools(driver),
         ipv6_pools: ipv6_pools(driver),
@@ -276,6 +277,11 @@ fn session_state(
             ipsec_profile: template.ipsec.name.to_string(),
         },
         device: device.and_then(|device| device.computer_name.clone()),
+        routes: session
+            .routes
+            .iter()
+            .map(|route| route.destination.to_string())
+            .collect(),
         children,
     })
 }

@@ -11,7 +11,8 @@ use ironflex_eap::anyconnect::{
 use ironflex_ikev2::{
     crypto::{Provider, sign::SignatureScheme},
     event::{
-        Answer, Ask, Authenticated, EapContext, EapInput, EapOutput, PeerProof, PeerQuestion, SaId,
+        Answer, Ask, Authenticated, EapContext, EapInput, EapOutput, Instant, PeerProof,
+        PeerQuestion, SaId,
     },
     wire::payload::Identification,
 };
@@ -20,6 +21,7 @@ use ironflex_profiles::Candidate;
 
 use super::{
     assignment::Pools,
+    attempts::{Attempts, nearest},
     compile::{Caller, LocalCredentials, Plan, ServingProfile},
     configure::Configure,
     identity,
@@ -33,11 +35,12 @@ use super::{
 };
 use crate::{
     aaa::{LoginRequest, Password, Verdict as AaaVerdict},
-    clock,
+    clock::{self, Clock},
     dataplane::Backend,
     metrics::{Metric, Tally},
     pki::{Purpose, describe, verify_peer_chain},
     random,
+    state::attempts::Failure,
 };
 
 /// What answers: everything about the headend that is not IKE.
@@ -58,6 +61,10 @@ pub struct House {
     pub network: HouseNetwork,
     /// Where lines go.
     pub log: Log,
+    /// What became of the last clients that wanted in.
+    pub attempts: Attempts,
+    /// Tells the time.
+    pub clock: Clock,
     /// The configuration in IOS form.
     pub running_config: String,
     /// The same as its lines say it.
@@ -74,14 +81,29 @@ pub struct House {
 
 impl House {
     /// The answer to one question.
-    pub fn answer(&mut self, sa: SaId, ask: Ask) -> Answer {
+    pub fn answer(&mut self, sa: SaId, created: Instant, ask: Ask) -> Answer {
         let operation = Operation::of(&ask);
+        if let Ask::Peer(question) = &ask {
+            let identity = identity::text(&question.identity);
+            let times = (created, self.clock.now());
+            self.attempts
+                .begin(sa, question.path.remote, identity, times);
+        }
         let answered = match ask {
             Ask::Peer(question) => self.peer(sa, &question),
             Ask::Chain {
                 certificates,
                 identity,
-            } => self.chain(sa, &certificates, &identity),
+            } => {
+                let judged = self.chain(sa, &certificates, &identity);
+                let subject = self.certified(sa);
+                let step = match &judged {
+                    Ok(_) => LogStep::CertificateHolds(subject.as_deref().unwrap_or_default()),
+                    Err(why) => LogStep::CertificateRefused(why),
+                };
+                self.log.step(self.sessions.view(sa), step);
+                judged
+            }
             Ask::Sign { scheme, octets } => self.sign(sa, scheme, &octets),
             Ask::Eap(input) => self.eap(sa, input),
             Ask::Lease(question) => self.lease(sa, &question),
@@ -89,6 +111,8 @@ impl House {
             Ask::Rekey(child) => self.install_successor(sa, &child),
         };
         operation.answered(&mut self.tally, &answered);
+        self.attempts
+            .answered(self.clock.now(), sa, operation, &answered);
         answered.unwrap_or_else(|why| {
             self.log.refused(self.sessions.view(sa), &why);
             Answer::Refused(Arc::from(why))
@@ -127,6 +151,16 @@ impl House {
         let Some(profile) = self.plan.snapshot.profile_for(local, claimed) else {
             self.log
                 .step(self.sessions.view(sa), LogStep::ProfileNotFound);
+            let (kind, text) = (
+                identity::type_name(&question.identity),
+                identity::text(&question.identity),
+            );
+            let profiles = self.plan.snapshot.profiles.iter();
+            let rules = profiles.flat_map(|profile| &profile.match_identity_remote);
+            let nearest = nearest(&text, rules);
+            let identity = format!("{kind} \"{text}\"");
+            self.attempts
+                .fail(sa, Failure::NoProfile { identity, nearest });
             return Err(format!(
                 "no profile matches peer identity {} {:?} at {local} (have: {})",
                 identity::type_name(&question.identity),
@@ -148,6 +182,8 @@ impl House {
             .peer_config(local, question.wanted.as_ref(), caller)
             .map_err(|error| error.to_string())?;
         let key_is_of_one = serving.key_is_of_one(caller);
+        let name = serving.profile.name.as_str();
+        self.attempts.name(sa, Some(name), None);
         let session = self.session(sa)?;
         session.key_is_of_one = key_is_of_one;
         session.profile = Some(serving);
@@ -311,10 +347,19 @@ impl House {
             AaaVerdict::Accepted(_) => {
                 self.tally.count_of(Metric::Logins, "accepted");
                 self.note_login(sa, false);
+                self.attempts.logged_in(self.clock.now(), sa, None);
                 Verdict::Accepted
             }
             AaaVerdict::Rejected(rejection) => {
                 self.tally.count_of(Metric::Logins, "rejected");
+                let failure = Failure::Login {
+                    user: credentials.username.clone(),
+                    list: list.to_owned(),
+                    why: rejection.to_string(),
+                };
+                let now = self.clock.now();
+                self.attempts.logged_in(now, sa, Some(failure));
+                self.attempts.name(sa, None, Some(&credentials.username));
                 self.note_login(sa, true);
                 self.log.login_rejected(
                     self.sessions.view(sa),
@@ -335,6 +380,9 @@ impl House {
         let verified = self.verify_presented(sa, presented);
         let verdict = verified.as_ref().map_or("rejected", |_| "accepted");
         self.tally.count_of(Metric::Logins, verdict);
+        let failure = verified.as_ref().err();
+        let failure = failure.map(|why| Failure::Certificate { why: why.clone() });
+        self.attempts.logged_in(self.clock.now(), sa, failure);
         verified.map_err(|why| {
             self.log.refused(self.sessions.view(sa), &why);
             CertificateRejected
@@ -397,6 +445,7 @@ impl House {
             None => (!shared).then(|| user.to_string()),
         };
         session.proof = Some(authenticated.proof);
+        self.attempts.authenticated(self.clock.now(), sa, &user);
         self.sessions.authenticate(sa, Who { user, device });
         if authenticated.initial_contact {
             self.sessions.same_client(sa)

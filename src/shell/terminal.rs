@@ -15,7 +15,7 @@ use rustyline::{
     error::ReadlineError,
     highlight::Highlighter,
     hint::Hinter,
-    history::MemHistory,
+    history::{History as _, MemHistory, SearchDirection},
     validate::Validator,
 };
 
@@ -378,6 +378,21 @@ impl Shell {
                 TerminalCommand::Disable => self.console.mode = Mode::User,
                 TerminalCommand::Enable => self.console.mode = Mode::Privileged,
                 TerminalCommand::Exit => return Ok(ControlFlow::Break(())),
+                TerminalCommand::History => {
+                    let history = self.editor.history();
+                    let line = |at| {
+                        let found = history.get(at, SearchDirection::Forward).ok()??;
+                        Some(format!("  {}\n", found.entry))
+                    };
+                    let lines: String = (0..history.len()).filter_map(line).collect();
+                    self.show(&lines)?;
+                }
+                TerminalCommand::Settings => {
+                    let Screen { length, width } = self.screen();
+                    self.show(&format!(
+                        "Line 0, Location: \"\", Type: \"\"\nLength: {length} lines, Width: {width} columns\n"
+                    ))?;
+                }
                 TerminalCommand::Length(length) => self.length = Some(length),
                 TerminalCommand::DefaultLength => self.length = None,
                 TerminalCommand::Width(width) => self.width = Some(width),
@@ -428,14 +443,19 @@ impl Shell {
         Monitor::begin(stream, printer)
     }
 
-    /// Shows a text, a screen at a time.
-    fn show(&mut self, text: &str) -> io::Result<()> {
+    /// How much there is room for.
+    fn screen(&mut self) -> Screen {
         let size = self.editor.dimensions().filter(|(w, h)| *w > 0 && *h > 0);
         let (width, length) = size.unwrap_or(SCREEN);
-        let screen = Screen {
+        Screen {
             length: self.length.unwrap_or_else(|| length.into()),
             width: self.width.unwrap_or_else(|| width.into()),
-        };
+        }
+    }
+
+    /// Shows a text, a screen at a time.
+    fn show(&mut self, text: &str) -> io::Result<()> {
+        let screen = self.screen();
         screen.show(text, &mut io::stdout().lock(), pager::press)
     }
 

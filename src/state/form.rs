@@ -2,12 +2,12 @@
 
 use std::{
     net::{IpAddr, Ipv6Addr, SocketAddr},
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use serde::{Serialize, Serializer, ser::SerializeStruct as _};
 
-use super::{AuthMethod, Cipher};
+use super::{AuthMethod, Cipher, logging::Severity};
 
 /// An address and its port; a mapped IPv4 address as what it is.
 pub(super) fn end<S: Serializer>(end: &SocketAddr, to: S) -> Result<S::Ok, S::Error> {
@@ -77,4 +77,20 @@ impl Serialize for AuthMethod {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         to.serialize_str(self.name())
     }
+}
+
+/// Seconds since 1970 with their fraction.
+pub(super) fn moment<S: Serializer>(moment: &SystemTime, to: S) -> Result<S::Ok, S::Error> {
+    let since = moment.duration_since(SystemTime::UNIX_EPOCH);
+    to.serialize_f64(since.unwrap_or_default().as_secs_f64())
+}
+
+/// Seconds with their fraction.
+pub(super) fn fraction<S: Serializer>(time: &Duration, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_f64(time.as_secs_f64())
+}
+
+/// The number of a severity.
+pub(super) fn severity<S: Serializer>(severity: &Severity, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_u8(*severity as u8)
 }

@@ -16,6 +16,14 @@ pub(crate) const CASES: &[Case] = &[
         a_session_is_shown_by_its_child_sa_and_as_json,
     ),
     (
+        "look::a_failed_login_is_explained_and_its_steps_are_told_to_who_asked_for_them",
+        a_failed_login_is_explained_and_its_steps_are_told_to_who_asked_for_them,
+    ),
+    (
+        "look::a_client_that_nothing_is_in_common_with_is_explained_side_by_side",
+        a_client_that_nothing_is_in_common_with_is_explained_side_by_side,
+    ),
+    (
         "look::a_session_in_negotiation_is_named_by_the_interface_that_it_comes_to",
         a_session_in_negotiation_is_named_by_the_interface_that_it_comes_to,
     ),
@@ -68,5 +76,69 @@ fn a_session_is_shown_by_its_child_sa_and_as_json() {
     assert_eq!(
         lab.exec("show crypto ipsec sa count"),
         "IPsec SA total: 2, active: 2, rekeying: 0, unused: 0, invalid: 0\n"
+    );
+}
+
+fn a_failed_login_is_explained_and_its_steps_are_told_to_who_asked_for_them() {
+    let lab = Lab::new();
+    let client = lab.client();
+    let headend = lab.start();
+    let none = "No attempts are on record.\n";
+    assert_eq!(lab.exec("show crypto ikev2 diagnose"), none);
+    lab.exec("debug crypto ipsec");
+    lab.exec("debug crypto condition username nobody");
+    let (_process, _) = lab.log_in(&client, USER);
+    // What is told of that login nobody has asked for.
+    lab.exec("debug crypto condition reset");
+    lab.exec("test crypto rekey ipsec");
+    headend.line("IPSEC(create_sa): sa created,");
+    let log = lab.exec("show logging");
+    assert_eq!(
+        log.matches("IPSEC(create_sa): sa created,").count(),
+        2,
+        "{log}"
+    );
+    assert!(log.contains("%CRYPTO-5-IKEV2_SESSION_STATUS: Crypto tunnel v2 is UP."));
+    let told = lab.exec("show crypto ikev2 diagnose username test");
+    assert!(
+        told.contains("  up\n  Identity: *$AnyConnectClient$*\n  User: test\n"),
+        "{told}"
+    );
+    let support = lab.exec("show tech-support");
+    assert!(support.contains("------------------ show crypto ikev2 diagnose"));
+    assert!(!support.contains("cisco123"), "{support}");
+    let certificates = lab.exec("show crypto pki certificates verbose");
+    assert!(
+        certificates.starts_with("Certificate\n  Status: Available\n"),
+        "{certificates}"
+    );
+}
+
+fn a_client_that_nothing_is_in_common_with_is_explained_side_by_side() {
+    let lab = Lab::new();
+    let client = lab.client();
+    let _headend = lab.start();
+    let stranger = Stranger::new(&client.host.namespace, client.router);
+    // An encryption algorithm of no use in place of the one that it has.
+    let mut request = init(1);
+    let aes_cbc = [0x01, 0x00, 0x00, 12];
+    let at = request
+        .windows(4)
+        .position(|octets| octets == aes_cbc)
+        .unwrap();
+    request[at + 3] = 3;
+    stranger.send(&request);
+    stranger.answer();
+    let told = lab.exec("show crypto ikev2 diagnose");
+    assert!(
+        told.contains(
+            "  Verdict: IKE: the proposals differ in the encryption alone: the client offers 3DES"
+        ),
+        "{told}"
+    );
+    assert!(told.contains("\n    Client   encryption 3DES"), "{told}");
+    assert!(
+        told.contains("\n    Headend  encryption AES-CBC-256"),
+        "{told}"
     );
 }

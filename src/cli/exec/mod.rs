@@ -13,7 +13,7 @@ use thiserror::Error;
 use super::{
     Printable,
     pipe::Modifier,
-    show::{Ikev2SaQuery, Ikev2Stats, IpsecSaQuery, SessionQuery},
+    show::{DiagnoseFilter, Ikev2SaQuery, Ikev2Stats, IpsecSaQuery, MethodLists, SessionQuery},
 };
 
 mod help;
@@ -59,12 +59,16 @@ pub enum TerminalCommand {
     Enable,
     /// `exit`, `logout`
     Exit,
+    /// `show history`
+    History,
     /// `terminal length N`
     Length(u32),
     /// `terminal no length`
     DefaultLength,
     /// `terminal [no] monitor`
     Monitor(bool),
+    /// `show terminal`
+    Settings,
     /// `terminal width N`
     Width(u32),
 }
@@ -102,6 +106,12 @@ pub enum ExecCommand {
     UndebugAll,
     /// `debug crypto ikev2 keylog FOLDER`; `None` for the same with `no`.
     KeyLog(Option<String>),
+    /// `debug crypto condition …`, and with `no`.
+    DebugCondition(Condition, bool),
+    /// `debug crypto condition reset`
+    DebugConditionReset,
+    /// A command of a router's that has no meaning here; its words.
+    Unsupported(&'static str),
     /// What the terminal does by itself.
     Terminal(TerminalCommand),
 }
@@ -109,6 +119,14 @@ pub enum ExecCommand {
 /// What is shown.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Show {
+    /// `show aaa local user lockout`
+    AaaLockout,
+    /// `show aaa method-lists …`
+    AaaMethodLists(MethodLists),
+    /// `show aaa sessions`
+    AaaSessions,
+    /// `show crypto call admission statistics`
+    CallAdmission,
     /// `show clock`
     Clock,
     /// `show crypto session [local A | remote A | username U] [detail]`
@@ -119,11 +137,15 @@ pub enum Show {
     CryptoSessionSummary,
     /// `show debugging`
     Debugging,
+    /// `show crypto debug-condition`
+    DebugCondition,
     /// `show derived-config interface virtual-access N`
     DerivedConfig {
         /// The number of the interface.
         virtual_access: u32,
     },
+    /// `show crypto ikev2 diagnose [peer A | username U]`
+    Ikev2Diagnose(Option<DiagnoseFilter>),
     /// `show crypto ikev2 sa [local A | remote A] [detailed]`
     Ikev2Sa(Ikev2SaQuery),
     /// `show crypto ikev2 session [detailed]`
@@ -133,6 +155,20 @@ pub enum Show {
     },
     /// `show crypto ikev2 stats [exchange | ext-service | timeout]`
     Ikev2Stats(Ikev2Stats),
+    /// `show interfaces virtual-access N`
+    Interface {
+        /// The number of the interface.
+        virtual_access: u32,
+    },
+    /// `show ip access-lists [NAME]`
+    IpAccessLists {
+        /// The only one to be shown.
+        name: Option<String>,
+    },
+    /// `show ip nat statistics`
+    IpNatStatistics,
+    /// `show ip route`
+    IpRoute,
     /// `show ip local pool [NAME]`
     IpLocalPool {
         /// The only pool to be shown, with its addresses.
@@ -147,6 +183,8 @@ pub enum Show {
         /// The only pool to be shown, with who holds what of it.
         name: Option<String>,
     },
+    /// `show logging`
+    Logging,
     /// `show metrics`: every number, in Prometheus' text format
     Metrics,
     /// What a configuration's object says: `show crypto ikev2 {proposal|policy|profile|authorization policy} [NAME]`,
@@ -157,8 +195,28 @@ pub enum Show {
         /// The only one to be shown.
         name: Option<String>,
     },
+    /// `show crypto pki certificates [verbose [TRUSTPOINT]]`
+    PkiCertificates {
+        /// `verbose`
+        verbose: bool,
+        /// The only trustpoint to be shown.
+        name: Option<String>,
+    },
+    /// `show crypto pki trustpoints [status [NAME]]`
+    PkiTrustpoints {
+        /// `status`
+        status: bool,
+        /// The only one to be shown.
+        name: Option<String>,
+    },
+    /// `show processes memory`
+    ProcessesMemory,
     /// `show running-config`
     RunningConfig,
+    /// `show tech-support`
+    TechSupport,
+    /// `show users`
+    Users,
     /// `show version`
     Version,
 }
@@ -202,6 +260,15 @@ pub enum Rekeyed {
     Child,
 }
 
+/// Whose steps `debug` tells.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Condition {
+    /// `peer {ipv4|ipv6} A`
+    Peer(IpAddr),
+    /// `username U`
+    Username(String),
+}
+
 /// What `debug` can turn on.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum DebugFlag {
@@ -209,6 +276,10 @@ pub enum DebugFlag {
     AaaAuthentication,
     /// `aaa authorization`
     AaaAuthorization,
+    /// `crypto ipsec`
+    CryptoIpsec,
+    /// `crypto pki`
+    CryptoPki,
     /// `crypto ikev2`
     Ikev2,
     /// `crypto ikev2 error`
@@ -225,6 +296,8 @@ impl DebugFlag {
         match self {
             Self::AaaAuthentication => "AAA Authentication",
             Self::AaaAuthorization => "AAA Authorization",
+            Self::CryptoIpsec => "Crypto IPSEC",
+            Self::CryptoPki => "Crypto PKI",
             Self::Ikev2 => "IKEv2 default",
             Self::Ikev2Error => "IKEv2 error",
             Self::Ikev2Internal => "IKEv2 internal",

@@ -3,15 +3,14 @@
 //! Keywords and helps are IOS-XE's where IOS-XE has the command. Nothing else knows the commands: lines are read, explained and
 //! completed by this table, and `docs/commands.md` is written from it.
 
+mod show;
+
 use std::net::IpAddr;
 
 use super::{
     super::{
         pipe::Modifier,
-        show::{
-            Ikev2SaFilter, Ikev2SaQuery, Ikev2Stats, IpsecSaFilter, IpsecSaQuery, SessionFilter,
-            SessionQuery,
-        },
+        show::{Ikev2SaFilter, Ikev2SaQuery, Ikev2Stats, SessionFilter, SessionQuery},
     },
     DebugFlag, ExecCommand, Mode, ObjectKind, Rekeyed, Show, TerminalCommand, Whose, common,
 };
@@ -403,8 +402,11 @@ const MONITOR: Node = Node::word("monitor", "Copy debug output to the current te
     .run(|values| terminal(TerminalCommand::Monitor(!values.off)));
 
 const SHOW: &[Node] = &[
+    show::AAA,
     Node::word("clock", "Display the system clock").run(|_| show(Show::Clock)),
     Node::word("crypto", "Encryption module").then(&[
+        show::CALL,
+        show::DEBUG_CONDITION,
         Node::word("ikev2", "Shows ikev2 info").then(&[
             Node::word("authorization", "Shows ikev2 authorization policies").then(&[Node::word(
                 "policy",
@@ -427,6 +429,7 @@ const SHOW: &[Node] = &[
                 .run(|values| object(ObjectKind::Ikev2Proposal, values))
                 .then(&[Node::value(Token::Name, "Proposal name")
                     .run(|values| object(ObjectKind::Ikev2Proposal, values))]),
+            show::DIAGNOSE,
             IKEV2_SA,
             IKEV2_SESSION,
             IKEV2_STATS,
@@ -436,12 +439,13 @@ const SHOW: &[Node] = &[
                 .run(|values| object(ObjectKind::IpsecProfile, values))
                 .then(&[Node::value(Token::Name, "Profile name")
                     .run(|values| object(ObjectKind::IpsecProfile, values))]),
-            IPSEC_SA,
+            show::IPSEC_SA,
             Node::word("transform-set", "Crypto transform sets")
                 .run(|values| object(ObjectKind::TransformSet, values))
                 .then(&[Node::value(Token::Name, "Transform set tag")
                     .run(|values| object(ObjectKind::TransformSet, values))]),
         ]),
+        show::PKI,
         CRYPTO_SESSION,
     ]),
     Node::word("debugging", "State of each debugging option").run(|_| show(Show::Debugging)),
@@ -458,19 +462,34 @@ const SHOW: &[Node] = &[
         Node::value(Token::Interface(VIRTUAL_ACCESS), "Virtual Access interface")
             .run(derived_config),
     ])]),
-    Node::word("ip", "IP information").then(&[Node::word("local", "IP local options").then(&[
-        Node::word("pool", "Local IP address pools")
-            .run(|values| show(Show::IpLocalPool { name: values.text }))
-            .then(&[Node::value(Token::Name, "Name of the pool")
-                .run(|values| show(Show::IpLocalPool { name: values.text }))]),
-    ])]),
+    Node::word("history", "Display the session command history")
+        .run(|_| terminal(TerminalCommand::History)),
+    show::INTERFACES,
+    Node::word("ip", "IP information").then(&[
+        show::ACCESS_LISTS,
+        Node::word("local", "IP local options").then(&[Node::word(
+            "pool",
+            "Local IP address pools",
+        )
+        .run(|values| show(Show::IpLocalPool { name: values.text }))
+        .then(&[Node::value(Token::Name, "Name of the pool")
+            .run(|values| show(Show::IpLocalPool { name: values.text }))])]),
+        show::NAT,
+        Node::word("route", "IP routing table").run(|_| show(Show::IpRoute)),
+    ]),
     Node::word("ipv6", "IPv6 information").then(&[Node::word("local", "IPv6 local options").then(
         &[Node::word("pool", "Local IPv6 prefix pools")
             .run(|values| show(Show::Ipv6LocalPool { name: values.text }))
             .then(&[Node::value(Token::Name, "Name of the pool")
                 .run(|values| show(Show::Ipv6LocalPool { name: values.text }))])],
     )]),
+    Node::word("logging", "Show the contents of logging buffers").run(|_| show(Show::Logging)),
     Node::word("metrics", "Every number, in Prometheus' text format").run(|_| show(Show::Metrics)),
+    Node::word("processes", "Active process statistics").then(&[Node::word(
+        "memory",
+        "Show memory use per process",
+    )
+    .run(|_| show(Show::ProcessesMemory))]),
     Node::word("running-config", "Current operating configuration")
         .privileged()
         .run(|_| show(Show::RunningConfig)),
@@ -486,6 +505,12 @@ const SHOW: &[Node] = &[
             )
             .run(|_| Some(ExecCommand::ShowArchiveDifferences))]),
         ]),
+    Node::word("tech-support", "Show system information for Tech-Support")
+        .privileged()
+        .run(|_| show(Show::TechSupport)),
+    Node::word("terminal", "Display terminal configuration parameters")
+        .run(|_| terminal(TerminalCommand::Settings)),
+    Node::word("users", "Display information about terminal lines").run(|_| show(Show::Users)),
     Node::word("version", "System hardware and software status").run(|_| show(Show::Version)),
 ];
 
@@ -523,50 +548,6 @@ const IKEV2_SESSION: Node = Node::word("session", "Shows ikev2 active session")
     .then(&[
         Node::word("detailed", "Shows ikev2 active session in detail")
             .run(|_| show(Show::Ikev2Session { detailed: true })),
-    ]);
-
-const IPSEC_DETAIL: &str = "Show counters detail";
-const IPSEC_INTERFACE: &str = "Show all SAs created for an interface";
-const IPSEC_PEER: &str = "Show all SAs created with a peer";
-
-/// The word for details may stand before or behind the rest: releases differ.
-const IPSEC_SA: Node = Node::word("sa", "IPSEC SA table")
-    .run(|_| ipsec_sa(false, None))
-    .then(&[
-        Node::word("count", "IPSEC SA count").run(|_| show(Show::IpsecSaCount)),
-        Node::word("detail", IPSEC_DETAIL)
-            .run(|_| ipsec_sa(true, None))
-            .then(&[
-                Node::word("interface", IPSEC_INTERFACE).then(&[
-                    Node::word(VIRTUAL_ACCESS, "Virtual Access interface").then(&[Node::value(
-                        Token::Number(1, MAX_INTERFACE),
-                        "Virtual-Access interface number",
-                    )
-                    .run(|values| ipsec_sa(true, Some(IpsecSaFilter::Interface(values.number?))))]),
-                    Node::value(Token::Interface(VIRTUAL_ACCESS), "Virtual Access interface").run(
-                        |values| ipsec_sa(true, Some(IpsecSaFilter::Interface(values.number?))),
-                    ),
-                ]),
-                Node::word("peer", IPSEC_PEER).then(&[Node::value(Token::Address, "Peer address")
-                    .run(|values| ipsec_sa(true, Some(IpsecSaFilter::Peer(values.address?))))]),
-            ]),
-        Node::word("interface", IPSEC_INTERFACE).then(&[
-            Node::word(VIRTUAL_ACCESS, "Virtual Access interface").then(&[Node::value(
-                Token::Number(1, MAX_INTERFACE),
-                "Virtual-Access interface number",
-            )
-            .run(|values| ipsec_sa(false, Some(IpsecSaFilter::Interface(values.number?))))
-            .then(&[Node::word("detail", IPSEC_DETAIL)
-                .run(|values| ipsec_sa(true, Some(IpsecSaFilter::Interface(values.number?))))])]),
-            Node::value(Token::Interface(VIRTUAL_ACCESS), "Virtual Access interface")
-                .run(|values| ipsec_sa(false, Some(IpsecSaFilter::Interface(values.number?))))
-                .then(&[Node::word("detail", IPSEC_DETAIL)
-                    .run(|values| ipsec_sa(true, Some(IpsecSaFilter::Interface(values.number?))))]),
-        ]),
-        Node::word("peer", IPSEC_PEER).then(&[Node::value(Token::Address, "Peer address")
-            .run(|values| ipsec_sa(false, Some(IpsecSaFilter::Peer(values.address?))))
-            .then(&[Node::word("detail", IPSEC_DETAIL)
-                .run(|values| ipsec_sa(true, Some(IpsecSaFilter::Peer(values.address?))))])]),
     ]);
 
 const IKEV2_STATS: Node = Node::word("stats", "Shows ikev2 statistics")
@@ -697,7 +678,11 @@ const fn rekey(what: Rekeyed, whose: Whose) -> Option<ExecCommand> {
     Some(ExecCommand::TestRekey(what, whose))
 }
 
-const DEBUG: &[Node] = &[DEBUG_AAA, DEBUG_CRYPTO];
+const DEBUG: &[Node] = &[DEBUG_AAA, DEBUG_CRYPTO, DEBUG_RADIUS];
+
+/// There is no RADIUS here, and whoever looks for it is told.
+const DEBUG_RADIUS: Node =
+    Node::word("radius", "RADIUS protocol").run(|_| Some(ExecCommand::Unsupported("debug radius")));
 
 const UNDEBUG: &[Node] = &[
     DEBUG_AAA,
@@ -707,14 +692,17 @@ const UNDEBUG: &[Node] = &[
 
 const DEBUG_AAA: Node =
     Node::word("aaa", "AAA Authentication, Authorization and Accounting").then(&[
+        Node::word("accounting", "Accounting")
+            .run(|_| Some(ExecCommand::Unsupported("debug aaa accounting"))),
         Node::word("authentication", "Authentication")
             .run(|values| debug(&values, DebugFlag::AaaAuthentication)),
         Node::word("authorization", "Authorization")
             .run(|values| debug(&values, DebugFlag::AaaAuthorization)),
     ]);
 
-const DEBUG_CRYPTO: Node =
-    Node::word("crypto", "Cryptographic subsystem").then(&[Node::word("ikev2", "IKEv2 debugging")
+const DEBUG_CRYPTO: Node = Node::word("crypto", "Cryptographic subsystem").then(&[
+    show::CONDITION,
+    Node::word("ikev2", "IKEv2 debugging")
         .run(|values| debug(&values, DebugFlag::Ikev2))
         .then(&[
             Node::word("error", "IKEv2 error debugging")
@@ -729,7 +717,10 @@ const DEBUG_CRYPTO: Node =
             .then(&[Node::value(Token::Line, "Folder of the tables, from / on").run(key_log)]),
             Node::word("packet", "IKEv2 packet debugging")
                 .run(|values| debug(&values, DebugFlag::Ikev2Packet)),
-        ])]);
+        ]),
+    Node::word("ipsec", "IPSEC processing").run(|values| debug(&values, DebugFlag::CryptoIpsec)),
+    Node::word("pki", "PKI debugging").run(|values| debug(&values, DebugFlag::CryptoPki)),
+]);
 
 #[expect(clippy::unnecessary_wraps, reason = "what a line comes to")]
 const fn show(show: Show) -> Option<ExecCommand> {
@@ -749,10 +740,6 @@ pub(super) const fn ikev2_sa(detailed: bool, filter: Option<Ikev2SaFilter>) -> O
 
 pub(super) fn session(detail: bool, filter: Option<SessionFilter>) -> Option<ExecCommand> {
     show(Show::CryptoSession(SessionQuery { detail, filter }))
-}
-
-const fn ipsec_sa(detail: bool, filter: Option<IpsecSaFilter>) -> Option<ExecCommand> {
-    show(Show::IpsecSa(IpsecSaQuery { detail, filter }))
 }
 
 fn object(kind: ObjectKind, values: Values) -> Option<ExecCommand> {

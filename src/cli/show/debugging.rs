@@ -6,10 +6,14 @@ use super::text;
 use crate::cli::{debug_words::DebugFlags, exec::DebugFlag};
 
 /// Under which heading which debugs are told.
-const SECTIONS: [(&str, &[DebugFlag]); 2] = [
+const SECTIONS: [(&str, &[DebugFlag]); 3] = [
     (
         "General OS",
         &[DebugFlag::AaaAuthentication, DebugFlag::AaaAuthorization],
+    ),
+    (
+        "Cryptographic Subsystem",
+        &[DebugFlag::CryptoIpsec, DebugFlag::CryptoPki],
     ),
     (
         "IKEV2",

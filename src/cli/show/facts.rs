@@ -12,17 +12,26 @@ use ironflex_profiles::{Candidate, Snapshot};
 use serde::Serialize;
 
 use super::{
-    Ikev2SaQuery, Ikev2Stats, IpsecSaQuery, SessionQuery, clock, crypto_session,
-    crypto_session_brief, crypto_session_summary, debugging, debugging_facts, derived_config,
-    derived_session, ikev2_authorization_policy, ikev2_policy, ikev2_profile, ikev2_proposal,
-    ikev2_sa, ikev2_session, ikev2_stats, ip_local_pool, ipsec_profile, ipsec_sa, ipsec_sa::count,
-    ipsec_sa_count, ipsec_transform_set, ipv6_local_pool, objects, running_config, version,
-    without_secrets,
+    DiagnoseFilter, Ikev2SaQuery, Ikev2Stats, IpsecSaQuery, MethodLists, SessionQuery, aaa,
+    access_lists,
+    admission::{self, Memory},
+    clock, crypto_session, crypto_session_brief, crypto_session_summary, debugging,
+    debugging_facts, derived_config, derived_session, ikev2_authorization_policy, ikev2_diagnose,
+    ikev2_policy, ikev2_profile, ikev2_proposal, ikev2_sa, ikev2_session, ikev2_stats, interface,
+    ip_local_pool, ipsec_profile, ipsec_sa,
+    ipsec_sa::count,
+    ipsec_sa_count, ipsec_transform_set, ipv6_local_pool, logging, objects,
+    pki::{self, TrustpointFacts},
+    running_config, version, without_secrets,
 };
 use crate::{
     cli::{debug_words::DebugFlags, exec::ObjectKind},
     metrics::Tally,
-    state::{IkeSa, State},
+    state::{
+        IkeSa, State,
+        attempts::Attempt,
+        logging::{ConditionFacts, LogFacts},
+    },
     statistics::Statistics,
 };
 
@@ -47,6 +56,14 @@ pub enum Form {
 /// The facts behind one `show` command.
 #[derive(Clone, Debug)]
 pub enum Facts {
+    /// `show aaa local user lockout`
+    AaaLockout,
+    /// `show aaa method-lists …`
+    AaaMethodLists(Box<Configured>, MethodLists),
+    /// `show aaa sessions`
+    AaaSessions(State),
+    /// `show crypto call admission statistics`
+    CallAdmission(Box<Statistics>),
     /// `show clock`
     Clock(SystemTime),
     /// `show crypto session`
@@ -57,14 +74,26 @@ pub enum Facts {
     CryptoSessionSummary(State),
     /// `show debugging`
     Debugging(DebugFlags),
+    /// `show crypto debug-condition`
+    DebugCondition(ConditionFacts),
     /// `show derived-config interface virtual-access N`
     DerivedConfig(State, u32),
+    /// `show crypto ikev2 diagnose`
+    Ikev2Diagnose(Vec<Attempt>, Option<DiagnoseFilter>),
     /// `show crypto ikev2 sa`
     Ikev2Sa(State, Ikev2SaQuery),
     /// `show crypto ikev2 session [detailed]`
     Ikev2Session(State, bool),
     /// `show crypto ikev2 stats`
     Ikev2Stats(Box<Statistics>, Ikev2Stats),
+    /// `show interfaces virtual-access N`
+    Interface(State, u32),
+    /// `show ip access-lists [NAME]`
+    IpAccessLists(Box<Configured>, Option<String>),
+    /// `show ip nat statistics`
+    IpNatStatistics(Box<Configured>),
+    /// `show ip route`
+    IpRoute(State),
     /// `show ip local pool [NAME]`
     IpLocalPool(State, Option<String>),
     /// `show crypto ipsec sa`
@@ -73,12 +102,26 @@ pub enum Facts {
     IpsecSaCount(State),
     /// `show ipv6 local pool [NAME]`
     Ipv6LocalPool(State, Option<String>),
+    /// `show logging`
+    Logging(LogFacts),
+    /// `show processes memory`
+    Memory(Memory),
     /// `show metrics`
     Metrics(Tally),
     /// What objects of a configuration say.
     Object(Box<Configured>, ObjectKind, Option<String>),
+    /// `show crypto pki certificates [verbose]`
+    PkiCertificates(Vec<TrustpointFacts>, bool),
+    /// `show crypto pki trustpoints [status]`
+    PkiTrustpoints(Vec<TrustpointFacts>, bool),
+    /// The configured object or the file could not be read; why.
+    Refused(String),
     /// `show running-config`: its lines.
     RunningConfig(String),
+    /// `show tech-support`: commands and what they say.
+    TechSupport(Vec<(&'static str, Self)>),
+    /// `show users`
+    Users(State),
     /// `show version`
     Version {
         /// `hostname`
@@ -94,6 +137,16 @@ fn named(name: &str, facts: impl Serialize) -> Result<String, String> {
         .map_err(|error| format!("% {error}"))?;
     text.push('\n');
     Ok(text)
+}
+
+/// What every command says, each below its name.
+fn tech_support(all: &[(&'static str, Facts)]) -> String {
+    let mut out = String::new();
+    for (command, facts) in all {
+        let said = facts.text().unwrap_or_else(|why| format!("{why}\n"));
+        out += &format!("\n------------------ {command} ------------------\n\n{said}");
+    }
+    out
 }
 
 /// Those of a state's IKE SAs that are wanted.
@@ -162,6 +215,30 @@ impl Facts {
     /// As [`told`](Self::told).
     pub fn text(&self) -> Result<String, String> {
         Ok(match self {
+            Self::AaaLockout => aaa::aaa_lockout(),
+            Self::AaaMethodLists(configured, which) => {
+                aaa::aaa_method_lists(&configured.lines, *which)
+            }
+            Self::AaaSessions(state) => aaa::aaa_sessions(state),
+            Self::CallAdmission(statistics) => admission::call_admission(statistics),
+            Self::DebugCondition(conditions) => logging::debug_condition(conditions),
+            Self::Ikev2Diagnose(attempts, filter) => ikev2_diagnose(attempts, filter.as_ref()),
+            Self::Interface(state, number) => return interface::interface(state, *number),
+            Self::IpAccessLists(configured, name) => {
+                access_lists::ip_access_lists(&configured.lines, name.as_deref())
+            }
+            Self::IpNatStatistics(configured) => access_lists::ip_nat_statistics(&configured.lines),
+            Self::IpRoute(state) => access_lists::ip_route(state),
+            Self::Logging(log) => logging::logging(log),
+            Self::Memory(memory) => admission::processes_memory(memory),
+            Self::PkiCertificates(trustpoints, verbose) => {
+                pki::pki_certificates(trustpoints, *verbose)
+            }
+            Self::PkiTrustpoints(trustpoints, false) => pki::pki_trustpoints(trustpoints),
+            Self::PkiTrustpoints(trustpoints, true) => pki::pki_trustpoints_status(trustpoints),
+            Self::Refused(why) => return Err(why.clone()),
+            Self::TechSupport(all) => tech_support(all),
+            Self::Users(state) => aaa::users(state),
             Self::Clock(now) => clock(*now),
             Self::CryptoSession(state, query) => crypto_session(state, query),
             Self::CryptoSessionBrief(state) => crypto_session_brief(state),
@@ -199,6 +276,45 @@ impl Facts {
     /// As [`told`](Self::told).
     pub fn json(&self) -> Result<String, String> {
         match self {
+            // Nobody is locked out.
+            Self::AaaLockout => named("locked_out", Vec::<String>::new()),
+            Self::AaaMethodLists(configured, which) => {
+                named("method_lists", aaa::lists(&configured.lines, *which))
+            }
+            Self::AaaSessions(state) | Self::Users(state) => {
+                named("sessions", aaa::sessions(state))
+            }
+            Self::CallAdmission(statistics) => named("ikev2_stats", statistics),
+            Self::DebugCondition(conditions) => named("conditions", conditions),
+            Self::Ikev2Diagnose(attempts, filter) => {
+                let wanted = |one: &&Attempt| filter.as_ref().is_none_or(|all| all.wants(one));
+                let wanted: Vec<&Attempt> = attempts.iter().filter(wanted).collect();
+                named("attempts", wanted)
+            }
+            Self::Interface(state, number) => named("session", derived_session(state, *number)?.1),
+            Self::IpAccessLists(configured, name) => {
+                let lists = access_lists::access_list_facts(&configured.lines, name.as_deref());
+                named("access_lists", lists)
+            }
+            Self::IpNatStatistics(configured) => {
+                named("nat", access_lists::nat_facts(&configured.lines))
+            }
+            Self::IpRoute(state) => named("routes", access_lists::route_facts(state)),
+            Self::Logging(log) => named("log", log),
+            Self::Memory(memory) => named("memory", memory),
+            Self::PkiCertificates(trustpoints, _) | Self::PkiTrustpoints(trustpoints, _) => {
+                named("trustpoints", trustpoints)
+            }
+            Self::Refused(why) => Err(why.clone()),
+            Self::TechSupport(all) => {
+                let told = all.iter().filter_map(|(command, facts)| {
+                    let json = facts.json().ok()?;
+                    let value: serde_json::Value = serde_json::from_str(&json).ok()?;
+                    Some((*command, value))
+                });
+                let told: BTreeMap<&str, serde_json::Value> = told.collect();
+                named("tech_support", told)
+            }
             Self::Clock(now) => {
                 let since = now.duration_since(SystemTime::UNIX_EPOCH);
                 named(

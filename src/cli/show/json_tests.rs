@@ -13,7 +13,9 @@ use ironflex_profiles::{parse, resolve};
 use serde_json::Value;
 
 use super::{
-    tests::{assert_golden, ipv6_pools, pools, several, statistics},
+    admission::Memory,
+    house_tests::{attempts, log, trustpoints},
+    tests::{address, assert_golden, ipv6_pools, pools, several, statistics},
     *,
 };
 use crate::{
@@ -22,12 +24,18 @@ use crate::{
         exec::{DebugFlag, ObjectKind},
     },
     metrics::{Metric, Tally},
-    state::State,
+    state::{State, logging::ConditionFacts},
 };
 
 /// Where the types stand.
-const SOURCES: [&str; 5] = [
+const SOURCES: [&str; 11] = [
     include_str!("../../state.rs"),
+    include_str!("../../state/attempts.rs"),
+    include_str!("../../state/logging.rs"),
+    include_str!("aaa.rs"),
+    include_str!("access_lists.rs"),
+    include_str!("admission.rs"),
+    include_str!("pki.rs"),
     include_str!("../../statistics.rs"),
     include_str!("../../metrics.rs"),
     include_str!("facts.rs"),
@@ -43,6 +51,12 @@ const FORMS: &[(&str, &str)] = &[
     ("form::dpd", "object: `interval`, `retry`"),
     ("form::ranges", "list of objects: `first`, `last`"),
     ("form::prefix", "string"),
+    ("form::moment", "number of seconds since 1970"),
+    ("form::fraction", "number of seconds"),
+    ("form::severity", "number of syslog: 3 to 7"),
+    ("StepKind", "string"),
+    ("AttemptOutcome", "string: `under_way`, `up` or `failed`"),
+    ("Failure", "object: `kind`, and what belongs to it"),
     ("Cipher", "object: `name`, `key_bits`"),
     ("Hash", "string: `SHA1`, `SHA256`, `SHA384` or `SHA512`"),
     (
@@ -59,12 +73,26 @@ const FORMS: &[(&str, &str)] = &[
 
 /// What each command says: the name at the top and its type.
 const COMMANDS: &[(&str, &str, &str)] = &[
+    ("show aaa local user lockout", "locked_out", "Vec<String>"),
+    ("show aaa method-lists", "method_lists", "Vec<MethodList>"),
+    ("show aaa sessions", "sessions", "Vec<AaaSession>"),
     ("show clock", "seconds_since_1970", "f64"),
+    (
+        "show crypto call admission statistics",
+        "ikev2_stats",
+        "Statistics",
+    ),
+    (
+        "show crypto debug-condition",
+        "conditions",
+        "ConditionFacts",
+    ),
     (
         "show crypto ikev2 authorization policy",
         "authorization_policies",
         "Vec<AuthorizationPolicyFacts>",
     ),
+    ("show crypto ikev2 diagnose", "attempts", "Vec<Attempt>"),
     (
         "show crypto ikev2 policy",
         "ikev2_policies",
@@ -95,13 +123,35 @@ const COMMANDS: &[(&str, &str, &str)] = &[
         "transform_sets",
         "Vec<TransformSetFacts>",
     ),
+    (
+        "show crypto pki certificates",
+        "trustpoints",
+        "Vec<TrustpointFacts>",
+    ),
+    (
+        "show crypto pki trustpoints",
+        "trustpoints",
+        "Vec<TrustpointFacts>",
+    ),
     ("show crypto session", "ike_sas", "Vec<IkeSa>"),
     ("show debugging", "debugging", "Vec<String>"),
     ("show derived-config", "derived_config", "DerivedInterface"),
+    ("show interfaces", "session", "Session"),
+    (
+        "show ip access-lists",
+        "access_lists",
+        "Vec<AccessListFacts>",
+    ),
     ("show ip local pool", "pools", "Vec<Pool>"),
+    ("show ip nat statistics", "nat", "NatFacts"),
+    ("show ip route", "routes", "Vec<RouteFacts>"),
     ("show ipv6 local pool", "ipv6_pools", "Vec<Ipv6Pool>"),
+    ("show logging", "log", "LogFacts"),
     ("show metrics", "metrics", "Vec<Sample>"),
+    ("show processes memory", "memory", "Memory"),
     ("show running-config", "running_config", "Vec<String>"),
+    ("show tech-support", "tech_support", "BTreeMap"),
+    ("show users", "sessions", "Vec<AaaSession>"),
     ("show version", "version", "Version"),
 ];
 
@@ -195,7 +245,7 @@ fn told(kind: &str, types: &BTreeMap<String, Described>) -> String {
         return format!("list: {}", told(inner, types));
     }
     match core_of(kind) {
-        "u8" | "u16" | "u32" | "u64" | "usize" | "f64" => "number".to_owned(),
+        "u8" | "u16" | "u32" | "u64" | "usize" | "i64" | "f64" => "number".to_owned(),
         "bool" => "boolean".to_owned(),
         "String" | "&'static str" | "&'f str" | "IpAddr" | "Ipv4Addr" | "Ipv6Addr" | "A" => {
             "string".to_owned()
@@ -285,7 +335,7 @@ fn check(value: &Value, kind: &str, types: &BTreeMap<String, Described>, at: &st
     }
 }
 
-fn configured() -> Box<Configured> {
+pub(super) fn configured() -> Box<Configured> {
     let text = include_str!("../../../examples/flexvpn-headend.conf");
     let lines = parse(text, "startup-config").candidate;
     let resolved = Arc::new(resolve(&lines).unwrap());
@@ -303,10 +353,31 @@ fn samples() -> Vec<(&'static str, Facts)> {
         .checked_add(Duration::from_millis(1_500))
         .unwrap();
     vec![
+        ("show aaa local user lockout", Facts::AaaLockout),
+        (
+            "show aaa method-lists",
+            Facts::AaaMethodLists(configured(), MethodLists::All),
+        ),
+        ("show aaa sessions", Facts::AaaSessions(several())),
         ("show clock", Facts::Clock(moment)),
+        (
+            "show crypto call admission statistics",
+            Facts::CallAdmission(Box::new(statistics())),
+        ),
+        (
+            "show crypto debug-condition",
+            Facts::DebugCondition(ConditionFacts {
+                peers: vec![address("192.0.2.1")],
+                usernames: vec!["test".into()],
+            }),
+        ),
         (
             "show crypto ikev2 authorization policy",
             object(ObjectKind::AuthorizationPolicy),
+        ),
+        (
+            "show crypto ikev2 diagnose",
+            Facts::Ikev2Diagnose(attempts(), None),
         ),
         ("show crypto ikev2 policy", object(ObjectKind::Ikev2Policy)),
         (
@@ -343,21 +414,46 @@ fn samples() -> Vec<(&'static str, Facts)> {
             object(ObjectKind::TransformSet),
         ),
         (
+            "show crypto pki certificates",
+            Facts::PkiCertificates(trustpoints(), false),
+        ),
+        (
+            "show crypto pki trustpoints",
+            Facts::PkiTrustpoints(trustpoints(), true),
+        ),
+        (
             "show crypto session",
             Facts::CryptoSession(several(), SessionQuery::default()),
         ),
         ("show debugging", Facts::Debugging(flags)),
         ("show derived-config", Facts::DerivedConfig(several(), 1)),
+        ("show interfaces", Facts::Interface(several(), 1)),
+        (
+            "show ip access-lists",
+            Facts::IpAccessLists(configured(), None),
+        ),
         ("show ip local pool", Facts::IpLocalPool(pools(), None)),
+        (
+            "show ip nat statistics",
+            Facts::IpNatStatistics(configured()),
+        ),
+        ("show ip route", Facts::IpRoute(several())),
         (
             "show ipv6 local pool",
             Facts::Ipv6LocalPool(ipv6_pools(), None),
         ),
+        ("show logging", Facts::Logging(log())),
         ("show metrics", Facts::Metrics(tally)),
+        ("show processes memory", Facts::Memory(Memory::default())),
         (
             "show running-config",
             Facts::RunningConfig("hostname R\nusername a password 0 hidden\n".into()),
         ),
+        (
+            "show tech-support",
+            Facts::TechSupport(vec![("show ip route", Facts::IpRoute(several()))]),
+        ),
+        ("show users", Facts::Users(several())),
         (
             "show version",
             Facts::Version {

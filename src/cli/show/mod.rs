@@ -11,14 +11,21 @@ use std::{
 
 use crate::state::Hash;
 
+pub mod aaa;
+pub mod access_lists;
+pub mod admission;
 mod crypto_session;
 mod debugging;
 mod derived_config;
+mod diagnose;
 mod facts;
+#[cfg(test)]
+mod house_tests;
 mod ikev2_objects;
 mod ikev2_sa;
 mod ikev2_session;
 mod ikev2_stats;
+mod interface;
 mod ip_local_pool;
 mod ipsec_objects;
 mod ipsec_sa;
@@ -27,16 +34,19 @@ mod ipsec_tests;
 mod ipv6_local_pool;
 #[cfg(test)]
 mod json_tests;
+pub(crate) mod logging;
 mod machine;
 pub mod objects;
 #[cfg(test)]
 mod objects_tests;
+pub mod pki;
 #[cfg(test)]
 mod reader_tests;
 mod secrets;
 #[cfg(test)]
 mod tests;
 
+pub use aaa::MethodLists;
 pub use crypto_session::{
     SessionFilter, SessionQuery, crypto_session, crypto_session_brief, crypto_session_summary,
 };
@@ -44,6 +54,7 @@ pub use debugging::debugging;
 use debugging::debugging_facts;
 pub use derived_config::derived_config;
 use derived_config::derived_session;
+pub use diagnose::{DiagnoseFilter, ikev2_diagnose};
 pub use facts::{Configured, Facts, Form};
 pub use ikev2_objects::{ikev2_authorization_policy, ikev2_policy, ikev2_profile, ikev2_proposal};
 pub use ikev2_sa::{Ikev2SaFilter, Ikev2SaQuery, ikev2_sa};

@@ -98,6 +98,7 @@ pub(super) fn seed_session() -> Session {
             ipsec_profile: "AnyConnect-EAP".into(),
         },
         device: Some("laptop".into()),
+        routes: vec!["192.168.10.8/32".into()],
         children: vec![ChildSa {
             flow_id: 1,
             inbound_spi: 0x232C_B82D,
@@ -257,6 +258,7 @@ pub(super) fn negotiating_sa() -> IkeSa {
 pub(super) fn state(ike_sas: Vec<IkeSa>) -> State {
     State {
         hostname: "Router".into(),
+        sessions_begun: 7,
         ike_sas,
         pools: Vec::new(),
         ipv6_pools: Vec::new(),

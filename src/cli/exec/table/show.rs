@@ -1,0 +1,202 @@
+//! Commands that show what the headend keeps beside sessions, and whose steps `debug` tells.
+
+use super::{
+    super::{
+        super::show::{DiagnoseFilter, IpsecSaFilter, IpsecSaQuery, MethodLists},
+        Condition, ExecCommand, Show,
+    },
+    MAX_INTERFACE, Node, Token, VIRTUAL_ACCESS, Values, show,
+};
+
+pub(super) const AAA: Node = Node::word("aaa", "Show AAA values").then(&[
+    Node::word("local", "Show AAA local method options").then(&[Node::word(
+        "user",
+        "Show AAA local user options",
+    )
+    .then(&[
+        Node::word("lockout", "Show the users that are locked out").run(|_| show(Show::AaaLockout))
+    ])]),
+    Node::word("method-lists", "Show method lists").then(&[
+        Node::word("accounting", "Show accounting method lists")
+            .run(|_| show(Show::AaaMethodLists(MethodLists::Accounting))),
+        Node::word("all", "Show all method lists")
+            .run(|_| show(Show::AaaMethodLists(MethodLists::All))),
+        Node::word("authentication", "Show authentication method lists")
+            .run(|_| show(Show::AaaMethodLists(MethodLists::Authentication))),
+        Node::word("authorization", "Show authorization method lists")
+            .run(|_| show(Show::AaaMethodLists(MethodLists::Authorization))),
+    ]),
+    Node::word("sessions", "Show AAA sessions").run(|_| show(Show::AaaSessions)),
+]);
+
+pub(super) const CALL: Node =
+    Node::word("call", "Show crypto call admission info").then(&[Node::word(
+        "admission",
+        "Show crypto call admission info",
+    )
+    .then(&[
+        Node::word("statistics", "Show crypto call admission statistics")
+            .run(|_| show(Show::CallAdmission)),
+    ])]);
+
+pub(super) const DEBUG_CONDITION: Node =
+    Node::word("debug-condition", "Show the conditions of crypto debugging")
+        .run(|_| show(Show::DebugCondition));
+
+/// A router takes a trustpoint's name in the place of the word for details, too; here names stand where nothing else may.
+const PKI_NAME: &str = "Trustpoint name";
+
+pub(super) const PKI: Node = Node::word("pki", "Show PKI").then(&[
+    Node::word("certificates", "Show certificates")
+        .run(|_| certificates(false, None))
+        .then(&[Node::word("verbose", "Show certificates in detail")
+            .run(|_| certificates(true, None))
+            .then(&[
+                Node::value(Token::Name, PKI_NAME).run(|values| certificates(true, values.text))
+            ])]),
+    Node::word("trustpoints", "Show trustpoints")
+        .run(|_| trustpoints(false, None))
+        .then(&[Node::word("status", "Show the state of trustpoints")
+            .run(|_| trustpoints(true, None))
+            .then(&[
+                Node::value(Token::Name, PKI_NAME).run(|values| trustpoints(true, values.text))
+            ])]),
+]);
+
+#[expect(clippy::unnecessary_wraps, reason = "what a line comes to")]
+fn certificates(verbose: bool, name: Option<String>) -> Option<ExecCommand> {
+    Some(ExecCommand::Show(Show::PkiCertificates { verbose, name }))
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "what a line comes to")]
+fn trustpoints(status: bool, name: Option<String>) -> Option<ExecCommand> {
+    Some(ExecCommand::Show(Show::PkiTrustpoints { status, name }))
+}
+
+pub(super) const DIAGNOSE: Node = Node::word(
+    "diagnose",
+    "Shows the last attempts of clients, and why they failed",
+)
+.run(|_| show(Show::Ikev2Diagnose(None)))
+.then(&[
+    Node::word("peer", "Attempts from an address").then(&[Node::value(
+        Token::Address,
+        "Peer address",
+    )
+    .run(|values| {
+        show(Show::Ikev2Diagnose(Some(DiagnoseFilter::Peer(
+            values.address?,
+        ))))
+    })]),
+    Node::word("username", "Attempts of a user").then(&[Node::value(Token::Name, "Username").run(
+        |values| {
+            show(Show::Ikev2Diagnose(Some(DiagnoseFilter::Username(
+                values.text?,
+            ))))
+        },
+    )]),
+]);
+
+pub(super) const INTERFACES: Node = Node::word("interfaces", "Interface status and configuration")
+    .then(&[
+        Node::word(VIRTUAL_ACCESS, "Virtual Access interface").then(&[Node::value(
+            Token::Number(1, MAX_INTERFACE),
+            "Virtual-Access interface number",
+        )
+        .run(interface)]),
+        Node::value(Token::Interface(VIRTUAL_ACCESS), "Virtual Access interface").run(interface),
+    ]);
+
+fn interface(values: Values) -> Option<ExecCommand> {
+    let virtual_access = values.number?;
+    show(Show::Interface { virtual_access })
+}
+
+pub(super) const ACCESS_LISTS: Node = Node::word("access-lists", "List IP access lists")
+    .run(|values| show(Show::IpAccessLists { name: values.text }))
+    .then(&[Node::value(Token::Name, "Access list name or number")
+        .run(|values| show(Show::IpAccessLists { name: values.text }))]);
+
+pub(super) const NAT: Node = Node::word("nat", "IP NAT information").then(&[
+    Node::word("statistics", "Translation statistics").run(|_| show(Show::IpNatStatistics)),
+    // They are the kernel's.
+    Node::word("translations", "Translation entries").run(|_| {
+        Some(ExecCommand::Unsupported(
+            "show ip nat translations (the kernel keeps them: 'conntrack -L')",
+        ))
+    }),
+]);
+
+/// `debug crypto condition …`
+pub(super) const CONDITION: Node = Node::word("condition", "Define the conditions of debugging")
+    .then(&[
+        Node::word("peer", "IKE peer").then(&[
+            Node::word("ipv4", "IPv4 address of the peer").then(&[Node::value(
+                Token::Address,
+                "Peer address",
+            )
+            .run(|values| condition(Condition::Peer(values.address?), values.off))]),
+            Node::word("ipv6", "IPv6 address of the peer").then(&[Node::value(
+                Token::Address,
+                "Peer address",
+            )
+            .run(|values| condition(Condition::Peer(values.address?), values.off))]),
+        ]),
+        Node::word("reset", "Delete all conditions")
+            .run(|_| Some(ExecCommand::DebugConditionReset)),
+        Node::word("username", "User of a session").then(&[Node::value(Token::Name, "Username")
+            .run(|values| condition(Condition::Username(values.text?), values.off))]),
+    ]);
+
+#[expect(clippy::unnecessary_wraps, reason = "what a line comes to")]
+const fn condition(condition: Condition, off: bool) -> Option<ExecCommand> {
+    Some(ExecCommand::DebugCondition(condition, !off))
+}
+
+const IPSEC_DETAIL: &str = "Show counters detail";
+const IPSEC_INTERFACE: &str = "Show all SAs created for an interface";
+const IPSEC_PEER: &str = "Show all SAs created with a peer";
+
+/// The word for details may stand before or behind the rest: releases differ.
+pub(super) const IPSEC_SA: Node = Node::word("sa", "IPSEC SA table")
+    .run(|_| ipsec_sa(false, None))
+    .then(&[
+        Node::word("count", "IPSEC SA count").run(|_| show(Show::IpsecSaCount)),
+        Node::word("detail", IPSEC_DETAIL)
+            .run(|_| ipsec_sa(true, None))
+            .then(&[
+                Node::word("interface", IPSEC_INTERFACE).then(&[
+                    Node::word(VIRTUAL_ACCESS, "Virtual Access interface").then(&[Node::value(
+                        Token::Number(1, MAX_INTERFACE),
+                        "Virtual-Access interface number",
+                    )
+                    .run(|values| ipsec_sa(true, Some(IpsecSaFilter::Interface(values.number?))))]),
+                    Node::value(Token::Interface(VIRTUAL_ACCESS), "Virtual Access interface").run(
+                        |values| ipsec_sa(true, Some(IpsecSaFilter::Interface(values.number?))),
+                    ),
+                ]),
+                Node::word("peer", IPSEC_PEER).then(&[Node::value(Token::Address, "Peer address")
+                    .run(|values| ipsec_sa(true, Some(IpsecSaFilter::Peer(values.address?))))]),
+            ]),
+        Node::word("interface", IPSEC_INTERFACE).then(&[
+            Node::word(VIRTUAL_ACCESS, "Virtual Access interface").then(&[Node::value(
+                Token::Number(1, MAX_INTERFACE),
+                "Virtual-Access interface number",
+            )
+            .run(|values| ipsec_sa(false, Some(IpsecSaFilter::Interface(values.number?))))
+            .then(&[Node::word("detail", IPSEC_DETAIL)
+                .run(|values| ipsec_sa(true, Some(IpsecSaFilter::Interface(values.number?))))])]),
+            Node::value(Token::Interface(VIRTUAL_ACCESS), "Virtual Access interface")
+                .run(|values| ipsec_sa(false, Some(IpsecSaFilter::Interface(values.number?))))
+                .then(&[Node::word("detail", IPSEC_DETAIL)
+                    .run(|values| ipsec_sa(true, Some(IpsecSaFilter::Interface(values.number?))))]),
+        ]),
+        Node::word("peer", IPSEC_PEER).then(&[Node::value(Token::Address, "Peer address")
+            .run(|values| ipsec_sa(false, Some(IpsecSaFilter::Peer(values.address?))))
+            .then(&[Node::word("detail", IPSEC_DETAIL)
+                .run(|values| ipsec_sa(true, Some(IpsecSaFilter::Peer(values.address?))))])]),
+    ]);
+
+const fn ipsec_sa(detail: bool, filter: Option<IpsecSaFilter>) -> Option<ExecCommand> {
+    show(Show::IpsecSa(IpsecSaQuery { detail, filter }))
+}

@@ -1,0 +1,214 @@
+//! `show ip access-lists [NAME]`, `show ip nat statistics` and `show ip route`.
+
+use std::{fmt::Write as _, net::Ipv4Addr};
+
+use ironflex_profiles::{
+    Candidate,
+    model::{
+        acl::{AccessEntry, AccessListKind, AddressMatch},
+        nat::NatSide,
+    },
+};
+use serde::Serialize;
+
+use super::text;
+use crate::state::State;
+
+/// An access list.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct AccessListFacts {
+    /// Its name or number.
+    pub name: String,
+    /// `standard` or `extended`
+    pub kind: &'static str,
+    /// Its rules in their order.
+    pub entries: Vec<AccessEntryFacts>,
+}
+
+/// A rule of an access list.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct AccessEntryFacts {
+    /// Its number.
+    pub sequence: u32,
+    /// `permit` or `deny`
+    pub decision: &'static str,
+    /// Where a packet comes from, in the words of a configuration.
+    pub source: String,
+    /// Where it goes to; `null` in a standard list.
+    pub destination: Option<String>,
+}
+
+/// Address translation, as far as it is configured.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct NatFacts {
+    /// Interfaces with `ip nat outside`.
+    pub outside: Vec<String>,
+    /// Interfaces with `ip nat inside`.
+    pub inside: Vec<String>,
+    /// `ip nat inside source list …`
+    pub mappings: Vec<NatMapping>,
+}
+
+/// One line of address translation.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct NatMapping {
+    /// Whose packets.
+    pub access_list: String,
+    /// Whose address they get.
+    pub interface: String,
+}
+
+/// A route that the headend has made.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct RouteFacts {
+    /// Address and length.
+    pub prefix: String,
+    /// The number of the Virtual-Access interface that it leads to.
+    pub virtual_access: u32,
+}
+
+/// An address in the words of a configuration.
+fn words(one: AddressMatch) -> String {
+    match (one.address(), one.wildcard()) {
+        (Ipv4Addr::UNSPECIFIED, Ipv4Addr::BROADCAST) => "any".to_owned(),
+        (address, Ipv4Addr::UNSPECIFIED) => format!("host {address}"),
+        (address, wildcard) => format!("{address} {wildcard}"),
+    }
+}
+
+/// The access lists of a configuration, or one.
+pub(super) fn access_list_facts(
+    configured: &Candidate,
+    name: Option<&str>,
+) -> Vec<AccessListFacts> {
+    let lists = configured.access_lists.iter();
+    lists
+        .filter(|entry| name.is_none_or(|name| entry.name.as_str() == name))
+        .map(|list| {
+            let rules = list.value.entries.iter();
+            let extended = list.value.kind == AccessListKind::Extended;
+            let entries = rules.filter_map(|(&sequence, entry)| match &entry.value {
+                AccessEntry::Remark(_) => None,
+                AccessEntry::Rule {
+                    decision,
+                    source,
+                    destination,
+                } => Some(AccessEntryFacts {
+                    sequence,
+                    decision: decision.keyword(),
+                    source: words(*source),
+                    destination: extended.then(|| words(*destination)),
+                }),
+            });
+            AccessListFacts {
+                name: list.name.to_string(),
+                kind: list.value.kind.keyword(),
+                entries: entries.collect(),
+            }
+        })
+        .collect()
+}
+
+/// `show ip access-lists [NAME]`
+#[must_use]
+pub fn ip_access_lists(configured: &Candidate, name: Option<&str>) -> String {
+    text(|out| {
+        for list in access_list_facts(configured, name) {
+            let kind = match list.kind {
+                "standard" => "Standard",
+                _ => "Extended",
+            };
+            writeln!(out, "{kind} IP access list {}", list.name)?;
+            for entry in list.entries {
+                let (number, decision) = (entry.sequence, entry.decision);
+                match &entry.destination {
+                    Some(to) => {
+                        writeln!(out, "    {number} {decision} ip {} {to}", entry.source)?;
+                    }
+                    None => {
+                        let source = entry.source.trim_start_matches("host ");
+                        let source = source.replacen(' ', ", wildcard bits ", 1);
+                        writeln!(out, "    {number} {decision} {source}")?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    })
+}
+
+/// What is configured of address translation.
+pub(super) fn nat_facts(configured: &Candidate) -> NatFacts {
+    let of = |side| {
+        let interfaces = configured.interfaces.iter();
+        interfaces
+            .filter(|(_, interface)| interface.value.nat == Some(side))
+            .map(|(name, _)| name.to_string())
+            .collect()
+    };
+    let rules = configured.nat_rules.iter();
+    NatFacts {
+        outside: of(NatSide::Outside),
+        inside: of(NatSide::Inside),
+        mappings: rules
+            .map(|rule| NatMapping {
+                access_list: rule.value.access_list.value.to_string(),
+                interface: rule.value.interface.value.to_string(),
+            })
+            .collect(),
+    }
+}
+
+/// `show ip nat statistics`: what is configured. The translations themselves are the kernel's, which counts none of them for
+/// us, and so the lines of a router that count them are not here.
+#[must_use]
+pub fn ip_nat_statistics(configured: &Candidate) -> String {
+    let facts = nat_facts(configured);
+    text(|out| {
+        for (title, interfaces) in [("Outside", &facts.outside), ("Inside", &facts.inside)] {
+            writeln!(out, "{title} interfaces:")?;
+            writeln!(out, "  {}", interfaces.join(", "))?;
+        }
+        writeln!(out, "Dynamic mappings:")?;
+        writeln!(out, "-- Inside Source")?;
+        for (number, mapping) in (1..).zip(&facts.mappings) {
+            let (list, interface) = (&mapping.access_list, &mapping.interface);
+            writeln!(
+                out,
+                "[Id: {number}] access-list {list} interface {interface}"
+            )?;
+        }
+        Ok(())
+    })
+}
+
+/// The routes to the clients.
+pub(super) fn route_facts(state: &State) -> Vec<RouteFacts> {
+    let sessions = state.ike_sas.iter().filter_map(|sa| sa.session.as_ref());
+    sessions
+        .flat_map(|session| {
+            let routes = session.routes.iter();
+            routes.map(|prefix| RouteFacts {
+                prefix: prefix.clone(),
+                virtual_access: session.virtual_access,
+            })
+        })
+        .collect()
+}
+
+/// `show ip route`: what the headend has put in. The machine's other routes are the administrator's, and `ip route` tells them.
+#[must_use]
+pub fn ip_route(state: &State) -> String {
+    text(|out| {
+        writeln!(out, "Codes: S - static")?;
+        writeln!(out)?;
+        for route in route_facts(state) {
+            writeln!(
+                out,
+                "S        {} is directly connected, Virtual-Access{}",
+                route.prefix, route.virtual_access
+            )?;
+        }
+        Ok(())
+    })
+}

@@ -1,0 +1,135 @@
+//! `show crypto ikev2 diagnose [peer A | username U]`. No router has it: the layout is our own.
+
+use std::{
+    fmt::{self, Write},
+    net::IpAddr,
+};
+
+use super::{End, logging::Stamp, text};
+use crate::{
+    cli::Printable,
+    state::attempts::{Attempt, AttemptOutcome, Failure, Transforms},
+};
+
+/// Whose attempts.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum DiagnoseFilter {
+    /// `peer A`
+    Peer(IpAddr),
+    /// `username U`, in any case
+    Username(String),
+}
+
+impl DiagnoseFilter {
+    pub(super) fn wants(&self, attempt: &Attempt) -> bool {
+        match self {
+            Self::Peer(address) => attempt.peer.ip().to_canonical() == *address,
+            Self::Username(user) => attempt
+                .user
+                .as_ref()
+                .is_some_and(|own| own.eq_ignore_ascii_case(user)),
+        }
+    }
+}
+
+/// The last attempts, the oldest first.
+#[must_use]
+pub fn ikev2_diagnose(attempts: &[Attempt], filter: Option<&DiagnoseFilter>) -> String {
+    let wanted = |one: &&Attempt| filter.is_none_or(|filter| filter.wants(one));
+    let wanted: Vec<&Attempt> = attempts.iter().filter(wanted).collect();
+    if wanted.is_empty() {
+        return "No attempts are on record.\n".to_owned();
+    }
+    text(|out| {
+        for (number, attempt) in wanted.iter().enumerate() {
+            if number > 0 {
+                writeln!(out)?;
+            }
+            one(out, attempt)?;
+        }
+        Ok(())
+    })
+}
+
+fn one(out: &mut impl Write, attempt: &Attempt) -> fmt::Result {
+    let outcome = match attempt.outcome {
+        AttemptOutcome::UnderWay => "under way",
+        AttemptOutcome::Up => "up",
+        AttemptOutcome::Failed => "failed",
+    };
+    writeln!(
+        out,
+        "{} UTC  Peer {}  {outcome}",
+        Stamp(attempt.begun),
+        End(&attempt.peer)
+    )?;
+    if attempt.tries > 1 {
+        writeln!(out, "  Tries: {}, the last one is told", attempt.tries)?;
+    }
+    for (name, value) in [
+        ("Identity", &attempt.identity),
+        ("User", &attempt.user),
+        ("Profile", &attempt.profile),
+    ] {
+        if let Some(value) = value {
+            writeln!(out, "  {name}: {}", Printable(value))?;
+        }
+    }
+    for step in &attempt.steps {
+        let verdict = if step.passed { "ok" } else { "FAILED" };
+        write!(
+            out,
+            "  +{:>7.3} s  {:<17} {verdict:<7}",
+            step.after.as_secs_f64(),
+            step.what.name()
+        )?;
+        match &step.detail {
+            Some(detail) => writeln!(out, " {}", Printable(detail))?,
+            None => writeln!(out)?,
+        }
+    }
+    if let Some(failure) = &attempt.failure {
+        writeln!(out, "  Verdict: {}", Printable(&failure.to_string()))?;
+        if let Failure::NothingFits {
+            offered, allowed, ..
+        } = failure
+        {
+            for (side, proposals) in [("Client", offered), ("Headend", allowed)] {
+                for proposal in proposals {
+                    writeln!(out, "    {side:<8} {}", Sides(proposal))?;
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Displays one proposal on one line, what is for the same always in the same place.
+struct Sides<'a>(&'a Transforms);
+
+impl fmt::Display for Sides<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Transforms {
+            encryption,
+            integrity,
+            prf,
+            group,
+            esn,
+        } = self.0;
+        let mut first = true;
+        for (what, names) in [
+            ("encryption", encryption),
+            ("integrity", integrity),
+            ("prf", prf),
+            ("group", group),
+            ("esn", esn),
+        ] {
+            if !names.is_empty() {
+                let gap = if first { "" } else { "; " };
+                write!(f, "{gap}{what} {}", names.join(", "))?;
+                first = false;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,244 @@
+//! What the headend keeps beside sessions, in a router's layouts.
+
+use std::time::{Duration, SystemTime};
+
+use super::{
+    json_tests::configured,
+    pki::{CertificateFacts, TrustpointFacts},
+    tests::{DETAIL, address, assert_golden, seed_sa, several, state, statistics},
+    *,
+};
+use crate::state::{
+    State,
+    attempts::{Attempt, AttemptOutcome, AttemptStep, Difference, Failure, StepKind, Transforms},
+    logging::{LogFacts, LoggedLine, Severity},
+};
+
+fn moment() -> SystemTime {
+    let since = Duration::from_millis(1_795_682_253_007);
+    SystemTime::UNIX_EPOCH.checked_add(since).unwrap()
+}
+
+pub(super) fn log() -> LogFacts {
+    LogFacts {
+        size: 4096,
+        logged: 1,
+        lines: vec![LoggedLine {
+            time: moment(),
+            severity: Severity::Informational,
+            text: "ready".into(),
+        }],
+    }
+}
+
+pub(super) fn trustpoints() -> Vec<TrustpointFacts> {
+    let lines = |text: &[&str]| text.iter().map(|line| (*line).to_owned()).collect();
+    let certificate = |authority, subject: &[&str]| CertificateFacts {
+        trustpoint: "IKEv2-TP".into(),
+        authority,
+        serial: "02".into(),
+        subject: subject.join(","),
+        subject_lines: lines(subject),
+        issuer: "cn=ROOT".into(),
+        issuer_lines: lines(&["cn=ROOT"]),
+        names: lines(&["DNS:vpn.example.com", "IP:192.0.2.1"]),
+        not_before: 1_636_581_530,
+        not_after: 1_668_117_530,
+        start_date: "21:58:50 UTC Nov 10 2021".into(),
+        end_date: "21:58:50 UTC Nov 10 2022".into(),
+        version: 3,
+        key: "RSA 2048 bits".into(),
+        signature_algorithm: "sha256WithRSAEncryption".into(),
+        fingerprint_sha1: "01234567 89ABCDEF 01234567 89ABCDEF 01234567".into(),
+        key_usage: Some("digitalSignature, keyEncipherment".into()),
+        extended_key_usage: Some(lines(&["serverAuth", "ikeIntermediate"])),
+    };
+    vec![
+        TrustpointFacts {
+            name: "IKEv2-TP".into(),
+            has_key: true,
+            certificate: Some(certificate(false, &["cn=vpn.example.com", "o=Example"])),
+            authorities: vec![certificate(true, &["cn=ROOT"])],
+        },
+        TrustpointFacts {
+            name: "EMPTY".into(),
+            has_key: false,
+            certificate: None,
+            authorities: Vec::new(),
+        },
+    ]
+}
+
+/// One that came up, and one for each way to fail.
+pub(super) fn attempts() -> Vec<Attempt> {
+    let step = |millis, what, passed, detail: Option<&str>| AttemptStep {
+        after: Duration::from_millis(millis),
+        what,
+        passed,
+        detail: detail.map(str::to_owned),
+    };
+    let attempt = |failure: Option<Failure>| Attempt {
+        begun: moment(),
+        peer: "192.0.2.100:50899".parse().unwrap(),
+        identity: Some("*$AnyConnectClient$*".into()),
+        user: Some("test".into()),
+        profile: Some("AnyConnect-EAP".into()),
+        tries: 1,
+        steps: vec![
+            step(0, StepKind::Init, true, None),
+            step(31, StepKind::Profile, true, None),
+            step(
+                4_207,
+                StepKind::Login,
+                failure.is_none(),
+                Some("wrong\u{1b}[2J password"),
+            ),
+        ],
+        outcome: match failure {
+            None => AttemptOutcome::Up,
+            Some(_) => AttemptOutcome::Failed,
+        },
+        failure,
+    };
+    let names = |names: &[&str]| names.iter().map(|one| (*one).to_owned()).collect();
+    let sides = |group: &[&str]| Transforms {
+        encryption: names(&["AES-CBC-256"]),
+        integrity: names(&["SHA256"]),
+        prf: names(&["SHA256"]),
+        group: names(group),
+        esn: Vec::new(),
+    };
+    let why = || "the reason".to_owned();
+    let failures = [
+        Failure::NoProfile {
+            identity: "key ID \"abc\"".into(),
+            nearest: names(&["key-id *$AnyConnectClient$*"]),
+        },
+        Failure::NothingFits {
+            protocol: "IKE",
+            offered: vec![sides(&["2"])],
+            allowed: vec![sides(&["14", "19"])],
+            differing: Some(Difference {
+                what: "group",
+                offered: names(&["2"]),
+                allowed: names(&["14", "19"]),
+            }),
+        },
+        Failure::NothingFits {
+            protocol: "IKE",
+            offered: vec![sides(&["2"])],
+            allowed: vec![],
+            differing: None,
+        },
+        Failure::Login {
+            user: "test".into(),
+            list: "a-eap-authen-local".into(),
+            why: "wrong password".into(),
+        },
+        Failure::Certificate { why: why() },
+        Failure::Authorization { why: why() },
+        Failure::Child { why: why() },
+        Failure::AnswerLost {
+            octets: 1_892,
+            repeats: 3,
+            fragmentation: false,
+        },
+        Failure::NotGoneOn {
+            after: StepKind::Signature,
+        },
+        Failure::LeftEarly { seconds: 2 },
+        Failure::Other { why: why() },
+    ];
+    let failed = failures.into_iter().map(|failure| attempt(Some(failure)));
+    [attempt(None)].into_iter().chain(failed).collect()
+}
+
+#[test]
+fn attempts_are_told_with_their_steps_and_one_sentence_each() {
+    assert_golden("ikev2_diagnose", &ikev2_diagnose(&attempts(), None));
+    let of = |filter| ikev2_diagnose(&attempts(), Some(&filter));
+    let none = "No attempts are on record.\n";
+    assert_eq!(of(DiagnoseFilter::Username("other".into())), none);
+    assert_eq!(of(DiagnoseFilter::Peer(address("192.0.2.101"))), none);
+    let all = of(DiagnoseFilter::Peer(address("192.0.2.100")));
+    assert_eq!(all, of(DiagnoseFilter::Username("TEST".into())));
+    assert_eq!(all.matches("Verdict: ").count(), 11);
+    assert_eq!(ikev2_diagnose(&[], None), none);
+}
+
+#[test]
+fn users_and_their_lists_are_told() {
+    let text = |facts: Facts| facts.text().unwrap();
+    assert_golden("aaa_sessions", &text(Facts::AaaSessions(several())));
+    assert_golden("users", &text(Facts::Users(several())));
+    assert_golden("users_none", &text(Facts::Users(State::default())));
+    for (name, which) in [
+        ("aaa_method_lists", MethodLists::All),
+        ("aaa_method_lists_authorization", MethodLists::Authorization),
+    ] {
+        assert_golden(name, &text(Facts::AaaMethodLists(configured(), which)));
+    }
+    let accounting = Facts::AaaMethodLists(configured(), MethodLists::Accounting);
+    assert_eq!(text(accounting), "");
+}
+
+#[test]
+fn certificates_and_trustpoints_are_told() {
+    let text = |facts: Facts| facts.text().unwrap();
+    let certificates = |verbose| text(Facts::PkiCertificates(trustpoints(), verbose));
+    assert_golden("pki_certificates", &certificates(false));
+    assert_golden("pki_certificates_verbose", &certificates(true));
+    let shown = |status| text(Facts::PkiTrustpoints(trustpoints(), status));
+    assert_golden("pki_trustpoints", &shown(false));
+    assert_golden("pki_trustpoints_status", &shown(true));
+}
+
+#[test]
+fn lists_routes_and_interfaces_are_told() {
+    let text = |facts: Facts| facts.text().unwrap();
+    assert_golden(
+        "ip_access_lists",
+        &text(Facts::IpAccessLists(configured(), None)),
+    );
+    let unknown = Facts::IpAccessLists(configured(), Some("x".into()));
+    assert_eq!(text(unknown), "");
+    assert_golden(
+        "ip_nat_statistics",
+        &text(Facts::IpNatStatistics(configured())),
+    );
+    assert_golden("ip_route", &text(Facts::IpRoute(several())));
+    assert_golden("interface", &text(Facts::Interface(several(), 1)));
+    let unknown = Facts::Interface(several(), 9).text();
+    assert_eq!(unknown, Err("% Virtual-Access9 does not exist".into()));
+    assert_golden(
+        "call_admission",
+        &text(Facts::CallAdmission(Box::new(statistics()))),
+    );
+}
+
+#[test]
+fn what_helpers_ask_for_has_every_command_below_its_name_and_goes_on_behind_a_failure() {
+    let commands = vec![
+        ("show ip route", Facts::IpRoute(State::default())),
+        ("show broken", Facts::Refused("% broken".into())),
+        ("show logging", Facts::Logging(log())),
+    ];
+    let text = Facts::TechSupport(commands).text().unwrap();
+    let mut from = 0;
+    for part in [
+        "\n------------------ show ip route ------------------\n\nCodes: S - static\n",
+        "\n------------------ show broken ------------------\n\n% broken\n",
+        "\n------------------ show logging ------------------\n\nSyslog logging: enabled",
+    ] {
+        from = usize::saturating_add(from, text[from..].find(part).expect(part));
+    }
+}
+
+/// More than a second in a build without optimization would be far more than that in another.
+#[test]
+fn ten_thousand_sessions_are_told_at_once() {
+    let one = seed_sa();
+    let state = state(vec![one; 10_000]);
+    let text = Facts::CryptoSession(state, DETAIL).text().unwrap();
+    assert_eq!(text.matches("Session status: ").count(), 10_000);
+}

@@ -1,0 +1,579 @@
+//! The last attempts of clients to get in, as far as the headend can see them.
+//!
+//! An attempt begins where the core asks for a profile: by then its client has shown that it receives where it says
+//! to be. What is refused before that anybody can provoke, under any address; it has a place of its own, where young
+//! entries are not pushed out, so that a flood neither costs more than a look nor takes the place of anything.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    net::{IpAddr, Ipv6Addr, SocketAddr},
+    time::{Duration, SystemTime},
+};
+
+use ironflex_ikev2::event::{Answer, CloseReason, EapOutput, Instant, SaId};
+use ironflex_profiles::model::ikev2::IdentityMatch;
+
+use super::statistics::Operation;
+use crate::state::attempts::{Attempt, AttemptOutcome, AttemptStep, Failure, StepKind};
+
+/// How many failed attempts are kept, and how many of one source.
+const FAILED: usize = 128;
+const FAILED_OF_ONE: usize = 8;
+
+/// How many that came up.
+const SUCCEEDED: usize = 32;
+
+/// How many sources that were refused before anything was known of them.
+const REFUSED: usize = 32;
+
+/// For how long such an entry is not pushed out by another source's.
+const KEPT: Duration = Duration::from_secs(10);
+
+/// Steps of one attempt at most: EAP may take many turns.
+const STEPS: usize = 32;
+
+/// What a client stays at least that has found everything it needs.
+const SETTLED: Duration = Duration::from_secs(10);
+
+/// The longest answer that IP carries in one piece through most networks, in octets of UDP payload.
+const ONE_PIECE: usize = 1_400;
+
+/// How often an answer is asked for again before it counts as lost.
+const LOST: u32 = 2;
+
+/// An attempt that has not come to its end.
+struct Open {
+    attempt: Attempt,
+    since: Instant,
+    /// The length of the longest datagram of the last answers.
+    answered: usize,
+    repeats: u32,
+    /// Since when it is up.
+    up: Option<Instant>,
+}
+
+/// All of them.
+#[derive(Default)]
+pub struct Attempts {
+    open: BTreeMap<SaId, Open>,
+    by_peer: BTreeMap<SocketAddr, SaId>,
+    failed: VecDeque<Attempt>,
+    succeeded: VecDeque<(SaId, Open)>,
+    refused: Vec<(Attempt, Instant)>,
+}
+
+/// What one host, or one site of IPv6, counts as.
+fn source(peer: SocketAddr) -> IpAddr {
+    match peer.ip().to_canonical() {
+        IpAddr::V6(address) => {
+            let network = address.to_bits() & !u128::from(u64::MAX);
+            Ipv6Addr::from_bits(network).into()
+        }
+        ipv4 => ipv4,
+    }
+}
+
+impl Attempts {
+    /// A client is known so far that a profile is looked for.
+    pub fn begin(
+        &mut self,
+        sa: SaId,
+        peer: SocketAddr,
+        identity: String,
+        (created, now): (Instant, Instant),
+    ) {
+        let before = now.since(created);
+        let begun = SystemTime::now();
+        let begun = begun.checked_sub(before).unwrap_or(begun);
+        let attempt = Attempt {
+            begun,
+            peer,
+            identity: Some(identity),
+            user: None,
+            profile: None,
+            tries: 1,
+            steps: vec![AttemptStep {
+                after: Duration::ZERO,
+                what: StepKind::Init,
+                passed: true,
+                detail: None,
+            }],
+            outcome: AttemptOutcome::UnderWay,
+            failure: None,
+        };
+        let open = Open {
+            attempt,
+            since: created,
+            answered: 0,
+            repeats: 0,
+            up: None,
+        };
+        self.by_peer.insert(peer, sa);
+        self.open.insert(sa, open);
+    }
+
+    fn note(
+        &mut self,
+        now: Instant,
+        sa: SaId,
+        what: StepKind,
+        passed: bool,
+        detail: Option<String>,
+    ) {
+        let Some(open) = self.open.get_mut(&sa) else {
+            return;
+        };
+        if open.attempt.steps.len() < STEPS {
+            open.attempt.steps.push(AttemptStep {
+                after: now.since(open.since),
+                what,
+                passed,
+                detail,
+            });
+        }
+    }
+
+    /// What it is called where it is told: the profile, the user.
+    pub fn name(&mut self, sa: SaId, profile: Option<&str>, user: Option<&str>) {
+        if let Some(open) = self.open.get_mut(&sa) {
+            if let Some(profile) = profile {
+                open.attempt.profile = Some(profile.to_owned());
+            }
+            if let Some(user) = user {
+                open.attempt.user = Some(user.to_owned());
+            }
+        }
+    }
+
+    /// What went wrong; the last word counts.
+    pub fn fail(&mut self, sa: SaId, failure: Failure) {
+        if let Some(open) = self.open.get_mut(&sa) {
+            open.attempt.failure = Some(failure);
+        }
+    }
+
+    /// A question of the core was answered.
+    pub fn answered(
+        &mut self,
+        now: Instant,
+        sa: SaId,
+        operation: Operation,
+        answer: &Result<Answer, String>,
+    ) {
+        let what = match (operation, answer) {
+            // Its turns are told where they end.
+            (Operation::Eap, Ok(Answer::Eap(EapOutput::Packet(_) | EapOutput::Ignore))) => return,
+            (Operation::Eap, _) => StepKind::Eap,
+            (Operation::Profile, _) => StepKind::Profile,
+            (Operation::Certificate, _) => StepKind::Certificate,
+            (Operation::Signature, _) => StepKind::Signature,
+            (Operation::Authorization, _) => StepKind::Authorization,
+            (Operation::SaCreation, _) => StepKind::ChildSa,
+            (Operation::SaDeletion, _) => return,
+        };
+        let why = match answer {
+            Ok(Answer::Eap(EapOutput::Failure { why, .. })) => Some(why.to_string()),
+            Ok(_) => None,
+            Err(why) => Some(why.clone()),
+        };
+        let Some(why) = why else {
+            return self.note(now, sa, what, true, None);
+        };
+        let failure = match operation {
+            Operation::Certificate => Some(Failure::Certificate { why: why.clone() }),
+            Operation::Authorization => Some(Failure::Authorization { why: why.clone() }),
+            Operation::SaCreation => Some(Failure::Child { why: why.clone() }),
+            // What was wrong has been said where it was found.
+            _ => None,
+        };
+        let open = self.open.get_mut(&sa);
+        if let Some(open) = open {
+            match failure {
+                Some(failure) => open.attempt.failure = Some(failure),
+                None => {
+                    let why = why.clone();
+                    let failure = &mut open.attempt.failure;
+                    failure.get_or_insert(Failure::Other { why });
+                }
+            }
+        }
+        self.note(now, sa, what, false, Some(why));
+    }
+
+    /// A password or a certificate in EAP was judged.
+    pub fn logged_in(&mut self, now: Instant, sa: SaId, failure: Option<Failure>) {
+        let detail = match &failure {
+            Some(Failure::Login { why, .. } | Failure::Certificate { why }) => Some(why.clone()),
+            _ => None,
+        };
+        self.note(now, sa, StepKind::Login, failure.is_none(), detail);
+        if let Some(open) = self.open.get_mut(&sa) {
+            open.attempt.failure = failure;
+        }
+    }
+
+    /// It has proven who it is.
+    pub fn authenticated(&mut self, now: Instant, sa: SaId, user: &str) {
+        self.note(now, sa, StepKind::Authenticated, true, None);
+        self.name(sa, None, Some(user));
+    }
+
+    /// There will be no child SA.
+    pub fn childless(&mut self, now: Instant, sa: SaId, why: &str) {
+        if let Some(open) = self.open.get_mut(&sa) {
+            let why = why.to_owned();
+            open.attempt.failure.get_or_insert(Failure::Child { why });
+        }
+        self.note(now, sa, StepKind::ChildSa, false, Some(why.to_owned()));
+    }
+
+    /// A datagram went out.
+    pub fn sent(&mut self, peer: SocketAddr, octets: usize) {
+        if let Some(sa) = self.by_peer.get(&peer)
+            && let Some(open) = self.open.get_mut(sa)
+        {
+            open.answered = octets;
+        }
+    }
+
+    /// A request came again, and was answered again.
+    pub fn repeated(&mut self, now: Instant, peer: SocketAddr) {
+        let Some(&sa) = self.by_peer.get(&peer) else {
+            return;
+        };
+        let Some(open) = self.open.get_mut(&sa) else {
+            return;
+        };
+        open.repeats = open.repeats.saturating_add(1);
+        let detail = format!("the answer has {} octets", open.answered);
+        self.note(now, sa, StepKind::Repeated, true, Some(detail));
+    }
+
+    /// It is up.
+    pub fn up(&mut self, now: Instant, sa: SaId) {
+        self.note(now, sa, StepKind::Up, true, None);
+        let Some(mut open) = self.open.remove(&sa) else {
+            return;
+        };
+        self.by_peer.remove(&open.attempt.peer);
+        open.attempt.outcome = AttemptOutcome::Up;
+        open.attempt.failure = None;
+        open.up = Some(now);
+        self.succeeded.push_back((sa, open));
+        if self.succeeded.len() > SUCCEEDED {
+            self.succeeded.pop_front();
+        }
+    }
+
+    /// It is over. `fragmentation` is whether both ends could have sent fragments.
+    pub fn closed(&mut self, now: Instant, sa: SaId, reason: &CloseReason, fragmentation: bool) {
+        self.note(now, sa, StepKind::Ended, false, Some(reason.to_string()));
+        if let Some(mut open) = self.open.remove(&sa) {
+            self.by_peer.remove(&open.attempt.peer);
+            open.attempt.outcome = AttemptOutcome::Failed;
+            if open.attempt.failure.is_none() {
+                open.attempt.failure = Some(open.explain(reason, fragmentation));
+            }
+            self.keep(open.attempt);
+            return;
+        }
+        if !matches!(reason, CloseReason::PeerDeleted) {
+            return;
+        }
+        let at = self.succeeded.iter().rposition(|(one, _)| *one == sa);
+        let early = at.and_then(|at| {
+            let stayed = now.since(self.succeeded.get(at)?.1.up?);
+            (stayed < SETTLED).then_some((at, stayed))
+        });
+        if let Some((at, stayed)) = early
+            && let Some((_, Open { mut attempt, .. })) = self.succeeded.remove(at)
+        {
+            let seconds = stayed.as_secs();
+            attempt.outcome = AttemptOutcome::Failed;
+            attempt.failure = Some(Failure::LeftEarly { seconds });
+            self.keep(attempt);
+        }
+    }
+
+    fn keep(&mut self, attempt: Attempt) {
+        let own = source(attempt.peer);
+        let mut of_source = self.failed.iter().enumerate();
+        let first = of_source.position(|(_, one)| source(one.peer) == own);
+        let count = self.failed.iter().filter(|one| source(one.peer) == own);
+        if count.count() >= FAILED_OF_ONE
+            && let Some(first) = first
+        {
+            self.failed.remove(first);
+        }
+        if self.failed.len() >= FAILED {
+            self.failed.pop_front();
+        }
+        self.failed.push_back(attempt);
+    }
+
+    /// Something was refused before anything was known of its sender. `failure` is only called if it is kept.
+    pub fn refused(&mut self, now: Instant, peer: SocketAddr, failure: impl FnOnce() -> Failure) {
+        let own = source(peer);
+        let known = self
+            .refused
+            .iter()
+            .position(|(one, _)| source(one.peer) == own);
+        let place = match known {
+            Some(at) => Some(at),
+            None if self.refused.len() < REFUSED => None,
+            None => {
+                let oldest = self.refused.iter().enumerate();
+                let oldest = oldest.min_by_key(|(_, (_, last))| *last);
+                match oldest {
+                    Some((at, (_, last))) if now.since(*last) >= KEPT => Some(at),
+                    _ => return,
+                }
+            }
+        };
+        let tries = match known.and_then(|at| self.refused.get_mut(at)) {
+            // Once a second is enough to know the last one well.
+            Some((attempt, last)) if now.since(*last) < Duration::from_secs(1) => {
+                attempt.tries = attempt.tries.saturating_add(1);
+                return;
+            }
+            Some((attempt, _)) => attempt.tries.saturating_add(1),
+            None => 1,
+        };
+        let failure = failure();
+        let attempt = Attempt {
+            begun: SystemTime::now(),
+            peer,
+            identity: None,
+            user: None,
+            profile: None,
+            tries,
+            steps: vec![AttemptStep {
+                after: Duration::ZERO,
+                what: StepKind::Init,
+                passed: false,
+                detail: None,
+            }],
+            outcome: AttemptOutcome::Failed,
+            failure: Some(failure),
+        };
+        match place.and_then(|at| self.refused.get_mut(at)) {
+            Some(old) => *old = (attempt, now),
+            None => self.refused.push((attempt, now)),
+        }
+    }
+
+    /// All that are on record, the oldest first.
+    #[must_use]
+    pub fn facts(&self) -> Vec<Attempt> {
+        let refused = self.refused.iter().map(|(attempt, _)| attempt);
+        let succeeded = self.succeeded.iter().map(|(_, open)| &open.attempt);
+        let open = self.open.values().map(|open| &open.attempt);
+        let mut all: Vec<Attempt> = self
+            .failed
+            .iter()
+            .chain(refused)
+            .chain(succeeded)
+            // Those under way may be many, and are in the tables of SAs.
+            .chain(open.take(FAILED))
+            .cloned()
+            .collect();
+        all.sort_by_key(|attempt| attempt.begun);
+        all
+    }
+}
+
+impl Open {
+    /// What it ended for, where nothing has been found wrong.
+    fn explain(&self, reason: &CloseReason, fragmentation: bool) -> Failure {
+        let waits = matches!(reason, CloseReason::TimedOut | CloseReason::PeerDeleted);
+        if waits && self.repeats >= LOST && self.answered > ONE_PIECE {
+            return Failure::AnswerLost {
+                octets: self.answered,
+                repeats: self.repeats,
+                fragmentation,
+            };
+        }
+        match reason {
+            CloseReason::TimedOut => {
+                let done = self.attempt.steps.iter().rev().map(|step| step.what);
+                let mut done =
+                    done.filter(|what| !matches!(what, StepKind::Ended | StepKind::Repeated));
+                let after = done.next().unwrap_or(StepKind::Init);
+                Failure::NotGoneOn { after }
+            }
+            other => Failure::Other {
+                why: other.to_string(),
+            },
+        }
+    }
+}
+
+/// The rules that come nearest to an identity: those that share most with it.
+#[must_use]
+pub fn nearest<'r>(identity: &str, rules: impl Iterator<Item = &'r IdentityMatch>) -> Vec<String> {
+    const TOLD: usize = 3;
+    let identity = identity.to_ascii_lowercase();
+    let shared = |rule: &str| {
+        let rule = rule.to_ascii_lowercase();
+        let value = rule.rsplit(' ').next().unwrap_or_default();
+        let same = |(one, other): &(char, char)| one == other;
+        let front = value.chars().zip(identity.chars()).take_while(same).count();
+        let back = value.chars().rev().zip(identity.chars().rev());
+        front.max(back.take_while(same).count())
+    };
+    let mut rules: Vec<String> = rules.map(ToString::to_string).collect();
+    rules.sort_by_key(|rule| std::cmp::Reverse(shared(rule)));
+    rules.dedup();
+    rules.truncate(TOLD);
+    rules
+}
+
+#[cfg(test)]
+mod tests {
+    use ironflex_profiles::model::name::Name;
+
+    use super::*;
+
+    fn at(seconds: u64) -> Instant {
+        Instant::new(Duration::from_secs(seconds))
+    }
+
+    fn peer(last: u8, port: u16) -> SocketAddr {
+        SocketAddr::from(([192, 0, 2, last], port))
+    }
+
+    fn begin(attempts: &mut Attempts, number: u64, last: u8) -> SaId {
+        let sa = SaId::from_spi(number);
+        let port = u16::try_from(number).unwrap();
+        attempts.begin(sa, peer(last, port), "key".into(), (at(0), at(0)));
+        sa
+    }
+
+    fn other() -> Failure {
+        Failure::Other { why: "no".into() }
+    }
+
+    #[test]
+    fn a_flood_of_refused_requests_pushes_out_no_attempt_and_is_counted() {
+        let mut attempts = Attempts::default();
+        let real = begin(&mut attempts, 1, 1);
+        attempts.closed(at(1), real, &CloseReason::TimedOut, false);
+        let mut made = 0;
+        for number in 0..100_000_u32 {
+            let address = std::net::Ipv4Addr::from_bits(number.wrapping_mul(2_654_435_761));
+            attempts.refused(at(2), (address, 500).into(), || {
+                made += 1;
+                other()
+            });
+        }
+        // Those that are there are young, and nothing was made for the others.
+        assert_eq!(made, REFUSED);
+        assert_eq!(attempts.refused.len(), REFUSED);
+        let facts = attempts.facts();
+        assert!(facts.iter().any(|one| one.peer == peer(1, 1)));
+        // Later another has its place.
+        attempts.refused(at(13), peer(9, 500), other);
+        assert!(attempts.facts().iter().any(|one| one.peer == peer(9, 500)));
+        for _ in 0..5 {
+            attempts.refused(at(13), peer(9, 501), other);
+        }
+        let facts = attempts.facts();
+        let own = facts.iter().find(|one| one.peer == peer(9, 500)).unwrap();
+        assert_eq!(own.tries, 6);
+    }
+
+    #[test]
+    fn one_source_has_its_share_of_failed_attempts() {
+        let mut attempts = Attempts::default();
+        let first = begin(&mut attempts, 1, 1);
+        attempts.closed(at(1), first, &CloseReason::TimedOut, false);
+        for number in 2..200 {
+            let sa = begin(&mut attempts, number, 2);
+            attempts.closed(at(number), sa, &CloseReason::TimedOut, false);
+        }
+        let facts = attempts.facts();
+        assert_eq!(facts.len(), 1 + FAILED_OF_ONE);
+        assert!(facts.iter().any(|one| one.peer == peer(1, 1)));
+        assert!(facts.iter().any(|one| one.peer == peer(2, 199)));
+        assert!(attempts.open.is_empty() && attempts.by_peer.is_empty());
+    }
+
+    fn verdict(attempts: &Attempts) -> String {
+        attempts.facts()[0].failure.as_ref().unwrap().to_string()
+    }
+
+    #[test]
+    fn a_long_answer_that_is_asked_for_again_is_told_as_lost() {
+        let mut attempts = Attempts::default();
+        let sa = begin(&mut attempts, 1, 1);
+        attempts.answered(at(1), sa, Operation::Signature, &Ok(Answer::Installed));
+        attempts.sent(peer(1, 1), 1_892);
+        for second in 2..4 {
+            attempts.repeated(at(second), peer(1, 1));
+            attempts.sent(peer(1, 1), 1_892);
+        }
+        attempts.closed(at(30), sa, &CloseReason::TimedOut, false);
+        assert_eq!(
+            verdict(&attempts),
+            "the client asked 2 times again for an answer of 1892 octets, which hardly reaches it as IP fragments: enable \
+             'crypto ikev2 fragmentation', or send a shorter certificate chain"
+        );
+    }
+
+    #[test]
+    fn a_client_that_leaves_at_once_is_told_and_one_that_stays_is_not() {
+        for (left, failed) in [(3, true), (60, false)] {
+            let mut attempts = Attempts::default();
+            let sa = begin(&mut attempts, 1, 1);
+            attempts.authenticated(at(1), sa, "test");
+            attempts.up(at(1), sa);
+            attempts.closed(at(1 + left), sa, &CloseReason::PeerDeleted, false);
+            let facts = attempts.facts();
+            assert_eq!(facts[0].outcome == AttemptOutcome::Failed, failed);
+            assert_eq!(facts[0].user.as_deref(), Some("test"));
+            assert_eq!(facts[0].failure.is_some(), failed);
+        }
+    }
+
+    #[test]
+    fn what_went_wrong_last_is_the_verdict_and_success_has_none() {
+        let mut attempts = Attempts::default();
+        let sa = begin(&mut attempts, 1, 1);
+        let login = |why: &str| Failure::Login {
+            user: "test".into(),
+            list: "L".into(),
+            why: why.into(),
+        };
+        attempts.logged_in(at(1), sa, Some(login("wrong password")));
+        attempts.logged_in(at(2), sa, None);
+        attempts.answered(
+            at(3),
+            sa,
+            Operation::Authorization,
+            &Err("the pool is exhausted".into()),
+        );
+        attempts.closed(at(3), sa, &CloseReason::TimedOut, false);
+        assert!(verdict(&attempts).contains("the pool is exhausted"));
+        let mut attempts = Attempts::default();
+        let sa = begin(&mut attempts, 2, 1);
+        attempts.logged_in(at(1), sa, Some(login("wrong password")));
+        attempts.logged_in(at(2), sa, None);
+        attempts.up(at(3), sa);
+        assert_eq!(attempts.facts()[0].failure, None);
+        assert_eq!(attempts.facts()[0].steps.len(), 4);
+    }
+
+    #[test]
+    fn the_nearest_rules_share_most_with_the_identity() {
+        let rule = |text: &str| IdentityMatch::KeyId(Name::new(text).unwrap());
+        let rules = [
+            rule("other"),
+            rule("*$AnyConnectClient$*"),
+            rule("zzz"),
+            rule("q"),
+        ];
+        let found = nearest("*$AnyConnectClient$", rules.iter());
+        assert_eq!(found[0], "key-id *$AnyConnectClient$*");
+        assert_eq!(found.len(), 3);
+    }
+}

@@ -1,0 +1,315 @@
+//! Both sides of a negotiation in which nothing was in common, side by side.
+
+use ironflex_ikev2::{
+    config::{Ciphers, IkeProposal},
+    crypto::suite::{AeadAlgorithm, CbcAlgorithm, Integrity, PrfAlgorithm},
+    event::{Instant, Path},
+    refusal::{PeerIncompatible, Refusal},
+    wire::{
+        message::PartialMessage,
+        payload::{Payload, Proposal, Transform},
+        registry::{EncryptionId, GroupId, IntegrityId, PrfId, TransformType},
+    },
+};
+
+use super::work::House;
+use crate::state::attempts::{Difference, Failure, Transforms};
+
+impl House {
+    /// A request for a new SA was refused. It is only looked at again if there is a place for it.
+    pub(super) fn init_refused(
+        &mut self,
+        now: Instant,
+        path: &Path,
+        refusal: &Refusal,
+        request: &[u8],
+    ) {
+        let policies = &self.plan.endpoint.policies;
+        self.attempts.refused(now, path.remote, || {
+            if *refusal != PeerIncompatible::NoProposalChosen.into() {
+                let why = refusal.to_string();
+                return Failure::Other { why };
+            }
+            let message = PartialMessage::parse(request);
+            let payloads = message.map(|message| message.outer).unwrap_or_default();
+            let theirs = payloads.iter().find_map(|payload| match payload {
+                Payload::Sa(sa) => Some(offered(&sa.proposals)),
+                _ => None,
+            });
+            let local = path.local.ip().to_canonical();
+            let policy = policies.iter().find(|one| one.local.contains(&local));
+            let policy = policy.or_else(|| policies.iter().find(|one| one.local.is_empty()));
+            let ours = policy.map_or(&[] as &[_], |policy| &policy.proposals);
+            nothing_fits("IKE", theirs.unwrap_or_default(), allowed_ike(ours))
+        });
+    }
+}
+
+/// As many proposals of a client's as are told, and as many values in each place: it may send hundreds.
+const TOLD: usize = 8;
+const TOLD_VALUES: usize = 24;
+
+/// What a client offers.
+#[must_use]
+pub(super) fn offered(proposals: &[Proposal]) -> Vec<Transforms> {
+    let told = proposals.iter().take(TOLD);
+    told.map(|proposal| {
+        let mut sides = Transforms::default();
+        for transform in &proposal.transforms {
+            let (place, name) = match transform.kind {
+                TransformType::ENCR => (&mut sides.encryption, encryption(transform)),
+                TransformType::PRF => (&mut sides.prf, prf(PrfId(transform.id))),
+                TransformType::INTEG => {
+                    (&mut sides.integrity, integrity(IntegrityId(transform.id)))
+                }
+                TransformType::ESN => (&mut sides.esn, yes(transform.id == 1)),
+                _ => (&mut sides.group, group(transform.id)),
+            };
+            if place.len() < TOLD_VALUES && !place.contains(&name) {
+                place.push(name);
+            }
+        }
+        sides
+    })
+    .collect()
+}
+
+/// What is taken for IKE SAs.
+#[must_use]
+pub(super) fn allowed_ike(proposals: &[IkeProposal]) -> Vec<Transforms> {
+    let told = proposals.iter().take(TOLD);
+    told.map(|one| {
+        let (encryption, integrity) = match &one.ciphers {
+            Ciphers::Aead(ciphers) => (ciphers.iter().map(|one| aead(*one)).collect(), Vec::new()),
+            Ciphers::EncryptThenMac(ciphers, integrity) => (
+                ciphers.iter().map(|one| cbc(*one)).collect(),
+                integrity.iter().map(|one| hash(*one)).collect(),
+            ),
+        };
+        let further = one.additional.iter().flatten();
+        Transforms {
+            encryption,
+            integrity,
+            prf: one.prf.iter().map(|one| prf_name(*one)).collect(),
+            group: one
+                .groups
+                .iter()
+                .chain(further)
+                .map(|one| group(one.number()))
+                .collect(),
+            esn: Vec::new(),
+        }
+    })
+    .collect()
+}
+
+/// The failure with the nearest two of both sides compared: they tell what to do where they differ in one thing alone.
+#[must_use]
+pub(super) fn nothing_fits(
+    protocol: &'static str,
+    offered: Vec<Transforms>,
+    allowed: Vec<Transforms>,
+) -> Failure {
+    let pairs = offered
+        .iter()
+        .flat_map(|theirs| allowed.iter().map(move |ours| differences(theirs, ours)));
+    let nearest = pairs.min_by_key(Vec::len).unwrap_or_default();
+    let differing = match <[Difference; 1]>::try_from(nearest) {
+        Ok([one]) => Some(one),
+        Err(_) => None,
+    };
+    Failure::NothingFits {
+        protocol,
+        offered,
+        allowed,
+        differing,
+    }
+}
+
+/// In what two proposals have nothing in common.
+fn differences(theirs: &Transforms, ours: &Transforms) -> Vec<Difference> {
+    let places = [
+        ("encryption", &theirs.encryption, &ours.encryption),
+        ("integrity", &theirs.integrity, &ours.integrity),
+        ("prf", &theirs.prf, &ours.prf),
+        ("group", &theirs.group, &ours.group),
+        ("esn", &theirs.esn, &ours.esn),
+    ];
+    let apart = places.into_iter().filter(|(_, theirs, ours)| {
+        let shared = theirs.iter().any(|one| ours.contains(one));
+        // What neither has is no difference. A child SA's group is spent elsewhere.
+        !shared && !ours.is_empty()
+    });
+    apart
+        .map(|(what, offered, allowed)| Difference {
+            what,
+            offered: offered.clone(),
+            allowed: allowed.clone(),
+        })
+        .collect()
+}
+
+fn yes(yes: bool) -> String {
+    if yes { "yes" } else { "no" }.to_owned()
+}
+
+fn encryption(transform: &Transform) -> String {
+    let bits = transform
+        .key_length
+        .map_or_else(String::new, |bits| format!("-{bits}"));
+    match EncryptionId(transform.id) {
+        EncryptionId::ENCR_AES_CBC => format!("AES-CBC{bits}"),
+        EncryptionId::ENCR_AES_GCM_16 => format!("AES-GCM{bits}"),
+        EncryptionId::ENCR_3DES => "3DES".to_owned(),
+        other => format!("{other}{bits}"),
+    }
+}
+
+fn integrity(id: IntegrityId) -> String {
+    match id {
+        IntegrityId::AUTH_HMAC_SHA1_96 => "SHA96".to_owned(),
+        IntegrityId::AUTH_HMAC_SHA2_256_128 => "SHA256".to_owned(),
+        IntegrityId::AUTH_HMAC_SHA2_384_192 => "SHA384".to_owned(),
+        IntegrityId::AUTH_HMAC_SHA2_512_256 => "SHA512".to_owned(),
+        other => other.to_string(),
+    }
+}
+
+fn prf(id: PrfId) -> String {
+    match id {
+        PrfId::PRF_HMAC_SHA1 => "SHA1".to_owned(),
+        PrfId::PRF_HMAC_SHA2_256 => "SHA256".to_owned(),
+        PrfId::PRF_HMAC_SHA2_384 => "SHA384".to_owned(),
+        PrfId::PRF_HMAC_SHA2_512 => "SHA512".to_owned(),
+        other => other.to_string(),
+    }
+}
+
+fn group(number: u16) -> String {
+    match GroupId(number) {
+        GroupId::ML_KEM_512 => "ML-KEM-512".to_owned(),
+        GroupId::ML_KEM_768 => "ML-KEM-768".to_owned(),
+        GroupId::ML_KEM_1024 => "ML-KEM-1024".to_owned(),
+        _ => number.to_string(),
+    }
+}
+
+fn aead(cipher: AeadAlgorithm) -> String {
+    match cipher {
+        AeadAlgorithm::AesGcm16_128 => "AES-GCM-128",
+        AeadAlgorithm::AesGcm16_192 => "AES-GCM-192",
+        AeadAlgorithm::AesGcm16_256 => "AES-GCM-256",
+    }
+    .to_owned()
+}
+
+fn cbc(cipher: CbcAlgorithm) -> String {
+    match cipher {
+        CbcAlgorithm::AesCbc128 => "AES-CBC-128",
+        CbcAlgorithm::AesCbc192 => "AES-CBC-192",
+        CbcAlgorithm::AesCbc256 => "AES-CBC-256",
+    }
+    .to_owned()
+}
+
+fn hash(integrity: Integrity) -> String {
+    match integrity {
+        Integrity::HmacSha1_96 => "SHA96",
+        Integrity::HmacSha2_256_128 => "SHA256",
+        Integrity::HmacSha2_384_192 => "SHA384",
+        Integrity::HmacSha2_512_256 => "SHA512",
+    }
+    .to_owned()
+}
+
+fn prf_name(prf: PrfAlgorithm) -> String {
+    match prf {
+        PrfAlgorithm::HmacSha1 => "SHA1",
+        PrfAlgorithm::HmacSha2_256 => "SHA256",
+        PrfAlgorithm::HmacSha2_384 => "SHA384",
+        PrfAlgorithm::HmacSha2_512 => "SHA512",
+    }
+    .to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use ironflex_ikev2::{crypto::suite::Group, wire::registry::ProtocolId};
+
+    use super::*;
+
+    fn proposal(transforms: &[(TransformType, u16, Option<u16>)]) -> Proposal {
+        let transform = |&(kind, id, key_length): &(TransformType, u16, Option<u16>)| Transform {
+            kind,
+            id,
+            key_length,
+            attributes: Vec::new(),
+        };
+        Proposal {
+            number: 1,
+            protocol: ProtocolId::IKE,
+            spi: Vec::new(),
+            transforms: transforms.iter().map(transform).collect(),
+        }
+    }
+
+    fn ours() -> Vec<IkeProposal> {
+        vec![IkeProposal {
+            ciphers: Ciphers::EncryptThenMac(
+                vec![CbcAlgorithm::AesCbc256],
+                vec![Integrity::HmacSha2_256_128],
+            ),
+            prf: vec![PrfAlgorithm::HmacSha2_256],
+            groups: vec![Group::Modp2048, Group::EcpP256],
+            additional: Vec::new(),
+        }]
+    }
+
+    fn failure(theirs: &[Proposal]) -> Failure {
+        nothing_fits("IKE", offered(theirs), allowed_ike(&ours()))
+    }
+
+    const CIPHER: (TransformType, u16, Option<u16>) = (TransformType::ENCR, 12, Some(256));
+    const PRF: (TransformType, u16, Option<u16>) = (TransformType::PRF, 5, None);
+    const INTEGRITY: (TransformType, u16, Option<u16>) = (TransformType::INTEG, 12, None);
+    const OLD_GROUP: (TransformType, u16, Option<u16>) = (TransformType::KE, 2, None);
+
+    #[test]
+    fn the_one_thing_in_which_the_nearest_two_differ_is_named() {
+        let far = proposal(&[(TransformType::ENCR, 3, None), OLD_GROUP]);
+        let near = proposal(&[CIPHER, PRF, INTEGRITY, OLD_GROUP]);
+        let failure = failure(&[far, near]);
+        assert_eq!(
+            failure.to_string(),
+            "IKE: the proposals differ in the group alone: the client offers 2, the headend takes 14, 19: add one of them to \
+             the 'crypto ikev2 proposal', or to the client's"
+        );
+    }
+
+    #[test]
+    fn what_differs_in_more_is_told_side_by_side() {
+        let far = proposal(&[(TransformType::ENCR, 3, None), PRF, INTEGRITY, OLD_GROUP]);
+        let Failure::NothingFits {
+            offered,
+            allowed,
+            differing,
+            ..
+        } = failure(&[far])
+        else {
+            panic!("another failure");
+        };
+        assert_eq!(differing, None);
+        assert_eq!(offered[0].encryption, ["3DES"]);
+        assert_eq!(allowed[0].encryption, ["AES-CBC-256"]);
+        assert_eq!(allowed[0].group, ["14", "19"]);
+    }
+
+    #[test]
+    fn of_a_long_offer_the_beginning_is_kept() {
+        let long: Vec<_> = (0..500).map(|id| (TransformType::KE, id, None)).collect();
+        let many = vec![proposal(&long); 100];
+        let told = offered(&many);
+        assert_eq!(told.len(), TOLD);
+        assert!(told.iter().all(|one| one.group.len() == TOLD_VALUES));
+    }
+}

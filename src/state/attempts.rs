@@ -1,0 +1,306 @@
+//! What became of the last tries of clients to get in: the facts behind `show crypto ikev2 diagnose`.
+
+use std::{
+    fmt,
+    net::SocketAddr,
+    time::{Duration, SystemTime},
+};
+
+use serde::Serialize;
+
+use super::form;
+
+/// One try of a client, or several that failed before anything was known of it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Attempt {
+    /// When it began; of several the last one.
+    #[serde(serialize_with = "form::moment")]
+    pub begun: SystemTime,
+    /// Where it came from.
+    #[serde(serialize_with = "form::end")]
+    pub peer: SocketAddr,
+    /// The identity that the client claimed.
+    pub identity: Option<String>,
+    /// The user that it tried to log in as.
+    pub user: Option<String>,
+    /// The profile that served it.
+    pub profile: Option<String>,
+    /// How many tries this stands for.
+    pub tries: u32,
+    /// What was done.
+    pub steps: Vec<AttemptStep>,
+    /// Where it stands.
+    pub outcome: AttemptOutcome,
+    /// What went wrong last.
+    pub failure: Option<Failure>,
+}
+
+/// One step.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct AttemptStep {
+    /// Since the beginning.
+    #[serde(serialize_with = "form::fraction")]
+    pub after: Duration,
+    /// What was done.
+    pub what: StepKind,
+    /// It went well.
+    pub passed: bool,
+    /// More about it.
+    pub detail: Option<String>,
+}
+
+/// What was done for a client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StepKind {
+    /// IKE_SA_INIT was answered.
+    Init,
+    /// A profile was looked for.
+    Profile,
+    /// Its certificate was judged.
+    Certificate,
+    /// We signed.
+    Signature,
+    /// EAP went one step on.
+    Eap,
+    /// A password or certificate in EAP was judged.
+    Login,
+    /// It has proven who it is.
+    Authenticated,
+    /// It was given an address and attributes.
+    Authorization,
+    /// A child SA was made.
+    ChildSa,
+    /// The session came up.
+    Up,
+    /// It repeated a request that had been answered.
+    Repeated,
+    /// The session ended.
+    Ended,
+}
+
+impl StepKind {
+    /// How it is told.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Init => "IKE_SA_INIT",
+            Self::Profile => "profile",
+            Self::Certificate => "certificate",
+            Self::Signature => "signature",
+            Self::Eap => "EAP",
+            Self::Login => "login",
+            Self::Authenticated => "authenticated",
+            Self::Authorization => "authorization",
+            Self::ChildSa => "child SA",
+            Self::Up => "up",
+            Self::Repeated => "request repeated",
+            Self::Ended => "ended",
+        }
+    }
+}
+
+/// Where an attempt stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AttemptOutcome {
+    /// It goes on.
+    UnderWay,
+    /// It came up.
+    Up,
+    /// It did not, or did not last.
+    Failed,
+}
+
+/// One end's algorithms, by what they are for; an empty list means that none is needed or offered.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Transforms {
+    /// Ciphers with their key sizes.
+    pub encryption: Vec<String>,
+    /// Integrity algorithms.
+    pub integrity: Vec<String>,
+    /// Pseudorandom functions.
+    pub prf: Vec<String>,
+    /// Groups, and key exchanges beside them.
+    pub group: Vec<String>,
+    /// Whether sequence numbers have 64 bits.
+    pub esn: Vec<String>,
+}
+
+/// What went wrong. The text says what differed and what to do.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case", tag = "kind")]
+pub enum Failure {
+    /// No profile takes the identity.
+    NoProfile {
+        /// The identity with its type.
+        identity: String,
+        /// The rules that come nearest to it.
+        nearest: Vec<String>,
+    },
+    /// No proposal fits one of ours.
+    NothingFits {
+        /// `IKE` or `ESP`
+        protocol: &'static str,
+        /// What the client offers.
+        offered: Vec<Transforms>,
+        /// What is taken here.
+        allowed: Vec<Transforms>,
+        /// The one thing in which the nearest two differ, with what each has.
+        differing: Option<Difference>,
+    },
+    /// A password or certificate was refused.
+    Login {
+        /// The user.
+        user: String,
+        /// The method list.
+        list: String,
+        /// Why.
+        why: String,
+    },
+    /// The client's certificate was refused.
+    Certificate {
+        /// Why.
+        why: String,
+    },
+    /// There was no address for it, or no policy.
+    Authorization {
+        /// Why.
+        why: String,
+    },
+    /// The child SA could not be made.
+    Child {
+        /// Why.
+        why: String,
+    },
+    /// The client asked again and again for an answer too long for one packet of most networks.
+    AnswerLost {
+        /// The length of the answer in octets.
+        octets: usize,
+        /// How often it was asked for again.
+        repeats: u32,
+        /// Both ends could have sent it in fragments.
+        fragmentation: bool,
+    },
+    /// The client did not go on.
+    NotGoneOn {
+        /// What was done last.
+        after: StepKind,
+    },
+    /// The client left as soon as it was in.
+    LeftEarly {
+        /// How many seconds it stayed.
+        seconds: u64,
+    },
+    /// Anything else.
+    Other {
+        /// Why.
+        why: String,
+    },
+}
+
+/// In what two proposals differ.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Difference {
+    /// What it is for.
+    pub what: &'static str,
+    /// What the client offers.
+    pub offered: Vec<String>,
+    /// What is taken here.
+    pub allowed: Vec<String>,
+}
+
+/// Names with commas, or `none`.
+struct List<'a>(&'a [String]);
+
+impl fmt::Display for List<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_empty() {
+            f.write_str("none")
+        } else {
+            f.write_str(&self.0.join(", "))
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoProfile { identity, nearest } => write!(
+                f,
+                "no profile matches peer identity {identity} (nearest: {}): correct the identity in the client's profile, or add a 'match identity remote' line",
+                List(nearest)
+            ),
+            Self::NothingFits {
+                protocol,
+                differing:
+                    Some(Difference {
+                        what,
+                        offered,
+                        allowed,
+                    }),
+                ..
+            } => write!(
+                f,
+                "{protocol}: the proposals differ in the {what} alone: the client offers {}, the headend takes {}: add one of them to the {}",
+                List(offered),
+                List(allowed),
+                lines(protocol)
+            ),
+            Self::NothingFits { protocol, .. } => write!(
+                f,
+                "{protocol}: no proposal of the client's fits one of the headend's, and they differ in more than one transform: compare both sides below, and add what is missing to the {}",
+                lines(protocol)
+            ),
+            Self::Login { user, list, why } => write!(
+                f,
+                "list '{list}' refused user '{user}': {why}: check the 'username' line and what the user typed"
+            ),
+            Self::Certificate { why } => write!(
+                f,
+                "the client's certificate was refused: {why}: check its issuer against the profile's trustpoints, and its dates and names"
+            ),
+            Self::Authorization { why } => write!(
+                f,
+                "logged in, and was given no address: {why}: check the authorization policy, and the size and the users of its pool ('show ip local pool NAME')"
+            ),
+            Self::Child { why } => write!(
+                f,
+                "logged in, and the IPsec SA failed: {why}: compare the client's ESP algorithms and networks with the IPsec profile's transform sets and the policy's routes"
+            ),
+            Self::AnswerLost {
+                octets,
+                repeats,
+                fragmentation,
+            } => {
+                let advice = if *fragmentation {
+                    "lower 'crypto ikev2 fragmentation mtu'"
+                } else {
+                    "enable 'crypto ikev2 fragmentation'"
+                };
+                write!(
+                    f,
+                    "the client asked {repeats} times again for an answer of {octets} octets, which hardly reaches it as IP fragments: {advice}, or send a shorter certificate chain"
+                )
+            }
+            Self::NotGoneOn { after } => write!(
+                f,
+                "the client did not go on after '{}': either it disliked what it was shown, as a certificate whose names or usage do not fit, or answers do not reach it (UDP 500 and 4500)",
+                after.name()
+            ),
+            Self::LeftEarly { seconds } => write!(
+                f,
+                "the client left {seconds} s after it was in: it probably looked for its profile or an update over HTTPS and got none: set BypassDownloader in its policy, or give it the profile that the headend names"
+            ),
+            Self::Other { why } => write!(f, "{why}"),
+        }
+    }
+}
+
+/// The lines of a configuration that decide on algorithms.
+fn lines(protocol: &str) -> &'static str {
+    match protocol {
+        "IKE" => "'crypto ikev2 proposal', or to the client's",
+        _ => "'crypto ipsec transform-set', or to the client's",
+    }
+}
