@@ -1,5 +1,5 @@
 # What a person or CI runs here; `make` alone lists it.
-.PHONY: help demo test soak sim fuzz fuzz-proof lint fmt bench rfc
+.PHONY: help demo test soak sim fuzz fuzz-proof lint fmt bench rfc deb
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -34,6 +34,10 @@ fmt: ## format the code
 
 bench: ## the figures, each beside its floor or peer of the same run; also in target/bench.json
 	cargo bench --locked --bench headend
+
+deb: ## the Debian package, with the systemd unit, manual pages and the shells' completion: target/release/ironflex_*.deb
+	cargo build --release --locked --bin ironflex --example manual
+	packaging/deb
 
 rfc: ## docs/rfc.md anew: what the RFCs require, the code that obeys and the test that shows it, or why not
 	cargo run --locked -q -p ironflex-rfc -- table

@@ -145,17 +145,43 @@ pub fn complete(line: &str, mode: Mode) -> Completion {
     }
 }
 
-/// Every command with its help, as the table of a Markdown text.
+/// One thing that can be typed, with what it does.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Entry {
+    /// Its words; values in capitals.
+    pub syntax: String,
+    /// One line.
+    pub help: String,
+}
+
+/// Every command.
 #[must_use]
-pub fn reference() -> String {
-    let mut out = String::from("| command | what it does |\n| --- | --- |\n");
-    list(ROOT, &Path::default(), &mut out);
-    out.push_str("\nBehind every `show` command:\n\n| modifier | what it does |\n| --- | --- |\n");
+pub fn commands() -> Vec<Entry> {
+    entries(ROOT, &Path::default())
+}
+
+/// Every modifier that may stand behind a `show` command.
+#[must_use]
+pub fn modifiers() -> Vec<Entry> {
     let behind = Path {
         words: "| ".to_owned(),
         ..Path::default()
     };
-    list(OUTPUT, &behind, &mut out);
+    entries(OUTPUT, &behind)
+}
+
+/// Every command with its help, as the table of a Markdown text.
+#[must_use]
+pub fn reference() -> String {
+    let mut out = String::from("| command | what it does |\n| --- | --- |\n");
+    let rows = |out: &mut String, entries: Vec<Entry>| {
+        for Entry { syntax, help } in entries {
+            let _ = writeln!(out, "| `{}` | {help} |", syntax.replace('|', r"\|"));
+        }
+    };
+    rows(&mut out, commands());
+    out.push_str("\nBehind every `show` command:\n\n| modifier | what it does |\n| --- | --- |\n");
+    rows(&mut out, modifiers());
     out
 }
 
@@ -168,7 +194,13 @@ struct Path {
     values: Values,
 }
 
-fn list(nodes: &'static [Node], before: &Path, out: &mut String) {
+fn entries(nodes: &'static [Node], before: &Path) -> Vec<Entry> {
+    let mut all = Vec::new();
+    list(nodes, before, &mut all);
+    all
+}
+
+fn list(nodes: &'static [Node], before: &Path, out: &mut Vec<Entry>) {
     for node in nodes {
         let word = node.token.placeholder();
         if word.is_empty() {
@@ -182,9 +214,11 @@ fn list(nodes: &'static [Node], before: &Path, out: &mut String) {
         node.token.read(&node.token.sample(), &mut path.values);
         path.values.off |= node.off;
         if node.may_end(&path.values) {
-            let command = path.words.replace('|', r"\|");
             let off = if path.values.off { "Turns off: " } else { "" };
-            let _ = writeln!(out, "| `{command}` | {off}{} |", path.help);
+            out.push(Entry {
+                syntax: path.words.clone(),
+                help: format!("{off}{}", path.help),
+            });
         }
         path.words.push(' ');
         list(node.then, &path, out);

@@ -21,7 +21,9 @@ mod table;
 #[cfg(test)]
 mod tests;
 
-pub use help::{Completion, HELP, complete, help, in_columns, reference};
+pub use help::{
+    Completion, Entry, HELP, commands, complete, help, in_columns, modifiers, reference,
+};
 use table::{Ending, Node, OUTPUT, ROOT, Token, Values};
 
 /// The longest line, in octets. It bounds what reading one costs.
