@@ -4,6 +4,9 @@ use ironflex_xfrm::netlink::{BaseChain, Firewall, Hook};
 
 use super::Examination;
 
+/// The headend's own table.
+const OURS: &str = "ironflex";
+
 /// The tables that legacy iptables has in the kernel; they are not nf_tables' and are not looked into.
 const LEGACY_TABLES: [&str; 2] = ["/proc/net/ip_tables_names", "/proc/net/ip6_tables_names"];
 
@@ -27,6 +30,8 @@ pub(super) fn examine(found: &mut Examination<'_>) {
 
 fn judge(chains: &[BaseChain], found: &mut Examination<'_>) {
     let mut all_pass = true;
+    // Our own only drops what nobody has sealed.
+    let others = |chain: &&BaseChain| chain.table != OURS;
     for chain in chains.iter().filter(|chain| chain.drops) {
         let must = match chain.hook {
             Hook::Input => "UDP 500 and 4500 and protocol 50 (ESP)",
@@ -40,8 +45,22 @@ fn judge(chains: &[BaseChain], found: &mut Examination<'_>) {
             chain.name, chain.table
         ));
     }
-    if all_pass {
-        found.good("no chain of nf_tables drops by default what a headend needs");
+    let filters = |chain: &&BaseChain| {
+        matches!(chain.hook, Hook::Input | Hook::Forward | Hook::Output) && !chain.drops
+    };
+    let filters: Vec<String> = chains
+        .iter()
+        .filter(others)
+        .filter(filters)
+        .map(|chain| format!("{} of table {}", chain.name, chain.table))
+        .collect();
+    match filters.as_slice() {
+        [] if all_pass => found.good("nobody filters packets to this machine or through it"),
+        [] => {}
+        some => found.skip(format_args!(
+            "the rules of {} are not read: they must not drop UDP 500 and 4500, protocol 50 (ESP), or what clients send and get",
+            some.join(", ")
+        )),
     }
 }
 
@@ -77,10 +96,14 @@ mod tests {
             [
                 "chain input of table filter drops what no rule accepts; its rules must accept UDP 500 and 4500 and protocol 50 (ESP)",
                 "chain forward of table filter drops what no rule accepts; its rules must accept what clients send and what is sent to them",
+                "the rules of output of table filter are not read: they must not drop UDP 500 and 4500, protocol 50 (ESP), or what clients send and get",
             ]
         );
         verdicts.clear();
-        judge(&chains[2..3], &mut on("firewall", &mut verdicts));
+        judge(&chains[2..], &mut on("firewall", &mut verdicts));
+        assert_eq!(verdicts.first().map(|one| one.grade), Some(Grade::Skipped));
+        verdicts.clear();
+        judge(&chains[3..], &mut on("firewall", &mut verdicts));
         assert_eq!(verdicts.first().map(|one| one.grade), Some(Grade::Good));
     }
 }
