@@ -11,7 +11,8 @@ use ironflex_profiles::model::interface::{DeviceName, InterfaceName};
 
 use crate::{
     cli::{configure, exec::TerminalCommand},
-    client,
+    client::{self, credentials::first_line},
+    core_files,
     daemon::{self, load},
     dataplane::Choice,
     demo,
@@ -219,10 +220,13 @@ impl Operation {
                 let _ = script.carry_out("show metrics", false)?;
                 script.end()
             }
-            Self::Connect(options) => match client::run(&options).code() {
-                0 => Ok(()),
-                code => Err(Failed(code)),
-            },
+            Self::Connect(options) => {
+                core_files::keep_none();
+                match client::run(&options).code() {
+                    0 => Ok(()),
+                    code => Err(Failed(code)),
+                }
+            }
             Self::Demo => demo::run().map_err(fail),
             Self::Doctor(doctor) => doctor.run(),
             Self::Check(check) => check.run(),
@@ -233,6 +237,7 @@ impl Operation {
 
 impl Run {
     fn run(self) -> Result<(), Failed> {
+        core_files::keep_none();
         daemon::run(&daemon::Options {
             config: self.config,
             state_dir: self.state_dir,
@@ -509,9 +514,8 @@ impl Import {
     fn run(self) -> Result<(), Failed> {
         use crate::pki::Store;
         let password = if self.password_stdin {
-            let mut line = zeroize::Zeroizing::new(String::new());
-            std::io::stdin().read_line(&mut line).map_err(fail)?;
-            line
+            let at = |error| fail(format_args!("standard input: {error}"));
+            first_line(std::io::stdin().lock()).map_err(at)?
         } else {
             let asked = terminal::ask_now("Password of the PKCS#12 file: ", Echo::Hidden);
             asked.map_err(|error| match error.kind() {
@@ -528,9 +532,8 @@ impl Import {
         let octets = load::read_bounded(&self.file, 16 << 20).map_err(fail)?;
         daemon::prepare_state_dir(&self.state_dir).map_err(fail)?;
         let store = Store::open(&self.state_dir).map_err(fail)?;
-        let password = password.trim_end_matches(['\r', '\n']);
         let lines =
-            load::import(&store, &self.trustpoint, &self.file, &octets, password).map_err(fail)?;
+            load::import(&store, &self.trustpoint, &self.file, &octets, &password).map_err(fail)?;
         let mut out = std::io::stdout().lock();
         for line in lines {
             let _ = writeln!(out, "{line}");

@@ -194,16 +194,23 @@ impl Connection {
             }
         };
         // Before anything is looked up or sent: a dead client's routes must not be taken for the way.
-        let claim = place.take(report)?;
+        let claim = place.take(report, options.no_dns)?;
         let remote = match redirected {
             Some(redirected) => redirected.to,
             None => {
-                let address = target.resolve().await?;
+                let address = place.find(&target.host).await?;
                 let host = target.host.clone();
                 report.tell(&Step::Resolved { host, address });
                 address
             }
         };
+        {
+            let mut barrier = claim.barrier();
+            if barrier.stands() {
+                // Where there is no way, the next line says so.
+                let _ = barrier.lead(remote);
+            }
+        }
         let source = source_for(remote)
             .map_err(|error| End::Unreachable(format!("no way to {remote}: {error}")))?;
         let suites = esp_suites();
@@ -575,6 +582,7 @@ impl Connection {
                 return self.drain();
             }
             // MOBIKE is for SAs that are up; what began with the old address cannot be answered.
+            self.outside.lead(self.remote);
             let moved = source_for(self.remote).is_ok_and(|source| source != self.source);
             if moved {
                 self.begins_anew = true;

@@ -143,8 +143,7 @@ impl Credentials {
 }
 
 fn file(path: &Path) -> Result<Zeroizing<Vec<u8>>, End> {
-    let octets = read_bounded(path, MAX_FILE).map_err(|error| End::Local(error.to_string()))?;
-    Ok(Zeroizing::new(octets))
+    read_bounded(path, MAX_FILE).map_err(|error| End::Local(error.to_string()))
 }
 
 fn from_pem(certificates: &Path, key: &Path) -> Result<Pkcs12, End> {
@@ -196,7 +195,11 @@ pub(super) fn password_of_stdin() -> Result<Zeroizing<String>, End> {
 }
 
 /// Reads one line, without its end, and does not wait for more.
-fn first_line(input: impl BufRead) -> io::Result<Zeroizing<String>> {
+///
+/// # Errors
+///
+/// Of the input, and `InvalidData` for a line that is too long for a password or no UTF-8 text.
+pub(crate) fn first_line(input: impl BufRead) -> io::Result<Zeroizing<String>> {
     // Nothing of it is left behind by growing.
     let mut octets = Zeroizing::new(Vec::with_capacity(MAX_PASSWORD.saturating_add(3)));
     // Two more for the line's end, one to tell that there is more.

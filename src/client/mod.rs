@@ -11,6 +11,7 @@
 //! Cisco Secure Client would accept.
 
 mod backoff;
+mod barrier;
 mod bound;
 mod cause;
 pub mod connection;

@@ -1,7 +1,7 @@
 //! Addresses, routes and name servers of the tunnel, and their undoing.
 //!
 //! ```text
-//!   main table        HEADEND via what led there before        (ESP stays out of the tunnel)
+//!   main table        HEADEND via what led there before        (ESP stays out of the tunnel; the barrier's)
 //!                     each assigned network dev TUNNEL src ADDRESS
 //!                     a family without an address: unreachable (unless there is a split list)
 //!   rules             from each ADDRESS lookup the client's own table
@@ -22,12 +22,15 @@ use ironflex_ikev2::wire::{payload::ConfigAttribute, registry::ConfigAttributeTy
 use ironflex_xfrm::{
     IpPrefix,
     netlink::{
-        LinkAddress, LinkIndex, MAIN_TABLE, NetlinkError, Network, NextHop, Owner, Route,
-        RouteTarget, Rule,
+        LinkAddress, LinkIndex, MAIN_TABLE, NetlinkError, Network, Owner, Route, RouteTarget, Rule,
     },
 };
 
-use super::{bound::is_bound, resolver::Resolver};
+use super::{
+    barrier::Barrier,
+    bound::is_bound,
+    resolver::{Resolver, Tools, is_host_name},
+};
 
 /// What the headend assigned.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -44,6 +47,8 @@ pub struct Assigned {
     pub banner: Option<String>,
     /// The domain that short names are looked up in.
     pub domain: Option<String>,
+    /// The headend named one that is no name of a host.
+    pub has_no_such_domain: bool,
 }
 
 impl Assigned {
@@ -83,7 +88,11 @@ impl Assigned {
                     assigned.networks.extend(network);
                 }
                 Kind::UNITY_BANNER => assigned.banner = attribute.text().map(str::to_owned),
-                Kind::UNITY_DEF_DOMAIN => assigned.domain = attribute.text().map(str::to_owned),
+                Kind::UNITY_DEF_DOMAIN => {
+                    let domain = attribute.text().filter(|text| is_host_name(text));
+                    assigned.has_no_such_domain = domain.is_none();
+                    assigned.domain = domain.map(str::to_owned);
+                }
                 _ => {}
             }
         }
@@ -233,12 +242,18 @@ pub enum Place {
 }
 
 impl TunnelNetwork {
-    /// Puts addresses, routes and rules in place, under the marks of `owner`.
+    /// Puts addresses, routes and rules in place, under the marks of `owner`, and before them the `barrier` that keeps in what
+    /// goes into the tunnel, when that is gone.
     ///
     /// # Errors
     ///
-    /// Of netlink; what was done is undone.
-    pub fn set_up(owner: Owner, way: &Way<'_>, assigned: &Assigned) -> Result<Self, NetlinkError> {
+    /// Of netlink; what was done is undone, but for the barrier.
+    pub(super) fn set_up(
+        owner: Owner,
+        way: &Way<'_>,
+        assigned: &Assigned,
+        barrier: &mut Barrier,
+    ) -> Result<Self, NetlinkError> {
         let mut tunnel = Self {
             network: Network::open(owner)?,
             owner,
@@ -251,7 +266,7 @@ impl TunnelNetwork {
                 Place::Outer(link) => Some(link),
             },
         };
-        match tunnel.fill(way, assigned) {
+        match tunnel.fill(way, assigned, barrier) {
             Ok(()) => Ok(tunnel),
             Err(error) => {
                 tunnel.tear_down();
@@ -260,7 +275,12 @@ impl TunnelNetwork {
         }
     }
 
-    fn fill(&mut self, way: &Way<'_>, assigned: &Assigned) -> Result<(), NetlinkError> {
+    fn fill(
+        &mut self,
+        way: &Way<'_>,
+        assigned: &Assigned,
+        barrier: &mut Barrier,
+    ) -> Result<(), NetlinkError> {
         let link = match way.place {
             Place::Device(link) => {
                 self.network.set_alias(link, &self.owner.alias())?;
@@ -274,7 +294,8 @@ impl TunnelNetwork {
         }
         // Our own ESP must not go into the tunnel: the headend keeps its present way.
         let present = self.network.next_hop(way.headend)?;
-        self.add(self.way_to(way.headend, &present))?;
+        let kept_in = [assigned.destinations(), assigned.blocked()].concat();
+        barrier.put_up(way.headend, &present, &kept_in)?;
         self.block(&assigned.blocked())?;
         self.lay_to_rest(assigned)?;
         for address in assigned.addresses() {
@@ -284,42 +305,22 @@ impl TunnelNetwork {
         Ok(())
     }
 
-    /// The route that keeps the headend out of the tunnel.
-    fn way_to(&self, headend: IpAddr, hop: &NextHop) -> Route {
-        Route {
-            destination: IpPrefix::host(headend),
-            target: match hop.gateway {
-                Some(address) => RouteTarget::Gateway {
-                    address,
-                    link: Some(hop.link),
-                },
-                None => RouteTarget::Link(hop.link),
-            },
-            metric: self.owner.metric(),
-            source: None,
-            table: MAIN_TABLE,
-        }
-    }
-
     /// The network is another: the headend is reached by the way that others' routes give now.
     ///
     /// # Errors
     ///
     /// Of netlink: the way is what it was.
-    pub fn follow(&mut self, headend: IpAddr) -> Result<Reach, NetlinkError> {
-        let Some(hop) = self.network.next_hop_of_others(headend)? else {
-            return Ok(Reach::Nowhere);
-        };
-        if self.outer.is_some_and(|outer| outer != hop.link) {
-            return Ok(Reach::Elsewhere);
-        }
-        let wanted = self.way_to(headend, &hop);
-        // A device that went down has taken the route with it.
-        let stands = self.routes.contains(&wanted) && self.network.routes()?.contains(&wanted);
-        if !stands {
-            self.add(wanted)?;
-        }
-        Ok(Reach::Led)
+    pub(super) fn follow(
+        &self,
+        headend: IpAddr,
+        barrier: &mut Barrier,
+    ) -> Result<Reach, NetlinkError> {
+        let hop = barrier.lead(headend)?;
+        Ok(match hop {
+            None => Reach::Nowhere,
+            Some(hop) if self.outer.is_some_and(|outer| outer != hop.link) => Reach::Elsewhere,
+            Some(_) => Reach::Led,
+        })
     }
 
     /// What would pass the tunnel by goes nowhere.
@@ -334,19 +335,11 @@ impl TunnelNetwork {
             };
             match self.add(blocked) {
                 // Where the family is switched off, nothing leaves by it.
-                Err(_) if !self.speaks(destination.address())? => return Ok(()),
+                Err(_) if !speaks(&mut self.network, destination.address())? => return Ok(()),
                 result => result?,
             }
         }
         Ok(())
-    }
-
-    /// Whether some device has an address of a family by which others can be reached.
-    fn speaks(&mut self, family: IpAddr) -> Result<bool, NetlinkError> {
-        let addresses = self.network.addresses()?;
-        Ok(addresses
-            .iter()
-            .any(|one| one.address.is_ipv4() == family.is_ipv4() && !one.address.is_loopback()))
     }
 
     /// Takes one address, and leads what goes through the tunnel from it.
@@ -490,7 +483,7 @@ impl TunnelNetwork {
         if assigned.dns.is_empty() {
             return Ok(());
         }
-        let resolver = Resolver::set(device, assigned)?;
+        let resolver = Resolver::set(&Tools::default(), device, assigned)?;
         self.dns = Some(resolver);
         Ok(())
     }
@@ -500,7 +493,7 @@ impl TunnelNetwork {
     /// more takes that away. Returns these addresses.
     pub fn tear_down(&mut self) -> Vec<IpAddr> {
         if let Some(resolver) = self.dns.take() {
-            resolver.unset();
+            resolver.unset(&Tools::default());
         }
         // Each is tried whatever happens to the others; what a device took with it is gone already. The
         // addresses go first: nothing is sent from them any more when their routes are gone.
@@ -523,6 +516,14 @@ impl TunnelNetwork {
     }
 }
 
+/// Whether some device has an address of a family by which others can be reached.
+pub(super) fn speaks(network: &mut Network, family: IpAddr) -> Result<bool, NetlinkError> {
+    let addresses = network.addresses()?;
+    Ok(addresses
+        .iter()
+        .any(|one| one.address.is_ipv4() == family.is_ipv4() && !one.address.is_loopback()))
+}
+
 impl Drop for TunnelNetwork {
     fn drop(&mut self) {
         self.tear_down();
@@ -532,6 +533,17 @@ impl Drop for TunnelNetwork {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_domain_that_is_no_name_is_left_out() {
+        let domain = |text: &str| {
+            let attribute = ConfigAttribute::new(Kind::UNITY_DEF_DOMAIN, text.as_bytes().to_vec());
+            let assigned = Assigned::read(&[attribute]);
+            (assigned.domain, assigned.has_no_such_domain)
+        };
+        assert_eq!(domain("corp.example"), (Some("corp.example".into()), false));
+        assert_eq!(domain("x\nnameserver 192.0.2.66"), (None, true));
+    }
 
     #[test]
     fn routes_the_split_list_or_both_halves_of_everything() {

@@ -87,7 +87,7 @@ pub struct Options {
     /// Print JSON lines on standard output
     #[arg(long)]
     pub json: bool,
-    /// Do not reconnect after a loss
+    /// Do not reconnect after a loss. While a client does, what belongs into the tunnel goes nowhere, and nothing of it in clear
     #[arg(long)]
     pub once: bool,
     /// Ask the headend for a sign of life this often; it is lost when none comes for another half minute

@@ -10,9 +10,7 @@ use ironflex_ikev2::{
 use ironflex_xfrm::{
     IpPrefix, SessionId,
     esp::{Tun, Userspace},
-    netlink::{
-        ClientClaim, LinkIndex, LinkKind, NetlinkError, Network, NewLink, Route, xfrm_interfaces,
-    },
+    netlink::{LinkIndex, LinkKind, NetlinkError, Network, NewLink, Route, xfrm_interfaces},
 };
 use tokio::io::unix::AsyncFd;
 use zeroize::Zeroizing;
@@ -20,9 +18,11 @@ use zeroize::Zeroizing;
 use super::{
     End, Options,
     login::{Dialogue, Login, Progress, Prompt},
-    network::{Assigned, Place, Reach, TunnelNetwork, Way},
+    network::{self, Assigned, Reach, TunnelNetwork, Way},
+    place::Place,
     rekey::Waiting,
     report::{Report, Step},
+    resolver::device_name,
     trust::Trust,
 };
 use crate::{
@@ -56,7 +56,7 @@ pub enum Reply {
 /// Everything of the client that is not IKE.
 pub struct Outside {
     /// Whose marks everything in the kernel bears, for as long as this lives.
-    claim: Arc<ClientClaim>,
+    claim: Arc<Place>,
     /// By whose certificate the headend proves itself, where it does.
     trust: Option<Trust>,
     dialogue: Dialogue,
@@ -89,7 +89,7 @@ impl Outside {
     /// An outside that has not been asked anything.
     pub fn new(
         options: &Options,
-        claim: Arc<ClientClaim>,
+        claim: Arc<Place>,
         trust: Option<Trust>,
         login: Login,
         config: ClientConfig,
@@ -247,7 +247,12 @@ impl Outside {
                 let sink = self.hand_over.take().ok_or_else(in_use)?;
                 let engine = Userspace::start(sockets, tun, sink).map_err(|error| text(&error))?;
                 let index = self.link_index(&name).map_err(|error| text(&error))?;
-                (Box::new(engine), Place::Device(index), Some(name), None)
+                (
+                    Box::new(engine),
+                    network::Place::Device(index),
+                    Some(name),
+                    None,
+                )
             }
             Chosen::Kernel(kernel) => {
                 let (place, device, if_id) =
@@ -287,13 +292,23 @@ impl Outside {
             headend,
             carried: &pair.selectors.remote,
         };
-        let mut tunnel =
-            TunnelNetwork::set_up(owner, &way, &assigned).map_err(|error| text(&error))?;
-        if !self.no_dns
-            && let Some(device) = &device
-            && let Err(error) = tunnel.set_dns(device, &assigned)
-        {
-            self.report.show(&format!("warning: {error}"));
+        let mut tunnel = TunnelNetwork::set_up(owner, &way, &assigned, &mut self.claim.barrier())
+            .map_err(|error| text(&error))?;
+        if !self.no_dns && !assigned.dns.is_empty() {
+            if assigned.has_no_such_domain {
+                let why = "the headend's domain is no name of a domain, and is left out";
+                self.report.show(&format!("warning: {why}"));
+            }
+            let told = match &device {
+                Some(device) => tunnel.set_dns(device, &assigned),
+                None => Err(
+                    "the headend's name servers are not used: resolvers are told them for a device, and this tunnel has none"
+                        .into(),
+                ),
+            };
+            if let Err(error) = told {
+                self.report.show(&format!("warning: {error}"));
+            }
         }
         self.tunnel = Some(tunnel);
         self.inner = assigned.addresses().collect();
@@ -321,10 +336,19 @@ impl Outside {
         &self.inner
     }
 
+    /// The way to a headend without a tunnel, while what belongs into one is kept in, is the one that there is now.
+    pub(super) fn lead(&self, headend: IpAddr) {
+        let mut barrier = self.claim.barrier();
+        if barrier.stands() {
+            // The next change is waited for; what there is may still lead there.
+            let _ = barrier.lead(headend);
+        }
+    }
+
     /// The network is another: the headend is reached by the way that there is to it now.
     pub(super) fn follow(&mut self, headend: IpAddr) -> Result<Reach, NetlinkError> {
-        match &mut self.tunnel {
-            Some(tunnel) => tunnel.follow(headend),
+        match &self.tunnel {
+            Some(tunnel) => tunnel.follow(headend, &mut self.claim.barrier()),
             None => Ok(Reach::Elsewhere),
         }
     }
@@ -348,7 +372,7 @@ impl Outside {
 
     /// The name of the tunnel's device, in a namespace that may have other clients.
     fn device(&self) -> String {
-        format!("ironflexc{}", self.claim.number().value())
+        device_name(self.claim.number())
     }
 
     fn link_index(&self, name: &str) -> Result<LinkIndex, NetlinkError> {
@@ -365,7 +389,7 @@ impl Outside {
     fn kernel_place(
         &mut self,
         child: &ChildSa,
-    ) -> Result<(Place, Option<String>, Option<std::num::NonZeroU32>), NetlinkError> {
+    ) -> Result<(network::Place, Option<String>, Option<std::num::NonZeroU32>), NetlinkError> {
         let owner = self.claim.owner();
         let mut network = Network::open(owner)?;
         if let Some(if_id) = owner.if_id(INTERFACE)
@@ -382,7 +406,7 @@ impl Outside {
             })?;
             self.own_link = Some(name.clone());
             network.set_mtu(index, u32::from(MTU))?;
-            return Ok((Place::Device(index), Some(name), Some(if_id)));
+            return Ok((network::Place::Device(index), Some(name), Some(if_id)));
         }
         let local = child.path.local.ip().to_canonical();
         let outer = network
@@ -390,7 +414,7 @@ impl Outside {
             .into_iter()
             .find(|one| one.address == local);
         match outer {
-            Some(outer) => Ok((Place::Outer(outer.link), None, None)),
+            Some(outer) => Ok((network::Place::Outer(outer.link), None, None)),
             None => Err(NetlinkError::Unusable {
                 operation: "find the outer device".into(),
                 what: format!("no device has {local}"),

@@ -8,7 +8,6 @@ use ironflex_ikev2::{
     secret::{PreSharedKey, SecretBytes},
     wire::payload::Identification,
 };
-use zeroize::Zeroizing;
 
 use super::{End, Options, credentials::Credentials};
 use crate::daemon::load::read_bounded;
@@ -115,7 +114,6 @@ pub(super) fn post_quantum_key(options: &Options) -> Result<Option<Ppk>, End> {
 /// A file that holds a key and at most one line end behind it.
 fn read_key(path: &Path) -> Result<PreSharedKey, End> {
     let octets = read_bounded(path, MAX_KEY).map_err(|error| End::Local(error.to_string()))?;
-    let octets = Zeroizing::new(octets);
     let key = octets.strip_suffix(b"\n").unwrap_or(&octets);
     let key = key.strip_suffix(b"\r").unwrap_or(key);
     PreSharedKey::new(SecretBytes::copied_from(key))

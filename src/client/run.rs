@@ -13,7 +13,6 @@ use super::{
     place::Held,
     redirect::{Redirected, Trail},
     report::{Report, Step},
-    target::resolve,
 };
 use crate::{clock::Clock, signals::StopSignals};
 
@@ -30,7 +29,7 @@ pub fn run(options: &Options) -> End {
         .build()
     {
         Ok(runtime) => runtime,
-        Err(error) => return End::Local(error.to_string()),
+        Err(error) => return ended(report, End::Local(error.to_string())),
     };
     let end = runtime.block_on(connect_again(options, own, report));
     // A name that is still being looked up keeps nobody waiting.
@@ -92,7 +91,7 @@ async fn connect_again(options: &Options, own: Option<Arc<Credentials>>, report:
         ever_up |= up.is_some();
         if let Some((from, gateway)) = sent_on {
             let found = tokio::select! {
-                found = follow(&mut trail, clock.now(), from, &gateway) => found,
+                found = follow(&place, &mut trail, clock.now(), from, &gateway) => found,
                 () = stop.received() => return End::Disconnected,
             };
             match found {
@@ -125,19 +124,20 @@ async fn connect_again(options: &Options, own: Option<Arc<Credentials>>, report:
 
 /// Whether another try at the headend that the user named may do better, for a client that was connected before.
 ///
-/// Where a redirection led may have been anybody's wish who sees the request: what comes of it is not the headend's word.
-/// But a login that a headend refuses once it is `trusted` is not tried twice.
+/// What is answered before a headend is `trusted` may be anybody's word who sees the request, and so is where a redirection
+/// led. But a login that a headend refuses once it is trusted is not tried twice.
 const fn may_pass(end: &End, was_redirected: bool, trusted: bool) -> bool {
     match end {
         End::Lost(_) | End::Unreachable(_) => true,
-        End::NoTunnel(_) | End::NoProfile(_) | End::Untrusted(_) => was_redirected,
-        End::LoginRefused(_) => was_redirected && !trusted,
+        End::NoTunnel(_) | End::NoProfile(_) | End::Untrusted(_) => was_redirected || !trusted,
+        End::LoginRefused(_) => !trusted,
         End::Disconnected | End::Local(_) | End::Network(_) => false,
     }
 }
 
 /// Where a redirection leads, if it is to be followed.
 async fn follow(
+    place: &Held,
     trail: &mut Trail,
     now: Instant,
     from: IpAddr,
@@ -145,7 +145,7 @@ async fn follow(
 ) -> Result<Redirected, End> {
     let to = match gateway {
         Gateway::Address(address) => *address,
-        Gateway::Fqdn(name) => resolve(name).await?,
+        Gateway::Fqdn(name) => place.resolve(name).await?,
     };
     trail
         .follow(now, from, to)
@@ -175,7 +175,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_redirection_led_to_ends_no_client_that_was_connected() {
+    fn only_what_a_trusted_headend_says_ends_a_client_that_was_connected() {
         let why = String::new;
         let lost = [End::Lost(why()), End::Unreachable(why())];
         let refused = [
@@ -187,15 +187,15 @@ mod tests {
             for redirected in [false, true] {
                 assert!(lost.iter().all(|end| may_pass(end, redirected, trusted)));
                 for end in &refused {
-                    assert_eq!(may_pass(end, redirected, trusted), redirected, "{end}");
+                    let passes = redirected || !trusted;
+                    assert_eq!(may_pass(end, redirected, trusted), passes, "{end}");
                 }
                 for end in [End::Disconnected, End::Local(why()), End::Network(why())] {
                     assert!(!may_pass(&end, redirected, trusted), "{end}");
                 }
+                let login = End::LoginRefused(why());
+                assert_eq!(may_pass(&login, redirected, trusted), !trusted);
             }
         }
-        let login = End::LoginRefused(why());
-        assert!(may_pass(&login, true, false));
-        assert!(!may_pass(&login, true, true) && !may_pass(&login, false, false));
     }
 }

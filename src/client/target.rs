@@ -5,7 +5,10 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use ironflex_profiles::anyconnect::{ClientProfile, PrimaryProtocol};
 
 use super::{End, Options, options::ANYCONNECT_IDENTITY, roaming::source_for};
-use crate::daemon::{IKE_PORT, load::read_bounded};
+use crate::{
+    daemon::{IKE_PORT, load::read_bounded},
+    files::text_of,
+};
 
 /// The longest client profile, in octets.
 const MAX_PROFILE: u64 = 256 * 1024;
@@ -32,7 +35,11 @@ impl Target {
         if let Some(path) = &options.profile {
             let octets =
                 read_bounded(path, MAX_PROFILE).map_err(|error| End::Local(error.to_string()))?;
-            let profile = ClientProfile::read(&String::from_utf8_lossy(&octets))
+            let text = text_of(&octets).map_err(|(line, column)| {
+                let at = path.display();
+                End::Local(format!("{at}:{line}:{column}: this octet is no UTF-8 text"))
+            })?;
+            let profile = ClientProfile::read(text)
                 .map_err(|error| End::Local(format!("{}: {error}", path.display())))?;
             let Some(entry) = profile.host(&options.host) else {
                 let names: Vec<&str> = profile
@@ -64,11 +71,6 @@ impl Target {
             target.identity.clone_from(identity);
         }
         Ok(target)
-    }
-
-    /// Its address.
-    pub(super) async fn resolve(&self) -> Result<IpAddr, End> {
-        resolve(&self.host).await
     }
 }
 

@@ -20,9 +20,11 @@ use ironflex_profiles::{
     snapshot::Profile,
 };
 
+use zeroize::Zeroizing;
+
 use super::compile::{CompileError, Plan, compile};
 use crate::{
-    clock,
+    clock, files,
     pki::{ImportFailure, Imported, Store, import_pkcs12, pem},
 };
 
@@ -42,6 +44,16 @@ pub enum LoadError {
         path: PathBuf,
         /// Why.
         error: io::Error,
+    },
+    /// There are octets in the file that are no text: another line than the one that is meant must not come of them.
+    #[error("{}:{line}:{column}: error: this octet is no UTF-8 text: nothing of the file was applied", path.display())]
+    NoText {
+        /// Which.
+        path: PathBuf,
+        /// The line of the first one, from 1.
+        line: usize,
+        /// Its column, from 1.
+        column: usize,
     },
     /// The text has errors, each already rendered with its line and caret.
     #[error("{text}{errors} error(s) in {source_name}: nothing of it was applied")]
@@ -109,19 +121,8 @@ pub struct Checked {
 /// # Errors
 ///
 /// [`LoadError::Read`].
-pub fn read_bounded(path: &Path, limit: u64) -> Result<Vec<u8>, LoadError> {
-    use std::io::Read;
-    let read = || {
-        let mut octets = Vec::new();
-        let file = std::fs::File::open(path)?;
-        file.take(limit.saturating_add(1))
-            .read_to_end(&mut octets)?;
-        if octets.len() as u64 > limit {
-            return Err(io::Error::other(format!("longer than {limit} octets")));
-        }
-        Ok(octets)
-    };
-    read().map_err(|error| LoadError::Read {
+pub fn read_bounded(path: &Path, limit: u64) -> Result<Zeroizing<Vec<u8>>, LoadError> {
+    files::read_bounded(path, limit).map_err(|error| LoadError::Read {
         path: path.to_owned(),
         error,
     })
@@ -134,9 +135,13 @@ pub fn read_bounded(path: &Path, limit: u64) -> Result<Vec<u8>, LoadError> {
 /// [`LoadError::Read`] and [`LoadError::Text`].
 pub fn check(path: &Path, devices: &[(InterfaceName, DeviceName)]) -> Result<Checked, LoadError> {
     let octets = read_bounded(path, MAX_CONFIG)?;
-    let text = String::from_utf8_lossy(&octets);
+    let text = files::text_of(&octets).map_err(|(line, column)| LoadError::NoText {
+        path: path.to_owned(),
+        line,
+        column,
+    })?;
     let source_name = path.display().to_string();
-    let checked = ironflex_profiles::check(&text, &source_name);
+    let checked = ironflex_profiles::check(text, &source_name);
     let mut candidate = checked.candidate;
     let mut diagnostics = checked.diagnostics;
     let mut snapshot = checked.snapshot;
@@ -162,14 +167,14 @@ pub fn check(path: &Path, devices: &[(InterfaceName, DeviceName)]) -> Result<Che
             snapshot,
             warnings: diagnostics
                 .iter()
-                .map(|one| one.render(&text))
+                .map(|one| one.render(text))
                 .chain(unknown)
                 .collect(),
         }),
         _ => {
             let mut rendered = String::new();
             for diagnostic in &diagnostics {
-                let _ = writeln!(rendered, "{}", diagnostic.render(&text));
+                let _ = writeln!(rendered, "{}", diagnostic.render(text));
             }
             Err(LoadError::Text {
                 source_name,
@@ -230,7 +235,7 @@ fn read_bootflash(
     file: &FileName,
     bootflash: &Path,
     holds: impl FnOnce() -> bool,
-) -> Result<Option<Vec<u8>>, LoadError> {
+) -> Result<Option<Zeroizing<Vec<u8>>>, LoadError> {
     match read_bounded(&on_bootflash(file, bootflash), MAX_BOOTFLASH) {
         Ok(octets) => Ok(Some(octets)),
         Err(LoadError::Read { error, .. })
@@ -421,6 +426,20 @@ mod tests {
                 "warning: --device GigabitEthernet2=eth0: the configuration has no interface GigabitEthernet2"
             ]
         );
+    }
+
+    #[test]
+    fn octets_that_are_no_text_are_refused_where_they_stand() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("headend.conf");
+        std::fs::write(
+            &path,
+            b"hostname headend\nusername f\xfcr password cisco123\n",
+        )
+        .unwrap();
+        let refused = check(&path, &[]).err().unwrap().to_string();
+        let at = format!("{}:2:11: error: ", path.display());
+        assert!(refused.starts_with(&at), "{refused}");
     }
 
     #[test]

@@ -26,6 +26,7 @@ mod lifecycle;
 mod liveness;
 mod login;
 mod look;
+mod lost;
 mod network;
 mod numbers;
 mod post_quantum;
@@ -71,6 +72,7 @@ fn main() -> ExitCode {
         quick_crash::CASES,
         flood::CASES,
         look::CASES,
+        lost::CASES,
         numbers::CASES,
         redirect::CASES,
         control::CASES,

@@ -9,7 +9,7 @@ use super::network::Network;
 use super::nft::Firewall;
 use super::owner::Owner;
 use super::policy;
-use super::route::RouteTarget;
+use super::route::{Route, RouteTarget};
 use super::rule::Rule;
 use super::socket::{NetlinkSocket, Subsystem};
 use super::state;
@@ -90,6 +90,19 @@ impl fmt::Display for Removed {
 ///
 /// The first [`NetlinkError`]; the rest was still tried. A kernel without XFRM or nf_tables has nothing of ours there.
 pub fn cleanup(owner: Owner, scope: CleanupScope) -> Result<Removed, NetlinkError> {
+    cleanup_beside(owner, scope, &[])
+}
+
+/// The same, but for routes that a living process of this owner has there on purpose.
+///
+/// # Errors
+///
+/// As [`cleanup`].
+pub fn cleanup_beside(
+    owner: Owner,
+    scope: CleanupScope,
+    kept: &[Route],
+) -> Result<Removed, NetlinkError> {
     let mut removed = Removed::default();
     let mut first_error = None;
     let mut network = Network::open(owner)?;
@@ -113,6 +126,7 @@ pub fn cleanup(owner: Owner, scope: CleanupScope) -> Result<Removed, NetlinkErro
     let routes = keep_error(network.routes(), &mut first_error).unwrap_or_default();
     let (guards, sessions): (Vec<_>, Vec<_>) = routes
         .into_iter()
+        .filter(|route| !kept.contains(route))
         .partition(|route| route.target == RouteTarget::Unreachable);
     for route in &sessions {
         count(

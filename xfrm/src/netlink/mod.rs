@@ -45,7 +45,7 @@ mod statistics;
 pub use address::LinkAddress;
 pub use backend::{KernelDataplane, KernelOptions};
 pub use changes::NetworkChanges;
-pub use cleanup::{CleanupScope, Removed, cleanup};
+pub use cleanup::{CleanupScope, Removed, cleanup, cleanup_beside};
 pub use error::{KernelErrno, NetlinkError};
 pub use link::{Link, LinkKind, NAME_OCTETS, NewLink};
 pub use namespace::NetworkNamespace;
