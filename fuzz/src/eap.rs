@@ -196,7 +196,9 @@ fn headend(input: &mut Input<'_>) {
                     assert!(judged <= tries, "{judged} tries, {tries} are allowed");
                     waiting.continue_with(if right {
                         good_password = true;
-                        Verdict::Accepted
+                        Verdict::Accepted {
+                            username: credentials.username.clone(),
+                        }
                     } else if name == "two" && !challenged {
                         Verdict::Challenge {
                             prompt: "code".to_owned(),

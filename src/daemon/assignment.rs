@@ -201,13 +201,9 @@ impl House {
         if ipv4.is_none() && ipv6.is_none() {
             return Err(no_pool(asks_ipv4, asks_ipv6).into());
         }
-        let user = match &question.eap_user {
-            Some(user) => user.to_string(),
-            None => self
-                .certified(sa)
-                .unwrap_or_else(|| question.identity.to_string()),
-        };
-        let holder = Holder { sa, user };
+        let (key, user) = self.proven(sa, question.eap_user.as_ref(), &question.identity);
+        let user = user.to_string();
+        let holder = Holder { sa, key, user };
         let mut leases = Leases::default();
         let mut missing: Vec<String> = Vec::new();
         if let Some(pool) = ipv4 {

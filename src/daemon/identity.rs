@@ -1,6 +1,6 @@
 //! Identities between IKE, certificates and the configuration.
 
-use std::net::IpAddr;
+use std::{net::IpAddr, sync::Arc};
 
 use ironflex_eap::anyconnect::config_auth::Sha1Digest;
 use ironflex_ikev2::wire::{payload::Identification, registry::IdType};
@@ -16,6 +16,39 @@ use crate::pki::{
 /// The identity type under which Cisco's clients send their key-id towards an ASA
 /// (docs/anyconnect-eap.md); here it means the same as `ID_KEY_ID`.
 pub const ID_CISCO_GROUP: IdType = IdType(201);
+
+/// Who a peer has proven to be. Two that are shown alike may be two: an identity's text does not say its type, and is cut.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum PeerKey {
+    /// A user that EAP has authenticated, by the name that the database has.
+    User(Arc<str>),
+    /// The holder of a verified certificate ([`Certified::key`]).
+    Certificate(Arc<[u8]>),
+    /// Who has a pre-shared key: the type and the octets of its identity.
+    PreShared(u8, Arc<[u8]>),
+}
+
+/// A verified certificate that a peer proved itself with.
+#[derive(Clone, Debug)]
+pub struct Certified {
+    /// Its subject, for people.
+    pub subject: Arc<str>,
+    /// Its subject in DER, which a renewed one has as well; of one with an empty subject, all of it.
+    pub key: Arc<[u8]>,
+}
+
+impl Certified {
+    /// Of a certificate, the first of a `chain` in DER.
+    #[must_use]
+    pub fn new(certificate: &CertificateSummary, chain: &[Vec<u8>]) -> Self {
+        let subject = &certificate.subject;
+        let whole = chain.first().filter(|_| subject.attributes.is_empty());
+        Self {
+            subject: Arc::from(subject.to_string()),
+            key: Arc::from(whole.unwrap_or(&subject.der).as_slice()),
+        }
+    }
+}
 
 /// A peer's identity as `match identity remote` judges it.
 #[must_use]

@@ -11,6 +11,8 @@ use std::{
 
 use ironflex_ikev2::event::SaId;
 
+use super::identity::PeerKey;
+
 /// Users whose last address is remembered, in each pool.
 const REMEMBERED: usize = 65_536;
 
@@ -19,7 +21,9 @@ const REMEMBERED: usize = 65_536;
 pub struct Holder {
     /// The IKE SA that it was given to.
     pub sa: SaId,
-    /// The user, or the identity of a peer without one.
+    /// Who that is.
+    pub key: PeerKey,
+    /// The user, or the identity of a peer without one, for people.
     pub user: String,
 }
 
@@ -97,7 +101,7 @@ struct Pool<A> {
     released: BTreeSet<A>,
     /// The next address that nobody has had: which range, and where in it.
     untouched: Option<(usize, A)>,
-    last: BTreeMap<String, A>,
+    last: BTreeMap<PeerKey, A>,
 }
 
 impl<A: Address> Pool<A> {
@@ -158,7 +162,7 @@ impl<A: Address> Pool<A> {
         Some(address)
     }
 
-    fn choose(&mut self, user: &str) -> Option<A> {
+    fn choose(&mut self, user: &PeerKey) -> Option<A> {
         if let Some(address) = self.last.get(user).copied()
             && self.released.remove(&address)
         {
@@ -251,12 +255,12 @@ impl<A: Address> Pools<A> {
             .get_mut(pool)
             .ok_or_else(|| NoAddress::NoPool(pool.to_owned()))?;
         let mut passed_over = Vec::new();
-        let mut chosen = state.choose(&holder.user);
+        let mut chosen = state.choose(&holder.key);
         while let Some(address) = chosen
             && overlaps(&self.strays, address, state.host_bits)
         {
             passed_over.push(address);
-            chosen = state.choose(&holder.user);
+            chosen = state.choose(&holder.key);
         }
         // They are free once the strays are gone.
         state.released.extend(passed_over);
@@ -269,8 +273,8 @@ impl<A: Address> Pools<A> {
                 holders: names.collect::<Vec<_>>().join(", "),
             });
         };
-        if state.last.len() < REMEMBERED || state.last.contains_key(&holder.user) {
-            state.last.insert(holder.user.clone(), address);
+        if state.last.len() < REMEMBERED || state.last.contains_key(&holder.key) {
+            state.last.insert(holder.key.clone(), address);
         }
         // RFC 3948 §5.1#1-2: an inner address belongs to one client, whatever network it comes
         // from.
@@ -350,6 +354,7 @@ mod tests {
     fn holder(sa: u64, user: &str) -> Holder {
         Holder {
             sa: SaId::from_spi(sa),
+            key: PeerKey::User(user.into()),
             user: user.to_owned(),
         }
     }
@@ -444,6 +449,20 @@ mod tests {
         assert!(pools.allocate("p", holder(3, "c")).is_err());
         pools.release(at("2001:db8::"), SaId::from_spi(1));
         assert_eq!(pools.allocate("p", holder(3, "c")), Ok(at("2001:db8::")));
+    }
+
+    #[test]
+    fn an_address_is_kept_for_who_had_it_and_not_for_who_is_shown_alike() {
+        let mut pools = pools(5, 10);
+        let peer = |sa, kind| Holder {
+            key: PeerKey::PreShared(kind, b"a".as_slice().into()),
+            ..holder(sa, "a")
+        };
+        let first = pools.allocate("ACPool", peer(1, 2)).unwrap();
+        pools.release("ACPool", first, SaId::from_spi(1));
+        assert_ne!(pools.allocate("ACPool", peer(2, 11)).unwrap(), first);
+        assert_ne!(pools.allocate("ACPool", holder(3, "a")).unwrap(), first);
+        assert_eq!(pools.allocate("ACPool", peer(4, 2)).unwrap(), first);
     }
 
     #[test]

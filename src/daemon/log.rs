@@ -543,8 +543,7 @@ mod tests {
         for sa in both {
             sessions.open(sa);
         }
-        let (user, device) = (Arc::from("test"), None);
-        sessions.authenticate(both[1], Who { user, device });
+        sessions.authenticate(both[1], Who::of_user("test", None));
         (sessions, both)
     }
 

@@ -15,7 +15,11 @@ use ironflex_ikev2::{
 };
 use ironflex_xfrm::{Counters, EspSpi, OuterPath, SaSpec, SessionId, netlink::Route};
 
-use super::{assignment::Leases, compile::ServingProfile};
+use super::{
+    assignment::Leases,
+    compile::ServingProfile,
+    identity::{Certified, PeerKey},
+};
 use crate::lifetimes::Pairs;
 
 /// `CE id` counts from here, as on IOS-XE.
@@ -24,10 +28,25 @@ const FIRST_CE_ID: u32 = 1001;
 /// A user, or an identity without one, and the device that it comes from.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Who {
+    /// Who it is; the rest is for people.
+    pub key: PeerKey,
     /// The user of EAP, or the proven identity as text.
     pub user: Arc<str>,
     /// The device's own number, as the client claims it.
     pub device: Option<String>,
+}
+
+#[cfg(test)]
+impl Who {
+    /// A user of EAP.
+    pub(super) fn of_user(user: &str, device: Option<String>) -> Self {
+        let user = Arc::from(user);
+        Self {
+            key: PeerKey::User(Arc::clone(&user)),
+            user,
+            device,
+        }
+    }
 }
 
 /// Why the headend of itself deletes a session's IKE SA, where only it knows.
@@ -71,8 +90,8 @@ pub struct Session {
     pub key_is_of_one: bool,
     /// How the peer proved itself, once it did.
     pub proof: Option<PeerProof>,
-    /// The subject of the verified certificate that the peer proved itself with.
-    pub certified: Option<Arc<str>>,
+    /// The verified certificate that the peer proved itself with.
+    pub certified: Option<Certified>,
     /// The user that it last tried to log in as.
     pub tried: Option<Arc<str>>,
     /// The password that was last given was wrong.
@@ -364,15 +383,14 @@ mod tests {
         ] {
             sessions.open(spi(sa));
             let device = device.map(str::to_owned);
-            let user = Arc::from("test");
-            sessions.authenticate(spi(sa), Who { user, device });
+            sessions.authenticate(spi(sa), Who::of_user("test", device));
         }
         assert_eq!(sessions.same_client(spi(1)), [spi(2)]);
         assert!(sessions.same_client(spi(3)).is_empty());
         assert!(sessions.same_client(spi(4)).is_empty());
         // Another user on the same device is somebody else, and what has ended is not named any more.
-        let (user, device) = (Arc::from("other"), Some("A".to_owned()));
-        sessions.authenticate(spi(3), Who { user, device });
+        let device = Some("A".to_owned());
+        sessions.authenticate(spi(3), Who::of_user("other", device));
         assert!(sessions.same_client(spi(3)).is_empty());
         sessions.close(spi(2));
         assert!(sessions.same_client(spi(1)).is_empty());
@@ -421,6 +439,28 @@ mod tests {
         assert!(session.ends_by_login(&CloseReason::PeerDeleted));
         assert!(!session.ends_by_login(&CloseReason::TimedOut));
         assert!(!session.ends_by_login(&CloseReason::Deleted));
+    }
+
+    // Each of them is shown as `test`.
+    #[test]
+    fn who_is_shown_alike_is_not_the_same_for_that() {
+        let mut sessions = Sessions::default();
+        let keys = [
+            PeerKey::User(Arc::from("test")),
+            PeerKey::Certificate(Arc::from(b"test".as_slice())),
+            PeerKey::PreShared(2, Arc::from(b"test".as_slice())),
+            PeerKey::PreShared(11, Arc::from(b"test".as_slice())),
+        ];
+        for (sa, key) in (1..).zip(keys) {
+            let sa = SaId::from_spi(sa);
+            sessions.open(sa);
+            let who = Who {
+                key,
+                ..Who::of_user("test", Some("test".to_owned()))
+            };
+            sessions.authenticate(sa, who);
+            assert_eq!(sessions.same_client(sa), []);
+        }
     }
 
     // RFC 7296 §1.3.1: a session may have several child SAs, and each may be deleted alone.

@@ -24,7 +24,7 @@ use super::{
     attempts::{Attempts, nearest},
     compile::{Caller, LocalCredentials, Plan, ServingProfile},
     configure::Configure,
-    identity,
+    identity::{self, Certified, PeerKey},
     idle::IdleTimers,
     journal::Journal,
     leftovers::Leftovers,
@@ -125,10 +125,27 @@ impl House {
             .ok_or_else(|| "the session is gone".to_owned())
     }
 
-    /// The subject of the certificate that a session's peer proved itself with.
-    pub(super) fn certified(&self, sa: SaId) -> Option<String> {
-        let session = self.sessions.view(sa)?;
-        session.certified.as_ref().map(ToString::to_string)
+    /// Who a session's peer has proven to be, and how it is shown. What was proven, not what was claimed: a key-id is
+    /// anybody's.
+    pub(super) fn proven(
+        &self,
+        sa: SaId,
+        eap_user: Option<&Arc<str>>,
+        claimed: &Identification,
+    ) -> (PeerKey, Arc<str>) {
+        let session = self.sessions.view(sa);
+        let certified = session.and_then(|session| session.certified.as_ref());
+        match (eap_user, certified) {
+            (Some(user), _) => (PeerKey::User(Arc::clone(user)), Arc::clone(user)),
+            (None, Some(certified)) => (
+                PeerKey::Certificate(Arc::clone(&certified.key)),
+                Arc::clone(&certified.subject),
+            ),
+            (None, None) => (
+                PeerKey::PreShared(claimed.kind.0, Arc::from(claimed.data.as_slice())),
+                Arc::from(claimed.to_string()),
+            ),
+        }
     }
 
     pub(super) fn serving(&self, sa: SaId) -> Result<Arc<ServingProfile>, String> {
@@ -228,7 +245,7 @@ impl House {
                 peer.certificate().subject
             ));
         }
-        self.session(sa)?.certified = Some(Arc::from(peer.certificate().subject.to_string()));
+        self.session(sa)?.certified = Some(Certified::new(peer.certificate(), certificates));
         Ok(Answer::Chain {
             spki: peer.spki_der().to_vec(),
         })
@@ -344,11 +361,13 @@ impl House {
             password: Password::from(credentials.password.expose()),
         });
         match verdict {
-            AaaVerdict::Accepted(_) => {
+            AaaVerdict::Accepted(accepted) => {
                 self.tally.count_of(Metric::Logins, "accepted");
                 self.note_login(sa, false);
                 self.attempts.logged_in(self.clock.now(), sa, None);
-                Verdict::Accepted
+                Verdict::Accepted {
+                    username: accepted.username,
+                }
             }
             AaaVerdict::Rejected(rejection) => {
                 self.tally.count_of(Metric::Logins, "rejected");
@@ -426,13 +445,9 @@ impl House {
     /// Both sides are authenticated. Other sessions of the same user and device are named, to be
     /// forgotten if the client says that this is its only one.
     pub fn authenticated(&mut self, sa: SaId, authenticated: &Authenticated) -> Vec<SaId> {
+        let (key, user) = self.proven(sa, authenticated.eap_user.as_ref(), &authenticated.peer);
         let Some(session) = self.sessions.of(sa) else {
             return Vec::new();
-        };
-        // What was proven, not what was claimed: a key-id is anybody's.
-        let user = match (&authenticated.eap_user, &session.certified) {
-            (Some(user), _) | (None, Some(user)) => Arc::clone(user),
-            (None, None) => Arc::from(authenticated.peer.to_string()),
         };
         // A peer with a certificate is its own device; Cisco's clients number theirs. Whoever shares a key
         // with others may call itself by the name of any of them, and so speaks for nobody's device.
@@ -446,7 +461,7 @@ impl House {
         };
         session.proof = Some(authenticated.proof);
         self.attempts.authenticated(self.clock.now(), sa, &user);
-        self.sessions.authenticate(sa, Who { user, device });
+        self.sessions.authenticate(sa, Who { key, user, device });
         if authenticated.initial_contact {
             self.sessions.same_client(sa)
         } else {

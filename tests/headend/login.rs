@@ -1,5 +1,7 @@
 //! Logins that succeed, and what a session is.
 
+use std::time::Duration;
+
 use ironflex_xfrm::{
     IpPrefix,
     netlink::{Owner, Route},
@@ -8,7 +10,7 @@ use nix::sys::signal::Signal;
 
 use crate::support::{
     cases::Case,
-    lab::{HEADEND_V6, INSIDE, LOOPBACK, Lab, USER, connected, ip},
+    lab::{Connected, HEADEND, HEADEND_V6, INSIDE, LOOPBACK, Lab, USER, connected, ip},
     pki::PASSWORD,
     traffic::{Echo, ask, copy},
 };
@@ -29,6 +31,10 @@ pub(crate) const CASES: &[Case] = &[
     (
         "login::a_user_gets_the_same_address_again_while_it_is_free",
         a_user_gets_the_same_address_again_while_it_is_free,
+    ),
+    (
+        "login::the_longest_split_list_that_is_taken_reaches_the_client",
+        the_longest_split_list_that_is_taken_reaches_the_client,
     ),
     (
         "login::two_devices_of_one_user_have_a_session_each",
@@ -135,8 +141,37 @@ fn a_user_gets_the_same_address_again_while_it_is_free() {
     // Somebody else is given another one, although the first is free.
     let (_process, foreign) = lab.log_in(&other, "second");
     assert_ne!(foreign.address, first.address);
-    let (_process, again) = lab.log_in(&one, USER);
+    // It is the same user, however the name is typed.
+    let (_process, again) = lab.log_in(&one, &USER.to_uppercase());
     assert_eq!(again.address, first.address);
+    assert!(
+        headend
+            .line("Crypto tunnel v2 is DOWN.")
+            .contains("user: test ")
+    );
+    let session = lab.exec("show crypto session detail");
+    assert!(!session.contains(&USER.to_uppercase()), "{session}");
+}
+
+/// As many networks as `ironflex check` takes.
+fn the_longest_split_list_that_is_taken_reaches_the_client() {
+    let lab = Lab::new();
+    let client = lab.client();
+    let list: String = (0..2_499_u32)
+        .map(|number| {
+            let network = std::net::Ipv4Addr::from(0x0b00_0000 + 512 * number);
+            format!("\n permit {network} 0.0.0.255")
+        })
+        .collect();
+    lab.edit(
+        "ip access-list standard split_tunnel",
+        &format!("ip access-list standard split_tunnel{list}"),
+    );
+    let _headend = lab.start();
+    let process = lab.connect_to(&HEADEND.to_string(), &client, [USER, PASSWORD], &[]);
+    let line = process.line_within(Duration::from_secs(60), 1, r#"{"event":"connected""#);
+    let tunnel: Connected = serde_json::from_str(&line).unwrap();
+    assert_eq!(tunnel.routes.len(), 2_500);
 }
 
 fn two_devices_of_one_user_have_a_session_each() {

@@ -117,7 +117,10 @@ pub struct CertificateRejected;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// It is right.
-    Accepted,
+    Accepted {
+        /// The user's name as the database has it, which may differ from what was typed, in case for one.
+        username: String,
+    },
     /// It is wrong: the form comes again until the tries are used up.
     Rejected,
     /// A second factor is wanted; it is no try.
@@ -149,7 +152,7 @@ pub struct AwaitCertificate {
 /// Who logged in, with what and from where. No `Debug`: there is a session token in it.
 #[derive(PartialEq, Eq)]
 pub struct Identity {
-    /// The user: as typed, or as the certificate says where no password was asked for.
+    /// The user: as the database has it, or as the certificate says where no password was asked for.
     pub username: String,
     /// The name in the certificate, when one was judged good.
     pub certificate: Option<CertificateIdentity>,
@@ -330,7 +333,9 @@ impl AwaitVerdict {
             username,
         } = self;
         match verdict {
-            Verdict::Accepted => conversation.send_complete(Authenticated { username }),
+            Verdict::Accepted { username } => {
+                conversation.send_complete(Authenticated { username })
+            }
             Verdict::Rejected => {
                 conversation.failed = conversation.failed.saturating_add(1);
                 if conversation.failed >= conversation.config.tries.get() {

@@ -108,6 +108,22 @@ fn a_wrong_password_asks_again_with_error_15_and_a_right_one_logs_in() {
 }
 
 #[test]
+fn who_is_accepted_has_the_name_that_the_database_gives() {
+    let mut outside = Outside {
+        judge: Box::new(|credentials| {
+            assert_eq!(credentials.username, "TEST");
+            Verdict::Accepted {
+                username: "test".into(),
+            }
+        }),
+        user: Box::new(|_| User::Types("TEST", "cisco123")),
+        ..Outside::default()
+    };
+    let outcome = run(server_config(), client_config(), &mut outside);
+    assert_eq!(outcome.headend.ok().unwrap().username, "test");
+}
+
+#[test]
 fn three_wrong_passwords_fail_with_the_last_responses_identifier() {
     let attempts = RefCell::new(Vec::new());
     let mut outside = Outside {
@@ -177,7 +193,9 @@ fn a_change_of_group_gets_that_groups_form_and_is_no_failed_try() {
                 (credentials.group.as_deref(), credentials.attempt),
                 (Some("guests"), 1)
             );
-            Verdict::Accepted
+            Verdict::Accepted {
+                username: credentials.username.clone(),
+            }
         }),
         user: Box::new(|form| {
             let selected = form
@@ -438,7 +456,9 @@ fn a_second_factor_is_asked_for_in_a_challenge() {
                     ("h&1", "test")
                 );
                 if credentials.password.matches(b"123456") {
-                    Verdict::Accepted
+                    Verdict::Accepted {
+                        username: credentials.username.clone(),
+                    }
                 } else {
                     Verdict::Rejected
                 }
@@ -733,7 +753,9 @@ fn every_password_that_can_be_sent_arrives() {
         let mut outside = Outside {
             judge: Box::new(move |credentials| {
                 assert_eq!(credentials.password.expose(), password);
-                Verdict::Accepted
+                Verdict::Accepted {
+                    username: credentials.username.clone(),
+                }
             }),
             user: Box::new(move |_| User::Types("te st", password)),
             ..Outside::default()

@@ -48,7 +48,9 @@ impl Default for Outside<'_> {
         Self {
             judge: Box::new(|credentials| {
                 if credentials.username == "test" && credentials.password.matches(b"cisco123") {
-                    Verdict::Accepted
+                    Verdict::Accepted {
+                        username: credentials.username.clone(),
+                    }
                 } else {
                     Verdict::Rejected
                 }
