@@ -7,10 +7,14 @@
 //! lines of configuration follow ([`configuring`]).
 
 use std::{
+    collections::VecDeque,
     io,
     os::unix::{fs::PermissionsExt, net},
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -23,7 +27,7 @@ use tokio::{
         unix::{OwnedReadHalf, OwnedWriteHalf},
     },
     sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot},
-    task::JoinSet,
+    task::{AbortHandle, JoinSet},
     time::timeout,
 };
 
@@ -49,7 +53,7 @@ pub mod configuring;
 /// The longest request, in octets.
 const MAX_REQUEST: u64 = 64 * 1024;
 
-/// Connections at a time.
+/// Connections at a time. One more ends the oldest that has not asked anything yet.
 const MAX_CONNECTIONS: usize = 16;
 
 /// How long a connection may take to send its request and to take its answer.
@@ -128,27 +132,54 @@ impl Listener {
     /// Hands requests to the loop until that is gone.
     pub async fn serve(self, requests: mpsc::Sender<Request>) {
         let mut connections = JoinSet::new();
+        let mut silent = Silent::default();
         let monitors = Arc::new(Semaphore::new(MAX_MONITORS));
         loop {
-            while connections.len() >= MAX_CONNECTIONS {
-                connections.join_next().await;
-            }
             match self.listener.accept().await {
                 Ok((stream, _)) => {
+                    while connections.len() >= MAX_CONNECTIONS {
+                        silent.end_oldest();
+                        connections.join_next().await;
+                    }
+                    let asked = Arc::new(AtomicBool::new(false));
+                    let has_asked = Arc::clone(&asked);
                     let requests = requests.clone();
                     let monitors = Arc::clone(&monitors);
-                    connections.spawn(async move {
-                        let conversation = converse(stream, requests, monitors);
+                    let handle = connections.spawn(async move {
+                        let conversation = converse(stream, requests, monitors, &has_asked);
                         match timeout(PATIENCE, conversation).await {
                             Ok(Ok(Onward::Watching(watching))) => watching.tell().await,
                             Ok(Ok(Onward::Configuring(configuring))) => configuring.listen().await,
                             Ok(Ok(Onward::Nothing)) | Ok(Err(_)) | Err(_) => {}
                         }
                     });
+                    silent.add(handle, asked);
                 }
                 Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
             }
             while connections.try_join_next().is_some() {}
+        }
+    }
+}
+
+/// Connections that have not asked anything yet, the oldest first.
+#[derive(Default)]
+struct Silent(VecDeque<(AbortHandle, Arc<AtomicBool>)>);
+
+impl Silent {
+    fn add(&mut self, connection: AbortHandle, asked: Arc<AtomicBool>) {
+        self.0
+            .retain(|(handle, asked)| !handle.is_finished() && !asked.load(Ordering::Relaxed));
+        self.0.push_back((connection, asked));
+    }
+
+    /// Ends the oldest one, if there is any: who says nothing keeps nobody waiting who would.
+    fn end_oldest(&mut self) {
+        while let Some((handle, asked)) = self.0.pop_front() {
+            if !handle.is_finished() && !asked.load(Ordering::Relaxed) {
+                handle.abort();
+                return;
+            }
         }
     }
 }
@@ -199,6 +230,7 @@ async fn converse(
     stream: UnixStream,
     requests: mpsc::Sender<Request>,
     monitors: Arc<Semaphore>,
+    asked: &AtomicBool,
 ) -> io::Result<Onward> {
     let peer = stream.peer_cred();
     let (mut read, mut write) = stream.into_split();
@@ -206,6 +238,7 @@ async fn converse(
     BufReader::new((&mut read).take(MAX_REQUEST))
         .read_until(b'\n', &mut line)
         .await?;
+    asked.store(true, Ordering::Relaxed);
     let mut watching = None;
     let reply = match serde_json::from_slice::<Question>(&line) {
         Err(error) => Err(format!("not a request: {error}")),

@@ -25,11 +25,11 @@ use zeroize::Zeroizing;
 use super::compile::{CompileError, Plan, compile};
 use crate::{
     clock, files,
-    pki::{ImportFailure, Imported, Store, import_pkcs12, pem},
+    pki::{ImportFailure, Imported, Store, StoreError, authenticate_pem, import_pkcs12},
 };
 
 /// The longest configuration file, in octets.
-pub const MAX_CONFIG: u64 = 64 << 20;
+pub const MAX_CONFIG: u64 = 16 << 20;
 
 /// The longest file on bootflash, in octets.
 pub const MAX_BOOTFLASH: u64 = 16 << 20;
@@ -101,6 +101,9 @@ pub enum LoadError {
         /// Why.
         error: String,
     },
+    /// What it brings cannot be stored.
+    #[error(transparent)]
+    Store(#[from] StoreError),
     /// It cannot be put to work.
     #[error(transparent)]
     Compile(#[from] CompileError),
@@ -201,6 +204,9 @@ pub fn apply(
     bootflash: &Path,
 ) -> Result<(Plan, Candidate, Vec<String>), LoadError> {
     let mut lines = checked.warnings;
+    // What an action brings is stored once all of it can be put to work.
+    let draft = store.draft()?;
+    let store = draft.store();
     for action in &checked.candidate.actions {
         let at = &action.at;
         let done =
@@ -211,6 +217,7 @@ pub fn apply(
         lines.extend(done);
     }
     let plan = compile(Arc::new(checked.snapshot), store)?;
+    draft.keep()?;
     let mut candidate = checked.candidate;
     candidate.actions.clear();
     Ok((plan, candidate, lines))
@@ -300,14 +307,14 @@ pub fn carry_out(
                 file: path.display().to_string(),
                 error,
             };
-            let authorities =
-                pem::read_pem_certificates(&octets).map_err(|error| failed(error.to_string()))?;
-            let done = store
-                .authenticate(trustpoint.as_str(), authorities)
+            let done = authenticate_pem(store, name, &octets)
                 .map_err(|error| failed(error.to_string()))?;
-            Ok(said(trustpoint.as_str(), done, "authorities")
-                .into_iter()
-                .collect())
+            let Some(line) = said(name, done.imported, "authorities") else {
+                return Ok(Vec::new());
+            };
+            let trusted = done.authorities.iter();
+            let trusted = trusted.map(|one| format!("trustpoint {name} trusts {}", one.subject));
+            Ok([line].into_iter().chain(trusted).collect())
         }
     }
 }
@@ -409,6 +416,41 @@ mod tests {
         let (_, _, lines) = load().unwrap();
         let stored = "TP.p12 is not there: trustpoint TP serves with the certificate and key of an earlier start";
         assert!(lines.iter().any(|line| line.ends_with(stored)), "{lines:?}");
+    }
+
+    #[test]
+    fn nothing_of_a_file_with_an_error_is_stored() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).unwrap();
+        let file = |name: &str, octets: &[u8]| {
+            std::fs::write(folder.path().join(name), octets).unwrap();
+        };
+        let root = include_bytes!("../../tests/data/pki/root.pem");
+        let server = include_bytes!("../../tests/data/pki/server.pem");
+        file(
+            "TP.p12",
+            include_bytes!("../../tests/data/pki/openssl3.p12"),
+        );
+        let text = format!(
+            "crypto pki trustpoint CA\n enrollment terminal\nexit\n{IMPORT}\
+             crypto pki authenticate CA pem bootflash:ca.pem\n"
+        );
+        let load = || apply(checked(folder.path(), &text), &store, folder.path());
+        // A peer's certificate is no authority's; then the import before it is not stored either.
+        file("ca.pem", server);
+        let refused = load().err().unwrap().to_string();
+        assert!(
+            refused.contains("crypto pki authenticate CA pem"),
+            "{refused}"
+        );
+        assert!(store.load("TP").unwrap().is_none() && store.load("CA").unwrap().is_none());
+        file("ca.pem", root);
+        load().unwrap();
+        let authorities = store.load("CA").unwrap().unwrap().authorities;
+        assert!(store.load("TP").unwrap().is_some());
+        file("ca.pem", server);
+        assert!(load().is_err());
+        assert_eq!(store.load("CA").unwrap().unwrap().authorities, authorities);
     }
 
     #[test]

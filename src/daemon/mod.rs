@@ -8,8 +8,10 @@
 //!                                └── work: profiles, EAP, AAA, pools, dataplane, routes
 //! ```
 //!
-//! One task owns the core and the sessions, without locks; a peer can hold it up for one private-key
-//! operation at most.
+//! One task owns the core and the sessions, without locks. What a datagram costs, all others wait for: at most the key
+//! exchanges of one message, the verification of one chain of certificates, and one private-key operation. Of one socket it
+//! takes up to 64 datagrams of SAs that there are before another socket, a deadline or a command has its turn, and requests for
+//! new SAs for 2 ms.
 
 pub mod assignment;
 pub mod attempts;
@@ -41,7 +43,7 @@ pub mod work;
 use std::{
     fmt, io,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
-    os::unix::fs::{DirBuilderExt, PermissionsExt},
+    os::unix::fs::{DirBuilderExt, MetadataExt},
     path::{Path, PathBuf},
 };
 
@@ -323,17 +325,40 @@ fn introduction(plan: &compile::Plan) -> impl Iterator<Item = String> {
     })
 }
 
-/// Makes the state folder, readable by the daemon alone.
+/// Makes the state folder, for the daemon's user alone, or looks whether one that is there is so. Its mode is not changed:
+/// somebody may have named a folder that has other uses.
 ///
 /// # Errors
 ///
-/// Of the system calls.
+/// Of the system calls, and for a folder that is another user's or open to others.
 pub fn prepare_state_dir(path: &Path) -> io::Result<()> {
-    std::fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(path)?;
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o700))
+    let mut private = std::fs::DirBuilder::new();
+    private.mode(0o700);
+    if let Some(above) = path.parent() {
+        private.recursive(true).create(above)?;
+    }
+    match private.recursive(false).create(path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+        made => return made,
+    }
+    let metadata = std::fs::metadata(path)?;
+    let (mode, owner) = (metadata.mode() & 0o7777, metadata.uid());
+    if !metadata.is_dir() {
+        return Err(io::ErrorKind::NotADirectory.into());
+    }
+    if owner != nix::unistd::geteuid().as_raw() {
+        return Err(io::Error::other(format!(
+            "it belongs to another user ({owner})"
+        )));
+    }
+    if mode & 0o077 != 0 {
+        let why = format!(
+            "it is open to others (mode {mode:04o}): if it has no other use, 'chmod 0700 {}'",
+            path.display()
+        );
+        return Err(io::Error::other(why));
+    }
+    Ok(())
 }
 
 /// Binds ports 500 and 4500 of both families. A machine without IPv6 serves IPv4 alone.
@@ -417,4 +442,43 @@ pub fn run(options: &Options) -> Result<(), StartError> {
         daemon.serve(stop).await;
         Ok(())
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        fs,
+        os::unix::fs::{PermissionsExt, chown},
+    };
+
+    use super::*;
+
+    #[test]
+    fn a_state_folder_is_made_for_its_user_alone_and_no_other_folder_is_changed() {
+        let folder = tempfile::tempdir().unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o7777;
+        let made = folder.path().join("above/state");
+        prepare_state_dir(&made).unwrap();
+        assert_eq!(mode(&made), 0o700);
+        prepare_state_dir(&made).unwrap();
+
+        let shared = folder.path().join("shared");
+        fs::create_dir(&shared).unwrap();
+        for open in [0o755, 0o1777, 0o750, 0o701] {
+            fs::set_permissions(&shared, fs::Permissions::from_mode(open)).unwrap();
+            let refused = prepare_state_dir(&shared).unwrap_err().to_string();
+            assert!(refused.contains("chmod 0700"), "{refused}");
+            assert_eq!(mode(&shared), open);
+        }
+        fs::set_permissions(&shared, fs::Permissions::from_mode(0o700)).unwrap();
+        prepare_state_dir(&shared).unwrap();
+        // Only who may give folders away can make one of another user.
+        if chown(&shared, Some(4321), Some(4321)).is_ok() {
+            let refused = prepare_state_dir(&shared).unwrap_err().to_string();
+            assert!(refused.contains("another user (4321)"), "{refused}");
+        }
+        let file = folder.path().join("file");
+        fs::write(&file, "").unwrap();
+        assert!(prepare_state_dir(&file).is_err());
+    }
 }

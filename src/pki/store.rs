@@ -10,12 +10,17 @@
 //! ```
 //!
 //! A trustpoint is written as a whole into a folder beside its own and takes its place by renaming, so that after a
-//! crash there is the old one or the new one, never a key with another's certificate. One process writes: the daemon.
+//! crash there is the old one or the new one, never a key with another's certificate. The daemon writes, and `ironflex import`
+//! beside it: each of them while it holds the lock `trustpoints.lock`, and nobody clears away what another one is writing.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
 use zeroize::Zeroizing;
 
@@ -37,6 +42,44 @@ pub const MAX_NAME_OCTETS: usize = 64;
 #[derive(Clone, Debug)]
 pub struct Store {
     folder: PathBuf,
+    /// Folders of trustpoints that wait beside their places, for a store whose lock a [`Draft`] holds.
+    draft: Option<Arc<Mutex<BTreeSet<String>>>>,
+}
+
+/// Changes of a store that are not made yet: they are seen through [`store`](Self::store), and by nobody else until they are
+/// kept. Dropped, it leaves the store as it is. Nobody else writes meanwhile.
+pub struct Draft {
+    store: Store,
+    _lock: File,
+}
+
+impl Draft {
+    /// The store as it is to be.
+    #[must_use]
+    pub const fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// Keeps the changes.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Io`]; each trustpoint is the old one or the new one.
+    pub fn keep(self) -> Result<(), StoreError> {
+        while let Some(entry) = self.store.waiting().and_then(|mut all| all.pop_first()) {
+            self.store.settle(&entry)?;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Draft {
+    fn drop(&mut self) {
+        while let Some(entry) = self.store.waiting().and_then(|mut all| all.pop_first()) {
+            // What cannot be removed goes when the store is opened next.
+            let _ = remove_if_present(&self.store.staging(&entry));
+        }
+    }
 }
 
 /// What an import has changed.
@@ -145,7 +188,11 @@ impl Store {
             }
             Err(error) => return Err(io_error("create", &folder)(error)),
         }
-        let store = Self { folder };
+        let store = Self {
+            folder,
+            draft: None,
+        };
+        let _lock = store.lock()?;
         store.recover()?;
         Ok(store)
     }
@@ -156,7 +203,50 @@ impl Store {
     pub fn view(state_dir: &Path) -> Self {
         Self {
             folder: state_dir.join(FOLDER),
+            draft: None,
         }
+    }
+
+    /// Changes that are to be kept all or none.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Io`] of the lock.
+    pub fn draft(&self) -> Result<Draft, StoreError> {
+        let _lock = self.lock()?;
+        let store = Self {
+            folder: self.folder.clone(),
+            draft: Some(Arc::default()),
+        };
+        Ok(Draft { store, _lock })
+    }
+
+    /// Waits for the turn to write. It ends when the file is closed, at the latest with the process.
+    fn lock(&self) -> Result<File, StoreError> {
+        let path = self.folder.with_extension("lock");
+        let file = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(&path)
+            .map_err(io_error("open", &path))?;
+        file.lock().map_err(io_error("lock", &path))?;
+        Ok(file)
+    }
+
+    /// The same, unless a draft has it already.
+    fn turn(&self) -> Result<Option<File>, StoreError> {
+        match &self.draft {
+            Some(_) => Ok(None),
+            None => self.lock().map(Some),
+        }
+    }
+
+    /// Of a draft, what is to take its place.
+    fn waiting(&self) -> Option<MutexGuard<'_, BTreeSet<String>>> {
+        let all = self.draft.as_ref()?;
+        Some(all.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Names of the trustpoints, sorted.
@@ -180,7 +270,13 @@ impl Store {
     ///
     /// [`StoreError`]; a private key that others can read is refused.
     pub fn load(&self, name: &str) -> Result<Option<Trustpoint>, StoreError> {
-        let folder = self.folder.join(encode(name)?);
+        let entry = encode(name)?;
+        let waits = self.waiting().is_some_and(|all| all.contains(&entry));
+        let folder = if waits {
+            self.staging(&entry)
+        } else {
+            self.folder.join(entry)
+        };
         if !folder.try_exists().map_err(io_error("look for", &folder))? {
             return Ok(None);
         }
@@ -198,6 +294,11 @@ impl Store {
     ///
     /// [`StoreError`].
     pub fn import(&self, name: &str, trustpoint: &Trustpoint) -> Result<Imported, StoreError> {
+        let _turn = self.turn()?;
+        self.put(name, trustpoint)
+    }
+
+    fn put(&self, name: &str, trustpoint: &Trustpoint) -> Result<Imported, StoreError> {
         let imported = match self.load(name) {
             Ok(None) => Imported::New,
             Ok(Some(present)) if present.is_same(trustpoint) => return Ok(Imported::Unchanged),
@@ -220,8 +321,9 @@ impl Store {
         name: &str,
         authorities: Vec<Vec<u8>>,
     ) -> Result<Imported, StoreError> {
+        let _turn = self.turn()?;
         let identity = self.load(name)?.and_then(|present| present.identity);
-        self.import(
+        self.put(
             name,
             &Trustpoint {
                 identity,
@@ -237,6 +339,7 @@ impl Store {
     /// [`StoreError`].
     pub fn remove(&self, name: &str) -> Result<bool, StoreError> {
         let entry = encode(name)?;
+        let _turn = self.turn()?;
         let (folder, old) = (self.folder.join(&entry), self.superseded(&entry));
         match fs::rename(&folder, &old) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
@@ -250,11 +353,7 @@ impl Store {
     }
 
     fn write(&self, entry: &str, trustpoint: &Trustpoint) -> Result<(), StoreError> {
-        let (folder, new, old) = (
-            self.folder.join(entry),
-            self.staging(entry),
-            self.superseded(entry),
-        );
+        let new = self.staging(entry);
         remove_if_present(&new)?;
         DirBuilder::new()
             .mode(0o700)
@@ -269,6 +368,22 @@ impl Store {
         }
         write_certificates(&new.join(AUTHORITIES), &trustpoint.authorities)?;
         sync(&new)?;
+        match self.waiting() {
+            Some(mut all) => {
+                all.insert(entry.to_owned());
+                Ok(())
+            }
+            None => self.settle(entry),
+        }
+    }
+
+    /// What waits beside its place takes it.
+    fn settle(&self, entry: &str) -> Result<(), StoreError> {
+        let (folder, new, old) = (
+            self.folder.join(entry),
+            self.staging(entry),
+            self.superseded(entry),
+        );
         remove_if_present(&old)?;
         match fs::rename(&folder, &old) {
             Ok(()) => {}

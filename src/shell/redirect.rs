@@ -85,7 +85,7 @@ fn replace(path: &Path, old: Option<&Metadata>, text: &str) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::{chown, lchown, symlink};
+    use std::os::unix::fs::{chown, symlink};
 
     use super::*;
 
@@ -136,33 +136,6 @@ mod tests {
         assert_eq!(fs::metadata(&path).unwrap().ino(), before);
         assert!(link.is_symlink());
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
-    }
-
-    // In a folder of everybody's the kernel may refuse files and links of strangers (fs.protected_regular,
-    // fs.protected_symlinks); its word is this command's.
-    #[test]
-    fn what_a_stranger_has_laid_is_judged_by_the_kernel() {
-        let folder = tempfile::tempdir().unwrap();
-        let public = folder.path().join("public");
-        fs::create_dir(&public).unwrap();
-        fs::set_permissions(&public, fs::Permissions::from_mode(0o1777)).unwrap();
-        let target = folder.path().join("target");
-        fs::write(&target, "").unwrap();
-        let (file, link) = (public.join("file"), public.join("link"));
-        fs::write(&file, "").unwrap();
-        symlink(&target, &link).unwrap();
-        for path in [&file, &link] {
-            // Only who may give files away can lay them.
-            if lchown(path, Some(4321), Some(4321)).is_err() {
-                return;
-            }
-            let kernel = File::create(path).is_ok();
-            assert_eq!(write(path.to_str().unwrap(), "text").is_ok(), kernel);
-            assert_eq!(
-                fs::read_to_string(path).is_ok_and(|text| text == "text"),
-                kernel
-            );
-        }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The control socket: who may use it, and what it survives.
 
 use std::{
+    fs,
     io::{Read, Write},
     net::Shutdown,
     os::unix::net::UnixStream,
@@ -10,7 +11,7 @@ use ironflex_xfrm::netlink::NetworkNamespace;
 
 use crate::support::{
     PATIENCE,
-    cases::Case,
+    cases::{Case, skip},
     lab::{Lab, mode},
     process::Process,
 };
@@ -45,6 +46,10 @@ pub(crate) const CASES: &[Case] = &[
         output_is_filtered_and_redirected_by_who_asked,
     ),
     (
+        "control::what_a_stranger_has_laid_for_output_is_judged_by_the_kernel",
+        what_a_stranger_has_laid_for_output_is_judged_by_the_kernel,
+    ),
+    (
         "control::a_missing_daemon_is_named_by_its_socket",
         a_missing_daemon_is_named_by_its_socket,
     ),
@@ -58,7 +63,7 @@ fn socket_and_keys_are_the_daemons_alone() {
     let mut folders = vec![lab.path("state")];
     let mut keys = 0;
     while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(folder).unwrap() {
+        for entry in fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
             if path.is_dir() {
                 folders.push(path);
@@ -120,10 +125,11 @@ fn bad_requests_are_answered_and_harm_nobody() {
 fn silent_connections_keep_nobody_waiting() {
     let lab = Lab::new();
     let _headend = lab.start();
-    let mut silent: Vec<UnixStream> = (0..8)
+    // Twice as many as there may be at a time (`ironflex::daemon::control`).
+    let mut silent: Vec<UnixStream> = (0..32)
         .map(|_| UnixStream::connect(lab.control()).unwrap())
         .collect();
-    for stream in silent.iter_mut().take(4) {
+    for stream in silent.iter_mut().skip(28) {
         stream.write_all(br#"{"exec":"sh"#).unwrap();
     }
     let started = std::time::Instant::now();
@@ -269,7 +275,7 @@ fn output_is_filtered_and_redirected_by_who_asked() {
     let line = format!("show running-config | redirect {}", file.display());
     assert_eq!(lab.exec(&line), "");
     assert_eq!(
-        std::fs::read_to_string(&file).unwrap(),
+        fs::read_to_string(&file).unwrap(),
         lab.exec("show running-config")
     );
     // The daemon writes no file for anybody.
@@ -302,5 +308,33 @@ fn a_missing_daemon_is_named_by_its_socket() {
         let mut process = Process::start(&here, words, "");
         process.ends_with(1);
         process.line(&nobody);
+    }
+}
+
+// In a folder of everybody's the kernel may refuse files and links of strangers (fs.protected_regular,
+// fs.protected_symlinks); its word is this command's.
+fn what_a_stranger_has_laid_for_output_is_judged_by_the_kernel() {
+    use std::os::unix::fs::{PermissionsExt, lchown, symlink};
+    let lab = Lab::new();
+    let _headend = lab.start();
+    let here = NetworkNamespace::current().unwrap();
+    let (state, public, target) = (lab.name("state"), lab.path("public"), lab.path("target"));
+    fs::create_dir(&public).unwrap();
+    fs::set_permissions(&public, fs::Permissions::from_mode(0o1777)).unwrap();
+    fs::write(&target, "").unwrap();
+    let (file, link) = (public.join("file"), public.join("link"));
+    fs::write(&file, "").unwrap();
+    symlink(&target, &link).unwrap();
+    for path in [&file, &link] {
+        if lchown(path, Some(4321), Some(4321)).is_err() {
+            skip("only who may give files away can lay them");
+        }
+        let kernel = fs::File::create(path).is_ok();
+        let line = format!("show version | redirect {}", path.display());
+        let words = ["exec", "--state-dir", &state, &line];
+        let mut process = Process::start(&here, &words, "");
+        assert_eq!(process.end() == Some(0), kernel, "{}", process.output());
+        let written = fs::read_to_string(path).is_ok_and(|text| text.contains("ironflex"));
+        assert_eq!(written, kernel);
     }
 }

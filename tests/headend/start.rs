@@ -1,6 +1,12 @@
 //! Starts that fail: whatever it is that fails, the namespace is as it was before.
 
-use std::{fs, io::Write, net::Ipv4Addr, os::unix::fs::FileTypeExt, path::Path};
+use std::{
+    fs,
+    io::Write,
+    net::Ipv4Addr,
+    os::unix::fs::{FileTypeExt, PermissionsExt},
+    path::Path,
+};
 
 use ironflex_xfrm::netlink::TABLE;
 use nix::sys::signal::Signal;
@@ -54,6 +60,9 @@ fn fails(lab: &Lab, state: &str, words: &str) {
 fn a_control_socket_that_cannot_be_made_fails_the_start_before_anything() {
     let lab = Lab::new();
     fs::create_dir_all(lab.control()).unwrap();
+    let private = fs::Permissions::from_mode(0o700);
+    fails(&lab, "state", "chmod 0700");
+    fs::set_permissions(lab.path("state"), private).unwrap();
     fails(&lab, "state", "control socket: ");
     // A unix socket's name has 107 octets at most.
     fails(&lab, &"long".repeat(30), "control socket: ");

@@ -22,6 +22,14 @@ pub(crate) type Case = (&'static str, fn());
 /// Cases at a time. They mostly wait for each other's processes.
 const AT_ONCE: usize = 4;
 
+/// Why a case cannot run here.
+struct Skipped(String);
+
+/// Ends a case that cannot run here, which is counted as ignored.
+pub(crate) fn skip(reason: impl Into<String>) -> ! {
+    panic::resume_unwind(Box::new(Skipped(reason.into())))
+}
+
 /// What the command line selects.
 struct Selection {
     filters: Vec<String>,
@@ -81,16 +89,15 @@ pub(crate) fn main(cases: &[Case]) -> ExitCode {
 
     let unable = unable();
     println!("\nrunning {} tests", chosen.len());
-    let failed = match &unable {
+    let (failed, ignored) = match &unable {
         Some(reason) => {
             for (name, _) in &chosen {
                 println!("test {name} ... ignored, {reason}");
             }
-            0
+            (0, chosen.len())
         }
         None => run(&chosen, selection.at_once),
     };
-    let ignored = if unable.is_some() { chosen.len() } else { 0 };
     let word = if failed == 0 { "ok" } else { "FAILED" };
     println!(
         "\ntest result: {word}. {} passed; {failed} failed; {ignored} ignored; 0 measured; {} filtered out\n",
@@ -121,9 +128,9 @@ fn unable() -> Option<String> {
         .map(|error| format!("{tun}: {error}"))
 }
 
-/// Runs the cases, some at a time. Returns how many failed.
-fn run(cases: &[Case], at_once: usize) -> usize {
-    let (next, failed) = (AtomicUsize::new(0), AtomicUsize::new(0));
+/// Runs the cases, some at a time. Returns how many failed, and how many cannot run here.
+fn run(cases: &[Case], at_once: usize) -> (usize, usize) {
+    let [next, failed, skipped] = [const { AtomicUsize::new(0) }; 3];
     let lines = Mutex::new(());
     let work = || {
         while let Some(&(name, case)) = cases.get(next.fetch_add(1, Ordering::Relaxed)) {
@@ -134,11 +141,18 @@ fn run(cases: &[Case], at_once: usize) -> usize {
                     .spawn_scoped(scope, || panic::catch_unwind(case));
                 started.unwrap().join()
             });
-            let word = if matches!(outcome, Ok(Ok(()))) {
-                "ok"
-            } else {
-                failed.fetch_add(1, Ordering::Relaxed);
-                "FAILED"
+            let word = match outcome {
+                Ok(Ok(())) => "ok".to_owned(),
+                Ok(Err(why)) | Err(why) => match why.downcast_ref() {
+                    Some(Skipped(reason)) => {
+                        skipped.fetch_add(1, Ordering::Relaxed);
+                        format!("ignored, {reason}")
+                    }
+                    None => {
+                        failed.fetch_add(1, Ordering::Relaxed);
+                        "FAILED".to_owned()
+                    }
+                },
             };
             let _line = lines.lock().unwrap_or_else(PoisonError::into_inner);
             println!("test {name} ... {word}");
@@ -149,5 +163,5 @@ fn run(cases: &[Case], at_once: usize) -> usize {
             scope.spawn(work);
         }
     });
-    failed.into_inner()
+    (failed.into_inner(), skipped.into_inner())
 }

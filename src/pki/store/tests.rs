@@ -315,7 +315,8 @@ fn no_name_leads_out_of_the_store_or_meets_another() {
     let mut sorted = names.map(str::to_owned).to_vec();
     sorted.sort();
     assert_eq!(store.list().unwrap(), sorted);
-    assert_eq!(fs::read_dir(state.path()).unwrap().count(), 1);
+    // The store and its lock.
+    assert_eq!(fs::read_dir(state.path()).unwrap().count(), 2);
     let long = "x".repeat(MAX_NAME_OCTETS + 1);
     for name in ["", long.as_str()] {
         assert_eq!(
@@ -372,4 +373,59 @@ fn a_pem_file_of_authorities_makes_a_trustpoint_and_one_of_peers_does_not() {
         ))
     );
     assert_eq!(load(&store).anchors(), [pem(ROOT_PEM)]);
+}
+
+#[test]
+fn a_draft_is_seen_by_its_own_and_kept_as_a_whole_or_not_at_all() {
+    let (state, store) = store();
+    let authorities = |text| read_pem_certificates(text).unwrap();
+    store.authenticate(NAME, authorities(ROOT_PEM)).unwrap();
+    let other = authorities(SERVER_PEM);
+    for kept in [false, true] {
+        let draft = store.draft().unwrap();
+        draft.store().authenticate(NAME, other.clone()).unwrap();
+        draft.store().authenticate("second", other.clone()).unwrap();
+        assert_eq!(
+            draft.store().load(NAME).unwrap().unwrap().authorities,
+            other
+        );
+        assert_eq!(load(&store).authorities, authorities(ROOT_PEM));
+        if kept {
+            draft.keep().unwrap();
+        } else {
+            drop(draft);
+            assert_eq!(load(&store).authorities, authorities(ROOT_PEM));
+            assert!(store.load("second").unwrap().is_none());
+        }
+        let hidden = fs::read_dir(state.path().join("trustpoints")).unwrap();
+        let hidden = hidden.filter(|entry| {
+            let name = entry.as_ref().unwrap().file_name();
+            name.to_str().unwrap().starts_with('.')
+        });
+        assert_eq!(hidden.count(), 0);
+    }
+    assert_eq!(load(&store).authorities, other);
+    assert_eq!(store.load("second").unwrap().unwrap().authorities, other);
+}
+
+#[test]
+fn who_opens_or_writes_waits_for_who_is_writing() {
+    let (state, store) = store();
+    let draft = store.draft().unwrap();
+    draft
+        .store()
+        .authenticate(NAME, read_pem_certificates(ROOT_PEM).unwrap())
+        .unwrap();
+    let (done, is_done) = std::sync::mpsc::channel();
+    let path = state.path().to_owned();
+    let other = std::thread::spawn(move || {
+        // It would clear away what is half written.
+        let store = Store::open(&path).unwrap();
+        done.send(()).unwrap();
+        store.load(NAME).unwrap().is_some()
+    });
+    let early = is_done.recv_timeout(std::time::Duration::from_millis(200));
+    assert!(early.is_err());
+    draft.keep().unwrap();
+    assert!(other.join().unwrap());
 }
