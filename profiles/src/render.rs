@@ -104,7 +104,7 @@ impl Writer {
             self.separate()?;
         }
         for entry in candidate.pools.iter() {
-            for range in &entry.value.ranges {
+            for range in entry.value.ranges() {
                 let (first, last) = (range.value.first(), range.value.last());
                 write!(self.0, "ip local pool {} {first}", entry.name)?;
                 if first != last {

@@ -198,10 +198,10 @@ fn add_range(edit: &mut Edit<'_>, args: &mut Args<'_>) -> Result<(), Box<Diagnos
         .candidate
         .pools
         .get_or_insert_with(&named, Pool::default);
-    if pool.ranges.iter().any(|known| known.value == range) {
-        return Ok(());
-    }
-    if let Some(known) = pool.ranges.iter().find(|known| known.value.overlaps(range)) {
+    if let Some(known) = pool.overlapping(range) {
+        if known.value == range {
+            return Ok(());
+        }
         let fault = objection(
             Fault::Conflict,
             first.at,
@@ -209,7 +209,7 @@ fn add_range(edit: &mut Edit<'_>, args: &mut Args<'_>) -> Result<(), Box<Diagnos
         );
         return Err(fault.beside(known.at.clone(), "that range").into());
     }
-    pool.ranges.push(Located::new(range, at));
+    pool.add(Located::new(range, at));
     Ok(())
 }
 
@@ -221,9 +221,10 @@ fn remove_pool(edit: &mut Edit<'_>, args: &mut Args<'_>) -> Result<(), Box<Diagn
     };
     let last = args.maybe_ipv4().unwrap_or_else(|| first.clone());
     if let Some(pool) = edit.candidate.pools.get_mut(name.value.as_str()) {
-        let named = PoolRange::new(first.value, last.value);
-        pool.ranges.retain(|range| Some(range.value) != named);
-        if pool.ranges.is_empty() {
+        if let Some(named) = PoolRange::new(first.value, last.value) {
+            pool.remove(named);
+        }
+        if pool.ranges().is_empty() {
             edit.candidate.pools.remove(name.value.as_str());
         }
     }

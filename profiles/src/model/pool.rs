@@ -1,6 +1,6 @@
 //! `ip local pool` and `ipv6 local pool`.
 
-use alloc::vec::Vec;
+use alloc::{collections::BTreeMap, vec::Vec};
 use core::net::{Ipv4Addr, Ipv6Addr};
 
 use super::{Located, net::Ipv6Net};
@@ -8,8 +8,40 @@ use super::{Located, net::Ipv6Net};
 /// `ip local pool NAME FIRST [LAST]`; each such line adds a range.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Pool {
+    ranges: Vec<Located<PoolRange>>,
+    /// The same by their first address, to find what overlaps.
+    by_first: BTreeMap<Ipv4Addr, Located<PoolRange>>,
+}
+
+impl Pool {
     /// The ranges in the order of their lines, none of them overlapping another.
-    pub ranges: Vec<Located<PoolRange>>,
+    pub fn ranges(&self) -> &[Located<PoolRange>] {
+        &self.ranges
+    }
+
+    /// One that has an address in common with a range.
+    pub fn overlapping(&self, range: PoolRange) -> Option<&Located<PoolRange>> {
+        // None of them overlaps another, so the nearest before the end tells.
+        let (_, nearest) = self.by_first.range(..=range.last).next_back()?;
+        nearest.value.overlaps(range).then_some(nearest)
+    }
+
+    /// Adds a range, unless it overlaps another.
+    pub fn add(&mut self, range: Located<PoolRange>) {
+        if self.overlapping(range.value).is_none() {
+            self.by_first.insert(range.value.first, range.clone());
+            self.ranges.push(range);
+        }
+    }
+
+    /// Takes a range out.
+    pub fn remove(&mut self, range: PoolRange) {
+        self.ranges.retain(|one| one.value != range);
+        let at = self.by_first.get(&range.first);
+        if at.is_some_and(|one| one.value == range) {
+            self.by_first.remove(&range.first);
+        }
+    }
 }
 
 /// Addresses from the first to the last, both included.

@@ -8,7 +8,7 @@ mod profile;
 mod redirect;
 
 use alloc::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     format,
     string::{String, ToString},
     sync::Arc,
@@ -73,6 +73,19 @@ pub fn resolve_live(candidate: &Candidate) -> Live {
     let mut faults = resolver.diagnostics;
     faults.sort_by_key(|fault| (fault.at.line, fault.at.column));
     Live { snapshot, faults }
+}
+
+/// Octets of an INTERNAL_IP4_SUBNET and an INTERNAL_IP6_SUBNET attribute (RFC 7296 §3.15.1).
+const IPV4_SUBNET: usize = 12;
+const IPV6_SUBNET: usize = 21;
+
+/// Octets of the networks that clients are told of. An IKE message has 65,535 at most, and what Cisco's own
+/// fragmentation carries in 64 pieces is half of that.
+const MAX_NETWORKS: usize = 30_000;
+
+/// How many there are, each counted once.
+fn distinct<'a, N: Ord + 'a>(networks: impl Iterator<Item = &'a N>) -> usize {
+    networks.collect::<BTreeSet<_>>().len()
 }
 
 struct Resolver<'a> {
@@ -301,6 +314,27 @@ impl<'a> Resolver<'a> {
                         }
                     });
             let ipv6 = self.ipv6_authorization(&lines.ipv6, ipv6_pools, &block);
+            let lists = [
+                &lines.route_set_access_list,
+                &lines.ipv6.route_set_access_list,
+            ];
+            let at = lists.into_iter().flatten().next();
+            let at = at.map_or(&entry.at, |used| &used.at);
+            self.fits_a_reply(
+                at,
+                distinct(
+                    split_networks
+                        .iter()
+                        .flatten()
+                        .chain(&lines.route_set_remote),
+                ),
+                distinct(
+                    ipv6.split_networks
+                        .iter()
+                        .flatten()
+                        .chain(&ipv6.remote_networks),
+                ),
+            );
             let policy = AuthorizationPolicy {
                 name: entry.name.clone(),
                 pool,
@@ -325,6 +359,22 @@ impl<'a> Resolver<'a> {
             }
         }
         policies
+    }
+
+    /// Tells of more networks than a client can be told in one answer: every login would fail.
+    fn fits_a_reply(&mut self, at: &Span, ipv4: usize, ipv6: usize) {
+        let octets = |count: usize, each: usize| count.saturating_mul(each);
+        let size = octets(ipv4, IPV4_SUBNET).saturating_add(octets(ipv6, IPV6_SUBNET));
+        if size <= MAX_NETWORKS {
+            return;
+        }
+        let message = format!(
+            "clients cannot be told of {} networks: {} of IPv4 fit into an answer, or {} of IPv6",
+            ipv4.saturating_add(ipv6),
+            MAX_NETWORKS / IPV4_SUBNET,
+            MAX_NETWORKS / IPV6_SUBNET,
+        );
+        self.report(Diagnostic::error(Fault::Value, at.clone(), message));
     }
 
     fn ipv6_authorization(

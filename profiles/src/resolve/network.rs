@@ -1,6 +1,7 @@
 //! Pools, interfaces, access lists, address translation, and SSL policies.
 
 use alloc::{collections::BTreeMap, format, string::ToString, sync::Arc, vec::Vec};
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::{Block, ByName, Resolver};
 use crate::{
@@ -8,7 +9,7 @@ use crate::{
     model::{
         Entry, Located,
         acl::{AccessList, NotNetworks},
-        interface::InterfaceName,
+        interface::{Addressing, InterfaceName},
         name::Name,
         nat::NatSide,
         net::{Ipv4Net, Ipv6Net},
@@ -17,24 +18,78 @@ use crate::{
     snapshot::{Interface, Ipv6Pool, NatRule, Pool, SslPolicy, SslProfile, Trustpoint},
 };
 
+/// Addresses that are no host's, by what they are (RFC 6890, RFC 4291 §2.4).
+const NO_HOSTS: [(&str, IpAddr, IpAddr); 10] = {
+    const fn v4(first: [u8; 2], last: [u8; 2]) -> (IpAddr, IpAddr) {
+        let ([a, b], [c, d]) = (first, last);
+        (
+            IpAddr::V4(Ipv4Addr::new(a, b, 0, 0)),
+            IpAddr::V4(Ipv4Addr::new(c, d, 255, 255)),
+        )
+    }
+    const fn v6(first: u128, last: u128) -> (IpAddr, IpAddr) {
+        (
+            IpAddr::V6(Ipv6Addr::from_bits(first)),
+            IpAddr::V6(Ipv6Addr::from_bits(last)),
+        )
+    }
+    const fn named(
+        name: &'static str,
+        (first, last): (IpAddr, IpAddr),
+    ) -> (&'static str, IpAddr, IpAddr) {
+        (name, first, last)
+    }
+    [
+        named("addresses of 0.0.0.0/8", v4([0, 0], [0, 255])),
+        named("loopback addresses", v4([127, 0], [127, 255])),
+        named("link-local addresses", v4([169, 254], [169, 254])),
+        named("multicast addresses", v4([224, 0], [239, 255])),
+        named("addresses of 240.0.0.0/4", v4([240, 0], [255, 255])),
+        named("the unspecified address", v6(0, 0)),
+        named("the loopback address", v6(1, 1)),
+        named(
+            "IPv4-mapped addresses",
+            v6(0xffff_0000_0000, 0xffff_ffff_ffff),
+        ),
+        named(
+            "link-local addresses",
+            v6(0xfe80 << 112, (0xfec0 << 112) - 1),
+        ),
+        named("multicast addresses", v6(0xff00 << 112, u128::MAX)),
+    ]
+};
+
 impl<'a> Resolver<'a> {
     pub(super) fn pools(&mut self) -> ByName<Pool> {
         let mut pools = ByName::new();
-        let mut taken: Vec<&Located<PoolRange>> = Vec::new();
+        // By their first address: none of them has one in common with another, so the nearest before tells.
+        let mut taken: BTreeMap<Ipv4Addr, &Located<PoolRange>> = BTreeMap::new();
         for entry in self.candidate.pools.iter() {
             self.begin();
-            for range in &entry.value.ranges {
-                if let Some(other) = taken.iter().find(|other| other.value.overlaps(range.value)) {
-                    let message = "the range overlaps one of another pool";
-                    let fault = Diagnostic::error(Fault::Conflict, range.at.clone(), message);
-                    self.report(fault.beside(other.at.clone(), "that range"));
+            let mut own = Vec::new();
+            for range in entry.value.ranges() {
+                let nearest = taken.range(..=range.value.last()).next_back();
+                match nearest.filter(|(_, other)| other.value.overlaps(range.value)) {
+                    Some((_, other)) => {
+                        let message = "the range overlaps one of another pool";
+                        let fault = Diagnostic::error(Fault::Conflict, range.at.clone(), message);
+                        self.report(fault.beside(other.at.clone(), "that range"));
+                    }
+                    None => own.push((range.value.first(), range)),
                 }
+                let ends = (range.value.first().into(), range.value.last().into());
+                self.not_for_clients(&range.at, "range", ends);
             }
             if self.broken {
                 continue;
             }
-            taken.extend(&entry.value.ranges);
-            let ranges = entry.value.ranges.iter().map(|range| range.value).collect();
+            taken.extend(own);
+            let ranges = entry
+                .value
+                .ranges()
+                .iter()
+                .map(|range| range.value)
+                .collect();
             let name = entry.name.clone();
             pools.insert(name.clone(), Arc::new(Pool { name, ranges }));
         }
@@ -43,22 +98,57 @@ impl<'a> Resolver<'a> {
 
     pub(super) fn ipv6_pools(&mut self) -> ByName<Ipv6Pool> {
         let mut pools = ByName::new();
-        let mut taken: Vec<&Entry<pool::Ipv6Pool>> = Vec::new();
+        let mut taken: BTreeMap<Ipv6Addr, &Entry<pool::Ipv6Pool>> = BTreeMap::new();
         for entry in self.candidate.ipv6_pools.iter() {
             let range = entry.value;
-            let overlaps =
-                |other: &&&Entry<pool::Ipv6Pool>| other.value.prefix().overlaps(range.prefix());
-            if let Some(other) = taken.iter().find(overlaps) {
-                let message = "the prefix overlaps that of another pool";
-                let fault = Diagnostic::error(Fault::Conflict, entry.at.clone(), message);
-                self.report(fault.beside(other.at.clone(), "that pool"));
+            self.begin();
+            let prefix = range.prefix();
+            let nearest = taken.range(..=prefix.last()).next_back();
+            match nearest.filter(|(_, other)| other.value.prefix().overlaps(prefix)) {
+                Some((_, other)) => {
+                    let message = "the prefix overlaps that of another pool";
+                    let fault = Diagnostic::error(Fault::Conflict, entry.at.clone(), message);
+                    self.report(fault.beside(other.at.clone(), "that pool"));
+                }
+                None => drop(taken.insert(prefix.address(), entry)),
+            }
+            let ends = (prefix.address().into(), prefix.last().into());
+            self.not_for_clients(&entry.at, "prefix", ends);
+            if self.broken {
                 continue;
             }
-            taken.push(entry);
             let name = entry.name.clone();
             pools.insert(name.clone(), Arc::new(Ipv6Pool { name, range }));
         }
         pools
+    }
+
+    /// Tells of a pool with addresses that no client can have: those of no host, and those that the configuration gives to
+    /// interfaces. Beneath each pool there is a route that leads nowhere, which would cut them off.
+    fn not_for_clients(&mut self, at: &Span, what: &str, (first, last): (IpAddr, IpAddr)) {
+        if let Some((of_no_host, _, _)) = NO_HOSTS.iter().find(|(_, from, to)| {
+            from.is_ipv4() == first.is_ipv4() && *from <= last && first <= *to
+        }) {
+            let message = format!("the {what} has {of_no_host}, which no client can have");
+            self.report(Diagnostic::error(Fault::Conflict, at.clone(), message));
+            return;
+        }
+        for (name, entry) in &self.candidate.interfaces {
+            let ipv4 = match &entry.value.addressing {
+                Addressing::Static(own) => Some(IpAddr::from(own.address)),
+                Addressing::None | Addressing::Unnumbered(_) => None,
+            };
+            let ipv6 = entry.value.ipv6.addresses.iter();
+            let mut own = ipv4.into_iter().chain(ipv6.map(|own| own.address.into()));
+            let inside =
+                own.find(|own| own.is_ipv4() == first.is_ipv4() && first <= *own && *own <= last);
+            if let Some(own) = inside {
+                let message = format!("the {what} has {own}, which is {name}'s own address");
+                let fault = Diagnostic::error(Fault::Conflict, at.clone(), message);
+                self.report(fault.beside(entry.at.clone(), "that interface"));
+                return;
+            }
+        }
     }
 
     pub(super) fn interfaces(&mut self) -> BTreeMap<InterfaceName, Arc<Interface>> {

@@ -99,6 +99,91 @@ fn lines_that_contradict_each_other_are_refused_with_both_places() {
 }
 
 #[test]
+fn a_pool_has_no_address_that_no_client_can_have() {
+    let loopback = "interface Loopback1\n ip address 10.0.0.1 255.255.255.255\n ipv6 address 2001:db8:1::1/128";
+    for (line, held) in [
+        ("ip local pool P 0.0.0.0 255.255.255.255", true),
+        ("ip local pool P 0.255.255.255 1.0.0.9", true),
+        ("ip local pool P 126.0.0.1 128.0.0.1", true),
+        ("ip local pool P 127.0.0.1", true),
+        ("ip local pool P 169.254.1.1 169.254.1.9", true),
+        ("ip local pool P 223.255.255.255 224.0.0.0", true),
+        ("ip local pool P 255.255.255.255", true),
+        ("ip local pool P 10.0.0.1 10.0.0.9", true),
+        ("ip local pool P 10.0.0.2 10.0.0.9", false),
+        ("ip local pool P 1.0.0.0 1.255.255.255", false),
+        ("ip local pool P 223.255.255.0 223.255.255.255", false),
+        ("ipv6 local pool P ::/0 64", true),
+        ("ipv6 local pool P ::/64 128", true),
+        ("ipv6 local pool P ::ffff:10.0.0.0/120 128", true),
+        ("ipv6 local pool P fe80::/64 128", true),
+        ("ipv6 local pool P ff02::/64 128", true),
+        ("ipv6 local pool P 2001:db8:1::/64 128", true),
+        ("ipv6 local pool P 2001:db8:2::/64 128", false),
+        ("ipv6 local pool P fd00::/64 128", false),
+    ] {
+        let text = format!("{loopback}\n{line}");
+        let read = parse(&text, "t");
+        assert_eq!(read.diagnostics, [], "{line}");
+        let found = resolve(&read.candidate).err().unwrap_or_default();
+        let found: Vec<_> = found.iter().map(|one| (one.fault, one.at.line)).collect();
+        let expected: &[_] = if held { &[(Fault::Conflict, 4)] } else { &[] };
+        assert_eq!(found, expected, "{line}");
+    }
+}
+
+// Each pair of them would be compared: ten thousand million comparisons.
+#[test]
+fn many_pools_and_ranges_are_read_in_no_time() {
+    use std::{
+        fmt::Write as _,
+        time::{Duration, Instant},
+    };
+    let mut text = String::new();
+    for number in 0..100_000_u32 {
+        let address = Ipv4Addr::from(0x0a00_0000 + 2 * number);
+        // Every second one a range of the same pool.
+        let pool = if number.is_multiple_of(2) { 0 } else { number };
+        writeln!(text, "ip local pool P{pool} {address}").unwrap();
+    }
+    let begun = Instant::now();
+    let read = parse(&text, "t");
+    assert_eq!(read.diagnostics, []);
+    assert!(resolve(&read.candidate).is_ok());
+    let took = begun.elapsed();
+    assert!(took < Duration::from_secs(20), "{took:?}");
+}
+
+#[test]
+fn more_networks_than_a_client_can_be_told_of_are_refused_with_how_many_fit() {
+    let with = |count: u32| {
+        let list: String = (0..count)
+            .map(|number| {
+                let net = Ipv4Addr::from(0x0b00_0000 + 512 * number);
+                format!(" permit {net} 0.0.0.255\n")
+            })
+            .collect();
+        let text = EXAMPLE.replace(
+            "ip access-list standard split_tunnel\n",
+            &format!("ip access-list standard split_tunnel\n{list}"),
+        );
+        assert_ne!(text, EXAMPLE);
+        let found = check(&text, "t").diagnostics;
+        found
+            .into_iter()
+            .find(|one| one.severity == Severity::Error)
+    };
+    // One is in the example.
+    assert_eq!(with(2_499), None);
+    let refused = with(2_500).unwrap();
+    assert_eq!(refused.fault, Fault::Value);
+    assert_eq!(
+        refused.message,
+        "clients cannot be told of 2501 networks: 2500 of IPv4 fit into an answer, or 1428 of IPv6"
+    );
+}
+
+#[test]
 fn every_name_that_points_nowhere_is_told_with_both_places() {
     for (from, to, line) in [
         ("\n pool ACPool", "\n pool X", "ip local pool X …"),
