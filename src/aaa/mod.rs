@@ -1,13 +1,12 @@
-//! Authentication and authorization: who may log in, and which group policy applies.
+//! Authentication: who may log in. Which group policy applies is in the profile (`ironflex_profiles`).
 //!
 //! ```text
 //!  aaa authentication login LIST local      LoginRequest ──> Aaa::authenticate ──> Verdict
-//!  aaa authorization network LIST local     GroupRequest ──> Aaa::authorize_group ──> the policy
 //! ```
 //!
 //! A request names a method list and holds everything that is asked, and a verdict everything that is answered; neither
 //! borrows from the database, so that a method which has to ask a server can answer later through the same types. The one
-//! method so far is `local`. What a group policy contains is the caller's affair (`P`); here it has a name.
+//! method so far is `local`.
 
 mod local;
 
@@ -26,7 +25,7 @@ pub const MAX_PASSWORD_OCTETS: usize = 1024;
 /// One way to answer a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Method {
-    /// This machine's own users and policies.
+    /// This machine's own users.
     Local,
 }
 
@@ -60,8 +59,6 @@ pub enum Verdict {
 pub struct Accepted {
     /// The name as the database spells it: what sessions and leases are kept under.
     pub username: String,
-    /// Which method said so.
-    pub method: Method,
 }
 
 /// Why a user may not log in. For our own log: the peer is told that the login failed, and nothing more.
@@ -88,56 +85,16 @@ impl fmt::Display for Rejection {
     }
 }
 
-/// A session wants its group policy.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct GroupRequest {
-    /// The list of `aaa authorization network` to go by.
-    pub list: String,
-    /// The name of the `crypto ikev2 authorization policy`.
-    pub policy: String,
-}
-
-/// Why a session gets no group policy. Both are the headend's configuration's fault.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum AuthorizationError {
-    /// The method list does not exist or is empty.
-    #[error("authorization list {list} does not exist or has no method")]
-    NoMethod {
-        /// The list.
-        list: String,
-    },
-    /// The policy does not exist.
-    #[error("authorization policy {policy} does not exist")]
-    NoPolicy {
-        /// The policy.
-        policy: String,
-    },
-}
-
 /// The databases and the lists that say which one to ask. No `Debug`: it holds secrets.
-pub struct Aaa<P> {
+#[derive(Default)]
+pub struct Aaa {
     /// Lists of `aaa authentication login`, by name.
     pub login_lists: BTreeMap<String, MethodList>,
-    /// Lists of `aaa authorization network`, by name.
-    pub network_lists: BTreeMap<String, MethodList>,
     /// Local users.
     pub users: LocalUsers,
-    /// Group policies, by name.
-    pub policies: BTreeMap<String, P>,
 }
 
-impl<P> Default for Aaa<P> {
-    fn default() -> Self {
-        Self {
-            login_lists: BTreeMap::new(),
-            network_lists: BTreeMap::new(),
-            users: LocalUsers::default(),
-            policies: BTreeMap::new(),
-        }
-    }
-}
-
-impl<P> Aaa<P> {
+impl Aaa {
     /// Judges a login. An unknown name and a wrong password take the same time.
     pub fn authenticate(&self, request: &LoginRequest) -> Verdict {
         if request.username.len() > MAX_USERNAME_OCTETS
@@ -147,36 +104,13 @@ impl<P> Aaa<P> {
         }
         match first_method(&self.login_lists, &request.list) {
             None => Verdict::Rejected(Rejection::NoMethod),
-            Some(method @ Method::Local) => {
-                match self.users.judge(&request.username, &request.password) {
-                    Judgement::Right { name } => Verdict::Accepted(Accepted {
-                        username: name.to_owned(),
-                        method,
-                    }),
-                    Judgement::UnknownUser => Verdict::Rejected(Rejection::UnknownUser),
-                    Judgement::WrongPassword => Verdict::Rejected(Rejection::WrongPassword),
-                }
-            }
-        }
-    }
-
-    /// Finds a session's group policy.
-    ///
-    /// # Errors
-    ///
-    /// [`AuthorizationError`].
-    pub fn authorize_group(&self, request: &GroupRequest) -> Result<&P, AuthorizationError> {
-        match first_method(&self.network_lists, &request.list) {
-            None => Err(AuthorizationError::NoMethod {
-                list: request.list.clone(),
-            }),
-            Some(Method::Local) => {
-                self.policies
-                    .get(&request.policy)
-                    .ok_or_else(|| AuthorizationError::NoPolicy {
-                        policy: request.policy.clone(),
-                    })
-            }
+            Some(Method::Local) => match self.users.judge(&request.username, &request.password) {
+                Judgement::Right { name } => Verdict::Accepted(Accepted {
+                    username: name.to_owned(),
+                }),
+                Judgement::UnknownUser => Verdict::Rejected(Rejection::UnknownUser),
+                Judgement::WrongPassword => Verdict::Rejected(Rejection::WrongPassword),
+            },
         }
     }
 }
@@ -190,7 +124,7 @@ fn first_method(lists: &BTreeMap<String, MethodList>, list: &str) -> Option<Meth
 mod tests {
     use super::*;
 
-    fn aaa() -> Aaa<u32> {
+    fn aaa() -> Aaa {
         let mut aaa = Aaa::default();
         aaa.login_lists.insert(
             "a-eap-authen-local".to_owned(),
@@ -198,12 +132,7 @@ mod tests {
         );
         aaa.login_lists
             .insert("empty".to_owned(), MethodList::default());
-        aaa.network_lists.insert(
-            "a-eap-author-grp".to_owned(),
-            MethodList(vec![Method::Local]),
-        );
         aaa.users.insert("test", &Password::from("cisco123"));
-        aaa.policies.insert("ikev2-auth-policy".to_owned(), 7);
         aaa
     }
 
@@ -221,7 +150,6 @@ mod tests {
             login("a-eap-authen-local", "Test", "cisco123"),
             Verdict::Accepted(Accepted {
                 username: "test".to_owned(),
-                method: Method::Local
             })
         );
     }
@@ -245,30 +173,5 @@ mod tests {
                 "{list} {username}"
             );
         }
-    }
-
-    #[test]
-    fn a_group_policy_is_found_by_name() {
-        let request = |list: &str, policy: &str| GroupRequest {
-            list: list.to_owned(),
-            policy: policy.to_owned(),
-        };
-        let aaa = aaa();
-        assert_eq!(
-            aaa.authorize_group(&request("a-eap-author-grp", "ikev2-auth-policy")),
-            Ok(&7)
-        );
-        assert_eq!(
-            aaa.authorize_group(&request("a-eap-author-grp", "other")),
-            Err(AuthorizationError::NoPolicy {
-                policy: "other".to_owned()
-            })
-        );
-        assert_eq!(
-            aaa.authorize_group(&request("typo", "ikev2-auth-policy")),
-            Err(AuthorizationError::NoMethod {
-                list: "typo".to_owned()
-            })
-        );
     }
 }

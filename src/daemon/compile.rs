@@ -130,7 +130,7 @@ pub struct Plan {
     /// What serves peers, by the profile's name.
     pub profiles: BTreeMap<Name, Arc<ServingProfile>>,
     /// Users and method lists.
-    pub aaa: Aaa<()>,
+    pub aaa: Aaa,
     /// Every ESP algorithm that a profile may negotiate.
     pub algorithms: Vec<ironflex_xfrm::EspAlgorithm>,
 }

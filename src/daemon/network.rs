@@ -23,7 +23,9 @@ use ironflex_xfrm::{
     },
 };
 
-use self::preparation::{InPlace, Preparation, give_up_other_guards, missing_devices};
+use self::preparation::{
+    InPlace, Preparation, give_up_other_guards, missing_devices, own_addresses,
+};
 pub use self::wanted::{Difference, Wanted};
 
 /// The TUN device of userspace ESP.
@@ -85,9 +87,25 @@ fn template_device(number: u32) -> String {
     format!("ironflex-vt{number}")
 }
 
-/// The device of a Loopback interface, where the kernel has dummy devices.
+/// The device of a Loopback interface, where the kernel has dummy devices. A name has 15 octets at most: from 10000 on the
+/// number stands in it to the base 36.
 fn loopback_device(name: &InterfaceName) -> String {
-    name.to_string().replace("Loopback", "ironflex-lo")
+    let name = name.to_string();
+    let number = name.trim_start_matches("Loopback");
+    match number.parse() {
+        Ok(number @ 10_000_u32..) => format!("ironflexl{}", base36(number)),
+        _ => format!("ironflex-lo{number}"),
+    }
+}
+
+fn base36(number: u32) -> String {
+    let mut digits = Vec::new();
+    let mut rest = number;
+    while rest > 0 {
+        digits.extend(char::from_digit(rest % 36, 36));
+        rest /= 36;
+    }
+    digits.into_iter().rev().collect()
 }
 
 /// Every device that a start may make, for the journal. The TUN device is not among them: the kernel takes it
@@ -200,6 +218,7 @@ impl HouseNetwork {
         let mut network = Network::open(Owner::Headend)?;
         let mut warnings = missing_devices(snapshot, &mut network)?;
         let wanted = Wanted::of(snapshot, std::iter::empty());
+        warnings.extend(own_addresses(&wanted, &mut network)?);
         let difference = Wanted::NOTHING.until(&wanted);
         // An earlier run's rules are another's.
         let difference = Difference {
@@ -418,6 +437,22 @@ impl HouseNetwork {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_loopback_has_a_device_name_of_its_own_that_linux_takes() {
+        let device = |number: u32| {
+            let name = format!("Loopback{number}");
+            loopback_device(&InterfaceName::parse(&name).unwrap())
+        };
+        assert_eq!(
+            [0, 100, 9_999].map(device),
+            ["ironflex-lo0", "ironflex-lo100", "ironflex-lo9999"]
+        );
+        let numbers = (9_990..10_100).chain([46_655, 46_656, 2_147_483_646, 2_147_483_647]);
+        let names: std::collections::BTreeSet<String> = numbers.clone().map(device).collect();
+        assert_eq!(names.len(), numbers.count());
+        assert!(names.iter().all(|name| name.len() < 16), "{names:?}");
+    }
 
     #[test]
     fn a_device_that_was_not_marked_any_more_is_known_by_the_journal_and_by_its_kind() {

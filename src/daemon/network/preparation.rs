@@ -206,7 +206,7 @@ impl<'a> Preparation<'a> {
                 self.network.set_up(index, true)?;
                 (index, true)
             }
-            (Err(_), Carrier::Device(index)) => (*index, false),
+            (Err(error), Carrier::Device(index)) if is_unsupported(&error) => (*index, false),
             (Err(error), _) => {
                 let addresses = self.difference.addresses.iter();
                 for (_, address, _) in addresses.filter(|(of, _, _)| of == name) {
@@ -338,6 +338,28 @@ pub(super) fn missing_devices(
         }
     }
     Ok(warnings)
+}
+
+/// Warns of pools that have addresses of this machine: the route beneath a pool, and what guards it, cut them off.
+pub(super) fn own_addresses(
+    wanted: &Wanted,
+    network: &mut Network,
+) -> Result<Vec<Warning>, NetlinkError> {
+    let held = |address| {
+        wanted
+            .clients
+            .iter()
+            .any(|clients| clients.contains(address))
+    };
+    let all = network.addresses()?.into_iter();
+    let own = all.map(|one| one.address).filter(|own| held(*own));
+    Ok(own
+        .map(|own| {
+            format!(
+                "a pool has {own}, which is this machine's own address: a client that is given it, and what calls it here, reach nobody"
+            )
+        })
+        .collect())
 }
 
 /// Removes the unreachable routes that a crashed process left beneath pools which are not configured any more.
