@@ -81,7 +81,7 @@ mod tests {
         fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
             let count = buffer.len().min(1000).min(usize::try_from(self.0).unwrap());
             buffer[..count].fill(0xa5);
-            self.0 -= u32::try_from(count).unwrap();
+            self.0 = self.0.saturating_sub(u32::try_from(count).unwrap());
             Ok(count)
         }
     }

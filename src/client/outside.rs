@@ -346,7 +346,7 @@ impl Outside {
     }
 
     /// The network is another: the headend is reached by the way that there is to it now.
-    pub(super) fn follow(&mut self, headend: IpAddr) -> Result<Reach, NetlinkError> {
+    pub(super) fn follow(&self, headend: IpAddr) -> Result<Reach, NetlinkError> {
         match &self.tunnel {
             Some(tunnel) => tunnel.follow(headend, &mut self.claim.barrier()),
             None => Ok(Reach::Elsewhere),

@@ -14,9 +14,12 @@ use crate::{
     },
 };
 
-/// How many attributes a payload may have. A client asks for some sixty; without a bound a 64 KiB message holds 16,000,
+/// How many attributes a request may have. A client asks for some sixty; without a bound a 64 KiB message holds 16,000,
 /// which take eight times their octets once they are read.
 pub const MAX_ATTRIBUTES: usize = 255;
+
+/// How many attributes an answer may have: a headend names every network that goes into the tunnel.
+const MAX_ANSWERED: usize = 4096;
 
 /// A request for, or a grant of, addresses and what belongs to them.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -149,12 +152,17 @@ impl Wire for Configuration {
         let kind = ConfigType::read(reader)?;
         // RFC 7296 §3.15#2: what they hold is passed over.
         reader.array::<3>("configuration")?;
+        let limit = if kind == ConfigType::CFG_REPLY {
+            MAX_ANSWERED
+        } else {
+            MAX_ATTRIBUTES
+        };
         let mut attributes = Vec::new();
         while !reader.is_empty() {
-            if attributes.len() >= MAX_ATTRIBUTES {
+            if attributes.len() >= limit {
                 return Err(InvalidMessage::TooMany {
                     what: "configuration attributes",
-                    limit: MAX_ATTRIBUTES,
+                    limit,
                 });
             }
             attributes.push(ConfigAttribute::read(reader)?);
@@ -292,16 +300,19 @@ mod tests {
 
     #[test]
     fn refuses_more_attributes_than_anybody_asks_for() {
-        let of = |count: usize| {
-            let mut octets = [1, 0, 0, 0].to_vec();
+        let of_kind = |kind, count: usize| {
+            let mut octets = [kind, 0, 0, 0].to_vec();
             octets.extend([0, 1, 0, 0].repeat(count));
             Configuration::read(&mut Reader::new(&octets))
         };
-        assert_eq!(of(MAX_ATTRIBUTES).unwrap().attributes.len(), MAX_ATTRIBUTES);
-        let many = InvalidMessage::TooMany {
-            what: "configuration attributes",
-            limit: MAX_ATTRIBUTES,
-        };
-        assert_eq!(of(MAX_ATTRIBUTES + 1), Err(many));
+        for (kind, limit) in [(1, MAX_ATTRIBUTES), (2, MAX_ANSWERED), (3, MAX_ATTRIBUTES)] {
+            let of = |count| of_kind(kind, count);
+            assert_eq!(of(limit).unwrap().attributes.len(), limit);
+            let many = InvalidMessage::TooMany {
+                what: "configuration attributes",
+                limit,
+            };
+            assert_eq!(of(limit + 1), Err(many));
+        }
     }
 }
