@@ -484,6 +484,26 @@ mod tests {
         assert!(refused.starts_with(&at), "{refused}");
     }
 
+    // Each pair of them would be compared: five thousand million comparisons.
+    #[test]
+    fn many_pools_and_ranges_are_read_in_no_time() {
+        use std::time::{Duration, Instant};
+        let mut text = String::new();
+        for number in 0..100_000_u32 {
+            let address =
+                std::net::Ipv4Addr::from(0x0a00_0000_u32.saturating_add(number.saturating_mul(2)));
+            // Every second one a range of the same pool.
+            let pool = if number.is_multiple_of(2) { 0 } else { number };
+            let _ = writeln!(text, "ip local pool P{pool} {address}");
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let begun = Instant::now();
+        let read = checked(folder.path(), &text);
+        let took = begun.elapsed();
+        assert_eq!(read.snapshot.pools.len(), 50_001);
+        assert!(took < Duration::from_secs(20), "{took:?}");
+    }
+
     #[test]
     fn an_interface_that_is_tied_to_two_devices_is_found() {
         let tie = |text| crate::operation::tie(text).unwrap();

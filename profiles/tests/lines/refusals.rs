@@ -132,28 +132,6 @@ fn a_pool_has_no_address_that_no_client_can_have() {
     }
 }
 
-// Each pair of them would be compared: ten thousand million comparisons.
-#[test]
-fn many_pools_and_ranges_are_read_in_no_time() {
-    use std::{
-        fmt::Write as _,
-        time::{Duration, Instant},
-    };
-    let mut text = String::new();
-    for number in 0..100_000_u32 {
-        let address = Ipv4Addr::from(0x0a00_0000 + 2 * number);
-        // Every second one a range of the same pool.
-        let pool = if number.is_multiple_of(2) { 0 } else { number };
-        writeln!(text, "ip local pool P{pool} {address}").unwrap();
-    }
-    let begun = Instant::now();
-    let read = parse(&text, "t");
-    assert_eq!(read.diagnostics, []);
-    assert!(resolve(&read.candidate).is_ok());
-    let took = begun.elapsed();
-    assert!(took < Duration::from_secs(20), "{took:?}");
-}
-
 #[test]
 fn more_networks_than_a_client_can_be_told_of_are_refused_with_how_many_fit() {
     let with = |count: u32| {
