@@ -418,7 +418,7 @@ pub fn compile_live(
     }
 }
 
-fn aaa(snapshot: &Snapshot) -> Aaa<()> {
+fn aaa(snapshot: &Snapshot) -> Aaa {
     let mut users = LocalUsers::default();
     for user in snapshot.users.values() {
         users.insert(user.name.as_str(), &Password::from(user.password.reveal()));

@@ -459,7 +459,7 @@ mod tests {
             ..holder(sa, "a")
         };
         let first = pools.allocate("ACPool", peer(1, 2)).unwrap();
-        pools.release("ACPool", first, SaId::from_spi(1));
+        pools.release(first, SaId::from_spi(1));
         assert_ne!(pools.allocate("ACPool", peer(2, 11)).unwrap(), first);
         assert_ne!(pools.allocate("ACPool", holder(3, "a")).unwrap(), first);
         assert_eq!(pools.allocate("ACPool", peer(4, 2)).unwrap(), first);

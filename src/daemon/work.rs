@@ -96,7 +96,9 @@ impl House {
                 identity,
             } => {
                 let judged = self.chain(sa, &certificates, &identity);
-                let subject = self.certified(sa);
+                let session = self.sessions.view(sa);
+                let certified = session.and_then(|session| session.certified.as_ref());
+                let subject = certified.map(|certified| Arc::clone(&certified.subject));
                 let step = match &judged {
                     Ok(_) => LogStep::CertificateHolds(subject.as_deref().unwrap_or_default()),
                     Err(why) => LogStep::CertificateRefused(why),

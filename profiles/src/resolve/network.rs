@@ -59,10 +59,14 @@ const NO_HOSTS: [(&str, IpAddr, IpAddr); 10] = {
     ]
 };
 
+/// Addresses of interfaces, with their names and where they begin.
+type Own<'a> = BTreeMap<IpAddr, (&'a InterfaceName, &'a Span)>;
+
 impl<'a> Resolver<'a> {
     pub(super) fn pools(&mut self) -> ByName<Pool> {
         let mut pools = ByName::new();
         // By their first address: none of them has one in common with another, so the nearest before tells.
+        let own_addresses = self.own_addresses();
         let mut taken: BTreeMap<Ipv4Addr, &Located<PoolRange>> = BTreeMap::new();
         for entry in self.candidate.pools.iter() {
             self.begin();
@@ -78,7 +82,7 @@ impl<'a> Resolver<'a> {
                     None => own.push((range.value.first(), range)),
                 }
                 let ends = (range.value.first().into(), range.value.last().into());
-                self.not_for_clients(&range.at, "range", ends);
+                self.not_for_clients(&own_addresses, &range.at, "range", ends);
             }
             if self.broken {
                 continue;
@@ -98,6 +102,7 @@ impl<'a> Resolver<'a> {
 
     pub(super) fn ipv6_pools(&mut self) -> ByName<Ipv6Pool> {
         let mut pools = ByName::new();
+        let own_addresses = self.own_addresses();
         let mut taken: BTreeMap<Ipv6Addr, &Entry<pool::Ipv6Pool>> = BTreeMap::new();
         for entry in self.candidate.ipv6_pools.iter() {
             let range = entry.value;
@@ -113,7 +118,7 @@ impl<'a> Resolver<'a> {
                 None => drop(taken.insert(prefix.address(), entry)),
             }
             let ends = (prefix.address().into(), prefix.last().into());
-            self.not_for_clients(&entry.at, "prefix", ends);
+            self.not_for_clients(&own_addresses, &entry.at, "prefix", ends);
             if self.broken {
                 continue;
             }
@@ -125,7 +130,13 @@ impl<'a> Resolver<'a> {
 
     /// Tells of a pool with addresses that no client can have: those of no host, and those that the configuration gives to
     /// interfaces. Beneath each pool there is a route that leads nowhere, which would cut them off.
-    fn not_for_clients(&mut self, at: &Span, what: &str, (first, last): (IpAddr, IpAddr)) {
+    fn not_for_clients(
+        &mut self,
+        own: &Own<'a>,
+        at: &Span,
+        what: &str,
+        (first, last): (IpAddr, IpAddr),
+    ) {
         if let Some((of_no_host, _, _)) = NO_HOSTS.iter().find(|(_, from, to)| {
             from.is_ipv4() == first.is_ipv4() && *from <= last && first <= *to
         }) {
@@ -133,22 +144,28 @@ impl<'a> Resolver<'a> {
             self.report(Diagnostic::error(Fault::Conflict, at.clone(), message));
             return;
         }
-        for (name, entry) in &self.candidate.interfaces {
-            let ipv4 = match &entry.value.addressing {
-                Addressing::Static(own) => Some(IpAddr::from(own.address)),
-                Addressing::None | Addressing::Unnumbered(_) => None,
-            };
-            let ipv6 = entry.value.ipv6.addresses.iter();
-            let mut own = ipv4.into_iter().chain(ipv6.map(|own| own.address.into()));
-            let inside =
-                own.find(|own| own.is_ipv4() == first.is_ipv4() && first <= *own && *own <= last);
-            if let Some(own) = inside {
-                let message = format!("the {what} has {own}, which is {name}'s own address");
-                let fault = Diagnostic::error(Fault::Conflict, at.clone(), message);
-                self.report(fault.beside(entry.at.clone(), "that interface"));
-                return;
-            }
+        let (at, own) = (at.clone(), own.range(first..=last).next());
+        if let Some((own, (name, interface))) = own {
+            let message = format!("the {what} has {own}, which is {name}'s own address");
+            let fault = Diagnostic::error(Fault::Conflict, at, message);
+            self.report(fault.beside((*interface).clone(), "that interface"));
         }
+    }
+
+    /// The addresses that the configuration gives to interfaces, and where these begin.
+    fn own_addresses(&self) -> Own<'a> {
+        let interfaces = self.candidate.interfaces.iter();
+        interfaces
+            .flat_map(|(name, entry)| {
+                let ipv4 = match &entry.value.addressing {
+                    Addressing::Static(own) => Some(IpAddr::from(own.address)),
+                    Addressing::None | Addressing::Unnumbered(_) => None,
+                };
+                let ipv6 = entry.value.ipv6.addresses.iter();
+                let all = ipv4.into_iter().chain(ipv6.map(|own| own.address.into()));
+                all.map(move |own| (own, (name, &entry.at)))
+            })
+            .collect()
     }
 
     pub(super) fn interfaces(&mut self) -> BTreeMap<InterfaceName, Arc<Interface>> {
