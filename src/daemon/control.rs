@@ -516,5 +516,7 @@ fn clear(driver: &mut Driver, whose: &Whose) {
             .sessions
             .note_deletion(sa, Deletion::ByOperator);
         driver.command(Command::Delete(sa));
+        // Its traffic has ended; its address is free at once too, whether the client can still answer or not.
+        driver.house.release(sa);
     }
 }

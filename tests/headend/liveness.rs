@@ -6,13 +6,20 @@ use nix::sys::signal::Signal;
 
 use crate::support::{
     cases::Case,
-    lab::{Lab, USER},
+    lab::{HEADEND, Lab, USER},
+    pki::PASSWORD,
 };
 
-pub(crate) const CASES: &[Case] = &[(
-    "liveness::a_client_that_died_is_found_out_and_its_address_is_free_again",
-    a_client_that_died_is_found_out_and_its_address_is_free_again,
-)];
+pub(crate) const CASES: &[Case] = &[
+    (
+        "liveness::a_client_that_died_is_found_out_and_its_address_is_free_again",
+        a_client_that_died_is_found_out_and_its_address_is_free_again,
+    ),
+    (
+        "liveness::what_is_cleared_gives_its_address_back_though_the_client_is_dead",
+        what_is_cleared_gives_its_address_back_though_the_client_is_dead,
+    ),
+];
 
 // `dpd 10 2 periodic`: ten seconds of silence, then six tries of two seconds each; on the way a living
 // client answers.
@@ -47,4 +54,24 @@ fn a_client_that_died_is_found_out_and_its_address_is_free_again() {
     process.signal(Signal::SIGCONT);
     headend.lives();
     process.end_by(Signal::SIGKILL);
+}
+
+/// The client of the only address dies without a word, and nothing looks for dead peers; the operator does.
+fn what_is_cleared_gives_its_address_back_though_the_client_is_dead() {
+    let lab = Lab::new();
+    lab.edit(
+        "ip local pool ACPool 192.168.10.5 192.168.10.10",
+        "ip local pool ACPool 192.168.10.5 192.168.10.5",
+    );
+    let (first, second) = (lab.client(), lab.client());
+    let headend = lab.start();
+    let (mut process, connected) = lab.log_in(&first, USER);
+    process.end_by(Signal::SIGKILL);
+    // The twin: as long as nobody clears it, the address is held.
+    let mut refused = lab.connect_to(&HEADEND.to_string(), &second, [USER, PASSWORD], &[]);
+    refused.ends_with(5);
+    headend.line("pool ACPool is exhausted");
+    lab.exec("clear crypto session");
+    let (_process, again) = lab.log_in(&second, USER);
+    assert_eq!(again.address, connected.address);
 }
