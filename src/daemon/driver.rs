@@ -142,7 +142,10 @@ impl Driver {
                 }
                 Woken::Request(Request::Configure(ask, reply)) => {
                     let answer = self.configure(ask);
-                    let _ = reply.send(answer);
+                    // Who began and did not hear of it does not end it either.
+                    if let Err(Ok(configure::Answer::Begun(id))) = reply.send(answer) {
+                        let _ = self.configure(configure::Ask::End(id));
+                    }
                     self.drain()
                 }
                 Woken::Request(Request::Monitor(lines)) => {

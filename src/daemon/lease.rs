@@ -162,6 +162,44 @@ impl<A: Address> Pool<A> {
         Some(address)
     }
 
+    /// Passes over what is untouched up to `end`, in one step: there may be more of it than anybody can count.
+    fn go_beyond(&mut self, end: u128) {
+        let Some((range, at)) = self.untouched else {
+            return;
+        };
+        let Some(&(_, last)) = self.ranges.get(range) else {
+            return;
+        };
+        let step = 1_u128
+            .checked_shl(self.host_bits.into())
+            .unwrap_or_default();
+        let Some(held) = end.checked_sub(at.bits()) else {
+            return;
+        };
+        let next = held
+            .checked_div(step)
+            .and_then(|steps| {
+                steps
+                    .checked_add(1)?
+                    .checked_mul(step)?
+                    .checked_add(at.bits())
+            })
+            .filter(|next| *next <= last.bits());
+        let range_after = range.saturating_add(1);
+        self.untouched = match next {
+            Some(next) => Some((range, A::from_bits(next))),
+            None => self
+                .ranges
+                .get(range_after)
+                .map(|&(first, _)| (range_after, first)),
+        };
+    }
+
+    /// Looks again at all that nobody has: something that was in its way is gone.
+    fn begin_anew(&mut self) {
+        self.untouched = self.ranges.first().map(|&(first, _)| (0, first));
+    }
+
     fn choose(&mut self, user: &PeerKey) -> Option<A> {
         if let Some(address) = self.last.get(user).copied()
             && self.released.remove(&address)
@@ -172,8 +210,12 @@ impl<A: Address> Pool<A> {
     }
 }
 
-/// Whether what begins at `address` shares something with what is held out of any pool.
-fn overlaps<A: Address>(strays: &BTreeMap<A, (u8, Holder)>, address: A, host_bits: u8) -> bool {
+/// The end of what is held out of any pool, where what begins at `address` shares something with that.
+fn held_until<A: Address>(
+    strays: &BTreeMap<A, (u8, Holder)>,
+    address: A,
+    host_bits: u8,
+) -> Option<u128> {
     let end = |address: A, host_bits: u8| {
         let size = 1_u128.checked_shl(host_bits.into());
         let size = size.map_or(u128::MAX, |size| size.saturating_sub(1));
@@ -182,7 +224,9 @@ fn overlaps<A: Address>(strays: &BTreeMap<A, (u8, Holder)>, address: A, host_bit
     let last = end(address, host_bits);
     strays
         .iter()
-        .any(|(&stray, &(bits, _))| stray.bits() <= last && address.bits() <= end(stray, bits))
+        .map(|(&stray, &(bits, _))| (stray.bits(), end(stray, bits)))
+        .find(|&(first, end)| first <= last && address.bits() <= end)
+        .map(|(_, end)| end)
 }
 
 /// How many holders a range has room for.
@@ -235,6 +279,8 @@ impl<A: Address> Pools<A> {
                 None => drop(self.strays.insert(address, (host_bits, holder))),
             }
         }
+        // Strays of before may be held by a pool now.
+        self.pools.values_mut().for_each(Pool::begin_anew);
     }
 
     /// What is held and in none of the pools: the address, and how many of its low bits belong to the holder.
@@ -254,16 +300,14 @@ impl<A: Address> Pools<A> {
             .pools
             .get_mut(pool)
             .ok_or_else(|| NoAddress::NoPool(pool.to_owned()))?;
-        let mut passed_over = Vec::new();
         let mut chosen = state.choose(&holder.key);
+        // What is passed over is found again once the stray is gone.
         while let Some(address) = chosen
-            && overlaps(&self.strays, address, state.host_bits)
+            && let Some(end) = held_until(&self.strays, address, state.host_bits)
         {
-            passed_over.push(address);
+            state.go_beyond(end);
             chosen = state.choose(&holder.key);
         }
-        // They are free once the strays are gone.
-        state.released.extend(passed_over);
         let Some(address) = chosen else {
             let held = state.held.iter().take(8);
             let names = held.map(|(address, holder)| format!("{} ({address})", holder.user));
@@ -290,6 +334,8 @@ impl<A: Address> Pools<A> {
             .is_some_and(|(_, holder)| holder.sa == sa)
         {
             self.strays.remove(&address);
+            // What was passed over because of it can be given again.
+            self.pools.values_mut().for_each(Pool::begin_anew);
         }
         // The pool may have another name by now.
         for state in self.pools.values_mut() {
@@ -449,6 +495,29 @@ mod tests {
         assert!(pools.allocate("p", holder(3, "c")).is_err());
         pools.release(at("2001:db8::"), SaId::from_spi(1));
         assert_eq!(pools.allocate("p", holder(3, "c")), Ok(at("2001:db8::")));
+    }
+
+    #[test]
+    fn a_stray_is_passed_in_one_step_however_much_it_holds() {
+        let at = |text: &str| -> Ipv6Addr { text.parse().unwrap() };
+        let pool = |bits| {
+            let ranges = vec![(at("2001:db8::"), at("2001:db8:0:ff:ffff:ffff:ffff:ffff"))];
+            [("p".to_owned(), ranges, bits)]
+        };
+        let mut pools = Pools::new(pool(64));
+        pools.allocate("p", holder(1, "a")).unwrap();
+        // Now in single addresses: the first 2^64 are a's.
+        pools.reconfigure(pool(0));
+        let next = pools.allocate("p", holder(2, "b"));
+        assert_eq!(next, Ok(at("2001:db8:0:1::")));
+        pools.release(at("2001:db8::"), SaId::from_spi(1));
+        assert_eq!(pools.allocate("p", holder(3, "c")), Ok(at("2001:db8::")));
+        assert_eq!(pools.allocate("p", holder(4, "d")), Ok(at("2001:db8::1")));
+        // Beyond the last range there is nothing.
+        let mut whole = Pools::new([("w".to_owned(), vec![(at("::"), at("ff::"))], 64)]);
+        whole.allocate("w", holder(5, "e")).unwrap();
+        whole.reconfigure([("w".to_owned(), vec![(at("::1"), at("::9"))], 0)]);
+        assert!(whole.allocate("w", holder(6, "f")).is_err());
     }
 
     #[test]

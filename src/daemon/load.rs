@@ -188,6 +188,17 @@ pub fn check(path: &Path, devices: &[(InterfaceName, DeviceName)]) -> Result<Che
     }
 }
 
+/// What a start would refuse of a running configuration, rendered; empty where it would take it.
+#[must_use]
+pub fn faults(running_config: &str) -> String {
+    let checked = ironflex_profiles::check(running_config, "running-config");
+    let faults = checked.diagnostics.iter().filter(|one| is_error(one));
+    faults.fold(String::new(), |mut text, one| {
+        let _ = writeln!(text, "{}", one.render(running_config));
+        text
+    })
+}
+
 fn is_error(diagnostic: &Diagnostic) -> bool {
     diagnostic.severity == Severity::Error
 }

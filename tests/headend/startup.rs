@@ -26,6 +26,10 @@ pub(crate) const CASES: &[Case] = &[
         a_file_that_cannot_be_written_survives,
     ),
     (
+        "startup::what_the_next_start_would_refuse_is_not_written",
+        what_the_next_start_would_refuse_is_not_written,
+    ),
+    (
         "startup::a_replacement_is_all_or_nothing",
         a_replacement_is_all_or_nothing,
     ),
@@ -103,6 +107,35 @@ fn a_file_that_cannot_be_written_survives() {
     );
     assert_eq!(fs::read_to_string(lab.config()).unwrap(), file);
     headend.lives();
+}
+
+fn what_the_next_start_would_refuse_is_not_written() {
+    let lab = Lab::new();
+    let mut headend = lab.start();
+    let file = fs::read_to_string(lab.config()).unwrap();
+    // Typed, it is warned of and stays inactive; a file with it would not be taken.
+    let incomplete = [
+        "configure terminal",
+        "interface Virtual-Template7 type tunnel",
+        "ip unnumbered Loopback77",
+        "end",
+    ];
+    run(&lab, &incomplete, 0);
+    let said = run(&lab, &["write memory"], 1);
+    assert!(
+        said.contains("Loopback77") && said.contains("% Not written"),
+        "{said}"
+    );
+    assert_eq!(fs::read_to_string(lab.config()).unwrap(), file);
+    let removed = [
+        "configure terminal",
+        "no interface Virtual-Template7",
+        "end",
+    ];
+    run(&lab, &removed, 0);
+    run(&lab, &["write memory"], 0);
+    headend.end_by(Signal::SIGTERM);
+    let _headend = lab.start();
 }
 
 fn a_replacement_is_all_or_nothing() {

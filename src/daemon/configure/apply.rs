@@ -179,7 +179,6 @@ impl Driver {
         let templates: BTreeSet<u32> = house
             .sessions
             .iter()
-            .filter(|(_, session)| !session.installed.is_empty())
             .filter_map(|(_, session)| session.profile.as_ref())
             .filter_map(|serving| template_number(&serving.profile.virtual_template.interface.name))
             .collect();

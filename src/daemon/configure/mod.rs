@@ -38,7 +38,10 @@ pub use self::{
 };
 use super::{driver::Driver, load};
 use crate::{
-    cli::configure::{Lines, Said, Taken},
+    cli::{
+        configure::{Lines, Said, Taken},
+        show::without_secrets,
+    },
     pki::Store,
 };
 
@@ -435,7 +438,10 @@ impl Driver {
             let log = &self.house.log;
             log.warning("%ARCHIVE_DIFF-5-ROLLBK_CNFMD_CHG_ROLLBACK_START: the change was not confirmed and is taken back");
             match self.revert_configuration() {
-                Ok(said) => said.lines().for_each(|line| self.house.log.info(line)),
+                Ok(said) => {
+                    let said = said.lines().map(without_secrets);
+                    said.for_each(|line| self.house.log.info(line));
+                }
                 Err(error) => self.house.log.trouble(&error),
             }
         }

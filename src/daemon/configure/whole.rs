@@ -10,6 +10,9 @@ use super::{
     Configure,
 };
 
+/// How long a change that could not be taken back waits for the next try.
+const REVERT_AGAIN: Duration = Duration::from_secs(60);
+
 /// A change that goes back unless it is confirmed.
 pub(super) struct Revert {
     to: Candidate,
@@ -63,11 +66,18 @@ impl Driver {
         let Some(Revert { to, .. }) = self.house.configure.revert.take() else {
             return Err("% No Rollback Confirmed Change pending".to_owned());
         };
+        let again = to.clone();
         // Lines that are not at work yet go as well.
         if let Some(session) = &mut self.house.configure.session {
             session.waiting = None;
         }
-        self.replace_by(to, &BTreeSet::new())
+        self.replace_by(to, &BTreeSet::new()).inspect_err(|_| {
+            // What was promised is still owed.
+            self.house.configure.revert = Some(Revert {
+                to: again,
+                at: self.clock.now().after(REVERT_AGAIN),
+            });
+        })
     }
 
     /// Has another configuration at work. Returns the difference and what it means for whoever is there.
@@ -144,6 +154,12 @@ impl Driver {
     ///
     /// The text for whoever asked. The file is as it was then.
     pub fn write_configuration(&mut self) -> Result<String, String> {
+        let faults = load::faults(&self.house.running_config);
+        if !faults.is_empty() {
+            return Err(format!(
+                "{faults}% Not written, for the next start would refuse it: complete or remove what is inactive"
+            ));
+        }
         let configure = &self.house.configure;
         let written = configure
             .startup
