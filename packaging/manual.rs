@@ -67,16 +67,3 @@ fn list(page: &mut Roff, entries: Vec<exec::Entry>) {
         page.text([roman(entry.help)]);
     }
 }
-
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn every_command_has_a_paragraph() {
-        let page = String::from_utf8(super::commands().unwrap()).unwrap();
-        assert!(page.contains("show crypto ikev2 sa detailed"), "{page}");
-        assert_eq!(
-            page.lines().filter(|line| line.starts_with(".TP")).count(),
-            ironflex::cli::exec::commands().len() + ironflex::cli::exec::modifiers().len()
-        );
-    }
-}
