@@ -73,9 +73,9 @@ pub enum Operation {
     Import(Import),
 }
 
-/// `ironflex run`
+/// What a headend starts from.
 #[derive(Debug, clap::Args)]
-pub struct Run {
+pub struct Start {
     /// The configuration, IOS-XE lines
     #[arg(long, value_name = "FILE", default_value = CONFIG)]
     config: PathBuf,
@@ -91,6 +91,13 @@ pub struct Run {
     /// What carries ESP: auto, kernel, userspace or record
     #[arg(long, value_name = "KIND", default_value_t = Choice::Auto)]
     dataplane: Choice,
+}
+
+/// `ironflex run`
+#[derive(Debug, clap::Args)]
+pub struct Run {
+    #[command(flatten)]
+    start: Start,
     /// Print errors only
     #[arg(long)]
     quiet: bool,
@@ -118,21 +125,8 @@ pub struct Metrics {
 /// `ironflex doctor`
 #[derive(Debug, clap::Args)]
 pub struct Doctor {
-    /// The configuration, IOS-XE lines
-    #[arg(long, value_name = "FILE", default_value = CONFIG)]
-    config: PathBuf,
-    /// Where keys and the control socket live
-    #[arg(long, value_name = "DIR", default_value = STATE_DIR)]
-    state_dir: PathBuf,
-    /// The folder that `bootflash:` means; the configuration's own if not said
-    #[arg(long, value_name = "DIR")]
-    bootflash: Option<PathBuf>,
-    /// Ties a router interface to a Linux device, such as GigabitEthernet1=eth0
-    #[arg(long = "device", value_name = "INTERFACE=DEVICE", value_parser = tie)]
-    devices: Vec<(InterfaceName, DeviceName)>,
-    /// What carries ESP: auto, kernel, userspace or record
-    #[arg(long, value_name = "KIND", default_value_t = Choice::Auto)]
-    dataplane: Choice,
+    #[command(flatten)]
+    start: Start,
     /// What users will type into their clients; the certificate must have it
     #[arg(value_name = "NAME", value_parser = ServerIdentity::parse)]
     names: Vec<ServerIdentity>,
@@ -235,18 +229,22 @@ impl Operation {
     }
 }
 
-impl Run {
-    fn run(self) -> Result<(), Failed> {
-        core_files::keep_none();
-        daemon::run(&daemon::Options {
+impl Start {
+    fn options(self, quiet: bool) -> daemon::Options {
+        daemon::Options {
             config: self.config,
             state_dir: self.state_dir,
             bootflash: self.bootflash,
             devices: self.devices,
             dataplane: self.dataplane,
-            quiet: self.quiet,
-        })
-        .map_err(fail)
+            quiet,
+        }
+    }
+}
+
+impl Run {
+    fn run(self) -> Result<(), Failed> {
+        daemon::run(&self.start.options(self.quiet)).map_err(fail)
     }
 }
 
@@ -475,14 +473,7 @@ fn print(text: &str) -> Result<(), Failed> {
 
 impl Doctor {
     fn run(self) -> Result<(), Failed> {
-        let verdicts = doctor::examine(&doctor::Options {
-            config: self.config,
-            state_dir: self.state_dir,
-            bootflash: self.bootflash,
-            devices: self.devices,
-            dataplane: self.dataplane,
-            names: self.names,
-        });
+        let verdicts = doctor::examine(&self.start.options(false), &self.names);
         for verdict in &verdicts {
             print(&verdict.to_string())?;
         }

@@ -118,7 +118,7 @@ fn judge(patient: &Patient<'_>, name: &Name, trustpoint: &Trustpoint, found: &mu
         [] => chain.last().copied().into_iter().collect(),
         some => some.iter().map(Vec::as_slice).collect(),
     };
-    for called in &patient.options.names {
+    for called in patient.names {
         let purpose = Purpose::Server {
             name: called.clone(),
         };

@@ -18,34 +18,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use ironflex_profiles::{
-    Candidate, Snapshot,
-    model::interface::{DeviceName, InterfaceName},
-};
+use ironflex_profiles::{Candidate, Snapshot};
 
 use crate::{
     clock,
-    daemon::{control, load},
-    dataplane::Choice,
+    daemon::{Options, control, load},
     pki::{ServerIdentity, Timestamp},
 };
-
-/// What is to be looked at: the same that `ironflex run` would be given.
-#[derive(Clone, Debug)]
-pub struct Options {
-    /// The configuration file.
-    pub config: PathBuf,
-    /// Where keys and the control socket live.
-    pub state_dir: PathBuf,
-    /// What `bootflash:` means; the configuration file's own folder when it is not said.
-    pub bootflash: Option<PathBuf>,
-    /// Router interfaces tied to Linux devices.
-    pub devices: Vec<(InterfaceName, DeviceName)>,
-    /// The dataplane.
-    pub dataplane: Choice,
-    /// What users will type into their clients.
-    pub names: Vec<ServerIdentity>,
-}
 
 /// How bad something is.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -131,6 +110,8 @@ fn on<'a>(subject: &'static str, verdicts: &'a mut Vec<Verdict>) -> Examination<
 /// What an examination goes by.
 struct Patient<'a> {
     options: &'a Options,
+    /// What users will type into their clients.
+    names: &'a [ServerIdentity],
     candidate: &'a Candidate,
     snapshot: &'a Snapshot,
     /// The folder that `bootflash:` means.
@@ -140,14 +121,16 @@ struct Patient<'a> {
     running: bool,
 }
 
-/// Looks at everything, in the order in which a start meets it.
+/// Looks at everything that a start with these options would need, in the order in which it would meet it, and at the
+/// certificate by the names that users will type into their clients.
 #[must_use]
-pub fn examine(options: &Options) -> Vec<Verdict> {
+pub fn examine(options: &Options, names: &[ServerIdentity]) -> Vec<Verdict> {
     let mut verdicts = Vec::new();
     let running = control::serves(&control::socket_path(&options.state_dir));
     if let Some(checked) = configuration(options, &mut on("configuration", &mut verdicts)) {
         let patient = Patient {
             options,
+            names,
             candidate: &checked.candidate,
             snapshot: &checked.snapshot,
             bootflash: load::bootflash(options.bootflash.as_deref(), &options.config),

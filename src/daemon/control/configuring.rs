@@ -1,6 +1,6 @@
 //! A connection that configures: `{"lines": ["…"], "more": false}` in, what became of them back, until either end goes.
 //!
-//! What was taken stays when the connection is cut, as on a router. One that says nothing for [`IDLE`] is ended, and so is
+//! What was taken stays when the connection is cut, as on a router. One that says nothing for ten minutes is ended, and so is
 //! one that does not read its answers.
 
 use std::{
