@@ -1,16 +1,19 @@
 //! A gateway that serves nobody: it sends everybody who asks for an SA elsewhere (RFC 5685 §3).
 
 use std::{
+    io::ErrorKind,
     net::{IpAddr, UdpSocket},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
     thread::{self, JoinHandle},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use ironflex_xfrm::netlink::NetworkNamespace;
+
+use super::PATIENCE;
 
 /// Length of an IKE header (RFC 7296 §3.1).
 const HEADER: usize = 28;
@@ -30,8 +33,7 @@ pub(crate) struct Misleader {
 
 impl Misleader {
     pub(crate) fn new(namespace: &NetworkNamespace, at: IpAddr, to: IpAddr) -> Self {
-        let bind = || UdpSocket::bind((at, 500)).unwrap();
-        let socket = namespace.run(bind).unwrap();
+        let socket = namespace.run(|| bind(at)).unwrap();
         socket
             .set_read_timeout(Some(Duration::from_millis(50)))
             .unwrap();
@@ -50,6 +52,20 @@ impl Misleader {
         Self {
             over,
             thread: Some(thread),
+        }
+    }
+}
+
+/// Binds port 500. One that had it a moment ago may be held still by a program that another case is starting: until that has
+/// become another program, it has every socket of this one.
+fn bind(at: IpAddr) -> UdpSocket {
+    let end = Instant::now() + PATIENCE;
+    loop {
+        match UdpSocket::bind((at, 500)) {
+            Err(error) if error.kind() == ErrorKind::AddrInUse && Instant::now() < end => {
+                thread::sleep(Duration::from_millis(5));
+            }
+            bound => return bound.unwrap(),
         }
     }
 }
