@@ -70,7 +70,13 @@ impl Barrier {
         for &network in networks {
             let route = Route::guard(self.owner, network);
             match self.network.add_route(&route) {
-                Ok(()) => wanted.push(route),
+                Ok(()) => {
+                    // What stands is known at once: after an error it goes with the rest.
+                    if !self.unreachable.contains(&route) {
+                        self.unreachable.push(route);
+                    }
+                    wanted.push(route);
+                }
                 // Where the family is switched off, nothing leaves by it.
                 Err(_) if !speaks(&mut self.network, network.address())? => {}
                 Err(error) => return Err(error),
