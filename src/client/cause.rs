@@ -75,7 +75,7 @@ pub(super) fn why(reason: CloseReason, blame: Option<End>, stage: Stage, identit
             // Which of the two it is, it does not tell strangers.
             NotifyType::AUTHENTICATION_FAILED if stage == Stage::Proving => {
                 End::LoginRefused(format!(
-                    "the headend does not know the identity {identity:?}, or not by this proof; its log says more"
+                    "the headend does not know the identity {identity}, or not by this proof; its log says more"
                 ))
             }
             NotifyType::AUTHENTICATION_FAILED => {
@@ -97,8 +97,8 @@ pub(super) fn why(reason: CloseReason, blame: Option<End>, stage: Stage, identit
 /// What to check when the headend refuses us by our identity alone.
 fn no_profile(identity: &str) -> String {
     format!(
-        "it answered AUTHENTICATION_FAILED to the identity {identity:?} before any login; compare it with \
-         'match identity remote key-id' in the IKEv2 profile there, and set it here by --identity or --profile; \
+        "it answered AUTHENTICATION_FAILED to the identity {identity} before any login; compare it with \
+         'match identity remote' in the IKEv2 profile there, and set it here by --identity or --profile; \
          the headend's log says more"
     )
 }
@@ -149,10 +149,16 @@ mod tests {
     #[test]
     fn a_refusal_before_the_headends_proof_names_the_identity_to_compare() {
         let failed = CloseReason::Refused(Refusal::ByPeer(NotifyType::AUTHENTICATION_FAILED));
-        let end = why(failed, None, Stage::Before, "*$AnyConnectClient$*");
+        let end = why(
+            failed,
+            None,
+            Stage::Before,
+            r#"key-id "*$AnyConnectClient$*""#,
+        );
         assert_eq!(end.code(), 7);
         assert!(
-            end.to_string().contains("\"*$AnyConnectClient$*\""),
+            end.to_string()
+                .contains("the identity key-id \"*$AnyConnectClient$*\" before"),
             "{end}"
         );
     }

@@ -121,7 +121,7 @@ pub struct Connection {
     /// Everything that is not IKE.
     outside: Outside,
     sa: Option<SaId>,
-    /// The identity that we show, for the user to compare.
+    /// The identity that we show, with its type, for the user to compare.
     identity: String,
     /// We prove ourselves by EAP, after the headend did.
     by_eap: bool,
@@ -236,7 +236,7 @@ impl Connection {
             (None, _) if !by_eap => Identification::address(source.to_canonical()),
             _ => identification(&target.identity).map_err(End::Local)?,
         };
-        let shown = crate::daemon::identity::text(&identity);
+        let shown = crate::daemon::identity::words(&identity);
         let ipv6 = takes_ipv6();
         let wanted = options.remote_id.as_deref().map(identification);
         let connect = ConnectConfig {

@@ -283,7 +283,7 @@ mod tests {
         let with = folder(KeyAlgorithm::EcdsaP384, names.clone(), "a client");
         let own = read(&with, "ecdsa-sig").ok().flatten().unwrap();
         let identity = own.identity().unwrap();
-        assert_eq!(crate::daemon::identity::text(&identity), "cn=a client");
+        assert_eq!(crate::daemon::identity::words(&identity), "dn cn=a client");
         let without = folder(KeyAlgorithm::EcdsaP384, names, "");
         let own = read(&without, "ecdsa-sig").ok().flatten().unwrap();
         assert_eq!(own.identity().unwrap(), Identification::fqdn("a.example"));

@@ -26,6 +26,7 @@ use super::{
     trust::Trust,
 };
 use crate::{
+    daemon::identity,
     dataplane::{Backend, Chosen},
     lifetimes::{Pairs, watch_events},
     pki::VerifiedPeer,
@@ -206,7 +207,7 @@ impl Outside {
         if !self.trusted {
             self.trusted = true;
             self.report.tell(&Step::Trusted {
-                subject: who.peer.to_string(),
+                subject: identity::words(&who.peer),
             });
         }
     }

@@ -81,7 +81,8 @@ impl Trust {
         let by_name = claimed.ip_address().is_none();
         if by_name && !identity::covers(peer.certificate(), claimed) {
             return Err(format!(
-                "it calls itself {claimed}, which its certificate ({}) does not cover",
+                "it calls itself {}, which its certificate ({}) does not cover",
+                identity::words(claimed),
                 peer.certificate().subject
             ));
         }

@@ -8,9 +8,12 @@ use ironflex_profiles::PeerIdentity;
 use sha1::{Digest, Sha1};
 use x509_parser::prelude::{FromDer, X509Certificate};
 
-use crate::pki::{
-    CertificateSummary,
-    certificate::{ClaimedName, DistinguishedName},
+use crate::{
+    cli::Printable,
+    pki::{
+        CertificateSummary,
+        certificate::{ClaimedName, DistinguishedName},
+    },
 };
 
 /// The identity type under which Cisco's clients send their key-id towards an ASA
@@ -88,6 +91,17 @@ pub fn text(identity: &Identification) -> String {
         .then(|| DistinguishedName::from_der(&identity.data))
         .flatten();
     name.map_or_else(|| identity.to_string(), |name| name.to_string())
+}
+
+/// An identity for people with its type in front, as the configuration names types: `key-id "x"`, `fqdn x`, `email x`,
+/// `address a`, `dn cn=x`. One line, and nothing in it that steers a terminal.
+#[must_use]
+pub fn words(identity: &Identification) -> String {
+    if identity.kind == IdType::ID_DER_ASN1_DN {
+        format!("dn {}", Printable(&text(identity)))
+    } else {
+        identity.typed().to_string()
+    }
 }
 
 /// Whether a certificate says that its holder is `identity` (RFC 4945 §3.1).

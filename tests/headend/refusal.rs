@@ -168,8 +168,9 @@ fn an_identity_that_no_profile_matches_gets_no_tunnel() {
     let target = HEADEND.to_string();
     let mut process = lab.connect_to(&target, &client, [USER, WRONG], &arguments);
     process.ends_with(7);
-    process
-        .line("answered AUTHENTICATION_FAILED to the identity \"somebody else\" before any login");
+    process.line(
+        "answered AUTHENTICATION_FAILED to the identity key-id \"somebody else\" before any login",
+    );
     headend.line("no profile matches peer identity");
     assert!(!headend.output().contains("LOGIN"), "{}", headend.output());
 }

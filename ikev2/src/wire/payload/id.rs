@@ -79,12 +79,31 @@ impl Identification {
         Self::new(IdType::ID_KEY_ID, octets)
     }
 
+    fn shown(&self) -> &[u8] {
+        self.data.get(..DISPLAYED).unwrap_or(&self.data)
+    }
+
+    /// Whether it is displayed as text, and not in hexadecimal.
+    fn is_text(&self) -> bool {
+        let is_name = matches!(self.kind, IdType::ID_FQDN | IdType::ID_RFC822_ADDR);
+        let mut shown = self.shown().iter();
+        is_name || shown.all(|octet| octet.is_ascii_graphic() || *octet == b' ')
+    }
+
     /// The body of the payload, RestOfInitIDPayload and RestOfRespIDPayload of RFC 7296 §2.15: type, reserved, data.
     #[must_use]
     pub fn body(&self) -> Vec<u8> {
         let mut body = Vec::new();
         self.write(&mut body);
         body
+    }
+
+    /// The identity with its type in front, as the configuration's `match identity remote` and the command line name types:
+    /// `key-id "x"`, `fqdn x`, `email x`, `address a`, `dn 0x…`. What the identity says is written as by [`fmt::Display`]; a
+    /// distinguished name is not read here, so who can read one says it in its place.
+    #[must_use]
+    pub const fn typed(&self) -> Typed<'_> {
+        Typed(self)
     }
 
     /// The address, if the type is one and the length is its own.
@@ -135,13 +154,8 @@ impl fmt::Display for Identification {
         if let Some(address) = self.ip_address() {
             return address.fmt(f);
         }
-        let shown = self.data.get(..DISPLAYED).unwrap_or(&self.data);
-        let is_name = matches!(self.kind, IdType::ID_FQDN | IdType::ID_RFC822_ADDR);
-        let is_text = is_name
-            || shown
-                .iter()
-                .all(|octet| octet.is_ascii_graphic() || *octet == b' ');
-        if is_text {
+        let shown = self.shown();
+        if self.is_text() {
             for octet in shown {
                 for character in octet.escape_ascii() {
                     // escape_ascii() also escapes quotes, which do no harm here.
@@ -159,6 +173,31 @@ impl fmt::Display for Identification {
         } else {
             Ok(())
         }
+    }
+}
+
+/// [`Identification::typed`].
+#[derive(Clone, Copy, Debug)]
+pub struct Typed<'a>(&'a Identification);
+
+impl fmt::Display for Typed<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(identity) = *self;
+        let kind = match identity.kind {
+            IdType::ID_FQDN => "fqdn",
+            IdType::ID_RFC822_ADDR => "email",
+            IdType::ID_IPV4_ADDR | IdType::ID_IPV6_ADDR => "address",
+            IdType::ID_DER_ASN1_DN => "dn",
+            IdType::ID_KEY_ID | IdType::CISCO_GROUP_NAME => {
+                return if identity.is_text() {
+                    write!(f, "key-id \"{identity}\"")
+                } else {
+                    write!(f, "key-id {identity}")
+                };
+            }
+            other => return write!(f, "{other} {identity}"),
+        };
+        write!(f, "{kind} {identity}")
     }
 }
 
@@ -202,6 +241,31 @@ mod tests {
         let client = Identification::key_id(b"*$AnyConnectClient$*".to_vec());
         assert_eq!(client.to_string(), "*$AnyConnectClient$*");
         assert_eq!(Identification::key_id(vec![0, 0xff]).to_string(), "0x00ff");
+    }
+
+    #[test]
+    fn says_the_type_in_the_words_of_the_configuration() {
+        let typed = |identity: Identification| identity.typed().to_string();
+        let v6 = Identification::address(Ipv6Addr::LOCALHOST.into());
+        assert_eq!(typed(v6), "address ::1");
+        assert_eq!(typed(Identification::fqdn("gw.example")), "fqdn gw.example");
+        assert_eq!(
+            typed(Identification::email("a@b.example")),
+            "email a@b.example"
+        );
+        for kind in [IdType::ID_KEY_ID, IdType::CISCO_GROUP_NAME] {
+            let client = Identification::new(kind, b"*$AnyConnectClient$*".to_vec());
+            assert_eq!(typed(client), r#"key-id "*$AnyConnectClient$*""#);
+        }
+        let quoted = Identification::key_id(br#"a" b"#.to_vec());
+        assert_eq!(typed(quoted), r#"key-id "a\" b""#);
+        assert_eq!(
+            typed(Identification::key_id(vec![0, 0xff])),
+            "key-id 0x00ff"
+        );
+        assert_eq!(typed(Identification::dn(vec![0x30, 0])), "dn 0x3000");
+        let null = Identification::new(IdType::ID_NULL, Vec::new());
+        assert_eq!(typed(null).trim_end(), "ID_NULL");
     }
 
     #[test]

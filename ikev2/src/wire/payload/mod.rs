@@ -25,7 +25,7 @@ pub use certreq::CertificateRequest;
 pub use cp::{ConfigAttribute, Configuration};
 pub use delete::Delete;
 pub use eap::EapPayload;
-pub use id::Identification;
+pub use id::{Identification, Typed};
 pub use ke::KePayload;
 pub use nonce::Nonce;
 pub use notify::Notify;
