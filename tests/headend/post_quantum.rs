@@ -19,6 +19,11 @@ pub(crate) const CASES: &[Case] = &[
     ),
     #[cfg(feature = "aws-lc")]
     (
+        "post_quantum::a_client_of_no_key_exchange_has_the_further_one_that_the_headend_wants",
+        a_client_of_no_key_exchange_has_the_further_one_that_the_headend_wants,
+    ),
+    #[cfg(feature = "aws-lc")]
+    (
         "post_quantum::a_client_without_ml_kem_is_refused_where_it_is_required",
         a_client_without_ml_kem_is_refused_where_it_is_required,
     ),
@@ -66,6 +71,31 @@ fn a_client_without_ml_kem_is_refused_where_it_is_required() {
     connected(&process);
     assert_eq!(process.end_by(Signal::SIGINT), Some(0));
     lab.connect_to(&headend, &client, login, &[]).ends_with(5);
+}
+
+// RFC 9370: `set pfs GROUP pqc` at the headend, and a client that rekeys of itself.
+#[cfg(feature = "aws-lc")]
+fn a_client_of_no_key_exchange_has_the_further_one_that_the_headend_wants() {
+    let lab = Lab::new();
+    lab.edit(
+        "crypto ipsec profile AnyConnect-EAP\n",
+        "crypto ipsec profile AnyConnect-EAP\n set pfs group19 pqc mlkem768\n",
+    );
+    let client = lab.client();
+    let headend = lab.start();
+    lab.exec("debug crypto ikev2");
+    let lifetime = ["--lifetime", "8"];
+    let process = lab.connect_to(&HEADEND.to_string(), &client, [USER, PASSWORD], &lifetime);
+    let tunnel = connected(&process);
+    headend.line("is in use after its rekey");
+    assert!(
+        headend.output().contains("IKE_FOLLOWUP_KE"),
+        "{}",
+        headend.output()
+    );
+    let loopback = Echo::udp(&lab.headend.namespace, LOOPBACK);
+    ask(&client.host.namespace, tunnel.address, loopback.address);
+    assert_eq!(loopback.asker(), tunnel.address);
 }
 
 const SECRET: &str = "a-secret-beside-the-others";

@@ -147,11 +147,11 @@ pub(crate) fn answer_ike(chosen: Chosen<IkeSuite>, spi: &[u8]) -> SaPayload {
 }
 
 /// The offer of a child SA: one proposal for each protection, each with these groups and these additional key
-/// exchanges.
+/// exchanges; `further` lists the alternatives, those that are preferred first.
 pub(crate) fn offer_esp(
     suites: &[EspSuite],
     groups: &[Group],
-    further: &[Vec<Group>],
+    further: &[&[Vec<Group>]],
     spi: u32,
 ) -> SaPayload {
     // RFC 7296 §3.3.2: whoever takes sequence numbers of both lengths lists both in one proposal.
@@ -164,13 +164,18 @@ pub(crate) fn offer_esp(
             None => offers.push((suite.protection, [suite.esn].to_vec())),
         }
     }
+    // Alternatives are proposals, and not NONE in one: who does not know these types passes over the proposals that have
+    // them (RFC 7296 §3.3.6).
+    let alternatives = further
+        .iter()
+        .flat_map(|further| offers.iter().map(move |offer| (offer, *further)));
     let proposals = (1..=u8::MAX)
-        .zip(offers)
-        .map(|(number, (one, lengths))| Proposal {
+        .zip(alternatives)
+        .map(|(number, ((one, lengths), further))| Proposal {
             number,
             protocol: ProtocolId::ESP,
             spi: spi.to_be_bytes().to_vec(),
-            transforms: esp_transforms(one, groups, additional::offer(further), &lengths),
+            transforms: esp_transforms(*one, groups, additional::offer(further), lengths),
         });
     SaPayload {
         proposals: proposals.collect(),
@@ -553,7 +558,7 @@ fn answered_proposal<'a>(
 
 /// The suite of an answer to a child SA's offer, and the SPI under which the peer receives. `exchanged`
 /// is the group of the key exchange that both KE payloads belong to, if there were any, and `further` the
-/// key exchanges after it that were offered.
+/// alternatives of key exchanges after it that were offered.
 ///
 /// # Errors
 ///
@@ -561,7 +566,7 @@ fn answered_proposal<'a>(
 pub(crate) fn accept_esp(
     offered: &[EspSuite],
     exchanged: Option<Group>,
-    further: &[Vec<Group>],
+    further: &[&[Vec<Group>]],
     answer: &SaPayload,
 ) -> Result<(EspSuite, u32, Additional), PeerMisbehaved> {
     let [chosen] = answer.proposals.as_slice() else {
@@ -573,13 +578,15 @@ pub(crate) fn accept_esp(
         None => Pfs::Accepted(Vec::new()),
     };
     let sent = exchanged.map(Group::number);
-    choose_child(offered, &pfs, further, answer, sent)
-        .ok()
-        .filter(|child| child.chosen.additional.answers(further))
-        .map(|child| {
-            let chosen = child.chosen;
-            (chosen.suite, child.spi, chosen.additional.exchanges)
-        })
+    let answered = |further: &&[Vec<Group>]| {
+        let child = choose_child(offered, &pfs, further, answer, sent).ok()?;
+        let chosen = child.chosen;
+        let answers = chosen.additional.answers(further);
+        answers.then_some((chosen.suite, child.spi, chosen.additional.exchanges))
+    };
+    further
+        .iter()
+        .find_map(answered)
         .ok_or(PeerMisbehaved::SelectedUnoffered)
 }
 

@@ -343,7 +343,7 @@ impl Trying {
             payloads.push(Payload::Sa(proposal::offer_esp(
                 &config.esp,
                 &[],
-                &[],
+                &[&[]],
                 config.spi,
             )));
             payloads.push(Payload::TsI(selectors(&config.local)));

@@ -163,6 +163,34 @@ fn a_responder_that_asks_for_none_takes_what_it_may() {
     assert_eq!(requests(&plain, ExchangeType::IKE_FOLLOWUP_KE), 0);
 }
 
+// A peer that takes no child SA without further exchanges says no more than NO_PROPOSAL_CHOSEN to one without.
+#[test]
+fn who_is_configured_for_no_key_exchange_has_the_further_ones_that_its_peer_wants() {
+    for server in [true, false] {
+        let mut setup = setup(&[Group::MlKem768]);
+        let asking = if server {
+            &mut setup.peer.upkeep
+        } else {
+            &mut setup.connect.upkeep
+        };
+        asking.pfs = Pfs::default();
+        asking.pfs_additional = vec![Group::ML_KEM.to_vec()];
+        let mut pair = up(setup, 5);
+        // Once without any, once with the group of the IKE SA, and then as the peer wants it.
+        for (round, asked) in [(1, 3), (2, 1)] {
+            pair.wire.clear();
+            let before = (inbound(&pair, true), inbound(&pair, false));
+            rekey_child(&mut pair, server);
+            run(&mut pair, 30);
+            let after = (inbound(&pair, true), inbound(&pair, false));
+            assert!(before.0 != after.0 && before.1 != after.1, "round {round}");
+            assert_settled(&mut pair);
+            assert_eq!(requests(&pair, ExchangeType::CREATE_CHILD_SA), asked);
+            assert_eq!(requests(&pair, ExchangeType::IKE_FOLLOWUP_KE), 1);
+        }
+    }
+}
+
 // RFC 7296 §2.25#1: on an IKE SA that is being deleted nothing is made; that is no fault of either end.
 #[test]
 fn a_further_exchange_that_meets_a_delete_is_put_off() {

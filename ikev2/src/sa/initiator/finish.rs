@@ -147,7 +147,7 @@ impl Proven {
         let local = local.ok_or_else(|| missing(PayloadType::TS_I))?;
         let remote = remote.ok_or_else(|| missing(PayloadType::TS_R))?;
         let config = &self.trying.config;
-        let (suite, outbound_spi, _) = proposal::accept_esp(&config.esp, None, &[], &sa)?;
+        let (suite, outbound_spi, _) = proposal::accept_esp(&config.esp, None, &[&[]], &sa)?;
         selector::within(&local, &config.local)?;
         selector::within(&remote, &config.remote)?;
         let handshake = &self.trying.handshake;
