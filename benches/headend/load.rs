@@ -203,7 +203,7 @@ impl Fleet {
                     let client = self.client();
                     self.logins.insert(sa, Some(client));
                 }
-                Output::Keepalive(_) => {}
+                Output::Keepalive(..) => {}
                 Output::Event(sa, Event::Established { child: true }) => self.up.push(sa),
                 Output::Event(sa, Event::Closed(reason)) => {
                     assert!(!self.logins.contains_key(&sa), "a login failed: {reason}");

@@ -221,6 +221,9 @@ impl Endpoint {
                     state.wants(link, cx, Wish::DeleteChild(spi))
                 });
             }
+            Command::EspSent(id) => {
+                self.when_up(now, id, |state, _, cx| Ok(state.esp_sent(cx)));
+            }
             Command::ChildUsed(id, spi) => {
                 self.when_up(now, id, |state, link, cx| {
                     Ok(state.child_used(link, cx, spi))

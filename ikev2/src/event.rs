@@ -153,6 +153,8 @@ pub enum Command {
     NewChild(SaId),
     /// Replace the child SA with this inbound SPI by a new one (RFC 7296 §2.17): it will soon be worn out.
     RekeyChild(SaId, u32),
+    /// After [`Output::Keepalive`]: ESP has gone out in its place (RFC 3948 §4).
+    EspSent(SaId),
     /// Delete the child SA with this inbound SPI: it is worn out. The IKE SA goes with its last one.
     DeleteChild(SaId, u32),
     /// The first authentic packet came in on the child SA with this inbound SPI, so the peer sends and
@@ -166,8 +168,9 @@ pub enum Output {
     Transmit(Transmit),
     /// Decide this, then answer by [`Input::Answer`] with the same names.
     Ask(SaId, AskId, Ask),
-    /// Send the one octet 0xff that keeps a NAT's mapping open (RFC 3948 §2.3), without the marker.
-    Keepalive(Path),
+    /// Send the one octet 0xff that keeps a NAT's mapping open (RFC 3948 §2.3), without the marker; or, where ESP of this
+    /// SA has gone out since the last of these outputs, say [`Command::EspSent`] in its place.
+    Keepalive(SaId, Path),
     /// Something happened to an SA.
     Event(SaId, Event),
     /// A datagram was refused or discarded without touching any SA.

@@ -649,7 +649,10 @@ impl Connection {
                         Reply::Ask(prompt) => self.asking = Some(Asking::begin(sa, ask, prompt)),
                     }
                 }
-                Output::Keepalive(path) => {
+                Output::Keepalive(sa, _) if self.outside.has_sent_esp() => {
+                    self.commands.push_back(Command::EspSent(sa));
+                }
+                Output::Keepalive(_, path) => {
                     let _ = self.transport.keep_alive(&path);
                 }
                 Output::Event(sa, event) => self.event(sa, event),

@@ -80,6 +80,8 @@ pub struct Outside {
     tunnel: Option<TunnelNetwork>,
     /// The tunnel's own addresses.
     inner: Vec<IpAddr>,
+    /// The packets that had gone into the tunnel when a NAT in between was last to be reminded of us.
+    sent_before: u64,
     own_link: Option<String>,
     guards: Vec<Route>,
     /// What the end is to be blamed on, when the core only knows that somebody refused.
@@ -116,6 +118,7 @@ impl Outside {
             inner: Vec::new(),
             own_link: None,
             guards: Vec::new(),
+            sent_before: 0,
             blame: None,
         }
     }
@@ -136,6 +139,14 @@ impl Outside {
         let why: Arc<str> = Arc::from(end.to_string());
         self.blame = Some(end);
         Answer::Refused(why)
+    /// Whether something has gone into the tunnel since this was asked last.
+    pub(super) fn has_sent_esp(&mut self) -> bool {
+        let Some((sent, _)) = self.traffic() else {
+            return false;
+        };
+        std::mem::replace(&mut self.sent_before, sent) != sent
+    }
+
     }
 
     /// The answer to one question.

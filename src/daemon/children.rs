@@ -245,6 +245,15 @@ impl House {
         sum
     }
 
+    /// Whether ESP has gone out to a session's peer since this was asked last. What cannot be read says no.
+    pub(super) fn has_sent_esp(&mut self, sa: SaId) -> bool {
+        let Some([_, sent]) = self.packets(sa) else {
+            return false;
+        };
+        let session = self.sessions.of(sa);
+        session.is_some_and(|session| std::mem::replace(&mut session.sent_before, sent) != sent)
+    }
+
     fn installed(&mut self, sa: SaId, child: ChildId) -> Option<&mut Installed> {
         let session = self.sessions.of(sa)?;
         session

@@ -348,8 +348,11 @@ impl Driver {
                     let answer = self.house.answer(sa, created, question);
                     answers.push_back((sa, ask, answer));
                 }
+                Output::Keepalive(sa, _) if self.house.has_sent_esp(sa) => {
+                    commands.push_back(Command::EspSent(sa));
+                }
                 // A NAT that is not reminded this time is reminded the next.
-                Output::Keepalive(path) => {
+                Output::Keepalive(_, path) => {
                     let _ = self.transport.keep_alive(&path);
                 }
                 Output::Event(sa, event) => self.event(sa, event, &mut commands),

@@ -112,6 +112,8 @@ pub struct Session {
     pub routes: Vec<Route>,
     /// The packets that had come and gone when its silence was last looked at.
     pub traffic: Option<[u64; 2]>,
+    /// The packets that had gone when a NAT in between was last to be reminded of us.
+    pub sent_before: u64,
     /// When something was last seen to go through it, where that is looked at.
     pub in_use: Option<super::idle::Use>,
     /// When it came up.
@@ -239,6 +241,7 @@ impl Sessions {
             installed: Vec::new(),
             routes: Vec::new(),
             traffic: None,
+            sent_before: 0,
             in_use: None,
             up_since: None,
         };

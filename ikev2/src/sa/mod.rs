@@ -101,8 +101,8 @@ impl Cx<'_> {
     }
 
     /// Keeps a NAT's mapping open.
-    pub(crate) fn keepalive(&mut self, path: Path) {
-        self.out.push_back(Output::Keepalive(path));
+    pub(crate) fn keepalive(&mut self, id: SaId, path: Path) {
+        self.out.push_back(Output::Keepalive(id, path));
     }
 
     /// Asks the outside; the state keeps the name to know the answer by.

@@ -52,7 +52,7 @@ impl Replay {
                 Output::Transmit(transmit) => self.transmitted.push(transmit),
                 Output::Ask(id, name, ask) => answers.push_back((id, name, outside(self, ask))),
                 Output::Event(_, event) => self.note(event),
-                Output::Keepalive(_) => panic!("nothing is configured to be kept alive"),
+                Output::Keepalive(..) => panic!("nothing is configured to be kept alive"),
                 Output::Discarded(_, Discard::FragmentKept) => {}
                 Output::Discarded(_, discard) => self.discarded.push(discard),
                 Output::Timeout(_) => {

@@ -110,6 +110,28 @@ fn whoever_is_behind_a_nat_keeps_it_awake() {
     }
 }
 
+// RFC 3948 §4#2: and so does ESP, which the outside knows of; where it ends the NAT is reminded soon.
+#[test]
+fn esp_is_as_good_as_a_keepalive() {
+    let mut setup = Setup::new(GCM);
+    setup.connect.upkeep.keepalive = Some(Duration::from_secs(20));
+    setup.sends_esp = true;
+    let mut pair = Pair::new(setup, 8);
+    pair.nat = Some(|from| std::net::SocketAddr::new(address("198.51.100.9:1").ip(), from.port()));
+    pair.unnat = Some(|to| std::net::SocketAddr::new(address(CLIENT).ip(), to.port()));
+    pair.connect();
+    pair.run(5);
+    assert!(pair.both_up());
+    pair.run(200);
+    assert_eq!(count(&pair.client, "keepalive"), 0, "{:?}", pair.client.log);
+    pair.setup.sends_esp = false;
+    pair.run(6);
+    assert_eq!(count(&pair.client, "keepalive"), 1);
+    // From then on as ever.
+    pair.run(100);
+    assert_eq!(count(&pair.client, "keepalive"), 6);
+}
+
 // RFC 3948 §4#2: what IKE sends keeps the NAT awake too; only what would have been silence is filled.
 #[test]
 fn an_ike_message_is_as_good_as_a_keepalive() {

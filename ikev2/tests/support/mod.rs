@@ -382,7 +382,10 @@ impl Pair {
                     let answer = outside(&self.setup, server, end, id, question);
                     answers.push_back((id, ask, answer));
                 }
-                Output::Keepalive(_) => end.log.push("keepalive".into()),
+                Output::Keepalive(id, _) if self.setup.sends_esp => {
+                    commands.push_back(Command::EspSent(id));
+                }
+                Output::Keepalive(..) => end.log.push("keepalive".into()),
                 Output::Event(id, event) => {
                     if matches!(event, Event::Quiet) && !self.setup.knows_better {
                         commands.push_back(Command::Probe(id));

@@ -86,6 +86,8 @@ pub struct Setup {
     pub session_lifetime: Option<Duration>,
     /// Whether the outside knows that a silent peer lives.
     pub knows_better: bool,
+    /// Whether ESP goes out all the time.
+    pub sends_esp: bool,
     /// Whether the dataplane takes a rekeyed child SA: the server's or the client's.
     pub install_further: fn(bool) -> bool,
     /// The keys that the ends sign with.
@@ -190,6 +192,7 @@ impl Setup {
             install: true,
             session_lifetime: None,
             knows_better: false,
+            sends_esp: false,
             install_further: |_| true,
             server_key: &RSA,
             client_key: &RSA,

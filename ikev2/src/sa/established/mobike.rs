@@ -301,8 +301,8 @@ impl Established {
         self.keepalive = every.map(|every| cx.now.after(every));
     }
 
-    /// RFC 3948 §4#2: a NAT that has seen nothing from here for the whole time is reminded. An IKE message is as good; what
-    /// goes through ESP is the dataplane's, which does not say when it last sent, so beside traffic it is reminded in vain.
+    /// RFC 3948 §4#2: a NAT that has seen nothing from here for the whole time is reminded. An IKE message is as good, and so
+    /// is ESP, of which the outside knows.
     pub(super) fn keep_nat_awake(&mut self, link: &Link, cx: &mut Cx<'_>) {
         let Some(every) = self.policy.upkeep().keepalive else {
             self.keepalive = None;
@@ -310,10 +310,20 @@ impl Established {
         };
         let mut due = link.sent.after(every);
         if due <= cx.now {
-            cx.keepalive(link.path);
+            cx.keepalive(link.id, link.path);
             due = cx.now.after(every);
         }
         self.keepalive = Some(due);
+    }
+
+    /// ESP has gone out in the place of the reminder that was due: some time since the one before, since only the dataplane
+    /// knows when. So it is asked again soon, and the NAT sees nothing for a quarter longer at most.
+    pub(super) fn esp_was_sent(&mut self, cx: &Cx<'_>) {
+        let every = self.policy.upkeep().keepalive;
+        let soon = every.and_then(|every| every.checked_div(4));
+        if let (Some(_), Some(soon)) = (self.keepalive, soon) {
+            self.keepalive = Some(cx.now.after(soon));
+        }
     }
 
     fn nat_hashes(&self, link: &Link, cx: &mut Cx<'_>, path: Path) -> [Payload; 2] {

@@ -482,6 +482,12 @@ impl Established {
         self.go_on(link, cx)
     }
 
+    /// ESP has gone out in the place of a reminder for the NAT.
+    pub(crate) fn esp_sent(mut self: Box<Self>, cx: &Cx<'_>) -> Outcome {
+        self.esp_was_sent(cx);
+        Outcome::Go(State::Established(self))
+    }
+
     /// Our own address has changed.
     pub(crate) fn move_to(
         mut self: Box<Self>,

@@ -327,7 +327,7 @@ impl World {
                     self.say(|| format!("{side:?} {id}: {text}"));
                 }
                 // For the NAT in between, which forgets nothing here but by command.
-                Output::Keepalive(_) => {}
+                Output::Keepalive(..) => {}
                 Output::Discarded(_, discard) => {
                     self.say(|| format!("{side:?} discards: {}", discard.name()));
                 }
