@@ -8,7 +8,7 @@ use alloc::{boxed::Box, sync::Arc, vec::Vec};
 use crate::{
     config::{ConnectConfig, InitiatorAuthentication, LocalAuthentication},
     crypto::Role,
-    event::{Answer, Ask, AskId, CloseReason, EapInput, PeerProof, Trace},
+    event::{Answer, Ask, AskId, CloseReason, EapInput, Event, PeerProof, Trace},
     negotiate::proposal,
     proof::{EapConcluded, PeerAuthenticated},
     refusal::{PeerIncompatible, PeerMisbehaved, Refusal},
@@ -25,7 +25,7 @@ use crate::{
     },
     secret::SecretBytes,
     wire::{
-        payload::{AuthPayload, Configuration, Identification, Notify, Payload},
+        payload::{AuthPayload, Configuration, Delete, Identification, Notify, Payload},
         registry::{CertEncoding, ConfigType, ExchangeType, NotifyType, PayloadType, ProtocolId},
     },
 };
@@ -185,6 +185,31 @@ impl Initiator {
             Self::ExpectFinal(_) => "I_WAIT_EAP_AUTH_VERIFY",
             Self::AwaitInstall(_) => "I_INSTALL_CHILD",
         }
+    }
+
+    /// The owner wants no more of it. RFC 7296 §2.21.2: an initiator that gives up says so in an INFORMATIONAL of its own,
+    /// or the responder waits for the rest of IKE_AUTH, and holds what it has for it. It follows the answer to what is out.
+    pub(crate) fn leave(
+        self: Box<Self>,
+        link: &mut Link,
+        cx: &mut Cx<'_>,
+    ) -> Result<Outcome, Refusal> {
+        let failed = Notify::plain(NotifyType::AUTHENTICATION_FAILED);
+        let last_word = match *self {
+            // The responder knows of nobody yet, and takes nothing but the next exchange.
+            Self::ExpectIntermediate(_) | Self::AwaitSign(_) => {
+                cx.event(link.id, Event::Closed(CloseReason::Deleted));
+                return Ok(Outcome::Gone);
+            }
+            Self::ExpectResponder(_)
+            | Self::AwaitChain(_)
+            | Self::AwaitEap(_)
+            | Self::ExpectEap(_)
+            | Self::ExpectFinal(_) => Payload::Notify(failed),
+            // The responder is up.
+            Self::AwaitInstall(_) => Payload::Delete(Delete::ike_sa()),
+        };
+        close_with(link, cx, last_word, CloseReason::Deleted)
     }
 
     /// Nothing may be asked of us before we are established, but the responder may take its SA back:

@@ -290,7 +290,10 @@ impl State {
                 .delete(link, cx)
                 .unwrap_or_else(|refusal| close(link, cx, CloseReason::Refused(refusal))),
             state @ (Self::Closing(_) | Self::Lingering) => Outcome::Go(state),
-            Self::Responder(_) | Self::Initiator(_) => {
+            Self::Initiator(state) => state
+                .leave(link, cx)
+                .unwrap_or_else(|refusal| close(link, cx, CloseReason::Refused(refusal))),
+            Self::Responder(_) => {
                 cx.event(link.id, Event::Closed(CloseReason::Deleted));
                 Outcome::Gone
             }
