@@ -420,11 +420,6 @@ impl Requests {
         self.queue.push_back(request);
     }
 
-    /// The requests that wait for their turn, to be sent elsewhere.
-    pub(crate) fn take_queued(&mut self) -> VecDeque<Queued> {
-        core::mem::take(&mut self.queue)
-    }
-
     /// Nothing waits for an answer any more.
     pub(crate) fn abandon(&mut self) {
         self.outstanding.clear();

@@ -14,7 +14,11 @@ use ironflex_ikev2::{
     crypto::{Role, suite::Group},
     event::{CloseReason, Command, Discard, Instant, SaId},
     refusal::Refusal,
-    wire::registry::NotifyType,
+    wire::{
+        Header,
+        header::{InitiatorSpi, ResponderSpi},
+        registry::{ExchangeType, NotifyType},
+    },
 };
 
 use crate::support::*;
@@ -530,6 +534,51 @@ fn a_request_that_waits_on_a_replaced_ike_sa_keeps_its_message_id() {
                 .all(|one| **one != Discard::AheadOfWindow)
         );
         assert_settled(&mut pair);
+    }
+}
+
+// RFC 7296 §2.8: the child SAs are inherited, and with them what is still to be done about them: what has not been asked for
+// yet when the peer replaces the IKE SA is asked for on the new one, and on no other.
+#[test]
+fn what_waits_for_its_turn_is_asked_for_on_the_ike_sa_that_replaces() {
+    for server in [true, false] {
+        let mut pair = up(Setup::new(GCM), 305);
+        let (before, child) = (spis(&pair, true), inbound(&pair, server));
+        let deaf = Arc::new(AtomicBool::new(true));
+        let still = Arc::clone(&deaf);
+        // Whatever one end asks is lost, its answers are not.
+        pair.tamper = Some(Box::new(move |to_server, octets| {
+            let answers = octets[19] & 0x20 != 0;
+            to_server == server || answers || !still.load(Ordering::Relaxed)
+        }));
+        pair.command(server, Command::Probe(id(&pair, server)));
+        let sent = pair.wire.len();
+        rekey_child(&mut pair, server);
+        assert_eq!(pair.wire.len(), sent, "the question before is still open");
+        rekey_ike(&mut pair, !server);
+        let until = pair.now.after(Duration::from_millis(25));
+        while pair.step(until) {}
+        let after = spis(&pair, server);
+        assert_ne!(before, after);
+        deaf.store(false, Ordering::Relaxed);
+        run(&mut pair, 200);
+        assert_ne!(inbound(&pair, server), child);
+        assert_settled(&mut pair);
+        let requests = pair
+            .wire
+            .iter()
+            .filter(|(to_server, _)| *to_server != server);
+        let requests = requests.map(|(_, octets)| Header::peek(octets).unwrap());
+        let on: Vec<_> = requests
+            .filter(|one| one.exchange == ExchangeType::CREATE_CHILD_SA && !one.flags.is_response())
+            .map(|one| (one.initiator_spi, one.responder_spi))
+            .collect();
+        assert!(!on.is_empty());
+        let (initiator, responder) = after;
+        let new = |&(ours, theirs): &(InitiatorSpi, Option<ResponderSpi>)| {
+            ours.get() == initiator && theirs.is_some_and(|one| one.get() == responder)
+        };
+        assert!(on.iter().all(new), "{on:?}");
     }
 }
 

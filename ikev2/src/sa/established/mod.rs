@@ -686,8 +686,6 @@ impl Established {
         if link.is_used_up() {
             return self.end(link, cx, CloseReason::Expired);
         }
-        // What a replaced IKE SA has left unsent.
-        link.pump(cx)?;
         while self.is_idle() {
             let Some(wish) = self.wishes.take(cx.now) else {
                 break;

@@ -342,7 +342,6 @@ impl Established {
         let mut new = *successor.link;
         // The peer may have moved since it was made.
         (new.path, new.nat) = (link.path, link.nat);
-        let queued = link.requests.take_queued();
         let mut old = core::mem::replace(link, new);
         // RFC 6290 §5.3#1: it says nothing of the SA that is in use from now on.
         old.token = None;
@@ -351,15 +350,13 @@ impl Established {
             OtherStanding::Lingering => Some(LINGER),
             OtherStanding::Deleting | OtherStanding::Candidate { .. } => None,
         };
-        // RFC 7296 §2.3: what waits there for its answer stays, since its message ID cannot be passed over: the
+        // Nothing waits there for its turn: requests are begun one at a time, and what else is wanted is a wish, which has no
+        // IKE SA yet. RFC 7296 §2.3: what waits there for its answer stays, since its message ID cannot be passed over: the
         // peer would not take the Delete that comes after it.
         if matches!(standing, OtherStanding::Lingering) {
             old.requests.abandon();
         }
         old.deadline = wait.map(|wait| cx.now.after(wait));
-        for request in queued {
-            link.requests.push(request);
-        }
         self.derivation = successor.derivation;
         self.following = None;
         // What was asked there about addresses is asked anew on this one.
