@@ -308,7 +308,7 @@ impl House {
                 .build()
                 .map_err(because("runtime"))?;
             runtime.block_on(async {
-                let (device, mut place) = (client::connection::device(), Held::default());
+                let (device, mut place) = (client::device::device(), Held::default());
                 let started = Connection::start(&options, login, device, None, &mut place);
                 let mut connection = match started.await {
                     Ok(connection) => connection,
@@ -377,6 +377,7 @@ fn client_options(folder: &Path) -> client::Options {
         ppk_required: false,
         identity: None,
         remote_id: None,
+        childless: false,
         proposals: Vec::new(),
         group: None,
         no_dns: true,

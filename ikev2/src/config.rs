@@ -439,7 +439,7 @@ pub struct ConnectConfig {
     pub vendor_ids: Vec<Vec<u8>>,
     /// Announce RFC 7427 hash algorithms.
     pub signature_hashes: bool,
-    /// Begin without a child SA where the responder takes that (RFC 6023); see
+    /// Begin without a child SA, and only with a responder that takes that (RFC 6023); see
     /// [`Command::NewChild`](crate::event::Command::NewChild).
     pub childless: bool,
     /// Fragmentation forms to announce.

@@ -8,7 +8,7 @@ use crate::{
     crypto::suite::Group,
     error::InvalidMessage,
     wire::{
-        payload::Notify,
+        payload::{Identification, Notify},
         registry::{ExchangeType, NotifyType, PayloadType, ProtocolId},
     },
 };
@@ -26,6 +26,9 @@ pub enum Refusal {
     /// Nothing wrong, but nothing in common either.
     #[error("nothing in common: {0}")]
     Incompatible(#[from] PeerIncompatible),
+    /// The responder calls itself so, and not as it was asked for.
+    #[error("the responder calls itself {}, other than it was asked for", .0.typed())]
+    OtherResponder(Arc<Identification>),
     /// The outside said no.
     #[error("{0}")]
     Denied(Arc<str>),
@@ -110,9 +113,9 @@ pub enum PeerIncompatible {
     /// The peer proves itself by a method that is not configured for it.
     #[error("the peer proves itself by a method that is not configured for it")]
     MethodNotConfigured,
-    /// The responder calls itself other than we asked for.
-    #[error("the responder calls itself other than it was asked for")]
-    OtherResponder,
+    /// The responder does not offer to begin without a child SA (RFC 6023), as we were told to.
+    #[error("the responder does not offer to begin without a child SA")]
+    NotChildless,
     /// No address is left for the peer, or none may be given to it.
     #[error("no address is left for the peer")]
     NoAddress,
@@ -170,7 +173,7 @@ impl PeerIncompatible {
             Self::NoNatDetection => "no_nat_detection",
             Self::NoEapMethod => "no_eap_method",
             Self::MethodNotConfigured => "method_not_configured",
-            Self::OtherResponder => "other_responder",
+            Self::NotChildless => "not_childless",
             Self::NoAddress => "no_address",
             Self::NoPpk => "no_post_quantum_key",
             Self::NoConfiguration => "no_configuration",
@@ -190,6 +193,7 @@ impl Refusal {
             Self::InvalidMessage(_) => "invalid_message",
             Self::Misbehaved(error) => error.name(),
             Self::Incompatible(error) => error.name(),
+            Self::OtherResponder(_) => "other_responder",
             Self::Denied(_) => "denied",
             Self::ByPeer(_) => "by_peer",
             Self::Local(_) => "local_failure",
@@ -214,9 +218,9 @@ impl Refusal {
                 _ => NotifyType::INVALID_SYNTAX,
             },
             Self::Incompatible(error) => match error {
-                PeerIncompatible::NoProposalChosen | PeerIncompatible::NoNatDetection => {
-                    NotifyType::NO_PROPOSAL_CHOSEN
-                }
+                PeerIncompatible::NoProposalChosen
+                | PeerIncompatible::NoNatDetection
+                | PeerIncompatible::NotChildless => NotifyType::NO_PROPOSAL_CHOSEN,
                 // RFC 7296 §1.3, §3.10.1: the data is the number of the group that is accepted.
                 PeerIncompatible::InvalidKeyExchange(group) => {
                     let number = group.number().to_be_bytes().to_vec();
@@ -239,11 +243,10 @@ impl Refusal {
                 PeerIncompatible::NoConfiguration => NotifyType::FAILED_CP_REQUIRED,
                 PeerIncompatible::NoEapMethod
                 | PeerIncompatible::MethodNotConfigured
-                | PeerIncompatible::OtherResponder
                 | PeerIncompatible::NoPpk
                 | PeerIncompatible::NoSignatureScheme => NotifyType::AUTHENTICATION_FAILED,
             },
-            Self::Denied(_) => NotifyType::AUTHENTICATION_FAILED,
+            Self::OtherResponder(_) | Self::Denied(_) => NotifyType::AUTHENTICATION_FAILED,
             // What failed here is no verdict on the peer, which may try again: in IKE_SA_INIT of itself, and later
             // when it is told so. RFC 7296 §2.21.2: what ends IKE_AUTH has this name.
             Self::Local(_) => match exchange {

@@ -594,7 +594,8 @@ fn nearest(
 }
 
 /// The word that differs from what was typed in at most two letters, if just one is nearest. A number is meant as it is.
-pub(crate) fn closest<'a>(words: impl Iterator<Item = &'a str>, typed: &str) -> Option<&'a str> {
+#[must_use]
+pub fn closest<'a>(words: impl Iterator<Item = &'a str>, typed: &str) -> Option<&'a str> {
     let typed = typed.to_ascii_lowercase();
     if typed.len() > 64 || typed.starts_with(|c: char| c.is_ascii_digit()) {
         return None;

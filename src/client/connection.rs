@@ -4,7 +4,6 @@ use std::{
     collections::VecDeque,
     io::{self, Write},
     net::{IpAddr, SocketAddr},
-    pin::Pin,
     time::Duration,
 };
 
@@ -24,31 +23,33 @@ use zeroize::Zeroizing;
 
 use super::{
     End, Options,
-    cause::{Stage, why},
-    login::{Login, Prompt},
+    asking::{Asking, typed},
+    cause::{Names, Stage, why},
+    identity::identification,
+    login::Login,
     network::Reach,
+    notify::{About, refusal},
     offer::{esp_suites, everything, ike_proposals, requested, takes_ipv6},
     outside::{Outside, Reply},
     place::Held,
-    proof::{Auth, Proofs, identification, post_quantum_key},
+    proof::{Auth, Proofs, post_quantum_key},
     redirect::Redirected,
     report::{Report, Step},
     roaming::{Roaming, Turn, source_for, turn},
-    target::{Target, any_of},
+    sockets::bind,
+    target::Target,
     trust::Trust,
     unheard::{Heard, LOOK, Unheard},
 };
 use crate::{
     clock::{Clock, sleep},
-    daemon::{IKE_PORT, NAT_PORT, compile::any_ml_kem},
+    daemon::{IKE_PORT, NAT_PORT, compile::any_ml_kem, identity::words},
     dataplane::{self, Chosen},
     keylog::KeyLogWriter,
     lifetimes::has_events,
-    random::{self, OsRandom},
-    terminal,
+    random::OsRandom,
     translate::{self, esp_algorithm},
     transport::{Handed, Transport, handing},
-    udp::UdpEndpoint,
 };
 
 /// When a request is sent again for the first time, and how often it is sent: with the waits doubling, a headend that says
@@ -95,23 +96,6 @@ impl Look {
     }
 }
 
-/// A question to the user that is open.
-struct Asking {
-    sa: SaId,
-    ask: AskId,
-    line: Pin<Box<dyn Future<Output = io::Result<Zeroizing<String>>>>>,
-}
-
-impl Asking {
-    fn begin(sa: SaId, ask: AskId, prompt: Prompt) -> Self {
-        Self {
-            sa,
-            ask,
-            line: Box::pin(async move { terminal::ask(&prompt.text, prompt.echo).await }),
-        }
-    }
-}
-
 /// One connection.
 pub struct Connection {
     endpoint: Endpoint,
@@ -123,6 +107,8 @@ pub struct Connection {
     sa: Option<SaId>,
     /// The identity that we show, with its type, for the user to compare.
     identity: String,
+    /// That of the headend that is wanted, with its type, if one is.
+    wanted: Option<String>,
     /// We prove ourselves by EAP, after the headend did.
     by_eap: bool,
     /// The user is being asked; the core waits for the answer.
@@ -150,6 +136,8 @@ pub struct Connection {
     remote: IpAddr,
     /// The headend has sent us on: from its address to another gateway.
     pub sent_on: Option<(IpAddr, Gateway)>,
+    /// The IKE SA is up, with the tunnel or before it.
+    established: bool,
     /// The tunnel has been up, since then.
     up_since: Option<Instant>,
     /// The headend has shown that it does not know our session: it is there, and takes another.
@@ -211,8 +199,11 @@ impl Connection {
                 let _ = barrier.lead(remote);
             }
         }
-        let source = source_for(remote)
-            .map_err(|error| End::Unreachable(format!("no way to {remote}: {error}")))?;
+        let source = source_for(remote).map_err(|error| {
+            End::Unreachable(format!(
+                "there is no way to the headend at {remote}: {error}"
+            ))
+        })?;
         let suites = esp_suites();
         let algorithms: Vec<_> = suites
             .iter()
@@ -236,9 +227,11 @@ impl Connection {
             (None, _) if !by_eap => Identification::address(source.to_canonical()),
             _ => identification(&target.identity).map_err(End::Local)?,
         };
-        let shown = crate::daemon::identity::words(&identity);
+        let shown = words(&identity);
         let ipv6 = takes_ipv6();
         let wanted = options.remote_id.as_deref().map(identification);
+        let wanted = wanted.transpose().map_err(End::Local)?;
+        let shown_wanted = wanted.as_ref().map(words);
         let connect = ConnectConfig {
             path: path(Framing::Bare, (ports.0, IKE_PORT)),
             float_path: path(Framing::Marked, (ports.1, NAT_PORT)),
@@ -251,7 +244,7 @@ impl Connection {
                 options.proposals.clone()
             },
             identity,
-            wanted: wanted.transpose().map_err(End::Local)?,
+            wanted,
             authentication: proofs.own,
             responder: proofs.headend,
             ppk: post_quantum_key(options)?,
@@ -274,7 +267,7 @@ impl Connection {
             },
             // Cisco's clients do not speak RFC 7427, and the headend takes us for one of them.
             signature_hashes: !by_eap,
-            childless: false,
+            childless: options.childless,
             fragmentation: FragmentationConfig {
                 ietf: true,
                 cisco: true,
@@ -329,6 +322,7 @@ impl Connection {
             outside: Outside::new(options, claim, trust, login, config, chosen, sink),
             sa: None,
             identity: shown,
+            wanted: shown_wanted,
             by_eap,
             asking: None,
             probe_interval: Duration::from_secs(options.dpd.into()),
@@ -346,6 +340,7 @@ impl Connection {
             source,
             remote,
             sent_on: None,
+            established: false,
             up_since: None,
             is_back: false,
             begins_anew: false,
@@ -664,9 +659,21 @@ impl Connection {
                     } else if let Some((sa, ask, answer)) = answers.pop_front() {
                         self.endpoint.handle(now, Input::Answer(sa, ask, answer));
                     } else {
+                        self.note_up();
                         return instant;
                     }
                 }
+            }
+        }
+    }
+
+    /// The tunnel comes up with the IKE SA or after it.
+    fn note_up(&mut self) {
+        if self.established && self.outside.dataplane.is_some() && self.up_since.is_none() {
+            self.up_since = Some(self.clock.now());
+            if let Some(up) = self.up.take() {
+                // Whoever wanted to know may be gone.
+                let _ = up.send(());
             }
         }
     }
@@ -675,15 +682,20 @@ impl Connection {
         match event {
             Event::Initiated => self.sa = Some(sa),
             Event::Authenticated(who) => self.outside.proven(&who),
-            Event::Established { .. } => {
-                self.up_since.get_or_insert_with(|| self.clock.now());
-                if let Some(up) = self.up.take() {
-                    // Whoever wanted to know may be gone.
-                    let _ = up.send(());
+            Event::Established { child } => {
+                self.established = true;
+                if !child {
+                    self.commands.push_back(Command::NewChild(sa));
                 }
             }
-            Event::ChildRefused(refusal) => {
-                self.outside.blame = Some(End::NoTunnel(refusal.to_string()));
+            Event::ChildRefused(why) => {
+                self.outside.blame = Some(End::NoTunnel(refusal(&why, About::ChildSa)));
+            }
+            // The IKE SA has begun without the tunnel, and is of no use without it.
+            Event::RekeyRefused(why) if !self.was_up() => {
+                let blame = || End::NoTunnel(refusal(&why, About::ChildSa));
+                self.outside.blame.get_or_insert_with(blame);
+                self.commands.push_back(Command::Delete(sa));
             }
             Event::ChildSwitched { inbound_spi, .. } => {
                 if let Err(error) = self.outside.switch(inbound_spi) {
@@ -736,59 +748,14 @@ impl Connection {
                     (false, false) if !self.by_eap => Stage::Proving,
                     (false, false) => Stage::Before,
                 };
-                self.end = Some(why(reason, blame, stage, &self.identity));
+                let names = Names {
+                    own: &self.identity,
+                    wanted: self.wanted.as_deref(),
+                    certified: self.outside.certified.as_deref(),
+                };
+                self.end = Some(why(reason, blame, stage, names));
             }
             _ => {}
         }
-    }
-}
-
-/// Waits for what the user types, if anything is asked.
-async fn typed(asking: &mut Option<Asking>) -> io::Result<Zeroizing<String>> {
-    match asking {
-        Some(asking) => asking.line.as_mut().await,
-        None => std::future::pending().await,
-    }
-}
-
-/// Sockets for both framings, on ports that the kernel chooses: 500 and 4500 are the headend's, should there be one on this
-/// machine, and RFC 7296 §2.23 lets an initiator send from any. Returns the ports.
-fn bind(source: IpAddr, chosen: &Chosen) -> io::Result<(Transport, (u16, u16))> {
-    let any = any_of(source);
-    let mut transport = Transport::default();
-    let mut ports = Vec::new();
-    for framing in [Framing::Bare, Framing::Marked] {
-        let endpoint = UdpEndpoint::bind(SocketAddr::new(any, 0))?;
-        ports.push(endpoint.port());
-        if matches!(chosen, Chosen::Kernel(_)) {
-            use ironflex_xfrm::netlink::{bypass_policies, take_esp_in_udp};
-            bypass_policies(&endpoint).map_err(io::Error::other)?;
-            if framing == Framing::Marked {
-                take_esp_in_udp(&endpoint).map_err(io::Error::other)?;
-            }
-        }
-        transport.add(endpoint, framing)?;
-    }
-    match ports.as_slice() {
-        &[bare, marked] => Ok((transport, (bare, marked))),
-        _ => Err(io::ErrorKind::AddrNotAvailable.into()),
-    }
-}
-
-/// What the client says of its machine. The number is made anew for each run: nothing is to be
-/// tracked by it, and a connection that was lost is known for the same client's all the same.
-#[must_use]
-pub fn device() -> DeviceInfo {
-    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    let hex: String = random::octets::<20>()
-        .iter()
-        .map(|octet| format!("{octet:02X}"))
-        .collect();
-    DeviceInfo {
-        client_version: Some(concat!("ironflex ", env!("CARGO_PKG_VERSION")).into()),
-        computer_name: Some(name.trim().to_owned()),
-        platform: Some("linux-64".into()),
-        unique_id_global: Some(hex),
-        ..DeviceInfo::default()
     }
 }

@@ -24,8 +24,8 @@ pub enum End {
     /// The headend has no profile for this client; nobody was asked for a password (7).
     #[error("the headend has no profile for this client: {0}")]
     NoProfile(String),
-    /// Nobody answers (8).
-    #[error("no answer from the headend: {0}")]
+    /// Nobody answers, or there is no address or no way to call anybody (8).
+    #[error("{0}")]
     Unreachable(String),
     /// This machine's network could not be set up for the tunnel (9).
     #[error("the network cannot be set up: {0}")]
@@ -43,7 +43,7 @@ Exit codes:
   5  no-tunnel: the headend gave no address, or there are no algorithms in common
   6  lost: the connection was up, and the headend ended it or fell silent
   7  no-profile: the headend has none for this client's identity; no password was asked for
-  8  unreachable: nobody answers
+  8  unreachable: nobody answers, or the headend's name has no address, or its address no way
   9  network: device, address, routes or dataplane could not be set up on this machine";
 
 impl End {

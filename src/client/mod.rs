@@ -10,15 +10,19 @@
 //! Before any password leaves, the headend has proven itself under a chain, name and key usage that a
 //! Cisco Secure Client would accept.
 
+mod asking;
 mod backoff;
 mod barrier;
 mod bound;
 mod cause;
 pub mod connection;
 pub mod credentials;
+pub mod device;
 pub mod end;
+mod identity;
 pub mod login;
 pub mod network;
+mod notify;
 pub mod options;
 pub mod outside;
 pub mod place;
@@ -32,6 +36,7 @@ pub mod trust;
 mod offer;
 mod resolver;
 mod run;
+mod sockets;
 mod target;
 mod unheard;
 

@@ -6,8 +6,9 @@ use ironflex_ikev2::config::IkeProposal;
 
 use super::{
     end::EXIT_CODES,
+    identity::{FORMS, identity_text},
     offer::{self, PROPOSALS},
-    proof::{Auth, identity_text},
+    proof::Auth,
     redirect::MAX_REDIRECTS,
 };
 use crate::dataplane::Choice;
@@ -20,7 +21,7 @@ pub const SYSTEM_CA: &str = "/etc/ssl/certs/ca-certificates.crt";
 
 /// `ironflex connect`
 #[derive(Clone, Debug, clap::Args)]
-#[command(after_help = format!("{PROPOSALS}\n\n{EXIT_CODES}"))]
+#[command(after_help = format!("{FORMS}\n\n{PROPOSALS}\n\n{EXIT_CODES}"))]
 pub struct Options {
     /// The headend: a name, an address, or a display name out of --profile
     pub host: String,
@@ -64,7 +65,7 @@ pub struct Options {
     /// Take no headend that does without that key
     #[arg(long, requires = "ppk_id")]
     pub ppk_required: bool,
-    /// Our IKE identity: fqdn:NAME, email:NAME, address:ADDRESS, key-id:TEXT, or TEXT for a key-id. If not said: with rsa-sig
+    /// Our IKE identity: fqdn:NAME, email:NAME, address:ADDRESS, key-id:TEXT, or TEXT for a key-id (below). If not said: with rsa-sig
     /// and ecdsa-sig the certificate's subject (or its first alternative name where the subject is empty), with a
     /// pre-shared key our address, else the one of Cisco's clients
     #[arg(long, value_name = "[TYPE:]IDENTITY", value_parser = identity_text)]
@@ -72,6 +73,10 @@ pub struct Options {
     /// The headend's IKE identity, in the same form; no other is taken
     #[arg(long, value_name = "[TYPE:]IDENTITY", value_parser = identity_text)]
     pub remote_id: Option<String>,
+    /// Begin without the tunnel's SA, and make that in an exchange of its own (RFC 6023); only with a headend that offers it, as
+    /// ours does but to --auth anyconnect-eap
+    #[arg(long)]
+    pub childless: bool,
     /// Offer these IKE algorithms and no others, such as aes-gcm-256/sha384/20; more than once for several
     #[arg(long = "proposal", value_name = "ENCRYPTION/HASH/GROUP[/PQC]", value_parser = offer::proposal)]
     pub proposals: Vec<IkeProposal>,

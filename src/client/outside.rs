@@ -17,6 +17,7 @@ use zeroize::Zeroizing;
 
 use super::{
     End, Options,
+    identity::names,
     login::{Dialogue, Login, Progress, Prompt},
     network::{self, Assigned, Reach, TunnelNetwork, Way},
     place::Place,
@@ -69,6 +70,8 @@ pub struct Outside {
     hand_over: Option<ironflex_xfrm::esp::Sink>,
     /// The headend has proven itself.
     pub trusted: bool,
+    /// The names that its certificate gives it, where it has shown one that is good.
+    pub(super) certified: Option<String>,
     /// ESP, once it is installed.
     pub dataplane: Option<Backend>,
     /// Readable while the dataplane has events.
@@ -77,11 +80,11 @@ pub struct Outside {
     pub(super) pairs: Pairs,
     /// Outbound SAs that are not sent on yet.
     pub(super) waiting: Vec<Waiting>,
+    /// The packets that had gone into the tunnel when a NAT in between was last to be reminded of us.
+    sent_before: u64,
     tunnel: Option<TunnelNetwork>,
     /// The tunnel's own addresses.
     inner: Vec<IpAddr>,
-    /// The packets that had gone into the tunnel when a NAT in between was last to be reminded of us.
-    sent_before: u64,
     own_link: Option<String>,
     guards: Vec<Route>,
     /// What the end is to be blamed on, when the core only knows that somebody refused.
@@ -110,15 +113,16 @@ impl Outside {
             chosen: Some(chosen),
             hand_over: Some(sink),
             trusted: false,
+            certified: None,
             dataplane: None,
             events: None,
             pairs: Pairs::default(),
             waiting: Vec::new(),
+            sent_before: 0,
             tunnel: None,
             inner: Vec::new(),
             own_link: None,
             guards: Vec::new(),
-            sent_before: 0,
             blame: None,
         }
     }
@@ -135,10 +139,6 @@ impl Outside {
         Some((through.outbound.packets, through.inbound.packets))
     }
 
-    fn refuse(&mut self, end: End) -> Answer {
-        let why: Arc<str> = Arc::from(end.to_string());
-        self.blame = Some(end);
-        Answer::Refused(why)
     /// Whether something has gone into the tunnel since this was asked last.
     pub(super) fn has_sent_esp(&mut self) -> bool {
         let Some((sent, _)) = self.traffic() else {
@@ -147,6 +147,10 @@ impl Outside {
         std::mem::replace(&mut self.sent_before, sent) != sent
     }
 
+    fn refuse(&mut self, end: End) -> Answer {
+        let why: Arc<str> = Arc::from(end.to_string());
+        self.blame = Some(end);
+        Answer::Refused(why)
     }
 
     /// The answer to one question.
@@ -158,6 +162,7 @@ impl Outside {
             } => match self.judge(&certificates, &identity) {
                 Ok(peer) => {
                     self.trusted = true;
+                    self.certified = Some(names(peer.certificate()));
                     self.report.tell(&Step::Trusted {
                         subject: peer.certificate().subject.to_string(),
                     });

@@ -117,9 +117,10 @@ impl Held {
         }
         match timeout(LOOKUP, target::resolve(host)).await {
             Ok(found) => found,
-            Err(_) => Err(End::Unreachable(format!(
-                "{host}: no name server answers that can be reached without the tunnel"
-            ))),
+            Err(_) => {
+                let why = "no name server answers that can be reached without the tunnel";
+                Err(target::unresolved(host, why))
+            }
         }
     }
 

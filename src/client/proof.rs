@@ -1,12 +1,11 @@
 //! How client and headend prove themselves to each other, as the command line says.
 
-use std::{fmt, net::IpAddr, path::Path};
+use std::{fmt, path::Path};
 
 use clap::ValueEnum;
 use ironflex_ikev2::{
     config::{AcceptedProofs, InitiatorAuthentication, LocalAuthentication, Ppk},
     secret::{PreSharedKey, SecretBytes},
-    wire::payload::Identification,
 };
 
 use super::{End, Options, credentials::Credentials};
@@ -118,65 +117,4 @@ fn read_key(path: &Path) -> Result<PreSharedKey, End> {
     let key = key.strip_suffix(b"\r").unwrap_or(key);
     PreSharedKey::new(SecretBytes::copied_from(key))
         .ok_or_else(|| End::Local(format!("{}: no key in it", path.display())))
-}
-
-/// An identity as the command line writes it: `fqdn:NAME`, `email:NAME`, `address:ADDRESS` or `key-id:TEXT`, and
-/// without a type a key-id, as the identities of Cisco's clients are.
-///
-/// # Errors
-///
-/// A sentence, for an address that is none and an empty name.
-pub(super) fn identification(text: &str) -> Result<Identification, String> {
-    let (kind, value) = match text.split_once(':') {
-        Some((kind @ ("fqdn" | "email" | "address" | "key-id"), value)) => (kind, value),
-        _ => ("key-id", text),
-    };
-    if value.is_empty() {
-        return Err(format!("{text:?}: an empty identity"));
-    }
-    Ok(match kind {
-        "fqdn" => Identification::fqdn(value),
-        "email" => Identification::email(value),
-        "address" => {
-            let address: IpAddr = value
-                .parse()
-                .map_err(|_| format!("{value:?} is no address"))?;
-            Identification::address(address)
-        }
-        _ => Identification::key_id(value.as_bytes().to_vec()),
-    })
-}
-
-/// [`identification`] for the command line's parser, which keeps the text.
-pub(super) fn identity_text(text: &str) -> Result<String, String> {
-    identification(text).map(|_| text.to_owned())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_identity_without_a_type_is_a_key_id() {
-        let read = |text| identification(text).unwrap();
-        assert_eq!(
-            read("*$AnyConnectClient$*"),
-            Identification::key_id(b"*$AnyConnectClient$*".to_vec())
-        );
-        assert_eq!(read("a:b"), Identification::key_id(b"a:b".to_vec()));
-        assert_eq!(
-            read("key-id:fqdn:x"),
-            Identification::key_id(b"fqdn:x".to_vec())
-        );
-        assert_eq!(read("fqdn:a.example"), Identification::fqdn("a.example"));
-        assert_eq!(read("email:a@b"), Identification::email("a@b"));
-        let address = "2001:db8::1".parse().unwrap();
-        assert_eq!(
-            read("address:2001:db8::1"),
-            Identification::address(address)
-        );
-        for text in ["", "fqdn:", "address:a.example"] {
-            assert!(identification(text).is_err(), "{text}");
-        }
-    }
 }

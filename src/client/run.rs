@@ -7,8 +7,8 @@ use ironflex_ikev2::{event::Instant, wire::payload::Gateway};
 use super::{
     Connection, End, Options,
     backoff::{Backoff, spread},
-    connection::device,
     credentials::{Credentials, password_of_stdin},
+    device::device,
     login::Login,
     place::Held,
     redirect::{Redirected, Trail},

@@ -91,11 +91,21 @@ pub(super) async fn resolve(host: &str) -> Result<IpAddr, End> {
     }
     let found = tokio::net::lookup_host((host, IKE_PORT))
         .await
-        .map_err(|error| End::Unreachable(format!("{host}: {error}")))?;
+        .map_err(|error| {
+            let why = error.to_string();
+            // The standard library's words in front of the resolver's.
+            let resolvers = why.strip_prefix("failed to lookup address information: ");
+            unresolved(host, resolvers.unwrap_or(&why))
+        })?;
     found
         .map(|address| address.ip())
         .min_by_key(|address| (source_for(*address).is_err(), address.is_ipv6()))
-        .ok_or_else(|| End::Unreachable(format!("{host} has no address")))
+        .ok_or_else(|| unresolved(host, "it has no address"))
+}
+
+/// Nobody can be called by this name.
+pub(super) fn unresolved(host: &str, why: &str) -> End {
+    End::Unreachable(format!("the name {host:?} could not be resolved: {why}"))
 }
 
 /// The unspecified address of a family.

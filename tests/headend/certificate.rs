@@ -18,6 +18,10 @@ pub(crate) const CASES: &[Case] = &[
         an_rsa_client_is_served_by_its_pkcs12_file_alone,
     ),
     (
+        "certificate::a_tunnel_is_made_after_the_ike_sa_where_the_headend_offers_it",
+        a_tunnel_is_made_after_the_ike_sa_where_the_headend_offers_it,
+    ),
+    (
         "certificate::both_ends_prove_themselves_by_elliptic_curves_and_eap_goes_on_beside_them",
         both_ends_prove_themselves_by_elliptic_curves_and_eap_goes_on_beside_them,
     ),
@@ -137,6 +141,27 @@ fn an_rsa_client_is_served_by_its_pkcs12_file_alone() {
     headend.lives();
 }
 
+// RFC 6023: by CREATE_CHILD_SA, and not to Cisco's clients.
+fn a_tunnel_is_made_after_the_ike_sa_where_the_headend_offers_it() {
+    let lab = lab();
+    let client = lab.client();
+    let mut headend = lab.start();
+    lab.exec("debug crypto ikev2");
+    let mut process = by_rsa(&lab, &client, "one.p12", &["--childless"]);
+    assert_carries(&lab, &client, &process);
+    assert!(
+        headend.output().contains("CREATE_CHILD_SA"),
+        "{}",
+        headend.output()
+    );
+    assert_eq!(process.end_by(Signal::SIGINT), Some(0));
+    let target = HEADEND.to_string();
+    let mut refused = lab.connect_to(&target, &client, [USER, PASSWORD], &["--childless"]);
+    refused.line("no tunnel: the headend does not offer to begin without the tunnel's SA");
+    refused.ends_with(5);
+    headend.lives();
+}
+
 fn both_ends_prove_themselves_by_elliptic_curves_and_eap_goes_on_beside_them() {
     let lab = lab();
     lab.edit(
@@ -241,6 +266,7 @@ fn strange_certificates_end_with_their_own_codes() {
         &["--remote-id", "fqdn:other.example"],
     );
     process.ends_with(3);
+    process.line("and not fqdn other.example, as --remote-id says; its certificate names ");
     process.line(r#"{"event":"disconnected","reason":"untrusted""#);
     let _connected = connected(&by_rsa(&lab, &client, "one.p12", &[]));
 }

@@ -33,6 +33,14 @@ pub(crate) const CASES: &[Case] = &[
         ctrl_c_at_the_prompt_ends_at_once_and_the_terminal_is_as_before,
     ),
     (
+        "client::who_leaves_at_the_prompt_leaves_nothing_at_the_headend",
+        who_leaves_at_the_prompt_leaves_nothing_at_the_headend,
+    ),
+    (
+        "client::a_name_that_cannot_be_resolved_is_named_with_the_reason",
+        a_name_that_cannot_be_resolved_is_named_with_the_reason,
+    ),
+    (
         "client::every_signal_at_the_prompt_leaves_the_terminal_as_before",
         every_signal_at_the_prompt_leaves_the_terminal_as_before,
     ),
@@ -108,6 +116,42 @@ fn ctrl_c_at_the_prompt_ends_at_once_and_the_terminal_is_as_before() {
     assert!(pressed.elapsed() < AT_ONCE, "{:?}", pressed.elapsed());
     assert_eq!(terminal.settings(), before);
     process.line(r#"{"event":"disconnected","reason":"disconnected""#);
+}
+
+// RFC 7296 §2.21.2: the headend is told, or it would wait three minutes for the user.
+fn who_leaves_at_the_prompt_leaves_nothing_at_the_headend() {
+    const CTRL_C: u8 = 3;
+    const CTRL_D: u8 = 4;
+    let lab = Lab::new();
+    let client = lab.client();
+    let headend = lab.start();
+    let count = |state: &str| {
+        let sample = format!("ironflex_ike_sas{{state=\"{state}\"}}");
+        lab.metrics("state").of(&sample).unwrap_or_default()
+    };
+    for (round, (key, code)) in [(CTRL_C, 0), (CTRL_D, 1)].into_iter().enumerate() {
+        let terminal = Terminal::open();
+        let mut process = asking(&lab, &client, &terminal);
+        assert_eq!(count("negotiating"), 1);
+        let pressed = Instant::now();
+        terminal.presses(key);
+        process.ends_with(code);
+        headend.line_within(AT_ONCE, round + 1, "Crypto tunnel v2 is DOWN.");
+        assert!(pressed.elapsed() < AT_ONCE, "{:?}", pressed.elapsed());
+        // What is over answers repeats, and holds nothing.
+        for state in ["half_open", "negotiating", "established", "closing"] {
+            assert_eq!(count(state), 0, "{state}");
+        }
+    }
+}
+
+fn a_name_that_cannot_be_resolved_is_named_with_the_reason() {
+    let lab = Lab::new();
+    let client = lab.client();
+    let mut process = lab.connect_to("nobody.invalid", &client, [USER, PASSWORD], &[]);
+    let line = process.line("the name \"nobody.invalid\" could not be resolved: ");
+    assert!(!line.contains("no answer from the headend"), "{line}");
+    process.ends_with(8);
 }
 
 fn every_signal_at_the_prompt_leaves_the_terminal_as_before() {

@@ -373,6 +373,11 @@ impl InitSent {
         if required && find(payloads, NotifyType::USE_PPK).is_none() {
             return Err(PeerIncompatible::NoPpk.into());
         }
+        // RFC 6023 §3#2: only who was told that it may leaves the child SA out.
+        let offered = find(payloads, NotifyType::CHILDLESS_IKEV2_SUPPORTED).is_some();
+        if self.config.childless && !offered {
+            return Err(PeerIncompatible::NotChildless.into());
+        }
         let spi_r = header
             .responder_spi
             .ok_or(PeerMisbehaved::UnexpectedExchange)?;

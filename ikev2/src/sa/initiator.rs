@@ -333,11 +333,6 @@ impl Trying {
             .local_octets(Role::Initiator, link.suite.prf, &body)
     }
 
-    /// RFC 6023 §3#2: only who was told that it may leaves the child SA out.
-    fn is_childless(&self, link: &Link) -> bool {
-        self.config.childless && link.traits.childless
-    }
-
     /// IDi, our proof unless it is EAP, and what we want. Without AUTH the responder knows that
     /// EAP is wanted (RFC 7296 §2.16).
     fn send_first(
@@ -363,7 +358,7 @@ impl Trying {
                 attributes: config.request.clone(),
             }));
         }
-        if !self.is_childless(link) {
+        if !config.childless {
             // RFC 7296 §1.2#6: a child SA of IKE_AUTH has no group of its own, and none is named.
             payloads.push(Payload::Sa(proposal::offer_esp(
                 &config.esp,
@@ -553,7 +548,7 @@ impl Trying {
         // RFC 7296 §1.2: the responder may answer by another identity, and we may then leave.
         let wanted = self.config.wanted.as_ref();
         if wanted.is_some_and(|wanted| *wanted != responder) {
-            return fail(link, cx, PeerIncompatible::OtherResponder.into());
+            return fail(link, cx, Refusal::OtherResponder(Arc::new(responder)));
         }
         let proven = Proven {
             trying: self,

@@ -30,8 +30,6 @@ pub(crate) struct PeerTraits {
     pub(crate) follows_redirects: bool,
     /// The gateway that has sent it here.
     pub(crate) redirected_from: Option<IpAddr>,
-    /// CHILDLESS_IKEV2_SUPPORTED (RFC 6023 §4).
-    pub(crate) childless: bool,
     /// The hash functions in it that we know.
     pub(crate) signature_hashes: Vec<Hash>,
 }
@@ -72,7 +70,6 @@ impl PeerTraits {
                         traits.redirected_from = Gateway::of_redirected_from(notify);
                     }
                     NotifyType::USE_PPK => traits.use_ppk = true,
-                    NotifyType::CHILDLESS_IKEV2_SUPPORTED => traits.childless = true,
                     NotifyType::SIGNATURE_HASH_ALGORITHMS => {
                         traits.signature_hashes_sent = true;
                         let numbers = notify.data.as_chunks::<2>().0.iter();

@@ -164,11 +164,10 @@ fn a_client_takes_only_the_headend_that_it_asked_for() {
     assert!(login(setup.clone(), 13).both_up());
     setup.connect.wanted = Some(Identification::fqdn("vpn.example"));
     let pair = login(setup, 14);
+    let itself = Arc::new(pair.setup.peer.local_identity.clone());
     assert_eq!(
         pair.client.closed,
-        [CloseReason::Refused(
-            PeerIncompatible::OtherResponder.into()
-        )]
+        [CloseReason::Refused(Refusal::OtherResponder(itself))]
     );
     assert!(pair.client.installed.is_empty());
 }

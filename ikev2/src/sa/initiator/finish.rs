@@ -45,7 +45,7 @@ impl Proven {
         cx.counters.ppks.proven(own, authenticated.ppk);
         cx.event(link.id, Event::Authenticated(authenticated.clone()));
         link.mobike = self.trying.config.upkeep.mobike && mobike::speaks(&payloads);
-        if self.trying.is_childless(link) {
+        if self.trying.config.childless {
             return self.alone(link, cx, authenticated, payloads);
         }
         let answered = self.read_child(link, payloads, &self.proof);

@@ -478,7 +478,8 @@ impl World {
         let mut config = self.scenario.setup.connect.clone();
         config.spi = self.client.fresh_spi();
         match login.proof {
-            Proof::Eap => {}
+            // Cisco's clients are not offered it.
+            Proof::Eap => config.childless = false,
             Proof::Certificate => {
                 config.authentication = InitiatorAuthentication::Auth(own_certificate());
                 config.identity = Identification::fqdn("client.example");
