@@ -6,10 +6,15 @@
 //!                          │ dropped: everything that it made goes again, the newest first
 //! ```
 
+mod machine;
+#[cfg(test)]
+pub(in crate::daemon) mod model;
 mod preparation;
+#[cfg(test)]
+mod tests;
 mod wanted;
 
-use std::{collections::BTreeMap, net::IpAddr, num::NonZeroU32};
+use std::{collections::BTreeMap, fmt, net::IpAddr, num::NonZeroU32};
 
 use ironflex_profiles::{
     model::interface::{Addressing, InterfaceKind, InterfaceName},
@@ -18,15 +23,16 @@ use ironflex_profiles::{
 use ironflex_xfrm::{
     IpPrefix,
     netlink::{
-        CleanupScope, Link, LinkAddress, LinkIndex, NetlinkError, Network, Owner, PROBE_DEVICE,
-        Removed, Route, cleanup, sysctl,
+        CleanupScope, Link, LinkIndex, NetlinkError, Network, Owner, PROBE_DEVICE, Removed, Route,
+        cleanup, sysctl,
     },
 };
 
-use self::preparation::{
-    InPlace, Preparation, give_up_other_guards, missing_devices, own_addresses,
-};
 pub use self::wanted::{Difference, Wanted};
+use self::{
+    machine::Machine,
+    preparation::{InPlace, Preparation, give_up_other_guards, missing_devices, own_addresses},
+};
 
 /// The TUN device of userspace ESP.
 pub const TUN: &str = "ironflex0";
@@ -49,7 +55,7 @@ pub enum Carrier {
 
 /// The headend's part of the network.
 pub struct HouseNetwork {
-    network: Option<Network>,
+    network: Option<Box<dyn Machine>>,
     in_place: InPlace,
     wanted: Wanted,
 }
@@ -62,6 +68,28 @@ pub struct Device {
     /// Its addresses.
     pub addresses: Vec<IpAddr>,
 }
+
+/// Why a change was not made. Everything is as before it, but for what [`Self::left`] says.
+#[derive(Debug)]
+pub struct NotChanged {
+    /// What was refused.
+    pub error: NetlinkError,
+    /// What could not be put back.
+    pub left: Vec<NetlinkError>,
+}
+
+impl fmt::Display for NotChanged {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { error, left } = self;
+        write!(f, "{error}")?;
+        for one in left {
+            write!(f, "; and what was changed by then stays: {one}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for NotChanged {}
 
 /// Something that could not be put in place, though the headend can run without it.
 pub type Warning = String;
@@ -215,10 +243,21 @@ impl HouseNetwork {
         device: Option<&str>,
         kernel_ipsec: bool,
     ) -> Result<(Self, Vec<Warning>), NetlinkError> {
-        let mut network = Network::open(Owner::Headend)?;
-        let mut warnings = missing_devices(snapshot, &mut network)?;
+        let network = Network::open(Owner::Headend)?;
+        Self::set_up_on(Box::new(network), snapshot, device, kernel_ipsec)
+    }
+
+    /// The same on a machine.
+    pub(in crate::daemon) fn set_up_on(
+        mut machine: Box<dyn Machine>,
+        snapshot: &Snapshot,
+        device: Option<&str>,
+        kernel_ipsec: bool,
+    ) -> Result<(Self, Vec<Warning>), NetlinkError> {
+        let network = &mut *machine;
+        let mut warnings = missing_devices(snapshot, network)?;
         let wanted = Wanted::of(snapshot, std::iter::empty());
-        warnings.extend(own_addresses(&wanted, &mut network)?);
+        warnings.extend(own_addresses(&wanted, network)?);
         let difference = Wanted::NOTHING.until(&wanted);
         // An earlier run's rules are another's.
         let difference = Difference {
@@ -230,21 +269,20 @@ impl HouseNetwork {
             device: None,
             loopbacks: BTreeMap::new(),
         };
-        let mut preparation = Preparation::new(&wanted, &difference, &mut network, nothing);
+        let mut preparation = Preparation::new(&wanted, &difference, network, nothing);
         preparation.carrier(device)?;
         preparation.all(kernel_ipsec)?;
         let (in_place, more) = preparation.keep();
         warnings.extend(more);
-        if let Err(error) = give_up_other_guards(&mut network, &wanted) {
+        if let Err(error) = give_up_other_guards(network, &wanted) {
             warnings.push(format!(
                 "an unreachable route of an earlier run may still be there: {error}"
             ));
         }
         warnings.extend(forwarding(snapshot));
-        let network = Some(network);
         Ok((
             Self {
-                network,
+                network: Some(machine),
                 in_place,
                 wanted,
             },
@@ -263,14 +301,14 @@ impl HouseNetwork {
     ///
     /// # Errors
     ///
-    /// Of netlink, where something new cannot be made; everything is as it was then.
+    /// [`NotChanged`], where something new cannot be made.
     pub fn change(
         &mut self,
         then: Wanted,
         in_use: impl Fn(u32) -> bool,
         kernel_ipsec: bool,
-    ) -> Result<Vec<Warning>, NetlinkError> {
-        let Some(network) = &mut self.network else {
+    ) -> Result<Vec<Warning>, NotChanged> {
+        let Some(network) = self.network.as_deref_mut() else {
             self.wanted = then;
             return Ok(Vec::new());
         };
@@ -285,7 +323,10 @@ impl HouseNetwork {
             return Ok(Vec::new());
         }
         let mut preparation = Preparation::new(&then, &difference, network, self.in_place.clone());
-        preparation.all(kernel_ipsec)?;
+        if let Err(error) = preparation.all(kernel_ipsec) {
+            let left = preparation.take_back();
+            return Err(NotChanged { error, left });
+        }
         let (in_place, mut warnings) = preparation.keep();
         self.in_place = in_place;
         self.wanted = then;
@@ -299,15 +340,6 @@ impl HouseNetwork {
             return Vec::new();
         };
         let mut results = Vec::new();
-        for (name, address, prefix_length) in &difference.gone_addresses {
-            if let Some(&(link, _)) = self.in_place.loopbacks.get(name) {
-                results.push(network.delete_address(&LinkAddress {
-                    link,
-                    address: *address,
-                    prefix_length: *prefix_length,
-                }));
-            }
-        }
         for name in &difference.gone_loopbacks {
             if let Some((link, true)) = self.in_place.loopbacks.remove(name) {
                 results.push(network.delete_link(link));
@@ -382,7 +414,7 @@ impl HouseNetwork {
             Carrier::Device(index) => Some(*index),
             Carrier::XfrmInterfaces(made) => made.get(&template).map(|&(index, _)| index),
             // Where reverse path filtering wants it: on the device that ESP comes in by.
-            Carrier::Policies => Some(network.next_hop(peer)?.link),
+            Carrier::Policies => Some(network.next_hop(peer)?),
             Carrier::Nothing => None,
         };
         let Some(link) = link else {
@@ -431,48 +463,5 @@ impl HouseNetwork {
             cleanup(Owner::Headend, CleanupScope::Everything)?;
         }
         Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_loopback_has_a_device_name_of_its_own_that_linux_takes() {
-        let device = |number: u32| {
-            let name = format!("Loopback{number}");
-            loopback_device(&InterfaceName::parse(&name).unwrap())
-        };
-        assert_eq!(
-            [0, 100, 9_999].map(device),
-            ["ironflex-lo0", "ironflex-lo100", "ironflex-lo9999"]
-        );
-        let numbers = (9_990..10_100).chain([46_655, 46_656, 2_147_483_646, 2_147_483_647]);
-        let names: std::collections::BTreeSet<String> = numbers.clone().map(device).collect();
-        assert_eq!(names.len(), numbers.count());
-        assert!(names.iter().all(|name| name.len() < 16), "{names:?}");
-    }
-
-    #[test]
-    fn a_device_that_was_not_marked_any_more_is_known_by_the_journal_and_by_its_kind() {
-        let link = |name: &str, kind: &str, alias: Option<&str>, up| Link {
-            index: LinkIndex::new(7).unwrap(),
-            name: name.into(),
-            alias: alias.map(str::to_owned),
-            kind: Some(kind.into()),
-            up,
-            mtu: 1400,
-        };
-        let journal = ["ironflex-vt100".to_owned(), "ironflex-lo100".to_owned()];
-        let unfinished = |link| is_unfinished(&link, &journal);
-        assert!(unfinished(link("ironflex-vt100", "xfrm", None, false)));
-        assert!(unfinished(link("ironflex-lo100", "dummy", None, false)));
-        // Another name, another kind, somebody's mark, in use: each alone says that it is not ours.
-        assert!(!unfinished(link("ironflex-vt1", "xfrm", None, false)));
-        assert!(!unfinished(link("ironflex-vt100", "veth", None, false)));
-        let alias = Some("mine");
-        assert!(!unfinished(link("ironflex-vt100", "xfrm", alias, false)));
-        assert!(!unfinished(link("ironflex-vt100", "xfrm", None, true)));
     }
 }

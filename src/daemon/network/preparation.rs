@@ -1,36 +1,45 @@
-//! Puts the headend's part of the network in place, one thing after the other, and takes it back if a later one fails.
+//! Puts the headend's part of the network in place, one step after the other, and takes them back if a later one fails.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, net::IpAddr};
 
 use ironflex_profiles::{model::interface::InterfaceName, snapshot::Snapshot};
 use ironflex_xfrm::{
     IpPrefix,
     netlink::{
-        Firewall, KernelErrno, LinkAddress, LinkIndex, LinkKind, Masquerade, NetlinkError, Network,
-        NewLink, Owner, PoolGuard, Route, Ruleset, SourceRule, xfrm_interfaces,
+        Link, LinkAddress, LinkIndex, LinkKind, Masquerade, NetlinkError, NewLink, Owner,
+        PoolGuard, Route, Ruleset, SourceRule,
     },
 };
 
 use super::{
-    Carrier, Warning, loopback_device, template_device,
+    Carrier, Warning, loopback_device,
+    machine::{Filtered, Machine, is_unsupported},
+    template_device,
     wanted::{Difference, Wanted},
 };
 
-/// Something that was made and goes again if a later step fails.
-enum Made {
-    Link(LinkIndex),
-    Address(LinkAddress),
-    Route(Route),
+/// A step that is taken back if a later one fails.
+enum Step {
+    /// The device was made.
+    Made(LinkIndex),
+    /// The address was put on its device.
+    PutOn(LinkAddress),
+    /// The address was taken off its device.
+    TakenOff(LinkAddress),
+    /// The route was made.
+    Led(Route),
+    /// The device had another MTU, this one.
+    Resized(LinkIndex, u32),
 }
 
 /// The network while it is being put in place: devices, addresses, the routes that lead nowhere beneath the pools.
-/// Dropped before its end, it takes back what it made, the newest first, and leaves what it found.
+/// Dropped before its end, it takes its steps back, the newest first, and leaves what it found.
 pub(super) struct Preparation<'a> {
     wanted: &'a Wanted,
     /// What is to be made.
     difference: &'a Difference,
-    network: &'a mut Network,
-    made: Vec<Made>,
+    network: &'a mut dyn Machine,
+    steps: Vec<Step>,
     in_place: InPlace,
     warnings: Vec<Warning>,
 }
@@ -46,11 +55,12 @@ pub(super) struct InPlace {
 }
 
 impl InPlace {
-    /// The names of the devices on which clients' packets are in clear of right.
-    fn carriers(&self) -> Vec<String> {
+    /// The names of the devices on which clients' packets are in clear of right, but for Virtual-Templates that go.
+    fn carriers(&self, gone: &[u32]) -> Vec<String> {
         match (&self.carrier, &self.device) {
             (Carrier::XfrmInterfaces(made), _) => {
-                made.keys().map(|&number| template_device(number)).collect()
+                let stay = made.keys().filter(|number| !gone.contains(number));
+                stay.map(|&number| template_device(number)).collect()
             }
             (_, device) => device.iter().cloned().collect(),
         }
@@ -59,15 +69,8 @@ impl InPlace {
 
 impl Drop for Preparation<'_> {
     fn drop(&mut self) {
-        for made in self.made.drain(..).rev() {
-            // Over the socket that made it: another one may be what could not be had. And the error that led here is the
-            // one to report.
-            let _ = match made {
-                Made::Link(index) => self.network.delete_link(index),
-                Made::Address(address) => self.network.delete_address(&address),
-                Made::Route(route) => self.network.delete_route(&route),
-            };
-        }
+        // The error that led here is the one to report.
+        self.take_back();
     }
 }
 
@@ -75,14 +78,14 @@ impl<'a> Preparation<'a> {
     pub(super) const fn new(
         wanted: &'a Wanted,
         difference: &'a Difference,
-        network: &'a mut Network,
+        network: &'a mut dyn Machine,
         in_place: InPlace,
     ) -> Self {
         Self {
             wanted,
             difference,
             network,
-            made: Vec::new(),
+            steps: Vec::new(),
             in_place,
             warnings: Vec::new(),
         }
@@ -92,7 +95,7 @@ impl<'a> Preparation<'a> {
     pub(super) fn carrier(&mut self, device: Option<&str>) -> Result<(), NetlinkError> {
         match device {
             Some(name) => self.take_device(name),
-            None if xfrm_interfaces(self.network)? => {
+            None if self.network.has_xfrm_interfaces()? => {
                 self.in_place.carrier = Carrier::XfrmInterfaces(BTreeMap::new());
                 Ok(())
             }
@@ -120,7 +123,7 @@ impl<'a> Preparation<'a> {
             // One that a crash left is not ours to take back.
             if !found.contains(&guard) {
                 self.network.add_route(&guard)?;
-                self.made.push(Made::Route(guard));
+                self.steps.push(Step::Led(guard));
             }
         }
         Ok(())
@@ -138,19 +141,22 @@ impl<'a> Preparation<'a> {
 
     /// An xfrm interface for each Virtual-Template, where the kernel has them.
     fn templates(&mut self) -> Result<(), NetlinkError> {
-        if let (Carrier::Device(index), Some(mtu), false) = (
-            &self.in_place.carrier,
-            self.wanted.mtu(),
-            self.difference.templates.is_empty(),
-        ) {
-            return self.network.set_mtu(*index, u32::from(mtu));
+        let Difference {
+            templates,
+            gone_templates,
+            ..
+        } = self.difference;
+        if let (&Carrier::Device(index), Some(mtu)) = (&self.in_place.carrier, self.wanted.mtu())
+            && !(templates.is_empty() && gone_templates.is_empty())
+        {
+            return self.resize(index, u32::from(mtu));
         }
-        let Carrier::XfrmInterfaces(present) = &mut self.in_place.carrier else {
-            return Ok(());
-        };
-        for &(number, mtu) in &self.difference.templates {
-            if let Some((index, _)) = present.get(&number) {
-                self.network.set_mtu(*index, u32::from(mtu))?;
+        for &(number, mtu) in templates {
+            let Carrier::XfrmInterfaces(present) = &self.in_place.carrier else {
+                return Ok(());
+            };
+            if let Some(&(index, _)) = present.get(&number) {
+                self.resize(index, u32::from(mtu))?;
                 continue;
             }
             let Some(if_id) = Owner::Headend.if_id(number) else {
@@ -164,28 +170,87 @@ impl<'a> Preparation<'a> {
                     underlying: None,
                 },
             })?;
-            self.made.push(Made::Link(index));
+            self.steps.push(Step::Made(index));
             self.network.set_mtu(index, u32::from(mtu))?;
             self.network.set_up(index, true)?;
-            present.insert(number, (index, if_id));
+            if let Carrier::XfrmInterfaces(present) = &mut self.in_place.carrier {
+                present.insert(number, (index, if_id));
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives a device that is there already another MTU.
+    fn resize(&mut self, index: LinkIndex, mtu: u32) -> Result<(), NetlinkError> {
+        let links = self.network.links()?;
+        let link = links.iter().find(|link| link.index == index);
+        let before = link.map(|link| link.mtu);
+        if before != Some(mtu) {
+            self.network.set_mtu(index, mtu)?;
+            let step = before.map(|mtu| Step::Resized(index, mtu));
+            self.steps.extend(step);
         }
         Ok(())
     }
 
     /// Loopback interfaces: addresses on a device of our own; on the carrier where the kernel has no
     /// dummy devices.
+    ///
+    /// What is to go goes first: an IPv6 address is on a device once, whatever its prefix, and an IPv4 address that comes
+    /// to a network which the device is in already would go with the one that it came behind.
     fn loopbacks(&mut self) -> Result<(), NetlinkError> {
+        for (name, address, prefix_length) in &self.difference.gone_addresses {
+            match self.in_place.loopbacks.get(name) {
+                // They go with their device.
+                Some((_, true)) if self.difference.gone_loopbacks.contains(name) => {}
+                Some(&(link, _)) => self.take_off(LinkAddress {
+                    link,
+                    address: *address,
+                    prefix_length: *prefix_length,
+                })?,
+                None => {}
+            }
+        }
         for (name, address, prefix_length) in &self.difference.addresses {
             let Some(link) = self.loopback(name)? else {
                 continue;
             };
-            let address = LinkAddress {
+            self.put_on(LinkAddress {
                 link,
                 address: *address,
                 prefix_length: *prefix_length,
-            };
-            self.network.add_address(&address)?;
-            self.made.push(Made::Address(address));
+            })?;
+        }
+        Ok(())
+    }
+
+    fn put_on(&mut self, address: LinkAddress) -> Result<(), NetlinkError> {
+        self.network.add_address(&address)?;
+        self.steps.push(Step::PutOn(address));
+        Ok(())
+    }
+
+    /// Takes an address off a device, and nothing else with it: from an IPv4 network the kernel removes all that came
+    /// behind the address (`promote_secondaries` is 0 by default), and those are put on again.
+    fn take_off(&mut self, address: LinkAddress) -> Result<(), NetlinkError> {
+        let mut before = self.network.addresses()?;
+        before.retain(|other| is_behind(other, &address));
+        match self.network.delete_address(&address) {
+            Err(error) if error.is_absent() => return Ok(()),
+            result => result?,
+        }
+        // Before what follows may fail: all of it is to come back, in the order in which it came at first.
+        let steps = before.iter().map(|other| Step::TakenOff(*other));
+        self.steps.extend(steps);
+        self.steps.push(Step::TakenOff(address));
+        if !before.is_empty() {
+            let after = self.network.addresses()?;
+            for lost in before {
+                if after.contains(&lost) {
+                    continue;
+                }
+                self.put_on(lost)?;
+            }
         }
         Ok(())
     }
@@ -202,12 +267,13 @@ impl<'a> Preparation<'a> {
         });
         let (link, own) = match (made, &self.in_place.carrier) {
             (Ok(index), _) => {
-                self.made.push(Made::Link(index));
+                self.steps.push(Step::Made(index));
                 self.network.set_up(index, true)?;
                 (index, true)
             }
             (Err(error), Carrier::Device(index)) if is_unsupported(&error) => (*index, false),
-            (Err(error), _) => {
+            // It may lack such devices, or somebody else may have one of that name: a headend can do without the address.
+            (Err(error), _) if is_unsupported(&error) || error.is_present() => {
                 let addresses = self.difference.addresses.iter();
                 for (_, address, _) in addresses.filter(|(of, _, _)| of == name) {
                     let warning = format!(
@@ -219,6 +285,7 @@ impl<'a> Preparation<'a> {
                 }
                 return Ok(None);
             }
+            (Err(error), _) => return Err(error),
         };
         self.in_place.loopbacks.insert(name.clone(), (link, own));
         Ok(Some(link))
@@ -226,8 +293,26 @@ impl<'a> Preparation<'a> {
 
     /// From here on everything stays.
     pub(super) fn keep(mut self) -> (InPlace, Vec<Warning>) {
-        self.made.clear();
+        self.steps.clear();
         (self.in_place.clone(), std::mem::take(&mut self.warnings))
+    }
+
+    /// Takes everything back. Returns what could not be.
+    pub(super) fn take_back(&mut self) -> Vec<NetlinkError> {
+        // Over the socket that made it: another one may be what could not be had.
+        let network = &mut self.network;
+        let undone = self.steps.drain(..).rev().map(|step| match step {
+            Step::Made(index) => network.delete_link(index),
+            Step::PutOn(address) => network.delete_address(&address),
+            Step::TakenOff(address) => match network.add_address(&address) {
+                // It had not gone, or something has brought it back.
+                Err(error) if error.is_present() => Ok(()),
+                result => result,
+            },
+            Step::Led(route) => network.delete_route(&route),
+            Step::Resized(index, mtu) => network.set_mtu(index, mtu),
+        });
+        undone.filter_map(Result::err).collect()
     }
 
     fn ruleset(&mut self, kernel_ipsec: bool) -> Ruleset {
@@ -259,7 +344,7 @@ impl<'a> Preparation<'a> {
         if !self.wanted.clients.is_empty() {
             ruleset.guard = Some(PoolGuard {
                 pools: self.wanted.clients.iter().copied().collect(),
-                carriers: self.in_place.carriers(),
+                carriers: self.in_place.carriers(&self.difference.gone_templates),
                 kernel_ipsec,
             });
         }
@@ -272,15 +357,9 @@ impl<'a> Preparation<'a> {
             return Ok(());
         }
         let ruleset = self.ruleset(kernel_ipsec);
-        let error = match Firewall::open().and_then(|mut firewall| firewall.replace(&ruleset)) {
-            Err(error) if is_unsupported(&error) => error,
-            result => return result,
+        let Filtered::Lacking(error) = self.network.replace_rules(&ruleset)? else {
+            return Ok(());
         };
-        // Where a table can be made, what is lacking is something else, and a guard that is wanted and cannot be had is
-        // an error.
-        if has_tables()? {
-            return Err(error);
-        }
         // The unreachable routes hold without it, and with the kernel's ESP so do the policies of each session.
         self.warnings.push(format!(
             "this kernel has no nf_tables ({error}): packets that claim a pool address{} are not dropped{}",
@@ -297,40 +376,28 @@ impl<'a> Preparation<'a> {
     }
 }
 
-/// Whether nf_tables takes a table at all, found out by making one where none of ours is.
-fn has_tables() -> Result<bool, NetlinkError> {
-    let mut firewall = match Firewall::open() {
-        Ok(firewall) => firewall,
-        Err(error) if is_unsupported(&error) => return Ok(false),
-        Err(error) => return Err(error),
+/// Whether an IPv4 address may have come behind another one, to the same network on the same device.
+fn is_behind(address: &LinkAddress, first: &LinkAddress) -> bool {
+    let network = |one: &LinkAddress| match one.address {
+        IpAddr::V4(address) => IpPrefix::new(address.into(), one.prefix_length),
+        IpAddr::V6(_) => None,
     };
-    if firewall.exists()? {
-        return Ok(true);
-    }
-    if firewall.replace(&Ruleset::default()).is_err() {
-        return Ok(false);
-    }
-    firewall.delete()
-}
-
-fn is_unsupported(error: &NetlinkError) -> bool {
-    matches!(
-        error.errno(),
-        Some(KernelErrno::EOPNOTSUPP | KernelErrno::EPROTONOSUPPORT)
-    )
+    address != first
+        && address.link == first.link
+        && network(address).is_some_and(|own| Some(own) == network(first))
 }
 
 /// Warns of interfaces that are tied to devices which are not there, as they may be later.
 pub(super) fn missing_devices(
     snapshot: &Snapshot,
-    network: &mut Network,
+    network: &mut dyn Machine,
 ) -> Result<Vec<Warning>, NetlinkError> {
     let mut warnings = Vec::new();
     for interface in snapshot.interfaces.values() {
         let Some(device) = &interface.device else {
             continue;
         };
-        if network.link(device.as_str())?.is_none() {
+        if link(network, device.as_str())?.is_none() {
             warnings.push(format!(
                 "{} is tied to {device}, and there is no such device here",
                 interface.name
@@ -343,7 +410,7 @@ pub(super) fn missing_devices(
 /// Warns of pools that have addresses of this machine: the route beneath a pool, and what guards it, cut them off.
 pub(super) fn own_addresses(
     wanted: &Wanted,
-    network: &mut Network,
+    network: &mut dyn Machine,
 ) -> Result<Vec<Warning>, NetlinkError> {
     let held = |address| {
         wanted
@@ -364,7 +431,7 @@ pub(super) fn own_addresses(
 
 /// Removes the unreachable routes that a crashed process left beneath pools which are not configured any more.
 pub(super) fn give_up_other_guards(
-    network: &mut Network,
+    network: &mut dyn Machine,
     wanted: &Wanted,
 ) -> Result<(), NetlinkError> {
     for route in network.routes()? {
@@ -379,8 +446,14 @@ pub(super) fn give_up_other_guards(
     Ok(())
 }
 
-fn find(network: &mut Network, name: &str) -> Result<LinkIndex, NetlinkError> {
-    match network.link(name)? {
+/// The device of that name.
+fn link(network: &mut dyn Machine, name: &str) -> Result<Option<Link>, NetlinkError> {
+    let mut links = network.links()?.into_iter();
+    Ok(links.find(|link| link.name == name))
+}
+
+fn find(network: &mut dyn Machine, name: &str) -> Result<LinkIndex, NetlinkError> {
+    match link(network, name)? {
         Some(link) => Ok(link.index),
         None => Err(NetlinkError::Unusable {
             operation: format!("use device {name}"),
