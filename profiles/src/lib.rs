@@ -14,7 +14,7 @@
 //! * [`resolve()`] binds names, fills smart defaults in, and refuses what contradicts itself; the
 //!   order of the lines does not matter to it.
 //! * [`render()`] writes a candidate as a router's running configuration. What it writes reads back
-//!   as the same candidate, and is written the same again.
+//!   as the same candidate, and is written the same again. [`render_all()`] writes the defaults as well.
 //! * [`check()`] does both readings of a file at once and tells of each fault once: what
 //!   `ironflex check` prints and what a load refuses.
 //! * [`Snapshot::policy_for`] and [`Snapshot::profile_for`] decide what a peer gets.
@@ -33,6 +33,7 @@ extern crate alloc;
 pub mod anyconnect;
 mod check;
 mod command;
+mod defaults;
 mod delimited;
 mod diff;
 mod error;
@@ -55,7 +56,7 @@ pub use error::{Diagnostic, Fault, Severity, Span};
 pub use lexer::LINE_LIMIT;
 pub use model::Candidate;
 pub use parse::{DIAGNOSTIC_LIMIT, Parsed, parse};
-pub use render::render;
+pub use render::{render, render_all};
 pub use resolve::{Live, resolve, resolve_live};
 pub use select::PeerIdentity;
 pub use snapshot::Snapshot;

@@ -10,21 +10,24 @@ mod written;
 use alloc::string::String;
 use core::fmt::{self, Write};
 
-use crate::model::{
-    Candidate, DEFAULT,
-    acl::{AccessEntry, AccessList, AccessListKind},
-    ikev2::{
-        AuthorizationPolicy, LocalAuthentication, Policy, Pqc, Profile, Proposal,
-        RemoteAuthentication, RouteSetInterface,
+use crate::{
+    defaults::with_defaults,
+    model::{
+        Candidate, DEFAULT,
+        acl::{AccessEntry, AccessList, AccessListKind},
+        ikev2::{
+            AuthorizationPolicy, LocalAuthentication, Policy, Pqc, Profile, Proposal,
+            RemoteAuthentication, RouteSetInterface,
+        },
+        ikev2_limits::Limits,
+        interface::{Addressing, Interface, InterfaceName},
+        ipsec::{IpsecProfile, Replay, SecurityAssociation, TransformSet, VolumeLimit},
+        keyring::{KeyText, Peer, PeerKeys},
+        name::Name,
+        pki::{Enrollment, KeyPair, Trustpoint},
+        redirect::Redirect,
+        ssl::{SslPolicy, SslProfile},
     },
-    ikev2_limits::Limits,
-    interface::{Addressing, Interface, InterfaceName},
-    ipsec::{IpsecProfile, Replay, SecurityAssociation, TransformSet, VolumeLimit},
-    keyring::{KeyText, Peer, PeerKeys},
-    name::Name,
-    pki::{Enrollment, KeyPair, Trustpoint},
-    redirect::Redirect,
-    ssl::{SslPolicy, SslProfile},
 };
 use written::{StandardAddress, Written};
 
@@ -32,13 +35,31 @@ use written::{StandardAddress, Written};
 /// heading that `show running-config` puts above. Passwords stand in it as a router prints them
 /// without `service password-encryption`; actions do not stand in it.
 pub fn render(candidate: &Candidate) -> String {
-    let mut out = Writer(String::new());
+    write(candidate, Extent::Lines)
+}
+
+/// The same with the defaults: what `show running-config all` shows. It reads back as a configuration that means the same.
+pub fn render_all(candidate: &Candidate) -> String {
+    write(&with_defaults(candidate), Extent::All)
+}
+
+fn write(candidate: &Candidate, extent: Extent) -> String {
+    let mut out = Writer(String::new(), extent);
     // A String takes everything.
     let _ = out.configuration(candidate);
     out.0
 }
 
-struct Writer(String);
+/// How much is written.
+#[derive(Clone, Copy, Eq, PartialEq)]
+enum Extent {
+    /// What is not the default.
+    Lines,
+    /// Everything.
+    All,
+}
+
+struct Writer(String, Extent);
 
 /// Writes one line.
 macro_rules! line {
@@ -57,6 +78,15 @@ macro_rules! each {
 mod ipv6;
 
 impl Writer {
+    /// A line that says whether something is so: by default it is as `default` says, and then stands only among all lines.
+    fn switch(&mut self, front: &str, line: &str, on: bool, default: bool) -> fmt::Result {
+        if on == default && self.1 == Extent::Lines {
+            return Ok(());
+        }
+        let no = if on { "" } else { "no " };
+        line!(self, "{front}{no}{line}")
+    }
+
     /// The line between blocks; never two in a row.
     fn separate(&mut self) -> fmt::Result {
         if self.0.ends_with("!\n") {
@@ -169,7 +199,7 @@ impl Writer {
         for entry in candidate.users.iter() {
             let user = &entry.value;
             write!(self.0, "username {}", entry.name)?;
-            if user.privilege != 1 || user.password.is_none() {
+            if user.privilege != 1 || user.password.is_none() || self.1 == Extent::All {
                 write!(self.0, " privilege {}", user.privilege)?;
             }
             if let Some(password) = &user.password {
@@ -243,12 +273,14 @@ impl Writer {
             self.separate()?;
         }
         let globals = &candidate.ikev2;
-        if !globals.http_url_cert {
-            line!(self, "no crypto ikev2 http-url cert")?;
-        }
-        if !globals.crash_detection {
-            line!(self, "no crypto ikev2 quick-crash-detection")?;
-        }
+        self.switch(
+            "",
+            "crypto ikev2 http-url cert",
+            globals.http_url_cert,
+            true,
+        )?;
+        let line = "crypto ikev2 quick-crash-detection";
+        self.switch("", line, globals.crash_detection, true)?;
         each!(self, globals.nat_keepalive, "crypto ikev2 nat keepalive {}");
         if let Some(dpd) = globals.dpd {
             line!(self, "crypto ikev2 dpd {}", Written(dpd))?;
@@ -534,10 +566,7 @@ impl Writer {
         each!(self, template, " virtual-template {}");
         let name = profile.anyconnect_profile.as_ref().map(|name| &name.value);
         each!(self, name, " anyconnect profile {}");
-        if profile.shutdown {
-            line!(self, " shutdown")?;
-        }
-        Ok(())
+        self.switch(" ", "shutdown", profile.shutdown, false)
     }
 
     fn ipsec(&mut self, candidate: &Candidate) -> fmt::Result {
@@ -629,11 +658,7 @@ impl Writer {
             // Routers write the default port as well.
             line!(self, " ip address local {address} port {port}")?;
         }
-        if policy.enabled {
-            line!(self, " no shutdown")
-        } else {
-            Ok(())
-        }
+        self.switch(" ", "shutdown", !policy.enabled, true)
     }
 
     fn ssl_profile(&mut self, profile: &SslProfile) -> fmt::Result {
@@ -642,11 +667,7 @@ impl Writer {
             profile.policy.as_ref().map(|name| &name.value),
             " match policy {}"
         );
-        if profile.enabled {
-            line!(self, " no shutdown")
-        } else {
-            Ok(())
-        }
+        self.switch(" ", "shutdown", !profile.enabled, true)
     }
 
     fn interface(&mut self, name: &InterfaceName, interface: &Interface) -> fmt::Result {
@@ -678,9 +699,7 @@ impl Writer {
         each!(self, interface.nat, " ip nat {}");
         each!(self, interface.tcp_adjust_mss, " ip tcp adjust-mss {}");
         self.ipv6_interface(&interface.ipv6)?;
-        if interface.shutdown {
-            line!(self, " shutdown")?;
-        }
+        self.switch(" ", "shutdown", interface.shutdown, false)?;
         each!(self, interface.tunnel_mode, " tunnel mode ipsec {}");
         let profile = interface.tunnel_protection.as_ref().map(|name| &name.value);
         each!(self, profile, " tunnel protection ipsec profile {}");

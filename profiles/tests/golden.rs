@@ -8,7 +8,7 @@
 
 use std::{fs, path::Path};
 
-use ironflex_profiles::{Candidate, Snapshot, check, parse, render, resolve};
+use ironflex_profiles::{Candidate, Snapshot, check, parse, render, render_all, resolve};
 
 /// The configuration of the public document, as it is shipped.
 const EXAMPLE: &str = include_str!("../../examples/flexvpn-headend.conf");
@@ -75,6 +75,29 @@ fn every_line_that_is_served_prints_as_a_router_does() {
     compare("everything.running.txt", &printed);
     assert_eq!(without_actions(&printed), without_actions(text));
     assert_eq!(render(&without_actions(&printed)), printed);
+}
+
+#[test]
+fn the_print_of_all_has_the_defaults_and_means_the_same() {
+    let everything = include_str!("golden/everything.conf");
+    for (name, text) in [
+        ("flexvpn-headend", EXAMPLE),
+        ("everything", everything),
+        ("nothing", ""),
+    ] {
+        let printed = render_all(&without_actions(text));
+        compare(&format!("{name}.all.txt"), &printed);
+        assert_eq!(
+            snapshot(&printed).warnings.len(),
+            snapshot(text).warnings.len()
+        );
+        let meaning = |text| Snapshot {
+            warnings: Vec::new(),
+            ..snapshot(text)
+        };
+        assert_eq!(meaning(&printed), meaning(text));
+        assert_eq!(render_all(&without_actions(&printed)), printed);
+    }
 }
 
 #[test]

@@ -10,7 +10,7 @@
 use ironflex_profiles::{
     Candidate, Fault, check,
     model::Standing,
-    parse, render, resolve, resolve_live,
+    parse, render, render_all, resolve, resolve_live,
     tree::{ModeKind, Node, Token},
     typing::{Typed, Typist},
 };
@@ -158,6 +158,20 @@ proptest! {
             (Err(one), Err(other)) => prop_assert_eq!(one.len(), other.len()),
             (one, other) => prop_assert!(false, "{:?} {:?}", one, other),
         }
+    }
+
+    #[test]
+    fn a_print_with_the_defaults_means_the_same(
+        tape in prop::collection::vec(any::<u16>(), 0..400)
+    ) {
+        let candidate = without_actions(parse(&configuration(&tape), "t").candidate);
+        let printed = render_all(&candidate);
+        let again = parse(&printed, "t");
+        prop_assert_eq!(&again.diagnostics, &[], "{}", printed);
+        prop_assert_eq!(render_all(&again.candidate), printed.clone());
+        let (live, read) = (resolve_live(&candidate), resolve_live(&again.candidate));
+        prop_assert_eq!(live.snapshot, read.snapshot, "{}", printed);
+        prop_assert_eq!(live.faults.len(), read.faults.len(), "{}", printed);
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::{
 };
 
 use ironflex_ikev2::event::Instant;
+use ironflex_profiles::render_all;
 
 use super::{driver::Driver, snapshot::state, statistics};
 use crate::cli::{
@@ -67,7 +68,12 @@ pub fn facts(driver: &mut Driver, what: Show) -> Facts {
         Show::Ipv6LocalPool { name } => Facts::Ipv6LocalPool(state(driver), name),
         Show::Metrics => Facts::Metrics(statistics::metrics(driver)),
         Show::Object { kind, name } => Facts::Object(configured(driver), kind, name),
-        Show::RunningConfig => Facts::RunningConfig(driver.house.running_config.clone()),
+        Show::RunningConfig { all: false } => {
+            Facts::RunningConfig(driver.house.running_config.clone())
+        }
+        Show::RunningConfig { all: true } => {
+            Facts::RunningConfig(render_all(&driver.house.configured))
+        }
         Show::Version => Facts::Version {
             hostname: driver.house.plan.snapshot.hostname.to_string(),
             up: driver.clock.now().since(Instant::new(Duration::ZERO)),

@@ -112,6 +112,11 @@ impl<T> Table<T> {
         self.entries.iter()
     }
 
+    /// All objects in order, to change them.
+    pub fn values_mut(&mut self) -> impl Iterator<Item = &mut T> {
+        self.entries.iter_mut().map(|entry| &mut entry.value)
+    }
+
     /// Whether the table holds nothing.
     pub const fn is_empty(&self) -> bool {
         self.entries.is_empty()

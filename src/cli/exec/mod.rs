@@ -213,8 +213,11 @@ pub enum Show {
     },
     /// `show processes memory`
     ProcessesMemory,
-    /// `show running-config`
-    RunningConfig,
+    /// `show running-config [all]`
+    RunningConfig {
+        /// `all`: with the defaults.
+        all: bool,
+    },
     /// `show tech-support`
     TechSupport,
     /// `show users`

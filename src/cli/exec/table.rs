@@ -492,7 +492,9 @@ const SHOW: &[Node] = &[
     .run(|_| show(Show::ProcessesMemory))]),
     Node::word("running-config", "Current operating configuration")
         .privileged()
-        .run(|_| show(Show::RunningConfig)),
+        .run(|_| show(Show::RunningConfig { all: false }))
+        .then(&[Node::word("all", "Configuration with defaults")
+            .run(|_| show(Show::RunningConfig { all: true }))]),
     Node::word("startup-config", "Contents of startup configuration")
         .privileged()
         .run(|_| Some(ExecCommand::ShowStartupConfig)),

@@ -153,7 +153,7 @@ fn reads_every_command_in_full() {
         ),
         (
             "show running-config",
-            ExecCommand::Show(Show::RunningConfig),
+            ExecCommand::Show(Show::RunningConfig { all: false }),
         ),
         ("show debugging", ExecCommand::Show(Show::Debugging)),
         (
@@ -249,6 +249,7 @@ fn takes_abbreviations_any_case_and_any_blanks() {
             "show derived-config interface virtual-access 1",
         ),
         ("sh run", "show running-config"),
+        ("sh run all", "show running-config all"),
         ("sh ip lo po", "show ip local pool"),
         ("u all", "undebug all"),
         ("cle cry ses u test", "clear crypto session username test"),

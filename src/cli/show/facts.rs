@@ -16,13 +16,13 @@ use super::{
     access_lists,
     admission::{self, Memory},
     clock, crypto_session, crypto_session_brief, crypto_session_summary, debugging,
-    debugging_facts, derived_config, derived_session, ikev2_authorization_policy, ikev2_diagnose,
-    ikev2_policy, ikev2_profile, ikev2_proposal, ikev2_sa, ikev2_session, ikev2_stats, interface,
-    ip_local_pool, ipsec_profile, ipsec_sa,
+    debugging_facts, derived_config, derived_session, differences, ikev2_authorization_policy,
+    ikev2_diagnose, ikev2_policy, ikev2_profile, ikev2_proposal, ikev2_sa, ikev2_session,
+    ikev2_stats, interface, ip_local_pool, ipsec_profile, ipsec_sa,
     ipsec_sa::count,
     ipsec_sa_count, ipsec_transform_set, ipv6_local_pool, logging, objects,
     pki::{self, TrustpointFacts},
-    running_config, version, without_secrets,
+    running_config, startup_config, version, without_secrets,
 };
 use crate::{
     cli::{debug_words::DebugFlags, exec::ObjectKind},
@@ -66,6 +66,8 @@ pub enum Facts {
     CallAdmission(Box<Statistics>),
     /// `show clock`
     Clock(SystemTime),
+    /// `show archive config differences`: its lines, none where nothing differs.
+    ConfigDifferences(String),
     /// `show crypto session`
     CryptoSession(State, SessionQuery),
     /// `show crypto session brief`
@@ -116,8 +118,10 @@ pub enum Facts {
     PkiTrustpoints(Vec<TrustpointFacts>, bool),
     /// The configured object or the file could not be read; why.
     Refused(String),
-    /// `show running-config`: its lines.
+    /// `show running-config [all]`: its lines.
     RunningConfig(String),
+    /// `show startup-config`: its lines.
+    StartupConfig(String),
     /// `show tech-support`: commands and what they say.
     TechSupport(Vec<(&'static str, Self)>),
     /// `show users`
@@ -129,6 +133,11 @@ pub enum Facts {
         /// Since the daemon was started.
         up: Duration,
     },
+}
+
+/// Lines without what is secret in them.
+fn clear(lines: &str) -> Vec<String> {
+    lines.lines().map(without_secrets).collect()
 }
 
 /// Facts under one name, as one line of text each level deeper indented.
@@ -264,7 +273,9 @@ impl Facts {
                 };
                 of(&configured.lines, &configured.resolved, name.as_deref())
             }
+            Self::ConfigDifferences(lines) => differences(lines),
             Self::RunningConfig(lines) => running_config(lines),
+            Self::StartupConfig(lines) => startup_config(lines),
             Self::Version { hostname, up } => version(hostname, *up),
         })
     }
@@ -381,10 +392,9 @@ impl Facts {
                     }
                 }
             }
-            Self::RunningConfig(lines) => {
-                let lines: Vec<String> = lines.lines().map(without_secrets).collect();
-                named("running_config", lines)
-            }
+            Self::ConfigDifferences(lines) => named("config_differences", clear(lines)),
+            Self::RunningConfig(lines) => named("running_config", clear(lines)),
+            Self::StartupConfig(lines) => named("startup_config", clear(lines)),
             Self::Version { hostname, up } => {
                 let version = Version {
                     software: env!("CARGO_PKG_NAME"),

@@ -9,7 +9,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use ironflex_profiles::{parse, resolve};
+use ironflex_profiles::{parse, render_all, resolve};
 use serde_json::Value;
 
 use super::{
@@ -76,6 +76,11 @@ const COMMANDS: &[(&str, &str, &str)] = &[
     ("show aaa local user lockout", "locked_out", "Vec<String>"),
     ("show aaa method-lists", "method_lists", "Vec<MethodList>"),
     ("show aaa sessions", "sessions", "Vec<AaaSession>"),
+    (
+        "show archive config differences",
+        "config_differences",
+        "Vec<String>",
+    ),
     ("show clock", "seconds_since_1970", "f64"),
     (
         "show crypto call admission statistics",
@@ -150,6 +155,8 @@ const COMMANDS: &[(&str, &str, &str)] = &[
     ("show metrics", "metrics", "Vec<Sample>"),
     ("show processes memory", "memory", "Memory"),
     ("show running-config", "running_config", "Vec<String>"),
+    ("show running-config all", "running_config", "Vec<String>"),
+    ("show startup-config", "startup_config", "Vec<String>"),
     ("show tech-support", "tech_support", "BTreeMap"),
     ("show users", "sessions", "Vec<AaaSession>"),
     ("show version", "version", "Version"),
@@ -359,6 +366,10 @@ fn samples() -> Vec<(&'static str, Facts)> {
             Facts::AaaMethodLists(configured(), MethodLists::All),
         ),
         ("show aaa sessions", Facts::AaaSessions(several())),
+        (
+            "show archive config differences",
+            Facts::ConfigDifferences("+username a password 0 hidden\n".into()),
+        ),
         ("show clock", Facts::Clock(moment)),
         (
             "show crypto call admission statistics",
@@ -448,6 +459,14 @@ fn samples() -> Vec<(&'static str, Facts)> {
         (
             "show running-config",
             Facts::RunningConfig("hostname R\nusername a password 0 hidden\n".into()),
+        ),
+        (
+            "show running-config all",
+            Facts::RunningConfig(render_all(&configured().lines)),
+        ),
+        (
+            "show startup-config",
+            Facts::StartupConfig("username a password 0 hidden\n".into()),
         ),
         (
             "show tech-support",

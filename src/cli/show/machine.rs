@@ -1,4 +1,4 @@
-//! `show clock`, `show running-config` and `show version`.
+//! `show clock`, `show version`, and the configuration's files as a whole.
 
 use std::{
     fmt::Write as _,
@@ -27,6 +27,23 @@ pub fn clock(now: SystemTime) -> String {
 pub fn running_config(configuration: &str) -> String {
     let octets = configuration.len();
     format!("Building configuration...\n\nCurrent configuration : {octets} bytes\n{configuration}")
+}
+
+/// `show startup-config`: the file as it stands.
+#[must_use]
+pub fn startup_config(file: &str) -> String {
+    format!("Using {} bytes\n{file}", file.len())
+}
+
+/// `show archive config differences`: a router's heading above the lines.
+#[must_use]
+pub fn differences(lines: &str) -> String {
+    let lines = if lines.is_empty() {
+        "!No changes were found\n"
+    } else {
+        lines
+    };
+    format!("!Contextual Config Diffs:\n{lines}")
 }
 
 /// `show version`: the lines that scripts look for, with what is true here.

@@ -64,7 +64,7 @@ pub use ip_local_pool::ip_local_pool;
 pub use ipsec_objects::{ipsec_profile, ipsec_transform_set};
 pub use ipsec_sa::{IpsecSaFilter, IpsecSaQuery, ipsec_sa, ipsec_sa_count};
 pub use ipv6_local_pool::ipv6_local_pool;
-pub use machine::{clock, running_config, version};
+pub use machine::{clock, differences, running_config, startup_config, version};
 pub use secrets::without_secrets;
 
 /// Collects what `render` writes.
