@@ -1,24 +1,50 @@
 //! Files that may hold secrets, and are anybody's in size.
 
 use std::{
-    fs::File,
+    fs::{File, OpenOptions},
     io::{self, Read},
+    os::unix::fs::OpenOptionsExt,
     path::Path,
 };
+
+use nix::libc::O_NONBLOCK;
 
 use zeroize::Zeroizing;
 
 /// Octets that are made room for where a file does not say how many it has.
 const FIRST_ROOM: usize = 4096;
 
-/// Reads a file of at most `limit` octets. Nothing of it is left behind in memory when the value is dropped, not even by
-/// growing.
+/// Reads a file of at most `limit` octets, or a pipe to its end, however long that takes. Nothing of it is left behind in
+/// memory when the value is dropped, not even by growing.
 ///
 /// # Errors
 ///
 /// Of the file, and for one that is longer.
 pub fn read_bounded(path: &Path, limit: u64) -> io::Result<Zeroizing<Vec<u8>>> {
-    let file = File::open(path)?;
+    read_open(File::open(path)?, limit)
+}
+
+/// The same for whoever others wait for: a file that is none on a disk is refused, and not waited for. Nobody may be at the
+/// other end of a pipe.
+///
+/// # Errors
+///
+/// Of the file, for one that is longer, and `InvalidInput` for a folder, a pipe, a socket and a device.
+pub fn read_regular(path: &Path, limit: u64) -> io::Result<Zeroizing<Vec<u8>>> {
+    let file = OpenOptions::new()
+        .read(true)
+        .custom_flags(O_NONBLOCK)
+        .open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "it is no regular file",
+        ));
+    }
+    read_open(file, limit)
+}
+
+fn read_open(file: File, limit: u64) -> io::Result<Zeroizing<Vec<u8>>> {
     // One more, to see the end without growing.
     let size = file.metadata()?.len().min(limit).saturating_add(1);
     read(file, usize::try_from(size).unwrap_or(FIRST_ROOM), limit)
@@ -103,6 +129,22 @@ mod tests {
         }
         assert!(read(Drops(100_001), 1, 100_000).is_err());
         assert!(read_bounded(Path::new("/dev/zero"), 10_000).is_err());
+    }
+
+    #[test]
+    fn what_could_keep_its_reader_waiting_is_refused_where_others_wait() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        fs::write(&path, "a\n").unwrap();
+        assert_eq!(**read_regular(&path, 10).unwrap(), b"a\n"[..]);
+        assert!(read_regular(&path, 1).is_err());
+        // Nobody writes to it: whoever opens it to read waits.
+        let pipe = folder.path().join("pipe");
+        nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRUSR).unwrap();
+        for other in [&pipe, folder.path(), Path::new("/dev/zero")] {
+            let error = read_regular(other, 10).unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::InvalidInput, "{error}");
+        }
     }
 
     #[test]

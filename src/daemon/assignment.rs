@@ -31,7 +31,7 @@ use super::{
 use crate::translate;
 
 /// The pools of both families.
-#[derive(Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Pools {
     /// `ip local pool`.
     pub ipv4: lease::Pools<Ipv4Addr>,

@@ -33,7 +33,7 @@ use tokio::{
 
 use self::configuring::Configuring;
 use super::{
-    configure::{Answer, Ask},
+    configure::{Answer, Ask, Reading, Work},
     driver::{Driver, Request},
     log::WATCHED_LINES,
     session::Deletion,
@@ -255,7 +255,7 @@ async fn converse(
                     };
                     Ok(Onward::Configuring(configuring))
                 }
-                Ok(Answer::Taken(_) | Answer::Ended) => Ok(Onward::Nothing),
+                Ok(_) => Ok(Onward::Nothing),
                 Err(why) => {
                     answer(&mut write, Err(why)).await?;
                     write.shutdown().await.map(|()| Onward::Nothing)
@@ -266,12 +266,7 @@ async fn converse(
             let (reply, answer) = oneshot::channel();
             match requests.send(Request::Exec { line, reply }).await {
                 Ok(()) => match answer.await {
-                    Ok(Outcome::Done(reply)) => reply,
-                    // Other sessions' messages go on meanwhile.
-                    Ok(Outcome::Facts(facts, form)) => {
-                        let told = tokio::task::spawn_blocking(move || facts.told(form));
-                        told.await.unwrap_or_else(|_| Err(stopping()))
-                    }
+                    Ok(outcome) => finish(outcome, &requests).await,
                     Err(_) => Err(stopping()),
                 },
                 Err(_) => Err(stopping()),
@@ -297,6 +292,31 @@ async fn converse(
         })),
         None => write.shutdown().await.map(|()| Onward::Nothing),
     }
+}
+
+/// Does what is left to do of a command line outside of the loop: other sessions' messages go on meanwhile.
+async fn finish(outcome: Outcome, requests: &mpsc::Sender<Request>) -> Result<String, String> {
+    match outcome {
+        Outcome::Done(reply) => reply,
+        Outcome::Facts(facts, form) => elsewhere(move || facts.told(form)).await?,
+        Outcome::Look(look, form) => elsewhere(move || look()?.told(form)).await?,
+        Outcome::Work(work) => elsewhere(work).await?,
+        Outcome::Replace(reading) => {
+            let replacing = elsewhere(move || reading.read()).await??;
+            match configuring::ask(requests, Ask::Replace(Box::new(replacing))).await? {
+                Answer::Done(said) => Ok(said),
+                _ => Err(stopping()),
+            }
+        }
+    }
+}
+
+/// Does something that may take its time.
+async fn elsewhere<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, String> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|_| stopping())
 }
 
 fn stopping() -> String {
@@ -371,6 +391,12 @@ pub enum Outcome {
     Done(Result<String, String>),
     /// Facts, which whoever asked puts into this form.
     Facts(Box<Facts>, Form),
+    /// A file has to be read first, by whoever asked, and the loop goes on with what it says.
+    Replace(Reading),
+    /// Whoever asked has to look for the facts, and puts them into this form.
+    Look(Work<Facts>, Form),
+    /// It takes its time, and is done by whoever asked.
+    Work(Work<String>),
 }
 
 /// Carries out one command line.
@@ -390,8 +416,16 @@ pub fn execute(driver: &mut Driver, line: &str) -> Outcome {
     };
     match line.command {
         ExecCommand::Show(what) => Outcome::Facts(Box::new(show::facts(driver, what)), form),
-        // The configuration's files are texts, and have no other form.
+        ExecCommand::ShowArchiveDifferences => {
+            Outcome::Look(driver.configuration_differences(), form)
+        }
+        ExecCommand::ShowStartupConfig => Outcome::Look(driver.startup_configuration(), form),
         _ if form == Form::Json => Outcome::Done(Err("% There is no JSON of this".into())),
+        ExecCommand::ConfigureReplace(file) => match driver.replacement(&file) {
+            Ok(reading) => Outcome::Replace(reading),
+            Err(why) => Outcome::Done(Err(why)),
+        },
+        ExecCommand::WriteMemory => Outcome::Work(driver.write_configuration()),
         command => Outcome::Done(act(driver, command)),
     }
 }
@@ -403,15 +437,15 @@ pub fn execute(driver: &mut Driver, line: &str) -> Outcome {
 /// The text for whoever typed it.
 fn act(driver: &mut Driver, command: ExecCommand) -> Result<String, String> {
     match command {
-        // Facts are told elsewhere.
-        ExecCommand::Show(_) => Ok(String::new()),
+        // These are told, or done, elsewhere.
+        ExecCommand::ConfigureReplace(_)
+        | ExecCommand::Show(_)
+        | ExecCommand::ShowArchiveDifferences
+        | ExecCommand::ShowStartupConfig
+        | ExecCommand::WriteMemory => Ok(String::new()),
         ExecCommand::Help => Ok(HELP.to_owned()),
         ExecCommand::ConfigureConfirm => driver.confirm_configuration(),
-        ExecCommand::ConfigureReplace(file) => driver.replace_configuration(&file),
         ExecCommand::ConfigureRevert => driver.revert_configuration(),
-        ExecCommand::ShowArchiveDifferences => driver.configuration_differences(),
-        ExecCommand::ShowStartupConfig => driver.startup_configuration(),
-        ExecCommand::WriteMemory => driver.write_configuration(),
         ExecCommand::ClearCryptoSession(target) => {
             clear(driver, &target);
             Ok(String::new())

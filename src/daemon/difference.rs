@@ -31,16 +31,12 @@ pub struct Difference {
     pub init_queue: Option<u32>,
     /// The addresses that are given out.
     pub pools: bool,
-    /// Users and lists of methods.
-    pub aaa: bool,
     /// Profiles that are not as they were.
     pub profiles: BTreeMap<Name, Fate>,
     /// Users that can log in no more, or by another password.
     pub users: Vec<Name>,
     /// ESP algorithms that nobody has negotiated before.
     pub algorithms: Vec<EspAlgorithm>,
-    /// There are to be tokens for crashes from here on.
-    pub crash_tokens: bool,
 }
 
 impl Difference {
@@ -57,7 +53,6 @@ impl Difference {
             init_queue: (old.ikev2.init_queue != new.ikev2.init_queue)
                 .then_some(new.ikev2.init_queue),
             pools: old.pools != new.pools || old.ipv6_pools != new.ipv6_pools,
-            aaa: old.users != new.users || lists(old) != lists(new),
             profiles: profiles(&before.profiles, &after.profiles),
             users: {
                 let users = old.users.iter();
@@ -68,7 +63,6 @@ impl Difference {
                 .filter(|algorithm| !before.algorithms.contains(algorithm))
                 .copied()
                 .collect(),
-            crash_tokens: new.ikev2.crash_detection && !old.ikev2.crash_detection,
         }
     }
 }
@@ -80,14 +74,6 @@ fn endpoint(snapshot: &Snapshot) -> impl PartialEq + '_ {
         &snapshot.policies,
         &snapshot.default_policy,
     )
-}
-
-fn lists(snapshot: &Snapshot) -> Vec<(&Name, ironflex_profiles::model::aaa::Method)> {
-    let profiles = snapshot.profiles.iter();
-    profiles
-        .filter_map(|profile| profile.remote.anyconnect_eap.as_ref())
-        .map(|eap| (&eap.list, eap.authentication))
-        .collect()
 }
 
 type Profiles = BTreeMap<Name, Arc<ServingProfile>>;
@@ -159,8 +145,10 @@ mod tests {
     #[test]
     fn the_same_makes_no_difference() {
         assert_eq!(with(""), Difference::default());
-        // Nor does what concerns nobody.
-        assert_eq!(with("hostname other\n"), Difference::default());
+        // Nor does what concerns nobody, and what is looked up anew for each login.
+        for lines in ["hostname other\n", "username u password p\n"] {
+            assert_eq!(with(lines), Difference::default(), "{lines}");
+        }
     }
 
     #[test]
@@ -175,11 +163,6 @@ mod tests {
             ..endpoint
         };
         assert_eq!(with("crypto ikev2 limit queue sa-init 777\n"), queue);
-        let aaa = Difference {
-            aaa: true,
-            ..Difference::default()
-        };
-        assert_eq!(with("username u password p\n"), aaa);
         let pools = Difference {
             pools: true,
             ..Difference::default()

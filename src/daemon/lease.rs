@@ -74,7 +74,7 @@ impl Address for Ipv6Addr {
 }
 
 /// Every pool of one family.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Pools<A> {
     pools: BTreeMap<String, Pool<A>>,
     /// What is still held of pools that are not as they were when it was given: the address, how many of its low bits its
@@ -91,7 +91,7 @@ impl<A> Default for Pools<A> {
     }
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Pool<A> {
     ranges: Vec<(A, A)>,
     /// The low bits that a holder has to itself.

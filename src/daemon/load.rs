@@ -119,16 +119,27 @@ pub struct Checked {
     pub warnings: Vec<String>,
 }
 
-/// Reads a file of bounded size.
+/// Reads a file of bounded size, or a pipe, however long that takes.
 ///
 /// # Errors
 ///
 /// [`LoadError::Read`].
 pub fn read_bounded(path: &Path, limit: u64) -> Result<Zeroizing<Vec<u8>>, LoadError> {
-    files::read_bounded(path, limit).map_err(|error| LoadError::Read {
-        path: path.to_owned(),
-        error,
-    })
+    files::read_bounded(path, limit).map_err(unreadable(path))
+}
+
+/// Reads a file of bounded size that is one on a disk.
+///
+/// # Errors
+///
+/// [`LoadError::Read`].
+pub fn read_regular(path: &Path, limit: u64) -> Result<Zeroizing<Vec<u8>>, LoadError> {
+    files::read_regular(path, limit).map_err(unreadable(path))
+}
+
+fn unreadable(path: &Path) -> impl FnOnce(io::Error) -> LoadError {
+    let path = path.to_owned();
+    |error| LoadError::Read { path, error }
 }
 
 /// Parses and resolves a configuration file; opens no other file.
@@ -137,8 +148,20 @@ pub fn read_bounded(path: &Path, limit: u64) -> Result<Zeroizing<Vec<u8>>, LoadE
 ///
 /// [`LoadError::Read`] and [`LoadError::Text`].
 pub fn check(path: &Path, devices: &[(InterfaceName, DeviceName)]) -> Result<Checked, LoadError> {
-    let octets = read_bounded(path, MAX_CONFIG)?;
-    let text = files::text_of(&octets).map_err(|(line, column)| LoadError::NoText {
+    check_read(path, &read_bounded(path, MAX_CONFIG)?, devices)
+}
+
+/// The same of what was read from the file.
+///
+/// # Errors
+///
+/// [`LoadError::Text`] and [`LoadError::NoText`].
+pub fn check_read(
+    path: &Path,
+    octets: &[u8],
+    devices: &[(InterfaceName, DeviceName)],
+) -> Result<Checked, LoadError> {
+    let text = files::text_of(octets).map_err(|(line, column)| LoadError::NoText {
         path: path.to_owned(),
         line,
         column,
@@ -254,7 +277,7 @@ fn read_bootflash(
     bootflash: &Path,
     holds: impl FnOnce() -> bool,
 ) -> Result<Option<Zeroizing<Vec<u8>>>, LoadError> {
-    match read_bounded(&on_bootflash(file, bootflash), MAX_BOOTFLASH) {
+    match read_regular(&on_bootflash(file, bootflash), MAX_BOOTFLASH) {
         Ok(octets) => Ok(Some(octets)),
         Err(LoadError::Read { error, .. })
             if error.kind() == io::ErrorKind::NotFound && holds() =>

@@ -60,7 +60,7 @@ fn read(patient: &Patient<'_>, name: &Name) -> Result<Trustpoint, String> {
     let stored = Store::view(&patient.options.state_dir).load(name.as_str());
     let mut without_file = None;
     if let Some((path, password)) = import {
-        match load::read_bounded(&path, load::MAX_BOOTFLASH) {
+        match load::read_regular(&path, load::MAX_BOOTFLASH) {
             Ok(octets) => {
                 let read = read_pkcs12(&octets, password.reveal())
                     .map_err(|error| format!("{}: {error}", path.display()))?;

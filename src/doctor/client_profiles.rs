@@ -17,7 +17,7 @@ const CLIENT_IDENTITY: &str = "*$AnyConnectClient$*";
 pub(super) fn examine(patient: &Patient<'_>, found: &mut Examination<'_>) {
     for profile in patient.snapshot.anyconnect_profiles.values() {
         let path = load::on_bootflash(&profile.file, &patient.bootflash);
-        let read = load::read_bounded(&path, load::MAX_BOOTFLASH)
+        let read = load::read_regular(&path, load::MAX_BOOTFLASH)
             .map_err(|error| error.to_string())
             .and_then(|octets| {
                 ClientProfile::read(&String::from_utf8_lossy(&octets))

@@ -28,7 +28,7 @@ pub use chain::{
 };
 pub use identity::{Finding, Identity, PrivateKey, Severity, check_identity};
 pub use pkcs12::{ImportError, Pkcs12, read_pkcs12, write_pkcs12};
-pub use store::{Imported, Store, StoreError, Trustpoint};
+pub use store::{Draft, Held, Imported, Placed, Store, StoreError, Trustpoint};
 pub use time::Timestamp;
 
 /// What `crypto pki import NAME pkcs12 …` has done.

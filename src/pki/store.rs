@@ -12,18 +12,23 @@
 //! A trustpoint is written as a whole into a folder beside its own and takes its place by renaming, so that after a
 //! crash there is the old one or the new one, never a key with another's certificate. The daemon writes, and `ironflex import`
 //! beside it: each of them while it holds the lock `trustpoints.lock`, and nobody clears away what another one is writing.
+//! Changes of several trustpoints that belong together are a [`Draft`].
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
+mod draft;
+
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::{
-    collections::BTreeSet,
+    collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use zeroize::Zeroizing;
 
+use self::draft::Staged;
+pub use self::draft::{Draft, Held, Placed};
 use super::identity::{Identity, PrivateKey};
 use super::pem::{
     MAX_PEM_OCTETS, PemError, read_pem_certificates, read_private_key, write_pem_certificates,
@@ -42,44 +47,8 @@ pub const MAX_NAME_OCTETS: usize = 64;
 #[derive(Clone, Debug)]
 pub struct Store {
     folder: PathBuf,
-    /// Folders of trustpoints that wait beside their places, for a store whose lock a [`Draft`] holds.
-    draft: Option<Arc<Mutex<BTreeSet<String>>>>,
-}
-
-/// Changes of a store that are not made yet: they are seen through [`store`](Self::store), and by nobody else until they are
-/// kept. Dropped, it leaves the store as it is. Nobody else writes meanwhile.
-pub struct Draft {
-    store: Store,
-    _lock: File,
-}
-
-impl Draft {
-    /// The store as it is to be.
-    #[must_use]
-    pub const fn store(&self) -> &Store {
-        &self.store
-    }
-
-    /// Keeps the changes.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError::Io`]; each trustpoint is the old one or the new one.
-    pub fn keep(self) -> Result<(), StoreError> {
-        while let Some(entry) = self.store.waiting().and_then(|mut all| all.pop_first()) {
-            self.store.settle(&entry)?;
-        }
-        Ok(())
-    }
-}
-
-impl Drop for Draft {
-    fn drop(&mut self) {
-        while let Some(entry) = self.store.waiting().and_then(|mut all| all.pop_first()) {
-            // What cannot be removed goes when the store is opened next.
-            let _ = remove_if_present(&self.store.staging(&entry));
-        }
-    }
+    /// Trustpoints that are to be others, by the names of their folders, for a store whose lock a [`Draft`] holds.
+    draft: Option<Arc<Mutex<BTreeMap<String, Staged>>>>,
 }
 
 /// What an import has changed.
@@ -207,22 +176,37 @@ impl Store {
         }
     }
 
-    /// Changes that are to be kept all or none.
+    /// Changes that are to be kept all or none. Waits for whoever is writing.
     ///
     /// # Errors
     ///
     /// [`StoreError::Io`] of the lock.
     pub fn draft(&self) -> Result<Draft, StoreError> {
-        let _lock = self.lock()?;
-        let store = Self {
-            folder: self.folder.clone(),
-            draft: Some(Arc::default()),
-        };
-        Ok(Draft { store, _lock })
+        Ok(Draft::new(self.folder.clone(), self.lock()?))
+    }
+
+    /// The same for whoever cannot wait; `None` while somebody is writing.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Io`] of the lock.
+    pub fn draft_now(&self) -> Result<Option<Draft>, StoreError> {
+        let (file, path) = self.lock_file()?;
+        match file.try_lock() {
+            Ok(()) => Ok(Some(Draft::new(self.folder.clone(), file))),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(error)) => Err(io_error("lock", &path)(error)),
+        }
     }
 
     /// Waits for the turn to write. It ends when the file is closed, at the latest with the process.
     fn lock(&self) -> Result<File, StoreError> {
+        let (file, path) = self.lock_file()?;
+        file.lock().map_err(io_error("lock", &path))?;
+        Ok(file)
+    }
+
+    fn lock_file(&self) -> Result<(File, PathBuf), StoreError> {
         let path = self.folder.with_extension("lock");
         let file = OpenOptions::new()
             .write(true)
@@ -231,8 +215,7 @@ impl Store {
             .mode(0o600)
             .open(&path)
             .map_err(io_error("open", &path))?;
-        file.lock().map_err(io_error("lock", &path))?;
-        Ok(file)
+        Ok((file, path))
     }
 
     /// The same, unless a draft has it already.
@@ -243,8 +226,8 @@ impl Store {
         }
     }
 
-    /// Of a draft, what is to take its place.
-    fn waiting(&self) -> Option<MutexGuard<'_, BTreeSet<String>>> {
+    /// Of a draft, what is to be another.
+    fn waiting(&self) -> Option<MutexGuard<'_, BTreeMap<String, Staged>>> {
         let all = self.draft.as_ref()?;
         Some(all.lock().unwrap_or_else(PoisonError::into_inner))
     }
@@ -271,11 +254,11 @@ impl Store {
     /// [`StoreError`]; a private key that others can read is refused.
     pub fn load(&self, name: &str) -> Result<Option<Trustpoint>, StoreError> {
         let entry = encode(name)?;
-        let waits = self.waiting().is_some_and(|all| all.contains(&entry));
-        let folder = if waits {
-            self.staging(&entry)
-        } else {
-            self.folder.join(entry)
+        let staged = self.waiting().and_then(|all| all.get(&entry).copied());
+        let folder = match staged {
+            Some(Staged::Another) => self.staging(&entry),
+            Some(Staged::Nothing) => return Ok(None),
+            None => self.folder.join(entry),
         };
         if !folder.try_exists().map_err(io_error("look for", &folder))? {
             return Ok(None);
@@ -340,16 +323,17 @@ impl Store {
     pub fn remove(&self, name: &str) -> Result<bool, StoreError> {
         let entry = encode(name)?;
         let _turn = self.turn()?;
-        let (folder, old) = (self.folder.join(&entry), self.superseded(&entry));
-        match fs::rename(&folder, &old) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-            Err(error) => Err(io_error("remove", &folder)(error)),
-            Ok(()) => {
-                fs::remove_dir_all(&old).map_err(io_error("remove", &old))?;
-                sync(&self.folder)?;
-                Ok(true)
-            }
-        }
+        let Some(mut all) = self.waiting() else {
+            return self.settle(&entry, Staged::Nothing);
+        };
+        let folder = self.folder.join(&entry);
+        let was_there = match all.get(&entry) {
+            Some(staged) => *staged == Staged::Another,
+            None => folder.try_exists().map_err(io_error("look for", &folder))?,
+        };
+        remove_if_present(&self.staging(&entry))?;
+        all.insert(entry, Staged::Nothing);
+        Ok(was_there)
     }
 
     fn write(&self, entry: &str, trustpoint: &Trustpoint) -> Result<(), StoreError> {
@@ -370,30 +354,19 @@ impl Store {
         sync(&new)?;
         match self.waiting() {
             Some(mut all) => {
-                all.insert(entry.to_owned());
+                all.insert(entry.to_owned(), Staged::Another);
                 Ok(())
             }
-            None => self.settle(entry),
+            None => self.settle(entry, Staged::Another).map(|_| ()),
         }
     }
 
-    /// What waits beside its place takes it.
-    fn settle(&self, entry: &str) -> Result<(), StoreError> {
-        let (folder, new, old) = (
-            self.folder.join(entry),
-            self.staging(entry),
-            self.superseded(entry),
-        );
-        remove_if_present(&old)?;
-        match fs::rename(&folder, &old) {
-            Ok(()) => {}
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(io_error("replace", &folder)(error)),
-        }
-        // A crash at this point leaves no folder of the right name; `recover` puts the old one back.
-        fs::rename(&new, &folder).map_err(io_error("create", &folder))?;
+    /// A trustpoint becomes another for good. True when there was one.
+    fn settle(&self, entry: &str, staged: Staged) -> Result<bool, StoreError> {
+        let was_there = self.exchange(entry, staged)?;
         sync(&self.folder)?;
-        remove_if_present(&old)
+        remove_if_present(&self.superseded(entry))?;
+        Ok(was_there)
     }
 
     /// Puts every trustpoint back whose replacement was cut short, and removes half-written ones.

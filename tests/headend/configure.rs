@@ -13,7 +13,7 @@ use crate::support::{
     PATIENCE,
     cases::Case,
     lab::{HEADEND, LOOPBACK, Lab, USER},
-    pki::PASSWORD,
+    pki::{PASSWORD, PKI},
     process::Process,
 };
 
@@ -43,8 +43,16 @@ pub(crate) const CASES: &[Case] = &[
         a_session_that_is_cut_leaves_what_was_taken,
     ),
     (
+        "configure::a_conversation_that_is_cut_anywhere_leaves_the_next_one_its_turn",
+        a_conversation_that_is_cut_anywhere_leaves_the_next_one_its_turn,
+    ),
+    (
         "configure::bad_connections_hold_up_nobody",
         bad_connections_hold_up_nobody,
+    ),
+    (
+        "configure::an_address_gives_way_to_another_of_its_network",
+        an_address_gives_way_to_another_of_its_network,
     ),
     (
         "configure::ten_thousand_lines_are_taken_at_once",
@@ -262,10 +270,10 @@ fn what_is_not_whole_is_told_of_and_stays_inactive() {
 }
 
 /// A connection that configures, by hand.
-struct Line(BufReader<UnixStream>);
+pub(crate) struct Line(BufReader<UnixStream>);
 
 impl Line {
-    fn open(lab: &Lab) -> Self {
+    pub(crate) fn open(lab: &Lab) -> Self {
         let stream = UnixStream::connect(lab.control()).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         let mut line = Self(BufReader::new(stream));
@@ -283,7 +291,7 @@ impl Line {
 }
 
 /// Waits until somebody can configure again.
-fn until_free(lab: &Lab) {
+pub(crate) fn until_free(lab: &Lab) {
     let end = Instant::now() + PATIENCE;
     loop {
         let here = NetworkNamespace::current().unwrap();
@@ -312,6 +320,33 @@ fn a_session_that_is_cut_leaves_what_was_taken() {
     let running = lab.exec("show running-config");
     assert!(running.contains("hostname cut\n") && running.contains("crypto ikev2 window 77\n"));
     headend.line("%SYS-5-CONFIG_I: Configured from console by ");
+    headend.lives();
+}
+
+fn a_conversation_that_is_cut_anywhere_leaves_the_next_one_its_turn() {
+    let lab = Lab::new();
+    let mut headend = lab.start();
+    fs::write(lab.path("boot/new.p12"), &PKI.renewed).unwrap();
+    let lines = [
+        "hostname Cut",
+        "crypto pki import IKEv2-TP pkcs12 bootflash:new.p12 password cisco123",
+        "interface Loopback9",
+        "ip address 10.9.0.1 255.255.255.255",
+    ];
+    let request = format!("{{\"lines\":[\"{}\"]}}\n", lines.join("\",\""));
+    for end in (0..request.len()).step_by(17).chain([request.len()]) {
+        let line = Line::open(&lab);
+        let mut stream = line.0.get_ref();
+        stream.write_all(&request.as_bytes()[..end]).unwrap();
+        drop(line);
+        until_free(&lab);
+    }
+    // The last one was whole: what was taken stays, though nobody has heard of it.
+    let running = lab.exec("show running-config");
+    assert!(
+        running.contains("hostname Cut\n") && running.contains("interface Loopback9\n"),
+        "{running}"
+    );
     headend.lives();
 }
 
@@ -345,6 +380,48 @@ fn bad_connections_hold_up_nobody() {
     while writeln!(half.0.get_ref(), "{request}").is_ok() && Instant::now() < end {}
     assert!(lab.exec("show running-config").contains("end"));
     until_free(&lab);
+    headend.lives();
+}
+
+fn an_address_gives_way_to_another_of_its_network() {
+    let lab = Lab::new();
+    let mut headend = lab.start();
+    let addresses = |lines: &str| {
+        let said = configure(&lab, &format!("interface Loopback7\n{lines}"));
+        assert_eq!(said, "");
+        let all = lab
+            .headend
+            .addresses()
+            .into_iter()
+            .map(|one| one.to_string());
+        all.filter(|one| one.starts_with("10.7.") || one.starts_with("2001:db8:7:"))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(
+        addresses("ip address 10.7.0.1 255.255.255.0\n ipv6 address 2001:db8:7::1/64"),
+        ["10.7.0.1", "2001:db8:7::1"]
+    );
+    assert_eq!(
+        addresses("ip address 10.7.0.2 255.255.255.0"),
+        ["10.7.0.2", "2001:db8:7::1"]
+    );
+    assert_eq!(
+        addresses("ip address 10.7.0.2 255.255.255.128"),
+        ["10.7.0.2", "2001:db8:7::1"]
+    );
+    // The same address in a network of another size, one line after the other and in one step.
+    assert_eq!(
+        addresses("no ipv6 address 2001:db8:7::1/64\n ipv6 address 2001:db8:7::1/48"),
+        ["10.7.0.2", "2001:db8:7::1"]
+    );
+    let mut line = Line::open(&lab);
+    let said = line.says(
+        r#"{"lines":["interface Loopback7","no ipv6 address 2001:db8:7::1/48","ipv6 address 2001:db8:7::1/128","end"]}"#,
+    );
+    assert!(!said.contains("taken back"), "{said}");
+    drop(line);
+    until_free(&lab);
+    assert_eq!(addresses("no shutdown"), ["10.7.0.2", "2001:db8:7::1"]);
     headend.lives();
 }
 

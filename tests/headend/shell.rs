@@ -5,6 +5,7 @@ use std::{path::Path, thread, time::Instant};
 use ironflex_xfrm::netlink::NetworkNamespace;
 use nix::sys::signal::Signal;
 
+use crate::configure::until_free;
 use crate::support::{
     PATIENCE,
     cases::Case,
@@ -280,6 +281,25 @@ fn the_terminal_is_left_as_it_was_however_it_ends() {
     raw(&shell);
     shell.process.end_by(Signal::SIGTERM);
     assert!(shell.terminal.is_as_it_was());
+    // While somebody configures: then others can, afterwards.
+    let configuring = || {
+        let shell = Shell::open_privileged(&lab);
+        shell.types("configure terminal\r", "Router(config)#");
+        shell.types("crypto ikev2 policy half\r", "Router(config-ikev2-policy)#");
+        shell.terminal.sends(b"propos");
+        shell
+    };
+    let mut shell = configuring();
+    shell.process.end_by(Signal::SIGHUP);
+    assert!(shell.terminal.is_as_it_was());
+    until_free(&lab);
+    let Shell {
+        terminal,
+        mut process,
+    } = configuring();
+    drop(terminal);
+    process.end();
+    until_free(&lab);
     // The terminal goes away.
     let Shell {
         terminal,

@@ -5,6 +5,7 @@
 
 pub(crate) mod capture;
 pub(crate) mod cases;
+pub(crate) mod disk;
 pub(crate) mod foreign;
 pub(crate) mod lab;
 pub(crate) mod misleader;

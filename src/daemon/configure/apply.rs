@@ -4,23 +4,26 @@ use std::{collections::BTreeSet, path::PathBuf, sync::Arc};
 
 use ironflex_ikev2::{config::EndpointConfig, crash_detection::QcdSecret};
 use ironflex_profiles::{
-    Candidate, Live,
+    Candidate, Diagnostic, Live,
     model::name::Name,
     render, resolve_live,
     snapshot::{LocalMethod, Profile},
 };
 use ironflex_xfrm::netlink::Owner;
 
-use super::super::{
-    compile::{Compiled, Plan, compile_live},
-    crash_secret,
-    difference::{Difference, Fate},
-    driver::Driver,
-    load,
-    network::{self, Wanted, template_number},
-    work::House,
+use super::{
+    super::{
+        compile::{Compiled, Plan, compile_live},
+        crash_secret,
+        difference::{Difference, Fate},
+        driver::Driver,
+        load,
+        network::{self, Wanted, template_number},
+        work::House,
+    },
+    Keys,
 };
-use crate::dataplane;
+use crate::{dataplane, pki::Placed};
 
 /// How many sessions are named.
 const NAMED: usize = 8;
@@ -74,10 +77,11 @@ pub(super) struct Effect {
 }
 
 impl House {
-    /// The configuration is this one from here on, as far as it is shown.
-    pub(super) fn reconfigured(&mut self, candidate: Candidate) {
+    /// The configuration is this one from here on, with these faults.
+    fn reconfigured(&mut self, candidate: Candidate, faults: Vec<Diagnostic>) {
         self.running_config = render(&candidate);
         self.configured = candidate;
+        self.configure.faults.lines = faults;
     }
 
     /// Sessions that `wanted` picks, as `user (address)`.
@@ -147,35 +151,54 @@ fn uses(profile: &Profile, trustpoints: &BTreeSet<String>) -> bool {
 }
 
 impl Driver {
-    /// Puts what the configuration says to work. `renewed` are trustpoints whose keys are others.
+    /// Puts a configuration to work, and stores the keys that come with it.
     ///
     /// # Errors
     ///
-    /// What the network refuses; everything is at work as before then, and the configuration is the caller's to take back.
-    pub(super) fn apply(&mut self, renewed: &BTreeSet<String>) -> Result<Vec<Effect>, String> {
+    /// What the store, the journal or the network refuses; everything is as it was then.
+    pub(super) fn apply(
+        &mut self,
+        mut candidate: Candidate,
+        Keys { draft, renewed }: Keys,
+    ) -> Result<Vec<Effect>, String> {
         let house = &mut self.house;
-        house.configured.settle();
-        let Live { snapshot, faults } = resolve_live(&house.configured);
-        house.configure.faults.lines = faults;
-        house.running_config = render(&house.configured);
+        candidate.settle();
+        let Live { snapshot, faults } = resolve_live(&candidate);
         if snapshot == *house.plan.snapshot && renewed.is_empty() {
+            house.reconfigured(candidate, faults);
             return Ok(Vec::new());
         }
+        let line_faults = faults;
         let before = &house.plan;
         let as_before = |profile: &Profile| {
             let serving = before.profiles.get(&profile.name)?;
-            (*serving.profile == *profile && !uses(profile, renewed)).then(|| Arc::clone(serving))
+            (*serving.profile == *profile && !uses(profile, &renewed)).then(|| Arc::clone(serving))
         };
-        let Compiled { plan, faults } =
-            compile_live(Arc::new(snapshot), &house.configure.store, as_before);
+        let store = draft
+            .as_ref()
+            .map_or(&house.configure.store, |draft| draft.store());
+        let Compiled { plan, faults } = compile_live(Arc::new(snapshot), store, as_before);
         let difference = Difference::between(before, &plan);
+        // First what may fail. What is held decides what the network is to keep.
         let devices = network::devices(&before.snapshot).chain(network::devices(&plan.snapshot));
         if let Err(error) = house.journal.note(devices) {
             return Err(format!("journal: {error}"));
         }
-        // First what may fail. What is held decides what the network is to keep.
-        house.pools.reconfigure(&plan.snapshot);
-        let wanted = Wanted::of(&plan.snapshot, house.pools.strays());
+        let pools = difference.pools.then(|| {
+            let mut pools = house.pools.clone();
+            pools.reconfigure(&plan.snapshot);
+            pools
+        });
+        let strays = pools.as_ref().unwrap_or(&house.pools).strays();
+        let wanted = Wanted::of(&plan.snapshot, strays);
+        let placed = match draft {
+            Some(draft) => {
+                let noted = house.configure.note(&draft);
+                let placed = noted.and_then(|()| draft.place());
+                Some(placed.map_err(|error| format!("key store: {error}"))?)
+            }
+            None => None,
+        };
         let templates: BTreeSet<u32> = house
             .sessions
             .iter()
@@ -184,13 +207,17 @@ impl Driver {
             .collect();
         let in_use = |number: u32| templates.contains(&number);
         let kernel_ipsec = house.configure.terms.kernel_ipsec;
-        let warnings = match house.network.change(wanted, in_use, kernel_ipsec) {
-            Ok(warnings) => warnings,
-            Err(error) => {
-                house.pools.reconfigure(&before.snapshot);
-                return Err(error.to_string());
-            }
-        };
+        let changed = house.network.change(wanted, in_use, kernel_ipsec);
+        let mut warnings = changed.map_err(|error| error.to_string())?;
+        // From here on nothing is refused.
+        let settled = placed.map(Placed::settle);
+        if let Some(Err(error)) = settled {
+            warnings.push(format!("key store: {error}"));
+        }
+        if let Some(pools) = pools {
+            house.pools = pools;
+        }
+        house.reconfigured(candidate, line_faults);
         let mut effects = house.effects(&difference);
         let of = |text: String| {
             let name = Name::new("network").ok()?;

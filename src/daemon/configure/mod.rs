@@ -1,16 +1,22 @@
 //! The configuration while the headend is at work: who changes it, and what a change does.
 //!
 //! ```text
-//!   line ──Typist──▶ House::configured (the candidate) ──resolve, compile──▶ Plan
-//!                                                                             │ Difference
-//!                       Taken ◀── what is said of it ◀────────── apply ◀──────┘
+//!   line ──Typist──▶ Waiting: a candidate, a draft of keys ──resolve, compile──▶ Plan
+//!                                                                                 │ Difference
+//!                       Taken ◀── what is said of it ◀────────── apply ◀──────────┘
 //! ```
 //!
 //! One person configures at a time. Lines that come together are put to work together: a whole file that is pasted is
 //! resolved a few times and not once for each line. A line that somebody waits for is at work before its answer.
+//!
+//! What is put to work together is at work as a whole, keys that it brings included, or not at all. What needs the disk for
+//! that is done while others are served: see [`Errand`], [`Reading`] and [`Writing`].
 
 mod apply;
+mod lines;
 mod startup;
+#[cfg(test)]
+mod tests;
 mod whole;
 mod words;
 
@@ -23,26 +29,28 @@ use std::{
 
 use ironflex_ikev2::event::Instant;
 use ironflex_profiles::{
-    Candidate, Diagnostic, Fault,
+    Candidate, Diagnostic,
     model::{
         Action,
         interface::{DeviceName, InterfaceName},
         name::Name,
     },
-    typing::{Typed, Typist},
+    typing::Typist,
 };
 
 pub use self::{
     apply::Terms,
-    startup::{Startup, WriteError, Written},
+    lines::Errand,
+    startup::{Startup, WriteError, Writing, Written},
+    whole::{Reading, Replacing, Work},
 };
-use super::{driver::Driver, load};
+use super::driver::Driver;
 use crate::{
     cli::{
-        configure::{Lines, Said, Taken},
+        configure::{Lines, Taken},
         show::without_secrets,
     },
-    pki::Store,
+    pki::{Draft, Store},
 };
 
 /// How long lines may wait for others that come behind them.
@@ -116,21 +124,31 @@ struct Session {
     typist: Typist,
     /// Lines that are not at work yet.
     waiting: Option<Waiting>,
+    /// One of its lines is being carried out elsewhere, and the others wait for it.
+    is_away: bool,
     /// Faults that were told, and are still there.
     told: Faults,
     /// What no line has been answered with yet.
     unsaid: Vec<String>,
     /// Profiles and users of whose sessions was told.
     mentioned: BTreeSet<Name>,
-    /// Trustpoints that have other keys since the plan was made.
-    renewed: BTreeSet<String>,
 }
 
 /// Lines that are not at work yet.
 struct Waiting {
     since: Instant,
-    /// The configuration without them.
-    before: Candidate,
+    /// The configuration with them.
+    candidate: Candidate,
+    keys: Keys,
+}
+
+/// What a change brings to the trustpoints.
+#[derive(Default)]
+struct Keys {
+    /// What is to be stored.
+    draft: Option<Draft>,
+    /// Trustpoints that may hold other keys than the plan was made with.
+    renewed: BTreeSet<String>,
 }
 
 /// What a configuration session is asked.
@@ -139,6 +157,10 @@ pub enum Ask {
     Begin(Person, Option<u32>),
     /// To take lines.
     Lines(u64, Lines),
+    /// To go on after an errand.
+    Resume(u64, Box<Errand>),
+    /// To have another configuration at work, in no session at all.
+    Replace(Box<Replacing>),
     /// To end.
     End(u64),
 }
@@ -149,6 +171,10 @@ pub enum Answer {
     Begun(u64),
     /// It has taken lines.
     Taken(Taken),
+    /// It goes on once this is done.
+    Away(Box<Errand>),
+    /// It has been done, and this is to be said of it.
+    Done(String),
     /// It is over.
     Ended,
 }
@@ -189,8 +215,8 @@ impl Configure {
 
     /// When lines are to be put to work that wait for others.
     fn waits_until(&self) -> Option<Instant> {
-        let waiting = self.session.as_ref()?.waiting.as_ref()?;
-        Some(waiting.since.after(TOGETHER))
+        let session = self.session.as_ref().filter(|session| !session.is_away)?;
+        Some(session.waiting.as_ref()?.since.after(TOGETHER))
     }
 
     fn session(&mut self, id: u64) -> Result<&mut Session, String> {
@@ -208,7 +234,9 @@ impl Driver {
     pub fn configure(&mut self, ask: Ask) -> Result<Answer, String> {
         match ask {
             Ask::Begin(person, revert) => self.begin_configuring(person, revert).map(Answer::Begun),
-            Ask::Lines(id, lines) => self.configure_lines(id, &lines).map(Answer::Taken),
+            Ask::Lines(id, lines) => self.take_lines(id, lines),
+            Ask::Resume(id, errand) => self.resume(id, *errand),
+            Ask::Replace(replacing) => self.replace_configuration(*replacing).map(Answer::Done),
             Ask::End(id) => {
                 self.end_configuring(id);
                 Ok(Answer::Ended)
@@ -235,172 +263,15 @@ impl Driver {
             since: SystemTime::now(),
             typist: Typist::new(&format!("terminal {id}")),
             waiting: None,
+            is_away: false,
             told: configure.faults.clone(),
             unsaid: Vec::new(),
             mentioned: BTreeSet::new(),
-            renewed: BTreeSet::new(),
         });
         if let Some(minutes) = revert {
             self.arm_revert(minutes);
         }
         Ok(id)
-    }
-
-    fn configure_lines(&mut self, id: u64, lines: &Lines) -> Result<Taken, String> {
-        self.house.configure.session(id)?;
-        if lines.lines.iter().any(|line| line.contains('\n')) {
-            return Err("% A line holds a line break".to_owned());
-        }
-        let mut taken = Taken::default();
-        for (index, line) in lines.lines.iter().enumerate() {
-            taken.taken = index.saturating_add(1);
-            let (said, left) = self.configure_line(index, line);
-            taken.said.extend(said);
-            if left {
-                taken.left = true;
-                break;
-            }
-        }
-        let speak = !lines.more || taken.left;
-        let now = self.clock.now();
-        if speak
-            || self
-                .house
-                .configure
-                .waits_until()
-                .is_some_and(|due| due <= now)
-        {
-            self.apply_lines();
-        }
-        if speak {
-            let line = taken.taken.saturating_sub(1);
-            taken
-                .said
-                .extend(self.new_remarks(taken.left).into_iter().map(|text| Said {
-                    line,
-                    refused: false,
-                    marker: None,
-                    text,
-                }));
-        }
-        let typist = self
-            .house
-            .configure
-            .session(id)
-            .map(|session| &session.typist)?;
-        taken.mode = format!("{:?}", typist.mode());
-        taken.in_text = typist.is_in_text();
-        if taken.left {
-            self.end_configuring(id);
-        }
-        Ok(taken)
-    }
-
-    /// Takes one line: what is said of it at once, and whether the session is left.
-    fn configure_line(&mut self, index: usize, line: &str) -> (Vec<Said>, bool) {
-        let house = &mut self.house;
-        let Some(session) = &mut house.configure.session else {
-            return (Vec::new(), true);
-        };
-        let now = self.clock.now();
-        session.waiting.get_or_insert_with(|| Waiting {
-            since: now,
-            before: house.configured.clone(),
-        });
-        let trustpoints = house.configured.trustpoints.clone();
-        let said = |marker, refused, text| Said {
-            line: index,
-            refused,
-            marker,
-            text,
-        };
-        let typed = session.typist.line(&mut house.configured, line);
-        let mut all = match &typed {
-            Typed::Done | Typed::Left => Vec::new(),
-            Typed::Refused(fault) => {
-                let (marker, text) = words::refusal(line, fault);
-                vec![said(marker, true, text)]
-            }
-        };
-        for action in std::mem::take(&mut house.configured.actions) {
-            let Configure {
-                store, bootflash, ..
-            } = &house.configure;
-            match load::carry_out(&action.value, &action.at, store, bootflash) {
-                Ok(lines) => {
-                    let done = words::carried_out(&action.value);
-                    let lines = lines.iter().map(|line| format!("% {line}\n"));
-                    let text = lines.chain([format!("{done}\n")]).collect();
-                    all.push(said(None, false, text));
-                    let trustpoint = trustpoint_of(&action.value).to_string();
-                    if let Some(session) = &mut house.configure.session {
-                        session.renewed.insert(trustpoint);
-                    }
-                }
-                Err(error) => {
-                    house.configured.trustpoints = trustpoints.clone();
-                    all.push(said(None, true, format!("% {error}\n")));
-                }
-            }
-        }
-        (all, typed == Typed::Left)
-    }
-
-    /// Puts the lines to work that wait.
-    fn apply_lines(&mut self) {
-        let configure = &mut self.house.configure;
-        let Some(session) = &mut configure.session else {
-            return;
-        };
-        let renewed = std::mem::take(&mut session.renewed);
-        let Some(Waiting { before, .. }) = session.waiting.take() else {
-            return;
-        };
-        let result = self.apply(&renewed);
-        let Some(session) = &mut self.house.configure.session else {
-            return;
-        };
-        match result {
-            Ok(effects) => {
-                let new = effects
-                    .into_iter()
-                    .filter(|effect| session.mentioned.insert(effect.of.clone()));
-                session.unsaid.extend(new.map(|effect| effect.text));
-            }
-            Err(error) => {
-                session.unsaid.push(format!(
-                    "% The lines could not be put to work and are taken back: {error}\n"
-                ));
-                session.renewed = renewed;
-                self.house.reconfigured(before);
-            }
-        }
-    }
-
-    /// What is to be said by now and was not yet: effects, and faults that are new.
-    fn new_remarks(&mut self, finished: bool) -> Vec<String> {
-        let candidate = &self.house.configured;
-        let Configure {
-            session, faults, ..
-        } = &mut self.house.configure;
-        let Some(session) = session else {
-            return Vec::new();
-        };
-        let mut remarks = std::mem::take(&mut session.unsaid);
-        let unfinished = |fault: &Diagnostic| {
-            fault.fault == Fault::Incomplete
-                && !finished
-                && session.typist.is_about(candidate, fault)
-        };
-        let mut now = faults.clone();
-        now.lines.retain(|fault| !unfinished(fault));
-        let told = &session.told;
-        let new = now.lines.iter().filter(|fault| !told.lines.contains(fault));
-        remarks.extend(new.map(|fault| words::remark(candidate, fault)));
-        let new = now.plan.iter().filter(|fault| !told.plan.contains(fault));
-        remarks.extend(new.map(|fault| format!("% Warning: {fault}; it stays inactive\n")));
-        session.told = now;
-        remarks
     }
 
     fn end_configuring(&mut self, id: u64) {
@@ -433,11 +304,20 @@ impl Driver {
         {
             self.apply_lines();
         }
-        let revert = self.house.configure.revert.as_ref();
-        if revert.is_some_and(|revert| revert.at <= now) {
+        let configure = &mut self.house.configure;
+        let is_away = configure.session.as_ref().is_some_and(|one| one.is_away);
+        let revert = configure.revert.as_mut();
+        if let Some(revert) = revert.filter(|revert| revert.at <= now) {
+            if is_away {
+                // It has what is to be put back in its hands.
+                revert.at = now.after(TOGETHER);
+                return;
+            }
+            // What is taken back is one thing then.
+            self.apply_lines();
             let log = &self.house.log;
             log.warning("%ARCHIVE_DIFF-5-ROLLBK_CNFMD_CHG_ROLLBACK_START: the change was not confirmed and is taken back");
-            match self.revert_configuration() {
+            match self.take_back() {
                 Ok(said) => {
                     let said = said.lines().map(without_secrets);
                     said.for_each(|line| self.house.log.info(line));

@@ -1,16 +1,18 @@
 //! The configuration file, and the archive of what it was.
 //!
 //! The file takes its place by renaming, after it has come to the disk: whatever happens, there is the old one or the new
-//! one. What it replaces goes into the archive first, of which the last [`KEPT`] are kept.
+//! one. What it replaces goes into the archive between the two, of which the last [`KEPT`] are kept.
 
 use std::{
     fs::{self, File, OpenOptions},
     io::{self, Write},
     os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown},
     path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use super::super::load;
+use crate::files;
 
 /// How many replaced files are kept.
 const KEPT: usize = 10;
@@ -23,13 +25,50 @@ const ARCHIVE: &str = "archive";
 pub struct Startup {
     path: PathBuf,
     archive: PathBuf,
+    /// How many writings were begun.
+    begun: u64,
+    /// The last of them that has come to its end. Who holds it is writing.
+    ended: Arc<Mutex<u64>>,
 }
 
-/// Why the file was not written. The old one is as it was.
+/// A text on its way into the file.
+#[derive(Debug)]
+pub struct Writing {
+    startup: Startup,
+    number: u64,
+    text: String,
+}
+
+impl Writing {
+    /// What is to stand in the file.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Writes it, for as long as the disk takes. One that was begun later and has come to its end stands in the file already,
+    /// and stays there.
+    ///
+    /// # Errors
+    ///
+    /// [`WriteError`].
+    pub fn carry_out(self) -> Result<Written, WriteError> {
+        let ended = &self.startup.ended;
+        let mut ended = ended.lock().unwrap_or_else(PoisonError::into_inner);
+        if *ended > self.number {
+            return Ok(Written::default());
+        }
+        let written = self.startup.write(&self.text)?;
+        *ended = self.number;
+        Ok(written)
+    }
+}
+
+/// Why writing has failed.
 #[derive(Debug, thiserror::Error)]
 pub enum WriteError {
-    /// What it replaces cannot be kept.
-    #[error("the old {path} cannot be kept in {archive}: {error}")]
+    /// What it replaces cannot be kept. The file is as it was.
+    #[error("the old {path} cannot be kept in {archive}: {error}; it is as it was")]
     Archive {
         /// The file.
         path: String,
@@ -38,9 +77,17 @@ pub enum WriteError {
         /// Why.
         error: io::Error,
     },
-    /// It cannot be written.
+    /// It cannot be written. The file is as it was.
     #[error("cannot write {path}: {error}; it is as it was")]
     Write {
+        /// The file.
+        path: String,
+        /// Why.
+        error: io::Error,
+    },
+    /// It is written, and its name may not have come to the disk.
+    #[error("{path} is written, but after a power cut it may be the old one again: {error}")]
+    Sync {
         /// The file.
         path: String,
         /// Why.
@@ -62,6 +109,18 @@ impl Startup {
         Self {
             path,
             archive: state_dir.join(ARCHIVE),
+            begun: 0,
+            ended: Arc::default(),
+        }
+    }
+
+    /// Begins to write a text.
+    pub fn writing(&mut self, text: String) -> Writing {
+        self.begun = self.begun.saturating_add(1);
+        Writing {
+            startup: self.clone(),
+            number: self.begun,
+            text,
         }
     }
 
@@ -77,7 +136,7 @@ impl Startup {
     ///
     /// [`load::LoadError::Read`].
     pub fn read(&self) -> Result<String, load::LoadError> {
-        let octets = load::read_bounded(&self.path, load::MAX_CONFIG)?;
+        let octets = load::read_regular(&self.path, load::MAX_CONFIG)?;
         Ok(String::from_utf8_lossy(&octets).into_owned())
     }
 
@@ -86,7 +145,16 @@ impl Startup {
     /// # Errors
     ///
     /// [`WriteError`].
-    pub fn write(&self, text: &str) -> Result<Written, WriteError> {
+    fn write(&self, text: &str) -> Result<Written, WriteError> {
+        self.write_by(text, File::sync_all)
+    }
+
+    /// The same, with what brings a folder's names to the disk.
+    fn write_by(
+        &self,
+        text: &str,
+        sync: impl FnOnce(&File) -> io::Result<()>,
+    ) -> Result<Written, WriteError> {
         let failed = |error| WriteError::Write {
             path: self.path.display().to_string(),
             error,
@@ -96,31 +164,46 @@ impl Startup {
             Err(error) if error.kind() == io::ErrorKind::NotFound => self.path.clone(),
             other => other.map_err(failed)?,
         };
-        let old = match fs::read(&path) {
+        let old = match files::read_regular(&path, load::MAX_CONFIG) {
             Ok(old) => Some(old),
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             Err(error) => return Err(failed(error)),
         };
+        // First what needs room on the disk: as long as that fails, the archive keeps what it has.
+        let replacement = Replacement::write(path, text).map_err(failed)?;
         let mut written = Written::default();
-        if let Some(old) = &old
-            && old != text.as_bytes()
-        {
-            written.lost_comments = has_comments(&String::from_utf8_lossy(old));
-            self.keep(old).map_err(|error| WriteError::Archive {
+        let mut kept = None;
+        if let Some(old) = old.filter(|old| old.as_slice() != text.as_bytes()) {
+            written.lost_comments = has_comments(&String::from_utf8_lossy(&old));
+            kept = Some(self.keep(&old).map_err(|error| WriteError::Archive {
                 path: self.path.display().to_string(),
                 archive: self.archive.display().to_string(),
                 error,
-            })?;
+            })?);
         }
-        replace(&path, text).map_err(failed)?;
-        Ok(written)
+        replacement.take_place().map_err(|error| {
+            // It would be there twice.
+            if let Some(number) = kept {
+                let _ = fs::remove_file(self.archived(number));
+            }
+            failed(error)
+        })?;
+        if kept.is_some() {
+            self.forget_oldest();
+        }
+        match sync(&replacement.folder) {
+            Ok(()) => Ok(written),
+            Err(error) => Err(WriteError::Sync {
+                path: self.path.display().to_string(),
+                error,
+            }),
+        }
     }
 
-    /// Puts what the file was into the archive.
-    fn keep(&self, old: &[u8]) -> io::Result<()> {
+    /// Puts what the file was into the archive. Returns its number there.
+    fn keep(&self, old: &[u8]) -> io::Result<u64> {
         super::super::prepare_state_dir(&self.archive)?;
-        let mut kept = self.kept()?;
-        let last = kept.last().copied().unwrap_or(0);
+        let last = self.kept()?.last().copied().unwrap_or(0);
         let next = last.saturating_add(1);
         let path = self.archived(next);
         let mut file = OpenOptions::new()
@@ -133,11 +216,16 @@ impl Startup {
             let _ = fs::remove_file(&path);
             return Err(error);
         }
-        kept.push(next);
+        Ok(next)
+    }
+
+    /// Removes what is older than the last [`KEPT`]. What cannot be removed is more than was promised, and tried again the
+    /// next time.
+    fn forget_oldest(&self) {
+        let kept = self.kept().unwrap_or_default();
         for number in kept.iter().rev().skip(KEPT) {
-            fs::remove_file(self.archived(*number))?;
+            let _ = fs::remove_file(self.archived(*number));
         }
-        Ok(())
     }
 
     fn archived(&self, number: u64) -> PathBuf {
@@ -167,26 +255,36 @@ fn has_comments(text: &str) -> bool {
     })
 }
 
-/// Puts a new file in the place of an old one.
-fn replace(path: &Path, text: &str) -> io::Result<()> {
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(".new");
-    let new = folder.join(name);
-    match fs::remove_file(&new) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    let write = || {
+/// A file beside the one whose place it is to take, on the disk already. Dropped, it goes away again.
+struct Replacement {
+    path: PathBuf,
+    new: PathBuf,
+    /// The folder of both.
+    folder: File,
+}
+
+impl Replacement {
+    /// Writes the file that is to take the place of `path`, with the owner and the mode of that one.
+    fn write(path: PathBuf, text: &str) -> io::Result<Self> {
+        let folder = match path.parent() {
+            Some(folder) if !folder.as_os_str().is_empty() => folder,
+            _ => Path::new("."),
+        };
+        let mut name = path.file_name().unwrap_or_default().to_owned();
+        name.push(".new");
+        let new = folder.join(name);
+        match fs::remove_file(&new) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let folder = File::open(folder)?;
         let mut file = OpenOptions::new()
             .write(true)
             .create_new(true)
             .mode(0o600)
             .open(&new)?;
-        if let Ok(old) = fs::metadata(path) {
+        let replacement = Self { path, new, folder };
+        if let Ok(old) = fs::metadata(&replacement.path) {
             let own = file.metadata()?;
             if (own.uid(), own.gid()) != (old.uid(), old.gid()) {
                 fchown(&file, Some(old.uid()), Some(old.gid()))?;
@@ -195,15 +293,20 @@ fn replace(path: &Path, text: &str) -> io::Result<()> {
         }
         file.write_all(text.as_bytes())?;
         file.sync_all()?;
-        fs::rename(&new, path)
-    };
-    if let Err(error) = write() {
-        // It may not be there.
-        let _ = fs::remove_file(&new);
-        return Err(error);
+        Ok(replacement)
     }
-    // The name comes to the disk with its folder.
-    File::open(folder)?.sync_all()
+
+    /// It is the file from here on. Its name comes to the disk with the folder.
+    fn take_place(&self) -> io::Result<()> {
+        fs::rename(&self.new, &self.path)
+    }
+}
+
+impl Drop for Replacement {
+    fn drop(&mut self) {
+        // It may have taken its place.
+        let _ = fs::remove_file(&self.new);
+    }
 }
 
 #[cfg(test)]
@@ -240,6 +343,18 @@ mod tests {
     }
 
     #[test]
+    fn what_was_begun_last_stands_in_the_file_whoever_is_slow() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut startup = startup(folder.path());
+        let [first, second] = ["a", "b"].map(|name| startup.writing(format!("hostname {name}\n")));
+        second.carry_out().unwrap();
+        first.carry_out().unwrap();
+        assert_eq!(startup.read().unwrap(), "hostname b\n");
+        startup.writing("hostname c\n".into()).carry_out().unwrap();
+        assert_eq!(startup.read().unwrap(), "hostname c\n");
+    }
+
+    #[test]
     fn comments_that_are_lost_are_told_of() {
         let folder = tempfile::tempdir().unwrap();
         let startup = startup(folder.path());
@@ -273,9 +388,33 @@ mod tests {
         assert_eq!(startup.read().unwrap(), "hostname a\n");
         fs::remove_file(folder.path().join("state/archive")).unwrap();
         // So is that of the new file.
+        startup.write("hostname b\n").unwrap();
+        let archived = || fs::read_to_string(startup.archived(1)).unwrap();
+        assert_eq!(archived(), "hostname a\n");
         fs::create_dir_all(folder.path().join("startup-config.new/full")).unwrap();
-        let error = startup.write("hostname b\n").unwrap_err();
-        assert!(matches!(error, WriteError::Write { .. }), "{error}");
-        assert_eq!(startup.read().unwrap(), "hostname a\n");
+        for turn in 0..15 {
+            let error = startup.write(&format!("hostname c{turn}\n")).unwrap_err();
+            assert!(matches!(error, WriteError::Write { .. }), "{error}");
+        }
+        assert_eq!(startup.read().unwrap(), "hostname b\n");
+        // What was kept before is still kept.
+        assert_eq!(startup.kept().unwrap(), [1]);
+        assert_eq!(archived(), "hostname a\n");
+    }
+
+    #[test]
+    fn a_file_that_may_not_have_come_to_the_disk_is_the_new_one_and_is_not_called_the_old() {
+        let folder = tempfile::tempdir().unwrap();
+        let startup = startup(folder.path());
+        startup.write("hostname a\n").unwrap();
+        let error = startup
+            .write_by("hostname b\n", |_| Err(io::ErrorKind::StorageFull.into()))
+            .unwrap_err();
+        assert_eq!(startup.read().unwrap(), "hostname b\n");
+        let said = error.to_string();
+        assert!(
+            said.contains("is written, but after a power cut") && !said.contains("as it was"),
+            "{said}"
+        );
     }
 }

@@ -23,7 +23,7 @@ use super::{
         configure::{Answer, Ask, Person},
         driver::Request,
     },
-    PATIENCE, Question, Reply, answer, stopping,
+    PATIENCE, Question, Reply, answer, elsewhere, stopping,
 };
 use crate::cli::configure::{Lines, Taken};
 
@@ -78,6 +78,19 @@ pub(super) async fn ask(requests: &mpsc::Sender<Request>, ask: Ask) -> Result<An
     }
 }
 
+/// Has lines taken, and runs the errands among them.
+async fn take(id: u64, requests: &mpsc::Sender<Request>, lines: Lines) -> Result<Answer, String> {
+    let mut answer = ask(requests, Ask::Lines(id, lines)).await?;
+    while let Answer::Away(mut errand) = answer {
+        let errand = elsewhere(move || {
+            errand.carry_out();
+            errand
+        });
+        answer = ask(requests, Ask::Resume(id, errand.await?)).await?;
+    }
+    Ok(answer)
+}
+
 /// A connection that configures.
 pub(super) struct Configuring {
     pub(super) id: u64,
@@ -125,14 +138,14 @@ impl Configuring {
             }
             let reply = match serde_json::from_slice::<Lines>(&request) {
                 Err(error) => Err(format!("not a request: {error}")),
-                Ok(lines) => ask(requests, Ask::Lines(*id, lines)).await,
+                Ok(lines) => take(*id, requests, lines).await,
             };
             let left = !matches!(&reply, Ok(Answer::Taken(taken)) if !taken.left);
             let reply = match reply {
                 Ok(Answer::Taken(taken)) => {
                     serde_json::to_string(&taken).map_err(|error| error.to_string())
                 }
-                Ok(Answer::Begun(_) | Answer::Ended) => Err("no answer".to_owned()),
+                Ok(_) => Err("no answer".to_owned()),
                 Err(why) => Err(why),
             };
             let told = answer(write, reply);

@@ -408,6 +408,98 @@ fn a_draft_is_seen_by_its_own_and_kept_as_a_whole_or_not_at_all() {
     assert_eq!(store.load("second").unwrap().unwrap().authorities, other);
 }
 
+/// Every file of the store, with its mode.
+fn files(state: &tempfile::TempDir) -> BTreeMap<PathBuf, (Vec<u8>, u32)> {
+    let mut all = BTreeMap::new();
+    for entry in fs::read_dir(state.path().join("trustpoints")).unwrap() {
+        for file in fs::read_dir(entry.unwrap().path()).unwrap() {
+            let path = file.unwrap().path();
+            all.insert(path.clone(), (fs::read(&path).unwrap(), mode(&path)));
+        }
+    }
+    all
+}
+
+#[test]
+fn what_is_placed_is_seen_by_all_and_goes_back_unless_it_is_settled() {
+    let (state, store) = store();
+    import(&store, OPENSSL3).unwrap();
+    store.authenticate("third", vec![pem(ROOT_PEM)]).unwrap();
+    let before = files(&state);
+    let change = || {
+        let draft = store.draft().unwrap();
+        import_pkcs12(draft.store(), NAME, &other_file(), PASSWORD, NOW).unwrap();
+        let authorities = vec![pem(SUB_PEM)];
+        draft.store().authenticate("second", authorities).unwrap();
+        assert_eq!(draft.store().remove("third"), Ok(true));
+        assert!(draft.store().load("third").unwrap().is_none());
+        assert!(store.load("third").unwrap().is_some());
+        draft
+    };
+    let placed = change().place().unwrap();
+    assert!(store.load("second").unwrap().is_some() && store.load("third").unwrap().is_none());
+    drop(placed);
+    assert_eq!(files(&state), before);
+    change().place().unwrap().settle().unwrap();
+    assert_eq!(store.list().unwrap(), [NAME, "second"]);
+    // Nothing is left beside them.
+    let entries = fs::read_dir(state.path().join("trustpoints")).unwrap();
+    assert_eq!(entries.count(), 2);
+}
+
+#[test]
+fn where_one_cannot_be_placed_none_is() {
+    let (state, store) = store();
+    import(&store, OPENSSL3).unwrap();
+    let before = files(&state);
+    let draft = store.draft().unwrap();
+    for name in [NAME, "last"] {
+        let authorities = vec![pem(SUB_PEM)];
+        draft.store().authenticate(name, authorities).unwrap();
+    }
+    // Somebody has taken what was to take its place.
+    fs::remove_dir_all(state.path().join("trustpoints/.last.new")).unwrap();
+    assert!(draft.place().is_err());
+    assert_eq!(files(&state), before);
+    assert_eq!(store.list().unwrap(), [NAME]);
+}
+
+#[test]
+fn what_was_held_is_put_back_whatever_it_was() {
+    let (state, store) = store();
+    import(&store, OPENSSL3).unwrap();
+    fs::write(folder(&state).join(CHAIN), "damaged").unwrap();
+    fs::set_permissions(folder(&state).join(KEY), fs::Permissions::from_mode(0o640)).unwrap();
+    let before = files(&state);
+    let mut held = Held::default();
+    for authorities in [ROOT_PEM, SUB_PEM] {
+        let draft = store.draft().unwrap();
+        let authorities = vec![pem(authorities)];
+        let put = |name| {
+            draft.store().put(
+                name,
+                &Trustpoint {
+                    identity: None,
+                    authorities: authorities.clone(),
+                },
+            )
+        };
+        put(NAME).unwrap();
+        put("second").unwrap();
+        held.note(&draft).unwrap();
+        draft.keep().unwrap();
+    }
+    assert_ne!(files(&state), before);
+    assert_eq!(held.names().collect::<Vec<_>>(), [NAME, "second"]);
+    let draft = store.draft_now().unwrap().unwrap();
+    // There is one at a time.
+    assert!(store.draft_now().unwrap().is_none());
+    held.put_back(&draft).unwrap();
+    draft.keep().unwrap();
+    assert_eq!(files(&state), before);
+    assert_eq!(store.list().unwrap(), [NAME]);
+}
+
 #[test]
 fn who_opens_or_writes_waits_for_who_is_writing() {
     let (state, store) = store();

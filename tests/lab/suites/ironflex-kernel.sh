@@ -1,7 +1,7 @@
 #!/bin/bash
 # kernel: any
 # limit: 600
-# takes: 63
+# takes: 80
 # Our client and our headend, both on the kernel's ESP.
 # shellcheck disable=SC2119,SC2154 # variables are set by name, by network, spawn and capture_start
 # shellcheck source-path=SCRIPTDIR source=../lib.sh
@@ -103,6 +103,52 @@ goes_on_from_another_address() {
   client_leave
 }
 
+# Types configuration at the headend, a line an argument; anything that is said of it is an error.
+configure_headend() { # LINE…
+  local said
+  said=$("$IRONFLEX" exec --state-dir "$LAB_DIR/headend/state" 'configure terminal' "$@" end)
+  assert_equal '' "$said" "what the headend says of $*"
+}
+
+# Address translation, the split list and the Loopback's address become others while a session is up and pings. It stays as it
+# came up, by its SAs too, and clients that come later have what is configured then.
+changes_while_a_session_is_up() {
+  local pings received spis
+  network routed
+  foreign_network "$headend"
+  headend_configure 'esp-gcm 256' <<<$'interface GigabitEthernet1\n device outside\n'
+  remember_network "$headend" headend
+  headend_start kernel
+  client_start kernel
+  carries_traffic
+  spis=$(ip -n "$headend" xfrm state | grep -o 'spi 0x[0-9a-f]*' | sort)
+  spawn pings "$LAB_DIR/pings" in_ns "$client" ping -n -q -i 0.02 -c 400 -W $((5 * lab_stretch)) $server_address
+  wait_for 10 "pings through the tunnel" carried_from 198.51.100.2 100
+  configure_headend 'ip access-list extended NAT2' 'permit ip 192.168.10.0 0.0.0.255 any' exit \
+    'no ip nat inside source list NAT interface GigabitEthernet1 overload' \
+    'ip nat inside source list NAT2 interface GigabitEthernet1 overload'
+  configure_headend 'ip access-list standard split_tunnel' 'permit 172.16.0.0 0.15.255.255'
+  # Within one network, and into it: where the old one goes, the new one stays.
+  configure_headend 'interface Loopback100' 'ip address 10.0.0.2 255.255.255.0'
+  configure_headend 'interface Loopback100' 'ip address 10.0.0.3 255.255.255.0'
+  wait "$pings" || true
+  received=$(sed -n 's/.* \([0-9]*\) received.*/\1/p' "$LAB_DIR/pings")
+  assert_equal 400 "$received" "pings that came back across the changes"
+  assert_equal "$spis" "$(ip -n "$headend" xfrm state | grep -o 'spi 0x[0-9a-f]*' | sort)" "the SAs after the changes"
+  ping_sizes "$client" 10.0.0.3 0 1400
+  ! in_ns "$client" ping -q -c 1 -W 1 10.0.0.1 || fail "the Loopback's old address answers"
+  tcp_copy "$client" "$server" $server_address 7100 1
+  # What leaves by the outside interface still has its address.
+  [ "${LAB_KERNEL:-own}" = uml ] || in_ns "$headend" nft list table inet ironflex | grep -q 'oifname "outside".*masquerade' ||
+    fail "no address translation is left"
+  client_leave
+  client_expects="address $client_address, routes 10.0.0.0/8, 172.16.0.0/12," client_start kernel
+  ping_sizes "$client" $server_address 56
+  client_leave
+  stop_process "$headend_process"
+  assert_network_back "$headend" headend "after SIGTERM"
+}
+
 carried_from() { # ADDRESS PACKETS
   [ "$(esp_packets "$headend" "$1")" -ge "$2" ]
 }
@@ -117,3 +163,4 @@ lab_case aes-gcm-nat carries_a_session nat udp "$gcm" "${ike_gcm[@]}"
 lab_case sigterm-with-a-session takes_its_leave
 lab_case killed-client keeps_its_address_inside
 lab_case another-address goes_on_from_another_address
+lab_case configured-meanwhile changes_while_a_session_is_up

@@ -1,0 +1,275 @@
+//! The lines of a session: taken one after the other, put to work together, and what is said of them.
+
+use std::path::PathBuf;
+
+use ironflex_profiles::{
+    Diagnostic, Fault,
+    model::{Action, Located, Table, pki::Trustpoint},
+    typing::Typed,
+};
+
+use super::{
+    super::{
+        driver::Driver,
+        load::{self, LoadError},
+    },
+    Answer, Configure, Keys, Waiting, trustpoint_of, words,
+};
+use crate::{
+    cli::configure::{Lines, Said, Taken},
+    pki::Store,
+};
+
+/// A line that reads files, and what has become of those before it. It is carried out while others are served.
+pub struct Errand {
+    lines: Lines,
+    taken: Taken,
+    action: Located<Action>,
+    /// The trustpoints as they were before the line.
+    trustpoints: Table<Trustpoint>,
+    store: Store,
+    bootflash: PathBuf,
+    keys: Keys,
+    done: Option<Result<Vec<String>, LoadError>>,
+}
+
+impl Errand {
+    /// Carries it out, for as long as the disk takes. What it brings is stored with the lines that it belongs to.
+    pub fn carry_out(&mut self) {
+        let done = carry_out(&self.action, &mut self.keys, (&self.store, &self.bootflash));
+        self.done = Some(done);
+    }
+}
+
+/// Carries out what a line asks for, without storing what it brings. Returns what is to be said of it.
+pub(super) fn carry_out(
+    Located { value, at }: &Located<Action>,
+    keys: &mut Keys,
+    (store, bootflash): (&Store, &std::path::Path),
+) -> Result<Vec<String>, LoadError> {
+    let draft = match keys.draft.take() {
+        Some(draft) => draft,
+        None => store.draft()?,
+    };
+    let draft = keys.draft.insert(draft);
+    let lines = load::carry_out(value, at, draft.store(), bootflash)?;
+    keys.renewed.insert(trustpoint_of(value).to_string());
+    Ok(lines)
+}
+
+/// What became of one line.
+enum Line {
+    /// It was taken, or refused, and this is said of it.
+    Taken(Option<Said>),
+    /// It ends the session.
+    Left,
+    /// It has to be carried out elsewhere.
+    Away(Box<(Located<Action>, Table<Trustpoint>)>),
+}
+
+impl Driver {
+    pub(super) fn take_lines(&mut self, id: u64, lines: Lines) -> Result<Answer, String> {
+        self.house.configure.session(id)?;
+        if lines.lines.iter().any(|line| line.contains('\n')) {
+            return Err("% A line holds a line break".to_owned());
+        }
+        self.take_others(id, lines, Taken::default())
+    }
+
+    /// Takes the lines that `taken` says nothing of.
+    fn take_others(&mut self, id: u64, lines: Lines, mut taken: Taken) -> Result<Answer, String> {
+        while let Some(line) = lines.lines.get(taken.taken) {
+            let index = taken.taken;
+            taken.taken = index.saturating_add(1);
+            match self.take_line(index, line) {
+                Line::Taken(said) => taken.said.extend(said),
+                Line::Left => {
+                    taken.left = true;
+                    break;
+                }
+                Line::Away(away) => return self.send_away(id, lines, taken, *away),
+            }
+        }
+        self.conclude(id, lines.more, taken).map(Answer::Taken)
+    }
+
+    /// Takes one line.
+    fn take_line(&mut self, index: usize, line: &str) -> Line {
+        let now = self.clock.now();
+        let house = &mut self.house;
+        let Some(session) = &mut house.configure.session else {
+            return Line::Left;
+        };
+        let waiting = session.waiting.get_or_insert_with(|| Waiting {
+            since: now,
+            candidate: house.configured.clone(),
+            keys: Keys::default(),
+        });
+        let candidate = &mut waiting.candidate;
+        let trustpoints = candidate.trustpoints.clone();
+        match session.typist.line(candidate, line) {
+            Typed::Left => Line::Left,
+            Typed::Refused(fault) => {
+                let (marker, text) = words::refusal(line, &fault);
+                Line::Taken(Some(Said {
+                    line: index,
+                    refused: true,
+                    marker,
+                    text,
+                }))
+            }
+            // A line asks for one thing at most.
+            Typed::Done => match candidate.actions.pop() {
+                Some(action) => Line::Away(Box::new((action, trustpoints))),
+                None => Line::Taken(None),
+            },
+        }
+    }
+
+    fn send_away(
+        &mut self,
+        id: u64,
+        lines: Lines,
+        taken: Taken,
+        (action, trustpoints): (Located<Action>, Table<Trustpoint>),
+    ) -> Result<Answer, String> {
+        let Configure {
+            store, bootflash, ..
+        } = &self.house.configure;
+        let (store, bootflash) = (store.clone(), bootflash.clone());
+        let session = self.house.configure.session(id)?;
+        session.is_away = true;
+        let waiting = session.waiting.as_mut();
+        let keys = waiting.map(|waiting| std::mem::take(&mut waiting.keys));
+        Ok(Answer::Away(Box::new(Errand {
+            lines,
+            taken,
+            action,
+            trustpoints,
+            store,
+            bootflash,
+            keys: keys.unwrap_or_default(),
+            done: None,
+        })))
+    }
+
+    /// Goes on with the lines behind one that was carried out.
+    pub(super) fn resume(&mut self, id: u64, errand: Errand) -> Result<Answer, String> {
+        let Errand {
+            lines,
+            mut taken,
+            action,
+            trustpoints,
+            keys,
+            done,
+            ..
+        } = errand;
+        let session = self.house.configure.session(id)?;
+        session.is_away = false;
+        if let Some(waiting) = &mut session.waiting {
+            waiting.keys = keys;
+            if !matches!(done, Some(Ok(_))) {
+                waiting.candidate.trustpoints = trustpoints;
+            }
+        }
+        let (refused, text) = match done {
+            Some(Ok(lines)) => {
+                let done = words::carried_out(&action.value);
+                let lines = lines.iter().map(|line| format!("% {line}\n"));
+                (false, lines.chain([format!("{done}\n")]).collect())
+            }
+            Some(Err(error)) => (true, format!("% {error}\n")),
+            None => (true, "% It was not carried out\n".to_owned()),
+        };
+        taken.said.push(Said {
+            line: taken.taken.saturating_sub(1),
+            refused,
+            marker: None,
+            text,
+        });
+        self.take_others(id, lines, taken)
+    }
+
+    /// Puts the lines to work, if somebody waits for that, and says what is to be said.
+    fn conclude(&mut self, id: u64, more: bool, mut taken: Taken) -> Result<Taken, String> {
+        let speak = !more || taken.left;
+        let now = self.clock.now();
+        let due = self.house.configure.waits_until();
+        if speak || due.is_some_and(|due| due <= now) {
+            self.apply_lines();
+        }
+        if speak {
+            let line = taken.taken.saturating_sub(1);
+            let remarks = self.new_remarks(taken.left).into_iter();
+            taken.said.extend(remarks.map(|text| Said {
+                line,
+                refused: false,
+                marker: None,
+                text,
+            }));
+        }
+        let typist = self
+            .house
+            .configure
+            .session(id)
+            .map(|session| &session.typist)?;
+        taken.mode = format!("{:?}", typist.mode());
+        taken.in_text = typist.is_in_text();
+        if taken.left {
+            self.end_configuring(id);
+        }
+        Ok(taken)
+    }
+
+    /// Puts the lines to work that wait.
+    pub(super) fn apply_lines(&mut self) {
+        let session = self.house.configure.session.as_mut();
+        let Some(Waiting {
+            candidate, keys, ..
+        }) = session.and_then(|session| session.waiting.take())
+        else {
+            return;
+        };
+        let result = self.apply(candidate, keys);
+        let Some(session) = &mut self.house.configure.session else {
+            return;
+        };
+        match result {
+            Ok(effects) => {
+                let new = effects
+                    .into_iter()
+                    .filter(|effect| session.mentioned.insert(effect.of.clone()));
+                session.unsaid.extend(new.map(|effect| effect.text));
+            }
+            Err(error) => session.unsaid.push(format!(
+                "% The lines could not be put to work and are taken back: {error}\n"
+            )),
+        }
+    }
+
+    /// What is to be said by now and was not yet: effects, and faults that are new.
+    fn new_remarks(&mut self, finished: bool) -> Vec<String> {
+        let candidate = &self.house.configured;
+        let Configure {
+            session, faults, ..
+        } = &mut self.house.configure;
+        let Some(session) = session else {
+            return Vec::new();
+        };
+        let mut remarks = std::mem::take(&mut session.unsaid);
+        let unfinished = |fault: &Diagnostic| {
+            fault.fault == Fault::Incomplete
+                && !finished
+                && session.typist.is_about(candidate, fault)
+        };
+        let mut now = faults.clone();
+        now.lines.retain(|fault| !unfinished(fault));
+        let told = &session.told;
+        let new = now.lines.iter().filter(|fault| !told.lines.contains(fault));
+        remarks.extend(new.map(|fault| words::remark(candidate, fault)));
+        let new = now.plan.iter().filter(|fault| !told.plan.contains(fault));
+        remarks.extend(new.map(|fault| format!("% Warning: {fault}; it stays inactive\n")));
+        session.told = now;
+        remarks
+    }
+}

@@ -1,0 +1,402 @@
+//! Changes of a headend whose machine refuses, at each step in turn.
+
+use std::{collections::BTreeMap, fs, path::Path, sync::Arc};
+
+use ironflex_ikev2::{Endpoint, crypto::default_provider};
+use ironflex_profiles::render;
+use ironflex_xfrm::record::Recorder;
+use tempfile::TempDir;
+
+use super::{
+    super::{
+        assignment::Pools,
+        attempts::Attempts,
+        driver::Driver,
+        idle::IdleTimers,
+        init_queue::InitQueue,
+        journal::Journal,
+        leftovers::Leftovers,
+        load,
+        log::Log,
+        network::{
+            HouseNetwork, Wanted,
+            model::{self, Kinds, Model},
+        },
+        prepare_state_dir,
+        session::Sessions,
+        work::House,
+    },
+    *,
+};
+use crate::{
+    clock::Clock, metrics::Tally, random::OsRandom, statistics::Statistics, transport::Transport,
+};
+
+const EXAMPLE: &str = include_str!("../../../examples/flexvpn-headend.conf");
+
+/// A headend with the example's configuration, its machine and its files.
+struct Scene {
+    driver: Driver,
+    machine: Model,
+    folder: TempDir,
+}
+
+/// What a change may change.
+#[derive(Debug, PartialEq, Eq)]
+struct Seen {
+    running_config: String,
+    configured: Candidate,
+    faults: (Vec<Diagnostic>, Vec<String>),
+    pools: String,
+    wanted: Wanted,
+    machine: model::Seen,
+    keys: BTreeMap<String, Vec<u8>>,
+}
+
+impl Scene {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        fs::write(path("headend.conf"), EXAMPLE).unwrap();
+        fs::write(
+            path("IKEv2-TP.p12"),
+            include_bytes!("../../../tests/data/pki/openssl3.p12"),
+        )
+        .unwrap();
+        let sub = include_bytes!("../../../tests/data/pki/sub.pem");
+        fs::write(path("sub.pem"), sub).unwrap();
+        let state_dir = path("state");
+        prepare_state_dir(&state_dir).unwrap();
+        let store = Store::open(&state_dir).unwrap();
+        let checked = load::check(&path("headend.conf"), &[]).unwrap();
+        let (plan, configured, _) = load::apply(checked, &store, folder.path()).unwrap();
+        let machine = Model::new(Kinds {
+            dummy: true,
+            xfrm: true,
+        });
+        let boxed = Box::new(machine.clone());
+        let network = HouseNetwork::set_up_on(boxed, &plan.snapshot, None, true);
+        let clock = Clock::start();
+        let terms = Terms {
+            state_dir: state_dir.clone(),
+            userspace: false,
+            kernel: false,
+            kernel_ipsec: true,
+            secret: None,
+        };
+        let endpoint = Endpoint::new(
+            clock.now(),
+            terms.endpoint(&plan),
+            default_provider(),
+            Box::new(OsRandom),
+        );
+        let startup = Startup::new(path("headend.conf"), &state_dir);
+        let bootflash = folder.path().to_owned();
+        let configure = Configure::new(
+            store,
+            bootflash,
+            terms,
+            startup,
+            Vec::new(),
+            &plan.snapshot.warnings,
+        );
+        let house = House {
+            configure,
+            sessions: Sessions::default(),
+            idle: IdleTimers::default(),
+            leftovers: Leftovers::default(),
+            pools: Pools::new(&plan.snapshot),
+            plan,
+            dataplane: Box::new(Recorder::new()),
+            network: network.unwrap().0,
+            log: Log::new(true, clock),
+            attempts: Attempts::default(),
+            clock,
+            running_config: render(&configured),
+            configured,
+            journal: Journal::open(&state_dir).unwrap().unwrap(),
+            provider: default_provider(),
+            tally: Tally::default(),
+        };
+        let driver = Driver {
+            endpoint,
+            house,
+            transport: Transport::default(),
+            clock,
+            first_requests: InitQueue::new(1),
+            dataplane: None,
+            key_log: None,
+            cleared: Statistics::default(),
+        };
+        Self {
+            driver,
+            machine,
+            folder,
+        }
+    }
+
+    fn seen(&self) -> Seen {
+        let house = &self.driver.house;
+        let faults = &house.configure.faults;
+        let mut keys = BTreeMap::new();
+        files(&self.folder.path().join("state/trustpoints"), &mut keys);
+        Seen {
+            running_config: house.running_config.clone(),
+            configured: house.configured.clone(),
+            faults: (faults.lines.clone(), faults.plan.clone()),
+            pools: format!("{:?}", house.pools),
+            wanted: house.network.wanted().clone(),
+            machine: self.machine.seen(),
+            keys,
+        }
+    }
+
+    /// What serves, by where it is.
+    fn serving(&self) -> Vec<usize> {
+        let plan = &self.driver.house.plan;
+        let profiles = plan.profiles.values();
+        let profiles = profiles.map(|serving| Arc::as_ptr(serving).addr());
+        let snapshot = Arc::as_ptr(&plan.snapshot).addr();
+        [snapshot].into_iter().chain(profiles).collect()
+    }
+
+    fn begin(&mut self, revert: Option<u32>) -> u64 {
+        let person = Person {
+            user: "tester".into(),
+            process: None,
+            terminal: None,
+        };
+        match self.driver.configure(Ask::Begin(person, revert)) {
+            Ok(Answer::Begun(id)) => id,
+            _ => panic!("it did not begin"),
+        }
+    }
+
+    /// Types lines that come together. Returns all that is said of them.
+    fn types(&mut self, id: u64, lines: &str) -> String {
+        let lines = lines.lines().map(str::to_owned).collect();
+        let lines = Lines { lines, more: false };
+        let mut answer = self.driver.configure(Ask::Lines(id, lines)).unwrap();
+        while let Answer::Away(mut errand) = answer {
+            errand.carry_out();
+            answer = self.driver.configure(Ask::Resume(id, errand)).unwrap();
+        }
+        let Answer::Taken(taken) = answer else {
+            panic!("they were not taken")
+        };
+        taken.said.into_iter().map(|said| said.text).collect()
+    }
+
+    fn end(&mut self, id: u64) {
+        assert!(self.driver.configure(Ask::End(id)).is_ok());
+    }
+}
+
+/// The files of a folder and those below it.
+fn files(folder: &Path, all: &mut BTreeMap<String, Vec<u8>>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            files(&path, all);
+        } else {
+            all.insert(path.display().to_string(), fs::read(&path).unwrap());
+        }
+    }
+}
+
+/// Changes, each of which concerns another part of the whole.
+const CHANGES: &[&str] = &[
+    "interface Loopback100\n ip address 10.0.0.2 255.255.255.0",
+    "interface Loopback200\n ip address 10.20.0.1 255.255.255.0\n ipv6 address 2001:db8::1/64",
+    "interface Virtual-Template100 type tunnel\n ip mtu 1300",
+    "no interface Loopback100\nno interface Virtual-Template100",
+    "ip local pool ACPool 192.168.20.5 192.168.20.10\nip local pool other 192.168.30.1 192.168.30.9",
+    "no ip local pool ACPool\nno ip nat inside source list NAT interface GigabitEthernet1 overload",
+    // Something that is not whole, and keys.
+    "crypto ikev2 policy waiting\ninterface Loopback200\n ip address 10.20.0.1 255.255.255.0\n\
+     crypto pki trustpoint OTHER\nexit\ncrypto pki authenticate OTHER pem bootflash:sub.pem\n\
+     crypto pki authenticate IKEv2-TP pem bootflash:sub.pem",
+];
+
+#[test]
+fn lines_that_are_refused_at_any_step_leave_everything_as_it_was() {
+    let mut refusals = 0_u32;
+    for lines in CHANGES {
+        let mut scene = Scene::new();
+        let (seen, serving) = (scene.seen(), scene.serving());
+        for step in 0.. {
+            let id = scene.begin(None);
+            scene.machine.refuse_after(step);
+            let said = scene.types(id, lines);
+            let is_refused = scene.machine.has_refused();
+            scene.end(id);
+            if !said.contains("% The lines could not be put to work and are taken back: ") {
+                // The last steps take something away, which is not owed to anybody.
+                assert!(step > 0, "{lines}: {said}");
+                assert_ne!(scene.seen(), seen, "{lines}");
+                break;
+            }
+            assert!(is_refused, "{lines}: {said}");
+            assert_eq!(scene.seen(), seen, "step {step} of {lines}");
+            assert_eq!(scene.serving(), serving, "step {step} of {lines}");
+            refusals = refusals.saturating_add(1);
+        }
+    }
+    assert!(refusals > 15, "{refusals}");
+}
+
+#[test]
+fn what_is_taken_back_is_all_or_nothing_too() {
+    let mut refusals = 0_u32;
+    for lines in CHANGES {
+        for step in 0.. {
+            let mut scene = Scene::new();
+            let before = scene.seen();
+            let id = scene.begin(Some(5));
+            let said = scene.types(id, lines);
+            assert!(!said.contains("taken back"), "{said}");
+            // Nobody takes it back while somebody is at it.
+            let refused = scene.driver.revert_configuration().unwrap_err();
+            assert!(
+                refused.starts_with("% Configuration mode is locked by user 'tester' since "),
+                "{refused}"
+            );
+            scene.end(id);
+            let changed = scene.seen();
+            assert_ne!(changed, before, "{lines}");
+            scene.machine.refuse_after(step);
+            let reverted = scene.driver.revert_configuration();
+            let is_refused = scene.machine.has_refused();
+            if reverted.is_ok() {
+                if is_refused {
+                    // Something was not taken away, and was told of.
+                    continue;
+                }
+                assert!(step > 0, "{lines}");
+                assert_eq!(scene.seen(), before, "{lines}");
+                assert!(scene.driver.confirm_configuration().is_err());
+                break;
+            }
+            refusals = refusals.saturating_add(1);
+            assert_eq!(scene.seen(), changed, "step {step} of {lines}");
+            // It is still owed, and comes.
+            scene.driver.revert_configuration().unwrap();
+            assert_eq!(scene.seen(), before, "step {step} of {lines}");
+        }
+    }
+    assert!(refusals > 15, "{refusals}");
+}
+
+#[test]
+fn a_replacement_that_is_refused_at_any_step_leaves_everything_as_it_was() {
+    let mut scene = Scene::new();
+    let (seen, serving) = (scene.seen(), scene.serving());
+    let file = scene.folder.path().join("other.conf");
+    let text = EXAMPLE
+        .replace(
+            "ip address 10.0.0.1 255.255.255.255",
+            "ip address 10.0.0.9 255.255.255.0",
+        )
+        .replace("192.168.10.10", "192.168.10.20");
+    let lines =
+        "crypto pki trustpoint OTHER\nexit\ncrypto pki authenticate OTHER pem bootflash:sub.pem\n";
+    fs::write(&file, format!("{text}{lines}")).unwrap();
+    let file = file.display().to_string();
+    for step in 0_u32.. {
+        let replacing = scene.driver.replacement(&file).unwrap().read().unwrap();
+        // Reading it changes nothing that is kept.
+        assert!(
+            scene
+                .driver
+                .house
+                .configure
+                .store
+                .load("OTHER")
+                .unwrap()
+                .is_none()
+        );
+        scene.machine.refuse_after(usize::try_from(step).unwrap());
+        let replaced = scene.driver.configure(Ask::Replace(Box::new(replacing)));
+        let is_refused = scene.machine.has_refused();
+        match replaced {
+            Err(why) => {
+                assert!(
+                    why.starts_with("% The configuration is as it was: "),
+                    "{why}"
+                );
+                assert!(is_refused);
+                assert_eq!(scene.seen(), seen, "step {step}");
+                assert_eq!(scene.serving(), serving, "step {step}");
+            }
+            Ok(_) => {
+                assert!(step > 5, "{step}");
+                break;
+            }
+        }
+    }
+    assert!(
+        scene
+            .driver
+            .house
+            .configure
+            .store
+            .load("OTHER")
+            .unwrap()
+            .is_some()
+    );
+    assert!(
+        scene
+            .driver
+            .house
+            .running_config
+            .contains(" ip address 10.0.0.9 ")
+    );
+}
+
+#[test]
+fn the_timer_takes_back_what_waits_and_what_is_being_carried_out() {
+    let mut scene = Scene::new();
+    let before = scene.seen();
+    let id = scene.begin(Some(1));
+    let lines = |text: &str, more| Lines {
+        lines: text.lines().map(str::to_owned).collect(),
+        more,
+    };
+    let waits = scene
+        .driver
+        .configure(Ask::Lines(id, lines("hostname Waiting", true)));
+    assert!(matches!(waits, Ok(Answer::Taken(_))));
+    assert_eq!(scene.seen(), before);
+    let late = scene.driver.clock.now().after(Duration::from_secs(61));
+    let authenticate = "crypto pki authenticate IKEv2-TP pem bootflash:sub.pem";
+    let away = scene
+        .driver
+        .configure(Ask::Lines(id, lines(authenticate, false)));
+    let Ok(Answer::Away(mut errand)) = away else {
+        panic!("it was not sent away")
+    };
+    // It has the keys in its hands, so nothing is taken back, and the lines before it wait for it.
+    scene.driver.keep_configuring(late);
+    assert_eq!(scene.seen(), before);
+    errand.carry_out();
+    let taken = scene.driver.configure(Ask::Resume(id, errand));
+    assert!(matches!(taken, Ok(Answer::Taken(_))));
+    let changed = scene.seen();
+    assert!(changed.running_config.contains("hostname Waiting\n") && changed.keys != before.keys);
+    scene.driver.keep_configuring(late.after(TOGETHER));
+    assert_eq!(scene.seen(), before);
+    // Whoever configures goes on from there.
+    scene.types(id, "hostname After");
+    assert!(scene.seen().running_config.contains("hostname After\n"));
+    // And what waits when the time is over goes as well.
+    scene.end(id);
+    let before = scene.seen();
+    let id = scene.begin(Some(1));
+    let waits = scene
+        .driver
+        .configure(Ask::Lines(id, lines("hostname Waiting", true)));
+    assert!(waits.is_ok());
+    let late = scene.driver.clock.now().after(Duration::from_secs(61));
+    scene.driver.keep_configuring(late);
+    assert_eq!(scene.seen(), before);
+}
