@@ -6,6 +6,9 @@
 interop_role=headend
 interop_our_end=client
 
+# What the peer assigns of IPv6.
+peer_pool_v6=$client_address_v6-2001:db8:a::6
+
 # What proves the two to each other.
 interop_prepare() {
   interop_certificates
@@ -16,15 +19,17 @@ interop_session() {
   local what
   interop_network
   peer_pool=192.168.10.5-192.168.10.10
-  [ "${interop[inside]}" = ipv4 ] || client_address=$client_address_v6 server_address=$server_address_v6 peer_pool=$client_address_v6-2001:db8:a::6
+  [ "${interop[inside]}" != ipv6 ] || client_address=$client_address_v6 server_address=$server_address_v6 peer_pool=$peer_pool_v6
   watch_router
   peer_start
   [ "${interop[cookie]}" = never ] || half_open
   our_client
   interop_traffic "$client_address" "$server_address"
+  [ "${interop[inside]}" != dual ] || interop_traffic "$client_address_v6" "$server_address_v6"
   for what in ${interop[rekey]:-}; do rekeys "$what" peer_rekey "$what"; done
   # Our client rekeys by its lifetime, so nothing has to be done for it.
   for what in ${interop[our_rekey]:-}; do rekeys "$what" true; done
+  [ -z "${interop[moves]:-}" ] || client_moves
   client_leave
   wait_for 5 "the peer to drop its SAs" no_sas "$headend"
   assert_equal 0 "$(sa_count "$client")" "SAs left in our client's kernel"
@@ -32,6 +37,7 @@ interop_session() {
   assert_router_saw_notify 16390 "COOKIE" "$([ "${interop[cookie]}" = never ] || echo expected)"
   [ "${interop[certificates]}" = short ] || assert_router_saw_fragments
   assert_router_saw_notify 17 "INVALID_KE_PAYLOAD" "$([ "${interop[peer_groups]}" = "${interop[group]}" ] || echo expected)"
+  [ -z "${interop[moves]:-}" ] || assert_followed_at_once
 }
 
 interop_cut() {
@@ -63,7 +69,20 @@ our_client() {
   evidence "$LAB_DIR/client.log"
   wait_for 20 "the login" said_or_ended "$LAB_DIR/client.log" '^connected: ' "$client_process"
   # libreswan has no split list: there the selectors alone say what goes into the tunnel.
-  says "$LAB_DIR/client.log" "^connected: address $client_address, routes ${peer_networks:-10.0.0.0/8}, .* in kernel" || fail "no tunnel: $(tail -n 1 "$LAB_DIR/client.log")"
+  says "$LAB_DIR/client.log" "^connected: address $(our_addresses), routes $(our_routes), .* in kernel" || fail "no tunnel: $(tail -n 1 "$LAB_DIR/client.log")"
+}
+
+# What our client says that it was given.
+our_addresses() {
+  case ${interop[inside]} in
+    dual) printf '%s and %s\n' "$client_address" "$client_address_v6" ;;
+    *) printf '%s\n' "$client_address" ;;
+  esac
+}
+
+our_routes() {
+  local networks=${peer_networks:-10.0.0.0/8}
+  printf '%s\n' "${networks//,/ }"
 }
 
 # What our client proves itself with: a key, a PKCS #12 file, or PEM files.

@@ -162,7 +162,7 @@ interop_cut() {
   wait_for 5 "the peer to drop its SAs" no_sas "$client"
 }
 
-# The client has another address, and its old one no longer, while the server pings it; the peer says so by MOBIKE.
+# The client has another address, and its old one no longer, while the server pings it, and says so by MOBIKE.
 client_moves() {
   local answers pings
   # Or the second address of a network would go with the first.
@@ -179,7 +179,7 @@ client_moves() {
   wait_for 5 "the end of the pings" process_gone "$pings"
   lost=$(sed -n 's/^\([0-9]*\) packets transmitted, \([0-9]*\) received,.*/\1 - \2/p' "$LAB_DIR/pings")
   lost=$((${lost:?ping says how many were answered}))
-  stateless=$(in_ns "$headend" sed -n 's/^XfrmOutNoStates[^0-9]*//p' /proc/net/xfrm_stat)
+  stateless=$(in_ns "${!interop_our_end}" sed -n 's/^XfrmOutNoStates[^0-9]*//p' /proc/net/xfrm_stat)
 }
 
 # How the headend followed a client that moved, out of the router's capture. What it sent to the old address before it heard of the new

@@ -21,17 +21,19 @@ peer_prepare() {
   libreswan_prepare short "$LAB_DIR/pki" headend
   libreswan_prepare long "$LAB_DIR/pki/headend-long" own "$LAB_DIR"/pki/headend-long/{one,two,three}.crt
   libreswan_prepare ecdsa-256 "$LAB_DIR/pki" headend-ecdsa-256
+  libreswan_prepare ecdsa-384 "$LAB_DIR/pki" headend-ecdsa-384
   mkdir -p "$LAB_DIR/psk"/{store,policies}
   certutil -N -d "sql:$LAB_DIR/psk/store" --empty-password
   printf '@vpn.example.com @client.example.com : PSK "%s"\n' "$(<"$LAB_DIR/key")" >"$LAB_DIR/psk/ipsec.secrets"
 }
 
 peer_start() {
-  local busy='' store=${interop[certificates]} proof=$'rsasig\n  leftcert=own\n  leftsendcert=always\n  sendca=all\n  rightca=%same'
+  local busy='' networks=${peer_networks:-10.0.0.0/8} pool=$peer_pool store=${interop[certificates]} proof=$'rsasig\n  leftcert=own\n  leftsendcert=always\n  sendca=all\n  rightca=%same'
   case ${interop[auth]} in
     psk) store=psk proof=secret ;;
     ecdsa-*) store=${interop[auth]} proof=ecdsa${proof#rsasig} ;;
   esac
+  [ "${interop[inside]}" != dual ] || pool+=,$peer_pool_v6
   rm -rf "$LAB_DIR/peer"
   cp -a "$LAB_DIR/$store" "$LAB_DIR/peer"
   [ "${interop[cookie]}" = never ] || busy=$'config setup\n  ddos-mode=busy\n'
@@ -41,10 +43,10 @@ ${busy}conn clients
   authby=$proof
   left=$([ "${interop[network]}" = ipv6 ] && echo "$headend_outer" || echo "$headend_address")
   leftid=@vpn.example.com
-  leftsubnet=${peer_networks:-10.0.0.0/8}
+  leftsubnet=${networks%%,*}
   right=%any
   rightid=@client.example.com
-  rightaddresspool=$peer_pool
+  rightaddresspool=$pool
   narrowing=yes
   ike=$(ike_words "${interop[group]}")
   esp=$(esp_words)

@@ -42,7 +42,7 @@ peer_certificates() {
 }
 
 peer_start() {
-  local threshold proof='auth = psk' authority=
+  local threshold proof='auth = psk' authority= networks=${peer_networks:-10.0.0.0/8}
   if [ "${interop[auth]}" != psk ]; then
     peer_certificates
     proof=$'auth = pubkey\n      certs = headend.crt' authority='cacerts = ca.crt'
@@ -53,18 +53,22 @@ connections {
   clients {
     version = 2
     proposals = $(ike_words "${interop[group]}")
-    pools = clients
+    pools = clients$([ "${interop[inside]}" = dual ] && echo ', clients6')
     local { $proof
       id = vpn.example.com }
     remote { ${proof%%$'\n'*}
       $authority
       id = client.example.com }
-    children { net { local_ts = ${peer_networks:-10.0.0.0/8}
+    children { net { local_ts = $networks
       esp_proposals = $(esp_words) } }
   }
 }
-pools { clients { addrs = $peer_pool
-  subnet = ${peer_networks:-10.0.0.0/8} } }
+pools {
+  clients { addrs = $peer_pool
+    subnet = ${networks%%,*} }
+  clients6 { addrs = $peer_pool_v6
+    subnet = ${networks##*,} }
+}
 secrets { ike { secret = "$(<"$LAB_DIR/key")" } }
 CONFIGURATION
   [ -z "${interop[cut]:-}" ] || sed -i 's/^ *version = 2/&\n    dpd_delay = 2/' "$LAB_DIR/peer/swanctl/swanctl.conf"
