@@ -384,6 +384,7 @@ fn client_options(folder: &Path) -> client::Options {
         dataplane: Choice::Auto,
         json: false,
         once: true,
+        no_mobike: false,
         dpd: 20,
         max_redirects: client::redirect::MAX_REDIRECTS,
         lifetime: None,

@@ -281,7 +281,7 @@ impl Connection {
                         .map_or(IKE_LIFETIME, |seconds| Duration::from_secs(seconds.into())),
                 ),
                 keepalive: Some(NAT_KEEPALIVE),
-                mobike: true,
+                mobike: !options.no_mobike,
                 ..Upkeep::default()
             },
             redirection: match redirected {

@@ -95,6 +95,9 @@ pub struct Options {
     /// Do not reconnect after a loss. While a client does, what belongs into the tunnel goes nowhere, and nothing of it in clear
     #[arg(long)]
     pub once: bool,
+    /// Do without MOBIKE: where our own address changes, connect again; where only a NAT's mapping does, the headend follows
+    #[arg(long)]
+    pub no_mobike: bool,
     /// Ask the headend for a sign of life this often; it is lost when none comes for another half minute
     #[arg(long, value_name = "SECONDS", default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..))]
     pub dpd: u16,

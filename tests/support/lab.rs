@@ -86,7 +86,8 @@ pub(crate) struct Host {
 }
 
 impl Host {
-    fn new() -> Self {
+    /// A namespace that nobody else is in.
+    pub(crate) fn new() -> Self {
         let namespace = NetworkNamespace::create().unwrap();
         let open = || {
             // An address that is still being checked for duplicates cannot be used.
@@ -428,23 +429,11 @@ impl Lab {
 
     /// Lays a cable from the headend to a new host; both addresses with their prefix length.
     fn neighbour(&self, device: &str, addresses: [(IpAddr, IpAddr, u8); 2], count: usize) -> Host {
-        let host = Host::new();
-        self.headend.add_link(device, None);
-        let far = far_end(device);
-        let index = self.headend.link(&far);
-        let target = host.namespace.as_fd();
-        self.headend
-            .network
-            .borrow_mut()
-            .move_link(index, target)
-            .unwrap();
-        let index = host.link(&far);
-        host.network.borrow_mut().set_up(index, true).unwrap();
-        for (near, other, length) in addresses.into_iter().take(count) {
-            self.headend.add_address(device, near, length);
-            host.add_address(&far, other, length);
-        }
-        host
+        neighbour_of(
+            &self.headend,
+            device,
+            addresses.get(..count).unwrap_or(&addresses),
+        )
     }
 
     /// The host behind the headend.
@@ -519,6 +508,23 @@ impl Lab {
         let connected = connected(&process);
         (process, connected)
     }
+}
+
+/// Lays a cable from a host to a new one; both addresses with their prefix length.
+pub(crate) fn neighbour_of(near: &Host, device: &str, addresses: &[(IpAddr, IpAddr, u8)]) -> Host {
+    let host = Host::new();
+    near.add_link(device, None);
+    let far = far_end(device);
+    let index = near.link(&far);
+    let target = host.namespace.as_fd();
+    near.network.borrow_mut().move_link(index, target).unwrap();
+    let index = host.link(&far);
+    host.network.borrow_mut().set_up(index, true).unwrap();
+    for &(own, other, length) in addresses {
+        near.add_address(device, own, length);
+        host.add_address(&far, other, length);
+    }
+    host
 }
 
 /// Waits for a client's tunnel.

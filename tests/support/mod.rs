@@ -9,6 +9,7 @@ pub(crate) mod disk;
 pub(crate) mod foreign;
 pub(crate) mod lab;
 pub(crate) mod misleader;
+pub(crate) mod nat;
 pub(crate) mod pki;
 pub(crate) mod process;
 pub(crate) mod prometheus;

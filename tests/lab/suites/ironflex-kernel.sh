@@ -149,6 +149,99 @@ changes_while_a_session_is_up() {
   assert_network_back "$headend" headend "after SIGTERM"
 }
 
+# The router that hides the client forgets its mappings in mid-transfer: what the client sends comes from another port, and then from
+# another address too, and what is sent to the old place is lost. RFC 7296 §2.23: ESP is followed at its first authentic packet.
+goes_on_by_new_mappings() { # NAME [OPTION…]
+  local name=$1 pings flow gap more
+  shift
+  network nat
+  headend_configure 'esp-gcm 256' </dev/null
+  headend_start kernel
+  client_start kernel "$@"
+  spawn flow "$LAB_DIR/flow" "$LAB_TOOL" flow "$server" "$client" $client_address 5003 $((8 * lab_stretch))
+  spawn pings "$LAB_DIR/pings" in_ns "$client" ping -n -D -i 0.01 $server_address
+  wait_for 10 "pings" more_answers 50
+  remaps 192.0.2.2 192.0.2.2 40000
+  wait_for 5 "SAs at another port" follows 192.0.2.2 40000
+  more=$(answers)
+  wait_for 5 "further pings" more_answers $((more + 50))
+  remaps 192.0.2.2 192.0.2.3 41000
+  wait_for 5 "SAs at another address and port" follows 192.0.2.3 41000
+  more=$(answers)
+  wait_for 5 "further pings" more_answers $((more + 50))
+  kill -INT "$pings"
+  wait_for 5 "the end of the pings" process_gone "$pings"
+  wait_for $((15 * lab_stretch)) "the end of the transfer" process_gone "$flow"
+  gap=$(longest_gap)
+  tell "$name: no answer for $gap ms at the most, across a new port and a new address; transfer beside it: $(<"$LAB_DIR/flow")"
+  [ "$gap" -lt $((1000 * lab_stretch)) ] || fail "no answer for $gap ms"
+  says "$LAB_DIR/flow" '^sent ' || fail "the transfer: $(<"$LAB_DIR/flow")"
+  client_leave
+}
+
+# Has the router begin anew under ADDRESS, with other ports: a masquerade ends with its address.
+remaps() { # OLD-ADDRESS ADDRESS FIRST-PORT
+  case ${LAB_KERNEL:-own} in
+    uml)
+      in_ns "$router" iptables-legacy -t nat -F POSTROUTING
+      in_ns "$router" iptables-legacy -t nat -A POSTROUTING -o outside -p udp -j MASQUERADE --to-ports "$3-$(($3 + 9))"
+      ;;
+    *) in_ns "$router" nft "flush chain ip lab nat; add rule ip lab nat oifname outside meta l4proto udp masquerade to :$3-$(($3 + 9))" ;;
+  esac
+  printf '%s\n' "address delete $1/24 dev outside" "address add $2/24 dev outside" | ip -n "$router" -batch -
+}
+
+# Whether the headend's kernel sends to a port of the ten from FIRST-PORT on, and to ADDRESS alone.
+follows() { # ADDRESS FIRST-PORT
+  local states
+  states=$(ip -n "$headend" xfrm state list src $headend_address)
+  [[ $states == *"dst $1"* && $states =~ dport\ ${2%?}[0-9] ]]
+}
+
+answers() {
+  local lines
+  mapfile -t lines <"$LAB_DIR/pings"
+  echo ${#lines[@]}
+}
+
+more_answers() { # NUMBER
+  [ "$(answers)" -ge "$1" ]
+}
+
+# The longest time between two answers of pings, in milliseconds.
+longest_gap() {
+  awk '/bytes from/ { now = substr($1, 2) + 0; if (last && now - last > longest) longest = now - last; last = now }
+    END { printf "%d\n", longest * 1000 }' "$LAB_DIR/pings"
+}
+
+# The kernel alone counts what goes through an SA: its EXPIRE at a number of octets is what a rekey by volume comes from. The number
+# is the least that IOS-XE takes, and the load one that the kernel's margin, a sixteenth to an eighth of it, lasts half a second for.
+rekeys_by_volume() {
+  local told pings lost soft hard gone
+  network routed
+  headend_configure 'esp-gcm 256' <<<$'!\ncrypto ipsec security-association lifetime kilobytes 2560'
+  headend_start kernel
+  client_start kernel
+  spawn told "$LAB_DIR/expire" in_ns "$headend" stdbuf -oL ip xfrm monitor SA expire
+  spawn pings "$LAB_DIR/pings" in_ns "$client" ping -n -q -i 0.004 -s 1300 -c 4500 -W $((5 * lab_stretch)) $server_address
+  wait_for 90 "the end of the pings" process_gone "$pings"
+  lost=$(sed -n 's/^\([0-9]*\) packets transmitted, \([0-9]*\) received,.*/\1 - \2/p' "$LAB_DIR/pings")
+  lost=$((${lost:?ping says how many were answered}))
+  wait_for 5 "the end of a second SA that was rekeyed" outbound_sas_gone 2
+  soft=$(grep -c 'hard 0' "$LAB_DIR/expire" || true) hard=$(grep -c 'hard 1' "$LAB_DIR/expire" || true)
+  gone=$(grep -c "^Deleted src $headend_address " "$LAB_DIR/expire" || true)
+  tell "kilobyte-lifetime: 6 MB each way at 2560 KB an SA: $soft soft and $hard hard limits told, $gone SAs replaced, pings lost: $lost"
+  assert_equal 0 "$lost" "pings lost"
+  assert_equal 0 "$hard" "SAs that reached their hard limit"
+  [ "$soft" -ge 2 ] || fail "the kernel told of $soft limits"
+  stop_process "$told"
+  client_leave
+}
+
+outbound_sas_gone() { # NUMBER
+  [ "$(grep -c "^Deleted src $headend_address " "$LAB_DIR/expire")" -ge "$1" ]
+}
+
 carried_from() { # ADDRESS PACKETS
   [ "$(esp_packets "$headend" "$1")" -ge "$2" ]
 }
@@ -164,3 +257,6 @@ lab_case sigterm-with-a-session takes_its_leave
 lab_case killed-client keeps_its_address_inside
 lab_case another-address goes_on_from_another_address
 lab_case configured-meanwhile changes_while_a_session_is_up
+lab_case new-mappings goes_on_by_new_mappings new-mappings
+lab_case new-mappings-without-mobike goes_on_by_new_mappings new-mappings-without-mobike --no-mobike
+lab_case kilobyte-lifetime rekeys_by_volume
