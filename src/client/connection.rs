@@ -181,6 +181,9 @@ impl Connection {
                 Some(trust.map_err(End::Local)?)
             }
         };
+        for warning in trust.iter().flat_map(Trust::warnings) {
+            report.show(&warning);
+        }
         // Before anything is looked up or sent: a dead client's routes must not be taken for the way.
         let claim = place.take(report, options.no_dns)?;
         let remote = match redirected {

@@ -17,6 +17,8 @@ const MAX_CA: u64 = 8 << 20;
 /// Whom to trust, and by which name.
 pub struct Trust {
     anchors: TrustAnchors,
+    /// Somebody chose the authorities: they are not the system's.
+    chosen: bool,
     name: ServerIdentity,
 }
 
@@ -30,7 +32,11 @@ impl Trust {
         let name = ServerIdentity::parse(host).map_err(|error| error.to_string())?;
         if ca.is_none() && !brought.is_empty() {
             let anchors = TrustAnchors::new(brought).map_err(|error| error.to_string())?;
-            return Ok(Self { anchors, name });
+            return Ok(Self {
+                anchors,
+                chosen: true,
+                name,
+            });
         }
         let path = ca.unwrap_or_else(|| Path::new(SYSTEM_CA));
         let octets = read_bounded(path, MAX_CA).map_err(|error| error.to_string())?;
@@ -38,7 +44,18 @@ impl Trust {
             .map_err(|error| format!("{}: {error}", path.display()))?;
         let anchors = TrustAnchors::new(&certificates)
             .map_err(|error| format!("{}: {error}", path.display()))?;
-        Ok(Self { anchors, name })
+        Ok(Self {
+            anchors,
+            chosen: ca.is_some(),
+            name,
+        })
+    }
+
+    /// A warning for each authority that was chosen and that no headend can be believed by in this build.
+    #[must_use]
+    pub fn warnings(&self) -> Vec<String> {
+        let mute = self.anchors.mute().iter().filter(|_| self.chosen);
+        mute.map(|one| format!("warning: {one}")).collect()
     }
 
     /// SHA-1 of the authorities' public keys, for CERTREQ.

@@ -135,6 +135,19 @@ pub struct Plan {
     pub algorithms: Vec<ironflex_xfrm::EspAlgorithm>,
 }
 
+impl Plan {
+    /// A warning for each authority by which no client can be believed in this build.
+    pub(super) fn mute_authorities(&self) -> Vec<String> {
+        let profiles = self.profiles.iter();
+        profiles
+            .flat_map(|(name, serving)| {
+                let mute = serving.anchors.mute().iter();
+                mute.map(move |one| format!("warning: crypto ikev2 profile {name}: {one}"))
+            })
+            .collect()
+    }
+}
+
 /// A `crypto ikev2 profile` with its keys and everything else it needs at work.
 pub struct ServingProfile {
     /// The profile.

@@ -251,6 +251,7 @@ pub fn apply(
         lines.extend(done);
     }
     let plan = compile(Arc::new(checked.snapshot), store)?;
+    lines.extend(plan.mute_authorities());
     draft.keep()?;
     let mut candidate = checked.candidate;
     candidate.actions.clear();

@@ -1,4 +1,5 @@
-//! The certificates that the headend proves itself with, judged as Secure Client judges them.
+//! The certificates that the headend proves itself with, judged as Secure Client judges them, and the authorities that it
+//! believes clients by.
 
 use std::collections::BTreeSet;
 
@@ -12,7 +13,7 @@ use crate::{
     daemon::load,
     pki::{
         CertificateSummary, Purpose, Severity, Store, TrustAnchors, Trustpoint,
-        certificate::SubjectAltName, check_identity, describe, read_pkcs12, verify_peer_chain,
+        certificate::SubjectAltName, check_identity, describe, pem, read_pkcs12, verify_peer_chain,
     },
 };
 
@@ -30,6 +31,7 @@ pub(super) fn examine(patient: &Patient<'_>, found: &mut Examination<'_>) {
             LocalMethod::PreShare(_) => None,
         })
         .collect();
+    examine_authorities(patient, found);
     if signing.is_empty() {
         found.skip("no profile proves itself with one");
     }
@@ -39,6 +41,56 @@ pub(super) fn examine(patient: &Patient<'_>, found: &mut Examination<'_>) {
             Ok(trustpoint) => judge(patient, name, &trustpoint, found),
         }
     }
+}
+
+/// Looks at each trustpoint that a profile verifies clients by.
+fn examine_authorities(patient: &Patient<'_>, found: &mut Examination<'_>) {
+    let profiles = patient.snapshot.profiles.iter();
+    let verifying: BTreeSet<&Name> = profiles
+        .flat_map(|profile| profile.verify.iter().map(|one| &one.name))
+        .collect();
+    for name in verifying {
+        let judged = authorities(patient, name).and_then(|certificates| {
+            TrustAnchors::new(&certificates).map_err(|error| error.to_string())
+        });
+        match judged {
+            Err(why) => found.fail(format_args!("trustpoint {name}: {why}")),
+            Ok(anchors) => {
+                for mute in anchors.mute() {
+                    found.warn(format_args!("trustpoint {name}: {mute}"));
+                }
+            }
+        }
+    }
+}
+
+/// By whom a start would believe: the authorities of the authenticate line's file if it is there, else those of the
+/// trustpoint.
+fn authorities(patient: &Patient<'_>, name: &Name) -> Result<Vec<Vec<u8>>, String> {
+    let file = patient
+        .candidate
+        .actions
+        .iter()
+        .find_map(|action| match &action.value {
+            Action::Authenticate { trustpoint, file } if trustpoint == name => Some(file),
+            _ => None,
+        });
+    if let Some(file) = file {
+        let path = load::on_bootflash(file, &patient.bootflash);
+        if let Ok(octets) = load::read_bounded(&path, load::MAX_BOOTFLASH) {
+            return pem::read_pem_certificates(&octets)
+                .map_err(|error| format!("{}: {error}", path.display()));
+        }
+    }
+    // What cannot be read is said where it is signed with, or will be when the headend starts.
+    Ok(read(patient, name)
+        .ok()
+        .or_else(|| {
+            let store = Store::view(&patient.options.state_dir);
+            store.load(name.as_str()).ok().flatten()
+        })
+        .map(|trustpoint| trustpoint.anchors().to_vec())
+        .unwrap_or_default())
 }
 
 /// What a start would serve with: the file of the import line if it is there, else what an earlier import has stored.

@@ -403,6 +403,23 @@ pub fn describe(der: &[u8]) -> Result<CertificateSummary, MalformedCertificate> 
     Ok(summary)
 }
 
+/// True when this build's cryptographic library can verify what the key of `certificate` signs.
+pub(super) fn has_supported_key(certificate: &[u8]) -> bool {
+    parse(certificate).is_ok_and(|certificate| {
+        let key = &certificate.tbs_certificate.subject_pki.algorithm;
+        let kind = oid_tlv(&key.algorithm);
+        // An RSA key's parameters are none.
+        let curve = key.parameters.as_ref().filter(|one| one.tag() == Tag::Oid);
+        let curve = curve.and_then(|one| one.as_oid().ok());
+        let curve = curve.as_ref().map(oid_tlv).unwrap_or_default();
+        webpki::ALL_VERIFICATION_ALGS.iter().any(|algorithm| {
+            let known = algorithm.public_key_alg_id();
+            let parameters = known.as_ref().strip_prefix(kind.as_slice());
+            parameters.is_some_and(|parameters| parameters.starts_with(&curve))
+        })
+    })
+}
+
 /// True when `issuer_spki` (SubjectPublicKeyInfo in DER) verifies the signature on `certificate`.
 pub(super) fn is_signed_by(certificate: &[u8], issuer_spki: &[u8]) -> bool {
     let (Ok(certificate), Ok((_, issuer))) = (

@@ -16,7 +16,7 @@ use webpki::{EndEntityCert, ExtendedKeyUsageValidator, KeyPurposeIdIter, Verifie
 
 use super::certificate::{
     CertificateSummary, DistinguishedName, KeyKind, KeyPurpose, KeyUsage, MalformedCertificate,
-    describe, has_supported_signature, is_signed_by,
+    describe, has_supported_key, has_supported_signature, is_signed_by,
 };
 use super::time::Timestamp;
 use explain::explain;
@@ -36,6 +36,32 @@ pub const MIN_RSA_BITS: usize = 2048;
 pub struct TrustAnchors {
     anchors: Vec<TrustAnchor<'static>>,
     summaries: Vec<CertificateSummary>,
+    mute: Vec<MuteAuthority>,
+}
+
+/// An authority by which no chain can hold in this build: its cryptographic library does not have the key's algorithm.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MuteAuthority {
+    /// Whose certificate it is.
+    pub subject: String,
+    /// Its key.
+    pub key: KeyKind,
+}
+
+/// The cryptographic library of this build.
+#[cfg(feature = "aws-lc")]
+const LIBRARY: &str = "aws-lc";
+#[cfg(not(feature = "aws-lc"))]
+const LIBRARY: &str = "ring";
+
+impl fmt::Display for MuteAuthority {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { subject, key } = self;
+        write!(
+            f,
+            "this build's cryptographic library ({LIBRARY}) has no {key}: nobody is believed by the authority {subject}"
+        )
+    }
 }
 
 impl TrustAnchors {
@@ -48,6 +74,7 @@ impl TrustAnchors {
     pub fn new<D: AsRef<[u8]>>(certificates: &[D]) -> Result<Self, ChainError> {
         let mut anchors = Vec::with_capacity(certificates.len());
         let mut summaries = Vec::with_capacity(certificates.len());
+        let mut mute = Vec::new();
         for (position, der) in certificates.iter().enumerate() {
             let malformed = |cause| ChainError::Malformed { position, cause };
             let summary = describe(der.as_ref()).map_err(malformed)?;
@@ -57,13 +84,23 @@ impl TrustAnchors {
                     subject: summary.subject.to_string(),
                 });
             }
+            if !has_supported_key(der.as_ref()) {
+                mute.push(MuteAuthority {
+                    subject: summary.subject.to_string(),
+                    key: summary.key.clone(),
+                });
+            }
             summaries.push(summary);
             let anchor = webpki::anchor_from_trusted_cert(&CertificateDer::from(der.as_ref()))
                 .map(|anchor| anchor.to_owned())
                 .map_err(|error| malformed(unreadable(&error)))?;
             anchors.push(anchor);
         }
-        Ok(Self { anchors, summaries })
+        Ok(Self {
+            anchors,
+            summaries,
+            mute,
+        })
     }
 
     /// True when there is no authority, so that no chain can hold.
@@ -74,6 +111,11 @@ impl TrustAnchors {
     /// What the authorities' certificates say, in the order given.
     pub fn summaries(&self) -> &[CertificateSummary] {
         &self.summaries
+    }
+
+    /// Those by which no chain can hold in this build.
+    pub fn mute(&self) -> &[MuteAuthority] {
+        &self.mute
     }
 
     /// The content of a CERTREQ payload's Certification Authority field: one SHA-1 hash for each authority.

@@ -24,7 +24,8 @@ mod time;
 
 pub use certificate::{CertificateSummary, describe};
 pub use chain::{
-    ChainError, Purpose, ServerIdentity, TrustAnchors, VerifiedPeer, verify_peer_chain,
+    ChainError, MuteAuthority, Purpose, ServerIdentity, TrustAnchors, VerifiedPeer,
+    verify_peer_chain,
 };
 pub use identity::{Finding, Identity, PrivateKey, Severity, check_identity};
 pub use pkcs12::{ImportError, Pkcs12, read_pkcs12, write_pkcs12};

@@ -21,6 +21,8 @@ pub(super) const PASSWORD: &str = "cisco123";
 
 pub(super) const OPENSSL3: &[u8] = include_bytes!("../../tests/data/pki/openssl3.p12");
 pub(super) const ROOT_PEM: &[u8] = include_bytes!("../../tests/data/pki/root.pem");
+pub(super) const P224_PEM: &[u8] = include_bytes!("../../tests/data/pki/p224.pem");
+pub(super) const P521_PEM: &[u8] = include_bytes!("../../tests/data/pki/p521.pem");
 pub(super) const SUB_PEM: &[u8] = include_bytes!("../../tests/data/pki/sub.pem");
 pub(super) const SERVER_PEM: &[u8] = include_bytes!("../../tests/data/pki/server.pem");
 

@@ -30,7 +30,16 @@ pub(crate) const CASES: &[Case] = &[
         "trustpoint::a_wrong_password_starts_nothing",
         a_wrong_password_starts_nothing,
     ),
+    (
+        "trustpoint::an_authority_that_no_client_can_be_believed_by_is_warned_of_before_one_logs_in",
+        an_authority_that_no_client_can_be_believed_by_is_warned_of_before_one_logs_in,
+    ),
 ];
+
+/// On secp224r1, which none of the cryptographic libraries has.
+const MUTE_AUTHORITY: &[u8] = include_bytes!("../data/pki/p224.pem");
+
+const MUTE: &str = "has no EC 1.3.132.0.33: nobody is believed by the authority cn=P-224 CA";
 
 const NEW: &str = "trustpoint IKEv2-TP: certificate and key imported";
 const REPLACED: &str = "trustpoint IKEv2-TP: certificate and key replaced";
@@ -133,4 +142,33 @@ fn a_wrong_password_starts_nothing() {
         "{line}"
     );
     assert_eq!((lab.headend.links(), lab.headend.routes()), before);
+}
+
+fn an_authority_that_no_client_can_be_believed_by_is_warned_of_before_one_logs_in() {
+    let lab = Lab::new();
+    lab.edit(
+        " pki trustpoint IKEv2-TP\n",
+        " pki trustpoint IKEv2-TP\n pki trustpoint CLIENTS verify\n",
+    );
+    lab.add_lines(
+        "crypto pki trustpoint CLIENTS\ncrypto pki authenticate CLIENTS pem bootflash:p224.pem\n",
+    );
+    fs::write(lab.path("boot/p224.pem"), MUTE_AUTHORITY).unwrap();
+    let (config, state) = (lab.config(), lab.name("state"));
+    let words = [
+        "doctor",
+        "--config",
+        config.to_str().unwrap(),
+        "--state-dir",
+        &state,
+    ];
+    let doctor = Process::start(&lab.headend.namespace, &words, "");
+    let said = doctor.line(MUTE);
+    assert!(said.contains("trustpoint CLIENTS"), "{said}");
+    let headend = lab.start();
+    headend
+        .line("warning: crypto ikev2 profile AnyConnect-EAP: this build's cryptographic library");
+    headend.line(MUTE);
+    // What does not go by it is served.
+    let _connected = lab.log_in(&lab.client(), USER);
 }

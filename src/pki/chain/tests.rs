@@ -79,3 +79,29 @@ fn ended(days_ago: u32) -> Validity {
         not_after: NOW.saturating_sub(days(days_ago)),
     }
 }
+
+// Found out when it is read, and not when the first client logs in.
+#[test]
+fn an_authority_whose_key_the_library_lacks_is_named_with_the_library() {
+    let all = [ROOT_PEM, P224_PEM, P521_PEM].map(pem);
+    let anchors = TrustAnchors::new(&all).unwrap();
+    let said: Vec<String> = anchors.mute().iter().map(ToString::to_string).collect();
+    let p224 = "has no EC 1.3.132.0.33: nobody is believed by the authority cn=P-224 CA";
+    #[cfg(feature = "aws-lc")]
+    assert_eq!(
+        said,
+        [format!(
+            "this build's cryptographic library (aws-lc) {p224}"
+        )]
+    );
+    #[cfg(not(feature = "aws-lc"))]
+    assert_eq!(
+        said,
+        [
+            p224,
+            "has no EC P-521: nobody is believed by the authority cn=P-521 CA"
+        ]
+        .map(|text| format!("this build's cryptographic library (ring) {text}"))
+    );
+    assert_eq!(Hierarchy::new().anchors().mute(), []);
+}

@@ -52,6 +52,11 @@ printf '%s\n' "$server" | certify expired "/O=Ironflex Test/CN=vpn.example.com" 
 printf '%s\n' "$server" | certify self "/CN=vpn.example.com" self $long
 cp "$work/server.key" "$work/sha1.key"
 printf '%s\n' "$server" | MD=sha1 certify sha1 "/CN=sha1.example.com" sub $long
+for curve in 224 521; do
+    openssl ecparam -genkey -noout -name secp${curve}r1 -out "$work/p$curve.key"
+    printf '%s\n' "$authority" | certify p$curve "/CN=P-$curve CA" self $long
+    cp "$work/p$curve.pem" p$curve.pem
+done
 cp "$work/root.pem" root.pem
 cp "$work/sub.pem" sub.pem
 cp "$work/server.pem" server.pem
