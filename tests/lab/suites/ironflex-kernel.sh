@@ -103,10 +103,12 @@ goes_on_from_another_address() {
   client_leave
 }
 
-# Types configuration at the headend, a line an argument; anything that is said of it is an error.
+# Types configuration at the headend, a line an argument; anything that is said of it is an error, but that sessions go on.
 configure_headend() { # LINE…
   local said
-  said=$("$IRONFLEX" exec --state-dir "$LAB_DIR/headend/state" 'configure terminal' "$@" end)
+  said=$("$IRONFLEX" exec --state-dir "$LAB_DIR/headend/state" 'configure terminal' "$@" end) || fail "refused: $said"
+  # Where there is no nf_tables, the headend says so.
+  said=$(sed -e '/this kernel has no nf_tables/d' -e '/; sessions go on as they came up: test (/d' <<<"$said")
   assert_equal '' "$said" "what the headend says of $*"
 }
 
@@ -142,7 +144,7 @@ changes_while_a_session_is_up() {
   [ "${LAB_KERNEL:-own}" = uml ] || in_ns "$headend" nft list table inet ironflex | grep -q 'oifname "outside".*masquerade' ||
     fail "no address translation is left"
   client_leave
-  client_expects="address $client_address, routes 10.0.0.0/8, 172.16.0.0/12," client_start kernel
+  client_expects="address $client_address, routes 10.0.0.0/8 172.16.0.0/12," client_start kernel
   ping_sizes "$client" $server_address 56
   client_leave
   stop_process "$headend_process"
