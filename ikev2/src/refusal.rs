@@ -99,7 +99,7 @@ pub enum PeerIncompatible {
     #[error("no proposal fits")]
     NoProposalChosen,
     /// The proposal fits, but its key exchange value is of another group than this one of ours.
-    #[error("the key exchange must be of group {0:?}")]
+    #[error("the key exchange must be by {0}")]
     InvalidKeyExchange(Group),
     /// No traffic selector is left after narrowing.
     #[error("no traffic selector is left after narrowing")]

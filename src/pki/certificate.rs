@@ -10,6 +10,7 @@ use rustls_pki_types::SignatureVerificationAlgorithm;
 use sha1::{Digest, Sha1};
 use x509_parser::certificate::X509Certificate;
 use x509_parser::der_parser::asn1_rs::{Any, Oid, Tag};
+use x509_parser::error::X509Error;
 use x509_parser::extensions::{GeneralName, ParsedExtension};
 use x509_parser::prelude::FromDer;
 use x509_parser::public_key::PublicKey;
@@ -481,7 +482,7 @@ fn parse(der: &[u8]) -> Result<X509Certificate<'_>, MalformedCertificate> {
             detail: match error {
                 x509_parser::nom::Err::Incomplete(_) => "it ends too early".to_owned(),
                 x509_parser::nom::Err::Error(error) | x509_parser::nom::Err::Failure(error) => {
-                    error.to_string()
+                    structure_words(&error)
                 }
             },
         })?;
@@ -489,6 +490,17 @@ fn parse(der: &[u8]) -> Result<X509Certificate<'_>, MalformedCertificate> {
         Ok(certificate)
     } else {
         Err(MalformedCertificate::TrailingOctets { octets: rest.len() })
+    }
+}
+
+/// What the parser says, without the names of its variants.
+fn structure_words(error: &X509Error) -> String {
+    match error {
+        X509Error::Der(_) | X509Error::NomError(_) => {
+            "an element has another type or length than expected".to_owned()
+        }
+        X509Error::Generic => "it cannot be read".to_owned(),
+        other => other.to_string(),
     }
 }
 

@@ -6,6 +6,7 @@
 
 mod error;
 mod explain;
+mod words;
 
 use std::cell::RefCell;
 use std::fmt;
@@ -21,7 +22,7 @@ use super::certificate::{
 use super::time::Timestamp;
 use explain::explain;
 
-pub use error::ChainError;
+pub use error::{ChainError, Trusted};
 
 /// The most certificates that a peer may send. The path builder follows at most six intermediates.
 pub const MAX_CHAIN_CERTIFICATES: usize = 10;
@@ -525,7 +526,7 @@ pub(super) fn is_self_signed(der: &[u8], summary: &CertificateSummary) -> bool {
 
 fn unreadable(error: &webpki::Error) -> MalformedCertificate {
     MalformedCertificate::Structure {
-        detail: error.to_string(),
+        detail: words::of(error),
     }
 }
 

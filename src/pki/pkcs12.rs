@@ -277,6 +277,9 @@ fn import_error(error: FileError) -> ImportError {
             detail: error.to_string(),
         },
         FileError::InvalidPrivateKey => ImportError::UnusableKey(UnusableKey),
+        FileError::X509Error(_) => ImportError::NotPkcs12 {
+            detail: "a certificate in it cannot be read".to_owned(),
+        },
         _ => ImportError::NotPkcs12 {
             detail: error.to_string(),
         },

@@ -1,6 +1,8 @@
 //! Signature schemes, their AlgorithmIdentifiers, and the keys that signatures are judged under. The
 //! signing and verifying itself is the providers'.
 
+use core::fmt;
+
 use super::der::{Der, tag};
 use super::ecdsa::Curve;
 use super::public_key::oid::RSASSA_PSS;
@@ -31,6 +33,23 @@ pub enum SignatureScheme {
     EcdsaSha384,
     /// ECDSA with SHA2-512, likewise.
     EcdsaSha512,
+}
+
+impl fmt::Display for SignatureScheme {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::RsaPkcs1Sha1 => "RSA PKCS#1 with SHA-1",
+            Self::RsaPkcs1Sha256 => "RSA PKCS#1 with SHA2-256",
+            Self::RsaPkcs1Sha384 => "RSA PKCS#1 with SHA2-384",
+            Self::RsaPkcs1Sha512 => "RSA PKCS#1 with SHA2-512",
+            Self::RsaPssSha256 => "RSA-PSS with SHA2-256",
+            Self::RsaPssSha384 => "RSA-PSS with SHA2-384",
+            Self::RsaPssSha512 => "RSA-PSS with SHA2-512",
+            Self::EcdsaSha256 => "ECDSA with SHA2-256",
+            Self::EcdsaSha384 => "ECDSA with SHA2-384",
+            Self::EcdsaSha512 => "ECDSA with SHA2-512",
+        })
+    }
 }
 
 impl SignatureScheme {
@@ -166,7 +185,7 @@ pub enum SignatureError {
     #[error("authentication data ends before its algorithm identifier and signature do")]
     Truncated,
     /// Method 14 was used with a hash that is never announced for it (RFC 8247 §3.2).
-    #[error("signed with {hash:?}, which was not announced for digital signatures")]
+    #[error("signed with {hash}, which was not announced for digital signatures")]
     HashNotAnnounced {
         /// The hash used.
         hash: Hash,
@@ -205,13 +224,13 @@ pub enum SignatureError {
     #[error("RSA exponent is not an odd number from 3 to 2^33 - 1")]
     Exponent,
     /// The scheme wants another kind of key than the certificate has.
-    #[error("{scheme:?} does not fit the kind of the public key")]
+    #[error("{scheme} does not fit the kind of the public key")]
     WrongKind {
         /// The scheme asked for.
         scheme: SignatureScheme,
     },
     /// The provider cannot do this scheme with this kind of key.
-    #[error("{provider} cannot verify {scheme:?} with this key")]
+    #[error("{provider} cannot verify {scheme} with this key")]
     UnsupportedScheme {
         /// The scheme asked for.
         scheme: SignatureScheme,
@@ -229,7 +248,7 @@ pub enum SignerError {
     BadKey(&'static str),
     /// The provider cannot sign with this scheme: one of another kind of key, ECDSA with another hash than
     /// the curve's, or SHA-1 under `ring`.
-    #[error("{provider} cannot sign with {scheme:?} and this key")]
+    #[error("{provider} cannot sign with {scheme} and this key")]
     UnsupportedScheme {
         /// The scheme asked for.
         scheme: SignatureScheme,

@@ -19,6 +19,17 @@ pub enum Hash {
     Sha2_512,
 }
 
+impl fmt::Display for Hash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Sha1 => "SHA-1",
+            Self::Sha2_256 => "SHA2-256",
+            Self::Sha2_384 => "SHA2-384",
+            Self::Sha2_512 => "SHA2-512",
+        })
+    }
+}
+
 impl Hash {
     /// Every hash function, weakest first.
     pub const ALL: [Self; 4] = [Self::Sha1, Self::Sha2_256, Self::Sha2_384, Self::Sha2_512];

@@ -1,6 +1,8 @@
 //! Why a chain does not hold, in words for the person who has to mend it.
 
-use super::super::certificate::{KeyUsage, MalformedCertificate};
+use std::fmt;
+
+use super::super::certificate::{DistinguishedName, KeyUsage, MalformedCertificate};
 use super::super::time::Timestamp;
 use super::{MAX_CHAIN_CERTIFICATES, MAX_CHAIN_OCTETS, MIN_RSA_BITS};
 
@@ -62,27 +64,23 @@ pub enum ChainError {
     },
     /// The chain ends at a certificate whose issuer is neither sent nor trusted.
     #[error(
-        "the certificate of {subject} was issued by {issuer}, which was not sent and is not trusted (trusted: {})",
-        list(trusted)
+        "the certificate of {subject} was issued by {issuer}, which was not sent and is not trusted (trusted: {trusted})"
     )]
     UnknownIssuer {
         /// The last certificate that could be reached.
         subject: String,
         /// Who is said to have issued it.
         issuer: String,
-        /// The trusted authorities, at most eight of them.
-        trusted: Vec<String>,
+        /// Who is.
+        trusted: Trusted,
     },
     /// The chain ends at a root that was sent but is not trusted.
-    #[error(
-        "the chain ends at {root}, which is not trusted (trusted: {})",
-        list(trusted)
-    )]
+    #[error("the chain ends at {root}, which is not trusted (trusted: {trusted})")]
     UntrustedRoot {
         /// The root.
         root: String,
-        /// The trusted authorities, at most eight of them.
-        trusted: Vec<String>,
+        /// Who is.
+        trusted: Trusted,
     },
     /// A signature does not verify under the issuer's key.
     #[error(
@@ -109,6 +107,16 @@ pub enum ChainError {
         subject: String,
         /// Its size.
         bits: usize,
+    },
+    /// A certificate of the time before extensions, which say what a certificate is for (RFC 5280 §4.1.2.1).
+    #[error(
+        "the certificate of {subject} is of version {version} of X.509; one of version 3 is needed"
+    )]
+    OldVersion {
+        /// Whose certificate.
+        subject: String,
+        /// Its version.
+        version: u32,
     },
     /// A certificate in the middle belongs to no certification authority.
     #[error(
@@ -188,6 +196,44 @@ pub enum ChainError {
         /// The path builder's reason.
         detail: String,
     },
+}
+
+/// The authorities that are trusted, as a message names them: a machine's store has more than a hundred.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trusted {
+    /// The first ones, each by the most telling part of its name.
+    pub first: Vec<String>,
+    /// How many there are in all.
+    pub count: usize,
+}
+
+impl Trusted {
+    /// How many are named.
+    const NAMED: usize = 3;
+
+    /// Those of these names.
+    pub(super) fn of<'a>(names: impl ExactSizeIterator<Item = &'a DistinguishedName>) -> Self {
+        let count = names.len();
+        let short = |name: &DistinguishedName| {
+            let mut specific = name.attributes.iter().rev();
+            let common = specific.find(|attribute| attribute.name == "cn");
+            common.map_or_else(|| name.to_string(), ToString::to_string)
+        };
+        Self {
+            first: names.take(Self::NAMED).map(short).collect(),
+            count,
+        }
+    }
+}
+
+impl fmt::Display for Trusted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&list(&self.first))?;
+        match self.count.saturating_sub(self.first.len()) {
+            0 => Ok(()),
+            more => write!(f, " and {more} more"),
+        }
+    }
 }
 
 /// A list for a message; says so when it is empty.

@@ -2,7 +2,9 @@
 
 use super::super::certificate::{KeyKind, has_supported_signature, is_signed_by};
 use super::super::time::Timestamp;
-use super::{ChainError, Link, MIN_RSA_BITS, TrustAnchors, check_dates, is_self_signed};
+use super::{
+    ChainError, Link, MIN_RSA_BITS, TrustAnchors, Trusted, check_dates, is_self_signed, words,
+};
 
 /// Finds the certificate that the path builder's error is about.
 ///
@@ -35,6 +37,14 @@ pub(super) fn explain(
                 subject: link.name(),
                 algorithm: link.summary.signature_algorithm.clone(),
             }),
+        Error::UnsupportedCertVersion => {
+            path.iter()
+                .find(|link| link.summary.version != 3)
+                .map(|link| ChainError::OldVersion {
+                    subject: link.name(),
+                    version: link.summary.version,
+                })
+        }
         Error::CaUsedAsEndEntity => Some(ChainError::AuthorityAsPeer {
             subject: subject.clone(),
         }),
@@ -66,7 +76,7 @@ pub(super) fn explain(
     };
     specific.unwrap_or_else(|| ChainError::Other {
         subject,
-        detail: error.to_string(),
+        detail: words::of(error),
     })
 }
 
@@ -112,15 +122,7 @@ fn find_bad_signature(path: &[&Link<'_>], anchors: &TrustAnchors) -> Option<Chai
 }
 
 fn unknown_issuer(path: &[&Link<'_>], anchors: &TrustAnchors) -> Option<ChainError> {
-    const SHOWN: usize = 8;
-    let trusted = || {
-        anchors
-            .summaries
-            .iter()
-            .take(SHOWN)
-            .map(|anchor| anchor.subject.to_string())
-            .collect()
-    };
+    let trusted = || Trusted::of(anchors.summaries.iter().map(|anchor| &anchor.subject));
     let top = path.last()?;
     Some(if is_self_signed(top.der, &top.summary) {
         ChainError::UntrustedRoot {

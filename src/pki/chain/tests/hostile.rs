@@ -51,6 +51,32 @@ fn a_sha1_signature_is_refused_by_name() {
     );
 }
 
+/// A certificate without its version, which makes it one of version 1 (RFC 5280 §4.1.2.1). Both lengths have two octets.
+fn as_version_1(der: &[u8]) -> Vec<u8> {
+    const VERSION_3: [u8; 5] = [0xa0, 3, 2, 1, 2];
+    assert_eq!(der[8..13], VERSION_3);
+    let mut der = [&der[..8], &der[13..]].concat();
+    for length in [2..4, 6..8] {
+        let octets = der[length.clone()].try_into().unwrap();
+        let shorter = u16::from_be_bytes(octets).saturating_sub(5);
+        der[length].copy_from_slice(&shorter.to_be_bytes());
+    }
+    der
+}
+
+#[test]
+fn a_certificate_of_version_1_is_refused_in_words() {
+    let anchors = TrustAnchors::new(&[pem(ROOT_PEM)]).unwrap();
+    let sent = [pem(SERVER_PEM), pem(SUB_PEM)];
+    assert_eq!(judge(&sent, &anchors), Ok(()));
+    let sent = [as_version_1(&sent[0]), sent[1].clone()];
+    let refused = judge(&sent, &anchors).unwrap_err().to_string();
+    assert!(
+        refused.contains("is of version 1 of X.509; one of version 3 is needed"),
+        "{refused}"
+    );
+}
+
 #[test]
 fn nothing_sent_is_refused() {
     assert_eq!(

@@ -2,6 +2,13 @@
 
 use super::*;
 
+fn trusted(name: &str) -> Trusted {
+    Trusted {
+        first: vec![name.to_owned()],
+        count: 1,
+    }
+}
+
 // RFC 7296 §1.2#1, §3.6#4: the first certificate is the peer's own, and its key is the one that
 // AUTH is judged by.
 #[test]
@@ -83,7 +90,7 @@ fn a_missing_intermediate_is_named() {
         Err(ChainError::UnknownIssuer {
             subject: HEADEND.to_owned(),
             issuer: "cn=Issuing".to_owned(),
-            trusted: vec!["cn=Root".to_owned()],
+            trusted: trusted("cn=Root"),
         })
     );
 }
@@ -99,7 +106,7 @@ fn a_root_that_is_sent_is_not_trusted_for_it() {
         judge(&sent, &anchors),
         Err(ChainError::UntrustedRoot {
             root: "cn=Root".to_owned(),
-            trusted: vec!["cn=Other".to_owned()],
+            trusted: trusted("cn=Other"),
         })
     );
 }
@@ -114,7 +121,10 @@ fn without_anchors_nothing_holds() {
         Err(ChainError::UnknownIssuer {
             subject: "cn=Issuing".to_owned(),
             issuer: "cn=Root".to_owned(),
-            trusted: Vec::new(),
+            trusted: Trusted {
+                first: Vec::new(),
+                count: 0,
+            },
         })
     );
 }
@@ -166,7 +176,7 @@ fn authorities_that_certify_each_other_end_the_search() {
         Err(ChainError::UnknownIssuer {
             subject: "cn=Two".to_owned(),
             issuer: "cn=One".to_owned(),
-            trusted: vec!["cn=Root".to_owned()],
+            trusted: trusted("cn=Root"),
         })
     );
 }
@@ -230,5 +240,21 @@ fn messages_say_what_to_do_about_it() {
         message(&[identity.certificate().to_vec()], "vpn.example.com"),
         "the certificate of cn=vpn.example.com was issued by cn=Issuing, which was not sent and is not trusted \
          (trusted: cn=Root)"
+    );
+}
+
+#[test]
+fn of_many_trusted_authorities_the_first_are_named_by_what_tells_them_apart() {
+    let names: Vec<String> = (1..=8).map(|number| format!("Root {number}")).collect();
+    let roots: Vec<Authority> = names.iter().map(|name| p256(name)).collect();
+    let openssl = pem(ROOT_PEM);
+    let mut certificates: Vec<&[u8]> = vec![&openssl];
+    certificates.extend(roots.iter().map(Authority::certificate));
+    let anchors = TrustAnchors::new(&certificates).unwrap();
+    let sent = Hierarchy::new().sent();
+    let told = judge(&sent, &anchors).unwrap_err().to_string();
+    assert!(
+        told.ends_with("(trusted: cn=Root CA, cn=Root 1, cn=Root 2 and 6 more)"),
+        "{told}"
     );
 }
