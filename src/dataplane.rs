@@ -4,7 +4,9 @@ use std::{fmt, str::FromStr};
 
 use ironflex_xfrm::{
     Dataplane, Error, EspAlgorithm,
-    netlink::{Firewall, KernelDataplane, KernelOptions, Owner, missing_algorithms},
+    netlink::{
+        ALL_ALGORITHMS, Firewall, KernelDataplane, KernelOptions, Owner, missing_algorithms,
+    },
 };
 
 /// The operator's choice (`--dataplane`).
@@ -61,7 +63,8 @@ pub enum Chosen {
     Record,
 }
 
-/// Chooses, and says why in one line. What the kernel is given bears the marks of `owner`.
+/// Chooses, and says why in one line. What the kernel is given bears the marks of `owner`. Where no algorithm is configured
+/// yet, a kernel is taken that has ESP at all.
 ///
 /// # Errors
 ///
@@ -82,7 +85,7 @@ pub fn choose(
         )),
         Choice::Kernel => {
             let mut kernel = KernelDataplane::open(owner, KernelOptions::default())?;
-            if let Some((_, error)) = missing_algorithms(&mut kernel, algorithms).pop() {
+            if let Some(error) = lacks(&mut kernel, algorithms) {
                 return Err(error);
             }
             Ok((
@@ -93,16 +96,16 @@ pub fn choose(
         Choice::Auto => Ok(
             match KernelDataplane::open(owner, KernelOptions::default()) {
                 Err(error) => (Chosen::Userspace, instead_of_kernel(&error)),
-                Ok(mut kernel) => match missing_algorithms(&mut kernel, algorithms).pop() {
+                Ok(mut kernel) => match lacks(&mut kernel, algorithms) {
                     None => (
                         Chosen::Kernel(Box::new(kernel)),
                         match algorithms {
-                            [] => "dataplane: kernel",
+                            [] => "dataplane: kernel, which has ESP (no transform is configured that it could be asked for)",
                             _ => "dataplane: kernel, which can do every configured transform",
                         }
                         .into(),
                     ),
-                    Some((_, error)) => (Chosen::Userspace, instead_of_kernel(&error)),
+                    Some(error) => (Chosen::Userspace, instead_of_kernel(&error)),
                 },
             },
         ),
@@ -114,10 +117,26 @@ pub fn choose(
 pub fn lacking(owner: Owner, algorithms: &[EspAlgorithm]) -> Option<Error> {
     match KernelDataplane::open(owner, KernelOptions::default()) {
         Err(error) => Some(error),
-        Ok(mut kernel) => missing_algorithms(&mut kernel, algorithms)
-            .pop()
-            .map(|(_, error)| error),
+        Ok(mut kernel) => lacks(&mut kernel, algorithms),
     }
+}
+
+/// The same of a kernel that is open. Of no algorithms it has what is asked for if it takes any of those that can be
+/// configured.
+fn lacks(kernel: &mut dyn Dataplane, algorithms: &[EspAlgorithm]) -> Option<Error> {
+    if !algorithms.is_empty() {
+        return missing_algorithms(kernel, algorithms)
+            .pop()
+            .map(|(_, error)| error);
+    }
+    let mut missing = None;
+    for algorithm in ALL_ALGORITHMS {
+        match kernel.probe(algorithm) {
+            Ok(()) => return None,
+            Err(error) => missing = Some(error),
+        }
+    }
+    missing
 }
 
 /// Why userspace was taken; what is merely missing is no alarm.
@@ -139,7 +158,25 @@ pub type Backend = Box<dyn Dataplane>;
 
 #[cfg(test)]
 mod tests {
+    use ironflex_xfrm::{
+        chaos::{Chaos, Faults},
+        record::Recorder,
+    };
+
     use super::*;
+
+    #[test]
+    fn a_kernel_without_esp_is_found_out_before_a_transform_is_configured() {
+        let never = Faults {
+            probe: 1000,
+            ..Faults::default()
+        };
+        for algorithms in [&[] as &[_], &ALL_ALGORITHMS[..1]] {
+            assert!(lacks(&mut Recorder::new(), algorithms).is_none());
+            let mut without = Chaos::new(Box::new(Recorder::new()), never, 1);
+            assert!(lacks(&mut without, algorithms).is_some());
+        }
+    }
 
     #[test]
     fn what_the_kernel_lacks_is_named_once_and_without_alarm() {
