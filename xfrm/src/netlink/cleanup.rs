@@ -60,23 +60,22 @@ impl fmt::Display for Removed {
         if self.is_empty() {
             return f.write_str("nothing");
         }
-        write!(
-            f,
-            "{} SAs, {} policies, {} routes",
-            self.states, self.policies, self.routes
-        )?;
-        for (count, what) in [(self.rules, "rules"), (self.addresses, "addresses")] {
-            if count != 0 {
-                write!(f, ", {count} {what}")?;
-            }
-        }
-        for link in &self.links {
-            write!(f, ", device {link}")?;
-        }
+        let kinds = [
+            (self.states, "SA", "SAs"),
+            (self.policies, "policy", "policies"),
+            (self.routes, "route", "routes"),
+            (self.rules, "routing rule", "routing rules"),
+            (self.addresses, "address", "addresses"),
+        ];
+        let counted = kinds.into_iter().filter(|(count, ..)| *count > 0);
+        let mut parts: Vec<String> = counted
+            .map(|(count, one, many)| format!("{count} {}", if count == 1 { one } else { many }))
+            .collect();
+        parts.extend(self.links.iter().map(|link| format!("device {link}")));
         if self.table {
-            f.write_str(", the nftables table")?;
+            parts.push("the nftables table".to_owned());
         }
-        Ok(())
+        f.write_str(&parts.join(", "))
     }
 }
 
@@ -222,5 +221,34 @@ fn count(
 ) {
     if keep_error(result, first) == Some(true) {
         *removed = removed.saturating_add(1);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_removed_is_told_by_its_kinds_and_nothing_else_is() {
+        assert_eq!(Removed::default().to_string(), "nothing");
+        let one = Removed {
+            policies: 1,
+            links: vec!["ironflex-lo0".into()],
+            ..Removed::default()
+        };
+        assert_eq!(one.to_string(), "1 policy, device ironflex-lo0");
+        let all = Removed {
+            routes: 2,
+            rules: 1,
+            addresses: 3,
+            policies: 6,
+            states: 4,
+            links: Vec::new(),
+            table: true,
+        };
+        assert_eq!(
+            all.to_string(),
+            "4 SAs, 6 policies, 2 routes, 1 routing rule, 3 addresses, the nftables table"
+        );
     }
 }
