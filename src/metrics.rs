@@ -82,6 +82,7 @@ metrics! {
     Cookies: Counter "ike_cookies_total" ["result"], "Cookies demanded, and what became of the requests that had to bring one.";
     CrashTokens: Counter "ike_crash_tokens_total" ["result"], "Tokens of quick crash detection in clear: those sent, and what became of those received.";
     Ppks: Counter "ike_post_quantum_keys_total" ["result"], "Post-quantum pre-shared keys (RFC 8784) at logins: used, not used though configured, required and not used, named and not known, or another than the peer's.";
+    FragmentsKept: Counter "ike_fragments_kept_total" [], "Fragments that were kept until the rest of their message came.";
     Discarded: Counter "ike_discarded_datagrams_total" ["reason"], "IKE datagrams that changed nothing, by why.";
     EspPackets: Counter "esp_packets_total" ["way"], "Packets that went through the tunnels.";
     EspBytes: Counter "esp_bytes_total" ["way"], "Octets of their inner packets.";

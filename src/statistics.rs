@@ -25,6 +25,8 @@ pub struct Statistics {
     pub queue_limited: u64,
     /// Datagrams that belong to no SA and could begin none.
     pub undispatched: u64,
+    /// Fragments that were kept until the rest of their message came.
+    pub fragments_kept: u64,
     /// Cookies demanded.
     pub challenged: u64,
     /// Good cookies.
@@ -84,6 +86,7 @@ impl Statistics {
             sa_limited: less(self.sa_limited, before.sa_limited),
             queue_limited: less(self.queue_limited, before.queue_limited),
             undispatched: less(self.undispatched, before.undispatched),
+            fragments_kept: less(self.fragments_kept, before.fragments_kept),
             challenged: less(self.challenged, before.challenged),
             cookies_accepted: less(self.cookies_accepted, before.cookies_accepted),
             cookies_rejected: less(self.cookies_rejected, before.cookies_rejected),

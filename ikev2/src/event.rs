@@ -581,7 +581,7 @@ pub enum Discard {
     /// A message in clear had a token in it which is not that of the SA (RFC 6290).
     #[error("a token that is not this SA's")]
     WrongToken,
-    /// A fragment was kept for later.
+    /// A fragment was kept for later. Of all that stand here this alone is not lost.
     #[error("fragment kept")]
     FragmentKept,
     /// A fragment was refused.

@@ -63,7 +63,7 @@ pub struct Attempts {
 }
 
 /// What one host, or one site of IPv6, counts as.
-fn source(peer: SocketAddr) -> IpAddr {
+pub(super) fn source(peer: SocketAddr) -> IpAddr {
     match peer.ip().to_canonical() {
         IpAddr::V6(address) => {
             let network = address.to_bits() & !u128::from(u64::MAX);
@@ -150,6 +150,12 @@ impl Attempts {
         if let Some(open) = self.open.get_mut(&sa) {
             open.attempt.failure = Some(failure);
         }
+    }
+
+    /// What is wrong with one that goes on, as far as it is known.
+    #[must_use]
+    pub fn failure(&self, sa: SaId) -> Option<&Failure> {
+        self.open.get(&sa)?.attempt.failure.as_ref()
     }
 
     /// A question of the core was answered.

@@ -1,13 +1,13 @@
-//! A rate for lines of the log that a stranger can provoke.
+//! A rate for lines of `debug` that a stranger can provoke. The ordinary log has a [`super::quota`].
 
 use std::time::Duration;
 
 use ironflex_ikev2::event::Instant;
 
-/// Lines about strangers that are written in one [`PERIOD`].
+/// Lines about strangers' datagrams that are written in one [`PERIOD`].
 pub const LINES: u32 = 20;
 
-/// The same for lines of `debug`: room for a good number of logins, of which each makes some dozens before it is proven.
+/// The same for the other lines: room for a good number of logins, of which each makes some dozens before it is proven.
 pub const DEBUG_LINES: u32 = 1000;
 
 /// How long a budget lasts; what was withheld is told when it is over.

@@ -70,6 +70,7 @@ impl House {
         let mut pairs = Pairs::default();
         pairs.add(pair.inbound.spi, pair.outbound.spi);
         let session = self.session(sa)?;
+        let comes_up = session.installed.is_empty();
         session.virtual_access = Some(virtual_access);
         session.routes.extend(routes);
         session.installed.push(Installed {
@@ -81,6 +82,9 @@ impl House {
             rekeyed: Vec::new(),
             waiting: Vec::new(),
         });
+        if comes_up {
+            self.log.line_protocol(virtual_access, "up");
+        }
         self.tell_made(sa, child);
         Ok(())
     }
@@ -317,9 +321,15 @@ impl House {
         let at = session.installed.iter().position(|one| one.child == child);
         if let Some(at) = at {
             let installed = session.installed.remove(at);
+            let goes_down = session
+                .virtual_access
+                .filter(|_| session.installed.is_empty());
             self.lead_no_more(sa);
             self.tell_gone(sa, &installed);
             self.remove(&installed);
+            if let Some(number) = goes_down {
+                self.log.line_protocol(number, "down");
+            }
         }
     }
 
@@ -349,6 +359,9 @@ impl House {
             self.remove(one);
         }
         if let Some(number) = virtual_access {
+            if !installed.is_empty() {
+                self.log.line_protocol(number, "down");
+            }
             self.sessions.release_virtual_access(number);
         }
         self.pools.release(leases, sa);

@@ -17,7 +17,7 @@ use super::{
     configure,
     init_queue::{InitQueue, Refused},
     session::{Deletion, Session},
-    statistics,
+    statistics::{self, Standing},
     work::House,
 };
 use crate::{
@@ -170,21 +170,12 @@ impl Driver {
             let tally = &mut self.house.tally;
             tally.count_of(Metric::Discarded, Refused::Stopping.name());
         }
-        let all: Vec<(SaId, bool)> = self
-            .endpoint
-            .views()
-            .map(|view| (view.id, view.ready))
-            .collect();
-        // Those that are about to end, that have ended or that never came up are nobody's loss.
-        match all.iter().filter(|(_, ready)| *ready).count() {
-            0 => self.house.log.info("stopping: no SA is up"),
-            1 => self.house.log.info("stopping: 1 SA is deleted"),
-            count => self
-                .house
-                .log
-                .info(format_args!("stopping: {count} SAs are deleted")),
-        }
-        for (id, _) in all {
+        let all: Vec<SaId> = self.endpoint.views().map(|view| view.id).collect();
+        let standing = statistics::standing(&self.endpoint);
+        self.house
+            .log
+            .info(format_args!("stopping: {}", parting(&standing)));
+        for id in all {
             self.house.sessions.note_deletion(id, Deletion::AtStop);
             self.command(Command::Delete(id));
         }
@@ -358,6 +349,9 @@ impl Driver {
                 Output::Event(sa, event) => self.event(sa, event, &mut commands),
                 Output::Discarded(path, discard) => {
                     statistics::discarded(&mut self.house.tally, &discard);
+                    if discard == Discard::FragmentKept {
+                        continue;
+                    }
                     let now = self.clock.now();
                     match &discard {
                         Discard::Repeated => self.house.attempts.repeated(now, path.remote),
@@ -427,6 +421,9 @@ impl Driver {
             }
             Event::ChildRefused(refusal) => {
                 let now = self.clock.now();
+                if let Some(session) = house.sessions.of(sa) {
+                    session.child_refused = true;
+                }
                 house.attempts.childless(now, sa, &refusal.to_string());
                 house
                     .log
@@ -451,6 +448,7 @@ impl Driver {
             Event::Closed(reason) => {
                 let fragments = house.plan.snapshot.ikev2.fragmentation_mtu.is_some();
                 let now = self.clock.now();
+                house.tell_unproven(sa, &reason);
                 house.attempts.closed(now, sa, &reason, fragments);
                 house.release(sa);
                 let session = house.sessions.close(sa);
@@ -478,6 +476,26 @@ impl Driver {
             | Event::Trace(_) => {}
         }
     }
+}
+
+/// What becomes of the SAs that there are at the stop. Those that have ended are nobody's loss.
+fn parting(standing: &Standing) -> String {
+    let mut parts = vec![match standing.established {
+        0 => "no SA is up".to_owned(),
+        1 => "1 SA is deleted".to_owned(),
+        count => format!("{count} SAs are deleted"),
+    }];
+    match standing.closing {
+        0 => {}
+        1 => parts.push("the deletion of 1 is under way".to_owned()),
+        count => parts.push(format!("the deletion of {count} is under way")),
+    }
+    match standing.negotiating {
+        0 => {}
+        1 => parts.push("1 that was about to come up is given up".to_owned()),
+        count => parts.push(format!("{count} that were about to come up are given up")),
+    }
+    parts.join(", ")
 }
 
 /// Whether a datagram belongs to what there is already: it does not begin a new SA.

@@ -46,7 +46,7 @@ pub enum LoadError {
         error: io::Error,
     },
     /// There are octets in the file that are no text: another line than the one that is meant must not come of them.
-    #[error("{}:{line}:{column}: error: this octet is no UTF-8 text: nothing of the file was applied", path.display())]
+    #[error("{}:{line}:{column}: error: this octet is no UTF-8 text", path.display())]
     NoText {
         /// Which.
         path: PathBuf,
@@ -56,7 +56,7 @@ pub enum LoadError {
         column: usize,
     },
     /// The text has errors, each already rendered with its line and caret.
-    #[error("{text}{errors} error(s) in {source_name}: nothing of it was applied")]
+    #[error("{text}{errors} error(s) in {source_name}")]
     Text {
         /// The file.
         source_name: String,

@@ -2,7 +2,7 @@
 //!
 //! Everything goes to standard error, where systemd's journal or a terminal takes it, and to the
 //! terminals that watch (`terminal monitor`); who takes its time loses lines, and holds nobody up. What peers provoke that are not
-//! authenticated goes through a [`Budget`], and what `debug` says of them through a larger one; the counters count all of it.
+//! authenticated goes through a [`Quota`], and what `debug` says of them through a larger [`Budget`]; the counters count all of it.
 //! The last lines are kept for `show logging`.
 
 mod buffer;
@@ -11,30 +11,35 @@ mod conditions;
 use std::{
     cell::{Cell, RefCell},
     fmt,
-    net::IpAddr,
+    net::{IpAddr, SocketAddr},
     os::unix::fs::MetadataExt,
-    time::{SystemTime, UNIX_EPOCH},
+    time::SystemTime,
 };
 
 use ironflex_ikev2::{
     event::{CloseReason, Discard, Event, Instant, Path, Transmit},
-    refusal::Refusal,
+    refusal::{PeerIncompatible, PeerMisbehaved, Refusal},
     view::SaView,
     wire::payload::Identification,
 };
 
 use super::{
+    attempts::source,
     budget::{self, Budget},
+    quota::{self, Quota, Withheld},
     session::Session,
     standard_error::StandardError,
 };
 use tokio::sync::mpsc::{self, error::TrySendError};
 
 use crate::{
-    cli::Printable,
     cli::debug_words::{self, DebugFlags, Names},
+    cli::{Printable, show::logging::Stamp},
     clock::Clock,
-    state::logging::{LogFacts, Severity},
+    state::{
+        attempts::{Failure, Transforms},
+        logging::{LogFacts, Severity},
+    },
 };
 use buffer::Buffer;
 pub use conditions::Conditions;
@@ -97,8 +102,11 @@ pub struct Log {
     /// `out` takes errors alone.
     quiet: bool,
     now: Box<dyn Fn() -> Instant>,
-    strangers: Cell<Budget>,
-    /// The same for `debug`.
+    /// What peers that are not authenticated may have written.
+    strangers: RefCell<Quota>,
+    /// The same for what `debug crypto ikev2 error` says of datagrams.
+    datagrams: Cell<Budget>,
+    /// The same for the rest of `debug`.
     debugged: Cell<Budget>,
     watchers: RefCell<Vec<Watcher>>,
 }
@@ -153,10 +161,9 @@ impl Log {
         let journal = is_journal();
         let out = move |severity: Severity, line: fmt::Arguments<'_>| {
             error.write(if journal {
-                // The journal has times of its own, and takes the severity in front (sd-daemon(3)).
-                format!("<{}>{line}\n", severity as u8)
+                journal_lines(severity, line)
             } else {
-                format!("{} {line}\n", Stamp::now())
+                stamped(line)
             });
         };
         Self {
@@ -173,7 +180,8 @@ impl Log {
             out,
             quiet: false,
             now,
-            strangers: Cell::new(Budget::new(budget::LINES)),
+            strangers: RefCell::default(),
+            datagrams: Cell::new(Budget::new(budget::LINES)),
             debugged: Cell::new(Budget::new(budget::DEBUG_LINES)),
             watchers: RefCell::default(),
         }
@@ -187,7 +195,7 @@ impl Log {
         let line = line.to_string();
         let mut watchers = self.watchers.borrow_mut();
         if !watchers.is_empty() {
-            let line = format!("*{}{}: {line}\n", Day::now(), Stamp::now());
+            let line = stamped(format_args!("{line}"));
             watchers.retain_mut(|one| one.take(&line));
         }
         self.kept.borrow_mut().keep(severity, line);
@@ -204,9 +212,16 @@ impl Log {
         self.watchers.borrow_mut().push(Watcher { lines, lost: 0 });
     }
 
-    /// A line that anybody can provoke.
-    fn write_limited(&self, severity: Severity, line: fmt::Arguments<'_>) {
-        self.write_within(&self.strangers, severity, line);
+    /// Whether one more line may be written about a peer that is not authenticated.
+    fn grants(&self, peer: Option<SocketAddr>) -> bool {
+        self.settle();
+        let now = (self.now)();
+        self.strangers.borrow_mut().spend(now, peer.map(source))
+    }
+
+    /// A line of `debug` about a datagram, which anybody can provoke.
+    fn write_of_datagram(&self, line: fmt::Arguments<'_>) {
+        self.write_within(&self.datagrams, Severity::Debugging, line);
     }
 
     fn write_within(&self, budget: &Cell<Budget>, severity: Severity, line: fmt::Arguments<'_>) {
@@ -233,22 +248,32 @@ impl Log {
 
     /// A line about a peer.
     fn write_about(&self, session: Option<&Session>, severity: Severity, line: fmt::Arguments<'_>) {
-        if is_stranger(session) {
-            self.write_limited(severity, line);
-        } else {
+        if !is_stranger(session) || self.grants(session.and_then(|session| session.remote)) {
             self.write(severity, line);
         }
     }
 
     /// Tells how many lines were left out, when their time is over.
     pub fn settle(&self) {
-        for (budget, what) in [(&self.strangers, ""), (&self.debugged, "debug ")] {
+        let now = (self.now)();
+        let withheld = self.strangers.borrow_mut().settle(now);
+        if let Some(Withheld { lines, most }) = withheld {
+            let most = most.map(|(source, lines)| format!(", {lines} of them about {source}"));
+            self.warning(format_args!(
+                "{lines} more lines about peers that are not authenticated were left out{}: {} about one source and {} in all are written in {} s",
+                most.unwrap_or_default(),
+                quota::SOURCE_LINES,
+                quota::LINES,
+                quota::PERIOD.as_secs(),
+            ));
+        }
+        for budget in [&self.datagrams, &self.debugged] {
             let mut left = budget.get();
-            let withheld = left.settle((self.now)());
+            let withheld = left.settle(now);
             budget.set(left);
             if let Some(count) = withheld {
                 self.warning(format_args!(
-                    "{count} more {what}lines about peers that are not authenticated were left out: {} in {} s are written",
+                    "{count} more debug lines about peers that are not authenticated were left out: {} in {} s are written",
                     left.limit(),
                     budget::PERIOD.as_secs()
                 ));
@@ -259,8 +284,11 @@ impl Log {
     /// When [`settle`](Self::settle) is to be called, if nothing is written before.
     #[must_use]
     pub fn due(&self) -> Option<Instant> {
-        let both = [&self.strangers, &self.debugged].into_iter();
-        both.filter_map(|budget| budget.get().due()).min()
+        let both = [&self.datagrams, &self.debugged].into_iter();
+        let strangers = self.strangers.borrow().due();
+        both.filter_map(|budget| budget.get().due())
+            .chain(strangers)
+            .min()
     }
 
     /// Something that an operator wants to read.
@@ -286,9 +314,26 @@ impl Log {
             session,
             Severity::Errors,
             format_args!(
-                "%IKEV2-3-NEG_ABORT: (SESSION ID = {session_id},SA ID = {sa_id}):{}{}",
+                "%IKEV2-3-NEG_ABORT: (SESSION ID = {session_id},SA ID = {sa_id}):{}{}{}",
                 Peer(session),
+                Claim(session),
                 printable(why)
+            ),
+        );
+    }
+
+    /// A request for a new SA was refused. `failure` is only called if that is written.
+    pub fn init_refused(&self, peer: SocketAddr, failure: impl FnOnce() -> Failure) {
+        if !self.grants(Some(peer)) {
+            return;
+        }
+        let failure = failure();
+        let (address, port) = (peer.ip().to_canonical(), peer.port());
+        self.write(
+            Severity::Errors,
+            format_args!(
+                "%IKEV2-3-NEG_ABORT: Peer {address}:{port}  {failure}{}",
+                BothSides(&failure)
             ),
         );
     }
@@ -311,7 +356,10 @@ impl Log {
     /// A login was rejected; never with the password.
     pub fn login_rejected(&self, session: Option<&Session>, user: &str, attempt: u8, why: &str) {
         let names = names(session);
-        self.write_limited(Severity::Warnings, format_args!(
+        if !self.grants(session.and_then(|session| session.remote)) {
+            return;
+        }
+        self.write(Severity::Warnings, format_args!(
             "%SEC_LOGIN-4-LOGIN_FAILED: (SESSION ID = {},SA ID = {}):Login failed [user: {}] [Source: {}] [attempt: {attempt}] [Reason: {why}]",
             names.session_id,
             names.sa_id,
@@ -359,10 +407,20 @@ impl Log {
             "%CRYPTO-5-IKEV2_SESSION_STATUS: Crypto tunnel v2 is UP.  Peer {}:{}       Id: {}  user: {}  address: {}",
             view.path.remote.ip(),
             view.path.remote.port(),
-            view.identity.map(|one| printable(&super::identity::text(one))).unwrap_or_default(),
+            view.identity.map(super::identity::words).unwrap_or_default(),
             printable(user),
             addresses.join(" "),
         ));
+    }
+
+    /// The interface of a session carries packets from here on, or none any more.
+    pub fn line_protocol(&self, virtual_access: u32, state: &str) {
+        self.write(
+            Severity::Notifications,
+            format_args!(
+                "%LINEPROTO-5-UPDOWN: Line protocol on Interface Virtual-Access{virtual_access}, changed state to {state}"
+            ),
+        );
     }
 
     /// A session is over.
@@ -382,6 +440,16 @@ impl Log {
             }
             (CloseReason::Refused(Refusal::ByPeer(kind)), _) => {
                 format!("the client gave up: {kind}")
+            }
+            // Why is in the line before.
+            (
+                CloseReason::Refused(
+                    Refusal::Misbehaved(PeerMisbehaved::AuthenticationFailed)
+                    | Refusal::Incompatible(PeerIncompatible::MethodNotConfigured),
+                ),
+                _,
+            ) if session.is_some_and(|session| session.who.is_none()) => {
+                "the client did not prove itself".to_owned()
             }
             (reason, _) => reason.to_string(),
         };
@@ -403,13 +471,10 @@ impl Log {
     /// A datagram was discarded, for `debug crypto ikev2 error`.
     pub fn discarded(&self, path: &Path, discard: &Discard) {
         if self.flags.ikev2_error {
-            self.write_limited(
-                Severity::Debugging,
-                format_args!(
-                    "IKEv2-ERROR:Packet from {} discarded: {discard}",
-                    path.remote
-                ),
-            );
+            self.write_of_datagram(format_args!(
+                "IKEv2-ERROR:Packet from {} discarded: {discard}",
+                path.remote
+            ));
         }
     }
 
@@ -417,10 +482,7 @@ impl Log {
     pub fn unsent(&self, transmit: &Transmit, error: &std::io::Error) {
         if self.flags.any() {
             let remote = transmit.path.remote;
-            self.write_limited(
-                Severity::Debugging,
-                format_args!("sending to {remote} failed: {error}"),
-            );
+            self.write_of_datagram(format_args!("sending to {remote} failed: {error}"));
         }
     }
 
@@ -453,273 +515,67 @@ impl fmt::Display for Peer<'_> {
     }
 }
 
+/// `Id: TYPE IDENTITY  Profile: NAME  ` of a session that a profile serves, or nothing.
+struct Claim<'a>(Option<&'a Session>);
+
+impl fmt::Display for Claim<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(identity) = self.0.and_then(|session| session.claimed.as_ref()) {
+            write!(f, "Id: {identity}  ")?;
+        }
+        match self.0.and_then(|session| session.profile.as_ref()) {
+            Some(serving) => write!(f, "Profile: {}  ", serving.profile.name),
+            None => Ok(()),
+        }
+    }
+}
+
+/// What both ends have, where a failure does not name the one thing in which they differ.
+struct BothSides<'a>(&'a Failure);
+
+impl fmt::Display for BothSides<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Failure::NothingFits {
+            offered,
+            allowed,
+            differing: None,
+            ..
+        } = self.0
+        else {
+            return Ok(());
+        };
+        let side = |proposals: &[Transforms]| {
+            let proposals: Vec<String> = proposals.iter().map(|one| format!("({one})")).collect();
+            proposals.join(" ")
+        };
+        write!(
+            f,
+            "; the client offers {}, the headend takes {}",
+            side(offered),
+            side(allowed)
+        )
+    }
+}
+
 /// A peer's text may hold anything; a line of ours holds nothing that steers a terminal.
 fn printable(text: &str) -> String {
     let short: String = text.chars().take(512).collect();
     Printable(&short).to_string()
 }
 
-/// The day, UTC, as a router puts it in front of the time.
-struct Day(time::OffsetDateTime);
-
-impl Day {
-    fn now() -> Self {
-        Self(SystemTime::now().into())
-    }
+/// A line as a router writes it to its console, with `service timestamps log datetime msec`: the time is UTC, and the star says
+/// that nobody answers for the clock.
+fn stamped(line: fmt::Arguments<'_>) -> String {
+    format!("*{}: {line}\n", Stamp(SystemTime::now()))
 }
 
-impl fmt::Display for Day {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let month = self.0.month().to_string();
-        write!(f, "{:.3} {:>2} ", month, self.0.day())
-    }
-}
-
-/// The time of day, UTC, with milliseconds.
-struct Stamp(u128);
-
-impl Stamp {
-    fn now() -> Self {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH);
-        Self(since.map_or(0, |since| since.as_millis()))
-    }
-}
-
-impl fmt::Display for Stamp {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let millis = self.0 % 86_400_000;
-        let (seconds, millis) = (millis / 1000, millis % 1000);
-        let (minutes, seconds) = (seconds / 60, seconds % 60);
-        let (hours, minutes) = (minutes / 60, minutes % 60);
-        write!(f, "{hours:02}:{minutes:02}:{seconds:02}.{millis:03}")
-    }
+/// The same for the journal, which has times of its own and takes the severity in front of each line (sd-daemon(3)).
+fn journal_lines(severity: Severity, text: fmt::Arguments<'_>) -> String {
+    let severity = severity as u8;
+    let text = text.to_string();
+    let lines = text.lines().map(|line| format!("<{severity}>{line}\n"));
+    lines.collect()
 }
 
 #[cfg(test)]
-mod tests {
-    use std::{cell::RefCell, rc::Rc, sync::Arc, time::Duration};
-
-    use ironflex_ikev2::{event::SaId, wire::registry::NotifyType};
-
-    use super::*;
-    use crate::daemon::session::{Sessions, Who};
-
-    /// A log, its lines, and its clock in seconds.
-    struct Kept {
-        log: Log,
-        lines: Rc<RefCell<Vec<String>>>,
-        seconds: Rc<Cell<u64>>,
-    }
-
-    impl Kept {
-        fn new() -> Self {
-            let lines = Rc::new(RefCell::new(Vec::new()));
-            let seconds = Rc::new(Cell::new(0));
-            let (writing, clock) = (Rc::clone(&lines), Rc::clone(&seconds));
-            let out = move |_: Severity, line: fmt::Arguments<'_>| {
-                writing.borrow_mut().push(line.to_string())
-            };
-            let now = move || Instant::new(Duration::from_secs(clock.get()));
-            let log = Log::onto(Box::new(out), Box::new(now));
-            Self {
-                log,
-                lines,
-                seconds,
-            }
-        }
-
-        /// Lets a second pass and returns what was written since the last one.
-        fn second(&self) -> Vec<String> {
-            self.seconds.update(|seconds| seconds.saturating_add(1));
-            self.log.settle();
-            self.lines.take()
-        }
-    }
-
-    /// One SA whose peer is not authenticated, one whose is.
-    fn sessions() -> (Sessions, [SaId; 2]) {
-        let mut sessions = Sessions::default();
-        let both = [SaId::from_spi(1), SaId::from_spi(2)];
-        for sa in both {
-            sessions.open(sa);
-        }
-        sessions.authenticate(both[1], Who::of_user("test", None));
-        (sessions, both)
-    }
-
-    #[test]
-    fn refusals_of_strangers_are_cut_off_and_counted_and_those_of_users_are_not() {
-        let kept = Kept::new();
-        let (sessions, [stranger, user]) = sessions();
-        let reason = CloseReason::PeerDeleted;
-        for _ in 0..100 {
-            kept.log.refused(sessions.view(stranger), "no");
-            kept.log.refused(None, "no");
-            kept.log.down(sessions.view(stranger), &reason);
-            let why = "wrong password";
-            kept.log
-                .login_rejected(sessions.view(stranger), "test", 1, why);
-            kept.log.refused(sessions.view(user), "no address");
-        }
-        let lines = kept.second();
-        let of_user = |line: &&String| line.ends_with("no address");
-        assert_eq!(lines.iter().filter(of_user).count(), 100);
-        assert_eq!(lines.len(), 100 + 20 + 1);
-        assert_eq!(
-            lines.last().unwrap(),
-            "warning: 380 more lines about peers that are not authenticated were left out: 20 in 1 s are written"
-        );
-        // A quiet second is told nothing of, and the next stranger is.
-        assert_eq!(kept.second(), [""; 0]);
-        kept.log.refused(None, "no");
-        assert_eq!(kept.second().len(), 1);
-    }
-
-    #[test]
-    fn a_quiet_log_says_what_failed_and_nothing_else() {
-        let mut kept = Kept::new();
-        kept.log.quiet = true;
-        kept.log.info("ready");
-        kept.log.warning("nobody can log in");
-        kept.log.trouble(&"the network stays as it was");
-        assert_eq!(kept.second(), ["error: the network stays as it was"]);
-    }
-
-    #[test]
-    fn what_debug_says_of_strangers_is_bounded_and_of_users_it_is_not() {
-        use crate::cli::exec::DebugFlag;
-        let kept = Kept::new();
-        let mut log = kept.log;
-        log.flags.set(DebugFlag::Ikev2, true);
-        let (sessions, [stranger, user]) = sessions();
-        let kept = Kept { log, ..kept };
-        let limit = usize::try_from(budget::DEBUG_LINES).unwrap();
-        for _ in 0..limit {
-            for session in [sessions.view(stranger), None, sessions.view(user)] {
-                kept.log.event(session, &Event::Quiet);
-                kept.log.step(session, Step::EapProcessing);
-            }
-        }
-        let lines = kept.second();
-        // Both of them: one line of the user's for each turn.
-        assert_eq!(lines.len(), 2 * limit + limit + 1);
-        assert_eq!(
-            lines.last().unwrap(),
-            &format!(
-                "warning: {} more debug lines about peers that are not authenticated were left out: {limit} in 1 s are written",
-                3 * limit
-            )
-        );
-    }
-
-    #[test]
-    fn lines_name_the_peer_its_user_and_who_ended_what() {
-        use crate::daemon::session::Deletion;
-        let kept = Kept::new();
-        let (mut sessions, [stranger, user]) = sessions();
-        for (sa, remote) in [(stranger, "198.51.100.2:500"), (user, "[2001:db8::2]:4500")] {
-            sessions.of(sa).unwrap().remote = Some(remote.parse().unwrap());
-        }
-        sessions.of(stranger).unwrap().tried = Some(Arc::from("nobody"));
-        let view = sessions.view(stranger);
-        kept.log.refused(view, "no");
-        kept.log.login_rejected(view, "nobody", 1, "wrong password");
-        kept.log.down(view, &CloseReason::TimedOut);
-        let failed = NotifyType::AUTHENTICATION_FAILED;
-        let gave_up = CloseReason::Refused(Refusal::ByPeer(failed));
-        kept.log.down(sessions.view(user), &gave_up);
-        kept.log.down(sessions.view(user), &CloseReason::Deleted);
-        for deletion in [Deletion::ByOperator, Deletion::AtStop] {
-            // The first one stays.
-            sessions.note_deletion(user, deletion);
-            kept.log.down(sessions.view(user), &CloseReason::Deleted);
-        }
-        sessions.note_deletion(stranger, Deletion::AtStop);
-        kept.log
-            .down(sessions.view(stranger), &CloseReason::Deleted);
-        sessions.of(stranger).unwrap().login_failed = true;
-        kept.log.down(sessions.view(stranger), &gave_up);
-        let nobody_yet = [None, Some(Arc::from(""))];
-        for tried in nobody_yet {
-            sessions.of(stranger).unwrap().tried = tried;
-            kept.log
-                .down(sessions.view(stranger), &CloseReason::TimedOut);
-        }
-        // A reason of the peer's is not replaced by one of ours.
-        kept.log
-            .down(sessions.view(user), &CloseReason::PeerDeleted);
-        let down = "%CRYPTO-5-IKEV2_SESSION_STATUS: Crypto tunnel v2 is DOWN.  Peer";
-        let here = "198.51.100.2:500  (SESSION ID = 1,SA ID = 1)  user: nobody  reason:";
-        let nobody = "198.51.100.2:500  (SESSION ID = 1,SA ID = 1)  reason:";
-        let there = "2001:db8::2:4500  (SESSION ID = 2,SA ID = 2)  user: test  reason:";
-        assert_eq!(
-            kept.second(),
-            [
-                "%IKEV2-3-NEG_ABORT: (SESSION ID = 1,SA ID = 1):Peer 198.51.100.2:500  no".to_owned(),
-                "%SEC_LOGIN-4-LOGIN_FAILED: (SESSION ID = 1,SA ID = 1):Login failed [user: nobody] \
-                 [Source: 198.51.100.2] [attempt: 1] [Reason: wrong password]"
-                    .to_owned(),
-                format!("{down} {here} the peer did not go on in time"),
-                format!("{down} {there} the client gave up: AUTHENTICATION_FAILED"),
-                format!("{down} {there} deleted"),
-                format!("{down} {there} cleared by the operator"),
-                format!("{down} {there} cleared by the operator"),
-                format!("{down} {here} the headend stops"),
-                format!("{down} {here} login failed"),
-                format!("{down} {nobody} the peer did not go on in time"),
-                format!("{down} {nobody} the peer did not go on in time"),
-                format!("{down} {there} deleted by the peer"),
-            ]
-        );
-    }
-
-    #[test]
-    fn what_was_left_out_is_due_a_second_after_the_first_line() {
-        let kept = Kept::new();
-        kept.log.refused(None, "no");
-        assert_eq!(kept.log.due(), None);
-        for _ in 0..budget::LINES {
-            kept.log.refused(None, "no");
-        }
-        assert_eq!(kept.log.due(), Some(Instant::new(budget::PERIOD)));
-    }
-
-    #[test]
-    fn a_terminal_that_takes_its_time_loses_lines_and_is_told_how_many() {
-        let kept = Kept::new();
-        let (sending, mut watched) = mpsc::channel(2);
-        kept.log.watch(sending);
-        for number in 1..=5 {
-            kept.log.info(number);
-        }
-        let mut next = || {
-            let line = watched.try_recv().ok()?;
-            // The date and the time come first.
-            Some(
-                line.split_once(": ")
-                    .map_or_else(|| line.clone(), |(_, text)| text.to_owned()),
-            )
-        };
-        assert_eq!(next().as_deref(), Some("1\n"));
-        assert_eq!(next().as_deref(), Some("2\n"));
-        assert_eq!(next(), None);
-        kept.log.info(6);
-        assert_eq!(
-            next().as_deref(),
-            Some("% 3 lines were lost to this terminal\n")
-        );
-        assert_eq!(next().as_deref(), Some("6\n"));
-        // Who has gone is forgotten, and nobody else misses a line.
-        drop(watched);
-        kept.log.info(7);
-        assert_eq!(kept.log.watchers.borrow().len(), 0);
-        assert_eq!(kept.lines.borrow().len(), 7);
-    }
-
-    #[test]
-    fn a_day_has_the_form_of_a_routers() {
-        let day = |seconds| Day((UNIX_EPOCH + Duration::from_secs(seconds)).into()).to_string();
-        assert_eq!(day(0), "Jan  1 ");
-        assert_eq!(day(1_795_682_253), "Nov 26 ");
-    }
-}
+mod tests;

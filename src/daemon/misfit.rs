@@ -16,7 +16,7 @@ use super::work::House;
 use crate::state::attempts::{Difference, Failure, Transforms};
 
 impl House {
-    /// A request for a new SA was refused. It is only looked at again if there is a place for it.
+    /// A request for a new SA was refused. It is only looked at again if there is a place for it, or a line in the log.
     pub(super) fn init_refused(
         &mut self,
         now: Instant,
@@ -25,7 +25,7 @@ impl House {
         request: &[u8],
     ) {
         let policies = &self.plan.endpoint.policies;
-        self.attempts.refused(now, path.remote, || {
+        let failure = || {
             if *refusal != PeerIncompatible::NoProposalChosen.into() {
                 let why = refusal.to_string();
                 return Failure::Other { why };
@@ -41,7 +41,16 @@ impl House {
             let policy = policy.or_else(|| policies.iter().find(|one| one.local.is_empty()));
             let ours = policy.map_or(&[] as &[_], |policy| &policy.proposals);
             nothing_fits("IKE", theirs.unwrap_or_default(), allowed_ike(ours))
-        });
+        };
+        self.attempts.refused(now, path.remote, failure);
+        // Which group it is to be is found out so, and the client tries again with that.
+        let searches = matches!(
+            refusal,
+            Refusal::Incompatible(PeerIncompatible::InvalidKeyExchange(_))
+        );
+        if !searches {
+            self.log.init_refused(path.remote, failure);
+        }
     }
 }
 

@@ -33,11 +33,13 @@ pub mod load;
 pub mod log;
 mod misfit;
 pub mod network;
+pub mod quota;
 pub mod session;
 pub mod show;
 pub mod snapshot;
 mod standard_error;
 pub mod statistics;
+pub mod unproven;
 pub mod work;
 
 use std::{
@@ -66,6 +68,7 @@ use self::{
     driver::Driver,
     init_queue::InitQueue,
     journal::Journal,
+    load::LoadError,
     log::Log,
     network::HouseNetwork,
     session::Sessions,
@@ -125,6 +128,17 @@ fn because<E: fmt::Display>(what: impl fmt::Display) -> impl FnOnce(E) -> StartE
     move |error| StartError(format!("{what}: {error}"))
 }
 
+/// Why a configuration keeps the daemon from starting. Whoever reads of a single error is told that the rest did not come to
+/// work either.
+fn refused_file(error: LoadError) -> StartError {
+    StartError(match error {
+        LoadError::Text { .. } | LoadError::NoText { .. } => {
+            format!("{error}: nothing of it was applied")
+        }
+        other => other.to_string(),
+    })
+}
+
 /// A daemon whose sockets are bound and whose dataplane is chosen, about to serve.
 pub struct Daemon {
     driver: Driver,
@@ -145,8 +159,7 @@ impl Daemon {
         if let Some(interface) = load::tied_twice(&options.devices) {
             return Err(StartError(format!("--device names {interface} twice")));
         }
-        let checked = load::check(&options.config, &options.devices)
-            .map_err(|error| StartError(error.to_string()))?;
+        let checked = load::check(&options.config, &options.devices).map_err(refused_file)?;
         let state_dir = &options.state_dir;
         prepare_state_dir(state_dir)
             .map_err(because(format!("state folder {}", state_dir.display())))?;
@@ -171,11 +184,18 @@ impl Daemon {
         let mut transport = bind_sockets(matches!(chosen, Chosen::Kernel(_)))?;
         let touches_kernel = !matches!(chosen, Chosen::Record);
         if touches_kernel {
-            let removed = network::clear_leftovers(&journal.unfinished)
-                .map_err(because("clearing what was left"))?;
+            let clearing = "clearing what was left";
+            let guards = network::Guards::left().map_err(because(clearing))?;
+            let removed =
+                network::clear_leftovers(&journal.unfinished).map_err(because(clearing))?;
             if !removed.is_empty() {
                 log.info(format_args!(
                     "removed what an earlier run left behind: {removed}"
+                ));
+            }
+            if !guards.is_empty() {
+                log.info(format_args!(
+                    "replacing what an earlier run left to keep pool addresses from travelling in clear: {guards}"
                 ));
             }
         }

@@ -23,8 +23,8 @@ use ironflex_profiles::{
 use ironflex_xfrm::{
     IpPrefix,
     netlink::{
-        CleanupScope, Link, LinkIndex, NetlinkError, Network, Owner, PROBE_DEVICE, Removed, Route,
-        cleanup, sysctl,
+        CleanupScope, Firewall, Link, LinkIndex, NetlinkError, Network, Owner, PROBE_DEVICE,
+        Removed, Route, RouteTarget, cleanup, sysctl,
     },
 };
 
@@ -182,6 +182,56 @@ pub fn clear_leftovers(unfinished: &[String]) -> Result<Removed, NetlinkError> {
         }
     }
     cleanup(Owner::Headend, CleanupScope::KeepGuards)
+}
+
+/// What an earlier run that did not come to its end has left to keep its clients' addresses from travelling in clear. It
+/// stands until this run's own is in its place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Guards {
+    routes: usize,
+    table: bool,
+}
+
+impl Guards {
+    /// Looks for them.
+    ///
+    /// # Errors
+    ///
+    /// Of netlink.
+    pub fn left() -> Result<Self, NetlinkError> {
+        let routes = Network::open(Owner::Headend)?.routes()?;
+        let unreachable = |route: &&Route| route.target == RouteTarget::Unreachable;
+        let table = match Firewall::open() {
+            Ok(mut firewall) => firewall.exists()?,
+            // Without nf_tables there is no table of ours.
+            Err(_) => false,
+        };
+        Ok(Self {
+            routes: routes.iter().filter(unreachable).count(),
+            table,
+        })
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.routes == 0 && !self.table
+    }
+}
+
+impl fmt::Display for Guards {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.routes {
+            0 => {}
+            1 => f.write_str("1 unreachable route")?,
+            count => write!(f, "{count} unreachable routes")?,
+        }
+        match (self.routes, self.table) {
+            (_, false) => Ok(()),
+            (0, true) => f.write_str("the nftables table"),
+            (_, true) => f.write_str(", the nftables table"),
+        }
+    }
 }
 
 /// The kernel takes a device's alias only after it has made the device. A process that was killed in between leaves one

@@ -19,6 +19,7 @@ use super::{
     assignment::Leases,
     compile::ServingProfile,
     identity::{Certified, PeerKey},
+    unproven::DueKey,
 };
 use crate::lifetimes::Pairs;
 
@@ -82,6 +83,10 @@ pub struct Session {
     pub session_id: u32,
     /// The profile that serves it, once it is known.
     pub profile: Option<Arc<ServingProfile>>,
+    /// What the peer calls itself, with the type in front.
+    pub claimed: Option<Arc<str>>,
+    /// The pre-shared key that it must have, if its profile takes one.
+    pub due_key: Option<DueKey>,
     /// The EAP conversation, while the client owes a response.
     pub eap: Option<Server>,
     /// What a client certificate's signature in EAP covers.
@@ -96,6 +101,8 @@ pub struct Session {
     pub tried: Option<Arc<str>>,
     /// The password that was last given was wrong.
     pub login_failed: bool,
+    /// Its first child SA was refused, which ends it.
+    pub child_refused: bool,
     /// Why we delete it, if we do.
     pub deletion: Option<Deletion>,
     /// Who it is, once authenticated ([`Sessions::authenticate`]).
@@ -226,6 +233,8 @@ impl Sessions {
             ce_id,
             session_id: self.next_session,
             profile: None,
+            claimed: None,
+            due_key: None,
             eap: None,
             eap_context: None,
             key_is_of_one: false,
@@ -233,6 +242,7 @@ impl Sessions {
             certified: None,
             tried: None,
             login_failed: false,
+            child_refused: false,
             deletion: None,
             who: None,
             device: None,

@@ -1,6 +1,7 @@
 //! What the daemon counts, and the numbers behind `show crypto ikev2 stats` and `show metrics`.
 
 use ironflex_ikev2::{
+    Endpoint,
     counters::Messages,
     event::{Answer, Ask, CloseReason, Discard, EapOutput, Event, PeerProof},
     wire::registry::NotifyType,
@@ -54,6 +55,15 @@ impl Operation {
             Ask::Lease(_) => Self::Authorization,
             Ask::Install(_) | Ask::Rekey(_) => Self::SaCreation,
         }
+    }
+
+    /// Whether it judges a peer: then what is found wrong is noted with the peer's attempt ([`super::attempts::Attempts`]).
+    #[must_use]
+    pub const fn is_judged(self) -> bool {
+        matches!(
+            self,
+            Self::Profile | Self::Certificate | Self::Authorization | Self::SaCreation
+        )
     }
 
     const fn name(self) -> &'static str {
@@ -116,6 +126,8 @@ pub fn note(tally: &mut Tally, session: Option<&Session>, event: &Event) {
         Event::Closed(reason) => {
             tally.count_of(Metric::Closed, reason.name());
             match reason {
+                // A child SA that was refused has ended it, and has been counted.
+                CloseReason::Refused(_) if session.is_some_and(|one| one.child_refused) => {}
                 CloseReason::Refused(refusal) => {
                     let by_login = session.is_some_and(|session| session.ends_by_login(reason));
                     let name = if by_login {
@@ -142,8 +154,11 @@ pub fn note(tally: &mut Tally, session: Option<&Session>, event: &Event) {
     }
 }
 
-/// Counts a datagram that the core discarded.
+/// Counts a datagram that the core discarded, or kept.
 pub fn discarded(tally: &mut Tally, discard: &Discard) {
+    if *discard == Discard::FragmentKept {
+        return tally.count(Metric::FragmentsKept);
+    }
     tally.count_of(Metric::Discarded, discard.name());
     match discard {
         Discard::InitRefused(refusal) => tally.count_of(Metric::Refused, refusal.name()),
@@ -170,18 +185,23 @@ fn number(count: usize) -> u64 {
 
 /// IKE SAs by where they stand.
 #[derive(Default)]
-struct Standing {
-    established: u64,
-    negotiating: u64,
-    closing: u64,
+pub(super) struct Standing {
+    /// Both ends are authenticated.
+    pub(super) established: u64,
+    /// Not yet.
+    pub(super) negotiating: u64,
+    /// Our Delete is not answered yet.
+    pub(super) closing: u64,
+    /// Ended, and still there to answer what is repeated.
     over: u64,
     /// Of the established ones those with a post-quantum pre-shared key.
     with_ppk: u64,
 }
 
-fn standing(driver: &Driver) -> Standing {
+/// Counts them.
+pub(super) fn standing(endpoint: &Endpoint) -> Standing {
     let mut standing = Standing::default();
-    for view in driver.endpoint.views() {
+    for view in endpoint.views() {
         let ppk = u64::from(view.ready && view.ppk);
         standing.with_ppk = standing.with_ppk.saturating_add(ppk);
         let count = if view.ready {
@@ -211,7 +231,7 @@ fn pools<A: Address>(all: &mut Tally, pools: &Pools<A>) {
 pub fn metrics(driver: &mut Driver) -> Tally {
     let mut all = driver.house.tally.clone();
     let half_open = number(driver.endpoint.half_open());
-    let stand = standing(driver);
+    let stand = standing(&driver.endpoint);
     let negotiating = stand.negotiating.saturating_sub(half_open);
     for (state, count) in [
         ("half_open", half_open),
@@ -332,7 +352,7 @@ pub fn statistics(driver: &Driver) -> Statistics {
     let sa_limited = discards(&["sa_limited"]);
     let queue_limited = discards(&["init_queue_full"]);
     let refused = discards(&["init_refused"]);
-    let stand = standing(driver);
+    let stand = standing(&driver.endpoint);
     let named = |metric| {
         let all = tally.all(metric);
         all.map(|([name, _], count)| (name.to_owned(), count))
@@ -371,6 +391,7 @@ pub fn statistics(driver: &Driver) -> Statistics {
             "oversized_init",
             "contradictory_init",
         ]),
+        fragments_kept: tally.of(Metric::FragmentsKept, ["", ""]),
         challenged: counters.cookies.sent,
         cookies_accepted: counters.cookies.accepted,
         cookies_rejected: counters.cookies.rejected,
@@ -419,5 +440,24 @@ pub fn statistics(driver: &Driver) -> Statistics {
         },
         discards: named(Metric::Discarded),
         refusals: named(Metric::Refused),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fragment_that_is_kept_is_not_counted_with_what_is_discarded() {
+        let mut tally = Tally::default();
+        discarded(&mut tally, &Discard::FragmentKept);
+        assert_eq!(tally.all(Metric::Discarded).count(), 0);
+        let told = tally.prometheus();
+        assert!(
+            told.contains("\nironflex_ike_fragments_kept_total 1\n"),
+            "{told}"
+        );
+        discarded(&mut tally, &Discard::FragmentRefused);
+        assert_eq!(tally.one(Metric::Discarded, "fragment_refused"), 1);
     }
 }

@@ -22,7 +22,7 @@ use ironflex_profiles::Candidate;
 use super::{
     assignment::Pools,
     attempts::{Attempts, nearest},
-    compile::{Caller, LocalCredentials, Plan, ServingProfile},
+    compile::{Caller, LocalCredentials, NoKey, Plan, ServingProfile},
     configure::Configure,
     identity::{self, Certified, PeerKey},
     idle::IdleTimers,
@@ -32,6 +32,7 @@ use super::{
     network::HouseNetwork,
     session::{Session, Sessions, Who},
     statistics::Operation,
+    unproven::{DueKey, without_key},
 };
 use crate::{
     aaa::{LoginRequest, Password, Verdict as AaaVerdict},
@@ -84,7 +85,7 @@ impl House {
     pub fn answer(&mut self, sa: SaId, created: Instant, ask: Ask) -> Answer {
         let operation = Operation::of(&ask);
         if let Ask::Peer(question) = &ask {
-            let identity = identity::text(&question.identity);
+            let identity = identity::words(&question.identity);
             let times = (created, self.clock.now());
             self.attempts
                 .begin(sa, question.path.remote, identity, times);
@@ -116,7 +117,10 @@ impl House {
         self.attempts
             .answered(self.clock.now(), sa, operation, &answered);
         answered.unwrap_or_else(|why| {
-            self.log.refused(self.sessions.view(sa), &why);
+            // The log says what `show crypto ikev2 diagnose` says of the same.
+            let verdict = self.attempts.failure(sa).filter(|_| operation.is_judged());
+            let told = verdict.map_or_else(|| why.clone(), ToString::to_string);
+            self.log.refused(self.sessions.view(sa), &told);
             Answer::Refused(Arc::from(why))
         })
     }
@@ -170,22 +174,13 @@ impl House {
         let Some(profile) = self.plan.snapshot.profile_for(local, claimed) else {
             self.log
                 .step(self.sessions.view(sa), LogStep::ProfileNotFound);
-            let (kind, text) = (
-                identity::type_name(&question.identity),
-                identity::text(&question.identity),
-            );
             let profiles = self.plan.snapshot.profiles.iter();
             let rules = profiles.flat_map(|profile| &profile.match_identity_remote);
-            let nearest = nearest(&text, rules);
-            let identity = format!("{kind} \"{text}\"");
+            let nearest = nearest(&identity::text(&question.identity), rules);
+            let identity = identity::words(&question.identity);
             self.attempts
                 .fail(sa, Failure::NoProfile { identity, nearest });
-            return Err(format!(
-                "no profile matches peer identity {} {:?} at {local} (have: {})",
-                identity::type_name(&question.identity),
-                identity::text(&question.identity),
-                self.known_identities(),
-            ));
+            return Err("no profile matches the peer's identity".to_owned());
         };
         let serving = self.plan.profiles.get(&profile.name).cloned();
         let serving = serving.ok_or_else(|| format!("profile {} has no keys", profile.name))?;
@@ -197,26 +192,17 @@ impl House {
             self.sessions.view(sa),
             LogStep::FoundProfile(profile.name.as_str()),
         );
+        self.attempts
+            .name(sa, Some(serving.profile.name.as_str()), None);
+        let session = self.session(sa)?;
+        session.claimed = Some(Arc::from(identity::words(&question.identity)));
+        session.key_is_of_one = serving.key_is_of_one(caller);
+        session.due_key = DueKey::of(&serving, caller);
+        session.profile = Some(Arc::clone(&serving));
         let config = serving
             .peer_config(local, question.wanted.as_ref(), caller)
-            .map_err(|error| error.to_string())?;
-        let key_is_of_one = serving.key_is_of_one(caller);
-        let name = serving.profile.name.as_str();
-        self.attempts.name(sa, Some(name), None);
-        let session = self.session(sa)?;
-        session.key_is_of_one = key_is_of_one;
-        session.profile = Some(serving);
+            .map_err(|NoKey| without_key(&serving))?;
         Ok(Answer::Peer(Arc::new(config)))
-    }
-
-    fn known_identities(&self) -> String {
-        let profiles = self.plan.snapshot.profiles.iter();
-        let rules = profiles.flat_map(|profile| &profile.match_identity_remote);
-        rules
-            .take(8)
-            .map(|rule| format!("match identity remote {rule}"))
-            .collect::<Vec<_>>()
-            .join(", ")
     }
 
     fn chain(
@@ -243,8 +229,9 @@ impl House {
         ) || identity::covers(peer.certificate(), claimed);
         if !certified {
             return Err(format!(
-                "the peer's certificate ({}) does not say that it is {claimed}",
-                peer.certificate().subject
+                "the peer's certificate ({}) does not say that it is {}",
+                peer.certificate().subject,
+                identity::words(claimed)
             ));
         }
         self.session(sa)?.certified = Some(Certified::new(peer.certificate(), certificates));

@@ -139,6 +139,7 @@ pub fn examine(options: &Options, names: &[ServerIdentity]) -> Vec<Verdict> {
         };
         certificates::examine(&patient, &mut on("certificate", &mut verdicts));
         client_profiles::examine(&patient, &mut on("profile", &mut verdicts));
+        liveness(&checked.snapshot, &mut on("dpd", &mut verdicts));
         machine::examine(&patient, &mut verdicts);
     }
     machine::ports(running, &mut on("ports", &mut verdicts));
@@ -165,6 +166,23 @@ fn configuration(options: &Options, found: &mut Examination<'_>) -> Option<load:
         None => found.good(summary(&options.config, &checked.snapshot)),
     }
     Some(checked)
+}
+
+/// Whether clients that vanish are noticed.
+fn liveness(snapshot: &Snapshot, found: &mut Examination<'_>) {
+    for profile in &snapshot.profiles {
+        match profile.dpd {
+            Some(dpd) => found.good(format_args!(
+                "profile {}: a client that is silent for {} s is asked whether it is there",
+                profile.name, dpd.interval
+            )),
+            None => found.warn(format_args!(
+                "profile {} has no 'dpd': a client that vanishes keeps its address until its IKE SA ends, {} s at most; \
+                 'dpd 30 5 periodic' in the profile, or 'crypto ikev2 dpd 30 5 periodic' for all of them, notices it sooner",
+                profile.name, profile.lifetime
+            )),
+        }
+    }
 }
 
 fn summary(path: &Path, snapshot: &Snapshot) -> String {

@@ -127,6 +127,34 @@ pub struct Transforms {
     pub esn: Vec<String>,
 }
 
+/// On one line, what is for the same always in the same place.
+impl fmt::Display for Transforms {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            encryption,
+            integrity,
+            prf,
+            group,
+            esn,
+        } = self;
+        let mut first = true;
+        for (what, names) in [
+            ("encryption", encryption),
+            ("integrity", integrity),
+            ("prf", prf),
+            ("group", group),
+            ("esn", esn),
+        ] {
+            if !names.is_empty() {
+                let gap = if first { "" } else { "; " };
+                write!(f, "{gap}{what} {}", names.join(", "))?;
+                first = false;
+            }
+        }
+        Ok(())
+    }
+}
+
 /// What went wrong. The text says what differed and what to do.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case", tag = "kind")]
@@ -249,7 +277,7 @@ impl fmt::Display for Failure {
             ),
             Self::NothingFits { protocol, .. } => write!(
                 f,
-                "{protocol}: no proposal of the client's fits one of the headend's, and they differ in more than one transform: compare both sides below, and add what is missing to the {}",
+                "{protocol}: no proposal of the client's fits one of the headend's, and they differ in more than one transform: add what is missing to the {}",
                 lines(protocol)
             ),
             Self::Login { user, list, why } => write!(

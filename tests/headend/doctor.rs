@@ -28,6 +28,14 @@ pub(crate) const CASES: &[Case] = &[
         a_headend_that_runs_is_left_alone,
     ),
     (
+        "doctor::what_is_to_be_said_of_an_empty_configuration_is_true",
+        what_is_to_be_said_of_an_empty_configuration_is_true,
+    ),
+    (
+        "doctor::a_client_that_vanishes_is_thought_of",
+        a_client_that_vanishes_is_thought_of,
+    ),
+    (
         "doctor::a_faulty_configuration_is_a_failure_with_its_lines",
         a_faulty_configuration_is_a_failure_with_its_lines,
     ),
@@ -198,11 +206,48 @@ fn a_headend_that_runs_is_left_alone() {
     drop(headend);
 }
 
+fn what_is_to_be_said_of_an_empty_configuration_is_true() {
+    let lab = Lab::new();
+    let _outside = lab.outside();
+    let full = examine(&lab, &[], 0);
+    fs::write(lab.config(), "").unwrap();
+    let empty = examine(&lab, &[], 1);
+    // What a kernel lacks for every transform it lacks for none.
+    let userspace = |report: &str| on(report, "dataplane")[0].contains("userspace");
+    assert_eq!(userspace(&full), userspace(&empty), "{full}{empty}");
+    if !userspace(&empty) {
+        has(&empty, "ok", "dataplane", "no transform is configured");
+    }
+}
+
+fn a_client_that_vanishes_is_thought_of() {
+    let lab = Lab::new();
+    let _outside = lab.outside();
+    let report = examine(&lab, &[], 0);
+    has(
+        &report,
+        "warn",
+        "dpd",
+        "profile AnyConnect-EAP has no 'dpd'",
+    );
+    lab.edit(
+        "crypto ikev2 profile AnyConnect-EAP\n",
+        "crypto ikev2 profile AnyConnect-EAP\n dpd 30 5 periodic\n",
+    );
+    assert!(
+        on(&examine(&lab, &[], 0), "dpd")
+            .iter()
+            .all(|line| line.starts_with("ok"))
+    );
+}
+
 fn a_faulty_configuration_is_a_failure_with_its_lines() {
     let lab = Lab::new();
     lab.edit("encryption aes-cbc-256", "encrpytion aes-cbc-256");
     let report = examine(&lab, &[], 1);
     has(&report, "FAIL", "configuration", "encrpytion");
+    // It applies nothing of a good one either.
+    assert!(!report.contains("applied"), "{report}");
     // What needs no configuration is looked at all the same.
     has(&report, "ok", "ports", "UDP 500 and 4500 are free");
 }

@@ -59,6 +59,9 @@ fn the_example_configuration_serves_a_client_from_login_to_delete() {
     assert_eq!(tunnel.esp, "esp-256-aes esp-sha256-hmac");
     assert_eq!(tunnel.dataplane, "userspace");
     headend.line("Crypto tunnel v2 is UP.");
+    let interface =
+        "%LINEPROTO-5-UPDOWN: Line protocol on Interface Virtual-Access1, changed state to";
+    headend.line(&format!("{interface} up"));
 
     // The headend's Loopback100 and the host behind it, by UDP and TCP, from the client and to it.
     let loopback = Echo::udp(&lab.headend.namespace, LOOPBACK);
@@ -88,6 +91,8 @@ fn the_example_configuration_serves_a_client_from_login_to_delete() {
     // The client's own Delete: nothing stays on either side.
     assert_eq!(process.end_by(Signal::SIGINT), Some(0));
     headend.line("Crypto tunnel v2 is DOWN.");
+    headend.line(&format!("{interface} down"));
+    assert_eq!(headend.output().matches(interface).count(), 2);
     assert_eq!((client.host.routes(), client.host.rules()), clean);
     assert!(!client.host.has_address(tunnel.address));
     assert!(!client.host.links().contains(&tunnel.device));

@@ -101,7 +101,7 @@ fn a_failed_login_is_explained_and_its_steps_are_told_to_who_asked_for_them() {
     assert!(log.contains("%CRYPTO-5-IKEV2_SESSION_STATUS: Crypto tunnel v2 is UP."));
     let told = lab.exec("show crypto ikev2 diagnose username test");
     assert!(
-        told.contains("  up\n  Identity: *$AnyConnectClient$*\n  User: test\n"),
+        told.contains("  up\n  Identity: key-id \"*$AnyConnectClient$*\"\n  User: test\n"),
         "{told}"
     );
     let support = lab.exec("show tech-support");

@@ -106,7 +106,7 @@ fn a_client_with_the_key_of_its_identity_is_served_beside_anyconnect_clients() {
 fn an_unknown_identity_and_a_wrong_key_end_alike() {
     let lab = lab();
     let client = lab.client();
-    let _headend = lab.start();
+    let headend = lab.start();
     let message = |identity, key| {
         let mut process = connect(&lab, &client, identity, key, HEAD);
         process.ends_with(4);
@@ -116,6 +116,24 @@ fn an_unknown_identity_and_a_wrong_key_end_alike() {
     let wrong = message(ONE, "a key of two endt");
     assert_eq!(wrong, message("fqdn:two.branch.example", KEY));
     assert!(wrong.contains("login-refused"), "{wrong}");
+    // What the client is not told stands in the log, and is not said of AUTH.
+    for (identity, why) in [
+        (
+            "one",
+            "the client's pre-shared key is another than that of peer one in 'crypto ikev2 keyring BRANCHES'",
+        ),
+        (
+            "two",
+            "'crypto ikev2 keyring BRANCHES' has no key for the client",
+        ),
+    ] {
+        let line = headend.line(&format!(
+            "  Id: fqdn {identity}.branch.example  Profile: BRANCHES  {why}: "
+        ));
+        assert!(line.contains(&format!(":Peer {}:", client.outer)), "{line}");
+        assert!(lab.exec("show crypto ikev2 diagnose").contains(why));
+    }
+    assert!(!headend.output().contains("AUTH does not verify"));
     // The same client with the right key.
     let _connected = connected(&connect(&lab, &client, ONE, KEY, HEAD));
 }

@@ -35,6 +35,10 @@ pub(crate) const CASES: &[Case] = &[
         an_exhausted_pool_is_named_with_its_holders,
     ),
     (
+        "refusal::a_proposal_that_does_not_fit_is_told_of_as_in_the_diagnosis",
+        a_proposal_that_does_not_fit_is_told_of_as_in_the_diagnosis,
+    ),
+    (
         "refusal::an_identity_that_no_profile_matches_gets_no_tunnel",
         an_identity_that_no_profile_matches_gets_no_tunnel,
     ),
@@ -156,10 +160,32 @@ fn an_exhausted_pool_is_named_with_its_holders() {
     );
     // The headend's own Delete ends what is left of it, and the address of who leaves is there for the next.
     headend.line("Crypto tunnel v2 is DOWN.");
+    let counted = lab.metrics("state");
+    let no_address = "ironflex_ike_refusals_total{reason=\"no_address\"}";
+    assert_eq!(counted.of(no_address), Some(1));
     assert_eq!(second.end_by(nix::sys::signal::Signal::SIGINT), Some(0));
     headend.nth_line(2, "Crypto tunnel v2 is DOWN.");
     let (_third, again) = lab.log_in(&clients[2], USER);
     assert_eq!(again.address, tunnel.address);
+}
+
+fn a_proposal_that_does_not_fit_is_told_of_as_in_the_diagnosis() {
+    let lab = Lab::new();
+    let client = lab.client();
+    let headend = lab.start();
+    let arguments = ["--proposal", "aes-cbc-256/sha256/20"];
+    let target = HEADEND.to_string();
+    let mut process = lab.connect_to(&target, &client, [USER, WRONG], &arguments);
+    assert_ne!(process.end(), Some(0));
+    let line = headend.line("IKE: the proposals differ in the group alone: the client offers 20, ");
+    let start = format!("%IKEV2-3-NEG_ABORT: Peer {}:", client.outer);
+    let peer = line.split_once(&start).map(|(_, behind)| behind);
+    // Its port, and what there is to be said.
+    let (_, sentence) = peer
+        .and_then(|behind| behind.split_once("  "))
+        .unwrap_or_else(|| panic!("{line}"));
+    let diagnosis = lab.exec("show crypto ikev2 diagnose");
+    assert!(diagnosis.contains(sentence), "{sentence}\n{diagnosis}");
 }
 
 fn an_identity_that_no_profile_matches_gets_no_tunnel() {
@@ -171,6 +197,9 @@ fn an_identity_that_no_profile_matches_gets_no_tunnel() {
     let mut process = lab.connect_to(&target, &client, [USER, WRONG], &arguments);
     process.ends_with(7);
     process.line("it refused the identity key-id \"somebody else\" before any login");
-    headend.line("no profile matches peer identity");
+    let line = headend.line(
+        "  no profile matches peer identity key-id \"somebody else\" (nearest: key-id *$AnyConnectClient$*)",
+    );
+    assert!(line.contains(&format!(":Peer {}:", client.outer)), "{line}");
     assert!(!headend.output().contains("LOGIN"), "{}", headend.output());
 }

@@ -8,7 +8,7 @@ use std::{
     path::Path,
 };
 
-use ironflex_xfrm::netlink::TABLE;
+use ironflex_xfrm::netlink::{TABLE, sysctl};
 use nix::sys::signal::Signal;
 use rustix::{
     fs::{CWD, FileType, Mode, mknodat},
@@ -28,6 +28,10 @@ pub(crate) const CASES: &[Case] = &[
     (
         "start::a_control_socket_that_cannot_be_made_fails_the_start_before_anything",
         a_control_socket_that_cannot_be_made_fails_the_start_before_anything,
+    ),
+    (
+        "start::lines_have_a_routers_time_at_a_terminal_and_their_severity_in_the_journal",
+        lines_have_a_routers_time_at_a_terminal_and_their_severity_in_the_journal,
     ),
     (
         "start::a_port_taken_on_one_family_only_fails_the_start",
@@ -70,6 +74,43 @@ fn a_control_socket_that_cannot_be_made_fails_the_start_before_anything() {
     fails(&lab, "file", "state folder ");
     fs::remove_dir(lab.control()).unwrap();
     let _headend = lab.start();
+}
+
+/// Whether a line begins as `*Nov 26 13:39:00.123: `.
+fn is_stamped(line: &str) -> bool {
+    let form = "*Aaa d0 00:00:00.000: ";
+    let fits = |(character, form): (char, char)| match form {
+        'A' => character.is_ascii_uppercase(),
+        'a' => character.is_ascii_lowercase(),
+        'd' => character == ' ' || character.is_ascii_digit(),
+        '0' => character.is_ascii_digit(),
+        other => character == other,
+    };
+    line.len() > form.len() && line.chars().zip(form.chars()).all(fits)
+}
+
+fn lines_have_a_routers_time_at_a_terminal_and_their_severity_in_the_journal() {
+    let lab = Lab::new();
+    let mut headend = lab.start();
+    assert_eq!(headend.end_by(Signal::SIGTERM), Some(0));
+    let output = headend.output();
+    assert!(output.lines().all(is_stamped), "{output}");
+
+    // Forwarding that is off is a warning.
+    let stop = || sysctl::write("net.ipv4.ip_forward", 0);
+    lab.headend.namespace.run(stop).unwrap().unwrap();
+    let mut headend = lab.launch_under_journal();
+    headend.line("<6>ready");
+    headend.line("<4>warning: net.ipv4.ip_forward is 0");
+    assert_eq!(headend.end_by(Signal::SIGTERM), Some(0));
+    let output = headend.output();
+    let has_severity = |line: &str| {
+        let severity = line.strip_prefix('<').and_then(|rest| rest.split_once('>'));
+        severity.is_some_and(|(number, text)| {
+            ["3", "4", "5", "6", "7"].contains(&number) && !text.starts_with('*')
+        })
+    };
+    assert!(output.lines().all(has_severity), "{output}");
 }
 
 fn a_port_taken_on_one_family_only_fails_the_start() {

@@ -19,6 +19,10 @@ pub(crate) const CASES: &[Case] = &[
         an_sa_that_has_ended_is_not_deleted_again,
     ),
     (
+        "stop::a_deletion_that_is_under_way_is_told_of",
+        a_deletion_that_is_under_way_is_told_of,
+    ),
+    (
         "stop::nobody_begins_anything_with_a_headend_that_is_about_to_leave",
         nobody_begins_anything_with_a_headend_that_is_about_to_leave,
     ),
@@ -50,6 +54,22 @@ fn an_sa_that_has_ended_is_not_deleted_again() {
     headend.signal(Signal::SIGTERM);
     headend.line("stopping: no SA is up");
     assert_eq!(headend.end(), Some(0));
+}
+
+fn a_deletion_that_is_under_way_is_told_of() {
+    let lab = Lab::new();
+    let (client, other) = (lab.client(), lab.client());
+    let mut headend = deserted(&lab, &client);
+    lab.exec("clear crypto session");
+    let stranger = Stranger::new(&other.host.namespace, HEADEND);
+    stranger.send(&init(1));
+    assert_eq!(stranger.answer()[..8], 1_u64.to_be_bytes());
+    headend.signal(Signal::SIGTERM);
+    headend.line(
+        "stopping: no SA is up, the deletion of 1 is under way, 1 that was about to come up is given up",
+    );
+    headend.line(&format!("for the answer of {}:", client.outer));
+    assert_eq!(headend.end_by(Signal::SIGTERM), Some(0));
 }
 
 fn nobody_begins_anything_with_a_headend_that_is_about_to_leave() {

@@ -391,6 +391,14 @@ impl Lab {
         Process::start(&host.namespace, &all, "")
     }
 
+    /// Starts the headend as systemd does, its standard error being the journal's.
+    pub(crate) fn launch_under_journal(&self) -> Process {
+        let (config, state) = (self.name("boot/flexvpn-headend.conf"), self.name("state"));
+        let words = ["run", "--config", &config, "--state-dir", &state];
+        let all = [&words[..], &["--dataplane", "userspace"]].concat();
+        Process::start_under_journal(&self.headend.namespace, &all)
+    }
+
     /// Starts the headend and waits until it serves.
     pub(crate) fn start(&self) -> Process {
         self.start_with(&[])

@@ -2,7 +2,7 @@
 
 use std::{
     fmt::Write as _,
-    io::{BufRead, BufReader, Read, Write as _},
+    io::{BufRead, BufReader, PipeReader, Read, Write as _},
     process::{Child, Command, Stdio},
     sync::{Arc, Condvar, Mutex},
     thread,
@@ -101,23 +101,50 @@ impl Process {
         Self::spawn(terminal.command_within(PROGRAM), namespace, arguments, "")
     }
 
+    /// Starts `ironflex` in a namespace, its standard error being the journal's as systemd says it (systemd.exec(5)).
+    pub(crate) fn start_under_journal(namespace: &NetworkNamespace, arguments: &[&str]) -> Self {
+        let (errors, journal) = std::io::pipe().unwrap();
+        let known = rustix::fs::fstat(&journal).unwrap();
+        let mut command = Command::new(PROGRAM);
+        command.env(
+            "JOURNAL_STREAM",
+            format!("{}:{}", known.st_dev, known.st_ino),
+        );
+        command.stderr(journal);
+        Self::spawn_with(command, namespace, arguments, "", Some(errors))
+    }
+
     fn spawn(
         mut command: Command,
         namespace: &NetworkNamespace,
         arguments: &[&str],
         input: &str,
     ) -> Self {
+        command.stderr(Stdio::piped());
+        Self::spawn_with(command, namespace, arguments, input, None)
+    }
+
+    /// The same of a command whose standard error leads somewhere already, to where `errors` come from.
+    fn spawn_with(
+        mut command: Command,
+        namespace: &NetworkNamespace,
+        arguments: &[&str],
+        input: &str,
+        errors: Option<PipeReader>,
+    ) -> Self {
         command
             .args(arguments)
             .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
+            .stdout(Stdio::piped());
         let mut child = namespace.run(|| command.spawn()).unwrap().unwrap();
         // One that wants no input may be gone already.
         let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
         let listener = Arc::new(Listener::default());
         listener.listen(child.stdout.take().unwrap());
-        listener.listen(child.stderr.take().unwrap());
+        match errors {
+            Some(errors) => listener.listen(errors),
+            None => listener.listen(child.stderr.take().unwrap()),
+        }
         Self {
             name: arguments.first().copied().unwrap_or_default().to_owned(),
             child,

@@ -8,7 +8,7 @@ use std::{
 use super::{End, logging::Stamp, text};
 use crate::{
     cli::Printable,
-    state::attempts::{Attempt, AttemptOutcome, Failure, Transforms},
+    state::attempts::{Attempt, AttemptOutcome, Failure},
 };
 
 /// Whose attempts.
@@ -96,40 +96,10 @@ fn one(out: &mut impl Write, attempt: &Attempt) -> fmt::Result {
         {
             for (side, proposals) in [("Client", offered), ("Headend", allowed)] {
                 for proposal in proposals {
-                    writeln!(out, "    {side:<8} {}", Sides(proposal))?;
+                    writeln!(out, "    {side:<8} {}", proposal)?;
                 }
             }
         }
     }
     Ok(())
-}
-
-/// Displays one proposal on one line, what is for the same always in the same place.
-struct Sides<'a>(&'a Transforms);
-
-impl fmt::Display for Sides<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Transforms {
-            encryption,
-            integrity,
-            prf,
-            group,
-            esn,
-        } = self.0;
-        let mut first = true;
-        for (what, names) in [
-            ("encryption", encryption),
-            ("integrity", integrity),
-            ("prf", prf),
-            ("group", group),
-            ("esn", esn),
-        ] {
-            if !names.is_empty() {
-                let gap = if first { "" } else { "; " };
-                write!(f, "{gap}{what} {}", names.join(", "))?;
-                first = false;
-            }
-        }
-        Ok(())
-    }
 }

@@ -131,6 +131,7 @@ fn summary(out: &mut impl Write, all: &Statistics) -> fmt::Result {
         "    accepted: {}        rejected: {}",
         tokens.accepted, tokens.rejected
     )?;
+    writeln!(out, "Fragments Kept for Reassembly: {}", all.fragments_kept)?;
     reasons(out, "Datagrams discarded", &all.discards)?;
     reasons(out, "Refusals", &all.refusals)
 }

@@ -302,6 +302,7 @@ pub(super) fn statistics() -> Statistics {
         sa_limited: 4,
         queue_limited: 3,
         undispatched: 71,
+        fragments_kept: 12,
         challenged: 30_001,
         cookies_accepted: 17,
         cookies_rejected: 5,

@@ -77,7 +77,7 @@ a_device_without_its_mark_is_known_by_the_journal() {
   # Not in the journal: somebody else's.
   ip -n "$headend" link add ironflex-lo7 type dummy
   headend_start kernel
-  grep -q 'removed what an earlier run left behind: .* device ironflex-lo100' "$LAB_DIR/headend/log" ||
+  grep -q 'removed what an earlier run left behind: .*device ironflex-lo100' "$LAB_DIR/headend/log" ||
     fail "the device was not removed: $(cat "$LAB_DIR/headend/log")"
   [[ $(ip -n "$headend" address show dev ironflex-lo100) == *'inet 10.0.0.1/32 '* ]] || fail "Loopback100 has no address"
   stop_process "$headend_process"
