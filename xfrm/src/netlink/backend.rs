@@ -509,7 +509,7 @@ impl Dataplane for KernelDataplane {
 
     fn move_peer(&mut self, id: SessionId, path: OuterPath) -> Result<(), Error> {
         let session = self.session_mut(id)?;
-        // Whether it succeeds or not: a place that we could not go to is news when the kernel names it again.
+        // Whether it succeeds or not: a place that we could not go to is news when the kernel names it again, a second or two later.
         session.told = None;
         let current = session.path;
         usable(&path)?;

@@ -29,7 +29,7 @@ pub(crate) enum Notice {
         /// What went through it.
         traffic: Traffic,
     },
-    /// An authentic packet came on this SA from elsewhere. Comes again and again until the SA is updated.
+    /// An authentic packet came on this SA from elsewhere. Comes again every second or two, with the packets, until the SA is updated.
     Moved {
         /// Whose SA.
         id: SessionId,

@@ -23,8 +23,8 @@ use crate::{
     SaSpec, SessionId, Traffic,
 };
 
-/// Seconds between two reports of the same changed address of a peer (XFRMA_MTIMER_THRESH, kernel 5.17). Kernels
-/// without it report once per packet.
+/// Seconds that have to go by between two reports of a changed place of a peer, so that every second or two there is one; that of
+/// another port comes at once (XFRMA_MTIMER_THRESH, kernel 5.17). Kernels without it report once per packet.
 const MAPPING_INTERVAL: u32 = 1;
 
 /// What the kernel finds an SA by.
