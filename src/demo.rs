@@ -355,6 +355,7 @@ fn headend_options(folder: &Path, state_dir: &Path) -> daemon::Options {
             .into_iter()
             .collect(),
         dataplane: Choice::Auto,
+        metrics: None,
         quiet: false,
     }
 }

@@ -13,7 +13,7 @@ use crate::{
     cli::{configure, exec::TerminalCommand},
     client::{self, credentials::first_line},
     core_files,
-    daemon::{self, load},
+    daemon::{self, load, scrape::Place},
     dataplane::Choice,
     demo,
     doctor::{self, Grade},
@@ -98,6 +98,9 @@ pub struct Start {
 pub struct Run {
     #[command(flatten)]
     start: Start,
+    /// Serve every number over HTTP for Prometheus: ADDRESS:PORT, or the name of a Unix socket from / on
+    #[arg(long, value_name = "PLACE")]
+    metrics: Option<Place>,
     /// Print errors only
     #[arg(long)]
     quiet: bool,
@@ -230,13 +233,14 @@ impl Operation {
 }
 
 impl Start {
-    fn options(self, quiet: bool) -> daemon::Options {
+    fn options(self, metrics: Option<Place>, quiet: bool) -> daemon::Options {
         daemon::Options {
             config: self.config,
             state_dir: self.state_dir,
             bootflash: self.bootflash,
             devices: self.devices,
             dataplane: self.dataplane,
+            metrics,
             quiet,
         }
     }
@@ -244,7 +248,7 @@ impl Start {
 
 impl Run {
     fn run(self) -> Result<(), Failed> {
-        daemon::run(&self.start.options(self.quiet)).map_err(fail)
+        daemon::run(&self.start.options(self.metrics, self.quiet)).map_err(fail)
     }
 }
 
@@ -473,7 +477,7 @@ fn print(text: &str) -> Result<(), Failed> {
 
 impl Doctor {
     fn run(self) -> Result<(), Failed> {
-        let verdicts = doctor::examine(&self.start.options(false), &self.names);
+        let verdicts = doctor::examine(&self.start.options(None, false), &self.names);
         for verdict in &verdicts {
             print(&verdict.to_string())?;
         }

@@ -262,16 +262,7 @@ async fn converse(
                 }
             };
         }
-        Ok(Question::Exec(line)) => {
-            let (reply, answer) = oneshot::channel();
-            match requests.send(Request::Exec { line, reply }).await {
-                Ok(()) => match answer.await {
-                    Ok(outcome) => finish(outcome, &requests).await,
-                    Err(_) => Err(stopping()),
-                },
-                Err(_) => Err(stopping()),
-            }
-        }
+        Ok(Question::Exec(line)) => tell(&requests, line).await,
         Ok(Question::Monitor {}) => match monitors.try_acquire_owned() {
             Err(_) => Err(format!("{MAX_MONITORS} terminals monitor already")),
             Ok(place) => {
@@ -292,6 +283,18 @@ async fn converse(
         })),
         None => write.shutdown().await.map(|()| Onward::Nothing),
     }
+}
+
+/// What a command line comes to, as text.
+///
+/// # Errors
+///
+/// The text for whoever asked.
+pub(super) async fn tell(requests: &mpsc::Sender<Request>, line: String) -> Result<String, String> {
+    let (reply, answer) = oneshot::channel();
+    let request = Request::Exec { line, reply };
+    requests.send(request).await.map_err(|_| stopping())?;
+    finish(answer.await.map_err(|_| stopping())?, requests).await
 }
 
 /// Does what is left to do of a command line outside of the loop: other sessions' messages go on meanwhile.

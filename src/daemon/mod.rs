@@ -34,6 +34,7 @@ pub mod log;
 mod misfit;
 pub mod network;
 pub mod quota;
+pub mod scrape;
 pub mod session;
 pub mod show;
 pub mod snapshot;
@@ -108,6 +109,8 @@ pub struct Options {
     pub devices: Vec<(InterfaceName, DeviceName)>,
     /// The dataplane.
     pub dataplane: Choice,
+    /// Where the numbers are served over HTTP, if anywhere.
+    pub metrics: Option<scrape::Place>,
     /// No lines but of our own errors (benchmarks).
     pub quiet: bool,
 }
@@ -143,6 +146,7 @@ fn refused_file(error: LoadError) -> StartError {
 pub struct Daemon {
     driver: Driver,
     listener: Listener,
+    scraping: Option<scrape::Scraping>,
     handed: mpsc::Receiver<Handed>,
 }
 
@@ -168,6 +172,16 @@ impl Daemon {
         let mut journal = journal.ok_or_else(|| StartError(control::taken(&control)))?;
         let store = Store::open(state_dir).map_err(because("key store"))?;
         let listener = Listener::bind(&control).map_err(because("control socket"))?;
+        let scraping = match &options.metrics {
+            Some(place) => {
+                let scraping = scrape::Scraping::open(place);
+                let scraping = scraping.map_err(because(format!("--metrics: {place}")))?;
+                let place = scraping.place().map_err(because("--metrics"))?;
+                log.info(format_args!("metrics: {place}"));
+                Some(scraping)
+            }
+            None => None,
+        };
         let bootflash = load::bootflash(options.bootflash.as_deref(), &options.config);
         let (plan, configured, lines) = load::apply(checked, &store, &bootflash)
             .map_err(|error| StartError(error.to_string()))?;
@@ -285,6 +299,7 @@ impl Daemon {
                 cleared: crate::statistics::Statistics::default(),
             },
             listener,
+            scraping,
             handed,
         })
     }
@@ -295,16 +310,20 @@ impl Daemon {
         let Self {
             mut driver,
             listener,
+            scraping,
             mut handed,
         } = self;
         let (sending, requests) = mpsc::channel(REQUEST_LIMIT);
+        let scraping = scraping.map(|one| tokio::spawn(one.serve(sending.clone())));
         let control = tokio::spawn(listener.serve(sending));
         notify("READY=1");
         driver.serve(&mut handed, requests, &mut stop).await;
         notify("STOPPING=1");
         driver.farewell(&mut handed, &mut stop).await;
-        control.abort();
-        let _ = control.await;
+        for listening in [Some(control), scraping].into_iter().flatten() {
+            listening.abort();
+            let _ = listening.await;
+        }
         let Driver { house, .. } = driver;
         let House {
             dataplane,

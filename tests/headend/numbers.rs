@@ -2,6 +2,9 @@
 //! are counted there hold.
 
 use std::{
+    io::{Read, Write},
+    net::TcpStream,
+    os::unix::net::UnixStream,
     thread,
     time::{Duration, Instant},
 };
@@ -29,6 +32,10 @@ pub(crate) const CASES: &[Case] = &[
     (
         "numbers::a_cookie_is_demanded_and_brought",
         a_cookie_is_demanded_and_brought,
+    ),
+    (
+        "numbers::prometheus_is_served_on_a_port_and_on_a_socket_and_nobody_is_unless_asked_for",
+        prometheus_is_served_on_a_port_and_on_a_socket_and_nobody_is_unless_asked_for,
     ),
 ];
 
@@ -174,4 +181,65 @@ fn a_cookie_is_demanded_and_brought() {
     let stats = lab.exec("show crypto ikev2 stats");
     let part = "Cookie Challenged Requests: 1\n    accepted: 1        rejected: 0        rejected no cookie: 1\n";
     assert!(stats.contains(part), "{stats}");
+}
+
+/// Sends a request and takes all that comes back: the head and the body.
+fn asked(mut stream: impl Read + Write, request: &str) -> (String, String) {
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    (head.to_owned(), body.to_owned())
+}
+
+const SCRAPE: &str = "GET /metrics HTTP/1.1\r\nHost: headend\r\n\r\n";
+
+fn prometheus_is_served_on_a_port_and_on_a_socket_and_nobody_is_unless_asked_for() {
+    let lab = Lab::new();
+    let client = lab.client();
+    let socket = lab.path("metrics");
+    let mut headend = lab.start_with(&["--metrics", &lab.name("metrics")]);
+    let (mut connected, _) = lab.log_in(&client, USER);
+    let connect = || UnixStream::connect(&socket).unwrap();
+    let (head, body) = asked(connect(), SCRAPE);
+    assert!(head.starts_with("HTTP/1.1 200 "), "{head}");
+    let kind = "content-type: text/plain; version=0.0.4";
+    assert!(head.to_ascii_lowercase().contains(kind), "{head}");
+    assert_eq!(Metrics::read(&body).of("ironflex_sessions"), Some(1));
+    for (request, status) in [
+        ("GET / HTTP/1.1\r\nHost: a\r\n\r\n", "404"),
+        (
+            "POST /metrics HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n",
+            "405",
+        ),
+        ("nonsense\r\n\r\n", "400"),
+        (
+            &format!(
+                "GET /metrics HTTP/1.1\r\nA: {}\r\n\r\n",
+                "a".repeat(16 * 1024)
+            ),
+            "431",
+        ),
+    ] {
+        let (head, _) = asked(connect(), request);
+        assert!(head.starts_with(&format!("HTTP/1.1 {status} ")), "{head}");
+    }
+    // Whoever says nothing holds nobody up, as many as they are.
+    let silent: Vec<UnixStream> = (0..100).map(|_| connect()).collect();
+    let (head, _) = asked(connect(), SCRAPE);
+    assert!(head.starts_with("HTTP/1.1 200 "), "{head}");
+    drop(silent);
+    assert_eq!(connected.end_by(Signal::SIGTERM), Some(0));
+    assert_eq!(headend.end_by(Signal::SIGTERM), Some(0));
+    assert!(!socket.exists());
+
+    let mut headend = lab.start_with(&["--metrics", "127.0.0.1:0"]);
+    let line = headend.line("metrics: http://");
+    let (_, place) = line.split_once("http://").unwrap();
+    let (_, body) = asked(
+        TcpStream::connect(place.trim_end_matches("/metrics")).unwrap(),
+        SCRAPE,
+    );
+    assert_eq!(Metrics::read(&body).of("ironflex_sessions"), Some(0));
+    assert_eq!(headend.end_by(Signal::SIGTERM), Some(0));
 }

@@ -1,0 +1,294 @@
+//! The numbers over HTTP, for Prometheus: `GET /metrics` on a TCP port or a Unix socket of the operator's choice, and nothing else.
+//!
+//! It is off unless `ironflex run --metrics` turns it on. There is no TLS and nobody is asked for a password: the numbers name no
+//! user, no address and no peer, and whom else they concern is for the choice of the port to say.
+
+use std::{
+    collections::VecDeque,
+    convert::Infallible,
+    fmt, fs, io,
+    net::SocketAddr,
+    os::unix::fs::{FileTypeExt, PermissionsExt},
+    path::{Path, PathBuf},
+    str::FromStr,
+    time::Duration,
+};
+
+use http_body_util::Full;
+use hyper::{
+    Method, Request, Response, StatusCode,
+    body::{Bytes, Incoming},
+    header::{ALLOW, CONTENT_TYPE, HeaderValue},
+    server::conn::http1,
+    service::service_fn,
+};
+use hyper_util::rt::TokioIo;
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::{TcpListener, UnixListener},
+    sync::mpsc,
+    task::{AbortHandle, JoinSet},
+    time::timeout,
+};
+
+use super::{control, driver};
+
+/// Connections at a time. One more ends the oldest.
+const CONNECTIONS: usize = 8;
+
+/// How long one may take from its beginning to its end.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The longest head of a request, in octets.
+const MAX_HEAD: usize = 8 * 1024;
+
+/// What is asked for, and the only thing that there is.
+const PATH: &str = "/metrics";
+
+/// Prometheus' text format.
+const TEXT: HeaderValue = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+
+/// Where the numbers are served.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// On an address and a TCP port.
+    Port(SocketAddr),
+    /// On a Unix socket of this name.
+    Socket(PathBuf),
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Port(address) => write!(f, "http://{address}{PATH}"),
+            Self::Socket(path) => write!(f, "{PATH} on {}", path.display()),
+        }
+    }
+}
+
+/// A text that names no place.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is neither ADDRESS:PORT, as 127.0.0.1:9464, nor the name of a socket from / on")]
+pub struct NoPlace(String);
+
+impl FromStr for Place {
+    type Err = NoPlace;
+
+    /// Reads `ADDRESS:PORT` or the name of a socket, which begins with `/`.
+    fn from_str(text: &str) -> Result<Self, NoPlace> {
+        if text.starts_with('/') {
+            return Ok(Self::Socket(PathBuf::from(text)));
+        }
+        let address = text.parse().map_err(|_| NoPlace(text.to_owned()))?;
+        Ok(Self::Port(address))
+    }
+}
+
+/// Listens at a [`Place`]; the name of a socket goes away with it.
+pub struct Scraping {
+    listener: Listener,
+}
+
+enum Listener {
+    Port(TcpListener),
+    Socket(UnixListener, PathBuf),
+}
+
+impl Scraping {
+    /// Listens. A socket is its owner's and its group's, and takes the place of one that nobody serves any more. Must be called
+    /// inside a tokio runtime.
+    ///
+    /// # Errors
+    ///
+    /// Of the system calls; `AddrInUse` also for a name that is no socket, which is left as it is.
+    pub fn open(place: &Place) -> io::Result<Self> {
+        let listener = match place {
+            Place::Port(address) => {
+                let listener = std::net::TcpListener::bind(address)?;
+                listener.set_nonblocking(true)?;
+                Listener::Port(TcpListener::from_std(listener)?)
+            }
+            Place::Socket(path) => {
+                clear(path)?;
+                let listener = UnixListener::bind(path)?;
+                let listener = Listener::Socket(listener, path.clone());
+                fs::set_permissions(path, fs::Permissions::from_mode(0o660))?;
+                listener
+            }
+        };
+        Ok(Self { listener })
+    }
+
+    /// Where it listens: a port that was left to the system has its number.
+    ///
+    /// # Errors
+    ///
+    /// Of the system call.
+    pub fn place(&self) -> io::Result<Place> {
+        Ok(match &self.listener {
+            Listener::Port(listener) => Place::Port(listener.local_addr()?),
+            Listener::Socket(_, path) => Place::Socket(path.clone()),
+        })
+    }
+
+    /// Answers for as long as it is let.
+    pub async fn serve(self, requests: mpsc::Sender<driver::Request>) {
+        let mut connections = Connections::default();
+        loop {
+            let requests = requests.clone();
+            let accepted = match &self.listener {
+                Listener::Port(listener) => listener
+                    .accept()
+                    .await
+                    .map(|(stream, _)| connections.add(converse(stream, requests))),
+                Listener::Socket(listener, _) => listener
+                    .accept()
+                    .await
+                    .map(|(stream, _)| connections.add(converse(stream, requests))),
+            };
+            if accepted.is_err() {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        }
+    }
+}
+
+/// The connections that there are, the oldest first. They end with this.
+#[derive(Default)]
+struct Connections {
+    tasks: JoinSet<()>,
+    ends: VecDeque<AbortHandle>,
+}
+
+impl Connections {
+    fn add(&mut self, connection: impl Future<Output = ()> + Send + 'static) {
+        while self.tasks.try_join_next().is_some() {}
+        self.ends.retain(|end| !end.is_finished());
+        // An answer takes no time, so the oldest one is somebody who says nothing or takes nothing.
+        while self.ends.len() >= CONNECTIONS
+            && let Some(oldest) = self.ends.pop_front()
+        {
+            oldest.abort();
+        }
+        self.ends.push_back(self.tasks.spawn(connection));
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        if let Self::Socket(_, path) = self {
+            let _ = fs::remove_file(path);
+        }
+    }
+}
+
+/// Removes the name of a socket that nobody listens at.
+fn clear(path: &Path) -> io::Result<()> {
+    match fs::symlink_metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error),
+        Ok(found) if !found.file_type().is_socket() => Err(io::Error::new(
+            io::ErrorKind::AddrInUse,
+            "there is something of this name that is no socket",
+        )),
+        Ok(_) if control::serves(path) => Err(io::Error::new(
+            io::ErrorKind::AddrInUse,
+            "somebody listens there already",
+        )),
+        Ok(_) => fs::remove_file(path),
+    }
+}
+
+/// One connection, of one request.
+async fn converse(
+    stream: impl AsyncRead + AsyncWrite + Unpin,
+    requests: mpsc::Sender<driver::Request>,
+) {
+    let answer = service_fn(|request| answer(request, &requests));
+    let connection = http1::Builder::new()
+        .keep_alive(false)
+        .max_buf_size(MAX_HEAD)
+        .serve_connection(TokioIo::new(stream), answer);
+    // Whoever asks in vain has been told so, and whoever takes its time is cut off.
+    let _ = timeout(PATIENCE, connection).await;
+}
+
+async fn answer(
+    request: Request<Incoming>,
+    requests: &mpsc::Sender<driver::Request>,
+) -> Result<Response<Full<Bytes>>, Infallible> {
+    let is_path = request.uri().path() == PATH;
+    let mut response = match *request.method() {
+        _ if !is_path => said(StatusCode::NOT_FOUND, format!("there is {PATH} alone\n")),
+        Method::GET | Method::HEAD => {
+            match control::tell(requests, "show metrics".to_owned()).await {
+                Ok(numbers) => said(StatusCode::OK, numbers),
+                Err(why) => said(StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n")),
+            }
+        }
+        _ => {
+            let mut refused = said(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "GET and HEAD are served\n".to_owned(),
+            );
+            let allowed = HeaderValue::from_static("GET, HEAD");
+            refused.headers_mut().insert(ALLOW, allowed);
+            refused
+        }
+    };
+    response.headers_mut().insert(CONTENT_TYPE, TEXT);
+    Ok(response)
+}
+
+fn said(status: StatusCode, text: String) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(Bytes::from(text)));
+    *response.status_mut() = status;
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_is_an_address_with_a_port_or_the_name_of_a_socket() {
+        let port = Place::Port("127.0.0.1:9464".parse().unwrap());
+        assert_eq!("127.0.0.1:9464".parse(), Ok(port));
+        let port = Place::Port("[::1]:9464".parse().unwrap());
+        assert_eq!("[::1]:9464".parse(), Ok(port));
+        let socket = Place::Socket("/run/ironflex/metrics".into());
+        assert_eq!("/run/ironflex/metrics".parse(), Ok(socket));
+        for text in [
+            "",
+            "9464",
+            "localhost:9464",
+            "metrics.sock",
+            "127.0.0.1",
+            ":9464",
+        ] {
+            assert_eq!(text.parse::<Place>(), Err(NoPlace(text.to_owned())));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_socket_takes_the_place_of_one_that_nobody_serves_and_of_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("metrics");
+        let place = Place::Socket(path.clone());
+        // Left behind by one that was killed.
+        drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
+        assert!(path.exists());
+        let first = Scraping::open(&place).unwrap();
+        let mode = fs::metadata(&path).unwrap().permissions().mode() & 0o7777;
+        assert_eq!(mode, 0o660);
+        let taken = Scraping::open(&place).err().unwrap();
+        assert_eq!(taken.kind(), io::ErrorKind::AddrInUse);
+        assert!(path.exists());
+        drop(first);
+        assert!(!path.exists());
+        fs::write(&path, "mine").unwrap();
+        let refused = Scraping::open(&place).err().unwrap();
+        assert_eq!(refused.kind(), io::ErrorKind::AddrInUse);
+        assert_eq!(fs::read_to_string(&path).unwrap(), "mine");
+    }
+}
