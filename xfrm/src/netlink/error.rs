@@ -25,6 +25,8 @@ impl KernelErrno {
     pub const EPROTONOSUPPORT: Self = Self(Errno::EPROTONOSUPPORT as i32);
     /// EOPNOTSUPP: an unknown device kind, or a subsystem that is not there.
     pub const EOPNOTSUPP: Self = Self(Errno::EOPNOTSUPP as i32);
+    /// EINVAL: a part of netfilter that is not there, or a request that makes no sense.
+    pub const EINVAL: Self = Self(Errno::EINVAL as i32);
     /// EAFNOSUPPORT: the kernel has no IPv6, or it is switched off.
     pub const EAFNOSUPPORT: Self = Self(Errno::EAFNOSUPPORT as i32);
     /// ENOBUFS: the receive queue overflowed and messages were lost.

@@ -22,6 +22,7 @@ mod algorithm;
 mod backend;
 mod changes;
 mod cleanup;
+mod conntrack;
 mod error;
 mod expression;
 #[cfg(any(test, fuzzing))]
@@ -46,6 +47,7 @@ pub use address::LinkAddress;
 pub use backend::{KernelDataplane, KernelOptions};
 pub use changes::NetworkChanges;
 pub use cleanup::{CleanupScope, Removed, cleanup, cleanup_beside};
+pub use conntrack::{Translation, translations};
 pub use error::{KernelErrno, NetlinkError};
 pub use link::{Link, LinkKind, NAME_OCTETS, NewLink};
 pub use namespace::NetworkNamespace;

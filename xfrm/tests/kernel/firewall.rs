@@ -1,7 +1,7 @@
 //! The nftables table, judged by what happens to packets.
 
 use ironflex_xfrm::netlink::{
-    Firewall, KernelErrno, Masquerade, NetlinkError, PoolGuard, Ruleset, SourceRule,
+    Firewall, KernelErrno, Masquerade, NetlinkError, PoolGuard, Ruleset, SourceRule, translations,
 };
 
 use crate::Ignored;
@@ -60,6 +60,26 @@ fn masquerades_permitted_sources_alone() -> Result<(), Ignored> {
     )?;
     assert!(firewall.exists().unwrap());
     assert!(host.pings("10.10.0.2", "192.0.2.2", 56));
+    let translated = |inside: &str| {
+        let inside = [prefix(inside)];
+        let found = router.namespace.run(|| translations(&inside)).unwrap();
+        found.unwrap()
+    };
+    // The ping, under the router's own address outside.
+    let found = translated("10.10.0.0/24");
+    let ends: Vec<[String; 3]> = found
+        .iter()
+        .map(|one| {
+            let ends = [one.inside_local, one.inside_global, one.outside_global];
+            ends.map(|end| end.ip().to_string())
+        })
+        .collect();
+    assert_eq!(
+        ends,
+        [["10.10.0.2", "192.0.2.1", "192.0.2.2"].map(str::to_owned)]
+    );
+    assert_eq!(found[0].protocol, 1);
+    assert_eq!(translated("10.10.1.0/24"), []);
     assert!(
         other.pings_in_vain("10.10.1.2", "192.0.2.2"),
         "an earlier deny wins"
