@@ -1,18 +1,18 @@
 //! The certificates that the headend proves itself with, judged as Secure Client judges them, and the authorities that it
 //! believes clients by.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, net::IpAddr};
 
 use ironflex_profiles::{
     model::{Action, name::Name},
     snapshot::LocalMethod,
 };
 
-use super::{Examination, Patient};
+use super::{Examination, Patient, client_profiles, machine::outside_addresses};
 use crate::{
     daemon::load,
     pki::{
-        CertificateSummary, Purpose, Severity, Store, TrustAnchors, Trustpoint,
+        CertificateSummary, Purpose, ServerIdentity, Severity, Store, TrustAnchors, Trustpoint,
         certificate::SubjectAltName, check_identity, describe, pem, read_pkcs12, verify_peer_chain,
     },
 };
@@ -170,15 +170,18 @@ fn judge(patient: &Patient<'_>, name: &Name, trustpoint: &Trustpoint, found: &mu
         [] => chain.last().copied().into_iter().collect(),
         some => some.iter().map(Vec::as_slice).collect(),
     };
-    for called in patient.names {
+    let accepts = |called: &ServerIdentity| {
         let purpose = Purpose::Server {
             name: called.clone(),
         };
-        let verified = TrustAnchors::new(&topmost).and_then(|anchors| {
-            verify_peer_chain(&chain, &anchors, &[] as &[&[u8]], patient.now, &purpose)
-        });
-        match verified {
-            Ok(_) => found.good(format_args!(
+        TrustAnchors::new(&topmost).and_then(|anchors| {
+            let none: &[&[u8]] = &[];
+            verify_peer_chain(&chain, &anchors, none, patient.now, &purpose).map(drop)
+        })
+    };
+    for called in patient.names {
+        match accepts(called) {
+            Ok(()) => found.good(format_args!(
                 "trustpoint {name}: a client that calls {called} accepts it"
             )),
             Err(error) => found.fail(format_args!(
@@ -186,11 +189,48 @@ fn judge(patient: &Patient<'_>, name: &Name, trustpoint: &Trustpoint, found: &mu
             )),
         }
     }
+    for (profile, called) in client_profiles::called(patient) {
+        if let Err(error) = accepts(&called) {
+            found.warn(format_args!(
+                "trustpoint {name}: a client with the profile {profile} calls {called} and shows \"Untrusted Server\": {error}"
+            ));
+        }
+    }
+    foreign_addresses(patient, name, &summary, found);
     let octets: usize = chain.iter().map(|certificate| certificate.len()).sum();
     if octets > CHAIN_OF_ONE_DATAGRAM && patient.snapshot.ikev2.fragmentation_mtu.is_none() {
         found.warn(format_args!(
             "trustpoint {name}: the chain has {octets} octets, so its message goes in IP fragments to clients other than \
              Secure Client, and many networks drop those: 'crypto ikev2 fragmentation mtu 1280'"
+        ));
+    }
+}
+
+/// Compares the addresses in the certificate with those of the devices that clients call.
+fn foreign_addresses(
+    patient: &Patient<'_>,
+    name: &Name,
+    summary: &CertificateSummary,
+    found: &mut Examination<'_>,
+) {
+    let named: Vec<IpAddr> = summary
+        .subject_alt_names
+        .iter()
+        .filter_map(|name| match name {
+            SubjectAltName::Ip(address) => Some(*address),
+            _ => None,
+        })
+        .collect();
+    let own = outside_addresses(patient.snapshot);
+    if !named.is_empty() && !own.is_empty() && !named.iter().any(|one| own.contains(one)) {
+        let list = |all: &[IpAddr]| {
+            let all: Vec<String> = all.iter().map(ToString::to_string).collect();
+            all.join(", ")
+        };
+        found.warn(format_args!(
+            "trustpoint {name}: its addresses ({}) are none of the outside devices' ({}): right only where a NAT or a name leads here",
+            list(&named),
+            list(&own)
         ));
     }
 }

@@ -5,25 +5,45 @@ use std::net::{IpAddr, Ipv4Addr};
 use ironflex_profiles::{
     PeerIdentity,
     anyconnect::{ClientProfile, HostEntry, IkeMethod, IpsecOptions, PrimaryProtocol},
+    snapshot::AnyConnectProfile,
 };
 
 use super::{Examination, Patient};
-use crate::{cli::Printable, daemon::load};
+use crate::{cli::Printable, daemon::load, pki::ServerIdentity};
 
 /// The identity that Secure Client gives itself unless its profile says another (docs/anyconnect-eap.md).
 const CLIENT_IDENTITY: &str = "*$AnyConnectClient$*";
+
+/// Reads the file of one; why it cannot be read, for people.
+fn read(patient: &Patient<'_>, profile: &AnyConnectProfile) -> Result<ClientProfile, String> {
+    let path = load::on_bootflash(&profile.file, &patient.bootflash);
+    let octets = load::read_regular(&path, load::MAX_BOOTFLASH);
+    let octets = octets.map_err(|error| error.to_string())?;
+    ClientProfile::read(&String::from_utf8_lossy(&octets))
+        .map_err(|error| format!("{}: {error}", path.display()))
+}
+
+/// What the profiles make clients call the headend, with the profile that says so. One that cannot be read is told of elsewhere.
+pub(super) fn called(patient: &Patient<'_>) -> Vec<(String, ServerIdentity)> {
+    let profiles = patient.snapshot.anyconnect_profiles.values();
+    let read = profiles.filter_map(|profile| Some((profile, read(patient, profile).ok()?)));
+    read.flat_map(|(profile, read)| {
+        let hosts = read.hosts.into_iter();
+        let called = hosts.filter_map(|host| {
+            let called = host.address.unwrap_or(host.name);
+            ServerIdentity::parse(&called).ok()
+        });
+        let by = profile.name.to_string();
+        called.map(move |called| (by.clone(), called))
+    })
+    .collect()
+}
 
 /// Looks at each `crypto vpn anyconnect profile`.
 pub(super) fn examine(patient: &Patient<'_>, found: &mut Examination<'_>) {
     for profile in patient.snapshot.anyconnect_profiles.values() {
         let path = load::on_bootflash(&profile.file, &patient.bootflash);
-        let read = load::read_regular(&path, load::MAX_BOOTFLASH)
-            .map_err(|error| error.to_string())
-            .and_then(|octets| {
-                ClientProfile::read(&String::from_utf8_lossy(&octets))
-                    .map_err(|error| format!("{}: {error}", path.display()))
-            });
-        match read {
+        match read(patient, profile) {
             // The headend runs without: only clients read it.
             Err(why) => found.warn(format_args!("{}: {why}", profile.name)),
             Ok(read) if read.hosts.is_empty() => found.warn(format_args!(

@@ -221,6 +221,30 @@ fn tied(snapshot: &Snapshot) -> impl Iterator<Item = &Interface> {
         .filter(|interface| interface.name.kind() != InterfaceKind::Loopback)
 }
 
+/// The addresses of the devices that interfaces are tied to; none where the network cannot be looked at.
+pub(super) fn outside_addresses(snapshot: &Snapshot) -> Vec<IpAddr> {
+    let Ok(machine) = Machine::read() else {
+        return Vec::new();
+    };
+    let links = tied(snapshot).filter_map(|one| machine.link(one.device.as_ref()?.as_str()));
+    links
+        .flat_map(|link| {
+            let own = machine.addresses.iter();
+            own.filter(|address| address.link == link.index)
+        })
+        .map(|address| address.address)
+        .filter(|address| !is_link_local(*address))
+        .collect()
+}
+
+/// Whether nobody outside the link can call it.
+const fn is_link_local(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(address) => address.is_link_local(),
+        IpAddr::V6(address) => address.is_unicast_link_local(),
+    }
+}
+
 /// Each pool and the networks that it is made of.
 fn pool_networks(snapshot: &Snapshot) -> impl Iterator<Item = (&Name, Vec<IpPrefix>)> {
     let ipv4 = snapshot.pools.values().map(|pool| {

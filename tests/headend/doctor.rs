@@ -42,10 +42,10 @@ pub(crate) const CASES: &[Case] = &[
 ];
 
 /// What Secure Client would have, with one host.
-fn client_profile(identity: &str) -> String {
+fn client_profile(identity: &str, address: &str) -> String {
     format!(
         "<AnyConnectProfile><ServerList><HostEntry><HostName>lab</HostName>\
-         <PrimaryProtocol>IPsec<StandardAuthenticationOnly>true\
+         <HostAddress>{address}</HostAddress><PrimaryProtocol>IPsec<StandardAuthenticationOnly>true\
          <AuthMethodDuringIKENegotiation>EAP-AnyConnect</AuthMethodDuringIKENegotiation>\
          <IKEIdentity>{identity}</IKEIdentity>\
          </StandardAuthenticationOnly></PrimaryProtocol></HostEntry></ServerList></AnyConnectProfile>"
@@ -87,7 +87,7 @@ fn a_machine_that_can_serve_gets_no_failure_and_keeps_no_trace() {
     let _outside = lab.outside();
     fs::write(
         lab.path("boot/acvpn.xml"),
-        client_profile("*$AnyConnectClient$*"),
+        client_profile("*$AnyConnectClient$*", "vpn.example.com"),
     )
     .unwrap();
     let before = lab.headend.links();
@@ -121,6 +121,11 @@ fn a_machine_that_can_serve_gets_no_failure_and_keeps_no_trace() {
     }
     assert_eq!(on(&report, "dataplane").len(), 1, "{report}");
     assert!(!report.contains("FAIL"), "{report}");
+    assert!(!report.contains("with the profile acvpn"), "{report}");
+    // The certificate is for the lab's address that clients call, and the device's is another.
+    let others =
+        format!("its addresses (192.0.2.1) are none of the outside devices' ({OUTSIDE_INTERFACE})");
+    has(&report, "warn", "certificate", &others);
     // Nothing stays: not the state folder, no device, no mark of ours, no port.
     assert!(!lab.path("state").exists());
     assert_eq!(lab.headend.links(), before);
@@ -143,7 +148,11 @@ fn what_would_keep_clients_out_is_named() {
     let neighbour = IpAddr::V4(Ipv4Addr::new(192, 168, 10, 1));
     lab.headend.add_link("lan", None);
     lab.headend.add_address("lan", neighbour, 24);
-    fs::write(lab.path("boot/acvpn.xml"), client_profile("Sales")).unwrap();
+    fs::write(
+        lab.path("boot/acvpn.xml"),
+        client_profile("Sales", "vpn.example.org"),
+    )
+    .unwrap();
     lab.edit(" ip mtu 1400", " ip mtu 1450");
     let report = examine(&lab, &["other.example.com"], 1);
     has(&report, "FAIL", "ports", "UDP 4500 is taken by ");
@@ -178,6 +187,12 @@ fn what_would_keep_clients_out_is_named() {
         "warn",
         "profile",
         "key-id Sales, and no profile has that",
+    );
+    has(
+        &report,
+        "warn",
+        "certificate",
+        "a client with the profile acvpn calls vpn.example.org and shows",
     );
     has(&report, "warn", "mtu", "makes 1524 of 1500");
 }

@@ -236,10 +236,10 @@ fn prometheus_is_served_on_a_port_and_on_a_socket_and_nobody_is_unless_asked_for
     let mut headend = lab.start_with(&["--metrics", "127.0.0.1:0"]);
     let line = headend.line("metrics: http://");
     let (_, place) = line.split_once("http://").unwrap();
-    let (_, body) = asked(
-        TcpStream::connect(place.trim_end_matches("/metrics")).unwrap(),
-        SCRAPE,
-    );
+    let place = place.trim_end_matches("/metrics").to_owned();
+    let connect = || TcpStream::connect(place);
+    let stream = lab.headend.namespace.run(connect).unwrap().unwrap();
+    let (_, body) = asked(stream, SCRAPE);
     assert_eq!(Metrics::read(&body).of("ironflex_sessions"), Some(0));
     assert_eq!(headend.end_by(Signal::SIGTERM), Some(0));
 }
