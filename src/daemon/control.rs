@@ -422,6 +422,7 @@ pub fn execute(driver: &mut Driver, line: &str) -> Outcome {
         ExecCommand::ShowArchiveDifferences => {
             Outcome::Look(driver.configuration_differences(), form)
         }
+        ExecCommand::ShowNatTranslations => Outcome::Look(show::translations(driver), form),
         ExecCommand::ShowStartupConfig => Outcome::Look(driver.startup_configuration(), form),
         _ if form == Form::Json => Outcome::Done(Err("% There is no JSON of this".into())),
         ExecCommand::ConfigureReplace(file) => match driver.replacement(&file) {
@@ -444,6 +445,7 @@ fn act(driver: &mut Driver, command: ExecCommand) -> Result<String, String> {
         ExecCommand::ConfigureReplace(_)
         | ExecCommand::Show(_)
         | ExecCommand::ShowArchiveDifferences
+        | ExecCommand::ShowNatTranslations
         | ExecCommand::ShowStartupConfig
         | ExecCommand::WriteMemory => Ok(String::new()),
         ExecCommand::Help => Ok(HELP.to_owned()),

@@ -7,8 +7,9 @@ use std::{
 
 use ironflex_ikev2::event::Instant;
 use ironflex_profiles::render_all;
+use ironflex_xfrm::netlink;
 
-use super::{driver::Driver, snapshot::state, statistics};
+use super::{configure::Work, driver::Driver, snapshot::state, statistics};
 use crate::cli::{
     exec::{ObjectKind, Show},
     show::{
@@ -79,6 +80,15 @@ pub fn facts(driver: &mut Driver, what: Show) -> Facts {
             up: driver.clock.now().since(Instant::new(Duration::ZERO)),
         },
     }
+}
+
+/// Looks at the kernel's table of connections, which may be long, for those of clients.
+pub(super) fn translations(driver: &Driver) -> Work<Facts> {
+    let clients = driver.house.network.wanted().clients();
+    Box::new(move || {
+        let found = netlink::translations(&clients).map_err(|error| format!("% {error}"))?;
+        Ok(Facts::IpNatTranslations(found))
+    })
 }
 
 fn configured(driver: &Driver) -> Box<Configured> {

@@ -96,6 +96,8 @@ pub enum ExecCommand {
     ConfigureRevert,
     /// `show archive config differences`
     ShowArchiveDifferences,
+    /// `show ip nat translations`
+    ShowNatTranslations,
     /// `show startup-config`
     ShowStartupConfig,
     /// `write memory`, `copy running-config startup-config`

@@ -1,4 +1,4 @@
-//! `show ip access-lists [NAME]`, `show ip nat statistics` and `show ip route`.
+//! `show ip access-lists [NAME]`, `show ip nat {statistics|translations}` and `show ip route`.
 
 use std::{fmt::Write as _, net::Ipv4Addr};
 
@@ -9,6 +9,7 @@ use ironflex_profiles::{
         nat::NatSide,
     },
 };
+use ironflex_xfrm::netlink::Translation;
 use serde::Serialize;
 
 use super::text;
@@ -56,6 +57,21 @@ pub struct NatMapping {
     pub access_list: String,
     /// Whose address they get.
     pub interface: String,
+}
+
+/// A connection whose address is translated. Of ICMP the identifier stands in the place of ports.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct TranslationFacts {
+    /// `tcp`, `udp`, `icmp`, or the number.
+    pub protocol: String,
+    /// The client and its port, as the other end sees them.
+    pub inside_global: String,
+    /// The same as it calls itself.
+    pub inside_local: String,
+    /// The other end, as the client calls it.
+    pub outside_local: String,
+    /// The same as it answers.
+    pub outside_global: String,
 }
 
 /// A route that the headend has made.
@@ -159,8 +175,8 @@ pub(super) fn nat_facts(configured: &Candidate) -> NatFacts {
     }
 }
 
-/// `show ip nat statistics`: what is configured. The translations themselves are the kernel's, which counts none of them for
-/// us, and so the lines of a router that count them are not here.
+/// `show ip nat statistics`: what is configured. The translations themselves are the kernel's (`show ip nat translations`), and
+/// so the lines of a router that count them are not here.
 #[must_use]
 pub fn ip_nat_statistics(configured: &Candidate) -> String {
     let facts = nat_facts(configured);
@@ -179,6 +195,62 @@ pub fn ip_nat_statistics(configured: &Candidate) -> String {
             )?;
         }
         Ok(())
+    })
+}
+
+/// Clients' connections whose addresses the kernel translates.
+pub(super) fn translation_facts(all: &[Translation]) -> Vec<TranslationFacts> {
+    let facts = all.iter().map(|one| TranslationFacts {
+        protocol: match one.protocol {
+            1 => "icmp".to_owned(),
+            6 => "tcp".to_owned(),
+            17 => "udp".to_owned(),
+            other => other.to_string(),
+        },
+        inside_global: one.inside_global.to_string(),
+        inside_local: one.inside_local.to_string(),
+        outside_local: one.outside_local.to_string(),
+        outside_global: one.outside_global.to_string(),
+    });
+    facts.collect()
+}
+
+/// `show ip nat translations`: those of clients' connections.
+#[must_use]
+pub fn ip_nat_translations(all: &[Translation]) -> String {
+    let row = |out: &mut String, columns: [&str; 5]| {
+        let [
+            protocol,
+            inside_global,
+            inside_local,
+            outside_local,
+            outside_global,
+        ] = columns;
+        writeln!(
+            out,
+            "{protocol:<4} {inside_global:<21} {inside_local:<21} {outside_local:<21} {outside_global}"
+        )
+    };
+    text(|out| {
+        let heading = [
+            "Pro",
+            "Inside global",
+            "Inside local",
+            "Outside local",
+            "Outside global",
+        ];
+        row(out, heading)?;
+        for one in translation_facts(all) {
+            let columns = [
+                &one.protocol,
+                &one.inside_global,
+                &one.inside_local,
+                &one.outside_local,
+                &one.outside_global,
+            ];
+            row(out, columns.map(String::as_str))?;
+        }
+        writeln!(out, "Total number of translations: {}", all.len())
     })
 }
 

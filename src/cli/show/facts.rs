@@ -9,6 +9,7 @@ use std::{
 };
 
 use ironflex_profiles::{Candidate, Snapshot};
+use ironflex_xfrm::netlink::Translation;
 use serde::Serialize;
 
 use super::{
@@ -94,6 +95,8 @@ pub enum Facts {
     IpAccessLists(Box<Configured>, Option<String>),
     /// `show ip nat statistics`
     IpNatStatistics(Box<Configured>),
+    /// `show ip nat translations`
+    IpNatTranslations(Vec<Translation>),
     /// `show ip route`
     IpRoute(State),
     /// `show ip local pool [NAME]`
@@ -237,6 +240,7 @@ impl Facts {
                 access_lists::ip_access_lists(&configured.lines, name.as_deref())
             }
             Self::IpNatStatistics(configured) => access_lists::ip_nat_statistics(&configured.lines),
+            Self::IpNatTranslations(all) => access_lists::ip_nat_translations(all),
             Self::IpRoute(state) => access_lists::ip_route(state),
             Self::Logging(log) => logging::logging(log),
             Self::Memory(memory) => admission::processes_memory(memory),
@@ -309,6 +313,9 @@ impl Facts {
             }
             Self::IpNatStatistics(configured) => {
                 named("nat", access_lists::nat_facts(&configured.lines))
+            }
+            Self::IpNatTranslations(all) => {
+                named("translations", access_lists::translation_facts(all))
             }
             Self::IpRoute(state) => named("routes", access_lists::route_facts(state)),
             Self::Logging(log) => named("log", log),

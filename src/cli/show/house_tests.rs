@@ -1,6 +1,11 @@
 //! What the headend keeps beside sessions, in a router's layouts.
 
-use std::time::{Duration, SystemTime};
+use std::{
+    net::SocketAddrV4,
+    time::{Duration, SystemTime},
+};
+
+use ironflex_xfrm::netlink::Translation;
 
 use super::{
     json_tests::configured,
@@ -193,6 +198,22 @@ fn certificates_and_trustpoints_are_told() {
     assert_golden("pki_trustpoints_status", &shown(true));
 }
 
+/// A client's web page and its ping.
+pub(super) fn translations() -> Vec<Translation> {
+    let of = |protocol, ports: [u16; 3]| {
+        let [local, global, server] = ports;
+        let server = SocketAddrV4::new([198, 51, 100, 9].into(), server);
+        Translation {
+            protocol,
+            inside_local: SocketAddrV4::new([192, 168, 10, 8].into(), local),
+            inside_global: SocketAddrV4::new([203, 0, 113, 1].into(), global),
+            outside_local: server,
+            outside_global: server,
+        }
+    };
+    vec![of(1, [1234, 1234, 1234]), of(6, [50_899, 50_899, 443])]
+}
+
 #[test]
 fn lists_routes_and_interfaces_are_told() {
     let text = |facts: Facts| facts.text().unwrap();
@@ -206,6 +227,11 @@ fn lists_routes_and_interfaces_are_told() {
         "ip_nat_statistics",
         &text(Facts::IpNatStatistics(configured())),
     );
+    assert_golden(
+        "ip_nat_translations",
+        &text(Facts::IpNatTranslations(translations())),
+    );
+    assert!(text(Facts::IpNatTranslations(vec![])).ends_with("translations: 0\n"));
     assert_golden("ip_route", &text(Facts::IpRoute(several())));
     assert_golden("interface", &text(Facts::Interface(several(), 1)));
     let unknown = Facts::Interface(several(), 9).text();

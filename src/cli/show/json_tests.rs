@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use super::{
     admission::Memory,
-    house_tests::{attempts, log, trustpoints},
+    house_tests::{attempts, log, translations, trustpoints},
     tests::{address, assert_golden, ipv6_pools, pools, several, statistics},
     *,
 };
@@ -149,6 +149,11 @@ const COMMANDS: &[(&str, &str, &str)] = &[
     ),
     ("show ip local pool", "pools", "Vec<Pool>"),
     ("show ip nat statistics", "nat", "NatFacts"),
+    (
+        "show ip nat translations",
+        "translations",
+        "Vec<TranslationFacts>",
+    ),
     ("show ip route", "routes", "Vec<RouteFacts>"),
     ("show ipv6 local pool", "ipv6_pools", "Vec<Ipv6Pool>"),
     ("show logging", "log", "LogFacts"),
@@ -447,6 +452,10 @@ fn samples() -> Vec<(&'static str, Facts)> {
         (
             "show ip nat statistics",
             Facts::IpNatStatistics(configured()),
+        ),
+        (
+            "show ip nat translations",
+            Facts::IpNatTranslations(translations()),
         ),
         ("show ip route", Facts::IpRoute(several())),
         (

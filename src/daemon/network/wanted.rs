@@ -54,6 +54,12 @@ impl Wanted {
         }
     }
 
+    /// The networks of the clients.
+    #[must_use]
+    pub fn clients(&self) -> Vec<IpPrefix> {
+        self.clients.iter().copied().collect()
+    }
+
     /// The largest packet that every client's device takes.
     pub(super) fn mtu(&self) -> Option<u16> {
         self.templates.values().copied().min()

@@ -119,12 +119,8 @@ pub(super) const ACCESS_LISTS: Node = Node::word("access-lists", "List IP access
 
 pub(super) const NAT: Node = Node::word("nat", "IP NAT information").then(&[
     Node::word("statistics", "Translation statistics").run(|_| show(Show::IpNatStatistics)),
-    // They are the kernel's.
-    Node::word("translations", "Translation entries").run(|_| {
-        Some(ExecCommand::Unsupported(
-            "show ip nat translations (the kernel keeps them: 'conntrack -L')",
-        ))
-    }),
+    Node::word("translations", "Translation entries")
+        .run(|_| Some(ExecCommand::ShowNatTranslations)),
 ]);
 
 /// `debug crypto condition …`
