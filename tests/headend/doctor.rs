@@ -123,8 +123,9 @@ fn a_machine_that_can_serve_gets_no_failure_and_keeps_no_trace() {
     assert!(!report.contains("FAIL"), "{report}");
     assert!(!report.contains("with the profile acvpn"), "{report}");
     // The certificate is for the lab's address that clients call, and the device's is another.
-    let others =
-        format!("its addresses (192.0.2.1, 2001:db8:2::1) are none of the outside devices' ({OUTSIDE_INTERFACE})");
+    let others = format!(
+        "its addresses (192.0.2.1, 2001:db8:2::1) are none of the outside devices' ({OUTSIDE_INTERFACE})"
+    );
     has(&report, "warn", "certificate", &others);
     // Nothing stays: not the state folder, no device, no mark of ours, no port.
     assert!(!lab.path("state").exists());
