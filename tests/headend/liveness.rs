@@ -1,19 +1,25 @@
 //! Clients that fall silent.
 
-use std::time::Duration;
+use std::{thread, time::Duration};
 
 use nix::sys::signal::Signal;
 
 use crate::support::{
+    capture::Capture,
     cases::Case,
-    lab::{HEADEND, Lab, USER},
+    lab::{HEADEND, LOOPBACK, Lab, USER, connected},
     pki::PASSWORD,
+    traffic::{Echo, ask},
 };
 
 pub(crate) const CASES: &[Case] = &[
     (
         "liveness::a_client_that_died_is_found_out_and_its_address_is_free_again",
         a_client_that_died_is_found_out_and_its_address_is_free_again,
+    ),
+    (
+        "liveness::a_nat_is_reminded_of_a_client_that_sends_nothing_and_of_no_other",
+        a_nat_is_reminded_of_a_client_that_sends_nothing_and_of_no_other,
     ),
     (
         "liveness::what_is_cleared_gives_its_address_back_though_the_client_is_dead",
@@ -54,6 +60,29 @@ fn a_client_that_died_is_found_out_and_its_address_is_free_again() {
     process.signal(Signal::SIGCONT);
     headend.lives();
     process.end_by(Signal::SIGKILL);
+}
+
+// RFC 3948 §4: after twenty seconds without another packet, which ESP is as well as IKE.
+fn a_nat_is_reminded_of_a_client_that_sends_nothing_and_of_no_other() {
+    let lab = Lab::new();
+    let (client, _nat) = lab.client_behind_nat();
+    let _headend = lab.start();
+    // Its questions for a sign of life would do.
+    let rarely = ["--dpd", "600"];
+    let process = lab.connect_to(&HEADEND.to_string(), &client, [USER, PASSWORD], &rarely);
+    let tunnel = connected(&process);
+    let namespace = &client.host.namespace;
+    let loopback = Echo::udp(&lab.headend.namespace, LOOPBACK);
+    let cable = Capture::start(namespace, client.host.link(&client.device));
+    let asked = 56;
+    for _ in 0..asked {
+        ask(namespace, tunnel.address, loopback.address);
+        assert_eq!(loopback.asker(), tunnel.address);
+        thread::sleep(Duration::from_millis(500));
+    }
+    let (sent, reminders) = cable.reminders(client.outer, HEADEND);
+    assert!(sent >= asked && reminders == 0, "{reminders} of {sent}");
+    cable.sees_reminder(client.outer, HEADEND, Duration::from_secs(60));
 }
 
 /// The client of the only address dies without a word, and nothing looks for dead peers; the operator does.

@@ -1,4 +1,4 @@
-//! What passes a device, as its neighbours see it: sources and destinations of IP packets, from a packet socket.
+//! What passes a device, as its neighbours see it: sources, destinations and lengths of IP packets, from a packet socket.
 
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
@@ -24,9 +24,19 @@ const VERSION_6: u8 = 6;
 /// A packet's source and destination.
 type Ends = (IpAddr, IpAddr);
 
+/// A reminder for a NAT in an IPv4 packet (RFC 3948 §2.3): both headers, and one octet.
+const REMINDER: usize = 20 + 8 + 1;
+
+/// A packet that has passed.
+struct Passed {
+    ends: Ends,
+    /// Its length with all its headers, in octets.
+    length: usize,
+}
+
 /// A capture that goes on until it is dropped.
 pub(crate) struct Capture {
-    packets: Receiver<Ends>,
+    packets: Receiver<Passed>,
 }
 
 impl Capture {
@@ -56,7 +66,7 @@ impl Capture {
                 let packet = &buffer[..length];
                 if ours
                     && let Some(ends) = ends(packet)
-                    && sender.send(ends).is_err()
+                    && sender.send(Passed { ends, length }).is_err()
                 {
                     return;
                 }
@@ -69,7 +79,7 @@ impl Capture {
     pub(crate) fn sources_until(&self, last: IpAddr, destination: IpAddr) -> Vec<IpAddr> {
         let mut sources = Vec::new();
         loop {
-            match self.packets.recv_timeout(PATIENCE) {
+            match self.packets.recv_timeout(PATIENCE).map(|one| one.ends) {
                 Ok((from, to)) if to == destination && from == last => return sources,
                 Ok((from, to)) if to == destination => sources.push(from),
                 Ok(_) => {}
@@ -82,11 +92,35 @@ impl Capture {
     pub(crate) fn sees(&self, source: IpAddr, destination: IpAddr) {
         let end = Instant::now() + PATIENCE;
         while Instant::now() < end {
-            if self.packets.recv_timeout(PATIENCE) == Ok((source, destination)) {
+            let passed = self.packets.recv_timeout(PATIENCE);
+            if passed.is_ok_and(|one| one.ends == (source, destination)) {
                 return;
             }
         }
         panic!("no packet from {source} to {destination}");
+    }
+
+    /// How many packets have passed from one address to another that were not looked at, and how many of them were reminders
+    /// for a NAT.
+    pub(crate) fn reminders(&self, source: IpAddr, destination: IpAddr) -> (usize, usize) {
+        let passed = self.packets.try_iter();
+        let passed: Vec<Passed> = passed
+            .filter(|one| one.ends == (source, destination))
+            .collect();
+        let reminders = passed.iter().filter(|one| one.length == REMINDER).count();
+        (passed.len(), reminders)
+    }
+
+    /// Waits for a reminder for a NAT.
+    pub(crate) fn sees_reminder(&self, source: IpAddr, destination: IpAddr, patience: Duration) {
+        let end = Instant::now() + patience;
+        while Instant::now() < end {
+            if self.reminders(source, destination).1 > 0 {
+                return;
+            }
+            thread::sleep(Duration::from_millis(100));
+        }
+        panic!("no reminder from {source} to {destination}");
     }
 }
 

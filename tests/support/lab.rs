@@ -22,8 +22,8 @@ use std::{
 use ironflex_xfrm::{
     IpPrefix,
     netlink::{
-        ClientNumber, LinkAddress, LinkIndex, LinkKind, MAIN_TABLE, Network, NetworkNamespace,
-        NewLink, Owner, Route, RouteTarget, Rule, sysctl,
+        ClientNumber, Firewall, LinkAddress, LinkIndex, LinkKind, MAIN_TABLE, Masquerade, Network,
+        NetworkNamespace, NewLink, Owner, Route, RouteTarget, Rule, Ruleset, SourceRule, sysctl,
     },
 };
 use serde::Deserialize;
@@ -478,6 +478,38 @@ impl Lab {
             outer_v6: v6(2),
             router_v6: v6(1),
         }
+    }
+
+    /// The host of a client behind a NAT, and the NAT, which is a neighbour of the headend.
+    pub(crate) fn client_behind_nat(&self) -> (ClientHost, Host) {
+        let nat = self.client();
+        let forward = || sysctl::write("net.ipv4.ip_forward", 1);
+        nat.host.namespace.run(forward).unwrap().unwrap();
+        let (router, outer) = (ip("10.9.0.1"), ip("10.9.0.2"));
+        let ruleset = Ruleset {
+            masquerades: vec![Masquerade {
+                outside: nat.device.clone(),
+                sources: vec![SourceRule {
+                    network: IpPrefix::new(outer, 24).unwrap(),
+                    permit: true,
+                }],
+                kernel_ipsec: Firewall::kernel_ipsec(),
+            }],
+            guard: None,
+        };
+        let mut firewall = nat.host.namespace.run(Firewall::open).unwrap().unwrap();
+        firewall.replace(&ruleset).unwrap();
+        let ends = (router, outer, 24);
+        let host = neighbour_of(&nat.host, "behind", &[ends]);
+        host.route(IpPrefix::host(HEADEND), router);
+        let client = ClientHost {
+            host,
+            device: far_end("behind"),
+            outer,
+            router,
+            ..nat
+        };
+        (client, nat.host)
     }
 
     /// Starts a client that does not reconnect, with further arguments.
