@@ -16,6 +16,7 @@ use tokio::{
 use super::{
     configure,
     init_queue::{InitQueue, Refused},
+    service_manager::ServiceManager,
     session::{Deletion, Session},
     statistics::{self, Standing},
     work::House,
@@ -90,6 +91,7 @@ enum Woken {
     Dataplane,
     Deadline,
     FirstRequests,
+    Watched,
     Stop,
 }
 
@@ -100,6 +102,7 @@ impl Driver {
         handed: &mut mpsc::Receiver<Handed>,
         mut requests: mpsc::Receiver<Request>,
         stop: &mut mpsc::Receiver<()>,
+        manager: &mut ServiceManager,
     ) {
         let mut deadline = self.drain();
         loop {
@@ -116,6 +119,7 @@ impl Driver {
                     () = dataplane => Woken::Dataplane,
                     () = std::future::ready(()), if !self.first_requests.is_empty() => Woken::FirstRequests,
                     () = sleep(wait) => Woken::Deadline,
+                    () = manager.watches() => Woken::Watched,
                 }
             };
             deadline = match woken {
@@ -154,6 +158,10 @@ impl Driver {
                 }
                 Woken::Dataplane => self.dataplane_events(),
                 Woken::Deadline => self.keep_time(),
+                Woken::Watched => {
+                    manager.alive();
+                    deadline
+                }
                 Woken::Stop => return,
             };
         }

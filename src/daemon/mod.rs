@@ -35,6 +35,7 @@ mod misfit;
 pub mod network;
 pub mod quota;
 pub mod scrape;
+pub mod service_manager;
 pub mod session;
 pub mod show;
 pub mod snapshot;
@@ -72,6 +73,7 @@ use self::{
     load::LoadError,
     log::Log,
     network::HouseNetwork,
+    service_manager::{Environment, ServiceManager},
     session::Sessions,
     work::House,
 };
@@ -316,9 +318,12 @@ impl Daemon {
         let (sending, requests) = mpsc::channel(REQUEST_LIMIT);
         let scraping = scraping.map(|one| tokio::spawn(one.serve(sending.clone())));
         let control = tokio::spawn(listener.serve(sending));
-        notify("READY=1");
-        driver.serve(&mut handed, requests, &mut stop).await;
-        notify("STOPPING=1");
+        let mut manager = ServiceManager::new(&Environment::read());
+        manager.ready();
+        driver
+            .serve(&mut handed, requests, &mut stop, &mut manager)
+            .await;
+        manager.stopping();
         driver.farewell(&mut handed, &mut stop).await;
         for listening in [Some(control), scraping].into_iter().flatten() {
             listening.abort();
@@ -431,28 +436,6 @@ fn bind_sockets(kernel: bool) -> Result<Transport, StartError> {
         }
     }
     Ok(transport)
-}
-
-/// Tells systemd, where it listens (sd_notify).
-fn notify(state: &str) {
-    let Some(name) = std::env::var_os("NOTIFY_SOCKET") else {
-        return;
-    };
-    use std::os::{
-        linux::net::SocketAddrExt,
-        unix::{
-            ffi::OsStrExt,
-            net::{SocketAddr as UnixAddr, UnixDatagram},
-        },
-    };
-    let octets = name.as_bytes();
-    let address = match octets.strip_prefix(b"@") {
-        Some(abstract_name) => UnixAddr::from_abstract_name(abstract_name),
-        None => UnixAddr::from_pathname(&name),
-    };
-    if let (Ok(address), Ok(socket)) = (address, UnixDatagram::unbound()) {
-        let _ = socket.send_to_addr(state.as_bytes(), &address);
-    }
 }
 
 /// Runs the daemon until a signal asks it to end ([`StopSignals`]), which lets it tell its clients; a second one lets it end

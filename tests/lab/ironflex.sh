@@ -307,6 +307,12 @@ assert_network_back() { # NAMESPACE NAME WHEN
   done
 }
 
+# The headend's network without the numbers that every start gives out anew.
+settled_state() { # FILE
+  network_state "$headend" |
+    sed -e '/link\/ether/d' -e '/fe80/d' -e 's/^[0-9]*: //' -e 's/ proto kernel metric 256 pref medium$//' >"$1"
+}
+
 # Puts a foreign SA, policy, route, device and table beside ours.
 foreign_network() { # NAMESPACE
   ip -n "$1" -batch - <<'COMMANDS'

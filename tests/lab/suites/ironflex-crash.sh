@@ -22,12 +22,6 @@ other_configuration() {
     -e 's/oopback100/oopback200/g' -e 's/\(emplate *\)100/\1101/' "$LAB_DIR/headend/headend.conf"
 }
 
-# The headend's network without the numbers that every start gives out anew.
-settled_state() { # FILE
-  network_state "$headend" |
-    sed -e '/link\/ether/d' -e '/fe80/d' -e 's/^[0-9]*: //' -e 's/ proto kernel metric 256 pref medium$//' >"$1"
-}
-
 another_start_clears_what_any_kill_left() {
   local moment
   network routed

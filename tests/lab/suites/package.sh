@@ -1,57 +1,215 @@
 #!/bin/bash
 # kernel: debian
-# limit: 300
-# takes: 30
-# The Debian package: installed with dpkg on an overlay of this machine's tree, and its unit as systemd judges it.
+# limit: 900
+# takes: 100
+# The Debian package on an overlay of this machine's tree with a systemd of its own: its installation, the unit as systemd judges it and as it
+# runs, a login, a kill, an upgrade, a stop.
+# shellcheck disable=SC2119,SC2154 # variables are set by name, by network and spawn
 # shellcheck source-path=SCRIPTDIR source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
-needs dpkg systemd-analyze
-installed=$LAB_DIR/installed
-
-# An overlay of this machine's tree in memory, for nothing of it may stay.
-overlay() {
-  local memory=$LAB_DIR/memory
-  mkdir -p "$installed" "$memory"
-  modprobe -q overlay || true
-  mount -t tmpfs memory "$memory"
-  mkdir "$memory/upper" "$memory/work"
-  mount -t overlay overlay -o "lowerdir=/,upperdir=$memory/upper,workdir=$memory/work" "$installed"
-  mount -t proc proc "$installed/proc"
-}
-
-# A database of dpkg's with those packages alone that ours needs: the whole one takes minutes to read from here.
-small_database() {
-  local database=$LAB_DIR/database package
-  mkdir -p "$database/info" "$database/updates" "$database/triggers"
-  for package in libc6 libgcc-s1 systemd; do
-    dpkg-query --admindir=/var/lib/dpkg -s "$package"
-    echo
-  done >"$database/status"
-  for package in libc6:amd64 libgcc-s1:amd64 systemd; do : >"$database/info/$package.list"; done
-  mount --bind "$database" "$installed/var/lib/dpkg"
-}
+# shellcheck source-path=SCRIPTDIR source=../ironflex.sh
+. "$(dirname "$0")/../ironflex.sh"
+# shellcheck source-path=SCRIPTDIR source=../machine.sh
+. "$(dirname "$0")/../machine.sh"
+needs dpkg systemd-analyze nsenter openssl
 
 package_is_installed() {
-  chroot "$installed" dpkg -i "$IRONFLEX_PACKAGE"
-  chroot "$installed" getent passwd ironflex
-  assert_equal "750 ironflex ironflex" "$(chroot "$installed" stat -c '%a %U %G' /etc/ironflex)" "the configuration's folder"
+  in_machine dpkg -i /ironflex.deb
+  in_machine getent passwd ironflex
+  assert_equal "750 ironflex ironflex" "$(in_machine stat -c '%a %U %G' /etc/ironflex)" "the configuration's folder"
   # The manual's pages and the shells' completions are there, and say something.
-  [ -n "$(chroot "$installed" gzip -dc /usr/share/man/man7/ironflex-commands.7.gz | grep 'show crypto session')" ] ||
+  [ -n "$(in_machine gzip -dc /usr/share/man/man7/ironflex-commands.7.gz | grep 'show crypto session')" ] ||
     fail "the manual lacks the commands"
   bash -n "$installed/usr/share/bash-completion/completions/ironflex"
-  assert_equal "ironflex $(dpkg-deb -f "$IRONFLEX_PACKAGE" Version)" "$(chroot "$installed" ironflex --version)" "the program installed"
+  assert_equal "ironflex $(dpkg-deb -f "$IRONFLEX_PACKAGE" Version)" "$(in_machine ironflex --version)" "the program installed"
+  # Nothing is started, nor would be at the next boot; and without a configuration there is nothing to start.
+  unit_has LoadState=loaded UnitFileState=disabled ActiveState=inactive
+  in_machine systemctl start ironflex
+  unit_has ConditionResult=no ActiveState=inactive
 }
 
 unit_is_sound() {
-  chroot "$installed" systemd-analyze verify --man=no ironflex.service
+  in_machine systemd-analyze verify --man=no ironflex.service
   # 3.0 of 10, the exposure that systemd calls OK, is not to be exceeded.
-  chroot "$installed" systemd-analyze security --offline=yes --threshold=30 --no-pager ironflex.service >"$LAB_DIR/security"
+  in_machine systemd-analyze security --offline=yes --threshold=30 --no-pager ironflex.service >"$LAB_DIR/security"
   tell "$(tail -n 1 "$LAB_DIR/security" | tr -cd '[:print:]')"
 }
 
-# Until the suite's end, whatever becomes of its cases.
-defer umount -R "$LAB_DIR/memory" "$installed"
-overlay
-small_database
+# The configuration is put where docs/operating.md says.
+unit_runs_as_its_user() {
+  headend_configure 'esp-gcm 256' 'encryption aes-gcm-256' 'prf sha256' 'group 19' <<<$'interface GigabitEthernet1\n device outside'
+  cp "$LAB_DIR/headend/headend.conf" "$installed/startup-config"
+  cp "$LAB_DIR/headend/IKEv2-TP.p12" "$installed/"
+  in_machine install -o ironflex -g ironflex -m 640 /startup-config /IKEv2-TP.p12 /etc/ironflex/
+  # Type=notify: this returns when the headend has said that it serves.
+  in_machine systemctl enable --now ironflex
+  unit_has UnitFileState=enabled ActiveState=active SubState=running NRestarts=0 Restart=on-failure WatchdogUSec=30s
+  settled_state "$LAB_DIR/settled"
+  confined
+  private
+}
+
+# The process is what the unit says: its user in no further group, three capabilities, no way to more, a filter of system calls, a system
+# that it cannot write to.
+confined() {
+  local process status line
+  unit_process process ironflex.service
+  mapfile -t status <"/proc/$process/status"
+  printf -v status '%s\n' "${status[@]}"
+  for line in Uid:$'\t'"$user"$'\t'"$user"$'\t'"$user"$'\t'"$user" Groups:$'\t'"$group " NoNewPrivs:$'\t'1 Seccomp:$'\t'2 \
+    Cap{Inh,Prm,Eff,Bnd,Amb}:$'\t'0000000000003400; do
+    [[ $status == *$'\n'"$line"$'\n'* ]] || fail "the process has no '$line' in its status: $status"
+  done
+  assert_equal ro "$(mounted_as "$process" /)" "the process's root"
+  assert_equal rw "$(mounted_as "$process" /etc/ironflex)" "the configuration's folder"
+  assert_equal rw "$(mounted_as "$process" /var/lib/ironflex)" "the state folder"
+}
+
+# How PROCESS has FOLDER mounted: ro or rw.
+mounted_as() { # PROCESS FOLDER
+  awk -v folder="$2" '$2 == folder { said = substr($4, 1, 2) } END { print said }' "/proc/$1/mounts"
+}
+
+# Keys and the control socket are its user's alone: not even his group's.
+private() {
+  local others
+  find "$installed/var/lib/ironflex" -printf '%y %m %U %P\n' >"$LAB_DIR/state"
+  cat "$LAB_DIR/state"
+  says "$LAB_DIR/state" "^d 700 $user \$" && says "$LAB_DIR/state" "^s 600 $user control\$" && says "$LAB_DIR/state" "^f 600 $user .*key" ||
+    fail "the state folder is not as expected"
+  others=$(grep -v -E "^(d 700|[fs] 600) $user " "$LAB_DIR/state" || true)
+  assert_equal "" "$others" "what others may touch of the state folder"
+  if in_machine setpriv --reuid nobody --regid ironflex --clear-groups ironflex exec show version >"$LAB_DIR/refused" 2>&1; then
+    fail "another user of the group was let in"
+  fi
+  says "$LAB_DIR/refused" 'ermission denied' || fail "another user is told: $(cat "$LAB_DIR/refused")"
+}
+
+# A command on the headend as its own user, who is no other than the one that may.
+ask_headend() { # WORD…
+  in_machine setpriv --reuid ironflex --regid ironflex --clear-groups ironflex "$@"
+}
+
+serves_and_is_started_again_after_a_kill() {
+  login
+  tells_its_own_user
+  cleared_after_a_kill
+  # The secret has outlived the kill: the client is told that nobody knows its session.
+  wait_for 30 "the client's end" process_gone "$client_process"
+  says "$LAB_DIR/client.log" 'does not know the session any more' || fail "the client says: $(tail -n 1 "$LAB_DIR/client.log")"
+}
+
+login() {
+  client_start kernel
+  ping_sizes "$client" 10.0.0.1 0
+  ping_sizes "$client" $server_address 56 1300
+  ping_sizes "$server" $client_address 56
+  assert_equal 2 "$(sa_count "$headend")" "SAs in the headend's kernel"
+}
+
+# What is asked of the headend as its user, what it has written for the journal and for its next start.
+tells_its_own_user() {
+  ask_headend exec show crypto session detail >"$LAB_DIR/session"
+  cat "$LAB_DIR/session"
+  says "$LAB_DIR/session" 'Session status: UP-ACTIVE' && says "$LAB_DIR/session" "IPSEC FLOW: .* host $client_address" || fail "no session is shown"
+  ask_headend metrics >"$LAB_DIR/metrics"
+  says "$LAB_DIR/metrics" '^ironflex_sessions 1$' || fail "the metrics do not know the session"
+  # With the priority of IOS-XE's mnemonic, and without a time of its own beside the journal's.
+  wait_for 10 "the journal" logged notice '^%CRYPTO-5-IKEV2_SESSION_STATUS: .*UP'
+  # The service writes its configuration from within its sandbox.
+  ask_headend exec 'configure terminal' 'hostname packaged' 'end' 'write memory'
+  assert_equal "640 $user" "$(stat -c '%a %u' "$installed/etc/ironflex/startup-config")" "the configuration's mode and owner"
+}
+
+# Whether the journal has of the unit, with this priority, what matches.
+logged() { # PRIORITY PATTERN
+  in_machine journalctl -u ironflex -o cat -p "$1..$1" >"$LAB_DIR/journal"
+  says "$LAB_DIR/journal" "$2"
+}
+
+# A kill leaves SAs, devices and routes; systemd starts the headend again, which clears them away.
+cleared_after_a_kill() {
+  local killed
+  unit_process killed ironflex.service
+  kill -KILL "$killed"
+  wait_for 20 "another start" started_anew "$killed"
+  unit_has NRestarts=1
+  wait_for 10 "what was left to be cleared away" settled
+  written_is_read
+}
+
+# Whether the unit serves, with another process.
+started_anew() { # PROCESS
+  local process
+  unit_process process ironflex.service
+  [ -n "$process" ] && [ "$process" != "$1" ] && [ "$(in_machine systemctl is-active ironflex)" = active ]
+}
+
+# Whether the headend's network is as after its first start.
+settled() {
+  settled_state "$LAB_DIR/settled-again"
+  cmp -s "$LAB_DIR/settled" "$LAB_DIR/settled-again"
+}
+
+# The start has read what `write memory` wrote.
+written_is_read() {
+  assert_equal "hostname packaged" "$(ask_headend exec 'show running-config | include hostname')" "what was written before"
+}
+
+upgrade_restarts_what_runs() {
+  local before
+  unit_process before ironflex.service
+  in_machine dpkg -i /ironflex.deb
+  started_anew "$before" || fail "the upgrade did not restart the headend"
+  unit_has UnitFileState=enabled ActiveState=active
+  written_is_read
+  # Changes are made while it runs: there is nothing to reload.
+  unit_has CanReload=no
+}
+
+# A stop tells the client, and leaves nothing in the network, nor a process.
+stops_without_a_trace() {
+  local process
+  in_machine systemctl log-level debug
+  login
+  unit_process process ironflex.service
+  wait_for 20 "a sign of life" logged debug 'Got notification message .*WATCHDOG=1'
+  in_machine systemctl stop ironflex
+  process_gone "$process" || fail "the headend runs after its stop"
+  unit_has ActiveState=inactive Result=success
+  wait_for 10 "STOPPING=1" logged debug 'Got notification message .*STOPPING=1'
+  wait_for 10 "the client's end" process_gone "$client_process"
+  says "$LAB_DIR/client.log" 'the headend ended the session' || fail "the client says: $(tail -n 1 "$LAB_DIR/client.log")"
+  assert_network_back "$headend" headend "after the stop"
+  [ ! -e "$installed/var/lib/ironflex/control" ] || fail "the control socket is there after the stop"
+}
+
+# What systemd says of the unit has all these lines.
+unit_has() { # PROPERTY=VALUE…
+  local shown wanted
+  shown=$(in_machine systemctl show ironflex)
+  for wanted; do
+    grep -qxF "$wanted" <<<"$shown" || fail "the unit is not $wanted: $(grep "^${wanted%%=*}=" <<<"$shown")"
+  done
+}
+
+# The headend's user and group, once the package is there.
+headend_user() {
+  IFS=: read -r _ _ user group _ < <(grep ^ironflex: "$installed/etc/passwd") || true
+}
+
+headend_prepare
+network routed
+machine_tree
+cp "$IRONFLEX_PACKAGE" "$installed/ironflex.deb"
+machine_start "$headend"
+lab_case systemd-boots machine_boots
+remember_network "$headend" headend
 lab_case package-is-installed package_is_installed
+IRONFLEX=$installed/usr/bin/ironflex
+headend_user
 lab_case unit-is-sound unit_is_sound
+lab_case unit-runs-as-its-user unit_runs_as_its_user
+lab_case serves-and-is-started-again-after-a-kill serves_and_is_started_again_after_a_kill
+lab_case upgrade-restarts-what-runs upgrade_restarts_what_runs
+lab_case stops-without-a-trace stops_without_a_trace
