@@ -2,8 +2,8 @@
 # kernel: debian
 # limit: 900
 # takes: 100
-# The Debian package on an overlay of this machine's tree with a systemd of its own: its installation, the unit as systemd judges it and as it
-# runs, a login, a kill, an upgrade, a stop.
+# The Debian package, from its installation to its purge, on an overlay of this machine's tree with a systemd of its own: the unit as systemd
+# judges it and as it runs, a login, a kill, an upgrade.
 # shellcheck disable=SC2119,SC2154 # variables are set by name, by network and spawn
 # shellcheck source-path=SCRIPTDIR source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
@@ -167,21 +167,42 @@ upgrade_restarts_what_runs() {
   unit_has CanReload=no
 }
 
-# A stop tells the client, and leaves nothing in the network, nor a process.
-stops_without_a_trace() {
+# The removal of a headend that serves stops it: the client is told, and nothing is left in the network or of the package. What an
+# administrator and the headend have written stays.
+removal_stops_it_without_a_trace() {
   local process
   in_machine systemctl log-level debug
   login
   unit_process process ironflex.service
   wait_for 20 "a sign of life" logged debug 'Got notification message .*WATCHDOG=1'
-  in_machine systemctl stop ironflex
-  process_gone "$process" || fail "the headend runs after its stop"
-  unit_has ActiveState=inactive Result=success
-  wait_for 10 "STOPPING=1" logged debug 'Got notification message .*STOPPING=1'
+  in_machine dpkg -L ironflex >"$LAB_DIR/files"
+  in_machine dpkg -r ironflex
+  process_gone "$process" || fail "the headend runs after its removal"
   wait_for 10 "the client's end" process_gone "$client_process"
   says "$LAB_DIR/client.log" 'the headend ended the session' || fail "the client says: $(tail -n 1 "$LAB_DIR/client.log")"
-  assert_network_back "$headend" headend "after the stop"
-  [ ! -e "$installed/var/lib/ironflex/control" ] || fail "the control socket is there after the stop"
+  assert_network_back "$headend" headend "after the removal"
+  wait_for 10 "STOPPING=1" logged debug 'Got notification message .*STOPPING=1'
+  wait_for 10 "a good end" logged info 'ironflex.service: Deactivated successfully'
+  unit_has LoadState=not-found ActiveState=inactive
+  assert_equal /etc/ironflex "$(left_of_the_package)" "what is left of the package"
+  [ -z "$(find "$installed/etc/systemd/system" -name 'ironflex*')" ] || fail "the unit is enabled after the removal"
+  [ ! -e "$installed/var/lib/ironflex/control" ] || fail "the control socket is there after the removal"
+  [ -e "$installed/etc/ironflex/startup-config" ] && [ -e "$installed/var/lib/ironflex/qcd-secret" ] || fail "the removal took what was written"
+}
+
+# What is there of the package's own files and folders, without those that others have too.
+left_of_the_package() {
+  local path
+  while read -r path; do
+    case $path in *ironflex*) [ ! -e "$installed$path" ] || echo "$path" ;; esac
+  done <"$LAB_DIR/files"
+}
+
+purge_leaves_nothing() {
+  in_machine dpkg -P ironflex
+  assert_equal "" "$(left_of_the_package)" "what is left of the package"
+  [ ! -e "$installed/var/lib/ironflex" ] || fail "the state folder is there after the purge"
+  if in_machine dpkg-query -s ironflex; then fail "dpkg knows the package after the purge"; fi
 }
 
 # What systemd says of the unit has all these lines.
@@ -212,4 +233,5 @@ lab_case unit-is-sound unit_is_sound
 lab_case unit-runs-as-its-user unit_runs_as_its_user
 lab_case serves-and-is-started-again-after-a-kill serves_and_is_started_again_after_a_kill
 lab_case upgrade-restarts-what-runs upgrade_restarts_what_runs
-lab_case stops-without-a-trace stops_without_a_trace
+lab_case removal-stops-it-without-a-trace removal_stops_it_without_a_trace
+lab_case purge-leaves-nothing purge_leaves_nothing
