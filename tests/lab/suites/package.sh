@@ -35,6 +35,21 @@ unit_is_sound() {
   tell "$(tail -n 1 "$LAB_DIR/security" | tr -cd '[:print:]')"
 }
 
+# A headend that does not start is tried again, but not for ever.
+a_refused_configuration_ends_the_restarts() {
+  echo 'no such line' >"$installed/startup-config"
+  in_machine install -o ironflex -g ironflex -m 640 /startup-config /etc/ironflex/
+  if in_machine systemctl start ironflex; then fail "a headend starts without a configuration"; fi
+  wait_for 40 "the last start" unit_gave_up
+  logged info 'startup-config:1:4: error: unknown command `such`' || fail "the journal does not say why: $(cat "$LAB_DIR/journal")"
+  # Or else the next start were one too many.
+  in_machine systemctl reset-failed ironflex
+}
+
+unit_gave_up() {
+  [ "$(in_machine systemctl is-failed ironflex)" = failed ] && logged warning 'Start request repeated too quickly'
+}
+
 # The configuration is put where docs/operating.md says.
 unit_runs_as_its_user() {
   headend_configure 'esp-gcm 256' 'encryption aes-gcm-256' 'prf sha256' 'group 19' <<<$'interface GigabitEthernet1\n device outside'
@@ -230,6 +245,7 @@ lab_case package-is-installed package_is_installed
 IRONFLEX=$installed/usr/bin/ironflex
 headend_user
 lab_case unit-is-sound unit_is_sound
+lab_case a-refused-configuration-ends-the-restarts a_refused_configuration_ends_the_restarts
 lab_case unit-runs-as-its-user unit_runs_as_its_user
 lab_case serves-and-is-started-again-after-a-kill serves_and_is_started_again_after_a_kill
 lab_case upgrade-restarts-what-runs upgrade_restarts_what_runs
