@@ -76,11 +76,14 @@ impl ServiceManager {
             socket.set_write_timeout(Some(PATIENCE)).ok()?;
             Some((socket, address))
         });
-        let watchdog = socket.as_ref().and(environment.watchdog()).map(|every| {
-            let mut watchdog = interval(every);
-            watchdog.set_missed_tick_behavior(MissedTickBehavior::Delay);
-            watchdog
-        });
+        let watchdog = socket
+            .as_ref()
+            .and_then(|_| environment.watchdog())
+            .map(|every| {
+                let mut watchdog = interval(every);
+                watchdog.set_missed_tick_behavior(MissedTickBehavior::Delay);
+                watchdog
+            });
         Self { socket, watchdog }
     }
 

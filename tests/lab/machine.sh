@@ -46,6 +46,8 @@ machine_start() { # NAMESPACE
   mkdir "$groups/lab-$$"
   defer find "$groups/lab-$$" -depth -type d -exec rmdir {} +
   spawn machine_parent "$LAB_DIR/machine" machine_first_process "$groups/lab-$$" "$1"
+  # It heeds no TERM, which would be waited for in vain, and has nothing to save.
+  defer kill -KILL "$machine_parent"
 }
 
 # A case: systemd has come up.
