@@ -135,58 +135,61 @@ pub enum PeerIncompatible {
     #[error("there is nothing that this key exchange could follow")]
     NoState,
     /// The child SA to be replaced, by the SPI that its sender receives with, does not exist.
-    #[error("there is no child SA 0x{0:08X} to be replaced")]
-    NoSuchChild(u32),
+    #[error("there is no child SA 0x{1:08X} to be replaced")]
+    NoSuchChild(ProtocolId, u32),
     /// The IKE SA has as many child SAs as it may.
     #[error("no further child SAs are taken")]
     TooManyChildren,
 }
 
 impl PeerMisbehaved {
-    const fn name(self) -> &'static str {
-        match self {
-            Self::MissingPayload(_) => "missing_payload",
-            Self::RepeatedPayload(_) => "repeated_payload",
-            Self::RequestTooLarge => "request_too_large",
-            Self::AuthenticationFailed => "authentication_failed",
-            Self::UnexpectedAuthMethod => "unexpected_auth_method",
-            Self::UnexpectedEap => "unexpected_eap",
-            Self::UnexpectedExchange => "unexpected_exchange",
-            Self::SelectedUnoffered => "selected_unoffered",
-            Self::BadKeyExchange => "bad_key_exchange",
-            Self::EndlessInit => "endless_init",
-            Self::ResponderUnproven => "responder_unproven",
-            Self::WrongCookie2 => "wrong_cookie2",
-            Self::BadRedirect => "bad_redirect",
-            Self::BadRekeyNotify => "bad_rekey_notify",
-            Self::SelectorTooWide => "selector_too_wide",
-        }
+    names! {
+        Self::MissingPayload(_) => "missing_payload",
+        Self::RepeatedPayload(_) => "repeated_payload",
+        Self::RequestTooLarge => "request_too_large",
+        Self::AuthenticationFailed => "authentication_failed",
+        Self::UnexpectedAuthMethod => "unexpected_auth_method",
+        Self::UnexpectedEap => "unexpected_eap",
+        Self::UnexpectedExchange => "unexpected_exchange",
+        Self::SelectedUnoffered => "selected_unoffered",
+        Self::BadKeyExchange => "bad_key_exchange",
+        Self::EndlessInit => "endless_init",
+        Self::ResponderUnproven => "responder_unproven",
+        Self::WrongCookie2 => "wrong_cookie2",
+        Self::BadRedirect => "bad_redirect",
+        Self::BadRekeyNotify => "bad_rekey_notify",
+        Self::SelectorTooWide => "selector_too_wide",
     }
 }
 
 impl PeerIncompatible {
-    const fn name(self) -> &'static str {
-        match self {
-            Self::NoProposalChosen => "no_proposal_chosen",
-            Self::InvalidKeyExchange(_) => "other_key_exchange_group",
-            Self::TsUnacceptable => "ts_unacceptable",
-            Self::NoNatDetection => "no_nat_detection",
-            Self::NoEapMethod => "no_eap_method",
-            Self::MethodNotConfigured => "method_not_configured",
-            Self::NotChildless => "not_childless",
-            Self::NoAddress => "no_address",
-            Self::NoPpk => "no_post_quantum_key",
-            Self::NoConfiguration => "no_configuration",
-            Self::NoSignatureScheme => "no_signature_scheme",
-            Self::NoState => "no_state",
-            Self::Busy => "busy",
-            Self::NoSuchChild(_) => "no_such_child",
-            Self::TooManyChildren => "too_many_children",
-        }
+    names! {
+        Self::NoProposalChosen => "no_proposal_chosen",
+        Self::InvalidKeyExchange(_) => "other_key_exchange_group",
+        Self::TsUnacceptable => "ts_unacceptable",
+        Self::NoNatDetection => "no_nat_detection",
+        Self::NoEapMethod => "no_eap_method",
+        Self::MethodNotConfigured => "method_not_configured",
+        Self::NotChildless => "not_childless",
+        Self::NoAddress => "no_address",
+        Self::NoPpk => "no_post_quantum_key",
+        Self::NoConfiguration => "no_configuration",
+        Self::NoSignatureScheme => "no_signature_scheme",
+        Self::NoState => "no_state",
+        Self::Busy => "busy",
+        Self::NoSuchChild(..) => "no_such_child",
+        Self::TooManyChildren => "too_many_children",
     }
 }
 
 impl Refusal {
+    /// Every [`name`](Self::name) that there is.
+    pub fn names() -> impl Iterator<Item = &'static str> {
+        let own: &[&str] = &["invalid_message", "denied", "by_peer", "local_failure"];
+        let all = [own, PeerMisbehaved::NAMES, PeerIncompatible::NAMES];
+        all.into_iter().flatten().copied()
+    }
+
     /// The reason without its details, for counters.
     pub const fn name(&self) -> &'static str {
         match self {
@@ -227,9 +230,9 @@ impl Refusal {
                     return Some(Notify::new(NotifyType::INVALID_KE_PAYLOAD, number));
                 }
                 // RFC 7296 §2.25: the SPI and protocol of the REKEY_SA come back.
-                PeerIncompatible::NoSuchChild(spi) => {
+                PeerIncompatible::NoSuchChild(protocol, spi) => {
                     return Some(Notify {
-                        protocol: ProtocolId::ESP,
+                        protocol: *protocol,
                         spi: spi.to_be_bytes().to_vec(),
                         kind: NotifyType::CHILD_SA_NOT_FOUND,
                         data: Vec::new(),

@@ -89,6 +89,17 @@ pub enum Fragmentation {
     Cisco,
 }
 
+/// An IKE SA beside the one in use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BesideView {
+    /// The initiator's SPI.
+    pub initiator_spi: InitiatorSpi,
+    /// The responder's SPI.
+    pub responder_spi: ResponderSpi,
+    /// It is deleted, and is only there to answer repeats.
+    pub over: bool,
+}
+
 /// One child SA.
 #[derive(Clone, Copy)]
 pub struct ChildView<'a> {
@@ -162,6 +173,19 @@ impl<'a> SaView<'a> {
                 .map(|child| ChildView::of(child, true)),
             established,
         })
+    }
+
+    /// The IKE SAs beside this one that share its child SAs: replaced ones that are not deleted yet, and while both ends
+    /// replace it at once those of which one will be in use.
+    pub fn beside(&self) -> impl Iterator<Item = BesideView> + use<'a> {
+        let others = self.established.into_iter();
+        others
+            .flat_map(|state| state.others())
+            .map(|(link, over)| BesideView {
+                initiator_spi: link.spi_i,
+                responder_spi: link.spi_r,
+                over,
+            })
     }
 
     /// Every child SA, those included that replace one and those that have been replaced.

@@ -674,4 +674,51 @@ mod tests {
         assert_eq!(schedule.next(), at(7_000));
         assert_eq!(schedule.due(at(7_000)), Due::Never);
     }
+
+    // RFC 7296 §2.3#2,4-5: as many are out as the peer takes, counted from the oldest that is not answered, whatever
+    // is answered behind it.
+    #[test]
+    fn the_window_of_a_sender_is_filled_and_begins_at_the_oldest_without_an_answer() {
+        let config = EndpointConfig::new(Vec::new());
+        let mut requests = Requests::after_init();
+        for _ in 0..9 {
+            requests.push(Queued {
+                exchange: ExchangeType::INFORMATIONAL,
+                payloads: Vec::new(),
+                pace: Pace::Usual,
+            });
+        }
+        let pump = |requests: &mut Requests| {
+            let mut out = Vec::new();
+            while let Some(queued) = requests.pop_ready() {
+                out.push(requests.next());
+                let datagrams = Vec::from([octets("request")]);
+                requests.sent(at(0), &config, (queued.exchange, queued.pace), datagrams);
+            }
+            out
+        };
+        // Until the peer has said more, it takes one.
+        assert_eq!(pump(&mut requests), [1]);
+        assert_eq!(pump(&mut requests), []);
+        requests.announce(5);
+        assert_eq!(pump(&mut requests), [2, 3, 4, 5]);
+        assert_eq!((requests.waiting(), requests.queued()), (5, 4));
+        // A window does not shrink, and the answers to later ones do not open it.
+        requests.announce(2);
+        for id in [3, 2, 5] {
+            requests.conclude(id);
+            assert_eq!(pump(&mut requests), [], "{id}");
+        }
+        requests.conclude(1);
+        assert_eq!(pump(&mut requests), [6, 7, 8]);
+        requests.conclude(4);
+        assert_eq!(pump(&mut requests), [9]);
+        assert_eq!(requests.queued(), 0);
+        assert!(!requests.last_is_answered());
+        for id in 6..=9 {
+            assert!(requests.awaits(id, ExchangeType::INFORMATIONAL));
+            requests.conclude(id);
+        }
+        assert!(requests.last_is_answered());
+    }
 }

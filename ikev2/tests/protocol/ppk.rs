@@ -6,13 +6,13 @@ use ironflex_ikev2::{
     event::{CloseReason, Command},
     refusal::{PeerIncompatible, PeerMisbehaved, Refusal},
     wire::{
-        Header,
-        payload::Gateway,
+        Header, Payload,
+        payload::{Gateway, Notify},
         registry::{ExchangeType, NotifyType},
     },
 };
 
-use crate::support::*;
+use crate::{holder::Holder, support::*};
 
 fn ppk(id: &str, key: &[u8], required: bool) -> Option<Ppk> {
     Some(Ppk {
@@ -227,4 +227,40 @@ fn an_answer_without_use_ppk_is_not_believed_where_the_key_is_required() {
     pair.connect();
     pair.run(30);
     assert!(used(&pair));
+}
+
+// RFC 8784 §3#8: that the responder says it counts, and not what it holds.
+#[test]
+fn what_the_responders_ppk_identity_holds_is_ignored() {
+    for held in [&b""[..], b"lab", b"somebody else's", &[0xff; 300]] {
+        let mut setup = Setup::with_pre_shared_key(GCM);
+        // Each message is one datagram.
+        setup.connect.fragmentation.cisco = false;
+        let own = || ppk("lab", b"a post-quantum key", true);
+        (setup.server.ppk, setup.peer.ppk, setup.connect.ppk) = (true, own(), own());
+        let mut pair = Pair::new(setup, 77);
+        pair.client.endpoint.key_log(true);
+        pair.connect();
+        let until = pair.now.after(std::time::Duration::from_secs(5));
+        let (path, octets) = loop {
+            if let Some((false, path, octets)) = pair.next_flight()
+                && Header::peek(&octets).unwrap().exchange == ExchangeType::IKE_AUTH
+            {
+                break (path, octets);
+            }
+            assert!(pair.step(until));
+        };
+        pair.lose_flights();
+        let holder = Holder::of(&pair.client);
+        let (header, mut payloads) = holder.open(&octets);
+        let said = payloads.iter_mut().find_map(|one| match one {
+            Payload::Notify(said) if said.kind == NotifyType::PPK_IDENTITY => Some(said),
+            _ => None,
+        });
+        *said.unwrap() = Notify::new(NotifyType::PPK_IDENTITY, held.to_vec());
+        let sealed = holder.seal(&header, &payloads);
+        pair.deliver(false, path, &sealed);
+        pair.run(5);
+        assert!(used(&pair), "{held:?}");
+    }
 }

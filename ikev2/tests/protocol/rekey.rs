@@ -327,7 +327,7 @@ const NONCES: [([u8; 2], [u8; 2], bool); 4] = [
 /// is drawn first.
 fn force(pair: &Pair, server: [u8; 2], client: [u8; 2], draws: usize) {
     for (end, nonces) in [(&pair.server, server), (&pair.client, client)] {
-        let each = nonces.into_iter().flat_map(|lead| vec![lead; draws]);
+        let each = nonces.into_iter().flat_map(|lead| vec![vec![lead]; draws]);
         end.leads.lock().unwrap().extend(each);
     }
 }

@@ -78,14 +78,14 @@ impl Rng for Seeded {
     }
 }
 
-/// As [`Seeded`], but nonces begin with the octets that a test has put here, first come, first served.
+/// As [`Seeded`], but what is drawn for nonces begins with the octets that a test has put here, first come, first served.
 pub struct Leading {
     inner: Seeded,
     leads: Leads,
 }
 
-/// The first octets of the nonces to come.
-pub type Leads = Arc<Mutex<VecDeque<u8>>>;
+/// The first octets of the nonces to come, for each as many as there are.
+pub type Leads = Arc<Mutex<VecDeque<Vec<u8>>>>;
 
 impl Rng for Leading {
     fn fill(&mut self, out: &mut [u8]) {
@@ -94,7 +94,7 @@ impl Rng for Leading {
         if out.len() == NONCE
             && let Some(lead) = self.leads.lock().unwrap().pop_front()
         {
-            out[0] = lead;
+            out[..lead.len()].copy_from_slice(&lead);
         }
     }
 }
@@ -106,8 +106,10 @@ pub struct End {
     pub leads: Leads,
     pub log: Vec<String>,
     pub discarded: Vec<Discard>,
-    /// What each SA sends on.
+    /// What each SA sends on: of its first child SA.
     pub installed: BTreeMap<SaId, ChildSa>,
+    /// What each SA sends on of its further child SAs.
+    pub beside: BTreeMap<(SaId, ChildId), ChildSa>,
     /// What each SA receives on, by inbound SPI.
     pub receiving: BTreeMap<(SaId, u32), ChildSa>,
     pub closed: Vec<CloseReason>,
@@ -152,6 +154,7 @@ impl End {
             log: Vec::new(),
             discarded: Vec::new(),
             installed: BTreeMap::new(),
+            beside: BTreeMap::new(),
             receiving: BTreeMap::new(),
             closed: Vec::new(),
             sas: Vec::new(),
@@ -170,7 +173,23 @@ impl End {
     fn forget(&mut self, id: SaId, child: Option<ChildId>) {
         let kept = |sa: SaId, one: &ChildSa| sa != id || child.is_some_and(|child| one.id != child);
         self.installed.retain(|&sa, one| kept(sa, one));
+        self.beside.retain(|&(sa, _), one| kept(sa, one));
         self.receiving.retain(|&(sa, _), one| kept(sa, one));
+    }
+
+    /// An SA sends on this one from now on.
+    fn send_on(&mut self, id: SaId, child: ChildSa) {
+        let first = self.installed.get(&id);
+        if first.is_none_or(|first| first.id == child.id) {
+            self.installed.insert(id, child);
+        } else {
+            self.beside.insert((id, child.id), child);
+        }
+    }
+
+    /// All that this end sends on.
+    pub fn sending(&self) -> impl Iterator<Item = &ChildSa> + Clone {
+        self.installed.values().chain(self.beside.values())
     }
 
     /// How many of this end's SAs are up.
@@ -296,6 +315,17 @@ impl Pair {
         self.flights.sort_by_key(|one| (one.arrival, one.number));
         let flight = self.flights.first()?;
         Some((flight.to_server, flight.path, Arc::clone(&flight.octets)))
+    }
+
+    /// Takes every datagram out of the network, in the order in which they were sent: whether to the server, on which path,
+    /// its octets.
+    pub fn take_flights(&mut self) -> Vec<(bool, Path, Arc<[u8]>)> {
+        let mut flights = std::mem::take(&mut self.flights);
+        flights.sort_by_key(|one| one.number);
+        let parts = flights.into_iter();
+        parts
+            .map(|flight| (flight.to_server, flight.path, flight.octets))
+            .collect()
     }
 
     /// Does something whose datagrams are lost; those that are under way already stay so.
@@ -511,7 +541,8 @@ impl Pair {
             self.client.log
         );
         assert_eq!(self.server.endpoint.half_open(), 0);
-        assert!(self.server.installed.is_empty() && self.client.installed.is_empty());
+        assert_eq!(self.server.sending().count(), 0);
+        assert_eq!(self.client.sending().count(), 0);
         assert!(self.server.receiving.is_empty() && self.client.receiving.is_empty());
     }
 
@@ -519,7 +550,7 @@ impl Pair {
     /// receives on, under the same keys.
     pub fn assert_traffic_flows(&self) {
         for (from, to) in [(&self.server, &self.client), (&self.client, &self.server)] {
-            let deaf = unheard(from.installed.values(), to.receiving.values());
+            let deaf = unheard(from.sending(), to.receiving.values());
             assert_eq!(deaf, None, "{:?} {:?}", self.server.log, self.client.log);
         }
     }
@@ -649,7 +680,7 @@ fn outside(setup: &Setup, server: bool, end: &mut End, id: SaId, ask: Ask) -> An
         Ask::Install(child) => {
             end.receiving
                 .insert((id, child.inbound_spi), copy_of(&child));
-            end.installed.insert(id, *child);
+            end.send_on(id, *child);
             Answer::Installed
         }
         Ask::Rekey(_) if !(setup.install_further)(server) => {
@@ -684,7 +715,7 @@ fn note(end: &mut End, id: SaId, event: Event) {
         }
         Event::ChildSwitched { inbound_spi, .. } => {
             let to = copy_of(&end.receiving[&(id, inbound_spi)]);
-            end.installed.insert(id, to);
+            end.send_on(id, to);
             "child switched".into()
         }
         Event::ChildRetired { inbound_spi, .. } => {
@@ -699,7 +730,7 @@ fn note(end: &mut End, id: SaId, event: Event) {
             path,
             udp_encapsulation,
         } => {
-            for child in end.installed.values_mut() {
+            for child in end.installed.values_mut().chain(end.beside.values_mut()) {
                 (child.path, child.udp_encapsulation) = (path, udp_encapsulation);
             }
             format!("moved to {}", path.remote)

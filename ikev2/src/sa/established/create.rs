@@ -25,15 +25,15 @@ pub(crate) struct Creation {
     pub(crate) ke: Option<KePayload>,
     pub(crate) initiator: Option<Vec<TrafficSelector>>,
     pub(crate) responder: Option<Vec<TrafficSelector>>,
-    /// The SPI in REKEY_SA: that under which the request's sender receives.
-    pub(crate) rekeys: Option<u32>,
+    /// The protocol and SPI in REKEY_SA: that under which the request's sender receives.
+    pub(crate) rekeys: Option<(ProtocolId, u32)>,
 }
 
 impl Creation {
     /// # Errors
     ///
     /// [`PeerMisbehaved::MissingPayload`] without SA or nonce, [`PeerMisbehaved::RepeatedPayload`], and
-    /// [`PeerMisbehaved::BadRekeyNotify`] for a REKEY_SA that names no ESP SA.
+    /// [`PeerMisbehaved::BadRekeyNotify`] for a REKEY_SA that names no child SA.
     pub(crate) fn read(payloads: Vec<Payload>) -> Result<Self, PeerMisbehaved> {
         let mut sa = None;
         let mut nonce = None;
@@ -95,14 +95,12 @@ impl Creation {
     }
 }
 
-/// RFC 7296 §1.3.3: REKEY_SA names the SA by its protocol and SPI.
-fn rekeyed_spi(said: &Notify) -> Result<u32, PeerMisbehaved> {
-    if said.protocol != ProtocolId::ESP {
-        return Err(PeerMisbehaved::BadRekeyNotify);
-    }
+/// RFC 7296 §1.3.3: REKEY_SA names the SA by its protocol and SPI. One of a protocol that there is no SA of is as well
+/// formed as one of an SPI that there is none of.
+fn rekeyed_spi(said: &Notify) -> Result<(ProtocolId, u32), PeerMisbehaved> {
     let octets = <[u8; 4]>::try_from(said.spi.as_slice());
     octets
-        .map(u32::from_be_bytes)
+        .map(|octets| (said.protocol, u32::from_be_bytes(octets)))
         .map_err(|_| PeerMisbehaved::BadRekeyNotify)
 }
 

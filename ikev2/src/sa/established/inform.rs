@@ -53,6 +53,7 @@ impl Established {
         let child = self.children.by_outbound(spi)?;
         let (inbound_spi, crossing) = (child.inbound_spi, child.standing == Standing::Closing);
         self.children.remove(link.id, cx, inbound_spi);
+        // RFC 7296 §2.25.1#6, §2.25.2#7: whatever we are replacing, the other half is said.
         // RFC 7296 §2.25.1#5: of a pair that we are deleting ourselves nothing is said.
         (!crossing).then(|| inbound_spi.to_be_bytes())
     }

@@ -279,6 +279,12 @@ impl Established {
         self.children.iter()
     }
 
+    /// The IKE SAs beside the one in use, and whether each is deleted and only answers repeats.
+    pub(crate) fn others(&self) -> impl Iterator<Item = (&Link, bool)> {
+        let others = self.others.iter();
+        others.map(|other| (&*other.link, other.is_over()))
+    }
+
     /// The IKE SAs beside the one in use.
     pub(crate) fn other_links(&self) -> impl Iterator<Item = &Link> {
         self.others.iter().map(|other| &*other.link)

@@ -47,6 +47,11 @@ impl Other {
         self.standing = OtherStanding::Lingering;
     }
 
+    /// It is deleted: repeats still get their answer.
+    pub(super) const fn is_over(&self) -> bool {
+        matches!(self.standing, OtherStanding::Lingering)
+    }
+
     /// Whether what the client says here of its address counts.
     const fn is_believed(&self) -> bool {
         match self.standing {

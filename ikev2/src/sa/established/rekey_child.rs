@@ -27,7 +27,7 @@ use crate::{
     secret::SharedSecret,
     wire::{
         payload::{Nonce, Notify, Payload, TrafficSelector},
-        registry::{ConfigAttributeType, ExchangeType, NotifyType},
+        registry::{ConfigAttributeType, ExchangeType, NotifyType, ProtocolId},
     },
 };
 
@@ -536,7 +536,7 @@ impl Established {
             return Err(PeerIncompatible::Busy.into());
         }
         let old = match creation.rekeys {
-            Some(spi) => {
+            Some((protocol, spi)) => {
                 // The peer may mean what it has made for us, in an answer that has not come here yet.
                 let making = matches!(self.pending, Pending::Child(_) | Pending::Installing(_));
                 let unknown = if making {
@@ -544,9 +544,11 @@ impl Established {
                 } else {
                     // RFC 7296 §2.25#5, §2.25.1#4: a child SA that is not there is said to be
                     // unknown.
-                    PeerIncompatible::NoSuchChild(spi)
+                    PeerIncompatible::NoSuchChild(protocol, spi)
                 };
-                let old = self.children.by_outbound(spi).ok_or(unknown)?;
+                let old = self.children.by_outbound(spi);
+                let old = old.filter(|_| protocol == ProtocolId::ESP);
+                let old = old.ok_or(unknown)?;
                 // RFC 7296 §2.25.1#1: not one that we are deleting, nor one that has been replaced.
                 if old.standing != Standing::Live {
                     return Err(PeerIncompatible::Busy.into());

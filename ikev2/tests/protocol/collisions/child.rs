@@ -1,0 +1,352 @@
+//! Rekeyings of a child SA that meet, and Deletes of it. `w` is the one that survives by its nonces, `l` the one that the
+//! end which made it deletes again.
+
+use super::*;
+
+/// Both have asked; both requests are delivered, and no answer yet: the ends, the winner first, its answer and the loser's.
+fn both_asked(table: &mut Table, winner: bool) -> ([bool; 2], Letter, Letter) {
+    let ends = [winner, !winner];
+    let by_winner = table.rekey_child(winner);
+    let by_loser = table.rekey_child(!winner);
+    table.expect_children(ends, ["old*", "old*"]);
+    let of_loser = table.answer(&by_winner);
+    table.name_child(!winner, "w");
+    table.expect_children(ends, ["old*", "old* w"]);
+    let of_winner = table.answer(&by_loser);
+    table.name_child(winner, "l");
+    table.expect_children(ends, ["old* l", "old* w"]);
+    assert_forced(table);
+    (ends, of_winner, of_loser)
+}
+
+/// What is received for a while is forgotten after it, and nothing else happens.
+fn settle(table: &mut Table, ends: [bool; 2], name: &str) {
+    table.assert_silence();
+    table.wait_in_silence(6);
+    table.expect_children(ends, [&format!("{name}*"), &format!("{name}*")]);
+}
+
+// RFC 7296 §2.8.1#2-3, §2.25.1#2-3: each end receives on whatever was agreed; the one whose exchange had the lowest nonce is
+// deleted by who made it.
+#[test]
+fn both_requests_cross_then_both_answers() {
+    for answers_swapped in [false, true] {
+        for deletes_swapped in [false, true] {
+            every_collision(1, |mut table, winner| {
+                let (ends, of_winner, of_loser) = both_asked(&mut table, winner);
+                let (by_winner, by_loser) = if answers_swapped {
+                    let by_loser = table.go_on(&of_winner);
+                    table.expect_children(ends, ["old* l", "old* w l"]);
+                    let by_winner = table.go_on(&of_loser);
+                    (by_winner, by_loser)
+                } else {
+                    let by_winner = table.go_on(&of_loser);
+                    table.expect_children(ends, ["old w* l", "old* w"]);
+                    let by_loser = table.go_on(&of_winner);
+                    (by_winner, by_loser)
+                };
+                table.expect_children(ends, ["old w* l", "old* w l"]);
+                table.assert_deletes_child(&by_winner, "old");
+                table.assert_deletes_child(&by_loser, "l");
+                let (of_winner, of_loser) = if deletes_swapped {
+                    let of_winner = table.answer(&by_loser);
+                    table.expect_children(ends, ["old w* l~", "old* w l"]);
+                    let of_loser = table.answer(&by_winner);
+                    (of_winner, of_loser)
+                } else {
+                    let of_loser = table.answer(&by_winner);
+                    table.expect_children(ends, ["old w* l", "old~ w* l"]);
+                    let of_winner = table.answer(&by_loser);
+                    (of_winner, of_loser)
+                };
+                table.expect_children(ends, ["old w* l~", "old~ w* l"]);
+                table.assert_deletes_child(&of_loser, "old");
+                table.assert_deletes_child(&of_winner, "l");
+                table.finish(&of_winner);
+                table.expect_children(ends, ["old w* l~", "old~ w* l~"]);
+                table.finish(&of_loser);
+                table.expect_children(ends, ["old~ w* l~", "old~ w* l~"]);
+                settle(&mut table, ends, "w");
+            });
+        }
+    }
+}
+
+// RFC 7296 §2.8.1: the winner knows how it ends before the loser does.
+#[test]
+fn the_winners_delete_comes_before_the_answer_to_the_loser() {
+    every_collision(1, |mut table, winner| {
+        let (ends, of_winner, of_loser) = both_asked(&mut table, winner);
+        let by_winner = table.go_on(&of_loser);
+        table.expect_children(ends, ["old w* l", "old* w"]);
+        let deleted = table.answer(&by_winner);
+        table.assert_deletes_child(&deleted, "old");
+        table.expect_children(ends, ["old w* l", "old~ w*"]);
+        table.finish(&deleted);
+        table.expect_children(ends, ["old~ w* l", "old~ w*"]);
+        let by_loser = table.go_on(&of_winner);
+        table.assert_deletes_child(&by_loser, "l");
+        table.expect_children(ends, ["old~ w* l", "old~ w* l"]);
+        let deleted = table.answer(&by_loser);
+        table.assert_deletes_child(&deleted, "l");
+        table.expect_children(ends, ["old~ w* l~", "old~ w* l"]);
+        table.finish(&deleted);
+        table.expect_children(ends, ["old~ w* l~", "old~ w* l~"]);
+        settle(&mut table, ends, "w");
+    });
+}
+
+// RFC 7296 §2.8.1: the loser knows how it ends before the winner does.
+#[test]
+fn the_losers_delete_comes_before_the_answer_to_the_winner() {
+    every_collision(1, |mut table, winner| {
+        let (ends, of_winner, of_loser) = both_asked(&mut table, winner);
+        let by_loser = table.go_on(&of_winner);
+        table.assert_deletes_child(&by_loser, "l");
+        table.expect_children(ends, ["old* l", "old* w l"]);
+        let deleted = table.answer(&by_loser);
+        table.expect_children(ends, ["old* l~", "old* w l"]);
+        table.finish(&deleted);
+        table.expect_children(ends, ["old* l~", "old* w l~"]);
+        let by_winner = table.go_on(&of_loser);
+        table.assert_deletes_child(&by_winner, "old");
+        table.expect_children(ends, ["old w* l~", "old* w l~"]);
+        let deleted = table.answer(&by_winner);
+        table.expect_children(ends, ["old w* l~", "old~ w* l~"]);
+        table.finish(&deleted);
+        settle(&mut table, ends, "w");
+    });
+}
+
+// RFC 7296 §2.1, §2.8.1: an answer that is lost is given again, and nothing is made twice.
+#[test]
+fn an_answer_is_lost_and_given_again() {
+    for to_winner in [true, false] {
+        every_collision(1, |mut table, winner| {
+            let ends = [winner, !winner];
+            let first = table.rekey_child(winner);
+            let second = table.rekey_child(!winner);
+            let of_loser = table.answer(&first);
+            table.name_child(!winner, "w");
+            let of_winner = table.answer(&second);
+            table.name_child(winner, "l");
+            let (lost, request) = if to_winner {
+                (of_loser, &first)
+            } else {
+                (of_winner, &second)
+            };
+            let again = table.repeat(request);
+            table.expect_children(ends, ["old* l", "old* w"]);
+            let again = table.answer(&again);
+            assert_eq!(again.octets, lost.octets);
+            table.expect_children(ends, ["old* l", "old* w"]);
+            let told = table.go_on(&again);
+            if to_winner {
+                table.assert_deletes_child(&told, "old");
+                table.expect_children(ends, ["old w* l", "old* w"]);
+            } else {
+                table.assert_deletes_child(&told, "l");
+                table.expect_children(ends, ["old* l", "old* w l"]);
+            }
+            let deleted = table.answer(&told);
+            table.finish(&deleted);
+            // Then the other has its answer too.
+            let other = table.repeat(if to_winner { &second } else { &first });
+            let other = table.answer(&other);
+            let told = table.go_on(&other);
+            table.assert_deletes_child(&told, if to_winner { "l" } else { "old" });
+            let deleted = table.answer(&told);
+            table.finish(&deleted);
+            settle(&mut table, ends, "w");
+        });
+    }
+}
+
+// RFC 7296 §2.25#5, §2.25.1#4: the first request of one end is lost, and when it is sent again the other end has replaced the
+// child SA and deleted the old one, which it then does not know.
+#[test]
+fn a_request_is_lost_and_sent_again_when_the_old_one_is_gone() {
+    every_collision(1, |mut table, late| {
+        let ends = [late, !late];
+        let lost = table.rekey_child(late);
+        let request = table.rekey_child(!late);
+        let answer = table.answer(&request);
+        table.name_child(late, "new");
+        table.expect_children(ends, ["old* new", "old*"]);
+        let delete = table.go_on(&answer);
+        table.assert_deletes_child(&delete, "old");
+        table.expect_children(ends, ["old* new", "old new*"]);
+        let deleted = table.answer(&delete);
+        table.assert_deletes_child(&deleted, "old");
+        table.expect_children(ends, ["old~ new*", "old new*"]);
+        table.finish(&deleted);
+        table.expect_children(ends, ["old~ new*", "old~ new*"]);
+        let again = table.repeat(&lost);
+        let refused = table.answer(&again);
+        table.assert_notify(&refused, NotifyType::CHILD_SA_NOT_FOUND);
+        table.finish(&refused);
+        settle(&mut table, ends, "new");
+        // Nor is it wished for any more.
+        table.wait_in_silence(60);
+        table.expect_children(ends, ["new*", "new*"]);
+    });
+}
+
+// RFC 7296 §2.25.1#1: as before, but the Delete of the old one is not answered yet when the request comes.
+#[test]
+fn a_request_is_lost_and_sent_again_while_the_old_one_is_being_deleted() {
+    every_collision(1, |mut table, late| {
+        let ends = [late, !late];
+        let lost = table.rekey_child(late);
+        let request = table.rekey_child(!late);
+        let answer = table.answer(&request);
+        table.name_child(late, "new");
+        let delete = table.go_on(&answer);
+        table.assert_deletes_child(&delete, "old");
+        let refused = table.answer(&lost);
+        table.assert_notify(&refused, NotifyType::TEMPORARY_FAILURE);
+        table.expect_children(ends, ["old* new", "old new*"]);
+        table.finish(&refused);
+        table.expect_children(ends, ["old* new", "old new*"]);
+        let deleted = table.answer(&delete);
+        table.expect_children(ends, ["old~ new*", "old new*"]);
+        table.finish(&deleted);
+        settle(&mut table, ends, "new");
+        table.wait_in_silence(60);
+    });
+}
+
+// RFC 7296 §2.25.1#1, §2.25.1#6: one end replaces a child SA, the other deletes it. The Delete is obeyed and answered with
+// the other half; nothing takes the place of what was deleted.
+#[test]
+fn the_child_that_is_being_rekeyed_is_deleted() {
+    for deleter in [true, false] {
+        let ends = [!deleter, deleter];
+        for delete_first in [true, false] {
+            let mut table = Table::with_a_further_child(20);
+            let request = table.rekey_child(!deleter);
+            let delete = table.delete_child(deleter, "old");
+            table.assert_deletes_child(&delete, "old");
+            let refused = table.answer(&request);
+            table.assert_notify(&refused, NotifyType::TEMPORARY_FAILURE);
+            table.expect_children(ends, ["old* x*", "old* x*"]);
+            if !delete_first {
+                table.finish(&refused);
+                table.expect_children(ends, ["old* x*", "old* x*"]);
+            }
+            let deleted = table.answer(&delete);
+            table.assert_deletes_child(&deleted, "old");
+            table.expect_children(ends, ["x*", "old* x*"]);
+            if delete_first {
+                table.finish(&refused);
+                table.expect_children(ends, ["x*", "old* x*"]);
+            }
+            table.finish(&deleted);
+            table.expect_children(ends, ["x*", "x*"]);
+            table.wait_in_silence(60);
+            table.expect_children(ends, ["x*", "x*"]);
+        }
+    }
+}
+
+// RFC 7296 §2.25#5, §2.25.1#4, §2.25.1#6: the Delete is through before the request comes.
+#[test]
+fn the_child_that_is_being_rekeyed_is_deleted_before_the_request_comes() {
+    for deleter in [true, false] {
+        let ends = [!deleter, deleter];
+        let mut table = Table::with_a_further_child(21);
+        let lost = table.rekey_child(!deleter);
+        let delete = table.delete_child(deleter, "old");
+        let deleted = table.answer(&delete);
+        table.assert_deletes_child(&deleted, "old");
+        table.expect_children(ends, ["x*", "old* x*"]);
+        table.finish(&deleted);
+        table.expect_children(ends, ["x*", "x*"]);
+        let again = table.repeat(&lost);
+        let refused = table.answer(&again);
+        table.assert_notify(&refused, NotifyType::CHILD_SA_NOT_FOUND);
+        table.finish(&refused);
+        table.wait_in_silence(60);
+        table.expect_children(ends, ["x*", "x*"]);
+    }
+}
+
+// RFC 7296 §2.8, §2.25.1: what was agreed before the Delete came is deleted by who asked for it: the outside has removed all of
+// that name.
+#[test]
+fn the_child_that_is_being_rekeyed_is_deleted_after_the_peer_has_agreed() {
+    for deleter in [true, false] {
+        let ends = [!deleter, deleter];
+        let mut table = Table::with_a_further_child(22);
+        let request = table.rekey_child(!deleter);
+        let agreed = table.answer(&request);
+        table.name_child(deleter, "new");
+        table.expect_children(ends, ["old* x*", "old* x* new"]);
+        let delete = table.delete_child(deleter, "old");
+        let deleted = table.answer(&delete);
+        table.assert_deletes_child(&deleted, "old");
+        table.expect_children(ends, ["x*", "old* x* new"]);
+        table.finish(&deleted);
+        table.expect_children(ends, ["x*", "old~ x* new*"]);
+        let undo = table.go_on(&agreed);
+        table.assert_deletes_child(&undo, "new");
+        table.expect_children(ends, ["x*", "old~ x* new*"]);
+        let undone = table.answer(&undo);
+        table.finish(&undone);
+        table.expect_children(ends, ["x*", "x*"]);
+        table.wait_in_silence(60);
+        table.expect_children(ends, ["x*", "x*"]);
+    }
+}
+
+// RFC 7296 §2.25.1#5: both delete the same one.
+#[test]
+fn both_delete_the_child() {
+    for first in [true, false] {
+        let ends = [first, !first];
+        let mut table = Table::with_a_further_child(23);
+        let one = table.delete_child(first, "old");
+        let other = table.delete_child(!first, "old");
+        let of_other = table.answer(&one);
+        assert!(table.said(&of_other).is_empty());
+        table.expect_children(ends, ["old* x*", "x*"]);
+        let of_one = table.answer(&other);
+        assert!(table.said(&of_one).is_empty());
+        table.expect_children(ends, ["x*", "x*"]);
+        table.finish(&of_one);
+        table.finish(&of_other);
+        table.wait_in_silence(60);
+        table.expect_children(ends, ["x*", "x*"]);
+    }
+}
+
+// RFC 7296 §1.4.1, §2.8: a further child SA is replaced and deleted beside the first, which stays as it was.
+#[test]
+fn a_further_child_is_replaced_and_deleted_beside_the_first() {
+    for server in [true, false] {
+        let ends = [server, !server];
+        let mut table = Table::with_a_further_child(24);
+        let further = table.children[1].spis;
+        let spi = if server { further.0 } else { further.1 };
+        let spi = u32::try_from(spi).unwrap();
+        let command = Command::RekeyChild(id(&table.pair, server), spi);
+        table.command(server, command);
+        let request = table.sent(server);
+        let agreed = table.answer(&request);
+        table.name_child(!server, "y");
+        table.expect_children(ends, ["old* x*", "old* x* y"]);
+        let delete = table.go_on(&agreed);
+        table.assert_deletes_child(&delete, "x");
+        table.expect_children(ends, ["old* x y*", "old* x* y"]);
+        let deleted = table.answer(&delete);
+        table.finish(&deleted);
+        table.expect_children(ends, ["old* x~ y*", "old* x~ y*"]);
+        table.wait_in_silence(6);
+        let delete = table.delete_child(!server, "y");
+        let deleted = table.answer(&delete);
+        table.finish(&deleted);
+        table.expect_children(ends, ["old*", "old*"]);
+        table.wait_in_silence(60);
+        table.expect_children(ends, ["old*", "old*"]);
+    }
+}
