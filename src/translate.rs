@@ -150,15 +150,41 @@ pub fn sa_pair(
     })
 }
 
-/// When an SA of this lifetime is to be rekeyed: a sixteenth before its end, and a random part of as
-/// much again, so that both ends rarely begin together (RFC 7296 §2.8.1).
+/// Who keeps an SA fresh. Whoever is the client rekeys well before the end; the headend lets it, and does so itself shortly
+/// before (RFC 7296 §2.8.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keeper {
+    /// The client: between an eighth and a sixteenth of the lifetime before its end.
+    Client,
+    /// The headend: between three and two sixty-fourths before it. A client of the same lifetime has begun by then: ours by
+    /// four of them, strongSwan, where nothing else is configured, by an eleventh of the lifetime.
+    Headend,
+}
+
+impl Keeper {
+    /// The least margin before the end of a lifetime, and the random part that comes to it, both in sixty-fourths.
+    const fn margin(self) -> (u64, u64) {
+        match self {
+            Self::Client => (4, 4),
+            Self::Headend => (2, 1),
+        }
+    }
+}
+
+/// When an SA of this lifetime is to be rekeyed by this end: some time before its end, and a random part more, so that
+/// even ends of the same kind rarely begin together.
+// RFC 7296 §2.8.1#1: the time is jittered.
 #[must_use]
-pub fn soft_limits(hard: xfrm::Limits) -> xfrm::Limits {
+pub fn soft_limits(hard: xfrm::Limits, keeper: Keeper) -> xfrm::Limits {
     let [random] = crate::random::octets::<1>();
+    let (least, spread) = keeper.margin();
+    // Of 64 × 256 parts.
+    let parts = least
+        .saturating_mul(256)
+        .saturating_add(spread.saturating_mul(u64::from(random)));
     let before = |limit: NonZeroU64| {
-        let part = limit.get().checked_div(16).unwrap_or_default().max(1);
-        let more = part.saturating_mul(u64::from(random)).checked_div(256);
-        let margin = part.saturating_add(more.unwrap_or_default());
+        let margin = u128::from(limit.get()).saturating_mul(u128::from(parts)) >> 14;
+        let margin = u64::try_from(margin).unwrap_or(u64::MAX).max(1);
         NonZeroU64::new(limit.get().saturating_sub(margin))
     };
     xfrm::Limits {
@@ -183,4 +209,67 @@ pub fn fresh_spi() -> u32 {
 #[must_use]
 pub const fn host_selector(address: IpAddr) -> TrafficSelector {
     TrafficSelector::addresses(ikev2::wire::payload::AddressRange::host(address))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The earliest and the latest of many soft limits of this lifetime, in seconds and octets.
+    fn spread(hard: u64, keeper: Keeper) -> (u64, u64) {
+        let limit = NonZeroU64::new(hard);
+        let hard = xfrm::Limits {
+            bytes: limit,
+            packets: None,
+            seconds: limit,
+        };
+        let draws = (0..4_000).map(|_| {
+            let soft = soft_limits(hard, keeper);
+            assert_eq!(soft.bytes, soft.seconds);
+            assert_eq!(soft.packets, None);
+            soft.seconds.unwrap().get()
+        });
+        draws.fold((u64::MAX, 0), |(least, most), one| {
+            (least.min(one), most.max(one))
+        })
+    }
+
+    // RFC 7296 §2.8.1#1: jittered, within bounds; the client's whole window lies before the headend's, and that before the end.
+    #[test]
+    fn a_client_rekeys_before_its_headend_whatever_both_draw() {
+        for hard in [
+            120,
+            600,
+            3_600,
+            86_400,
+            2_592_000,
+            2_560 << 10,
+            4_294_967_295 << 10,
+        ] {
+            let (client_least, client_most) = spread(hard, Keeper::Client);
+            let (headend_least, headend_most) = spread(hard, Keeper::Headend);
+            assert!(
+                client_least >= hard - hard / 8 - 1,
+                "{hard}: {client_least}"
+            );
+            assert!(client_most <= hard - hard / 16, "{hard}: {client_most}");
+            assert!(
+                client_most < headend_least,
+                "{hard}: {client_most} {headend_least}"
+            );
+            // strongSwan's default: between a ninth and an eleventh of its lifetime goes by before that is over.
+            assert!(headend_least * 11 > hard * 10, "{hard}: {headend_least}");
+            assert!(
+                headend_least >= hard - hard * 3 / 64 - 1,
+                "{hard}: {headend_least}"
+            );
+            assert!(
+                headend_most < hard && headend_most <= hard - hard / 32 + 1,
+                "{hard}: {headend_most}"
+            );
+            // Not constant: most of the window is drawn from.
+            assert!(client_most - client_least > hard / 20, "{hard}");
+            assert!(headend_most - headend_least > hard / 80, "{hard}");
+        }
+    }
 }

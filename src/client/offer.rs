@@ -97,8 +97,10 @@ pub(super) fn esp_suites() -> Vec<EspSuite> {
     .concat()
 }
 
-/// The IKE proposals that a client offers.
+/// The IKE proposals that a client offers to a headend of which it is told nothing.
 pub(super) fn ike_proposals() -> Vec<IkeProposal> {
+    // RFC 9370 §rules#3: nothing for which a peer that does not know it would refuse the whole. Who names a post-quantum one
+    // in `--proposal` names another without it behind, or means it.
     let groups = vec![
         Group::Modp2048,
         Group::EcpP256,

@@ -4,7 +4,7 @@ use ironflex_ikev2::event::{Answer, ChildSa, Command, SaId};
 use ironflex_xfrm::{EspSpi, Limits, ReplayWindow, SaSpec};
 
 use super::outside::{Outside, SESSION};
-use crate::translate::{self, SaWishes};
+use crate::translate::{self, Keeper, SaWishes};
 
 /// How long our SAs live, in seconds and in octets; the headend's limits are its own.
 const LIFETIME: Limits = Limits {
@@ -22,7 +22,7 @@ pub(super) fn wishes(if_id: Option<std::num::NonZeroU32>, seconds: Option<u32>) 
     };
     SaWishes {
         replay_window: ReplayWindow::MAX,
-        soft: translate::soft_limits(hard),
+        soft: translate::soft_limits(hard, Keeper::Client),
         hard,
         if_id,
         follow_peer: false,

@@ -19,7 +19,7 @@ use super::{
 use crate::{
     lifetimes::Pairs,
     metrics::Metric,
-    translate::{self, SaWishes},
+    translate::{self, Keeper, SaWishes},
 };
 
 impl House {
@@ -421,7 +421,7 @@ fn wishes(profile: &Profile, if_id: Option<std::num::NonZeroU32>) -> SaWishes {
     };
     SaWishes {
         replay_window: ReplayWindow::new(window).unwrap_or_default(),
-        soft: translate::soft_limits(hard),
+        soft: translate::soft_limits(hard, Keeper::Headend),
         hard,
         if_id,
         follow_peer: true,

@@ -522,9 +522,8 @@ fn ike_policy(policy: &Policy) -> IkePolicy {
 /// A proposal, and where its post-quantum key exchange is optional a second one without it: a peer that
 /// does not know of such must reject the first as a whole (RFC 7296 §3.3.6).
 fn ike_proposals(proposal: &Proposal) -> Vec<IkeProposal> {
-    // RFC 9370 §rules#3: for who does not know of such transforms.
     let first = ike_proposal(proposal);
-    // RFC 9370 §rules#3: what is optional is offered without, too.
+    // RFC 9370 §rules#3: what is optional is asked for and offered without, too.
     let second = proposal.pqc.optional.then(|| IkeProposal {
         additional: Vec::new(),
         ..first.clone()
