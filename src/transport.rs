@@ -12,7 +12,7 @@ use tokio::{
 
 use crate::{
     readiness::watch,
-    udp::{MAX_DATAGRAM, NON_ESP_MARKER, UdpEndpoint},
+    udp::{self, MAX_DATAGRAM, NON_ESP_MARKER, UdpEndpoint},
 };
 
 /// IKE messages from the dataplane that may wait.
@@ -36,6 +36,9 @@ pub struct Handed {
     pub octets: Vec<u8>,
 }
 
+/// What keeps a NAT's mapping open.
+const KEEPALIVE: &[u8] = &[0xff];
+
 /// Datagrams that are not IKE, passed over in one go.
 const PASSED_OVER: usize = 64;
 
@@ -45,7 +48,14 @@ pub struct Transport {
     /// Which socket is asked first next time, so that a busy one does not keep the others waiting.
     turn: Cell<usize>,
     buffer: Box<[u8]>,
+    /// What came to port 4500 and is neither IKE nor a keepalive.
+    unmarked: u64,
+    /// What the sockets had lost when they were last asked.
+    overflowed: u64,
 }
+
+/// What is lost on the way to the core, by name.
+pub const LOST: [&str; 2] = ["unmarked", "socket_overflow"];
 
 impl Default for Transport {
     fn default() -> Self {
@@ -53,6 +63,8 @@ impl Default for Transport {
             sockets: Vec::new(),
             turn: Cell::new(0),
             buffer: vec![0; MAX_DATAGRAM].into_boxed_slice(),
+            unmarked: 0,
+            overflowed: 0,
         }
     }
 }
@@ -159,7 +171,13 @@ impl Transport {
             let start = match socket.framing {
                 Framing::Bare => 0,
                 Framing::Marked if octets.starts_with(&NON_ESP_MARKER) => NON_ESP_MARKER.len(),
-                Framing::Marked => continue,
+                Framing::Marked => {
+                    // RFC 3948 §2.3#3,5: a keepalive is as good as nothing, whatever its checksum.
+                    if octets != KEEPALIVE {
+                        self.unmarked = self.unmarked.saturating_add(1);
+                    }
+                    continue;
+                }
             };
             let path = Path {
                 local: received.local,
@@ -170,6 +188,24 @@ impl Transport {
             return Ok(Some((path, octets)));
         }
         Ok(None)
+    }
+
+    /// What has been lost on the way to the core since the last call, by [`LOST`]: datagrams on port 4500 that are nobody's, and
+    /// what the kernel had no room for at the sockets, whoever reads them.
+    ///
+    /// # Errors
+    ///
+    /// Where the kernel does not tell what its sockets lost. The rest is told by the next call.
+    pub fn lost(&mut self) -> io::Result<[(&'static str, u64); 2]> {
+        let endpoints = self.sockets.iter().map(|socket| socket.endpoint.get_ref());
+        let overflowed = udp::overflowed(endpoints)?;
+        let [unmarked, overflow] = LOST;
+        let lost = [
+            (unmarked, std::mem::take(&mut self.unmarked)),
+            (overflow, overflowed.saturating_sub(self.overflowed)),
+        ];
+        self.overflowed = overflowed;
+        Ok(lost)
     }
 
     /// Sends one datagram from the address and port that its path names.
@@ -189,7 +225,7 @@ impl Transport {
     /// As [`send`](Self::send).
     pub fn keep_alive(&self, path: &Path) -> io::Result<()> {
         // RFC 3948 §2.3#1,4: one octet, on the socket of IKE and ESP in UDP.
-        self.send_on(path, false, &[0xff])
+        self.send_on(path, false, KEEPALIVE)
     }
 
     fn send_on(&self, path: &Path, marked: bool, octets: &[u8]) -> io::Result<()> {
@@ -245,5 +281,65 @@ mod tests {
         let mut buffer = [0xa5; 16];
         let (length, from) = peer.recv_from(&mut buffer).unwrap();
         assert_eq!((&buffer[..length], from), (&[0xff][..], path.local));
+    }
+
+    // RFC 3948 §2.3#3,5: a keepalive that has a checksum is taken and forgotten; what is neither that nor IKE is counted.
+    #[tokio::test]
+    async fn counts_what_is_neither_ike_nor_a_keepalive() {
+        let peer = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let endpoint = UdpEndpoint::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let to = (std::net::Ipv4Addr::LOCALHOST, endpoint.port());
+        let mut transport = Transport::default();
+        transport.add(endpoint, Framing::Marked).unwrap();
+        let strays: [&[u8]; 4] = [&[1, 2, 3, 4, 5], &[0, 0, 0], &[0xff, 0xff], &[]];
+        for octets in strays.into_iter().chain([KEEPALIVE]) {
+            peer.send_to(octets, to).unwrap();
+        }
+        peer.send_to(b"\0\0\0\0IKE", to).unwrap();
+        let mut taken = None;
+        while taken.is_none() {
+            let index = transport.readable().await;
+            taken = transport
+                .receive(index)
+                .unwrap()
+                .map(|(_, octets)| octets.to_vec());
+        }
+        assert_eq!(taken.unwrap(), b"IKE");
+        let lost = transport.lost().unwrap();
+        assert_eq!(lost, [("unmarked", 4), ("socket_overflow", 0)]);
+        assert_eq!(transport.lost().unwrap()[0].1, 0);
+    }
+
+    #[tokio::test]
+    async fn counts_what_the_kernel_had_no_room_for() {
+        let peer = UdpSocket::bind("[::1]:0").unwrap();
+        for address in ["127.0.0.1:0", "[::1]:0"] {
+            let endpoint = UdpEndpoint::bind(address.parse().unwrap()).unwrap();
+            let to = std::net::SocketAddr::new(
+                address.parse::<std::net::SocketAddr>().unwrap().ip(),
+                endpoint.port(),
+            );
+            let peer = if to.is_ipv4() {
+                UdpSocket::bind("127.0.0.1:0").unwrap()
+            } else {
+                peer.try_clone().unwrap()
+            };
+            let mut transport = Transport::default();
+            transport.add(endpoint, Framing::Bare).unwrap();
+            assert_eq!(transport.lost().unwrap()[1].1, 0);
+            // More than any socket's room here, in pieces.
+            const SENT: u64 = 20_000;
+            for _ in 0..SENT {
+                peer.send_to(&[7; 8_192], to).unwrap();
+            }
+            let lost = transport.lost().unwrap()[1].1;
+            let mut had = 0;
+            while transport.receive(0).unwrap().is_some() {
+                had += 1;
+            }
+            assert!(had > 0 && lost > 0, "{had} {lost}");
+            assert_eq!(had + lost, SENT);
+            assert_eq!(transport.lost().unwrap()[1].1, 0);
+        }
     }
 }

@@ -11,9 +11,12 @@ use std::{
 
 use nix::{
     cmsg_space, libc,
-    sys::socket::{
-        ControlMessage, ControlMessageOwned, MsgFlags, SockaddrStorage, recvmsg, sendmsg,
-        setsockopt, sockopt,
+    sys::{
+        socket::{
+            ControlMessage, ControlMessageOwned, MsgFlags, SockaddrStorage, recvmsg, sendmsg,
+            setsockopt, sockopt,
+        },
+        stat::fstat,
     },
 };
 use socket2::{Domain, Protocol, Socket, Type};
@@ -187,6 +190,48 @@ impl UdpEndpoint {
         )?;
         Ok(())
     }
+}
+
+/// How many datagrams the kernel had no room for at these sockets since they were made, whoever reads them.
+///
+/// The tables of /proc tell it of every socket at any time. `SO_RXQ_OVFL` tells it with the next datagram alone, and to the
+/// handle alone that reads.
+///
+/// # Errors
+///
+/// Of reading /proc/net/udp and /proc/net/udp6; `InvalidData` where a socket is in neither.
+pub fn overflowed<'a>(endpoints: impl Iterator<Item = &'a UdpEndpoint>) -> io::Result<u64> {
+    let mut sum: u64 = 0;
+    let mut tables: [Option<String>; 2] = [None, None];
+    for endpoint in endpoints {
+        let [ipv4, ipv6] = &mut tables;
+        let (table, path) = if endpoint.is_ipv4()? {
+            (ipv4, "/proc/net/udp")
+        } else {
+            (ipv6, "/proc/net/udp6")
+        };
+        let text = match table {
+            Some(text) => text,
+            None => table.insert(std::fs::read_to_string(path)?),
+        };
+        let inode = fstat(&endpoint.socket)?.st_ino;
+        let drops = drops_of(text, inode).ok_or_else(|| {
+            let told = format!("{path} has no socket with inode {inode}");
+            io::Error::new(io::ErrorKind::InvalidData, told)
+        })?;
+        sum = sum.saturating_add(drops);
+    }
+    Ok(sum)
+}
+
+/// The drops of one socket in a table of /proc/net: its tenth column is the inode, its last one the drops.
+fn drops_of(table: &str, inode: u64) -> Option<u64> {
+    table.lines().find_map(|line| {
+        let mut fields = line.split_ascii_whitespace().skip(9);
+        let found: u64 = fields.next()?.parse().ok()?;
+        let drops = fields.last()?.parse().ok()?;
+        (found == inode).then_some(drops)
+    })
 }
 
 impl AsRawFd for UdpEndpoint {

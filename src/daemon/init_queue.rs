@@ -46,6 +46,9 @@ pub enum Refused {
 }
 
 impl Refused {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Full, Self::SiteFull, Self::Stopping];
+
     /// The reason, for counters.
     #[must_use]
     pub const fn name(self) -> &'static str {

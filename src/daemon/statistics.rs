@@ -10,6 +10,7 @@ use ironflex_xfrm::Counters as Traffic;
 
 use super::{
     driver::Driver,
+    init_queue::Refused,
     lease::{Address, Pools},
     session::Session,
 };
@@ -229,6 +230,7 @@ fn pools<A: Address>(all: &mut Tally, pools: &Pools<A>) {
 
 /// Every number at this moment.
 pub fn metrics(driver: &mut Driver) -> Tally {
+    count_lost(driver);
     let mut all = driver.house.tally.clone();
     let half_open = number(driver.endpoint.half_open());
     let stand = standing(&driver.endpoint);
@@ -335,29 +337,83 @@ fn row(name: Option<&str>, messages: &Messages) -> Row {
     }
 }
 
+/// Datagrams that belong to no SA and could begin none.
+const UNDISPATCHED: [&str; 6] = [
+    "malformed",
+    "major_version",
+    "unknown_spi",
+    "unknown_spi_answered",
+    "oversized_init",
+    "contradictory_init",
+];
+
+/// First requests that were refused or dropped, by what for. No other discard is one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Rejected {
+    refused: u64,
+    low_resources: u64,
+    sa_limited: u64,
+    queue_limited: u64,
+}
+
+impl Rejected {
+    fn of(tally: &Tally) -> Self {
+        Self {
+            refused: discards(tally, &["init_refused"]),
+            low_resources: discards(
+                tally,
+                &[
+                    "source_limited",
+                    "half_open_table_full",
+                    "negotiating_table_full",
+                ],
+            ),
+            sa_limited: discards(tally, &["sa_limited"]),
+            queue_limited: discards(tally, &Refused::ALL.map(Refused::name)),
+        }
+    }
+
+    const fn all(self) -> u64 {
+        self.refused
+            .saturating_add(self.low_resources)
+            .saturating_add(self.sa_limited)
+            .saturating_add(self.queue_limited)
+    }
+}
+
+/// How many datagrams were discarded for one of these reasons.
+fn discards(tally: &Tally, names: &[&'static str]) -> u64 {
+    let counts = names.iter().map(|name| tally.one(Metric::Discarded, name));
+    counts.fold(0, u64::saturating_add)
+}
+
+/// A metric's numbers by their one label.
+fn by_reason(tally: &Tally, metric: Metric) -> Vec<(String, u64)> {
+    let all = tally.all(metric);
+    all.map(|([name, _], count)| (name.to_owned(), count))
+        .collect()
+}
+
+/// Adds what was lost on the way to the core since this was last asked for.
+fn count_lost(driver: &mut Driver) {
+    match driver.transport.lost() {
+        Ok(lost) => {
+            for (name, count) in lost.into_iter().filter(|(_, count)| *count > 0) {
+                driver.house.tally.add(Metric::Discarded, [name, ""], count);
+            }
+        }
+        Err(error) => driver.house.log.trouble(&error),
+    }
+}
+
 /// The numbers of `show crypto ikev2 stats` at this moment.
-pub fn statistics(driver: &Driver) -> Statistics {
+pub fn statistics(driver: &mut Driver) -> Statistics {
+    count_lost(driver);
     let tally = &driver.house.tally;
     let counters = driver.endpoint.counters();
     let limits = &driver.house.plan.snapshot.ikev2.limits;
-    let discards = |names: &[&'static str]| {
-        let counts = names.iter().map(|name| tally.one(Metric::Discarded, name));
-        counts.fold(0, u64::saturating_add)
-    };
-    let low_resources = discards(&[
-        "source_limited",
-        "half_open_table_full",
-        "negotiating_table_full",
-    ]);
-    let sa_limited = discards(&["sa_limited"]);
-    let queue_limited = discards(&["init_queue_full"]);
-    let refused = discards(&["init_refused"]);
+    let rejected = Rejected::of(tally);
     let stand = standing(&driver.endpoint);
-    let named = |metric| {
-        let all = tally.all(metric);
-        all.map(|([name, _], count)| (name.to_owned(), count))
-            .collect()
-    };
     let notifies = |errors: bool| {
         let all = counters.notifies.iter();
         all.filter(move |(kind, _)| kind.is_some_and(NotifyType::is_error) == errors)
@@ -376,21 +432,11 @@ pub fn statistics(driver: &Driver) -> Statistics {
         },
         outgoing: SaCount::default(),
         accepted: tally.of(Metric::Accepted, ["", ""]),
-        rejected: refused
-            .saturating_add(low_resources)
-            .saturating_add(sa_limited)
-            .saturating_add(queue_limited),
-        low_resources,
-        sa_limited,
-        queue_limited,
-        undispatched: discards(&[
-            "malformed",
-            "major_version",
-            "unknown_spi",
-            "unknown_spi_answered",
-            "oversized_init",
-            "contradictory_init",
-        ]),
+        rejected: rejected.all(),
+        low_resources: rejected.low_resources,
+        sa_limited: rejected.sa_limited,
+        queue_limited: rejected.queue_limited,
+        undispatched: discards(tally, &UNDISPATCHED),
         fragments_kept: tally.of(Metric::FragmentsKept, ["", ""]),
         challenged: counters.cookies.sent,
         cookies_accepted: counters.cookies.accepted,
@@ -438,8 +484,91 @@ pub fn statistics(driver: &Driver) -> Statistics {
             signature: Operation::Signature.outcome(tally),
             certificate: Operation::Certificate.outcome(tally),
         },
-        discards: named(Metric::Discarded),
-        refusals: named(Metric::Refused),
+        discards: by_reason(tally, Metric::Discarded),
+        refusals: by_reason(tally, Metric::Refused),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ironflex_ikev2::refusal::Refusal;
+
+    use super::*;
+    use crate::{
+        cli::show::{Ikev2Stats, ikev2_stats},
+        transport::LOST,
+    };
+
+    /// Every name under which a datagram is discarded.
+    fn discard_names() -> Vec<&'static str> {
+        let own = Refused::ALL.map(Refused::name).into_iter().chain(LOST);
+        Discard::NAMES.iter().copied().chain(own).collect()
+    }
+
+    fn refusal_names() -> Vec<&'static str> {
+        Refusal::names().chain([LOGIN_FAILED]).collect()
+    }
+
+    #[test]
+    fn every_reason_to_discard_or_refuse_is_told_with_its_number() {
+        let mut tally = Tally::default();
+        let families = [
+            (Metric::Discarded, discard_names()),
+            (Metric::Refused, refusal_names()),
+        ];
+        let mut number = 1_000;
+        for (metric, names) in &families {
+            for name in names {
+                number += 1;
+                tally.add(*metric, [name, ""], number);
+            }
+        }
+        let statistics = Statistics {
+            discards: by_reason(&tally, Metric::Discarded),
+            refusals: by_reason(&tally, Metric::Refused),
+            ..Statistics::default()
+        };
+        let shown = ikev2_stats(&statistics, Ikev2Stats::Summary);
+        let rows: Vec<Vec<&str>> = shown
+            .lines()
+            .map(|line| line.split_whitespace().collect())
+            .collect();
+        let prometheus = tally.prometheus();
+        let mut number = 1_000;
+        for (metric, names) in &families {
+            assert!(names.len() > 30, "{}", names.len());
+            for name in names {
+                number += 1;
+                let count = number.to_string();
+                assert!(rows.contains(&vec![*name, &count]), "{name}\n{shown}");
+                let line = format!("{}{{reason=\"{name}\"}} {count}", metric.name());
+                assert!(prometheus.lines().any(|one| one == line), "{line}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_first_request_that_was_turned_away_is_counted_once_as_rejected() {
+        let rejecting = |name: &'static str| {
+            let mut tally = Tally::default();
+            tally.count_of(Metric::Discarded, name);
+            Rejected::of(&tally)
+        };
+        for refused in Refused::ALL {
+            let expected = Rejected {
+                queue_limited: 1,
+                ..Rejected::default()
+            };
+            assert_eq!(rejecting(refused.name()), expected, "{refused:?}");
+        }
+        let rejected = discard_names()
+            .into_iter()
+            .filter(|name| rejecting(name).all() == 1);
+        assert_eq!(rejected.count(), 5 + Refused::ALL.len());
+        // The names are those that there are.
+        for name in UNDISPATCHED {
+            assert!(Discard::NAMES.contains(&name), "{name}");
+        }
     }
 }
 
