@@ -392,3 +392,6 @@ impl AesDecrypt {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod wycheproof;
