@@ -14,6 +14,7 @@
 )]
 
 mod beside;
+mod bounds;
 mod certificate;
 mod client;
 mod configure;
@@ -55,6 +56,7 @@ fn main() -> ExitCode {
         login::CASES,
         client::CASES,
         beside::CASES,
+        bounds::CASES,
         network::CASES,
         ipv6::CASES,
         post_quantum::CASES,
