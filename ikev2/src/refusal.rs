@@ -185,7 +185,13 @@ impl PeerIncompatible {
 impl Refusal {
     /// Every [`name`](Self::name) that there is.
     pub fn names() -> impl Iterator<Item = &'static str> {
-        let own: &[&str] = &["invalid_message", "denied", "by_peer", "local_failure"];
+        let own: &[&str] = &[
+            "invalid_message",
+            "other_responder",
+            "denied",
+            "by_peer",
+            "local_failure",
+        ];
         let all = [own, PeerMisbehaved::NAMES, PeerIncompatible::NAMES];
         all.into_iter().flatten().copied()
     }
