@@ -248,7 +248,9 @@ fn selectors_in_ike_auth_are_narrowed_or_refused_however_many_there_are() {
         (everything.clone(), everything.clone(), true),
         (crowded.clone(), crowded.clone(), true),
         (crowded.clone(), everything.clone(), true),
-        (everything.clone(), crowd(AddressRange::ANY_V6), true),
+        (everything.clone(), (1..=8).map(v4).collect(), true),
+        // More policies than a client is worth.
+        (everything.clone(), crowd(AddressRange::ANY_V6), false),
         ((1..=255).map(v4).collect(), everything.clone(), false),
         (any_v6(), everything.clone(), false),
         (everything.clone(), any_v6(), false),
@@ -402,7 +404,8 @@ fn rekeyings_with_a_public_value_of_no_member_of_the_group_end_the_sa() {
                 let mut twin = Asked::new(with_group(group), server);
                 let said = twin.ask(&exchanging(&twin, ike, group, good(group)));
                 assert!(matches!(said[0], Payload::Sa(_)), "{group:?}");
-                for value in &values {
+                let enough = if server { values.len() } else { 1 };
+                for value in &values[..enough] {
                     let mut asked = Asked::new(with_group(group), server);
                     let keys = asked.end().key_log;
                     let said = asked.ask(&exchanging(&asked, ike, group, value.clone()));
@@ -432,10 +435,9 @@ fn answers_with_a_public_value_of_no_member_of_the_group_end_the_sa() {
     for (group, values) in bad_publics() {
         for server in [true, false] {
             for ike in [true, false] {
-                for (value, taken) in [(good(group), true)]
-                    .into_iter()
-                    .chain(values.iter().map(|value| (value.clone(), false)))
-                {
+                let enough = if server { values.len() } else { 1 };
+                let bad = values[..enough].iter().map(|value| (value.clone(), false));
+                for (value, taken) in [(good(group), true)].into_iter().chain(bad) {
                     let mut asked = Asked::new(with_group(group), server);
                     let end = asked.end();
                     let (id, keys) = (end.sas[0], end.key_log);
