@@ -130,6 +130,11 @@ impl World {
             if record.disturbed || theirs.disturbed || !theirs.is_up() {
                 continue;
             }
+            // Whoever answers a request for a further child SA has its keys, and may send, before who asked
+            // (RFC 7296 §1.3.1). At rest, those SAs are held against each other as all are.
+            if record.told_to_have + theirs.told_to_have > 0 {
+                continue;
+            }
             let flow = |from: &End, sa: SaId, to: &End, heard_by: SaId| {
                 let sending = from.sending.iter().filter(|((id, _), _)| *id == sa);
                 let receiving = to.receiving.iter().filter(|((id, _), _)| *id == heard_by);
