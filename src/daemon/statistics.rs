@@ -570,11 +570,6 @@ mod tests {
             assert!(Discard::NAMES.contains(&name), "{name}");
         }
     }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
 
     #[test]
     fn a_fragment_that_is_kept_is_not_counted_with_what_is_discarded() {

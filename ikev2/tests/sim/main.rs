@@ -25,7 +25,6 @@ fn nothing_breaks_an_invariant_in_any_run() {
     // A simulator that never gets where it is to look finds nothing.
     assert!(totals.logins > SEEDS, "{totals}");
     assert!(totals.rekeys > 3 * SEEDS, "{totals}");
-    assert!(totals.further > SEEDS / 10, "{totals}");
     assert!(totals.collisions > SEEDS / 2, "{totals}");
     assert!(totals.crashes > SEEDS / 10, "{totals}");
     assert!(totals.moves > SEEDS / 2, "{totals}");

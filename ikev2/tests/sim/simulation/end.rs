@@ -68,8 +68,6 @@ pub struct End {
     /// Whoever logs in with the next SA.
     pub login: Option<Login>,
     pub rekeys: u64,
-    /// Child SAs installed beside another of their IKE SA.
-    pub further: u64,
     used: BTreeSet<(SaId, u32)>,
     next_spi: u32,
     random: Seeded,
@@ -95,7 +93,6 @@ impl End {
             came_up: Vec::new(),
             login: None,
             rekeys: 0,
-            further: 0,
             used: BTreeSet::new(),
             next_spi: match side {
                 Side::Headend => 0x5e4e_0000,
@@ -230,8 +227,6 @@ impl End {
             })),
             Ask::Install(_) | Ask::Rekey(_) if self.random.chance(refusals) => refused("no memory"),
             Ask::Install(child) => {
-                let mut others = self.sending.keys();
-                self.further += u64::from(others.any(|&(sa, _)| sa == id));
                 self.sending.insert((id, child.id), copy_of(&child));
                 self.receive_on(id, *child);
                 Answer::Installed

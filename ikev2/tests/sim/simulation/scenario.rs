@@ -59,8 +59,6 @@ pub enum Order {
     Rekey,
     RekeyChild,
     DeleteChild,
-    /// Another child SA beside those that there are.
-    NewChild,
     Probe,
     Delete,
     /// The end forgets the SA, as one that was started anew has.
@@ -208,21 +206,6 @@ fn one_sided_exchange(setup: &mut Setup, seed: u64) {
     end.pfs = Pfs::Required(groups);
 }
 
-/// Some ends ask for further child SAs. Drawn apart, so that a seed's other events stay as they are.
-fn further_children(script: &mut Vec<(Instant, Action)>, seed: u64) {
-    let mut random = Seeded(seed.wrapping_mul(0x94d0_49bb_1331_11eb));
-    if !random.chance(35) {
-        return;
-    }
-    for _ in 0..1 + random.next() % 3 {
-        let behind = usize::try_from(random.next()).unwrap() % script.len();
-        let (at, _) = script[behind];
-        let order = Order::NewChild;
-        let action = Action::Order(Side::draw(&mut random), order, random.next());
-        script.insert(behind + 1, (at, action));
-    }
-}
-
 impl Scenario {
     /// What holds for the SAs of this end.
     pub const fn upkeep(&self, side: Side) -> &Upkeep {
@@ -288,8 +271,7 @@ impl Scenario {
         let attack = one_in(60, 40);
         let slowness = Duration::from_millis(one_in(40, 2_500));
         let refusals = one_in(25, 50);
-        let mut script = script(&mut random, calm);
-        further_children(&mut script, seed);
+        let script = script(&mut random, calm);
         Self {
             seed,
             calm,

@@ -152,7 +152,7 @@ impl World {
             ids.into_iter().map(&mut at_end).collect()
         };
         for (side, id) in sides {
-            self.order(side, Order::Delete, id, 0);
+            self.order(side, Order::Delete, id);
         }
         self.run_for(200);
         self.check_clean();
@@ -160,7 +160,6 @@ impl World {
             self.totals.losses += u64::from(end.side == Side::Client) * self.network.losses;
         }
         self.totals.rekeys = self.client.rekeys;
-        self.totals.further = self.client.further;
     }
 
     /// From now on the network is fair, the attacker is gone, and the outside does what it is asked.
@@ -205,7 +204,7 @@ impl World {
             let watched = self.scenario.upkeep(side).liveness.is_some();
             for id in self.end(side).up().collect::<Vec<_>>() {
                 if !watched {
-                    self.order(side, Order::Probe, id, 0);
+                    self.order(side, Order::Probe, id);
                 }
                 // What began without a child SA and was refused one may have it now.
                 let view = self.end(side).endpoint.view(id);
@@ -452,7 +451,7 @@ impl World {
                 let up: Vec<SaId> = self.end(side).up().collect();
                 let count = u64::try_from(up.len()).unwrap();
                 if let Some(at) = pick.checked_rem(count) {
-                    self.order(side, order, up[usize::try_from(at).unwrap()], pick);
+                    self.order(side, order, up[usize::try_from(at).unwrap()]);
                 }
             }
             Action::Traffic(side) => self.traffic(side),
@@ -520,22 +519,14 @@ impl World {
         self.input(Side::Client, Input::Command(command));
     }
 
-    fn order(&mut self, side: Side, order: Order, id: SaId, pick: u64) {
+    fn order(&mut self, side: Side, order: Order, id: SaId) {
         let end = self.end_mut(side);
-        let children = end.sending.iter().filter(|((sa, _), _)| *sa == id);
-        let children: Vec<u32> = children.map(|(_, child)| child.inbound_spi).collect();
-        // The number that has picked the SA picks among its child SAs, too.
-        let count = u64::try_from(children.len()).unwrap().max(1);
-        let picked = usize::try_from(pick / 0x1_0000 % count).unwrap();
-        let spi = children.get(picked).copied().unwrap_or_default();
+        let child = end.sending.iter().find(|((sa, _), _)| *sa == id);
+        let spi = child.map_or(0, |(_, child)| child.inbound_spi);
         let record = end.records.get_mut(&id).unwrap();
         let command = match order {
             Order::Rekey => Command::Rekey(id),
             Order::RekeyChild => Command::RekeyChild(id, spi),
-            Order::NewChild => {
-                record.told_to_have += 1;
-                Command::NewChild(id)
-            }
             Order::Probe => Command::Probe(id),
             Order::DeleteChild => {
                 record.told_to_delete_child = true;
