@@ -5,6 +5,7 @@ use std::{
     io::{BufRead, BufReader, Write},
     net::{IpAddr, Ipv4Addr},
     os::unix::net::UnixDatagram,
+    path::PathBuf,
     process::{Child, ChildStdin, ChildStdout, Command, Stdio},
     time::{Duration, Instant},
 };
@@ -90,15 +91,40 @@ impl Headend {
         }
     }
 
-    /// How many addresses of the pool are in use, as the headend itself says: one for each session that is up.
-    pub(crate) fn held(&self) -> u32 {
+    /// Its state folder.
+    pub(crate) fn state(&self) -> PathBuf {
+        self.folder.path().join("state")
+    }
+
+    /// What a command says.
+    pub(crate) fn exec(&self, line: &str) -> String {
         let output = Command::new(env!("CARGO_BIN_EXE_ironflex"))
             .args(["exec", "--state-dir"])
-            .arg(self.folder.path().join("state"))
-            .arg("show ip local pool ACPool")
+            .arg(self.state())
+            .arg(line)
             .output()
             .unwrap();
-        let text = String::from_utf8(output.stdout).unwrap();
+        assert!(output.status.success(), "{line}: {output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// Has commands carried out that come from a file.
+    pub(crate) fn script(&self, lines: &str) {
+        let mut process = Command::new(env!("CARGO_BIN_EXE_ironflex"))
+            .args(["exec", "--state-dir"])
+            .arg(self.state())
+            .stdin(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut input = process.stdin.take().unwrap();
+        input.write_all(lines.as_bytes()).unwrap();
+        drop(input);
+        assert!(process.wait().unwrap().success());
+    }
+
+    /// How many addresses of the pool are in use, as the headend itself says: one for each session that is up.
+    pub(crate) fn held(&self) -> u32 {
+        let text = self.exec("show ip local pool ACPool");
         // Pool, begin, end, free, in use, blocked.
         let mut lines = text
             .lines()
@@ -114,23 +140,17 @@ impl Headend {
     pub(crate) fn show(&self, line: &str) -> (usize, Duration, Duration) {
         let before = self.busy(self.process.id());
         let since = Instant::now();
-        let output = Command::new(env!("CARGO_BIN_EXE_ironflex"))
-            .args(["exec", "--state-dir"])
-            .arg(self.folder.path().join("state"))
-            .arg(line)
-            .output()
-            .unwrap();
+        let output = self.exec(line);
         let took = since.elapsed();
-        assert!(output.status.success(), "{line}");
         let busy = self.busy(self.process.id()) - before;
-        (output.stdout.len(), took, busy)
+        (output.len(), took, busy)
     }
 
     /// One of the numbers that it tells Prometheus; 0 where there is none yet.
     pub(crate) fn metric(&self, sample: &str) -> u64 {
         let output = Command::new(env!("CARGO_BIN_EXE_ironflex"))
             .args(["metrics", "--state-dir"])
-            .arg(self.folder.path().join("state"))
+            .arg(self.state())
             .output()
             .unwrap();
         let text = String::from_utf8(output.stdout).unwrap();

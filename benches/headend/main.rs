@@ -1,11 +1,12 @@
 //! `make bench`: what a login, a session and a tunnelled packet cost, each beside its floor or peer of the same run.
 //!
 //! ```text
-//!   cargo bench --locked --bench headend [-- login | flood | tcp]
+//!   cargo bench --locked --bench headend [-- login | paste | debug | flood | tcp]
 //!
 //!   this process ── floor: the public-key operations that no login can do without
 //!     ├─ ironflex run --dataplane record ◄── UDP, lo of a namespace of its own ──┐   its CPU and memory, from /proc
 //!     ├─ this program again: the load generator, many logins at once ────────────┘
+//!     ├─ 10,000 lines pasted at a pseudo-terminal; `debug`, on and off
 //!     ├─ forged first requests, below and above the watermark, and beside logins
 //!     └─ TCP through two userspace dataplanes, and through the cable alone
 //! ```
@@ -28,6 +29,7 @@ mod flood;
 mod floor;
 mod headend;
 mod load;
+mod operator;
 mod report;
 #[path = "../../xfrm/benches/userspace_tcp/measure.rs"]
 mod tcp;
@@ -62,7 +64,7 @@ fn main() {
         return load::run(&words[at + 1..]);
     }
     let wanted = |part: &str| {
-        let parts = ["login", "flood", "tcp"];
+        let parts = ["login", "paste", "debug", "flood", "tcp"];
         let mut chosen = words
             .iter()
             .filter(|word| parts.contains(&word.as_str()))
@@ -73,6 +75,12 @@ fn main() {
     let mut figures = Vec::new();
     if wanted("login") {
         figures.extend(logins());
+    }
+    if wanted("paste") {
+        figures.push(operator::paste());
+    }
+    if wanted("debug") {
+        figures.extend(operator::debug());
     }
     if wanted("flood") {
         figures.extend(flood::measure());

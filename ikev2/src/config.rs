@@ -37,9 +37,9 @@ pub const HALF_OPEN_LIMIT: usize = 5_000;
 /// SAs at most whose peers are not authenticated, those inside EAP and those just refused included.
 pub const NEGOTIATING_LIMIT: usize = 20_000;
 
-/// Half-open SAs of one source (an IPv4 address, an IPv6 /64) from which on it must bring a cookie. A
-/// house full of clients behind one address stays below: an honest SA is half-open for one round trip. An IPv6 /56 has
-/// twice the limits of a source, and a /48 four times.
+/// Half-open SAs of one host (an IPv4 address, an IPv6 /64) from which on it must bring a cookie. A
+/// house full of clients behind one address stays below: an honest SA is half-open for one round trip. The networks around
+/// it have more, see [`crate::source`].
 pub const SOURCE_WATERMARK: usize = 64;
 
 /// Half-open SAs of one source at most. What lies above [`SOURCE_WATERMARK`] is for those who brought a

@@ -562,6 +562,9 @@ pub enum Discard {
     /// A repeated request was answered from the cache.
     #[error("repeated request, answered again")]
     Repeated,
+    /// A further fragment of a repeated request, which its first fragment answers (RFC 7383 §2.6.1).
+    #[error("further fragment of a repeated request")]
+    RepeatedFragment,
     /// A repeated request came too fast to be answered again.
     #[error("repeated request, too fast to be answered")]
     RepeatLimited,
@@ -615,6 +618,7 @@ impl Discard {
         Self::AheadOfWindow => "ahead_of_window",
         Self::InProgress => "in_progress",
         Self::Repeated => "repeated",
+        Self::RepeatedFragment => "repeated_fragment",
         Self::RepeatLimited => "repeat_limited",
         Self::UnexpectedResponse => "unexpected_response",
         Self::Forged => "forged",

@@ -66,6 +66,7 @@ mod rate;
 pub mod refusal;
 mod sa;
 pub mod secret;
+pub mod source;
 mod strangers;
 pub mod view;
 pub mod wire;

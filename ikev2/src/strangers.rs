@@ -5,19 +5,16 @@
 //! and its limit is therefore room that only those can take who receive what is sent there: forged
 //! requests in somebody's name cannot lock that somebody out.
 //!
-//! Who receives at many addresses could take one source's share with each of them. The networks of IPv6 that a provider
-//! gives to one site are therefore counted as sources too, and the last quarter of all room is for sources that hold few:
-//! it takes very many sites together to fill that.
+//! The networks around a source count too ([`crate::source`]), and the last quarter of all room is for sources that hold
+//! few: it takes very many networks together to fill that.
 
 use alloc::collections::{BTreeMap, VecDeque};
-use core::{
-    net::{IpAddr, Ipv6Addr},
-    time::Duration,
-};
+use core::time::Duration;
 
 use crate::{
     config::EndpointConfig,
     event::{Discard, Instant},
+    source::{Network, Source, Times},
 };
 
 /// Bad key exchange values are counted this long.
@@ -27,58 +24,11 @@ const SPOILED_PERIOD: Duration = Duration::from_secs(10);
 /// comes and goes would let a repeat without the cookie be taken beside the request with it.
 const CALM_DOWN: Duration = Duration::from_secs(10);
 
-/// The networks of IPv6 that are counted, by the length of their prefixes, and how many times a host's share each has: a
-/// link, on which one host may have any address; what a home is given; and what a site is given (RFC 6177 §2).
-const NETWORKS: [(u32, usize); 3] = [(LINK, 1), (56, 2), (48, 4)];
-
-/// The prefix of the smallest network that counts.
-const LINK: u32 = 64;
-
 /// The last part of all room, the fourth, is for sources that hold few.
 const RESERVE: usize = 4;
 
 /// Few is this part of what a source may hold at most.
 const FEW: usize = 16;
-
-/// Whom a first request counts against: an IPv4 address, or the /64 of an IPv6 address. One host may have all of such a
-/// network, and one site many of them: they count together, see [`Network`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Source(IpAddr);
-
-/// A source, or a network that holds sources.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Network {
-    address: IpAddr,
-    prefix: u32,
-}
-
-impl Source {
-    pub(crate) fn of(address: IpAddr) -> Self {
-        Self(match address.to_canonical() {
-            IpAddr::V6(v6) => masked(v6, LINK),
-            v4 @ IpAddr::V4(_) => v4,
-        })
-    }
-
-    /// What it counts as, the smallest first, and how many times a host's share each has.
-    fn networks(self) -> impl Iterator<Item = (Network, usize)> {
-        NETWORKS.into_iter().filter_map(move |(prefix, times)| {
-            let address = match self.0 {
-                IpAddr::V6(v6) => masked(v6, prefix),
-                // Of IPv4 one address is all that a host has.
-                v4 @ IpAddr::V4(_) if prefix == LINK => v4,
-                IpAddr::V4(_) => return None,
-            };
-            Some((Network { address, prefix }, times))
-        })
-    }
-}
-
-/// The network of this prefix that an address is in.
-fn masked(address: Ipv6Addr, prefix: u32) -> IpAddr {
-    let host = u128::MAX.checked_shr(prefix).unwrap_or(0);
-    IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & !host))
-}
 
 /// How far a peer has come that has proven nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -147,11 +97,12 @@ impl Strangers {
         self.all.unproven
     }
 
-    /// Whether this source has so many of them, or a network around it twice as many.
+    /// Whether this source has so many of them, or a network around it twice as many: `share` is a quarter of all.
     pub(crate) fn holds(&self, source: Source, share: usize) -> bool {
+        let all = share.saturating_mul(4);
         source
             .networks()
-            .any(|(network, times)| self.of(network).unproven >= share.saturating_mul(times.min(2)))
+            .any(|(network, times)| self.of(network).unproven >= times.of(share, all))
     }
 
     fn of(&self, network: Network) -> Count {
@@ -208,8 +159,9 @@ impl Strangers {
         if self.all.costly() >= watermark {
             self.calm = Some(now.after(CALM_DOWN));
         }
-        let crowded = |(network, times)| {
-            self.of(network).costly() >= config.source_watermark.saturating_mul(times)
+        let crowded = |(network, times): (Network, Times)| {
+            let watermark = times.of(config.source_watermark, config.half_open_limit);
+            self.of(network).costly() >= watermark
         };
         self.calm.is_some_and(|until| now < until) || source.networks().any(crowded)
     }
@@ -258,23 +210,18 @@ struct Room {
 
 impl Room {
     /// Whether a network that holds so much of it, and has so many times a host's share, may have more.
-    fn admits(&self, held: usize, times: usize) -> bool {
-        // Wide or not, no network has more than half.
-        let most = match times {
-            1 => self.share,
-            _ => self
-                .share
-                .saturating_mul(times)
-                .min((self.limit / 2).max(1)),
-        };
+    fn admits(&self, held: usize, times: Times) -> bool {
+        let most = times.of(self.share, self.limit);
         let free = self.limit.saturating_sub(self.taken);
-        let few = (self.share / FEW).max(1);
+        let few = times.of((self.share / FEW).max(1), self.limit / RESERVE);
         held < most && (free > self.limit / RESERVE || held < few)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use core::net::{IpAddr, Ipv6Addr};
+
     use super::*;
 
     fn source(text: &str) -> Source {
@@ -299,14 +246,6 @@ mod tests {
             source_negotiating_limit: 6,
             ..EndpointConfig::new(Vec::new())
         }
-    }
-
-    #[test]
-    fn tells_ipv4_sources_by_the_address_and_ipv6_ones_by_the_64() {
-        assert_ne!(source("192.0.2.1"), source("192.0.2.2"));
-        assert_eq!(source("192.0.2.1"), source("::ffff:192.0.2.1"));
-        assert_eq!(source("2001:db8::1"), source("2001:db8::ffff:0:0:2"));
-        assert_ne!(source("2001:db8:0:1::1"), source("2001:db8::1"));
     }
 
     /// A /64 of a site: the site's number, then its own.
@@ -357,6 +296,11 @@ mod tests {
             let limited = Err(Discard::SourceLimited);
             assert_eq!(strangers.admits(link(1, 9_999), &config), limited);
             assert_eq!(strangers.admits(link(2, 0), &config), Ok(()));
+            // A /24 of IPv4 has 256 addresses.
+            let hosts = (0..256u32).map(|host| Source::of(IpAddr::V4((0xc000_0200 | host).into())));
+            assert_eq!(fill(&mut strangers, &config, stage, hosts), 8 * host);
+            assert_eq!(strangers.admits(source("192.0.2.99"), &config), limited);
+            assert_eq!(strangers.admits(source("192.0.3.1"), &config), Ok(()));
         }
         let mut strangers = Strangers::default();
         for at in 0..8 {

@@ -6,24 +6,28 @@
 
 use std::{
     collections::{BTreeMap, VecDeque},
-    net::{IpAddr, Ipv6Addr, SocketAddr},
+    net::SocketAddr,
     time::{Duration, SystemTime},
 };
 
-use ironflex_ikev2::event::{Answer, CloseReason, EapOutput, Instant, SaId};
+use ironflex_ikev2::{
+    event::{Answer, CloseReason, EapOutput, Instant, SaId},
+    source::Source,
+    wire::header::Header,
+};
 use ironflex_profiles::model::ikev2::IdentityMatch;
 
 use super::statistics::Operation;
 use crate::state::attempts::{Attempt, AttemptOutcome, AttemptStep, Failure, StepKind};
 
-/// How many failed attempts are kept, and how many of one source.
+/// How many failed attempts are kept, and how many of one host; the networks around it have more ([`Source`]).
 const FAILED: usize = 128;
 const FAILED_OF_ONE: usize = 8;
 
 /// How many that came up.
 const SUCCEEDED: usize = 32;
 
-/// How many sources that were refused before anything was known of them.
+/// How many hosts that were refused before anything was known of them.
 const REFUSED: usize = 32;
 
 /// For how long such an entry is not pushed out by another source's.
@@ -45,8 +49,11 @@ const LOST: u32 = 2;
 struct Open {
     attempt: Attempt,
     since: Instant,
-    /// The length of the longest datagram of the last answers.
+    /// The message ID of the last answer.
+    answer: u32,
+    /// The length of its longest datagram in octets.
     answered: usize,
+    /// How often it was asked for again.
     repeats: u32,
     /// Since when it is up.
     up: Option<Instant>,
@@ -60,17 +67,6 @@ pub struct Attempts {
     failed: VecDeque<Attempt>,
     succeeded: VecDeque<(SaId, Open)>,
     refused: Vec<(Attempt, Instant)>,
-}
-
-/// What one host, or one site of IPv6, counts as.
-pub(super) fn source(peer: SocketAddr) -> IpAddr {
-    match peer.ip().to_canonical() {
-        IpAddr::V6(address) => {
-            let network = address.to_bits() & !u128::from(u64::MAX);
-            Ipv6Addr::from_bits(network).into()
-        }
-        ipv4 => ipv4,
-    }
 }
 
 impl Attempts {
@@ -104,6 +100,7 @@ impl Attempts {
         let open = Open {
             attempt,
             since: created,
+            answer: 0,
             answered: 0,
             repeats: 0,
             up: None,
@@ -120,16 +117,8 @@ impl Attempts {
         passed: bool,
         detail: Option<String>,
     ) {
-        let Some(open) = self.open.get_mut(&sa) else {
-            return;
-        };
-        if open.attempt.steps.len() < STEPS {
-            open.attempt.steps.push(AttemptStep {
-                after: now.since(open.since),
-                what,
-                passed,
-                detail,
-            });
+        if let Some(open) = self.open.get_mut(&sa) {
+            open.note(now, what, passed, detail);
         }
     }
 
@@ -234,25 +223,40 @@ impl Attempts {
     }
 
     /// A datagram went out.
-    pub fn sent(&mut self, peer: SocketAddr, octets: usize) {
-        if let Some(sa) = self.by_peer.get(&peer)
-            && let Some(open) = self.open.get_mut(sa)
-        {
-            open.answered = octets;
+    pub fn sent(&mut self, peer: SocketAddr, octets: &[u8]) {
+        let Some(sa) = self.by_peer.get(&peer) else {
+            return;
+        };
+        let Some(open) = self.open.get_mut(sa) else {
+            return;
+        };
+        let Ok(header) = Header::peek(octets) else {
+            return;
+        };
+        if !header.flags.is_response() {
+            return;
         }
+        // Of an answer in fragments the last one is short; what was asked for again before has arrived since.
+        let id = header.message_id.0;
+        if open.answer != id {
+            (open.answer, open.answered, open.repeats) = (id, 0, 0);
+        }
+        open.answered = open.answered.max(octets.len());
     }
 
     /// A request came again, and was answered again.
     pub fn repeated(&mut self, now: Instant, peer: SocketAddr) {
-        let Some(&sa) = self.by_peer.get(&peer) else {
-            return;
-        };
-        let Some(open) = self.open.get_mut(&sa) else {
-            return;
-        };
-        open.repeats = open.repeats.saturating_add(1);
-        let detail = format!("the answer has {} octets", open.answered);
-        self.note(now, sa, StepKind::Repeated, true, Some(detail));
+        let sa = self.by_peer.get(&peer);
+        if let Some(open) = sa.and_then(|sa| self.open.get_mut(sa)) {
+            open.repeated(now);
+        }
+    }
+
+    /// Its place is no more its own, unless another attempt has come there.
+    fn leave(&mut self, peer: SocketAddr, sa: SaId) {
+        if self.by_peer.get(&peer) == Some(&sa) {
+            self.by_peer.remove(&peer);
+        }
     }
 
     /// It is up.
@@ -261,7 +265,7 @@ impl Attempts {
         let Some(mut open) = self.open.remove(&sa) else {
             return;
         };
-        self.by_peer.remove(&open.attempt.peer);
+        self.leave(open.attempt.peer, sa);
         open.attempt.outcome = AttemptOutcome::Up;
         open.attempt.failure = None;
         open.up = Some(now);
@@ -275,7 +279,7 @@ impl Attempts {
     pub fn closed(&mut self, now: Instant, sa: SaId, reason: &CloseReason, fragmentation: bool) {
         self.note(now, sa, StepKind::Ended, false, Some(reason.to_string()));
         if let Some(mut open) = self.open.remove(&sa) {
-            self.by_peer.remove(&open.attempt.peer);
+            self.leave(open.attempt.peer, sa);
             open.attempt.outcome = AttemptOutcome::Failed;
             if open.attempt.failure.is_none() {
                 open.attempt.failure = Some(open.explain(reason, fragmentation));
@@ -302,14 +306,14 @@ impl Attempts {
     }
 
     fn keep(&mut self, attempt: Attempt) {
-        let own = source(attempt.peer);
-        let mut of_source = self.failed.iter().enumerate();
-        let first = of_source.position(|(_, one)| source(one.peer) == own);
-        let count = self.failed.iter().filter(|one| source(one.peer) == own);
-        if count.count() >= FAILED_OF_ONE
-            && let Some(first) = first
-        {
-            self.failed.remove(first);
+        for (network, times) in source(attempt.peer).networks() {
+            let own = |one: &Attempt| source(one.peer).is_in(network);
+            let count = self.failed.iter().filter(|&one| own(one)).count();
+            if count >= times.of(FAILED_OF_ONE, FAILED)
+                && let Some(first) = self.failed.iter().position(own)
+            {
+                self.failed.remove(first);
+            }
         }
         if self.failed.len() >= FAILED {
             self.failed.pop_front();
@@ -320,21 +324,14 @@ impl Attempts {
     /// Something was refused before anything was known of its sender. `failure` is only called if it is kept.
     pub fn refused(&mut self, now: Instant, peer: SocketAddr, failure: impl FnOnce() -> Failure) {
         let own = source(peer);
-        let known = self
-            .refused
-            .iter()
-            .position(|(one, _)| source(one.peer) == own);
+        let mut entries = self.refused.iter();
+        let known = entries.position(|(one, _)| source(one.peer).is_one_host_with(own));
         let place = match known {
             Some(at) => Some(at),
-            None if self.refused.len() < REFUSED => None,
-            None => {
-                let oldest = self.refused.iter().enumerate();
-                let oldest = oldest.min_by_key(|(_, (_, last))| *last);
-                match oldest {
-                    Some((at, (_, last))) if now.since(*last) >= KEPT => Some(at),
-                    _ => return,
-                }
-            }
+            None => match self.place_of_refused(own) {
+                Some((_, last)) if now.since(last) < KEPT => return,
+                place => place.map(|(at, _)| at),
+            },
         };
         let tries = match known.and_then(|at| self.refused.get_mut(at)) {
             // Once a second is enough to know the last one well.
@@ -368,6 +365,25 @@ impl Attempts {
         }
     }
 
+    /// Whose place this source may take, and since when it is that one's; `None` where there is room.
+    fn place_of_refused(&self, source_of_one: Source) -> Option<(usize, Instant)> {
+        // One host has one entry, see above.
+        let crowded = source_of_one.networks().find(|&(network, times)| {
+            let held = self.refused.iter();
+            let held = held.filter(|(one, _)| source(one.peer).is_in(network));
+            held.count() >= times.of(1, REFUSED)
+        });
+        if crowded.is_none() && self.refused.len() < REFUSED {
+            return None;
+        }
+        let entries = self.refused.iter().enumerate();
+        let entries = entries.filter(|(_, (one, _))| {
+            crowded.is_none_or(|(network, _)| source(one.peer).is_in(network))
+        });
+        let last = entries.map(|(at, (_, last))| (at, *last));
+        last.min_by_key(|&(_, last)| last)
+    }
+
     /// All that are on record, the oldest first.
     #[must_use]
     pub fn facts(&self) -> Vec<Attempt> {
@@ -388,7 +404,38 @@ impl Attempts {
     }
 }
 
+fn source(peer: SocketAddr) -> Source {
+    Source::of(peer.ip())
+}
+
 impl Open {
+    /// Adds a step. Where there is no room it takes the place of the last one: the beginning and the end are told.
+    fn note(&mut self, now: Instant, what: StepKind, passed: bool, detail: Option<String>) {
+        self.attempt.steps.truncate(STEPS.saturating_sub(1));
+        self.attempt.steps.push(AttemptStep {
+            after: now.since(self.since),
+            what,
+            passed,
+            detail,
+        });
+    }
+
+    /// The last answer was asked for again: one step, however often.
+    fn repeated(&mut self, now: Instant) {
+        self.repeats = self.repeats.saturating_add(1);
+        let octets = self.answered;
+        let detail = match self.repeats {
+            1 => format!("the answer has {octets} octets"),
+            times => format!("{times} times; the answer has {octets} octets"),
+        };
+        let last = self.attempt.steps.last();
+        let goes_on = last.is_some_and(|last| last.what == StepKind::Repeated);
+        if goes_on && self.repeats > 1 {
+            self.attempt.steps.pop();
+        }
+        self.note(now, StepKind::Repeated, true, Some(detail));
+    }
+
     /// What it ended for, where nothing has been found wrong.
     fn explain(&self, reason: &CloseReason, fragmentation: bool) -> Failure {
         let waits = matches!(reason, CloseReason::TimedOut | CloseReason::PeerDeleted);
@@ -508,15 +555,27 @@ mod tests {
         attempts.facts()[0].failure.as_ref().unwrap().to_string()
     }
 
+    /// A datagram of the answer with this message ID.
+    fn answer(id: u32, octets: usize) -> Vec<u8> {
+        let mut datagram = vec![0; octets];
+        datagram[..8].copy_from_slice(&1_u64.to_be_bytes());
+        datagram[17] = 0x20;
+        datagram[18] = 35;
+        datagram[19] = 0x20;
+        datagram[20..24].copy_from_slice(&id.to_be_bytes());
+        datagram[24..28].copy_from_slice(&u32::try_from(octets).unwrap().to_be_bytes());
+        datagram
+    }
+
     #[test]
     fn a_long_answer_that_is_asked_for_again_is_told_as_lost() {
         let mut attempts = Attempts::default();
         let sa = begin(&mut attempts, 1, 1);
         attempts.answered(at(1), sa, Operation::Signature, &Ok(Answer::Installed));
-        attempts.sent(peer(1, 1), 1_892);
+        attempts.sent(peer(1, 1), &answer(1, 1_892));
         for second in 2..4 {
+            attempts.sent(peer(1, 1), &answer(1, 1_892));
             attempts.repeated(at(second), peer(1, 1));
-            attempts.sent(peer(1, 1), 1_892);
         }
         attempts.closed(at(30), sa, &CloseReason::TimedOut, false);
         assert_eq!(
@@ -524,6 +583,136 @@ mod tests {
             "the client asked 2 times again for an answer of 1892 octets, which hardly reaches it as IP fragments: enable \
              'crypto ikev2 fragmentation', or send a shorter certificate chain"
         );
+    }
+
+    // Cisco's fragments are cut by its own rule, and the last of them is short.
+    #[test]
+    fn of_an_answer_in_pieces_the_longest_counts() {
+        let mut attempts = Attempts::default();
+        let sa = begin(&mut attempts, 1, 1);
+        for _ in 0..3 {
+            for octets in [1_500, 1_500, 90] {
+                attempts.sent(peer(1, 1), &answer(1, octets));
+            }
+        }
+        // What the headend asks is no answer.
+        let mut request = answer(7, 80);
+        request[19] = 0;
+        attempts.sent(peer(1, 1), &request);
+        attempts.repeated(at(2), peer(1, 1));
+        attempts.repeated(at(4), peer(1, 1));
+        attempts.closed(at(30), sa, &CloseReason::TimedOut, true);
+        let told = verdict(&attempts);
+        assert!(
+            told.contains("2 times again for an answer of 1500 octets"),
+            "{told}"
+        );
+    }
+
+    // An answer that has been asked for again and then arrived is not what a later one is lost for.
+    #[test]
+    fn repeats_count_for_the_answer_that_they_ask_for() {
+        let mut attempts = Attempts::default();
+        let sa = begin(&mut attempts, 1, 1);
+        attempts.sent(peer(1, 1), &answer(1, 1_892));
+        attempts.repeated(at(2), peer(1, 1));
+        attempts.repeated(at(4), peer(1, 1));
+        attempts.sent(peer(1, 1), &answer(2, 120));
+        attempts.repeated(at(6), peer(1, 1));
+        attempts.closed(at(30), sa, &CloseReason::TimedOut, false);
+        assert!(
+            !verdict(&attempts).contains("asked"),
+            "{}",
+            verdict(&attempts)
+        );
+    }
+
+    #[test]
+    fn an_attempt_that_ends_takes_no_repeat_from_the_next_one_there() {
+        let mut attempts = Attempts::default();
+        let place = peer(1, 500);
+        let [first, second] = [1, 2].map(SaId::from_spi);
+        for sa in [first, second] {
+            attempts.begin(sa, place, "key".into(), (at(0), at(0)));
+        }
+        attempts.closed(at(1), first, &CloseReason::TimedOut, false);
+        attempts.sent(place, &answer(1, 1_892));
+        attempts.repeated(at(2), place);
+        attempts.repeated(at(4), place);
+        attempts.closed(at(30), second, &CloseReason::TimedOut, false);
+        let facts = attempts.facts();
+        let told = facts.iter().filter_map(|one| one.failure.as_ref());
+        assert!(
+            told.map(ToString::to_string)
+                .any(|why| why.contains("1892"))
+        );
+        assert!(attempts.by_peer.is_empty());
+    }
+
+    #[test]
+    fn repeats_are_one_step_and_the_end_is_always_told() {
+        let mut attempts = Attempts::default();
+        let sa = begin(&mut attempts, 1, 1);
+        attempts.sent(peer(1, 1), &answer(1, 1_892));
+        for second in 1..=100 {
+            attempts.repeated(at(second), peer(1, 1));
+        }
+        attempts.authenticated(at(101), sa, "test");
+        let steps = attempts.facts()[0].steps.clone();
+        let kinds: Vec<_> = steps.iter().map(|step| step.what).collect();
+        assert_eq!(
+            kinds,
+            [StepKind::Init, StepKind::Repeated, StepKind::Authenticated]
+        );
+        assert_eq!(
+            (steps[1].after, steps[1].detail.as_deref()),
+            (
+                Duration::from_secs(100),
+                Some("100 times; the answer has 1892 octets")
+            )
+        );
+        for second in 102..200 {
+            attempts.logged_in(at(second), sa, None);
+        }
+        attempts.closed(at(200), sa, &CloseReason::TimedOut, false);
+        let steps = &attempts.facts()[0].steps;
+        assert_eq!(steps.len(), STEPS);
+        assert_eq!(steps.last().unwrap().what, StepKind::Ended);
+    }
+
+    // A site may come from as many networks as it has, and a provider's customer from a whole /24.
+    #[test]
+    fn a_network_has_more_than_a_host_and_not_all() {
+        let addresses: [&dyn Fn(u16) -> std::net::IpAddr; 2] = [
+            &|number| [203, 0, 113, u8::try_from(number % 256).unwrap()].into(),
+            &|number| [0x2001, 0xdb8, 1, number << 6, 0, 0, 0, 1].into(),
+        ];
+        for (address, failed, refused) in [(addresses[0], 64, 8), (addresses[1], 32, 4)] {
+            let mut attempts = Attempts::default();
+            let first = begin(&mut attempts, 1, 1);
+            attempts.closed(at(1), first, &CloseReason::TimedOut, false);
+            attempts.refused(at(1), peer(1, 500), other);
+            for number in 0..1_000 {
+                let from = SocketAddr::new(address(number), 500);
+                let sa = SaId::from_spi(u64::from(number) + 2);
+                attempts.begin(sa, from, "key".into(), (at(0), at(0)));
+                attempts.closed(at(2), sa, &CloseReason::TimedOut, false);
+                attempts.refused(at(2), from, other);
+            }
+            assert_eq!(
+                (attempts.failed.len(), attempts.refused.len()),
+                (1 + failed, 1 + refused)
+            );
+            // A later one of it takes the place of one of its own.
+            attempts.refused(at(20), SocketAddr::new(address(999), 500), other);
+            assert_eq!(attempts.refused.len(), 1 + refused);
+            assert!(
+                attempts
+                    .refused
+                    .iter()
+                    .any(|(one, _)| one.peer == peer(1, 500))
+            );
+        }
     }
 
     #[test]

@@ -15,6 +15,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
+    thread::{self, JoinHandle},
     time::Duration,
 };
 
@@ -26,8 +27,9 @@ use tokio::{
         UnixListener, UnixStream,
         unix::{OwnedReadHalf, OwnedWriteHalf},
     },
+    runtime::Builder,
     sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot},
-    task::{AbortHandle, JoinSet},
+    task::{AbortHandle, JoinSet, spawn_blocking},
     time::timeout,
 };
 
@@ -103,8 +105,24 @@ pub fn serves(path: &Path) -> bool {
 
 /// The listening socket; its name goes away with it.
 pub struct Listener {
-    listener: UnixListener,
+    listener: net::UnixListener,
     path: PathBuf,
+}
+
+/// Connections at work, on a thread of their own; they end with this.
+pub struct Serving {
+    /// What ends the thread when it is dropped.
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        self.stop = None;
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
 }
 
 impl Listener {
@@ -121,7 +139,8 @@ impl Listener {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
         }
-        let listener = UnixListener::bind(path)?;
+        let listener = net::UnixListener::bind(path)?;
+        listener.set_nonblocking(true)?;
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;
         Ok(Self {
             listener,
@@ -129,36 +148,67 @@ impl Listener {
         })
     }
 
-    /// Hands requests to the loop until that is gone.
-    pub async fn serve(self, requests: mpsc::Sender<Request>) {
-        let mut connections = JoinSet::new();
-        let mut silent = Silent::default();
-        let monitors = Arc::new(Semaphore::new(MAX_MONITORS));
-        loop {
-            match self.listener.accept().await {
-                Ok((stream, _)) => {
-                    while connections.len() >= MAX_CONNECTIONS {
-                        silent.end_oldest();
-                        connections.join_next().await;
-                    }
-                    let asked = Arc::new(AtomicBool::new(false));
-                    let has_asked = Arc::clone(&asked);
-                    let requests = requests.clone();
-                    let monitors = Arc::clone(&monitors);
-                    let handle = connections.spawn(async move {
-                        let conversation = converse(stream, requests, monitors, &has_asked);
-                        match timeout(PATIENCE, conversation).await {
-                            Ok(Ok(Onward::Watching(watching))) => watching.tell().await,
-                            Ok(Ok(Onward::Configuring(configuring))) => configuring.listen().await,
-                            Ok(Ok(Onward::Nothing)) | Ok(Err(_)) | Err(_) => {}
-                        }
-                    });
-                    silent.add(handle, asked);
+    /// Hands requests to the loop, from a thread of its own: what is long in being told, and who is long in reading it, is
+    /// nothing to the peers.
+    ///
+    /// # Errors
+    ///
+    /// Of the system calls.
+    pub fn serve_apart(self, requests: mpsc::Sender<Request>) -> io::Result<Serving> {
+        let runtime = Builder::new_current_thread().enable_all().build()?;
+        let listener = {
+            let _within = runtime.enter();
+            UnixListener::from_std(self.listener.try_clone()?)?
+        };
+        let (stop, stopped) = oneshot::channel::<()>();
+        let thread = thread::Builder::new().name("control".to_owned());
+        let thread = thread.spawn(move || {
+            runtime.block_on(async {
+                tokio::select! {
+                    _ = stopped => {}
+                    () = serve(&listener, requests) => {}
                 }
-                Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
+            });
+            drop(self);
+            // Whoever is being told something is not waited for.
+            runtime.shutdown_background();
+        })?;
+        Ok(Serving {
+            stop: Some(stop),
+            thread: Some(thread),
+        })
+    }
+}
+
+/// Takes connections for as long as there is the thread.
+async fn serve(listener: &UnixListener, requests: mpsc::Sender<Request>) {
+    let mut connections = JoinSet::new();
+    let mut silent = Silent::default();
+    let monitors = Arc::new(Semaphore::new(MAX_MONITORS));
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                while connections.len() >= MAX_CONNECTIONS {
+                    silent.end_oldest();
+                    connections.join_next().await;
+                }
+                let asked = Arc::new(AtomicBool::new(false));
+                let has_asked = Arc::clone(&asked);
+                let requests = requests.clone();
+                let monitors = Arc::clone(&monitors);
+                let handle = connections.spawn(async move {
+                    let conversation = converse(stream, requests, monitors, &has_asked);
+                    match timeout(PATIENCE, conversation).await {
+                        Ok(Ok(Onward::Watching(watching))) => watching.tell().await,
+                        Ok(Ok(Onward::Configuring(configuring))) => configuring.listen().await,
+                        Ok(Ok(Onward::Nothing)) | Ok(Err(_)) | Err(_) => {}
+                    }
+                });
+                silent.add(handle, asked);
             }
-            while connections.try_join_next().is_some() {}
+            Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
         }
+        while connections.try_join_next().is_some() {}
     }
 }
 
@@ -318,7 +368,7 @@ async fn finish(outcome: Outcome, requests: &mpsc::Sender<Request>) -> Result<St
 async fn elsewhere<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, String> {
-    let done = tokio::task::spawn_blocking(work).await;
+    let done = spawn_blocking(work).await;
     done.map_err(|_| stopping())
 }
 
@@ -328,13 +378,27 @@ fn stopping() -> String {
 
 /// Writes an answer.
 async fn answer(write: &mut OwnedWriteHalf, reply: Result<String, String>) -> io::Result<()> {
+    /// What takes longer to be encoded than to be handed elsewhere.
+    const LONG: usize = 64 * 1024;
+    let octets = if reply.as_ref().is_ok_and(|output| output.len() > LONG) {
+        // The other connections do not wait.
+        let done = spawn_blocking(move || encoded(reply)).await;
+        done.map_err(io::Error::other)??
+    } else {
+        encoded(reply)?
+    };
+    write.write_all(&octets).await
+}
+
+/// An answer as it is written.
+fn encoded(reply: Result<String, String>) -> io::Result<Vec<u8>> {
     let reply = match reply {
         Ok(output) => Reply { status: 0, output },
         Err(output) => Reply { status: 1, output },
     };
     let mut octets = serde_json::to_vec(&reply)?;
     octets.push(b'\n');
-    write.write_all(&octets).await
+    Ok(octets)
 }
 
 /// Opens a connection to the daemon whose state folder this is, which may take as long as given for each answer.

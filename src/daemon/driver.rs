@@ -390,7 +390,7 @@ impl Driver {
 
     fn send(&mut self, transmit: &Transmit) {
         let attempts = &mut self.house.attempts;
-        attempts.sent(transmit.path.remote, transmit.octets.len());
+        attempts.sent(transmit.path.remote, &transmit.octets);
         // A datagram that cannot be sent is a lost one: retransmission is the core's business.
         if let Err(error) = self.transport.send(transmit) {
             self.house.log.unsent(transmit, &error);

@@ -5,30 +5,34 @@
 //! taken out at once, and IKE_SA_INIT requests, which are the costly ones and may come from anybody, are set
 //! aside.
 
-use std::{
-    collections::{BTreeMap, VecDeque},
-    net::{IpAddr, Ipv6Addr},
-};
+use std::collections::{BTreeMap, VecDeque};
 
-use ironflex_ikev2::event::Path;
+use ironflex_ikev2::{
+    event::Path,
+    source::{Network, Source},
+};
 
 /// Octets that waiting requests may occupy in all, whatever their number.
 const OCTETS: usize = 32 * 1024 * 1024;
 
-/// In a queue that is half full a site may have this part of those that wait, the eighth.
+/// In a queue that is half full a host may have this part of those that wait, the eighth, and the networks around it the
+/// more of them that they have hosts, but no more than [`WIDEST`].
 ///
 /// The address of a request may be forged, so requests in somebody's name can keep that somebody out then; so can any
 /// others that fill the queue.
 const SHARE: usize = 8;
 
-/// So many of one site are never too many.
+/// The part that the widest network may have, the quarter.
+const WIDEST: usize = 4;
+
+/// So many of one source are never too many.
 const FEW: usize = 16;
 
 /// The requests, in the order in which they came.
 pub struct InitQueue {
     waiting: VecDeque<(Path, Box<[u8]>)>,
-    /// How many of them are of each site: an IPv4 address, or an IPv6 /48, as much as a site is given (RFC 6177 §2).
-    sites: BTreeMap<IpAddr, usize>,
+    /// How many of them are of each source, and of each network around one.
+    networks: BTreeMap<Network, usize>,
     octets: usize,
     limit: usize,
     closed: bool,
@@ -39,7 +43,7 @@ pub struct InitQueue {
 pub enum Refused {
     /// There is no room for another one.
     Full,
-    /// What room is left is for others than its site.
+    /// What room is left is for others than its sender.
     SiteFull,
     /// The headend is about to leave: nobody begins anything new with it.
     Stopping,
@@ -66,7 +70,7 @@ impl InitQueue {
     pub const fn new(limit: usize) -> Self {
         Self {
             waiting: VecDeque::new(),
-            sites: BTreeMap::new(),
+            networks: BTreeMap::new(),
             octets: 0,
             limit,
             closed: false,
@@ -91,12 +95,23 @@ impl InitQueue {
         if self.waiting.len() >= self.limit || sum > OCTETS {
             return Err(Refused::Full);
         }
-        let held = self.sites.entry(site(path)).or_default();
+        let source = Source::of(path.remote.ip());
         let crowded = self.waiting.len() >= self.limit / 2 || sum > OCTETS / 2;
-        if crowded && *held >= (self.waiting.len() / SHARE).max(FEW) {
+        if crowded
+            && source.networks().any(|(network, times)| {
+                let held = self.networks.get(&network).copied().unwrap_or_default();
+                let all = self.waiting.len();
+                held >= times
+                    .of(all / SHARE, (all / WIDEST).saturating_mul(2))
+                    .max(FEW)
+            })
+        {
             return Err(Refused::SiteFull);
         }
-        *held = held.saturating_add(1);
+        for (network, _) in source.networks() {
+            let held = self.networks.entry(network).or_default();
+            *held = held.saturating_add(1);
+        }
         self.octets = sum;
         self.waiting.push_back((path, Box::from(octets)));
         Ok(())
@@ -106,11 +121,12 @@ impl InitQueue {
     pub fn pop(&mut self) -> Option<(Path, Box<[u8]>)> {
         let (path, octets) = self.waiting.pop_front()?;
         self.octets = self.octets.saturating_sub(octets.len());
-        let site = site(path);
-        if let Some(held) = self.sites.get_mut(&site) {
-            *held = held.saturating_sub(1);
-            if *held == 0 {
-                self.sites.remove(&site);
+        for (network, _) in Source::of(path.remote.ip()).networks() {
+            if let Some(held) = self.networks.get_mut(&network) {
+                *held = held.saturating_sub(1);
+                if *held == 0 {
+                    self.networks.remove(&network);
+                }
             }
         }
         Some((path, octets))
@@ -122,7 +138,7 @@ impl InitQueue {
         self.octets = 0;
         let waited = self.waiting.len();
         self.waiting = VecDeque::new();
-        self.sites = BTreeMap::new();
+        self.networks = BTreeMap::new();
         waited
     }
 
@@ -136,15 +152,6 @@ impl InitQueue {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.waiting.is_empty()
-    }
-}
-
-/// Whose request it is.
-fn site(path: Path) -> IpAddr {
-    const HOSTS: u128 = u128::MAX >> 48;
-    match path.remote.ip().to_canonical() {
-        IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & !HOSTS)),
-        v4 @ IpAddr::V4(_) => v4,
     }
 }
 
@@ -202,12 +209,14 @@ mod tests {
         assert_eq!(taken.count(), OCTETS / long.len());
     }
 
-    // One site, from as many addresses as it has: the others come in.
+    // Of one source, from as many addresses as it has: the others come in.
     #[test]
-    fn in_a_crowded_queue_each_site_has_its_share() {
-        for (busy, other) in [
-            (["192.0.2.1", "192.0.2.1"], "192.0.2.2"),
-            (["2001:db8::1", "2001:db8:0:ffff::2"], "2001:db8:1::1"),
+    fn in_a_crowded_queue_each_source_has_its_share() {
+        for (busy, other, share) in [
+            (["192.0.2.1", "192.0.2.1"], "198.51.100.1", 62),
+            (["192.0.2.1", "192.0.2.2"], "198.51.100.1", 62),
+            (["2001:db8::1", "2001:db8::2"], "2001:db8:1::1", 62),
+            (["2001:db8::1", "2001:db8:0:ffff::2"], "2001:db8:1::1", 62),
         ] {
             let mut queue = InitQueue::new(1_000);
             let mut taken = 0;
@@ -218,12 +227,41 @@ mod tests {
                 }
             }
             assert_eq!(taken, 500);
-            for _ in 0..62 {
+            for _ in 0..share {
                 assert_eq!(queue.push(from(other), b"two"), Ok(()));
             }
             while queue.pop().is_some() {}
-            assert!(queue.sites.is_empty());
+            assert!(queue.networks.is_empty());
             assert_eq!(queue.push(from(busy[0]), b"one"), Ok(()));
+        }
+    }
+
+    // Full from the beginning of others, who each have one: then a host has an eighth, and what is around it a quarter.
+    #[test]
+    fn a_network_has_more_than_a_host_of_it() {
+        for (host, network) in [
+            (
+                &(|_| "192.0.2.1".to_owned()) as &dyn Fn(u8) -> String,
+                false,
+            ),
+            (&|number| format!("192.0.2.{number}"), true),
+            (&|number| format!("2001:db8:7:7::{number:x}"), false),
+            (&|number| format!("2001:db8:7:{number:x}::1"), true),
+            (&|number| format!("2001:db8:7:{number:x}00::1"), true),
+        ] {
+            let mut queue = InitQueue::new(2_000);
+            for at in 0..1_000 {
+                let other = from(&format!("10.{}.{}.1", at / 250, at % 250));
+                assert_eq!(queue.push(other, b"one"), Ok(()));
+            }
+            let taken = (0..1_000_u16).filter(|at| {
+                let number = u8::try_from(at % 250).unwrap();
+                queue.push(from(&host(number)), b"two").is_ok()
+            });
+            let taken = taken.count();
+            // A part of all that wait, its own included: of 1,000 others a seventh and a third.
+            let expected = if network { 332..=333 } else { 142..=142 };
+            assert!(expected.contains(&taken), "{}: {taken}", host(1));
         }
     }
 }

@@ -19,12 +19,12 @@ use std::{
 use ironflex_ikev2::{
     event::{CloseReason, Discard, Event, Instant, Path, Transmit},
     refusal::{PeerIncompatible, PeerMisbehaved, Refusal},
+    source::Source,
     view::SaView,
     wire::payload::Identification,
 };
 
 use super::{
-    attempts::source,
     budget::{self, Budget},
     quota::{self, Quota, Withheld},
     session::Session,
@@ -216,7 +216,9 @@ impl Log {
     fn grants(&self, peer: Option<SocketAddr>) -> bool {
         self.settle();
         let now = (self.now)();
-        self.strangers.borrow_mut().spend(now, peer.map(source))
+        self.strangers
+            .borrow_mut()
+            .spend(now, peer.map(|peer| Source::of(peer.ip()).host()))
     }
 
     /// A line of `debug` about a datagram, which anybody can provoke.

@@ -66,8 +66,8 @@ use tokio::sync::mpsc;
 use self::{
     assignment::Pools,
     configure::{Configure, Startup, Terms},
-    control::{Listener, socket_path},
-    driver::Driver,
+    control::{Listener, Serving, socket_path},
+    driver::{Driver, Request},
     init_queue::InitQueue,
     journal::Journal,
     load::LoadError,
@@ -147,8 +147,9 @@ fn refused_file(error: LoadError) -> StartError {
 /// A daemon whose sockets are bound and whose dataplane is chosen, about to serve.
 pub struct Daemon {
     driver: Driver,
-    listener: Listener,
-    scraping: Option<scrape::Scraping>,
+    control: Serving,
+    scraping: Option<(scrape::Scraping, mpsc::Sender<Request>)>,
+    requests: mpsc::Receiver<Request>,
     handed: mpsc::Receiver<Handed>,
 }
 
@@ -173,14 +174,17 @@ impl Daemon {
         let journal = Journal::open(state_dir).map_err(because("journal"))?;
         let mut journal = journal.ok_or_else(|| StartError(control::taken(&control)))?;
         let store = Store::open(state_dir).map_err(because("key store"))?;
-        let listener = Listener::bind(&control).map_err(because("control socket"))?;
+        let (sending, requests) = mpsc::channel(REQUEST_LIMIT);
+        let control = Listener::bind(&control)
+            .and_then(|listener| listener.serve_apart(sending.clone()))
+            .map_err(because("control socket"))?;
         let scraping = match &options.metrics {
             Some(place) => {
                 let scraping = scrape::Scraping::open(place);
                 let scraping = scraping.map_err(because(format!("--metrics: {place}")))?;
                 let place = scraping.place().map_err(because("--metrics"))?;
                 log.info(format_args!("metrics: {place}"));
-                Some(scraping)
+                Some((scraping, sending))
             }
             None => None,
         };
@@ -300,8 +304,9 @@ impl Daemon {
                 key_log: None,
                 cleared: crate::statistics::Statistics::default(),
             },
-            listener,
+            control,
             scraping,
+            requests,
             handed,
         })
     }
@@ -311,13 +316,12 @@ impl Daemon {
     pub async fn serve(self, mut stop: mpsc::Receiver<()>) {
         let Self {
             mut driver,
-            listener,
+            control,
             scraping,
+            requests,
             mut handed,
         } = self;
-        let (sending, requests) = mpsc::channel(REQUEST_LIMIT);
-        let scraping = scraping.map(|one| tokio::spawn(one.serve(sending.clone())));
-        let control = tokio::spawn(listener.serve(sending));
+        let scraping = scraping.map(|(one, sending)| tokio::spawn(one.serve(sending)));
         let mut manager = ServiceManager::new(&Environment::read());
         manager.ready();
         driver
@@ -325,9 +329,10 @@ impl Daemon {
             .await;
         manager.stopping();
         driver.farewell(&mut handed, &mut stop).await;
-        for listening in [Some(control), scraping].into_iter().flatten() {
-            listening.abort();
-            let _ = listening.await;
+        drop(control);
+        if let Some(scraping) = scraping {
+            scraping.abort();
+            let _ = scraping.await;
         }
         let Driver { house, .. } = driver;
         let House {

@@ -9,7 +9,12 @@ use ironflex_ikev2::event::Instant;
 use ironflex_profiles::render_all;
 use ironflex_xfrm::netlink;
 
-use super::{configure::Work, driver::Driver, snapshot::state, statistics};
+use super::{
+    configure::Work,
+    driver::Driver,
+    snapshot::{pools, state},
+    statistics,
+};
 use crate::cli::{
     exec::{ObjectKind, Show},
     show::{
@@ -28,6 +33,9 @@ pub fn facts(driver: &mut Driver, what: Show) -> Facts {
         Show::DebugCondition => Facts::DebugCondition(driver.house.log.conditions.facts()),
         Show::Ikev2Diagnose(filter) => Facts::Ikev2Diagnose(driver.house.attempts.facts(), filter),
         Show::Interface { virtual_access } => Facts::Interface(state(driver), virtual_access),
+        Show::InterfaceLines { virtual_access } => {
+            Facts::InterfaceLines(state(driver), virtual_access)
+        }
         Show::IpAccessLists { name } => Facts::IpAccessLists(configured(driver), name),
         Show::IpNatStatistics => Facts::IpNatStatistics(configured(driver)),
         Show::IpRoute => Facts::IpRoute(state(driver)),
@@ -63,10 +71,10 @@ pub fn facts(driver: &mut Driver, what: Show) -> Facts {
             let since = statistics::statistics(driver).since(&driver.cleared);
             Facts::Ikev2Stats(Box::new(since), which)
         }
-        Show::IpLocalPool { name } => Facts::IpLocalPool(state(driver), name),
+        Show::IpLocalPool { name } => Facts::IpLocalPool(pools(driver), name),
         Show::IpsecSa(query) => Facts::IpsecSa(state(driver), query),
         Show::IpsecSaCount => Facts::IpsecSaCount(state(driver)),
-        Show::Ipv6LocalPool { name } => Facts::Ipv6LocalPool(state(driver), name),
+        Show::Ipv6LocalPool { name } => Facts::Ipv6LocalPool(pools(driver), name),
         Show::Metrics => Facts::Metrics(statistics::metrics(driver)),
         Show::Object { kind, name } => Facts::Object(configured(driver), kind, name),
         Show::RunningConfig { all: false } => {

@@ -65,8 +65,16 @@ pub fn state(driver: &mut Driver) -> State {
         hostname: driver.house.plan.snapshot.hostname.to_string(),
         sessions_begun: driver.house.sessions.begun(),
         ike_sas,
-        pools: pools(driver),
+        ..pools(driver)
+    }
+}
+
+/// The pools at this moment, without the sessions.
+pub fn pools(driver: &Driver) -> State {
+    State {
+        pools: ipv4_pools(driver),
         ipv6_pools: ipv6_pools(driver),
+        ..State::default()
     }
 }
 
@@ -112,7 +120,7 @@ impl Outside {
     }
 }
 
-fn pools(driver: &Driver) -> Vec<Pool> {
+fn ipv4_pools(driver: &Driver) -> Vec<Pool> {
     let ranges = driver.house.pools.ipv4.ranges();
     ranges
         .map(|range| Pool {

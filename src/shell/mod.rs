@@ -5,6 +5,7 @@
 //! [`converse`] joins the two.
 
 use std::{
+    fmt,
     io::{self, BufRead, Read},
     os::unix::net::UnixStream,
     path::PathBuf,
@@ -59,12 +60,26 @@ pub enum Answer {
     Terminal(TerminalCommand),
 }
 
-/// Nobody answers at the control socket.
+/// Nobody answers at the control socket, or not whoever asks.
 #[derive(Debug, thiserror::Error)]
-#[error("no daemon answers at {}: {error}", path.display())]
 pub struct NoDaemon {
     path: PathBuf,
+    #[source]
     error: io::Error,
+}
+
+impl fmt::Display for NoDaemon {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { path, error } = self;
+        let path = path.display();
+        if error.kind() == io::ErrorKind::PermissionDenied {
+            return write!(
+                f,
+                "no permission to use {path}: it is its daemon's user's alone ({error})"
+            );
+        }
+        write!(f, "no daemon answers at {path}: {error}")
+    }
 }
 
 impl Console {

@@ -2,9 +2,11 @@
 
 use std::{
     fs,
-    io::{Read, Write},
+    io::{BufRead, BufReader, Read, Write},
     net::Shutdown,
     os::unix::net::UnixStream,
+    thread,
+    time::Instant,
 };
 
 use ironflex_xfrm::netlink::NetworkNamespace;
@@ -12,8 +14,9 @@ use ironflex_xfrm::netlink::NetworkNamespace;
 use crate::support::{
     PATIENCE,
     cases::{Case, skip},
-    lab::{Lab, mode},
+    lab::{HEADEND, Lab, USER, mode},
     process::Process,
+    stranger::{Stranger, init},
 };
 
 pub(crate) const CASES: &[Case] = &[
@@ -28,6 +31,18 @@ pub(crate) const CASES: &[Case] = &[
     (
         "control::silent_connections_keep_nobody_waiting",
         silent_connections_keep_nobody_waiting,
+    ),
+    (
+        "control::who_reads_nothing_is_cut_off_and_holds_up_nobody",
+        who_reads_nothing_is_cut_off_and_holds_up_nobody,
+    ),
+    (
+        "control::a_terminal_that_reads_nothing_loses_lines_and_is_told_how_many",
+        a_terminal_that_reads_nothing_loses_lines_and_is_told_how_many,
+    ),
+    (
+        "control::who_has_no_permission_is_told_so",
+        who_has_no_permission_is_told_so,
     ),
     (
         "control::a_wrong_command_is_refused_as_a_router_does",
@@ -132,13 +147,113 @@ fn silent_connections_keep_nobody_waiting() {
     for stream in silent.iter_mut().skip(28) {
         stream.write_all(br#"{"exec":"sh"#).unwrap();
     }
-    let started = std::time::Instant::now();
+    let started = Instant::now();
     assert!(
         lab.exec("show crypto session")
             .contains("Crypto session current status")
     );
     // They are cut off after 10 s: an answer that waited for them would be later than that.
     assert!(started.elapsed().as_secs() < 10);
+}
+
+fn who_reads_nothing_is_cut_off_and_holds_up_nobody() {
+    let lab = Lab::new();
+    let client = lab.client();
+    // An answer that no socket's buffer holds.
+    let users = (0..20_000).map(|user| format!("username user{user} password secret{user}\n"));
+    lab.add_lines(&users.collect::<String>());
+    let _headend = lab.start();
+    // As many as there may be at a time (`ironflex::daemon::control`).
+    let mut deaf: Vec<UnixStream> = (0..16)
+        .map(|_| {
+            let mut stream = UnixStream::connect(lab.control()).unwrap();
+            stream
+                .write_all(b"{\"exec\":\"show running-config\"}\n")
+                .unwrap();
+            stream
+        })
+        .collect();
+    // The peers are served meanwhile.
+    let (_process, _) = lab.log_in(&client, USER);
+    // They are cut off after 10 s.
+    assert!(lab.exec("show crypto session").contains("UP-ACTIVE"));
+    for stream in &mut deaf {
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        let mut came = Vec::new();
+        let _ = stream.read_to_end(&mut came);
+        assert!(
+            !came.is_empty() && !came.ends_with(b"}\n"),
+            "{}",
+            came.len()
+        );
+    }
+}
+
+fn a_terminal_that_reads_nothing_loses_lines_and_is_told_how_many() {
+    let lab = Lab::new();
+    let hosts = [lab.client(), lab.client(), lab.client()];
+    let mut headend = lab.start();
+    let mut slow = UnixStream::connect(lab.control()).unwrap();
+    slow.set_read_timeout(Some(PATIENCE)).unwrap();
+    slow.write_all(b"{\"monitor\":{}}\n").unwrap();
+    let mut one = [0];
+    slow.read_exact(&mut one).unwrap();
+    lab.exec("debug crypto ikev2");
+    // More than its socket and its queue hold, from as many hosts as may begin without a cookie; whoever asks is answered
+    // meanwhile.
+    let strangers = hosts
+        .each_ref()
+        .map(|host| Stranger::new(&host.host.namespace, HEADEND));
+    let mut begun = 0;
+    let mut begin = |count: u64| {
+        for _ in 0..count {
+            begun += 1;
+            let stranger = &strangers[usize::try_from(begun).unwrap() % strangers.len()];
+            stranger.send(&init(begun));
+        }
+    };
+    let logged = || {
+        let json = lab.exec("show logging | json");
+        let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+        json["log"]["logged"].as_u64().unwrap()
+    };
+    let end = Instant::now() + PATIENCE;
+    while logged() < 1_500 {
+        assert!(Instant::now() < end, "{} lines", logged());
+        begin(15);
+    }
+    // What it has lost it is told where the next line finds room.
+    let reading = thread::spawn(move || {
+        let mut lines = BufReader::new(slow).lines().map_while(Result::ok);
+        lines.find(|line| line.contains(" lines were lost to this terminal"))
+    });
+    let end = Instant::now() + PATIENCE;
+    while !reading.is_finished() {
+        assert!(Instant::now() < end, "it is told of no loss");
+        // A line of the log, which there are as many of as are asked for.
+        begin(1);
+        thread::sleep(std::time::Duration::from_millis(50));
+    }
+    let told = reading.join().unwrap().expect("it is not cut off");
+    let number = told.split_once("% ").unwrap().1.split(' ').next().unwrap();
+    assert!(number.parse::<u64>().unwrap() > 100, "{told}");
+    headend.lives();
+}
+
+fn who_has_no_permission_is_told_so() {
+    use std::os::unix::process::CommandExt;
+    let lab = Lab::new();
+    let _headend = lab.start();
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_ironflex"));
+    command.args(["exec", "--state-dir", &lab.name("state"), "show clock"]);
+    let Ok(output) = command.uid(4321).gid(4321).output() else {
+        skip("only who may become somebody else can see what that one is told");
+    };
+    let said = String::from_utf8_lossy(&output.stderr);
+    let socket = lab.control();
+    let expected = format!("no permission to use {}", socket.display());
+    assert!(said.contains(&expected), "{said}");
+    assert!(output.stdout.is_empty() && output.status.code() == Some(1));
 }
 
 fn a_wrong_command_is_refused_as_a_router_does() {

@@ -20,6 +20,7 @@ mod client;
 mod configure;
 mod control;
 mod crash;
+mod day;
 mod doctor;
 mod flood;
 mod ipv6;
@@ -81,6 +82,7 @@ fn main() -> ExitCode {
         doctor::CASES,
         configure::CASES,
         shell::CASES,
+        day::CASES,
         trustpoint::CASES,
     ];
     support::cases::main(&cases.concat())

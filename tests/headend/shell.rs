@@ -11,7 +11,7 @@ use crate::support::{
     cases::Case,
     lab::{Lab, USER},
     process::Process,
-    screen::rendered,
+    screen::rendered_in,
     terminal::Terminal,
 };
 
@@ -34,6 +34,14 @@ pub(crate) const CASES: &[Case] = &[
         the_terminal_is_left_as_it_was_however_it_ends,
     ),
     (
+        "shell::ctrl_c_gives_the_prompt_back_wherever_it_comes",
+        ctrl_c_gives_the_prompt_back_wherever_it_comes,
+    ),
+    (
+        "shell::a_line_that_is_hung_up_ends_the_shell_and_what_it_held",
+        a_line_that_is_hung_up_ends_the_shell_and_what_it_held,
+    ),
+    (
         "shell::bad_input_is_refused_and_the_next_line_is_not",
         bad_input_is_refused_and_the_next_line_is_not,
     ),
@@ -54,19 +62,32 @@ const CTRL_C: &str = "\u{3}";
 const CTRL_D: &str = "\u{4}";
 
 /// A shell at a terminal.
-struct Shell {
+pub(crate) struct Shell {
     terminal: Terminal,
+    columns: usize,
     process: Process,
 }
 
 impl Shell {
     /// Opens it, and waits for the prompt.
     fn open(lab: &Lab) -> Self {
-        let terminal = Terminal::open();
+        Self::open_at(lab, Terminal::open(), 80)
+    }
+
+    /// The same at a terminal of so many columns.
+    pub(crate) fn open_wide(lab: &Lab, columns: u16) -> Self {
+        Self::open_at(lab, Terminal::open_wide(columns), columns.into())
+    }
+
+    fn open_at(lab: &Lab, terminal: Terminal, columns: usize) -> Self {
         let here = NetworkNamespace::current().unwrap();
         let state = lab.name("state");
         let process = Process::start_within(&terminal, &here, &["--state-dir", &state]);
-        let shell = Self { terminal, process };
+        let shell = Self {
+            terminal,
+            columns,
+            process,
+        };
         shell.until(|rows| rows.last().is_some_and(|row| row == "Router>"));
         shell
     }
@@ -78,12 +99,17 @@ impl Shell {
         shell
     }
 
-    fn rows(&self) -> Vec<String> {
-        rendered(&self.terminal.screen())
+    pub(crate) fn rows(&self) -> Vec<String> {
+        rendered_in(self.columns, &self.terminal.screen())
+    }
+
+    /// Types, and waits for nothing.
+    pub(crate) fn sends(&self, keys: &str) {
+        self.terminal.sends(keys.as_bytes());
     }
 
     /// Waits until the screen is as `wanted`.
-    fn until(&self, wanted: impl Fn(&[String]) -> bool) {
+    pub(crate) fn until(&self, wanted: impl Fn(&[String]) -> bool) {
         let end = Instant::now() + PATIENCE;
         loop {
             let rows = self.rows();
@@ -101,7 +127,7 @@ impl Shell {
     }
 
     /// Types, and waits until a further line is on the screen and the last one is `then`. Returns what came between.
-    fn types(&self, keys: &str, then: &str) -> String {
+    pub(crate) fn types(&self, keys: &str, then: &str) -> String {
         let before = self.rows().len();
         self.terminal.sends(keys.as_bytes());
         self.until(|rows| rows.len() > before && rows.last().is_some_and(|row| row == then));
@@ -110,7 +136,7 @@ impl Shell {
     }
 }
 
-/// `tests/golden/shell/conversation.txt` is what the user sees; `IRONFLEX_UPDATE_GOLDENS=1` writes it anew.
+/// `tests/golden/shell/conversation.txt` is what the user sees.
 fn a_conversation() {
     let lab = lab();
     let _headend = lab.start();
@@ -175,12 +201,17 @@ fn a_conversation() {
     shell.process.ends_with(0);
     // What it said last may still be on its way through the terminal.
     shell.until(|rows| rows.ends_with(&["Router>exit".to_owned(), String::new()]));
-    let seen = shell.rows().join("\n") + "\n";
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/shell/conversation.txt");
+    is_golden("conversation", &(shell.rows().join("\n") + "\n"));
+}
+
+/// Compares what was seen with `tests/golden/shell/NAME.txt`; `IRONFLEX_UPDATE_GOLDENS=1` writes it anew.
+pub(crate) fn is_golden(name: &str, seen: &str) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/shell");
+    let path = folder.join(format!("{name}.txt"));
     if std::env::var_os("IRONFLEX_UPDATE_GOLDENS").is_some_and(|value| value == "1") {
-        std::fs::write(&path, &seen).unwrap();
+        std::fs::write(&path, seen).unwrap();
     }
-    let expected = std::fs::read_to_string(&path).unwrap();
+    let expected = std::fs::read_to_string(&path).unwrap_or_default();
     assert!(
         seen == expected,
         "{} says\n{expected}\nand this came\n{seen}",
@@ -304,9 +335,87 @@ fn the_terminal_is_left_as_it_was_however_it_ends() {
     let Shell {
         terminal,
         mut process,
+        ..
     } = Shell::open(&lab);
     drop(terminal);
     process.end();
+}
+
+fn ctrl_c_gives_the_prompt_back_wherever_it_comes() {
+    let lab = lab();
+    let mut headend = lab.start();
+    let shell = Shell::open_privileged(&lab);
+    let prompts = |shell: &Shell, prompt: &str| {
+        shell.until(|rows| rows.last().is_some_and(|row| row == prompt));
+    };
+    // In a line, behind help, in a page, and in a line of configuration.
+    shell.types("show crypto ?", "Router#show crypto");
+    shell.types(CTRL_C, "Router#");
+    shell.types("terminal length 3\r", "Router#");
+    shell.types("show running-config\r", " --More--");
+    shell.sends(CTRL_C);
+    prompts(&shell, "Router#");
+    shell.types("conf t\r", "Router(config)#");
+    shell.types(
+        "crypto ikev2 proposal P\r",
+        "Router(config-ikev2-proposal)#",
+    );
+    shell.sends("encryption aes-cbc-2");
+    prompts(&shell, "Router(config-ikev2-proposal)#encryption aes-cbc-2");
+    shell.types(CTRL_C, "Router#");
+    assert!(!lab.exec("show running-config").contains("aes-cbc-2\n"));
+    // While the headend does not answer: the shell is not what hangs.
+    headend.signal(Signal::SIGSTOP);
+    shell.types("show clock\r", "");
+    shell.sends(CTRL_C);
+    prompts(&shell, "Router#");
+    headend.signal(Signal::SIGCONT);
+    let answer = shell.types("show clock\r", "Router#");
+    assert!(answer.contains(" UTC "), "{answer}");
+    headend.lives();
+}
+
+fn a_line_that_is_hung_up_ends_the_shell_and_what_it_held() {
+    let lab = lab();
+    let mut headend = lab.start();
+    let hang_up = |shell: Shell| {
+        let Shell {
+            terminal,
+            mut process,
+            ..
+        } = shell;
+        drop(terminal);
+        process.end();
+    };
+    // In a page.
+    let shell = Shell::open_privileged(&lab);
+    shell.types("terminal length 3\r", "Router#");
+    shell.types("show running-config\r", " --More--");
+    hang_up(shell);
+    // In a line of configuration: what was taken stays, and the next one may configure.
+    let shell = Shell::open_privileged(&lab);
+    shell.types("conf t\r", "Router(config)#");
+    shell.types("crypto ikev2 window 7\r", "Router(config)#");
+    shell.sends("crypto ikev2 window 9");
+    shell.until(|rows| rows.last().is_some_and(|row| row.ends_with("window 9")));
+    hang_up(shell);
+    let shell = Shell::open_privileged(&lab);
+    shell.types("conf t\r", "Router(config)#");
+    shell.types("end\r", "Router#");
+    assert!(
+        lab.exec("show running-config")
+            .contains("crypto ikev2 window 7\n")
+    );
+    // While the log comes, and while an answer does not.
+    shell.types("terminal monitor\r", "Router#");
+    hang_up(shell);
+    let shell = Shell::open_privileged(&lab);
+    headend.signal(Signal::SIGSTOP);
+    shell.types("show clock\r", "");
+    hang_up(shell);
+    headend.signal(Signal::SIGCONT);
+    assert!(lab.exec("show clock").contains(" UTC "));
+    headend.lives();
 }
 
 fn bad_input_is_refused_and_the_next_line_is_not() {

@@ -3,7 +3,17 @@
 /// The lines of a screen that is 80 columns wide and never full, without the blanks at their ends. Knows what a line editor
 /// uses: moving the cursor and erasing.
 pub(crate) fn rendered(sent: &str) -> Vec<String> {
-    let mut screen = Screen::default();
+    rendered_in(80, sent)
+}
+
+/// The same of another width.
+pub(crate) fn rendered_in(columns: usize, sent: &str) -> Vec<String> {
+    let mut screen = Screen {
+        columns,
+        lines: Vec::new(),
+        row: 0,
+        column: 0,
+    };
     let mut rest = sent.chars();
     while let Some(one) = rest.next() {
         match one {
@@ -37,10 +47,8 @@ pub(crate) fn rendered(sent: &str) -> Vec<String> {
     lines
 }
 
-const COLUMNS: usize = 80;
-
-#[derive(Default)]
 struct Screen {
+    columns: usize,
     lines: Vec<Vec<char>>,
     row: usize,
     column: usize,
@@ -48,7 +56,7 @@ struct Screen {
 
 impl Screen {
     fn put(&mut self, one: char) {
-        if self.column == COLUMNS {
+        if self.column == self.columns {
             self.row += 1;
             self.column = 0;
         }

@@ -12,11 +12,11 @@ use std::{
 };
 
 use nix::{
-    fcntl::OFlag,
+    fcntl::{FcntlArg, FdFlag, OFlag, fcntl},
     poll::{PollFd, PollFlags, poll},
-    pty::{grantpt, posix_openpt, ptsname_r, unlockpt},
+    pty::{Winsize, grantpt, openpty, posix_openpt, ptsname_r, unlockpt},
     sys::termios::{LocalFlags, SetArg, Termios, tcgetattr, tcsetattr},
-    unistd::setsid,
+    unistd::{setsid, ttyname},
 };
 
 use super::PATIENCE;
@@ -46,8 +46,28 @@ impl Terminal {
         grantpt(&user).unwrap();
         unlockpt(&user).unwrap();
         let path = PathBuf::from(ptsname_r(&user).unwrap());
-        let process = open_without_taking(&path);
         let user = File::from(std::os::fd::OwnedFd::from(user));
+        Self::of(user, path)
+    }
+
+    /// One that knows its size, in columns.
+    pub(crate) fn open_wide(columns: u16) -> Self {
+        let size = Winsize {
+            ws_row: 50,
+            ws_col: columns,
+            ws_xpixel: 0,
+            ws_ypixel: 0,
+        };
+        let ends = openpty(Some(&size), None).unwrap();
+        for end in [&ends.master, &ends.slave] {
+            fcntl(end, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC)).unwrap();
+        }
+        let path = ttyname(&ends.slave).unwrap();
+        Self::of(File::from(ends.master), path)
+    }
+
+    fn of(user: File, path: PathBuf) -> Self {
+        let process = open_without_taking(&path);
         let shown = Arc::new((Mutex::new(String::new()), Condvar::new()));
         let new = tcgetattr(process.as_fd()).unwrap();
         let (mut reading, screen) = (user.try_clone().unwrap(), Arc::clone(&shown));

@@ -10,7 +10,7 @@ use crate::{
     endpoint::routing::has_error,
     event::{Discard, Instant, Path, SaId},
     sa::IkeSa,
-    strangers::Source,
+    source::Source,
     wire::{
         header::{Header, ResponderSpi},
         payload::{Notify, Payload},
@@ -19,11 +19,11 @@ use crate::{
 };
 
 /// Tokens that are told in a second at most (RFC 6290 §8.1, §9.3), once the peers of before have had their time.
-const TOKENS_PER_SECOND: u32 = 50;
+const TOKENS_PER_SECOND: usize = 50;
 
 /// The same for [`AFTER_START`]: all the peers of an earlier run are told then, some 20,000 within one round of their
 /// retransmissions.
-const TOKENS_PER_SECOND_AFTER_START: u32 = 1_000;
+const TOKENS_PER_SECOND_AFTER_START: usize = 1_000;
 
 /// As long as the peers of an earlier run may take until they ask.
 const AFTER_START: Duration = Duration::from_secs(600);

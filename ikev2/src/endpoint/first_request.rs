@@ -10,7 +10,7 @@ use crate::{
     event::{Discard, Instant, Output, Path, SaId, Transmit},
     refusal::{PeerMisbehaved, Refusal},
     sa::{IkeSa, init, link::fingerprint, traits::PeerTraits},
-    strangers::Source,
+    source::Source,
     wire::{
         header::{Header, ResponderSpi},
         message::{Body, PartialMessage},

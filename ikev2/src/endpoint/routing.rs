@@ -10,7 +10,7 @@ use crate::{
         link::{Link, Received},
         state::Outcome,
     },
-    strangers::Source,
+    source::Source,
     wire::{
         header::{Flags, Header, ResponderSpi, Version},
         message::{Body, PartialMessage, write_message},
@@ -21,7 +21,7 @@ use crate::{
 
 /// Messages that belong to no SA and start none are answered this often per second at most (RFC 7296
 /// §2.21.4), and a tenth as often to one source.
-const OUTSIDER_ANSWERS_PER_SECOND: u32 = 50;
+const OUTSIDER_ANSWERS_PER_SECOND: usize = 50;
 
 impl Endpoint {
     pub(super) fn datagram(

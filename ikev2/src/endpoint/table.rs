@@ -8,7 +8,8 @@ use crate::{
     event::{Discard, Instant, Output, SaId},
     fragment_budget::{Partial, Rank},
     sa::{Cx, IkeSa, state::State, window::Fingerprint},
-    strangers::{Source, Stage},
+    source::Source,
+    strangers::Stage,
 };
 
 /// Errors in clear make an SA ask for a sign of life once in this time.

@@ -133,7 +133,7 @@ pub enum Show {
     CallAdmission,
     /// `show clock`
     Clock,
-    /// `show crypto session [local A | remote A | username U] [detail]`
+    /// `show crypto session [active | interface virtual-access N | local A | remote A | username U] [detail]`
     CryptoSession(SessionQuery),
     /// `show crypto session brief`
     CryptoSessionBrief,
@@ -161,6 +161,11 @@ pub enum Show {
     Ikev2Stats(Ikev2Stats),
     /// `show interfaces virtual-access N`
     Interface {
+        /// The number of the interface.
+        virtual_access: u32,
+    },
+    /// `show interfaces virtual-access N configuration`
+    InterfaceLines {
         /// The number of the interface.
         virtual_access: u32,
     },
@@ -199,14 +204,14 @@ pub enum Show {
         /// The only one to be shown.
         name: Option<String>,
     },
-    /// `show crypto pki certificates [verbose [TRUSTPOINT]]`
+    /// `show crypto pki certificates [verbose] [TRUSTPOINT]`
     PkiCertificates {
         /// `verbose`
         verbose: bool,
         /// The only trustpoint to be shown.
         name: Option<String>,
     },
-    /// `show crypto pki trustpoints [status [NAME]]`
+    /// `show crypto pki trustpoints [NAME] [status]`
     PkiTrustpoints {
         /// `status`
         status: bool,

@@ -3,6 +3,7 @@
 //! Keywords and helps are IOS-XE's where IOS-XE has the command. Nothing else knows the commands: lines are read, explained and
 //! completed by this table, and `docs/commands.md` is written from it.
 
+pub(super) mod session;
 mod show;
 
 use std::net::IpAddr;
@@ -10,7 +11,7 @@ use std::net::IpAddr;
 use super::{
     super::{
         pipe::Modifier,
-        show::{Ikev2SaFilter, Ikev2SaQuery, Ikev2Stats, SessionFilter, SessionQuery},
+        show::{Ikev2SaFilter, Ikev2SaQuery, Ikev2Stats},
     },
     DebugFlag, ExecCommand, Mode, ObjectKind, Rekeyed, Show, TerminalCommand, Whose, common,
 };
@@ -446,7 +447,7 @@ const SHOW: &[Node] = &[
                     .run(|values| object(ObjectKind::TransformSet, values))]),
         ]),
         show::PKI,
-        CRYPTO_SESSION,
+        session::CRYPTO_SESSION,
     ]),
     Node::word("debugging", "State of each debugging option").run(|_| show(Show::Debugging)),
     Node::word("derived-config", "Derived operating configuration").then(&[Node::word(
@@ -564,54 +565,6 @@ const IKEV2_STATS: Node = Node::word("stats", "Shows ikev2 statistics")
             .run(|_| show(Show::Ikev2Stats(Ikev2Stats::ExtService))),
         Node::word("timeout", "Shows ikev2 timeout statistics")
             .run(|_| show(Show::Ikev2Stats(Ikev2Stats::Timeout))),
-    ]);
-
-const SESSION_DETAIL: &str = "Detailed information";
-const SESSION_LOCAL: &str = "Show crypto sessions for a local crypto endpoint";
-const SESSION_REMOTE: &str = "Show crypto sessions for a remote IKE peer";
-const SESSION_USERNAME: &str = "Show crypto sessions for a username";
-
-const CRYPTO_SESSION: Node = Node::word("session", "Show crypto sessions (tunnels)")
-    .run(|_| session(false, None))
-    .then(&[
-        Node::word("brief", "Brief summary of the crypto sessions")
-            .run(|_| show(Show::CryptoSessionBrief)),
-        Node::word("detail", SESSION_DETAIL)
-            .run(|_| session(true, None))
-            .then(&[
-                Node::word("local", SESSION_LOCAL).then(&[Node::value(
-                    Token::Address,
-                    "Local address",
-                )
-                .run(|values| session(true, Some(SessionFilter::Local(values.address?))))]),
-                Node::word("remote", SESSION_REMOTE).then(&[Node::value(
-                    Token::Address,
-                    "Remote address",
-                )
-                .run(|values| session(true, Some(SessionFilter::Remote(values.address?))))]),
-                Node::word("username", SESSION_USERNAME).then(&[Node::value(
-                    Token::Name,
-                    "Username",
-                )
-                .run(|values| session(true, Some(SessionFilter::Username(values.text?))))]),
-            ]),
-        Node::word("local", SESSION_LOCAL).then(&[Node::value(Token::Address, "Local address")
-            .run(|values| session(false, Some(SessionFilter::Local(values.address?))))
-            .then(&[Node::word("detail", SESSION_DETAIL)
-                .run(|values| session(true, Some(SessionFilter::Local(values.address?))))])]),
-        Node::word("remote", SESSION_REMOTE).then(&[Node::value(Token::Address, "Remote address")
-            .run(|values| session(false, Some(SessionFilter::Remote(values.address?))))
-            .then(&[Node::word("detail", SESSION_DETAIL)
-                .run(|values| session(true, Some(SessionFilter::Remote(values.address?))))])]),
-        Node::word(
-            "summary",
-            "Show users of the crypto sessions and their logins",
-        )
-        .run(|_| show(Show::CryptoSessionSummary)),
-        Node::word("username", SESSION_USERNAME).then(&[Node::value(Token::Name, "Username")
-            .run(|values| session(false, Some(SessionFilter::Username(values.text?))))
-            .then(&[Node::word("detail", SESSION_DETAIL)
-                .run(|values| session(true, Some(SessionFilter::Username(values.text?))))])]),
     ]);
 
 const CLEAR_IKEV2: Node = Node::word("ikev2", "Clear IKEv2 commands").then(&[
@@ -738,10 +691,6 @@ pub(super) const fn ikev2_sa(detailed: bool, filter: Option<Ikev2SaFilter>) -> O
         detailed,
         filter,
     })))
-}
-
-pub(super) fn session(detail: bool, filter: Option<SessionFilter>) -> Option<ExecCommand> {
-    show(Show::CryptoSession(SessionQuery { detail, filter }))
 }
 
 fn object(kind: ObjectKind, values: Values) -> Option<ExecCommand> {

@@ -13,6 +13,9 @@ use crate::{
     state::{ChildSa, Flow, Fragmentation, IkeSa, IkeStatus, Nat, State},
 };
 
+/// The status of a session that carries traffic.
+const ACTIVE: &str = "UP-ACTIVE";
+
 /// Which sessions are shown, and how much of them.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct SessionQuery {
@@ -25,6 +28,10 @@ pub struct SessionQuery {
 /// What a session has to have.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum SessionFilter {
+    /// `active`: up, and with a child SA
+    Active,
+    /// `interface virtual-access N`
+    Interface(u32),
     /// `local A`
     Local(IpAddr),
     /// `remote A`
@@ -37,6 +44,11 @@ impl SessionQuery {
     pub(super) fn wants(&self, sa: &IkeSa) -> bool {
         match &self.filter {
             None => true,
+            Some(SessionFilter::Active) => status(sa) == ACTIVE,
+            Some(SessionFilter::Interface(number)) => sa
+                .session
+                .as_ref()
+                .is_some_and(|session| session.virtual_access == *number),
             Some(SessionFilter::Local(address)) => sa.local.ip().to_canonical() == *address,
             Some(SessionFilter::Remote(address)) => sa.remote.ip().to_canonical() == *address,
             Some(SessionFilter::Username(user)) => sa
@@ -195,7 +207,7 @@ pub(super) fn children(sa: &IkeSa) -> &[ChildSa] {
 
 pub(super) fn status(sa: &IkeSa) -> &'static str {
     match (sa.status, children(sa)) {
-        (IkeStatus::Ready, [_, ..]) => "UP-ACTIVE",
+        (IkeStatus::Ready, [_, ..]) => ACTIVE,
         (IkeStatus::Ready, []) => "UP-IDLE",
         (IkeStatus::InNegotiation, _) => "DOWN-NEGOTIATING",
         (IkeStatus::Delete, _) => "DOWN",

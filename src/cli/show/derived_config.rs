@@ -1,4 +1,4 @@
-//! `show derived-config interface virtual-access N`.
+//! `show derived-config interface virtual-access N`, `show interfaces virtual-access N configuration`.
 
 use std::{
     fmt::{self, Write},
@@ -17,12 +17,28 @@ const UNCOUNTED: usize = 2;
 ///
 /// The text for whoever asks, if no session has this interface.
 pub fn derived_config(state: &State, virtual_access: u32) -> Result<String, String> {
+    under("Building configuration...\n", state, virtual_access)
+}
+
+/// The same under the heading of `show interfaces virtual-access N configuration`.
+///
+/// # Errors
+///
+/// As [`derived_config`].
+pub(super) fn interface_configuration(
+    state: &State,
+    virtual_access: u32,
+) -> Result<String, String> {
+    let heading = format!("Virtual-Access{virtual_access} is in use, but purpose is unknown");
+    under(&heading, state, virtual_access)
+}
+
+fn under(heading: &str, state: &State, virtual_access: u32) -> Result<String, String> {
     let (sa, session) = derived_session(state, virtual_access)?;
     let mode = tunnel_mode(session.derived.tunnel_source, &sa.assigned);
     let lines = text(|out| interface(out, virtual_access, &session.derived, mode));
     Ok(text(|out| {
-        writeln!(out, "Building configuration...")?;
-        writeln!(out)?;
+        writeln!(out, "{heading}")?;
         writeln!(
             out,
             "Derived configuration : {} bytes",

@@ -19,7 +19,7 @@ use super::{
     clock, crypto_session, crypto_session_brief, crypto_session_summary, debugging,
     debugging_facts, derived_config, derived_session, differences, ikev2_authorization_policy,
     ikev2_diagnose, ikev2_policy, ikev2_profile, ikev2_proposal, ikev2_sa, ikev2_session,
-    ikev2_stats, interface, ip_local_pool, ipsec_profile, ipsec_sa,
+    ikev2_stats, interface, interface_configuration, ip_local_pool, ipsec_profile, ipsec_sa,
     ipsec_sa::count,
     ipsec_sa_count, ipsec_transform_set, ipv6_local_pool, logging, objects,
     pki::{self, TrustpointFacts},
@@ -91,6 +91,8 @@ pub enum Facts {
     Ikev2Stats(Box<Statistics>, Ikev2Stats),
     /// `show interfaces virtual-access N`
     Interface(State, u32),
+    /// `show interfaces virtual-access N configuration`
+    InterfaceLines(State, u32),
     /// `show ip access-lists [NAME]`
     IpAccessLists(Box<Configured>, Option<String>),
     /// `show ip nat statistics`
@@ -236,6 +238,9 @@ impl Facts {
             Self::DebugCondition(conditions) => logging::debug_condition(conditions),
             Self::Ikev2Diagnose(attempts, filter) => ikev2_diagnose(attempts, filter.as_ref()),
             Self::Interface(state, number) => return interface::interface(state, *number),
+            Self::InterfaceLines(state, number) => {
+                return interface_configuration(state, *number);
+            }
             Self::IpAccessLists(configured, name) => {
                 access_lists::ip_access_lists(&configured.lines, name.as_deref())
             }
@@ -345,7 +350,7 @@ impl Facts {
             | Self::CryptoSessionSummary(state)
             | Self::Ikev2Session(state, _) => sas(state, |_| true),
             Self::Debugging(flags) => named("debugging", debugging_facts(flags)),
-            Self::DerivedConfig(state, number) => {
+            Self::DerivedConfig(state, number) | Self::InterfaceLines(state, number) => {
                 let (_, session) = derived_session(state, *number)?;
                 named("derived_config", &session.derived)
             }

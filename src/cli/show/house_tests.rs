@@ -8,15 +8,21 @@ use std::{
 use ironflex_xfrm::netlink::Translation;
 
 use super::{
+    admission::Memory,
     json_tests::configured,
     pki::{CertificateFacts, TrustpointFacts},
     tests::{DETAIL, address, assert_golden, seed_sa, several, state, statistics},
     *,
 };
-use crate::state::{
-    State,
-    attempts::{Attempt, AttemptOutcome, AttemptStep, Difference, Failure, StepKind, Transforms},
-    logging::{LogFacts, LoggedLine, Severity},
+use crate::{
+    cli::{debug_words::DebugFlags, exec::DebugFlag},
+    state::{
+        State,
+        attempts::{
+            Attempt, AttemptOutcome, AttemptStep, Difference, Failure, StepKind, Transforms,
+        },
+        logging::{ConditionFacts, LogFacts, LoggedLine, Severity},
+    },
 };
 
 fn moment() -> SystemTime {
@@ -174,9 +180,6 @@ fn attempts_are_told_with_their_steps_and_one_sentence_each() {
 #[test]
 fn users_and_their_lists_are_told() {
     let text = |facts: Facts| facts.text().unwrap();
-    assert_golden("aaa_sessions", &text(Facts::AaaSessions(several())));
-    assert_golden("users", &text(Facts::Users(several())));
-    assert_golden("users_none", &text(Facts::Users(State::default())));
     for (name, which) in [
         ("aaa_method_lists", MethodLists::All),
         ("aaa_method_lists_authorization", MethodLists::Authorization),
@@ -232,14 +235,56 @@ fn lists_routes_and_interfaces_are_told() {
         &text(Facts::IpNatTranslations(translations())),
     );
     assert!(text(Facts::IpNatTranslations(vec![])).ends_with("translations: 0\n"));
-    assert_golden("ip_route", &text(Facts::IpRoute(several())));
-    assert_golden("interface", &text(Facts::Interface(several(), 1)));
     let unknown = Facts::Interface(several(), 9).text();
     assert_eq!(unknown, Err("% Virtual-Access9 does not exist".into()));
     assert_golden(
         "call_admission",
         &text(Facts::CallAdmission(Box::new(statistics()))),
     );
+}
+
+#[test]
+fn the_house_itself_is_told() {
+    let text = |facts: Facts| facts.text().unwrap();
+    assert_golden("logging", &text(Facts::Logging(log())));
+    let conditions = |peers: &[&str], usernames: &[&str]| {
+        text(Facts::DebugCondition(ConditionFacts {
+            peers: peers.iter().map(|one| address(one)).collect(),
+            usernames: usernames.iter().map(|one| (*one).to_owned()).collect(),
+        }))
+    };
+    assert_golden("debug_condition_none", &conditions(&[], &[]));
+    let some = conditions(&["192.0.2.1", "2001:db8::1"], &["test", "other"]);
+    assert_golden("debug_condition", &some);
+    let mut flags = DebugFlags::default();
+    assert_eq!(text(Facts::Debugging(flags)), "");
+    for flag in [
+        DebugFlag::AaaAuthentication,
+        DebugFlag::AaaAuthorization,
+        DebugFlag::CryptoIpsec,
+        DebugFlag::CryptoPki,
+        DebugFlag::Ikev2,
+        DebugFlag::Ikev2Error,
+        DebugFlag::Ikev2Internal,
+        DebugFlag::Ikev2Packet,
+    ] {
+        flags.set(flag, true);
+    }
+    assert_golden("debugging", &text(Facts::Debugging(flags)));
+    let memory = Memory::read(
+        "VmPeak:     4096 kB\nVmHWM:      2048 kB\nVmRSS:      1024 kB\n",
+        "MemTotal:       8192 kB\nMemAvailable:   4096 kB\n",
+    );
+    assert_golden("processes_memory", &text(Facts::Memory(memory)));
+    assert_golden("aaa_lockout", &text(Facts::AaaLockout));
+    assert_golden("clock", &text(Facts::Clock(moment())));
+    let version = text(Facts::Version {
+        hostname: "Router".into(),
+        up: Duration::from_secs(9 * 86_400 + 7_380),
+    });
+    // The next one changes no golden.
+    let version = version.replace(env!("CARGO_PKG_VERSION"), "VERSION");
+    assert_golden("version", &version);
 }
 
 #[test]

@@ -42,6 +42,8 @@ mod objects_tests;
 pub mod pki;
 #[cfg(test)]
 mod reader_tests;
+#[cfg(test)]
+mod scene_tests;
 mod secrets;
 #[cfg(test)]
 mod tests;
@@ -53,7 +55,7 @@ pub use crypto_session::{
 pub use debugging::debugging;
 use debugging::debugging_facts;
 pub use derived_config::derived_config;
-use derived_config::derived_session;
+use derived_config::{derived_session, interface_configuration};
 pub use diagnose::{DiagnoseFilter, ikev2_diagnose};
 pub use facts::{Configured, Facts, Form};
 pub use ikev2_objects::{ikev2_authorization_policy, ikev2_policy, ikev2_profile, ikev2_proposal};

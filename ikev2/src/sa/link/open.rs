@@ -47,7 +47,7 @@ impl Link {
         };
         // RFC 7383 §2.6.1#2-3: of a repeated request the first fragment draws the answer, and no other.
         if !is_first(&message.body) {
-            return Discard::Repeated;
+            return Discard::RepeatedFragment;
         }
         if !self.responses.is_copy(id, &beginning_of(&message)) {
             if !self.responses.may_be_tried(cx.now, id) {

@@ -43,25 +43,38 @@ pub(super) const DEBUG_CONDITION: Node =
     Node::word("debug-condition", "Show the conditions of crypto debugging")
         .run(|_| show(Show::DebugCondition));
 
-/// A router takes a trustpoint's name in the place of the word for details, too; here names stand where nothing else may.
 const PKI_NAME: &str = "Trustpoint name";
+const PKI_VERBOSE: &str = "Show certificates in detail";
+const PKI_STATUS: &str = "Show the state of trustpoints";
 
-pub(super) const PKI: Node = Node::word("pki", "Show PKI").then(&[
-    Node::word("certificates", "Show certificates")
-        .run(|_| certificates(false, None))
-        .then(&[Node::word("verbose", "Show certificates in detail")
-            .run(|_| certificates(true, None))
+/// A trustpoint's name may stand before or behind the word for details: releases differ.
+pub(super) const PKI: Node =
+    Node::word("pki", "Show PKI").then(&[
+        Node::word("certificates", "Show certificates")
+            .run(|_| certificates(false, None))
             .then(&[
-                Node::value(Token::Name, PKI_NAME).run(|values| certificates(true, values.text))
-            ])]),
-    Node::word("trustpoints", "Show trustpoints")
-        .run(|_| trustpoints(false, None))
-        .then(&[Node::word("status", "Show the state of trustpoints")
-            .run(|_| trustpoints(true, None))
+                Node::word("verbose", PKI_VERBOSE)
+                    .run(|_| certificates(true, None))
+                    .then(&[Node::value(Token::Name, PKI_NAME)
+                        .run(|values| certificates(true, values.text))]),
+                Node::value(Token::Name, PKI_NAME)
+                    .run(|values| certificates(false, values.text))
+                    .then(&[Node::word("verbose", PKI_VERBOSE)
+                        .run(|values| certificates(true, values.text))]),
+            ]),
+        Node::word("trustpoints", "Show trustpoints")
+            .run(|_| trustpoints(false, None))
             .then(&[
-                Node::value(Token::Name, PKI_NAME).run(|values| trustpoints(true, values.text))
-            ])]),
-]);
+                Node::word("status", PKI_STATUS)
+                    .run(|_| trustpoints(true, None))
+                    .then(&[Node::value(Token::Name, PKI_NAME)
+                        .run(|values| trustpoints(true, values.text))]),
+                Node::value(Token::Name, PKI_NAME)
+                    .run(|values| trustpoints(false, values.text))
+                    .then(&[Node::word("status", PKI_STATUS)
+                        .run(|values| trustpoints(true, values.text))]),
+            ]),
+    ]);
 
 #[expect(clippy::unnecessary_wraps, reason = "what a line comes to")]
 fn certificates(verbose: bool, name: Option<String>) -> Option<ExecCommand> {
@@ -97,14 +110,24 @@ pub(super) const DIAGNOSE: Node = Node::word(
     )]),
 ]);
 
+const INTERFACE_LINES: Node =
+    Node::word("configuration", "Show the lines of the interface").run(|values| {
+        show(Show::InterfaceLines {
+            virtual_access: values.number?,
+        })
+    });
+
 pub(super) const INTERFACES: Node = Node::word("interfaces", "Interface status and configuration")
     .then(&[
         Node::word(VIRTUAL_ACCESS, "Virtual Access interface").then(&[Node::value(
             Token::Number(1, MAX_INTERFACE),
             "Virtual-Access interface number",
         )
-        .run(interface)]),
-        Node::value(Token::Interface(VIRTUAL_ACCESS), "Virtual Access interface").run(interface),
+        .run(interface)
+        .then(&[INTERFACE_LINES])]),
+        Node::value(Token::Interface(VIRTUAL_ACCESS), "Virtual Access interface")
+            .run(interface)
+            .then(&[INTERFACE_LINES]),
     ]);
 
 fn interface(values: Values) -> Option<ExecCommand> {

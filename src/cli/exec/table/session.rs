@@ -1,0 +1,97 @@
+//! `show crypto session …`.
+
+use super::{
+    super::{
+        super::show::{SessionFilter, SessionQuery},
+        ExecCommand, Show,
+    },
+    MAX_INTERFACE, Node, Token, VIRTUAL_ACCESS, show,
+};
+
+const VIRTUAL_ACCESS_HELP: &str = "Virtual Access interface";
+const VIRTUAL_ACCESS_NUMBER: &str = "Virtual-Access interface number";
+const SESSION_DETAIL: &str = "Detailed information";
+const SESSION_ACTIVE: &str = "Show crypto sessions that are up and carry traffic";
+const SESSION_INTERFACE: &str = "Show crypto sessions on an interface";
+const SESSION_LOCAL: &str = "Show crypto sessions for a local crypto endpoint";
+const SESSION_REMOTE: &str = "Show crypto sessions for a remote IKE peer";
+const SESSION_USERNAME: &str = "Show crypto sessions for a username";
+
+pub(super) const CRYPTO_SESSION: Node = Node::word("session", "Show crypto sessions (tunnels)")
+    .run(|_| session(false, None))
+    .then(&[
+        Node::word("active", SESSION_ACTIVE)
+            .run(|_| session(false, Some(SessionFilter::Active)))
+            .then(&[Node::word("detail", SESSION_DETAIL)
+                .run(|_| session(true, Some(SessionFilter::Active)))]),
+        Node::word("brief", "Brief summary of the crypto sessions")
+            .run(|_| show(Show::CryptoSessionBrief)),
+        Node::word("detail", SESSION_DETAIL)
+            .run(|_| session(true, None))
+            .then(&[
+                Node::word("active", SESSION_ACTIVE)
+                    .run(|_| session(true, Some(SessionFilter::Active))),
+                Node::word("interface", SESSION_INTERFACE).then(&[
+                    Node::word(VIRTUAL_ACCESS, VIRTUAL_ACCESS_HELP).then(&[Node::value(
+                        Token::Number(1, MAX_INTERFACE),
+                        VIRTUAL_ACCESS_NUMBER,
+                    )
+                    .run(|values| session(true, Some(SessionFilter::Interface(values.number?))))]),
+                    Node::value(Token::Interface(VIRTUAL_ACCESS), VIRTUAL_ACCESS_HELP).run(
+                        |values| session(true, Some(SessionFilter::Interface(values.number?))),
+                    ),
+                ]),
+                Node::word("local", SESSION_LOCAL).then(&[Node::value(
+                    Token::Address,
+                    "Local address",
+                )
+                .run(|values| session(true, Some(SessionFilter::Local(values.address?))))]),
+                Node::word("remote", SESSION_REMOTE).then(&[Node::value(
+                    Token::Address,
+                    "Remote address",
+                )
+                .run(|values| session(true, Some(SessionFilter::Remote(values.address?))))]),
+                Node::word("username", SESSION_USERNAME).then(&[Node::value(
+                    Token::Name,
+                    "Username",
+                )
+                .run(|values| session(true, Some(SessionFilter::Username(values.text?))))]),
+            ]),
+        Node::word("interface", SESSION_INTERFACE).then(&[
+            Node::word(VIRTUAL_ACCESS, VIRTUAL_ACCESS_HELP).then(&[Node::value(
+                Token::Number(1, MAX_INTERFACE),
+                VIRTUAL_ACCESS_NUMBER,
+            )
+            .run(|values| session(false, Some(SessionFilter::Interface(values.number?))))
+            .then(&[Node::word("detail", SESSION_DETAIL)
+                .run(|values| session(true, Some(SessionFilter::Interface(values.number?))))])]),
+            Node::value(Token::Interface(VIRTUAL_ACCESS), VIRTUAL_ACCESS_HELP)
+                .run(|values| session(false, Some(SessionFilter::Interface(values.number?))))
+                .then(&[Node::word("detail", SESSION_DETAIL)
+                    .run(|values| session(true, Some(SessionFilter::Interface(values.number?))))]),
+        ]),
+        Node::word("local", SESSION_LOCAL).then(&[Node::value(Token::Address, "Local address")
+            .run(|values| session(false, Some(SessionFilter::Local(values.address?))))
+            .then(&[Node::word("detail", SESSION_DETAIL)
+                .run(|values| session(true, Some(SessionFilter::Local(values.address?))))])]),
+        Node::word("remote", SESSION_REMOTE).then(&[Node::value(Token::Address, "Remote address")
+            .run(|values| session(false, Some(SessionFilter::Remote(values.address?))))
+            .then(&[Node::word("detail", SESSION_DETAIL)
+                .run(|values| session(true, Some(SessionFilter::Remote(values.address?))))])]),
+        Node::word(
+            "summary",
+            "Show users of the crypto sessions and their logins",
+        )
+        .run(|_| show(Show::CryptoSessionSummary)),
+        Node::word("username", SESSION_USERNAME).then(&[Node::value(Token::Name, "Username")
+            .run(|values| session(false, Some(SessionFilter::Username(values.text?))))
+            .then(&[Node::word("detail", SESSION_DETAIL)
+                .run(|values| session(true, Some(SessionFilter::Username(values.text?))))])]),
+    ]);
+
+pub(in super::super) fn session(
+    detail: bool,
+    filter: Option<SessionFilter>,
+) -> Option<ExecCommand> {
+    show(Show::CryptoSession(SessionQuery { detail, filter }))
+}
