@@ -327,6 +327,7 @@ fn the_terminal_is_left_as_it_was_however_it_ends() {
     let Shell {
         terminal,
         mut process,
+        ..
     } = configuring();
     drop(terminal);
     process.end();
