@@ -92,7 +92,9 @@ fn at_the_headend() {
     types("sh ip local pool\r");
     shell.sends("exit\r");
     shell.until(|rows| rows.ends_with(&["Router#exit".to_owned(), String::new()]));
-    let rows = with_the_remark_behind_the_paste(shell.rows());
+    let mut rows = with_the_remark_behind_the_paste(shell.rows());
+    // On a machine with much to do a client asks again, which the diagnosis tells and the default debugging does not.
+    rows.retain(|row| !(row.starts_with("  +") && row.contains(" s  request repeated ")));
     is_golden("day", &normalised(&(rows.join("\n") + "\n")));
 }
 

@@ -124,7 +124,7 @@ fn so_many_a_second_are_told_a_tenth_of_them_one_source_and_no_more() {
                 let header = holder.header(ExchangeType::INFORMATIONAL, true, false, number);
                 let [.., last] = (number % u32::from(sources)).to_be_bytes();
                 let from = Path {
-                    remote: ([203, 0, 113, last], 4_500).into(),
+                    remote: ([203, 0, last, 1], 4_500).into(),
                     ..path
                 };
                 let (answers, _) = send(&mut pair, from, &holder.seal(&header, &[]));

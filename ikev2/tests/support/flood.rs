@@ -60,9 +60,9 @@ impl Mould {
     }
 }
 
-/// The address of client `number`, as the server sees it.
+/// The address of client `number`, as the server sees it: each is in a /24 of its own, which is another source.
 pub fn from(number: u32) -> Path {
-    let address = Ipv4Addr::from(0x0a00_0000 + number);
+    let address = Ipv4Addr::from(0x0a00_0001 + (number << 8));
     Path {
         local: address_of_server(),
         remote: SocketAddr::new(IpAddr::V4(address), 500),
