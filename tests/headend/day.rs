@@ -40,11 +40,17 @@ fn at_the_headend() {
     types("sh cry s\r");
     types("sh cry ik s\r");
     types("show crypto sesion\r");
-    // The configuration, pasted as it is in the document.
+    // The configuration, as it is in the document.
     shell.types("conf t\r", "Router(config)#");
-    shell.sends(&EXAMPLE.replace('\n', "\r"));
-    shell.sends("end\r");
-    shell.until(|rows| rows.last().is_some_and(|row| row == "Router#"));
+    // Line by line: what waits while a line is taken is echoed by the terminal wherever it happens to come.
+    for line in EXAMPLE.lines().chain(["end"]) {
+        let before = shell.rows().len();
+        shell.sends(&format!("{line}\r"));
+        shell.until(|rows| {
+            let prompt = |row: &String| row.starts_with("Router") && row.ends_with('#');
+            rows.len() > before && rows.last().is_some_and(prompt)
+        });
+    }
     types("sh run | sec ^crypto ikev2 profile\r");
     types("sh run | count .\r");
     // Somebody comes.

@@ -11,7 +11,7 @@ use crate::support::{
     cases::Case,
     lab::{Lab, USER},
     process::Process,
-    screen::rendered_in,
+    screen::rendered,
     terminal::Terminal,
 };
 
@@ -100,7 +100,7 @@ impl Shell {
     }
 
     pub(crate) fn rows(&self) -> Vec<String> {
-        rendered_in(self.columns, &self.terminal.screen())
+        rendered(self.columns, &self.terminal.screen())
     }
 
     /// Types, and waits for nothing.

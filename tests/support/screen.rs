@@ -1,13 +1,8 @@
 //! What a user sees of what a program has sent to a terminal.
 
-/// The lines of a screen that is 80 columns wide and never full, without the blanks at their ends. Knows what a line editor
+/// The lines of a screen that is so many columns wide and never full, without the blanks at their ends. Knows what a line editor
 /// uses: moving the cursor and erasing.
-pub(crate) fn rendered(sent: &str) -> Vec<String> {
-    rendered_in(80, sent)
-}
-
-/// The same of another width.
-pub(crate) fn rendered_in(columns: usize, sent: &str) -> Vec<String> {
+pub(crate) fn rendered(columns: usize, sent: &str) -> Vec<String> {
     let mut screen = Screen {
         columns,
         lines: Vec::new(),
