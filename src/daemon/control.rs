@@ -27,7 +27,7 @@ use tokio::{
         UnixListener, UnixStream,
         unix::{OwnedReadHalf, OwnedWriteHalf},
     },
-    runtime::Builder,
+    runtime::{Builder, Runtime},
     sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot},
     task::{AbortHandle, JoinSet, spawn_blocking},
     time::timeout,
@@ -155,14 +155,19 @@ impl Listener {
     ///
     /// Of the system calls.
     pub fn serve_apart(self, requests: mpsc::Sender<Request>) -> io::Result<Serving> {
-        let runtime = Builder::new_current_thread().enable_all().build()?;
-        let listener = {
-            let _within = runtime.enter();
-            UnixListener::from_std(self.listener.try_clone()?)?
-        };
         let (stop, stopped) = oneshot::channel::<()>();
+        let (tell, begun) = std::sync::mpsc::sync_channel(1);
         let thread = thread::Builder::new().name("control".to_owned());
+        // The runtime is made there: where it cannot be used it is dropped, which the thread of another one must not do.
         let thread = thread.spawn(move || {
+            let (runtime, listener) = match self.begin() {
+                Ok(begun) => begun,
+                Err(error) => {
+                    let _ = tell.send(Err(error));
+                    return;
+                }
+            };
+            let _ = tell.send(Ok(()));
             runtime.block_on(async {
                 tokio::select! {
                     _ = stopped => {}
@@ -173,10 +178,21 @@ impl Listener {
             // Whoever is being told something is not waited for.
             runtime.shutdown_background();
         })?;
+        begun.recv().map_err(io::Error::other)??;
         Ok(Serving {
             stop: Some(stop),
             thread: Some(thread),
         })
+    }
+
+    /// What serves, and the socket in it.
+    fn begin(&self) -> io::Result<(Runtime, UnixListener)> {
+        let runtime = Builder::new_current_thread().enable_all().build()?;
+        let listener = {
+            let _within = runtime.enter();
+            UnixListener::from_std(self.listener.try_clone()?)?
+        };
+        Ok((runtime, listener))
     }
 }
 
