@@ -269,6 +269,8 @@ pub struct DerivedInterface {
     pub unnumbered: Option<String>,
     /// `ip mtu`, in octets.
     pub mtu: Option<u16>,
+    /// `ip tcp adjust-mss`, in octets.
+    pub tcp_adjust_mss: Option<u16>,
     /// `ip nat inside`.
     pub nat_inside: bool,
     /// The `ipv6` lines.

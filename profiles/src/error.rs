@@ -212,16 +212,24 @@ fn quote(out: &mut String, source_text: &str, at: &Span) {
 /// announces one. Diagnostics end up in logs, and abbreviated words announce secrets as well.
 fn hidden(line: &str) -> impl Iterator<Item = bool> {
     let mut secret = false;
+    // The passphrase of an import may follow its file without a word in front of it.
+    let mut is_import = false;
     let mut pieces = Vec::new();
     for piece in line.split_inclusive([' ', '\t']) {
         let word = piece.trim_end();
         pieces.extend(piece.chars().map(|c| secret && c != ' ' && c != '\t'));
+        if word.is_empty() {
+            continue;
+        }
+        let word = &*word.to_ascii_lowercase();
         secret = secret
+            || is_import
             || word == "key"
             || word.len() > 1
                 && ["password", "secret", "pre-shared-key"]
                     .iter()
-                    .any(|known| known.starts_with(&word.to_ascii_lowercase()));
+                    .any(|known| known.starts_with(word));
+        is_import = word.len() > 1 && "pkcs12".starts_with(word);
     }
     pieces.into_iter()
 }
@@ -289,6 +297,14 @@ mod tests {
                 " pre-shared-key ***** *******",
             ),
             ("crypto key x", "crypto key *"),
+            (
+                "crypto pki import T pkcs12 bootflash:a.p12 hunter2",
+                "crypto pki import T pkcs12 bootflash:a.p12 *******",
+            ),
+            (
+                "crypto pki import T pkcs12 bootflash:a.p12 password hunter2",
+                "crypto pki import T pkcs12 bootflash:a.p12 ******** *******",
+            ),
             ("set transform-set TS", "set transform-set TS"),
         ] {
             let text = fault.render(line);

@@ -135,8 +135,7 @@ impl<'a> Parser<'a> {
                     self.outermost = line.indent;
                     return self.run(line, form, walked);
                 }
-                // Whichever came further knows better what was meant.
-                Err(outside) if outside.depth > stuck.depth => {
+                Err(outside) if outside.knows_better(&stuck) => {
                     self.mode = Mode::Global;
                     outside
                 }

@@ -273,10 +273,17 @@ impl Writer {
             self.separate()?;
         }
         let globals = &candidate.ikev2;
+        // The headend fetches none, so that is what is at work where no line says anything.
+        match (globals.http_url_cert.as_ref().map(|on| on.value), self.1) {
+            (Some(on), _) => self.switch("", "crypto ikev2 http-url cert", on, !on)?,
+            (None, Extent::All) => line!(self, "no crypto ikev2 http-url cert")?,
+            (None, Extent::Lines) => {}
+        }
+        self.switch("", "crypto logging ikev2", !candidate.silent.ikev2, true)?;
         self.switch(
             "",
-            "crypto ikev2 http-url cert",
-            globals.http_url_cert,
+            "crypto logging session",
+            !candidate.silent.session,
             true,
         )?;
         let line = "crypto ikev2 quick-crash-detection";
@@ -337,6 +344,16 @@ impl Writer {
         each!(self, limits.sas, "crypto ikev2 limit max-sa {}");
         each!(
             self,
+            limits.admitted_sas,
+            "crypto call admission limit ike sa {}"
+        );
+        each!(
+            self,
+            limits.admitted_negotiating,
+            "crypto call admission limit ike in-negotiation-sa {}"
+        );
+        each!(
+            self,
             limits.init_queue,
             "crypto ikev2 limit queue sa-init {}"
         );
@@ -394,7 +411,7 @@ impl Writer {
             )?;
         }
         self.ipv6_authorization(&policy.ipv6)?;
-        match &policy.route_accept {
+        match policy.route_accept.as_ref().map(|accept| accept.value) {
             Some(accept) => {
                 write!(self.0, " route accept any")?;
                 if let Some(tag) = accept.tag {

@@ -74,8 +74,8 @@ pub const DEFAULT_HOSTNAME: &str = "Router";
 /// Settings of the IKEv2 endpoint as a whole.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Ikev2Settings {
-    /// Whether certificates may be named by URL (RFC 7296 §3.6).
-    pub http_url_cert: bool,
+    /// Whether it is logged when sessions come up and go down.
+    pub logs_sessions: bool,
     /// Whether there are tokens for crashes (RFC 6290).
     pub crash_detection: bool,
     /// Largest IP datagram of a fragment, in octets, if RFC 7383 fragments are to be used.
@@ -167,7 +167,7 @@ pub struct AuthorizationPolicy {
     pub split_networks: Option<Vec<Ipv4Net>>,
     /// Networks of `route set remote`.
     pub remote_networks: Vec<Ipv4Net>,
-    /// Whose address is announced as a route.
+    /// Whose address is announced as a network, where not everything goes through the tunnel anyway.
     pub route_set_interface: Option<AnnouncedInterface>,
     /// Whether routes of the peer are taken, and how.
     pub route_accept: Option<RouteAccept>,
@@ -222,8 +222,8 @@ impl AuthorizationPolicy {
 pub enum AnnouncedInterface {
     /// The tunnel interface's own.
     Tunnel,
-    /// That of another interface.
-    Named(InterfaceName),
+    /// That of another interface, and what it is; absent where only Linux knows it.
+    Named(InterfaceName, Option<Ipv4Addr>),
 }
 
 /// A complete IKEv2 proposal. No list but `integrity` is empty.

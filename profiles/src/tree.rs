@@ -38,10 +38,25 @@ pub struct Node {
     pub opens: &'static [ModeKind],
     /// What the missing capability is, for a line of IOS-XE that is refused by name.
     pub refused: Option<&'static str>,
+    /// What `no` in front of a refused word comes to.
+    pub(crate) negated: Negated,
+    /// What is missing for a line that ends here, where IOS-XE lets it end.
+    pub(crate) alone: Option<&'static str>,
     /// What a line ending here does.
     pub(crate) set: Option<Action>,
     /// What `no` and `default` in front of it do; the words below it are then not needed.
     pub(crate) unset: Option<Action>,
+}
+
+/// What `no` in front of a refused word comes to.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Negated {
+    /// Nothing, silently, where no word in front of it can be undone: the headend never does what the word names.
+    Taken,
+    /// Nothing, silently, wherever it stands.
+    TakenAnywhere,
+    /// A refusal too: what the word names is there all the same, of Linux or of the headend.
+    Refused,
 }
 
 /// What can be typed at one place.
@@ -112,6 +127,8 @@ impl Node {
             many: false,
             opens: &[],
             refused: None,
+            negated: Negated::Taken,
+            alone: None,
             set: None,
             unset: None,
         }
@@ -168,6 +185,38 @@ impl Node {
         Self {
             opens: &[ModeKind::Refused],
             ..Self::refused(word, why)
+        }
+    }
+
+    /// A line of IOS-XE that is refused by name, and with `no` in front of it as well: what it names is there all the same.
+    pub(crate) const fn refused_even_negated(word: &'static str, why: &'static str) -> Self {
+        Self {
+            negated: Negated::Refused,
+            ..Self::refused(word, why)
+        }
+    }
+
+    /// The same for a line whose `no` says what is so, though the words in front of it have a `no` of their own.
+    pub(crate) const fn refused_unless_negated(word: &'static str, why: &'static str) -> Self {
+        Self {
+            negated: Negated::TakenAnywhere,
+            ..Self::refused(word, why)
+        }
+    }
+
+    /// A value of a line of IOS-XE that is refused by name.
+    pub(crate) const fn refused_value(token: Token, why: &'static str) -> Self {
+        Self {
+            refused: Some(why),
+            ..Self::new(token, why)
+        }
+    }
+
+    /// A line may not end here, though IOS-XE lets it.
+    pub(crate) const fn refused_alone(self, why: &'static str) -> Self {
+        Self {
+            alone: Some(why),
+            ..self
         }
     }
 
@@ -265,10 +314,11 @@ impl Node {
 
     /// Whether any word at all is taken here.
     const fn is_free(&self) -> bool {
-        matches!(
-            self.token,
-            Token::Name { .. } | Token::Line | Token::Delimited
-        )
+        self.refused.is_none()
+            && matches!(
+                self.token,
+                Token::Name { .. } | Token::Line | Token::Delimited
+            )
     }
 }
 
@@ -407,7 +457,11 @@ pub(crate) enum Refusal {
     /// A value that is not of the form, or out of range.
     Value { why: String },
     /// Known and not served.
-    Unsupported { why: &'static str, block: bool },
+    Unsupported {
+        why: &'static str,
+        block: bool,
+        negated: Negated,
+    },
 }
 
 /// Finds the node that takes the next word.
@@ -425,7 +479,12 @@ pub(crate) fn choose(
     let mut faults = Vec::new();
     for node in nodes.clone() {
         match read(node.token, words) {
-            Some(Ok((value, taken))) => return Ok(Matched { node, value, taken }),
+            Some(Ok((value, taken))) => {
+                if let Some(why) = node.refused {
+                    return Err(unsupported(node, why));
+                }
+                return Ok(Matched { node, value, taken });
+            }
             // Where one kind of value is meant, its own reason says more than "unknown word".
             Some(Err(fault)) if alone || node.token.resembles(typed) => faults.push(fault),
             Some(Err(_)) | None => {}
@@ -472,10 +531,7 @@ fn keyword(
         return Ok(None);
     };
     if let Standing::Refused(why) = standing {
-        return Err(Refusal::Unsupported {
-            why,
-            block: !node.opens.is_empty(),
-        });
+        return Err(unsupported(node, why));
     }
     let value = match node.token {
         Token::Choice(_) => Value::Keyword(word),
@@ -486,6 +542,14 @@ fn keyword(
         value,
         taken: 1,
     }))
+}
+
+const fn unsupported(node: &Node, why: &'static str) -> Refusal {
+    Refusal::Unsupported {
+        why,
+        block: !node.opens.is_empty(),
+        negated: node.negated,
+    }
 }
 
 /// Reads a value; `None` where the token is no value.
@@ -505,6 +569,12 @@ fn read(token: Token, words: &[Word<'_>]) -> Option<Result<(Value, usize), Refus
         },
         Token::File => match FileName::new(typed) {
             Ok(file) => Ok((Value::File(file), 1)),
+            // A file somewhere else is not badly written.
+            Err(InvalidName::FileSystem) if typed.contains(':') => Err(Refusal::Unsupported {
+                why: "files elsewhere than on bootflash:",
+                block: false,
+                negated: Negated::Refused,
+            }),
             Err(why) => Err(invalid(why)),
         },
         Token::Number { min, max } => one(
@@ -574,6 +644,7 @@ fn interface(words: &[Word<'_>]) -> Result<(Value, usize), Refusal> {
         Err(InvalidInterface::Unsupported) => Err(Refusal::Unsupported {
             why: "interfaces other than Loopback, GigabitEthernet and Virtual-Template",
             block: true,
+            negated: Negated::Taken,
         }),
         Err(why) => Err(Refusal::Value {
             why: format!("{why}"),
@@ -682,7 +753,8 @@ mod tests {
             chosen(TABLE, "por"),
             Err(Refusal::Unsupported {
                 why: "ports",
-                block: false
+                block: false,
+                negated: Negated::Taken,
             })
         );
         assert_eq!(
@@ -735,6 +807,7 @@ mod tests {
                 node.set.is_some()
                     || node.unset.is_some()
                     || node.refused.is_some()
+                    || node.alone.is_some()
                     || !node.then.is_empty(),
                 "{path}: leads nowhere"
             );

@@ -14,7 +14,7 @@ use crate::{
     error::{Diagnostic, Fault, Span},
     lexer::{LINE_LIMIT, Line, Word},
     model::Candidate,
-    tree::{self, ModeKind, Node, Refusal, Token, Value},
+    tree::{self, ModeKind, Negated, Node, Refusal, Token, Value},
 };
 
 /// Longest free text in a line, in octets: less than a line, so that the canonical spelling of the
@@ -82,7 +82,17 @@ pub(crate) struct Stuck {
     pub(crate) block: bool,
     /// Whether another word is nearly what was typed.
     pub(crate) meant: bool,
+    /// Whether the line is one of IOS-XE that is refused by name.
+    pub(crate) named: bool,
     pub(crate) diagnostic: Box<Diagnostic>,
+}
+
+impl Stuck {
+    /// Whether this one, outside of every object, knows better what was meant than `inside`, in the object that the line
+    /// stands in: it came further, and the object has no refusal for just that line.
+    pub(crate) const fn knows_better(&self, inside: &Self) -> bool {
+        self.depth > inside.depth && (self.named || !inside.named)
+    }
 }
 
 /// Walks lines of one source.
@@ -109,8 +119,7 @@ impl Walker<'_> {
         }
         match self.walk(ModeKind::Global, line, form, words) {
             Ok(walked) => (Ok(walked), true),
-            // Whichever came further knows better what was meant.
-            Err(outside) if outside.depth > stuck.depth => (Err(outside), true),
+            Err(outside) if outside.knows_better(&stuck) => (Err(outside), true),
             Err(_) => (Err(stuck), false),
         }
     }
@@ -132,16 +141,21 @@ impl Walker<'_> {
                 None => tree::choose(mode.commands(), rest),
                 Some(node) => tree::choose(followers(node), rest),
             };
-            let found = chosen.map_err(|refusal| {
-                self.stuck(
-                    mode,
-                    &path,
-                    line,
-                    word,
-                    words.len().saturating_sub(rest.len()),
-                    refusal,
-                )
-            })?;
+            let found = match chosen {
+                Ok(found) => found,
+                Err(refusal) if form == Form::No && is_so(&path, &refusal) => {
+                    return Ok(Walked {
+                        action: |_, _| Ok(()),
+                        args,
+                        block: false,
+                        rest: None,
+                    });
+                }
+                Err(refusal) => {
+                    let depth = words.len().saturating_sub(rest.len());
+                    return Err(self.stuck(mode, &path, line, word, depth, refusal));
+                }
+            };
             let last = rest.get(found.taken.saturating_sub(1)).unwrap_or(word);
             let end = last.column.saturating_add(count(last.text));
             let at = Span {
@@ -170,6 +184,7 @@ impl Walker<'_> {
                     depth: words.len(),
                     block: leads_into(path.last()),
                     meant: false,
+                    named: diagnostic.fault == Fault::Unsupported,
                     diagnostic,
                 })
             })
@@ -208,6 +223,14 @@ impl Walker<'_> {
             let message = "this line has no `no` form";
             return Err(Box::new(Diagnostic::error(Fault::Unsupported, at, message)));
         }
+        if let Some(why) = last
+            .and_then(|node| node.alone)
+            .filter(|_| form == Form::Set)
+        {
+            let message = format!("not supported by this headend: {why}");
+            let at = line.whole(self.source);
+            return Err(Box::new(Diagnostic::error(Fault::Unsupported, at, message)));
+        }
         let expected = match last {
             None => expected(mode.commands()),
             Some(node) => expected(followers(node)),
@@ -233,6 +256,7 @@ impl Walker<'_> {
         };
         let mut block = leads_into(last);
         let meant = matches!(refusal, Refusal::Unknown { meant: Some(_) });
+        let named = matches!(refusal, Refusal::Unsupported { .. });
         let diagnostic = match refusal {
             Refusal::Unknown { meant } => {
                 let mut message = match last {
@@ -253,7 +277,9 @@ impl Walker<'_> {
                     .expecting(words.into_iter().map(ToOwned::to_owned))
             }
             Refusal::Value { why } => Diagnostic::error(Fault::Value, at, why).expecting(wanted),
-            Refusal::Unsupported { why, block: below } => {
+            Refusal::Unsupported {
+                why, block: below, ..
+            } => {
                 block = below;
                 let message = format!("not supported by this headend: {why}");
                 let from = line.whole(self.source);
@@ -269,8 +295,21 @@ impl Walker<'_> {
             depth,
             block,
             meant,
+            named,
             diagnostic: Box::new(diagnostic),
         })
+    }
+}
+
+/// Whether `no` in front of a line that is refused there says what is so anyway.
+fn is_so(path: &[&'static Node], refusal: &Refusal) -> bool {
+    match refusal {
+        Refusal::Unsupported { negated, .. } => match negated {
+            Negated::Taken => path.iter().all(|node| node.unset.is_none()),
+            Negated::TakenAnywhere => true,
+            Negated::Refused => false,
+        },
+        Refusal::Unknown { .. } | Refusal::Ambiguous { .. } | Refusal::Value { .. } => false,
     }
 }
 

@@ -18,8 +18,11 @@ use ironflex_ikev2::{
     },
 };
 use ironflex_profiles::{
-    model::{ikev2::AuthorizationFor, net::Ipv6Net},
-    snapshot::{AuthorizationPolicy, Snapshot},
+    model::{
+        ikev2::AuthorizationFor,
+        net::{Ipv4Net, Ipv6Net},
+    },
+    snapshot::{AnnouncedInterface, AuthorizationPolicy, Snapshot},
 };
 use ironflex_xfrm::IpPrefix;
 
@@ -165,10 +168,15 @@ impl House {
         let policy = policy.ok_or(
             "the profile has no authorization policy for the peer's method of authentication",
         )?;
+        let announced = match policy.route_set_interface {
+            Some(AnnouncedInterface::Tunnel) => serving.profile.virtual_template.address,
+            Some(AnnouncedInterface::Named(_, address)) => address,
+            None => None,
+        };
         let carries_ipv6 = serving.profile.virtual_template.interface.ipv6.is_enabled();
         let leases = self.allocate(sa, question, &policy, carries_ipv6)?;
         let lease = Lease {
-            reply: reply(&question.requested, &policy, &leases),
+            reply: reply(&question.requested, &policy, &leases, announced),
             remote: leases.remote(),
             local: leases.local(),
             spi: translate::fresh_spi(),
@@ -256,6 +264,7 @@ fn reply(
     requested: &[ConfigAttribute],
     policy: &AuthorizationPolicy,
     leases: &Leases,
+    announced: Option<Ipv4Addr>,
 ) -> Vec<ConfigAttribute> {
     // RFC 7296 §1.7#5, §3.15.1#6: what is not known, or no longer means anything, such as attribute
     // 5, is passed over.
@@ -266,7 +275,8 @@ fn reply(
         reply.push(ConfigAttribute::from_ipv4(kind, *address));
     }
     if leases.ipv4.is_some() {
-        ipv4(&mut reply, policy, asked(Kind::INTERNAL_IP4_NETMASK));
+        let with_netmask = asked(Kind::INTERNAL_IP4_NETMASK);
+        ipv4(&mut reply, policy, with_netmask, announced);
     }
     if let Some(lease) = &leases.ipv6 {
         ipv6(&mut reply, policy, lease);
@@ -300,7 +310,12 @@ fn reply(
 }
 
 /// What goes with an IPv4 address.
-fn ipv4(reply: &mut Vec<ConfigAttribute>, policy: &AuthorizationPolicy, with_netmask: bool) {
+fn ipv4(
+    reply: &mut Vec<ConfigAttribute>,
+    policy: &AuthorizationPolicy,
+    with_netmask: bool,
+    announced: Option<Ipv4Addr>,
+) {
     if let Some(netmask) = policy.netmask
         // RFC 7296 §3.15.1#3: a netmask goes with an address, which every reply has.
         && with_netmask
@@ -314,7 +329,14 @@ fn ipv4(reply: &mut Vec<ConfigAttribute>, policy: &AuthorizationPolicy, with_net
     for wins in &policy.wins {
         reply.push(ConfigAttribute::from_ipv4(Kind::INTERNAL_IP4_NBNS, *wins));
     }
-    for network in policy.tunnelled_networks() {
+    let mut networks = policy.tunnelled_networks();
+    // A client that is told of no network sends everything, and that one as well. Told of that one alone, it would send
+    // nothing else.
+    let covered = |address| networks.iter().any(|network| network.contains(address));
+    if let Some(own) = announced.filter(|own| !networks.is_empty() && !covered(*own)) {
+        networks.extend(Ipv4Net::new(own, 32));
+    }
+    for network in networks {
         reply.push(ConfigAttribute::from_ipv4_subnet(
             Kind::INTERNAL_IP4_SUBNET,
             network.address(),
@@ -345,12 +367,8 @@ mod tests {
 
     use super::*;
 
-    // RFC 7296 §1.7#5, §3.15.1#6: what is not known, and what no longer means anything, is passed over.
-    #[test]
-    fn a_reply_passes_over_what_it_does_not_know() {
-        let asked = [1, 5, 14, 999, 28_700].map(Kind);
-        let asked = asked.map(ConfigAttribute::empty);
-        let policy = AuthorizationPolicy {
+    fn policy() -> AuthorizationPolicy {
+        AuthorizationPolicy {
             name: Name::new("policy").unwrap(),
             pool: None,
             netmask: None,
@@ -368,19 +386,56 @@ mod tests {
             route_set_interface: None,
             route_accept: None,
             ipv6: Ipv6Authorization::default(),
-        };
+        }
+    }
+
+    fn leased() -> (Ipv4Addr, Leases) {
         let address = Ipv4Addr::new(192, 168, 10, 5);
         let leases = Leases {
             ipv4: Some(("pool".into(), address)),
             ipv6: None,
         };
+        (address, leases)
+    }
+
+    // RFC 7296 §1.7#5, §3.15.1#6: what is not known, and what no longer means anything, is passed over.
+    #[test]
+    fn a_reply_passes_over_what_it_does_not_know() {
+        let asked = [1, 5, 14, 999, 28_700].map(Kind);
+        let asked = asked.map(ConfigAttribute::empty);
+        let policy = policy();
+        let (address, leases) = leased();
         assert_eq!(
-            reply(&asked, &policy, &leases),
+            reply(&asked, &policy, &leases, None),
             [ConfigAttribute::from_ipv4(
                 Kind::INTERNAL_IP4_ADDRESS,
                 address
             )]
         );
+    }
+
+    #[test]
+    fn the_tunnels_own_address_is_announced_beside_networks_that_do_not_hold_it() {
+        let own = Ipv4Addr::new(10, 0, 0, 1);
+        let told = |networks: &[Ipv4Net]| {
+            let policy = AuthorizationPolicy {
+                remote_networks: networks.to_vec(),
+                ..policy()
+            };
+            let all = reply(&[], &policy, &leased().1, Some(own));
+            let mut networks = all.into_iter();
+            networks.next();
+            networks.collect::<Vec<_>>()
+        };
+        let net = |address: [u8; 4], length| Ipv4Net::new(address.into(), length).unwrap();
+        let said = |network: Ipv4Net| {
+            let kind = Kind::INTERNAL_IP4_SUBNET;
+            ConfigAttribute::from_ipv4_subnet(kind, network.address(), network.mask())
+        };
+        let (other, around) = (net([172, 16, 0, 0], 12), net([10, 0, 0, 0], 8));
+        assert_eq!(told(&[]), []);
+        assert_eq!(told(&[around]), [said(around)]);
+        assert_eq!(told(&[other]), [said(other), said(net([10, 0, 0, 1], 32))]);
     }
 
     #[test]

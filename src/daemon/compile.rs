@@ -483,9 +483,13 @@ fn endpoint(snapshot: &Snapshot, authorities: Vec<[u8; 20]>) -> EndpointConfig {
             .map_or(base.cookie_watermark, usize::from),
         negotiating_limit: settings
             .limits
-            .negotiating_incoming
-            .map_or(base.negotiating_limit, usize::from),
-        sa_limit: settings.limits.sas.map(usize::from),
+            .most_negotiating()
+            .and_then(|most| usize::try_from(most).ok())
+            .unwrap_or(base.negotiating_limit),
+        sa_limit: settings
+            .limits
+            .most_sas()
+            .and_then(|most| usize::try_from(most).ok()),
         window: u32::from(settings.window),
         redirect: settings.redirect.as_ref().and_then(gateway),
         childless: true,

@@ -96,6 +96,8 @@ pub struct Log {
     pub flags: DebugFlags,
     /// Whose steps it tells.
     pub conditions: Conditions,
+    /// Whether it says when sessions come up and go down (`crypto logging session`).
+    pub tells_sessions: bool,
     kept: RefCell<Buffer>,
     /// Takes a line.
     out: Box<dyn Fn(Severity, fmt::Arguments<'_>)>,
@@ -176,6 +178,7 @@ impl Log {
         Self {
             flags: DebugFlags::default(),
             conditions: Conditions::default(),
+            tells_sessions: true,
             kept: RefCell::default(),
             out,
             quiet: false,
@@ -396,7 +399,7 @@ impl Log {
 
     /// A session is up.
     pub fn up(&self, session: Option<&Session>, view: Option<SaView<'_>>) {
-        let (Some(session), Some(view)) = (session, view) else {
+        let (Some(session), Some(view), true) = (session, view, self.tells_sessions) else {
             return;
         };
         let user = session.who.as_ref().map_or("", |who| &who.user);
@@ -427,6 +430,9 @@ impl Log {
 
     /// A session is over.
     pub fn down(&self, session: Option<&Session>, reason: &CloseReason) {
+        if !self.tells_sessions {
+            return;
+        }
         // Who did not come in is named by what it tried.
         let user = session.and_then(|session| {
             let proven = session.who.as_ref().map(|who| &who.user);

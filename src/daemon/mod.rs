@@ -162,11 +162,12 @@ impl Daemon {
     /// and was cleared away.
     pub fn start(options: &Options) -> Result<Self, StartError> {
         let clock = Clock::start();
-        let log = Log::new(options.quiet, clock);
+        let mut log = Log::new(options.quiet, clock);
         if let Some(interface) = load::tied_twice(&options.devices) {
             return Err(StartError(format!("--device names {interface} twice")));
         }
         let checked = load::check(&options.config, &options.devices).map_err(refused_file)?;
+        log.tells_sessions = checked.snapshot.ikev2.logs_sessions;
         let state_dir = &options.state_dir;
         prepare_state_dir(state_dir)
             .map_err(because(format!("state folder {}", state_dir.display())))?;

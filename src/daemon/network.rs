@@ -156,7 +156,12 @@ fn loopbacks(snapshot: &Snapshot) -> impl Iterator<Item = (&InterfaceName, Vec<(
 }
 
 /// The addresses that an interface has by its lines, with the prefix lengths of their networks.
+///
+/// One that is shut down has none.
 pub(super) fn configured_addresses(interface: &Interface) -> Vec<(IpAddr, u8)> {
+    if interface.shutdown {
+        return Vec::new();
+    }
     let ipv4 = match &interface.addressing {
         Addressing::Static(address) => Some((address.address.into(), address.network.length())),
         Addressing::None | Addressing::Unnumbered(_) => None,

@@ -274,6 +274,7 @@ fn session_state(
         derived: DerivedInterface {
             unnumbered: Some(template.unnumbered.to_string()),
             mtu: template.interface.ip_mtu,
+            tcp_adjust_mss: template.interface.tcp_adjust_mss,
             nat_inside: template.interface.nat
                 == Some(ironflex_profiles::model::nat::NatSide::Inside),
             ipv6: DerivedIpv6 {

@@ -421,7 +421,7 @@ pub fn statistics(driver: &mut Driver) -> Statistics {
     };
     let deletes = Some(&counters.deletes).filter(|deletes| **deletes != Messages::default());
     Statistics {
-        sa_limit: limits.sas.map_or(0, u64::from),
+        sa_limit: limits.most_sas().map_or(0, u64::from),
         negotiating_limits: (
             number(driver.house.plan.endpoint.negotiating_limit),
             limits.negotiating_outgoing.map_or(0, u64::from),

@@ -31,13 +31,15 @@ pub(super) const LINES: &[Node] = &[
             Node::word("login", "Set authentication lists for logins").then(&[Node::name(
                 "Named authentication list",
             )
-            .then(&[Node::choice(Method::KEYWORDS).set(|edit, args| {
-                let name = Located::new(args.name()?.value, edit.at.clone());
-                let method = args.keyword(Method::from_keyword)?.value;
-                let lists = &mut edit.candidate.aaa.authentication_login;
-                *lists.get_or_insert_with(&name, || method) = method;
-                Ok(())
-            })])
+            .then(&[Node::choice(Method::KEYWORDS)
+                .set(|edit, args| {
+                    let name = Located::new(args.name()?.value, edit.at.clone());
+                    let method = args.keyword(Method::from_keyword)?.value;
+                    let lists = &mut edit.candidate.aaa.authentication_login;
+                    *lists.get_or_insert_with(&name, || method) = method;
+                    Ok(())
+                })
+                .then(FURTHER_METHODS)])
             .unset(|edit, args| {
                 let name = args.name()?;
                 edit.candidate
@@ -55,13 +57,15 @@ pub(super) const LINES: &[Node] = &[
             Node::word("network", "For network services").then(&[Node::name(
                 "Named authorization list",
             )
-            .then(&[Node::choice(Method::KEYWORDS).set(|edit, args| {
-                let name = Located::new(args.name()?.value, edit.at.clone());
-                let method = args.keyword(Method::from_keyword)?.value;
-                let lists = &mut edit.candidate.aaa.authorization_network;
-                *lists.get_or_insert_with(&name, || method) = method;
-                Ok(())
-            })])
+            .then(&[Node::choice(Method::KEYWORDS)
+                .set(|edit, args| {
+                    let name = Located::new(args.name()?.value, edit.at.clone());
+                    let method = args.keyword(Method::from_keyword)?.value;
+                    let lists = &mut edit.candidate.aaa.authorization_network;
+                    *lists.get_or_insert_with(&name, || method) = method;
+                    Ok(())
+                })
+                .then(FURTHER_METHODS)])
             .unset(|edit, args| {
                 let name = args.name()?;
                 edit.candidate
@@ -106,6 +110,18 @@ pub(super) const LINES: &[Node] = &[
             edit.candidate.users.remove(name.value.as_str());
             Ok(())
         })]),
+];
+
+/// What may stand behind the first method on a router.
+const FURTHER_METHODS: &[Node] = &[
+    Node::refused("group", "RADIUS server groups"),
+    Node::refused("local-case", "case-sensitive local user names"),
+    Node::refused("enable", "enable passwords"),
+    Node::refused("line", "line passwords"),
+    Node::refused("cache", "caches of AAA answers"),
+    Node::refused("krb5", "Kerberos"),
+    Node::refused("none", "login without authentication"),
+    Node::refused("if-authenticated", "authorization by authentication"),
 ];
 
 const PASSWORD: &[Node] = &[

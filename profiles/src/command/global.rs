@@ -3,7 +3,7 @@
 
 use alloc::{boxed::Box, format};
 
-use super::{Args, Edit, Form, Mode, acl, add, ikev2, ipsec, objection, pki, ssl};
+use super::{Args, Edit, Form, Mode, acl, add, ikev2, ikev2_limit, ipsec, objection, pki, ssl};
 use crate::{
     error::{Diagnostic, Fault},
     model::{
@@ -81,17 +81,41 @@ pub(super) const CRYPTO: &[Node] = &[Node::word("crypto", "Encryption module").t
     Node::refused_block("keyring", "IKEv1"),
     Node::refused_block("gdoi", "group encryption"),
     Node::refused_block("gkm", "group encryption"),
-    Node::refused("call", "call admission limits"),
+    Node::word("call", "Configure Crypto Call Admission Control").then(ikev2_limit::CALL),
     Node::refused("engine", "crypto engines"),
     Node::refused_block("identity", "identities of crypto maps"),
     Node::refused("ike", "strength rules between IKE and IPsec"),
-    Node::refused(
+    Node::refused_even_negated(
         "key",
         "key pairs by command (they come with their certificate)",
     ),
-    Node::refused("logging", "logging of IKEv2 and sessions by command"),
+    Node::word("logging", "Logging of crypto events").then(LOGGING),
     Node::refused("session", "session statistics"),
 ])];
+
+/// What is said of sessions is said until a line takes it away.
+const LOGGING: &[Node] = &[
+    Node::word("ikev2", "IKEv2 logging")
+        .set(|edit, _| {
+            edit.candidate.silent.ikev2 = false;
+            Ok(())
+        })
+        .unset(|edit, _| {
+            edit.candidate.silent.ikev2 = edit.form == Form::No;
+            Ok(())
+        }),
+    Node::word("session", "Log up/down sessions")
+        .set(|edit, _| {
+            edit.candidate.silent.session = false;
+            Ok(())
+        })
+        .unset(|edit, _| {
+            edit.candidate.silent.session = edit.form == Form::No;
+            Ok(())
+        }),
+    Node::refused("ezvpn", "IKEv1"),
+    Node::refused("isakmp", "IKEv1"),
+];
 
 pub(super) const IP: &[Node] = &[
     Node::word("ip", "Global IP configuration subcommands").then(&[
@@ -116,7 +140,7 @@ pub(super) const IP: &[Node] = &[
         Node::word("access-list", "Named access-list").then(acl::LINES),
         Node::word("nat", "NAT configuration commands").then(NAT),
         Node::word("http", "HTTP server configuration").then(HTTP),
-        Node::refused("route", "static routes (they are Linux's)"),
+        Node::refused_even_negated("route", "static routes (they are Linux's)"),
         Node::refused("domain", "the router's own name resolution"),
         Node::refused("domain-name", "the router's own name resolution"),
         Node::refused("domain-lookup", "the router's own name resolution"),
@@ -131,8 +155,8 @@ pub(super) const IP: &[Node] = &[
         Node::refused("tftp", "the router's own TFTP client"),
         Node::refused("forward-protocol", "forwarding of broadcasts"),
         Node::refused("prefix-list", "routing protocols"),
-        Node::refused("cef", "forwarding by the router (it is Linux's)"),
-        Node::refused("routing", "forwarding by the router (it is Linux's)"),
+        Node::refused_even_negated("cef", "forwarding by the router (it is Linux's)"),
+        Node::refused_even_negated("routing", "forwarding by the router (it is Linux's)"),
         Node::refused("multicast-routing", "multicast"),
         Node::refused_block("sla", "service level measurements"),
     ]),
@@ -180,7 +204,7 @@ const NAT: &[Node] = &[
     Node::refused("pool", "NAT pools"),
     Node::refused("translation", "NAT timers"),
     Node::refused("log", "NAT logging"),
-    Node::refused("service", "NAT helpers"),
+    Node::refused_even_negated("service", "NAT helpers"),
     Node::refused("settings", "NAT settings"),
 ];
 
@@ -276,10 +300,10 @@ pub(super) const REFUSED: &[Node] = &[
     Node::refused_block("bridge-domain", "bridging"),
     Node::refused("cdp", "CDP"),
     Node::refused_block("class-map", "quality of service"),
-    Node::refused("clock", "the clock (it is Linux's)"),
+    Node::refused_even_negated("clock", "the clock (it is Linux's)"),
     Node::refused_block("control-plane", "control plane policing"),
     Node::refused("diagnostic", "hardware diagnostics"),
-    Node::refused("do", "commands of the exec mode"),
+    Node::refused_even_negated("do", "commands of the exec mode"),
     Node::refused("enable", "enable passwords"),
     Node::refused_block("event", "event manager"),
     Node::refused_block("flow", "flow monitoring"),
@@ -287,12 +311,12 @@ pub(super) const REFUSED: &[Node] = &[
     Node::refused("license", "licenses"),
     Node::refused_block("line", "terminal lines"),
     Node::refused("lldp", "LLDP"),
-    Node::refused("logging", "logging by command"),
+    Node::refused_even_negated("logging", "logging by command"),
     Node::refused("login", "rules for logging in to the router"),
     Node::refused("memory", "memory settings"),
     Node::refused("multilink", "PPP"),
     Node::refused("netconf-yang", "NETCONF"),
-    Node::refused("ntp", "the clock (it is Linux's)"),
+    Node::refused_even_negated("ntp", "the clock (it is Linux's)"),
     Node::refused_block("object-group", "object groups"),
     Node::refused_block("parameter-map", "parameter maps"),
     Node::refused("platform", "platform settings"),
@@ -312,7 +336,7 @@ pub(super) const REFUSED: &[Node] = &[
     Node::refused_block("tacacs", "TACACS+"),
     Node::refused("tacacs-server", "TACACS+"),
     Node::refused_block("track", "object tracking"),
-    Node::refused("version", "versions of IOS-XE"),
+    Node::refused_even_negated("version", "versions of IOS-XE"),
     Node::refused_block("vlan", "bridging"),
     Node::refused_block("vrf", "VRFs"),
     Node::refused_block("webvpn", "SSL VPN"),

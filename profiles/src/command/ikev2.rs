@@ -124,11 +124,13 @@ pub(super) const LINES: &[Node] = &[
     Node::word("http-url", "Enable http URL lookup").then(&[
         Node::word("cert", "Enable certificate lookup based on http URL")
             .set(|edit, _| {
-                edit.candidate.ikev2.http_url_cert = true;
+                let on = Located::new(true, edit.at.clone());
+                edit.candidate.ikev2.http_url_cert = Some(on);
                 Ok(())
             })
             .unset(|edit, _| {
-                edit.candidate.ikev2.http_url_cert = edit.form == Form::Default;
+                let off = Located::new(false, edit.at.clone());
+                edit.candidate.ikev2.http_url_cert = (edit.form == Form::No).then_some(off);
                 Ok(())
             }),
         Node::refused("bundle", "bundles of certificates by URL"),
@@ -340,10 +342,13 @@ pub(super) const POLICY: &[Node] = &[
                 .unset(forget_local),
         ])]),
         Node::word("fvrf", "Match front VRF")
-            .then(&[Node::word("any", "Any fvrf").set(|edit, _| {
-                edit.policy()?.match_fvrf_any = true;
-                Ok(())
-            })])
+            .then(&[
+                Node::word("any", "Any fvrf").set(|edit, _| {
+                    edit.policy()?.match_fvrf_any = true;
+                    Ok(())
+                }),
+                super::NAMED_VRF,
+            ])
             .unset(|edit, _| {
                 edit.policy()?.match_fvrf_any = false;
                 Ok(())

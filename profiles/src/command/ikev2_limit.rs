@@ -71,3 +71,41 @@ pub(super) const LINES: &[Node] = &[
 const fn limits<'a>(edit: &'a mut Edit<'_>) -> &'a mut Limits {
     &mut edit.candidate.ikev2.limits
 }
+
+/// `crypto call admission limit`: the same limits by their older name, where a router counts IKEv1's SAs too.
+pub(super) const CALL: &[Node] = &[Node::word("admission", "Configure Call Admission Control")
+    .then(&[
+        Node::word("limit", "Configure Call Admission Limits").then(&[
+            Node::word("ike", "Configure Call Admission Control for IKE").then(&[
+                Node::word("sa", "IKE SA limit")
+                    .then(&[
+                        Node::number(0, 99_999, "Number of IKE SAs; 0 for no limit").set(
+                            |edit, args| {
+                                limits(edit).admitted_sas = Some(args.number()?);
+                                Ok(())
+                            },
+                        ),
+                    ])
+                    .unset(|edit, _| {
+                        limits(edit).admitted_sas = None;
+                        Ok(())
+                    }),
+                Node::word("in-negotiation-sa", "IKE SAs in negotiation limit")
+                    .then(&[
+                        Node::number(10, 99_999, "Number of SAs in negotiation").set(
+                            |edit, args| {
+                                limits(edit).admitted_negotiating = Some(args.number()?);
+                                Ok(())
+                            },
+                        ),
+                    ])
+                    .unset(|edit, _| {
+                        limits(edit).admitted_negotiating = None;
+                        Ok(())
+                    }),
+            ]),
+            Node::refused("ipsec", "limits on IPsec SAs"),
+            Node::refused("all", "limits on all negotiations together"),
+        ]),
+        Node::refused("load", "limits by the load of the machine"),
+    ])];

@@ -6,6 +6,7 @@ use super::{Args, Edit, add, ipv6, objection};
 use crate::{
     error::{Diagnostic, Fault},
     model::{
+        Located,
         ikev2::{LIST_LIMIT, RouteAccept, RouteSetInterface},
         name::Name,
         net::Ipv4Net,
@@ -226,7 +227,7 @@ pub(super) const AUTHORIZATION: &[Node] = &[
     Node::word("subnet-acl", "Specify networks by access-list")
         .then(&[Node::name("Access-list name or number").set(set_access_list)])
         .unset(forget_access_list),
-    Node::refused("aaa", "AAA attribute lists"),
+    Node::word("aaa", "AAA attributes").then(&[Node::refused("attribute", "AAA attribute lists")]),
     Node::refused("configuration", "configuration by URL"),
     Node::refused("dhcp", "addresses by DHCP"),
     Node::refused("ipsec", "limits on flows"),
@@ -284,10 +285,12 @@ fn accept(edit: &mut Edit<'_>, args: &mut Args<'_>) -> Result<(), Box<Diagnostic
     } else {
         None
     };
-    edit.authorization_policy()?.route_accept = Some(RouteAccept {
+    let accept = RouteAccept {
         tag: tag.map(|tag| tag.value),
         distance: distance.map(|distance| distance.value),
-    });
+    };
+    let accept = Located::new(accept, edit.at.clone());
+    edit.authorization_policy()?.route_accept = Some(accept);
     Ok(())
 }
 

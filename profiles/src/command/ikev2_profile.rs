@@ -51,10 +51,13 @@ pub(super) const PROFILE: &[Node] = &[
             Node::refused("interface", "local addresses by interface"),
         ])]),
         Node::word("fvrf", "fvrf of the profile")
-            .then(&[Node::word("any", "Any fvrf").set(|edit, _| {
-                edit.profile()?.match_fvrf_any = true;
-                Ok(())
-            })])
+            .then(&[
+                Node::word("any", "Any fvrf").set(|edit, _| {
+                    edit.profile()?.match_fvrf_any = true;
+                    Ok(())
+                }),
+                super::NAMED_VRF,
+            ])
             .unset(|edit, _| {
                 edit.profile()?.match_fvrf_any = false;
                 Ok(())
@@ -144,7 +147,7 @@ pub(super) const PROFILE: &[Node] = &[
                 edit.profile()?.lifetime = Some(args.number()?);
                 Ok(())
             }),
-            Node::refused("certificate", "lifetimes by certificate"),
+            Node::refused_unless_negated("certificate", "lifetimes by certificate"),
         ])
         .unset(|edit, _| {
             edit.profile()?.lifetime = None;
@@ -225,10 +228,12 @@ pub(super) const PROFILE: &[Node] = &[
     Node::refused("ivrf", "VRFs"),
     Node::word("keyring", "Specify keyring to use").then(&[
         Node::word("local", "Local keyring")
-            .then(&[Node::name("Keyring name").set(|edit, args| {
-                edit.profile()?.keyring = Some(args.name()?);
-                Ok(())
-            })])
+            .then(&[Node::name("Keyring name")
+                .set(|edit, args| {
+                    edit.profile()?.keyring = Some(args.name()?);
+                    Ok(())
+                })
+                .then(&[Node::refused("name-mangler", "name manglers")])])
             .unset(|edit, _| {
                 edit.profile()?.keyring = None;
                 Ok(())
@@ -315,7 +320,9 @@ const AAA: &[Node] = &[
             AuthorizationFor::KEYWORDS,
         )
         .then(&[
-            Node::word("list", "AAA list").then(&[Node::name("AAA list name").then(&[
+            Node::word("list", "AAA list").then(&[Node::name("AAA list name")
+                .refused_alone("groups named by the client's identity; an authorization policy must follow")
+                .then(&[
                 Node::refused("name-mangler", "name manglers"),
                 Node::refused("password", "RADIUS"),
                 Node::name("AAA username: the authorization policy")

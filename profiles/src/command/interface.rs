@@ -98,14 +98,18 @@ pub(super) const ANY: &[Node] = &[
         }),
     Node::refused("bandwidth", "quality of service"),
     Node::refused("cdp", "CDP"),
-    Node::refused("crypto", "crypto maps"),
+    // Down to the word that makes it a line of this mode: lines outside of every object begin so too.
+    Node::word("crypto", "Encryption/Decryption commands").then(&[
+        Node::refused("map", "crypto maps"),
+        Node::refused("ipsec", "crypto maps"),
+    ]),
     Node::refused("delay", "routing protocols"),
-    Node::refused("encapsulation", "VLANs (they are Linux's)"),
-    Node::refused("keepalive", "link settings (they are Linux's)"),
+    Node::refused_even_negated("encapsulation", "VLANs (they are Linux's)"),
+    Node::refused_even_negated("keepalive", "link settings (they are Linux's)"),
     Node::refused("load-interval", "interface statistics"),
     Node::refused("mop", "MOP"),
-    Node::refused("mtu", "link settings (they are Linux's)"),
-    Node::refused("negotiation", "link settings (they are Linux's)"),
+    Node::refused_even_negated("mtu", "link settings (they are Linux's)"),
+    Node::refused_even_negated("negotiation", "link settings (they are Linux's)"),
     Node::refused("service-policy", "quality of service"),
     Node::refused("vrf", "VRFs"),
     Node::refused("zone-member", "zone firewalls"),
@@ -221,6 +225,7 @@ pub(super) const VIRTUAL_TEMPLATE: &[Node] = &[
                 edit.interface()?.tunnel_protection = Some(args.name()?);
                 Ok(())
             })]),
+            Node::refused_unless_negated("initiate", "SAs that the headend begins"),
         ])
         .unset(|edit, _| {
             edit.interface()?.tunnel_protection = None;
@@ -231,7 +236,7 @@ pub(super) const VIRTUAL_TEMPLATE: &[Node] = &[
             "a tunnel source other than the address that a client asked",
         ),
         Node::refused("destination", "tunnels to one peer"),
-        Node::refused("path-mtu-discovery", "path MTU discovery by command"),
+        Node::refused_even_negated("path-mtu-discovery", "path MTU discovery by command"),
         Node::refused("vrf", "VRFs"),
     ]),
 ];

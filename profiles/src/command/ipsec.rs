@@ -76,17 +76,30 @@ pub(super) const LINES: &[Node] = &[
         IDLE_TIME,
         Node::refused("dfbit", "rules on the DF bit"),
         Node::refused("dummy", "dummy packets"),
-        Node::refused("ecn", "rules on ECN"),
+        ECN,
         Node::refused("multi-sn", "several sequence number spaces"),
     ]),
     Node::refused("df-bit", "rules on the DF bit"),
-    Node::refused("fragmentation", "fragmentation before encryption"),
-    Node::refused(
-        "nat-transparency",
-        "NAT traversal by other means than UDP encapsulation",
-    ),
+    // What a packet of ESP is too long for is cut; what clients send and are sent is not, in front of that.
+    Node::word("fragmentation", "Fragmentation processing").then(&[
+        Node::word("after-encryption", "Fragment after encryption").set(|_, _| Ok(())),
+        Node::refused("before-encryption", "fragmentation before encryption"),
+    ]),
+    Node::word("nat-transparency", "IPsec NAT transparency model").then(&[
+        Node::word("udp-encapsulation", "UDP encapsulation").set(|_, _| Ok(())),
+        Node::refused(
+            "spi-matching",
+            "NAT traversal by other means than UDP encapsulation",
+        ),
+    ]),
     Node::refused("optional", "optional encryption"),
 ];
+
+/// Tunnels have ECN's full functionality, on either dataplane (RFC 6040 §4.2).
+const ECN: Node = Node::word("ecn", "Handling of ECN bit").then(&[
+    Node::word("propagate", "Propagate the ECN bits").set(|_, _| Ok(())),
+    Node::refused("discard", "tunnels that lose marks of congestion"),
+]);
 
 const KILOBYTES: &[Node] = &[
     Node::number(
@@ -102,12 +115,12 @@ const IDLE_TIME: Node = Node::word(
     "idle-time",
     "Automatically delete IPSec SAs after a given idle period.",
 )
-.then(&[
-    Node::number(60, 86_400, "Idle time in seconds").set(|edit, args| {
+.then(&[Node::number(60, 86_400, "Idle time in seconds")
+    .set(|edit, args| {
         settings(edit)?.idle_time = Some(args.number()?);
         Ok(())
-    }),
-])
+    })
+    .then(&[Node::refused("default", "default peers")])])
 .unset(|edit, _| {
     settings(edit)?.idle_time = None;
     Ok(())
@@ -120,10 +133,14 @@ const REPLAY: &[Node] = &[
 ];
 
 const TRANSFORMS: &[Node] = &[
-    Node::word("esp-aes", "ESP transform using AES cipher").then(&[
-        Node::choice(AesKey::KEYWORDS).then(INTEGRITY_LAST),
-        INTEGRITY_NODE,
-    ]),
+    Node::word("esp-aes", "ESP transform using AES cipher")
+        .refused_alone("ESP without integrity")
+        .then(&[
+            Node::choice(AesKey::KEYWORDS)
+                .refused_alone("ESP without integrity")
+                .then(INTEGRITY_LAST),
+            INTEGRITY_NODE,
+        ]),
     Node::word("esp-gcm", "ESP transform using GCM cipher")
         .opens(&[ModeKind::TransformSet])
         .set(set_transform)
@@ -131,8 +148,14 @@ const TRANSFORMS: &[Node] = &[
             Node::choice(GcmKey::KEYWORDS)
                 .opens(&[ModeKind::TransformSet])
                 .set(set_transform)
-                .then(ESN),
+                .then(BEHIND),
             ESN_NODE,
+            COMPRESSION,
+            AH_MD5,
+            AH_SHA,
+            AH_SHA256,
+            AH_SHA384,
+            AH_SHA512,
         ]),
     Node::choice(EspIntegrity::KEYWORDS).then(&[Node::word(
         "esp-aes",
@@ -144,8 +167,14 @@ const TRANSFORMS: &[Node] = &[
         Node::choice(AesKey::KEYWORDS)
             .opens(&[ModeKind::TransformSet])
             .set(set_transform)
-            .then(ESN),
+            .then(BEHIND),
         ESN_NODE,
+        COMPRESSION,
+        AH_MD5,
+        AH_SHA,
+        AH_SHA256,
+        AH_SHA384,
+        AH_SHA512,
     ])]),
     Node::refused_block("esp-3des", "3DES"),
     Node::refused_block("esp-des", "DES"),
@@ -157,13 +186,29 @@ const TRANSFORMS: &[Node] = &[
 const INTEGRITY_NODE: Node = Node::choice(EspIntegrity::KEYWORDS)
     .opens(&[ModeKind::TransformSet])
     .set(set_transform)
-    .then(ESN);
+    .then(BEHIND);
 
 const ESN_NODE: Node = Node::word("esn", "ESN support for IPsec transform")
     .opens(&[ModeKind::TransformSet])
     .set(set_transform);
 
-const ESN: &[Node] = &[ESN_NODE];
+const COMPRESSION: Node = Node::refused_block("comp-lzs", "IP compression");
+const AH_MD5: Node = Node::refused_block("ah-md5-hmac", "AH");
+const AH_SHA: Node = Node::refused_block("ah-sha-hmac", "AH");
+const AH_SHA256: Node = Node::refused_block("ah-sha256-hmac", "AH");
+const AH_SHA384: Node = Node::refused_block("ah-sha384-hmac", "AH");
+const AH_SHA512: Node = Node::refused_block("ah-sha512-hmac", "AH");
+
+/// What may stand behind a whole ESP transform.
+const BEHIND: &[Node] = &[
+    ESN_NODE,
+    COMPRESSION,
+    AH_MD5,
+    AH_SHA,
+    AH_SHA256,
+    AH_SHA384,
+    AH_SHA512,
+];
 
 const INTEGRITY_LAST: &[Node] = &[INTEGRITY_NODE];
 
@@ -244,7 +289,7 @@ pub(super) const PROFILE: &[Node] = &[
             IDLE_TIME,
             Node::refused("dfbit", "rules on the DF bit"),
             Node::refused("dummy", "dummy packets"),
-            Node::refused("ecn", "rules on ECN"),
+            ECN,
             Node::refused("level", "SAs per host"),
         ]),
         Node::word("pfs", "Specify pfs settings")

@@ -38,8 +38,17 @@ use crate::{
         pki::Trustpoint,
         ssl::{SslPolicy, SslProfile},
     },
-    tree::{ModeKind, Node, Value},
+    tree::{ModeKind, Node, Token, Value},
 };
+
+/// A VRF where one can be named.
+const NAMED_VRF: Node = Node::refused_value(
+    Token::Name {
+        label: "WORD",
+        limit: Name::LIMIT,
+    },
+    "VRFs",
+);
 
 /// What a line does to the candidate.
 pub(crate) type Action = fn(&mut Edit<'_>, &mut Args<'_>) -> Result<(), Box<Diagnostic>>;

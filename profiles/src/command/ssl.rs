@@ -71,10 +71,7 @@ pub(super) const VPN: &[Node] = &[Node::word("anyconnect", "Anyconnect package")
                 .remove(name.value.as_str());
             Ok(())
         })]),
-    Node::value(Token::File, "Package of the client").set(|edit, _| {
-        let why = "not supported by this headend: packages of the client";
-        Err(objection(Fault::Unsupported, edit.at.clone(), why))
-    }),
+    Node::refused_value(Token::Line, "packages of the client"),
 ])];
 
 pub(super) const POLICY: &[Node] = &[
@@ -142,7 +139,20 @@ pub(super) const PROFILE: &[Node] = &[
             edit.ssl_profile()?.enabled = edit.form == Form::No;
             Ok(())
         }),
-    Node::refused("aaa", "SSL VPN"),
+    // Down to the word that makes them lines of this mode: lines outside of every object begin so too.
+    Node::word("aaa", "AAA of SSL VPN").then(&[
+        Node::word("authentication", "AAA authentication")
+            .then(&[Node::refused("user-pass", "SSL VPN")]),
+        Node::word("authorization", "AAA authorization").then(&[
+            Node::word("group", "AAA group authorization").then(&[
+                Node::refused("user-pass", "SSL VPN"),
+                Node::refused("override", "SSL VPN"),
+            ]),
+            Node::word("user", "AAA user authorization")
+                .then(&[Node::refused("user-pass", "SSL VPN")]),
+        ]),
+        Node::word("accounting", "AAA accounting").then(&[Node::refused("user-pass", "SSL VPN")]),
+    ]),
     Node::refused("authentication", "SSL VPN"),
     Node::refused("max-users", "SSL VPN"),
     Node::refused("virtual-template", "SSL VPN"),

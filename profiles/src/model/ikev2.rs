@@ -6,6 +6,8 @@ use core::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
 };
 
+use crate::error::Span;
+
 use super::{
     Located,
     ikev2_limits::Limits,
@@ -20,8 +22,8 @@ use super::{
 /// The `crypto ikev2` lines that belong to no object.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Globals {
-    /// `http-url cert`: certificates may be named by URL. On until a line takes it away.
-    pub http_url_cert: bool,
+    /// `[no] crypto ikev2 http-url cert`: certificates may be named by URL; absent means as a router does without the line.
+    pub http_url_cert: Option<Located<bool>>,
     /// `quick-crash-detection`: tokens by which clients learn at once that the headend has lost their session. On until a
     /// line takes it away. A line of our own: a router has none.
     pub crash_detection: bool,
@@ -45,7 +47,7 @@ pub struct Globals {
 impl Default for Globals {
     fn default() -> Self {
         Self {
-            http_url_cert: true,
+            http_url_cert: None,
             crash_detection: true,
             fragmentation: None,
             cookie_challenge: None,
@@ -290,7 +292,7 @@ pub struct AuthorizationPolicy {
     /// `route set remote ipv4 NETWORK MASK`, each line one.
     pub route_set_remote: Vec<Ipv4Net>,
     /// `route accept any …`.
-    pub route_accept: Option<RouteAccept>,
+    pub route_accept: Option<Located<RouteAccept>>,
     /// The `ipv6` lines, and the lines `route set … ipv6 …`.
     pub ipv6: Ipv6Authorization,
 }
@@ -315,7 +317,10 @@ impl AuthorizationPolicy {
     pub fn smart_default() -> Self {
         Self {
             route_set_interface: Some(RouteSetInterface::Tunnel),
-            route_accept: Some(RouteAccept::default()),
+            route_accept: Some(Located::new(
+                RouteAccept::default(),
+                Span::built_in("smart default"),
+            )),
             ..Self::default()
         }
     }

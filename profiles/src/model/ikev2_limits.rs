@@ -10,8 +10,26 @@ pub struct Limits {
     pub negotiating_outgoing: Option<u16>,
     /// `max-sa <1-9999>`: IKE SAs in all.
     pub sas: Option<u16>,
+    /// `crypto call admission limit ike sa <0-99999>`: the same by its older name; 0 means no limit.
+    pub admitted_sas: Option<u32>,
+    /// `crypto call admission limit ike in-negotiation-sa <10-99999>`: the same for `max-in-negotation-sa`.
+    pub admitted_negotiating: Option<u32>,
     /// `queue sa-init <100-100000>`: first requests that wait while others are served.
     pub init_queue: Option<u32>,
+}
+
+impl Limits {
+    /// IKE SAs in all, by whichever line says less; absent means any number.
+    pub fn most_sas(&self) -> Option<u32> {
+        let admitted = self.admitted_sas.filter(|most| *most > 0);
+        self.sas.map(u32::from).into_iter().chain(admitted).min()
+    }
+
+    /// Unauthenticated SAs that peers began, by whichever line says less.
+    pub fn most_negotiating(&self) -> Option<u32> {
+        let limit = self.negotiating_incoming.map(u32::from);
+        limit.into_iter().chain(self.admitted_negotiating).min()
+    }
 }
 
 /// First requests that may wait where no line says otherwise.

@@ -32,6 +32,22 @@ use crate::password::Secret;
 use interface::{DeviceName, Interface, InterfaceName};
 use name::{FileName, Name};
 
+/// What is not logged. The lines that say when sessions come up and go down are one kind here, and a router has two.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Silent {
+    /// `no crypto logging ikev2`.
+    pub ikev2: bool,
+    /// `no crypto logging session`.
+    pub session: bool,
+}
+
+impl Silent {
+    /// Whether it is logged when sessions come up and go down.
+    pub const fn tells_sessions(self) -> bool {
+        !self.ikev2 && !self.session
+    }
+}
+
 /// A configuration as its lines say it, in the order in which objects were first named.
 ///
 /// Two candidates are equal when they say the same; the places of the lines do not count.
@@ -51,6 +67,8 @@ pub struct Candidate {
     pub ipv6_pools: Table<pool::Ipv6Pool>,
     /// The `crypto ikev2` lines without a name.
     pub ikev2: ikev2::Globals,
+    /// `no crypto logging …`.
+    pub silent: Silent,
     /// `crypto ikev2 authorization policy NAME`.
     pub authorization_policies: Table<ikev2::AuthorizationPolicy>,
     /// `crypto ikev2 proposal NAME`.

@@ -21,7 +21,7 @@ use crate::{
         self, Candidate, DEFAULT, Entry, Located, Table,
         ikev2::{DEFAULT_FRAGMENT_MTU, DEFAULT_WINDOW, Encryption, Prf, RouteSetInterface},
         ikev2_limits::{DEFAULT_INIT_QUEUE, Limits},
-        interface::InterfaceName,
+        interface::{Addressing, InterfaceName},
         ipsec::{
             DEFAULT_LIFETIME_KILOBYTES, DEFAULT_LIFETIME_SECONDS, DEFAULT_REPLAY_WINDOW, Replay,
             SecurityAssociation, VolumeLimit,
@@ -118,6 +118,14 @@ impl<'a> Resolver<'a> {
     fn snapshot(&mut self) -> Snapshot {
         let candidate = self.candidate;
         self.check_aaa();
+        if let Some(on) = candidate.ikev2.http_url_cert.as_ref().filter(|on| on.value) {
+            let message = "certificates that clients name by a URL are not fetched";
+            self.report(Diagnostic::warning(
+                Fault::Unsupported,
+                on.at.clone(),
+                message,
+            ));
+        }
         let interfaces = self.interfaces();
         let pools = self.pools();
         let ipv6_pools = self.ipv6_pools();
@@ -157,7 +165,7 @@ impl<'a> Resolver<'a> {
                 .clone()
                 .unwrap_or_else(|| Name::of_the_language(DEFAULT_HOSTNAME)),
             ikev2: Ikev2Settings {
-                http_url_cert: ikev2.http_url_cert,
+                logs_sessions: candidate.silent.tells_sessions(),
                 crash_detection: ikev2.crash_detection,
                 fragmentation_mtu: ikev2
                     .fragmentation
@@ -313,10 +321,32 @@ impl<'a> Resolver<'a> {
                     .and_then(|route| match route {
                         RouteSetInterface::Tunnel => Some(AnnouncedInterface::Tunnel),
                         RouteSetInterface::Named(used) => {
-                            self.bind_interface(interfaces, used, &block)?;
-                            Some(AnnouncedInterface::Named(used.value.clone()))
+                            let found = self.bind_interface(interfaces, used, &block)?;
+                            let address = match &found.addressing {
+                                Addressing::Static(own) => Some(own.address),
+                                Addressing::None | Addressing::Unnumbered(_) => None,
+                            };
+                            let (name, at) = (used.value.clone(), used.at.clone());
+                            if address.is_none() {
+                                let message =
+                                    format!("{name} has no address by its lines to announce");
+                                self.report(Diagnostic::warning(Fault::Incomplete, at, message));
+                            }
+                            Some(AnnouncedInterface::Named(name, address))
                         }
                     });
+            // Nobody wrote the smart default, and who writes it out asks for nothing more.
+            let is_default =
+                |accept| entry.name == *DEFAULT && accept == model::ikev2::RouteAccept::default();
+            let accept = lines.route_accept.as_ref();
+            if let Some(accept) = accept.filter(|one| one.at.line > 0 && !is_default(one.value)) {
+                let message = "routes that clients send are not installed";
+                self.report(Diagnostic::warning(
+                    Fault::Unsupported,
+                    accept.at.clone(),
+                    message,
+                ));
+            }
             let ipv6 = self.ipv6_authorization(&lines.ipv6, ipv6_pools, &block);
             let lists = [
                 &lines.route_set_access_list,
@@ -355,7 +385,7 @@ impl<'a> Resolver<'a> {
                 split_networks,
                 remote_networks: lines.route_set_remote.clone(),
                 route_set_interface,
-                route_accept: lines.route_accept,
+                route_accept: lines.route_accept.as_ref().map(|accept| accept.value),
                 ipv6,
             };
             if !self.broken {

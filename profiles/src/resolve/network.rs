@@ -9,7 +9,7 @@ use crate::{
     model::{
         Entry, Located,
         acl::{AccessList, NotNetworks},
-        interface::{Addressing, InterfaceName},
+        interface::{Addressing, InterfaceKind, InterfaceName},
         name::Name,
         nat::NatSide,
         net::{Ipv4Net, Ipv6Net},
@@ -184,6 +184,13 @@ impl<'a> Resolver<'a> {
                 } else {
                     devices.insert(device.value.as_str(), (name, &device.at));
                 }
+            }
+            if lines.shutdown && name.kind() == InterfaceKind::GigabitEthernet {
+                let message =
+                    format!("{name} is a device of Linux, which `shutdown` does not take down");
+                let at = entry.at.clone();
+                self.diagnostics
+                    .push(Diagnostic::warning(Fault::Unsupported, at, message));
             }
             let interface = Interface {
                 name: name.clone(),

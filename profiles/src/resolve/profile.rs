@@ -500,6 +500,16 @@ impl<'a> Resolver<'a> {
             return None;
         }
         let template = parts.templates.get(&name)?;
+        if lines.shutdown {
+            let message = format!(
+                "{name} is shut down, so the profile `{}` serves nobody",
+                profile.name
+            );
+            let fault = Diagnostic::warning(Fault::Incomplete, used.at.clone(), message);
+            let fault = fault.expecting(["no shutdown".to_string()]);
+            self.report(fault.beside(entry.at.clone(), "that interface"));
+            return None;
+        }
         if let Some(other) = &template.ipsec.ikev2_profile
             && *other != profile.name
             && let Some(ipsec) = self

@@ -24,7 +24,7 @@ fn esp_transforms_are_read_in_either_order() {
     }
     assert_eq!(
         faults("crypto ipsec transform-set T esp-aes 256")[0].0,
-        Fault::Incomplete
+        Fault::Unsupported
     );
     assert_eq!(
         faults("crypto ipsec transform-set T esp-gcm 256 esp-sha-hmac")[0].0,

@@ -10,6 +10,7 @@
 
 mod ipsec;
 mod refusals;
+mod router;
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -31,6 +32,8 @@ use ironflex_profiles::{
     },
     parse, render, resolve,
     snapshot::{AnyConnectEap, LocalMethod, RemoteMethods, Trustpoint},
+    tree::ModeKind,
+    typing::{Typed, Typist},
 };
 
 /// The configuration of the public document, as it is shipped.
@@ -74,7 +77,6 @@ fn the_example_resolves_to_what_its_document_describes() {
     let snapshot = snapshot(EXAMPLE);
     assert_eq!(snapshot.warnings, []);
     assert_eq!(snapshot.hostname, name("Router"));
-    assert!(!snapshot.ikev2.http_url_cert);
     assert!(snapshot.ikev2.crash_detection);
     assert_eq!(
         (snapshot.ikev2.window, snapshot.ikev2.fragmentation_mtu),

@@ -53,7 +53,6 @@ fn values_are_checked() {
         "crypto ikev2 dpd 9 2 periodic",
         "crypto ipsec security-association lifetime seconds 119",
         "crypto vpn anyconnect profile a /etc/passwd",
-        "crypto pki import T pkcs12 tftp:x password y",
         "interface Virtual-Template0",
         "interface Loopback1 type tunnel",
         "ip access-list standard 100",

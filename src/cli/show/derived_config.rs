@@ -97,6 +97,9 @@ fn interface(
     if derived.nat_inside {
         writeln!(out, " ip nat inside")?;
     }
+    if let Some(size) = derived.tcp_adjust_mss {
+        writeln!(out, " ip tcp adjust-mss {size}")?;
+    }
     if let Some(interface) = &derived.ipv6.unnumbered {
         writeln!(out, " ipv6 unnumbered {interface}")?;
     }

@@ -91,6 +91,7 @@ pub(super) fn seed_session() -> Session {
         derived: DerivedInterface {
             unnumbered: Some("Loopback100".into()),
             mtu: Some(1400),
+            tcp_adjust_mss: None,
             nat_inside: true,
             ipv6: DerivedIpv6::default(),
             tunnel_source: address("192.0.2.1"),

@@ -6,8 +6,8 @@ use ironflex_profiles::{model::interface::InterfaceName, snapshot::Snapshot};
 use ironflex_xfrm::{
     IpPrefix,
     netlink::{
-        Link, LinkAddress, LinkIndex, LinkKind, Masquerade, NetlinkError, NewLink, Owner,
-        PoolGuard, Route, Ruleset, SourceRule,
+        Clamp, ClampPlace, Link, LinkAddress, LinkIndex, LinkKind, Masquerade, NetlinkError,
+        NewLink, Owner, PoolGuard, Route, Ruleset, SourceRule,
     },
 };
 
@@ -348,7 +348,46 @@ impl<'a> Preparation<'a> {
                 kernel_ipsec,
             });
         }
+        ruleset.clamps = self.clamps();
         ruleset
+    }
+
+    /// `ip tcp adjust-mss`. Where no device tells the Virtual-Templates apart, the smallest size is everybody's.
+    fn clamps(&self) -> Vec<Clamp> {
+        let least = self.wanted.segments.values().min();
+        let of_templates: Vec<Clamp> = match (&self.in_place.carrier, &self.in_place.device) {
+            (Carrier::XfrmInterfaces(made), _) => made
+                .keys()
+                .filter_map(|number| {
+                    let size = *self.wanted.segments.get(number)?;
+                    let place = ClampPlace::Device(template_device(*number));
+                    Some(Clamp { place, size })
+                })
+                .collect(),
+            (_, Some(device)) => least
+                .map(|&size| {
+                    let place = ClampPlace::Device(device.clone());
+                    Clamp { place, size }
+                })
+                .into_iter()
+                .collect(),
+            (_, None) => least
+                .into_iter()
+                .flat_map(|&size| {
+                    let clients = self.wanted.clients.iter();
+                    clients.map(move |&network| Clamp {
+                        place: ClampPlace::Network(network),
+                        size,
+                    })
+                })
+                .collect(),
+        };
+        let of_devices = self.wanted.device_segments.iter();
+        let of_devices = of_devices.map(|(device, &size)| Clamp {
+            place: ClampPlace::Device(device.as_str().to_owned()),
+            size,
+        });
+        of_templates.into_iter().chain(of_devices).collect()
     }
 
     /// Replaces the rules around the pools in one transaction: they are the new ones or, after an error, the old ones.
@@ -362,7 +401,7 @@ impl<'a> Preparation<'a> {
         };
         // The unreachable routes hold without it, and with the kernel's ESP so do the policies of each session.
         self.warnings.push(format!(
-            "this kernel has no nf_tables ({error}): packets that claim a pool address{} are not dropped{}",
+            "this kernel has no nf_tables ({error}): packets that claim a pool address{} are not dropped{}{}",
             match self.in_place.carrier {
                 Carrier::Policies => " which no client holds",
                 _ => "",
@@ -370,6 +409,10 @@ impl<'a> Preparation<'a> {
             match ruleset.masquerades.is_empty() {
                 true => "",
                 false => ", and 'ip nat inside source' has no effect",
+            },
+            match ruleset.clamps.is_empty() {
+                true => "",
+                false => ", and 'ip tcp adjust-mss' has no effect",
             }
         ));
         Ok(())

@@ -6,12 +6,12 @@ use std::{
 };
 
 use ironflex_profiles::{
-    model::interface::InterfaceName,
+    model::interface::{DeviceName, InterfaceName},
     snapshot::{NatRule, Snapshot},
 };
 use ironflex_xfrm::IpPrefix;
 
-use super::{loopbacks, templates};
+use super::{loopbacks, template_number, templates};
 
 /// What a configuration wants of the network.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -24,6 +24,10 @@ pub struct Wanted {
     pub(super) clients: BTreeSet<IpPrefix>,
     /// `ip nat inside source`.
     pub(super) nat: Vec<NatRule>,
+    /// `ip tcp adjust-mss` of Virtual-Templates by their numbers, in octets.
+    pub(super) segments: BTreeMap<u32, u16>,
+    /// The same of Linux devices that interfaces stand for.
+    pub(super) device_segments: BTreeMap<DeviceName, u16>,
 }
 
 impl Wanted {
@@ -33,6 +37,8 @@ impl Wanted {
         loopbacks: BTreeMap::new(),
         clients: BTreeSet::new(),
         nat: Vec::new(),
+        segments: BTreeMap::new(),
+        device_segments: BTreeMap::new(),
     };
 
     /// What a configuration wants, with the addresses that clients hold beside its pools.
@@ -51,6 +57,16 @@ impl Wanted {
                 .chain(strays)
                 .collect(),
             nat: snapshot.nat.clone(),
+            segments: snapshot
+                .interfaces
+                .values()
+                .filter_map(|one| Some((template_number(&one.name)?, one.tcp_adjust_mss?)))
+                .collect(),
+            device_segments: snapshot
+                .interfaces
+                .values()
+                .filter_map(|one| Some((one.device.clone()?, one.tcp_adjust_mss?)))
+                .collect(),
         }
     }
 
@@ -110,6 +126,8 @@ impl Wanted {
                 .collect(),
             rules: self.clients != then.clients
                 || self.nat != then.nat
+                || self.segments != then.segments
+                || self.device_segments != then.device_segments
                 || !self.templates.keys().eq(then.templates.keys()),
         }
     }
@@ -188,6 +206,39 @@ mod tests {
         assert_eq!(back.gone_addresses, there.addresses);
         assert_eq!(back.gone_loopbacks.len(), 1);
         assert!(back.rules);
+    }
+
+    #[test]
+    fn a_size_of_segments_is_a_matter_of_the_rules_alone() {
+        let gigabit = "interface GigabitEthernet1\n device eth0\n";
+        for (before, after) in [
+            (
+                BEFORE.to_owned(),
+                format!("{BEFORE} ip tcp adjust-mss 1300\n"),
+            ),
+            (
+                format!("{BEFORE}{gigabit}"),
+                format!("{BEFORE}{gigabit} ip tcp adjust-mss 1300\n"),
+            ),
+        ] {
+            let change = wanted(&before).until(&wanted(&after));
+            let rules = Difference {
+                rules: true,
+                ..Difference::default()
+            };
+            assert_eq!(change, rules);
+        }
+    }
+
+    #[test]
+    fn the_address_of_a_loopback_that_is_shut_down_goes() {
+        let after = BEFORE.replace("255.255.255.0\n", "255.255.255.0\n shutdown\n");
+        let change = wanted(BEFORE).until(&wanted(&after));
+        assert_eq!(
+            (change.addresses.len(), change.gone_addresses.len()),
+            (0, 1)
+        );
+        assert_eq!(wanted(&after).until(&wanted(BEFORE)).addresses.len(), 1);
     }
 
     #[test]

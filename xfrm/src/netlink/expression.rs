@@ -21,6 +21,7 @@ const REGISTER: u32 = 1;
 const META_INPUT_NAME: u32 = 6;
 const META_OUTPUT_NAME: u32 = 7;
 const META_FAMILY: u32 = 15;
+const META_PROTOCOL: u32 = 16;
 const META_SECPATH: u32 = 25;
 
 /// enum nft_rt_keys.
@@ -30,8 +31,14 @@ const ROUTE_IPSEC: u32 = 4;
 const EQUAL: u32 = 0;
 const NOT_EQUAL: u32 = 1;
 
-/// NFT_PAYLOAD_NETWORK_HEADER.
+/// NFT_PAYLOAD_NETWORK_HEADER and NFT_PAYLOAD_TRANSPORT_HEADER.
 const NETWORK_HEADER: u32 = 1;
+const TRANSPORT_HEADER: u32 = 2;
+
+/// IPPROTO_TCP; where the flags stand in its header, in octets, and SYN among them (RFC 9293 §3.1).
+const TCP: u8 = 6;
+const TCP_FLAGS: u32 = 13;
+const SYN: u8 = 2;
 
 /// Verdicts.
 const VERDICT_DROP: i32 = 0;
@@ -105,6 +112,42 @@ impl Expressions {
         self.address(network, V4_DESTINATION, V6_DESTINATION)
     }
 
+    /// The packet opens a TCP connection, or answers one that does.
+    pub(crate) fn tcp_syn(self) -> Self {
+        self.meta(META_PROTOCOL)
+            .compare(EQUAL, &[TCP])
+            .header(TRANSPORT_HEADER, TCP_FLAGS, 1)
+            .masked(&[SYN])
+            .compare(NOT_EQUAL, &[0])
+    }
+
+    /// The segments that the packet's sender takes are at most so large, in octets. The kernel makes them no larger.
+    pub(crate) fn clamp_segments(self, size: u16) -> Self {
+        /// NFTA_IMMEDIATE_DREG and _DATA.
+        const DESTINATION: u16 = 1;
+        const DATA: u16 = 2;
+        /// NFTA_EXTHDR_*; its operation on options of TCP, of which 2 is the maximum segment size (RFC 9293 §3.2), a
+        /// number behind kind and length.
+        const KIND: u16 = 2;
+        const OFFSET: u16 = 3;
+        const LENGTH: u16 = 4;
+        const OPERATION: u16 = 6;
+        const SOURCE: u16 = 7;
+        const TCP_OPTION: u32 = 1;
+        const SEGMENT_SIZE: u8 = 2;
+        let immediate = Attributes::new()
+            .be32(DESTINATION, REGISTER)
+            .nested(DATA, &value(&size.to_be_bytes()));
+        let option = Attributes::new()
+            .attribute(KIND, &[SEGMENT_SIZE])
+            .be32(OFFSET, 2)
+            .be32(LENGTH, 2)
+            .be32(OPERATION, TCP_OPTION)
+            .be32(SOURCE, REGISTER);
+        self.expression("immediate", &immediate)
+            .expression("exthdr", &option)
+    }
+
     /// Counts packets and octets that come this far.
     pub(crate) fn counter(self) -> Self {
         self.expression("counter", &Attributes::new())
@@ -135,7 +178,7 @@ impl Expressions {
         if network.length() == 0 {
             return this;
         }
-        let this = this.network_header(offset, value.len());
+        let this = this.header(NETWORK_HEADER, offset, value.len());
         if network.is_host() {
             return this.compare(EQUAL, &value);
         }
@@ -153,7 +196,7 @@ impl Expressions {
         )
     }
 
-    fn network_header(self, offset: u32, octets: usize) -> Self {
+    fn header(self, base: u32, offset: u32, octets: usize) -> Self {
         /// NFTA_PAYLOAD_*.
         const DESTINATION: u16 = 1;
         const BASE: u16 = 2;
@@ -161,7 +204,7 @@ impl Expressions {
         const LENGTH: u16 = 4;
         let data = Attributes::new()
             .be32(DESTINATION, REGISTER)
-            .be32(BASE, NETWORK_HEADER)
+            .be32(BASE, base)
             .be32(OFFSET, offset)
             .be32(LENGTH, u32::try_from(octets).unwrap_or(u32::MAX));
         self.expression("payload", &data)
@@ -296,6 +339,30 @@ mod tests {
                 crate::netlink::message::name_of(name)
             })
             .collect()
+    }
+
+    /// What `nft --debug=netlink` shows of `tcp flags syn tcp option maxseg size set 1360`.
+    #[test]
+    fn segments_are_clamped_in_packets_with_syn_alone() {
+        let all = Expressions::new().tcp_syn().clamp_segments(1360);
+        assert_eq!(
+            names(&all),
+            [
+                "meta",
+                "cmp",
+                "payload",
+                "bitwise",
+                "cmp",
+                "immediate",
+                "exthdr"
+            ]
+        );
+        let option: &[u8] = &[
+            64, 0, 1, 0x80, 11, 0, 1, 0, b'e', b'x', b't', b'h', b'd', b'r', 0, 0, // name
+            48, 0, 2, 0x80, 5, 0, 2, 0, 2, 0, 0, 0, 8, 0, 3, 0, 0, 0, 0, 2, // kind, offset
+            8, 0, 4, 0, 0, 0, 0, 2, 8, 0, 6, 0, 0, 0, 0, 1, 8, 0, 7, 0, 0, 0, 0, 1,
+        ];
+        assert!(encoded(&all).ends_with(option), "{:?}", encoded(&all));
     }
 
     #[test]

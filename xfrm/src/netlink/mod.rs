@@ -52,7 +52,9 @@ pub use error::{KernelErrno, NetlinkError};
 pub use link::{Link, LinkKind, NAME_OCTETS, NewLink};
 pub use namespace::NetworkNamespace;
 pub use network::{LinkIndex, Network};
-pub use nft::{BaseChain, Firewall, Hook, Masquerade, PoolGuard, Ruleset, SourceRule};
+pub use nft::{
+    BaseChain, Clamp, ClampPlace, Firewall, Hook, Masquerade, PoolGuard, Ruleset, SourceRule,
+};
 pub use owner::{ClientClaim, ClientNumber, Owner};
 pub use probe::{ALL_ALGORITHMS, PROBE_DEVICE, missing_algorithms, xfrm_interfaces};
 pub use route::{MAIN_TABLE, NextHop, Route, RouteTarget};

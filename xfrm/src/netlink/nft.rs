@@ -11,6 +11,8 @@
 //!         iifname != lo [iifname != CARRIER] ip saddr POOL [meta secpath missing] counter drop }
 //!     chain pool-out { type filter hook postrouting priority filter;
 //!         oifname != lo [oifname != CARRIER] ip daddr POOL [rt ipsec missing] counter drop }
+//!     chain mss      { type filter hook forward priority mangle;
+//!         iifname|oifname DEVICE (or ip saddr|daddr POOL) tcp flags syn tcp option maxseg size set N }
 //!     chain nat      { type nat hook postrouting priority srcnat;
 //!         oifname OUTSIDE ip saddr NETWORK [rt ipsec missing] counter masquerade (or return) }
 //! }
@@ -73,6 +75,8 @@ pub struct Ruleset {
     pub masquerades: Vec<Masquerade>,
     /// The guard around the pools; `None`: no pools.
     pub guard: Option<PoolGuard>,
+    /// How large the segments of forwarded TCP connections may be.
+    pub clamps: Vec<Clamp>,
 }
 
 /// `ip nat inside source list … interface … overload`: what leaves by an outside interface takes its address.
@@ -106,6 +110,25 @@ pub struct PoolGuard {
     pub carriers: Vec<String>,
     /// Whether this kernel does IPsec (CONFIG_XFRM); packets that came out of an SA or will go into one then pass.
     pub kernel_ipsec: bool,
+}
+
+/// `ip tcp adjust-mss`: a connection that is forwarded there, in either direction, is opened with segments of at most
+/// that size.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Clamp {
+    /// What is forwarded there.
+    pub place: ClampPlace,
+    /// The largest segment, in octets.
+    pub size: u16,
+}
+
+/// Where segments are made smaller.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ClampPlace {
+    /// Where packets come in or leave by this device.
+    Device(String),
+    /// Where they come from this network or go to it, whatever the device.
+    Network(IpPrefix),
 }
 
 /// A handle on nf_tables in the network namespace in which it was opened.
@@ -249,7 +272,7 @@ impl Hook {
         match number {
             PREROUTING => Self::Prerouting,
             1 => Self::Input,
-            2 => Self::Forward,
+            FORWARD => Self::Forward,
             3 => Self::Output,
             POSTROUTING => Self::Postrouting,
             _ => Self::Other,
@@ -306,8 +329,9 @@ struct Rule {
     expressions: Expressions,
 }
 
-/// NF_INET_PRE_ROUTING and NF_INET_POST_ROUTING of linux/netfilter.h.
+/// NF_INET_PRE_ROUTING, NF_INET_FORWARD and NF_INET_POST_ROUTING of linux/netfilter.h.
 const PREROUTING: u32 = 0;
+const FORWARD: u32 = 2;
 const POSTROUTING: u32 = 4;
 
 /// Priorities of linux/netfilter_ipv4.h.
@@ -325,13 +349,26 @@ impl Ruleset {
             .guard
             .iter()
             .flat_map(|guard| guard.carriers.iter().map(String::as_str));
-        outside.chain(carriers)
+        let clamped = self.clamps.iter().filter_map(|clamp| match &clamp.place {
+            ClampPlace::Device(name) => Some(name.as_str()),
+            ClampPlace::Network(_) => None,
+        });
+        outside.chain(carriers).chain(clamped)
     }
 
     fn chains(&self) -> Vec<Chain> {
         let mut chains = Vec::new();
         if let Some(guard) = &self.guard {
             chains.extend(guard.chains());
+        }
+        if !self.clamps.is_empty() {
+            chains.push(Chain {
+                name: "mss",
+                kind: "filter",
+                hook: FORWARD,
+                priority: PRIORITY_MANGLE,
+                rules: self.clamps.iter().flat_map(Clamp::rules).collect(),
+            });
         }
         if !self.masquerades.is_empty() {
             chains.push(Chain {
@@ -367,6 +404,28 @@ impl Masquerade {
                 words: format!("{verb} {} leaving by {}", source.network, self.outside),
                 expressions,
             }
+        })
+    }
+}
+
+impl Clamp {
+    /// One for each direction.
+    fn rules(&self) -> [Rule; 2] {
+        let (words, towards, away) = match &self.place {
+            ClampPlace::Device(name) => (
+                format!("make segments by {name} smaller"),
+                Expressions::new().input_name(name, true),
+                Expressions::new().output_name(name, true),
+            ),
+            ClampPlace::Network(network) => (
+                format!("make segments of {network} smaller"),
+                Expressions::new().source(network),
+                Expressions::new().destination(network),
+            ),
+        };
+        [towards, away].map(|expressions| Rule {
+            words: words.clone(),
+            expressions: expressions.tcp_syn().clamp_segments(self.size),
         })
     }
 }
@@ -493,8 +552,8 @@ mod tests {
             kernel_ipsec: true,
         };
         let words: Vec<String> = Ruleset {
-            masquerades: vec![],
             guard: Some(guard),
+            ..Ruleset::default()
         }
         .chains()
         .iter()

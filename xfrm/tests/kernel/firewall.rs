@@ -1,15 +1,22 @@
 //! The nftables table, judged by what happens to packets.
 
+use std::net::{TcpListener, TcpStream};
+use std::time::Duration;
+
 use ironflex_xfrm::netlink::{
-    Firewall, KernelErrno, Masquerade, NetlinkError, PoolGuard, Ruleset, SourceRule, translations,
+    Clamp, ClampPlace, Firewall, KernelErrno, Masquerade, NetlinkError, PoolGuard, Ruleset,
+    SourceRule, translations,
 };
 
+use socket2::SockRef;
+
 use crate::Ignored;
-use crate::support::{Side, behind, cabled, prefix};
+use crate::support::{Side, behind, cabled, ip, prefix};
 
 cases![
     masquerades_permitted_sources_alone,
     pool_addresses_travel_on_carriers_alone,
+    forwarded_connections_are_opened_with_smaller_segments,
     an_unusable_ruleset_leaves_the_old_one,
     nft_reads_back_what_was_meant,
 ];
@@ -43,7 +50,7 @@ fn masquerade(sources: &[(&str, bool)]) -> Ruleset {
             sources: sources.collect(),
             kernel_ipsec: true,
         }],
-        guard: None,
+        ..Ruleset::default()
     }
 }
 
@@ -98,12 +105,12 @@ fn pool_addresses_travel_on_carriers_alone() -> Result<(), Ignored> {
     server.route("10.10.0.0/24", Some("192.0.2.1"), None);
     assert!(inside.pings("10.10.0.2", "192.0.2.2", 56));
     let guard = |pool: &str, carriers: &[&str]| Ruleset {
-        masquerades: vec![],
         guard: Some(PoolGuard {
             pools: vec![prefix(pool)],
             carriers: carriers.iter().map(|name| (*name).to_owned()).collect(),
             kernel_ipsec: true,
         }),
+        ..Ruleset::default()
     };
     let mut firewall = apply(&router, &guard("10.10.0.0/16", &["inside"]))?;
     assert!(
@@ -129,6 +136,64 @@ fn pool_addresses_travel_on_carriers_alone() -> Result<(), Ignored> {
     Ok(())
 }
 
+/// The segments that the server of a new connection may send, without what timestamps take of them.
+fn segments(from: &Side, server: &Side, address: &str) -> u32 {
+    let listener = server.namespace.run(|| TcpListener::bind((ip(address), 0)));
+    let listener = listener.unwrap().unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let client = from
+        .namespace
+        .run(|| TcpStream::connect_timeout(&(ip(address), port).into(), Duration::from_secs(10)));
+    let client = client.unwrap().unwrap();
+    let (accepted, _) = listener.accept().unwrap();
+    let size = SockRef::from(&accepted).tcp_mss().unwrap();
+    drop(client);
+    size
+}
+
+fn forwarded_connections_are_opened_with_smaller_segments() -> Result<(), Ignored> {
+    const TIMESTAMPS: u32 = 12;
+    let (mut router, mut server) = cabled();
+    let host = behind(&mut router, "inside", "10.10.0");
+    let other = behind(&mut router, "inside2", "10.10.1");
+    router.forward();
+    server.route("10.10.0.0/16", Some("192.0.2.1"), None);
+    assert!(host.pings("10.10.0.2", "192.0.2.2", 56));
+    let whole = segments(&host, &server, "192.0.2.2");
+    assert!(whole + TIMESTAMPS >= 1400, "{whole}");
+    let clamps = |place| Ruleset {
+        clamps: vec![Clamp { place, size: 1000 }],
+        ..Ruleset::default()
+    };
+    let device = ClampPlace::Device("inside".into());
+    let mut firewall = apply(&router, &clamps(device))?;
+    assert_eq!(segments(&host, &server, "192.0.2.2") + TIMESTAMPS, 1000);
+    // The answer to a SYN says a size too.
+    assert_eq!(segments(&server, &host, "10.10.0.2") + TIMESTAMPS, 1000);
+    assert_eq!(segments(&other, &server, "192.0.2.2"), whole);
+    assert_eq!(
+        segments(&router, &server, "192.0.2.2"),
+        whole,
+        "not forwarded"
+    );
+    let network = ClampPlace::Network(prefix("10.10.1.0/24"));
+    firewall.replace(&clamps(network)).unwrap();
+    assert_eq!(segments(&other, &server, "192.0.2.2") + TIMESTAMPS, 1000);
+    assert_eq!(segments(&host, &server, "192.0.2.2"), whole);
+    // What is smaller already stays as it is.
+    let large = Clamp {
+        place: ClampPlace::Device("inside2".into()),
+        size: 9000,
+    };
+    let large = Ruleset {
+        clamps: vec![large],
+        ..Ruleset::default()
+    };
+    firewall.replace(&large).unwrap();
+    assert_eq!(segments(&other, &server, "192.0.2.2"), whole);
+    Ok(())
+}
+
 fn an_unusable_ruleset_leaves_the_old_one() -> Result<(), Ignored> {
     let (mut router, server) = cabled();
     let host = behind(&mut router, "inside", "10.10.0");
@@ -151,6 +216,10 @@ fn nft_reads_back_what_was_meant() -> Result<(), Ignored> {
         carriers: vec!["ironflex1".into()],
         kernel_ipsec: true,
     });
+    ruleset.clamps = vec![Clamp {
+        place: ClampPlace::Device("ironflex1".into()),
+        size: 1360,
+    }];
     apply(&router, &ruleset)?;
     let Some(listing) = router.output("nft", &["-s", "list", "table", "inet", "ironflex"]) else {
         return Err(Ignored("there is no program nft".into()));
@@ -173,6 +242,10 @@ fn nft_reads_back_what_was_meant() -> Result<(), Ignored> {
             "type filter hook postrouting priority filter; policy accept;",
             "oifname != \"lo\" oifname != \"ironflex1\" ip daddr 10.10.0.0/16 rt ipsec missing counter drop",
             "oifname != \"lo\" oifname != \"ironflex1\" ip6 daddr 2001:db8:10::/64 rt ipsec missing counter drop",
+            "chain mss {",
+            "type filter hook forward priority mangle; policy accept;",
+            "iifname \"ironflex1\" tcp flags syn tcp option maxseg size set 1360",
+            "oifname \"ironflex1\" tcp flags syn tcp option maxseg size set 1360",
             "chain nat {",
             "type nat hook postrouting priority srcnat; policy accept;",
             "oifname \"cable\" ip saddr 10.10.1.0/24 rt ipsec missing counter return",

@@ -381,8 +381,8 @@ fn cleanup_removes_ours_and_nothing_else() -> Result<(), Ignored> {
     };
     let table = firewall
         .replace(&Ruleset {
-            masquerades: vec![],
             guard: Some(pool_guard),
+            ..Ruleset::default()
         })
         .is_ok();
 

@@ -199,6 +199,7 @@ fn the_firewall_leaves_alone_what_sas_carry() -> Result<(), Ignored> {
             carriers: vec![],
             kernel_ipsec,
         }),
+        ..Ruleset::default()
     };
     let mut firewall = firewall::apply(&lab.left, &ruleset(true))?;
     assert!(

@@ -1,0 +1,304 @@
+//! Lines of a router's configuration that the headend has no part in, or that it takes without any of its own.
+
+use super::*;
+
+/// What is said of a text's only fault.
+fn only(text: &str) -> Diagnostic {
+    let mut found = parse(text, "t").diagnostics;
+    assert_eq!(found.len(), 1, "{text}: {found:?}");
+    found.remove(0)
+}
+
+fn warnings(text: &str) -> Vec<(u32, String)> {
+    let all = snapshot(text).warnings.into_iter();
+    all.map(|one| (one.at.line, one.message)).collect()
+}
+
+#[test]
+fn words_behind_those_that_are_served_are_refused_by_name() {
+    for (text, why) in [
+        ("crypto ikev2 policy P\n match fvrf RED", "VRFs"),
+        ("crypto ikev2 profile P\n match fvrf RED", "VRFs"),
+        (
+            "crypto ikev2 profile P\n keyring local K name-mangler M",
+            "name manglers",
+        ),
+        (
+            "crypto pki trustpoint L\n rsakeypair L 2048",
+            "key pairs made by command (they come with their certificate)",
+        ),
+        (
+            "crypto pki trustpoint T\n ca-check-strict",
+            "checks of an authority by command",
+        ),
+        (
+            "crypto pki trustpoint T\n revocation-check none crl",
+            "revocation checks by certificate revocation list",
+        ),
+        (
+            "crypto ipsec profile P\n set security-association idle-time 60 default",
+            "default peers",
+        ),
+        (
+            "crypto ipsec transform-set T esp-aes esp-sha-hmac comp-lzs",
+            "IP compression",
+        ),
+        ("crypto ipsec transform-set T esp-gcm 256 ah-sha-hmac", "AH"),
+        ("crypto ipsec transform-set T esp-gcm ah-md5-hmac", "AH"),
+        (
+            "crypto ipsec transform-set T esp-sha-hmac esp-aes 256 ah-sha512-hmac",
+            "AH",
+        ),
+        (
+            "crypto ipsec transform-set T esp-aes",
+            "ESP without integrity",
+        ),
+        (
+            "crypto ipsec transform-set T esp-aes 256",
+            "ESP without integrity",
+        ),
+        (
+            "aaa authentication login L local group G",
+            "RADIUS server groups",
+        ),
+        (
+            "aaa authorization network L local group G",
+            "RADIUS server groups",
+        ),
+        (
+            "aaa authorization network L local none",
+            "login without authentication",
+        ),
+        (
+            "crypto ikev2 profile P\n aaa authorization group anyconnect-eap list L",
+            "groups named by the client's identity; an authorization policy must follow",
+        ),
+        (
+            "crypto vpn anyconnect bootflash:a.pkg sequence 1",
+            "packages of the client",
+        ),
+        (
+            "crypto vpn anyconnect webvpn/a.pkg",
+            "packages of the client",
+        ),
+        (
+            "crypto pki import T pkcs12 terminal password x",
+            "import by cut and paste",
+        ),
+        (
+            "crypto pki import T pkcs12 tftp://192.0.2.1/x password y",
+            "files elsewhere than on bootflash:",
+        ),
+        (
+            "interface Virtual-Template1 type tunnel\n tunnel protection ipsec initiate",
+            "SAs that the headend begins",
+        ),
+        (
+            "crypto ipsec nat-transparency spi-matching",
+            "NAT traversal by other means than UDP encapsulation",
+        ),
+        (
+            "crypto ipsec security-association ecn discard",
+            "tunnels that lose marks of congestion",
+        ),
+        (
+            "crypto call admission limit ipsec sa 10",
+            "limits on IPsec SAs",
+        ),
+    ] {
+        let found = only(text);
+        assert_eq!(found.fault, Fault::Unsupported, "{text}: {found:?}");
+        let said = format!("not supported by this headend: {why}");
+        assert_eq!(found.message, said, "{text}");
+    }
+}
+
+#[test]
+fn a_line_that_its_mode_refuses_is_not_judged_outside_of_it() {
+    let head = "crypto ssl profile S\n";
+    for line in [
+        "aaa authentication user-pass list L",
+        "aaa authorization group user-pass list L G",
+        "aaa authorization group override user-pass list L G",
+        "aaa authorization user user-pass cached",
+    ] {
+        // With and without indentation, and typed.
+        for text in [
+            format!("{head} {line}\n no shutdown"),
+            format!("{head}{line}\nno shutdown"),
+        ] {
+            let found = only(&text);
+            let said = "not supported by this headend: SSL VPN";
+            assert_eq!((found.at.line, &*found.message), (2, said), "{text}");
+        }
+        let mut typist = Typist::new("terminal");
+        let mut candidate = Candidate::default();
+        typist.line(&mut candidate, head.trim_end());
+        let Typed::Refused(found) = typist.line(&mut candidate, line) else {
+            panic!("{line} is taken");
+        };
+        assert_eq!(found.message, "not supported by this headend: SSL VPN");
+        assert_eq!(typist.mode(), ModeKind::SslProfile);
+    }
+    let text = "crypto ikev2 authorization policy A\n aaa attribute list L\n pool P";
+    assert_eq!(faults(text), [(Fault::Unsupported, 2, 2)]);
+    // What is no line of the mode is still told by what is wrong with it outside.
+    assert_eq!(
+        faults("interface Loopback1\ncrypto ikev2 proposl P"),
+        [(Fault::Unknown, 2, 14)]
+    );
+    assert_eq!(
+        faults("interface Loopback1\n crypto map M"),
+        [(Fault::Unsupported, 2, 2)]
+    );
+}
+
+#[test]
+fn no_in_front_of_what_the_headend_never_does_says_what_is_so() {
+    for text in [
+        "no ip domain lookup",
+        "no cdp run",
+        "no crypto isakmp default policy",
+        "no aaa accounting network L",
+        "no interface Tunnel0",
+        "crypto ikev2 profile P\n no config-exchange request",
+        "crypto ikev2 profile P\n no reconnect",
+        "crypto ikev2 profile P\n no lifetime certificate",
+        "interface Virtual-Template1 type tunnel\n no tunnel protection ipsec initiate",
+        "interface GigabitEthernet1\n no mop enabled",
+    ] {
+        candidate(text);
+    }
+    let lifetime = candidate("crypto ikev2 profile P\n lifetime 500\n no lifetime certificate");
+    assert_eq!(lifetime.profiles.get("P").unwrap().lifetime, Some(500));
+    // What Linux or the headend does all the same cannot be had otherwise; nor is a whole line undone by half of it.
+    for (text, line) in [
+        ("no ip routing", 1),
+        ("no ntp server 192.0.2.1", 1),
+        ("no service timestamps", 1),
+        ("default cdp run", 1),
+        ("interface GigabitEthernet1\n no negotiation auto", 2),
+        ("username u password p\nno username u secret 5 x", 2),
+        (
+            "ip local pool P 10.0.0.1 10.0.0.2\nno ip local pool P 10.0.0.1 10.0.0.2 group G",
+            2,
+        ),
+    ] {
+        let found = only(text);
+        assert_eq!(
+            (found.fault, found.at.line),
+            (Fault::Unsupported, line),
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn what_the_headend_does_anyway_is_taken() {
+    for text in [
+        "crypto ipsec nat-transparency udp-encapsulation",
+        "crypto ipsec fragmentation after-encryption",
+        "crypto ipsec security-association ecn propagate",
+        "crypto ipsec profile P\n set security-association ecn propagate",
+        "crypto logging ikev2",
+        "crypto logging session",
+        "crypto pki trustpoint T\n revocation-check none",
+    ] {
+        assert_eq!(candidate(text).actions, []);
+    }
+}
+
+#[test]
+fn sessions_are_logged_until_a_line_takes_that_away() {
+    let told = |text: &str| snapshot(text).ikev2.logs_sessions;
+    assert!(told(""));
+    assert!(told("crypto logging session\ncrypto logging ikev2"));
+    for line in ["no crypto logging session", "no crypto logging ikev2"] {
+        assert!(!told(line), "{line}");
+        assert!(told(&format!("{line}\n{}", &line[3..])));
+        assert!(told(&format!("{line}\ndefault {}", &line[3..])));
+        let written = render(&candidate(line));
+        assert!(written.contains(&format!("{line}\n")), "{written}");
+    }
+}
+
+#[test]
+fn an_admission_limit_is_a_limit_of_ikev2() {
+    let limits = |text: &str| {
+        let limits = snapshot(text).ikev2.limits;
+        (limits.most_sas(), limits.most_negotiating())
+    };
+    let both = "crypto call admission limit ike sa 20000\n\
+        crypto call admission limit ike in-negotiation-sa 500\n";
+    assert_eq!(limits(both), (Some(20_000), Some(500)));
+    let less = format!(
+        "{both}crypto ikev2 limit max-sa 30\ncrypto ikev2 limit max-in-negotation-sa 600\n"
+    );
+    assert_eq!(limits(&less), (Some(30), Some(500)));
+    assert_eq!(limits("crypto call admission limit ike sa 0"), (None, None));
+    let undone = format!(
+        "{both}no crypto call admission limit ike sa\nno crypto call admission limit ike in-negotiation-sa 500\n"
+    );
+    assert_eq!(limits(&undone), (None, None));
+    let written = render(&candidate(both));
+    assert!(both.lines().all(|line| written.contains(line)), "{written}");
+}
+
+#[test]
+fn a_passphrase_may_follow_its_file_at_once() {
+    for line in [
+        "crypto pki import T pkcs12 bootflash:a.p12 hunter2",
+        "crypto pki import T pkcs12 bootflash:a.p12 password hunter2",
+    ] {
+        let candidate = candidate(line);
+        let Action::ImportPkcs12 { password, .. } = &candidate.actions[0].value else {
+            panic!("an import")
+        };
+        assert_eq!(password.reveal(), "hunter2");
+    }
+}
+
+#[test]
+fn lines_without_effect_say_so() {
+    assert_eq!(
+        warnings("crypto ikev2 http-url cert"),
+        [(
+            1,
+            "certificates that clients name by a URL are not fetched".to_owned()
+        )]
+    );
+    assert_eq!(warnings("no crypto ikev2 http-url cert"), []);
+    assert_eq!(warnings(""), []);
+    let routes = "routes that clients send are not installed".to_owned();
+    for accept in ["route accept any", "route accept any tag 7 distance 9"] {
+        let text = format!("crypto ikev2 authorization policy A\n {accept}");
+        assert_eq!(warnings(&text), [(2, routes.clone())]);
+    }
+    // Nobody wrote the smart default's own line.
+    assert_eq!(
+        warnings("crypto ikev2 authorization policy default\n pfs"),
+        []
+    );
+    assert_eq!(
+        warnings("interface GigabitEthernet1\n shutdown"),
+        [(
+            1,
+            "GigabitEthernet1 is a device of Linux, which `shutdown` does not take down".to_owned()
+        )]
+    );
+}
+
+#[test]
+fn a_template_that_is_shut_down_serves_nobody() {
+    assert!(snapshot(EXAMPLE).profile_for(HERE, ANYCONNECT).is_some());
+    let shut = EXAMPLE.replace("\n tunnel mode ipsec", "\n shutdown\n tunnel mode ipsec");
+    assert_ne!(shut, EXAMPLE);
+    let shut = snapshot(&shut);
+    assert_eq!(shut.profile_for(HERE, ANYCONNECT), None);
+    let told = "Virtual-Template100 is shut down, so the profile `AnyConnect-EAP` serves nobody";
+    assert!(
+        shut.warnings.iter().any(|one| one.message == told),
+        "{:?}",
+        shut.warnings
+    );
+}
