@@ -213,15 +213,16 @@ fn quote(out: &mut String, source_text: &str, at: &Span) {
 fn hidden(line: &str) -> impl Iterator<Item = bool> {
     let mut secret = false;
     // The passphrase of an import may follow its file without a word in front of it.
-    let mut is_import = false;
+    let (mut is_import, mut may_announce) = (false, false);
     let mut pieces = Vec::new();
     for piece in line.split_inclusive([' ', '\t']) {
-        let word = piece.trim_end();
-        pieces.extend(piece.chars().map(|c| secret && c != ' ' && c != '\t'));
+        let word = &*piece.trim_end().to_ascii_lowercase();
+        let hides = secret && !(may_announce && word == "password");
+        pieces.extend(piece.chars().map(|c| hides && c != ' ' && c != '\t'));
         if word.is_empty() {
             continue;
         }
-        let word = &*word.to_ascii_lowercase();
+        may_announce = is_import;
         secret = secret
             || is_import
             || word == "key"
@@ -303,7 +304,7 @@ mod tests {
             ),
             (
                 "crypto pki import T pkcs12 bootflash:a.p12 password hunter2",
-                "crypto pki import T pkcs12 bootflash:a.p12 ******** *******",
+                "crypto pki import T pkcs12 bootflash:a.p12 password *******",
             ),
             ("set transform-set TS", "set transform-set TS"),
         ] {

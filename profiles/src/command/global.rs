@@ -204,7 +204,7 @@ const NAT: &[Node] = &[
     Node::refused("pool", "NAT pools"),
     Node::refused("translation", "NAT timers"),
     Node::refused("log", "NAT logging"),
-    Node::refused_even_negated("service", "NAT helpers"),
+    Node::refused("service", "NAT helpers"),
     Node::refused("settings", "NAT settings"),
 ];
 
@@ -329,7 +329,7 @@ pub(super) const REFUSED: &[Node] = &[
     Node::refused_block("route-map", "routing protocols"),
     Node::refused_block("router", "routing protocols"),
     Node::refused("security", "password rules"),
-    Node::refused("service", "services of the router"),
+    Node::refused_even_negated("service", "services of the router"),
     Node::refused("snmp-server", "SNMP"),
     Node::refused("spanning-tree", "bridging"),
     Node::refused("subscriber", "subscriber sessions"),

@@ -326,11 +326,6 @@ fn no_takes_back_what_a_line_set() {
         ),
         (
             "",
-            "no crypto ikev2 http-url cert",
-            "crypto ikev2 http-url cert",
-        ),
-        (
-            "",
             "access-list 10 permit any",
             "no access-list 10 permit any",
         ),
