@@ -496,6 +496,7 @@ impl Lab {
                 kernel_ipsec: Firewall::kernel_ipsec(),
             }],
             guard: None,
+            clamps: Vec::new(),
         };
         let mut firewall = nat.host.namespace.run(Firewall::open).unwrap().unwrap();
         firewall.replace(&ruleset).unwrap();
