@@ -191,7 +191,7 @@ fn who_reads_nothing_is_cut_off_and_holds_up_nobody() {
 
 fn a_terminal_that_reads_nothing_loses_lines_and_is_told_how_many() {
     let lab = Lab::new();
-    let hosts = [lab.client(), lab.client(), lab.client()];
+    let hosts = [(); 6].map(|()| lab.client());
     let mut headend = lab.start();
     let mut slow = UnixStream::connect(lab.control()).unwrap();
     slow.set_read_timeout(Some(PATIENCE)).unwrap();
