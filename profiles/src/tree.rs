@@ -261,7 +261,7 @@ impl Node {
 
     /// What stands for this node in a list of expected words; refused words are left out.
     pub fn expected(&self) -> Vec<String> {
-        if self.refused.is_some() {
+        if self.refused.is_some() || !self.leads_somewhere() {
             return Vec::new();
         }
         match self.token {
@@ -293,6 +293,12 @@ impl Node {
                 ["c banner-text c, where 'c' is a delimiting character".to_owned()].into()
             }
         }
+    }
+
+    /// Whether some line with this word is taken.
+    fn leads_somewhere(&self) -> bool {
+        let is_served = |node: &Self| node.refused.is_none() && node.leads_somewhere();
+        self.set.is_some() || self.unset.is_some() || self.then.iter().any(is_served)
     }
 
     /// The keywords of this node with what becomes of them.
