@@ -32,6 +32,7 @@ extern crate alloc;
 
 pub mod anyconnect;
 mod check;
+pub mod closest;
 mod command;
 mod defaults;
 mod delimited;

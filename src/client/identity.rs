@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use ironflex_ikev2::wire::payload::Identification;
-use ironflex_profiles::tree::closest;
+use ironflex_profiles::closest::closest;
 
 use crate::pki::CertificateSummary;
 

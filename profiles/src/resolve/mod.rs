@@ -16,6 +16,7 @@ use alloc::{
 };
 
 use crate::{
+    closest::closest,
     error::{Diagnostic, Fault, Severity, Span},
     model::{
         self, Candidate, DEFAULT, Entry, Located, Table,
@@ -34,7 +35,6 @@ use crate::{
         Ikev2Settings, Interface, IpsecProfile, Ipv6Authorization, Ipv6Pool, Keyring, LocalUser,
         Policy, Pool, Proposal, Snapshot, TransformSet, Trustpoint,
     },
-    tree::closest,
 };
 
 /// Makes a configuration ready for use.
