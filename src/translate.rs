@@ -177,20 +177,23 @@ impl Keeper {
 #[must_use]
 pub fn soft_limits(hard: xfrm::Limits, keeper: Keeper) -> xfrm::Limits {
     let [random] = crate::random::octets::<1>();
-    let (least, spread) = keeper.margin();
-    // Of 64 × 256 parts.
-    let parts = least
-        .saturating_mul(256)
-        .saturating_add(spread.saturating_mul(u64::from(random)));
-    let before = |limit: NonZeroU64| {
+    let before = |limit: NonZeroU64, keeper: Keeper| {
+        let (least, spread) = keeper.margin();
+        // Of 64 × 256 parts.
+        let parts = least
+            .saturating_mul(256)
+            .saturating_add(spread.saturating_mul(u64::from(random)));
         let margin = u128::from(limit.get()).saturating_mul(u128::from(parts)) >> 14;
         let margin = u64::try_from(margin).unwrap_or(u64::MAX).max(1);
         NonZeroU64::new(limit.get().saturating_sub(margin))
     };
+    // A volume is each end's own affair, which the other one knows nothing of: nobody goes first, and what is left has to
+    // last for a lost message at the line's full speed.
+    let of_volume = |limit| before(limit, Keeper::Client);
     xfrm::Limits {
-        bytes: hard.bytes.and_then(before),
-        packets: hard.packets.and_then(before),
-        seconds: hard.seconds.and_then(before),
+        bytes: hard.bytes.and_then(of_volume),
+        packets: hard.packets.and_then(of_volume),
+        seconds: hard.seconds.and_then(|limit| before(limit, keeper)),
     }
 }
 
@@ -225,7 +228,9 @@ mod tests {
         };
         let draws = (0..4_000).map(|_| {
             let soft = soft_limits(hard, keeper);
-            assert_eq!(soft.bytes, soft.seconds);
+            let volume = soft.bytes.unwrap().get();
+            let left = limit.unwrap().get() - volume;
+            assert!(left >= limit.unwrap().get() / 16, "{left}");
             assert_eq!(soft.packets, None);
             soft.seconds.unwrap().get()
         });

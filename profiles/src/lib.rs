@@ -45,6 +45,7 @@ mod parse;
 pub mod password;
 mod render;
 mod resolve;
+pub mod secrets;
 mod select;
 pub mod snapshot;
 pub mod tree;

@@ -109,6 +109,9 @@ pub struct Listener {
     path: PathBuf,
 }
 
+/// How long the end waits for files that are being written.
+const FILES: Duration = Duration::from_secs(2);
+
 /// Connections at work, on a thread of their own; they end with this.
 pub struct Serving {
     /// What ends the thread when it is dropped.
@@ -175,8 +178,8 @@ impl Listener {
                 }
             });
             drop(self);
-            // Whoever is being told something is not waited for.
-            runtime.shutdown_background();
+            // Whoever is being told something is not waited for; what is being written to a file is, for a while.
+            runtime.shutdown_timeout(FILES);
         })?;
         begun.recv().map_err(io::Error::other)??;
         Ok(Serving {

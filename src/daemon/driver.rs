@@ -138,6 +138,8 @@ impl Driver {
                     self.serve_first_requests();
                     self.keep_time()
                 }
+                // Nobody waits for it any more.
+                Woken::Request(Request::Exec { reply, .. }) if reply.is_closed() => self.drain(),
                 Woken::Request(Request::Exec { line, reply }) => {
                     let answer = super::control::execute(self, &line);
                     // Who asked may be gone.

@@ -106,6 +106,8 @@ pub struct Log {
     now: Box<dyn Fn() -> Instant>,
     /// What peers that are not authenticated may have written.
     strangers: RefCell<Quota>,
+    /// The same for first requests, whose source anybody can forge: they leave those alone who have proven theirs.
+    first_requests: RefCell<Quota>,
     /// The same for what `debug crypto ikev2 error` says of datagrams.
     datagrams: Cell<Budget>,
     /// The same for the rest of `debug`.
@@ -184,6 +186,7 @@ impl Log {
             quiet: false,
             now,
             strangers: RefCell::default(),
+            first_requests: RefCell::default(),
             datagrams: Cell::new(Budget::new(budget::LINES)),
             debugged: Cell::new(Budget::new(budget::DEBUG_LINES)),
             watchers: RefCell::default(),
@@ -217,11 +220,14 @@ impl Log {
 
     /// Whether one more line may be written about a peer that is not authenticated.
     fn grants(&self, peer: Option<SocketAddr>) -> bool {
+        self.grants_of(&self.strangers, peer)
+    }
+
+    fn grants_of(&self, quota: &RefCell<Quota>, peer: Option<SocketAddr>) -> bool {
         self.settle();
         let now = (self.now)();
-        self.strangers
-            .borrow_mut()
-            .spend(now, peer.map(|peer| Source::of(peer.ip()).host()))
+        let source = peer.map(|peer| Source::of(peer.ip()).host());
+        quota.borrow_mut().spend(now, source)
     }
 
     /// A line of `debug` about a datagram, which anybody can provoke.
@@ -261,8 +267,11 @@ impl Log {
     /// Tells how many lines were left out, when their time is over.
     pub fn settle(&self) {
         let now = (self.now)();
-        let withheld = self.strangers.borrow_mut().settle(now);
-        if let Some(Withheld { lines, most }) = withheld {
+        for quota in [&self.strangers, &self.first_requests] {
+            let withheld = quota.borrow_mut().settle(now);
+            let Some(Withheld { lines, most }) = withheld else {
+                continue;
+            };
             let most = most.map(|(source, lines)| format!(", {lines} of them about {source}"));
             self.warning(format_args!(
                 "{lines} more lines about peers that are not authenticated were left out{}: {} about one source and {} in all are written in {} s",
@@ -290,9 +299,9 @@ impl Log {
     #[must_use]
     pub fn due(&self) -> Option<Instant> {
         let both = [&self.datagrams, &self.debugged].into_iter();
-        let strangers = self.strangers.borrow().due();
+        let quotas = [&self.strangers, &self.first_requests].into_iter();
         both.filter_map(|budget| budget.get().due())
-            .chain(strangers)
+            .chain(quotas.filter_map(|quota| quota.borrow().due()))
             .min()
     }
 
@@ -329,7 +338,7 @@ impl Log {
 
     /// A request for a new SA was refused. `failure` is only called if that is written.
     pub fn init_refused(&self, peer: SocketAddr, failure: impl FnOnce() -> Failure) {
-        if !self.grants(Some(peer)) {
+        if !self.grants_of(&self.first_requests, Some(peer)) {
             return;
         }
         let failure = failure();

@@ -371,6 +371,9 @@ impl HouseNetwork {
         for (&number, &mtu) in &self.wanted.templates {
             if !then.templates.contains_key(&number) && in_use(number) {
                 then.templates.insert(number, mtu);
+                if let Some(&size) = self.wanted.segments.get(&number) {
+                    then.segments.insert(number, size);
+                }
             }
         }
         let difference = self.wanted.until(&then);

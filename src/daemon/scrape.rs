@@ -11,7 +11,8 @@ use std::{
     os::unix::fs::{FileTypeExt, PermissionsExt},
     path::{Path, PathBuf},
     str::FromStr,
-    time::Duration,
+    sync::Arc,
+    time::{Duration, Instant},
 };
 
 use http_body_util::Full;
@@ -26,7 +27,7 @@ use hyper_util::rt::TokioIo;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, UnixListener},
-    sync::mpsc,
+    sync::{Mutex, mpsc},
     task::{AbortHandle, JoinSet},
     time::timeout,
 };
@@ -41,6 +42,10 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The longest head of a request, in octets.
 const MAX_HEAD: usize = 8 * 1024;
+
+/// How long the numbers that were told one are told to others: they cost the daemon's loop a look at every session, and
+/// whoever reaches the port may ask as often as it likes.
+const FRESH: Duration = Duration::from_secs(1);
 
 /// What is asked for, and the only thing that there is.
 const PATH: &str = "/metrics";
@@ -134,17 +139,21 @@ impl Scraping {
     /// Answers for as long as it is let.
     pub async fn serve(self, requests: mpsc::Sender<driver::Request>) {
         let mut connections = Connections::default();
+        let numbers = Arc::new(Numbers {
+            requests,
+            last: Mutex::default(),
+        });
         loop {
-            let requests = requests.clone();
+            let numbers = Arc::clone(&numbers);
             let accepted = match &self.listener {
                 Listener::Port(listener) => listener
                     .accept()
                     .await
-                    .map(|(stream, _)| connections.add(converse(stream, requests))),
+                    .map(|(stream, _)| connections.add(converse(stream, numbers))),
                 Listener::Socket(listener, _) => listener
                     .accept()
                     .await
-                    .map(|(stream, _)| connections.add(converse(stream, requests))),
+                    .map(|(stream, _)| connections.add(converse(stream, numbers))),
             };
             if accepted.is_err() {
                 tokio::time::sleep(Duration::from_millis(100)).await;
@@ -199,12 +208,35 @@ fn clear(path: &Path) -> io::Result<()> {
     }
 }
 
-/// One connection, of one request.
-async fn converse(
-    stream: impl AsyncRead + AsyncWrite + Unpin,
+/// The numbers, and where they come from.
+struct Numbers {
     requests: mpsc::Sender<driver::Request>,
-) {
-    let answer = service_fn(|request| answer(request, &requests));
+    /// The last ones and when they came.
+    last: Mutex<Option<(Instant, String)>>,
+}
+
+impl Numbers {
+    /// The numbers of this second. Several who ask at once wait for one answer.
+    ///
+    /// # Errors
+    ///
+    /// The text for whoever asked.
+    async fn tell(&self) -> Result<String, String> {
+        let mut last = self.last.lock().await;
+        if let Some((came, numbers)) = &*last
+            && came.elapsed() < FRESH
+        {
+            return Ok(numbers.clone());
+        }
+        let numbers = control::tell(&self.requests, "show metrics".to_owned()).await?;
+        *last = Some((Instant::now(), numbers.clone()));
+        Ok(numbers)
+    }
+}
+
+/// One connection, of one request.
+async fn converse(stream: impl AsyncRead + AsyncWrite + Unpin, numbers: Arc<Numbers>) {
+    let answer = service_fn(|request| answer(request, &numbers));
     let connection = http1::Builder::new()
         .keep_alive(false)
         .max_buf_size(MAX_HEAD)
@@ -215,17 +247,15 @@ async fn converse(
 
 async fn answer(
     request: Request<Incoming>,
-    requests: &mpsc::Sender<driver::Request>,
+    numbers: &Numbers,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
     let is_path = request.uri().path() == PATH;
     let mut response = match *request.method() {
         _ if !is_path => said(StatusCode::NOT_FOUND, format!("there is {PATH} alone\n")),
-        Method::GET | Method::HEAD => {
-            match control::tell(requests, "show metrics".to_owned()).await {
-                Ok(numbers) => said(StatusCode::OK, numbers),
-                Err(why) => said(StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n")),
-            }
-        }
+        Method::GET | Method::HEAD => match numbers.tell().await {
+            Ok(numbers) => said(StatusCode::OK, numbers),
+            Err(why) => said(StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n")),
+        },
         _ => {
             let mut refused = said(
                 StatusCode::METHOD_NOT_ALLOWED,

@@ -109,7 +109,14 @@ impl ServiceManager {
 
     /// The daemon's loop goes round.
     pub fn alive(&self) {
-        self.tell("WATCHDOG=1");
+        let Some((socket, _)) = &self.socket else {
+            return;
+        };
+        // A manager that does not read holds nobody up: the next one comes before this one is missed.
+        if socket.set_nonblocking(true).is_ok() {
+            self.tell("WATCHDOG=1");
+            let _ = socket.set_nonblocking(false);
+        }
     }
 
     /// A manager that is gone is no reason not to serve.

@@ -18,7 +18,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use ironflex_profiles::{Candidate, Snapshot};
+use ironflex_profiles::{Candidate, Snapshot, model::ikev2::DpdMode};
 
 use crate::{
     clock,
@@ -172,6 +172,11 @@ fn configuration(options: &Options, found: &mut Examination<'_>) -> Option<load:
 fn liveness(snapshot: &Snapshot, found: &mut Examination<'_>) {
     for profile in &snapshot.profiles {
         match profile.dpd {
+            Some(dpd) if dpd.mode == DpdMode::OnDemand => found.warn(format_args!(
+                "profile {}: with 'on-demand', a silent client is asked only while packets go to it: one that vanishes idle \
+                 keeps its address until its IKE SA ends; 'dpd {} {} periodic' notices it",
+                profile.name, dpd.interval, dpd.retry
+            )),
             Some(dpd) => found.good(format_args!(
                 "profile {}: a client that is silent for {} s is asked whether it is there",
                 profile.name, dpd.interval

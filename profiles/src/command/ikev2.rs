@@ -212,7 +212,7 @@ pub(super) const LINES: &[Node] = &[
     Node::refused_block("client", "the router as a client"),
     Node::refused_block("cluster", "clusters"),
     Node::refused("cts", "TrustSec"),
-    Node::refused("diagnose", "a ring of errors"),
+    Node::refused_even_negated("diagnose", "a ring of errors by command"),
     Node::refused("disconnect-revoked-peers", "revocation checks"),
     Node::word("limit", "Limit the number of maximum and negotiating sa")
         .then(super::ikev2_limit::LINES),

@@ -37,22 +37,22 @@ pub(super) const LINES: &[Node] = &[
             ])]),
             Node::refused("policy", "routing protocols"),
         ]),
-        Node::refused("cef", "forwarding by the router (it is Linux's)"),
+        Node::refused_even_negated("cef", "forwarding by the router (it is Linux's)"),
         Node::refused_block("dhcp", "DHCP"),
         Node::refused("general-prefix", "general prefixes"),
-        Node::refused("hop-limit", "hop limits (they are Linux's)"),
+        Node::refused_even_negated("hop-limit", "hop limits (they are Linux's)"),
         Node::refused("host", "the router's own name resolution"),
-        Node::refused("icmp", "ICMP by command"),
+        Node::refused_even_negated("icmp", "ICMP by command"),
         Node::refused("mld", "multicast"),
         Node::refused("multicast-routing", "multicast"),
         Node::refused_block("nat", "NAT of IPv6"),
         Node::refused_block("nd", "neighbour discovery by command"),
         Node::refused("neighbor", "neighbour discovery by command"),
         Node::refused("prefix-list", "routing protocols"),
-        Node::refused("route", "static routes (they are Linux's)"),
+        Node::refused_even_negated("route", "static routes (they are Linux's)"),
         Node::refused_block("router", "routing protocols"),
         Node::refused("source-route", "source routing"),
-        Node::refused(
+        Node::refused_even_negated(
             "unicast-routing",
             "forwarding by the router (it is Linux's)",
         ),
@@ -173,15 +173,15 @@ macro_rules! interface {
             Node::refused("inspect", "zone firewalls"),
             Node::refused("mld", "multicast"),
             Node::refused("mtu", "an MTU of IPv6 alone (ip mtu is for both)"),
-            Node::refused("nd", "neighbour discovery by command"),
+            Node::refused_even_negated("nd", "neighbour discovery by command"),
             Node::refused("ospf", "routing protocols"),
-            Node::refused("redirects", "ICMP by command"),
+            Node::refused_even_negated("redirects", "ICMP by command"),
             Node::refused("rip", "routing protocols"),
             Node::refused("router", "routing protocols"),
             Node::refused("tcp", "an MSS of IPv6 alone (ip tcp adjust-mss is for both)"),
             Node::refused("traffic-filter", "packet filters"),
-            Node::refused("unreachables", "ICMP by command"),
-            Node::refused("verify", "reverse path checks (they are Linux's)")
+            Node::refused_even_negated("unreachables", "ICMP by command"),
+            Node::refused_even_negated("verify", "reverse path checks (they are Linux's)")
         ])
     };
 }

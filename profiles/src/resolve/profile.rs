@@ -502,7 +502,7 @@ impl<'a> Resolver<'a> {
         let template = parts.templates.get(&name)?;
         if lines.shutdown {
             let message = format!(
-                "{name} is shut down, so the profile `{}` serves nobody",
+                "{name} is shut down, so the profile `{}` serves nobody: its clients come to the next one that matches them",
                 profile.name
             );
             let fault = Diagnostic::warning(Fault::Incomplete, used.at.clone(), message);

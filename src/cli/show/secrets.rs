@@ -1,27 +1,22 @@
 //! Lines of a configuration for eyes other than its operator's.
 
-/// The words of a configuration's lines that a secret follows.
-const BEFORE_A_SECRET: [&str; 4] = ["key", "password", "pre-shared-key", "secret"];
+use ironflex_profiles::secrets::hidden;
 
 /// What stands in the place of a secret.
 const REMOVED: &str = "<removed>";
 
-/// A line without what follows a word that a secret may stand behind: rather too much than too little is left out.
+/// A line up to where a secret may begin: rather too much than too little is left out.
 #[must_use]
 pub fn without_secrets(line: &str) -> String {
-    let mut end = 0;
-    for word in line.split_inclusive(char::is_whitespace) {
-        end = usize::saturating_add(end, word.len());
-        let word = word.trim_end();
-        if BEFORE_A_SECRET
-            .iter()
-            .any(|one| word.eq_ignore_ascii_case(one))
-        {
-            let kept = line.get(..end).unwrap_or_default().trim_end();
-            return format!("{kept} {REMOVED}");
-        }
+    let kept = line
+        .chars()
+        .zip(hidden(line))
+        .take_while(|(_, hidden)| !hidden);
+    let kept: String = kept.map(|(c, _)| c).collect();
+    if kept.len() == line.len() {
+        return kept;
     }
-    line.to_owned()
+    format!("{} {REMOVED}", kept.trim_end())
 }
 
 #[cfg(test)]
@@ -62,5 +57,15 @@ crypto ikev2 profile X
             "{left}"
         );
         assert_eq!(without_secrets("hostname Router"), "hostname Router");
+        // As somebody may have typed them into the file, and not as they print.
+        for (typed, told) in [
+            ("username bob pass 0 hunter2", "username bob pass <removed>"),
+            (
+                "crypto pki import TP pkcs12 bootflash:a.p12 hunter2",
+                "crypto pki import TP pkcs12 bootflash:a.p12 <removed>",
+            ),
+        ] {
+            assert_eq!(without_secrets(typed), told);
+        }
     }
 }

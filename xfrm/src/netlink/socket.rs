@@ -142,6 +142,19 @@ impl NetlinkSocket {
         })
     }
 
+    /// Lets the socket take so many octets in one piece and so many acknowledgements: the kernel queues all of them before the
+    /// first is read, and what does not fit is lost with the transaction done. Whoever may not have more keeps what there is.
+    fn make_room(&self, octets: usize, acknowledgements: usize) {
+        /// What one costs a socket's buffer, with the kernel's own share.
+        const ACKNOWLEDGEMENT: usize = 2_048;
+        /// Linux's own default.
+        const LEAST: usize = 212_992;
+        let sending = octets.saturating_mul(2).max(LEAST);
+        let receiving = acknowledgements.saturating_mul(ACKNOWLEDGEMENT).max(LEAST);
+        let _ = setsockopt(&self.socket, sockopt::SndBufForce, &sending);
+        let _ = setsockopt(&self.socket, sockopt::RcvBufForce, &receiving);
+    }
+
     /// Sends a transaction of nf_tables: `messages`, each of which asks for an acknowledgement, between `begin` and
     /// `end`, which do not. All of it takes effect, or nothing.
     ///
@@ -167,6 +180,7 @@ impl NetlinkSocket {
         }
         end.finish(self.next_sequence());
         datagram.extend_from_slice(end.wire());
+        self.make_room(datagram.len(), messages.len());
         self.send(&whole, &datagram)?;
 
         let mut refused = None;

@@ -18,6 +18,7 @@ cases![
     pool_addresses_travel_on_carriers_alone,
     forwarded_connections_are_opened_with_smaller_segments,
     an_unusable_ruleset_leaves_the_old_one,
+    a_ruleset_of_thousands_of_rules_takes_effect,
     nft_reads_back_what_was_meant,
 ];
 
@@ -205,6 +206,34 @@ fn an_unusable_ruleset_leaves_the_old_one() -> Result<(), Ignored> {
     assert!(matches!(error, NetlinkError::Unusable { .. }), "{error}");
     assert!(host.pings("10.10.0.2", "192.0.2.2", 56));
     drop(server);
+    Ok(())
+}
+
+// One prefix for each address that a client still holds of a pool that is no more.
+fn a_ruleset_of_thousands_of_rules_takes_effect() -> Result<(), Ignored> {
+    let (mut router, mut server) = cabled();
+    let inside = behind(&mut router, "inside", "10.10.0");
+    router.forward();
+    server.route("10.10.0.0/24", Some("192.0.2.1"), None);
+    let hosts =
+        (0..2_000_u32).map(|host| prefix(&format!("10.11.{}.{}/32", host / 250, host % 250)));
+    let guard = |pools| Ruleset {
+        guard: Some(PoolGuard {
+            pools,
+            carriers: Vec::new(),
+            kernel_ipsec: true,
+        }),
+        ..Ruleset::default()
+    };
+    let mut firewall = apply(&router, &guard(hosts.clone().collect()))?;
+    assert!(
+        inside.pings("10.10.0.2", "192.0.2.2", 56),
+        "it is in no pool"
+    );
+    let last = [prefix("10.10.0.2/32")];
+    let all = guard(hosts.chain(last).collect());
+    firewall.replace(&all).unwrap();
+    assert!(inside.pings_in_vain("10.10.0.2", "192.0.2.2"));
     Ok(())
 }
 
