@@ -295,7 +295,7 @@ fn a_template_that_is_shut_down_serves_nobody() {
     assert_ne!(shut, EXAMPLE);
     let shut = snapshot(&shut);
     assert_eq!(shut.profile_for(HERE, ANYCONNECT), None);
-    let told = "Virtual-Template100 is shut down, so the profile `AnyConnect-EAP` serves nobody";
+    let told = "Virtual-Template100 is shut down, so the profile `AnyConnect-EAP` serves nobody: its clients come to the next one that matches them";
     assert!(
         shut.warnings.iter().any(|one| one.message == told),
         "{:?}",
