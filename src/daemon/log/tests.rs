@@ -88,15 +88,13 @@ fn refusals_of_strangers_are_cut_off_and_counted_and_those_of_users_are_not() {
 #[test]
 fn one_source_does_not_keep_the_others_out_of_the_log() {
     let kept = Kept::new();
-    let mut sessions = Sessions::default();
-    let noisy = SaId::from_spi(1);
-    sessions.open(noisy).remote = Some("[2001:db8::1]:500".parse().unwrap());
+    let why = || Failure::Other { why: "no".into() };
+    let noisy = "[2001:db8::1]:500".parse().unwrap();
     for _ in 0..1_000 {
-        kept.log.refused(sessions.view(noisy), "no");
+        kept.log.init_refused(noisy, why);
     }
     // Of the same site, under another address.
     let neighbour = "[2001:db8::ffff]:500".parse().unwrap();
-    let why = || Failure::Other { why: "no".into() };
     kept.log.init_refused(neighbour, why);
     let other = "198.51.100.9:500".parse().unwrap();
     kept.log.init_refused(other, why);
@@ -108,6 +106,22 @@ fn one_source_does_not_keep_the_others_out_of_the_log() {
         "{}",
         lines[21]
     );
+}
+
+#[test]
+fn requests_with_forged_sources_do_not_keep_failed_logins_out_of_the_log() {
+    let kept = Kept::new();
+    let (sessions, [stranger, _]) = sessions();
+    for host in 0..10_000 {
+        let forged = std::net::Ipv4Addr::from_bits(host);
+        let why = || Failure::Other { why: "no".into() };
+        kept.log.init_refused((forged, 500).into(), why);
+    }
+    kept.log
+        .login_rejected(sessions.view(stranger), "test", 1, "wrong password");
+    let lines = kept.after(60);
+    assert_eq!(lines.len(), 100 + 1 + 1);
+    assert!(lines[100].contains("LOGIN_FAILED"), "{}", lines[100]);
 }
 
 #[test]
