@@ -71,7 +71,7 @@ keeps_its_address_inside() {
   in_ns "$client" ping -q -c 2 -W $((5 * lab_stretch)) -I $client_address $headend_address
   client_address=192.168.10.6
   client_start kernel
-  grep -q '^removed what an earlier client left: 2 SAs, 3 policies, .* 1 rules, 1 addresses' "$LAB_DIR/client.log" ||
+  grep -q '^removed what an earlier client left: 2 SAs, 3 policies, .* 1 routing rule, 1 address' "$LAB_DIR/client.log" ||
     fail "the client did not clear away what the killed one left: $(cat "$LAB_DIR/client.log")"
   carries_traffic
   client_leave
