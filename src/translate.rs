@@ -229,7 +229,7 @@ mod tests {
         let draws = (0..4_000).map(|_| {
             let soft = soft_limits(hard, keeper);
             let volume = soft.bytes.unwrap().get();
-            let left = limit.unwrap().get() - volume;
+            let left = limit.unwrap().get().saturating_sub(volume);
             assert!(left >= limit.unwrap().get() / 16, "{left}");
             assert_eq!(soft.packets, None);
             soft.seconds.unwrap().get()
