@@ -19,6 +19,8 @@ pub struct Statistics {
     pub rejected: u64,
     /// Those among them for which there was no room.
     pub low_resources: u64,
+    /// Those among these that met the limit on unauthenticated SAs.
+    pub negotiating_limited: u64,
     /// Those among them that met `max-sa`.
     pub sa_limited: u64,
     /// Those among them that found no room to wait.
@@ -47,6 +49,8 @@ pub struct Statistics {
     pub errors: Vec<Row>,
     /// Other notifies by type.
     pub notifies: Vec<Row>,
+    /// IKE SAs that peers began with no NAT between.
+    pub without_nat: u64,
     /// Configuration payloads by type.
     pub configurations: Vec<Row>,
     /// Timers that ran out.
@@ -83,6 +87,7 @@ impl Statistics {
             accepted: less(self.accepted, before.accepted),
             rejected: less(self.rejected, before.rejected),
             low_resources: less(self.low_resources, before.low_resources),
+            negotiating_limited: less(self.negotiating_limited, before.negotiating_limited),
             sa_limited: less(self.sa_limited, before.sa_limited),
             queue_limited: less(self.queue_limited, before.queue_limited),
             undispatched: less(self.undispatched, before.undispatched),
@@ -129,6 +134,7 @@ impl Statistics {
             incoming: self.incoming,
             outgoing: self.outgoing,
             quantum_sessions: self.quantum_sessions,
+            without_nat: self.without_nat,
             exchanges: self.exchanges,
             errors: self.errors,
             notifies: self.notifies,

@@ -193,7 +193,7 @@ pub(crate) fn debug() -> [Figure; 2] {
     let event = std::hint::black_box(Event::HalfOpen);
     let since = Instant::now();
     for _ in 0..ASKED {
-        log.event(None, std::hint::black_box(&event));
+        log.event(None, None, std::hint::black_box(&event));
         log.step(None, std::hint::black_box(Step::ProfileNotFound));
     }
     let question = since.elapsed().as_secs_f64() * 1e9 / f64::from(2 * ASKED);

@@ -33,6 +33,17 @@ impl Messages {
     }
 }
 
+/// CREATE_CHILD_SA requests (RFC 7296 §1.3). Of responses it cannot be told.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Creations {
+    /// For a new child SA.
+    pub child: Messages,
+    /// For a child SA in the place of another.
+    pub child_rekey: Messages,
+    /// For an IKE SA in the place of this one.
+    pub ike_rekey: Messages,
+}
+
 /// What became of the requests that had to bring a cookie (RFC 7296 §2.6).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Cookies {
@@ -88,6 +99,12 @@ pub struct Counters {
     pub configurations: BTreeMap<Option<ConfigType>, Messages>,
     /// Delete payloads in them.
     pub deletes: Messages,
+    /// CREATE_CHILD_SA requests by what they are for.
+    pub creations: Creations,
+    /// Requests that ask for nothing but an answer (RFC 7296 §1.4).
+    pub probes: Messages,
+    /// IKE_SA_INIT requests of peers that were taken, with no NAT between.
+    pub without_nat: u64,
     /// Requests that were sent again because no answer had come.
     pub retransmitted: u64,
     /// Requests that were given up because no answer came; see [`unanswered_probes`](Self::unanswered_probes).
@@ -134,6 +151,9 @@ impl Counters {
     /// The payloads of a message that was counted before.
     pub(crate) fn payloads(&mut self, sent: bool, header: &Header, payloads: &[Payload]) {
         let response = header.flags.is_response();
+        if !response {
+            self.request(sent, header.exchange, payloads);
+        }
         for payload in payloads {
             let messages = match payload {
                 Payload::Notify(said) => {
@@ -151,6 +171,27 @@ impl Counters {
             more(messages.of(sent, response));
         }
     }
+
+    /// What a request is for, by what is in it.
+    fn request(&mut self, sent: bool, exchange: ExchangeType, payloads: &[Payload]) {
+        let has = |wanted: fn(&Payload) -> bool| payloads.iter().any(wanted);
+        let messages = match exchange {
+            ExchangeType::INFORMATIONAL if payloads.is_empty() => &mut self.probes,
+            ExchangeType::CREATE_CHILD_SA => {
+                let selects = has(|one| matches!(one, Payload::TsI(_)));
+                let replaces = has(
+                    |one| matches!(one, Payload::Notify(said) if said.kind == NotifyType::REKEY_SA),
+                );
+                match (selects, replaces) {
+                    (_, true) => &mut self.creations.child_rekey,
+                    (true, false) => &mut self.creations.child,
+                    (false, false) => &mut self.creations.ike_rekey,
+                }
+            }
+            _ => return,
+        };
+        more(messages.of(sent, false));
+    }
 }
 
 #[cfg(test)]
@@ -158,8 +199,52 @@ mod tests {
     use super::*;
     use crate::wire::{
         header::{Flags, InitiatorSpi, MessageId},
-        payload::Notify,
+        payload::{Notify, TrafficSelectors},
     };
+
+    #[test]
+    fn requests_are_told_apart_by_what_they_are_for() {
+        let header = |exchange, response| {
+            let spi = InitiatorSpi::new(1).unwrap();
+            Header::new(
+                spi,
+                None,
+                exchange,
+                Flags::new(true, response),
+                MessageId(7),
+            )
+        };
+        let child = header(ExchangeType::CREATE_CHILD_SA, false);
+        let selectors = || {
+            Payload::TsI(TrafficSelectors {
+                selectors: Vec::new(),
+                skipped: 0,
+            })
+        };
+        let rekey = || Payload::Notify(Notify::plain(NotifyType::REKEY_SA));
+        let mut counters = Counters::default();
+        counters.received(&child, &[rekey(), selectors()]);
+        counters.received(&child, &[selectors()]);
+        counters.sent(&child, &[]);
+        counters.sent(&header(ExchangeType::CREATE_CHILD_SA, true), &[selectors()]);
+        counters.sent(&header(ExchangeType::INFORMATIONAL, false), &[]);
+        counters.received(&header(ExchangeType::INFORMATIONAL, true), &[]);
+        counters.received(&header(ExchangeType::INFORMATIONAL, false), &[rekey()]);
+        let sent = Messages {
+            sent_requests: 1,
+            ..Messages::default()
+        };
+        let received = Messages {
+            received_requests: 1,
+            ..Messages::default()
+        };
+        let expected = Creations {
+            child: received,
+            child_rekey: received,
+            ike_rekey: sent,
+        };
+        assert_eq!((counters.creations, counters.probes), (expected, sent));
+    }
 
     #[test]
     fn what_has_no_name_is_counted_together() {

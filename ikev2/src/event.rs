@@ -632,18 +632,38 @@ impl Discard {
     }
 }
 
-/// A payload as `debug` lists it: its type, and which notify it is.
+/// What a Delete payload takes away (RFC 7296 §3.11).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Deleted {
+    /// The IKE SA that the message belongs to.
+    IkeSa,
+    /// Child SAs.
+    ChildSas {
+        /// The first of their SPIs.
+        first: u32,
+        /// How many more there are.
+        others: usize,
+    },
+}
+
+/// A payload as `debug` lists it: its type, and which notify it is or what it deletes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PayloadName {
     /// Its type.
     pub kind: PayloadType,
     /// The notify message type of a Notify payload.
     pub notify: Option<NotifyType>,
+    /// What a Delete payload takes away; absent where that names nothing.
+    pub deleted: Option<Deleted>,
 }
 
 impl From<PayloadType> for PayloadName {
     fn from(kind: PayloadType) -> Self {
-        Self { kind, notify: None }
+        Self {
+            kind,
+            notify: None,
+            deleted: None,
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use std::net::Ipv4Addr;
 
 use ironflex_ikev2::{
     crypto::suite::{Group, Hash, IkeSuite, Integrity, Protection},
-    event::{Authenticated, CloseReason, Event, Path, PayloadName, Trace},
+    event::{Authenticated, CloseReason, Deleted, Event, Path, PayloadName, Trace},
     wire::{
         header::{Header, ResponderSpi},
         payload::{ConfigAttribute, KnownVendor},
@@ -101,6 +101,21 @@ pub struct Names {
     pub session_id: u32,
     /// `SA ID`: the tunnel-id.
     pub sa_id: u32,
+    /// Where its messages are; absent where nothing is known of it any more, or yet.
+    pub place: Option<Place>,
+}
+
+/// What the messages of an SA are known by.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Place {
+    /// The initiator's SPI.
+    pub initiator_spi: u64,
+    /// The responder's SPI.
+    pub responder_spi: u64,
+    /// We began it.
+    pub initiator: bool,
+    /// The message ID of the peer's last request.
+    pub message_id: u32,
 }
 
 /// The lines of a step of the daemon.
@@ -112,7 +127,32 @@ pub fn daemon_lines(flags: &DebugFlags, names: Names, step: Step<'_>) -> Vec<Str
             "Searching policy based on peer's identity '{identity}' of type '{}'",
             type_name(identity)
         )),
-        Step::FoundProfile(name) => lines.say(format!("found matching IKEv2 profile '{name}'")),
+        Step::FoundPolicy(name) => {
+            if name == "default" {
+                lines.say("Using the Default Policy for Proposal");
+            }
+            lines.say(format!("Found Policy '{name}'"));
+        }
+        Step::FoundProfile(name) => {
+            lines.say(format!("found matching IKEv2 profile '{name}'"));
+            lines.say("Verify peer's policy");
+            lines.say("Peer's policy verified");
+            lines.say("Check for EAP exchange");
+        }
+        Step::Proving { method, identity } => {
+            lines.say("Generate my authentication data");
+            lines.say(format!("My authentication method is '{method}'"));
+            lines.say(format!(
+                "Constructing IDr payload: '{identity}' of type '{}'",
+                type_name(identity)
+            ));
+        }
+        Step::SessionUp { peer, local } => lines.say(format!(
+            "Session with IKE ID PAIR ({}, {}) is UP",
+            Printable(peer),
+            Printable(local)
+        )),
+        Step::Deleting(why) => lines.say(format!("Queuing IKE SA delete request reason: {why}")),
         Step::ProfileNotFound => {
             lines.fail("% IKEv2 profile not found");
             lines.fail(": Failed to locate an item in the database");
@@ -129,10 +169,19 @@ pub fn daemon_lines(flags: &DebugFlags, names: Names, step: Step<'_>) -> Vec<Str
         )),
         Step::AaaLogin(list) => {
             if flags.aaa_authentication {
+                let session = names.session_id;
+                lines.bare(format!("AAA/BIND({session:08X}): Bind i/f  "));
                 lines.bare(format!(
                     "AAA/AUTHEN/LOGIN ({:08X}): Pick method list '{list}'",
                     names.session_id
                 ));
+            }
+        }
+        // A router's words for this are not on record.
+        Step::AaaLocal(passed) => {
+            if flags.aaa_authentication {
+                let verdict = if passed { "PASS" } else { "FAIL" };
+                lines.bare(format!("AAA/LOCAL ({:08X}): {verdict}", names.session_id));
             }
         }
         Step::CertificateHolds(subject) => {
@@ -236,7 +285,9 @@ impl<'a> Lines<'a> {
     }
 
     fn named(&mut self, tag: &str, text: &str) {
-        let Names { session_id, sa_id } = self.names;
+        let Names {
+            session_id, sa_id, ..
+        } = self.names;
         self.bare(format!(
             "{tag}:(SESSION ID = {session_id},SA ID = {sa_id}):{text}"
         ));
@@ -271,6 +322,24 @@ impl<'a> Lines<'a> {
         }
     }
 
+    /// The state that an SA is in now.
+    fn state(&mut self, state: &str) {
+        let Names {
+            session_id, sa_id, ..
+        } = self.names;
+        match self.names.place {
+            Some(place) if self.flags.ikev2_internal => self.bare(format!(
+                "IKEv2-INTERNAL:(SESSION ID = {session_id},SA ID = {sa_id}):SM Trace-> SA: \
+                 I_SPI={:016X} R_SPI={:016X} ({}) MsgID = {} CurState: {state}",
+                place.initiator_spi,
+                place.responder_spi,
+                if place.initiator { "I" } else { "R" },
+                place.message_id
+            )),
+            _ => self.internal(format!("SM Trace-> CurState: {state}")),
+        }
+    }
+
     fn authenticated(&mut self, authenticated: &Authenticated) {
         let method = AuthMethod::from(authenticated.proof).name();
         self.say("Get peer's authentication method");
@@ -282,8 +351,7 @@ impl<'a> Lines<'a> {
 
     fn closed(&mut self, reason: &CloseReason) {
         match reason {
-            CloseReason::PeerDeleted => self.say("Processing DELETE INFO message"),
-            CloseReason::Deleted | CloseReason::Forgotten => {}
+            CloseReason::PeerDeleted | CloseReason::Deleted | CloseReason::Forgotten => {}
             CloseReason::Unanswered => self.fail(": Maximum number of retransmissions reached"),
             CloseReason::PeerCrashed => self.say("The peer has lost the SA, as its token shows"),
             CloseReason::Expired => self.say("SA lifetime expired"),
@@ -295,6 +363,9 @@ impl<'a> Lines<'a> {
                 self.say(format!("Redirecting the client to {gateway}"));
             }
             CloseReason::Refused(refusal) => {
+                if refusal.name() == "no_proposal_chosen" {
+                    self.fail(": Failed to find a matching policy");
+                }
                 self.fail(format!(": {}", Printable(&refusal.to_string())));
                 self.fail(": Auth exchange failed");
             }
@@ -332,7 +403,7 @@ impl<'a> Lines<'a> {
                     (false, false) => "NAT not found",
                 });
             }
-            Trace::State(state) => self.internal(format!("SM Trace-> CurState: {state}")),
+            Trace::State(state) => self.state(state),
             // Misspelt on a router, too.
             Trace::PeerVerified => self.say("Verification of peer's authenctication data PASSED"),
             Trace::PeerRefused(why) => {
@@ -378,8 +449,23 @@ impl<'a> Lines<'a> {
             self.packet("Received", &way, header);
             self.contents(&payload_list(payloads));
         }
+        let request = !header.flags.is_response();
+        let has = |kind| payloads.iter().any(|one| one.kind == kind);
         if header.exchange == ExchangeType::IKE_SA_INIT {
+            self.say("Verify SA init message");
+            if request {
+                let local = path.local.ip().to_canonical();
+                self.say(format!(
+                    "Searching Policy with fvrf 0, local address {local}"
+                ));
+            }
             self.say("Processing IKE_SA_INIT message");
+        }
+        if header.exchange == ExchangeType::IKE_AUTH && has(PayloadType::AUTH) {
+            self.say("Verify peer's authentication data");
+        }
+        if request {
+            self.deletes("Processing", header, payloads);
         }
     }
 
@@ -408,6 +494,33 @@ impl<'a> Lines<'a> {
         let way = format!("To {}/From {}", path.remote, path.local);
         self.packet("Sending", &way, header);
         self.contents(if protected { " ENCR " } else { &list });
+        let has = |kind| payloads.iter().any(|one| one.kind == kind);
+        let answers = header.flags.is_response() && header.exchange == ExchangeType::IKE_SA_INIT;
+        // One without a key asks for another first message.
+        if answers && has(PayloadType::KE) {
+            self.say("Completed SA init exchange");
+        }
+        if !header.flags.is_response() {
+            self.deletes("Sending", header, payloads);
+        }
+    }
+
+    /// What a request deletes.
+    fn deletes(&mut self, verb: &str, header: &Header, payloads: &[PayloadName]) {
+        for deleted in payloads.iter().filter_map(|payload| payload.deleted) {
+            let what = match deleted {
+                Deleted::IkeSa => format!(
+                    "IKEv2 SA [ISPI: 0x{} RSPI: 0x{:016X}]",
+                    header.initiator_spi,
+                    header.responder_spi.map_or(0, ResponderSpi::get)
+                ),
+                Deleted::ChildSas { first, others: 0 } => format!("IPsec SA [SPI: 0x{first:08X}]"),
+                Deleted::ChildSas { first, others } => {
+                    format!("IPsec SA [SPI: 0x{first:08X}] and {others} more")
+                }
+            };
+            self.say(format!("{verb} DELETE INFO message for {what}"));
+        }
     }
 
     fn packet(&mut self, verb: &str, way: &str, header: &Header) {
@@ -494,6 +607,16 @@ impl<'a> Lines<'a> {
         self.say("IKE Proposal: 1, SPI size: 0 (initial negotiation), ");
         self.go_on(format!("Num. transforms: {count}"));
         self.go_on(format!("   {first}   {group} "));
+        let number = group.rsplit(' ').next().unwrap_or(group);
+        self.say(format!(
+            "[IKEv2 -> Crypto Engine] Computing DH public key, DH Group {number}"
+        ));
+        // What the engine answers names no session.
+        let sa_id = self.names.sa_id;
+        self.go_on(format!(
+            "IKEv2:(SA ID = {sa_id}):[Crypto Engine -> IKEv2] DH key Computation PASSED"
+        ));
+        self.say("Request queued for computation of DH key");
     }
 }
 

@@ -336,7 +336,8 @@ async fn converse(
             Err(_) => Err(format!("{MAX_MONITORS} terminals monitor already")),
             Ok(place) => {
                 let (sending, lines) = mpsc::channel(WATCHED_LINES);
-                let asked = requests.send(Request::Monitor(sending)).await;
+                let person = configuring::Begin::default().person(peer.ok());
+                let asked = requests.send(Request::Monitor(person, sending)).await;
                 watching = Some((lines, place));
                 asked.map(|()| String::new()).map_err(|_| stopping())
             }
@@ -633,10 +634,7 @@ fn rekey(driver: &mut Driver, what: Rekeyed, whose: &Whose) {
 
 fn clear(driver: &mut Driver, whose: &Whose) {
     for sa in chosen(driver, whose) {
-        driver
-            .house
-            .sessions
-            .note_deletion(sa, Deletion::ByOperator);
+        driver.house.note_deletion(sa, Deletion::ByOperator);
         driver.command(Command::Delete(sa));
         // Its traffic has ended; its address is free at once too, whether the client can still answer or not.
         driver.house.release(sa);

@@ -5,7 +5,9 @@ use std::{collections::VecDeque, net::SocketAddr, os::fd::OwnedFd, time::Duratio
 
 use ironflex_ikev2::{
     Endpoint, Input, Output,
-    event::{Answer, AskId, CloseReason, Command, Discard, Event, Instant, SaId, Transmit},
+    crypto::keys::Role,
+    event::{Answer, AskId, CloseReason, Command, Discard, Event, Instant, SaId, Trace, Transmit},
+    view::SaView,
     wire::{header::Header, registry::ExchangeType},
 };
 use tokio::{
@@ -16,12 +18,14 @@ use tokio::{
 use super::{
     configure,
     init_queue::{InitQueue, Refused},
+    log::Step,
     service_manager::ServiceManager,
     session::{Deletion, Session},
     statistics::{self, Standing},
     work::House,
 };
 use crate::{
+    cli::debug_words::Place,
     clock::{Clock, sleep},
     keylog::KeyLogWriter,
     lifetimes::has_events,
@@ -42,6 +46,16 @@ const PROMPTLY: Duration = Duration::from_secs(1);
 /// How many peers are named that are waited for.
 const NAMED: usize = 3;
 
+/// What an SA's messages are known by.
+const fn place(view: &SaView<'_>) -> Place {
+    Place {
+        initiator_spi: view.initiator_spi.get(),
+        responder_spi: view.responder_spi.get(),
+        initiator: matches!(view.role, Role::Initiator),
+        message_id: view.next_expected.saturating_sub(1),
+    }
+}
+
 /// What comes from the control socket.
 pub enum Request {
     /// A line and where its answer goes.
@@ -57,7 +71,7 @@ pub enum Request {
         oneshot::Sender<Result<configure::Answer, String>>,
     ),
     /// A terminal that takes the lines of the log.
-    Monitor(mpsc::Sender<String>),
+    Monitor(configure::Person, mpsc::Sender<String>),
 }
 
 /// The headend at work.
@@ -154,8 +168,8 @@ impl Driver {
                     }
                     self.drain()
                 }
-                Woken::Request(Request::Monitor(lines)) => {
-                    self.house.log.watch(lines);
+                Woken::Request(Request::Monitor(person, lines)) => {
+                    self.house.log.watch(person.user, lines);
                     self.drain()
                 }
                 Woken::Dataplane => self.dataplane_events(),
@@ -186,7 +200,7 @@ impl Driver {
             .log
             .info(format_args!("stopping: {}", parting(&standing)));
         for id in all {
-            self.house.sessions.note_deletion(id, Deletion::AtStop);
+            self.house.note_deletion(id, Deletion::AtStop);
             self.command(Command::Delete(id));
         }
         let begun = self.clock.now();
@@ -405,7 +419,24 @@ impl Driver {
             let remote = self.endpoint.view(sa).map(|view| view.path.remote);
             house.sessions.open(sa).remote = remote;
         }
-        house.log.event(house.sessions.view(sa), &event);
+        let session = house.sessions.view(sa);
+        // Nobody pays for what nobody reads.
+        let is_told = house.log.flags.any();
+        let view = is_told.then(|| self.endpoint.view(sa)).flatten();
+        if let (Event::Trace(trace), Some(view)) = (&event, &view)
+            && matches!(**trace, Trace::SuiteChosen(_))
+            && let Some(policy) = house
+                .plan
+                .snapshot
+                .policy_for(view.path.local.ip().to_canonical())
+        {
+            house
+                .log
+                .step(session, Step::FoundPolicy(policy.name.as_str()));
+        }
+        house
+            .log
+            .event(session, view.map(|view| place(&view)), &event);
         statistics::note(&mut house.tally, house.sessions.view(sa), &event);
         match event {
             Event::Authenticated(authenticated) => {

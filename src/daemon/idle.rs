@@ -81,7 +81,7 @@ impl House {
                     self.idle.0.insert((next, sa));
                 }
                 None => {
-                    self.sessions.note_deletion(sa, Deletion::Idle);
+                    self.note_deletion(sa, Deletion::Idle);
                     over.push(sa);
                 }
             }

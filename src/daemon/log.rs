@@ -27,13 +27,13 @@ use ironflex_ikev2::{
 use super::{
     budget::{self, Budget},
     quota::{self, Quota, Withheld},
-    session::Session,
+    session::{Deletion, Session},
     standard_error::StandardError,
 };
 use tokio::sync::mpsc::{self, error::TrySendError};
 
 use crate::{
-    cli::debug_words::{self, DebugFlags, Names},
+    cli::debug_words::{self, DebugFlags, Names, Place},
     cli::{Printable, show::logging::Stamp},
     clock::Clock,
     state::{
@@ -47,6 +47,26 @@ pub use conditions::Conditions;
 /// What the daemon does beyond the core, one step at a time.
 #[derive(Clone, Copy, Debug)]
 pub enum Step<'a> {
+    /// A policy was found for the local address, whose proposals the suite is of.
+    FoundPolicy(&'a str),
+    /// We prove who we are.
+    Proving {
+        /// How, as `show` calls it.
+        method: &'static str,
+        /// By what name.
+        identity: &'a Identification,
+    },
+    /// A session is up.
+    SessionUp {
+        /// The peer's identity.
+        peer: &'a str,
+        /// Ours.
+        local: &'a str,
+    },
+    /// An SA is to be deleted, and why.
+    Deleting(Deletion),
+    /// The local users know the password, or do not.
+    AaaLocal(bool),
     /// A profile is looked for.
     SearchingProfile(&'a Identification),
     /// It was found.
@@ -121,6 +141,8 @@ pub const WATCHED_LINES: usize = 512;
 /// A terminal that the lines are copied to.
 struct Watcher {
     lines: mpsc::Sender<String>,
+    /// Who sits at it.
+    user: String,
     /// Lines that it has lost since it took one.
     lost: u64,
 }
@@ -149,6 +171,7 @@ fn names(session: Option<&Session>) -> Names {
     session.map_or_else(Names::default, |session| Names {
         session_id: session.session_id,
         sa_id: session.tunnel_id,
+        place: None,
     })
 }
 
@@ -214,8 +237,21 @@ impl Log {
     }
 
     /// Copies every line to a terminal too, until that is gone.
-    pub fn watch(&self, lines: mpsc::Sender<String>) {
-        self.watchers.borrow_mut().push(Watcher { lines, lost: 0 });
+    pub fn watch(&self, user: String, lines: mpsc::Sender<String>) {
+        let watcher = Watcher {
+            lines,
+            user,
+            lost: 0,
+        };
+        self.watchers.borrow_mut().push(watcher);
+    }
+
+    /// Who watches.
+    #[must_use]
+    pub fn watching(&self) -> Vec<String> {
+        let watchers = self.watchers.borrow();
+        let there = watchers.iter().filter(|one| !one.lines.is_closed());
+        there.map(|one| one.user.clone()).collect()
     }
 
     /// Whether one more line may be written about a peer that is not authenticated.
@@ -394,20 +430,36 @@ impl Log {
     }
 
     /// An event of the core, for `debug`.
-    pub fn event(&self, session: Option<&Session>, event: &Event) {
+    pub fn event(&self, session: Option<&Session>, place: Option<Place>, event: &Event) {
         if let (Some(known), &Event::ChildSwitched { child, inbound_spi }) = (session, event)
             && known.takes_back(child, inbound_spi)
         {
             return self.step(session, Step::RekeyTakenBack(inbound_spi));
         }
         if self.flags.any() && self.conditions.fit(session) {
-            let lines = debug_words::event_lines(&self.flags, names(session), event);
+            let names = Names {
+                place,
+                ..names(session)
+            };
+            let lines = debug_words::event_lines(&self.flags, names, event);
             self.write_debug(session, lines);
         }
     }
 
     /// A session is up.
     pub fn up(&self, session: Option<&Session>, view: Option<SaView<'_>>) {
+        if let (true, Some(known), Some(view)) = (self.flags.ikev2, session, &view) {
+            let local = known.profile.as_ref().map(|serving| {
+                let identity = serving.identity(view.path.local.ip());
+                super::identity::text(&identity)
+            });
+            let peer = view.identity.map(super::identity::text);
+            let up = Step::SessionUp {
+                peer: &peer.unwrap_or_default(),
+                local: &local.unwrap_or_default(),
+            };
+            self.step(session, up);
+        }
         let (Some(session), Some(view), true) = (session, view, self.tells_sessions) else {
             return;
         };

@@ -269,11 +269,13 @@ impl Sessions {
         self.by_sa.get_mut(&sa)
     }
 
-    /// Notes why a session's IKE SA is about to be deleted; the first reason stays.
-    pub fn note_deletion(&mut self, sa: SaId, deletion: Deletion) {
-        if let Some(session) = self.by_sa.get_mut(&sa) {
-            session.deletion.get_or_insert(deletion);
-        }
+    /// Notes why a session's IKE SA is about to be deleted; the first reason stays. Returns whether this is the first one.
+    pub fn note_deletion(&mut self, sa: SaId, deletion: Deletion) -> bool {
+        let session = self.by_sa.get_mut(&sa);
+        let session = session.filter(|session| session.deletion.is_none());
+        session
+            .map(|session| session.deletion = Some(deletion))
+            .is_some()
     }
 
     /// The session of an IKE SA, to look at.

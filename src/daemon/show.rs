@@ -18,8 +18,8 @@ use super::{
 use crate::cli::{
     exec::{ObjectKind, Show},
     show::{
-        Configured, Facts, Ikev2SaQuery, Ikev2Stats, IpsecSaQuery, SessionQuery, admission::Memory,
-        pki::TrustpointFacts, without_secrets,
+        Configured, Facts, Ikev2SaQuery, Ikev2Stats, IpsecSaQuery, SessionQuery, TerminalFacts,
+        admission::Memory, pki::TrustpointFacts, without_secrets,
     },
 };
 
@@ -44,6 +44,10 @@ pub fn facts(driver: &mut Driver, what: Show) -> Facts {
             Ok(trustpoints) => Facts::PkiCertificates(trustpoints, verbose),
             Err(why) => Facts::Refused(why),
         },
+        Show::MyPublicKeys => match trustpoints(driver, None) {
+            Ok(trustpoints) => Facts::MyPublicKeys(trustpoints),
+            Err(why) => Facts::Refused(why),
+        },
         Show::PkiTrustpoints { status, name } => match trustpoints(driver, name.as_deref()) {
             Ok(trustpoints) => Facts::PkiTrustpoints(trustpoints, status),
             Err(why) => Facts::Refused(why),
@@ -56,10 +60,11 @@ pub fn facts(driver: &mut Driver, what: Show) -> Facts {
             ))
         }
         Show::TechSupport => tech_support(driver),
-        Show::Users => Facts::Users(state(driver)),
+        Show::Users => Facts::Users(state(driver), terminals(driver)),
         Show::Clock => Facts::Clock(SystemTime::now()),
         Show::CryptoSession(query) => Facts::CryptoSession(state(driver), query),
         Show::CryptoSessionBrief => Facts::CryptoSessionBrief(state(driver)),
+        Show::CryptoSessionGroups => Facts::CryptoSessionGroups(state(driver)),
         Show::CryptoSessionSummary => Facts::CryptoSessionSummary(state(driver)),
         Show::Debugging => Facts::Debugging(driver.house.log.flags),
         Show::DerivedConfig { virtual_access } => {
@@ -105,6 +110,22 @@ fn configured(driver: &Driver) -> Box<Configured> {
         lines: house.configured.clone(),
         resolved: Arc::clone(&house.plan.snapshot),
     })
+}
+
+/// Who sits at a terminal that configures, or that the log is copied to.
+fn terminals(driver: &Driver) -> Vec<TerminalFacts> {
+    let configures = driver.at_configuration().map(|person| TerminalFacts {
+        user: person.user.clone(),
+        does: "configure",
+        terminal: person.terminal.clone(),
+    });
+    let monitors = driver.house.log.watching().into_iter();
+    let monitors = monitors.map(|user| TerminalFacts {
+        user,
+        does: "monitor",
+        terminal: None,
+    });
+    configures.into_iter().chain(monitors).collect()
 }
 
 /// What the store has of the configured trustpoints, or of one.

@@ -2,9 +2,9 @@
 
 use ironflex_ikev2::{
     Endpoint,
-    counters::Messages,
+    counters::{Counters, Messages},
     event::{Answer, Ask, CloseReason, Discard, EapOutput, Event, PeerProof},
-    wire::registry::NotifyType,
+    wire::registry::{ExchangeType, NotifyType},
 };
 use ironflex_xfrm::Counters as Traffic;
 
@@ -21,6 +21,9 @@ use crate::{
 
 /// What has no registered name is counted under this.
 const OTHER: &str = "other";
+
+/// What a router says of SAs that it begins where no line limits them. The headend begins none.
+const OUTGOING_LIMIT: u64 = 400;
 
 /// The same in the tables of `show crypto ikev2 stats`.
 const OTHER_ROW: &str = "OTHER";
@@ -337,6 +340,27 @@ fn row(name: Option<&str>, messages: &Messages) -> Row {
     }
 }
 
+/// Messages by exchange, and below CREATE_CHILD_SA what its requests were for.
+fn exchanges(counters: &Counters) -> Vec<Row> {
+    let creations = &counters.creations;
+    let purposes = [
+        ("CREATE_CHILD_SA_IPSEC", &creations.child),
+        ("CREATE_CHILD_SA_IPSEC_REKEY", &creations.child_rekey),
+        ("CREATE_CHILD_SA_IKE_REKEY", &creations.ike_rekey),
+    ];
+    let mut rows = Vec::new();
+    for (exchange, messages) in &counters.exchanges {
+        rows.push(row(exchange.and_then(|one| one.name()), messages));
+        if *exchange == Some(ExchangeType::CREATE_CHILD_SA) {
+            let counted = purposes
+                .iter()
+                .filter(|(_, all)| **all != Messages::default());
+            rows.extend(counted.map(|(name, messages)| row(Some(name), messages)));
+        }
+    }
+    rows
+}
+
 /// Datagrams that belong to no SA and could begin none.
 const UNDISPATCHED: [&str; 6] = [
     "malformed",
@@ -352,6 +376,8 @@ const UNDISPATCHED: [&str; 6] = [
 struct Rejected {
     refused: u64,
     low_resources: u64,
+    /// Those among these that met the limit on unauthenticated SAs.
+    negotiating_limited: u64,
     sa_limited: u64,
     queue_limited: u64,
 }
@@ -367,6 +393,10 @@ impl Rejected {
                     "half_open_table_full",
                     "negotiating_table_full",
                 ],
+            ),
+            negotiating_limited: discards(
+                tally,
+                &["half_open_table_full", "negotiating_table_full"],
             ),
             sa_limited: discards(tally, &["sa_limited"]),
             queue_limited: discards(tally, &Refused::ALL.map(Refused::name)),
@@ -419,12 +449,15 @@ pub fn statistics(driver: &mut Driver) -> Statistics {
         all.filter(move |(kind, _)| kind.is_some_and(NotifyType::is_error) == errors)
             .map(|(kind, messages)| row(kind.and_then(|one| one.name()), messages))
     };
+    let probes = Some(&counters.probes).filter(|probes| **probes != Messages::default());
     let deletes = Some(&counters.deletes).filter(|deletes| **deletes != Messages::default());
     Statistics {
         sa_limit: limits.most_sas().map_or(0, u64::from),
         negotiating_limits: (
             number(driver.house.plan.endpoint.negotiating_limit),
-            limits.negotiating_outgoing.map_or(0, u64::from),
+            limits
+                .negotiating_outgoing
+                .map_or(OUTGOING_LIMIT, u64::from),
         ),
         incoming: SaCount {
             active: stand.established,
@@ -434,6 +467,7 @@ pub fn statistics(driver: &mut Driver) -> Statistics {
         accepted: tally.of(Metric::Accepted, ["", ""]),
         rejected: rejected.all(),
         low_resources: rejected.low_resources,
+        negotiating_limited: rejected.negotiating_limited,
         sa_limited: rejected.sa_limited,
         queue_limited: rejected.queue_limited,
         undispatched: discards(tally, &UNDISPATCHED),
@@ -457,14 +491,12 @@ pub fn statistics(driver: &mut Driver) -> Statistics {
             wrong: counters.ppks.unproven,
             wrong_required: counters.ppks.unproven_required,
         },
-        exchanges: counters
-            .exchanges
-            .iter()
-            .map(|(one, messages)| row(one.and_then(|one| one.name()), messages))
-            .collect(),
+        without_nat: counters.without_nat,
+        exchanges: exchanges(counters),
         errors: notifies(true).collect(),
         notifies: notifies(false)
             .chain(deletes.map(|deletes| row(Some("DELETE"), deletes)))
+            .chain(probes.map(|probes| row(Some("DPD"), probes)))
             .collect(),
         configurations: counters
             .configurations

@@ -17,7 +17,7 @@ use ironflex_ikev2::{
     wire::payload::Identification,
 };
 
-use ironflex_profiles::Candidate;
+use ironflex_profiles::{Candidate, snapshot::LocalMethod};
 
 use super::{
     assignment::Pools,
@@ -30,7 +30,7 @@ use super::{
     leftovers::Leftovers,
     log::{Log, Step as LogStep},
     network::HouseNetwork,
-    session::{Session, Sessions, Who},
+    session::{Deletion, Session, Sessions, Who},
     statistics::Operation,
     unproven::{DueKey, without_key},
 };
@@ -41,7 +41,7 @@ use crate::{
     metrics::{Metric, Tally},
     pki::{Purpose, describe, verify_peer_chain},
     random,
-    state::attempts::Failure,
+    state::{AuthMethod, attempts::Failure},
 };
 
 /// What answers: everything about the headend that is not IKE.
@@ -81,6 +81,14 @@ pub struct House {
 }
 
 impl House {
+    /// Notes why an IKE SA is about to be deleted, and tells it; the first reason stays.
+    pub fn note_deletion(&mut self, sa: SaId, deletion: Deletion) {
+        if self.sessions.note_deletion(sa, deletion) {
+            self.log
+                .step(self.sessions.view(sa), LogStep::Deleting(deletion));
+        }
+    }
+
     /// The answer to one question.
     pub fn answer(&mut self, sa: SaId, created: Instant, ask: Ask) -> Answer {
         let operation = Operation::of(&ask);
@@ -202,6 +210,18 @@ impl House {
         let config = serving
             .peer_config(local, question.wanted.as_ref(), caller)
             .map_err(|NoKey| without_key(&serving))?;
+        let method = match &serving.profile.local {
+            LocalMethod::RsaSig(_) => AuthMethod::Rsa,
+            LocalMethod::EcdsaSig(_) => AuthMethod::Ecdsa,
+            LocalMethod::PreShare(_) => AuthMethod::Psk,
+        };
+        self.log.step(
+            self.sessions.view(sa),
+            LogStep::Proving {
+                method: method.name(),
+                identity: &serving.identity(local),
+            },
+        );
         Ok(Answer::Peer(Arc::new(config)))
     }
 
@@ -349,6 +369,9 @@ impl House {
             username: credentials.username.clone(),
             password: Password::from(credentials.password.expose()),
         });
+        let passed = matches!(verdict, AaaVerdict::Accepted(_));
+        self.log
+            .step(self.sessions.view(sa), LogStep::AaaLocal(passed));
         match verdict {
             AaaVerdict::Accepted(accepted) => {
                 self.tally.count_of(Metric::Logins, "accepted");

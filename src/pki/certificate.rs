@@ -11,7 +11,9 @@ use sha1::{Digest, Sha1};
 use x509_parser::certificate::X509Certificate;
 use x509_parser::der_parser::asn1_rs::{Any, Oid, Tag};
 use x509_parser::error::X509Error;
-use x509_parser::extensions::{GeneralName, ParsedExtension};
+use x509_parser::extensions::{
+    CRLDistributionPoints, DistributionPointName, GeneralName, ParsedExtension,
+};
 use x509_parser::prelude::FromDer;
 use x509_parser::public_key::PublicKey;
 use x509_parser::x509::{SubjectPublicKeyInfo, X509Name};
@@ -77,6 +79,8 @@ pub struct CertificateSummary {
     pub unknown_critical_extensions: Vec<String>,
     /// The signature algorithm's name, or its dotted object identifier.
     pub signature_algorithm: String,
+    /// Where the lists of revoked certificates are to be had, as URIs; empty without the extension (RFC 5280 §4.2.1.13).
+    pub crl_locations: Vec<String>,
     /// Kind and size of the public key.
     pub key: KeyKind,
     /// The SubjectPublicKeyInfo in DER: what verifies this subject's signatures.
@@ -253,6 +257,11 @@ impl KeyUsage {
         "decipherOnly",
     ];
 
+    /// The bits as a router prints them: the first one is the highest of 32.
+    pub fn word(self) -> u32 {
+        u32::from(self.0.reverse_bits()) << 16
+    }
+
     /// True when any bit of `other` is set here too.
     pub const fn intersects(self, other: Self) -> bool {
         self.0 & other.0 != 0
@@ -364,6 +373,7 @@ pub fn describe(der: &[u8]) -> Result<CertificateSummary, MalformedCertificate> 
         is_authority: false,
         unknown_critical_extensions: Vec::new(),
         signature_algorithm: signature_algorithm(&certificate.signature_algorithm.algorithm),
+        crl_locations: Vec::new(),
         key: key_kind(certificate.public_key()),
         spki_der: certificate.public_key().raw.to_vec(),
         spki_sha1: Sha1::digest(certificate.public_key().raw).into(),
@@ -394,6 +404,9 @@ pub fn describe(der: &[u8]) -> Result<CertificateSummary, MalformedCertificate> 
             ParsedExtension::ExtendedKeyUsage(usage) => {
                 summary.extended_key_usage = Some(key_purposes(usage));
             }
+            ParsedExtension::CRLDistributionPoints(points) => {
+                summary.crl_locations = crl_locations(points);
+            }
             ParsedExtension::SubjectAlternativeName(names) => {
                 summary.subject_alt_names =
                     names.general_names.iter().map(subject_alt_name).collect();
@@ -419,6 +432,24 @@ pub(super) fn has_supported_key(certificate: &[u8]) -> bool {
             parameters.is_some_and(|parameters| parameters.starts_with(&curve))
         })
     })
+}
+
+/// The URIs of distribution points; other names of them lead nowhere by themselves.
+fn crl_locations(points: &CRLDistributionPoints<'_>) -> Vec<String> {
+    let names = points
+        .points
+        .iter()
+        .filter_map(|one| match &one.distribution_point {
+            Some(DistributionPointName::FullName(names)) => Some(names),
+            _ => None,
+        });
+    let locations = names.flatten().map(subject_alt_name);
+    locations
+        .filter_map(|name| match name {
+            SubjectAltName::Uri(_) => name.to_string().strip_prefix("URI:").map(str::to_owned),
+            _ => None,
+        })
+        .collect()
 }
 
 /// True when `issuer_spki` (SubjectPublicKeyInfo in DER) verifies the signature on `certificate`.

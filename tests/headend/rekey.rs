@@ -99,8 +99,37 @@ fn an_operator_has_the_sas_replaced_and_ended_that_he_names() {
         headend.nth_line(count, REKEYED);
     }
     assert_eq!(headend.output().matches(REKEYED).count(), 2);
+    // A router's words for the same: SAs are replaced, and the session goes on.
+    let peer = format!("clear crypto sa peer {}", one.outer);
+    for (count, line) in [(3, peer.as_str()), (5, "clear crypto sa")] {
+        assert_eq!(lab.exec(line), "");
+        headend.nth_line(count, REKEYED);
+    }
+    assert_eq!(headend.output().matches(REKEYED).count(), 5);
+    let exchange = lab.exec("show crypto ikev2 stats exchange");
+    let row = "CREATE_CHILD_SA_IPSEC_REKEY             5          0          0          0\n";
+    assert!(exchange.contains(row), "{exchange}");
     assert_eq!(lab.exec(&format!("clear crypto ikev2 sa {theirs}")), "");
     first.ends_with(6);
+    let told = headend.output();
+    let mut rest = told.as_str();
+    for step in [
+        "Verify SA init message\n",
+        "Searching Policy with fvrf 0, local address ",
+        "Found Policy '",
+        "[IKEv2 -> Crypto Engine] Computing DH public key, DH Group ",
+        "Completed SA init exchange\n",
+        "My authentication method is 'RSA'\n",
+        "Session with IKE ID PAIR (*$AnyConnectClient$*, ",
+        "Sending DELETE INFO message for IPsec SA [SPI: 0x",
+        "Queuing IKE SA delete request reason: cleared by the operator\n",
+        "Sending DELETE INFO message for IKEv2 SA [ISPI: 0x",
+    ] {
+        let (_, behind) = rest
+            .split_once(step)
+            .unwrap_or_else(|| panic!("{step:?} is not where it should be in\n{told}"));
+        rest = behind;
+    }
     second.lives();
     assert_eq!(lab.exec("clear crypto ikev2 sa local 203.0.113.250"), "");
     second.lives();

@@ -1,6 +1,10 @@
 //! The router's command line at a terminal.
 
-use std::{path::Path, thread, time::Instant};
+use std::{
+    path::Path,
+    thread,
+    time::{Duration, Instant},
+};
 
 use ironflex_xfrm::netlink::NetworkNamespace;
 use nix::sys::signal::Signal;
@@ -122,7 +126,7 @@ impl Shell {
                 rows.join("\n"),
                 self.process.output()
             );
-            thread::sleep(std::time::Duration::from_millis(5));
+            thread::sleep(Duration::from_millis(5));
         }
     }
 
@@ -280,11 +284,18 @@ fn the_log_comes_to_a_terminal_that_monitors() {
         up && rows.last().is_some_and(|row| row == "Router#show ip lo")
     });
     shell.types("cal pool | count ACPool\r", "Router#");
+    let monitors = "   1 vty 0     root       monitor              -        ";
+    assert!(lab.exec("show users").contains(monitors));
     shell.types("terminal no monitor\r", "Router#");
     let before = shell.rows().len();
     lab.exec("clear crypto session");
     shell.types("!\r", "Router#");
     assert_eq!(shell.rows().len(), before + 1);
+    let end = Instant::now() + PATIENCE;
+    while lab.exec("show users").contains(" vty ") {
+        assert!(Instant::now() < end, "{}", lab.exec("show users"));
+        thread::sleep(Duration::from_millis(50));
+    }
 }
 
 fn the_terminal_is_left_as_it_was_however_it_ends() {

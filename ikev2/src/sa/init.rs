@@ -250,6 +250,9 @@ pub(crate) fn respond(
         Role::Responder,
     );
     trace_agreed(cx, id, suite, &nat);
+    if !nat.local && !nat.remote {
+        crate::counters::more(&mut cx.counters.without_nat);
+    }
     let response = write_response(cx, spi_r, path, header, chosen, public, &nr, &traits);
     let octets: Arc<[u8]> = Arc::from(response.as_slice());
     let mut link = Link::new(

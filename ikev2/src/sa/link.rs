@@ -21,7 +21,7 @@ use crate::{
         keys::Role,
         suite::{IkeSuite, Protection},
     },
-    event::{Discard, Event, Framing, Instant, Path, PayloadName, SaId, Trace},
+    event::{Deleted, Discard, Event, Framing, Instant, Path, PayloadName, SaId, Trace},
     proof::Authentic,
     refusal::Refusal,
     sa::{
@@ -36,8 +36,8 @@ use crate::{
         fragment::{self, CISCO_FRAGMENT_DATA},
         header::{Flags, Header, InitiatorSpi, MessageId, ResponderSpi},
         message::{PartialMessage, parse_chain, write_chain},
-        payload::{Notify, Payload},
-        registry::{ExchangeType, NotifyType},
+        payload::{Delete, Notify, Payload},
+        registry::{ExchangeType, NotifyType, ProtocolId},
         sk::{self, SkShape},
     },
 };
@@ -701,12 +701,49 @@ pub(crate) fn kinds(payloads: &[Payload]) -> Vec<PayloadName> {
                 Payload::Notify(said) => Some(said.kind),
                 _ => None,
             },
+            deleted: match payload {
+                Payload::Delete(delete) => deleted(delete),
+                _ => None,
+            },
         })
         .collect()
+}
+
+fn deleted(delete: &Delete) -> Option<Deleted> {
+    if delete.protocol == ProtocolId::IKE {
+        return Some(Deleted::IkeSa);
+    }
+    let (first, others) = delete.spis.split_first()?;
+    let first = <[u8; 4]>::try_from(first.as_slice()).ok()?;
+    Some(Deleted::ChildSas {
+        first: u32::from_be_bytes(first),
+        others: others.len(),
+    })
 }
 
 /// The fingerprint of a datagram.
 pub(crate) fn fingerprint(datagram: &[u8]) -> Fingerprint {
     let digest = digest(Hash::Sha2_256, &[datagram]);
     Fingerprint::try_from(digest.as_slice()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_delete_is_named_by_what_it_takes_away() {
+        let deleted = |delete| {
+            let names = kinds(&[Payload::Delete(delete)]);
+            names.iter().map(|name| name.deleted).collect::<Vec<_>>()
+        };
+        assert_eq!(deleted(Delete::ike_sa()), [Some(Deleted::IkeSa)]);
+        let (one, other) = ([0xA1, 0x53, 0xCF, 0x67], [0, 0, 0, 1]);
+        for (spis, others) in [(vec![one], 0), (vec![one, other, other], 2)] {
+            let first = 0xA153_CF67;
+            let expected = Deleted::ChildSas { first, others };
+            assert_eq!(deleted(Delete::esp(&spis)), [Some(expected)]);
+        }
+        assert_eq!(deleted(Delete::esp(&[])), [None]);
+    }
 }

@@ -14,10 +14,12 @@ use ironflex_ikev2::{
 };
 
 use super::*;
+use crate::daemon::session::Deletion;
 
 const NAMES: Names = Names {
     session_id: 38,
     sa_id: 1,
+    place: None,
 };
 
 fn flags(on: &[DebugFlag]) -> DebugFlags {
@@ -82,6 +84,7 @@ fn first_request() -> Event {
             PayloadName {
                 kind: PayloadType::NOTIFY,
                 notify: Some(NotifyType::NAT_DETECTION_SOURCE_IP),
+                deleted: None,
             },
         ],
         protected: false,
@@ -98,7 +101,14 @@ const RECEIVED: [&str; 5] = [
 
 #[test]
 fn tells_a_received_packet_with_its_payloads() {
-    let processing = named("IKEv2", &["Processing IKE_SA_INIT message"]);
+    let processing = named(
+        "IKEv2",
+        &[
+            "Verify SA init message",
+            "Searching Policy with fvrf 0, local address 192.0.2.1",
+            "Processing IKE_SA_INIT message",
+        ],
+    );
     let expected = [RECEIVED.map(str::to_owned).to_vec(), processing].concat();
     assert_eq!(told(&first_request()), expected);
 }
@@ -197,6 +207,27 @@ fn spells_vendor_ids_as_the_seed_does() {
         ["IKEv2-INTERNAL-(1): SM Trace-> CurState: R_WAIT_AUTH"]
     );
     assert_eq!(traced(Trace::State("R_WAIT_AUTH")), [""; 0]);
+    let placed = Names {
+        place: Some(Place {
+            initiator_spi: 0x1D41_8169_B24B_F95A,
+            responder_spi: 0xA645_046F_7342_60C6,
+            initiator: false,
+            message_id: 1,
+        }),
+        ..NAMES
+    };
+    let state = Event::Trace(Box::new(Trace::State("R_WAIT_AUTH")));
+    assert_eq!(
+        event_lines(&internal, placed, &state),
+        [
+            "IKEv2-INTERNAL:(SESSION ID = 38,SA ID = 1):SM Trace-> SA: I_SPI=1D418169B24BF95A \
+             R_SPI=A645046F734260C6 (R) MsgID = 1 CurState: R_WAIT_AUTH"
+        ]
+    );
+    assert_eq!(
+        event_lines(&flags(&[DebugFlag::Ikev2]), placed, &state),
+        [""; 0]
+    );
 }
 
 #[test]
@@ -221,6 +252,9 @@ fn tells_the_suite_that_was_chosen() {
             head,
             "Num. transforms: 4",
             "   AES-CBC   SHA256   SHA256   DH_GROUP_2048_MODP/Group 14 ",
+            "IKEv2:(SESSION ID = 38,SA ID = 1):[IKEv2 -> Crypto Engine] Computing DH public key, DH Group 14",
+            "IKEv2:(SA ID = 1):[Crypto Engine -> IKEv2] DH key Computation PASSED",
+            "IKEv2:(SESSION ID = 38,SA ID = 1):Request queued for computation of DH key",
         ]
     );
     assert_eq!(
@@ -236,7 +270,7 @@ fn tells_the_suite_that_was_chosen() {
             Protection::Aead(AeadAlgorithm::AesGcm16_256),
             PrfAlgorithm::HmacSha2_384,
             Group::EcpP384,
-        ),
+        )[..3],
         [
             head,
             "Num. transforms: 3",
@@ -338,7 +372,30 @@ fn tells_the_search_for_a_profile() {
     );
     assert_eq!(
         step(Step::FoundProfile("AnyConnect-EAP")),
-        named("IKEv2", &["found matching IKEv2 profile 'AnyConnect-EAP'"])
+        named(
+            "IKEv2",
+            &[
+                "found matching IKEv2 profile 'AnyConnect-EAP'",
+                "Verify peer's policy",
+                "Peer's policy verified",
+                "Check for EAP exchange",
+            ]
+        )
+    );
+    let local = Identification::address("192.0.2.1".parse().unwrap());
+    assert_eq!(
+        step(Step::Proving {
+            method: "RSA",
+            identity: &local
+        }),
+        named(
+            "IKEv2",
+            &[
+                "Generate my authentication data",
+                "My authentication method is 'RSA'",
+                "Constructing IDr payload: '192.0.2.1' of type 'IPv4 address'",
+            ]
+        )
     );
     assert_eq!(
         step(Step::ProfileNotFound),
@@ -349,6 +406,114 @@ fn tells_the_search_for_a_profile() {
                 ": Failed to locate an item in the database"
             ]
         )
+    );
+}
+
+#[test]
+fn tells_policies_the_end_of_the_first_exchange_sessions_and_deletes() {
+    let policy = |name| step(Step::FoundPolicy(name));
+    assert_eq!(
+        policy("IKEv2-pol"),
+        named("IKEv2", &["Found Policy 'IKEv2-pol'"])
+    );
+    assert_eq!(
+        policy("default"),
+        named(
+            "IKEv2",
+            &[
+                "Using the Default Policy for Proposal",
+                "Found Policy 'default'"
+            ]
+        )
+    );
+    assert_eq!(
+        step(Step::SessionUp {
+            peer: "*$AnyConnectClient$*",
+            local: "192.0.2.1"
+        }),
+        named(
+            "IKEv2",
+            &["Session with IKE ID PAIR (*$AnyConnectClient$*, 192.0.2.1) is UP"]
+        )
+    );
+    assert_eq!(
+        step(Step::Deleting(Deletion::ByOperator)),
+        named(
+            "IKEv2",
+            &["Queuing IKE SA delete request reason: cleared by the operator"]
+        )
+    );
+    let sent = |exchange, flags, payload: PayloadName| {
+        let lines = traced(Trace::Sent {
+            path: path(),
+            header: header(0xA645_046F_7342_60C6, exchange, flags, 1),
+            payloads: vec![payload],
+            protected: false,
+            datagrams: 1,
+        });
+        lines.into_iter().skip(5).collect::<Vec<_>>()
+    };
+    let (request, response) = (Flags::new(false, false), Flags::new(false, true));
+    assert_eq!(
+        sent(ExchangeType::IKE_SA_INIT, response, PayloadType::KE.into()),
+        named("IKEv2", &["Completed SA init exchange"])
+    );
+    assert_eq!(
+        sent(
+            ExchangeType::IKE_SA_INIT,
+            response,
+            PayloadType::NOTIFY.into()
+        ),
+        [""; 0]
+    );
+    let delete = |deleted| PayloadName {
+        deleted: Some(deleted),
+        ..PayloadType::DELETE.into()
+    };
+    let children = |others| {
+        delete(Deleted::ChildSas {
+            first: 0x0153_CF67,
+            others,
+        })
+    };
+    for (payload, what) in [
+        (
+            delete(Deleted::IkeSa),
+            "IKEv2 SA [ISPI: 0x1D418169B24BF95A RSPI: 0xA645046F734260C6]",
+        ),
+        (children(0), "IPsec SA [SPI: 0x0153CF67]"),
+        (children(2), "IPsec SA [SPI: 0x0153CF67] and 2 more"),
+    ] {
+        let line = format!("Sending DELETE INFO message for {what}");
+        assert_eq!(
+            sent(ExchangeType::INFORMATIONAL, request, payload),
+            named("IKEv2", &[line.as_str()])
+        );
+        // An answer deletes nothing further.
+        assert_eq!(
+            sent(ExchangeType::INFORMATIONAL, response, payload),
+            [""; 0]
+        );
+    }
+    let received = |exchange, payload: PayloadName| {
+        let lines = traced(Trace::Received {
+            path: path(),
+            header: header(1, exchange, Flags::new(true, false), 1),
+            payloads: vec![payload],
+            protected: true,
+        });
+        lines.into_iter().skip(5).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        received(ExchangeType::INFORMATIONAL, children(0)),
+        named(
+            "IKEv2",
+            &["Processing DELETE INFO message for IPsec SA [SPI: 0x0153CF67]"]
+        )
+    );
+    assert_eq!(
+        received(ExchangeType::IKE_AUTH, PayloadType::AUTH.into()),
+        named("IKEv2", &["Verify peer's authentication data"])
     );
 }
 
@@ -379,8 +544,21 @@ fn tells_method_lists_only_to_their_own_debug() {
     let group = Step::AaaAuthorization("a-eap-author-grp");
     assert_eq!(
         daemon_lines(&authentication, NAMES, login),
-        ["AAA/AUTHEN/LOGIN (00000026): Pick method list 'a-eap-authen-local'"]
+        [
+            "AAA/BIND(00000026): Bind i/f  ",
+            "AAA/AUTHEN/LOGIN (00000026): Pick method list 'a-eap-authen-local'",
+        ]
     );
+    for (passed, verdict) in [(true, "PASS"), (false, "FAIL")] {
+        assert_eq!(
+            daemon_lines(&authentication, NAMES, Step::AaaLocal(passed)),
+            [format!("AAA/LOCAL (00000026): {verdict}")]
+        );
+        assert_eq!(
+            daemon_lines(&authorization, NAMES, Step::AaaLocal(passed)),
+            [""; 0]
+        );
+    }
     assert_eq!(
         daemon_lines(&authorization, NAMES, group),
         ["AAA/AUTHOR (0x26): Pick method list 'a-eap-author-grp'"]
@@ -460,11 +638,12 @@ fn tells_why_an_sa_ends() {
         lines
     };
     let closed = |reason| told(&Event::Closed(reason));
-    assert_eq!(
-        closed(CloseReason::PeerDeleted),
-        named("IKEv2", &["Processing DELETE INFO message", "Deleting SA"])
-    );
-    for reason in [CloseReason::Deleted, CloseReason::Forgotten] {
+    // The message says that it is processed.
+    for reason in [
+        CloseReason::PeerDeleted,
+        CloseReason::Deleted,
+        CloseReason::Forgotten,
+    ] {
         assert_eq!(closed(reason), named("IKEv2", &["Deleting SA"]));
     }
     assert_eq!(

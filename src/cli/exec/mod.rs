@@ -86,7 +86,7 @@ pub enum ExecCommand {
     ClearCryptoSession(Whose),
     /// `clear crypto ikev2 stats`
     ClearIkev2Stats,
-    /// `test crypto rekey {ikev2|ipsec} [remote A | username U]`
+    /// `test crypto rekey {ikev2|ipsec} [remote A | username U]`, `clear crypto sa [peer A]`
     TestRekey(Rekeyed, Whose),
     /// `configure confirm`
     ConfigureConfirm,
@@ -137,6 +137,8 @@ pub enum Show {
     CryptoSession(SessionQuery),
     /// `show crypto session brief`
     CryptoSessionBrief,
+    /// `show crypto session groups`
+    CryptoSessionGroups,
     /// `show crypto session summary`
     CryptoSessionSummary,
     /// `show debugging`
@@ -218,6 +220,8 @@ pub enum Show {
         /// The only one to be shown.
         name: Option<String>,
     },
+    /// `show crypto key mypubkey rsa`
+    MyPublicKeys,
     /// `show processes memory`
     ProcessesMemory,
     /// `show running-config [all]`

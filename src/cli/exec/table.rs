@@ -3,6 +3,7 @@
 //! Keywords and helps are IOS-XE's where IOS-XE has the command. Nothing else knows the commands: lines are read, explained and
 //! completed by this table, and `docs/commands.md` is written from it.
 
+mod clear;
 pub(super) mod session;
 mod show;
 
@@ -13,7 +14,7 @@ use super::{
         pipe::Modifier,
         show::{Ikev2SaFilter, Ikev2SaQuery, Ikev2Stats},
     },
-    DebugFlag, ExecCommand, Mode, ObjectKind, Rekeyed, Show, TerminalCommand, Whose, common,
+    DebugFlag, ExecCommand, Mode, ObjectKind, Show, TerminalCommand, common,
 };
 
 /// The interface of a session.
@@ -256,7 +257,11 @@ impl Node {
 pub(super) const ROOT: &[Node] = &[
     Node::word("clear", "Reset functions")
         .privileged()
-        .then(&[Node::word("crypto", "Encryption module").then(&[CLEAR_IKEV2, CLEAR_SESSION])]),
+        .then(&[Node::word("crypto", "Encryption module").then(&[
+            clear::IKEV2,
+            clear::SA,
+            clear::SESSION,
+        ])]),
     Node::word("configure", "Enter configuration mode")
         .privileged()
         .then(CONFIGURE),
@@ -296,7 +301,7 @@ pub(super) const ROOT: &[Node] = &[
                 "rekey",
                 "Rekey the SAs of every session at once",
             )
-            .then(REKEY)]),
+            .then(clear::REKEY)]),
         ]),
     Node::word("undebug", "Disable debugging functions (see also 'debug')")
         .privileged()
@@ -446,6 +451,7 @@ const SHOW: &[Node] = &[
                 .then(&[Node::value(Token::Name, "Transform set tag")
                     .run(|values| object(ObjectKind::TransformSet, values))]),
         ]),
+        show::KEY,
         show::PKI,
         session::CRYPTO_SESSION,
     ]),
@@ -566,72 +572,6 @@ const IKEV2_STATS: Node = Node::word("stats", "Shows ikev2 statistics")
         Node::word("timeout", "Shows ikev2 timeout statistics")
             .run(|_| show(Show::Ikev2Stats(Ikev2Stats::Timeout))),
     ]);
-
-const CLEAR_IKEV2: Node = Node::word("ikev2", "Clear IKEv2 commands").then(&[
-    Node::word("sa", "Clear IKEv2 SAs")
-        .run(|_| clear(Whose::All))
-        .then(&[CLEAR_LOCAL, CLEAR_REMOTE]),
-    Node::word("stats", "Clear IKEv2 statistics").run(|_| Some(ExecCommand::ClearIkev2Stats)),
-]);
-
-const CLEAR_SESSION: Node = Node::word("session", "Clear crypto sessions (tunnels)")
-    .run(|_| clear(Whose::All))
-    .then(&[
-        CLEAR_LOCAL,
-        CLEAR_REMOTE,
-        Node::word("username", "Clear crypto sessions for a username").then(&[Node::value(
-            Token::Name,
-            "Username",
-        )
-        .run(|values| clear(Whose::User(values.text?)))]),
-    ]);
-
-const CLEAR_LOCAL: Node = Node::word("local", "Clear crypto sessions for a local crypto endpoint")
-    .then(&[Node::value(Token::Address, "Local address")
-        .run(|values| clear(Whose::Local(values.address?)))]);
-
-const CLEAR_REMOTE: Node = Node::word("remote", "Clear crypto sessions for a remote IKE peer")
-    .then(&[Node::value(Token::Address, "Remote address")
-        .run(|values| clear(Whose::Remote(values.address?)))]);
-
-const fn clear(whose: Whose) -> Option<ExecCommand> {
-    Some(ExecCommand::ClearCryptoSession(whose))
-}
-
-const REKEY: &[Node] = &[
-    Node::word("ikev2", "Rekey the IKEv2 SAs")
-        .run(|_| rekey(Rekeyed::Ike, Whose::All))
-        .then(&[
-            Node::word("remote", "Those with a remote IKE peer").then(&[Node::value(
-                Token::Address,
-                "Remote address",
-            )
-            .run(|values| rekey(Rekeyed::Ike, Whose::Remote(values.address?)))]),
-            Node::word("username", "Those of a username").then(&[Node::value(
-                Token::Name,
-                "Username",
-            )
-            .run(|values| rekey(Rekeyed::Ike, Whose::User(values.text?)))]),
-        ]),
-    Node::word("ipsec", "Rekey the IPsec SAs")
-        .run(|_| rekey(Rekeyed::Child, Whose::All))
-        .then(&[
-            Node::word("remote", "Those with a remote IKE peer").then(&[Node::value(
-                Token::Address,
-                "Remote address",
-            )
-            .run(|values| rekey(Rekeyed::Child, Whose::Remote(values.address?)))]),
-            Node::word("username", "Those of a username").then(&[Node::value(
-                Token::Name,
-                "Username",
-            )
-            .run(|values| rekey(Rekeyed::Child, Whose::User(values.text?)))]),
-        ]),
-];
-
-const fn rekey(what: Rekeyed, whose: Whose) -> Option<ExecCommand> {
-    Some(ExecCommand::TestRekey(what, whose))
-}
 
 const DEBUG: &[Node] = &[DEBUG_AAA, DEBUG_CRYPTO, DEBUG_RADIUS];
 

@@ -95,6 +95,62 @@ fn reads_every_command_in_full() {
             "show crypto session summary",
             ExecCommand::Show(Show::CryptoSessionSummary),
         ),
+        (
+            "show crypto session groups",
+            ExecCommand::Show(Show::CryptoSessionGroups),
+        ),
+        (
+            "show crypto session interface virtual-access 7",
+            session(false, Some(SessionFilter::Interface(7))),
+        ),
+        (
+            "sh cry ses int vi7 det",
+            session(true, Some(SessionFilter::Interface(7))),
+        ),
+        (
+            "show crypto key mypubkey rsa",
+            ExecCommand::Show(Show::MyPublicKeys),
+        ),
+        (
+            "show crypto pki certificates TP",
+            ExecCommand::Show(Show::PkiCertificates {
+                verbose: false,
+                name: Some("TP".into()),
+            }),
+        ),
+        (
+            "show crypto pki trustpoints TP status",
+            ExecCommand::Show(Show::PkiTrustpoints {
+                status: true,
+                name: Some("TP".into()),
+            }),
+        ),
+        (
+            "show crypto pki trustpoints status TP",
+            ExecCommand::Show(Show::PkiTrustpoints {
+                status: true,
+                name: Some("TP".into()),
+            }),
+        ),
+        (
+            "show crypto pki trustpoints TP",
+            ExecCommand::Show(Show::PkiTrustpoints {
+                status: false,
+                name: Some("TP".into()),
+            }),
+        ),
+        (
+            "clear crypto sa",
+            ExecCommand::TestRekey(Rekeyed::Child, Whose::All),
+        ),
+        (
+            "clear crypto sa peer 192.0.2.100",
+            ExecCommand::TestRekey(Rekeyed::Child, Whose::Remote(client)),
+        ),
+        (
+            "clear crypto sa counters",
+            ExecCommand::Unsupported("clear crypto sa counters"),
+        ),
         ("show crypto session", session(false, None)),
         ("show crypto session detail", session(true, None)),
         (

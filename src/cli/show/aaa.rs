@@ -53,6 +53,17 @@ pub struct AaaSession {
     pub peer: String,
 }
 
+/// A terminal that does more than ask.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TerminalFacts {
+    /// Who sits at it, as the socket says.
+    pub user: String,
+    /// `configure` or `monitor`.
+    pub does: &'static str,
+    /// Where it is, as its process says.
+    pub terminal: Option<String>,
+}
+
 fn up(state: &State) -> impl Iterator<Item = (&IkeSa, &Session)> {
     let sas = state.ike_sas.iter();
     sas.filter_map(|sa| Some((sa, sa.session.as_ref()?)))
@@ -88,7 +99,8 @@ pub fn aaa_sessions(state: &State) -> String {
             writeln!(out, "Session Id: {}", one.session_id)?;
             writeln!(out, "   Unique Id: {}", one.session_id)?;
             writeln!(out, "   User Name: {}", Printable(user))?;
-            writeln!(out, "   IP Address: {address}")?;
+            // IPv6 in capitals, as everywhere in a router's texts.
+            writeln!(out, "   IP Address: {}", address.to_ascii_uppercase())?;
             writeln!(out, "   Idle Time: 0")?;
             writeln!(out, "   CT Call Handle: 0")?;
         }
@@ -98,7 +110,7 @@ pub fn aaa_sessions(state: &State) -> String {
 
 /// `show users`. A router lists a FlexVPN client rarely; here they are all there, below their own heading.
 #[must_use]
-pub fn users(state: &State) -> String {
+pub fn users(state: &State, terminals: &[TerminalFacts]) -> String {
     text(|out| {
         writeln!(
             out,
@@ -109,6 +121,12 @@ pub fn users(state: &State) -> String {
             out,
             "*  0 con 0                idle                 00:00:00   "
         )?;
+        for (number, one) in terminals.iter().enumerate() {
+            let line = format!("{:>4} vty {number}", number.saturating_add(1));
+            let user = Printable(&one.user).to_string();
+            let place = Printable(one.terminal.as_deref().unwrap_or_default());
+            writeln!(out, "{line:<15}{user:<11}{:<21}{:<9}{place}", one.does, "-")?;
+        }
         writeln!(out)?;
         writeln!(
             out,

@@ -42,9 +42,11 @@ pub fn call_admission(all: &Statistics) -> String {
         writeln!(
             out,
             "Rejected IKE Requests: {:>8} rsrc low:    {:>5} Active SA limit: {}",
-            all.rejected, all.low_resources, all.sa_limited
+            all.rejected,
+            all.low_resources.saturating_sub(all.negotiating_limited),
+            all.sa_limited
         )?;
-        writeln!(out, "{:51}In-neg SA limit: 0", "")?;
+        writeln!(out, "{:51}In-neg SA limit: {}", "", all.negotiating_limited)?;
         writeln!(
             out,
             "IKE packets dropped at dispatch: {:>8}",

@@ -141,9 +141,8 @@ fn short(interface: &str) -> String {
     format!("{kind:.2}{number}")
 }
 
-/// `show crypto session summary`: how many sessions each user has. A group is an IKEv2 profile here.
-#[must_use]
-pub fn crypto_session_summary(state: &State) -> String {
+/// How many sessions each user of each group has. A group is an IKEv2 profile here.
+fn groups(state: &State) -> BTreeMap<&str, BTreeMap<&str, u32>> {
     let mut groups: BTreeMap<&str, BTreeMap<&str, u32>> = BTreeMap::new();
     let up = state.ike_sas.iter().filter(|sa| sa.session.is_some());
     for sa in up {
@@ -153,12 +152,31 @@ pub fn crypto_session_summary(state: &State) -> String {
         let logins = users.entry(user.unwrap_or("(none)")).or_default();
         *logins = logins.saturating_add(1);
     }
+    groups
+}
+
+fn group(out: &mut impl Write, name: &str, users: &BTreeMap<&str, u32>) -> fmt::Result {
+    let logins = users.values();
+    let connections = logins.fold(0, |all, one| u32::saturating_add(all, *one));
+    writeln!(out, "Group {name} has {connections} connections")
+}
+
+/// `show crypto session groups`: how many sessions each group has.
+#[must_use]
+pub fn crypto_session_groups(state: &State) -> String {
     text(|out| {
-        for (group, users) in groups {
-            let connections = users
-                .values()
-                .fold(0, |all, one| u32::saturating_add(all, *one));
-            writeln!(out, "Group {group} has {connections} connections")?;
+        let groups = groups(state);
+        let mut groups = groups.iter();
+        groups.try_for_each(|(name, users)| group(out, name, users))
+    })
+}
+
+/// `show crypto session summary`: the same with their users.
+#[must_use]
+pub fn crypto_session_summary(state: &State) -> String {
+    text(|out| {
+        for (name, users) in groups(state) {
+            group(out, name, &users)?;
             writeln!(out, "  User (Logins)")?;
             for (user, logins) in users {
                 writeln!(out, "  {} ({logins})", Printable(user))?;
@@ -269,8 +287,14 @@ fn flows(out: &mut impl Write, child: &ChildSa, detail: bool) -> fmt::Result {
         {
             let (local, remote) = (Selector(*local), Selector(*remote));
             writeln!(out, "  IPSEC FLOW: permit {family} {local} {remote} ")?;
+            flow(out, child, detail)?;
         }
     }
+    Ok(())
+}
+
+/// What is below a flow. Flows of one child SA have their SAs, and what these have carried, in common.
+fn flow(out: &mut impl Write, child: &ChildSa, detail: bool) -> fmt::Result {
     let sas = child.rekeying.len().saturating_add(1).saturating_mul(2);
     writeln!(out, "        Active SAs: {sas}, origin: crypto map")?;
     if detail {

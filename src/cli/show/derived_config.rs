@@ -9,7 +9,7 @@ use super::{Address, text};
 use crate::state::{DerivedInterface, IkeSa, Session, State};
 
 /// What a router counts beyond the text that it prints, in octets.
-const UNCOUNTED: usize = 2;
+pub(super) const UNCOUNTED: usize = 2;
 
 /// What a session's interface has taken from its template and its policy, as configuration lines.
 ///

@@ -13,13 +13,14 @@ use ironflex_xfrm::netlink::Translation;
 use serde::Serialize;
 
 use super::{
-    DiagnoseFilter, Ikev2SaQuery, Ikev2Stats, IpsecSaQuery, MethodLists, SessionQuery, aaa,
-    access_lists,
+    DiagnoseFilter, Ikev2SaQuery, Ikev2Stats, IpsecSaQuery, MethodLists, SessionQuery,
+    TerminalFacts, aaa, access_lists,
     admission::{self, Memory},
-    clock, crypto_session, crypto_session_brief, crypto_session_summary, debugging,
-    debugging_facts, derived_config, derived_session, differences, ikev2_authorization_policy,
-    ikev2_diagnose, ikev2_policy, ikev2_profile, ikev2_proposal, ikev2_sa, ikev2_session,
-    ikev2_stats, interface, interface_configuration, ip_local_pool, ipsec_profile, ipsec_sa,
+    clock, crypto_session, crypto_session_brief, crypto_session_groups, crypto_session_summary,
+    debugging, debugging_facts, derived_config, derived_session, differences,
+    ikev2_authorization_policy, ikev2_diagnose, ikev2_policy, ikev2_profile, ikev2_proposal,
+    ikev2_sa, ikev2_session, ikev2_stats, interface, interface_configuration, ip_local_pool,
+    ipsec_profile, ipsec_sa,
     ipsec_sa::count,
     ipsec_sa_count, ipsec_transform_set, ipv6_local_pool, logging, objects,
     pki::{self, TrustpointFacts},
@@ -73,6 +74,8 @@ pub enum Facts {
     CryptoSession(State, SessionQuery),
     /// `show crypto session brief`
     CryptoSessionBrief(State),
+    /// `show crypto session groups`
+    CryptoSessionGroups(State),
     /// `show crypto session summary`
     CryptoSessionSummary(State),
     /// `show debugging`
@@ -115,6 +118,8 @@ pub enum Facts {
     Memory(Memory),
     /// `show metrics`
     Metrics(Tally),
+    /// `show crypto key mypubkey rsa`
+    MyPublicKeys(Vec<TrustpointFacts>),
     /// What objects of a configuration say.
     Object(Box<Configured>, ObjectKind, Option<String>),
     /// `show crypto pki certificates [verbose]`
@@ -130,7 +135,7 @@ pub enum Facts {
     /// `show tech-support`: commands and what they say.
     TechSupport(Vec<(&'static str, Self)>),
     /// `show users`
-    Users(State),
+    Users(State, Vec<TerminalFacts>),
     /// `show version`
     Version {
         /// `hostname`
@@ -252,14 +257,16 @@ impl Facts {
             Self::PkiCertificates(trustpoints, verbose) => {
                 pki::pki_certificates(trustpoints, *verbose)
             }
+            Self::MyPublicKeys(trustpoints) => pki::my_public_keys(trustpoints),
             Self::PkiTrustpoints(trustpoints, false) => pki::pki_trustpoints(trustpoints),
             Self::PkiTrustpoints(trustpoints, true) => pki::pki_trustpoints_status(trustpoints),
             Self::Refused(why) => return Err(why.clone()),
             Self::TechSupport(all) => tech_support(all),
-            Self::Users(state) => aaa::users(state),
+            Self::Users(state, terminals) => aaa::users(state, terminals),
             Self::Clock(now) => clock(*now),
             Self::CryptoSession(state, query) => crypto_session(state, query),
             Self::CryptoSessionBrief(state) => crypto_session_brief(state),
+            Self::CryptoSessionGroups(state) => crypto_session_groups(state),
             Self::CryptoSessionSummary(state) => crypto_session_summary(state),
             Self::Debugging(flags) => debugging(flags),
             Self::DerivedConfig(state, number) => return derived_config(state, *number),
@@ -301,7 +308,7 @@ impl Facts {
             Self::AaaMethodLists(configured, which) => {
                 named("method_lists", aaa::lists(&configured.lines, *which))
             }
-            Self::AaaSessions(state) | Self::Users(state) => {
+            Self::AaaSessions(state) | Self::Users(state, _) => {
                 named("sessions", aaa::sessions(state))
             }
             Self::CallAdmission(statistics) => named("ikev2_stats", statistics),
@@ -325,9 +332,9 @@ impl Facts {
             Self::IpRoute(state) => named("routes", access_lists::route_facts(state)),
             Self::Logging(log) => named("log", log),
             Self::Memory(memory) => named("memory", memory),
-            Self::PkiCertificates(trustpoints, _) | Self::PkiTrustpoints(trustpoints, _) => {
-                named("trustpoints", trustpoints)
-            }
+            Self::MyPublicKeys(trustpoints)
+            | Self::PkiCertificates(trustpoints, _)
+            | Self::PkiTrustpoints(trustpoints, _) => named("trustpoints", trustpoints),
             Self::Refused(why) => Err(why.clone()),
             Self::TechSupport(all) => {
                 let told = all.iter().filter_map(|(command, facts)| {
@@ -347,6 +354,7 @@ impl Facts {
             }
             Self::CryptoSession(state, query) => sas(state, |sa| query.wants(sa)),
             Self::CryptoSessionBrief(state)
+            | Self::CryptoSessionGroups(state)
             | Self::CryptoSessionSummary(state)
             | Self::Ikev2Session(state, _) => sas(state, |_| true),
             Self::Debugging(flags) => named("debugging", debugging_facts(flags)),

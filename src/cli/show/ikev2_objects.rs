@@ -351,7 +351,18 @@ pub fn ikev2_authorization_policy(
                 .get_or_insert_with(&at, || policy.clone());
             let lines = ironflex_profiles::render(&only);
             for line in lines.lines().filter_map(|line| line.strip_prefix(' ')) {
-                writeln!(out, "      {line}")?;
+                match policy.route_accept.as_ref().map(|accept| accept.value) {
+                    // A router says what the line leaves to it.
+                    Some(accept) if line.starts_with("route accept any") => {
+                        let (tag, distance) =
+                            (accept.tag.unwrap_or(1), accept.distance.unwrap_or(1));
+                        writeln!(
+                            out,
+                            "      route accept any tag : {tag} distance : {distance}"
+                        )?;
+                    }
+                    _ => writeln!(out, "      {line}")?,
+                }
             }
         }
         Ok(())

@@ -184,16 +184,27 @@ fn exchange(out: &mut impl Write, all: &Statistics) -> fmt::Result {
         let received = row.received_requests.saturating_add(row.received_responses);
         writeln!(out, "{:<30}{sent:>11}{received:>11}", row.name)?;
     }
+    rule(out, WIDTH)?;
+    writeln!(out, "OTHER COUNTERS")?;
+    rule(out, WIDTH)?;
+    if all.without_nat > 0 {
+        writeln!(out, "{:<30}{:>11}", "NO_NAT", all.without_nat)?;
+    }
     Ok(())
 }
 
 fn ext_service(out: &mut impl Write, all: &Statistics) -> fmt::Result {
     let operations = &all.operations;
-    let tables: [(&str, &[(&str, Outcome)]); 4] = [
+    // What the headend never does is shown as on a router; what it does without counting it has no row.
+    let none = Outcome::default();
+    let tables: [(&str, &[(&str, Outcome)]); 7] = [
         (
             "AAA OPERATION",
             &[
+                ("RECEIVING PSKEY", none),
                 ("AUTHENTICATION USING EAP", operations.eap),
+                ("START ACCOUNTING", none),
+                ("STOP ACCOUNTING", none),
                 ("AUTHORIZATION", operations.authorization),
             ],
         ),
@@ -210,8 +221,21 @@ fn ext_service(out: &mut impl Write, all: &Statistics) -> fmt::Result {
         ),
         (
             "PKI OPERATION",
-            &[("VERIFY CERTIFICATE", operations.certificate)],
+            &[
+                ("VERIFY CERTIFICATE", operations.certificate),
+                ("FETCHING CERTIFICATE USING HTTP", none),
+                ("FETCHING PEER CERTIFICATE USING HTTP", none),
+            ],
         ),
+        (
+            "GKM OPERATION",
+            &[("GET_POLICY", none), ("SET_POLICY", none)],
+        ),
+        (
+            "PPK SKS OPERATION",
+            &[("PPK GET CAP", none), ("PPK GET KEY", none)],
+        ),
+        ("IKE PREROUTE", &[("IKE PREROUTE IDB", none)]),
     ];
     const WIDTH: usize = 62;
     for (title, rows) in tables {

@@ -81,7 +81,7 @@ pub(super) fn count(state: &State) -> (usize, usize) {
 
 fn interface(out: &mut impl Write, sa: &IkeSa, session: &Session, detail: bool) -> fmt::Result {
     let number = session.virtual_access;
-    let (local, remote) = (Address(sa.local.ip()), Address(sa.remote.ip()));
+    let local = Address(sa.local.ip());
     writeln!(out)?;
     writeln!(out, "interface: Virtual-Access{number}")?;
     writeln!(
@@ -89,47 +89,57 @@ fn interface(out: &mut impl Write, sa: &IkeSa, session: &Session, detail: bool) 
         "    Crypto map tag: Virtual-Access{number}-head-0, local addr {local}"
     )?;
     for child in &session.children {
-        writeln!(out)?;
-        writeln!(out, "   protected vrf: (none)")?;
-        // A router has one of each.
-        for range in &child.local {
-            writeln!(
-                out,
-                "   local  ident (addr/mask/prot/port): ({})",
-                Ident(*range)
-            )?;
+        for (inner, outer) in idents(child) {
+            one_flow(out, sa, (child, number), (inner, outer), detail)?;
         }
-        for range in &child.remote {
-            writeln!(
-                out,
-                "   remote ident (addr/mask/prot/port): ({})",
-                Ident(*range)
-            )?;
-        }
-        writeln!(out, "   current_peer {remote} port {}", sa.remote.port())?;
-        writeln!(out, "     PERMIT, flags={{origin_is_acl,}}")?;
-        counters(out, child, detail)?;
-        writeln!(out)?;
-        writeln!(
-            out,
-            "     local crypto endpt.: {local}, remote crypto endpt.: {remote}"
-        )?;
-        let plaintext = plaintext_mtu(sa.path_mtu, sa.remote.ip().to_canonical(), child);
-        let mtu = sa.path_mtu;
-        let device = sa.interface.as_deref().unwrap_or("(none)");
-        writeln!(
-            out,
-            "     plaintext mtu {plaintext}, path mtu {mtu}, ip mtu {mtu}, ip mtu idb {device}"
-        )?;
-        writeln!(
-            out,
-            "     current outbound spi: {}",
-            Spi(child.outbound_spi)
-        )?;
-        pfs(out, child)?;
-        sas(out, child, number)?;
     }
     Ok(())
+}
+
+/// The flows of a child SA: each network here with each of its family there, as a router has one of each.
+fn idents(child: &ChildSa) -> impl Iterator<Item = (Ident, Ident)> {
+    child.local.iter().flat_map(|local| {
+        let remote = child.remote.iter();
+        let of_family = remote.filter(|remote| remote.0.is_ipv4() == local.0.is_ipv4());
+        of_family.map(|remote| (Ident(*local), Ident(*remote)))
+    })
+}
+
+/// A flow, with the SAs and the counters that all flows of a child SA have in common.
+fn one_flow(
+    out: &mut impl Write,
+    sa: &IkeSa,
+    (child, number): (&ChildSa, u32),
+    (inside, outside): (Ident, Ident),
+    detail: bool,
+) -> fmt::Result {
+    let (local, remote) = (Address(sa.local.ip()), Address(sa.remote.ip()));
+    writeln!(out)?;
+    writeln!(out, "   protected vrf: (none)")?;
+    writeln!(out, "   local  ident (addr/mask/prot/port): ({inside})")?;
+    writeln!(out, "   remote ident (addr/mask/prot/port): ({outside})")?;
+    writeln!(out, "   current_peer {remote} port {}", sa.remote.port())?;
+    writeln!(out, "     PERMIT, flags={{origin_is_acl,}}")?;
+    counters(out, child, detail)?;
+    writeln!(out)?;
+    writeln!(
+        out,
+        "     local crypto endpt.: {local}, remote crypto endpt.: {remote}"
+    )?;
+    let plaintext = plaintext_mtu(sa.path_mtu, sa.remote.ip().to_canonical(), child);
+    let mtu = sa.path_mtu;
+    let device = sa.interface.as_deref().unwrap_or("(none)");
+    writeln!(
+        out,
+        "     plaintext mtu {plaintext}, path mtu {mtu}, ip mtu {mtu}, ip mtu idb {device}"
+    )?;
+    writeln!(
+        out,
+        "     current outbound spi: {}",
+        Spi(child.outbound_spi)
+    )?;
+    pfs(out, child)?;
+    sas(out, child, number)
 }
 
 fn pfs(out: &mut impl Write, child: &ChildSa) -> fmt::Result {
@@ -391,6 +401,7 @@ impl fmt::Display for Spi {
 
 /// Displays a range of addresses as a router's identity: address, mask or length, any protocol and port. What is no network
 /// stands by its ends.
+#[derive(Clone, Copy)]
 struct Ident((IpAddr, IpAddr));
 
 impl fmt::Display for Ident {

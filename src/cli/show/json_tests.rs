@@ -129,6 +129,11 @@ const COMMANDS: &[(&str, &str, &str)] = &[
         "Vec<TransformSetFacts>",
     ),
     (
+        "show crypto key mypubkey rsa",
+        "trustpoints",
+        "Vec<TrustpointFacts>",
+    ),
+    (
         "show crypto pki certificates",
         "trustpoints",
         "Vec<TrustpointFacts>",
@@ -430,6 +435,10 @@ fn samples() -> Vec<(&'static str, Facts)> {
             object(ObjectKind::TransformSet),
         ),
         (
+            "show crypto key mypubkey rsa",
+            Facts::MyPublicKeys(trustpoints()),
+        ),
+        (
             "show crypto pki certificates",
             Facts::PkiCertificates(trustpoints(), false),
         ),
@@ -481,7 +490,7 @@ fn samples() -> Vec<(&'static str, Facts)> {
             "show tech-support",
             Facts::TechSupport(vec![("show ip route", Facts::IpRoute(several()))]),
         ),
-        ("show users", Facts::Users(several())),
+        ("show users", Facts::Users(several(), vec![])),
         (
             "show version",
             Facts::Version {

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use super::text;
+use super::{derived_config::UNCOUNTED, text};
 
 /// `show clock`
 #[must_use]
@@ -25,7 +25,7 @@ pub fn clock(now: SystemTime) -> String {
 /// `show running-config`: a router's heading, which is passed over when it is read again, above the configuration.
 #[must_use]
 pub fn running_config(configuration: &str) -> String {
-    let octets = configuration.len();
+    let octets = configuration.trim_end().len().saturating_add(UNCOUNTED);
     format!("Building configuration...\n\nCurrent configuration : {octets} bytes\n{configuration}")
 }
 
@@ -87,7 +87,7 @@ mod tests {
         let shown = running_config(&lines);
         let heading = format!(
             "Building configuration...\n\nCurrent configuration : {} bytes\n!\nhostname A\n",
-            lines.len()
+            lines.trim_end().len() + UNCOUNTED
         );
         assert!(shown.starts_with(&heading), "{shown}");
         let again = ironflex_profiles::parse(&shown, "");

@@ -48,9 +48,10 @@ mod secrets;
 #[cfg(test)]
 mod tests;
 
-pub use aaa::MethodLists;
+pub use aaa::{MethodLists, TerminalFacts};
 pub use crypto_session::{
-    SessionFilter, SessionQuery, crypto_session, crypto_session_brief, crypto_session_summary,
+    SessionFilter, SessionQuery, crypto_session, crypto_session_brief, crypto_session_groups,
+    crypto_session_summary,
 };
 pub use debugging::debugging;
 use debugging::debugging_facts;

@@ -1,4 +1,5 @@
-//! `show crypto pki certificates [verbose] [TRUSTPOINT]` and `show crypto pki trustpoints [NAME] [status]`.
+//! `show crypto pki certificates [verbose] [TRUSTPOINT]`, `show crypto pki trustpoints [NAME] [status]` and
+//! `show crypto key mypubkey rsa`.
 //!
 //! MD5 fingerprints are not printed: MD5 vouches for nothing any more, and is not in this program.
 
@@ -7,6 +8,7 @@ use std::fmt::{self, Write};
 use serde::Serialize;
 
 use super::text;
+use crate::cli::Printable;
 use crate::pki::{
     CertificateSummary, Trustpoint,
     certificate::{DistinguishedName, KeyPurpose},
@@ -50,6 +52,12 @@ pub struct CertificateFacts {
     pub fingerprint_sha1: String,
     /// What the key may do; `null` where that is not limited.
     pub key_usage: Option<String>,
+    /// The same as a word of bits, the first one the highest, in hexadecimal.
+    pub key_usage_bits: Option<String>,
+    /// Where lists of revoked certificates are to be had.
+    pub crl_locations: Vec<String>,
+    /// The public key (SubjectPublicKeyInfo), in hexadecimal.
+    pub public_key: String,
     /// What the certificate is for; `null` where that is not limited.
     pub extended_key_usage: Option<Vec<String>>,
 }
@@ -94,7 +102,9 @@ fn certificate(trustpoint: &str, authority: bool, der: &[u8]) -> Option<Certific
         key_usage,
         extended_key_usage,
         signature_algorithm,
+        crl_locations,
         key,
+        spki_der,
         fingerprint_sha1,
         ..
     } = about;
@@ -116,6 +126,12 @@ fn certificate(trustpoint: &str, authority: bool, der: &[u8]) -> Option<Certific
         signature_algorithm,
         fingerprint_sha1: fingerprint(&fingerprint_sha1),
         key_usage: key_usage.map(|usage| usage.to_string()),
+        key_usage_bits: key_usage.map(|usage| format!("{:08X}", usage.word())),
+        crl_locations,
+        public_key: spki_der
+            .iter()
+            .map(|octet| format!("{octet:02X}"))
+            .collect(),
         extended_key_usage: extended_key_usage
             .map(|purposes| purposes.iter().map(KeyPurpose::to_string).collect()),
     })
@@ -155,6 +171,22 @@ pub fn pki_certificates(trustpoints: &[TrustpointFacts], verbose: bool) -> Strin
     })
 }
 
+/// A bit of the key usage as a router calls it.
+fn usage_title(name: &str) -> &str {
+    match name {
+        "digitalSignature" => "Digital Signature",
+        "nonRepudiation" => "Non Repudiation",
+        "keyEncipherment" => "Key Encipherment",
+        "dataEncipherment" => "Data Encipherment",
+        "keyAgreement" => "Key Agreement",
+        "keyCertSign" => "Key Cert Sign",
+        "cRLSign" => "CRL Signature",
+        "encipherOnly" => "Encipher Only",
+        "decipherOnly" => "Decipher Only",
+        other => other,
+    }
+}
+
 fn one_certificate(out: &mut impl Write, one: &CertificateFacts, verbose: bool) -> fmt::Result {
     let (title, usage) = if one.authority {
         ("CA Certificate", "Signature")
@@ -179,6 +211,12 @@ fn one_certificate(out: &mut impl Write, one: &CertificateFacts, verbose: bool) 
     for line in &one.subject_lines {
         writeln!(out, "    {line}")?;
     }
+    if !one.crl_locations.is_empty() {
+        writeln!(out, "  CRL Distribution Points: ")?;
+        for location in &one.crl_locations {
+            writeln!(out, "    {}", Printable(location))?;
+        }
+    }
     writeln!(out, "  Validity Date: ")?;
     writeln!(out, "    start date: {}", one.start_date)?;
     writeln!(out, "    end   date: {}", one.end_date)?;
@@ -188,8 +226,11 @@ fn one_certificate(out: &mut impl Write, one: &CertificateFacts, verbose: bool) 
         writeln!(out, "  Signature Algorithm: {}", one.signature_algorithm)?;
         writeln!(out, "  Fingerprint SHA1: {} ", one.fingerprint_sha1)?;
         writeln!(out, "  X509v3 extensions:")?;
-        if let Some(usage) = &one.key_usage {
-            writeln!(out, "    X509v3 Key Usage: {usage}")?;
+        if let (Some(bits), Some(usage)) = (&one.key_usage_bits, &one.key_usage) {
+            writeln!(out, "    X509v3 Key Usage: {bits}")?;
+            for name in usage.split(", ") {
+                writeln!(out, "      {}", usage_title(name))?;
+            }
         }
         if !one.names.is_empty() {
             writeln!(out, "    X509v3 Subject Alternative Name:")?;
@@ -204,7 +245,43 @@ fn one_certificate(out: &mut impl Write, one: &CertificateFacts, verbose: bool) 
             }
         }
     }
-    writeln!(out, "  Associated Trustpoints: {} ", one.trustpoint)
+    writeln!(out, "  Associated Trustpoints: {} ", one.trustpoint)?;
+    // A router's file systems are not here; what stands for them is the state folder.
+    let file = if one.authority { "ca" } else { "certificate" };
+    writeln!(out, "  Storage: pki/{}/{file}.pem", one.trustpoint)?;
+    if verbose && !one.authority {
+        writeln!(out, "  Key Label: {}", one.trustpoint)?;
+    }
+    Ok(())
+}
+
+/// `show crypto key mypubkey rsa`: the key pairs that came with certificates. When they were made is not known here.
+#[must_use]
+pub fn my_public_keys(trustpoints: &[TrustpointFacts]) -> String {
+    text(|out| {
+        for one in trustpoints {
+            let Some(own) = one
+                .certificate
+                .as_ref()
+                .filter(|own| own.key.starts_with("RSA"))
+            else {
+                continue;
+            };
+            writeln!(out, "Key name: {}", one.name)?;
+            writeln!(out, "Key type: RSA KEYS")?;
+            writeln!(out, " Storage Device: pki/{}/key.pem", one.name)?;
+            writeln!(out, " Usage: General Purpose Key")?;
+            writeln!(out, " Key is not exportable.")?;
+            writeln!(out, " Key Data:")?;
+            // Eight words to a line, as a router has them.
+            let digits: Vec<char> = own.public_key.chars().collect();
+            for line in digits.chunks(64) {
+                let words = line.chunks(8).map(|word| word.iter().collect::<String>());
+                writeln!(out, "  {} ", words.collect::<Vec<_>>().join(" "))?;
+            }
+        }
+        Ok(())
+    })
 }
 
 /// `show crypto pki trustpoints`

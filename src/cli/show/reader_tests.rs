@@ -355,17 +355,14 @@ fn a_reader_of_sessions_gets_every_fact_back() {
             .filter_map(|line| between(line, "IPSEC FLOW: permit ", ""));
         let flows: Vec<_> = flows.map(|flow| flow_of(&flow)).collect();
         got.remove("flow");
-        let of_child = |child: &ChildSa| -> Vec<(Range, Range)> {
-            let pairs = child
-                .local
-                .iter()
-                .flat_map(|local| child.remote.iter().map(move |remote| (*local, *remote)));
-            pairs
-                .filter(|(local, remote)| local.0.is_ipv4() == remote.0.is_ipv4())
-                .collect()
-        };
         let children = sa.session.iter().flat_map(|session| &session.children);
-        assert_eq!(flows, children.flat_map(of_child).collect::<Vec<_>>());
+        assert_eq!(flows, children.flat_map(flows_of).collect::<Vec<_>>());
+        // Every flow says what the flows of its child SA have in common; the first one is compared below.
+        let blocks = text.split("IPSEC FLOW: ").skip(1);
+        let mut blocks = blocks.map(|flow| flow.split_once('\n').unwrap().1.trim());
+        if let Some(first) = blocks.next() {
+            assert!(blocks.all(|one| one == first), "{text}");
+        }
         let letters: String = [
             (sa.dpd.0 > 0, 'D'),
             (sa.nat != Nat::None, 'N'),
@@ -456,6 +453,17 @@ fn a_reader_of_sessions_gets_every_fact_back() {
 
 type Range = (IpAddr, IpAddr);
 
+/// Each network here with each of its family there.
+fn flows_of(child: &ChildSa) -> Vec<(Range, Range)> {
+    let pairs = child
+        .local
+        .iter()
+        .flat_map(|local| child.remote.iter().map(move |remote| (*local, *remote)));
+    pairs
+        .filter(|(local, remote)| local.0.is_ipv4() == remote.0.is_ipv4())
+        .collect()
+}
+
 /// A selector as a router writes it: `host A`, a network with its mask or length, or both ends.
 fn flow_of(text: &str) -> (Range, Range) {
     let mut words = text.split(' ').skip(1);
@@ -497,7 +505,17 @@ fn a_reader_of_child_sas_gets_every_fact_back() {
         let detail = true;
         let filter = None;
         let text = ipsec_sa(&state(vec![sa.clone()]), &IpsecSaQuery { detail, filter });
-        let (both, each) = text.split_once("inbound esp sas:").unwrap();
+        let flows = text.split("   protected vrf: (none)\n").skip(1);
+        // Every flow says what the flows of its child SA have in common; the first one is compared below.
+        let mut blocks = flows.map(|flow| {
+            let lines = flow.lines().filter(|line| !line.contains(" ident "));
+            lines.collect::<Vec<_>>().join("\n").trim_end().to_owned()
+        });
+        let first = blocks.next().unwrap();
+        assert!(blocks.all(|one| one == first), "{text}");
+        let (head, _) = text.split_once("   protected vrf: ").unwrap();
+        let one = format!("{head}{first}\n");
+        let (both, each) = one.split_once("inbound esp sas:").unwrap();
         let (inbound, outbound) = each.split_once("outbound esp sas:").unwrap();
         let session = sa.session.as_ref().unwrap();
         let child = &session.children[0];
@@ -506,7 +524,7 @@ fn a_reader_of_child_sas_gets_every_fact_back() {
         got.remove("plaintext");
         let idents = |name| -> Vec<Range> {
             let of = |line| between(line, name, "");
-            let lines = both.lines().filter_map(of);
+            let lines = text.lines().filter_map(of);
             lines
                 .map(|text| {
                     let text = text.trim_matches(['(', ')']);
@@ -514,9 +532,9 @@ fn a_reader_of_child_sas_gets_every_fact_back() {
                 })
                 .collect()
         };
-        assert_eq!(idents("local  ident (addr/mask/prot/port): "), child.local);
-        assert_eq!(idents("remote ident (addr/mask/prot/port): "), child.remote);
-        got.retain(|name, _| !name.ends_with("ident"));
+        let (local, remote): (Vec<_>, Vec<_>) = flows_of(child).into_iter().unzip();
+        assert_eq!(idents("local  ident (addr/mask/prot/port): "), local);
+        assert_eq!(idents("remote ident (addr/mask/prot/port): "), remote);
         // Every reason has a place, and nothing is told twice.
         for (sign, flow) in [('<', &child.inbound), ('>', &child.outbound)] {
             let of = got.iter().filter(|(name, _)| name.starts_with(sign));
@@ -693,6 +711,21 @@ fn a_reader_of_pools_gets_every_fact_back() {
             );
             assert!(named.contains(&row), "{named}");
         }
+        let ranges = state.pools.iter().filter(|one| one.name == pool.name);
+        let free: Vec<String> = ranges
+            .flat_map(|one| {
+                let all = one.first.to_bits()..=one.last.to_bits();
+                let held = |address| one.in_use.iter().any(|used| used.address == address);
+                let all = all.map(std::net::Ipv4Addr::from_bits);
+                all.filter(move |address| !held(*address)).take(4096)
+            })
+            .map(|address| format!("   {address}"))
+            .collect();
+        let (_, available) = named.split_once("Available addresses:\n").unwrap();
+        let listed = available
+            .lines()
+            .take_while(|line| !line.is_empty() && *line != "   ...");
+        assert_eq!(listed.collect::<Vec<_>>(), free);
     }
     assert_eq!(rows.next(), None);
 }

@@ -82,7 +82,7 @@ fn first_interface(state: &State) -> u32 {
 
 type Command = (&'static str, fn(State) -> Facts);
 
-const COMMANDS: [Command; 21] = [
+const COMMANDS: [Command; 22] = [
     ("aaa_sessions", Facts::AaaSessions),
     ("crypto_session", |state| {
         Facts::CryptoSession(state, SessionQuery::default())
@@ -98,6 +98,7 @@ const COMMANDS: [Command; 21] = [
         let detail = true;
         Facts::CryptoSession(state, SessionQuery { detail, filter })
     }),
+    ("crypto_session_groups", Facts::CryptoSessionGroups),
     ("crypto_session_summary", Facts::CryptoSessionSummary),
     ("derived_config", |state| {
         let number = first_interface(&state);
@@ -140,7 +141,7 @@ const COMMANDS: [Command; 21] = [
     ("ipv6_local_pool", |state| {
         Facts::Ipv6LocalPool(state, Some("ACPool6".into()))
     }),
-    ("users", Facts::Users),
+    ("users", |state| Facts::Users(state, Vec::new())),
 ];
 
 #[test]

@@ -311,6 +311,7 @@ pub(super) fn statistics() -> Statistics {
         accepted: 140,
         rejected: 23,
         low_resources: 9,
+        negotiating_limited: 6,
         sa_limited: 4,
         queue_limited: 3,
         undispatched: 71,
@@ -337,6 +338,9 @@ pub(super) fn statistics() -> Statistics {
         exchanges: vec![
             row("IKE_SA_INIT", [0, 30_141, 30_164, 0]),
             row("IKE_AUTH", [0, 600, 600, 0]),
+            row("CREATE_CHILD_SA", [7, 9, 9, 7]),
+            row("CREATE_CHILD_SA_IPSEC_REKEY", [6, 0, 9, 0]),
+            row("CREATE_CHILD_SA_IKE_REKEY", [1, 0, 0, 0]),
             row("INFORMATIONAL", [40, 55, 55, 39]),
         ],
         errors: vec![row("NO_PROPOSAL_CHOSEN", [0, 7, 0, 0])],
@@ -344,7 +348,9 @@ pub(super) fn statistics() -> Statistics {
             row("COOKIE", [0, 30_001, 22, 0]),
             row("INITIAL_CONTACT", [0, 0, 120, 0]),
             row("DELETE", [3, 0, 12, 0]),
+            row("DPD", [37, 0, 43, 0]),
         ],
+        without_nat: 31,
         configurations: vec![
             row("CFG_REQUEST", [0, 0, 120, 0]),
             row("CFG_REPLY", [0, 118, 0, 0]),

@@ -274,6 +274,12 @@ impl Driver {
         Ok(id)
     }
 
+    /// Who is at the configuration.
+    pub fn at_configuration(&self) -> Option<&Person> {
+        let session = self.house.configure.session.as_ref();
+        session.map(|session| &session.person)
+    }
+
     fn end_configuring(&mut self, id: u64) {
         if self.house.configure.session(id).is_err() {
             return;

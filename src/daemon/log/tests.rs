@@ -171,7 +171,7 @@ fn what_debug_says_of_strangers_is_bounded_and_of_users_it_is_not() {
     let limit = usize::try_from(budget::DEBUG_LINES).unwrap();
     for _ in 0..limit {
         for session in [sessions.view(stranger), None, sessions.view(user)] {
-            kept.log.event(session, &Event::Quiet);
+            kept.log.event(session, None, &Event::Quiet);
             kept.log.step(session, Step::EapProcessing);
         }
     }
@@ -263,7 +263,8 @@ fn what_was_left_out_is_due_when_the_time_is_over_that_began_with_the_first_line
 fn a_terminal_that_takes_its_time_loses_lines_and_is_told_how_many() {
     let kept = Kept::new();
     let (sending, mut watched) = mpsc::channel(2);
-    kept.log.watch(sending);
+    kept.log.watch("root".into(), sending);
+    assert_eq!(kept.log.watching(), ["root"]);
     for number in 1..=5 {
         kept.log.info(number);
     }

@@ -57,6 +57,8 @@ pub(super) const CRYPTO_SESSION: Node = Node::word("session", "Show crypto sessi
                 )
                 .run(|values| session(true, Some(SessionFilter::Username(values.text?))))]),
             ]),
+        Node::word("groups", "Show groups' usage of the crypto sessions")
+            .run(|_| show(Show::CryptoSessionGroups)),
         Node::word("interface", SESSION_INTERFACE).then(&[
             Node::word(VIRTUAL_ACCESS, VIRTUAL_ACCESS_HELP).then(&[Node::value(
                 Token::Number(1, MAX_INTERFACE),

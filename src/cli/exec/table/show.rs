@@ -86,6 +86,12 @@ fn trustpoints(status: bool, name: Option<String>) -> Option<ExecCommand> {
     Some(ExecCommand::Show(Show::PkiTrustpoints { status, name }))
 }
 
+pub(super) const KEY: Node = Node::word("key", "Show long term public keys").then(&[Node::word(
+    "mypubkey",
+    "Show public keys associated with this router",
+)
+.then(&[Node::word("rsa", "Show RSA public keys").run(|_| show(Show::MyPublicKeys))])]);
+
 pub(super) const DIAGNOSE: Node = Node::word(
     "diagnose",
     "Shows the last attempts of clients, and why they failed",

@@ -1,0 +1,88 @@
+//! Commands that end sessions or have SAs replaced.
+
+use super::{
+    super::{ExecCommand, Rekeyed, Whose},
+    Node, Token,
+};
+
+pub(super) const IKEV2: Node = Node::word("ikev2", "Clear IKEv2 commands").then(&[
+    Node::word("sa", "Clear IKEv2 SAs")
+        .run(|_| clear(Whose::All))
+        .then(&[LOCAL, REMOTE]),
+    Node::word("stats", "Clear IKEv2 statistics").run(|_| Some(ExecCommand::ClearIkev2Stats)),
+]);
+
+/// A router's next packet makes new SAs; here they are made at once, and the old ones go then.
+pub(super) const SA: Node = Node::word("sa", "Clear all crypto SAs")
+    .run(|_| rekey(Rekeyed::Child, Whose::All))
+    .then(&[
+        // They are the kernel's.
+        Node::word("counters", "Reset the SA counters")
+            .run(|_| Some(ExecCommand::Unsupported("clear crypto sa counters"))),
+        Node::word("peer", "Clear all SAs for a given crypto peer").then(&[Node::value(
+            Token::Address,
+            "Peer address",
+        )
+        .run(|values| rekey(Rekeyed::Child, Whose::Remote(values.address?)))]),
+        Node::word("spi", "Clear SA by SPI")
+            .run(|_| Some(ExecCommand::Unsupported("clear crypto sa spi"))),
+    ]);
+
+pub(super) const SESSION: Node = Node::word("session", "Clear crypto sessions (tunnels)")
+    .run(|_| clear(Whose::All))
+    .then(&[
+        LOCAL,
+        REMOTE,
+        Node::word("username", "Clear crypto sessions for a username").then(&[Node::value(
+            Token::Name,
+            "Username",
+        )
+        .run(|values| clear(Whose::User(values.text?)))]),
+    ]);
+
+const LOCAL: Node = Node::word("local", "Clear crypto sessions for a local crypto endpoint")
+    .then(&[Node::value(Token::Address, "Local address")
+        .run(|values| clear(Whose::Local(values.address?)))]);
+
+const REMOTE: Node = Node::word("remote", "Clear crypto sessions for a remote IKE peer")
+    .then(&[Node::value(Token::Address, "Remote address")
+        .run(|values| clear(Whose::Remote(values.address?)))]);
+
+const fn clear(whose: Whose) -> Option<ExecCommand> {
+    Some(ExecCommand::ClearCryptoSession(whose))
+}
+
+pub(super) const REKEY: &[Node] = &[
+    Node::word("ikev2", "Rekey the IKEv2 SAs")
+        .run(|_| rekey(Rekeyed::Ike, Whose::All))
+        .then(&[
+            Node::word("remote", "Those with a remote IKE peer").then(&[Node::value(
+                Token::Address,
+                "Remote address",
+            )
+            .run(|values| rekey(Rekeyed::Ike, Whose::Remote(values.address?)))]),
+            Node::word("username", "Those of a username").then(&[Node::value(
+                Token::Name,
+                "Username",
+            )
+            .run(|values| rekey(Rekeyed::Ike, Whose::User(values.text?)))]),
+        ]),
+    Node::word("ipsec", "Rekey the IPsec SAs")
+        .run(|_| rekey(Rekeyed::Child, Whose::All))
+        .then(&[
+            Node::word("remote", "Those with a remote IKE peer").then(&[Node::value(
+                Token::Address,
+                "Remote address",
+            )
+            .run(|values| rekey(Rekeyed::Child, Whose::Remote(values.address?)))]),
+            Node::word("username", "Those of a username").then(&[Node::value(
+                Token::Name,
+                "Username",
+            )
+            .run(|values| rekey(Rekeyed::Child, Whose::User(values.text?)))]),
+        ]),
+];
+
+const fn rekey(what: Rekeyed, whose: Whose) -> Option<ExecCommand> {
+    Some(ExecCommand::TestRekey(what, whose))
+}
