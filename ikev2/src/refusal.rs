@@ -5,11 +5,14 @@ use alloc::{sync::Arc, vec::Vec};
 use thiserror::Error;
 
 use crate::{
-    crypto::suite::Group,
+    crypto::{
+        SignatureError,
+        suite::{Group, Hash},
+    },
     error::InvalidMessage,
     wire::{
         payload::{Identification, Notify},
-        registry::{ExchangeType, NotifyType, PayloadType, ProtocolId},
+        registry::{AuthMethod, ExchangeType, NotifyType, PayloadType, ProtocolId},
     },
 };
 
@@ -53,9 +56,9 @@ pub enum PeerMisbehaved {
     /// The first request asks for more than is kept for a peer that has proven nothing.
     #[error("the first request asks for too much")]
     RequestTooLarge,
-    /// The AUTH payload does not verify.
-    #[error("AUTH does not verify")]
-    AuthenticationFailed,
+    /// The AUTH payload does not hold.
+    #[error("{0}")]
+    AuthenticationFailed(AuthFault),
     /// The AUTH payload uses a method that was not agreed.
     #[error("AUTH uses a method that was not agreed")]
     UnexpectedAuthMethod,
@@ -91,6 +94,47 @@ pub enum PeerMisbehaved {
     SelectorTooWide,
 }
 
+/// Why an AUTH payload does not hold. The peer is told none of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum AuthFault {
+    /// It was judged, and was not made with the key that it is judged by, or not over what both ends have sent.
+    #[error("AUTH does not verify")]
+    OtherKey,
+    /// The same where a post-quantum pre-shared key is mixed in: that may be the other one, too (RFC 8784 §3).
+    #[error("AUTH does not verify, with the post-quantum pre-shared key mixed in")]
+    OtherKeyOrPpk,
+    /// Its signature is by no algorithm that is known here.
+    #[error("AUTH is signed by an unknown algorithm")]
+    UnknownAlgorithm,
+    /// Its signature is made with a hash that the peer was not told of (RFC 7427 §4).
+    #[error("AUTH is signed with {0}, which was not announced")]
+    HashNotAnnounced(Hash),
+    /// The key of the certificate is of no use for its signature, or for any.
+    #[error("AUTH is signed by an algorithm that does not fit the key of the certificate")]
+    UnfitKey,
+    /// Its octets are no signature of its method.
+    #[error("AUTH holds no signature of its method")]
+    Malformed,
+}
+
+impl From<SignatureError> for AuthFault {
+    fn from(error: SignatureError) -> Self {
+        match error {
+            SignatureError::Mismatch => Self::OtherKey,
+            SignatureError::UnknownAlgorithm => Self::UnknownAlgorithm,
+            SignatureError::HashNotAnnounced { hash } => Self::HashNotAnnounced(hash),
+            SignatureError::Truncated | SignatureError::Length { .. } => Self::Malformed,
+            SignatureError::MalformedKey
+            | SignatureError::UnsupportedKey
+            | SignatureError::ModulusLength { .. }
+            | SignatureError::Exponent
+            | SignatureError::WrongKind { .. }
+            | SignatureError::UnsupportedScheme { .. } => Self::UnfitKey,
+        }
+    }
+}
+
 /// Where nothing is in common.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
@@ -112,7 +156,7 @@ pub enum PeerIncompatible {
     NoEapMethod,
     /// The peer proves itself by a method that is not configured for it.
     #[error("the peer proves itself by a method that is not configured for it")]
-    MethodNotConfigured,
+    MethodNotConfigured(AuthMethod),
     /// The responder does not offer to begin without a child SA (RFC 6023), as we were told to.
     #[error("the responder does not offer to begin without a child SA")]
     NotChildless,
@@ -147,7 +191,7 @@ impl PeerMisbehaved {
         Self::MissingPayload(_) => "missing_payload",
         Self::RepeatedPayload(_) => "repeated_payload",
         Self::RequestTooLarge => "request_too_large",
-        Self::AuthenticationFailed => "authentication_failed",
+        Self::AuthenticationFailed(_) => "authentication_failed",
         Self::UnexpectedAuthMethod => "unexpected_auth_method",
         Self::UnexpectedEap => "unexpected_eap",
         Self::UnexpectedExchange => "unexpected_exchange",
@@ -169,7 +213,7 @@ impl PeerIncompatible {
         Self::TsUnacceptable => "ts_unacceptable",
         Self::NoNatDetection => "no_nat_detection",
         Self::NoEapMethod => "no_eap_method",
-        Self::MethodNotConfigured => "method_not_configured",
+        Self::MethodNotConfigured(_) => "method_not_configured",
         Self::NotChildless => "not_childless",
         Self::NoAddress => "no_address",
         Self::NoPpk => "no_post_quantum_key",
@@ -221,7 +265,7 @@ impl Refusal {
                 return Some(Notify::new(error.notify(), data));
             }
             Self::Misbehaved(error) => match error {
-                PeerMisbehaved::AuthenticationFailed
+                PeerMisbehaved::AuthenticationFailed(_)
                 | PeerMisbehaved::UnexpectedAuthMethod
                 | PeerMisbehaved::ResponderUnproven => NotifyType::AUTHENTICATION_FAILED,
                 _ => NotifyType::INVALID_SYNTAX,
@@ -251,7 +295,7 @@ impl Refusal {
                 PeerIncompatible::NoAddress => NotifyType::INTERNAL_ADDRESS_FAILURE,
                 PeerIncompatible::NoConfiguration => NotifyType::FAILED_CP_REQUIRED,
                 PeerIncompatible::NoEapMethod
-                | PeerIncompatible::MethodNotConfigured
+                | PeerIncompatible::MethodNotConfigured(_)
                 | PeerIncompatible::NoPpk
                 | PeerIncompatible::NoSignatureScheme => NotifyType::AUTHENTICATION_FAILED,
             },

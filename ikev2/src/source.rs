@@ -5,7 +5,10 @@
 //! these has a larger share than what is in it, but never more than half of all. This is the one notion of a source: every
 //! limit, rate, queue and list of last events that is shared out among strangers takes it from here.
 
-use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use core::{
+    fmt,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+};
 
 /// The networks of IPv6 that count, by the length of their prefixes, and how many times a host's share each has: a
 /// link, on which one host may have any address; what a home is given; and what a site is given (RFC 6177 §2).
@@ -24,6 +27,16 @@ pub struct Source(IpAddr);
 pub struct Network {
     address: IpAddr,
     prefix: u32,
+}
+
+/// `ADDRESS/PREFIX`, and of an IPv4 address alone only that.
+impl fmt::Display for Network {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.address, self.prefix) {
+            (IpAddr::V4(address), 32) => address.fmt(f),
+            (address, prefix) => write!(f, "{address}/{prefix}"),
+        }
+    }
 }
 
 /// How many times a host's share a [`Network`] has.

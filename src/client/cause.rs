@@ -105,10 +105,10 @@ pub(super) fn why(reason: CloseReason, blame: Option<End>, stage: Stage, names: 
             )
         }
         CloseReason::Refused(Refusal::Misbehaved(
-            error @ (PeerMisbehaved::AuthenticationFailed | PeerMisbehaved::ResponderUnproven),
+            error @ (PeerMisbehaved::AuthenticationFailed(_) | PeerMisbehaved::ResponderUnproven),
         )) => End::Untrusted(error.to_string()),
         CloseReason::Refused(Refusal::Incompatible(
-            error @ PeerIncompatible::MethodNotConfigured,
+            error @ PeerIncompatible::MethodNotConfigured(_),
         )) => End::Untrusted(error.to_string()),
         CloseReason::Refused(refusal) => End::NoTunnel(refusal.to_string()),
     }
@@ -137,7 +137,7 @@ fn other_responder(itself: &str, names: Names<'_>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use ironflex_ikev2::wire::payload::Identification;
+    use ironflex_ikev2::{refusal::AuthFault, wire::payload::Identification};
 
     use super::*;
 
@@ -167,7 +167,7 @@ mod tests {
         assert_eq!(code(CloseReason::PeerDeleted, None, Stage::Trusted), 5);
         assert_eq!(code(CloseReason::PeerDeleted, None, Stage::Up), 6);
         assert_eq!(code(CloseReason::Deleted, None, Stage::Up), 0);
-        let forged = refused(PeerMisbehaved::AuthenticationFailed.into());
+        let forged = refused(PeerMisbehaved::AuthenticationFailed(AuthFault::OtherKey).into());
         assert_eq!(code(forged.clone(), None, Stage::Before), 3);
         assert_eq!(code(forged, None, Stage::Up), 6);
         let blamed = Some(End::Untrusted("expired".into()));

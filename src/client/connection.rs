@@ -647,11 +647,12 @@ impl Connection {
                         Reply::Ask(prompt) => self.asking = Some(Asking::begin(sa, ask, prompt)),
                     }
                 }
-                Output::Keepalive(sa, _) if self.outside.has_sent_esp() => {
-                    self.commands.push_back(Command::EspSent(sa));
-                }
-                Output::Keepalive(_, path) => {
-                    let _ = self.transport.keep_alive(&path);
+                Output::Keepalive(sa, path) => {
+                    if self.outside.take_sent_esp() {
+                        self.commands.push_back(Command::EspSent(sa));
+                    } else {
+                        let _ = self.transport.keep_alive(&path);
+                    }
                 }
                 Output::Event(sa, event) => self.event(sa, event),
                 Output::Discarded(..) => self.discarded = true,

@@ -139,8 +139,8 @@ impl Outside {
         Some((through.outbound.packets, through.inbound.packets))
     }
 
-    /// Whether something has gone into the tunnel since this was asked last.
-    pub(super) fn has_sent_esp(&mut self) -> bool {
+    /// Takes note of what has gone into the tunnel. Returns whether there was anything since this was asked last.
+    pub(super) fn take_sent_esp(&mut self) -> bool {
         let Some((sent, _)) = self.traffic() else {
             return false;
         };

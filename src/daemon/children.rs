@@ -83,7 +83,7 @@ impl House {
             waiting: Vec::new(),
         });
         if comes_up {
-            self.log.line_protocol(virtual_access, "up");
+            self.log.line_protocol(sa, virtual_access, true);
         }
         self.tell_made(sa, child);
         Ok(())
@@ -249,8 +249,9 @@ impl House {
         sum
     }
 
-    /// Whether ESP has gone out to a session's peer since this was asked last. What cannot be read says no.
-    pub(super) fn has_sent_esp(&mut self, sa: SaId) -> bool {
+    /// Takes note of the ESP that has gone out to a session's peer. Returns whether there was any since this was asked last;
+    /// what cannot be read says no.
+    pub(super) fn take_sent_esp(&mut self, sa: SaId) -> bool {
         let Some([_, sent]) = self.packets(sa) else {
             return false;
         };
@@ -328,7 +329,7 @@ impl House {
             self.tell_gone(sa, &installed);
             self.remove(&installed);
             if let Some(number) = goes_down {
-                self.log.line_protocol(number, "down");
+                self.log.line_protocol(sa, number, false);
             }
         }
     }
@@ -360,7 +361,7 @@ impl House {
         }
         if let Some(number) = virtual_access {
             if !installed.is_empty() {
-                self.log.line_protocol(number, "down");
+                self.log.line_protocol(sa, number, false);
             }
             self.sessions.release_virtual_access(number);
         }

@@ -150,6 +150,8 @@ impl Driver {
                 }
                 Woken::FirstRequests => {
                     self.serve_first_requests();
+                    // This is always ready: sockets, timers and other tasks are looked at in between.
+                    tokio::task::yield_now().await;
                     self.keep_time()
                 }
                 // Nobody waits for it any more.
@@ -363,12 +365,13 @@ impl Driver {
                     let answer = self.house.answer(sa, created, question);
                     answers.push_back((sa, ask, answer));
                 }
-                Output::Keepalive(sa, _) if self.house.has_sent_esp(sa) => {
-                    commands.push_back(Command::EspSent(sa));
-                }
-                // A NAT that is not reminded this time is reminded the next.
-                Output::Keepalive(_, path) => {
-                    let _ = self.transport.keep_alive(&path);
+                Output::Keepalive(sa, path) => {
+                    if self.house.take_sent_esp(sa) {
+                        commands.push_back(Command::EspSent(sa));
+                    } else {
+                        // A NAT that is not reminded this time is reminded the next.
+                        let _ = self.transport.keep_alive(&path);
+                    }
                 }
                 Output::Event(sa, event) => self.event(sa, event, &mut commands),
                 Output::Discarded(path, discard) => {
@@ -545,3 +548,6 @@ fn goes_on(datagram: &[u8]) -> bool {
         header.exchange == ExchangeType::IKE_SA_INIT && !header.flags.is_response()
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,6 +7,7 @@
 
 mod buffer;
 mod conditions;
+mod updowns;
 
 use std::{
     cell::{Cell, RefCell},
@@ -17,8 +18,8 @@ use std::{
 };
 
 use ironflex_ikev2::{
-    event::{CloseReason, Discard, Event, Instant, Path, Transmit},
-    refusal::{PeerIncompatible, PeerMisbehaved, Refusal},
+    event::{CloseReason, Discard, Event, Instant, Path, SaId, Transmit},
+    refusal::Refusal,
     source::Source,
     view::SaView,
     wire::payload::Identification,
@@ -43,6 +44,7 @@ use crate::{
 };
 use buffer::Buffer;
 pub use conditions::Conditions;
+use updowns::UpDowns;
 
 /// What the daemon does beyond the core, one step at a time.
 #[derive(Clone, Copy, Debug)]
@@ -130,6 +132,8 @@ pub struct Log {
     first_requests: RefCell<Quota>,
     /// The same for what `debug crypto ikev2 error` says of datagrams.
     datagrams: Cell<Budget>,
+    /// What one session's interface may have written.
+    up_downs: RefCell<UpDowns>,
     /// The same for the rest of `debug`.
     debugged: Cell<Budget>,
     watchers: RefCell<Vec<Watcher>>,
@@ -210,6 +214,7 @@ impl Log {
             now,
             strangers: RefCell::default(),
             first_requests: RefCell::default(),
+            up_downs: RefCell::default(),
             datagrams: Cell::new(Budget::new(budget::LINES)),
             debugged: Cell::new(Budget::new(budget::DEBUG_LINES)),
             watchers: RefCell::default(),
@@ -262,7 +267,7 @@ impl Log {
     fn grants_of(&self, quota: &RefCell<Quota>, peer: Option<SocketAddr>) -> bool {
         self.settle();
         let now = (self.now)();
-        let source = peer.map(|peer| Source::of(peer.ip()).host());
+        let source = peer.map(|peer| Source::of(peer.ip()));
         quota.borrow_mut().spend(now, source)
     }
 
@@ -303,27 +308,42 @@ impl Log {
     /// Tells how many lines were left out, when their time is over.
     pub fn settle(&self) {
         let now = (self.now)();
-        for quota in [&self.strangers, &self.first_requests] {
+        for (quota, about) in [
+            (&self.strangers, "peers that are not authenticated"),
+            (&self.first_requests, "first requests"),
+        ] {
             let withheld = quota.borrow_mut().settle(now);
             let Some(Withheld { lines, most }) = withheld else {
                 continue;
             };
             let most = most.map(|(source, lines)| format!(", {lines} of them about {source}"));
             self.warning(format_args!(
-                "{lines} more lines about peers that are not authenticated were left out{}: {} about one source and {} in all are written in {} s",
+                "{lines} more lines about {about} were left out{}: {} about one source, up to {} about the networks around it, and {} in all are written in {} s",
                 most.unwrap_or_default(),
                 quota::SOURCE_LINES,
+                quota::NETWORK_LINES,
                 quota::LINES,
                 quota::PERIOD.as_secs(),
             ));
         }
-        for budget in [&self.datagrams, &self.debugged] {
+        let up_downs = self.up_downs.borrow_mut().settle(now);
+        for (virtual_access, lines) in up_downs {
+            self.warning(format_args!(
+                "{lines} more changes of Virtual-Access{virtual_access} were left out: {} of one session are written in {} s",
+                updowns::LINES,
+                updowns::PERIOD.as_secs(),
+            ));
+        }
+        for (budget, about) in [
+            (&self.datagrams, "datagrams"),
+            (&self.debugged, "peers that are not authenticated"),
+        ] {
             let mut left = budget.get();
             let withheld = left.settle(now);
             budget.set(left);
             if let Some(count) = withheld {
                 self.warning(format_args!(
-                    "{count} more debug lines about peers that are not authenticated were left out: {} in {} s are written",
+                    "{count} more debug lines about {about} were left out: {} in {} s are written",
                     left.limit(),
                     budget::PERIOD.as_secs()
                 ));
@@ -338,6 +358,7 @@ impl Log {
         let quotas = [&self.strangers, &self.first_requests].into_iter();
         both.filter_map(|budget| budget.get().due())
             .chain(quotas.filter_map(|quota| quota.borrow().due()))
+            .chain(self.up_downs.borrow().due())
             .min()
     }
 
@@ -479,8 +500,14 @@ impl Log {
         ));
     }
 
-    /// The interface of a session carries packets from here on, or none any more.
-    pub fn line_protocol(&self, virtual_access: u32, state: &str) {
+    /// The interface of a session carries packets from here on (`up`), or none any more.
+    pub fn line_protocol(&self, sa: SaId, virtual_access: u32, up: bool) {
+        self.settle();
+        let now = (self.now)();
+        if !self.up_downs.borrow_mut().spend(now, sa, virtual_access) {
+            return;
+        }
+        let state = if up { "up" } else { "down" };
         self.write(
             Severity::Notifications,
             format_args!(
@@ -511,13 +538,9 @@ impl Log {
                 format!("the client gave up: {kind}")
             }
             // Why is in the line before.
-            (
-                CloseReason::Refused(
-                    Refusal::Misbehaved(PeerMisbehaved::AuthenticationFailed)
-                    | Refusal::Incompatible(PeerIncompatible::MethodNotConfigured),
-                ),
-                _,
-            ) if session.is_some_and(|session| session.who.is_none()) => {
+            (CloseReason::Refused(_), _)
+                if session.is_some_and(|session| session.told_unproven) =>
+            {
                 "the client did not prove itself".to_owned()
             }
             (reason, _) => reason.to_string(),
@@ -599,6 +622,10 @@ impl fmt::Display for Claim<'_> {
     }
 }
 
+/// As many proposals of a side as a line tells, and as many characters of them; `show crypto ikev2 diagnose` has the rest.
+const SIDE_PROPOSALS: usize = 2;
+const SIDE_CHARACTERS: usize = 256;
+
 /// What both ends have, where a failure does not name the one thing in which they differ.
 struct BothSides<'a>(&'a Failure);
 
@@ -613,16 +640,27 @@ impl fmt::Display for BothSides<'_> {
         else {
             return Ok(());
         };
-        let side = |proposals: &[Transforms]| {
-            let proposals: Vec<String> = proposals.iter().map(|one| format!("({one})")).collect();
-            proposals.join(" ")
-        };
         write!(
             f,
             "; the client offers {}, the headend takes {}",
             side(offered),
             side(allowed)
         )
+    }
+}
+
+/// One side's proposals, the first of them.
+fn side(proposals: &[Transforms]) -> String {
+    let told = proposals.iter().take(SIDE_PROPOSALS);
+    let told: Vec<String> = told.map(|one| format!("({one})")).collect();
+    let more = match proposals.len().saturating_sub(told.len()) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    let told = told.join(" ");
+    match told.char_indices().nth(SIDE_CHARACTERS) {
+        Some((end, _)) => format!("{}...{more}", told.get(..end).unwrap_or_default()),
+        None => format!("{told}{more}"),
     }
 }
 

@@ -101,6 +101,8 @@ pub struct Session {
     pub tried: Option<Arc<str>>,
     /// The password that was last given was wrong.
     pub login_failed: bool,
+    /// Why its proof does not hold is written.
+    pub told_unproven: bool,
     /// Its first child SA was refused, which ends it.
     pub child_refused: bool,
     /// Why we delete it, if we do.
@@ -242,6 +244,7 @@ impl Sessions {
             certified: None,
             tried: None,
             login_failed: false,
+            told_unproven: false,
             child_refused: false,
             deletion: None,
             who: None,

@@ -86,7 +86,7 @@ fn unread(headend: &Process) -> u64 {
 fn accounted(output: &str) -> (usize, usize, usize) {
     let told = output.lines().filter(|line| line.contains("discarded: "));
     let counts = output.lines().filter_map(|line| {
-        let (before, _) = line.split_once(" more debug lines about peers")?;
+        let (before, _) = line.split_once(" more debug lines about datagrams")?;
         before.rsplit(' ').next()?.parse::<usize>().ok()
     });
     let counts: Vec<usize> = counts.collect();

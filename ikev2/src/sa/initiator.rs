@@ -502,7 +502,9 @@ impl Trying {
         };
         let basis = match self.config.responder.basis(auth.method) {
             // RFC 7296 §2.16#1, §5#5: whoever wants our password proves itself by a signature.
-            Ok(Basis::SharedKey(_)) if wants_eap => Err(PeerIncompatible::MethodNotConfigured),
+            Ok(Basis::SharedKey(_)) if wants_eap => {
+                Err(PeerIncompatible::MethodNotConfigured(auth.method))
+            }
             basis => basis,
         };
         match basis {

@@ -12,7 +12,7 @@ use crate::{
     crypto::Role,
     event::{Answer, Ask, AskId, EapContext, EapInput, PeerProof, PeerQuestion, Trace},
     proof::{EapConcluded, PeerAuthenticated},
-    refusal::{PeerIncompatible, PeerMisbehaved, Refusal},
+    refusal::{AuthFault, PeerIncompatible, PeerMisbehaved, Refusal},
     sa::{
         Cx,
         child::ChildRequest,
@@ -353,9 +353,14 @@ impl Known {
         Ok(())
     }
 
-    /// The peer's proof did not hold.
-    fn unproven(&self, cx: &mut Cx<'_>) {
+    /// The peer's proof did not hold: what is to be said of that, for the octets that it covers depend on the PPK, too.
+    fn unproven(&self, cx: &mut Cx<'_>, why: Refusal) -> Refusal {
         cx.counters.ppks.failed(self.config.ppk.as_ref(), self.ppk);
+        let other_key = PeerMisbehaved::AuthenticationFailed(AuthFault::OtherKey);
+        if self.ppk && why == other_key.into() {
+            return PeerMisbehaved::AuthenticationFailed(AuthFault::OtherKeyOrPpk).into();
+        }
+        why
     }
 
     fn begin_eap(self, link: &mut Link, cx: &mut Cx<'_>) -> Result<Outcome, Refusal> {
@@ -391,9 +396,9 @@ impl Known {
             Basis::SharedKey(key) => {
                 let octets = self.remote_octets(link);
                 let judged = signature::verify_shared_key(&key, &auth, link.suite.prf, &octets);
-                let verified = judged.inspect_err(|_| {
-                    self.unproven(cx);
+                let verified = judged.map_err(|error| {
                     cx.trace(link.id, || Trace::PeerRefused("no known key matches"));
+                    self.unproven(cx, error.into())
                 })?;
                 cx.trace(link.id, || Trace::PeerVerified);
                 self.prove(link, cx, AfterProof::Lease(verified))
@@ -428,7 +433,7 @@ impl AwaitChain {
         let (auth, prf) = (&self.auth, link.suite.prf);
         let verified = accepted
             .verify_signature(cx.provider, &link.traits, auth, &spki, prf, &octets)
-            .inspect_err(|_| self.known.unproven(cx))?;
+            .map_err(|why| self.known.unproven(cx, why))?;
         cx.trace(link.id, || Trace::PeerVerified);
         self.known.prove(link, cx, AfterProof::Lease(verified))
     }

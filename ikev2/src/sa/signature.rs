@@ -15,7 +15,7 @@ use crate::{
     crypto::{Curve, Provider, SignatureScheme, SigningKey, suite::PrfAlgorithm},
     event::{Answer, PeerProof},
     proof::PeerAuthenticated,
-    refusal::{PeerIncompatible, PeerMisbehaved, Refusal},
+    refusal::{AuthFault, PeerIncompatible, PeerMisbehaved, Refusal},
     sa::{state::WRONG_ANSWER, traits::PeerTraits},
     secret::PreSharedKey,
     wire::{
@@ -152,7 +152,7 @@ impl AcceptedProofs {
     ///
     /// [`PeerIncompatible::MethodNotConfigured`] if nothing does.
     pub(crate) fn basis(&self, method: AuthMethod) -> Result<Basis, PeerIncompatible> {
-        let refused = PeerIncompatible::MethodNotConfigured;
+        let refused = PeerIncompatible::MethodNotConfigured(method);
         let certificate = |accepted: bool| accepted.then_some(Basis::Certificate).ok_or(refused);
         match method {
             AuthMethod::SHARED_KEY_MIC => {
@@ -203,7 +203,7 @@ impl AcceptedProofs {
                 None => return Err(PeerMisbehaved::UnexpectedAuthMethod.into()),
             },
         };
-        let scheme = verdict.map_err(|_| PeerMisbehaved::AuthenticationFailed)?;
+        let scheme = verdict.map_err(|error| PeerMisbehaved::AuthenticationFailed(error.into()))?;
         let (accepted, by) = if scheme.is_rsa() {
             (self.rsa_signature, PeerProof::RsaSignature)
         } else {
@@ -216,7 +216,7 @@ impl AcceptedProofs {
                 scheme: Some(scheme),
             })
         } else {
-            Err(PeerIncompatible::MethodNotConfigured.into())
+            Err(PeerIncompatible::MethodNotConfigured(auth.method).into())
         }
     }
 }
@@ -247,7 +247,7 @@ pub(crate) fn verify_shared_key(
             scheme: None,
         })
     } else {
-        Err(PeerMisbehaved::AuthenticationFailed)
+        Err(PeerMisbehaved::AuthenticationFailed(AuthFault::OtherKey))
     }
 }
 

@@ -10,7 +10,7 @@ use std::{sync::Arc, time::Duration};
 use ironflex_ikev2::{
     crypto::suite::{Additional, Group, IkeSuite},
     event::{Ask, CloseReason, Discard, Path},
-    refusal::{PeerMisbehaved, Refusal},
+    refusal::{AuthFault, PeerMisbehaved, Refusal},
     wire::{
         Header, Payload,
         payload::{KePayload, Notify},
@@ -295,7 +295,7 @@ fn auth_covers_the_exchange_in_both_directions() {
             }
             pair.run(30);
             assert_eq!(pair.server.ready() + pair.client.ready(), 0);
-            let failed = Refusal::from(PeerMisbehaved::AuthenticationFailed);
+            let failed = Refusal::from(PeerMisbehaved::AuthenticationFailed(AuthFault::OtherKey));
             assert_eq!(*refusal(&pair.server.closed[0]), failed);
         }
     }

@@ -8,7 +8,7 @@ use std::{cell::Cell, rc::Rc, sync::Arc, time::Duration};
 use ironflex_ikev2::{
     error::InvalidMessage,
     event::{Ask, CloseReason, Command, Discard, Path, SaId},
-    refusal::{PeerMisbehaved, Refusal},
+    refusal::{AuthFault, PeerMisbehaved, Refusal},
     wire::{
         Header, Payload,
         payload::{Delete, Notify, UnknownPayload},
@@ -543,7 +543,7 @@ fn ike_auth_without_what_is_due_is_fatal() {
 fn a_final_auth_of_another_key_or_method_is_refused() {
     use ironflex_ikev2::wire::{payload::AuthPayload, registry::AuthMethod};
     At::established().assert_alive();
-    let mic = PeerMisbehaved::AuthenticationFailed;
+    let mic = PeerMisbehaved::AuthenticationFailed(AuthFault::OtherKey);
     let method = PeerMisbehaved::UnexpectedAuthMethod;
     for (number, data, error) in [
         (2, vec![0; 48], mic),

@@ -4,7 +4,7 @@ use std::{net::SocketAddr, time::Duration};
 
 use ironflex_ikev2::{
     event::{CloseReason, Command, Discard, Path, SaId},
-    refusal::{PeerIncompatible, PeerMisbehaved, Refusal},
+    refusal::{AuthFault, PeerIncompatible, PeerMisbehaved, Refusal},
     wire::registry::{ExchangeType, NotifyType},
 };
 
@@ -504,14 +504,14 @@ fn refuses_a_signature_under_another_key() {
     let pair = login(setup, 21);
     assert_eq!(
         *refusal(&pair.server.closed[0]),
-        PeerMisbehaved::AuthenticationFailed.into()
+        PeerMisbehaved::AuthenticationFailed(AuthFault::OtherKey).into()
     );
     let mut setup = Setup::new(GCM);
     setup.spki = Some(OTHER);
     let mut pair = login(setup, 22);
     assert_eq!(
         *refusal(&pair.client.closed[0]),
-        PeerMisbehaved::AuthenticationFailed.into()
+        PeerMisbehaved::AuthenticationFailed(AuthFault::OtherKey).into()
     );
     // The client says so, and the headend stops waiting for it.
     assert_eq!(

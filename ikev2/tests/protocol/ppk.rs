@@ -4,7 +4,7 @@ use ironflex_ikev2::{
     config::{Ppk, Redirection},
     counters::PostQuantumKeys,
     event::{CloseReason, Command},
-    refusal::{PeerIncompatible, PeerMisbehaved, Refusal},
+    refusal::{AuthFault, PeerIncompatible, PeerMisbehaved, Refusal},
     wire::{
         Header, Payload,
         payload::{Gateway, Notify},
@@ -190,7 +190,9 @@ fn another_key_of_the_same_name_fails_and_is_no_reason_to_do_without() {
             let theirs = ppk("lab", b"a post-quantum key", required);
             let ours = ppk("lab", b"another post-quantum key", false);
             let pair = login(kind(), theirs, ours, seed);
-            let failed = Refusal::from(PeerMisbehaved::AuthenticationFailed);
+            let failed = Refusal::from(PeerMisbehaved::AuthenticationFailed(
+                AuthFault::OtherKeyOrPpk,
+            ));
             assert_eq!(*refusal(&pair.server.closed[0]), failed);
             assert_eq!(pair.client.ready(), 0);
             let unproven = PostQuantumKeys {

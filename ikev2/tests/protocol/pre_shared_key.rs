@@ -5,8 +5,11 @@ use std::sync::Arc;
 use ironflex_ikev2::{
     config::{AcceptedProofs, InitiatorAuthentication, LocalAuthentication},
     event::{CloseReason, Command},
-    refusal::{PeerIncompatible, PeerMisbehaved, Refusal},
-    wire::{payload::Identification, registry::NotifyType},
+    refusal::{AuthFault, PeerIncompatible, PeerMisbehaved, Refusal},
+    wire::{
+        payload::Identification,
+        registry::{AuthMethod, NotifyType},
+    },
 };
 
 use crate::support::*;
@@ -82,7 +85,10 @@ fn refuses_a_client_with_another_key() {
     let other = LocalAuthentication::PreSharedKey(pre_shared_key(b"a key of both endt"));
     setup.connect.authentication = InitiatorAuthentication::Auth(other);
     let mut pair = login(setup, 5);
-    assert_refused_as(&pair, PeerMisbehaved::AuthenticationFailed.into());
+    assert_refused_as(
+        &pair,
+        PeerMisbehaved::AuthenticationFailed(AuthFault::OtherKey).into(),
+    );
     pair.run(30);
     pair.assert_clean();
 }
@@ -94,7 +100,7 @@ fn a_client_refuses_a_headend_with_another_key_and_says_so() {
     let mut pair = login(setup, 6);
     assert_eq!(
         *refusal(&pair.client.closed[0]),
-        PeerMisbehaved::AuthenticationFailed.into()
+        PeerMisbehaved::AuthenticationFailed(AuthFault::OtherKey).into()
     );
     assert_eq!(
         *refusal(&pair.server.closed[0]),
@@ -135,9 +141,13 @@ fn refuses_a_method_that_is_not_configured() {
         ecdsa_signature: true,
         ..AcceptedProofs::default()
     };
-    for (seed, setup) in [(8, key), (9, certificate), (10, rsa)] {
+    for (seed, setup, method) in [
+        (8, key, AuthMethod::SHARED_KEY_MIC),
+        (9, certificate, AuthMethod::DIGITAL_SIGNATURE),
+        (10, rsa, AuthMethod::DIGITAL_SIGNATURE),
+    ] {
         let pair = login(setup, seed);
-        assert_refused_as(&pair, PeerIncompatible::MethodNotConfigured.into());
+        assert_refused_as(&pair, PeerIncompatible::MethodNotConfigured(method).into());
     }
 }
 
@@ -151,7 +161,7 @@ fn a_client_takes_no_method_from_the_headend_that_it_did_not_ask_for() {
     let pair = login(setup, 11);
     assert_eq!(
         *refusal(&pair.client.closed[0]),
-        PeerIncompatible::MethodNotConfigured.into()
+        PeerIncompatible::MethodNotConfigured(AuthMethod::SHARED_KEY_MIC).into()
     );
     assert_eq!(pair.client.installed.len() + pair.server.ready(), 0);
 }

@@ -6,7 +6,7 @@ use std::{net::IpAddr, time::Duration};
 use ironflex_ikev2::{
     config::{FragmentationConfig, Redirection},
     event::{CloseReason, Discard, Path},
-    refusal::{PeerMisbehaved, Refusal},
+    refusal::{AuthFault, PeerMisbehaved, Refusal},
     wire::{
         Flags, Header, PartialMessage, Payload,
         payload::{Gateway, Notify},
@@ -414,7 +414,7 @@ fn a_redirect_in_the_first_answer_counts_and_no_password_is_given_away() {
             }
         }
     });
-    let failed = Refusal::Misbehaved(PeerMisbehaved::AuthenticationFailed);
+    let failed = Refusal::Misbehaved(PeerMisbehaved::AuthenticationFailed(AuthFault::OtherKey));
     assert_eq!(pair.client.closed, [CloseReason::Refused(failed)]);
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use ironflex_ikev2::{
     crypto::suite::{Additional, AeadAlgorithm, CbcAlgorithm, PrfAlgorithm},
     event::{ChildId, Framing, PeerProof},
-    refusal::{PeerMisbehaved, Refusal},
+    refusal::{AuthFault, PeerMisbehaved, Refusal},
     wire::{
         header::{Flags, InitiatorSpi, MessageId},
         payload::Identification,
@@ -667,7 +667,7 @@ fn tells_why_an_sa_ends() {
             ": Auth exchange failed",
         ])
     );
-    let refusal = Refusal::Misbehaved(PeerMisbehaved::AuthenticationFailed);
+    let refusal = Refusal::Misbehaved(PeerMisbehaved::AuthenticationFailed(AuthFault::OtherKey));
     assert_eq!(
         closed(CloseReason::Refused(refusal.clone())),
         error(&[&format!(": {refusal}"), ": Auth exchange failed"])

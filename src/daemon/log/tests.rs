@@ -2,7 +2,11 @@
 
 use std::{cell::RefCell, rc::Rc, sync::Arc, time::Duration};
 
-use ironflex_ikev2::{event::SaId, wire::registry::NotifyType};
+use ironflex_ikev2::{
+    event::SaId,
+    refusal::{AuthFault, PeerMisbehaved},
+    wire::registry::NotifyType,
+};
 
 use super::*;
 use crate::daemon::session::{Sessions, Who};
@@ -77,7 +81,7 @@ fn refusals_of_strangers_are_cut_off_and_counted_and_those_of_users_are_not() {
     assert_eq!(
         lines.last().unwrap(),
         "warning: 300 more lines about peers that are not authenticated were left out: \
-         20 about one source and 100 in all are written in 60 s"
+         20 about one source, up to 50 about the networks around it, and 100 in all are written in 60 s"
     );
     // A quiet minute is told nothing of, and the next stranger is.
     assert_eq!(kept.after(60), [""; 0]);
@@ -102,10 +106,57 @@ fn one_source_does_not_keep_the_others_out_of_the_log() {
     assert_eq!(lines.len(), 20 + 1 + 1);
     assert_eq!(lines[20], "%IKEV2-3-NEG_ABORT: Peer 198.51.100.9:500  no");
     assert!(
-        lines[21].contains("981 more lines") && lines[21].contains("981 of them about 2001:db8::"),
+        lines[21].contains("981 more lines about first requests")
+            && lines[21].contains(", 981 of them about 2001:db8::/64:"),
         "{}",
         lines[21]
     );
+}
+
+// Whoever has a site's prefix has 65,536 of what one host has.
+#[test]
+fn one_site_does_not_keep_the_others_out_of_the_log_with_many_addresses() {
+    let kept = Kept::new();
+    let why = || Failure::Other { why: "no".into() };
+    let site = (0..50).flat_map(|network| vec![format!("[2001:db8:7:{network}00::1]:500"); 20]);
+    for address in site.chain(["198.51.100.9:500".into()]) {
+        kept.log.init_refused(address.parse().unwrap(), why);
+    }
+    let lines = kept.after(60);
+    assert!(lines.iter().any(|line| line.contains("198.51.100.9")));
+    assert!(
+        lines.last().unwrap().contains("about 2001:db8:7::/48:"),
+        "{lines:?}"
+    );
+}
+
+// A forged request may hold hundreds of transforms.
+#[test]
+fn what_a_forged_request_has_written_is_short() {
+    let kept = Kept::new();
+    let many = |name: &str| vec![format!("{name}(65535)-65535"); 24];
+    let side = Transforms {
+        encryption: many("ENCR"),
+        integrity: many("INTEG"),
+        prf: many("PRF"),
+        group: many("KE"),
+        esn: Vec::new(),
+    };
+    let failure = Failure::NothingFits {
+        protocol: "IKE",
+        offered: vec![side.clone(); 8],
+        allowed: vec![side; 8],
+        differing: None,
+    };
+    let peer = "198.51.100.9:500".parse().unwrap();
+    kept.log.init_refused(peer, || failure);
+    let [line] = &kept.second()[..] else {
+        panic!("it is not one line");
+    };
+    assert!(line.len() < 1_000, "{} octets", line.len());
+    let (offered, allowed) = line.split_once(", the headend takes (encryption").unwrap();
+    assert!(offered.ends_with("... and 6 more"), "{line}");
+    assert!(allowed.ends_with("... and 6 more"), "{line}");
 }
 
 #[test]
@@ -220,6 +271,13 @@ fn lines_name_the_peer_its_user_and_who_ended_what() {
         kept.log
             .down(sessions.view(stranger), &CloseReason::TimedOut);
     }
+    // What is not said in a line before stands in this one.
+    sessions.of(stranger).unwrap().login_failed = false;
+    let unproven =
+        CloseReason::Refused(PeerMisbehaved::AuthenticationFailed(AuthFault::OtherKey).into());
+    kept.log.down(sessions.view(stranger), &unproven);
+    sessions.of(stranger).unwrap().told_unproven = true;
+    kept.log.down(sessions.view(stranger), &unproven);
     // A reason of the peer's is not replaced by one of ours.
     kept.log
         .down(sessions.view(user), &CloseReason::PeerDeleted);
@@ -243,6 +301,8 @@ fn lines_name_the_peer_its_user_and_who_ended_what() {
             format!("{down} {here} login failed"),
             format!("{down} {nobody} the peer did not go on in time"),
             format!("{down} {nobody} the peer did not go on in time"),
+            format!("{down} {nobody} peer misbehaved: AUTH does not verify"),
+            format!("{down} {nobody} the client did not prove itself"),
             format!("{down} {there} deleted by the peer"),
         ]
     );
@@ -306,4 +366,32 @@ fn every_line_in_the_journal_has_its_severity_and_no_time() {
             expected
         );
     }
+}
+
+// A client that is let in deletes its child SA and makes another one, again and again.
+#[test]
+fn one_interface_that_comes_and_goes_does_not_fill_the_log() {
+    let kept = Kept::new();
+    let [noisy, other] = [1, 2].map(SaId::from_spi);
+    for _ in 0..500 {
+        for up in [true, false] {
+            kept.log.line_protocol(noisy, 1, up);
+        }
+    }
+    kept.log.line_protocol(other, 2, true);
+    let change = "%LINEPROTO-5-UPDOWN: Line protocol on Interface Virtual-Access";
+    let lines = kept.second();
+    assert_eq!(lines.len(), 20 + 1);
+    assert_eq!(lines[0], format!("{change}1, changed state to up"));
+    assert_eq!(lines[1], format!("{change}1, changed state to down"));
+    assert_eq!(lines[20], format!("{change}2, changed state to up"));
+    assert_eq!(kept.log.due(), Some(Instant::new(Duration::from_secs(60))));
+    assert_eq!(
+        kept.after(59),
+        [
+            "warning: 980 more changes of Virtual-Access1 were left out: 20 of one session are written in 60 s"
+        ]
+    );
+    kept.log.line_protocol(noisy, 1, true);
+    assert_eq!(kept.second().len(), 1);
 }

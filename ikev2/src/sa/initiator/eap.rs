@@ -8,7 +8,7 @@ use crate::{
     crypto::Role,
     event::{Answer, Ask, EapContext, EapInput, EapOutput, Trace},
     proof::EapConcluded,
-    refusal::{PeerMisbehaved, Refusal},
+    refusal::{AuthFault, PeerMisbehaved, Refusal},
     sa::{
         Cx,
         link::Link,
@@ -141,7 +141,8 @@ impl ExpectFinal {
         let holds = auth.method == AuthMethod::SHARED_KEY_MIC
             && authn::shared_key_mic_holds(prf, key.as_bytes(), &octets, &auth.data);
         if !holds {
-            return fail(link, cx, PeerMisbehaved::AuthenticationFailed.into());
+            let other_key = PeerMisbehaved::AuthenticationFailed(AuthFault::OtherKey);
+            return fail(link, cx, other_key.into());
         }
         cx.trace(link.id, || Trace::PeerVerified);
         self.proven.child(link, cx, payloads)

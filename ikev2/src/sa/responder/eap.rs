@@ -6,7 +6,7 @@ use crate::{
     crypto::Role,
     event::{Answer, Ask, CloseReason, EapInput, EapOutput, PeerProof, Trace},
     proof::{EapConcluded, PeerAuthenticated},
-    refusal::{PeerMisbehaved, Refusal},
+    refusal::{AuthFault, PeerMisbehaved, Refusal},
     sa::{
         Cx,
         link::{Link, Opened},
@@ -164,7 +164,6 @@ impl ExpectFinalAuth {
         };
         // RFC 7296 §1.2#2: the MIC of the last message is judged too.
         if !authn::shared_key_mic_holds(prf, theirs.as_bytes(), &octets, &auth.data) {
-            known.unproven(cx);
             cx.trace(link.id, || {
                 let empty = authn::shared_key_mic_holds(prf, &[], &octets, &auth.data);
                 Trace::PeerRefused(if empty {
@@ -173,7 +172,8 @@ impl ExpectFinalAuth {
                     "no known key matches"
                 })
             });
-            return Err(PeerMisbehaved::AuthenticationFailed.into());
+            let other_key = PeerMisbehaved::AuthenticationFailed(AuthFault::OtherKey);
+            return Err(known.unproven(cx, other_key.into()));
         }
         let proof = proven_after(eap);
         cx.trace(link.id, || Trace::PeerVerified);

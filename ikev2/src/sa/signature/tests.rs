@@ -40,12 +40,18 @@ fn announced(hashes: &[Hash]) -> PeerTraits {
     }
 }
 
-fn judge(
-    traits: &PeerTraits,
-    method: AuthMethod,
-    data: &[u8],
-    spki: &[u8],
-) -> Result<(PeerProof, Option<SignatureScheme>), Refusal> {
+type Judged = Result<(PeerProof, Option<SignatureScheme>), Refusal>;
+
+/// What becomes of an AUTH payload; one that does not hold is [`FAILED`] for whatever reason.
+fn judge(traits: &PeerTraits, method: AuthMethod, data: &[u8], spki: &[u8]) -> Judged {
+    match fault(traits, method, data, spki) {
+        Err(Refusal::Misbehaved(PeerMisbehaved::AuthenticationFailed(_))) => FAILED,
+        other => other,
+    }
+}
+
+/// The same with the reason.
+fn fault(traits: &PeerTraits, method: AuthMethod, data: &[u8], spki: &[u8]) -> Judged {
     let data = data.to_vec();
     let auth = AuthPayload { method, data };
     let prf = PrfAlgorithm::HmacSha2_256;
@@ -85,11 +91,15 @@ fn curves() -> [(Curve, AuthMethod, &'static [u8], Vec<u8>); 3] {
     ]
 }
 
-const FAILED: Result<(PeerProof, Option<SignatureScheme>), Refusal> =
-    Err(Refusal::Misbehaved(PeerMisbehaved::AuthenticationFailed));
+const FAILED: Judged = failed(AuthFault::OtherKey);
 
-const UNEXPECTED: Result<(PeerProof, Option<SignatureScheme>), Refusal> =
-    Err(Refusal::Misbehaved(PeerMisbehaved::UnexpectedAuthMethod));
+const fn failed(fault: AuthFault) -> Judged {
+    Err(Refusal::Misbehaved(PeerMisbehaved::AuthenticationFailed(
+        fault,
+    )))
+}
+
+const UNEXPECTED: Judged = Err(Refusal::Misbehaved(PeerMisbehaved::UnexpectedAuthMethod));
 
 // RFC 4754 §3: each method is of one curve; no other key and no RSA key is judged by it.
 #[test]
@@ -142,6 +152,39 @@ fn garbage_in_the_place_of_a_signature_is_refused_by_every_method() {
         }
     }
     assert!(kept > 400);
+}
+
+#[test]
+fn why_a_signature_does_not_hold_is_known() {
+    let traits = announced(&[Hash::Sha2_256]);
+    let (named, old) = (AuthMethod::DIGITAL_SIGNATURE, AuthMethod::ECDSA_256);
+    let p256 = SignatureScheme::EcdsaSha256;
+    let signature = signed(vector!("ec-p256.pk8"), p256);
+    let good = encode_method14(p256, &signature);
+    assert!(fault(&traits, named, &good, P256_SPKI).is_ok());
+    let mut forged = good.clone();
+    *forged.last_mut().unwrap() ^= 1;
+    let sha1 = encode_method14(SignatureScheme::RsaPkcs1Sha1, b"signature");
+    for (method, data, spki, expected) in [
+        (named, &forged[..], P256_SPKI, AuthFault::OtherKey),
+        (
+            named,
+            &[2, 0x30, 0, 1],
+            P256_SPKI,
+            AuthFault::UnknownAlgorithm,
+        ),
+        (
+            named,
+            &sha1,
+            RSA_SPKI,
+            AuthFault::HashNotAnnounced(Hash::Sha1),
+        ),
+        (named, &good, RSA_SPKI, AuthFault::UnfitKey),
+        (named, &good[..3], P256_SPKI, AuthFault::Malformed),
+        (old, b"not of 64 octets", P256_SPKI, AuthFault::Malformed),
+    ] {
+        assert_eq!(fault(&traits, method, data, spki), failed(expected));
+    }
 }
 
 // RFC 7427 §3: only between ends that have both announced hashes.
