@@ -12,6 +12,10 @@ pub struct Failed(
 impl Failed {
     /// Something went wrong.
     pub const GENERIC: Self = Self(1);
+
+    /// The headend does not start with this configuration, and will not until it is another one: EX_CONFIG of sysexits(3), by
+    /// which a service manager knows it.
+    pub const CONFIGURATION: Self = Self(78);
 }
 
 impl From<Failed> for ExitCode {

@@ -248,7 +248,14 @@ impl Start {
 
 impl Run {
     fn run(self) -> Result<(), Failed> {
-        daemon::run(&self.start.options(self.metrics, self.quiet)).map_err(fail)
+        daemon::run(&self.start.options(self.metrics, self.quiet)).map_err(|error| {
+            let failed = fail(&error);
+            if error.refuses_configuration {
+                Failed::CONFIGURATION
+            } else {
+                failed
+            }
+        })
     }
 }
 
@@ -527,6 +534,11 @@ impl Import {
         let octets = load::read_bounded(&self.file, 16 << 20).map_err(fail)?;
         daemon::prepare_state_dir(&self.state_dir).map_err(fail)?;
         let store = Store::open(&self.state_dir).map_err(fail)?;
+        // What a daemon that has crashed would put back at its next start is older than this file.
+        if !daemon::control::serves(&daemon::control::socket_path(&self.state_dir)) {
+            let draft = store.draft().map_err(fail)?;
+            let _ = draft.take_back_unconfirmed().map_err(fail)?;
+        }
         let lines =
             load::import(&store, &self.trustpoint, &self.file, &octets, &password).map_err(fail)?;
         let mut out = std::io::stdout().lock();

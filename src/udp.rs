@@ -85,6 +85,15 @@ impl UdpEndpoint {
         Ok(self.socket.local_addr()?.is_ipv4())
     }
 
+    /// By which the kernel's tables name it.
+    ///
+    /// # Errors
+    ///
+    /// Of fstat.
+    pub fn inode(&self) -> io::Result<u64> {
+        Ok(fstat(&self.socket)?.st_ino)
+    }
+
     /// Another handle on the same socket, for the dataplane.
     ///
     /// # Errors
@@ -192,45 +201,56 @@ impl UdpEndpoint {
     }
 }
 
-/// How many datagrams the kernel had no room for at these sockets since they were made, whoever reads them.
+/// How many datagrams the kernel had no room for at sockets with these inodes since they were made, whoever reads them. One that
+/// the kernel does not name has lost nothing that is known of. Takes its time where the machine has many sockets.
 ///
 /// The tables of /proc tell it of every socket at any time. `SO_RXQ_OVFL` tells it with the next datagram alone, and to the
 /// handle alone that reads.
 ///
 /// # Errors
 ///
-/// Of reading /proc/net/udp and /proc/net/udp6; `InvalidData` where a socket is in neither.
-pub fn overflowed<'a>(endpoints: impl Iterator<Item = &'a UdpEndpoint>) -> io::Result<u64> {
+/// Of reading the tables of this thread's network namespace, which may be another one than the process's.
+pub fn overflowed(inodes: &[u64]) -> io::Result<u64> {
     let mut sum: u64 = 0;
-    let mut tables: [Option<String>; 2] = [None, None];
-    for endpoint in endpoints {
-        let [ipv4, ipv6] = &mut tables;
-        let (table, path) = if endpoint.is_ipv4()? {
-            (ipv4, "/proc/net/udp")
-        } else {
-            (ipv6, "/proc/net/udp6")
+    for table in TABLES {
+        let path = format!("/proc/thread-self/{table}");
+        let text = match std::fs::read_to_string(&path) {
+            Ok(text) => text,
+            // A machine without IPv6 has no table of it.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            Err(error) => return Err(io::Error::new(error.kind(), format!("{path}: {error}"))),
         };
-        let text = match table {
-            Some(text) => text,
-            None => table.insert(std::fs::read_to_string(path)?),
-        };
-        let inode = fstat(&endpoint.socket)?.st_ino;
-        let drops = drops_of(text, inode).ok_or_else(|| {
-            let told = format!("{path} has no socket with inode {inode}");
-            io::Error::new(io::ErrorKind::InvalidData, told)
-        })?;
-        sum = sum.saturating_add(drops);
+        let own = rows(&text).filter(|row| inodes.contains(&row.inode));
+        sum = own.fold(sum, |sum, row| sum.saturating_add(row.drops));
     }
     Ok(sum)
 }
 
-/// The drops of one socket in a table of /proc/net: its tenth column is the inode, its last one the drops.
-fn drops_of(table: &str, inode: u64) -> Option<u64> {
-    table.lines().find_map(|line| {
-        let mut fields = line.split_ascii_whitespace().skip(9);
-        let found: u64 = fields.next()?.parse().ok()?;
-        let drops = fields.last()?.parse().ok()?;
-        (found == inode).then_some(drops)
+/// The kernel's tables of UDP sockets below a process's folder in /proc.
+pub const TABLES: [&str; 2] = ["net/udp", "net/udp6"];
+
+/// What such a table tells of one socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Row {
+    /// Its port.
+    pub port: u16,
+    /// Its inode.
+    pub inode: u64,
+    /// Datagrams that there was no room for.
+    pub drops: u64,
+}
+
+/// The rows of such a table. The second column ends with the port in hexadecimal, the tenth is the inode, and the last one the
+/// drops (Linux, `udp4_format_sock`).
+pub fn rows(table: &str) -> impl Iterator<Item = Row> {
+    table.lines().filter_map(|line| {
+        let mut columns = line.split_ascii_whitespace();
+        let (_, port) = columns.nth(1)?.rsplit_once(':')?;
+        Some(Row {
+            port: u16::from_str_radix(port, 16).ok()?,
+            inode: columns.nth(7)?.parse().ok()?,
+            drops: columns.last()?.parse().ok()?,
+        })
     })
 }
 
@@ -262,6 +282,27 @@ fn socket_address(address: &SockaddrStorage) -> Option<SocketAddr> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn rows_of_the_table_of_sockets_are_read_by_their_columns() {
+        let table = "\
+   sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode ref pointer drops
+  512: 00000000:01F4 00000000:0000 07 00000000:00000000 00:00000000 00000000     0        0 41522 2 0000000000000000 17
+ 4608: 00000000000000000000000001000000:1194 00000000000000000000000000000000:0000 07 00000000:00000000 00:00000000 \
+00000000     0        0 41523 2 0000000000000000 0
+  513: 00000000:01F5 cut short
+";
+        let row = |port, inode, drops| Row { port, inode, drops };
+        let read: Vec<Row> = rows(table).collect();
+        assert_eq!(read, [row(500, 41522, 17), row(4500, 41523, 0)]);
+    }
+
+    #[test]
+    fn a_socket_that_the_kernel_does_not_name_has_lost_nothing() {
+        let endpoint = UdpEndpoint::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let inode = endpoint.inode().unwrap();
+        assert_eq!(overflowed(&[inode, u64::MAX]).unwrap(), 0);
+    }
 
     fn wait(endpoint: &UdpEndpoint, buffer: &mut [u8]) -> Received {
         use nix::poll::{PollFd, PollFlags, PollTimeout, poll};

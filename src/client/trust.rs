@@ -54,8 +54,9 @@ impl Trust {
     /// A warning for each authority that was chosen and that no headend can be believed by in this build.
     #[must_use]
     pub fn warnings(&self) -> Vec<String> {
-        let mute = self.anchors.mute().iter().filter(|_| self.chosen);
-        mute.map(|one| format!("warning: {one}")).collect()
+        let unsupported = self.anchors.unsupported_authorities().iter();
+        let unsupported = unsupported.filter(|_| self.chosen);
+        unsupported.map(|one| format!("warning: {one}")).collect()
     }
 
     /// SHA-1 of the authorities' public keys, for CERTREQ.

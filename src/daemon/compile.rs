@@ -137,12 +137,12 @@ pub struct Plan {
 
 impl Plan {
     /// A warning for each authority by which no client can be believed in this build.
-    pub(super) fn mute_authorities(&self) -> Vec<String> {
+    pub(super) fn unsupported_authorities(&self) -> Vec<String> {
         let profiles = self.profiles.iter();
         profiles
             .flat_map(|(name, serving)| {
-                let mute = serving.anchors.mute().iter();
-                mute.map(move |one| format!("warning: crypto ikev2 profile {name}: {one}"))
+                let unsupported = serving.anchors.unsupported_authorities().iter();
+                unsupported.map(move |one| format!("warning: crypto ikev2 profile {name}: {one}"))
             })
             .collect()
     }

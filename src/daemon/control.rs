@@ -58,7 +58,8 @@ const MAX_REQUEST: u64 = 64 * 1024;
 /// Connections at a time. One more ends the oldest that has not asked anything yet.
 const MAX_CONNECTIONS: usize = 16;
 
-/// How long a connection may take to send its request and to take its answer.
+/// How long a connection may take to send its request, and then to take its answer. What is asked may take longer: a file that
+/// is written to a slow disk is.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Terminals at a time that the log is copied to.
@@ -217,10 +218,10 @@ async fn serve(listener: &UnixListener, requests: mpsc::Sender<Request>) {
                 let monitors = Arc::clone(&monitors);
                 let handle = connections.spawn(async move {
                     let conversation = converse(stream, requests, monitors, &has_asked);
-                    match timeout(PATIENCE, conversation).await {
-                        Ok(Ok(Onward::Watching(watching))) => watching.tell().await,
-                        Ok(Ok(Onward::Configuring(configuring))) => configuring.listen().await,
-                        Ok(Ok(Onward::Nothing)) | Ok(Err(_)) | Err(_) => {}
+                    match conversation.await {
+                        Ok(Onward::Watching(watching)) => watching.tell().await,
+                        Ok(Onward::Configuring(configuring)) => configuring.listen().await,
+                        Ok(Onward::Nothing) | Err(_) => {}
                     }
                 });
                 silent.add(handle, asked);
@@ -304,9 +305,8 @@ async fn converse(
     let peer = stream.peer_cred();
     let (mut read, mut write) = stream.into_split();
     let mut line = Vec::new();
-    BufReader::new((&mut read).take(MAX_REQUEST))
-        .read_until(b'\n', &mut line)
-        .await?;
+    let mut limited = BufReader::new((&mut read).take(MAX_REQUEST));
+    timely(limited.read_until(b'\n', &mut line)).await?;
     asked.store(true, Ordering::Relaxed);
     let mut watching = None;
     let reply = match serde_json::from_slice::<Question>(&line) {
@@ -326,8 +326,8 @@ async fn converse(
                 }
                 Ok(_) => Ok(Onward::Nothing),
                 Err(why) => {
-                    answer(&mut write, Err(why)).await?;
-                    write.shutdown().await.map(|()| Onward::Nothing)
+                    timely(answer(&mut write, Err(why))).await?;
+                    timely(write.shutdown()).await.map(|()| Onward::Nothing)
                 }
             };
         }
@@ -343,7 +343,7 @@ async fn converse(
             }
         },
     };
-    answer(&mut write, reply).await?;
+    timely(answer(&mut write, reply)).await?;
     match watching {
         Some((lines, place)) => Ok(Onward::Watching(Watching {
             lines,
@@ -351,8 +351,13 @@ async fn converse(
             write,
             _place: place,
         })),
-        None => write.shutdown().await.map(|()| Onward::Nothing),
+        None => timely(write.shutdown()).await.map(|()| Onward::Nothing),
     }
+}
+
+/// What the other end is to do in [`PATIENCE`].
+async fn timely<T>(end: impl Future<Output = io::Result<T>>) -> io::Result<T> {
+    timeout(PATIENCE, end).await.map_err(io::Error::from)?
 }
 
 /// What a command line comes to, as text.
@@ -372,8 +377,8 @@ async fn finish(outcome: Outcome, requests: &mpsc::Sender<Request>) -> Result<St
     match outcome {
         Outcome::Done(reply) => reply,
         Outcome::Facts(facts, form) => elsewhere(move || facts.told(form)).await?,
-        Outcome::Look(look, form) => elsewhere(move || look()?.told(form)).await?,
-        Outcome::Work(work) => elsewhere(work).await?,
+        Outcome::Look(look, form) => elsewhere(move || look.carry_out()?.told(form)).await?,
+        Outcome::Work(work) => elsewhere(|| work.carry_out()).await?,
         Outcome::Replace(reading) => {
             let replacing = elsewhere(move || reading.read()).await??;
             match configuring::ask(requests, Ask::Replace(Box::new(replacing))).await? {
@@ -501,37 +506,27 @@ pub fn execute(driver: &mut Driver, line: &str) -> Outcome {
             return Outcome::Done(Err(text.into()));
         }
     };
-    match line.command {
-        ExecCommand::Show(what) => Outcome::Facts(Box::new(show::facts(driver, what)), form),
-        ExecCommand::ShowArchiveDifferences => {
-            Outcome::Look(driver.configuration_differences(), form)
+    Outcome::Done(match line.command {
+        // What is told, or done, elsewhere.
+        ExecCommand::Show(what) => {
+            return Outcome::Facts(Box::new(show::facts(driver, what)), form);
         }
-        ExecCommand::ShowNatTranslations => Outcome::Look(show::translations(driver), form),
-        ExecCommand::ShowStartupConfig => Outcome::Look(driver.startup_configuration(), form),
-        _ if form == Form::Json => Outcome::Done(Err("% There is no JSON of this".into())),
+        ExecCommand::ShowArchiveDifferences => {
+            return Outcome::Look(driver.configuration_differences(), form);
+        }
+        ExecCommand::ShowNatTranslations => {
+            return Outcome::Look(show::translations(driver), form);
+        }
+        ExecCommand::ShowStartupConfig => {
+            return Outcome::Look(driver.startup_configuration(), form);
+        }
+        _ if form == Form::Json => Err("% There is no JSON of this".into()),
         ExecCommand::ConfigureReplace(file) => match driver.replacement(&file) {
-            Ok(reading) => Outcome::Replace(reading),
-            Err(why) => Outcome::Done(Err(why)),
+            Ok(reading) => return Outcome::Replace(reading),
+            Err(why) => Err(why),
         },
-        ExecCommand::WriteMemory => Outcome::Work(driver.write_configuration()),
-        command => Outcome::Done(act(driver, command)),
-    }
-}
-
-/// Carries out what changes something.
-///
-/// # Errors
-///
-/// The text for whoever typed it.
-fn act(driver: &mut Driver, command: ExecCommand) -> Result<String, String> {
-    match command {
-        // These are told, or done, elsewhere.
-        ExecCommand::ConfigureReplace(_)
-        | ExecCommand::Show(_)
-        | ExecCommand::ShowArchiveDifferences
-        | ExecCommand::ShowNatTranslations
-        | ExecCommand::ShowStartupConfig
-        | ExecCommand::WriteMemory => Ok(String::new()),
+        ExecCommand::WriteMemory => return Outcome::Work(driver.write_configuration()),
+        // What changes something here.
         ExecCommand::Help => Ok(HELP.to_owned()),
         ExecCommand::ConfigureConfirm => driver.confirm_configuration(),
         ExecCommand::ConfigureRevert => driver.revert_configuration(),
@@ -556,20 +551,7 @@ fn act(driver: &mut Driver, command: ExecCommand) -> Result<String, String> {
             driver.key_log = None;
             Ok("All possible debugging has been turned off\n".into())
         }
-        ExecCommand::KeyLog(Some(folder)) => {
-            let path = Path::new(&folder);
-            // It would be taken from the daemon's folder, which is hardly the one that its operator has in mind.
-            if !path.is_absolute() {
-                return Err(format!(
-                    "% {folder} is a relative path: name the folder of the key tables from / on"
-                ));
-            }
-            let writer = KeyLogWriter::open(path)
-                .map_err(|error| format!("% cannot write key tables to {folder}: {error}"))?;
-            driver.key_log = Some(writer);
-            driver.endpoint.key_log(true);
-            Ok(format!("Keys of new SAs are written to {folder}\n"))
-        }
+        ExecCommand::KeyLog(Some(folder)) => log_keys(driver, &folder),
         ExecCommand::KeyLog(None) => {
             driver.key_log = None;
             driver.endpoint.key_log(false);
@@ -586,7 +568,23 @@ fn act(driver: &mut Driver, command: ExecCommand) -> Result<String, String> {
         ExecCommand::Unsupported(words) => Err(format!("% {words}: not supported by this headend")),
         // There is no terminal here that it could concern.
         ExecCommand::Terminal(_) => Ok(String::new()),
+    })
+}
+
+/// `debug crypto ikev2 keylog FOLDER`
+fn log_keys(driver: &mut Driver, folder: &str) -> Result<String, String> {
+    let path = Path::new(folder);
+    // It would be taken from the daemon's folder, which is hardly the one that its operator has in mind.
+    if !path.is_absolute() {
+        return Err(format!(
+            "% {folder} is a relative path: name the folder of the key tables from / on"
+        ));
     }
+    let writer = KeyLogWriter::open(path)
+        .map_err(|error| format!("% cannot write key tables to {folder}: {error}"))?;
+    driver.key_log = Some(writer);
+    driver.endpoint.key_log(true);
+    Ok(format!("Keys of new SAs are written to {folder}\n"))
 }
 
 fn debug(driver: &mut Driver, flag: DebugFlag, on: bool) -> String {

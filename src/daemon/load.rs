@@ -109,6 +109,23 @@ pub enum LoadError {
     Compile(#[from] CompileError),
 }
 
+impl LoadError {
+    /// Whether the lines, or the files that they name, are to be others before a start can come to anything else.
+    #[must_use]
+    pub const fn is_refusal(&self) -> bool {
+        match self {
+            Self::NoText { .. }
+            | Self::Text { .. }
+            | Self::Import { .. }
+            | Self::Authenticate { .. }
+            | Self::Compile(_) => true,
+            Self::Action { error, .. } => error.is_refusal(),
+            // A disk may come, or have room again.
+            Self::Read { .. } | Self::Bootflash { .. } | Self::Store(_) => false,
+        }
+    }
+}
+
 /// A text that is free of errors.
 pub struct Checked {
     /// What the lines say.
@@ -251,7 +268,7 @@ pub fn apply(
         lines.extend(done);
     }
     let plan = compile(Arc::new(checked.snapshot), store)?;
-    lines.extend(plan.mute_authorities());
+    lines.extend(plan.unsupported_authorities());
     draft.keep()?;
     let mut candidate = checked.candidate;
     candidate.actions.clear();

@@ -82,7 +82,7 @@ use crate::{
     dataplane::{self, Backend, Choice, Chosen},
     lifetimes,
     metrics::Tally,
-    pki::Store,
+    pki::{Draft, Store},
     random::OsRandom,
     signals::StopSignals,
     transport::{Handed, Transport, handing},
@@ -119,29 +119,46 @@ pub struct Options {
 
 /// Why the daemon did not start.
 #[derive(Debug)]
-pub struct StartError(String);
+pub struct StartError {
+    text: String,
+    /// Another start comes to the same, as long as the configuration is what it is.
+    pub refuses_configuration: bool,
+}
+
+impl StartError {
+    const fn of(text: String) -> Self {
+        Self {
+            text,
+            refuses_configuration: false,
+        }
+    }
+}
 
 impl fmt::Display for StartError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.text)
     }
 }
 
 impl std::error::Error for StartError {}
 
 fn because<E: fmt::Display>(what: impl fmt::Display) -> impl FnOnce(E) -> StartError {
-    move |error| StartError(format!("{what}: {error}"))
+    move |error| StartError::of(format!("{what}: {error}"))
 }
 
 /// Why a configuration keeps the daemon from starting. Whoever reads of a single error is told that the rest did not come to
 /// work either.
 fn refused_file(error: LoadError) -> StartError {
-    StartError(match error {
+    let text = match error {
         LoadError::Text { .. } | LoadError::NoText { .. } => {
             format!("{error}: nothing of it was applied")
         }
-        other => other.to_string(),
-    })
+        ref other => other.to_string(),
+    };
+    StartError {
+        text,
+        refuses_configuration: error.is_refusal(),
+    }
 }
 
 /// A daemon whose sockets are bound and whose dataplane is chosen, about to serve.
@@ -164,7 +181,7 @@ impl Daemon {
         let clock = Clock::start();
         let mut log = Log::new(options.quiet, clock);
         if let Some(interface) = load::tied_twice(&options.devices) {
-            return Err(StartError(format!("--device names {interface} twice")));
+            return Err(StartError::of(format!("--device names {interface} twice")));
         }
         let checked = load::check(&options.config, &options.devices).map_err(refused_file)?;
         log.tells_sessions = checked.snapshot.ikev2.logs_sessions;
@@ -173,8 +190,16 @@ impl Daemon {
             .map_err(because(format!("state folder {}", state_dir.display())))?;
         let control = socket_path(state_dir);
         let journal = Journal::open(state_dir).map_err(because("journal"))?;
-        let mut journal = journal.ok_or_else(|| StartError(control::taken(&control)))?;
+        let mut journal = journal.ok_or_else(|| StartError::of(control::taken(&control)))?;
         let store = Store::open(state_dir).map_err(because("key store"))?;
+        let unconfirmed = store.draft().and_then(Draft::take_back_unconfirmed);
+        let unconfirmed = unconfirmed.map_err(because("key store"))?;
+        if !unconfirmed.is_empty() {
+            log.warning(format_args!(
+                "the last run ended before a change of the configuration was confirmed: trustpoints have the keys of before: {}",
+                unconfirmed.join(", ")
+            ));
+        }
         let (sending, requests) = mpsc::channel(REQUEST_LIMIT);
         let control = Listener::bind(&control)
             .and_then(|listener| listener.serve_apart(sending.clone()))
@@ -190,8 +215,8 @@ impl Daemon {
             None => None,
         };
         let bootflash = load::bootflash(options.bootflash.as_deref(), &options.config);
-        let (plan, configured, lines) = load::apply(checked, &store, &bootflash)
-            .map_err(|error| StartError(error.to_string()))?;
+        let (plan, configured, lines) =
+            load::apply(checked, &store, &bootflash).map_err(refused_file)?;
         for line in lines.into_iter().chain(introduction(&plan)) {
             log.info(line);
         }
@@ -335,7 +360,11 @@ impl Daemon {
             scraping.abort();
             let _ = scraping.await;
         }
-        let Driver { house, .. } = driver;
+        driver.end_revert();
+        let Driver { mut house, .. } = driver;
+        for failed in house.configure.finish_clearing() {
+            house.log.trouble(&failed);
+        }
         let House {
             dataplane,
             network,

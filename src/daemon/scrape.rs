@@ -11,7 +11,10 @@ use std::{
     os::unix::fs::{FileTypeExt, PermissionsExt},
     path::{Path, PathBuf},
     str::FromStr,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -34,7 +37,7 @@ use tokio::{
 
 use super::{control, driver};
 
-/// Connections at a time. One more ends the oldest.
+/// Connections at a time. One more ends the oldest that has not asked anything yet.
 const CONNECTIONS: usize = 8;
 
 /// How long one may take from its beginning to its end.
@@ -145,16 +148,15 @@ impl Scraping {
         });
         loop {
             let numbers = Arc::clone(&numbers);
-            let accepted = match &self.listener {
-                Listener::Port(listener) => listener
-                    .accept()
-                    .await
-                    .map(|(stream, _)| connections.add(converse(stream, numbers))),
-                Listener::Socket(listener, _) => listener
-                    .accept()
-                    .await
-                    .map(|(stream, _)| connections.add(converse(stream, numbers))),
-            };
+            let accepted =
+                match &self.listener {
+                    Listener::Port(listener) => listener.accept().await.map(|(stream, _)| {
+                        connections.add(|asked| converse(stream, numbers, asked))
+                    }),
+                    Listener::Socket(listener, _) => listener.accept().await.map(|(stream, _)| {
+                        connections.add(|asked| converse(stream, numbers, asked))
+                    }),
+                };
             if accepted.is_err() {
                 tokio::time::sleep(Duration::from_millis(100)).await;
             }
@@ -166,20 +168,28 @@ impl Scraping {
 #[derive(Default)]
 struct Connections {
     tasks: JoinSet<()>,
-    ends: VecDeque<AbortHandle>,
+    ends: VecDeque<(AbortHandle, Arc<AtomicBool>)>,
 }
 
 impl Connections {
-    fn add(&mut self, connection: impl Future<Output = ()> + Send + 'static) {
+    /// One more connection, which sets what it is given once it has asked something.
+    fn add<F>(&mut self, connection: impl FnOnce(Arc<AtomicBool>) -> F)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
         while self.tasks.try_join_next().is_some() {}
-        self.ends.retain(|end| !end.is_finished());
-        // An answer takes no time, so the oldest one is somebody who says nothing or takes nothing.
-        while self.ends.len() >= CONNECTIONS
-            && let Some(oldest) = self.ends.pop_front()
-        {
-            oldest.abort();
+        self.ends.retain(|(end, _)| !end.is_finished());
+        while self.ends.len() >= CONNECTIONS {
+            // Somebody who says nothing goes before whoever has asked; only among those the oldest is one who takes nothing.
+            let mut ends = self.ends.iter();
+            let silent = ends.position(|(_, asked)| !asked.load(Ordering::Relaxed));
+            if let Some((oldest, _)) = self.ends.remove(silent.unwrap_or(0)) {
+                oldest.abort();
+            }
         }
-        self.ends.push_back(self.tasks.spawn(connection));
+        let asked = Arc::new(AtomicBool::new(false));
+        let end = self.tasks.spawn(connection(Arc::clone(&asked)));
+        self.ends.push_back((end, asked));
     }
 }
 
@@ -235,8 +245,15 @@ impl Numbers {
 }
 
 /// One connection, of one request.
-async fn converse(stream: impl AsyncRead + AsyncWrite + Unpin, numbers: Arc<Numbers>) {
-    let answer = service_fn(|request| answer(request, &numbers));
+async fn converse(
+    stream: impl AsyncRead + AsyncWrite + Unpin,
+    numbers: Arc<Numbers>,
+    asked: Arc<AtomicBool>,
+) {
+    let answer = service_fn(|request| {
+        asked.store(true, Ordering::Relaxed);
+        answer(request, &numbers)
+    });
     let connection = http1::Builder::new()
         .keep_alive(false)
         .max_buf_size(MAX_HEAD)
@@ -320,5 +337,36 @@ mod tests {
         let refused = Scraping::open(&place).err().unwrap();
         assert_eq!(refused.kind(), io::ErrorKind::AddrInUse);
         assert_eq!(fs::read_to_string(&path).unwrap(), "mine");
+    }
+
+    // Whoever has asked may be the only one who ever does: Prometheus, while its answer is made.
+    #[tokio::test]
+    async fn who_says_nothing_is_ended_before_who_has_asked() {
+        let mut connections = Connections::default();
+        let (ended, mut heard) = mpsc::unbounded_channel();
+        let mut add = |name: usize, asks: bool| {
+            /// Says who has ended.
+            struct End(usize, mpsc::UnboundedSender<usize>);
+            impl Drop for End {
+                fn drop(&mut self) {
+                    let _ = self.1.send(self.0);
+                }
+            }
+            let end = End(name, ended.clone());
+            connections.add(|asked| async move {
+                let _end = end;
+                asked.store(asks, Ordering::Relaxed);
+                std::future::pending().await
+            });
+        };
+        for name in 0..CONNECTIONS {
+            add(name, name != 3);
+            tokio::task::yield_now().await;
+        }
+        for (name, gone) in [(CONNECTIONS, 3), (CONNECTIONS + 1, CONNECTIONS)] {
+            add(name, false);
+            assert_eq!(heard.recv().await, Some(gone));
+            tokio::task::yield_now().await;
+        }
     }
 }

@@ -64,7 +64,8 @@ impl ServiceManager {
     /// The one that the environment names. Must be called inside a tokio runtime.
     #[must_use]
     pub fn new(environment: &Environment) -> Self {
-        let address = environment.notify_socket.as_ref().and_then(|name| {
+        let named = environment.notify_socket.as_ref();
+        let address = named.filter(|name| !name.is_empty()).and_then(|name| {
             match name.as_bytes().strip_prefix(b"@") {
                 Some(abstract_name) => SocketAddr::from_abstract_name(abstract_name),
                 None => SocketAddr::from_pathname(name),
@@ -139,8 +140,11 @@ mod tests {
         }
     }
 
+    /// What the manager is told next, and soon.
     fn heard(socket: &UnixDatagram) -> String {
         let mut octets = [0xa5; 64];
+        let limit = Duration::from_secs(10);
+        socket.set_read_timeout(Some(limit)).unwrap();
         let length = socket.recv(&mut octets).unwrap();
         String::from_utf8(octets[..length].to_vec()).unwrap()
     }
@@ -187,12 +191,19 @@ mod tests {
     #[tokio::test]
     async fn without_a_manager_nothing_happens() {
         for notify_socket in [None, Some("".into()), Some("/nonexistent/socket".into())] {
+            let is_named = notify_socket == Some("/nonexistent/socket".into());
             let manager = ServiceManager::new(&Environment {
                 notify_socket,
-                ..Environment::default()
+                ..watching("2000", None)
             });
+            // Nobody hears it, and it does not fail or wait.
+            let begun = std::time::Instant::now();
             manager.ready();
+            manager.alive();
             manager.stopping();
+            assert!(begun.elapsed() < PATIENCE);
+            // It would hear that the daemon lives, if it came back.
+            assert_eq!(manager.watchdog.is_some(), is_named);
         }
         assert!(
             ServiceManager::new(&watching("2000", None))

@@ -98,7 +98,7 @@ pub fn facts(driver: &mut Driver, what: Show) -> Facts {
 /// Looks at the kernel's table of connections, which may be long, for those of clients.
 pub(super) fn translations(driver: &Driver) -> Work<Facts> {
     let clients = driver.house.network.wanted().clients();
-    Box::new(move || {
+    Work::new(move || {
         let found = netlink::translations(&clients).map_err(|error| format!("% {error}"))?;
         Ok(Facts::IpNatTranslations(found))
     })

@@ -426,13 +426,13 @@ fn by_reason(tally: &Tally, metric: Metric) -> Vec<(String, u64)> {
 
 /// Adds what was lost on the way to the core since this was last asked for.
 fn count_lost(driver: &mut Driver) {
-    match driver.transport.lost() {
-        Ok(lost) => {
-            for (name, count) in lost.into_iter().filter(|(_, count)| *count > 0) {
-                driver.house.tally.add(Metric::Discarded, [name, ""], count);
-            }
-        }
-        Err(error) => driver.house.log.trouble(&error),
+    let (lost, read) = driver.transport.lost();
+    for (name, count) in lost.into_iter().filter(|(_, count)| *count > 0) {
+        driver.house.tally.add(Metric::Discarded, [name, ""], count);
+    }
+    if let Err(error) = read {
+        let told = format_args!("what the sockets had no room for cannot be counted: {error}");
+        driver.house.log.trouble(&told);
     }
 }
 

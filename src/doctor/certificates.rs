@@ -1,7 +1,7 @@
 //! The certificates that the headend proves itself with, judged as Secure Client judges them, and the authorities that it
 //! believes clients by.
 
-use std::{collections::BTreeSet, net::IpAddr};
+use std::{collections::BTreeSet, io, net::IpAddr};
 
 use ironflex_profiles::{
     model::{Action, name::Name},
@@ -56,8 +56,8 @@ fn examine_authorities(patient: &Patient<'_>, found: &mut Examination<'_>) {
         match judged {
             Err(why) => found.fail(format_args!("trustpoint {name}: {why}")),
             Ok(anchors) => {
-                for mute in anchors.mute() {
-                    found.warn(format_args!("trustpoint {name}: {mute}"));
+                for unsupported in anchors.unsupported_authorities() {
+                    found.warn(format_args!("trustpoint {name}: {unsupported}"));
                 }
             }
         }
@@ -77,9 +77,13 @@ fn authorities(patient: &Patient<'_>, name: &Name) -> Result<Vec<Vec<u8>>, Strin
         });
     if let Some(file) = file {
         let path = load::on_bootflash(file, &patient.bootflash);
-        if let Ok(octets) = load::read_bounded(&path, load::MAX_BOOTFLASH) {
-            return pem::read_pem_certificates(&octets)
-                .map_err(|error| format!("{}: {error}", path.display()));
+        match load::read_regular(&path, load::MAX_BOOTFLASH) {
+            Ok(octets) => {
+                return pem::read_pem_certificates(&octets)
+                    .map_err(|error| format!("{}: {error}", path.display()));
+            }
+            Err(error) if is_absent(&error) => {}
+            Err(error) => return Err(error.to_string()),
         }
     }
     // What cannot be read is said where it is signed with, or will be when the headend starts.
@@ -91,6 +95,11 @@ fn authorities(patient: &Patient<'_>, name: &Name) -> Result<Vec<Vec<u8>>, Strin
         })
         .map(|trustpoint| trustpoint.anchors().to_vec())
         .unwrap_or_default())
+}
+
+/// Whether the file that was to be read is not there.
+fn is_absent(error: &load::LoadError) -> bool {
+    matches!(error, load::LoadError::Read { error, .. } if error.kind() == io::ErrorKind::NotFound)
 }
 
 /// What a start would serve with: the file of the import line if it is there, else what an earlier import has stored.
@@ -126,7 +135,9 @@ fn read(patient: &Patient<'_>, name: &Name) -> Result<Trustpoint, String> {
                     authorities,
                 });
             }
-            Err(error) => without_file = Some(error.to_string()),
+            // Without the file, and then alone, a start serves with what is stored.
+            Err(error) if is_absent(&error) => without_file = Some(error.to_string()),
+            Err(error) => return Err(error.to_string()),
         }
     }
     match (stored.map_err(|error| error.to_string())?, without_file) {

@@ -25,7 +25,7 @@ use crate::{
     },
     dataplane,
     pki::Timestamp,
-    udp::UdpEndpoint,
+    udp::{self, UdpEndpoint},
 };
 
 /// What systemd-timesyncd leaves when it has set the clock.
@@ -399,19 +399,14 @@ pub(super) fn ports(running: bool, found: &mut Examination<'_>) {
     }
 }
 
-/// Who has a UDP port open, as `name (pid N)`, in the network namespace of this process.
+/// Who has a UDP port open, as `name (pid N)`, in the network namespace of this thread.
 fn holders(proc: &Path, port: u16) -> BTreeSet<String> {
-    let sockets: BTreeSet<PathBuf> = ["net/udp", "net/udp6"]
-        .iter()
-        .filter_map(|table| fs::read_to_string(proc.join("self").join(table)).ok())
-        .flat_map(|table| {
-            table
-                .lines()
-                .filter_map(|line| inode(line, port))
-                .map(|inode| PathBuf::from(format!("socket:[{inode}]")))
-                .collect::<Vec<_>>()
-        })
-        .collect();
+    let mut sockets = BTreeSet::new();
+    for table in udp::TABLES {
+        let table = fs::read_to_string(proc.join("thread-self").join(table)).unwrap_or_default();
+        let own = udp::rows(&table).filter(|row| row.port == port);
+        sockets.extend(own.map(|row| PathBuf::from(format!("socket:[{}]", row.inode))));
+    }
     let processes = fs::read_dir(proc).into_iter().flatten().flatten();
     processes
         .filter_map(|process| {
@@ -423,15 +418,6 @@ fn holders(proc: &Path, port: u16) -> BTreeSet<String> {
             holds.then(|| format!("{} (pid {pid})", name.trim()))
         })
         .collect()
-}
-
-/// The inode of a line of `/proc/net/udp` that is about `port`: the tenth column; the port stands behind the colon of the
-/// second, in hexadecimal.
-fn inode(line: &str, port: u16) -> Option<u64> {
-    let mut columns = line.split_whitespace();
-    let (_, local) = columns.nth(1)?.rsplit_once(':')?;
-    let is_it = u16::from_str_radix(local, 16) == Ok(port);
-    columns.nth(7).filter(|_| is_it)?.parse().ok()
 }
 
 #[cfg(test)]
@@ -463,14 +449,6 @@ mod tests {
             "{holders:?}"
         );
         drop(socket);
-    }
-
-    #[test]
-    fn lines_of_the_table_of_sockets_are_read_by_their_columns() {
-        let line = "  512: 00000000:01F4 00000000:0000 07 00000000:00000000 00:00000000 00000000     0        0 41522 2 0000000000000000 0";
-        assert_eq!(inode(line, 500), Some(41522));
-        assert_eq!(inode(line, 4500), None);
-        assert_eq!(inode("  sl  local_address rem_address   st", 500), None);
     }
 
     #[test]

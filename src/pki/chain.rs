@@ -37,12 +37,12 @@ pub const MIN_RSA_BITS: usize = 2048;
 pub struct TrustAnchors {
     anchors: Vec<TrustAnchor<'static>>,
     summaries: Vec<CertificateSummary>,
-    mute: Vec<MuteAuthority>,
+    unsupported: Vec<UnsupportedAuthority>,
 }
 
 /// An authority by which no chain can hold in this build: its cryptographic library does not have the key's algorithm.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct MuteAuthority {
+pub struct UnsupportedAuthority {
     /// Whose certificate it is.
     pub subject: String,
     /// Its key.
@@ -55,7 +55,7 @@ const LIBRARY: &str = "aws-lc";
 #[cfg(not(feature = "aws-lc"))]
 const LIBRARY: &str = "ring";
 
-impl fmt::Display for MuteAuthority {
+impl fmt::Display for UnsupportedAuthority {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { subject, key } = self;
         write!(
@@ -75,7 +75,7 @@ impl TrustAnchors {
     pub fn new<D: AsRef<[u8]>>(certificates: &[D]) -> Result<Self, ChainError> {
         let mut anchors = Vec::with_capacity(certificates.len());
         let mut summaries = Vec::with_capacity(certificates.len());
-        let mut mute = Vec::new();
+        let mut unsupported = Vec::new();
         for (position, der) in certificates.iter().enumerate() {
             let malformed = |cause| ChainError::Malformed { position, cause };
             let summary = describe(der.as_ref()).map_err(malformed)?;
@@ -86,7 +86,7 @@ impl TrustAnchors {
                 });
             }
             if !has_supported_key(der.as_ref()) {
-                mute.push(MuteAuthority {
+                unsupported.push(UnsupportedAuthority {
                     subject: summary.subject.to_string(),
                     key: summary.key.clone(),
                 });
@@ -100,7 +100,7 @@ impl TrustAnchors {
         Ok(Self {
             anchors,
             summaries,
-            mute,
+            unsupported,
         })
     }
 
@@ -115,8 +115,8 @@ impl TrustAnchors {
     }
 
     /// Those by which no chain can hold in this build.
-    pub fn mute(&self) -> &[MuteAuthority] {
-        &self.mute
+    pub fn unsupported_authorities(&self) -> &[UnsupportedAuthority] {
+        &self.unsupported
     }
 
     /// The content of a CERTREQ payload's Certification Authority field: one SHA-1 hash for each authority.

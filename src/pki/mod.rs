@@ -24,12 +24,12 @@ mod time;
 
 pub use certificate::{CertificateSummary, describe};
 pub use chain::{
-    ChainError, MuteAuthority, Purpose, ServerIdentity, TrustAnchors, VerifiedPeer,
+    ChainError, Purpose, ServerIdentity, TrustAnchors, UnsupportedAuthority, VerifiedPeer,
     verify_peer_chain,
 };
 pub use identity::{Finding, Identity, PrivateKey, Severity, check_identity};
 pub use pkcs12::{ImportError, Pkcs12, read_pkcs12, write_pkcs12};
-pub use store::{Draft, Held, Imported, Placed, Store, StoreError, Trustpoint};
+pub use store::{Draft, Imported, Placed, Remains, Store, StoreError, Trustpoint};
 pub use time::Timestamp;
 
 /// What `crypto pki import NAME pkcs12 …` has done.

@@ -13,6 +13,16 @@
 //! crash there is the old one or the new one, never a key with another's certificate. The daemon writes, and `ironflex import`
 //! beside it: each of them while it holds the lock `trustpoints.lock`, and nobody clears away what another one is writing.
 //! Changes of several trustpoints that belong together are a [`Draft`].
+//!
+//! What stands beside a trustpoint `X`:
+//!
+//! ```text
+//!     .X.next      what is being written                              goes when the store is opened
+//!     .X.new       what is to take its place                          goes when the store is opened
+//!     .X.old       what it was, while another one takes its place     comes back then where there is no X
+//!     .X.7.gone    what nobody needs any more                         goes when the store is opened
+//!     .X.held      what it was before a change that may be taken back: a folder, or an empty file if there was none
+//! ```
 
 mod draft;
 
@@ -22,13 +32,16 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsE
 use std::path::{Path, PathBuf};
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use zeroize::Zeroizing;
 
 use self::draft::Staged;
-pub use self::draft::{Draft, Held, Placed};
+pub use self::draft::{Draft, Placed, Remains};
 use super::identity::{Identity, PrivateKey};
 use super::pem::{
     MAX_PEM_OCTETS, PemError, read_pem_certificates, read_private_key, write_pem_certificates,
@@ -257,6 +270,8 @@ impl Store {
         let staged = self.waiting().and_then(|all| all.get(&entry).copied());
         let folder = match staged {
             Some(Staged::Another) => self.staging(&entry),
+            Some(Staged::Held) if self.held(&entry).is_dir() => self.held(&entry),
+            Some(Staged::Held) => return Ok(None),
             Some(Staged::Nothing) => return Ok(None),
             None => self.folder.join(entry),
         };
@@ -326,56 +341,80 @@ impl Store {
         let Some(mut all) = self.waiting() else {
             return self.settle(&entry, Staged::Nothing);
         };
+        // One that is staged is not half there for what cannot be removed of it.
+        let gone = self.put_away(&self.staging(&entry))?;
         let folder = self.folder.join(&entry);
         let was_there = match all.get(&entry) {
-            Some(staged) => *staged == Staged::Another,
+            Some(Staged::Nothing) => false,
+            Some(Staged::Another) => true,
+            Some(Staged::Held) => self.held(&entry).is_dir(),
             None => folder.try_exists().map_err(io_error("look for", &folder))?,
         };
-        remove_if_present(&self.staging(&entry))?;
         all.insert(entry, Staged::Nothing);
+        // What is left of it goes when the store is opened next.
+        let _ = gone.map(|gone| remove_if_present(&gone));
         Ok(was_there)
     }
 
     fn write(&self, entry: &str, trustpoint: &Trustpoint) -> Result<(), StoreError> {
-        let new = self.staging(entry);
-        remove_if_present(&new)?;
-        DirBuilder::new()
-            .mode(0o700)
-            .create(&new)
-            .map_err(io_error("create", &new))?;
-        if let Some(identity) = &trustpoint.identity {
-            let key = write_private_key(identity.key().pkcs8_der());
-            write_file(&new.join(KEY), key.as_bytes())?;
-            let certificate = write_pem_certificates(&[identity.certificate()]);
-            write_file(&new.join(CERTIFICATE), certificate.as_bytes())?;
-            write_certificates(&new.join(CHAIN), identity.intermediates())?;
+        self.write_by(entry, trustpoint, sync)
+    }
+
+    /// The same, with what brings a folder to the disk. Where it fails, what a draft had staged before is as it was.
+    fn write_by(
+        &self,
+        entry: &str,
+        trustpoint: &Trustpoint,
+        sync: impl FnOnce(&Path) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        let (next, new) = (self.beside(entry, "next"), self.staging(entry));
+        remove_if_present(&next)?;
+        let written = write_trustpoint(&next, trustpoint)
+            .and_then(|()| sync(&next))
+            .and_then(|()| self.put_away(&new));
+        let before = written.inspect_err(|_| {
+            // What is left of it goes when the store is opened next.
+            let _ = remove_if_present(&next);
+        })?;
+        if let Err(error) = fs::rename(&next, &new) {
+            if let Some(before) = before {
+                let _ = fs::rename(before, &new);
+            }
+            let _ = remove_if_present(&next);
+            return Err(io_error("create", &new)(error));
         }
-        write_certificates(&new.join(AUTHORITIES), &trustpoint.authorities)?;
-        sync(&new)?;
         match self.waiting() {
             Some(mut all) => {
                 all.insert(entry.to_owned(), Staged::Another);
-                Ok(())
             }
-            None => self.settle(entry, Staged::Another).map(|_| ()),
+            None => {
+                self.settle(entry, Staged::Another)?;
+            }
         }
+        let _ = before.map(|before| remove_if_present(&before));
+        Ok(())
     }
 
     /// A trustpoint becomes another for good. True when there was one.
     fn settle(&self, entry: &str, staged: Staged) -> Result<bool, StoreError> {
-        let was_there = self.exchange(entry, staged)?;
+        let change = self.exchange(entry, staged, false)?;
         sync(&self.folder)?;
-        remove_if_present(&self.superseded(entry))?;
-        Ok(was_there)
+        remove_if_present(&change.old)?;
+        Ok(change.was_there)
     }
 
-    /// Puts every trustpoint back whose replacement was cut short, and removes half-written ones.
+    /// Puts every trustpoint back whose replacement was cut short, and removes half-written ones. Where several were to be
+    /// replaced together, each of them is whole then, and some may be the old ones and some the new ones. What may have to be
+    /// taken back is left alone ([`Draft::take_back_unconfirmed`]).
     fn recover(&self) -> Result<(), StoreError> {
         for entry in self.entries()? {
             let left = self.folder.join(&entry);
             let Some(hidden) = entry.strip_prefix('.') else {
                 continue;
             };
+            if hidden.ends_with(HELD) || entry == WRITTEN {
+                continue;
+            }
             match hidden.strip_suffix(".old").map(|own| self.folder.join(own)) {
                 Some(own) if !own.exists() => {
                     fs::rename(&left, &own).map_err(io_error("restore", &own))?;
@@ -397,13 +436,63 @@ impl Store {
             .map_err(io_error("read", &self.folder))
     }
 
+    fn beside(&self, entry: &str, suffix: &str) -> PathBuf {
+        self.folder.join(format!(".{entry}.{suffix}"))
+    }
+
     fn staging(&self, entry: &str) -> PathBuf {
-        self.folder.join(format!(".{entry}.new"))
+        self.beside(entry, "new")
     }
 
     fn superseded(&self, entry: &str) -> PathBuf {
-        self.folder.join(format!(".{entry}.old"))
+        self.beside(entry, "old")
     }
+
+    fn held(&self, entry: &str) -> PathBuf {
+        self.folder.join(format!(".{entry}{HELD}"))
+    }
+
+    /// Gives what stands beside a trustpoint a name under which nobody looks for it, and which is free. Returns that; `None`
+    /// where there is nothing.
+    fn put_away(&self, path: &Path) -> Result<Option<PathBuf>, StoreError> {
+        static COUNT: AtomicU64 = AtomicU64::new(0);
+        let own = path.file_name().and_then(|name| name.to_str());
+        let own = own.unwrap_or_default().trim_start_matches('.');
+        loop {
+            let number = COUNT.fetch_add(1, Ordering::Relaxed);
+            let gone = self.folder.join(format!(".{own}.{number}.gone"));
+            // One that another process has left is no place for it.
+            if gone.symlink_metadata().is_ok() {
+                continue;
+            }
+            return match fs::rename(path, &gone) {
+                Ok(()) => Ok(Some(gone)),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+                Err(error) => Err(io_error("replace", path)(error)),
+            };
+        }
+    }
+}
+
+/// How the name of what was before a change ends that may be taken back.
+const HELD: &str = ".held";
+
+/// What says that the configuration file was written since: a start leaves the keys as they are then.
+const WRITTEN: &str = ".written";
+
+fn write_trustpoint(folder: &Path, trustpoint: &Trustpoint) -> Result<(), StoreError> {
+    DirBuilder::new()
+        .mode(0o700)
+        .create(folder)
+        .map_err(io_error("create", folder))?;
+    if let Some(identity) = &trustpoint.identity {
+        let key = write_private_key(identity.key().pkcs8_der());
+        write_file(&folder.join(KEY), key.as_bytes())?;
+        let certificate = write_pem_certificates(&[identity.certificate()]);
+        write_file(&folder.join(CERTIFICATE), certificate.as_bytes())?;
+        write_certificates(&folder.join(CHAIN), identity.intermediates())?;
+    }
+    write_certificates(&folder.join(AUTHORITIES), &trustpoint.authorities)
 }
 
 /// The folder name of a trustpoint: letters, digits, `-` and `_` stand for themselves, every other octet becomes `%XX`.

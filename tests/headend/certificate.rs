@@ -275,7 +275,7 @@ fn a_headend_with_the_wrong_kind_of_key_does_not_start() {
     let lab = lab();
     fs::write(lab.identity(), &PKI.headend_ec).unwrap();
     let mut headend = lab.launch("state", &[]);
-    headend.ends_with(1);
+    headend.ends_with(78);
     headend.line("trustpoint IKEv2-TP: the private key cannot be used for rsa-sig");
     headend.line("'authentication local ecdsa-sig' is for those");
 }

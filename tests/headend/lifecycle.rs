@@ -160,7 +160,7 @@ fn a_configuration_with_an_error_is_not_applied_at_all() {
     lab.edit(" match policy ssl-policy", " match policy nowhere");
     let before = (lab.headend.links(), lab.headend.routes());
     let mut headend = lab.launch("state", &[]);
-    headend.ends_with(1);
+    headend.ends_with(78);
     headend.line("nowhere");
     headend.line("1 error(s)");
     assert_eq!((lab.headend.links(), lab.headend.routes()), before);

@@ -193,8 +193,7 @@ impl Driver {
         let wanted = Wanted::of(&plan.snapshot, strays);
         let placed = match draft {
             Some(draft) => {
-                let noted = house.configure.note(&draft);
-                let placed = noted.and_then(|()| draft.place());
+                let placed = draft.place(house.configure.revert.is_some());
                 Some(placed.map_err(|error| format!("key store: {error}"))?)
             }
             None => None,
@@ -210,9 +209,10 @@ impl Driver {
         let changed = house.network.change(wanted, in_use, kernel_ipsec);
         let mut warnings = changed.map_err(|error| error.to_string())?;
         // From here on nothing is refused.
-        let settled = placed.map(Placed::settle);
-        if let Some(Err(error)) = settled {
-            warnings.push(format!("key store: {error}"));
+        match placed.map(Placed::settle) {
+            Some(Ok(remains)) => house.configure.clear(house.clock.now(), remains),
+            Some(Err(error)) => warnings.push(format!("key store: {error}")),
+            None => {}
         }
         if let Some(pools) = pools {
             house.pools = pools;

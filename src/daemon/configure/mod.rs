@@ -13,10 +13,11 @@
 //! that is done while others are served: see [`Errand`], [`Reading`] and [`Writing`].
 
 mod apply;
+mod clearing;
 mod lines;
 mod startup;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 mod whole;
 mod words;
 
@@ -70,6 +71,8 @@ pub struct Configure {
     pub devices: Vec<(InterfaceName, DeviceName)>,
     /// What keeps parts of the configuration at work from being used.
     pub faults: Faults,
+    /// What changes of keys have left behind.
+    clearing: clearing::Clearing,
     /// A change that is not confirmed.
     revert: Option<whole::Revert>,
     /// Who is at it.
@@ -196,6 +199,7 @@ impl Configure {
             terms,
             startup,
             devices,
+            clearing: clearing::Clearing::default(),
             revert: None,
             faults: Faults {
                 lines: warnings.to_vec(),
@@ -210,7 +214,8 @@ impl Configure {
     #[must_use]
     pub fn due(&self) -> Option<Instant> {
         let revert = self.revert.as_ref().map(|revert| revert.at);
-        [self.waits_until(), revert].into_iter().flatten().min()
+        let all = [self.waits_until(), revert, self.clearing.due];
+        all.into_iter().flatten().min()
     }
 
     /// When lines are to be put to work that wait for others.
@@ -302,6 +307,9 @@ impl Driver {
 
     /// Puts lines to work that have waited long enough for others.
     pub(super) fn keep_configuring(&mut self, now: Instant) {
+        for failed in self.house.configure.cleared(now) {
+            self.house.log.trouble(&failed);
+        }
         if self
             .house
             .configure

@@ -35,8 +35,8 @@ use crate::{
 const EXAMPLE: &str = include_str!("../../../examples/flexvpn-headend.conf");
 
 /// A headend with the example's configuration, its machine and its files.
-struct Scene {
-    driver: Driver,
+pub(in crate::daemon) struct Scene {
+    pub(in crate::daemon) driver: Driver,
     machine: Model,
     folder: TempDir,
 }
@@ -54,7 +54,7 @@ struct Seen {
 }
 
 impl Scene {
-    fn new() -> Self {
+    pub(in crate::daemon) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name);
         fs::write(path("headend.conf"), EXAMPLE).unwrap();
@@ -140,6 +140,8 @@ impl Scene {
         let faults = &house.configure.faults;
         let mut keys = BTreeMap::new();
         files(&self.folder.path().join("state/trustpoints"), &mut keys);
+        // What is on its way out is nobody's.
+        keys.retain(|path, _| !path.contains(".gone/") && !path.ends_with(".gone"));
         Seen {
             running_config: house.running_config.clone(),
             configured: house.configured.clone(),
@@ -398,5 +400,145 @@ fn the_timer_takes_back_what_waits_and_what_is_being_carried_out() {
     assert!(waits.is_ok());
     let late = scene.driver.clock.now().after(Duration::from_secs(61));
     scene.driver.keep_configuring(late);
+    assert_eq!(scene.seen(), before);
+}
+
+/// A change of keys with their lines, which is not confirmed yet.
+const KEYS: &str = "crypto pki trustpoint OTHER\nexit\ncrypto pki authenticate OTHER pem bootflash:sub.pem\n\
+     crypto pki authenticate IKEv2-TP pem bootflash:sub.pem";
+
+/// What has become of that: the keys that a start after a crash has, and those that it has after a stop.
+fn keys_after(end: impl Fn(&mut Scene)) -> [BTreeMap<String, Vec<u8>>; 2] {
+    [false, true].map(|is_stopped| {
+        let mut scene = Scene::new();
+        let id = scene.begin(Some(5));
+        let said = scene.types(id, KEYS);
+        assert!(!said.contains("taken back"), "{said}");
+        scene.end(id);
+        end(&mut scene);
+        assert_eq!(scene.driver.house.configure.finish_clearing(), [""; 0]);
+        if is_stopped {
+            scene.driver.end_revert();
+        }
+        let state = scene.folder.path().join("state");
+        let store = Store::open(&state).unwrap();
+        let names = store.draft().unwrap().take_back_unconfirmed().unwrap();
+        // A stop leaves the start nothing to do.
+        assert!(names.is_empty() || !is_stopped);
+        let mut keys = BTreeMap::new();
+        files(&state.join("trustpoints"), &mut keys);
+        let short = |(path, octets): (String, Vec<u8>)| {
+            let (_, name) = path.split_once("trustpoints/").unwrap();
+            (name.to_owned(), octets)
+        };
+        keys.into_iter().map(short).collect()
+    })
+}
+
+#[test]
+fn keys_that_are_not_confirmed_do_not_outlive_a_crash_or_a_stop() {
+    let nothing = |scene: &mut Scene| assert!(scene.driver.house.configure.revert.is_some());
+    let [crashed, stopped] = keys_after(nothing);
+    assert_eq!(crashed, stopped);
+    assert!(!crashed.keys().any(|name| name.starts_with("OTHER")));
+    // Those that are confirmed do, and those that go with what the file says.
+    let confirmed = keys_after(|scene| {
+        scene.driver.confirm_configuration().unwrap();
+    });
+    let written = keys_after(|scene| {
+        let writing = scene.driver.write_configuration();
+        let said = writing.carry_out().unwrap();
+        assert!(said.contains("A change that is not confirmed"), "{said}");
+    });
+    for kept in confirmed.into_iter().chain(written) {
+        assert!(kept.contains_key("OTHER/ca.pem"));
+        assert_ne!(kept["IKEv2-TP/ca.pem"], crashed["IKEv2-TP/ca.pem"]);
+        assert_eq!(kept["IKEv2-TP/key.pem"], crashed["IKEv2-TP/key.pem"]);
+        assert!(
+            kept.keys().all(|name| !name.starts_with('.')),
+            "{:?}",
+            kept.keys()
+        );
+    }
+}
+
+/// Has keys imported, and something done to the headend before they are put to work. Returns what is said.
+fn imports(scene: &mut Scene, meanwhile: impl Fn(&mut Scene)) -> String {
+    let id = scene.begin(None);
+    let lines = Lines {
+        lines: KEYS.lines().map(str::to_owned).collect(),
+        more: false,
+    };
+    let mut answer = scene.driver.configure(Ask::Lines(id, lines)).unwrap();
+    while let Answer::Away(mut errand) = answer {
+        errand.carry_out();
+        meanwhile(scene);
+        answer = scene.driver.configure(Ask::Resume(id, errand)).unwrap();
+    }
+    let Answer::Taken(taken) = answer else {
+        panic!("they were not taken")
+    };
+    scene.end(id);
+    taken.said.into_iter().map(|said| said.text).collect()
+}
+
+// The machine is asked last; before it the disk is.
+#[test]
+fn what_the_disk_refuses_leaves_everything_as_it_was() {
+    let mut scene = Scene::new();
+    assert!(!imports(&mut scene, |_| {}).contains("taken back"));
+    let no_room = |scene: &mut Scene| {
+        // Somebody has taken what is to be put in its place.
+        let staged = scene.folder.path().join("state/trustpoints/.OTHER.new");
+        let _ = fs::remove_dir_all(staged);
+    };
+    let no_journal = |scene: &mut Scene| scene.driver.house.journal.refuse();
+    let refusals: [(&str, &dyn Fn(&mut Scene)); 2] = [
+        ("taken back: key store: cannot create ", &no_room),
+        ("taken back: journal: ", &no_journal),
+    ];
+    for (words, meanwhile) in refusals {
+        let mut scene = Scene::new();
+        let (seen, serving) = (scene.seen(), scene.serving());
+        let said = imports(&mut scene, meanwhile);
+        assert!(said.contains(words), "{said}");
+        assert_eq!(scene.seen(), seen, "{words}");
+        assert_eq!(scene.serving(), serving, "{words}");
+        assert!(
+            scene
+                .driver
+                .house
+                .configure
+                .store
+                .draft_now()
+                .unwrap()
+                .is_some()
+        );
+    }
+}
+
+#[test]
+fn what_cannot_be_taken_back_is_owed_until_it_is() {
+    let mut scene = Scene::new();
+    let before = scene.seen();
+    let id = scene.begin(Some(5));
+    scene.types(id, KEYS);
+    scene.end(id);
+    let changed = scene.seen();
+    assert_ne!(changed.keys, before.keys);
+    let store = scene.driver.house.configure.store.clone();
+    let other = store.draft().unwrap();
+    let refused = scene.driver.revert_configuration().unwrap_err();
+    assert!(refused.contains("written to by somebody else"), "{refused}");
+    assert_eq!(scene.seen(), changed);
+    drop(other);
+    // The keys wait beside those that replaced them, and are lost by nothing that goes wrong.
+    scene.driver.house.journal.refuse();
+    let refused = scene.driver.revert_configuration().unwrap_err();
+    assert!(refused.contains("journal: "), "{refused}");
+    assert_eq!(scene.seen(), changed);
+    let state = scene.folder.path().join("state");
+    scene.driver.house.journal = Journal::open(&state).unwrap().unwrap();
+    scene.driver.revert_configuration().unwrap();
     assert_eq!(scene.seen(), before);
 }

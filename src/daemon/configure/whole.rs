@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     cli::show::Facts,
-    pki::{Draft, Held, Store, StoreError},
+    pki::{Draft, Store, StoreError},
 };
 
 /// How long a change that could not be taken back waits for the next try.
@@ -27,27 +27,34 @@ const REVERT_AGAIN: Duration = Duration::from_secs(60);
 
 /// A change that goes back unless it is confirmed.
 pub(super) struct Revert {
+    /// The keys that trustpoints had which have been changed since are held by the store.
     to: Candidate,
-    /// What the trustpoints held that have been changed since.
-    held: Held,
     pub(super) at: Instant,
 }
 
-/// What is done about files while others are served, and what comes of it: an error is the text for whoever asked.
-pub type Work<T> = Box<dyn FnOnce() -> Result<T, String> + Send>;
+/// What is done about files while others are served.
+pub struct Work<T>(Box<dyn FnOnce() -> Result<T, String> + Send>);
+
+impl<T> Work<T> {
+    /// What is to be done.
+    pub fn new(work: impl FnOnce() -> Result<T, String> + Send + 'static) -> Self {
+        Self(Box::new(work))
+    }
+
+    /// Does it, for as long as the disk takes.
+    ///
+    /// # Errors
+    ///
+    /// The text for whoever asked.
+    pub fn carry_out(self) -> Result<T, String> {
+        (self.0)()
+    }
+}
 
 impl Configure {
     fn unlocked(&self) -> Result<(), String> {
         match &self.session {
             Some(other) => Err(super::locked(other)),
-            None => Ok(()),
-        }
-    }
-
-    /// Notes what the trustpoints hold that a draft is to change, if that may have to come back.
-    pub(super) fn note(&mut self, draft: &Draft) -> Result<(), StoreError> {
-        match &mut self.revert {
-            Some(revert) => revert.held.note(draft),
             None => Ok(()),
         }
     }
@@ -102,11 +109,16 @@ impl Driver {
     /// From here on the configuration goes back to what it is now, unless that is confirmed in time.
     pub(super) fn arm_revert(&mut self, minutes: u32) {
         let after = Duration::from_secs(u64::from(minutes).saturating_mul(60));
+        let now = self.clock.now();
         let house = &mut self.house;
+        // What is held from now on is held of now.
+        match house.configure.store.forget_held() {
+            Ok(remains) => house.configure.clear(now, remains),
+            Err(error) => house.log.trouble(&format_args!("key store: {error}")),
+        }
         house.configure.revert = Some(Revert {
             to: house.configured.clone(),
-            held: Held::default(),
-            at: self.clock.now().after(after),
+            at: now.after(after),
         });
         house.log.info(format_args!(
             "configuration: unless it is confirmed in {minutes} minutes, it goes back to what it is now"
@@ -119,12 +131,35 @@ impl Driver {
     ///
     /// The text for whoever asked.
     pub fn confirm_configuration(&mut self) -> Result<String, String> {
-        match self.house.configure.revert.take() {
-            Some(_) => {
-                self.house.log.info("configuration: confirmed");
-                Ok(String::new())
-            }
-            None => Err("% No Rollback Confirmed Change pending".to_owned()),
+        let configure = &mut self.house.configure;
+        if configure.revert.is_none() {
+            return Err("% No Rollback Confirmed Change pending".to_owned());
+        }
+        // As long as that fails, a start would take the keys back.
+        let forgotten = configure.store.forget_held();
+        let remains = forgotten.map_err(|error| format!("% key store: {error}"))?;
+        configure.clear(self.clock.now(), remains);
+        configure.revert = None;
+        self.house.log.info("configuration: confirmed");
+        Ok(String::new())
+    }
+
+    /// The daemon ends. The keys of a change that is not confirmed go back; its lines are not in the file, or were written to
+    /// it, and then the keys stay.
+    pub fn end_revert(&mut self) {
+        let configure = &mut self.house.configure;
+        if configure.revert.take().is_none() {
+            return;
+        }
+        let draft = configure.store.draft_now();
+        match draft.and_then(|draft| draft.map(Draft::take_back_unconfirmed).transpose()) {
+            Ok(Some(names)) if !names.is_empty() => self.house.log.info(format_args!(
+                "configuration: the change was not confirmed, and its keys are taken back: {}",
+                names.join(", ")
+            )),
+            // While somebody else writes to the store, the next start is left to do it.
+            Ok(_) => {}
+            Err(error) => self.house.log.trouble(&format_args!("key store: {error}")),
         }
     }
 
@@ -144,7 +179,7 @@ impl Driver {
         let Some(revert) = configure.revert.take() else {
             return Err("% No Rollback Confirmed Change pending".to_owned());
         };
-        let keys = keys_of_before(&configure.store, &revert.held);
+        let keys = keys_of_before(&configure.store);
         keys.and_then(|keys| self.replace_by(revert.to.clone(), keys))
             .inspect_err(|_| {
                 // What was promised is still owed.
@@ -221,9 +256,9 @@ impl Driver {
     pub fn write_configuration(&mut self) -> Work<String> {
         let text = self.house.running_config.clone();
         let configure = &mut self.house.configure;
-        let is_unconfirmed = configure.revert.is_some();
+        let unconfirmed = configure.revert.as_ref().map(|_| configure.store.clone());
         let writing = configure.startup.writing(text);
-        Box::new(move || {
+        Work::new(move || {
             let faults = load::faults(writing.text());
             if !faults.is_empty() {
                 return Err(format!(
@@ -237,7 +272,10 @@ impl Driver {
             if written.lost_comments {
                 said.push_str("% Comments of the old file are not in the new one; the archive in the state folder keeps them\n");
             }
-            if is_unconfirmed {
+            if let Some(store) = unconfirmed {
+                if let Err(error) = store.note_written() {
+                    said.push_str(&format!("% key store: {error}\n"));
+                }
                 said.push_str("% A change that is not confirmed is written, too; the timer takes it back from what runs, not from the file\n");
             }
             Ok(said)
@@ -247,7 +285,7 @@ impl Driver {
     /// `show startup-config`. Fails where the file cannot be read.
     pub fn startup_configuration(&self) -> Work<Facts> {
         let startup = self.house.configure.startup.clone();
-        Box::new(move || {
+        Work::new(move || {
             let text = startup.read().map_err(|error| format!("% {error}"))?;
             Ok(Facts::StartupConfig(text))
         })
@@ -257,7 +295,7 @@ impl Driver {
     pub fn configuration_differences(&self) -> Work<Facts> {
         let startup = self.house.configure.startup.clone();
         let running = self.house.running_config.clone();
-        Box::new(move || {
+        Work::new(move || {
             let text = startup.read().map_err(|error| format!("% {error}"))?;
             let written = ironflex_profiles::parse(&text, "startup-config");
             let faults = written.diagnostics.len();
@@ -273,18 +311,17 @@ impl Driver {
     }
 }
 
-/// What brings back what trustpoints held.
-fn keys_of_before(store: &Store, held: &Held) -> Result<Keys, String> {
-    if held.is_empty() {
+/// What brings back the keys that trustpoints had before a change.
+fn keys_of_before(store: &Store) -> Result<Keys, String> {
+    let failed = |error: StoreError| format!("% key store: {error}");
+    if !store.holds().map_err(failed)? {
         return Ok(Keys::default());
     }
-    let failed = |error: StoreError| format!("% key store: {error}");
     // Nobody is served until it is there, so it does not wait.
     let Some(draft) = store.draft_now().map_err(failed)? else {
         return Err("% The key store is being written to by somebody else".to_owned());
     };
-    held.put_back(&draft).map_err(failed)?;
-    let renewed: BTreeSet<String> = held.names().collect();
+    let renewed: BTreeSet<String> = draft.put_back().map_err(failed)?.into_iter().collect();
     Ok(Keys {
         draft: Some(draft),
         renewed,

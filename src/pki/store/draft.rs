@@ -1,12 +1,12 @@
 //! Changes of trustpoints that belong together: made all or none, and taken back.
 //!
 //! ```text
-//!   Store ──draft──▶ Draft ──place──▶ Placed ──settle──▶ made
+//!   Store ──draft──▶ Draft ──place──▶ Placed ──settle──▶ Remains ──clear──▶ made
 //!                      │ dropped        │ dropped
 //!                      └────────────────┴──▶ as it was
 //! ```
-
-use std::collections::btree_map::Entry;
+//!
+//! To place and to settle is to rename: nobody waits for the disk there. What is to be cleared away is in nobody's way.
 
 use super::*;
 
@@ -17,6 +17,8 @@ pub(super) enum Staged {
     Another,
     /// Nothing: it is to be gone.
     Nothing,
+    /// What it was before a change that is taken back.
+    Held,
 }
 
 /// Changes of a store that are not made yet: they are seen through [`store`](Self::store), and by nobody else until they are
@@ -45,12 +47,14 @@ impl Draft {
         &self.store
     }
 
-    /// Puts all changes in place, from where they can still be taken back.
+    /// Puts all changes in place, from where they can still be taken back. What they replace is held from then on if `hold`
+    /// says so: until it is put back ([`put_back`](Self::put_back)) or forgotten ([`Store::forget_held`]), and a start puts it
+    /// back as well. What is held already stays.
     ///
     /// # Errors
     ///
     /// [`StoreError::Io`]; the store is as it was then.
-    pub fn place(mut self) -> Result<Placed, StoreError> {
+    pub fn place(mut self, hold: bool) -> Result<Placed, StoreError> {
         let mut placed = Placed {
             store: Store {
                 folder: self.store.folder.clone(),
@@ -65,19 +69,58 @@ impl Draft {
             .map(|mut all| std::mem::take(&mut *all));
         let mut waiting = waiting.unwrap_or_default();
         while let Some((entry, staged)) = waiting.pop_first() {
-            if let Err(error) = placed.store.exchange(&entry, staged) {
-                // What has not had its turn goes the way of a draft that is dropped.
-                placed.take_back();
-                self.lock = placed.lock.take();
-                waiting.insert(entry, staged);
-                if let Some(mut all) = self.store.waiting() {
-                    *all = waiting;
+            match placed.store.exchange(&entry, staged, hold) {
+                Ok(change) => placed.changes.push(change),
+                Err(error) => {
+                    // What has not had its turn goes the way of a draft that is dropped.
+                    placed.take_back();
+                    self.lock = placed.lock.take();
+                    waiting.insert(entry, staged);
+                    if let Some(mut all) = self.store.waiting() {
+                        *all = waiting;
+                    }
+                    return Err(error);
                 }
-                return Err(error);
             }
-            placed.changes.push((entry, staged));
         }
         Ok(placed)
+    }
+
+    /// Stages what is held. Returns the names of those trustpoints.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Io`].
+    pub fn put_back(&self) -> Result<Vec<String>, StoreError> {
+        let held = self.store.held_entries()?;
+        let names = held.iter().filter_map(|entry| decode(entry)).collect();
+        if let Some(mut all) = self.store.waiting() {
+            all.extend(held.into_iter().map(|entry| (entry, Staged::Held)));
+        }
+        Ok(names)
+    }
+
+    /// Puts back for good what is held, for nobody has confirmed what replaced it; but where the configuration file was written
+    /// since ([`Store::note_written`]), that is as good as confirmed. Returns the names of what was put back.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Io`].
+    pub fn take_back_unconfirmed(self) -> Result<Vec<String>, StoreError> {
+        let store = self.store.clone();
+        let written = store.folder.join(WRITTEN);
+        if written
+            .try_exists()
+            .map_err(io_error("look for", &written))?
+        {
+            store.forget_held()?.clear()?;
+            return Ok(Vec::new());
+        }
+        let names = self.put_back()?;
+        if !names.is_empty() {
+            self.keep()?;
+        }
+        Ok(names)
     }
 
     /// Keeps the changes.
@@ -86,7 +129,7 @@ impl Draft {
     ///
     /// [`StoreError::Io`]; the store is as it was, or as it was to be.
     pub fn keep(self) -> Result<(), StoreError> {
-        self.place()?.settle()
+        self.place(false)?.settle()?.clear()
     }
 }
 
@@ -99,36 +142,55 @@ impl Drop for Draft {
     }
 }
 
+/// How one trustpoint has become another.
+pub(super) struct Change {
+    entry: String,
+    /// Where what it is now came from.
+    source: Option<PathBuf>,
+    /// What it was, if it was there.
+    pub(super) old: PathBuf,
+    pub(super) was_there: bool,
+    /// What it was is to be held there.
+    holds: bool,
+    staged: Staged,
+}
+
 /// Changes that are in their places, with what was there before beside them. Dropped, it takes them back.
 #[must_use]
 pub struct Placed {
     store: Store,
-    changes: Vec<(String, Staged)>,
+    changes: Vec<Change>,
     lock: Option<File>,
 }
 
 impl Placed {
-    /// From here on the changes stay.
+    /// From here on the changes stay. Others may write again.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Io`] where they may not outlive a power cut, or something of what was before is left.
-    pub fn settle(mut self) -> Result<(), StoreError> {
-        let changes = std::mem::take(&mut self.changes);
-        if changes.is_empty() {
-            return Ok(());
+    /// [`StoreError::Io`] where something of what was before stands where it may come back.
+    pub fn settle(mut self) -> Result<Remains, StoreError> {
+        let mut remains = Remains {
+            folder: self.store.folder.clone(),
+            gone: Vec::new(),
+        };
+        for change in std::mem::take(&mut self.changes) {
+            if !change.holds {
+                remains.gone.extend(self.store.put_away(&change.old)?);
+            }
+            if change.staged == Staged::Held {
+                let held = self.store.held(&change.entry);
+                remains.gone.extend(self.store.put_away(&held)?);
+            }
         }
-        sync(&self.store.folder)?;
-        for (entry, _) in changes {
-            remove_if_present(&self.store.superseded(&entry))?;
-        }
-        Ok(())
+        Ok(remains)
     }
 
     fn take_back(&mut self) {
-        for (entry, staged) in self.changes.drain(..).rev() {
-            // What cannot be put back now is put back when the store is opened next.
-            let _ = self.store.exchange_back(&entry, staged);
+        for change in self.changes.drain(..).rev() {
+            // What cannot be put back stays as it was to be: it is whole, and its neighbours are the old ones. What was there
+            // before goes when the store is opened next.
+            let _ = self.store.exchange_back(&change);
         }
     }
 }
@@ -139,143 +201,169 @@ impl Drop for Placed {
     }
 }
 
+/// What changes that stay have left behind, keys among it.
+#[must_use]
+#[derive(Debug)]
+pub struct Remains {
+    folder: PathBuf,
+    gone: Vec<PathBuf>,
+}
+
+impl Remains {
+    /// Brings the changes to the disk and removes what they have left behind, for as long as that takes.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Io`] where they may not outlive a power cut, or something is left.
+    pub fn clear(self) -> Result<(), StoreError> {
+        sync(&self.folder)?;
+        self.gone
+            .iter()
+            .try_for_each(|gone| remove_if_present(gone))
+    }
+}
+
 impl Store {
-    /// A trustpoint becomes another, and what it was stands beside it. True when there was one.
-    pub(super) fn exchange(&self, entry: &str, staged: Staged) -> Result<bool, StoreError> {
-        let (folder, old) = (self.folder.join(entry), self.superseded(entry));
-        remove_if_present(&old)?;
+    /// A trustpoint becomes another, and what it was stands beside it.
+    pub(super) fn exchange(
+        &self,
+        entry: &str,
+        staged: Staged,
+        hold: bool,
+    ) -> Result<Change, StoreError> {
+        let (folder, held) = (self.folder.join(entry), self.held(entry));
+        // What was there before the first change is what comes back.
+        let holds = hold && staged != Staged::Held && held.symlink_metadata().is_err();
+        let old = if holds {
+            held.clone()
+        } else {
+            let old = self.superseded(entry);
+            remove_if_present(&old)?;
+            old
+        };
         let was_there = match fs::rename(&folder, &old) {
             Ok(()) => true,
             Err(error) if error.kind() == io::ErrorKind::NotFound => false,
             Err(error) => return Err(io_error("replace", &folder)(error)),
         };
-        if staged == Staged::Another {
-            // A crash at this point leaves no folder of the right name; `recover` puts the old one back.
-            if let Err(error) = fs::rename(self.staging(entry), &folder) {
-                if was_there {
-                    // As it does when this fails, too.
-                    let _ = fs::rename(&old, &folder);
-                }
+        if holds && !was_there {
+            // That there was none is held, too.
+            write_mark(&old)?;
+        }
+        let source = match staged {
+            Staged::Another => Some(self.staging(entry)),
+            Staged::Held if held.is_dir() => Some(held),
+            Staged::Held | Staged::Nothing => None,
+        };
+        let change = Change {
+            entry: entry.to_owned(),
+            source,
+            old,
+            was_there,
+            holds,
+            staged,
+        };
+        if let Some(source) = &change.source {
+            // A crash at this point leaves no folder of the right name; `recover` puts the old one back, or the start does.
+            if let Err(error) = fs::rename(source, &folder) {
+                // As they do when this fails, too.
+                let _ = self.give_way(&change);
                 return Err(io_error("create", &folder)(error));
             }
         }
-        Ok(was_there)
+        Ok(change)
     }
 
-    /// Takes that back.
-    fn exchange_back(&self, entry: &str, staged: Staged) -> Result<(), StoreError> {
-        let (folder, new, old) = (
-            self.folder.join(entry),
-            self.staging(entry),
-            self.superseded(entry),
-        );
-        if staged == Staged::Another {
-            remove_if_present(&new)?;
-            fs::rename(&folder, &new).map_err(io_error("take back", &folder))?;
+    /// What a trustpoint was is in its place again, which is free.
+    fn give_way(&self, change: &Change) -> Result<(), StoreError> {
+        let folder = self.folder.join(&change.entry);
+        if change.was_there {
+            fs::rename(&change.old, &folder).map_err(io_error("restore", &folder))
+        } else {
+            // Nothing is there, or that nothing was.
+            remove_if_present(&change.old)
         }
-        match fs::rename(&old, &folder) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                return Err(io_error("restore", &folder)(error));
-            }
-            _ => {}
-        }
-        remove_if_present(&new)
     }
-}
 
-/// One file of a trustpoint, whatever it holds.
-struct HeldFile {
-    name: &'static str,
-    content: Zeroizing<Vec<u8>>,
-    /// Permission bits.
-    mode: u32,
-}
+    /// Takes a change back.
+    fn exchange_back(&self, change: &Change) -> Result<(), StoreError> {
+        let folder = self.folder.join(&change.entry);
+        if let Some(source) = &change.source {
+            fs::rename(&folder, source).map_err(io_error("take back", &folder))?;
+        }
+        self.give_way(change)?;
+        match change.staged {
+            Staged::Another => remove_if_present(&self.staging(&change.entry)),
+            Staged::Held | Staged::Nothing => Ok(()),
+        }
+    }
 
-/// What trustpoints held before somebody changed them, file by file; damaged ones, too. No `Debug`: it holds secrets.
-#[derive(Default)]
-pub struct Held(BTreeMap<String, Option<Vec<HeldFile>>>);
+    /// The trustpoints whose former selves are held.
+    fn held_entries(&self) -> Result<Vec<String>, StoreError> {
+        let entries = self.entries()?.into_iter();
+        let held = entries.filter_map(|entry| {
+            let own = entry.strip_prefix('.')?.strip_suffix(HELD)?;
+            Some(own.to_owned())
+        });
+        Ok(held.collect())
+    }
 
-impl Held {
-    /// Notes what the store has of each trustpoint that a draft is to change, unless it was noted before.
+    /// Whether anything is held that may have to be put back.
     ///
     /// # Errors
     ///
     /// [`StoreError::Io`].
-    pub fn note(&mut self, draft: &Draft) -> Result<(), StoreError> {
-        let waiting = draft.store.waiting();
-        let entries: Vec<String> = waiting.iter().flat_map(|all| all.keys().cloned()).collect();
-        drop(waiting);
-        for entry in entries {
-            let folder = draft.store.folder.join(&entry);
-            if let Entry::Vacant(place) = self.0.entry(entry) {
-                place.insert(read_folder(&folder)?);
-            }
+    pub fn holds(&self) -> Result<bool, StoreError> {
+        Ok(!self.held_entries()?.is_empty())
+    }
+
+    /// What is held is not put back any more: the changes stay.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Io`]; some of it may be held still.
+    pub fn forget_held(&self) -> Result<Remains, StoreError> {
+        let mut remains = Remains {
+            folder: self.folder.clone(),
+            gone: Vec::new(),
+        };
+        for entry in self.held_entries()? {
+            remains.gone.extend(self.put_away(&self.held(&entry))?);
         }
-        Ok(())
+        self.forget_written()?;
+        Ok(remains)
     }
 
-    /// The names of the trustpoints.
-    pub fn names(&self) -> impl Iterator<Item = String> {
-        self.0.keys().filter_map(|entry| decode(entry))
-    }
-
-    /// Whether there are none.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    /// Stages what was noted.
+    /// The configuration file is written: what it says goes with the keys that there are, so a start does not put back what
+    /// is held.
     ///
     /// # Errors
     ///
     /// [`StoreError::Io`].
-    pub fn put_back(&self, draft: &Draft) -> Result<(), StoreError> {
-        for (entry, files) in &self.0 {
-            let new = draft.store.staging(entry);
-            remove_if_present(&new)?;
-            let staged = match files {
-                None => Staged::Nothing,
-                Some(files) => {
-                    write_folder(&new, files)?;
-                    Staged::Another
-                }
-            };
-            if let Some(mut all) = draft.store.waiting() {
-                all.insert(entry.clone(), staged);
-            }
-        }
-        Ok(())
+    pub fn note_written(&self) -> Result<(), StoreError> {
+        let mark = self.folder.join(WRITTEN);
+        remove_if_present(&mark)?;
+        write_mark(&mark)?;
+        sync(&self.folder)
+    }
+
+    /// The configuration file is not written yet since what will be held from now on.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Io`].
+    pub fn forget_written(&self) -> Result<(), StoreError> {
+        remove_if_present(&self.folder.join(WRITTEN))
     }
 }
 
-/// `None` when the folder is absent.
-fn read_folder(folder: &Path) -> Result<Option<Vec<HeldFile>>, StoreError> {
-    if !folder.try_exists().map_err(io_error("look for", folder))? {
-        return Ok(None);
-    }
-    let mut files = Vec::new();
-    for name in [CERTIFICATE, CHAIN, KEY, AUTHORITIES] {
-        let file = read_file(&folder.join(name))?;
-        files.extend(file.map(|PemFile { text, mode }| HeldFile {
-            name,
-            content: text,
-            mode,
-        }));
-    }
-    Ok(Some(files))
-}
-
-fn write_folder(folder: &Path, files: &[HeldFile]) -> Result<(), StoreError> {
-    DirBuilder::new()
-        .mode(0o700)
-        .create(folder)
-        .map_err(io_error("create", folder))?;
-    for file in files {
-        let path = folder.join(file.name);
-        write_file(&path, &file.content)?;
-        fs::set_permissions(&path, fs::Permissions::from_mode(file.mode))
-            .map_err(io_error("protect", &path))?;
-    }
-    sync(folder)
+/// An empty file, which says something by being there.
+fn write_mark(path: &Path) -> Result<(), StoreError> {
+    OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)
+        .map(|_| ())
+        .map_err(io_error("create", path))
 }

@@ -412,7 +412,11 @@ fn a_draft_is_seen_by_its_own_and_kept_as_a_whole_or_not_at_all() {
 fn files(state: &tempfile::TempDir) -> BTreeMap<PathBuf, (Vec<u8>, u32)> {
     let mut all = BTreeMap::new();
     for entry in fs::read_dir(state.path().join("trustpoints")).unwrap() {
-        for file in fs::read_dir(entry.unwrap().path()).unwrap() {
+        let entry = entry.unwrap().path();
+        if !entry.is_dir() {
+            continue;
+        }
+        for file in fs::read_dir(entry).unwrap() {
             let path = file.unwrap().path();
             all.insert(path.clone(), (fs::read(&path).unwrap(), mode(&path)));
         }
@@ -436,11 +440,12 @@ fn what_is_placed_is_seen_by_all_and_goes_back_unless_it_is_settled() {
         assert!(store.load("third").unwrap().is_some());
         draft
     };
-    let placed = change().place().unwrap();
+    let placed = change().place(false).unwrap();
     assert!(store.load("second").unwrap().is_some() && store.load("third").unwrap().is_none());
     drop(placed);
     assert_eq!(files(&state), before);
-    change().place().unwrap().settle().unwrap();
+    let remains = change().place(false).unwrap().settle().unwrap();
+    remains.clear().unwrap();
     assert_eq!(store.list().unwrap(), [NAME, "second"]);
     // Nothing is left beside them.
     let entries = fs::read_dir(state.path().join("trustpoints")).unwrap();
@@ -459,45 +464,162 @@ fn where_one_cannot_be_placed_none_is() {
     }
     // Somebody has taken what was to take its place.
     fs::remove_dir_all(state.path().join("trustpoints/.last.new")).unwrap();
-    assert!(draft.place().is_err());
+    assert!(draft.place(false).is_err());
     assert_eq!(files(&state), before);
     assert_eq!(store.list().unwrap(), [NAME]);
 }
 
-#[test]
-fn what_was_held_is_put_back_whatever_it_was() {
+/// What stands beside the trustpoints.
+fn hidden(state: &tempfile::TempDir) -> Vec<String> {
+    let entries = fs::read_dir(state.path().join("trustpoints")).unwrap();
+    let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let mut hidden: Vec<String> = names.filter(|name| name.starts_with('.')).collect();
+    hidden.sort();
+    hidden
+}
+
+/// Makes two trustpoints hold an authority, as a change that may be taken back.
+fn change(store: &Store, authority: &[u8]) -> Placed {
+    let draft = store.draft().unwrap();
+    for name in [NAME, "second"] {
+        let trustpoint = Trustpoint {
+            identity: None,
+            authorities: vec![pem(authority)],
+        };
+        draft.store().put(name, &trustpoint).unwrap();
+    }
+    draft.place(true).unwrap()
+}
+
+/// A trustpoint that is damaged and open, and none beside it.
+fn damaged() -> (tempfile::TempDir, Store) {
     let (state, store) = store();
     import(&store, OPENSSL3).unwrap();
     fs::write(folder(&state).join(CHAIN), "damaged").unwrap();
     fs::set_permissions(folder(&state).join(KEY), fs::Permissions::from_mode(0o640)).unwrap();
+    (state, store)
+}
+
+#[test]
+fn what_was_held_is_put_back_whatever_it_was() {
+    let (state, store) = damaged();
     let before = files(&state);
-    let mut held = Held::default();
-    for authorities in [ROOT_PEM, SUB_PEM] {
-        let draft = store.draft().unwrap();
-        let authorities = vec![pem(authorities)];
-        let put = |name| {
-            draft.store().put(
-                name,
-                &Trustpoint {
-                    identity: None,
-                    authorities: authorities.clone(),
-                },
-            )
-        };
-        put(NAME).unwrap();
-        put("second").unwrap();
-        held.note(&draft).unwrap();
-        draft.keep().unwrap();
+    assert!(!store.holds().unwrap());
+    // Of several changes the first one decides what is held; one that is taken back at once holds nothing.
+    drop(change(&store, SUB_PEM));
+    assert_eq!(files(&state), before);
+    assert_eq!(hidden(&state), [""; 0]);
+    for authority in [ROOT_PEM, SUB_PEM] {
+        let remains = change(&store, authority).settle().unwrap();
+        // Others may write before that is done.
+        assert!(store.draft_now().unwrap().is_some());
+        remains.clear().unwrap();
+        assert_eq!(load(&store).authorities, [pem(authority)]);
+        assert_eq!(
+            hidden(&state),
+            [format!(".{NAME}.held"), ".second.held".into()]
+        );
     }
-    assert_ne!(files(&state), before);
-    assert_eq!(held.names().collect::<Vec<_>>(), [NAME, "second"]);
+    // An import beside the daemon leaves it alone.
+    Store::open(state.path()).unwrap();
     let draft = store.draft_now().unwrap().unwrap();
     // There is one at a time.
     assert!(store.draft_now().unwrap().is_none());
-    held.put_back(&draft).unwrap();
+    let mut names = draft.put_back().unwrap();
+    names.sort();
+    assert_eq!(names, [NAME, "second"]);
+    assert!(draft.store().load("second").unwrap().is_none());
+    // What could not be put back is held still.
+    drop(draft.place(false).unwrap());
+    assert_eq!(load(&store).authorities, [pem(SUB_PEM)]);
+    assert_eq!(
+        hidden(&state),
+        [format!(".{NAME}.held"), ".second.held".into()]
+    );
+    let draft = store.draft_now().unwrap().unwrap();
+    draft.put_back().unwrap();
     draft.keep().unwrap();
     assert_eq!(files(&state), before);
+    assert_eq!(hidden(&state), [""; 0]);
     assert_eq!(store.list().unwrap(), [NAME]);
+}
+
+// Whatever the last step was that a change came to.
+#[test]
+fn after_a_crash_what_was_held_is_put_back() {
+    let settled = |placed: Placed| drop(placed.settle().unwrap());
+    let steps: [(&str, &dyn Fn(Placed)); 3] = [
+        ("placed", &std::mem::forget),
+        ("settled", &settled),
+        ("cleared", &|placed| {
+            placed.settle().unwrap().clear().unwrap()
+        }),
+    ];
+    for (step, last) in steps {
+        let (state, first) = damaged();
+        let before = files(&state);
+        last(change(&first, ROOT_PEM));
+        // A crash: nobody has the lock any more.
+        fs::remove_file(state.path().join("trustpoints.lock")).unwrap();
+        let store = Store::open(state.path()).unwrap();
+        let names = store.draft().unwrap().take_back_unconfirmed().unwrap();
+        assert_eq!(names.len(), 2, "{step}");
+        assert_eq!(files(&state), before, "{step}");
+        assert_eq!(hidden(&state), [""; 0], "{step}");
+    }
+}
+
+#[test]
+fn what_is_confirmed_or_written_stays() {
+    for written in [false, true] {
+        let (state, store) = damaged();
+        let remains = change(&store, ROOT_PEM).settle().unwrap();
+        remains.clear().unwrap();
+        let changed = files(&state);
+        if written {
+            store.note_written().unwrap();
+        } else {
+            store.forget_held().unwrap().clear().unwrap();
+            assert!(!store.holds().unwrap());
+        }
+        let store = Store::open(state.path()).unwrap();
+        let names = store.draft().unwrap().take_back_unconfirmed().unwrap();
+        assert_eq!(names, [""; 0]);
+        assert_eq!(hidden(&state), [""; 0]);
+        let kept: Vec<_> = files(&state).into_keys().collect();
+        let own = changed
+            .into_keys()
+            .filter(|path| !path.display().to_string().contains("trustpoints/."));
+        assert_eq!(kept, own.collect::<Vec<_>>());
+        assert_eq!(load(&store).authorities, [pem(ROOT_PEM)]);
+    }
+}
+
+#[test]
+fn a_second_writing_that_fails_leaves_what_the_draft_had() {
+    let (state, store) = store();
+    import(&store, OPENSSL3).unwrap();
+    let draft = store.draft().unwrap();
+    draft
+        .store()
+        .authenticate(NAME, vec![pem(SUB_PEM)])
+        .unwrap();
+    let full = |path: &Path| Err(io_error("sync", path)(io::ErrorKind::StorageFull.into()));
+    let other = Trustpoint {
+        identity: None,
+        authorities: vec![pem(ROOT_PEM)],
+    };
+    let written = draft.store().write_by(NAME, &other, full);
+    assert!(matches!(
+        written,
+        Err(StoreError::Io { action: "sync", .. })
+    ));
+    assert_eq!(hidden(&state), [format!(".{NAME}.new")]);
+    draft.keep().unwrap();
+    let kept = load(&store);
+    assert_eq!(kept.authorities, [pem(SUB_PEM)]);
+    assert_eq!(kept.identity.unwrap().certificate(), pem(SERVER_PEM));
+    assert_eq!(hidden(&state), [""; 0]);
 }
 
 #[test]
