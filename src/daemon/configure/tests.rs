@@ -493,11 +493,13 @@ fn what_the_disk_refuses_leaves_everything_as_it_was() {
         let _ = fs::remove_dir_all(staged);
     };
     let no_journal = |scene: &mut Scene| scene.driver.house.journal.refuse();
-    let refusals: [(&str, &dyn Fn(&mut Scene)); 2] = [
-        ("taken back: key store: cannot create ", &no_room),
+    for (words, meanwhile) in [
+        (
+            "taken back: key store: cannot create ",
+            &no_room as &dyn Fn(&mut Scene),
+        ),
         ("taken back: journal: ", &no_journal),
-    ];
-    for (words, meanwhile) in refusals {
+    ] {
         let mut scene = Scene::new();
         let (seen, serving) = (scene.seen(), scene.serving());
         let said = imports(&mut scene, meanwhile);

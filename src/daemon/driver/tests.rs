@@ -12,7 +12,7 @@ use crate::{
 
 /// A message's header and what follows it (RFC 7296 §3.1).
 fn message(next: u8, exchange: ExchangeType, responder_spi: u64, body: &[u8]) -> Vec<u8> {
-    let length = u32::try_from(28 + body.len()).unwrap();
+    let length = u32::try_from(body.len().saturating_add(28)).unwrap();
     let parts: [&[u8]; 6] = [
         &7_u64.to_be_bytes(),
         &responder_spi.to_be_bytes(),
