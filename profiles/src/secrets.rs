@@ -2,55 +2,129 @@
 
 use alloc::vec::Vec;
 
+use crate::closest::closest;
+
 /// Words between `pki` and the passphrase of an import: what is done, with which trustpoint, and from which kind of file.
 const BEFORE_A_FILE: usize = 3;
 
+/// Words that a secret stands behind, the shortest first.
+const ANNOUNCING: [&str; 4] = ["key", "password", "pre-shared-key", "secret"];
+
+/// Words that may stand behind the name of a user, besides those that announce a secret.
+const OF_A_USER: [&str; 5] = ["aaa", "autocommand", "nopassword", "one-time", "privilege"];
+
+/// Where in a line a word stands, as far as its secrets are concerned.
+#[derive(Clone, Copy)]
+enum Place {
+    /// First in its line, but for `no` and `default`.
+    First,
+    /// Where nothing of its line matters but the words that announce a secret.
+    Anywhere,
+    /// Behind `crypto`, which `pki` may follow.
+    Crypto,
+    /// Behind `pki`, and which of the words there it is.
+    Pki(usize),
+    /// Behind `username`.
+    Username,
+    /// Behind the name of a user.
+    User,
+    /// Behind the privilege level's word.
+    Level,
+}
+
+impl Place {
+    /// Where the word behind this one stands.
+    fn behind(self, word: &str) -> Self {
+        match self {
+            Self::Pki(count) => Self::Pki(count.saturating_add(1)),
+            _ if word == "pki" => Self::Pki(1),
+            Self::Crypto if means(&["pki"], word) => Self::Pki(1),
+            Self::Username | Self::Level => Self::User,
+            Self::User if is_prefix(&["privilege"], word) => Self::Level,
+            Self::User => Self::User,
+            Self::First if ["no", "default"].contains(&word) => Self::First,
+            Self::First if means(&["crypto"], word) => Self::Crypto,
+            Self::First if means(&["username"], word) => Self::Username,
+            Self::First | Self::Anywhere | Self::Crypto => Self::Anywhere,
+        }
+    }
+
+    /// Whether a word may be a secret here, though none was announced.
+    fn hides(self, word: &str) -> bool {
+        match self {
+            Self::Pki(count) if count <= BEFORE_A_FILE => false,
+            Self::Pki(count) if count == BEFORE_A_FILE.saturating_add(1) => word.contains('@'),
+            // A passphrase may follow its file without a word in front of it.
+            Self::Pki(_) => word != "password",
+            Self::User => !may_announce(word) && !means(&OF_A_USER, word),
+            Self::Level => word.parse::<u8>().is_err(),
+            Self::First | Self::Anywhere | Self::Crypto | Self::Username => false,
+        }
+    }
+
+    /// Whether a secret may stand behind this word.
+    fn announces(self, word: &str) -> bool {
+        match self {
+            // What is done there, its objects and the file.
+            Self::Pki(count) if count <= BEFORE_A_FILE.saturating_add(1) => {
+                word.len() > 1 && may_announce(word)
+            }
+            Self::First | Self::User | Self::Pki(_) => may_announce(word),
+            // Names are often one letter long; `key` has no other word beside it that begins so.
+            Self::Anywhere | Self::Crypto | Self::Level => {
+                (word.len() > 1 || is_prefix(&["key"], word)) && may_announce(word)
+            }
+            Self::Username => false,
+        }
+    }
+}
+
 /// For each character of a line, whether it may belong to a secret: what follows a word that announces one. Rather too much
-/// than too little is hidden. Abbreviated words announce secrets as well.
+/// than too little is hidden. Abbreviated and misspelt words announce secrets as well: the former are taken, and the lines of
+/// the latter are shown to say so.
 ///
 /// The passphrase of `crypto pki import` may follow its file without a word in front of it, and the file may be a URL with a
 /// password in it.
 pub fn hidden(line: &str) -> impl Iterator<Item = bool> {
     let mut secret = false;
-    // How many words behind `pki` this one stands.
-    let mut behind_pki = None;
+    let mut place = Place::First;
     let mut pieces = Vec::new();
     for piece in line.split_inclusive(char::is_whitespace) {
         let word = &*piece.trim_end().to_ascii_lowercase();
-        if !word.is_empty() {
-            behind_pki = behind_pki.map(|count: usize| count.saturating_add(1));
-        }
-        let hides = match behind_pki {
-            Some(count) if count <= BEFORE_A_FILE => false,
-            Some(count) if count == BEFORE_A_FILE.saturating_add(1) => secret || word.contains('@'),
-            Some(_) => secret || word != "password",
-            None => secret,
-        };
+        let hides = secret || place.hides(word);
         pieces.extend(piece.chars().map(|c| hides && !c.is_whitespace()));
         if word.is_empty() {
             continue;
         }
-        secret = secret || hides || announces(word);
-        if behind_pki.is_none() && word == "pki" {
-            behind_pki = Some(0);
-        }
+        secret = hides || place.announces(word);
+        place = place.behind(word);
     }
     pieces.into_iter()
 }
 
-/// Whether a secret may stand behind this word.
-fn announces(word: &str) -> bool {
-    word == "key"
-        || word.len() > 1
-            && ["password", "secret", "pre-shared-key"]
-                .iter()
-                .any(|known| known.starts_with(word))
+/// Whether a word is one that announces a secret, abbreviated or misspelt. Of `key` one slip is told apart from other words.
+fn may_announce(word: &str) -> bool {
+    let known = match ANNOUNCING.split_first() {
+        Some((_, longer)) if word.len() > 3 => longer,
+        _ => &ANNOUNCING,
+    };
+    !OF_A_USER.contains(&word) && (is_prefix(&ANNOUNCING, word) || means(known, word))
+}
+
+/// Whether a word is one of these, abbreviated or misspelt.
+fn means(known: &[&str], word: &str) -> bool {
+    is_prefix(known, word) || closest(known.iter().copied(), word).is_some()
+}
+
+fn is_prefix(known: &[&str], word: &str) -> bool {
+    known.iter().any(|known| known.starts_with(word))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use alloc::string::String;
+    use crate::tree::{ModeKind, Node, Token};
+    use alloc::{format, string::String};
 
     #[test]
     fn hides_what_may_be_a_secret() {
@@ -83,6 +157,51 @@ mod tests {
             ),
             ("crypto pki trustpoint key", "crypto pki trustpoint key"),
             ("set transform-set TS", "set transform-set TS"),
+            (
+                "crypto p import TP pkcs12 bootflash:a.p12 hunter2",
+                "crypto p import TP pkcs12 bootflash:a.p12 *******",
+            ),
+            (
+                "crypto pik import TP pkcs12 bootflash:a.p12 hunter2",
+                "crypto pik import TP pkcs12 bootflash:a.p12 *******",
+            ),
+            ("ppk manual id X k hunter2", "ppk manual id X k *******"),
+            (
+                " ppk manual id X ke hunter2 required",
+                " ppk manual id X ke ******* ********",
+            ),
+            ("ppk manual id X kye hunter2", "ppk manual id X kye *******"),
+            (" p hunter2", " p *******"),
+            ("username bob p hunter2", "username bob p *******"),
+            ("username bob s hunter2", "username bob s *******"),
+            (
+                "username bob passwrd hunter2",
+                "username bob passwrd *******",
+            ),
+            ("username bob hunter2", "username bob *******"),
+            ("username p privilege 15", "username p privilege 15"),
+            (
+                "usrname bob priv 15 p hunter2",
+                "usrname bob priv 15 p *******",
+            ),
+            (
+                "username bob privilege hunter2",
+                "username bob privilege *******",
+            ),
+            ("pre-shard-key hunter2", "pre-shard-key *******"),
+            (
+                "aaa authentication login p local",
+                "aaa authentication login p local",
+            ),
+            (
+                "aaa authorization user eap cached",
+                "aaa authorization user eap cached",
+            ),
+            ("no username bob hunter2", "no username bob *******"),
+            (
+                "crypto ikev2 authorization policy p",
+                "crypto ikev2 authorization policy p",
+            ),
         ] {
             let characters = line.chars().zip(hidden(line));
             let found: String = characters
@@ -90,5 +209,32 @@ mod tests {
                 .collect();
             assert_eq!(found, shown);
         }
+    }
+
+    #[test]
+    fn no_other_word_of_the_tables_announces_a_secret() {
+        fn look(node: &Node, path: &str, announcing: &mut Vec<String>) {
+            let words: &[&str] = match &node.token {
+                Token::Word(word) => &[word],
+                Token::Choice(words) => &words.iter().map(|word| word.word).collect::<Vec<_>>(),
+                _ => &[],
+            };
+            let odd = words
+                .iter()
+                .filter(|word| Place::Anywhere.announces(word) && !ANNOUNCING.contains(word));
+            announcing.extend(odd.map(|word| format!("{path} {word}")));
+            for next in node.then {
+                look(next, &format!("{path} {:?}", next.token), announcing);
+            }
+        }
+        let mut announcing = Vec::new();
+        for mode in ModeKind::ALL {
+            for node in mode.commands() {
+                look(node, &format!("{mode:?}"), &mut announcing);
+            }
+        }
+        // The key of `pre-share` is hidden with the word that announces it.
+        announcing.retain(|line| !line.ends_with(" pre-share"));
+        assert_eq!(announcing, Vec::<String>::new());
     }
 }

@@ -82,10 +82,9 @@ pub struct Ikev2Settings {
     pub fragmentation_mtu: Option<u16>,
     /// Half-open SAs above which a cookie is asked for; absent means the endpoint's own rule.
     pub cookie_challenge: Option<u16>,
-    /// How many SAs there may be; absent means the endpoint's own rule.
+    /// How many SAs there may be, absent meaning the endpoint's own rule, and how many first requests may wait, which is always
+    /// there.
     pub limits: Limits,
-    /// First requests that may wait while others are served.
-    pub init_queue: u32,
     /// Where clients are sent that ask for an SA.
     pub redirect: Option<RedirectTarget>,
     /// Requests that may be outstanding.

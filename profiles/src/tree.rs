@@ -7,7 +7,9 @@
 //!
 //! Words match as on a router: in any case, and abbreviated while only one word fits; an exact
 //! word beats an abbreviation. Two exceptions keep values safe: where a free word may stand as
-//! well, and where the word starts with no letter, keywords must be written in full.
+//! well, and where the word starts with no letter, keywords must be written in full. Where only the
+//! rest of the line may stand instead of one single keyword, an abbreviation with something behind
+//! it is that keyword.
 
 use alloc::{borrow::ToOwned, format, string::String, vec::Vec};
 use core::net::{IpAddr, Ipv4Addr};
@@ -319,6 +321,11 @@ impl Node {
             .chain(choice.iter().map(|word| (word.word, word.standing)))
     }
 
+    /// Whether one free word is taken here.
+    const fn is_name(&self) -> bool {
+        matches!(self.token, Token::Name { .. })
+    }
+
     /// Whether any word at all is taken here.
     const fn is_free(&self) -> bool {
         self.refused.is_none()
@@ -479,7 +486,7 @@ pub(crate) fn choose(
     let Some(typed) = words.first().map(|word| word.text) else {
         return Err(Refusal::Unknown { meant: None });
     };
-    if let Some(found) = keyword(nodes.clone(), typed)? {
+    if let Some(found) = keyword(nodes.clone(), typed, words.len() > 1)? {
         return Ok(found);
     }
     let alone = nodes.clone().count() == 1;
@@ -509,6 +516,7 @@ pub(crate) fn choose(
 fn keyword(
     nodes: impl Iterator<Item = &'static Node> + Clone,
     typed: &str,
+    goes_on: bool,
 ) -> Result<Option<Matched>, Refusal> {
     let all = || {
         nodes
@@ -516,8 +524,10 @@ fn keyword(
             .flat_map(|node| node.keywords().map(move |(w, s)| (node, w, s)))
     };
     let exact = all().find(|(_, word, _)| word.eq_ignore_ascii_case(typed));
-    let abbreviable =
-        typed.starts_with(|c: char| c.is_ascii_alphabetic()) && !nodes.clone().any(Node::is_free);
+    // `password hunter2` and `pass hunter2` beside a passphrase of several words: the keyword was meant.
+    let is_only = || all().count() == 1 && nodes.clone().all(|node| !node.is_name());
+    let abbreviable = typed.starts_with(|c: char| c.is_ascii_alphabetic())
+        && (!nodes.clone().any(Node::is_free) || goes_on && is_only());
     let found = match exact {
         Some(found) => Some(found),
         None if abbreviable => {

@@ -50,8 +50,8 @@ impl Difference {
                 || before.endpoint.authorities != after.endpoint.authorities
                 || before.endpoint.ppk != after.endpoint.ppk
                 || before.endpoint.nat != after.endpoint.nat,
-            init_queue: (old.ikev2.init_queue != new.ikev2.init_queue)
-                .then_some(new.ikev2.init_queue),
+            init_queue: Some(new.ikev2.limits.waiting())
+                .filter(|waiting| *waiting != old.ikev2.limits.waiting()),
             pools: old.pools != new.pools || old.ipv6_pools != new.ipv6_pools,
             profiles: profiles(&before.profiles, &after.profiles),
             users: {

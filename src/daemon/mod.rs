@@ -289,7 +289,7 @@ impl Daemon {
         };
         log.info("ready");
         let pools = Pools::new(&plan.snapshot);
-        let waiting = usize::try_from(plan.snapshot.ikev2.init_queue);
+        let waiting = usize::try_from(plan.snapshot.ikev2.limits.waiting());
         Ok(Self {
             driver: Driver {
                 endpoint: Endpoint::new(

@@ -39,7 +39,7 @@ pub(super) const LINES: &[Node] = &[
                     *lists.get_or_insert_with(&name, || method) = method;
                     Ok(())
                 })
-                .then(FURTHER_METHODS)])
+                .then(FURTHER_LOGIN_METHODS)])
             .unset(|edit, args| {
                 let name = args.name()?;
                 edit.candidate
@@ -65,7 +65,7 @@ pub(super) const LINES: &[Node] = &[
                     *lists.get_or_insert_with(&name, || method) = method;
                     Ok(())
                 })
-                .then(FURTHER_METHODS)])
+                .then(FURTHER_NETWORK_METHODS)])
             .unset(|edit, args| {
                 let name = args.name()?;
                 edit.candidate
@@ -112,8 +112,8 @@ pub(super) const LINES: &[Node] = &[
         })]),
 ];
 
-/// What may stand behind the first method on a router.
-const FURTHER_METHODS: &[Node] = &[
+/// What may stand behind the first method of a login on a router.
+const FURTHER_LOGIN_METHODS: &[Node] = &[
     Node::refused("group", "RADIUS server groups"),
     Node::refused("local-case", "case-sensitive local user names"),
     Node::refused("enable", "enable passwords"),
@@ -121,7 +121,14 @@ const FURTHER_METHODS: &[Node] = &[
     Node::refused("cache", "caches of AAA answers"),
     Node::refused("krb5", "Kerberos"),
     Node::refused("none", "login without authentication"),
+];
+
+/// What may stand behind the first method of an authorization for the network on a router.
+const FURTHER_NETWORK_METHODS: &[Node] = &[
+    Node::refused("group", "RADIUS server groups"),
+    Node::refused("cache", "caches of AAA answers"),
     Node::refused("if-authenticated", "authorization by authentication"),
+    Node::refused("none", "networks without authorization"),
 ];
 
 const PASSWORD: &[Node] = &[

@@ -34,7 +34,7 @@ pub(super) const LINES: &[Node] = &[
     Node::word("import", "Import certificate or pkcs12").then(&[Node::name("CA Server Name")
         .then(&[
             Node::word("pkcs12", "Import from PKCS12 file").then(&[
-                Node::value(Token::File, "PKCS12 file on bootflash:").then(&[
+                Node::value(Token::File, "PKCS12 file in bootflash").then(&[
                     Node::word("password", "Specify the passphrase of the file")
                         .then(&[PASSPHRASE]),
                     PASSPHRASE,
@@ -48,7 +48,7 @@ pub(super) const LINES: &[Node] = &[
         .then(&[
             Node::word("pem", "Take it from a PEM file").then(&[Node::value(
                 Token::File,
-                "PEM file on bootflash:",
+                "PEM file in bootflash",
             )
             .set(|edit, args| {
                 let trustpoint = args.name()?.value;

@@ -54,7 +54,7 @@ pub(super) const LINES: &[Node] = &[
 pub(super) const VPN: &[Node] = &[Node::word("anyconnect", "Anyconnect package").then(&[
     Node::word("profile", "Anyconnect profile").then(&[Node::name("Anyconnect profile name")
         .then(&[
-            Node::value(Token::File, "Profile file on bootflash:").set(|edit, args| {
+            Node::value(Token::File, "Profile file in bootflash").set(|edit, args| {
                 let name = Located::new(args.name()?.value, edit.at.clone());
                 let file = args.file()?.value;
                 let profiles = &mut edit.candidate.anyconnect_profiles;

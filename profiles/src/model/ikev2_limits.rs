@@ -30,6 +30,11 @@ impl Limits {
         let limit = self.negotiating_incoming.map(u32::from);
         limit.into_iter().chain(self.admitted_negotiating).min()
     }
+
+    /// First requests that wait while others are served.
+    pub fn waiting(&self) -> u32 {
+        self.init_queue.unwrap_or(DEFAULT_INIT_QUEUE)
+    }
 }
 
 /// First requests that may wait where no line says otherwise.

@@ -21,7 +21,7 @@ use crate::{
     model::{
         self, Candidate, DEFAULT, Entry, Located, Table,
         ikev2::{DEFAULT_FRAGMENT_MTU, DEFAULT_WINDOW, Encryption, Prf, RouteSetInterface},
-        ikev2_limits::{DEFAULT_INIT_QUEUE, Limits},
+        ikev2_limits::Limits,
         interface::{Addressing, InterfaceName},
         ipsec::{
             DEFAULT_LIFETIME_KILOBYTES, DEFAULT_LIFETIME_SECONDS, DEFAULT_REPLAY_WINDOW, Replay,
@@ -158,7 +158,6 @@ impl<'a> Resolver<'a> {
         let ssl_policies = self.ssl_policies(&trustpoints);
         let ssl_profiles = self.ssl_profiles(&ssl_policies);
         let ikev2 = &candidate.ikev2;
-        let init_queue = ikev2.limits.init_queue.unwrap_or(DEFAULT_INIT_QUEUE);
         Snapshot {
             hostname: candidate
                 .hostname
@@ -172,10 +171,10 @@ impl<'a> Resolver<'a> {
                     .map(|fragmentation| fragmentation.mtu.unwrap_or(DEFAULT_FRAGMENT_MTU)),
                 cookie_challenge: ikev2.cookie_challenge,
                 limits: Limits {
-                    init_queue: Some(init_queue),
+                    // The number is one and the same whether or not a line says it.
+                    init_queue: Some(ikev2.limits.waiting()),
                     ..ikev2.limits
                 },
-                init_queue,
                 redirect: redirecting.init,
                 window: ikev2.window.unwrap_or(DEFAULT_WINDOW),
             },

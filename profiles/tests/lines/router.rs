@@ -67,7 +67,7 @@ fn words_behind_those_that_are_served_are_refused_by_name() {
         ),
         (
             "aaa authorization network L local none",
-            "login without authentication",
+            "networks without authorization",
         ),
         (
             "crypto ikev2 profile P\n aaa authorization group anyconnect-eap list L",
@@ -249,12 +249,24 @@ fn a_passphrase_may_follow_its_file_at_once() {
     for line in [
         "crypto pki import T pkcs12 bootflash:a.p12 hunter2",
         "crypto pki import T pkcs12 bootflash:a.p12 password hunter2",
+        "crypto pki import T pkcs12 bootflash:a.p12 pass hunter2",
+        "crypto pki import T pkcs12 bootflash:a.p12 p hunter2",
     ] {
         let candidate = candidate(line);
         let Action::ImportPkcs12 { password, .. } = &candidate.actions[0].value else {
             panic!("an import")
         };
         assert_eq!(password.reveal(), "hunter2");
+    }
+    // Alone, and as no abbreviation, a word is the passphrase.
+    for passphrase in ["pass", "pass1 hunter2"] {
+        let candidate = candidate(&format!(
+            "crypto pki import T pkcs12 bootflash:a.p12 {passphrase}"
+        ));
+        let Action::ImportPkcs12 { password, .. } = &candidate.actions[0].value else {
+            panic!("an import")
+        };
+        assert_eq!(password.reveal(), passphrase);
     }
 }
 
