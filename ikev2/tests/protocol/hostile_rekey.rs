@@ -364,6 +364,28 @@ fn a_child_that_the_peer_does_not_know_is_made_anew() {
     assert_eq!(unheard(std::iter::once(there), client_receives), None);
 }
 
+// RFC 7296 §1.3.1#3: nothing was to be replaced by the first child SA, so that none can be lost: it is refused, and whoever
+// wants it hears so.
+#[test]
+fn a_new_child_that_the_peer_does_not_find_is_refused() {
+    for kind in [
+        NotifyType::NO_ADDITIONAL_SAS,
+        NotifyType::CHILD_SA_NOT_FOUND,
+    ] {
+        let mut setup = Setup::with_certificate(GCM);
+        setup.server.childless = true;
+        setup.connect.childless = true;
+        let mut pair = up(setup);
+        assert!(pair.client.installed.is_empty());
+        pair.command(false, Command::NewChild(pair.client.sas[0]));
+        let asked = answer_client(&mut pair, &[notify(kind, &[])]).unwrap();
+        assert_eq!(asked.exchange, ExchangeType::CREATE_CHILD_SA);
+        let refused = format!("rekey refused: {}", Refusal::ByPeer(kind));
+        assert_eq!(pair.client.log.last(), Some(&refused));
+        assert!(pair.client.closed.is_empty());
+    }
+}
+
 // RFC 7296 §2.25#2-4: what is put off is tried again after a wait, and TEMPORARY_FAILURE for minutes means
 // that both ends disagree.
 #[test]
