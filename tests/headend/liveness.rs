@@ -8,6 +8,7 @@ use crate::support::{
     capture::Capture,
     cases::Case,
     lab::{HEADEND, LOOPBACK, Lab, USER, connected},
+    nat::Nat,
     pki::PASSWORD,
     traffic::{Echo, ask},
 };
@@ -65,11 +66,12 @@ fn a_client_that_died_is_found_out_and_its_address_is_free_again() {
 // RFC 3948 §4: after twenty seconds without another packet, which ESP is as well as IKE.
 fn a_nat_is_reminded_of_a_client_that_sends_nothing_and_of_no_other() {
     let lab = Lab::new();
-    let (client, _nat) = lab.client_behind_nat();
+    let nat = Nat::new(&lab);
+    let client = &nat.client;
     let _headend = lab.start();
     // Its questions for a sign of life would do.
     let rarely = ["--dpd", "600"];
-    let process = lab.connect_to(&HEADEND.to_string(), &client, [USER, PASSWORD], &rarely);
+    let process = lab.connect_to(&HEADEND.to_string(), client, [USER, PASSWORD], &rarely);
     let tunnel = connected(&process);
     let namespace = &client.host.namespace;
     let loopback = Echo::udp(&lab.headend.namespace, LOOPBACK);

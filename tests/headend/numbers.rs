@@ -5,14 +5,11 @@ use std::{
     io::{Read, Write},
     net::TcpStream,
     os::unix::net::UnixStream,
-    thread,
-    time::{Duration, Instant},
 };
 
 use nix::sys::signal::Signal;
 
 use crate::support::{
-    PATIENCE,
     cases::Case,
     lab::{HEADEND, INSIDE, Lab, USER},
     prometheus::Metrics,
@@ -41,22 +38,8 @@ pub(crate) const CASES: &[Case] = &[
 
 /// Waits until a sample has at least this value.
 fn reaches(lab: &Lab, sample: &str, value: u64) -> Metrics {
-    let end = Instant::now() + PATIENCE;
-    loop {
-        let metrics = lab.metrics("state");
-        let found = metrics.of(sample);
-        if found >= Some(value) {
-            return metrics;
-        }
-        assert!(Instant::now() < end, "{sample} is {found:?}, not {value}");
-        thread::sleep(Duration::from_millis(50));
-    }
-}
-
-/// Adds a line to the configuration.
-fn configure(lab: &Lab, line: &str) {
-    let known = "no crypto ikev2 http-url cert";
-    lab.edit(known, &format!("{known}\n{line}"));
+    let what = format!("{sample} {value}");
+    lab.metrics_when(&what, |metrics| metrics.of(sample) >= Some(value))
 }
 
 fn logins_refusals_and_traffic_are_counted_and_stay_counted() {
@@ -145,7 +128,7 @@ fn logins_refusals_and_traffic_are_counted_and_stay_counted() {
 fn a_client_too_many_is_counted_and_the_others_stay() {
     let lab = Lab::new();
     let (one, other) = (lab.client(), lab.client());
-    configure(&lab, "crypto ikev2 limit max-sa 1");
+    lab.add_lines("crypto ikev2 limit max-sa 1");
     let _headend = lab.start();
     let (mut process, _) = lab.log_in(&one, USER);
     let stranger = Stranger::new(&other.host.namespace, HEADEND);
@@ -165,7 +148,7 @@ fn a_client_too_many_is_counted_and_the_others_stay() {
 fn a_cookie_is_demanded_and_brought() {
     let lab = Lab::new();
     let client = lab.client();
-    configure(&lab, "crypto ikev2 cookie-challenge 0");
+    lab.add_lines("crypto ikev2 cookie-challenge 0");
     let _headend = lab.start();
     let (_process, _) = lab.log_in(&client, USER);
     let metrics = lab.metrics("state");

@@ -17,19 +17,22 @@ use std::{
     os::fd::AsFd,
     path::{Path, PathBuf},
     process::Command,
+    thread,
+    time::{Duration, Instant},
 };
 
 use ironflex_xfrm::{
     IpPrefix,
     netlink::{
-        ClientNumber, Firewall, LinkAddress, LinkIndex, LinkKind, MAIN_TABLE, Masquerade, Network,
-        NetworkNamespace, NewLink, Owner, Route, RouteTarget, Rule, Ruleset, SourceRule, sysctl,
+        ClientNumber, LinkAddress, LinkIndex, LinkKind, MAIN_TABLE, Network, NetworkNamespace,
+        NewLink, Owner, Route, RouteTarget, Rule, sysctl,
     },
 };
 use serde::Deserialize;
 use tempfile::TempDir;
 
 use super::{
+    PATIENCE,
     pki::{PASSWORD, PKI},
     process::Process,
     prometheus::Metrics,
@@ -435,6 +438,19 @@ impl Lab {
         Metrics::read(&String::from_utf8(output.stdout).unwrap())
     }
 
+    /// Waits until the headend's numbers are as they should be.
+    pub(crate) fn metrics_when(&self, what: &str, holds: impl Fn(&Metrics) -> bool) -> Metrics {
+        let end = Instant::now() + PATIENCE;
+        loop {
+            let metrics = self.metrics("state");
+            if holds(&metrics) {
+                return metrics;
+            }
+            assert!(Instant::now() < end, "it does not come to {what}");
+            thread::sleep(Duration::from_millis(50));
+        }
+    }
+
     /// Lays a cable from the headend to a new host; both addresses with their prefix length.
     fn neighbour(&self, device: &str, addresses: [(IpAddr, IpAddr, u8); 2], count: usize) -> Host {
         neighbour_of(
@@ -478,39 +494,6 @@ impl Lab {
             outer_v6: v6(2),
             router_v6: v6(1),
         }
-    }
-
-    /// The host of a client behind a NAT, and the NAT, which is a neighbour of the headend.
-    pub(crate) fn client_behind_nat(&self) -> (ClientHost, Host) {
-        let nat = self.client();
-        let forward = || sysctl::write("net.ipv4.ip_forward", 1);
-        nat.host.namespace.run(forward).unwrap().unwrap();
-        let (router, outer) = (ip("10.9.0.1"), ip("10.9.0.2"));
-        let ruleset = Ruleset {
-            masquerades: vec![Masquerade {
-                outside: nat.device.clone(),
-                sources: vec![SourceRule {
-                    network: IpPrefix::new(outer, 24).unwrap(),
-                    permit: true,
-                }],
-                kernel_ipsec: Firewall::kernel_ipsec(),
-            }],
-            guard: None,
-            clamps: Vec::new(),
-        };
-        let mut firewall = nat.host.namespace.run(Firewall::open).unwrap().unwrap();
-        firewall.replace(&ruleset).unwrap();
-        let ends = (router, outer, 24);
-        let host = neighbour_of(&nat.host, "behind", &[ends]);
-        host.route(IpPrefix::host(HEADEND), router);
-        let client = ClientHost {
-            host,
-            device: far_end("behind"),
-            outer,
-            router,
-            ..nat
-        };
-        (client, nat.host)
     }
 
     /// Starts a client that does not reconnect, with further arguments.
