@@ -208,7 +208,7 @@ impl Fleet {
                 Output::Event(sa, Event::Closed(reason)) => {
                     assert!(!self.logins.contains_key(&sa), "a login failed: {reason}");
                 }
-                Output::Event(_, Event::ChildRefused(refusal)) => panic!("no child SA: {refusal}"),
+                Output::Event(_, Event::ChildRefused { why, .. }) => panic!("no child SA: {why}"),
                 Output::Event(..) | Output::Discarded(..) => {}
                 Output::Timeout(instant) => {
                     let Some((sa, ask, answer)) = answers.pop_front() else {

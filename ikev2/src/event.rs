@@ -20,7 +20,7 @@ use crate::{
     secret::SecretBytes,
     wire::{
         header::{Header, InitiatorSpi, ResponderSpi},
-        payload::{ConfigAttribute, Gateway, Identification, TrafficSelector},
+        payload::{ConfigAttribute, Gateway, Identification, Proposal, TrafficSelector},
         registry::{NotifyType, PayloadType},
     },
 };
@@ -391,7 +391,12 @@ pub enum Event {
         child: bool,
     },
     /// The child SA could not be created; the IKE SA lives without it.
-    ChildRefused(Refusal),
+    ChildRefused {
+        /// Why.
+        why: Refusal,
+        /// Where nothing in common was found, the peer's proposals; nothing otherwise.
+        offered: Vec<Proposal>,
+    },
     /// The outside sends on the child SA with this inbound SPI from now on, in the place of the one
     /// before.
     ChildSwitched {
@@ -599,13 +604,7 @@ pub enum Discard {
 }
 
 impl Discard {
-    /// Every [`name`](Self::name) that there is.
-    pub fn names() -> impl Iterator<Item = &'static str> {
-        Self::NAMES.iter().copied()
-    }
-
     names! {
-        pub fn name:
         Self::Malformed(_) => "malformed",
         Self::MajorVersion(_) => "major_version",
         Self::UnknownSpi => "unknown_spi",

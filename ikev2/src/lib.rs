@@ -39,19 +39,13 @@ extern crate alloc;
 
 /// The names of an enum's variants, for counters: one by one, and all of them.
 macro_rules! names {
-    (
-        $visible:vis fn name:
-        $($variant:pat => $name:literal,)+
-        $(; $($outer:pat => $inner:expr,)+)?
-    ) => {
-        const NAMES: &'static [&'static str] = &[$($name),+];
+    ($($variant:pat => $name:literal,)+) => {
+        /// Every [`name`](Self::name) that there is.
+        pub const NAMES: &'static [&'static str] = &[$($name),+];
 
         /// The reason without its details, for counters.
-        $visible const fn name(&self) -> &'static str {
-            match self {
-                $($variant => $name,)+
-                $($($outer => $inner.name(),)+)?
-            }
+        pub const fn name(&self) -> &'static str {
+            match self { $($variant => $name,)+ }
         }
     };
 }

@@ -235,9 +235,9 @@ pub fn event_lines(flags: &DebugFlags, names: Names, event: &Event) -> Vec<Strin
         Event::Initiated => lines.say("Starting IKEv2 SA as initiator"),
         Event::Authenticated(authenticated) => lines.authenticated(authenticated),
         Event::Established { .. } => lines.say("IKEV2 SA created; inserting SA into database"),
-        Event::ChildRefused(refusal) => {
+        Event::ChildRefused { why, .. } => {
             lines.fail(": Create child exchange failed");
-            lines.fail(format!(": {}", Printable(&refusal.to_string())));
+            lines.fail(format!(": {}", Printable(&why.to_string())));
         }
         Event::ChildDeleted { inbound_spi, .. } | Event::ChildRetired { inbound_spi, .. } => {
             lines.say(format!("Deleting IPsec SA [SPI: 0x{inbound_spi:08X}]"));

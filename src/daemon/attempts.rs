@@ -12,6 +12,7 @@ use std::{
 
 use ironflex_ikev2::{
     event::{Answer, CloseReason, EapOutput, Instant, SaId},
+    refusal::Refusal,
     source::Source,
     wire::header::Header,
 };
@@ -214,12 +215,11 @@ impl Attempts {
     }
 
     /// There will be no child SA.
-    pub fn childless(&mut self, now: Instant, sa: SaId, why: &str) {
+    pub fn childless(&mut self, now: Instant, sa: SaId, why: &Refusal, failure: Failure) {
         if let Some(open) = self.open.get_mut(&sa) {
-            let why = why.to_owned();
-            open.attempt.failure.get_or_insert(Failure::Child { why });
+            open.attempt.failure.get_or_insert(failure);
         }
-        self.note(now, sa, StepKind::ChildSa, false, Some(why.to_owned()));
+        self.note(now, sa, StepKind::ChildSa, false, Some(why.to_string()));
     }
 
     /// A datagram went out.

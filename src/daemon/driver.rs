@@ -463,16 +463,8 @@ impl Driver {
                         .up(house.sessions.view(sa), self.endpoint.view(sa));
                 }
             }
-            Event::ChildRefused(refusal) => {
-                let now = self.clock.now();
-                if let Some(session) = house.sessions.of(sa) {
-                    session.child_refused = true;
-                }
-                house.attempts.childless(now, sa, &refusal.to_string());
-                house
-                    .log
-                    .refused(house.sessions.view(sa), &format!("no child SA: {refusal}"));
-                house.release(sa);
+            Event::ChildRefused { why, offered } => {
+                house.child_refused(self.clock.now(), sa, &why, &offered);
             }
             Event::Quiet => {
                 if house.wants_probe(sa) {

@@ -379,16 +379,30 @@ impl Log {
 
     /// A peer was refused, and why.
     pub fn refused(&self, session: Option<&Session>, why: &str) {
+        self.aborted(session, format_args!("{}", printable(why)));
+    }
+
+    /// A peer that is let in was refused its child SA: where nothing in common was found, with both sides.
+    pub fn child_refused(&self, session: Option<&Session>, why: &Refusal, failure: &Failure) {
+        match failure {
+            Failure::NothingFits { .. } => self.aborted(
+                session,
+                format_args!("no child SA: {failure}{}", BothSides(failure)),
+            ),
+            _ => self.refused(session, &format!("no child SA: {why}")),
+        }
+    }
+
+    fn aborted(&self, session: Option<&Session>, why: fmt::Arguments<'_>) {
         let names = names(session);
         let (session_id, sa_id) = (names.session_id, names.sa_id);
         self.write_about(
             session,
             Severity::Errors,
             format_args!(
-                "%IKEV2-3-NEG_ABORT: (SESSION ID = {session_id},SA ID = {sa_id}):{}{}{}",
+                "%IKEV2-3-NEG_ABORT: (SESSION ID = {session_id},SA ID = {sa_id}):{}{}{why}",
                 Peer(session),
-                Claim(session),
-                printable(why)
+                Claim(session)
             ),
         );
     }

@@ -2,8 +2,8 @@
 
 use ironflex_ikev2::{
     config::{Ciphers, IkeProposal},
-    crypto::suite::{AeadAlgorithm, CbcAlgorithm, Integrity, PrfAlgorithm},
-    event::{Instant, Path},
+    crypto::suite::{AeadAlgorithm, CbcAlgorithm, EspSuite, Integrity, PrfAlgorithm, Protection},
+    event::{Instant, Path, SaId},
     refusal::{PeerIncompatible, Refusal},
     wire::{
         message::PartialMessage,
@@ -51,6 +51,35 @@ impl House {
         if !searches {
             self.log.init_refused(path.remote, failure);
         }
+    }
+}
+
+impl House {
+    /// A peer is let in and gets no child SA. Where nothing in common was found, that is told with both sides.
+    pub(super) fn child_refused(
+        &mut self,
+        now: Instant,
+        sa: SaId,
+        why: &Refusal,
+        proposals: &[Proposal],
+    ) {
+        let serving = self
+            .sessions
+            .view(sa)
+            .and_then(|session| session.profile.as_ref());
+        let failure = match serving.filter(|_| !proposals.is_empty()) {
+            Some(serving) => nothing_fits("ESP", offered(proposals), allowed_esp(&serving.esp)),
+            None => Failure::Child {
+                why: why.to_string(),
+            },
+        };
+        if let Some(session) = self.sessions.of(sa) {
+            session.child_refused = true;
+        }
+        self.log
+            .child_refused(self.sessions.view(sa), why, &failure);
+        self.attempts.childless(now, sa, why, failure);
+        self.release(sa);
     }
 }
 
@@ -110,6 +139,34 @@ pub(super) fn allowed_ike(proposals: &[IkeProposal]) -> Vec<Transforms> {
         }
     })
     .collect()
+}
+
+/// What is taken for child SAs: the two lengths of sequence numbers for one cipher stand together.
+#[must_use]
+pub(super) fn allowed_esp(suites: &[EspSuite]) -> Vec<Transforms> {
+    let mut told: Vec<Transforms> = Vec::new();
+    for suite in suites {
+        let (encryption, integrity) = match suite.protection {
+            Protection::Aead(cipher) => (aead(cipher), Vec::new()),
+            Protection::EncryptThenMac(cipher, integrity) => (cbc(cipher), vec![hash(integrity)]),
+        };
+        let encryption = vec![encryption];
+        let full = told.len() >= TOLD;
+        let same = told
+            .iter_mut()
+            .find(|one| one.encryption == encryption && one.integrity == integrity);
+        match same {
+            Some(same) => same.esn.push(yes(suite.esn)),
+            None if !full => told.push(Transforms {
+                encryption,
+                integrity,
+                esn: vec![yes(suite.esn)],
+                ..Transforms::default()
+            }),
+            None => {}
+        }
+    }
+    told
 }
 
 /// The failure with the nearest two of both sides compared: they tell what to do where they differ in one thing alone.
@@ -311,6 +368,38 @@ mod tests {
         assert_eq!(offered[0].encryption, ["3DES"]);
         assert_eq!(allowed[0].encryption, ["AES-CBC-256"]);
         assert_eq!(allowed[0].group, ["14", "19"]);
+    }
+
+    #[test]
+    fn a_child_sa_in_which_nothing_fits_is_told_by_its_transforms() {
+        const NO_ESN: (TransformType, u16, Option<u16>) = (TransformType::ESN, 0, None);
+        const SHA1: (TransformType, u16, Option<u16>) = (TransformType::INTEG, 2, None);
+        let ours = [false, true].map(|esn| EspSuite {
+            protection: Protection::EncryptThenMac(
+                CbcAlgorithm::AesCbc256,
+                Integrity::HmacSha2_256_128,
+            ),
+            esn,
+        });
+        let gcm = EspSuite {
+            protection: Protection::Aead(AeadAlgorithm::AesGcm16_128),
+            esn: false,
+        };
+        let ours = allowed_esp(&[ours[0], ours[1], gcm]);
+        let told: Vec<String> = ours.iter().map(ToString::to_string).collect();
+        assert_eq!(
+            told,
+            [
+                "encryption AES-CBC-256; integrity SHA256; esn no, yes",
+                "encryption AES-GCM-128; esn no",
+            ]
+        );
+        let theirs = offered(&[proposal(&[CIPHER, SHA1, NO_ESN])]);
+        assert_eq!(
+            nothing_fits("ESP", theirs, ours).to_string(),
+            "ESP: the proposals differ in the integrity alone: the client offers SHA96, the headend takes SHA256: add one of \
+             them to the 'crypto ipsec transform-set', or to the client's"
+        );
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use crate::support::{
     cases::Case,
-    lab::{Lab, USER},
+    lab::{HEADEND, Lab, USER},
     stranger::{Stranger, init},
 };
 
@@ -85,6 +85,22 @@ fn a_failed_login_is_explained_and_its_steps_are_told_to_who_asked_for_them() {
     let headend = lab.start();
     let none = "No attempts are on record.\n";
     assert_eq!(lab.exec("show crypto ikev2 diagnose"), none);
+    let wrong = "not-the-password";
+    let mut refused = lab.connect_to(&HEADEND.to_string(), &client, [USER, wrong], &[]);
+    refused.ends_with(4);
+    headend.line("user: test  reason: login failed");
+    let failed = lab.exec("show crypto ikev2 diagnose username test");
+    for part in [
+        "  failed\n  Identity: key-id \"*$AnyConnectClient$*\"\n  User: test\n",
+        "  Verdict: list 'a-eap-authen-local' refused user 'test': wrong password: check the 'username' line and what the user typed\n",
+    ] {
+        assert!(failed.contains(part), "{part}: {failed}");
+    }
+    let step = failed.lines().find(|line| line.contains("FAILED"));
+    assert!(
+        step.is_some_and(|step| step.contains("wrong password")),
+        "{failed}"
+    );
     lab.exec("debug crypto ipsec");
     lab.exec("debug crypto condition username nobody");
     let (_process, _) = lab.log_in(&client, USER);
@@ -106,7 +122,9 @@ fn a_failed_login_is_explained_and_its_steps_are_told_to_who_asked_for_them() {
     );
     let support = lab.exec("show tech-support");
     assert!(support.contains("------------------ show crypto ikev2 diagnose"));
-    assert!(!support.contains("cisco123"), "{support}");
+    for secret in ["cisco123", wrong] {
+        assert!(!support.contains(secret), "{support}");
+    }
     let certificates = lab.exec("show crypto pki certificates verbose");
     assert!(
         certificates.starts_with("Certificate\n  Status: Available\n"),

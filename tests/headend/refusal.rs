@@ -39,6 +39,10 @@ pub(crate) const CASES: &[Case] = &[
         a_proposal_that_does_not_fit_is_told_of_as_in_the_diagnosis,
     ),
     (
+        "refusal::a_transform_set_that_does_not_fit_is_told_of_as_in_the_diagnosis",
+        a_transform_set_that_does_not_fit_is_told_of_as_in_the_diagnosis,
+    ),
+    (
         "refusal::an_identity_that_no_profile_matches_gets_no_tunnel",
         an_identity_that_no_profile_matches_gets_no_tunnel,
     ),
@@ -186,6 +190,30 @@ fn a_proposal_that_does_not_fit_is_told_of_as_in_the_diagnosis() {
         .unwrap_or_else(|| panic!("{line}"));
     let diagnosis = lab.exec("show crypto ikev2 diagnose");
     assert!(diagnosis.contains(sentence), "{sentence}\n{diagnosis}");
+}
+
+/// The same for what comes after the login.
+fn a_transform_set_that_does_not_fit_is_told_of_as_in_the_diagnosis() {
+    let lab = Lab::new();
+    lab.edit("esp-sha256-hmac", "esp-sha512-hmac");
+    let client = lab.client();
+    let headend = lab.start();
+    let target = HEADEND.to_string();
+    let mut process = lab.connect_to(&target, &client, [USER, PASSWORD], &[]);
+    process.ends_with(5);
+    process.line("AES-CBC of 128 or 256 bits with SHA-1 or SHA-256 [NO_PROPOSAL_CHOSEN]");
+    let line = headend.line(
+        "  no child SA: ESP: the proposals differ in the integrity alone: the client offers SHA256, the headend takes SHA512: ",
+    );
+    let (_, sentence) = line.split_once("no child SA: ").unwrap();
+    let diagnosis = lab.exec("show crypto ikev2 diagnose");
+    for part in [
+        sentence,
+        "\n    Client   encryption AES-GCM-256",
+        "\n    Headend  encryption AES-CBC-256; integrity SHA512; esn no\n",
+    ] {
+        assert!(diagnosis.contains(part), "{part}\n{diagnosis}");
+    }
 }
 
 fn an_identity_that_no_profile_matches_gets_no_tunnel() {

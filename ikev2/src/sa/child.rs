@@ -39,7 +39,7 @@ pub(crate) struct ChildRequest {
 
 /// The child SA that an initiator proposes.
 pub(crate) struct Offer {
-    sa: SaPayload,
+    pub(crate) sa: SaPayload,
     initiator: Vec<TrafficSelector>,
     responder: Vec<TrafficSelector>,
 }

@@ -74,7 +74,7 @@ impl Replay {
             }
             Event::Established { child } => self.events.push(format!("established {child}")),
             Event::Closed(reason) => self.closed = Some(reason),
-            Event::ChildRefused(why) => self.events.push(format!("child refused: {why}")),
+            Event::ChildRefused { why, .. } => self.events.push(format!("child refused: {why}")),
             _ => {}
         }
     }

@@ -101,8 +101,6 @@ pub struct Setup {
     pub forge: fn(bool, Answer) -> Answer,
     /// The questions that the server's outside does not answer of itself.
     pub silent: fn(&Ask) -> bool,
-    /// The same of the client's.
-    pub client_silent: fn(&Ask) -> bool,
 }
 
 impl Setup {
@@ -202,7 +200,6 @@ impl Setup {
             spki: None,
             forge: |_, answer| answer,
             silent: |_| false,
-            client_silent: |_| false,
         }
     }
 

@@ -673,12 +673,19 @@ fn tells_why_an_sa_ends() {
         error(&[&format!(": {refusal}"), ": Auth exchange failed"])
     );
     assert_eq!(
-        told(&Event::ChildRefused(refusal.clone())),
+        told(&child_refused(refusal.clone())),
         named(
             "IKEv2-ERROR",
             &[": Create child exchange failed", &format!(": {refusal}")]
         )
     );
+}
+
+fn child_refused(why: Refusal) -> Event {
+    Event::ChildRefused {
+        why,
+        offered: Vec::new(),
+    }
 }
 
 #[test]
@@ -704,7 +711,7 @@ fn error_debugging_tells_errors_and_nothing_else() {
 #[test]
 fn a_refusal_cannot_put_a_line_of_its_own_into_the_log() {
     let refusal = Refusal::Denied(Arc::from("no\nIKEv2: forged\u{1b}[2J"));
-    let lines = told(&Event::ChildRefused(refusal));
+    let lines = told(&child_refused(refusal));
     assert_eq!(
         lines[1],
         "IKEv2-ERROR:(SESSION ID = 38,SA ID = 1):: no.IKEv2: forged.[2J"

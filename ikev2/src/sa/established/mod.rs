@@ -21,7 +21,7 @@ use core::time::Duration;
 
 pub(crate) use children::Child;
 use children::{Children, Standing};
-pub(crate) use closing::{Closing, close_after_auth, close_with, gives_up};
+pub(crate) use closing::{Closing, close_with};
 use followup::Following;
 use mobike::{EspWay, RouteCheck, Seen};
 use others::{Other, OtherStanding};
@@ -136,8 +136,6 @@ pub(crate) struct Established {
     keepalive: Option<Instant>,
     /// It is over as soon as the peer has answered our request for a new IKE SA: then that is deleted.
     ending: Option<CloseReason>,
-    /// The peer has asked for nothing since IKE_AUTH.
-    unasked: bool,
 }
 
 /// What our exchange that is under way is for.
@@ -233,7 +231,6 @@ impl Established {
             quiet: None,
             keepalive: None,
             ending: None,
-            unasked: true,
         })
     }
 
@@ -322,7 +319,6 @@ impl Established {
         let served = opened
             .payloads
             .and_then(|payloads| self.serve(link, cx, exchange, payloads));
-        self.unasked = false;
         match served {
             // RFC 7296 §1.4#4, §4#5: every INFORMATIONAL request is answered.
             Ok(Served::Answer(mut answer)) => {
@@ -411,6 +407,7 @@ impl Established {
                 return self.end(link, cx, CloseReason::Refused(refusal));
             }
         }
+        link.pump(cx)?;
         self.go_on(link, cx)
     }
 

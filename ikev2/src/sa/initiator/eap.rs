@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use super::{AwaitEap, ExpectFinal, Initiator, Proven, Trying, go};
+use super::{AwaitEap, ExpectFinal, Initiator, Proven, Trying, fail, go};
 use crate::{
     authn,
     crypto::Role,
@@ -77,9 +77,9 @@ impl AwaitEap {
                     .send_auth(link, cx, msk, EapConcluded::assertion())
             }
             Answer::Eap(EapOutput::Failure { why, .. }) | Answer::Refused(why) => {
-                Err(Refusal::Denied(why))
+                fail(link, cx, Refusal::Denied(why))
             }
-            Answer::Eap(EapOutput::Ignore) => Err(PeerMisbehaved::UnexpectedEap.into()),
+            Answer::Eap(EapOutput::Ignore) => fail(link, cx, PeerMisbehaved::UnexpectedEap.into()),
             _ => Err(WRONG_ANSWER),
         }
     }
@@ -124,7 +124,9 @@ impl ExpectFinal {
         cx: &mut Cx<'_>,
         mut payloads: Vec<Payload>,
     ) -> Result<Outcome, Refusal> {
-        self.proven.trying.settle(cx, &payloads)?;
+        if let Err(error) = self.proven.trying.settle(cx, &payloads) {
+            return fail(link, cx, error.into());
+        }
         let at = payloads
             .iter()
             .position(|one| matches!(one, Payload::Auth(_)))
@@ -140,7 +142,7 @@ impl ExpectFinal {
             && authn::shared_key_mic_holds(prf, key.as_bytes(), &octets, &auth.data);
         if !holds {
             let other_key = PeerMisbehaved::AuthenticationFailed(AuthFault::OtherKey);
-            return Err(other_key.into());
+            return fail(link, cx, other_key.into());
         }
         cx.trace(link.id, || Trace::PeerVerified);
         self.proven.child(link, cx, payloads)

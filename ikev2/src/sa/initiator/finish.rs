@@ -5,7 +5,7 @@ use alloc::{boxed::Box, vec::Vec};
 use super::{AwaitInstall, Initiator, PpkUse, Proven, Trying, go};
 use crate::{
     event::{Answer, Ask, Authenticated, ChildExchanges, ChildId, ChildSa, CloseReason, Event},
-    negotiate::{additional::Alternatives, proposal, selector},
+    negotiate::{proposal, selector},
     proof::PeerAuthenticated,
     refusal::{PeerMisbehaved, Refusal},
     sa::{
@@ -69,7 +69,11 @@ impl Proven {
             }
             Err(refusal) => {
                 // An IKE SA without its tunnel is of no use to a client.
-                cx.event(link.id, Event::ChildRefused(refusal.clone()));
+                let refused = Event::ChildRefused {
+                    why: refusal.clone(),
+                    offered: Vec::new(),
+                };
+                cx.event(link.id, refused);
                 delete(link, cx, refusal)
             }
         }
@@ -147,8 +151,7 @@ impl Proven {
         let local = local.ok_or_else(|| missing(PayloadType::TS_I))?;
         let remote = remote.ok_or_else(|| missing(PayloadType::TS_R))?;
         let config = &self.trying.config;
-        let (suite, outbound_spi, _) =
-            proposal::accept_esp(&config.esp, None, Alternatives::None, &sa)?;
+        let (suite, outbound_spi, _) = proposal::accept_esp(&config.esp, None, &[&[]], &sa)?;
         selector::within(&local, &config.local)?;
         selector::within(&remote, &config.remote)?;
         let handshake = &self.trying.handshake;
@@ -199,7 +202,7 @@ impl AwaitInstall {
         match answer {
             Answer::Installed => Ok(self.established.enter(link, cx, None)),
             Answer::Refused(why) => delete(link, cx, Refusal::Denied(why)),
-            _ => delete(link, cx, WRONG_ANSWER),
+            _ => Err(WRONG_ANSWER),
         }
     }
 }

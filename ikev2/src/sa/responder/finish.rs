@@ -115,7 +115,14 @@ impl Proven {
         refusal: Refusal,
     ) -> Result<Outcome, Refusal> {
         let said = child::refused(&refusal);
-        cx.event(link.id, Event::ChildRefused(refusal.clone()));
+        let nothing_fits = refusal == PeerIncompatible::NoProposalChosen.into();
+        let offer = self.known.first.child.offer.as_ref();
+        let offered = offer.filter(|_| nothing_fits);
+        let refused = Event::ChildRefused {
+            why: refusal.clone(),
+            offered: offered.map_or_else(Vec::new, |offer| offer.sa.proposals.clone()),
+        };
+        cx.event(link.id, refused);
         self.finish(
             link,
             cx,
