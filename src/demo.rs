@@ -10,6 +10,7 @@
 //! kernel takes all of it away when the process ends, by whatever signal that may be.
 
 use std::{
+    collections::BTreeSet,
     fmt::Display,
     fs::{self, File},
     io::{self, Read, Write},
@@ -309,7 +310,9 @@ impl House {
                 .map_err(because("runtime"))?;
             runtime.block_on(async {
                 let (device, mut place) = (client::device::device(), Held::default());
-                let started = Connection::start(&options, login, device, None, &mut place);
+                let mut warned = BTreeSet::new();
+                let started =
+                    Connection::start(&options, login, device, None, &mut place, &mut warned);
                 let mut connection = match started.await {
                     Ok(connection) => connection,
                     Err(end) => return Ok(end),

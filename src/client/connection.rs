@@ -1,7 +1,7 @@
 //! One connection, from the first message to the Delete.
 
 use std::{
-    collections::VecDeque,
+    collections::{BTreeSet, VecDeque},
     io::{self, Write},
     net::{IpAddr, SocketAddr},
     time::Duration,
@@ -25,7 +25,6 @@ use super::{
     End, Options,
     asking::{Asking, typed},
     cause::{Names, Stage, why},
-    identity::identification,
     login::Login,
     network::Reach,
     notify::{About, refusal},
@@ -40,6 +39,7 @@ use super::{
     target::Target,
     trust::Trust,
     unheard::{Heard, LOOK, Unheard},
+    written_identity::identification,
 };
 use crate::{
     clock::{Clock, sleep},
@@ -68,6 +68,10 @@ const FAREWELL: Duration = Duration::from_secs(3);
 /// A headend that says nothing for so long before the tunnel is up is mentioned, once: most answer at once, and the last of
 /// the retransmissions is far away.
 const SILENCE: Duration = Duration::from_secs(3);
+
+/// How long the tunnel's SA may be missing once the IKE SA is up: a request that is not answered at all is given up sooner, and
+/// a headend that puts it off for a minute will hardly make it.
+const TUNNEL: Duration = Duration::from_secs(60);
 
 /// Datagrams taken from one socket before others have their turn.
 const BURST: usize = 64;
@@ -138,6 +142,8 @@ pub struct Connection {
     pub sent_on: Option<(IpAddr, Gateway)>,
     /// The IKE SA is up, with the tunnel or before it.
     established: bool,
+    /// When the tunnel has to be up, while it is not and the IKE SA is.
+    tunnel_due: Option<Instant>,
     /// The tunnel has been up, since then.
     up_since: Option<Instant>,
     /// The headend has shown that it does not know our session: it is there, and takes another.
@@ -153,7 +159,7 @@ pub struct Connection {
 
 impl Connection {
     /// Resolves the headend, unless another one has `redirected` us, takes its `place`, binds sockets and sends the first message. Must be called inside a tokio
-    /// runtime.
+    /// runtime. Of the authorities it gives no warning that is among those that were `warned` of before.
     ///
     /// # Errors
     ///
@@ -165,6 +171,7 @@ impl Connection {
         device: DeviceInfo,
         redirected: Option<Redirected>,
         place: &mut Held,
+        warned: &mut BTreeSet<String>,
     ) -> Result<Self, End> {
         let report = Report { json: options.json };
         let local = |error: &dyn std::fmt::Display| End::Local(error.to_string());
@@ -182,7 +189,10 @@ impl Connection {
             }
         };
         for warning in trust.iter().flat_map(Trust::warnings) {
-            report.show(&warning);
+            if !warned.contains(&warning) {
+                report.show(&warning);
+                warned.insert(warning);
+            }
         }
         // Before anything is looked up or sent: a dead client's routes must not be taken for the way.
         let claim = place.take(report, options.no_dns)?;
@@ -344,6 +354,7 @@ impl Connection {
             remote,
             sent_on: None,
             established: false,
+            tunnel_due: None,
             up_since: None,
             is_back: false,
             begins_anew: false,
@@ -410,6 +421,10 @@ impl Connection {
                 return End::Disconnected;
             }
             self.mention_silence();
+            if let Some(sa) = self.tunnel_is_missing() {
+                deadline = self.command(Command::Delete(sa));
+                continue;
+            }
             let clock = &self.clock;
             let look = self
                 .look_at_network
@@ -422,6 +437,7 @@ impl Connection {
                 deadline,
                 stopping,
                 self.silence(),
+                self.tunnel_due,
                 self.look_at_network.map(Look::due),
             ];
             let next = deadlines.into_iter().flatten().min();
@@ -453,7 +469,7 @@ impl Connection {
                     }
                     deadline
                 }
-                _ = probes.tick(), if self.was_up() && stopping.is_none() => match self.sa {
+                _ = probes.tick(), if self.established && stopping.is_none() => match self.sa {
                     Some(sa) => self.command(Command::Probe(sa)),
                     None => deadline,
                 },
@@ -479,6 +495,20 @@ impl Connection {
             }
             _ => self.drain(),
         }
+    }
+
+    /// The IKE SA, if it has been without the tunnel for too long: it is of no use then.
+    fn tunnel_is_missing(&mut self) -> Option<SaId> {
+        let clock = &self.clock;
+        self.tunnel_due
+            .take_if(|due| clock.until(*due).is_zero())
+            .filter(|_| !self.leaving)?;
+        let why = format!(
+            "the headend has let this client in, and has made no SA for its tunnel within {} s",
+            TUNNEL.as_secs()
+        );
+        self.outside.blame.get_or_insert(End::NoTunnel(why));
+        self.sa
     }
 
     /// When the headend's silence is to be mentioned, as things stand.
@@ -675,6 +705,7 @@ impl Connection {
     fn note_up(&mut self) {
         if self.established && self.outside.dataplane.is_some() && self.up_since.is_none() {
             self.up_since = Some(self.clock.now());
+            self.tunnel_due = None;
             if let Some(up) = self.up.take() {
                 // Whoever wanted to know may be gone.
                 let _ = up.send(());
@@ -688,11 +719,14 @@ impl Connection {
             Event::Authenticated(who) => self.outside.proven(&who),
             Event::Established { child } => {
                 self.established = true;
+                if !self.was_up() {
+                    self.tunnel_due = Some(self.clock.now().after(TUNNEL));
+                }
                 if !child {
                     self.commands.push_back(Command::NewChild(sa));
                 }
             }
-            Event::ChildRefused(why) => {
+            Event::ChildRefused { why, .. } => {
                 self.outside.blame = Some(End::NoTunnel(refusal(&why, About::ChildSa)));
             }
             // The IKE SA has begun without the tunnel, and is of no use without it.

@@ -19,7 +19,6 @@ pub mod connection;
 pub mod credentials;
 pub mod device;
 pub mod end;
-mod identity;
 pub mod login;
 pub mod network;
 mod notify;
@@ -39,6 +38,7 @@ mod run;
 mod sockets;
 mod target;
 mod unheard;
+mod written_identity;
 
 pub use connection::Connection;
 pub use end::End;

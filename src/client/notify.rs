@@ -31,13 +31,19 @@ const fn meaning(kind: NotifyType, about: About) -> &'static str {
                 "the headend takes none of the IKE algorithms that were offered; set those of its IKEv2 proposal by --proposal"
             }
             About::ChildSa => {
-                "the headend takes none of the ESP algorithms that were offered; its transform set has to have AES-GCM or AES-CBC of \
-                 128 or 256 bits"
+                "the headend takes none of the ESP algorithms that were offered; its transform set has to have AES-GCM of 128 or 256 \
+                 bits, or AES-CBC of 128 or 256 bits with SHA-1 or SHA-256"
             }
         },
-        NotifyType::INVALID_KE_PAYLOAD => {
-            "the headend wants another key exchange than was offered; set its group by --proposal"
-        }
+        NotifyType::INVALID_KE_PAYLOAD => match about {
+            About::IkeSa => {
+                "the headend wants another key exchange than was offered; set its group by --proposal"
+            }
+            About::ChildSa => {
+                "the headend wants another key exchange for the tunnel's SA than was offered; 'set pfs' in its IPsec profile has to name \
+                 a group that this client has (14, 15, 16, 19, 20, 21 or 31), or to go"
+            }
+        },
         NotifyType::AUTHENTICATION_FAILED => {
             "the headend refuses the login without saying why; check user, password and the proof that --auth names"
         }
@@ -90,7 +96,12 @@ mod tests {
         assert!(said.ends_with(" [INTERNAL_ADDRESS_FAILURE]"), "{said}");
         let kind = NotifyType::NO_PROPOSAL_CHOSEN;
         assert!(sentence(kind, About::IkeSa).contains("IKE algorithms"));
-        assert!(sentence(kind, About::ChildSa).contains("ESP algorithms"));
+        let said = sentence(kind, About::ChildSa);
+        assert!(said.contains("ESP algorithms"));
+        assert!(said.contains("AES-CBC of 128 or 256 bits with SHA-1 or SHA-256"));
+        let kind = NotifyType::INVALID_KE_PAYLOAD;
+        assert!(sentence(kind, About::IkeSa).contains("--proposal"));
+        assert!(sentence(kind, About::ChildSa).contains("set pfs"));
         // One that nobody has named goes by its number.
         let said = sentence(NotifyType(9_999), About::IkeSa);
         assert!(said.ends_with(" [9999]"), "{said}");

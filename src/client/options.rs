@@ -6,10 +6,10 @@ use ironflex_ikev2::config::IkeProposal;
 
 use super::{
     end::EXIT_CODES,
-    identity::{FORMS, identity_text},
     offer::{self, PROPOSALS},
     proof::Auth,
     redirect::MAX_REDIRECTS,
+    written_identity::{FORMS, identity_text},
 };
 use crate::dataplane::Choice;
 

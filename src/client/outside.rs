@@ -17,7 +17,6 @@ use zeroize::Zeroizing;
 
 use super::{
     End, Options,
-    identity::names,
     login::{Dialogue, Login, Progress, Prompt},
     network::{self, Assigned, Reach, TunnelNetwork, Way},
     place::Place,
@@ -25,6 +24,7 @@ use super::{
     report::{Report, Step},
     resolver::device_name,
     trust::Trust,
+    written_identity::names,
 };
 use crate::{
     daemon::identity,

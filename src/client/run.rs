@@ -1,6 +1,6 @@
 //! `ironflex connect` from beginning to end: connects, and connects again after a loss.
 
-use std::{net::IpAddr, sync::Arc};
+use std::{collections::BTreeSet, net::IpAddr, sync::Arc};
 
 use ironflex_ikev2::{event::Instant, wire::payload::Gateway};
 
@@ -61,11 +61,12 @@ async fn connect_again(options: &Options, own: Option<Arc<Credentials>>, report:
     let mut trail = Trail::new(options.max_redirects);
     let mut redirected = None;
     let mut place = Held::default();
+    let mut warned = BTreeSet::new();
     loop {
         let way: Option<Redirected> = redirected.take();
         let mut was_redirected = way.is_some();
         let started = tokio::select! {
-            started = Connection::start(options, login.clone(), device.clone(), way, &mut place) => started,
+            started = Connection::start(options, login.clone(), device.clone(), way, &mut place, &mut warned) => started,
             () = stop.received() => return End::Disconnected,
         };
         let (mut end, up, is_back, trusted, sent_on) = match started {

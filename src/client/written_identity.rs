@@ -93,15 +93,25 @@ fn no_type(text: &str, kind: &str, meant: &str, value: &str) -> String {
     )
 }
 
-/// The names that a certificate gives its holder: the subject, and the alternative names.
+/// Of how many alternative names of a certificate is told.
+const NAMED: usize = 3;
+
+/// The names that a certificate gives its holder: the subject, and the first alternative names.
 pub(super) fn names(certificate: &CertificateSummary) -> String {
-    let others = certificate.subject_alt_names.iter();
-    let others: Vec<String> = others.map(ToString::to_string).collect();
-    let subject = &certificate.subject;
-    if others.is_empty() {
-        subject.to_string()
-    } else {
-        format!("{subject}; {}", others.join(", "))
+    named(
+        &certificate.subject.to_string(),
+        certificate.subject_alt_names.iter(),
+    )
+}
+
+fn named(subject: &str, others: impl ExactSizeIterator<Item = impl ToString>) -> String {
+    let left = others.len().saturating_sub(NAMED);
+    let others: Vec<String> = others.take(NAMED).map(|name| name.to_string()).collect();
+    let others = others.join(", ");
+    match (others.is_empty(), left) {
+        (true, _) => subject.to_owned(),
+        (false, 0) => format!("{subject}; {others}"),
+        (false, left) => format!("{subject}; {others} and {left} more"),
     }
 }
 
@@ -135,6 +145,17 @@ mod tests {
         for text in ["", "fqdn:", "address:a.example"] {
             assert!(identification(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn of_a_certificate_with_many_names_only_the_first_are_told() {
+        let named = |others: &[&str]| named("cn=a", others.iter());
+        assert_eq!(named(&[]), "cn=a");
+        assert_eq!(named(&["b", "c", "d"]), "cn=a; b, c, d");
+        assert_eq!(
+            named(&["b", "c", "d", "e", "f"]),
+            "cn=a; b, c, d and 2 more"
+        );
     }
 
     #[test]
