@@ -51,13 +51,12 @@ pub struct Translation {
     pub outside_global: SocketAddrV4,
 }
 
-/// The translations of connections that began at these networks, in the network namespace of the calling thread; `None` where the
-/// kernel has no such table to be looked at.
+/// The translations of connections that began at these networks, in the network namespace of the calling thread.
 ///
 /// # Errors
 ///
-/// [`NetlinkError::Refused`] without the right to look, and as the socket fails.
-pub fn translations(inside: &[IpPrefix]) -> Result<Option<Vec<Translation>>, NetlinkError> {
+/// [`NetlinkError::Refused`] without the right to look, and as the socket fails. A kernel without the table has none.
+pub fn translations(inside: &[IpPrefix]) -> Result<Vec<Translation>, NetlinkError> {
     let mut socket = NetlinkSocket::open(Subsystem::Netfilter)?;
     let wanted = |one: &Translation| {
         let source = (*one.inside_local.ip()).into();
@@ -85,13 +84,12 @@ pub fn translations(inside: &[IpPrefix]) -> Result<Option<Vec<Translation>>, Net
                 Some(KernelErrno::EOPNOTSUPP | KernelErrno::EINVAL)
             ) =>
         {
-            // No module answers for the subsystem.
-            Ok(None)
+            Ok(Vec::new())
         }
         Err(error) => Err(error),
         Ok(mut found) => {
             found.sort_unstable();
-            Ok(Some(found))
+            Ok(found)
         }
     }
 }

@@ -25,6 +25,7 @@ mod cleanup;
 mod conntrack;
 mod error;
 mod expression;
+mod filter;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzzing;
 mod handover;
@@ -49,6 +50,7 @@ pub use changes::NetworkChanges;
 pub use cleanup::{CleanupScope, Removed, cleanup, cleanup_beside};
 pub use conntrack::{Translation, translations};
 pub use error::{KernelErrno, NetlinkError};
+pub use filter::{Fate, FilterProbe, FilterRules, Stop};
 pub use link::{Link, LinkKind, NAME_OCTETS, NewLink};
 pub use namespace::NetworkNamespace;
 pub use network::{LinkIndex, Network};

@@ -21,6 +21,7 @@
 use super::TABLE;
 use super::error::{KernelErrno, NetlinkError, absent_is_fine};
 use super::expression::Expressions;
+use super::filter::{self, FilterRules};
 use super::link;
 use super::message::{Attributes, AttributesOf, Request, name_of};
 use super::socket::{NetlinkSocket, Subsystem};
@@ -38,6 +39,7 @@ const DELETE_TABLE: u16 = 2;
 const NEW_CHAIN: u16 = 3;
 const GET_CHAIN: u16 = 4;
 const NEW_RULE: u16 = 6;
+const GET_RULE: u16 = 7;
 
 /// NFPROTO_INET, NFPROTO_IPV4 and NFPROTO_IPV6 of linux/netfilter.h.
 const IP_FAMILIES: [u8; 3] = [FAMILY_INET, 2, 10];
@@ -202,6 +204,32 @@ impl Firewall {
         }
     }
 
+    /// Everybody's rules for IP, of every table, where they are looked at for what becomes of a packet.
+    ///
+    /// # Errors
+    ///
+    /// As of [`Firewall::base_chains`].
+    pub fn filter_rules(&mut self) -> Result<FilterRules, NetlinkError> {
+        let listed = self.socket.dump(
+            || {
+                Request::dump("list nftables rules", (SUBSYSTEM << 8) | GET_RULE)
+                    .octets(&[0; HEADER_OCTETS])
+            },
+            |message_type, body| {
+                let is_rule = message_type == (SUBSYSTEM << 8) | NEW_RULE;
+                Ok(is_rule
+                    .then(|| filter::read_rule(HEADER_OCTETS, body))
+                    .flatten())
+            },
+        );
+        match listed {
+            Err(error) if error.errno() == Some(KernelErrno::EOPNOTSUPP) => {
+                Ok(FilterRules::default())
+            }
+            result => result.map(FilterRules::new),
+        }
+    }
+
     /// Removes our table with everything in it. Says whether there was one.
     ///
     /// # Errors
@@ -240,6 +268,8 @@ impl Firewall {
 /// A chain of anybody's that the kernel sends packets through.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BaseChain {
+    /// The family of its table (NFPROTO of linux/netfilter.h).
+    pub family: u8,
     /// Its table.
     pub table: String,
     /// Its name.
@@ -292,6 +322,7 @@ fn read_chain(body: &[u8]) -> Option<BaseChain> {
             .map(|octets| u32::from_be_bytes(*octets))
     };
     let mut chain = BaseChain {
+        family,
         table: String::new(),
         name: String::new(),
         hook: Hook::Other,
