@@ -1,16 +1,38 @@
 //! Writes the manual pages and the shells' completion files into a folder, out of the same trees that the program reads its
-//! command line and its exec commands by.
+//! command line, its exec commands and its configuration by.
 //!
 //! ```text
-//!   manual FOLDER ──► ironflex.1, ironflex-run.1, …, ironflex-commands.7, ironflex.bash, _ironflex, ironflex.fish
+//!   manual FOLDER ──► ironflex.1, ironflex-run.1, …, ironflex-config.5, ironflex-commands.7
+//!                     ironflex.bash, _ironflex, ironflex.fish
 //! ```
 
-use std::{error::Error, fs, io, path::Path};
+use std::{
+    error::Error,
+    fs::{self, OpenOptions},
+    io::{self, Write},
+    path::Path,
+};
 
 use clap::CommandFactory;
 use clap_complete::{Shell, generate_to};
 use clap_mangen::roff::{Roff, bold, roman};
 use ironflex::{cli::exec, operation::Invocation};
+use ironflex_profiles::help;
+
+/// Behind what clap writes for bash: the words of `ironflex exec`, which the program has itself.
+const EXEC_WORDS: &str = r#"
+_ironflex_or_exec() {
+    local at
+    for ((at = 1; at < COMP_CWORD; at++)); do
+        if [[ ${COMP_WORDS[at]} == exec && ${COMP_WORDS[at + 1]} != -* ]]; then
+            mapfile -t COMPREPLY < <(ironflex exec --complete -- "${COMP_WORDS[@]:at+1:COMP_CWORD-at}" 2>/dev/null)
+            return
+        fi
+    done
+    _ironflex "$@"
+}
+complete -F _ironflex_or_exec -o bashdefault -o default ironflex
+"#;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let folder = std::env::args_os()
@@ -20,8 +42,15 @@ fn main() -> Result<(), Box<dyn Error>> {
     fs::create_dir_all(folder)?;
     clap_mangen::generate_to(Invocation::command(), folder)?;
     fs::write(folder.join("ironflex-commands.7"), commands()?)?;
+    fs::write(folder.join("ironflex-config.5"), configuration()?)?;
     for shell in [Shell::Bash, Shell::Zsh, Shell::Fish] {
-        generate_to(shell, &mut Invocation::command(), "ironflex", folder)?;
+        let file = generate_to(shell, &mut Invocation::command(), "ironflex", folder)?;
+        if shell == Shell::Bash {
+            OpenOptions::new()
+                .append(true)
+                .open(file)?
+                .write_all(EXEC_WORDS.as_bytes())?;
+        }
     }
     Ok(())
 }
@@ -53,7 +82,62 @@ fn commands() -> io::Result<Vec<u8>> {
         bold("ironflex"),
         roman("(1), "),
         bold("ironflex-exec"),
-        roman("(1)"),
+        roman("(1), "),
+        bold("ironflex-config"),
+        roman("(5)"),
+    ]);
+    let mut out = Vec::new();
+    page.to_writer(&mut out)?;
+    Ok(out)
+}
+
+/// The lines of the configuration as a manual page.
+fn configuration() -> io::Result<Vec<u8>> {
+    let mut page = Roff::new();
+    page.control("TH", ["ironflex-config", "5"]);
+    page.control("SH", ["NAME"]);
+    page.text([roman(
+        "ironflex-config - the lines of a configuration of ironflex",
+    )]);
+    page.control("SH", ["DESCRIPTION"]);
+    page.text([
+        roman("What the headend takes, from the file that "),
+        bold("ironflex run"),
+        roman(" is given and in "),
+        bold("configure terminal"),
+        roman(
+            ", by the mode that a line stands in. Words can be abbreviated while only one fits, where no name may stand. \
+             Where a line begins with [no] here it can be undone, by ",
+        ),
+        bold("no"),
+        roman(" in front of it or by "),
+        bold("default"),
+        roman(", which says the same. "),
+        bold("end"),
+        roman(" leaves the configuration, "),
+        bold("exit"),
+        roman(" the mode. Lines of IOS-XE that are not listed are refused by name or as unknown; "),
+        bold("ironflex check"),
+        roman(" says which."),
+    ]);
+    page.control("SH", ["LINES"]);
+    for section in help::sections() {
+        page.control("SS", [section.title.replace('`', "").as_str()]);
+        for entry in section.entries {
+            let no = if entry.can_be_undone { "[no] " } else { "" };
+            page.control("TP", []);
+            page.text([roman(no), bold(entry.line)]);
+            page.text([roman(entry.help)]);
+        }
+    }
+    page.control("SH", ["SEE ALSO"]);
+    page.text([
+        bold("ironflex-run"),
+        roman("(1), "),
+        bold("ironflex-check"),
+        roman("(1), "),
+        bold("ironflex-commands"),
+        roman("(7)"),
     ]);
     let mut out = Vec::new();
     page.to_writer(&mut out)?;

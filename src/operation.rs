@@ -10,7 +10,10 @@ use clap::Parser;
 use ironflex_profiles::model::interface::{DeviceName, InterfaceName};
 
 use crate::{
-    cli::{configure, exec::TerminalCommand},
+    cli::{
+        configure,
+        exec::{self, TerminalCommand, complete},
+    },
     client::{self, credentials::first_line},
     core_files,
     daemon::{self, load, scrape::Place},
@@ -115,6 +118,9 @@ pub struct Exec {
     /// A command in several words, or quoted ones, such as 'show crypto session detail', the first with a blank; without any, standard input is read, one a line
     #[arg(trailing_var_arg = true)]
     line: Vec<String>,
+    /// Prints what the last of the words can become, one a line, for a shell
+    #[arg(long, hide = true)]
+    complete: bool,
 }
 
 /// `ironflex metrics`
@@ -261,6 +267,13 @@ impl Run {
 
 impl Exec {
     fn run(self) -> Result<(), Failed> {
+        if self.complete {
+            let mut out = std::io::stdout().lock();
+            for word in completions(&self.line) {
+                writeln!(out, "{word}").map_err(fail)?;
+            }
+            return Ok(());
+        }
         let mut script = Script::new(self.state_dir);
         match self.line.as_slice() {
             [] => return script.read(),
@@ -286,6 +299,15 @@ impl Exec {
         }
         script.end()
     }
+}
+
+/// What the last of a command's words can become, which may be empty. One that is quoted as a whole command has no end to go
+/// on from.
+fn completions(words: &[String]) -> Vec<&'static str> {
+    if words.iter().any(|word| word.contains(char::is_whitespace)) {
+        return Vec::new();
+    }
+    complete(&words.join(" "), exec::Mode::Privileged).words
 }
 
 /// The command that these words are. Each stays one, for somebody else may have chosen a name among them: no word becomes
@@ -552,6 +574,20 @@ impl Import {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_shell_is_told_what_a_word_can_become() {
+        let told = |words: &[&str]| {
+            let words: Vec<String> = words.iter().map(|&word| word.to_owned()).collect();
+            completions(&words)
+        };
+        assert_eq!(told(&["sh", "cry", "ikev2", "sa", "d"]), ["detailed"]);
+        assert!(told(&["show", ""]).contains(&"version"));
+        assert!(told(&[""]).contains(&"show"));
+        for words in [&["show crypto", "ik"][..], &["nonsense", ""]] {
+            assert!(told(words).is_empty(), "{words:?}");
+        }
+    }
 
     #[test]
     fn words_of_one_command_stay_words() {

@@ -189,19 +189,66 @@ fn begins(word: &str, typed: &str) -> bool {
         .is_some_and(|start| start.eq_ignore_ascii_case(typed))
 }
 
-/// Every line of every mode with its help, as a Markdown text: one table for each mode.
+/// A line that can be configured.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Entry {
+    /// Its words, and what stands for values: `<1-10>`, `WORD`, `{one|other}`.
+    pub line: String,
+    /// What it says.
+    pub help: String,
+    /// Whether it has a `no` form.
+    pub can_be_undone: bool,
+}
+
+/// The lines of one mode.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Section {
+    /// The line that leads into the mode, between backticks.
+    pub title: &'static str,
+    /// What the router shows in brackets after its name.
+    pub prompt: &'static str,
+    /// Its lines.
+    pub entries: Vec<Entry>,
+}
+
+/// Every line of every mode with its help.
+pub fn sections() -> impl Iterator<Item = Section> {
+    ModeKind::ALL.iter().map(|&mode| {
+        let mut entries = Vec::new();
+        for node in mode.commands() {
+            lines(node, "", "", false, &mut entries);
+        }
+        Section {
+            title: title(mode),
+            prompt: mode.prompt(),
+            entries,
+        }
+    })
+}
+
+/// The same as a Markdown text: one table for each mode.
 pub fn reference() -> String {
     let mut out = String::new();
-    for &mode in ModeKind::ALL {
+    for section in sections() {
+        let Section {
+            title,
+            prompt,
+            entries,
+        } = section;
         // A String takes everything.
         let _ = write!(
             out,
-            "\n## {}\n\nPrompt `({})#`.\n\n| line | what it says | `no` |\n| --- | --- | --- |\n",
-            title(mode),
-            mode.prompt()
+            "\n## {title}\n\nPrompt `({prompt})#`.\n\n| line | what it says | `no` |\n| --- | --- | --- |\n",
         );
-        for node in mode.commands() {
-            lines(node, "", "", false, &mut out);
+        for Entry {
+            line,
+            help,
+            can_be_undone,
+        } in entries
+        {
+            let line = line.replace('|', r"\|");
+            let undone = if can_be_undone { "yes" } else { "" };
+            let _ = writeln!(out, "| `{line}` | {help} | {undone} |");
         }
     }
     out
@@ -231,7 +278,7 @@ const fn title(mode: ModeKind) -> &'static str {
     }
 }
 
-fn lines(node: &'static Node, before: &str, said: &str, undone: bool, out: &mut String) {
+fn lines(node: &'static Node, before: &str, said: &str, undone: bool, out: &mut Vec<Entry>) {
     if node.refused.is_some() {
         return;
     }
@@ -251,12 +298,11 @@ fn lines(node: &'static Node, before: &str, said: &str, undone: bool, out: &mut 
     };
     let undone = undone || node.can_be_undone();
     if node.ends() {
-        let undone = if undone { "yes" } else { "" };
-        let _ = writeln!(
-            out,
-            "| `{}` | {said} | {undone} |",
-            path.replace('|', r"\|")
-        );
+        out.push(Entry {
+            line: path.clone(),
+            help: said.clone(),
+            can_be_undone: undone,
+        });
     }
     for next in node.then {
         lines(next, &format!("{path} "), &said, undone, out);

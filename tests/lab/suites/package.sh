@@ -13,6 +13,16 @@
 . "$(dirname "$0")/../machine.sh"
 needs dpkg systemd-analyze nsenter openssl
 
+# What Tab makes of these words behind `ironflex`, by the completion that is installed.
+completed() {
+  # shellcheck disable=SC2016
+  in_machine bash -c 'source /usr/share/bash-completion/completions/ironflex
+    COMP_WORDS=(ironflex "$@")
+    COMP_CWORD=$#
+    _ironflex_or_exec ironflex "${!#}" "${COMP_WORDS[COMP_CWORD - 1]}"
+    echo "${COMPREPLY[@]}"' bash "$@"
+}
+
 package_is_installed() {
   in_machine dpkg -i /ironflex.deb
   in_machine getent passwd ironflex
@@ -20,7 +30,11 @@ package_is_installed() {
   # The manual's pages and the shells' completions are there, and say something.
   [ -n "$(in_machine gzip -dc /usr/share/man/man7/ironflex-commands.7.gz | grep 'show crypto session')" ] ||
     fail "the manual lacks the commands"
+  [ -n "$(in_machine gzip -dc /usr/share/man/man5/ironflex-config.5.gz | grep 'crypto ikev2 profile WORD')" ] ||
+    fail "the manual lacks the lines of the configuration"
   bash -n "$installed/usr/share/bash-completion/completions/ironflex"
+  assert_equal "detailed" "$(completed exec show crypto ikev2 sa d)" "what Tab makes of a command's word"
+  assert_equal "doctor" "$(completed doc)" "what Tab makes of a subcommand"
   assert_equal "ironflex $(dpkg-deb -f "$IRONFLEX_PACKAGE" Version)" "$(in_machine ironflex --version)" "the program installed"
   # Nothing is started, nor would be at the next boot; and without a configuration there is nothing to start.
   unit_has LoadState=loaded UnitFileState=disabled ActiveState=inactive
