@@ -8,7 +8,6 @@ use std::{
 };
 
 use nix::libc::O_NONBLOCK;
-
 use zeroize::Zeroizing;
 
 /// Octets that are made room for where a file does not say how many it has.

@@ -151,16 +151,17 @@ pub(crate) fn debug() -> [Figure; 2] {
     let headend = Headend::start();
     let mut load = headend.load();
     load.login(LOGINS);
-    let all = [
+    let ikev2 = [
         "crypto ikev2",
         "crypto ikev2 packet",
         "crypto ikev2 internal",
+        "crypto ikev2 error",
     ];
-    let others = ["crypto ikev2 error", "crypto ipsec", "crypto pki"];
+    let ipsec_and_pki = ["crypto ipsec", "crypto pki"];
     let aaa = ["aaa authentication", "aaa authorization"];
     let turn = |on: bool| {
         if on {
-            for what in all.iter().chain(&others).chain(&aaa) {
+            for what in ikev2.iter().chain(&ipsec_and_pki).chain(&aaa) {
                 headend.exec(&format!("debug {what}"));
             }
         } else {

@@ -96,7 +96,7 @@ fn one(out: &mut impl Write, attempt: &Attempt) -> fmt::Result {
         {
             for (side, proposals) in [("Client", offered), ("Headend", allowed)] {
                 for proposal in proposals {
-                    writeln!(out, "    {side:<8} {}", proposal)?;
+                    writeln!(out, "    {side:<8} {proposal}")?;
                 }
             }
         }

@@ -11,7 +11,7 @@ use super::{
 const VIRTUAL_ACCESS_HELP: &str = "Virtual Access interface";
 const VIRTUAL_ACCESS_NUMBER: &str = "Virtual-Access interface number";
 const SESSION_DETAIL: &str = "Detailed information";
-const SESSION_ACTIVE: &str = "Show crypto sessions that are up and carry traffic";
+const SESSION_ACTIVE: &str = "Show crypto sessions that are up with IPsec SAs";
 const SESSION_INTERFACE: &str = "Show crypto sessions on an interface";
 const SESSION_LOCAL: &str = "Show crypto sessions for a local crypto endpoint";
 const SESSION_REMOTE: &str = "Show crypto sessions for a remote IKE peer";
