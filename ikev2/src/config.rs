@@ -42,11 +42,11 @@ pub const NEGOTIATING_LIMIT: usize = 20_000;
 /// it have more, see [`crate::source`].
 pub const SOURCE_WATERMARK: usize = 64;
 
-/// Half-open SAs of one source at most. What lies above [`SOURCE_WATERMARK`] is for those who brought a
-/// cookie, so requests forged in the source's name do not take it.
+/// Half-open SAs of one host at most. What lies above [`SOURCE_WATERMARK`] is for those who brought a
+/// cookie, so requests forged in the host's name do not take it.
 pub const SOURCE_LIMIT: usize = 256;
 
-/// SAs of one source at most whose peers are not authenticated; see [`NEGOTIATING_LIMIT`].
+/// SAs of one host at most whose peers are not authenticated; see [`NEGOTIATING_LIMIT`].
 pub const SOURCE_NEGOTIATING_LIMIT: usize = 1_000;
 
 /// Octets of memory that incomplete messages may occupy in all: some 4,000 logins with a long certificate
@@ -184,11 +184,11 @@ pub struct EndpointConfig {
     pub negotiating_limit: usize,
     /// SAs at most, whatever their state. Default `None`: as many as there is memory for.
     pub sa_limit: Option<usize>,
-    /// Half-open SAs of one source from which on it must bring a cookie; see [`SOURCE_WATERMARK`].
+    /// Half-open SAs of one host from which on it must bring a cookie; see [`SOURCE_WATERMARK`].
     pub source_watermark: usize,
-    /// Half-open SAs of one source at most; see [`SOURCE_LIMIT`].
+    /// Half-open SAs of one host at most; see [`SOURCE_LIMIT`].
     pub source_limit: usize,
-    /// Unauthenticated SAs of one source at most; see [`SOURCE_NEGOTIATING_LIMIT`]. It has no more than a quarter of
+    /// Unauthenticated SAs of one host at most; see [`SOURCE_NEGOTIATING_LIMIT`]. It has no more than a quarter of
     /// what [`negotiating_limit`](Self::negotiating_limit) and [`sa_limit`](Self::sa_limit) leave for such SAs in any
     /// case, but always one.
     pub source_negotiating_limit: usize,

@@ -604,7 +604,13 @@ pub enum Discard {
 }
 
 impl Discard {
+    /// Every [`name`](Self::name) that there is.
+    pub fn names() -> impl Iterator<Item = &'static str> {
+        Self::NAMES.iter().copied()
+    }
+
     names! {
+        pub fn name:
         Self::Malformed(_) => "malformed",
         Self::MajorVersion(_) => "major_version",
         Self::UnknownSpi => "unknown_spi",

@@ -39,13 +39,19 @@ extern crate alloc;
 
 /// The names of an enum's variants, for counters: one by one, and all of them.
 macro_rules! names {
-    ($($variant:pat => $name:literal,)+) => {
-        /// Every [`name`](Self::name) that there is.
-        pub const NAMES: &'static [&'static str] = &[$($name),+];
+    (
+        $visible:vis fn name:
+        $($variant:pat => $name:literal,)+
+        $(; $($outer:pat => $inner:expr,)+)?
+    ) => {
+        const NAMES: &'static [&'static str] = &[$($name),+];
 
         /// The reason without its details, for counters.
-        pub const fn name(&self) -> &'static str {
-            match self { $($variant => $name,)+ }
+        $visible const fn name(&self) -> &'static str {
+            match self {
+                $($variant => $name,)+
+                $($($outer => $inner.name(),)+)?
+            }
         }
     };
 }

@@ -86,8 +86,8 @@ pub enum PeerMisbehaved {
     /// REDIRECT names no gateway that can be one (RFC 5685 §9.2).
     #[error("REDIRECT names no gateway")]
     BadRedirect,
-    /// REKEY_SA names no ESP SA.
-    #[error("REKEY_SA names no ESP SA")]
+    /// The SPI in REKEY_SA has not the four octets of a child SA's.
+    #[error("the SPI in REKEY_SA has not four octets")]
     BadRekeyNotify,
     /// A traffic selector of the answer lies outside of what was proposed.
     #[error("a traffic selector lies outside of what was proposed")]
@@ -188,6 +188,7 @@ pub enum PeerIncompatible {
 
 impl PeerMisbehaved {
     names! {
+        fn name:
         Self::MissingPayload(_) => "missing_payload",
         Self::RepeatedPayload(_) => "repeated_payload",
         Self::RequestTooLarge => "request_too_large",
@@ -208,6 +209,7 @@ impl PeerMisbehaved {
 
 impl PeerIncompatible {
     names! {
+        fn name:
         Self::NoProposalChosen => "no_proposal_chosen",
         Self::InvalidKeyExchange(_) => "other_key_exchange_group",
         Self::TsUnacceptable => "ts_unacceptable",
@@ -229,28 +231,20 @@ impl PeerIncompatible {
 impl Refusal {
     /// Every [`name`](Self::name) that there is.
     pub fn names() -> impl Iterator<Item = &'static str> {
-        let own: &[&str] = &[
-            "invalid_message",
-            "other_responder",
-            "denied",
-            "by_peer",
-            "local_failure",
-        ];
-        let all = [own, PeerMisbehaved::NAMES, PeerIncompatible::NAMES];
+        let all = [Self::NAMES, PeerMisbehaved::NAMES, PeerIncompatible::NAMES];
         all.into_iter().flatten().copied()
     }
 
-    /// The reason without its details, for counters.
-    pub const fn name(&self) -> &'static str {
-        match self {
-            Self::InvalidMessage(_) => "invalid_message",
-            Self::Misbehaved(error) => error.name(),
-            Self::Incompatible(error) => error.name(),
-            Self::OtherResponder(_) => "other_responder",
-            Self::Denied(_) => "denied",
-            Self::ByPeer(_) => "by_peer",
-            Self::Local(_) => "local_failure",
-        }
+    names! {
+        pub fn name:
+        Self::InvalidMessage(_) => "invalid_message",
+        Self::OtherResponder(_) => "other_responder",
+        Self::Denied(_) => "denied",
+        Self::ByPeer(_) => "by_peer",
+        Self::Local(_) => "local_failure",
+        ;
+        Self::Misbehaved(error) => error,
+        Self::Incompatible(error) => error,
     }
 
     /// The notify that tells the peer in this exchange, or `None` where nothing is to be said.

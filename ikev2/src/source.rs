@@ -44,7 +44,8 @@ impl fmt::Display for Network {
 pub struct Times(usize);
 
 impl Times {
-    /// What the network may have of `all`, where one host may have `share`: so many times that, but half of all at most.
+    /// What the network may have of `all`, where one host may have `share`: so many times that, but half of all at most. Where
+    /// a host's share is more than half of all, the network that it is in leaves it that half.
     #[must_use]
     pub fn of(self, share: usize, all: usize) -> usize {
         match self.0 {

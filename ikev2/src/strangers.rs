@@ -97,7 +97,8 @@ impl Strangers {
         self.all.unproven
     }
 
-    /// Whether this source has so many of them, or a network around it twice as many: `share` is a quarter of all.
+    /// Whether this source has so many of them, or a network around it as many times that as it may ([`crate::source`]):
+    /// `share` is a quarter of all.
     pub(crate) fn holds(&self, source: Source, share: usize) -> bool {
         let all = share.saturating_mul(4);
         source

@@ -167,6 +167,8 @@ impl Listener {
             let (runtime, listener) = match self.begin() {
                 Ok(begun) => begun,
                 Err(error) => {
+                    // The socket's name is gone before anybody hears of it, for that may be the end of the process.
+                    drop(self);
                     let _ = tell.send(Err(error));
                     return;
                 }

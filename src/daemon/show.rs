@@ -100,6 +100,8 @@ pub(super) fn translations(driver: &Driver) -> Work<Facts> {
     let clients = driver.house.network.wanted().clients();
     Work::new(move || {
         let found = netlink::translations(&clients).map_err(|error| format!("% {error}"))?;
+        let found =
+            found.ok_or("% This kernel lists no connections: it has no nf_conntrack_netlink")?;
         Ok(Facts::IpNatTranslations(found))
     })
 }

@@ -534,7 +534,7 @@ mod tests {
     /// Every name under which a datagram is discarded.
     fn discard_names() -> Vec<&'static str> {
         let own = Refused::ALL.map(Refused::name).into_iter().chain(LOST);
-        Discard::NAMES.iter().copied().chain(own).collect()
+        Discard::names().chain(own).collect()
     }
 
     fn refusal_names() -> Vec<&'static str> {
@@ -599,7 +599,7 @@ mod tests {
         assert_eq!(rejected.count(), 5 + Refused::ALL.len());
         // The names are those that there are.
         for name in UNDISPATCHED {
-            assert!(Discard::NAMES.contains(&name), "{name}");
+            assert!(Discard::names().any(|one| one == name), "{name}");
         }
     }
 

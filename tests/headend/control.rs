@@ -4,12 +4,13 @@ use std::{
     fs,
     io::{BufRead, BufReader, Read, Write},
     net::Shutdown,
-    os::unix::net::UnixStream,
+    os::{fd::AsFd, unix::net::UnixStream},
     thread,
     time::Instant,
 };
 
 use ironflex_xfrm::netlink::NetworkNamespace;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use crate::support::{
     PATIENCE,
@@ -178,6 +179,10 @@ fn who_reads_nothing_is_cut_off_and_holds_up_nobody() {
     // They are cut off after 10 s.
     assert!(lab.exec("show crypto session").contains("UP-ACTIVE"));
     for stream in &mut deaf {
+        // Whoever reads before that has its answer.
+        let patience = PollTimeout::try_from(PATIENCE).unwrap();
+        let mut ends = [PollFd::new(stream.as_fd(), PollFlags::empty())];
+        assert_eq!(poll(&mut ends, patience).unwrap(), 1, "it is not cut off");
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         let mut came = Vec::new();
         let _ = stream.read_to_end(&mut came);

@@ -235,11 +235,15 @@ fn a_change_that_is_not_confirmed_goes_back() {
     }
 }
 
-/// Every file of the trustpoints, with its mode.
+/// Every file of the trustpoints, with its mode. What stands beside them waits to come back, or to be removed.
 fn keys(lab: &Lab) -> BTreeMap<PathBuf, (Vec<u8>, u32)> {
     let mut files = BTreeMap::new();
     for trustpoint in fs::read_dir(lab.path("state/trustpoints")).unwrap() {
-        for file in fs::read_dir(trustpoint.unwrap().path()).unwrap() {
+        let trustpoint = trustpoint.unwrap();
+        if trustpoint.file_name().as_encoded_bytes().starts_with(b".") {
+            continue;
+        }
+        for file in fs::read_dir(trustpoint.path()).unwrap() {
             let path = file.unwrap().path();
             let content = (fs::read(&path).unwrap(), mode(&path));
             files.insert(path, content);

@@ -135,7 +135,7 @@ fn a_wrong_password_starts_nothing() {
     );
     let before = (lab.headend.links(), lab.headend.routes());
     let mut headend = lab.launch("state", &[]);
-    headend.ends_with(1);
+    headend.ends_with(78);
     let line = headend.line("crypto pki import IKEv2-TP");
     assert!(
         line.contains("password") && !line.contains("cisco124"),

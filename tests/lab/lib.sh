@@ -9,9 +9,8 @@
 #   # takes: SECONDS            about, on an idle machine; the runner begins with the longest
 #
 # It sources this file and calls `lab_case NAME FUNCTION [ARG …]` for each test. Every case prints one line that the runner
-# counts, `lab: SUITE/NAME: ok`, `… failed: REASON`, `… skipped: REASON` or `… expected failure: REASON`, and ends with what it made taken down again.
-# LAB_CASES, a pattern of the
-# shell's, has only the cases run whose names it matches.
+# counts, `lab: SUITE/NAME: ok`, `… failed: REASON`, `… skipped: REASON` or `… expected failure: REASON`, and ends with what it
+# made taken down again. LAB_CASES, a pattern of the shell's, has only the cases run whose names it matches.
 # What a case prints is shown only when it failed, except by `tell`. What is made outside a case lives until the suite's end. A suite that
 # uses the program under test finds it at IRONFLEX.
 set -euo pipefail

@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// Messages that belong to no SA and start none are answered this often per second at most (RFC 7296
-/// §2.21.4), and a tenth as often to one source.
+/// §2.21.4), and a tenth as often to one host, see [`crate::source`].
 const OUTSIDER_ANSWERS_PER_SECOND: usize = 50;
 
 impl Endpoint {

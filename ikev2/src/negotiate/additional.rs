@@ -22,6 +22,29 @@ pub(crate) const KINDS: [TransformType; Additional::SLOTS] = [
     TransformType::ADDKE7,
 ];
 
+/// What a child SA is offered with: the key exchanges after the first, one for each entry, in which any of its methods will do.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Alternatives<'a> {
+    /// There are none.
+    None,
+    /// These.
+    All(&'a [Vec<Group>]),
+    /// None, which is preferred, or these.
+    NoneOr(&'a [Vec<Group>]),
+}
+
+impl<'a> Alternatives<'a> {
+    /// Each of them, those that are preferred first; there is one at least.
+    pub(crate) fn each(self) -> impl Iterator<Item = &'a [Vec<Group>]> {
+        let (first, second): (&[Vec<Group>], _) = match self {
+            Self::None => (&[], None),
+            Self::All(these) => (these, None),
+            Self::NoneOr(these) => (&[], Some(these)),
+        };
+        core::iter::once(first).chain(second)
+    }
+}
+
 /// What was chosen of the additional key exchanges that an offer lists.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Choice {

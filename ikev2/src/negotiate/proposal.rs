@@ -6,7 +6,7 @@
 
 use alloc::vec::Vec;
 
-use super::additional::{self, Choice};
+use super::additional::{self, Alternatives, Choice};
 use crate::{
     config::{Ciphers, IkeProposal, Pfs},
     crypto::suite::{
@@ -146,12 +146,12 @@ pub(crate) fn answer_ike(chosen: Chosen<IkeSuite>, spi: &[u8]) -> SaPayload {
     })
 }
 
-/// The offer of a child SA: one proposal for each protection, each with these groups and these additional key
-/// exchanges; `further` lists the alternatives, those that are preferred first.
+/// The offer of a child SA: one proposal for each protection and each alternative of the key exchanges after the first, with
+/// these groups for the first.
 pub(crate) fn offer_esp(
     suites: &[EspSuite],
     groups: &[Group],
-    further: &[&[Vec<Group>]],
+    further: Alternatives<'_>,
     spi: u32,
 ) -> SaPayload {
     // RFC 7296 §3.3.2: whoever takes sequence numbers of both lengths lists both in one proposal.
@@ -166,9 +166,10 @@ pub(crate) fn offer_esp(
     }
     // Alternatives are proposals, and not NONE in one: who does not know these types passes over the proposals that have
     // them (RFC 7296 §3.3.6).
+    let offers = &offers;
     let alternatives = further
-        .iter()
-        .flat_map(|further| offers.iter().map(move |offer| (offer, *further)));
+        .each()
+        .flat_map(|further| offers.iter().map(move |offer| (offer, further)));
     let proposals = (1..=u8::MAX)
         .zip(alternatives)
         .map(|(number, ((one, lengths), further))| Proposal {
@@ -557,8 +558,8 @@ fn answered_proposal<'a>(
 }
 
 /// The suite of an answer to a child SA's offer, and the SPI under which the peer receives. `exchanged`
-/// is the group of the key exchange that both KE payloads belong to, if there were any, and `further` the
-/// alternatives of key exchanges after it that were offered.
+/// is the group of the key exchange that both KE payloads belong to, if there were any, and `further` what was offered of key
+/// exchanges after it.
 ///
 /// # Errors
 ///
@@ -566,7 +567,7 @@ fn answered_proposal<'a>(
 pub(crate) fn accept_esp(
     offered: &[EspSuite],
     exchanged: Option<Group>,
-    further: &[&[Vec<Group>]],
+    further: Alternatives<'_>,
     answer: &SaPayload,
 ) -> Result<(EspSuite, u32, Additional), PeerMisbehaved> {
     let [chosen] = answer.proposals.as_slice() else {
@@ -578,14 +579,14 @@ pub(crate) fn accept_esp(
         None => Pfs::Accepted(Vec::new()),
     };
     let sent = exchanged.map(Group::number);
-    let answered = |further: &&[Vec<Group>]| {
+    let answered = |further: &[Vec<Group>]| {
         let child = choose_child(offered, &pfs, further, answer, sent).ok()?;
         let chosen = child.chosen;
         let answers = chosen.additional.answers(further);
         answers.then_some((chosen.suite, child.spi, chosen.additional.exchanges))
     };
     further
-        .iter()
+        .each()
         .find_map(answered)
         .ok_or(PeerMisbehaved::SelectedUnoffered)
 }

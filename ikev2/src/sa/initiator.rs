@@ -9,13 +9,13 @@ use crate::{
     config::{ConnectConfig, InitiatorAuthentication, LocalAuthentication},
     crypto::Role,
     event::{Answer, Ask, AskId, CloseReason, EapInput, Event, PeerProof, Trace},
-    negotiate::proposal,
+    negotiate::{additional::Alternatives, proposal},
     proof::{EapConcluded, PeerAuthenticated},
     refusal::{PeerIncompatible, PeerMisbehaved, Refusal},
     sa::{
         Cx,
         child::selectors,
-        established::{Established, close_with, mobike},
+        established::{Established, close_after_auth, close_with, gives_up, mobike},
         init::{self, Handshake, certificate_request},
         intermediate::Exchange,
         link::{Link, Opened},
@@ -188,26 +188,27 @@ impl Initiator {
     }
 
     /// The owner wants no more of it. RFC 7296 §2.21.2: an initiator that gives up says so in an INFORMATIONAL of its own,
-    /// or the responder waits for the rest of IKE_AUTH, and holds what it has for it. It follows the answer to what is out.
+    /// or the responder waits for the rest of IKE_AUTH, and holds what it has for it.
     pub(crate) fn leave(
         self: Box<Self>,
         link: &mut Link,
         cx: &mut Cx<'_>,
     ) -> Result<Outcome, Refusal> {
-        let failed = Notify::plain(NotifyType::AUTHENTICATION_FAILED);
         let last_word = match *self {
             // The responder knows of nobody yet, and takes nothing but the next exchange.
             Self::ExpectIntermediate(_) | Self::AwaitSign(_) => {
                 cx.event(link.id, Event::Closed(CloseReason::Deleted));
                 return Ok(Outcome::Gone);
             }
-            Self::ExpectResponder(_)
-            | Self::AwaitChain(_)
-            | Self::AwaitEap(_)
-            | Self::ExpectEap(_)
-            | Self::ExpectFinal(_) => Payload::Notify(failed),
+            Self::ExpectResponder(_) | Self::ExpectEap(_) | Self::ExpectFinal(_) => {
+                return Ok(close_after_auth(link, CloseReason::Deleted));
+            }
+            Self::AwaitChain(AwaitChain {
+                rest: Rest::Eap(_), ..
+            })
+            | Self::AwaitEap(_) => gives_up(),
             // The responder is up.
-            Self::AwaitInstall(_) => Payload::Delete(Delete::ike_sa()),
+            Self::AwaitChain(_) | Self::AwaitInstall(_) => Payload::Delete(Delete::ike_sa()),
         };
         close_with(link, cx, last_word, CloseReason::Deleted)
     }
@@ -252,6 +253,17 @@ impl Initiator {
         if let Self::ExpectIntermediate(state) = *self {
             return state.response(link, cx, opened);
         }
+        self.auth_answered(link, cx, opened)
+            .or_else(|refusal| fail(link, cx, refusal))
+    }
+
+    /// Works on the answer to IKE_AUTH. Whatever is wrong with it the responder is told.
+    fn auth_answered(
+        self: Box<Self>,
+        link: &mut Link,
+        cx: &mut Cx<'_>,
+        opened: Opened,
+    ) -> Result<Outcome, Refusal> {
         let payloads = expect_auth(opened)?;
         // RFC 7296 §2.21.2#4: an error notify in an authentic answer ends the attempt, unless it is
         // only the child SA that was refused; that is judged with the child.
@@ -278,8 +290,12 @@ impl Initiator {
     ) -> Result<Outcome, Refusal> {
         match *self {
             Self::AwaitSign(state) if state.ask == ask => state.answer(link, cx, answer),
-            Self::AwaitChain(state) if state.ask == ask => state.answer(link, cx, answer),
-            Self::AwaitEap(state) if state.ask == ask => state.answer(link, cx, answer),
+            Self::AwaitChain(state) if state.ask == ask => state
+                .answer(link, cx, answer)
+                .or_else(|refusal| fail(link, cx, refusal)),
+            Self::AwaitEap(state) if state.ask == ask => state
+                .answer(link, cx, answer)
+                .or_else(|refusal| fail(link, cx, refusal)),
             Self::AwaitInstall(state) if state.ask == ask => state.answer(link, cx, answer),
             // The question is no longer asked.
             state => go(state),
@@ -363,7 +379,7 @@ impl Trying {
             payloads.push(Payload::Sa(proposal::offer_esp(
                 &config.esp,
                 &[],
-                &[&[]],
+                Alternatives::None,
                 config.spi,
             )));
             payloads.push(Payload::TsI(selectors(&config.local)));
@@ -464,9 +480,7 @@ impl Trying {
         cx: &mut Cx<'_>,
         payloads: Vec<Payload>,
     ) -> Result<Outcome, Refusal> {
-        if let Err(error) = self.settle(cx, &payloads) {
-            return fail(link, cx, error.into());
-        }
+        self.settle(cx, &payloads)?;
         let mut responder = None;
         let mut auth = None;
         let mut eap = None;
@@ -510,16 +524,14 @@ impl Trying {
         match basis {
             Ok(Basis::SharedKey(key)) => {
                 let octets = self.remote_octets(link, &responder);
-                return match signature::verify_shared_key(&key, &auth, link.suite.prf, &octets) {
-                    Ok(verified) => self.trust(link, cx, responder, verified, rest),
-                    Err(error) => fail(link, cx, error.into()),
-                };
+                let verified = signature::verify_shared_key(&key, &auth, link.suite.prf, &octets)?;
+                return self.trust(link, cx, responder, verified, rest);
             }
             Ok(Basis::Certificate) if certificates.is_empty() => {
                 return Err(missing(PayloadType::CERT).into());
             }
             Ok(Basis::Certificate) => {}
-            Err(error) => return fail(link, cx, error.into()),
+            Err(error) => return Err(error.into()),
         }
         let ask = cx.ask(
             link.id,
@@ -550,7 +562,7 @@ impl Trying {
         // RFC 7296 §1.2: the responder may answer by another identity, and we may then leave.
         let wanted = self.config.wanted.as_ref();
         if wanted.is_some_and(|wanted| *wanted != responder) {
-            return fail(link, cx, Refusal::OtherResponder(Arc::new(responder)));
+            return Err(Refusal::OtherResponder(Arc::new(responder)));
         }
         let proven = Proven {
             trying: self,
@@ -572,30 +584,26 @@ impl AwaitChain {
     fn answer(self, link: &mut Link, cx: &mut Cx<'_>, answer: Answer) -> Result<Outcome, Refusal> {
         let spki = match answer {
             Answer::Chain { spki } => spki,
-            Answer::Refused(why) => return fail(link, cx, Refusal::Denied(why)),
+            Answer::Refused(why) => return Err(Refusal::Denied(why)),
             _ => return Err(WRONG_ANSWER),
         };
         let octets = self.trying.remote_octets(link, &self.responder);
         let accepted = &self.trying.config.responder;
         let (auth, prf) = (&self.auth, link.suite.prf);
-        let judged =
-            accepted.verify_signature(cx.provider, &link.traits, auth, &spki, prf, &octets);
-        match judged {
-            Ok(verified) => self
-                .trying
-                .trust(link, cx, self.responder, verified, self.rest),
-            Err(refusal) => fail(link, cx, refusal),
-        }
+        let verified =
+            accepted.verify_signature(cx.provider, &link.traits, auth, &spki, prf, &octets)?;
+        self.trying
+            .trust(link, cx, self.responder, verified, self.rest)
     }
 }
 
-/// Gives up and says so: the responder has our SA half made (RFC 7296 §2.21.2).
+/// Gives up and says why: the responder has our SA, made or half made (RFC 7296 §2.21.2).
 fn fail(link: &mut Link, cx: &mut Cx<'_>, refusal: Refusal) -> Result<Outcome, Refusal> {
-    let failed = Notify::plain(NotifyType::AUTHENTICATION_FAILED);
-    close_with(
-        link,
-        cx,
-        Payload::Notify(failed),
-        CloseReason::Refused(refusal),
-    )
+    let said = refusal.notify(ExchangeType::IKE_AUTH);
+    let reason = CloseReason::Refused(refusal);
+    match said {
+        Some(said) => close_with(link, cx, Payload::Notify(said), reason),
+        // It was the responder that refused, and so has ended it.
+        None => Ok(close(link, cx, reason)),
+    }
 }

@@ -111,12 +111,7 @@ impl State {
         let result = match self {
             Self::Initiator(state) => state.response(link, cx, opened),
             Self::Established(state) => state.response(link, cx, opened),
-            Self::Closing(state) => {
-                if link.requests.last_is_answered() {
-                    return state.finish(link, cx);
-                }
-                link.pump(cx).map(|()| Outcome::Go(Self::Closing(state)))
-            }
+            Self::Closing(state) => state.response(link, cx, opened),
             state @ (Self::Responder(_) | Self::Lingering) => Ok(Outcome::Go(state)),
         };
         result.unwrap_or_else(|refusal| close(link, cx, CloseReason::Refused(refusal)))

@@ -40,39 +40,6 @@ fn logs_in_by_eap_and_leaves_nothing_after_its_delete() {
     }
 }
 
-// RFC 7296 §2.21.2: whoever gives up a login says so, however far it has come, and the headend keeps nothing of it.
-#[test]
-fn a_client_that_leaves_during_the_login_leaves_nothing_at_the_headend() {
-    let mut left = 0;
-    for steps in 1.. {
-        let mut pair = Pair::new(Setup::new(CBC), 60);
-        pair.connect();
-        let until = pair.now.after(Duration::from_secs(5));
-        for _ in 0..steps {
-            assert!(pair.step(until));
-        }
-        let id = pair.client.endpoint.views().next().map(|view| view.id);
-        let Some(id) = id else {
-            // IKE_SA_INIT is not answered yet.
-            continue;
-        };
-        if pair.both_up() {
-            break;
-        }
-        pair.command(false, Command::Delete(id));
-        // Well before the headend would forget it.
-        pair.run(3);
-        assert_eq!(pair.client.closed, [CloseReason::Deleted], "{steps}");
-        assert!(pair.client.endpoint.is_empty(), "{steps}");
-        assert_eq!(pair.server.closed.len(), 1, "{steps} {:?}", pair.server.log);
-        assert_eq!(pair.server.ready(), 0, "{steps}");
-        assert!(pair.server.installed.is_empty() && pair.client.installed.is_empty());
-        left += 1;
-    }
-    // Each of four rounds of EAP is two steps, and so is what stands before and after them.
-    assert!(left >= 11, "{left}");
-}
-
 // RFC 7296 §4#4: four messages make an IKE SA and a child SA.
 #[test]
 fn logs_in_by_certificate_and_the_headend_deletes() {

@@ -37,6 +37,7 @@ mod hostile_states;
 mod injected_answers;
 mod intermediate;
 mod large_requests;
+mod leaving;
 mod lifetimes;
 mod limits;
 mod liveness;

@@ -75,7 +75,7 @@ fn assert_unproven(pair: &Pair) {
     let [CloseReason::Refused(refusal)] = &pair.server.closed[..] else {
         panic!("{:?}", pair.server.closed);
     };
-    let failed = PeerMisbehaved::AuthenticationFailed(AuthFault::OtherKey);
+    let failed = Refusal::from(PeerMisbehaved::AuthenticationFailed(AuthFault::OtherKey));
     assert_eq!(refusal.name(), failed.name(), "{refusal:?}");
     assert_refused_as(pair, refusal.clone());
 }

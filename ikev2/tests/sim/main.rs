@@ -26,6 +26,7 @@ fn nothing_breaks_an_invariant_in_any_run() {
     assert!(totals.logins > SEEDS, "{totals}");
     assert!(totals.rekeys > 3 * SEEDS, "{totals}");
     assert!(totals.collisions > SEEDS / 2, "{totals}");
+    assert!(totals.several > SEEDS / 10, "{totals}");
     assert!(totals.crashes > SEEDS / 10, "{totals}");
     assert!(totals.moves > SEEDS / 2, "{totals}");
     assert!(totals.survivors > SEEDS, "{totals}");

@@ -34,7 +34,7 @@ use ironflex_ikev2::{
     },
 };
 
-use super::support::{End, Seeded};
+use super::support::{End, Pair, Seeded};
 
 /// Both directions' keys of one IKE SA, out of an endpoint's key log.
 pub struct Holder {
@@ -168,6 +168,15 @@ impl Holder {
         let mut octets = Vec::new();
         write_message(header, payloads, &mut octets);
         octets
+    }
+
+    /// Takes the next datagram out of the network and puts it in front of its receiver with other payloads.
+    pub fn change(&self, pair: &mut Pair, change: impl FnOnce(Vec<Payload>) -> Vec<Payload>) {
+        let (to_server, path, octets) = pair.next_flight().unwrap();
+        pair.lose_flights();
+        let (header, payloads) = self.open(&octets);
+        let sealed = self.seal(&header, &change(payloads));
+        pair.deliver(to_server, path, &sealed);
     }
 
     /// Opens a whole message of this SA.

@@ -40,8 +40,9 @@ use ironflex_ikev2::{
     refusal::Refusal,
     secret::{PreSharedKey, SecretBytes},
     wire::{
+        Header,
         payload::{AddressRange, ConfigAttribute, Identification, KnownVendor, TrafficSelector},
-        registry::ConfigAttributeType,
+        registry::{ConfigAttributeType, ExchangeType},
     },
 };
 
@@ -230,6 +231,8 @@ pub struct Pair {
     pub nat: Option<fn(SocketAddr) -> SocketAddr>,
     pub unnat: Option<fn(SocketAddr) -> SocketAddr>,
     pub sent: usize,
+    /// How many datagrams have come out of the network.
+    pub delivered: usize,
     /// Every datagram sent: whether to the server, and its octets.
     pub wire: Vec<(bool, Arc<[u8]>)>,
     random: Seeded,
@@ -257,6 +260,7 @@ impl Pair {
             nat: None,
             unnat: None,
             sent: 0,
+            delivered: 0,
             wire: Vec::new(),
             random: Seeded(seed),
             flights: Vec::new(),
@@ -336,6 +340,20 @@ impl Pair {
         done
     }
 
+    /// Goes on until the next datagram is one of this exchange to this end.
+    pub fn wait_for(&mut self, to_server: bool, exchange: ExchangeType) {
+        let until = self.now.after(Duration::from_secs(5));
+        loop {
+            if let Some((to, _, octets)) = self.next_flight()
+                && to == to_server
+                && Header::peek(&octets).unwrap().exchange == exchange
+            {
+                return;
+            }
+            assert!(self.step(until), "no {exchange} comes");
+        }
+    }
+
     /// Loses every datagram that is under way.
     pub fn lose_flights(&mut self) {
         self.flights.clear();
@@ -397,6 +415,11 @@ impl Pair {
     fn drain(&mut self, server: bool) {
         let mut answers: VecDeque<(SaId, AskId, Answer)> = VecDeque::new();
         let mut commands: VecDeque<Command> = VecDeque::new();
+        let silent = if server {
+            self.setup.silent
+        } else {
+            self.setup.client_silent
+        };
         loop {
             let end = if server {
                 &mut self.server
@@ -405,7 +428,7 @@ impl Pair {
             };
             match end.endpoint.poll() {
                 Output::Transmit(transmit) => self.send(server, transmit),
-                Output::Ask(id, ask, question) if server && (self.setup.silent)(&question) => {
+                Output::Ask(id, ask, question) if silent(&question) => {
                     end.withheld.push_back((id, ask, question));
                 }
                 Output::Ask(id, ask, question) => {
@@ -453,6 +476,7 @@ impl Pair {
         self.now = self.now.max(next);
         if arrival == Some(next) {
             let flight = self.flights.remove(0);
+            self.delivered += 1;
             let mut octets = flight.octets.to_vec();
             if let Some(tamper) = &mut self.tamper
                 && !tamper(flight.to_server, &mut octets)

@@ -101,6 +101,8 @@ pub struct Setup {
     pub forge: fn(bool, Answer) -> Answer,
     /// The questions that the server's outside does not answer of itself.
     pub silent: fn(&Ask) -> bool,
+    /// The same of the client's.
+    pub client_silent: fn(&Ask) -> bool,
 }
 
 impl Setup {
@@ -200,6 +202,7 @@ impl Setup {
             spki: None,
             forge: |_, answer| answer,
             silent: |_| false,
+            client_silent: |_| false,
         }
     }
 

@@ -179,6 +179,8 @@ goes_on_by_new_mappings() { # NAME [OPTION…]
   [ "$gap" -lt $((1000 * lab_stretch)) ] || fail "no answer for $gap ms"
   says "$LAB_DIR/flow" '^sent ' || fail "the transfer: $(<"$LAB_DIR/flow")"
   client_leave
+  wait_for 5 "the headend to say that the client left" says "$LAB_DIR/headend/log" 'is DOWN\..*reason: deleted by the peer'
+  assert_equal 0 "$(sa_count "$headend")" "SAs in the headend's kernel"
 }
 
 # Has the router begin anew under ADDRESS, with other ports: a masquerade ends with its address.
@@ -197,7 +199,9 @@ remaps() { # OLD-ADDRESS ADDRESS FIRST-PORT
 follows() { # ADDRESS FIRST-PORT
   local states
   states=$(ip -n "$headend" xfrm state list src $headend_address)
-  [[ $states == *"dst $1"* && $states =~ dport\ ${2%?}[0-9] ]]
+  # Indented lines are about what is inside.
+  [ "$(sed -n 's/^src .* dst //p' <<<"$states" | sort -u)" = "$1" ] &&
+    [[ $(grep -o 'dport [0-9]*' <<<"$states" | sort -u) =~ ^dport\ ${2%?}[0-9]$ ]]
 }
 
 answers() {

@@ -51,12 +51,13 @@ pub struct Translation {
     pub outside_global: SocketAddrV4,
 }
 
-/// The translations of connections that began at these networks, in the network namespace of the calling thread.
+/// The translations of connections that began at these networks, in the network namespace of the calling thread; `None` where the
+/// kernel has no such table to be looked at.
 ///
 /// # Errors
 ///
-/// [`NetlinkError::Refused`] without the right to look, and as the socket fails. A kernel without the table has none.
-pub fn translations(inside: &[IpPrefix]) -> Result<Vec<Translation>, NetlinkError> {
+/// [`NetlinkError::Refused`] without the right to look, and as the socket fails.
+pub fn translations(inside: &[IpPrefix]) -> Result<Option<Vec<Translation>>, NetlinkError> {
     let mut socket = NetlinkSocket::open(Subsystem::Netfilter)?;
     let wanted = |one: &Translation| {
         let source = (*one.inside_local.ip()).into();
@@ -84,12 +85,13 @@ pub fn translations(inside: &[IpPrefix]) -> Result<Vec<Translation>, NetlinkErro
                 Some(KernelErrno::EOPNOTSUPP | KernelErrno::EINVAL)
             ) =>
         {
-            Ok(Vec::new())
+            // No module answers for the subsystem.
+            Ok(None)
         }
         Err(error) => Err(error),
         Ok(mut found) => {
             found.sort_unstable();
-            Ok(found)
+            Ok(Some(found))
         }
     }
 }

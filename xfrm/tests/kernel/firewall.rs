@@ -74,7 +74,9 @@ fn masquerades_permitted_sources_alone() -> Result<(), Ignored> {
         found.unwrap()
     };
     // The ping, under the router's own address outside.
-    let found = translated("10.10.0.0/24");
+    let Some(found) = translated("10.10.0.0/24") else {
+        return Err(Ignored("the kernel lists no connections".into()));
+    };
     let ends: Vec<[String; 3]> = found
         .iter()
         .map(|one| {
@@ -87,7 +89,7 @@ fn masquerades_permitted_sources_alone() -> Result<(), Ignored> {
         [["10.10.0.2", "192.0.2.1", "192.0.2.2"].map(str::to_owned)]
     );
     assert_eq!(found[0].protocol, 1);
-    assert_eq!(translated("10.10.1.0/24"), []);
+    assert_eq!(translated("10.10.1.0/24"), Some(Vec::new()));
     assert!(
         other.pings_in_vain("10.10.1.2", "192.0.2.2"),
         "an earlier deny wins"

@@ -73,7 +73,7 @@ fn an_offer_is_numbered_and_ordered_as_configured() {
         protection: Protection::Aead(AeadAlgorithm::AesGcm16_128),
         ..GCM
     };
-    let esp = offer_esp(&[GCM, short], &[], &[&[]], 0x1234_5678);
+    let esp = offer_esp(&[GCM, short], &[], Alternatives::None, 0x1234_5678);
     let numbers: Vec<u8> = esp.proposals.iter().map(|one| one.number).collect();
     assert_eq!(numbers, [1, 2]);
 }
@@ -183,12 +183,12 @@ const GCM: EspSuite = EspSuite {
 
 #[test]
 fn chooses_esp_and_reads_the_spi() {
-    let offer = offer_esp(&[GCM], &[], &[&[]], 0x1234_5678);
+    let offer = offer_esp(&[GCM], &[], Alternatives::None, 0x1234_5678);
     let child = choose_esp(&[GCM], &offer).unwrap();
     assert_eq!((child.chosen.suite, child.spi), (GCM, 0x1234_5678));
     let answer = answer_esp(child.chosen, None, 0x9abc_def0);
     assert_eq!(
-        accept_esp(&[GCM], None, &[&[]], &answer),
+        accept_esp(&[GCM], None, Alternatives::None, &answer),
         Ok((GCM, 0x9abc_def0, Additional::NONE))
     );
 }
@@ -196,8 +196,8 @@ fn chooses_esp_and_reads_the_spi() {
 // RFC 4303 §2.1#6, RFC 3948 §1#3, §2.1#4: SPIs 0 to 255 are reserved.
 #[test]
 fn refuses_a_reserved_or_misshapen_spi() {
-    assert!(choose_esp(&[GCM], &offer_esp(&[GCM], &[], &[&[]], 255)).is_err());
-    let mut offer = offer_esp(&[GCM], &[], &[&[]], 0x1234_5678);
+    assert!(choose_esp(&[GCM], &offer_esp(&[GCM], &[], Alternatives::None, 255)).is_err());
+    let mut offer = offer_esp(&[GCM], &[], Alternatives::None, 0x1234_5678);
     offer.proposals[0].spi.pop();
     assert!(choose_esp(&[GCM], &offer).is_err());
 }
@@ -205,7 +205,7 @@ fn refuses_a_reserved_or_misshapen_spi() {
 // RFC 4303 §2.2.1#2: extended numbers are negotiated or not used.
 #[test]
 fn takes_silence_about_esn_for_none() {
-    let mut offer = offer_esp(&[GCM], &[], &[&[]], 0x1234_5678);
+    let mut offer = offer_esp(&[GCM], &[], Alternatives::None, 0x1234_5678);
     offer.proposals[0]
         .transforms
         .retain(|one| one.kind != TransformType::ESN);
@@ -217,7 +217,7 @@ fn takes_silence_about_esn_for_none() {
 #[test]
 fn offers_both_lengths_of_sequence_numbers_at_once() {
     let long = EspSuite { esn: true, ..GCM };
-    let offer = offer_esp(&[GCM, long], &[], &[&[]], 0x1234_5678);
+    let offer = offer_esp(&[GCM, long], &[], Alternatives::None, 0x1234_5678);
     let [proposal] = &offer.proposals[..] else {
         panic!("{offer:?}")
     };
@@ -230,7 +230,13 @@ fn offers_both_lengths_of_sequence_numbers_at_once() {
         let child = choose_esp(&[wanted], &offer).unwrap();
         assert_eq!(child.chosen.suite, wanted);
     }
-    assert!(choose_esp(&[long], &offer_esp(&[GCM], &[], &[&[]], 0x1234_5678)).is_err());
+    assert!(
+        choose_esp(
+            &[long],
+            &offer_esp(&[GCM], &[], Alternatives::None, 0x1234_5678)
+        )
+        .is_err()
+    );
 }
 
 // RFC 7296 §1.3#3, §3.3.6#12: a child SA has a key exchange where both want one, and the responder
@@ -238,8 +244,8 @@ fn offers_both_lengths_of_sequence_numbers_at_once() {
 #[test]
 fn a_child_has_a_key_exchange_if_both_want_one() {
     let (p256, p384) = (Group::EcpP256, Group::EcpP384);
-    let with = offer_esp(&[GCM], &[p256, p384], &[&[]], 0x1234_5678);
-    let without = offer_esp(&[GCM], &[], &[&[]], 0x1234_5678);
+    let with = offer_esp(&[GCM], &[p256, p384], Alternatives::None, 0x1234_5678);
+    let without = offer_esp(&[GCM], &[], Alternatives::None, 0x1234_5678);
     let accepted = Pfs::Accepted([p384, p256].to_vec());
     let required = Pfs::Required([p384].to_vec());
     let group = |pfs, offer, sent| choose_child(&[GCM], pfs, &[], offer, sent).map(|one| one.group);
@@ -262,11 +268,11 @@ fn a_child_has_a_key_exchange_if_both_want_one() {
 
 #[test]
 fn an_answer_has_the_key_exchange_that_was_sent_or_none() {
-    let offer = offer_esp(&[GCM], &[Group::EcpP256], &[&[]], 0x1234_5678);
+    let offer = offer_esp(&[GCM], &[Group::EcpP256], Alternatives::None, 0x1234_5678);
     let pfs = Pfs::default();
     let child = choose_child(&[GCM], &pfs, &[], &offer, Some(19)).unwrap();
     let answer = answer_esp(child.chosen, child.group, 0x9abc_def0);
-    let accept = |group| accept_esp(&[GCM], group, &[&[]], &answer);
+    let accept = |group| accept_esp(&[GCM], group, Alternatives::None, &answer);
     let agreed = (GCM, 0x9abc_def0, Additional::NONE);
     assert_eq!(accept(Some(Group::EcpP256)), Ok(agreed));
     assert_eq!(

@@ -33,7 +33,7 @@ impl Creation {
     /// # Errors
     ///
     /// [`PeerMisbehaved::MissingPayload`] without SA or nonce, [`PeerMisbehaved::RepeatedPayload`], and
-    /// [`PeerMisbehaved::BadRekeyNotify`] for a REKEY_SA that names no child SA.
+    /// [`PeerMisbehaved::BadRekeyNotify`] for a REKEY_SA whose SPI has not four octets.
     pub(crate) fn read(payloads: Vec<Payload>) -> Result<Self, PeerMisbehaved> {
         let mut sa = None;
         let mut nonce = None;

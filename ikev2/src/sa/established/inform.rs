@@ -12,6 +12,12 @@ use crate::{
     },
 };
 
+/// What ends an IKE SA in IKE_AUTH and right after it without a Delete, beside AUTHENTICATION_FAILED (RFC 7296 §2.21.2).
+const ENDS_IKE_AUTH: [NotifyType; 2] = [
+    NotifyType::INVALID_SYNTAX,
+    NotifyType::UNSUPPORTED_CRITICAL_PAYLOAD,
+];
+
 impl Established {
     /// `link` is the IKE SA that the request came on, whether in use or replaced.
     pub(super) fn informational(
@@ -31,8 +37,12 @@ impl Established {
                         deleted.extend(self.peer_deletes(link, cx, spi));
                     }
                 }
-                // RFC 7296 §2.21.2: the peer found our AUTH wanting after all.
-                Payload::Notify(said) if said.kind == NotifyType::AUTHENTICATION_FAILED => {
+                // RFC 7296 §2.21.2: the peer found our last answer wanting after all. Whatever is wrong with it beside its
+                // AUTH is said right after it, or not at all.
+                Payload::Notify(said)
+                    if said.kind == NotifyType::AUTHENTICATION_FAILED
+                        || self.unasked && ENDS_IKE_AUTH.contains(&said.kind) =>
+                {
                     return Served::Failed(said.kind);
                 }
                 // RFC 7296 §2.21.4#10, §3.10.1#2-3: what a notify says is noted, and changes
@@ -53,8 +63,8 @@ impl Established {
         let child = self.children.by_outbound(spi)?;
         let (inbound_spi, crossing) = (child.inbound_spi, child.standing == Standing::Closing);
         self.children.remove(link.id, cx, inbound_spi);
-        // RFC 7296 §2.25.1#6, §2.25.2#7: whatever we are replacing, the other half is said.
-        // RFC 7296 §2.25.1#5: of a pair that we are deleting ourselves nothing is said.
+        // RFC 7296 §2.25.1#5-6, §2.25.2#7: whatever we are replacing, the other half is said, but nothing of a pair that we are
+        // deleting ourselves.
         (!crossing).then(|| inbound_spi.to_be_bytes())
     }
 }

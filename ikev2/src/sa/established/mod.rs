@@ -21,7 +21,7 @@ use core::time::Duration;
 
 pub(crate) use children::Child;
 use children::{Children, Standing};
-pub(crate) use closing::{Closing, close_with};
+pub(crate) use closing::{Closing, close_after_auth, close_with, gives_up};
 use followup::Following;
 use mobike::{EspWay, RouteCheck, Seen};
 use others::{Other, OtherStanding};
@@ -136,6 +136,8 @@ pub(crate) struct Established {
     keepalive: Option<Instant>,
     /// It is over as soon as the peer has answered our request for a new IKE SA: then that is deleted.
     ending: Option<CloseReason>,
+    /// The peer has asked for nothing since IKE_AUTH.
+    unasked: bool,
 }
 
 /// What our exchange that is under way is for.
@@ -231,6 +233,7 @@ impl Established {
             quiet: None,
             keepalive: None,
             ending: None,
+            unasked: true,
         })
     }
 
@@ -319,6 +322,7 @@ impl Established {
         let served = opened
             .payloads
             .and_then(|payloads| self.serve(link, cx, exchange, payloads));
+        self.unasked = false;
         match served {
             // RFC 7296 §1.4#4, §4#5: every INFORMATIONAL request is answered.
             Ok(Served::Answer(mut answer)) => {
@@ -407,7 +411,6 @@ impl Established {
                 return self.end(link, cx, CloseReason::Refused(refusal));
             }
         }
-        link.pump(cx)?;
         self.go_on(link, cx)
     }
 

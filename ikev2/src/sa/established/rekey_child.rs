@@ -14,7 +14,7 @@ use crate::{
         suite::{Additional, EspSuite, Group},
     },
     event::{Answer, Ask, AskId, ChildExchanges, ChildId, ChildSa, Event, Instant},
-    negotiate::{proposal, selector},
+    negotiate::{additional::Alternatives, proposal, selector},
     refusal::{PeerIncompatible, Refusal},
     sa::{
         Cx,
@@ -191,7 +191,7 @@ impl Established {
         payloads.push(Payload::Sa(proposal::offer_esp(
             &wanted.suites,
             &groups,
-            &self.further(group),
+            self.further(group),
             spi,
         )));
         // RFC 7296 §3.3.6#12, §3.4#4: without a group on both sides there is no KE payload.
@@ -230,7 +230,7 @@ impl Established {
                 let answer = Creation::read(payloads.clone())?;
                 let group = half.group();
                 let (suite, outbound_spi, additional) =
-                    proposal::accept_esp(&rekey.suites, group, &self.further(group), &answer.sa)?;
+                    proposal::accept_esp(&rekey.suites, group, self.further(group), &answer.sa)?;
                 let (local, remote) = answer.selectors()?;
                 selector::within(local, &rekey.local)?;
                 selector::within(remote, &rekey.remote)?;
@@ -357,14 +357,14 @@ impl Established {
     /// The key exchanges after the first, of this group, that our own requests ask for: the alternatives. Who has a key
     /// exchange only because the peer wants it does without further ones where the peer does; one that wants them too can
     /// say no more than that no proposal does (RFC 9370 has no notify for it), so they are offered with the first one.
-    fn further(&self, group: Option<Group>) -> Vec<&[Vec<Group>]> {
+    fn further(&self, group: Option<Group>) -> Alternatives<'_> {
         let upkeep = self.policy.upkeep();
         let further: &[Vec<Group>] = &upkeep.pfs_additional;
         let can_be_met = !further.is_empty() && further.iter().all(|groups| !groups.is_empty());
         match upkeep.pfs {
-            Pfs::Accepted(_) if group.is_some() && can_be_met => [&[], further].to_vec(),
-            Pfs::Accepted(_) => [&[][..]].to_vec(),
-            Pfs::Required(_) => [further].to_vec(),
+            Pfs::Accepted(_) if group.is_some() && can_be_met => Alternatives::NoneOr(further),
+            Pfs::Accepted(_) => Alternatives::None,
+            Pfs::Required(_) => Alternatives::All(further),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use super::{AwaitEap, ExpectFinal, Initiator, Proven, Trying, fail, go};
+use super::{AwaitEap, ExpectFinal, Initiator, Proven, Trying, go};
 use crate::{
     authn,
     crypto::Role,
@@ -77,9 +77,9 @@ impl AwaitEap {
                     .send_auth(link, cx, msk, EapConcluded::assertion())
             }
             Answer::Eap(EapOutput::Failure { why, .. }) | Answer::Refused(why) => {
-                fail(link, cx, Refusal::Denied(why))
+                Err(Refusal::Denied(why))
             }
-            Answer::Eap(EapOutput::Ignore) => fail(link, cx, PeerMisbehaved::UnexpectedEap.into()),
+            Answer::Eap(EapOutput::Ignore) => Err(PeerMisbehaved::UnexpectedEap.into()),
             _ => Err(WRONG_ANSWER),
         }
     }
@@ -124,9 +124,7 @@ impl ExpectFinal {
         cx: &mut Cx<'_>,
         mut payloads: Vec<Payload>,
     ) -> Result<Outcome, Refusal> {
-        if let Err(error) = self.proven.trying.settle(cx, &payloads) {
-            return fail(link, cx, error.into());
-        }
+        self.proven.trying.settle(cx, &payloads)?;
         let at = payloads
             .iter()
             .position(|one| matches!(one, Payload::Auth(_)))
@@ -142,7 +140,7 @@ impl ExpectFinal {
             && authn::shared_key_mic_holds(prf, key.as_bytes(), &octets, &auth.data);
         if !holds {
             let other_key = PeerMisbehaved::AuthenticationFailed(AuthFault::OtherKey);
-            return fail(link, cx, other_key.into());
+            return Err(other_key.into());
         }
         cx.trace(link.id, || Trace::PeerVerified);
         self.proven.child(link, cx, payloads)

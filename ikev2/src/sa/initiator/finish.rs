@@ -5,7 +5,7 @@ use alloc::{boxed::Box, vec::Vec};
 use super::{AwaitInstall, Initiator, PpkUse, Proven, Trying, go};
 use crate::{
     event::{Answer, Ask, Authenticated, ChildExchanges, ChildId, ChildSa, CloseReason, Event},
-    negotiate::{proposal, selector},
+    negotiate::{additional::Alternatives, proposal, selector},
     proof::PeerAuthenticated,
     refusal::{PeerMisbehaved, Refusal},
     sa::{
@@ -151,7 +151,8 @@ impl Proven {
         let local = local.ok_or_else(|| missing(PayloadType::TS_I))?;
         let remote = remote.ok_or_else(|| missing(PayloadType::TS_R))?;
         let config = &self.trying.config;
-        let (suite, outbound_spi, _) = proposal::accept_esp(&config.esp, None, &[&[]], &sa)?;
+        let (suite, outbound_spi, _) =
+            proposal::accept_esp(&config.esp, None, Alternatives::None, &sa)?;
         selector::within(&local, &config.local)?;
         selector::within(&remote, &config.remote)?;
         let handshake = &self.trying.handshake;
@@ -202,7 +203,7 @@ impl AwaitInstall {
         match answer {
             Answer::Installed => Ok(self.established.enter(link, cx, None)),
             Answer::Refused(why) => delete(link, cx, Refusal::Denied(why)),
-            _ => Err(WRONG_ANSWER),
+            _ => delete(link, cx, WRONG_ANSWER),
         }
     }
 }

@@ -195,6 +195,8 @@ impl fmt::Display for Typed<'_> {
                     write!(f, "key-id {identity}")
                 };
             }
+            // RFC 7619 §2.1: nobody in particular has no data.
+            other if identity.data.is_empty() => return other.fmt(f),
             other => return write!(f, "{other} {identity}"),
         };
         write!(f, "{kind} {identity}")
@@ -265,7 +267,7 @@ mod tests {
         );
         assert_eq!(typed(Identification::dn(vec![0x30, 0])), "dn 0x3000");
         let null = Identification::new(IdType::ID_NULL, Vec::new());
-        assert_eq!(typed(null).trim_end(), "ID_NULL");
+        assert_eq!(typed(null), "ID_NULL");
     }
 
     #[test]

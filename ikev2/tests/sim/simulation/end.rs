@@ -57,6 +57,12 @@ pub struct End {
     pub sending: BTreeMap<(SaId, ChildId), ChildSa>,
     /// What the dataplane receives on, by inbound SPI.
     pub receiving: BTreeMap<(SaId, u32), ChildSa>,
+    /// What it received on until it was deleted with all that had replaced it.
+    pub gone: BTreeSet<u32>,
+    /// All that it has ever received on.
+    pub had: BTreeSet<u32>,
+    /// What it sent on first of child SAs that replace each other: the SPI of its peer.
+    pub firsts: BTreeSet<u32>,
     /// Requests by SPIs and message ID.
     pub asked: BTreeMap<(Spis, u32), Asked>,
     /// The IKE SAs on which a CREATE_CHILD_SA of this end is under way.
@@ -87,6 +93,9 @@ impl End {
             records: BTreeMap::new(),
             sending: BTreeMap::new(),
             receiving: BTreeMap::new(),
+            gone: BTreeSet::new(),
+            had: BTreeSet::new(),
+            firsts: BTreeSet::new(),
             asked: BTreeMap::new(),
             creating: BTreeSet::new(),
             ended: Vec::new(),
@@ -106,6 +115,20 @@ impl End {
     pub fn up(&self) -> impl Iterator<Item = SaId> {
         let up = self.records.iter().filter(|(_, record)| record.is_up());
         up.map(|(&id, _)| id)
+    }
+
+    /// The child SAs that it sends on of this SA.
+    pub fn children(&self, id: SaId) -> impl Iterator<Item = &ChildSa> {
+        let sending = self.sending.iter();
+        sending
+            .filter(move |((sa, _), _)| *sa == id)
+            .map(|(_, child)| child)
+    }
+
+    /// Whether this end need not read what comes on this SPI: it has deleted it, or its peer has made a child SA that it was asked
+    /// for, and the answer is not here yet.
+    pub fn may_be_deaf(&self, peer: &Self, spi: u32) -> bool {
+        self.gone.contains(&spi) || peer.firsts.contains(&spi) && !self.had.contains(&spi)
     }
 
     /// An inbound SPI that was never used.
@@ -227,6 +250,7 @@ impl End {
             })),
             Ask::Install(_) | Ask::Rekey(_) if self.random.chance(refusals) => refused("no memory"),
             Ask::Install(child) => {
+                self.firsts.insert(child.outbound_spi);
                 self.sending.insert((id, child.id), copy_of(&child));
                 self.receive_on(id, *child);
                 Answer::Installed
@@ -249,6 +273,7 @@ impl End {
             "{id}: {spi:08X} goes by {}",
             child.path.remote
         );
+        self.had.insert(spi);
         let twice = self.receiving.insert((id, spi), child);
         assert!(twice.is_none(), "{id}: {spi:08X} is installed twice");
     }
@@ -295,8 +320,9 @@ impl End {
                 format!("{inbound_spi:08X} retired")
             }
             Event::ChildDeleted { child, inbound_spi } => {
-                record.disturbed = true;
                 self.remove(id, Some(child));
+                let alone = self.children(id).next().is_none();
+                self.records.get_mut(&id).unwrap().disturbed |= alone;
                 format!("child {child} deleted, {inbound_spi:08X}")
             }
             Event::Rekeyed => {
@@ -328,6 +354,7 @@ impl End {
             Event::Closed(reason) => {
                 let text = format!("closed: {reason}");
                 record.disturbed = true;
+                record.ended_alone = !self.sending.keys().any(|(sa, _)| *sa == id);
                 record.over = Some(reason.clone());
                 self.ended.push((id, reason));
                 self.remove(id, None);
@@ -341,7 +368,13 @@ impl End {
     fn remove(&mut self, id: SaId, child: Option<ChildId>) {
         let kept = |sa: SaId, one: &ChildSa| sa != id || child.is_some_and(|child| one.id != child);
         self.sending.retain(|&(sa, _), one| kept(sa, one));
-        self.receiving.retain(|&(sa, _), one| kept(sa, one));
+        self.receiving.retain(|&(sa, spi), one| {
+            let kept = kept(sa, one);
+            if !kept {
+                self.gone.insert(spi);
+            }
+            kept
+        });
     }
 }
 

@@ -1,10 +1,10 @@
 //! What must hold after every step, and what must hold at rest.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{collections::BTreeSet, net::SocketAddr, time::Duration};
 
 use ironflex_ikev2::{
     config::{LIVENESS_TRIES, MAX_CHILDREN, RETRY_FOR},
-    event::{CloseReason, Path, SaId},
+    event::{ChildSa, CloseReason, Path, SaId},
     refusal::{PeerIncompatible, Refusal},
     wire::registry::NotifyType,
 };
@@ -101,16 +101,13 @@ impl World {
                 "{side:?} {}: nobody at the other side is authenticated",
                 view.id
             );
-            if let Some(child) = view.child {
+            for child in view.children() {
                 let inbound = end.receiving.get(&(view.id, child.inbound_spi));
-                let mut sending = end.sending.iter();
-                let sent = sending.any(|(&(id, _), one)| {
-                    id == view.id
-                        && one.inbound_spi == child.inbound_spi
-                        && one.outbound_spi == child.outbound_spi
+                let sent = end.children(view.id).any(|one| {
+                    one.inbound_spi == child.inbound_spi && one.outbound_spi == child.outbound_spi
                 });
                 assert!(
-                    inbound.is_some() && sent,
+                    inbound.is_some() && sent == child.sending,
                     "{side:?} {}: the dataplane does not use {:08X}",
                     view.id,
                     child.inbound_spi
@@ -131,12 +128,11 @@ impl World {
                 continue;
             }
             let flow = |from: &End, sa: SaId, to: &End, heard_by: SaId| {
-                let sending = from.sending.iter().filter(|((id, _), _)| *id == sa);
+                let sending = from
+                    .children(sa)
+                    .filter(|one| !to.may_be_deaf(from, one.outbound_spi));
                 let receiving = to.receiving.iter().filter(|((id, _), _)| *id == heard_by);
-                unheard(
-                    sending.map(|(_, child)| child),
-                    receiving.map(|(_, child)| child),
-                )
+                unheard(sending, receiving.map(|(_, child)| child))
             };
             for deaf in [
                 flow(&self.client, id, &self.headend, partner),
@@ -209,8 +205,13 @@ impl World {
         let (end, other) = (self.end(side), self.end(side.other()));
         let record = &end.records[&id];
         let theirs = record.partner.and_then(|id| other.records.get(&id));
-        let childless = record.told_to_delete_child
-            || theirs.is_some_and(|one| one.told_to_delete_child)
+        // RFC 7296 §1.4.1: where the last child SA has been deleted the IKE SA is of no use; one of several takes nothing along.
+        let told = [Some(record), theirs].into_iter().flatten();
+        let told = told.filter(|one| one.told_to_delete_child).count() > 0;
+        let theirs_alone = record
+            .partner
+            .is_some_and(|id| other.children(id).next().is_none());
+        let childless = told && (record.ended_alone || theirs_alone)
             || self.childless.contains(&(side, id))
             || record
                 .partner
@@ -296,30 +297,35 @@ impl World {
                 if ours.queued != 0 {
                     return Some(format!("{side:?} {id}: a request is under way"));
                 }
-                let sending: Vec<_> = end
-                    .sending
-                    .iter()
-                    .filter(|((sa, _), _)| *sa == id)
-                    .collect();
-                let receiving: Vec<u32> = end
+                let children: Vec<&ChildSa> = end.children(id).collect();
+                if children.is_empty() || children.len() != other.children(partner).count() {
+                    let theirs = other.children(partner).count();
+                    return Some(format!(
+                        "{side:?} {id}: sends on {} SAs, its peer on {theirs}",
+                        children.len()
+                    ));
+                }
+                // Of whatever replaced each other one is left.
+                let receiving: BTreeSet<u32> = end
                     .receiving
                     .range((id, 0)..=(id, u32::MAX))
                     .map(|(&(_, spi), _)| spi)
                     .collect();
-                let [(_, child)] = sending[..] else {
-                    return Some(format!("{side:?} {id}: sends on {} SAs", sending.len()));
-                };
-                if receiving != [child.inbound_spi] {
-                    return Some(format!("{side:?} {id}: receives on {receiving:08X?}"));
+                let expected: BTreeSet<u32> = children.iter().map(|one| one.inbound_spi).collect();
+                if receiving != expected {
+                    return Some(format!(
+                        "{side:?} {id}: receives on {receiving:08X?}, not {expected:08X?}"
+                    ));
                 }
-                let crosswise = other.sending.iter().any(|((sa, _), theirs)| {
-                    *sa == partner
-                        && theirs.inbound_spi == child.outbound_spi
-                        && theirs.outbound_spi == child.inbound_spi
-                        && theirs.keys.inbound == child.keys.outbound
-                        && theirs.keys.outbound == child.keys.inbound
-                });
-                if !crosswise {
+                let crosswise = |child: &&ChildSa| {
+                    other.children(partner).any(|theirs| {
+                        theirs.inbound_spi == child.outbound_spi
+                            && theirs.outbound_spi == child.inbound_spi
+                            && theirs.keys.inbound == child.keys.outbound
+                            && theirs.keys.outbound == child.keys.inbound
+                    })
+                };
+                if !children.iter().all(crosswise) {
                     return Some(format!("{side:?} {id}: the ends use other child SAs"));
                 }
             }

@@ -56,6 +56,8 @@ pub struct Totals {
     pub logins: u64,
     /// IKE SAs and child SAs replaced, as the client sees it.
     pub rekeys: u64,
+    /// SAs at rest with several child SAs.
+    pub several: u64,
     /// CREATE_CHILD_SA requests of both ends that were under way at the same time on one IKE SA.
     pub collisions: u64,
     /// SAs that were up and ended by a token.
@@ -79,6 +81,7 @@ impl AddAssign for Totals {
         self.checks += other.checks;
         self.logins += other.logins;
         self.rekeys += other.rekeys;
+        self.several += other.several;
         self.collisions += other.collisions;
         self.crashes += other.crashes;
         self.moves += other.moves;
@@ -93,12 +96,13 @@ impl fmt::Display for Totals {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{} runs, {} steps, {} invariant checks, {} logins, {} rekeys, {} collisions, {} crashes, {} moves, {} SAs up at rest, {} given up, {} losses, {} datagrams of the attacker",
+            "{} runs, {} steps, {} invariant checks, {} logins, {} rekeys, {} SAs at rest with several child SAs, {} collisions, {} crashes, {} moves, {} SAs up at rest, {} given up, {} losses, {} datagrams of the attacker",
             self.runs,
             self.steps,
             self.checks,
             self.logins,
             self.rekeys,
+            self.several,
             self.collisions,
             self.crashes,
             self.moves,

@@ -58,6 +58,8 @@ pub struct Login {
 pub enum Order {
     Rekey,
     RekeyChild,
+    /// A further child SA beside those that there are.
+    NewChild,
     DeleteChild,
     Probe,
     Delete,
@@ -69,7 +71,8 @@ pub enum Order {
 #[derive(Clone, Copy, Debug)]
 pub enum Action {
     Connect(Login),
-    /// To the end named, about the SA that this number picks among those that are up.
+    /// To the end named, about the SA that this number picks among those that are up, and of its child SAs the one that it picks
+    /// among those that it sends on.
     Order(Side, Order, u64),
     /// An ESP packet on each child SA that this end sends on.
     Traffic(Side),
@@ -271,7 +274,8 @@ impl Scenario {
         let attack = one_in(60, 40);
         let slowness = Duration::from_millis(one_in(40, 2_500));
         let refusals = one_in(25, 50);
-        let script = script(&mut random, calm);
+        let mut script = script(&mut random, calm);
+        further_children(&mut script, seed);
         Self {
             seed,
             calm,
@@ -284,6 +288,29 @@ impl Scenario {
             refusals: if calm { 0 } else { refusals },
             script,
         }
+    }
+}
+
+/// In some runs both ends ask for further child SAs, and where there are several, one of them is deleted. Drawn apart, as the above.
+fn further_children(script: &mut Vec<(Instant, Action)>, seed: u64) {
+    let mut random = Seeded(seed.wrapping_mul(0x94d0_49bb_1331_11eb));
+    if !random.chance(40) {
+        return;
+    }
+    for _ in 0..1 + random.next() % 6 {
+        let count = u64::try_from(script.len()).unwrap();
+        let behind = usize::try_from(random.next() % count).unwrap();
+        let at = script[behind]
+            .0
+            .after(Duration::from_millis(random.next() % 120));
+        let order = if random.chance(75) {
+            Order::NewChild
+        } else {
+            Order::DeleteChild
+        };
+        let action = Action::Order(Side::draw(&mut random), order, random.next());
+        let place = script.partition_point(|&(other, _)| other <= at);
+        script.insert(place, (at, action));
     }
 }
 

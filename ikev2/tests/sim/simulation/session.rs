@@ -19,6 +19,8 @@ pub struct Record {
     pub told_to_end: bool,
     /// The end was told to delete a child SA of it.
     pub told_to_delete_child: bool,
+    /// It had no child SA any more when it ended.
+    pub ended_alone: bool,
     /// When its peer first put it off.
     pub put_off: Option<Instant>,
     /// Since the peer's silence was last told: ESP of the peer has come in, and some was sent to it.

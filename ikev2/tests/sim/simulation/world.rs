@@ -28,6 +28,9 @@ const STEPS: u64 = 200_000;
 /// Sessions of the client at most.
 const SESSIONS: usize = 3;
 
+/// Child SAs of one session at most, those apart that replace each other.
+const CHILDREN: usize = 3;
+
 /// Something that is going to happen.
 enum Happening {
     Act(Action),
@@ -152,7 +155,7 @@ impl World {
             ids.into_iter().map(&mut at_end).collect()
         };
         for (side, id) in sides {
-            self.order(side, Order::Delete, id);
+            self.order(side, Order::Delete, id, 0);
         }
         self.run_for(200);
         self.check_clean();
@@ -196,6 +199,9 @@ impl World {
         self.totals.checks += 1;
         assert_eq!(unrest, None, "{when}");
         self.totals.survivors += u64::try_from(self.client.up().count()).unwrap();
+        let several = self.client.up();
+        let several = several.filter(|&id| self.client.children(id).count() > 1);
+        self.totals.several += u64::try_from(several.count()).unwrap();
     }
 
     /// What the outside has to do itself where it has no liveness checks.
@@ -204,7 +210,7 @@ impl World {
             let watched = self.scenario.upkeep(side).liveness.is_some();
             for id in self.end(side).up().collect::<Vec<_>>() {
                 if !watched {
-                    self.order(side, Order::Probe, id);
+                    self.order(side, Order::Probe, id, 0);
                 }
                 // What began without a child SA and was refused one may have it now.
                 let view = self.end(side).endpoint.view(id);
@@ -451,7 +457,8 @@ impl World {
                 let up: Vec<SaId> = self.end(side).up().collect();
                 let count = u64::try_from(up.len()).unwrap();
                 if let Some(at) = pick.checked_rem(count) {
-                    self.order(side, order, up[usize::try_from(at).unwrap()]);
+                    let id = up[usize::try_from(at).unwrap()];
+                    self.order(side, order, id, pick / count);
                 }
             }
             Action::Traffic(side) => self.traffic(side),
@@ -519,18 +526,23 @@ impl World {
         self.input(Side::Client, Input::Command(command));
     }
 
-    fn order(&mut self, side: Side, order: Order, id: SaId) {
+    fn order(&mut self, side: Side, order: Order, id: SaId, pick: u64) {
         let end = self.end_mut(side);
-        let child = end.sending.iter().find(|((sa, _), _)| *sa == id);
-        let spi = child.map_or(0, |(_, child)| child.inbound_spi);
+        let children: Vec<u32> = end.children(id).map(|one| one.inbound_spi).collect();
+        let at = pick.checked_rem(u64::try_from(children.len()).unwrap());
+        let spi = at.map_or(0, |at| children[usize::try_from(at).unwrap()]);
         let record = end.records.get_mut(&id).unwrap();
         let command = match order {
             Order::Rekey => Command::Rekey(id),
             Order::RekeyChild => Command::RekeyChild(id, spi),
             Order::Probe => Command::Probe(id),
+            // None is asked for where the first one is missing.
+            Order::NewChild if children.is_empty() || children.len() >= CHILDREN => return,
+            Order::NewChild => Command::NewChild(id),
             Order::DeleteChild => {
                 record.told_to_delete_child = true;
-                record.disturbed = true;
+                // What goes is not promised any more; what stays beside it is.
+                record.disturbed |= children.len() <= 1;
                 Command::DeleteChild(id, spi)
             }
             Order::Delete => {
@@ -579,7 +591,7 @@ impl World {
         let theirs = record.partner.and_then(|id| other.records.get(&id));
         let undisturbed = record.is_up() && theirs.is_some_and(|one| one.is_up() && !one.disturbed);
         if !end.receiving.contains_key(&(id, spi)) {
-            let excused = !undisturbed || record.disturbed;
+            let excused = !undisturbed || record.disturbed || end.may_be_deaf(other, spi);
             assert!(excused, "{side:?} {id}: a packet on {spi:08X} is lost");
             return;
         }

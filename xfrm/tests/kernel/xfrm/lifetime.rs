@@ -302,33 +302,35 @@ fn a_moved_address_keeps_numbers_windows_and_counts() -> Result<(), Ignored> {
     Ok(())
 }
 
-/// Between the removal of the outbound SA and the policies that lead to its successor a packet has none. How long that is: a
-/// packet goes out every so often while the peer moves to and fro, and those are counted that the kernel had no SA for.
+/// Between the removal of the outbound SA and the policies that lead to its successor a packet has none, and only there: packets go
+/// out all the time while the peer moves to and fro. Each is either counted by an SA or counted as one that had none, and of these
+/// there are no more than were sent within the moves.
 fn a_move_leaves_packets_without_an_sa_for_a_moment_only() -> Result<(), Ignored> {
     const MOVES: u32 = 100;
     const PACE: Duration = Duration::from_millis(1);
-    /// For one move, on the average. Under emulation a system call takes long.
-    const MOMENT: Duration = Duration::from_millis(20);
     let mut lab = Lab::new(&[GCM])?;
     lab.right.add_address(lab.right.cable, "192.0.2.3/24");
     let pair = pair(1, GCM, Encapsulation::None);
     lab.install(&pair);
     assert!(lab.ping(100));
     let without = |lab: &mut Lab| lab.headend.unmatched().unwrap().of(DropReason::NoRoute);
-    let before = without(&mut lab);
+    let carried = |lab: &mut Lab| lab.headend.counters(id(1)).unwrap().outbound.packets;
+    let before = (without(&mut lab), carried(&mut lab));
     let over = AtomicBool::new(false);
     let socket = lab.left.namespace.run(|| UdpSocket::bind("10.1.0.1:0"));
     let socket = socket.unwrap().unwrap();
-    let (sent, took, longest) = thread::scope(|scope| {
+    let begun = Instant::now();
+    let (sent, refused, took, longest) = thread::scope(|scope| {
         let sender = scope.spawn(|| {
-            let mut sent = 0_u64;
+            let (mut sent, mut refused) = (0_u64, 0_u64);
             while !over.load(Ordering::Relaxed) {
-                // One that has no SA is an error here, and counted by the kernel.
-                let _ = socket.send_to(&[0xa5; 64], "10.10.0.5:9");
-                sent += 1;
+                match socket.send_to(&[0xa5; 64], "10.10.0.5:9") {
+                    Ok(_) => sent += 1,
+                    Err(_) => refused += 1,
+                }
                 thread::sleep(PACE);
             }
-            sent
+            (sent, refused)
         });
         let (mut took, mut longest) = (Duration::ZERO, Duration::ZERO);
         for turn in 0..MOVES {
@@ -348,16 +350,22 @@ fn a_move_leaves_packets_without_an_sa_for_a_moment_only() -> Result<(), Ignored
             thread::sleep(PACE * 3);
         }
         over.store(true, Ordering::Relaxed);
-        (sender.join().unwrap(), took, longest)
+        let (sent, refused) = sender.join().unwrap();
+        (sent, refused, took, longest)
     });
-    let lost = without(&mut lab) - before;
-    let gap = PACE * u32::try_from(lost).unwrap() / MOVES;
+    let spacing = begun.elapsed() / u32::try_from(sent + refused).unwrap();
+    let lost = without(&mut lab) - before.0;
+    let carried = carried(&mut lab) - before.1;
+    let gap = spacing * u32::try_from(lost).unwrap();
     println!(
-        "{MOVES} moves of {:?}, {longest:?} at the most: {lost} of {sent} packets had no SA, so for {gap:?} in each",
-        took / MOVES
+        "{MOVES} moves of {:?}, {longest:?} at the most; {sent} packets, {refused} refused, one every {spacing:?}: {carried} carried, \
+         {lost} had no SA, so for {:?} in each",
+        took / MOVES,
+        gap / MOVES
     );
-    assert!(sent > u64::from(MOVES), "{sent} packets");
-    assert!(gap < MOMENT, "{gap:?}");
+    assert!(sent + refused > u64::from(MOVES), "{sent} packets");
+    assert_eq!(carried + lost, sent + refused);
+    assert!(gap <= took, "{gap:?} in {took:?}");
     assert!(lab.ping(100));
     lab.remove(id(1));
     lab.assert_clean();
