@@ -99,6 +99,19 @@ kernel_script() { # STATUS-FILE KERNEL-NAME
   printf '</dev/null 2>&1\necho $? >%q\necho lab-end\n' "$1"
 }
 
+# Sets the array pinned to the words in front of a command that has it stay on one of the processors that this process may use: the
+# one that LAB_PROCESSOR, any number, chooses.
+kernel_pinned() {
+  local processors part
+  pinned=()
+  command -v taskset >/dev/null || return 0
+  processors=()
+  for part in $(sed -n 's/^Cpus_allowed_list:[[:blank:]]*//p' /proc/self/status | tr , ' '); do
+    mapfile -t -O ${#processors[@]} processors < <(seq "${part%-*}" "${part#*-}")
+  done
+  pinned=(taskset -c "${processors[${LAB_PROCESSOR:-$$} % ${#processors[@]}]}")
+}
+
 # Runs the given machine for $limit seconds, shows of its console what stands between the two marks, and exits as the
 # command inside did.
 kernel_run() { # STATUS-FILE MACHINE [ARG …]
