@@ -5,6 +5,8 @@
 //   tool set {NAMESPACE[,NAMESPACE…] PATH=VALUE …} …  writes below /proc/sys
 //   tool links DEVICE NAMESPACE …                     whether DEVICE has its link-local address in each
 //   tool ping NAMESPACE ADDRESS SECONDS SIZE …        one echo of each payload size, one after the other
+//   tool call NAMESPACE ADDRESS [SOURCE]              an echo every 2 ms without end, whatever becomes of them, and from whatever
+//                                                     address the system chooses for each
 //   tool udp NAMESPACE ADDRESS PORT TEXT              one datagram
 //   tool holds FILE TEXT                              whether FILE, of whatever octets, has TEXT in it
 //   tool tcp FROM TO ADDRESS PORT MEGABYTES SECONDS   random octets from namespace to namespace, compared on arrival
@@ -159,7 +161,8 @@ static int echo_socket(const char *address, int *six) {
   return one;
 }
 
-static ssize_t echo_send(int one, int six, unsigned sequence, size_t payload) {
+// Fills `sent` with an echo.
+static void echo_make(int six, unsigned sequence, size_t payload) {
   struct icmphdr *head = (struct icmphdr *)sent;
   if (8 + payload > sizeof sent) usage();
   memset(head, 0, 8);
@@ -169,6 +172,10 @@ static ssize_t echo_send(int one, int six, unsigned sequence, size_t payload) {
   for (size_t at = 0; at < payload; at++) sent[8 + at] = at;
   // The kernel does it for ICMPv6.
   if (!six) head->checksum = checksum(sent, 8 + payload);
+}
+
+static ssize_t echo_send(int one, int six, unsigned sequence, size_t payload) {
+  echo_make(six, sequence, payload);
   return send(one, sent, 8 + payload, 0);
 }
 
@@ -205,6 +212,32 @@ static int ping(int count, char **words) {
     } while (echo_receive(one, six, payload) != i);
   }
   return 0;
+}
+
+_Noreturn static void call(int count, char **words) {
+  enum { PAYLOAD = 56, NANOSECONDS = 2000000 };
+  if (count < 2 || count > 3) usage();
+  enter(words[0]);
+  socklen_t length;
+  struct sockaddr_storage source, target = address_of(words[1], 0, &length);
+  int six = target.ss_family == AF_INET6, one = socket(target.ss_family, SOCK_RAW, six ? IPPROTO_ICMPV6 : IPPROTO_ICMP);
+  // Nobody reads an answer.
+  struct icmp_filter unwanted4 = {~0u};
+  struct icmp6_filter unwanted6;
+  ICMP6_FILTER_SETBLOCKALL(&unwanted6);
+  if (one < 0 || (six ? setsockopt(one, IPPROTO_ICMPV6, ICMP6_FILTER, &unwanted6, sizeof unwanted6) : setsockopt(one, SOL_RAW, ICMP_FILTER, &unwanted4, sizeof unwanted4)) != 0)
+    die("an echo");
+  if (count == 3) {
+    source = address_of(words[2], 0, &length);
+    if (bind(one, (struct sockaddr *)&source, length) != 0) die(words[2]);
+  }
+  struct timespec pause = {.tv_nsec = NANOSECONDS};
+  for (unsigned sequence = 0;; sequence++) {
+    echo_make(six, sequence, PAYLOAD);
+    // Not connected: the source is chosen anew each time. Refusals are what a session's end looks like from here.
+    sendto(one, sent, 8 + PAYLOAD, 0, (struct sockaddr *)&target, length);
+    nanosleep(&pause, NULL);
+  }
 }
 
 static int flood(int count, char **words) {
@@ -371,6 +404,7 @@ int main(int count, char **words) {
   if (!strcmp(what, "set")) return set(count, words);
   if (!strcmp(what, "links")) return links(count, words);
   if (!strcmp(what, "ping")) return ping(count, words);
+  if (!strcmp(what, "call")) call(count, words);
   if (!strcmp(what, "udp")) return udp(count, words);
   if (!strcmp(what, "holds")) return holds(count, words);
   if (!strcmp(what, "flood")) return flood(count, words);
