@@ -1,7 +1,7 @@
 #!/bin/bash
 # kernel: any
 # limit: 600
-# takes: 80
+# takes: 65
 # No pool address travels outside ESP, whatever happens to a session: a capture on the router between, while both sides send
 # without a pause.
 # shellcheck disable=SC2034,SC2119,SC2154 # variables are set by name, by network, spawn and capture_start

@@ -1,7 +1,7 @@
 #!/bin/bash
 # kernel: debian
 # limit: 600
-# takes: 70
+# takes: 110
 # The cases of xfrm/tests/kernel, which on most machines lack what they need: the same program, with real ESP, xfrm
 # interfaces and nf_tables. The runner counts a case once, wherever it ran.
 # shellcheck source-path=SCRIPTDIR source=../lib.sh
