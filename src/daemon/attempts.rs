@@ -14,7 +14,7 @@ use ironflex_ikev2::{
     event::{Answer, CloseReason, EapOutput, Instant, SaId},
     refusal::Refusal,
     source::Source,
-    wire::header::Header,
+    wire::{InitiatorSpi, header::Header},
 };
 use ironflex_profiles::model::ikev2::IdentityMatch;
 
@@ -60,6 +60,14 @@ struct Open {
     up: Option<Instant>,
 }
 
+/// The last of a host's first requests that were refused.
+struct RefusedRequest {
+    attempt: Attempt,
+    since: Instant,
+    /// What tells it from another one: the client sends the same again until it is heard.
+    initiator_spi: Option<InitiatorSpi>,
+}
+
 /// All of them.
 #[derive(Default)]
 pub struct Attempts {
@@ -67,7 +75,7 @@ pub struct Attempts {
     by_peer: BTreeMap<SocketAddr, SaId>,
     failed: VecDeque<Attempt>,
     succeeded: VecDeque<(SaId, Open)>,
-    refused: Vec<(Attempt, Instant)>,
+    refused: Vec<RefusedRequest>,
 }
 
 impl Attempts {
@@ -321,25 +329,35 @@ impl Attempts {
         self.failed.push_back(attempt);
     }
 
-    /// Something was refused before anything was known of its sender. `failure` is only called if it is kept.
-    pub fn refused(&mut self, now: Instant, peer: SocketAddr, failure: impl FnOnce() -> Failure) {
+    /// A first request was refused, before anything was known of its sender. `failure` is only called if it is kept. Returns whether
+    /// it is another one than this host's last: a client sends the same again and again.
+    pub fn refused(
+        &mut self,
+        now: Instant,
+        peer: SocketAddr,
+        initiator_spi: Option<InitiatorSpi>,
+        failure: impl FnOnce() -> Failure,
+    ) -> bool {
         let own = source(peer);
         let mut entries = self.refused.iter();
-        let known = entries.position(|(one, _)| source(one.peer).is_one_host_with(own));
+        let known = entries.position(|one| source(one.attempt.peer).is_one_host_with(own));
         let place = match known {
             Some(at) => Some(at),
             None => match self.place_of_refused(own) {
-                Some((_, last)) if now.since(last) < KEPT => return,
+                Some((_, last)) if now.since(last) < KEPT => return true,
                 place => place.map(|(at, _)| at),
             },
         };
         let tries = match known.and_then(|at| self.refused.get_mut(at)) {
-            // Once a second is enough to know the last one well.
-            Some((attempt, last)) if now.since(*last) < Duration::from_secs(1) => {
-                attempt.tries = attempt.tries.saturating_add(1);
-                return;
+            Some(one) if one.attempt.peer == peer && one.initiator_spi == initiator_spi => {
+                return false;
             }
-            Some((attempt, _)) => attempt.tries.saturating_add(1),
+            // Once a second is enough to know the last one well.
+            Some(one) if now.since(one.since) < Duration::from_secs(1) => {
+                one.attempt.tries = one.attempt.tries.saturating_add(1);
+                return true;
+            }
+            Some(one) => one.attempt.tries.saturating_add(1),
             None => 1,
         };
         let failure = failure();
@@ -359,10 +377,16 @@ impl Attempts {
             outcome: AttemptOutcome::Failed,
             failure: Some(failure),
         };
+        let refused = RefusedRequest {
+            attempt,
+            since: now,
+            initiator_spi,
+        };
         match place.and_then(|at| self.refused.get_mut(at)) {
-            Some(old) => *old = (attempt, now),
-            None => self.refused.push((attempt, now)),
+            Some(old) => *old = refused,
+            None => self.refused.push(refused),
         }
+        true
     }
 
     /// Whose place this source may take, and since when it is that one's; `None` where there is room.
@@ -370,24 +394,24 @@ impl Attempts {
         // One host has one entry, see above.
         let crowded = source_of_one.networks().find(|&(network, times)| {
             let held = self.refused.iter();
-            let held = held.filter(|(one, _)| source(one.peer).is_in(network));
+            let held = held.filter(|one| source(one.attempt.peer).is_in(network));
             held.count() >= times.of(1, REFUSED)
         });
         if crowded.is_none() && self.refused.len() < REFUSED {
             return None;
         }
         let entries = self.refused.iter().enumerate();
-        let entries = entries.filter(|(_, (one, _))| {
-            crowded.is_none_or(|(network, _)| source(one.peer).is_in(network))
+        let entries = entries.filter(|(_, one)| {
+            crowded.is_none_or(|(network, _)| source(one.attempt.peer).is_in(network))
         });
-        let last = entries.map(|(at, (_, last))| (at, *last));
+        let last = entries.map(|(at, one)| (at, one.since));
         last.min_by_key(|&(_, last)| last)
     }
 
     /// All that are on record, the oldest first.
     #[must_use]
     pub fn facts(&self) -> Vec<Attempt> {
-        let refused = self.refused.iter().map(|(attempt, _)| attempt);
+        let refused = self.refused.iter().map(|one| &one.attempt);
         let succeeded = self.succeeded.iter().map(|(_, open)| &open.attempt);
         let open = self.open.values().map(|open| &open.attempt);
         let mut all: Vec<Attempt> = self
@@ -502,6 +526,10 @@ mod tests {
         sa
     }
 
+    fn spi(number: u64) -> Option<InitiatorSpi> {
+        InitiatorSpi::new(number)
+    }
+
     fn other() -> Failure {
         Failure::Other { why: "no".into() }
     }
@@ -514,7 +542,7 @@ mod tests {
         let mut made = 0;
         for number in 0..100_000_u32 {
             let address = std::net::Ipv4Addr::from_bits(number.wrapping_mul(2_654_435_761));
-            attempts.refused(at(2), (address, 500).into(), || {
+            attempts.refused(at(2), (address, 500).into(), None, || {
                 made += 1;
                 other()
             });
@@ -525,14 +553,26 @@ mod tests {
         let facts = attempts.facts();
         assert!(facts.iter().any(|one| one.peer == peer(1, 1)));
         // Later another has its place.
-        attempts.refused(at(13), peer(9, 500), other);
+        attempts.refused(at(13), peer(9, 500), None, other);
         assert!(attempts.facts().iter().any(|one| one.peer == peer(9, 500)));
-        for _ in 0..5 {
-            attempts.refused(at(13), peer(9, 501), other);
+        for number in 1..=5 {
+            attempts.refused(at(13), peer(9, 501), spi(number), other);
         }
         let facts = attempts.facts();
         let own = facts.iter().find(|one| one.peer == peer(9, 500)).unwrap();
         assert_eq!(own.tries, 6);
+    }
+
+    #[test]
+    fn a_request_that_is_sent_again_is_no_other_try() {
+        let mut attempts = Attempts::default();
+        for (second, number, other_one) in
+            [(1, 7, true), (2, 7, false), (4, 7, false), (8, 8, true)]
+        {
+            let told = attempts.refused(at(second), peer(1, 500), spi(number), other);
+            assert_eq!(told, other_one, "{second} s");
+        }
+        assert_eq!(attempts.facts()[0].tries, 2);
     }
 
     #[test]
@@ -691,26 +731,26 @@ mod tests {
             let mut attempts = Attempts::default();
             let first = begin(&mut attempts, 1, 1);
             attempts.closed(at(1), first, &CloseReason::TimedOut, false);
-            attempts.refused(at(1), peer(1, 500), other);
+            attempts.refused(at(1), peer(1, 500), None, other);
             for number in 0..1_000 {
                 let from = SocketAddr::new(address(number), 500);
                 let sa = SaId::from_spi(u64::from(number) + 2);
                 attempts.begin(sa, from, "key".into(), (at(0), at(0)));
                 attempts.closed(at(2), sa, &CloseReason::TimedOut, false);
-                attempts.refused(at(2), from, other);
+                attempts.refused(at(2), from, None, other);
             }
             assert_eq!(
                 (attempts.failed.len(), attempts.refused.len()),
                 (1 + failed, 1 + refused)
             );
             // A later one of it takes the place of one of its own.
-            attempts.refused(at(20), SocketAddr::new(address(999), 500), other);
+            attempts.refused(at(20), SocketAddr::new(address(999), 500), None, other);
             assert_eq!(attempts.refused.len(), 1 + refused);
             assert!(
                 attempts
                     .refused
                     .iter()
-                    .any(|(one, _)| one.peer == peer(1, 500))
+                    .any(|one| one.attempt.peer == peer(1, 500))
             );
         }
     }

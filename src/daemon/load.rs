@@ -414,7 +414,9 @@ fn said(trustpoint: &str, imported: Imported, what: &str) -> Option<String> {
 #[must_use]
 pub fn nobody_can_log_in(snapshot: &Snapshot) -> Option<&'static str> {
     if snapshot.profiles.is_empty() {
-        return Some("the configuration has no 'crypto ikev2 profile' that is not shut down");
+        return Some(
+            "the configuration has no 'crypto ikev2 profile' that is whole and not shut down",
+        );
     }
     // Certificates and pre-shared keys need no user of ours.
     let by_password = |profile: &Arc<Profile>| {
@@ -570,7 +572,7 @@ mod tests {
         let empty = checked(folder.path(), "hostname headend\n");
         assert_eq!(
             nobody_can_log_in(&empty.snapshot),
-            Some("the configuration has no 'crypto ikev2 profile' that is not shut down")
+            Some("the configuration has no 'crypto ikev2 profile' that is whole and not shut down")
         );
         let text = include_str!("../../examples/flexvpn-headend.conf");
         let snapshot = checked(folder.path(), text).snapshot;

@@ -6,6 +6,7 @@ use ironflex_ikev2::{
     event::{Instant, Path, SaId},
     refusal::{PeerIncompatible, Refusal},
     wire::{
+        header::Header,
         message::PartialMessage,
         payload::{Payload, Proposal, Transform},
         registry::{EncryptionId, GroupId, IntegrityId, PrfId, TransformType},
@@ -42,13 +43,16 @@ impl House {
             let ours = policy.map_or(&[] as &[_], |policy| &policy.proposals);
             nothing_fits("IKE", theirs.unwrap_or_default(), allowed_ike(ours))
         };
-        self.attempts.refused(now, path.remote, failure);
+        let spi = Header::peek(request)
+            .ok()
+            .map(|header| header.initiator_spi);
+        let is_new = self.attempts.refused(now, path.remote, spi, failure);
         // Which group it is to be is found out so, and the client tries again with that.
         let searches = matches!(
             refusal,
             Refusal::Incompatible(PeerIncompatible::InvalidKeyExchange(_))
         );
-        if !searches {
+        if is_new && !searches {
             self.log.init_refused(path.remote, failure);
         }
     }

@@ -318,7 +318,7 @@ impl fmt::Display for Failure {
             ),
             Self::LeftEarly { seconds } => write!(
                 f,
-                "the client left {seconds} s after it was in: it probably looked for its profile or an update over HTTPS and got none: set BypassDownloader in its policy, or give it the profile that the headend names"
+                "the client left {seconds} s after it was in: a Secure Client does so that has looked for its profile or an update over HTTPS and got none; then set BypassDownloader in its policy, or give it the profile that the headend names"
             ),
             Self::Other { why } => write!(f, "{why}"),
         }

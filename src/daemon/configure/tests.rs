@@ -140,8 +140,6 @@ impl Scene {
         let faults = &house.configure.faults;
         let mut keys = BTreeMap::new();
         files(&self.folder.path().join("state/trustpoints"), &mut keys);
-        // What is on its way out is nobody's.
-        keys.retain(|path, _| !path.contains(".gone/") && !path.ends_with(".gone"));
         Seen {
             running_config: house.running_config.clone(),
             configured: house.configured.clone(),
@@ -194,10 +192,13 @@ impl Scene {
     }
 }
 
-/// The files of a folder and those below it.
+/// The files of a folder and those below it, but for what is on its way out: that goes at any moment.
 fn files(folder: &Path, all: &mut BTreeMap<String, Vec<u8>>) {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
+        if path.extension().is_some_and(|end| end == "gone") {
+            continue;
+        }
         if path.is_dir() {
             files(&path, all);
         } else {
