@@ -279,13 +279,9 @@ impl Writer {
             (None, Extent::All) => line!(self, "no crypto ikev2 http-url cert")?,
             (None, Extent::Lines) => {}
         }
-        self.switch("", "crypto logging ikev2", !candidate.silent.ikev2, true)?;
-        self.switch(
-            "",
-            "crypto logging session",
-            !candidate.silent.session,
-            true,
-        )?;
+        let logging = candidate.logging;
+        self.switch("", "crypto logging ikev2", logging.ikev2, true)?;
+        self.switch("", "crypto logging session", logging.session, false)?;
         let line = "crypto ikev2 quick-crash-detection";
         self.switch("", line, globals.crash_detection, true)?;
         each!(self, globals.nat_keepalive, "crypto ikev2 nat keepalive {}");

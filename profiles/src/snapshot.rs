@@ -8,6 +8,7 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use crate::{
     error::Diagnostic,
     model::{
+        Logging,
         aaa::Method,
         ikev2::{
             AuthorizationFor, Dpd, Encryption, Group, IdentityMatch, Integrity, LocalIdentity,
@@ -74,8 +75,8 @@ pub const DEFAULT_HOSTNAME: &str = "Router";
 /// Settings of the IKEv2 endpoint as a whole.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Ikev2Settings {
-    /// Whether it is logged when sessions come up and go down.
-    pub logs_sessions: bool,
+    /// How it is logged when sessions come up and go down.
+    pub logging: Logging,
     /// Whether there are tokens for crashes (RFC 6290).
     pub crash_detection: bool,
     /// Largest IP datagram of a fragment, in octets, if RFC 7383 fragments are to be used.

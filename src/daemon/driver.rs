@@ -458,6 +458,9 @@ impl Driver {
                 let holds = |session: &Session| session.leases.addresses().next().is_some();
                 if child || house.sessions.view(sa).is_some_and(holds) {
                     house.attempts.up(now, sa);
+                    if let Some(session) = house.sessions.of(sa) {
+                        session.came_up = true;
+                    }
                     house
                         .log
                         .up(house.sessions.view(sa), self.endpoint.view(sa));

@@ -25,6 +25,8 @@ use ironflex_ikev2::{
     wire::payload::Identification,
 };
 
+use ironflex_profiles::model::Logging;
+
 use super::{
     budget::{self, Budget},
     quota::{self, Quota, Withheld},
@@ -118,8 +120,8 @@ pub struct Log {
     pub flags: DebugFlags,
     /// Whose steps it tells.
     pub conditions: Conditions,
-    /// Whether it says when sessions come up and go down (`crypto logging session`).
-    pub tells_sessions: bool,
+    /// By which lines it says when sessions come up and go down (`crypto logging`).
+    pub logging: Logging,
     kept: RefCell<Buffer>,
     /// Takes a line.
     out: Box<dyn Fn(Severity, fmt::Arguments<'_>)>,
@@ -207,7 +209,7 @@ impl Log {
         Self {
             flags: DebugFlags::default(),
             conditions: Conditions::default(),
-            tells_sessions: true,
+            logging: Logging::default(),
             kept: RefCell::default(),
             out,
             quiet: false,
@@ -495,9 +497,20 @@ impl Log {
             };
             self.step(session, up);
         }
-        let (Some(session), Some(view), true) = (session, view, self.tells_sessions) else {
+        let (Some(session), Some(view)) = (session, view) else {
             return;
         };
+        let (address, port) = (view.path.remote.ip(), view.path.remote.port());
+        let identity = view.identity.map(super::identity::words);
+        let identity = identity.unwrap_or_default();
+        if self.logging.session {
+            self.write(Severity::Notifications, format_args!(
+                "%CRYPTO-5-SESSION_STATUS: Crypto tunnel is UP.  Peer {address}:{port}       Id: {identity}"
+            ));
+        }
+        if !self.logging.ikev2 {
+            return;
+        }
         let user = session.who.as_ref().map_or("", |who| &who.user);
         let addresses: Vec<String> = session
             .leases
@@ -505,10 +518,7 @@ impl Log {
             .map(|one| one.to_string())
             .collect();
         self.write(Severity::Notifications, format_args!(
-            "%CRYPTO-5-IKEV2_SESSION_STATUS: Crypto tunnel v2 is UP.  Peer {}:{}       Id: {}  user: {}  address: {}",
-            view.path.remote.ip(),
-            view.path.remote.port(),
-            view.identity.map(super::identity::words).unwrap_or_default(),
+            "%CRYPTO-5-IKEV2_SESSION_STATUS: Crypto tunnel v2 is UP.  Peer {address}:{port}       Id: {identity}  user: {}  address: {}",
             printable(user),
             addresses.join(" "),
         ));
@@ -532,7 +542,20 @@ impl Log {
 
     /// A session is over.
     pub fn down(&self, session: Option<&Session>, reason: &CloseReason) {
-        if !self.tells_sessions {
+        // A session that never came up is IKEv2's affair alone.
+        if self.logging.session && session.is_some_and(|session| session.came_up) {
+            let identity = session.and_then(|session| session.claimed.as_deref());
+            self.write_about(
+                session,
+                Severity::Notifications,
+                format_args!(
+                    "%CRYPTO-5-SESSION_STATUS: Crypto tunnel is DOWN.  {}     Id: {}",
+                    Peer(session),
+                    identity.unwrap_or_default()
+                ),
+            );
+        }
+        if !self.logging.ikev2 {
             return;
         }
         // Who did not come in is named by what it tried.

@@ -184,7 +184,7 @@ impl Daemon {
             return Err(StartError::of(format!("--device names {interface} twice")));
         }
         let checked = load::check(&options.config, &options.devices).map_err(refused_file)?;
-        log.tells_sessions = checked.snapshot.ikev2.logs_sessions;
+        log.logging = checked.snapshot.ikev2.logging;
         let state_dir = &options.state_dir;
         prepare_state_dir(state_dir)
             .map_err(because(format!("state folder {}", state_dir.display())))?;

@@ -127,6 +127,8 @@ pub struct Session {
     pub in_use: Option<super::idle::Use>,
     /// When it came up.
     pub up_since: Option<Instant>,
+    /// It was told that it is up.
+    pub came_up: bool,
 }
 
 impl Session {
@@ -257,6 +259,7 @@ impl Sessions {
             sent_before: 0,
             in_use: None,
             up_since: None,
+            came_up: false,
         };
         self.by_sa.entry(sa).or_insert(session)
     }

@@ -58,6 +58,10 @@ pub(crate) const CASES: &[Case] = &[
         "configure::ten_thousand_lines_are_taken_at_once",
         ten_thousand_lines_are_taken_at_once,
     ),
+    (
+        "configure::either_logging_line_turns_its_own_lines_on_and_off",
+        either_logging_line_turns_its_own_lines_on_and_off,
+    ),
 ];
 
 const EXAMPLE: &str = include_str!("../../examples/flexvpn-headend.conf");
@@ -446,4 +450,28 @@ fn ten_thousand_lines_are_taken_at_once() {
     assert!(took < std::time::Duration::from_secs(10), "{took:?}");
     let running = lab.exec("show running-config");
     assert!(running.contains("username user6999 ") && running.contains("policy P999\n"));
+}
+
+fn either_logging_line_turns_its_own_lines_on_and_off() {
+    let lab = Lab::new();
+    let client = lab.client();
+    let headend = lab.start();
+    let (ikev2, session) = ("crypto logging ikev2\n", "crypto logging session\n");
+    let comes_and_goes = |last: &str| {
+        let (process, _) = lab.log_in(&client, USER);
+        lab.exec("clear crypto session");
+        headend.line(last);
+        drop(process);
+        lab.exec("show logging")
+    };
+    let down = "%CRYPTO-5-SESSION_STATUS: Crypto tunnel is DOWN.  Peer ";
+    configure(&lab, &format!("no {ikev2}{session}"));
+    let running = lab.exec("show running-config");
+    assert!(
+        running.contains(&format!("\nno {ikev2}{session}")),
+        "{running}"
+    );
+    let log = comes_and_goes(down);
+    assert!(log.contains("%CRYPTO-5-SESSION_STATUS: Crypto tunnel is UP.  Peer "));
+    assert!(!log.contains("IKEV2_SESSION_STATUS"), "{log}");
 }

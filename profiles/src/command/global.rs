@@ -93,24 +93,24 @@ pub(super) const CRYPTO: &[Node] = &[Node::word("crypto", "Encryption module").t
     Node::refused("session", "session statistics"),
 ])];
 
-/// What is said of sessions is said until a line takes it away.
+/// What the lines of IKEv2 say of sessions is said until a line takes it away; the others say it once a line wants them.
 const LOGGING: &[Node] = &[
     Node::word("ikev2", "IKEv2 logging")
         .set(|edit, _| {
-            edit.candidate.silent.ikev2 = false;
+            edit.candidate.logging.ikev2 = true;
             Ok(())
         })
         .unset(|edit, _| {
-            edit.candidate.silent.ikev2 = edit.form == Form::No;
+            edit.candidate.logging.ikev2 = edit.form != Form::No;
             Ok(())
         }),
     Node::word("session", "Log up/down sessions")
         .set(|edit, _| {
-            edit.candidate.silent.session = false;
+            edit.candidate.logging.session = true;
             Ok(())
         })
         .unset(|edit, _| {
-            edit.candidate.silent.session = edit.form == Form::No;
+            edit.candidate.logging.session = false;
             Ok(())
         }),
     Node::refused("ezvpn", "IKEv1"),

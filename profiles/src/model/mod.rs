@@ -32,19 +32,22 @@ use crate::password::Secret;
 use interface::{DeviceName, Interface, InterfaceName};
 use name::{FileName, Name};
 
-/// What is not logged. The lines that say when sessions come up and go down are one kind here, and a router has two.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub struct Silent {
-    /// `no crypto logging ikev2`.
+/// By which lines it is logged when sessions come up and go down.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Logging {
+    /// `crypto logging ikev2`: by those of IKEv2. A router that says nothing of it writes none; here they are the record of who
+    /// came and went, and `no` takes them away.
     pub ikev2: bool,
-    /// `no crypto logging session`.
+    /// `crypto logging session`: by those that a router has for sessions of any kind. Off as there, for they say the same once more.
     pub session: bool,
 }
 
-impl Silent {
-    /// Whether it is logged when sessions come up and go down.
-    pub const fn tells_sessions(self) -> bool {
-        !self.ikev2 && !self.session
+impl Default for Logging {
+    fn default() -> Self {
+        Self {
+            ikev2: true,
+            session: false,
+        }
     }
 }
 
@@ -67,8 +70,8 @@ pub struct Candidate {
     pub ipv6_pools: Table<pool::Ipv6Pool>,
     /// The `crypto ikev2` lines without a name.
     pub ikev2: ikev2::Globals,
-    /// `no crypto logging …`.
-    pub silent: Silent,
+    /// `crypto logging …`.
+    pub logging: Logging,
     /// `crypto ikev2 authorization policy NAME`.
     pub authorization_policies: Table<ikev2::AuthorizationPolicy>,
     /// `crypto ikev2 proposal NAME`.

@@ -164,7 +164,7 @@ impl<'a> Resolver<'a> {
                 .clone()
                 .unwrap_or_else(|| Name::of_the_language(DEFAULT_HOSTNAME)),
             ikev2: Ikev2Settings {
-                logs_sessions: candidate.silent.tells_sessions(),
+                logging: candidate.logging,
                 crash_detection: ikev2.crash_detection,
                 fragmentation_mtu: ikev2
                     .fragmentation

@@ -209,16 +209,31 @@ fn what_the_headend_does_anyway_is_taken() {
 }
 
 #[test]
-fn sessions_are_logged_until_a_line_takes_that_away() {
-    let told = |text: &str| snapshot(text).ikev2.logs_sessions;
-    assert!(told(""));
-    assert!(told("crypto logging session\ncrypto logging ikev2"));
-    for line in ["no crypto logging session", "no crypto logging ikev2"] {
-        assert!(!told(line), "{line}");
-        assert!(told(&format!("{line}\n{}", &line[3..])));
-        assert!(told(&format!("{line}\ndefault {}", &line[3..])));
-        let written = render(&candidate(line));
-        assert!(written.contains(&format!("{line}\n")), "{written}");
+fn sessions_are_logged_by_the_lines_of_ikev2_until_one_takes_that_away_and_by_others_on_demand() {
+    let logging = |text: &str| {
+        let logging = snapshot(text).ikev2.logging;
+        (logging.ikev2, logging.session)
+    };
+    let (ikev2, session) = ("crypto logging ikev2", "crypto logging session");
+    for (text, ikev2, session) in [
+        (String::new(), true, false),
+        (format!("no {ikev2}"), false, false),
+        (format!("no {ikev2}\n{session}"), false, true),
+        (format!("no {ikev2}\n{session}\n{ikev2}"), true, true),
+        (format!("no {ikev2}\ndefault {ikev2}"), true, false),
+        (format!("{session}\nno {ikev2}\nno {session}"), false, false),
+        (format!("{session}\ndefault {session}"), true, false),
+    ] {
+        assert_eq!(logging(&text), (ikev2, session), "{text}");
+        // Only what a router that was told nothing would not do is written.
+        let written = render(&candidate(&text));
+        assert_eq!(written.contains("\nno crypto logging ikev2\n"), !ikev2);
+        assert_eq!(written.contains("\ncrypto logging session\n"), session);
+        assert_eq!(
+            written.matches("crypto logging").count(),
+            usize::from(!ikev2) + usize::from(session)
+        );
+        assert_eq!(logging(&written), (ikev2, session), "{written}");
     }
 }
 

@@ -249,7 +249,7 @@ impl Driver {
         {
             house.log.warning(format_args!("nobody can log in: {why}"));
         }
-        house.log.tells_sessions = plan.snapshot.ikev2.logs_sessions;
+        house.log.logging = plan.snapshot.ikev2.logging;
         house.plan = plan;
         house.configure.faults.plan = faults.iter().map(ToString::to_string).collect();
         Ok(effects)
