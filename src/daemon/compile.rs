@@ -219,6 +219,12 @@ fn post_quantum_key(line: &keyring::Ppk) -> Option<Ppk> {
 }
 
 impl ServingProfile {
+    /// Whether it takes its clients to refuse them: the interface that theirs are to be made from is shut down.
+    #[must_use]
+    pub fn is_shut_down(&self) -> bool {
+        self.profile.virtual_template.interface.shutdown
+    }
+
     /// Our identity towards a peer that reached `local`: the configured one, else the address
     /// (IOS-XE's default).
     #[must_use]

@@ -418,6 +418,10 @@ pub fn nobody_can_log_in(snapshot: &Snapshot) -> Option<&'static str> {
             "the configuration has no 'crypto ikev2 profile' that is whole and not shut down",
         );
     }
+    let shut = |profile: &Arc<Profile>| profile.virtual_template.interface.shutdown;
+    if snapshot.profiles.iter().all(shut) {
+        return Some("the Virtual-Templates of all profiles are shut down");
+    }
     // Certificates and pre-shared keys need no user of ours.
     let by_password = |profile: &Arc<Profile>| {
         let remote = &profile.remote;
@@ -577,6 +581,11 @@ mod tests {
         let text = include_str!("../../examples/flexvpn-headend.conf");
         let snapshot = checked(folder.path(), text).snapshot;
         assert_eq!(nobody_can_log_in(&snapshot), None);
+        let shut = text.replace("\n tunnel mode ipsec", "\n shutdown\n tunnel mode ipsec");
+        assert_eq!(
+            nobody_can_log_in(&checked(folder.path(), &shut).snapshot),
+            Some("the Virtual-Templates of all profiles are shut down")
+        );
         let mut without = snapshot;
         without.users.clear();
         assert!(nobody_can_log_in(&without).is_some());

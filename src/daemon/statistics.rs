@@ -110,6 +110,9 @@ impl Operation {
 /// What an SA is refused for whose user did not know the password.
 const LOGIN_FAILED: &str = "login_failed";
 
+/// What an SA is refused for whose profile makes interfaces from one that is shut down.
+const TEMPLATE_SHUT_DOWN: &str = "template_shut_down";
+
 /// Counts an event of the core about a session.
 pub fn note(tally: &mut Tally, session: Option<&Session>, event: &Event) {
     match event {
@@ -134,8 +137,11 @@ pub fn note(tally: &mut Tally, session: Option<&Session>, event: &Event) {
                 CloseReason::Refused(_) if session.is_some_and(|one| one.child_refused) => {}
                 CloseReason::Refused(refusal) => {
                     let by_login = session.is_some_and(|session| session.ends_by_login(reason));
+                    let serving = session.and_then(|session| session.profile.as_ref());
                     let name = if by_login {
                         LOGIN_FAILED
+                    } else if serving.is_some_and(|serving| serving.is_shut_down()) {
+                        TEMPLATE_SHUT_DOWN
                     } else {
                         refusal.name()
                     };
@@ -538,7 +544,9 @@ mod tests {
     }
 
     fn refusal_names() -> Vec<&'static str> {
-        Refusal::names().chain([LOGIN_FAILED]).collect()
+        Refusal::names()
+            .chain([LOGIN_FAILED, TEMPLATE_SHUT_DOWN])
+            .collect()
     }
 
     #[test]

@@ -207,6 +207,14 @@ impl House {
         session.key_is_of_one = serving.key_is_of_one(caller);
         session.due_key = DueKey::of(&serving, caller);
         session.profile = Some(Arc::clone(&serving));
+        if serving.is_shut_down() {
+            let template = serving.profile.virtual_template.interface.name.to_string();
+            let why = format!("{template} is shut down");
+            let profile = serving.profile.name.to_string();
+            let failure = Failure::TemplateShutDown { profile, template };
+            self.attempts.fail(sa, failure);
+            return Err(why);
+        }
         let config = serving
             .peer_config(local, question.wanted.as_ref(), caller)
             .map_err(|NoKey| without_key(&serving))?;

@@ -166,6 +166,13 @@ pub enum Failure {
         /// The rules that come nearest to it.
         nearest: Vec<String>,
     },
+    /// The interface that its profile makes interfaces from is shut down.
+    TemplateShutDown {
+        /// The profile.
+        profile: String,
+        /// The interface.
+        template: String,
+    },
     /// No proposal fits one of ours.
     NothingFits {
         /// `IKE` or `ESP`
@@ -258,6 +265,10 @@ impl fmt::Display for Failure {
                 f,
                 "no profile matches peer identity {identity} (nearest: {}): correct the identity in the client's profile, or add a 'match identity remote' line",
                 List(nearest)
+            ),
+            Self::TemplateShutDown { profile, template } => write!(
+                f,
+                "{template} is shut down, so the profile {profile} refuses its clients: write 'no shutdown' below 'interface {template}'"
             ),
             Self::NothingFits {
                 protocol,

@@ -62,6 +62,10 @@ pub(crate) const CASES: &[Case] = &[
         "configure::either_logging_line_turns_its_own_lines_on_and_off",
         either_logging_line_turns_its_own_lines_on_and_off,
     ),
+    (
+        "configure::a_template_that_is_shut_down_refuses_the_clients_of_its_profile",
+        a_template_that_is_shut_down_refuses_the_clients_of_its_profile,
+    ),
 ];
 
 const EXAMPLE: &str = include_str!("../../examples/flexvpn-headend.conf");
@@ -474,4 +478,35 @@ fn either_logging_line_turns_its_own_lines_on_and_off() {
     let log = comes_and_goes(down);
     assert!(log.contains("%CRYPTO-5-SESSION_STATUS: Crypto tunnel is UP.  Peer "));
     assert!(!log.contains("IKEV2_SESSION_STATUS"), "{log}");
+}
+
+fn a_template_that_is_shut_down_refuses_the_clients_of_its_profile() {
+    let lab = Lab::new();
+    let client = lab.client();
+    let headend = lab.start();
+    // There is another profile that would take them, whose template is up.
+    let said = configure(
+        &lab,
+        "interface Virtual-Template101 type tunnel\n ip unnumbered Loopback100\n tunnel mode ipsec ipv4\n \
+         tunnel protection ipsec profile AnyConnect-EAP\n\
+         crypto ikev2 profile SECOND\n match identity remote key-id *$AnyConnectClient$*\n authentication local rsa-sig\n \
+         authentication remote anyconnect-eap aggregate\n pki trustpoint IKEv2-TP\n \
+         aaa authentication anyconnect-eap a-eap-authen-local\n \
+         aaa authorization group anyconnect-eap list a-eap-author-grp ikev2-auth-policy\n virtual-template 101\n\
+         interface Virtual-Template100\n shutdown",
+    );
+    let mut refused = lab.connect_to(&HEADEND.to_string(), &client, [USER, PASSWORD], &[]);
+    refused.ends_with(7);
+    headend.line(
+        "Profile: AnyConnect-EAP  Virtual-Template100 is shut down, so the profile AnyConnect-EAP refuses its clients: \
+         write 'no shutdown' below 'interface Virtual-Template100'",
+    );
+    headend.line("Crypto tunnel v2 is DOWN.");
+    let metrics = lab.metrics("state");
+    let reason = "ironflex_ike_refusals_total{reason=\"template_shut_down\"}";
+    assert_eq!(metrics.of(reason), Some(1));
+    let told = "the profile `AnyConnect-EAP` takes its clients and refuses them";
+    assert!(said.contains(told), "{said}");
+    configure(&lab, "interface Virtual-Template100\n no shutdown");
+    let (_process, _) = lab.log_in(&client, USER);
 }

@@ -500,15 +500,15 @@ impl<'a> Resolver<'a> {
             return None;
         }
         let template = parts.templates.get(&name)?;
-        if lines.shutdown {
+        if lines.shutdown && !profile.value.shutdown {
+            // Its clients are its own all the same: none of them comes to another profile.
             let message = format!(
-                "{name} is shut down, so the profile `{}` serves nobody: its clients come to the next one that matches them",
+                "{name} is shut down, so the profile `{}` takes its clients and refuses them",
                 profile.name
             );
             let fault = Diagnostic::warning(Fault::Incomplete, used.at.clone(), message);
             let fault = fault.expecting(["no shutdown".to_string()]);
             self.report(fault.beside(entry.at.clone(), "that interface"));
-            return None;
         }
         if let Some(other) = &template.ipsec.ikev2_profile
             && *other != profile.name
@@ -528,7 +528,8 @@ impl<'a> Resolver<'a> {
         Some(template.clone())
     }
 
-    /// One identity in two profiles for the same local address: the second is never reached.
+    /// One identity in two profiles for the same local address: the second is never reached. It is where the first one is shut
+    /// down, but not where only the first one's template is: that one takes its clients and refuses them.
     fn check_shared_identities(&mut self) {
         let mut seen: Vec<(&IdentityMatch, &Entry<model::ikev2::Profile>)> = Vec::new();
         for entry in self

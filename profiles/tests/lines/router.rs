@@ -316,16 +316,44 @@ fn lines_without_effect_say_so() {
 }
 
 #[test]
-fn a_template_that_is_shut_down_serves_nobody() {
-    assert!(snapshot(EXAMPLE).profile_for(HERE, ANYCONNECT).is_some());
-    let shut = EXAMPLE.replace("\n tunnel mode ipsec", "\n shutdown\n tunnel mode ipsec");
-    assert_ne!(shut, EXAMPLE);
-    let shut = snapshot(&shut);
-    assert_eq!(shut.profile_for(HERE, ANYCONNECT), None);
-    let told = "Virtual-Template100 is shut down, so the profile `AnyConnect-EAP` serves nobody: its clients come to the next one that matches them";
-    assert!(
-        shut.warnings.iter().any(|one| one.message == told),
-        "{:?}",
-        shut.warnings
-    );
+fn the_profile_of_a_template_that_is_shut_down_takes_its_clients_and_refuses_them() {
+    // Another profile takes the same clients, to the same template or to one that is up.
+    let second = |template: u32| {
+        let begin = EXAMPLE.find("crypto ikev2 profile ").unwrap();
+        let (_, block) = EXAMPLE.split_at(begin);
+        let end = block.find("\n!").unwrap();
+        let (block, _) = block.split_at(end);
+        block
+            .replace("profile AnyConnect-EAP", "profile SECOND")
+            .replace(
+                "virtual-template 100",
+                &format!("virtual-template {template}"),
+            )
+    };
+    let begin = EXAMPLE.find("interface Virtual-Template100").unwrap();
+    let (_, interface) = EXAMPLE.split_at(begin);
+    let (interface, _) = interface.split_at(interface.find("\n!").unwrap());
+    let other = interface.replace("Virtual-Template100", "Virtual-Template101");
+    let two = format!("{EXAMPLE}\n{other}\n!\n{}\n", second(101));
+    let down = "\ninterface Virtual-Template100\n shutdown\n";
+    let shadowed = "the profile `SECOND` matches an identity that `AnyConnect-EAP` matches first";
+    let shut = "Virtual-Template100 is shut down, so the profile `AnyConnect-EAP` takes its clients and refuses them";
+    for (text, is_shut) in [(two.clone(), false), (format!("{two}{down}"), true)] {
+        let read = snapshot(&text);
+        let profile = read.profile_for(HERE, ANYCONNECT).unwrap();
+        assert_eq!(profile.name.as_str(), "AnyConnect-EAP");
+        assert_eq!(profile.virtual_template.interface.shutdown, is_shut);
+        let told = |what: &str| read.warnings.iter().any(|one| one.message == what);
+        assert_eq!(told(shut), is_shut, "{:?}", read.warnings);
+        // The second one is never reached, whether the first one's template is up or not.
+        assert!(told(shadowed), "{:?}", read.warnings);
+    }
+    // A profile that is shut down itself is as good as not there.
+    let read = snapshot(&format!(
+        "{two}\ncrypto ikev2 profile AnyConnect-EAP\n shutdown\n{down}"
+    ));
+    let profile = read.profile_for(HERE, ANYCONNECT).unwrap();
+    assert_eq!(profile.name.as_str(), "SECOND");
+    let told = |what: &str| read.warnings.iter().any(|one| one.message == what);
+    assert!(!told(shadowed) && !told(shut), "{:?}", read.warnings);
 }

@@ -128,6 +128,10 @@ pub(super) fn attempts() -> Vec<Attempt> {
             identity: "key ID \"abc\"".into(),
             nearest: names(&["key-id *$AnyConnectClient$*"]),
         },
+        Failure::TemplateShutDown {
+            profile: "AnyConnect-EAP".into(),
+            template: "Virtual-Template100".into(),
+        },
         Failure::NothingFits {
             protocol: "IKE",
             offered: vec![sides(&["2"])],
@@ -176,7 +180,7 @@ fn attempts_are_told_with_their_steps_and_one_sentence_each() {
     assert_eq!(of(DiagnoseFilter::Peer(address("192.0.2.101"))), none);
     let all = of(DiagnoseFilter::Peer(address("192.0.2.100")));
     assert_eq!(all, of(DiagnoseFilter::Username("TEST".into())));
-    assert_eq!(all.matches("Verdict: ").count(), 11);
+    assert_eq!(all.matches("Verdict: ").count(), 12);
     assert_eq!(ikev2_diagnose(&[], None), none);
 }
 
