@@ -15,7 +15,6 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    thread::{self, JoinHandle},
     time::Duration,
 };
 
@@ -27,7 +26,6 @@ use tokio::{
         UnixListener, UnixStream,
         unix::{OwnedReadHalf, OwnedWriteHalf},
     },
-    runtime::{Builder, Runtime},
     sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot},
     task::{AbortHandle, JoinSet, spawn_blocking},
     time::timeout,
@@ -35,6 +33,7 @@ use tokio::{
 
 use self::configuring::Configuring;
 use super::{
+    apart::{self, Serving},
     configure::{Answer, Ask, Reading, Work},
     driver::{Driver, Request},
     log::WATCHED_LINES,
@@ -113,22 +112,6 @@ pub struct Listener {
 /// How long the end waits for files that are being written.
 const FILES: Duration = Duration::from_secs(2);
 
-/// Connections at work, on a thread of their own; they end with this.
-pub struct Serving {
-    /// What ends the thread when it is dropped.
-    stop: Option<oneshot::Sender<()>>,
-    thread: Option<JoinHandle<()>>,
-}
-
-impl Drop for Serving {
-    fn drop(&mut self) {
-        self.stop = None;
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
-    }
-}
-
 impl Listener {
     /// Binds the socket, in place of one that a crash left behind.
     ///
@@ -152,53 +135,19 @@ impl Listener {
         })
     }
 
-    /// Hands requests to the loop, from a thread of its own: what is long in being told, and who is long in reading it, is
-    /// nothing to the peers.
+    /// Hands requests to the loop, from a thread of its own.
     ///
     /// # Errors
     ///
     /// Of the system calls.
     pub fn serve_apart(self, requests: mpsc::Sender<Request>) -> io::Result<Serving> {
-        let (stop, stopped) = oneshot::channel::<()>();
-        let (tell, begun) = std::sync::mpsc::sync_channel(1);
-        let thread = thread::Builder::new().name("control".to_owned());
-        // The runtime is made there: where it cannot be used it is dropped, which the thread of another one must not do.
-        let thread = thread.spawn(move || {
-            let (runtime, listener) = match self.begin() {
-                Ok(begun) => begun,
-                Err(error) => {
-                    // The socket's name is gone before anybody hears of it, for that may be the end of the process.
-                    drop(self);
-                    let _ = tell.send(Err(error));
-                    return;
-                }
-            };
-            let _ = tell.send(Ok(()));
-            runtime.block_on(async {
-                tokio::select! {
-                    _ = stopped => {}
-                    () = serve(&listener, requests) => {}
-                }
-            });
-            drop(self);
-            // Whoever is being told something is not waited for; what is being written to a file is, for a while.
-            runtime.shutdown_timeout(FILES);
-        })?;
-        begun.recv().map_err(io::Error::other)??;
-        Ok(Serving {
-            stop: Some(stop),
-            thread: Some(thread),
+        apart::serve("control", FILES, move || {
+            let listener = UnixListener::from_std(self.listener.try_clone()?)?;
+            Ok(async move {
+                serve(&listener, requests).await;
+                drop(self);
+            })
         })
-    }
-
-    /// What serves, and the socket in it.
-    fn begin(&self) -> io::Result<(Runtime, UnixListener)> {
-        let runtime = Builder::new_current_thread().enable_all().build()?;
-        let listener = {
-            let _within = runtime.enter();
-            UnixListener::from_std(self.listener.try_clone()?)?
-        };
-        Ok((runtime, listener))
     }
 }
 

@@ -13,6 +13,7 @@
 //! takes up to 64 datagrams of SAs that there are before another socket, a deadline or a command has its turn, and requests for
 //! new SAs for 2 ms.
 
+pub mod apart;
 pub mod assignment;
 pub mod attempts;
 pub mod budget;
@@ -64,9 +65,10 @@ use ironflex_xfrm::{
 use tokio::sync::mpsc;
 
 use self::{
+    apart::Serving,
     assignment::Pools,
     configure::{Configure, Startup, Terms},
-    control::{Listener, Serving, socket_path},
+    control::{Listener, socket_path},
     driver::{Driver, Request},
     init_queue::InitQueue,
     journal::Journal,
@@ -165,7 +167,7 @@ fn refused_file(error: LoadError) -> StartError {
 pub struct Daemon {
     driver: Driver,
     control: Serving,
-    scraping: Option<(scrape::Scraping, mpsc::Sender<Request>)>,
+    scraping: Option<Serving>,
     requests: mpsc::Receiver<Request>,
     handed: mpsc::Receiver<Handed>,
 }
@@ -210,7 +212,11 @@ impl Daemon {
                 let scraping = scraping.map_err(because(format!("--metrics: {place}")))?;
                 let place = scraping.place().map_err(because("--metrics"))?;
                 log.info(format_args!("metrics: {place}"));
-                Some((scraping, sending))
+                Some(
+                    scraping
+                        .serve_apart(sending)
+                        .map_err(because("--metrics"))?,
+                )
             }
             None => None,
         };
@@ -347,7 +353,6 @@ impl Daemon {
             requests,
             mut handed,
         } = self;
-        let scraping = scraping.map(|(one, sending)| tokio::spawn(one.serve(sending)));
         let mut manager = ServiceManager::new(&Environment::read());
         manager.ready();
         driver
@@ -355,11 +360,7 @@ impl Daemon {
             .await;
         manager.stopping();
         driver.farewell(&mut handed, &mut stop).await;
-        drop(control);
-        if let Some(scraping) = scraping {
-            scraping.abort();
-            let _ = scraping.await;
-        }
+        drop((control, scraping));
         driver.end_revert();
         let Driver { mut house, .. } = driver;
         for failed in house.configure.finish_clearing() {

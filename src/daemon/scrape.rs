@@ -8,7 +8,10 @@ use std::{
     convert::Infallible,
     fmt, fs, io,
     net::SocketAddr,
-    os::unix::fs::{FileTypeExt, PermissionsExt},
+    os::unix::{
+        fs::{FileTypeExt, PermissionsExt},
+        net,
+    },
     path::{Path, PathBuf},
     str::FromStr,
     sync::{
@@ -35,7 +38,10 @@ use tokio::{
     time::timeout,
 };
 
-use super::{control, driver};
+use super::{
+    apart::{self, Serving},
+    control, driver,
+};
 
 /// Connections at a time. One more ends the oldest that has not asked anything yet.
 const CONNECTIONS: usize = 8;
@@ -98,13 +104,12 @@ pub struct Scraping {
 }
 
 enum Listener {
-    Port(TcpListener),
-    Socket(UnixListener, PathBuf),
+    Port(std::net::TcpListener),
+    Socket(net::UnixListener, PathBuf),
 }
 
 impl Scraping {
-    /// Listens. A socket is its owner's and its group's, and takes the place of one that nobody serves any more. Must be called
-    /// inside a tokio runtime.
+    /// Listens. A socket is its owner's and its group's, and takes the place of one that nobody serves any more.
     ///
     /// # Errors
     ///
@@ -114,12 +119,14 @@ impl Scraping {
             Place::Port(address) => {
                 let listener = std::net::TcpListener::bind(address)?;
                 listener.set_nonblocking(true)?;
-                Listener::Port(TcpListener::from_std(listener)?)
+                Listener::Port(listener)
             }
             Place::Socket(path) => {
                 clear(path)?;
-                let listener = UnixListener::bind(path)?;
-                let listener = Listener::Socket(listener, path.clone());
+                let listener = Listener::Socket(net::UnixListener::bind(path)?, path.clone());
+                if let Listener::Socket(listener, _) = &listener {
+                    listener.set_nonblocking(true)?;
+                }
                 fs::set_permissions(path, fs::Permissions::from_mode(0o660))?;
                 listener
             }
@@ -139,8 +146,39 @@ impl Scraping {
         })
     }
 
+    /// Answers from a thread of its own, and asks the loop for nothing but the numbers.
+    ///
+    /// # Errors
+    ///
+    /// Of the system calls.
+    pub fn serve_apart(self, requests: mpsc::Sender<driver::Request>) -> io::Result<Serving> {
+        // Nothing is written to a file here.
+        apart::serve("metrics", Duration::ZERO, move || {
+            let acceptor = match &self.listener {
+                Listener::Port(listener) => {
+                    Acceptor::Port(TcpListener::from_std(listener.try_clone()?)?)
+                }
+                Listener::Socket(listener, _) => {
+                    Acceptor::Socket(UnixListener::from_std(listener.try_clone()?)?)
+                }
+            };
+            Ok(async move {
+                acceptor.serve(requests).await;
+                drop(self);
+            })
+        })
+    }
+}
+
+/// The same within a runtime.
+enum Acceptor {
+    Port(TcpListener),
+    Socket(UnixListener),
+}
+
+impl Acceptor {
     /// Answers for as long as it is let.
-    pub async fn serve(self, requests: mpsc::Sender<driver::Request>) {
+    async fn serve(&self, requests: mpsc::Sender<driver::Request>) {
         let mut connections = Connections::default();
         let numbers = Arc::new(Numbers {
             requests,
@@ -149,11 +187,11 @@ impl Scraping {
         loop {
             let numbers = Arc::clone(&numbers);
             let accepted =
-                match &self.listener {
-                    Listener::Port(listener) => listener.accept().await.map(|(stream, _)| {
+                match self {
+                    Self::Port(listener) => listener.accept().await.map(|(stream, _)| {
                         connections.add(|asked| converse(stream, numbers, asked))
                     }),
-                    Listener::Socket(listener, _) => listener.accept().await.map(|(stream, _)| {
+                    Self::Socket(listener) => listener.accept().await.map(|(stream, _)| {
                         connections.add(|asked| converse(stream, numbers, asked))
                     }),
                 };
@@ -295,6 +333,11 @@ fn said(status: StatusCode, text: String) -> Response<Full<Bytes>> {
 
 #[cfg(test)]
 mod tests {
+    use std::{
+        io::{Read, Write},
+        thread,
+    };
+
     use super::*;
 
     #[test]
@@ -317,13 +360,13 @@ mod tests {
         }
     }
 
-    #[tokio::test]
-    async fn a_socket_takes_the_place_of_one_that_nobody_serves_and_of_nothing_else() {
+    #[test]
+    fn a_socket_takes_the_place_of_one_that_nobody_serves_and_of_nothing_else() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("metrics");
         let place = Place::Socket(path.clone());
         // Left behind by one that was killed.
-        drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
+        drop(net::UnixListener::bind(&path).unwrap());
         assert!(path.exists());
         let first = Scraping::open(&place).unwrap();
         let mode = fs::metadata(&path).unwrap().permissions().mode() & 0o7777;
@@ -368,5 +411,107 @@ mod tests {
             assert_eq!(heard.recv().await, Some(gone));
             tokio::task::yield_now().await;
         }
+    }
+
+    /// Asks at a socket. Returns the status line and the body, or `None` where nothing has come for long.
+    fn asked(socket: &Path, path: &str) -> Option<(String, String)> {
+        let mut stream = net::UnixStream::connect(socket).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).ok()?;
+        let (head, body) = answer.split_once("\r\n\r\n")?;
+        let (status, _) = head.split_once("\r\n")?;
+        Some((status.to_owned(), body.to_owned()))
+    }
+
+    /// Something that serves below `folder`, and what it asks the loop.
+    fn serving(folder: &Path) -> (PathBuf, mpsc::Receiver<driver::Request>, Serving) {
+        let socket = folder.join("metrics");
+        let (requests, asked) = mpsc::channel(8);
+        let scraping = Scraping::open(&Place::Socket(socket.clone())).unwrap();
+        (socket, asked, scraping.serve_apart(requests).unwrap())
+    }
+
+    /// Answers a question, as the loop would.
+    fn answers(request: driver::Request, numbers: String) {
+        match request {
+            driver::Request::Exec { line, reply } => {
+                assert_eq!(line, "show metrics");
+                let _ = reply.send(control::Outcome::Done(Ok(numbers)));
+            }
+            _ => panic!("something else is asked"),
+        }
+    }
+
+    /// Has many ask at once, each `times`, and answers by the number of the question after `questions`.
+    fn ask_together(
+        socket: &Path,
+        times: usize,
+        asked_for: &mut mpsc::Receiver<driver::Request>,
+        questions: &mut u32,
+    ) -> Vec<String> {
+        let threads: Vec<_> = (0..3)
+            .map(|_| {
+                let socket = socket.to_owned();
+                thread::spawn(move || {
+                    let all = (0..times).map(|_| asked(&socket, PATH).unwrap().1);
+                    all.collect::<Vec<String>>()
+                })
+            })
+            .collect();
+        while threads.iter().any(|one| !one.is_finished()) {
+            match asked_for.try_recv() {
+                Ok(request) => {
+                    *questions = questions.saturating_add(1);
+                    answers(request, format!("a {questions}\n"));
+                }
+                Err(_) => thread::sleep(Duration::from_millis(1)),
+            }
+        }
+        let told = threads.into_iter().map(|one| one.join().unwrap());
+        told.flatten().collect()
+    }
+
+    #[test]
+    fn who_asks_for_something_else_or_takes_nothing_is_nothing_to_the_loop() {
+        let folder = tempfile::tempdir().unwrap();
+        let (socket, mut asked_for, serving) = serving(folder.path());
+        // This thread is the loop, and waits for the answer itself.
+        let (status, body) = asked(&socket, "/").unwrap();
+        assert_eq!(status, "HTTP/1.1 404 Not Found");
+        assert_eq!(body, "there is /metrics alone\n");
+        assert!(asked_for.try_recv().is_err());
+        // Somebody takes nothing of an answer that fits no socket's room.
+        let mut slow = net::UnixStream::connect(&socket).unwrap();
+        write!(slow, "GET {PATH} HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+        let long = "a 1\n".repeat(1 << 20);
+        answers(asked_for.blocking_recv().unwrap(), long);
+        let told = ask_together(&socket, 1, &mut asked_for, &mut 0);
+        assert_eq!(told.len(), 3);
+        drop(serving);
+        assert!(!socket.exists());
+    }
+
+    #[test]
+    fn whoever_asks_within_a_second_gets_the_numbers_of_the_one_before() {
+        let folder = tempfile::tempdir().unwrap();
+        let (socket, mut asked_for, _serving) = serving(folder.path());
+        let (begun, mut questions) = (Instant::now(), 0);
+        let told = ask_together(&socket, 20, &mut asked_for, &mut questions);
+        assert_eq!(told.len(), 60);
+        let seconds = begun.elapsed().as_secs();
+        assert!(
+            (1..=seconds + 1).contains(&u64::from(questions)),
+            "{questions} in {seconds} s"
+        );
+        // Later the loop is asked once more.
+        let before = questions;
+        while questions == before {
+            assert!(begun.elapsed() < PATIENCE * 3);
+            ask_together(&socket, 1, &mut asked_for, &mut questions);
+        }
+        let told = ask_together(&socket, 1, &mut asked_for, &mut questions);
+        assert!(told.contains(&format!("a {questions}\n")), "{told:?}");
     }
 }

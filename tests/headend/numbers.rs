@@ -2,9 +2,11 @@
 //! are counted there hold.
 
 use std::{
+    fs,
     io::{Read, Write},
     net::TcpStream,
     os::unix::net::UnixStream,
+    time::Instant,
 };
 
 use nix::sys::signal::Signal;
@@ -12,6 +14,7 @@ use nix::sys::signal::Signal;
 use crate::support::{
     cases::Case,
     lab::{HEADEND, INSIDE, Lab, USER},
+    process::Process,
     prometheus::Metrics,
     stranger::{Stranger, init},
     traffic::{Echo, ask},
@@ -33,6 +36,10 @@ pub(crate) const CASES: &[Case] = &[
     (
         "numbers::prometheus_is_served_on_a_port_and_on_a_socket_and_nobody_is_unless_asked_for",
         prometheus_is_served_on_a_port_and_on_a_socket_and_nobody_is_unless_asked_for,
+    ),
+    (
+        "numbers::whoever_scrapes_often_is_nothing_to_the_loop",
+        whoever_scrapes_often_is_nothing_to_the_loop,
     ),
 ];
 
@@ -229,4 +236,33 @@ fn prometheus_is_served_on_a_port_and_on_a_socket_and_nobody_is_unless_asked_for
     let (_, body) = asked(stream, SCRAPE);
     assert_eq!(Metrics::read(&body).of("ironflex_sessions"), Some(0));
     assert_eq!(headend.end_by(Signal::SIGTERM), Some(0));
+}
+
+/// How often the thread that serves the peers has gone to sleep.
+fn turns(headend: &Process) -> u64 {
+    let process = headend.number();
+    let path = format!("/proc/{process}/task/{process}/status");
+    let status = fs::read_to_string(path).unwrap();
+    let mut lines = status.lines();
+    let turns = lines.find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
+    turns.unwrap().trim().parse().unwrap()
+}
+
+fn whoever_scrapes_often_is_nothing_to_the_loop() {
+    const TIMES: u64 = 500;
+    let lab = Lab::new();
+    let socket = lab.path("metrics");
+    let headend = lab.start_with(&["--metrics", &lab.name("metrics")]);
+    let connect = || UnixStream::connect(&socket).unwrap();
+    let (before, begun) = (turns(&headend), Instant::now());
+    for _ in 0..TIMES {
+        let (head, _) = asked(connect(), SCRAPE);
+        assert!(head.starts_with("HTTP/1.1 200 "), "{head}");
+        // And somebody who says nothing for now.
+        drop(connect());
+    }
+    let (after, seconds) = (turns(&headend), begun.elapsed().as_secs() + 1);
+    // It looks for the numbers once a second, and has little else to do.
+    let turns = after - before;
+    assert!(turns < TIMES / 5 + 20 * seconds, "{turns} in {seconds} s");
 }
