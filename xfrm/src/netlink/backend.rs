@@ -748,6 +748,7 @@ pub(crate) fn translate(operation: Operation, error: NetlinkError) -> Error {
             operation,
             errno: Some(KernelErrno::ETIMEDOUT.0),
         },
+        NetlinkError::Unanswered { why, .. } => translate(operation, *why),
         NetlinkError::Malformed { what, .. } | NetlinkError::Unusable { what, .. } => {
             Error::Answer {
                 operation,

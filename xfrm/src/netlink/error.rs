@@ -85,6 +85,14 @@ pub enum NetlinkError {
         /// The limit that ran out.
         seconds: u64,
     },
+    /// The kernel's answer was lost, so what was asked has been done or has not.
+    #[error("{operation}: the kernel's answer was lost, and it may have been done: {why}")]
+    Unanswered {
+        /// What was asked.
+        operation: String,
+        /// How the answer was lost.
+        why: Box<Self>,
+    },
     /// The kernel's answer cannot be read.
     #[error("{operation}: the kernel's answer is malformed: {what}")]
     Malformed {
@@ -136,6 +144,7 @@ impl NetlinkError {
         match self {
             Self::Refused { errno, .. } | Self::System { errno, .. } => Some(*errno),
             Self::TimedOut { .. }
+            | Self::Unanswered { .. }
             | Self::Malformed { .. }
             | Self::Inconsistent { .. }
             | Self::Unusable { .. } => None,

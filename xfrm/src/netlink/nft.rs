@@ -18,6 +18,8 @@
 //! }
 //! ```
 
+use std::os::fd::{AsFd, BorrowedFd};
+
 use super::TABLE;
 use super::error::{KernelErrno, NetlinkError, absent_is_fine};
 use super::expression::Expressions;
@@ -49,6 +51,7 @@ const FAMILY_INET: u8 = 1;
 
 /// Attribute types.
 const TABLE_NAME: u16 = 1;
+const TABLE_HANDLE: u16 = 4;
 const CHAIN_TABLE: u16 = 1;
 const CHAIN_NAME: u16 = 3;
 const CHAIN_HOOK: u16 = 4;
@@ -150,6 +153,12 @@ impl Firewall {
         })
     }
 
+    /// Leaves answers hardly any room from here on, so that those to a change are lost: for tests.
+    #[doc(hidden)]
+    pub fn cramp(&mut self) {
+        self.socket.cramp();
+    }
+
     /// Whether this kernel does IPsec, which `kernel_ipsec` in the rules is about. False under a user namespace's
     /// restrictions too, where nobody has made SAs either.
     #[must_use]
@@ -161,11 +170,13 @@ impl Firewall {
     ///
     /// # Errors
     ///
-    /// [`NetlinkError::Refused`] names the rule or chain that the kernel cannot take; the table is then as it was.
+    /// [`NetlinkError::Refused`] names the rule or chain that the kernel cannot take; the table is then as it was, and so it is
+    /// with all others but [`NetlinkError::Unanswered`]: neither the kernel's answer came nor, afterwards, what became of it.
     pub fn replace(&mut self, ruleset: &Ruleset) -> Result<(), NetlinkError> {
         for name in ruleset.device_names() {
             link::check_name("replace the nftables table", name)?;
         }
+        let before = self.table_handle();
         // Deleting a table that is not there is refused: create it, delete it with whatever it held, create it anew.
         let mut messages = vec![
             table("create table", NEW_TABLE, CREATE),
@@ -176,9 +187,58 @@ impl Firewall {
             messages.push(chain.create());
             messages.extend(chain.rules.iter().map(|rule| rule.append(chain.name)));
         }
-        let whole = "replace the nftables table";
+        let replaced = self.transact("replace the nftables table", messages);
+        self.settle(replaced, |now| is_another(before.ok(), now))
+    }
+
+    /// Has messages take effect together.
+    fn transact(&mut self, whole: &str, messages: Vec<Request>) -> Result<(), NetlinkError> {
         self.socket
             .transaction(batch(whole, BATCH_BEGIN), messages, batch(whole, BATCH_END))
+    }
+
+    /// Looks for what became of a transaction whose answer was lost, where it was: `is_done` tells it by the number that the
+    /// table has now, if that can be told.
+    fn settle(
+        &mut self,
+        result: Result<(), NetlinkError>,
+        is_done: impl FnOnce(Option<u64>) -> Option<bool>,
+    ) -> Result<(), NetlinkError> {
+        match result {
+            Err(NetlinkError::Unanswered { operation, why }) => {
+                match self.table_handle().ok().and_then(is_done) {
+                    Some(true) => Ok(()),
+                    Some(false) => Err(*why),
+                    None => Err(NetlinkError::Unanswered { operation, why }),
+                }
+            }
+            known => known,
+        }
+    }
+
+    /// The number that the kernel gave our table when it was made (since Linux 4.16), which no later one has; `None` where there
+    /// is none of ours.
+    fn table_handle(&mut self) -> Result<Option<u64>, NetlinkError> {
+        let request = || table("look for the nftables table", GET_TABLE, 0);
+        let mut handle = None;
+        let asked = self.socket.query(request(), |message_type, body| {
+            if message_type == (SUBSYSTEM << 8) | NEW_TABLE {
+                let attributes = body.get(HEADER_OCTETS..).unwrap_or_default();
+                let found = AttributesOf(attributes).find(|(kind, _)| *kind == TABLE_HANDLE);
+                handle = found.and_then(|(_, value)| value.first_chunk().copied());
+            }
+            Ok(())
+        });
+        if !absent_is_fine(asked)? {
+            return Ok(None);
+        }
+        match handle {
+            Some(octets) => Ok(Some(u64::from_be_bytes(octets))),
+            None => Err(NetlinkError::malformed(
+                request().operation(),
+                "the table has no handle",
+            )),
+        }
     }
 
     /// Everybody's base chains for IP, of every table.
@@ -236,11 +296,9 @@ impl Firewall {
     ///
     /// [`NetlinkError::Refused`] and as the socket fails.
     pub fn delete(&mut self) -> Result<bool, NetlinkError> {
-        let whole = "delete the nftables table";
         let deletion = vec![table("delete table", DELETE_TABLE, 0)];
-        let deleted =
-            self.socket
-                .transaction(batch(whole, BATCH_BEGIN), deletion, batch(whole, BATCH_END));
+        let deleted = self.transact("delete the nftables table", deletion);
+        let deleted = self.settle(deleted, |now| Some(now.is_none()));
         match absent_is_fine(deleted) {
             // A kernel without nf_tables has no table of ours.
             Err(error) if error.errno() == Some(KernelErrno::EOPNOTSUPP) => Ok(false),
@@ -263,6 +321,18 @@ impl Firewall {
             result => result,
         }
     }
+}
+
+impl AsFd for Firewall {
+    /// The socket, for whoever looks at its buffers.
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
+/// Whether our table is another than `before`, if that is known: each of the two is the number of one, or `None` for none.
+fn is_another(before: Option<Option<u64>>, now: Option<u64>) -> Option<bool> {
+    before.map(|before| now.is_some() && now != before)
 }
 
 /// A chain of anybody's that the kernel sends packets through.
@@ -573,6 +643,16 @@ mod tests {
         ];
         expected.extend_from_slice(b"ironflex\0\0\0\0");
         assert_eq!(create.wire(), expected);
+    }
+
+    #[test]
+    fn a_change_is_done_where_the_table_is_another() {
+        assert_eq!(is_another(Some(Some(7)), Some(8)), Some(true));
+        assert_eq!(is_another(Some(None), Some(8)), Some(true));
+        assert_eq!(is_another(Some(Some(7)), Some(7)), Some(false));
+        assert_eq!(is_another(Some(Some(7)), None), Some(false));
+        assert_eq!(is_another(Some(None), None), Some(false));
+        assert_eq!(is_another(None, Some(7)), None);
     }
 
     #[test]

@@ -64,6 +64,8 @@ pub(crate) struct NetlinkSocket {
     socket: Socket,
     sequence: u32,
     buffer: Zeroizing<Vec<u8>>,
+    /// No room is made for answers.
+    is_cramped: bool,
 }
 
 impl NetlinkSocket {
@@ -90,6 +92,7 @@ impl NetlinkSocket {
             socket,
             sequence: 0,
             buffer: Zeroizing::new(Vec::with_capacity(RECEIVE_OCTETS)),
+            is_cramped: false,
         })
     }
 
@@ -152,7 +155,16 @@ impl NetlinkSocket {
         let sending = octets.saturating_mul(2).max(LEAST);
         let receiving = acknowledgements.saturating_mul(ACKNOWLEDGEMENT).max(LEAST);
         let _ = setsockopt(&self.socket, sockopt::SndBufForce, &sending);
-        let _ = setsockopt(&self.socket, sockopt::RcvBufForce, &receiving);
+        if !self.is_cramped {
+            let _ = setsockopt(&self.socket, sockopt::RcvBufForce, &receiving);
+        }
+    }
+
+    /// Leaves answers the least room that the kernel grants, whatever is asked.
+    pub(crate) fn cramp(&mut self) {
+        self.is_cramped = true;
+        // Less than that is not taken less seriously: it becomes the least.
+        let _ = setsockopt(&self.socket, sockopt::RcvBuf, &1);
     }
 
     /// Sends a transaction of nf_tables: `messages`, each of which asks for an acknowledgement, between `begin` and
@@ -160,7 +172,8 @@ impl NetlinkSocket {
     ///
     /// # Errors
     ///
-    /// The first refusal that the kernel reports, named after its message; others as the socket fails.
+    /// The first refusal that the kernel reports, named after its message, and others as the socket fails to send: nothing
+    /// has taken effect then. [`NetlinkError::Unanswered`] where the answer was lost: it was sent, so the kernel has decided.
     pub(crate) fn transaction(
         &mut self,
         mut begin: Request,
@@ -178,14 +191,22 @@ impl NetlinkSocket {
             datagram.extend_from_slice(message.wire());
             open.push(sequence);
         }
-        end.finish(self.next_sequence());
+        let ended = self.next_sequence();
+        end.finish(ended);
         datagram.extend_from_slice(end.wire());
         self.make_room(datagram.len(), messages.len());
         self.send(&whole, &datagram)?;
 
-        let mut refused = None;
+        let (mut refused, mut lost) = (None, None);
         while !open.is_empty() {
-            self.receive_due(&whole, |answer| {
+            // Behind what was lost only that is read which is there already: the kernel has answered while it was sent.
+            let flags = lost.as_ref().map_or(0, |_| MSG_DONTWAIT);
+            let received = self.receive(&whole, flags, |answer| {
+                // An answer to an earlier request whose own was not waited for.
+                let after = answer.sequence.wrapping_sub(begun);
+                if after > ended.wrapping_sub(begun) {
+                    return Ok(());
+                }
                 let error = match answer.content {
                     Content::Acknowledged => None,
                     Content::Refused { errno, reason } => Some((errno, reason)),
@@ -198,8 +219,7 @@ impl NetlinkSocket {
                     open.remove(position);
                 }
                 if let Some((errno, reason)) = error {
-                    let first_after = answer.sequence.wrapping_sub(begun);
-                    let subject = usize::try_from(first_after)
+                    let subject = usize::try_from(after)
                         .ok()
                         .and_then(|after| after.checked_sub(1))
                         .and_then(|at| messages.get(at));
@@ -218,9 +238,28 @@ impl NetlinkSocket {
                     }
                 }
                 Ok(())
-            })?;
+            });
+            let failed = match received {
+                Ok(true) => continue,
+                Ok(false) => NetlinkError::TimedOut {
+                    operation: whole.clone(),
+                    seconds: ANSWER_LIMIT.as_secs(),
+                },
+                Err(error) => error,
+            };
+            if lost.replace(failed).is_some() {
+                break;
+            }
         }
-        refused.map_or(Ok(()), Err)
+        match (refused, lost) {
+            // One refusal undoes all of it.
+            (Some(refused), _) => Err(refused),
+            (None, Some(why)) if !open.is_empty() => Err(NetlinkError::Unanswered {
+                operation: whole,
+                why: Box::new(why),
+            }),
+            (None, _) => Ok(()),
+        }
     }
 
     /// One request and everything that answers it. Says whether a listing was disturbed by a change.

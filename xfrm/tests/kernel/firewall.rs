@@ -19,6 +19,8 @@ cases![
     forwarded_connections_are_opened_with_smaller_segments,
     an_unusable_ruleset_leaves_the_old_one,
     a_ruleset_of_thousands_of_rules_takes_effect,
+    there_is_room_for_all_of_a_change_and_for_all_answers_to_it,
+    what_became_of_a_change_whose_answer_is_lost_is_looked_for,
     nft_reads_back_what_was_meant,
 ];
 
@@ -236,6 +238,72 @@ fn a_ruleset_of_thousands_of_rules_takes_effect() -> Result<(), Ignored> {
     let all = guard(hosts.chain(last).collect());
     firewall.replace(&all).unwrap();
     assert!(inside.pings_in_vain("10.10.0.2", "192.0.2.2"));
+    Ok(())
+}
+
+/// Translates for `network` and leaves so many others alone.
+fn many(others: u32, network: &str, permit: bool) -> Ruleset {
+    let others = (0..others).map(|host| format!("10.11.{}.{}/32", host / 250, host % 250));
+    let others: Vec<String> = others.collect();
+    let others = others.iter().map(|one| (one.as_str(), false));
+    let sources: Vec<(&str, bool)> = [(network, permit)].into_iter().chain(others).collect();
+    masquerade(&sources)
+}
+
+fn there_is_room_for_all_of_a_change_and_for_all_answers_to_it() -> Result<(), Ignored> {
+    let (router, _server) = cabled();
+    let mut firewall = apply(&router, &many(0, "10.10.0.0/16", true))?;
+    let room = |firewall: &Firewall| {
+        let socket = SockRef::from(firewall);
+        let sizes = [socket.send_buffer_size(), socket.recv_buffer_size()];
+        sizes.map(|octets| octets.unwrap())
+    };
+    let before = room(&firewall);
+    firewall
+        .replace(&many(4_000, "10.10.0.0/16", true))
+        .unwrap();
+    let [sending, receiving] = room(&firewall);
+    // A rule takes over a hundred octets, and an acknowledgement of it some hundreds of the kernel's memory.
+    assert!(sending > before[0] && sending >= 4_000 * 100, "{sending}");
+    assert!(
+        receiving > before[1] && receiving >= 4_000 * 768,
+        "{receiving}"
+    );
+    Ok(())
+}
+
+/// Keeps a hundred addresses inside ESP, and `10.10.0.2` if it is `guarded`.
+fn guards(guarded: bool) -> Ruleset {
+    let others = (0..100).map(|host| prefix(&format!("10.11.0.{host}/32")));
+    let host = guarded.then(|| prefix("10.10.0.2/32"));
+    Ruleset {
+        guard: Some(PoolGuard {
+            pools: others.chain(host).collect(),
+            carriers: Vec::new(),
+            kernel_ipsec: true,
+        }),
+        ..Ruleset::default()
+    }
+}
+
+// Nothing that is reported as refused stands, and nothing that is reported as done does not.
+fn what_became_of_a_change_whose_answer_is_lost_is_looked_for() -> Result<(), Ignored> {
+    let (mut router, mut server) = cabled();
+    let host = behind(&mut router, "inside", "10.10.0");
+    router.forward();
+    server.route("10.10.0.0/24", Some("192.0.2.1"), None);
+    let mut firewall = apply(&router, &guards(false))?;
+    assert!(host.pings("10.10.0.2", "192.0.2.2", 56));
+    firewall.cramp();
+    firewall.replace(&guards(true)).unwrap();
+    assert!(host.pings_in_vain("10.10.0.2", "192.0.2.2"));
+    firewall.replace(&guards(false)).unwrap();
+    assert!(host.pings("10.10.0.2", "192.0.2.2", 56));
+    // The handle is of use after that, also where there is no table before.
+    assert_eq!(firewall.delete(), Ok(true));
+    assert_eq!(firewall.exists(), Ok(false));
+    firewall.replace(&guards(true)).unwrap();
+    assert!(host.pings_in_vain("10.10.0.2", "192.0.2.2"));
     Ok(())
 }
 
