@@ -260,11 +260,13 @@ pub fn apply(
     let store = draft.store();
     for action in &checked.candidate.actions {
         let at = &action.at;
-        let done =
-            carry_out(&action.value, at, store, bootflash).map_err(|error| LoadError::Action {
+        let read = read_file(&action.value, bootflash);
+        let done = carry_out(&action.value, at, read, (store, bootflash)).map_err(|error| {
+            LoadError::Action {
                 at: at.clone(),
                 error: Box::new(error),
-            })?;
+            }
+        })?;
         lines.extend(done);
     }
     let plan = compile(Arc::new(checked.snapshot), store)?;
@@ -288,14 +290,28 @@ pub fn on_bootflash(file: &FileName, bootflash: &Path) -> PathBuf {
     bootflash.join(file.path())
 }
 
-/// Reads a file on bootflash; `None` for one that is not there and that the trustpoint does not need any more, because
-/// `holds` says that it has what the file would bring.
-fn read_bootflash(
-    file: &FileName,
+/// What an action's file holds, or why it cannot be read.
+pub type FileRead = Result<Zeroizing<Vec<u8>>, LoadError>;
+
+/// Reads the file that an action names, for as long as the disk takes. Nothing is changed by that, and nobody's turn to
+/// write is waited for.
+///
+/// # Errors
+///
+/// [`LoadError::Read`].
+pub fn read_file(action: &Action, bootflash: &Path) -> FileRead {
+    let (Action::ImportPkcs12 { file, .. } | Action::Authenticate { file, .. }) = action;
+    read_regular(&on_bootflash(file, bootflash), MAX_BOOTFLASH)
+}
+
+/// What was read of a file on bootflash; `None` for one that is not there and that the trustpoint does not need any more,
+/// because `holds` says that it has what the file would bring.
+fn needed(
+    read: FileRead,
     bootflash: &Path,
     holds: impl FnOnce() -> bool,
 ) -> Result<Option<Zeroizing<Vec<u8>>>, LoadError> {
-    match read_regular(&on_bootflash(file, bootflash), MAX_BOOTFLASH) {
+    match read {
         Ok(octets) => Ok(Some(octets)),
         Err(LoadError::Read { error, .. })
             if error.kind() == io::ErrorKind::NotFound && holds() =>
@@ -309,7 +325,8 @@ fn read_bootflash(
     }
 }
 
-/// Carries out what a line asks for. Returns lines for whoever asked, or the log.
+/// Carries out what a line asks for with its file, which was read by [`read_file`]. Returns lines for whoever asked, or
+/// the log.
 ///
 /// # Errors
 ///
@@ -317,8 +334,8 @@ fn read_bootflash(
 pub fn carry_out(
     action: &Action,
     at: &Span,
-    store: &Store,
-    bootflash: &Path,
+    read: FileRead,
+    (store, bootflash): (&Store, &Path),
 ) -> Result<Vec<String>, LoadError> {
     let stored = |trustpoint: &str| store.load(trustpoint).ok().flatten();
     let serves = |path: &Path, trustpoint: &str, what: &str| {
@@ -336,7 +353,7 @@ pub fn carry_out(
             let path = on_bootflash(file, bootflash);
             let name = trustpoint.as_str();
             let holds = || stored(name).is_some_and(|stored| stored.identity.is_some());
-            let Some(octets) = read_bootflash(file, bootflash, holds)? else {
+            let Some(octets) = needed(read, bootflash, holds)? else {
                 return Ok(serves(&path, name, "certificate and key"));
             };
             import(
@@ -351,7 +368,7 @@ pub fn carry_out(
             let path = on_bootflash(file, bootflash);
             let name = trustpoint.as_str();
             let holds = || stored(name).is_some_and(|stored| !stored.authorities.is_empty());
-            let Some(octets) = read_bootflash(file, bootflash, holds)? else {
+            let Some(octets) = needed(read, bootflash, holds)? else {
                 return Ok(serves(&path, name, "authorities"));
             };
             let failed = |error: String| LoadError::Authenticate {

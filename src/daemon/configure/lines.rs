@@ -1,17 +1,21 @@
 //! The lines of a session: taken one after the other, put to work together, and what is said of them.
 
-use std::path::PathBuf;
+use std::{
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError},
+};
 
 use ironflex_profiles::{
     Diagnostic, Fault,
     model::{Action, Located, Table, pki::Trustpoint},
     typing::Typed,
 };
+use tokio::sync::oneshot;
 
 use super::{
     super::{
         driver::Driver,
-        load::{self, LoadError},
+        load::{self, FileRead, LoadError},
     },
     Answer, Configure, Keys, Waiting, trustpoint_of, words,
 };
@@ -29,32 +33,91 @@ pub struct Errand {
     trustpoints: Table<Trustpoint>,
     store: Store,
     bootflash: PathBuf,
-    keys: Keys,
+    pub(super) keys: Lent,
+    over: Option<oneshot::Receiver<()>>,
     done: Option<Result<Vec<String>, LoadError>>,
 }
 
 impl Errand {
-    /// Carries it out, for as long as the disk takes. What it brings is stored with the lines that it belongs to.
+    /// Carries it out, for as long as the disk takes. What it brings is stored with the lines that it belongs to, or not
+    /// at all if the session is over before.
     pub fn carry_out(&mut self) {
-        let done = carry_out(&self.action, &mut self.keys, (&self.store, &self.bootflash));
+        // What may take long without end is done first: whoever wants the keys back meanwhile gets them.
+        let read = load::read_file(&self.action.value, &self.bootflash);
+        let has_turn = self.keys.lock().as_ref().map(|keys| keys.draft.is_some());
+        let turn = match has_turn {
+            None => return,
+            Some(true) => None,
+            Some(false) => match self.store.draft() {
+                Ok(draft) => Some(draft),
+                Err(error) => {
+                    self.done = Some(Err(error.into()));
+                    return;
+                }
+            },
+        };
+        let mut lent = self.keys.lock();
+        let Some(keys) = lent.as_mut() else { return };
+        keys.draft = keys.draft.take().or(turn);
+        let done = keys.carry_out(&self.action, read, (&self.store, &self.bootflash));
         self.done = Some(done);
+    }
+
+    /// What ends when the session does; nobody needs to carry it out any more then. There is one.
+    pub fn over(&mut self) -> Option<oneshot::Receiver<()>> {
+        self.over.take()
     }
 }
 
-/// Carries out what a line asks for, without storing what it brings. Returns what is to be said of it.
-pub(super) fn carry_out(
-    Located { value, at }: &Located<Action>,
-    keys: &mut Keys,
-    (store, bootflash): (&Store, &std::path::Path),
-) -> Result<Vec<String>, LoadError> {
-    let draft = match keys.draft.take() {
-        Some(draft) => draft,
-        None => store.draft()?,
-    };
-    let draft = keys.draft.insert(draft);
-    let lines = load::carry_out(value, at, draft.store(), bootflash)?;
-    keys.renewed.insert(trustpoint_of(value).to_string());
-    Ok(lines)
+impl Keys {
+    /// Carries out what a line asks for with its file, without storing what it brings. Returns what is to be said of it.
+    pub(super) fn carry_out(
+        &mut self,
+        Located { value, at }: &Located<Action>,
+        read: FileRead,
+        (store, bootflash): (&Store, &Path),
+    ) -> Result<Vec<String>, LoadError> {
+        let draft = match self.draft.take() {
+            Some(draft) => draft,
+            None => store.draft()?,
+        };
+        let draft = self.draft.insert(draft);
+        let lines = load::carry_out(value, at, read, (draft.store(), bootflash))?;
+        self.renewed.insert(trustpoint_of(value).to_string());
+        Ok(lines)
+    }
+}
+
+/// What lines bring to the trustpoints while one of them is carried out. It can be taken back from there.
+#[derive(Clone)]
+pub(super) struct Lent(Arc<Mutex<Option<Keys>>>);
+
+impl Lent {
+    fn new(keys: Keys) -> Self {
+        Self(Arc::new(Mutex::new(Some(keys))))
+    }
+
+    /// What there is of it; none once it was taken back.
+    pub(super) fn lock(&self) -> MutexGuard<'_, Option<Keys>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes it back, unless it is being changed at this moment.
+    pub(super) fn recall(&self) -> Option<Keys> {
+        let mut keys = match self.0.try_lock() {
+            Ok(keys) => keys,
+            Err(TryLockError::Poisoned(keys)) => keys.into_inner(),
+            Err(TryLockError::WouldBlock) => return None,
+        };
+        Some(keys.take().unwrap_or_default())
+    }
+}
+
+/// A line that is being carried out elsewhere.
+pub(super) struct Away {
+    pub(super) keys: Lent,
+    /// Closed with the session: see [`Errand::over`].
+    _over: oneshot::Sender<()>,
 }
 
 /// What became of one line.
@@ -138,9 +201,14 @@ impl Driver {
         } = &self.house.configure;
         let (store, bootflash) = (store.clone(), bootflash.clone());
         let session = self.house.configure.session(id)?;
-        session.is_away = true;
         let waiting = session.waiting.as_mut();
         let keys = waiting.map(|waiting| std::mem::take(&mut waiting.keys));
+        let keys = Lent::new(keys.unwrap_or_default());
+        let (sending, over) = oneshot::channel();
+        session.away = Some(Away {
+            keys: keys.clone(),
+            _over: sending,
+        });
         Ok(Answer::Away(Box::new(Errand {
             lines,
             taken,
@@ -148,7 +216,8 @@ impl Driver {
             trustpoints,
             store,
             bootflash,
-            keys: keys.unwrap_or_default(),
+            keys,
+            over: Some(over),
             done: None,
         })))
     }
@@ -165,9 +234,9 @@ impl Driver {
             ..
         } = errand;
         let session = self.house.configure.session(id)?;
-        session.is_away = false;
+        session.away = None;
         if let Some(waiting) = &mut session.waiting {
-            waiting.keys = keys;
+            waiting.keys = keys.lock().take().unwrap_or_default();
             if !matches!(done, Some(Ok(_))) {
                 waiting.candidate.trustpoints = trustpoints;
             }

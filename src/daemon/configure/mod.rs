@@ -128,7 +128,7 @@ struct Session {
     /// Lines that are not at work yet.
     waiting: Option<Waiting>,
     /// One of its lines is being carried out elsewhere, and the others wait for it.
-    is_away: bool,
+    away: Option<lines::Away>,
     /// Faults that were told, and are still there.
     told: Faults,
     /// What no line has been answered with yet.
@@ -220,7 +220,10 @@ impl Configure {
 
     /// When lines are to be put to work that wait for others.
     fn waits_until(&self) -> Option<Instant> {
-        let session = self.session.as_ref().filter(|session| !session.is_away)?;
+        let session = self
+            .session
+            .as_ref()
+            .filter(|session| session.away.is_none())?;
         Some(session.waiting.as_ref()?.since.after(TOGETHER))
     }
 
@@ -268,7 +271,7 @@ impl Driver {
             since: SystemTime::now(),
             typist: Typist::new(&format!("terminal {id}")),
             waiting: None,
-            is_away: false,
+            away: None,
             told: configure.faults.clone(),
             unsaid: Vec::new(),
             mentioned: BTreeSet::new(),
@@ -290,19 +293,25 @@ impl Driver {
             return;
         }
         self.apply_lines();
-        if let Some(session) = self.house.configure.session.take() {
-            for line in session.unsaid {
-                self.house.log.info(line.trim_end());
-            }
-            let Person { user, terminal, .. } = &session.person;
-            let place = terminal
-                .as_deref()
-                .map(|terminal| format!(" on {terminal}"));
-            self.house.log.info(crate::cli::Printable(&format!(
-                "%SYS-5-CONFIG_I: Configured from console by {user}{}",
-                place.unwrap_or_default()
-            )));
+        self.forget_session();
+    }
+
+    /// The session is over. What it has not put to work is gone.
+    fn forget_session(&mut self) {
+        let Some(session) = self.house.configure.session.take() else {
+            return;
+        };
+        for line in session.unsaid {
+            self.house.log.info(line.trim_end());
         }
+        let Person { user, terminal, .. } = &session.person;
+        let place = terminal
+            .as_deref()
+            .map(|terminal| format!(" on {terminal}"));
+        self.house.log.info(crate::cli::Printable(&format!(
+            "%SYS-5-CONFIG_I: Configured from console by {user}{}",
+            place.unwrap_or_default()
+        )));
     }
 
     /// Puts lines to work that have waited long enough for others.
@@ -319,13 +328,22 @@ impl Driver {
             self.apply_lines();
         }
         let configure = &mut self.house.configure;
-        let is_away = configure.session.as_ref().is_some_and(|one| one.is_away);
         let revert = configure.revert.as_mut();
         if let Some(revert) = revert.filter(|revert| revert.at <= now) {
-            if is_away {
-                // It has what is to be put back in its hands.
-                revert.at = now.after(TOGETHER);
-                return;
+            let session = configure.session.as_ref();
+            if let Some(away) = session.and_then(|session| session.away.as_ref()) {
+                let Some(keys) = away.keys.recall() else {
+                    // They are being changed, which takes no longer than the machine needs for that.
+                    revert.at = now.after(TOGETHER);
+                    return;
+                };
+                // With them goes the turn to write, which is needed for what is put back.
+                drop(keys);
+                // Nobody knows whether the line ever comes back.
+                self.house.log.warning(
+                    "configuration: the session is ended, for one of its lines is still being carried out",
+                );
+                self.forget_session();
             }
             // What is taken back is one thing then.
             self.apply_lines();

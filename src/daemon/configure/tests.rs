@@ -1,17 +1,22 @@
 //! Changes of a headend whose machine refuses, at each step in turn.
 
-use std::{collections::BTreeMap, fs, path::Path, sync::Arc};
+use std::{collections::BTreeMap, fs, os::unix::net::UnixStream, path::Path, sync::Arc, thread};
 
 use ironflex_ikev2::{Endpoint, crypto::default_provider};
 use ironflex_profiles::render;
 use ironflex_xfrm::record::Recorder;
 use tempfile::TempDir;
+use tokio::sync::mpsc;
 
 use super::{
     super::{
         assignment::Pools,
         attempts::Attempts,
-        driver::Driver,
+        control::{
+            Listener,
+            configuring::{Begin, Session},
+        },
+        driver::{Driver, Request},
         idle::IdleTimers,
         init_queue::InitQueue,
         journal::Journal,
@@ -190,6 +195,24 @@ impl Scene {
     fn end(&mut self, id: u64) {
         assert!(self.driver.configure(Ask::End(id)).is_ok());
     }
+
+    /// Does what a connection that configures asks next, as the loop would.
+    fn answers(&mut self, asked: &mut mpsc::Receiver<Request>) {
+        match asked.blocking_recv() {
+            Some(Request::Configure(ask, reply)) => {
+                assert!(reply.send(self.driver.configure(ask)).is_ok());
+            }
+            _ => panic!("it is asked for something else"),
+        }
+    }
+}
+
+/// Lines that come together.
+fn lines(text: &str, more: bool) -> Lines {
+    Lines {
+        lines: text.lines().map(str::to_owned).collect(),
+        more,
+    }
 }
 
 /// The files of a folder and those below it, but for what is on its way out: that goes at any moment.
@@ -361,10 +384,6 @@ fn the_timer_takes_back_what_waits_and_what_is_being_carried_out() {
     let mut scene = Scene::new();
     let before = scene.seen();
     let id = scene.begin(Some(1));
-    let lines = |text: &str, more| Lines {
-        lines: text.lines().map(str::to_owned).collect(),
-        more,
-    };
     let waits = scene
         .driver
         .configure(Ask::Lines(id, lines("hostname Waiting", true)));
@@ -378,9 +397,12 @@ fn the_timer_takes_back_what_waits_and_what_is_being_carried_out() {
     let Ok(Answer::Away(mut errand)) = away else {
         panic!("it was not sent away")
     };
-    // It has the keys in its hands, so nothing is taken back, and the lines before it wait for it.
+    // While the keys are being changed nothing is taken back, and the lines before wait.
+    let keys = errand.keys.clone();
+    let changing = keys.lock();
     scene.driver.keep_configuring(late);
     assert_eq!(scene.seen(), before);
+    drop(changing);
     errand.carry_out();
     let taken = scene.driver.configure(Ask::Resume(id, errand));
     assert!(matches!(taken, Ok(Answer::Taken(_))));
@@ -544,4 +566,90 @@ fn what_cannot_be_taken_back_is_owed_until_it_is() {
     scene.driver.house.journal = Journal::open(&state).unwrap().unwrap();
     scene.driver.revert_configuration().unwrap();
     assert_eq!(scene.seen(), before);
+}
+
+#[test]
+fn the_timer_ends_a_session_whose_line_does_not_come_back() {
+    let mut scene = Scene::new();
+    let before = scene.seen();
+    let (requests, mut asked) = mpsc::channel(8);
+    let socket = scene.folder.path().join("socket");
+    let serving = Listener::bind(&socket)
+        .and_then(|listener| listener.serve_apart(requests))
+        .unwrap();
+    // Somebody else writes to the store, and does not end.
+    let other = scene.driver.house.configure.store.draft().unwrap();
+    let typing = thread::spawn(move || {
+        let stream = UnixStream::connect(&socket).unwrap();
+        let patience = Some(Duration::from_secs(10));
+        stream.set_read_timeout(patience).unwrap();
+        let begin = Begin {
+            terminal: None,
+            revert: Some(1),
+        };
+        let mut session = Session::begin(stream, begin).unwrap();
+        session.take(&lines(
+            "hostname Waiting\ncrypto pki authenticate IKEv2-TP pem bootflash:sub.pem",
+            false,
+        ))
+    });
+    // It begins, and its lines are taken.
+    scene.answers(&mut asked);
+    scene.answers(&mut asked);
+    let late = scene.driver.clock.now().after(Duration::from_secs(61));
+    scene.driver.keep_configuring(late);
+    assert_eq!(scene.seen(), before);
+    assert!(scene.driver.confirm_configuration().is_err());
+    // Whoever waits is told, and others may configure.
+    let said = typing.join().unwrap().unwrap_err().to_string();
+    assert_eq!(
+        said,
+        "% The configuration session is over: its change was not confirmed in time and is taken back"
+    );
+    let id = scene.begin(None);
+    scene.types(id, "hostname Another");
+    let after = scene.seen();
+    assert!(after.running_config.contains("hostname Another\n"));
+    // What comes of the line when it can go on is nobody's.
+    drop(other);
+    drop(serving);
+    assert_eq!(scene.seen(), after);
+}
+
+#[test]
+fn the_timer_takes_back_keys_that_a_line_on_its_way_would_be_stored_with() {
+    let mut scene = Scene::new();
+    let before = scene.seen();
+    let id = scene.begin(Some(1));
+    scene.types(id, "crypto pki authenticate IKEv2-TP pem bootflash:sub.pem");
+    assert_ne!(scene.seen().keys, before.keys);
+    let two = lines(
+        "crypto pki trustpoint OTHER\nexit\ncrypto pki authenticate OTHER pem bootflash:sub.pem\n\
+         crypto pki authenticate IKEv2-TP pem bootflash:sub.pem",
+        false,
+    );
+    let away = scene.driver.configure(Ask::Lines(id, two));
+    let Ok(Answer::Away(mut first)) = away else {
+        panic!("it was not sent away")
+    };
+    first.carry_out();
+    let away = scene.driver.configure(Ask::Resume(id, first));
+    let Ok(Answer::Away(mut second)) = away else {
+        panic!("it was not sent away")
+    };
+    // The turn to write is its own now, and it does not come back.
+    let late = scene.driver.clock.now().after(Duration::from_secs(61));
+    scene.driver.keep_configuring(late);
+    assert_eq!(scene.seen(), before);
+    // Or too late.
+    second.carry_out();
+    let resumed = scene.driver.configure(Ask::Resume(id, second));
+    assert_eq!(
+        resumed.err().as_deref(),
+        Some("% The configuration session is over")
+    );
+    assert_eq!(scene.seen(), before);
+    let id = scene.begin(None);
+    scene.types(id, "crypto pki authenticate IKEv2-TP pem bootflash:sub.pem");
+    assert_ne!(scene.seen().keys, before.keys);
 }

@@ -15,7 +15,7 @@ use ironflex_profiles::{
 
 use super::{
     super::{driver::Driver, load},
-    Configure, Keys, lines,
+    Configure, Keys,
 };
 use crate::{
     cli::show::Facts,
@@ -94,7 +94,8 @@ impl Reading {
         let mut candidate = checked.candidate;
         let mut keys = Keys::default();
         for action in std::mem::take(&mut candidate.actions) {
-            lines::carry_out(&action, &mut keys, (&store, &bootflash))
+            let read = load::read_file(&action.value, &bootflash);
+            keys.carry_out(&action, read, (&store, &bootflash))
                 .map_err(|error| format!("% {error}"))?;
         }
         Ok(Replacing {

@@ -33,6 +33,10 @@ const IDLE: Duration = Duration::from_secs(600);
 /// The longest request, in octets: lines that come together, in JSON.
 const MAX_LINES: u64 = 1 << 20;
 
+/// What is said to whoever waits for a line when the timer ends the session.
+const UNCONFIRMED: &str =
+    "% The configuration session is over: its change was not confirmed in time and is taken back";
+
 /// What a session begins with.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 pub struct Begin {
@@ -82,13 +86,30 @@ pub(super) async fn ask(requests: &mpsc::Sender<Request>, ask: Ask) -> Result<An
 async fn take(id: u64, requests: &mpsc::Sender<Request>, lines: Lines) -> Result<Answer, String> {
     let mut answer = ask(requests, Ask::Lines(id, lines)).await?;
     while let Answer::Away(mut errand) = answer {
-        let errand = elsewhere(move || {
+        let over = errand.over();
+        let carried_out = elsewhere(move || {
             errand.carry_out();
             errand
         });
-        answer = ask(requests, Ask::Resume(id, errand.await?)).await?;
+        let errand = tokio::select! {
+            errand = carried_out => errand?,
+            // It may never end.
+            () = ended(over) => return Err(UNCONFIRMED.to_owned()),
+        };
+        answer = ask(requests, Ask::Resume(id, errand)).await?;
     }
     Ok(answer)
+}
+
+/// Waits for the end of the session.
+async fn ended(over: Option<oneshot::Receiver<()>>) {
+    match over {
+        // It is closed, and says nothing.
+        Some(over) => {
+            let _ = over.await;
+        }
+        None => std::future::pending().await,
+    }
 }
 
 /// A connection that configures.
