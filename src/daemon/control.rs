@@ -589,3 +589,62 @@ fn clear(driver: &mut Driver, whose: &Whose) {
         driver.house.release(sa);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        sync::mpsc::{Receiver, Sender, channel},
+        thread,
+        time::Instant,
+    };
+
+    use super::*;
+
+    /// A socket that serves, and work that somebody has been given to do at it: it begins, waits for a word and is done.
+    fn at_work() -> (Serving, Sender<()>, Arc<AtomicBool>, tempfile::TempDir) {
+        let folder = tempfile::tempdir().unwrap();
+        let socket = folder.path().join("control");
+        let (requests, mut asked) = mpsc::channel(1);
+        let listener = Listener::bind(&socket).unwrap();
+        let serving = listener.serve_apart(requests).unwrap();
+        thread::spawn(move || ask(net::UnixStream::connect(socket).unwrap(), "write memory"));
+        let Some(Request::Exec { reply, .. }) = asked.blocking_recv() else {
+            panic!("something else is asked")
+        };
+        let ((begins, begun), (go_on, word)): ((_, Receiver<()>), _) = (channel(), channel());
+        let done = Arc::new(AtomicBool::new(false));
+        let is_done = Arc::clone(&done);
+        let work = Work::new(move || {
+            begins.send(()).unwrap();
+            let _ = word.recv();
+            is_done.store(true, Ordering::Relaxed);
+            Ok(String::new())
+        });
+        assert!(reply.send(Outcome::Work(work)).is_ok());
+        begun.recv().unwrap();
+        (serving, go_on, done, folder)
+    }
+
+    #[test]
+    fn the_end_waits_for_a_file_that_is_being_written() {
+        let (serving, go_on, done, _folder) = at_work();
+        let disk = thread::spawn(move || {
+            thread::sleep(FILES / 8);
+            go_on.send(()).unwrap();
+        });
+        drop(serving);
+        assert!(done.load(Ordering::Relaxed));
+        disk.join().unwrap();
+    }
+
+    #[test]
+    fn the_end_does_not_wait_for_a_disk_that_does_not_answer() {
+        let (serving, go_on, done, _folder) = at_work();
+        let begun = Instant::now();
+        drop(serving);
+        let took = begun.elapsed();
+        assert!((FILES..FILES * 4).contains(&took), "{took:?}");
+        assert!(!done.load(Ordering::Relaxed));
+        drop(go_on);
+    }
+}

@@ -130,6 +130,8 @@ impl ServiceManager {
 
 #[cfg(test)]
 mod tests {
+    use std::{thread, time::Instant};
+
     use super::*;
 
     fn watching(usec: &str, pid: Option<u32>) -> Environment {
@@ -175,6 +177,36 @@ mod tests {
         assert_eq!(said, expected);
     }
 
+    // The loop says that it lives, and nobody waits for the loop to say so.
+    #[tokio::test]
+    async fn a_manager_that_reads_nothing_holds_up_no_watchdog_and_hears_of_the_end() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("notify");
+        let socket = UnixDatagram::bind(&path).unwrap();
+        let manager = ServiceManager::new(&Environment {
+            notify_socket: Some(path.into()),
+            ..watching("2000", None)
+        });
+        let begun = Instant::now();
+        // More than any queue of datagrams holds (net.unix.max_dgram_qlen); waiting for room would take as many seconds.
+        for _ in 0..2_000 {
+            manager.alive();
+        }
+        let took = begun.elapsed();
+        assert!(took < PATIENCE, "{took:?}");
+        // For what is said once it waits a little: the manager begins to read.
+        let reads = thread::spawn(move || {
+            thread::sleep(PATIENCE / 4);
+            let mut said = 0;
+            while heard(&socket) == "WATCHDOG=1" {
+                said += 1;
+            }
+            said
+        });
+        manager.stopping();
+        assert!((1..2_000).contains(&reads.join().unwrap()));
+    }
+
     #[tokio::test]
     async fn an_abstract_name_is_one() {
         let name = format!("ironflex-test-{}", std::process::id());
@@ -197,7 +229,7 @@ mod tests {
                 ..watching("2000", None)
             });
             // Nobody hears it, and it does not fail or wait.
-            let begun = std::time::Instant::now();
+            let begun = Instant::now();
             manager.ready();
             manager.alive();
             manager.stopping();

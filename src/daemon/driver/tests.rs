@@ -6,7 +6,7 @@ use ironflex_ikev2::event::{Framing, Path};
 
 use super::*;
 use crate::{
-    daemon::{configure::tests::Scene, service_manager::Environment},
+    daemon::{configure::tests::Scene, control::Outcome, service_manager::Environment},
     udp::UdpEndpoint,
 };
 
@@ -66,4 +66,48 @@ async fn while_first_requests_wait_others_are_answered() {
     asking.await.unwrap();
     let left = driver.first_requests.len();
     assert!(left > WAITING / 2, "{left} of {WAITING} were left");
+}
+
+/// Has the loop serve these requests, and then stop.
+async fn serve(driver: &mut Driver, all: Vec<Request>) {
+    let (sending, requests) = mpsc::channel(all.len());
+    for one in all {
+        assert!(sending.send(one).await.is_ok());
+    }
+    let (_handing, mut handed) = mpsc::channel(1);
+    let (stopping, mut stop) = mpsc::channel(1);
+    let mut manager = ServiceManager::new(&Environment::default());
+    let stops = async {
+        // All of them have been taken, and the last one was served.
+        while sending.capacity() < sending.max_capacity() {
+            tokio::task::yield_now().await;
+        }
+        tokio::task::yield_now().await;
+        stopping.send(()).await.unwrap();
+    };
+    tokio::join!(
+        driver.serve(&mut handed, requests, &mut stop, &mut manager),
+        stops
+    );
+}
+
+fn question(line: &str) -> (Request, oneshot::Receiver<Outcome>) {
+    let (reply, answer) = oneshot::channel();
+    let line = line.to_owned();
+    (Request::Exec { line, reply }, answer)
+}
+
+#[tokio::test]
+async fn what_nobody_waits_for_any_more_is_not_looked_for() {
+    let mut scene = Scene::new();
+    let (asked, answer) = question("debug crypto ikev2");
+    serve(&mut scene.driver, vec![asked]).await;
+    assert!(answer.await.is_ok());
+    assert!(scene.driver.house.log.flags.any());
+    let (orphaned, answer) = question("undebug all");
+    drop(answer);
+    let (asked, answer) = question("show debugging");
+    serve(&mut scene.driver, vec![orphaned, asked]).await;
+    assert!(answer.await.is_ok());
+    assert!(scene.driver.house.log.flags.any());
 }

@@ -168,3 +168,25 @@ fn what_cannot_be_put_back_is_told_of() {
         "{said}"
     );
 }
+
+// Whoever has come up goes on as before.
+#[test]
+fn segments_stay_small_while_somebody_comes_from_a_template_that_is_no_more() {
+    const POOL: &str = "ip local pool a 192.0.2.0 192.0.2.255\n";
+    let clamped =
+        format!("{POOL}interface Virtual-Template1 type tunnel\n ip tcp adjust-mss 1300\n");
+    let without = |rest: &str| format!("{POOL}{rest}");
+    let others = "interface Loopback1\n ip address 10.0.0.1 255.255.255.0\ninterface Virtual-Template2 type tunnel\n";
+    for (machine, mut network) in machines(&clamped) {
+        let clamps = machine.seen().rules.clamps;
+        assert!(!clamps.is_empty() && clamps.iter().all(|clamp| clamp.size == 1300));
+        for rest in ["", others, ""] {
+            let wanted = Wanted::of(&snapshot(&without(rest)), std::iter::empty());
+            network.change(wanted, |number| number == 1, true).unwrap();
+            assert_eq!(machine.seen().rules.clamps, clamps, "{rest}");
+        }
+        // Nobody does any more.
+        change(&mut network, &without(others)).unwrap();
+        assert_eq!(machine.seen().rules.clamps, []);
+    }
+}
