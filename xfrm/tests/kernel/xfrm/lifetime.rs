@@ -303,8 +303,8 @@ fn a_moved_address_keeps_numbers_windows_and_counts() -> Result<(), Ignored> {
 }
 
 /// Between the removal of the outbound SA and the policies that lead to its successor a packet has none, and only there: packets go
-/// out all the time while the peer moves to and fro. Each is either counted by an SA or counted as one that had none, and of these
-/// there are no more than were sent within the moves.
+/// out all the time while the peer moves to and fro. Each that its sender was not refused is counted, by an SA or as one that had none,
+/// and of these there are no more than were sent within the moves.
 fn a_move_leaves_packets_without_an_sa_for_a_moment_only() -> Result<(), Ignored> {
     const MOVES: u32 = 100;
     const PACE: Duration = Duration::from_millis(1);
