@@ -34,7 +34,7 @@ pub struct Errand {
     store: Store,
     bootflash: PathBuf,
     pub(super) keys: Lent,
-    over: Option<oneshot::Receiver<()>>,
+    unconfirmed: Option<oneshot::Receiver<()>>,
     done: Option<Result<Vec<String>, LoadError>>,
 }
 
@@ -63,9 +63,10 @@ impl Errand {
         self.done = Some(done);
     }
 
-    /// What ends when the session does; nobody needs to carry it out any more then. There is one.
-    pub fn over(&mut self) -> Option<oneshot::Receiver<()>> {
-        self.over.take()
+    /// What is told when the timer ends the session; nobody needs to carry it out any more then. There is one. It is closed
+    /// when the errand is back.
+    pub fn unconfirmed(&mut self) -> Option<oneshot::Receiver<()>> {
+        self.unconfirmed.take()
     }
 }
 
@@ -116,8 +117,15 @@ impl Lent {
 /// A line that is being carried out elsewhere.
 pub(super) struct Away {
     pub(super) keys: Lent,
-    /// Closed with the session: see [`Errand::over`].
-    _over: oneshot::Sender<()>,
+    unconfirmed: oneshot::Sender<()>,
+}
+
+impl Away {
+    /// Tells whoever waits for the line that the timer has ended the session.
+    pub(super) fn tell(self) {
+        // Nobody may wait any more.
+        let _ = self.unconfirmed.send(());
+    }
 }
 
 /// What became of one line.
@@ -204,10 +212,10 @@ impl Driver {
         let waiting = session.waiting.as_mut();
         let keys = waiting.map(|waiting| std::mem::take(&mut waiting.keys));
         let keys = Lent::new(keys.unwrap_or_default());
-        let (sending, over) = oneshot::channel();
+        let (tells, unconfirmed) = oneshot::channel();
         session.away = Some(Away {
             keys: keys.clone(),
-            _over: sending,
+            unconfirmed: tells,
         });
         Ok(Answer::Away(Box::new(Errand {
             lines,
@@ -217,7 +225,7 @@ impl Driver {
             store,
             bootflash,
             keys,
-            over: Some(over),
+            unconfirmed: Some(unconfirmed),
             done: None,
         })))
     }

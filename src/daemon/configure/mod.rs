@@ -330,10 +330,12 @@ impl Driver {
         let configure = &mut self.house.configure;
         let revert = configure.revert.as_mut();
         if let Some(revert) = revert.filter(|revert| revert.at <= now) {
-            let session = configure.session.as_ref();
-            if let Some(away) = session.and_then(|session| session.away.as_ref()) {
+            if let Some(session) = &mut configure.session
+                && let Some(away) = session.away.take()
+            {
                 let Some(keys) = away.keys.recall() else {
                     // They are being changed, which takes no longer than the machine needs for that.
+                    session.away = Some(away);
                     revert.at = now.after(TOGETHER);
                     return;
                 };
@@ -344,6 +346,7 @@ impl Driver {
                     "configuration: the session is ended, for one of its lines is still being carried out",
                 );
                 self.forget_session();
+                away.tell();
             }
             // What is taken back is one thing then.
             self.apply_lines();

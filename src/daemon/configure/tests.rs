@@ -1,6 +1,13 @@
 //! Changes of a headend whose machine refuses, at each step in turn.
 
-use std::{collections::BTreeMap, fs, os::unix::net::UnixStream, path::Path, sync::Arc, thread};
+use std::{
+    collections::BTreeMap,
+    fs, io,
+    os::unix::net::UnixStream,
+    path::Path,
+    sync::Arc,
+    thread::{self, JoinHandle},
+};
 
 use ironflex_ikev2::{Endpoint, crypto::default_provider};
 use ironflex_profiles::render;
@@ -10,6 +17,7 @@ use tokio::sync::mpsc;
 
 use super::{
     super::{
+        apart::Serving,
         assignment::Pools,
         attempts::Attempts,
         control::{
@@ -205,7 +213,51 @@ impl Scene {
             _ => panic!("it is asked for something else"),
         }
     }
+
+    /// Has lines typed over the control socket, in a session that is to be confirmed within a minute. Returns what becomes of
+    /// them, what the loop is asked meanwhile, and what serves the socket.
+    fn types_apart(
+        &self,
+        text: &'static str,
+    ) -> (
+        JoinHandle<io::Result<Taken>>,
+        mpsc::Receiver<Request>,
+        Serving,
+    ) {
+        let (requests, asked) = mpsc::channel(8);
+        let socket = self.folder.path().join("socket");
+        let serving = Listener::bind(&socket)
+            .and_then(|listener| listener.serve_apart(requests))
+            .unwrap();
+        let typing = thread::spawn(move || {
+            let stream = UnixStream::connect(&socket).unwrap();
+            stream.set_read_timeout(Some(PATIENCE)).unwrap();
+            let begin = Begin {
+                terminal: None,
+                revert: Some(1),
+            };
+            Session::begin(stream, begin)
+                .unwrap()
+                .take(&lines(text, false))
+        });
+        (typing, asked, serving)
+    }
+
+    /// Lets the time pass in which a change is to be confirmed, and with it the session. As often as its line has hold of the keys
+    /// at that moment, the timer looks again.
+    fn time_passes(&mut self) {
+        let begun = self.driver.clock.now();
+        let mut late = begun.after(Duration::from_secs(61));
+        while self.driver.at_configuration().is_some() {
+            self.driver.keep_configuring(late);
+            late = late.after(TOGETHER);
+            assert!(self.driver.clock.now() < begun.after(PATIENCE));
+        }
+    }
 }
+
+/// How long is waited for what must happen.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Lines that come together.
 fn lines(text: &str, more: bool) -> Lines {
@@ -568,44 +620,29 @@ fn what_cannot_be_taken_back_is_owed_until_it_is() {
     assert_eq!(scene.seen(), before);
 }
 
+/// Lines of which one has to be carried out elsewhere.
+const WAITING: &str = "hostname Waiting\ncrypto pki authenticate IKEv2-TP pem bootflash:sub.pem";
+
+/// What is said to whoever waits for them when the timer ends the session.
+const UNCONFIRMED: &str =
+    "% The configuration session is over: its change was not confirmed in time and is taken back";
+
 #[test]
 fn the_timer_ends_a_session_whose_line_does_not_come_back() {
     let mut scene = Scene::new();
     let before = scene.seen();
-    let (requests, mut asked) = mpsc::channel(8);
-    let socket = scene.folder.path().join("socket");
-    let serving = Listener::bind(&socket)
-        .and_then(|listener| listener.serve_apart(requests))
-        .unwrap();
     // Somebody else writes to the store, and does not end.
     let other = scene.driver.house.configure.store.draft().unwrap();
-    let typing = thread::spawn(move || {
-        let stream = UnixStream::connect(&socket).unwrap();
-        let patience = Some(Duration::from_secs(10));
-        stream.set_read_timeout(patience).unwrap();
-        let begin = Begin {
-            terminal: None,
-            revert: Some(1),
-        };
-        let mut session = Session::begin(stream, begin).unwrap();
-        session.take(&lines(
-            "hostname Waiting\ncrypto pki authenticate IKEv2-TP pem bootflash:sub.pem",
-            false,
-        ))
-    });
+    let (typing, mut asked, serving) = scene.types_apart(WAITING);
     // It begins, and its lines are taken.
     scene.answers(&mut asked);
     scene.answers(&mut asked);
-    let late = scene.driver.clock.now().after(Duration::from_secs(61));
-    scene.driver.keep_configuring(late);
+    scene.time_passes();
     assert_eq!(scene.seen(), before);
     assert!(scene.driver.confirm_configuration().is_err());
     // Whoever waits is told, and others may configure.
     let said = typing.join().unwrap().unwrap_err().to_string();
-    assert_eq!(
-        said,
-        "% The configuration session is over: its change was not confirmed in time and is taken back"
-    );
+    assert_eq!(said, UNCONFIRMED);
     let id = scene.begin(None);
     scene.types(id, "hostname Another");
     let after = scene.seen();
@@ -614,6 +651,32 @@ fn the_timer_ends_a_session_whose_line_does_not_come_back() {
     drop(other);
     drop(serving);
     assert_eq!(scene.seen(), after);
+}
+
+// It was carried out, or came upon the end of its session while it was: nothing that the loop has yet to answer keeps the end
+// from whoever waits.
+#[test]
+fn the_timer_ends_a_session_whose_line_is_on_its_way_back() {
+    let mut scene = Scene::new();
+    let before = scene.seen();
+    let (typing, mut asked, _serving) = scene.types_apart(WAITING);
+    scene.answers(&mut asked);
+    scene.answers(&mut asked);
+    let Some(Request::Configure(back, reply)) = asked.blocking_recv() else {
+        panic!("it does not come back")
+    };
+    assert!(matches!(back, Ask::Resume(..)));
+    scene.time_passes();
+    let said = typing.join().unwrap().unwrap_err().to_string();
+    assert_eq!(said, UNCONFIRMED);
+    // It is answered too late, and there is nobody any more.
+    let over = scene.driver.configure(back);
+    assert_eq!(
+        over.as_ref().err().map(String::as_str),
+        Some("% The configuration session is over")
+    );
+    assert!(reply.send(over).is_err());
+    assert_eq!(scene.seen(), before);
 }
 
 #[test]

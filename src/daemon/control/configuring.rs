@@ -86,29 +86,34 @@ pub(super) async fn ask(requests: &mpsc::Sender<Request>, ask: Ask) -> Result<An
 async fn take(id: u64, requests: &mpsc::Sender<Request>, lines: Lines) -> Result<Answer, String> {
     let mut answer = ask(requests, Ask::Lines(id, lines)).await?;
     while let Answer::Away(mut errand) = answer {
-        let over = errand.over();
-        let carried_out = elsewhere(move || {
-            errand.carry_out();
-            errand
-        });
-        let errand = tokio::select! {
-            errand = carried_out => errand?,
-            // It may never end.
-            () = ended(over) => return Err(UNCONFIRMED.to_owned()),
+        let unconfirmed = errand.unconfirmed();
+        let goes_on = async {
+            let errand = elsewhere(move || {
+                errand.carry_out();
+                errand
+            });
+            ask(requests, Ask::Resume(id, errand.await?)).await
         };
-        answer = ask(requests, Ask::Resume(id, errand)).await?;
+        answer = tokio::select! {
+            // What the loop says of an errand that comes back too late is only that there is no session any more.
+            biased;
+            () = ended(unconfirmed) => return Err(UNCONFIRMED.to_owned()),
+            // It may never end.
+            answer = goes_on => answer?,
+        };
     }
     Ok(answer)
 }
 
-/// Waits for the end of the session.
-async fn ended(over: Option<oneshot::Receiver<()>>) {
-    match over {
-        // It is closed, and says nothing.
-        Some(over) => {
-            let _ = over.await;
-        }
-        None => std::future::pending().await,
+/// Waits until the timer has ended the session.
+async fn ended(unconfirmed: Option<oneshot::Receiver<()>>) {
+    let told = match unconfirmed {
+        Some(unconfirmed) => unconfirmed.await.is_ok(),
+        None => false,
+    };
+    if !told {
+        // The errand has come back in time, and its answer is on the way.
+        std::future::pending().await
     }
 }
 
