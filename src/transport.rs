@@ -158,14 +158,16 @@ impl Transport {
         .await
     }
 
-    /// The next IKE message of a socket, its marker removed; `None` when nothing waits. What is not
-    /// IKE on port 4500, a keepalive or the kernel's ESP, is passed over (RFC 3948 §2.2, §2.3).
+    /// The next IKE message of a socket, its marker removed; `None` when nothing waits, or the socket was handed over since it was
+    /// readable. What is not IKE on port 4500, a keepalive or the kernel's ESP, is passed over (RFC 3948 §2.2, §2.3).
     ///
     /// # Errors
     ///
     /// Of recvmsg.
     pub fn receive(&mut self, index: usize) -> io::Result<Option<(Path, &[u8])>> {
-        let Some(socket) = self.sockets.get(index) else {
+        let socket = self.sockets.get(index);
+        // What waits behind the message that brought the hand-over is the dataplane's.
+        let Some(socket) = socket.filter(|socket| socket.watched) else {
             return Ok(None);
         };
         for _ in 0..PASSED_OVER {
@@ -349,6 +351,35 @@ mod tests {
         read.unwrap();
         assert_eq!(lost, [("unmarked", 4), ("socket_overflow", 0)]);
         assert_eq!(transport.lost().0[0].1, 0);
+    }
+
+    // A client reads on behind the message that it installs its SAs for, and ESP may come as soon as that is answered.
+    #[tokio::test]
+    async fn what_waits_behind_the_hand_over_is_the_dataplanes() {
+        let peer = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let endpoint = UdpEndpoint::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let to = (std::net::Ipv4Addr::LOCALHOST, endpoint.port());
+        let mut transport = Transport::default();
+        transport.add(endpoint, Framing::Marked).unwrap();
+        let taken = |transport: &mut Transport, index| {
+            let taken = transport.receive(index).unwrap();
+            taken.map(|(_, octets)| octets.to_vec())
+        };
+        peer.send_to(b"\0\0\0\0IKE", to).unwrap();
+        peer.send_to(b"ESP", to).unwrap();
+        let index = transport.readable().await;
+        assert_eq!(taken(&mut transport, index).as_deref(), Some(&b"IKE"[..]));
+        let handles = transport.hand_over().unwrap();
+        assert_eq!(taken(&mut transport, index), None);
+        let mut buffer = [0xa5; 16];
+        let length = handles[0].recv(&mut buffer).unwrap();
+        assert_eq!(&buffer[..length], b"ESP");
+        assert_eq!(transport.lost().0[0], ("unmarked", 0));
+        // Until it is gone.
+        transport.take_back();
+        peer.send_to(b"\0\0\0\0more", to).unwrap();
+        let index = transport.readable().await;
+        assert_eq!(taken(&mut transport, index).as_deref(), Some(&b"more"[..]));
     }
 
     /// What the sockets have lost since this was last asked, once it is read; waits until it is at least so much.
