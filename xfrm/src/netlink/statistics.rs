@@ -36,7 +36,7 @@ impl Statistics {
 }
 
 /// One `name value` a line. Only what belongs to no SA: discards for a replay or a bad check value are counted by the
-/// SA that they happened on as well.
+/// SA that they happened on as well. A packet whose SA is taken away under it has none any more, and no SA counts it.
 fn parse(text: &str) -> DropCounts {
     let mut counts = DropCounts::default();
     for line in text.lines() {
@@ -45,12 +45,12 @@ fn parse(text: &str) -> DropCounts {
             continue;
         };
         let reason = match name {
-            "XfrmInNoStates" => DropReason::UnknownSpi,
+            "XfrmInNoStates" | "XfrmInStateInvalid" => DropReason::UnknownSpi,
             "XfrmInNoPols" | "XfrmInPolBlock" | "XfrmInTmplMismatch" | "XfrmInStateMismatch" => {
                 DropReason::SelectorMismatch
             }
             "XfrmInHdrError" => DropReason::Truncated,
-            "XfrmOutNoStates" => DropReason::NoRoute,
+            "XfrmOutNoStates" | "XfrmOutStateInvalid" => DropReason::NoRoute,
             "XfrmInError"
             | "XfrmInBufferError"
             | "XfrmInPolError"
@@ -77,14 +77,15 @@ mod tests {
     fn counters_are_sorted_by_reason_and_those_of_an_sa_left_out() {
         let counts = parse(
             "XfrmInError             \t1\nXfrmInNoStates          \t20\nXfrmInStateSeqError     \t300\n\
-             XfrmInTmplMismatch      \t4\nXfrmInNoPols 5\nXfrmOutNoStates 6\nnonsense\nXfrmInHdrError many\n",
+             XfrmInTmplMismatch      \t4\nXfrmInNoPols 5\nXfrmOutNoStates 6\nnonsense\nXfrmInHdrError many\n\
+             XfrmInStateInvalid 1000\nXfrmOutStateInvalid 2000\n",
         );
         assert_eq!(
             counts.iter().collect::<Vec<_>>(),
             [
-                (DropReason::UnknownSpi, 20),
+                (DropReason::UnknownSpi, 1020),
                 (DropReason::SelectorMismatch, 9),
-                (DropReason::NoRoute, 6),
+                (DropReason::NoRoute, 2006),
                 (DropReason::Kernel, 1)
             ]
         );

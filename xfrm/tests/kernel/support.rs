@@ -102,6 +102,15 @@ impl Side {
             .unwrap()
     }
 
+    /// One of the kernel's counters of discarded packets.
+    pub(crate) fn xfrm_statistic(&self, name: &str) -> u64 {
+        let read = || std::fs::read_to_string("/proc/thread-self/net/xfrm_stat");
+        let text = self.namespace.run(read).unwrap().unwrap();
+        let mut words = text.split_ascii_whitespace();
+        words.find(|word| *word == name).unwrap();
+        words.next().unwrap().parse().unwrap()
+    }
+
     /// A kernel dataplane of this namespace.
     pub(crate) fn dataplane(&self) -> KernelDataplane {
         self.namespace
