@@ -7,7 +7,10 @@ use alloc::{string::String, vec::Vec};
 
 use crate::{
     error::{Diagnostic, Fault, Severity, Span},
-    model::Candidate,
+    model::{
+        Candidate,
+        interface::{DeviceName, InterfaceName},
+    },
     parse::parse,
     resolve::resolve,
     snapshot::Snapshot,
@@ -26,7 +29,21 @@ pub struct Checked {
 
 /// Reads a configuration file and judges it as a whole. `source_name` is how diagnostics name it.
 pub fn check(text: &str, source_name: &str) -> Checked {
-    let parsed = parse(text, source_name);
+    check_tied(text, source_name, &[])
+}
+
+/// The same with interfaces that something else than their lines ties to devices, as [`Candidate::tie_device`] does.
+pub fn check_tied(
+    text: &str,
+    source_name: &str,
+    devices: &[(InterfaceName, DeviceName)],
+) -> Checked {
+    let mut parsed = parse(text, source_name);
+    for (interface, device) in devices {
+        parsed
+            .candidate
+            .tie_device(interface.clone(), device.clone());
+    }
     let clean = parsed.is_clean();
     let (snapshot, meaning) = match resolve(&parsed.candidate) {
         Ok(snapshot) => {

@@ -139,6 +139,16 @@ impl Diagnostic {
         self
     }
 
+    /// What is wrong in one line, with what is missing, for where neither the place nor the text is at hand.
+    pub fn in_one_line(&self) -> String {
+        match (self.fault, self.expected.as_slice()) {
+            (Fault::Incomplete, [_, ..]) => {
+                format!("{}, without: {}", self.message, self.expected.join(", "))
+            }
+            _ => self.message.clone(),
+        }
+    }
+
     /// The diagnostic as text: `FILE:LINE:COL: error: message`, the line, a caret under the fault,
     /// what was expected, and the related place in the same form. Ends in a newline.
     ///

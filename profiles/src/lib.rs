@@ -52,13 +52,13 @@ pub mod tree;
 pub mod typing;
 mod walk;
 
-pub use check::{Checked, check};
+pub use check::{Checked, check, check_tied};
 pub use diff::differences;
 pub use error::{Diagnostic, Fault, Severity, Span};
 pub use lexer::LINE_LIMIT;
 pub use model::Candidate;
 pub use parse::{DIAGNOSTIC_LIMIT, Parsed, parse};
 pub use render::{render, render_all};
-pub use resolve::{Live, resolve, resolve_live};
+pub use resolve::{Live, resolve, resolve_live, untied};
 pub use select::PeerIdentity;
 pub use snapshot::Snapshot;

@@ -130,8 +130,10 @@ impl Writer {
             self.separate()?;
         }
         for (name, entry) in &candidate.interfaces {
-            self.interface(name, &entry.value)?;
-            self.separate()?;
+            if entry.at.line > 0 || !entry.value.says_nothing() {
+                self.interface(name, &entry.value)?;
+                self.separate()?;
+            }
         }
         for entry in candidate.pools.iter() {
             for range in entry.value.ranges() {
@@ -693,7 +695,11 @@ impl Writer {
         each!(self, &interface.description, " description {}");
         each!(
             self,
-            interface.device.as_ref().map(|device| &device.value),
+            interface
+                .device
+                .as_ref()
+                .filter(|device| device.at.line > 0)
+                .map(|device| &device.value),
             " device {}"
         );
         match &interface.addressing {

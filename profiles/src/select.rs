@@ -5,7 +5,7 @@ use core::net::IpAddr;
 
 use crate::{
     model::{ikev2::IdentityMatch, keyring::Peer, name::Name},
-    snapshot::{Keyring, Policy, Profile, Snapshot},
+    snapshot::{Inactive, Keyring, Policy, Profile, Snapshot},
 };
 
 /// An identity as a peer claims it, in terms of configuration.
@@ -69,6 +69,15 @@ impl Snapshot {
             }
         }
         best.map(|(_, profile)| profile)
+    }
+}
+
+impl Inactive {
+    /// Whether it would serve a peer that claims an identity at a local address, if it served anybody.
+    pub fn would_take(&self, local: IpAddr, peer: PeerIdentity<'_>) -> bool {
+        let mut rules = self.match_identity_remote.iter();
+        (self.match_address_local.is_empty() || self.match_address_local.contains(&local))
+            && rules.any(|rule| rule.exactness(peer).is_some())
     }
 }
 

@@ -65,8 +65,25 @@ pub struct Snapshot {
     pub ssl_policies: BTreeMap<Name, Arc<SslPolicy>>,
     /// SSL profiles.
     pub ssl_profiles: BTreeMap<Name, Arc<SslProfile>>,
+    /// Profiles that serve nobody, in the order of their lines.
+    pub inactive: Vec<Inactive>,
     /// What someone should look at; nothing of it keeps the configuration from being used.
     pub warnings: Vec<Diagnostic>,
+}
+
+/// A profile that serves nobody.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Inactive {
+    /// The name.
+    pub name: Name,
+    /// Local addresses that it is for; empty means any.
+    pub match_address_local: Vec<IpAddr>,
+    /// Identities that it is for; there may be none.
+    pub match_identity_remote: Vec<IdentityMatch>,
+    /// Its lines say so, and nothing is wrong with it.
+    pub shutdown: bool,
+    /// Why, in one line.
+    pub because: String,
 }
 
 /// The host name of a router that was given none.

@@ -288,7 +288,14 @@ impl Walker<'_> {
                     len: end.saturating_sub(from.column),
                     ..from
                 };
-                Diagnostic::error(Fault::Unsupported, at, message)
+                let fault = Diagnostic::error(Fault::Unsupported, at, message);
+                // One of several values was refused, and the others may do.
+                let is_value = |node: &'static Node| !matches!(node.token, Token::Word(_));
+                if last.is_some_and(|node| followers(node).any(is_value)) {
+                    fault.expecting(wanted)
+                } else {
+                    fault
+                }
             }
         };
         Box::new(Stuck {

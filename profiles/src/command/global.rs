@@ -214,7 +214,12 @@ fn add_range(edit: &mut Edit<'_>, args: &mut Args<'_>) -> Result<(), Box<Diagnos
     let last = args.maybe_ipv4().unwrap_or_else(|| first.clone());
     let Some(range) = PoolRange::new(first.value, last.value) else {
         let why = "the last address comes before the first";
-        return Err(objection(Fault::Value, last.at, why));
+        let fault = objection(Fault::Value, last.at, why);
+        let other = format!(
+            "ip local pool {} {} {}",
+            name.value, last.value, first.value
+        );
+        return Err(Box::new(fault.expecting([other])));
     };
     let at = edit.at.clone();
     let named = Located::new(name.value, at.clone());

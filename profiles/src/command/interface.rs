@@ -108,7 +108,10 @@ pub(super) const ANY: &[Node] = &[
     Node::refused_even_negated("keepalive", "link settings (they are Linux's)"),
     Node::refused("load-interval", "interface statistics"),
     Node::refused("mop", "MOP"),
-    Node::refused_even_negated("mtu", "link settings (they are Linux's)"),
+    Node::refused_even_negated(
+        "mtu",
+        "the link's MTU, which is Linux's (ip link set DEVICE mtu N); what tunnels carry is `ip mtu` below the Virtual-Template",
+    ),
     Node::refused_even_negated("negotiation", "link settings (they are Linux's)"),
     Node::refused("service-policy", "quality of service"),
     Node::refused("vrf", "VRFs"),

@@ -237,6 +237,17 @@ pub struct Interface {
     pub tunnel_protection: Option<Located<Name>>,
 }
 
+impl Interface {
+    /// Whether there is nothing to write of it but what `--device` says.
+    pub fn says_nothing(&self) -> bool {
+        let bare = Self {
+            device: None,
+            ..self.clone()
+        };
+        bare == Self::default()
+    }
+}
+
 /// The `ipv6` lines of an interface.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Ipv6Lines {

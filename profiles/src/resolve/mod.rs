@@ -6,6 +6,8 @@
 mod network;
 mod profile;
 mod redirect;
+mod untied;
+mod whole;
 
 use alloc::{
     collections::{BTreeMap, BTreeSet},
@@ -32,10 +34,12 @@ use crate::{
     resolve::profile::ProfileParts,
     snapshot::{
         AnnouncedInterface, AnyConnectProfile, AuthorizationPolicy, DEFAULT_HOSTNAME,
-        Ikev2Settings, Interface, IpsecProfile, Ipv6Authorization, Ipv6Pool, Keyring, LocalUser,
-        Policy, Pool, Proposal, Snapshot, TransformSet, Trustpoint,
+        Ikev2Settings, Inactive, Interface, IpsecProfile, Ipv6Authorization, Ipv6Pool, Keyring,
+        LocalUser, Policy, Pool, Proposal, Snapshot, TransformSet, Trustpoint,
     },
 };
+
+pub use self::untied::untied;
 
 /// Makes a configuration ready for use.
 ///
@@ -68,6 +72,9 @@ pub fn resolve_live(candidate: &Candidate) -> Live {
         candidate,
         diagnostics: Vec::new(),
         broken: false,
+        because: None,
+        reasons: BTreeMap::new(),
+        inactive: Vec::new(),
     };
     let snapshot = resolver.snapshot();
     let mut faults = resolver.diagnostics;
@@ -93,6 +100,12 @@ struct Resolver<'a> {
     diagnostics: Vec<Diagnostic>,
     /// Something is wrong with the object that is being looked at, so that it cannot be used.
     broken: bool,
+    /// What was found wrong with it first.
+    because: Option<String>,
+    /// What was found wrong with the objects before it, by their lines.
+    reasons: BTreeMap<String, String>,
+    /// The profiles that serve nobody.
+    inactive: Vec<Inactive>,
 }
 
 /// What an object is called in a line, and where it begins: the block that a name is used in.
@@ -193,19 +206,9 @@ impl<'a> Resolver<'a> {
             nat,
             ssl_policies,
             ssl_profiles,
+            inactive: core::mem::take(&mut self.inactive),
             warnings: Vec::new(),
         }
-    }
-
-    /// Looks at another object, of which nothing is known to be wrong.
-    const fn begin(&mut self) {
-        self.broken = false;
-    }
-
-    /// A part that the object at hand needs. One that is not there makes it useless; why it is not, was told where it is.
-    fn part<T>(&mut self, part: Option<T>) -> Option<T> {
-        self.broken |= part.is_none();
-        part
     }
 
     fn check_aaa(&mut self) {
@@ -304,10 +307,11 @@ impl<'a> Resolver<'a> {
         for entry in self.candidate.authorization_policies.iter().chain(&default) {
             self.begin();
             let lines = &entry.value;
-            let block = Block::of("crypto ikev2 authorization policy", entry);
+            let block = Block::of(AUTHORIZATION_POLICY, entry);
             let pool = lines.pool.as_ref().and_then(|used| {
                 self.bind(&self.candidate.pools, used, "ip local pool", &block)?;
-                self.part(pools.get(&used.value).cloned())
+                let line = format!("ip local pool {}", used.value);
+                self.part(&line, pools.get(&used.value).cloned())
             });
             let split_networks = lines.route_set_access_list.as_ref().and_then(|used| {
                 let list = self.access_list(used, &block)?;
@@ -387,7 +391,7 @@ impl<'a> Resolver<'a> {
                 route_accept: lines.route_accept.as_ref().map(|accept| accept.value),
                 ipv6,
             };
-            if !self.broken {
+            if self.is_whole(&format!("{AUTHORIZATION_POLICY} {}", entry.name)) {
                 policies.insert(entry.name.clone(), Arc::new(policy));
             }
         }
@@ -418,7 +422,8 @@ impl<'a> Resolver<'a> {
     ) -> Ipv6Authorization {
         let pool = lines.pool.as_ref().and_then(|used| {
             self.bind(&self.candidate.ipv6_pools, used, "ipv6 local pool", block)?;
-            self.part(pools.get(&used.value).cloned())
+            let line = format!("ipv6 local pool {}", used.value);
+            self.part(&line, pools.get(&used.value).cloned())
         });
         let list = lines.route_set_access_list.as_ref();
         Ipv6Authorization {
@@ -591,7 +596,7 @@ impl<'a> Resolver<'a> {
         for entry in candidate.ipsec_profiles.iter().chain(&default_profile) {
             self.begin();
             let lines = &entry.value;
-            let block = Block::of("crypto ipsec profile", entry);
+            let block = Block::of(IPSEC_PROFILE, entry);
             let mut transform_sets = Vec::new();
             for used in &lines.transform_sets {
                 match sets.get(&used.value) {
@@ -633,7 +638,7 @@ impl<'a> Resolver<'a> {
                 pfs: lines.pfs.map(model::ipsec::PfsGroup::group),
                 pfs_pqc: lines.pfs_pqc,
             };
-            if !self.broken {
+            if self.is_whole(&format!("{IPSEC_PROFILE} {}", entry.name)) {
                 profiles.insert(entry.name.clone(), Arc::new(profile));
             }
         }
@@ -692,10 +697,18 @@ impl<'a> Resolver<'a> {
     }
 
     fn report(&mut self, diagnostic: Diagnostic) {
-        self.broken |= diagnostic.severity == Severity::Error;
+        if diagnostic.severity == Severity::Error {
+            self.breaks(|| diagnostic.in_one_line());
+        }
         self.diagnostics.push(diagnostic);
     }
 }
+
+/// The line that begins an authorization policy.
+const AUTHORIZATION_POLICY: &str = "crypto ikev2 authorization policy";
+
+/// The line that begins an IPsec profile.
+const IPSEC_PROFILE: &str = "crypto ipsec profile";
 
 /// The line that makes a trustpoint.
 const TRUSTPOINT: &str = "crypto pki trustpoint";

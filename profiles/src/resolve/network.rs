@@ -84,7 +84,7 @@ impl<'a> Resolver<'a> {
                 let ends = (range.value.first().into(), range.value.last().into());
                 self.not_for_clients(&own_addresses, &range.at, "range", ends);
             }
-            if self.broken {
+            if !self.is_whole(&format!("ip local pool {}", entry.name)) {
                 continue;
             }
             taken.extend(own);
@@ -119,7 +119,7 @@ impl<'a> Resolver<'a> {
             }
             let ends = (prefix.address().into(), prefix.last().into());
             self.not_for_clients(&own_addresses, &entry.at, "prefix", ends);
-            if self.broken {
+            if !self.is_whole(&format!("ipv6 local pool {}", entry.name)) {
                 continue;
             }
             let name = entry.name.clone();
@@ -291,7 +291,7 @@ impl<'a> Resolver<'a> {
                 local: lines.local,
                 enabled: lines.enabled,
             };
-            if !self.broken {
+            if self.is_whole(&format!("crypto ssl policy {name}")) {
                 policies.insert(name, Arc::new(policy));
             }
         }
@@ -310,7 +310,8 @@ impl<'a> Resolver<'a> {
                     "crypto ssl policy",
                     &block,
                 )?;
-                self.part(policies.get(&used.value).cloned())
+                let line = format!("crypto ssl policy {}", used.value);
+                self.part(&line, policies.get(&used.value).cloned())
             });
             if entry.value.enabled && entry.value.policy.is_none() {
                 let message = format!("the SSL profile `{}` is not complete", entry.name);

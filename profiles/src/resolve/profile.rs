@@ -9,7 +9,9 @@ use alloc::{
 };
 use core::net::Ipv4Addr;
 
-use super::{Block, ByName, Resolver, dangling, redirect::Redirecting};
+use super::{
+    AUTHORIZATION_POLICY, Block, ByName, IPSEC_PROFILE, Resolver, dangling, redirect::Redirecting,
+};
 use crate::{
     error::{Diagnostic, Fault},
     model::{
@@ -23,9 +25,9 @@ use crate::{
         ipsec::Mode,
     },
     snapshot::{
-        AnyConnectEap, AnyConnectProfile, AuthorizationPolicy, GroupAuthorization, Interface,
-        IpsecProfile, KeySource, Keyring, LocalMethod, Profile, RemoteMethods, Trustpoint,
-        VirtualTemplate,
+        AnyConnectEap, AnyConnectProfile, AuthorizationPolicy, GroupAuthorization, Inactive,
+        Interface, IpsecProfile, KeySource, Keyring, LocalMethod, Profile, RemoteMethods,
+        Trustpoint, VirtualTemplate,
     },
 };
 
@@ -74,18 +76,19 @@ impl<'a> Resolver<'a> {
             let ipsec = lines.tunnel_protection.as_ref().and_then(|used| {
                 let found = ipsec_profiles.get(&used.value).cloned();
                 if found.is_none() {
-                    let table = &candidate.ipsec_profiles;
-                    self.bind(table, used, "crypto ipsec profile", &block);
+                    self.bind(&candidate.ipsec_profiles, used, IPSEC_PROFILE, &block)?;
                 }
-                found
+                self.part(&format!("{IPSEC_PROFILE} {}", used.value), found)
             });
             let complete = lines.tunnel_type && lines.tunnel_mode.is_some();
             let (Some((used, unnumbered)), Some(ipsec), true, Some(interface)) =
                 (unnumbered, ipsec, complete, interfaces.get(name))
             else {
+                self.is_whole(&format!("interface {name}"));
                 continue;
             };
             let Some(address) = self.borrowed_address(used, &unnumbered) else {
+                self.is_whole(&format!("interface {name}"));
                 continue;
             };
             if let Some(set) = ipsec
@@ -110,7 +113,7 @@ impl<'a> Resolver<'a> {
                 address,
                 ipsec,
             };
-            if !self.broken {
+            if self.is_whole(&format!("interface {name}")) {
                 templates.insert(name.clone(), Arc::new(template));
             }
         }
@@ -197,11 +200,20 @@ impl<'a> Resolver<'a> {
         let mut profiles = Vec::new();
         for entry in candidate.profiles.iter() {
             self.begin();
-            if let Some(profile) = self.profile(entry, parts)
-                && !self.broken
-                && !entry.value.shutdown
-            {
-                profiles.push(Arc::new(profile));
+            let lines = &entry.value;
+            let profile = self.profile(entry, parts).filter(|_| !self.broken);
+            match profile.filter(|_| !lines.shutdown) {
+                Some(profile) => profiles.push(Arc::new(profile)),
+                None => {
+                    let because = self.because.take().filter(|_| !lines.shutdown);
+                    self.inactive.push(Inactive {
+                        name: entry.name.clone(),
+                        match_address_local: lines.match_address_local.clone(),
+                        match_identity_remote: lines.match_identity_remote.clone(),
+                        shutdown: lines.shutdown,
+                        because: because.unwrap_or_else(|| "it is shut down".to_string()),
+                    });
+                }
             }
         }
         self.check_shared_identities();
@@ -352,7 +364,7 @@ impl<'a> Resolver<'a> {
         let authentication = list.and_then(|used| {
             let table = &self.candidate.aaa.authentication_login;
             let method = self.bind(table, used, "aaa authentication login", block)?;
-            self.broken |= !self.candidate.aaa.new_model;
+            self.needs_new_model();
             Some((&used.value, *method))
         });
         let mut methods = RemoteMethods {
@@ -430,14 +442,11 @@ impl<'a> Resolver<'a> {
             // Only a local list is there, and it is asked for a policy of that name.
             if let (None, None | Some(Method::Local)) = (&policy, method) {
                 let table = &self.candidate.authorization_policies;
-                self.bind(
-                    table,
-                    &group.policy,
-                    "crypto ikev2 authorization policy",
-                    block,
-                );
+                self.bind(table, &group.policy, AUTHORIZATION_POLICY, block);
             }
-            self.broken |= !self.candidate.aaa.new_model || policy.is_none();
+            self.needs_new_model();
+            let line = format!("{AUTHORIZATION_POLICY} {}", group.policy.value);
+            let policy = self.part(&line, policy);
             if let (Some(method), Some(policy)) = (method, policy) {
                 let list = group.list.value.clone();
                 groups.insert(
@@ -499,7 +508,8 @@ impl<'a> Resolver<'a> {
             self.report(fault.expecting(missing).beside(used.at.clone(), note));
             return None;
         }
-        let template = parts.templates.get(&name)?;
+        let line = format!("interface {name}");
+        let template = self.part(&line, parts.templates.get(&name))?;
         if lines.shutdown && !profile.value.shutdown {
             // Its clients are its own all the same: none of them comes to another profile.
             let message = format!(

@@ -287,3 +287,29 @@ fn oddities_are_warnings() {
         assert_eq!(warnings[0].severity, Severity::Warning);
     }
 }
+
+#[test]
+fn a_value_that_is_not_served_is_told_with_those_that_are() {
+    let expected = |line: &str| {
+        let faults = parse(line, "test").diagnostics;
+        assert_eq!(faults.len(), 1, "{line}");
+        faults[0].expected.join(" ")
+    };
+    let proposal = "crypto ikev2 proposal P\n";
+    for (line, others) in [
+        (" integrity md5", "sha1 sha256 sha384 sha512"),
+        (" prf md5", "sha1 sha256 sha384 sha512"),
+        (" group 2", "14 15 16 19 20 21 31"),
+    ] {
+        assert_eq!(expected(&format!("{proposal}{line}")), others);
+    }
+    let set = expected("crypto ipsec transform-set T esp-aes 256 esp-md5-hmac");
+    assert!(set.starts_with("esp-sha-hmac esp-sha256-hmac "), "{set}");
+    let file = expected("crypto pki import T pkcs12 tftp:x.p12 password y");
+    assert_eq!(file, "bootflash:FILE");
+    let pool = expected("ip local pool P 10.0.0.9 10.0.0.1");
+    assert_eq!(pool, "ip local pool P 10.0.0.1 10.0.0.9");
+    // Of commands the others are no help.
+    assert_eq!(expected("interface gi1\n mtu 14000"), "");
+    assert_eq!(expected("aaa accounting network default none"), "");
+}

@@ -1,0 +1,30 @@
+//! Interfaces that stand for no device of Linux.
+
+use alloc::{format, string::ToString, vec::Vec};
+
+use crate::{
+    error::{Diagnostic, Fault},
+    model::{Candidate, interface::InterfaceKind},
+};
+
+/// Warns of each GigabitEthernet that is tied to no device: its lines are about nothing. A file may leave that to the command
+/// line, so that nobody is warned who only reads one. Rules of address translation are told of where they are put to work, and
+/// their interfaces are not told of here.
+pub fn untied(candidate: &Candidate) -> Vec<Diagnostic> {
+    let interfaces = candidate.interfaces.iter();
+    let untied = interfaces.filter(|(name, entry)| {
+        let mut rules = candidate.nat_rules.iter();
+        name.kind() == InterfaceKind::GigabitEthernet
+            && entry.value.device.is_none()
+            && !rules.any(|rule| rule.value.interface.value == **name)
+    });
+    untied
+        .map(|(name, entry)| {
+            let message = format!(
+                "{name} is tied to no device, so its lines have no effect: write `device NAME` below it, or start with --device {name}=NAME"
+            );
+            let fault = Diagnostic::warning(Fault::Incomplete, entry.at.clone(), message);
+            fault.expecting(["device DEVICE".to_string()])
+        })
+        .collect()
+}
