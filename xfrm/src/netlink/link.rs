@@ -34,6 +34,9 @@ const HEADER_OCTETS: usize = 16;
 /// IFF_UP of linux/if.h.
 const IFF_UP: u32 = 1;
 
+/// IFF_RUNNING of linux/if.h.
+const IFF_RUNNING: u32 = 0x40;
+
 /// Octets of the longest name of a link (IFNAMSIZ without the closing NUL).
 pub const NAME_OCTETS: usize = 15;
 
@@ -50,6 +53,8 @@ pub struct Link {
     pub kind: Option<String>,
     /// Whether it is set up.
     pub up: bool,
+    /// Whether packets can go through it: a cable may be out.
+    pub running: bool,
     /// Its MTU in octets.
     pub mtu: u32,
 }
@@ -305,6 +310,7 @@ pub(super) fn parse(operation: &str, body: &[u8]) -> Result<Link, NetlinkError> 
         alias: None,
         kind: None,
         up: flags & IFF_UP != 0,
+        running: flags & IFF_RUNNING != 0,
         mtu: 0,
     };
     for (kind, value) in AttributesOf(body.get(HEADER_OCTETS..).unwrap_or_default()) {
@@ -358,6 +364,7 @@ mod tests {
                 alias: Some("ironflex".into()),
                 kind: Some("dummy".into()),
                 up: true,
+                running: true,
                 mtu: 1400,
             }
         );
