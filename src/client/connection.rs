@@ -52,6 +52,8 @@ use crate::{
     transport::{Handed, Transport, handing},
 };
 
+mod waiting;
+
 /// When a request is sent again for the first time, and how often it is sent: with the waits doubling, a headend that says
 /// nothing is given up after 31 s.
 const RETRANSMIT: (Duration, u32) = (Duration::from_secs(1), 5);
@@ -511,28 +513,6 @@ impl Connection {
         self.sa
     }
 
-    /// When the headend's silence is to be mentioned, as things stand.
-    fn silence(&self) -> Option<Instant> {
-        let idle = self.asking.is_some() || self.was_up() || self.leaving;
-        self.silence.filter(|_| !idle)
-    }
-
-    fn mention_silence(&mut self) {
-        if self
-            .silence()
-            .is_some_and(|due| self.clock.until(due).is_zero())
-        {
-            self.silence = None;
-            self.report.show("waiting for the headend…");
-        }
-    }
-
-    /// The headend's turn begins anew.
-    fn expect_headend(&mut self) {
-        let due = self.clock.now().after(SILENCE);
-        self.silence = self.silence.map(|_| due);
-    }
-
     /// What the user typed, for the question that the core has been waiting on.
     fn typed(&mut self, line: io::Result<Zeroizing<String>>) -> Option<Instant> {
         let Some(Asking { sa, ask, .. }) = self.asking.take() else {
@@ -716,6 +696,7 @@ impl Connection {
     fn event(&mut self, sa: SaId, event: Event) {
         match event {
             Event::Initiated => self.sa = Some(sa),
+            Event::Notified(kind) if !self.outside.trusted => self.mention_doubt(kind),
             Event::Authenticated(who) => self.outside.proven(&who),
             Event::Established { child } => {
                 self.established = true;

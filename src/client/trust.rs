@@ -44,6 +44,10 @@ impl Trust {
             .map_err(|error| format!("{}: {error}", path.display()))?;
         let anchors = TrustAnchors::new(&certificates)
             .map_err(|error| format!("{}: {error}", path.display()))?;
+        let anchors = match ca {
+            Some(_) => anchors,
+            None => anchors.of_machine(path),
+        };
         Ok(Self {
             anchors,
             chosen: ca.is_some(),

@@ -11,6 +11,7 @@ mod words;
 use std::cell::RefCell;
 use std::fmt;
 use std::net::IpAddr;
+use std::path::Path;
 
 use rustls_pki_types::{CertificateDer, DnsName, ServerName, TrustAnchor};
 use webpki::{EndEntityCert, ExtendedKeyUsageValidator, KeyPurposeIdIter, VerifiedPath};
@@ -38,6 +39,8 @@ pub struct TrustAnchors {
     anchors: Vec<TrustAnchor<'static>>,
     summaries: Vec<CertificateSummary>,
     unsupported: Vec<UnsupportedAuthority>,
+    /// The file that the machine has them in, if they are the machine's.
+    store: Option<String>,
 }
 
 /// An authority by which no chain can hold in this build: its cryptographic library does not have the key's algorithm.
@@ -101,7 +104,17 @@ impl TrustAnchors {
             anchors,
             summaries,
             unsupported,
+            store: None,
         })
+    }
+
+    /// They are all that this machine trusts, and a file has them: messages name that file in their place.
+    #[must_use]
+    pub fn of_machine(self, store: &Path) -> Self {
+        Self {
+            store: Some(store.display().to_string()),
+            ..self
+        }
     }
 
     /// True when there is no authority, so that no chain can hold.

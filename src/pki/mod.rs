@@ -50,7 +50,7 @@ pub enum ImportFailure {
     #[error(transparent)]
     File(#[from] ImportError),
     /// The identity must not be used.
-    #[error("{}", findings.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    #[error("{}", one_a_line(findings))]
     Identity {
         /// Everything that is wrong with it; at least one is an error.
         findings: Vec<Finding>,
@@ -58,6 +58,18 @@ pub enum ImportFailure {
     /// The store refuses.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+/// What is wrong with an identity, one thing a line: first what it must not be used for, then the warnings.
+fn one_a_line(findings: &[Finding]) -> String {
+    let of = |severity, before: &'static str| {
+        let wanted = findings
+            .iter()
+            .filter(move |one| one.severity() == severity);
+        wanted.map(move |one| format!("{before}{one}"))
+    };
+    let lines = of(Severity::Error, "").chain(of(Severity::Warning, "warning: "));
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 /// Carries out `crypto pki import NAME pkcs12 …`: reads the file, checks the identity, stores it.

@@ -117,6 +117,20 @@ fn no_password_goes_to_a_headend_of_an_unknown_authority() {
     });
     process.line("the headend is not trusted: ");
     assert!(!headend.output().contains("LOGIN"), "{}", headend.output());
+    // Neither end's operator sees the other's lines.
+    let line = headend.line("which it probably does not trust: subject cn=vpn.example.com");
+    assert!(
+        line.contains("%IKEV2-3-NEG_ABORT") && line.contains(", issuer cn="),
+        "{line}"
+    );
+    headend.line(
+        "reason: the client gave up after it had seen our certificate: AUTHENTICATION_FAILED",
+    );
+    let diagnosis = lab.exec("show crypto ikev2 diagnose");
+    assert!(
+        diagnosis.contains("which it probably does not trust"),
+        "{diagnosis}"
+    );
 }
 
 fn no_password_goes_to_a_headend_of_another_name() {
@@ -181,6 +195,7 @@ fn a_proposal_that_does_not_fit_is_told_of_as_in_the_diagnosis() {
     let target = HEADEND.to_string();
     let mut process = lab.connect_to(&target, &client, [USER, WRONG], &arguments);
     assert_ne!(process.end(), Some(0));
+    process.line("[NO_PROPOSAL_CHOSEN]; anybody on the way could have sent this, so another answer is awaited");
     let line = headend.line("IKE: the proposals differ in the group alone: the client offers 20, ");
     let start = format!("%IKEV2-3-NEG_ABORT: Peer {}:", client.outer);
     let peer = line.split_once(&start).map(|(_, behind)| behind);
@@ -203,14 +218,14 @@ fn a_transform_set_that_does_not_fit_is_told_of_as_in_the_diagnosis() {
     process.ends_with(5);
     process.line("AES-CBC of 128 or 256 bits with SHA-1 or SHA-256 [NO_PROPOSAL_CHOSEN]");
     let line = headend.line(
-        "  no child SA: ESP: the proposals differ in the integrity alone: the client offers SHA256, the headend takes SHA512: ",
+        "  no child SA: ESP: the proposals differ in the integrity alone: the client offers esp-sha256-hmac, the headend takes esp-sha512-hmac: ",
     );
     let (_, sentence) = line.split_once("no child SA: ").unwrap();
     let diagnosis = lab.exec("show crypto ikev2 diagnose");
     for part in [
         sentence,
-        "\n    Client   encryption AES-GCM-256",
-        "\n    Headend  encryption AES-CBC-256; integrity SHA512; esn no\n",
+        "\n    Client   encryption esp-gcm 256",
+        "\n    Headend  encryption esp-aes 256; integrity esp-sha512-hmac; esn no\n",
     ] {
         assert!(diagnosis.contains(part), "{part}\n{diagnosis}");
     }

@@ -198,13 +198,15 @@ pub enum ChainError {
     },
 }
 
-/// The authorities that are trusted, as a message names them: a machine's store has more than a hundred.
+/// The authorities that are trusted, as a message names them: a machine's store has more than a hundred, which are not listed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trusted {
     /// The first ones, each by the most telling part of its name.
     pub first: Vec<String>,
     /// How many there are in all.
     pub count: usize,
+    /// The file that the machine has them in, if they are the machine's: nobody has chosen them one by one.
+    pub store: Option<String>,
 }
 
 impl Trusted {
@@ -212,7 +214,10 @@ impl Trusted {
     const NAMED: usize = 3;
 
     /// Those of these names.
-    pub(super) fn of<'a>(names: impl ExactSizeIterator<Item = &'a DistinguishedName>) -> Self {
+    pub(super) fn of<'a>(
+        names: impl ExactSizeIterator<Item = &'a DistinguishedName>,
+        store: Option<String>,
+    ) -> Self {
         let count = names.len();
         let short = |name: &DistinguishedName| {
             let mut specific = name.attributes.iter().rev();
@@ -222,12 +227,17 @@ impl Trusted {
         Self {
             first: names.take(Self::NAMED).map(short).collect(),
             count,
+            store,
         }
     }
 }
 
 impl fmt::Display for Trusted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(store) = &self.store {
+            let count = self.count;
+            return write!(f, "the machine's {count} root certificates in {store}");
+        }
         f.write_str(&list(&self.first))?;
         match self.count.saturating_sub(self.first.len()) {
             0 => Ok(()),

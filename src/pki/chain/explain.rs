@@ -122,7 +122,10 @@ fn find_bad_signature(path: &[&Link<'_>], anchors: &TrustAnchors) -> Option<Chai
 }
 
 fn unknown_issuer(path: &[&Link<'_>], anchors: &TrustAnchors) -> Option<ChainError> {
-    let trusted = || Trusted::of(anchors.summaries.iter().map(|anchor| &anchor.subject));
+    let trusted = || {
+        let names = anchors.summaries.iter().map(|anchor| &anchor.subject);
+        Trusted::of(names, anchors.store.clone())
+    };
     let top = path.last()?;
     Some(if is_self_signed(top.der, &top.summary) {
         ChainError::UntrustedRoot {

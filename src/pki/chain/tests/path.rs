@@ -6,6 +6,7 @@ fn trusted(name: &str) -> Trusted {
     Trusted {
         first: vec![name.to_owned()],
         count: 1,
+        store: None,
     }
 }
 
@@ -124,9 +125,20 @@ fn without_anchors_nothing_holds() {
             trusted: Trusted {
                 first: Vec::new(),
                 count: 0,
+                store: None,
             },
         })
     );
+}
+
+#[test]
+fn a_machines_authorities_are_called_by_their_file() {
+    let hierarchy = Hierarchy::new();
+    let anchors = TrustAnchors::new(&[p256("Other").certificate()]).unwrap();
+    let anchors = anchors.of_machine(Path::new("/etc/ssl/certs/all.crt"));
+    let error = judge(&hierarchy.sent(), &anchors).unwrap_err().to_string();
+    let told = "(trusted: the machine's 1 root certificates in /etc/ssl/certs/all.crt)";
+    assert!(error.ends_with(told), "{error}");
 }
 
 #[test]
