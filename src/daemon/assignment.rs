@@ -29,6 +29,7 @@ use ironflex_xfrm::IpPrefix;
 use super::{
     lease::{self, Holder},
     log::Step as LogStep,
+    session::Session,
     work::House,
 };
 use crate::translate;
@@ -211,7 +212,14 @@ impl House {
         }
         let (key, user) = self.proven(sa, question.eap_user.as_ref(), &question.identity);
         let user = user.to_string();
-        let holder = Holder { sa, key, user };
+        let device = self.sessions.view(sa).and_then(Session::device_name);
+        let device = device.map(str::to_owned);
+        let holder = Holder {
+            sa,
+            key,
+            user,
+            device,
+        };
         let mut leases = Leases::default();
         let mut missing: Vec<String> = Vec::new();
         if let Some(pool) = ipv4 {

@@ -19,7 +19,9 @@ use ironflex_ikev2::{
 use ironflex_profiles::model::ikev2::IdentityMatch;
 
 use super::statistics::Operation;
-use crate::state::attempts::{Attempt, AttemptOutcome, AttemptStep, Failure, StepKind};
+use crate::state::attempts::{
+    Attempt, AttemptOutcome, AttemptStep, EarlierFailure, Failure, StepKind,
+};
 
 /// How many failed attempts are kept, and how many of one host; the networks around it have more ([`Source`]).
 const FAILED: usize = 128;
@@ -30,6 +32,12 @@ const SUCCEEDED: usize = 32;
 
 /// How many hosts that were refused before anything was known of them.
 const REFUSED: usize = 32;
+
+/// How many other failures of such a host are kept.
+const EARLIER: usize = 4;
+
+/// How many of its requests are looked at in a second; of the others the last one looked at speaks.
+const LOOKS: u32 = 4;
 
 /// For how long such an entry is not pushed out by another source's.
 const KEPT: Duration = Duration::from_secs(10);
@@ -58,14 +66,43 @@ struct Open {
     repeats: u32,
     /// Since when it is up.
     up: Option<Instant>,
+    /// It looks for files over HTTPS once it is in, and leaves where it finds none: Cisco's client.
+    downloads: bool,
 }
 
 /// The last of a host's first requests that were refused.
 struct RefusedRequest {
     attempt: Attempt,
     since: Instant,
+    /// When a second began in which requests are looked at, and how many were.
+    looks: (Instant, u32),
+    /// How many of the tries ended for the last one's failure.
+    same: u32,
     /// What tells it from another one: the client sends the same again until it is heard.
     initiator_spi: Option<InitiatorSpi>,
+}
+
+impl RefusedRequest {
+    /// What is known of this host once a request of it ended for `failure`: how many did, and what others ended for.
+    fn followed_by(&mut self, failure: &Failure) -> (u32, Vec<EarlierFailure>) {
+        let mut earlier = std::mem::take(&mut self.attempt.earlier);
+        let Some(last) = self.attempt.failure.take() else {
+            return (1, earlier);
+        };
+        if last == *failure {
+            return (self.same.saturating_add(1), earlier);
+        }
+        let known = earlier.iter().position(|one| one.failure == *failure);
+        let before = known.map_or(0, |at| earlier.remove(at).tries);
+        let last = EarlierFailure {
+            failure: last,
+            tries: self.same,
+            last: self.attempt.begun,
+        };
+        earlier.insert(0, last);
+        earlier.truncate(EARLIER);
+        (before.saturating_add(1), earlier)
+    }
 }
 
 /// All of them.
@@ -105,6 +142,7 @@ impl Attempts {
             }],
             outcome: AttemptOutcome::UnderWay,
             failure: None,
+            earlier: Vec::new(),
         };
         let open = Open {
             attempt,
@@ -113,6 +151,7 @@ impl Attempts {
             answered: 0,
             repeats: 0,
             up: None,
+            downloads: false,
         };
         self.by_peer.insert(peer, sa);
         self.open.insert(sa, open);
@@ -143,10 +182,17 @@ impl Attempts {
         }
     }
 
-    /// What went wrong; the last word counts.
+    /// What went wrong; the last word counts. One that came up has failed for it all the same.
     pub fn fail(&mut self, sa: SaId, failure: Failure) {
         if let Some(open) = self.open.get_mut(&sa) {
             open.attempt.failure = Some(failure);
+            return;
+        }
+        let at = self.succeeded.iter().position(|(one, _)| *one == sa);
+        if let Some((_, Open { mut attempt, .. })) = at.and_then(|at| self.succeeded.remove(at)) {
+            attempt.outcome = AttemptOutcome::Failed;
+            attempt.failure = Some(failure);
+            self.keep(attempt);
         }
     }
 
@@ -216,10 +262,13 @@ impl Attempts {
         }
     }
 
-    /// It has proven who it is.
-    pub fn authenticated(&mut self, now: Instant, sa: SaId, user: &str) {
+    /// It has proven who it is. `downloads` is whether it is a client that looks for files over HTTPS next.
+    pub fn authenticated(&mut self, now: Instant, sa: SaId, user: &str, downloads: bool) {
         self.note(now, sa, StepKind::Authenticated, true, None);
         self.name(sa, None, Some(user));
+        if let Some(open) = self.open.get_mut(&sa) {
+            open.downloads = downloads;
+        }
     }
 
     /// There will be no child SA.
@@ -298,18 +347,16 @@ impl Attempts {
         if !matches!(reason, CloseReason::PeerDeleted) {
             return;
         }
-        let at = self.succeeded.iter().rposition(|(one, _)| *one == sa);
-        let early = at.and_then(|at| {
-            let stayed = now.since(self.succeeded.get(at)?.1.up?);
-            (stayed < SETTLED).then_some((at, stayed))
-        });
-        if let Some((at, stayed)) = early
-            && let Some((_, Open { mut attempt, .. })) = self.succeeded.remove(at)
-        {
+        let mut came_up = self.succeeded.iter_mut().rev();
+        let Some((_, open)) = came_up.find(|(one, _)| *one == sa) else {
+            return;
+        };
+        let stayed = open.up.map(|up| now.since(up));
+        if let Some(stayed) = stayed.filter(|stayed| *stayed < SETTLED) {
+            open.note(now, StepKind::Ended, true, Some(reason.to_string()));
+            open.attempt.outcome = AttemptOutcome::Left;
             let seconds = stayed.as_secs();
-            attempt.outcome = AttemptOutcome::Failed;
-            attempt.failure = Some(Failure::LeftEarly { seconds });
-            self.keep(attempt);
+            open.attempt.failure = open.downloads.then_some(Failure::LeftEarly { seconds });
         }
     }
 
@@ -348,19 +395,27 @@ impl Attempts {
                 place => place.map(|(at, _)| at),
             },
         };
-        let tries = match known.and_then(|at| self.refused.get_mut(at)) {
-            Some(one) if one.attempt.peer == peer && one.initiator_spi == initiator_spi => {
+        let mut looks = (now, 1);
+        let mut tries = 1;
+        let mut before = None;
+        if let Some(one) = known.and_then(|at| self.refused.get_mut(at)) {
+            if one.attempt.peer == peer && one.initiator_spi == initiator_spi {
                 return false;
             }
-            // Once a second is enough to know the last one well.
-            Some(one) if now.since(one.since) < Duration::from_secs(1) => {
-                one.attempt.tries = one.attempt.tries.saturating_add(1);
-                return true;
+            tries = one.attempt.tries.saturating_add(1);
+            let (second, looked) = one.looks;
+            if now.since(second) < Duration::from_secs(1) {
+                if looked >= LOOKS {
+                    one.attempt.tries = tries;
+                    one.same = one.same.saturating_add(1);
+                    return true;
+                }
+                looks = (second, looked.saturating_add(1));
             }
-            Some(one) => one.attempt.tries.saturating_add(1),
-            None => 1,
-        };
+            before = Some(one);
+        }
         let failure = failure();
+        let (same, earlier) = before.map_or((1, Vec::new()), |one| one.followed_by(&failure));
         let attempt = Attempt {
             begun: SystemTime::now(),
             peer,
@@ -376,10 +431,13 @@ impl Attempts {
             }],
             outcome: AttemptOutcome::Failed,
             failure: Some(failure),
+            earlier,
         };
         let refused = RefusedRequest {
             attempt,
             since: now,
+            looks,
+            same,
             initiator_spi,
         };
         match place.and_then(|at| self.refused.get_mut(at)) {
@@ -408,7 +466,7 @@ impl Attempts {
         last.min_by_key(|&(_, last)| last)
     }
 
-    /// All that are on record, the oldest first.
+    /// All that are on record, the newest first.
     #[must_use]
     pub fn facts(&self) -> Vec<Attempt> {
         let refused = self.refused.iter().map(|one| &one.attempt);
@@ -423,7 +481,7 @@ impl Attempts {
             .chain(open.take(FAILED))
             .cloned()
             .collect();
-        all.sort_by_key(|attempt| attempt.begun);
+        all.sort_by_key(|attempt| std::cmp::Reverse(attempt.begun));
         all
     }
 }

@@ -133,9 +133,18 @@ pub struct Plan {
     pub aaa: Aaa,
     /// Every ESP algorithm that a profile may negotiate.
     pub algorithms: Vec<ironflex_xfrm::EspAlgorithm>,
+    /// Profiles whose lines are whole, and what they lack beside their lines: keys.
+    pub unserved: BTreeMap<Name, String>,
 }
 
 impl Plan {
+    /// Profiles that serve nobody though their lines do not say so, and why.
+    pub fn inactive(&self) -> impl Iterator<Item = (&Name, &str)> {
+        let lines = self.snapshot.inactive.iter().filter(|one| !one.shutdown);
+        let lines = lines.map(|one| (&one.name, one.because.as_str()));
+        lines.chain(self.unserved.iter().map(|(name, why)| (name, why.as_str())))
+    }
+
     /// A warning for each authority by which no client can be believed in this build.
     pub(super) fn unsupported_authorities(&self) -> Vec<String> {
         let profiles = self.profiles.iter();
@@ -396,6 +405,7 @@ pub fn compile_live(
         }
     }
     let mut profiles = BTreeMap::new();
+    let mut unserved = BTreeMap::new();
     for profile in &snapshot.profiles {
         let serving = match as_before(profile) {
             Some(serving) => Ok(serving),
@@ -403,7 +413,10 @@ pub fn compile_live(
         };
         match serving {
             Ok(serving) => drop(profiles.insert(profile.name.clone(), serving)),
-            Err(error) => faults.push(error),
+            Err(error) => {
+                unserved.insert(profile.name.clone(), error.to_string());
+                faults.push(error);
+            }
         }
     }
     let mut authorities = Vec::new();
@@ -432,6 +445,7 @@ pub fn compile_live(
             endpoint,
             profiles,
             algorithms,
+            unserved,
         },
         faults,
     }

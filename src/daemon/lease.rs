@@ -1,6 +1,6 @@
 //! Virtual address pools (`ip local pool`, `ipv6 local pool`) and who holds what.
 //!
-//! A user gets the address that it had last while that is free; else one that nobody has had; else
+//! A device of a user gets the address that it had last while that is free, a new one that the user had; else one that nobody has had; else
 //! the smallest free one. Nothing here is persistent: a restart forgets who had what.
 
 use std::{
@@ -16,6 +16,12 @@ use super::identity::PeerKey;
 /// Users whose last address is remembered, in each pool.
 const REMEMBERED: usize = 65_536;
 
+/// Addresses that are remembered of one user: it may have as many devices.
+const REMEMBERED_OF_ONE: usize = 4;
+
+/// As much of a device's name counts, in octets.
+const DEVICE: usize = 64;
+
 /// Who holds an address.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Holder {
@@ -25,6 +31,8 @@ pub struct Holder {
     pub key: PeerKey,
     /// The user, or the identity of a peer without one, for people.
     pub user: String,
+    /// The user's device, as it calls itself.
+    pub device: Option<String>,
 }
 
 /// Why no address was given.
@@ -101,7 +109,8 @@ struct Pool<A> {
     released: BTreeSet<A>,
     /// The next address that nobody has had: which range, and where in it.
     untouched: Option<(usize, A)>,
-    last: BTreeMap<PeerKey, A>,
+    /// The addresses that users have had, and on which devices: the last one at the end.
+    last: BTreeMap<PeerKey, Vec<(Option<String>, A)>>,
 }
 
 impl<A: Address> Pool<A> {
@@ -200,14 +209,45 @@ impl<A: Address> Pool<A> {
         self.untouched = self.ranges.first().map(|&(first, _)| (0, first));
     }
 
-    fn choose(&mut self, user: &PeerKey) -> Option<A> {
-        if let Some(address) = self.last.get(user).copied()
-            && self.released.remove(&address)
-        {
-            return Some(address);
+    /// The address that a user had on this device, or else last on any, of those that it can have again.
+    fn had(&self, holder: &Holder, strays: &BTreeMap<A, (u8, Holder)>) -> Option<A> {
+        let is_free = |address: A| {
+            self.has(address, self.host_bits)
+                && !self.held.contains_key(&address)
+                && held_until(strays, address, self.host_bits).is_none()
+        };
+        let had = self.last.get(&holder.key)?.iter().rev();
+        let free = || had.clone().filter(|(_, address)| is_free(*address));
+        let device = holder.device.as_deref().map(cut);
+        let own = free().find(|(one, _)| device.is_some() && one.as_deref() == device);
+        own.or_else(|| free().next()).map(|&(_, address)| address)
+    }
+
+    /// What `holder` has from now on is what it had last.
+    fn remember(&mut self, holder: &Holder, address: A) {
+        if self.last.len() >= REMEMBERED && !self.last.contains_key(&holder.key) {
+            return;
         }
+        let device = holder
+            .device
+            .as_deref()
+            .map(|device| cut(device).to_owned());
+        let had = self.last.entry(holder.key.clone()).or_default();
+        had.retain(|(one, other)| *other != address && (device.is_none() || *one != device));
+        if had.len() >= REMEMBERED_OF_ONE {
+            had.remove(0);
+        }
+        had.push((device, address));
+    }
+
+    fn choose(&mut self) -> Option<A> {
         self.take_untouched().or_else(|| self.released.pop_first())
     }
+}
+
+fn cut(device: &str) -> &str {
+    let end = device.floor_char_boundary(DEVICE);
+    device.get(..end).unwrap_or(device)
 }
 
 /// The end of what is held out of any pool, where what begins at `address` shares something with that.
@@ -300,13 +340,14 @@ impl<A: Address> Pools<A> {
             .pools
             .get_mut(pool)
             .ok_or_else(|| NoAddress::NoPool(pool.to_owned()))?;
-        let mut chosen = state.choose(&holder.key);
+        let had = state.had(&holder, &self.strays);
+        let mut chosen = had.or_else(|| state.choose());
         // What is passed over is found again once the stray is gone.
         while let Some(address) = chosen
             && let Some(end) = held_until(&self.strays, address, state.host_bits)
         {
             state.go_beyond(end);
-            chosen = state.choose(&holder.key);
+            chosen = state.choose();
         }
         let Some(address) = chosen else {
             let held = state.held.iter().take(8);
@@ -317,9 +358,8 @@ impl<A: Address> Pools<A> {
                 holders: names.collect::<Vec<_>>().join(", "),
             });
         };
-        if state.last.len() < REMEMBERED || state.last.contains_key(&holder.key) {
-            state.last.insert(holder.key.clone(), address);
-        }
+        state.released.remove(&address);
+        state.remember(&holder, address);
         // RFC 3948 §5.1#1-2: an inner address belongs to one client, whatever network it comes
         // from.
         state.held.insert(address, holder);
@@ -402,6 +442,7 @@ mod tests {
             sa: SaId::from_spi(sa),
             key: PeerKey::User(user.into()),
             user: user.to_owned(),
+            device: None,
         }
     }
 
@@ -437,6 +478,65 @@ mod tests {
         assert_eq!(pools.allocate("ACPool", holder(3, "a")).unwrap(), first);
         // A second device of the same user gets another.
         assert_ne!(pools.allocate("ACPool", holder(4, "a")).unwrap(), first);
+    }
+
+    #[test]
+    fn each_device_of_a_user_gets_its_own_address_again_in_whatever_order_they_come() {
+        let device = |sa, name: &str| Holder {
+            device: Some(name.to_owned()),
+            ..holder(sa, "a")
+        };
+        for order in [["one", "two"], ["two", "one"]] {
+            let mut pools = pools(5, 10);
+            let mut give = |sa, name| end(pools.allocate("ACPool", device(sa, name)).unwrap());
+            assert_eq!((give(1, "one"), give(2, "two")), (5, 6));
+            for (sa, address) in [(1, 5), (2, 6)] {
+                pools.release(Ipv4Addr::new(192, 168, 10, address), SaId::from_spi(sa));
+            }
+            let mut give = |sa, name| end(pools.allocate("ACPool", device(sa, name)).unwrap());
+            let again = order.map(|name| (name, give(3, name)));
+            assert!(
+                again.contains(&("one", 5)) && again.contains(&("two", 6)),
+                "{again:?}"
+            );
+            // A third one has neither of them, and a name that is long is cut.
+            assert_eq!(give(5, &"long".repeat(100)), 7);
+        }
+        // A new device is given what the user had before, and many devices do not fill the memory.
+        let mut pools = pools(5, 10);
+        for sa in 1..100 {
+            let address = pools
+                .allocate("ACPool", device(sa, &sa.to_string()))
+                .unwrap();
+            assert_eq!(end(address), 5);
+            pools.release(address, SaId::from_spi(sa));
+        }
+        let held: usize = pools.pools["ACPool"].last.values().map(Vec::len).sum();
+        assert_eq!(held, 1);
+    }
+
+    // What was free when the pool became another is nobody's, and still its user's.
+    #[test]
+    fn an_address_is_kept_for_its_user_when_the_pool_becomes_another() {
+        let mut pools = pools(5, 10);
+        pools.allocate("ACPool", holder(1, "b")).unwrap();
+        let address = pools.allocate("ACPool", holder(2, "a")).unwrap();
+        for (address, sa) in [(5, 1), (6, 2)] {
+            pools.release(Ipv4Addr::new(192, 168, 10, address), SaId::from_spi(sa));
+        }
+        pools.reconfigure([configured(4, 20)]);
+        assert_eq!(pools.allocate("ACPool", holder(3, "a")), Ok(address));
+        // It is not given twice, and free again later.
+        let others: Vec<u8> = (4..20)
+            .map(|sa| {
+                end(pools
+                    .allocate("ACPool", holder(sa, &sa.to_string()))
+                    .unwrap())
+            })
+            .collect();
+        assert!(!others.contains(&end(address)), "{others:?}");
+        pools.release(address, SaId::from_spi(3));
+        assert_eq!(pools.allocate("ACPool", holder(30, "x")), Ok(address));
     }
 
     fn configured(first: u8, last: u8) -> (String, Vec<(Ipv4Addr, Ipv4Addr)>, u8) {

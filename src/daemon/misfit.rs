@@ -34,14 +34,14 @@ impl House {
             let message = PartialMessage::parse(request);
             let payloads = message.map(|message| message.outer).unwrap_or_default();
             let theirs = payloads.iter().find_map(|payload| match payload {
-                Payload::Sa(sa) => Some(offered(&sa.proposals)),
+                Payload::Sa(sa) => Some(offered(IKE, &sa.proposals)),
                 _ => None,
             });
             let local = path.local.ip().to_canonical();
             let policy = policies.iter().find(|one| one.local.contains(&local));
             let policy = policy.or_else(|| policies.iter().find(|one| one.local.is_empty()));
             let ours = policy.map_or(&[] as &[_], |policy| &policy.proposals);
-            nothing_fits("IKE", theirs.unwrap_or_default(), allowed_ike(ours))
+            nothing_fits(IKE, theirs.unwrap_or_default(), allowed_ike(ours))
         };
         let spi = Header::peek(request)
             .ok()
@@ -72,7 +72,7 @@ impl House {
             .view(sa)
             .and_then(|session| session.profile.as_ref());
         let failure = match serving.filter(|_| !proposals.is_empty()) {
-            Some(serving) => nothing_fits("ESP", offered(proposals), allowed_esp(&serving.esp)),
+            Some(serving) => nothing_fits(ESP, offered(ESP, proposals), allowed_esp(&serving.esp)),
             None => Failure::Child {
                 why: why.to_string(),
             },
@@ -87,23 +87,33 @@ impl House {
     }
 }
 
+/// What a proposal is for.
+const IKE: &str = "IKE";
+const ESP: &str = "ESP";
+
 /// As many proposals of a client's as are told, and as many values in each place: it may send hundreds.
 const TOLD: usize = 8;
 const TOLD_VALUES: usize = 24;
 
 /// What a client offers.
 #[must_use]
-pub(super) fn offered(proposals: &[Proposal]) -> Vec<Transforms> {
+pub(super) fn offered(protocol: &'static str, proposals: &[Proposal]) -> Vec<Transforms> {
+    let words = if protocol == ESP {
+        Words::Esp
+    } else {
+        Words::Ike
+    };
     let told = proposals.iter().take(TOLD);
     told.map(|proposal| {
         let mut sides = Transforms::default();
         for transform in &proposal.transforms {
             let (place, name) = match transform.kind {
-                TransformType::ENCR => (&mut sides.encryption, encryption(transform)),
+                TransformType::ENCR => (&mut sides.encryption, words.encryption(transform)),
                 TransformType::PRF => (&mut sides.prf, prf(PrfId(transform.id))),
-                TransformType::INTEG => {
-                    (&mut sides.integrity, integrity(IntegrityId(transform.id)))
-                }
+                TransformType::INTEG => (
+                    &mut sides.integrity,
+                    words.integrity(IntegrityId(transform.id)),
+                ),
                 TransformType::ESN => (&mut sides.esn, yes(transform.id == 1)),
                 _ => (&mut sides.group, group(transform.id)),
             };
@@ -122,10 +132,13 @@ pub(super) fn allowed_ike(proposals: &[IkeProposal]) -> Vec<Transforms> {
     let told = proposals.iter().take(TOLD);
     told.map(|one| {
         let (encryption, integrity) = match &one.ciphers {
-            Ciphers::Aead(ciphers) => (ciphers.iter().map(|one| aead(*one)).collect(), Vec::new()),
+            Ciphers::Aead(ciphers) => (
+                ciphers.iter().map(|one| Words::Ike.aead(*one)).collect(),
+                Vec::new(),
+            ),
             Ciphers::EncryptThenMac(ciphers, integrity) => (
-                ciphers.iter().map(|one| cbc(*one)).collect(),
-                integrity.iter().map(|one| hash(*one)).collect(),
+                ciphers.iter().map(|one| Words::Ike.cbc(*one)).collect(),
+                integrity.iter().map(|one| Words::Ike.hash(*one)).collect(),
             ),
         };
         let further = one.additional.iter().flatten();
@@ -151,8 +164,10 @@ pub(super) fn allowed_esp(suites: &[EspSuite]) -> Vec<Transforms> {
     let mut told: Vec<Transforms> = Vec::new();
     for suite in suites {
         let (encryption, integrity) = match suite.protection {
-            Protection::Aead(cipher) => (aead(cipher), Vec::new()),
-            Protection::EncryptThenMac(cipher, integrity) => (cbc(cipher), vec![hash(integrity)]),
+            Protection::Aead(cipher) => (Words::Esp.aead(cipher), Vec::new()),
+            Protection::EncryptThenMac(cipher, integrity) => {
+                (Words::Esp.cbc(cipher), vec![Words::Esp.hash(integrity)])
+            }
         };
         let encryption = vec![encryption];
         let full = told.len() >= TOLD;
@@ -219,87 +234,118 @@ fn differences(theirs: &Transforms, ours: &Transforms) -> Vec<Difference> {
         .collect()
 }
 
+/// Whose words are used: the lines of an IKE SA's proposal and of a child SA's transform set have each their own.
+#[derive(Clone, Copy)]
+enum Words {
+    /// `crypto ikev2 proposal`
+    Ike,
+    /// `crypto ipsec transform-set`
+    Esp,
+}
+
+impl Words {
+    fn aes(self, mode: &str, bits: u16) -> String {
+        match (self, mode) {
+            (Self::Ike, _) => format!("aes-{mode}-{bits}"),
+            (Self::Esp, "cbc") => format!("esp-aes {bits}"),
+            (Self::Esp, _) => format!("esp-{mode} {bits}"),
+        }
+    }
+
+    /// A cipher of a client's, which may be one that no line has.
+    fn encryption(self, transform: &Transform) -> String {
+        let bits = transform.key_length;
+        let known = match (EncryptionId(transform.id), bits, self) {
+            (EncryptionId::ENCR_AES_CBC, Some(bits), _) => Some(self.aes("cbc", bits)),
+            (EncryptionId::ENCR_AES_GCM_16, Some(bits), _) => Some(self.aes("gcm", bits)),
+            (EncryptionId::ENCR_3DES, _, Self::Ike) => Some("3des".to_owned()),
+            (EncryptionId::ENCR_3DES, _, Self::Esp) => Some("esp-3des".to_owned()),
+            _ => None,
+        };
+        let bits = bits.map_or_else(String::new, |bits| format!("-{bits}"));
+        known.unwrap_or_else(|| format!("{}{bits}", EncryptionId(transform.id)))
+    }
+
+    fn integrity(self, id: IntegrityId) -> String {
+        let known = match id {
+            IntegrityId::AUTH_HMAC_MD5_96 => ["md5", "esp-md5-hmac"],
+            IntegrityId::AUTH_HMAC_SHA1_96 => ["sha1", "esp-sha-hmac"],
+            IntegrityId::AUTH_HMAC_SHA2_256_128 => ["sha256", "esp-sha256-hmac"],
+            IntegrityId::AUTH_HMAC_SHA2_384_192 => ["sha384", "esp-sha384-hmac"],
+            IntegrityId::AUTH_HMAC_SHA2_512_256 => ["sha512", "esp-sha512-hmac"],
+            other => return other.to_string(),
+        };
+        let [ike, esp] = known;
+        match self {
+            Self::Ike => ike,
+            Self::Esp => esp,
+        }
+        .to_owned()
+    }
+
+    fn aead(self, cipher: AeadAlgorithm) -> String {
+        self.aes(
+            "gcm",
+            match cipher {
+                AeadAlgorithm::AesGcm16_128 => 128,
+                AeadAlgorithm::AesGcm16_192 => 192,
+                AeadAlgorithm::AesGcm16_256 => 256,
+            },
+        )
+    }
+
+    fn cbc(self, cipher: CbcAlgorithm) -> String {
+        self.aes(
+            "cbc",
+            match cipher {
+                CbcAlgorithm::AesCbc128 => 128,
+                CbcAlgorithm::AesCbc192 => 192,
+                CbcAlgorithm::AesCbc256 => 256,
+            },
+        )
+    }
+
+    fn hash(self, integrity: Integrity) -> String {
+        self.integrity(match integrity {
+            Integrity::HmacSha1_96 => IntegrityId::AUTH_HMAC_SHA1_96,
+            Integrity::HmacSha2_256_128 => IntegrityId::AUTH_HMAC_SHA2_256_128,
+            Integrity::HmacSha2_384_192 => IntegrityId::AUTH_HMAC_SHA2_384_192,
+            Integrity::HmacSha2_512_256 => IntegrityId::AUTH_HMAC_SHA2_512_256,
+        })
+    }
+}
+
 fn yes(yes: bool) -> String {
     if yes { "yes" } else { "no" }.to_owned()
 }
 
-fn encryption(transform: &Transform) -> String {
-    let bits = transform
-        .key_length
-        .map_or_else(String::new, |bits| format!("-{bits}"));
-    match EncryptionId(transform.id) {
-        EncryptionId::ENCR_AES_CBC => format!("AES-CBC{bits}"),
-        EncryptionId::ENCR_AES_GCM_16 => format!("AES-GCM{bits}"),
-        EncryptionId::ENCR_3DES => "3DES".to_owned(),
-        other => format!("{other}{bits}"),
-    }
-}
-
-fn integrity(id: IntegrityId) -> String {
-    match id {
-        IntegrityId::AUTH_HMAC_SHA1_96 => "SHA96".to_owned(),
-        IntegrityId::AUTH_HMAC_SHA2_256_128 => "SHA256".to_owned(),
-        IntegrityId::AUTH_HMAC_SHA2_384_192 => "SHA384".to_owned(),
-        IntegrityId::AUTH_HMAC_SHA2_512_256 => "SHA512".to_owned(),
-        other => other.to_string(),
-    }
-}
-
 fn prf(id: PrfId) -> String {
     match id {
-        PrfId::PRF_HMAC_SHA1 => "SHA1".to_owned(),
-        PrfId::PRF_HMAC_SHA2_256 => "SHA256".to_owned(),
-        PrfId::PRF_HMAC_SHA2_384 => "SHA384".to_owned(),
-        PrfId::PRF_HMAC_SHA2_512 => "SHA512".to_owned(),
+        PrfId::PRF_HMAC_MD5 => "md5".to_owned(),
+        PrfId::PRF_HMAC_SHA1 => "sha1".to_owned(),
+        PrfId::PRF_HMAC_SHA2_256 => "sha256".to_owned(),
+        PrfId::PRF_HMAC_SHA2_384 => "sha384".to_owned(),
+        PrfId::PRF_HMAC_SHA2_512 => "sha512".to_owned(),
         other => other.to_string(),
     }
+}
+
+fn prf_name(algorithm: PrfAlgorithm) -> String {
+    prf(match algorithm {
+        PrfAlgorithm::HmacSha1 => PrfId::PRF_HMAC_SHA1,
+        PrfAlgorithm::HmacSha2_256 => PrfId::PRF_HMAC_SHA2_256,
+        PrfAlgorithm::HmacSha2_384 => PrfId::PRF_HMAC_SHA2_384,
+        PrfAlgorithm::HmacSha2_512 => PrfId::PRF_HMAC_SHA2_512,
+    })
 }
 
 fn group(number: u16) -> String {
     match GroupId(number) {
-        GroupId::ML_KEM_512 => "ML-KEM-512".to_owned(),
-        GroupId::ML_KEM_768 => "ML-KEM-768".to_owned(),
-        GroupId::ML_KEM_1024 => "ML-KEM-1024".to_owned(),
+        GroupId::ML_KEM_512 => "mlkem512".to_owned(),
+        GroupId::ML_KEM_768 => "mlkem768".to_owned(),
+        GroupId::ML_KEM_1024 => "mlkem1024".to_owned(),
         _ => number.to_string(),
     }
-}
-
-fn aead(cipher: AeadAlgorithm) -> String {
-    match cipher {
-        AeadAlgorithm::AesGcm16_128 => "AES-GCM-128",
-        AeadAlgorithm::AesGcm16_192 => "AES-GCM-192",
-        AeadAlgorithm::AesGcm16_256 => "AES-GCM-256",
-    }
-    .to_owned()
-}
-
-fn cbc(cipher: CbcAlgorithm) -> String {
-    match cipher {
-        CbcAlgorithm::AesCbc128 => "AES-CBC-128",
-        CbcAlgorithm::AesCbc192 => "AES-CBC-192",
-        CbcAlgorithm::AesCbc256 => "AES-CBC-256",
-    }
-    .to_owned()
-}
-
-fn hash(integrity: Integrity) -> String {
-    match integrity {
-        Integrity::HmacSha1_96 => "SHA96",
-        Integrity::HmacSha2_256_128 => "SHA256",
-        Integrity::HmacSha2_384_192 => "SHA384",
-        Integrity::HmacSha2_512_256 => "SHA512",
-    }
-    .to_owned()
-}
-
-fn prf_name(prf: PrfAlgorithm) -> String {
-    match prf {
-        PrfAlgorithm::HmacSha1 => "SHA1",
-        PrfAlgorithm::HmacSha2_256 => "SHA256",
-        PrfAlgorithm::HmacSha2_384 => "SHA384",
-        PrfAlgorithm::HmacSha2_512 => "SHA512",
-    }
-    .to_owned()
 }
 
 #[cfg(test)]
@@ -336,7 +382,7 @@ mod tests {
     }
 
     fn failure(theirs: &[Proposal]) -> Failure {
-        nothing_fits("IKE", offered(theirs), allowed_ike(&ours()))
+        nothing_fits(IKE, offered(IKE, theirs), allowed_ike(&ours()))
     }
 
     const CIPHER: (TransformType, u16, Option<u16>) = (TransformType::ENCR, 12, Some(256));
@@ -369,8 +415,8 @@ mod tests {
             panic!("another failure");
         };
         assert_eq!(differing, None);
-        assert_eq!(offered[0].encryption, ["3DES"]);
-        assert_eq!(allowed[0].encryption, ["AES-CBC-256"]);
+        assert_eq!(offered[0].encryption, ["3des"]);
+        assert_eq!(allowed[0].encryption, ["aes-cbc-256"]);
         assert_eq!(allowed[0].group, ["14", "19"]);
     }
 
@@ -394,23 +440,45 @@ mod tests {
         assert_eq!(
             told,
             [
-                "encryption AES-CBC-256; integrity SHA256; esn no, yes",
-                "encryption AES-GCM-128; esn no",
+                "encryption esp-aes 256; integrity esp-sha256-hmac; esn no, yes",
+                "encryption esp-gcm 128; esn no",
             ]
         );
-        let theirs = offered(&[proposal(&[CIPHER, SHA1, NO_ESN])]);
+        let theirs = offered(ESP, &[proposal(&[CIPHER, SHA1, NO_ESN])]);
         assert_eq!(
-            nothing_fits("ESP", theirs, ours).to_string(),
-            "ESP: the proposals differ in the integrity alone: the client offers SHA96, the headend takes SHA256: add one of \
-             them to the 'crypto ipsec transform-set', or to the client's"
+            nothing_fits(ESP, theirs, ours).to_string(),
+            "ESP: the proposals differ in the integrity alone: the client offers esp-sha-hmac, the headend takes \
+             esp-sha256-hmac: add one of them to the 'crypto ipsec transform-set', or to the client's"
         );
+    }
+
+    /// Whoever reads of a misfit can copy the words into the configuration.
+    #[test]
+    fn what_differs_is_told_in_the_words_that_lines_take() {
+        let word = |kind, id, bits| (kind, id, bits);
+        let all = proposal(&[
+            word(TransformType::ENCR, 12, Some(128)),
+            word(TransformType::ENCR, 20, Some(256)),
+            word(TransformType::INTEG, 1, None),
+            word(TransformType::INTEG, 2, None),
+            word(TransformType::PRF, 2, None),
+            word(TransformType::KE, 36, None),
+        ]);
+        let told = |protocol| offered(protocol, std::slice::from_ref(&all))[0].to_string();
+        assert_eq!(
+            told(IKE),
+            "encryption aes-cbc-128, aes-gcm-256; integrity md5, sha1; prf sha1; group mlkem768"
+        );
+        assert!(told(ESP).starts_with(
+            "encryption esp-aes 128, esp-gcm 256; integrity esp-md5-hmac, esp-sha-hmac; "
+        ));
     }
 
     #[test]
     fn of_a_long_offer_the_beginning_is_kept() {
         let long: Vec<_> = (0..500).map(|id| (TransformType::KE, id, None)).collect();
         let many = vec![proposal(&long); 100];
-        let told = offered(&many);
+        let told = offered(IKE, &many);
         assert_eq!(told.len(), TOLD);
         assert!(told.iter().all(|one| one.group.len() == TOLD_VALUES));
     }

@@ -9,7 +9,7 @@ use std::{
 
 use ironflex_eap::anyconnect::{Server, config_auth::DeviceInfo};
 use ironflex_ikev2::{
-    event::{ChildId, CloseReason, EapContext, Instant, PeerProof, SaId},
+    event::{ChildId, CloseReason, EapContext, Framing, Instant, Path, PeerProof, SaId},
     refusal::Refusal,
     wire::payload::TrafficSelector,
 };
@@ -103,6 +103,8 @@ pub struct Session {
     pub login_failed: bool,
     /// Why its proof does not hold is written.
     pub told_unproven: bool,
+    /// That it probably does not trust our certificate is written.
+    pub told_distrust: bool,
     /// Its first child SA was refused, which ends it.
     pub child_refused: bool,
     /// Why we delete it, if we do.
@@ -151,6 +153,23 @@ impl Session {
             let waits = |(spi, _): &(EspSpi, SaSpec)| spi.value() == inbound_spi;
             one.child == child && !one.waiting.iter().any(waits)
         })
+    }
+
+    /// What a client of AnyConnect-EAP calls the machine that it runs on.
+    #[must_use]
+    pub fn device_name(&self) -> Option<&str> {
+        let device = self.device.as_ref()?;
+        let name = device.unique_id_global.as_ref();
+        name.or(device.unique_id.as_ref()).map(String::as_str)
+    }
+
+    /// Whether a peer that is somewhere else now has only gone on to port 4500, as NAT detection has it (RFC 7296 §2.23), and
+    /// a NAT may have given it another port for that.
+    #[must_use]
+    pub fn floats_to(&self, path: &Path) -> bool {
+        let same =
+            |remote: SocketAddr| remote.ip().to_canonical() == path.remote.ip().to_canonical();
+        !self.came_up && path.framing == Framing::Marked && self.remote.is_some_and(same)
     }
 
     /// Gives up the routes to its client if no child SA is there any more that they lead to.
@@ -247,6 +266,7 @@ impl Sessions {
             tried: None,
             login_failed: false,
             told_unproven: false,
+            told_distrust: false,
             child_refused: false,
             deletion: None,
             who: None,

@@ -1,10 +1,13 @@
 //! Why a peer that a profile serves did not prove itself, in the words of the configuration: the core knows what is wrong with
 //! its AUTH, and not which lines it was judged by.
 
+use std::time::Duration;
+
+use ironflex_eap::anyconnect::config_auth::DocumentKind;
 use ironflex_ikev2::{
-    event::{CloseReason, SaId},
+    event::{CloseReason, Instant, SaId},
     refusal::{AuthFault, PeerIncompatible, PeerMisbehaved, Refusal},
-    wire::registry::AuthMethod,
+    wire::registry::{AuthMethod, NotifyType},
 };
 use ironflex_profiles::snapshot::KeySource;
 
@@ -13,7 +16,10 @@ use super::{
     session::Session,
     work::House,
 };
-use crate::state::attempts::Failure;
+use crate::{pki::describe, state::attempts::Failure};
+
+/// Within what time a peer that is up has judged the certificate that came last.
+const AT_ONCE: Duration = Duration::from_secs(10);
 
 /// The pre-shared key that a peer must have.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -170,10 +176,42 @@ fn wrong_proof(session: &Session, serving: &ServingProfile, fault: AuthFault) ->
     })
 }
 
+/// Why this session's peer probably gave up, if it did so when it had seen our certificate and before anything else: it does not
+/// say what it dislikes.
+fn distrust(session: &Session, reason: &CloseReason, now: Instant) -> Option<String> {
+    let CloseReason::Refused(Refusal::ByPeer(kind)) = reason else {
+        return None;
+    };
+    let chain = session.profile.as_ref()?.credentials.chain();
+    let certificate = describe(chain.first()?).ok()?;
+    // With EAP it is shown first, and else at the very end.
+    let fresh = match (&session.eap, session.up_since) {
+        (Some(eap), _) => eap.asked() == DocumentKind::Hello,
+        (None, Some(up)) => session.device.is_none() && now.since(up) < AT_ONCE,
+        (None, None) => false,
+    };
+    (fresh && *kind == NotifyType::AUTHENTICATION_FAILED).then(|| {
+        let authorities = chain.len().saturating_sub(1);
+        format!(
+            "the client gave up at once when it had seen our certificate, which it probably does not trust: subject {}, issuer {}, \
+             sent with {authorities} certificates of authorities: compare the authorities that the client trusts with that issuer, \
+             and the name that it calls with the names of the certificate [{kind}]",
+            certificate.subject, certificate.issuer
+        )
+    })
+}
+
 impl House {
-    /// A session ends: if it is for want of a proof, that is said, and noted with its attempt.
-    pub(super) fn tell_unproven(&mut self, sa: SaId, reason: &CloseReason) {
+    /// A session ends: if it is for want of a proof, the peer's or ours, that is said, and noted with its attempt.
+    pub(super) fn tell_unproven(&mut self, now: Instant, sa: SaId, reason: &CloseReason) {
         let session = self.sessions.view(sa);
+        if let Some(why) = session.and_then(|session| distrust(session, reason, now)) {
+            self.log.refused(session, &why);
+            if let Some(session) = self.sessions.of(sa) {
+                session.told_distrust = true;
+            }
+            return self.attempts.fail(sa, Failure::Other { why });
+        }
         let Some(why) = session.and_then(|session| why(session, reason)) else {
             return;
         };

@@ -41,8 +41,14 @@ use crate::{
     metrics::{Metric, Tally},
     pki::{Purpose, describe, verify_peer_chain},
     random,
-    state::{AuthMethod, attempts::Failure},
+    state::{
+        AuthMethod,
+        attempts::{Failure, InactiveProfile},
+    },
 };
+
+/// How many profiles that would have served a client are named.
+const NAMED: usize = 3;
 
 /// What answers: everything about the headend that is not IKE.
 pub struct House {
@@ -186,12 +192,35 @@ impl House {
             let rules = profiles.flat_map(|profile| &profile.match_identity_remote);
             let nearest = nearest(&identity::text(&question.identity), rules);
             let identity = identity::words(&question.identity);
-            self.attempts
-                .fail(sa, Failure::NoProfile { identity, nearest });
+            let inactive = self.plan.snapshot.inactive.iter();
+            let inactive = inactive.filter(|one| one.would_take(local, claimed));
+            let inactive = inactive.take(NAMED).map(|one| InactiveProfile {
+                profile: one.name.to_string(),
+                why: one.because.clone(),
+            });
+            let failure = Failure::NoProfile {
+                identity,
+                nearest,
+                inactive: inactive.collect(),
+            };
+            self.attempts.fail(sa, failure);
             return Err("no profile matches the peer's identity".to_owned());
         };
         let serving = self.plan.profiles.get(&profile.name).cloned();
-        let serving = serving.ok_or_else(|| format!("profile {} has no keys", profile.name))?;
+        let Some(serving) = serving else {
+            let why = self.plan.unserved.get(&profile.name);
+            let inactive = InactiveProfile {
+                profile: profile.name.to_string(),
+                why: why.cloned().unwrap_or_default(),
+            };
+            let failure = Failure::NoProfile {
+                identity: identity::words(&question.identity),
+                nearest: Vec::new(),
+                inactive: vec![inactive],
+            };
+            self.attempts.fail(sa, failure);
+            return Err(format!("profile {} has no keys", profile.name));
+        };
         let caller = Caller {
             from: question.path.remote.ip().to_canonical(),
             claimed,
@@ -473,14 +502,16 @@ impl House {
         // with others may call itself by the name of any of them, and so speaks for nobody's device.
         let shared = authenticated.proof == PeerProof::PreSharedKey && !session.key_is_of_one;
         let device = match &session.device {
-            Some(device) => device
-                .unique_id_global
-                .clone()
-                .or_else(|| device.unique_id.clone()),
+            Some(_) => session.device_name().map(str::to_owned),
             None => (!shared).then(|| user.to_string()),
         };
         session.proof = Some(authenticated.proof);
-        self.attempts.authenticated(self.clock.now(), sa, &user);
+        // Our own asks for no files, and neither does a peer without AnyConnect-EAP.
+        let version = session.device.as_ref();
+        let version = version.map(|device| device.client_version.as_deref().unwrap_or_default());
+        let downloads = version.is_some_and(|version| !version.starts_with("ironflex "));
+        let now = self.clock.now();
+        self.attempts.authenticated(now, sa, &user, downloads);
         self.sessions.authenticate(sa, Who { key, user, device });
         if authenticated.initial_contact {
             self.sessions.same_client(sa)

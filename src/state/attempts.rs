@@ -33,6 +33,20 @@ pub struct Attempt {
     pub outcome: AttemptOutcome,
     /// What went wrong last.
     pub failure: Option<Failure>,
+    /// What went wrong before, if it was something else: the newest first.
+    pub earlier: Vec<EarlierFailure>,
+}
+
+/// What other tries of the same host ended for.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct EarlierFailure {
+    /// What went wrong.
+    pub failure: Failure,
+    /// How many tries are known to have ended so.
+    pub tries: u32,
+    /// When the last of them began.
+    #[serde(serialize_with = "form::moment")]
+    pub last: SystemTime,
 }
 
 /// One step.
@@ -108,7 +122,9 @@ pub enum AttemptOutcome {
     UnderWay,
     /// It came up.
     Up,
-    /// It did not, or did not last.
+    /// It came up, and the client left within seconds: it said so.
+    Left,
+    /// It did not come up, or did not last.
     Failed,
 }
 
@@ -165,6 +181,8 @@ pub enum Failure {
         identity: String,
         /// The rules that come nearest to it.
         nearest: Vec<String>,
+        /// Profiles that have a rule for it, and serve nobody.
+        inactive: Vec<InactiveProfile>,
     },
     /// The interface that its profile makes interfaces from is shut down.
     TemplateShutDown {
@@ -234,6 +252,22 @@ pub enum Failure {
     },
 }
 
+/// A profile that serves nobody.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct InactiveProfile {
+    /// Its name.
+    pub profile: String,
+    /// Why.
+    pub why: String,
+}
+
+impl fmt::Display for InactiveProfile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { profile, why } = self;
+        write!(f, "crypto ikev2 profile {profile} is inactive: {why}")
+    }
+}
+
 /// In what two proposals differ.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Difference {
@@ -261,7 +295,19 @@ impl fmt::Display for List<'_> {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NoProfile { identity, nearest } => write!(
+            Self::NoProfile {
+                identity, inactive, ..
+            } if !inactive.is_empty() => {
+                let inactive: Vec<String> = inactive.iter().map(ToString::to_string).collect();
+                write!(
+                    f,
+                    "no profile serves peer identity {identity}, and one that matches it does not work: {}",
+                    inactive.join("; ")
+                )
+            }
+            Self::NoProfile {
+                identity, nearest, ..
+            } => write!(
                 f,
                 "no profile matches peer identity {identity} (nearest: {}): correct the identity in the client's profile, or add a 'match identity remote' line",
                 List(nearest)
@@ -329,7 +375,7 @@ impl fmt::Display for Failure {
             ),
             Self::LeftEarly { seconds } => write!(
                 f,
-                "the client left {seconds} s after it was in: a Secure Client does so that has looked for its profile or an update over HTTPS and got none; then set BypassDownloader in its policy, or give it the profile that the headend names"
+                "the client left {seconds} s after it was in: a Secure Client does so, beside one whose user wanted it, that has looked for its profile or an update over HTTPS and got none; then set BypassDownloader in its policy, or give it the profile that the headend names"
             ),
             Self::Other { why } => write!(f, "{why}"),
         }

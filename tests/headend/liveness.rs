@@ -26,6 +26,10 @@ pub(crate) const CASES: &[Case] = &[
         "liveness::what_is_cleared_gives_its_address_back_though_the_client_is_dead",
         what_is_cleared_gives_its_address_back_though_the_client_is_dead,
     ),
+    (
+        "liveness::what_is_cleared_comes_back_with_its_own_address",
+        what_is_cleared_comes_back_with_its_own_address,
+    ),
 ];
 
 // `dpd 10 2 periodic`: ten seconds of silence, then six tries of two seconds each; on the way a living
@@ -105,4 +109,31 @@ fn what_is_cleared_gives_its_address_back_though_the_client_is_dead() {
     lab.exec("clear crypto session");
     let (_process, again) = lab.log_in(&second, USER);
     assert_eq!(again.address, connected.address);
+}
+
+/// Two machines of one user, of which the first comes back first.
+fn what_is_cleared_comes_back_with_its_own_address() {
+    let lab = Lab::new();
+    let clients = [lab.client(), lab.client()];
+    let _headend = lab.start();
+    let target = HEADEND.to_string();
+    let [first, second] = clients.each_ref().map(|client| {
+        let process = lab.connect_for_good(&target, client, [USER, PASSWORD], &[]);
+        let address = connected(&process).address;
+        (process, address)
+    });
+    assert_ne!(first.1, second.1);
+    for (process, remote) in [(&first.0, clients[0].outer), (&second.0, clients[1].outer)] {
+        process.line(r#"{"event":"connected""#);
+        lab.exec(&format!("clear crypto session remote {remote}"));
+    }
+    for (process, address) in [&first, &second] {
+        let line = process.nth_line(2, r#"{"event":"connected""#);
+        assert!(line.contains(&address.to_string()), "{address}: {line}");
+    }
+    lab.exec("clear crypto session");
+    for (process, address) in [&first, &second] {
+        let line = process.nth_line(3, r#"{"event":"connected""#);
+        assert!(line.contains(&address.to_string()), "{address}: {line}");
+    }
 }

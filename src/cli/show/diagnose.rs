@@ -32,7 +32,7 @@ impl DiagnoseFilter {
     }
 }
 
-/// The last attempts, the oldest first.
+/// The last attempts, the newest first.
 #[must_use]
 pub fn ikev2_diagnose(attempts: &[Attempt], filter: Option<&DiagnoseFilter>) -> String {
     let wanted = |one: &&Attempt| filter.is_none_or(|filter| filter.wants(one));
@@ -55,6 +55,7 @@ fn one(out: &mut impl Write, attempt: &Attempt) -> fmt::Result {
     let outcome = match attempt.outcome {
         AttemptOutcome::UnderWay => "under way",
         AttemptOutcome::Up => "up",
+        AttemptOutcome::Left => "up, and left at once",
         AttemptOutcome::Failed => "failed",
     };
     writeln!(
@@ -90,14 +91,27 @@ fn one(out: &mut impl Write, attempt: &Attempt) -> fmt::Result {
     }
     if let Some(failure) = &attempt.failure {
         writeln!(out, "  Verdict: {}", Printable(&failure.to_string()))?;
-        if let Failure::NothingFits {
-            offered, allowed, ..
-        } = failure
-        {
-            for (side, proposals) in [("Client", offered), ("Headend", allowed)] {
-                for proposal in proposals {
-                    writeln!(out, "    {side:<8} {proposal}")?;
-                }
+        sides(out, failure)?;
+    }
+    for one in &attempt.earlier {
+        let (tries, last) = (one.tries, Stamp(one.last));
+        let failure = one.failure.to_string();
+        writeln!(out, "  Earlier: {tries} x, the last at {last} UTC")?;
+        writeln!(out, "  Verdict: {}", Printable(&failure))?;
+        sides(out, &one.failure)?;
+    }
+    Ok(())
+}
+
+/// What both ends have, where nothing fits.
+fn sides(out: &mut impl Write, failure: &Failure) -> fmt::Result {
+    if let Failure::NothingFits {
+        offered, allowed, ..
+    } = failure
+    {
+        for (side, proposals) in [("Client", offered), ("Headend", allowed)] {
+            for proposal in proposals {
+                writeln!(out, "    {side:<8} {proposal}")?;
             }
         }
     }

@@ -50,7 +50,8 @@ fn a_flood_of_refused_requests_pushes_out_no_attempt_and_is_counted() {
         attempts.refused(at(13), peer(9, 501), spi(number), other);
     }
     let facts = attempts.facts();
-    let own = facts.iter().find(|one| one.peer == peer(9, 500)).unwrap();
+    let own = facts.iter().find(|one| one.peer.ip() == peer(9, 500).ip());
+    let own = own.unwrap();
     assert_eq!(own.tries, 6);
 }
 
@@ -186,7 +187,7 @@ fn repeats_are_one_step_and_the_end_is_always_told() {
     for second in 1..=100 {
         attempts.repeated(at(second), peer(1, 1));
     }
-    attempts.authenticated(at(101), sa, "test");
+    attempts.authenticated(at(101), sa, "test", true);
     let steps = attempts.facts()[0].steps.clone();
     let kinds: Vec<_> = steps.iter().map(|step| step.what).collect();
     assert_eq!(
@@ -246,16 +247,23 @@ fn a_network_has_more_than_a_host_and_not_all() {
 
 #[test]
 fn a_client_that_leaves_at_once_is_told_and_one_that_stays_is_not() {
-    for (left, failed) in [(3, true), (60, false)] {
+    use AttemptOutcome::{Left, Up};
+    for (downloads, left, outcome, advice) in [
+        (true, 3, Left, true),
+        (false, 3, Left, false),
+        (true, 60, Up, false),
+        (false, 60, Up, false),
+    ] {
         let mut attempts = Attempts::default();
         let sa = begin(&mut attempts, 1, 1);
-        attempts.authenticated(at(1), sa, "test");
+        attempts.authenticated(at(1), sa, "test", downloads);
         attempts.up(at(1), sa);
         attempts.closed(at(1 + left), sa, &CloseReason::PeerDeleted, false);
         let facts = attempts.facts();
-        assert_eq!(facts[0].outcome == AttemptOutcome::Failed, failed);
+        assert_eq!((facts.len(), facts[0].outcome), (1, outcome));
         assert_eq!(facts[0].user.as_deref(), Some("test"));
-        assert_eq!(facts[0].failure.is_some(), failed);
+        assert_eq!(facts[0].failure.is_some(), advice);
+        assert!(facts[0].steps.iter().all(|step| step.passed));
     }
 }
 
@@ -299,4 +307,60 @@ fn the_nearest_rules_share_most_with_the_identity() {
     let found = nearest("*$AnyConnectClient$", rules.iter());
     assert_eq!(found[0], "key-id *$AnyConnectClient$*");
     assert_eq!(found.len(), 3);
+}
+
+#[test]
+fn what_a_refused_hosts_earlier_tries_ended_for_is_kept_beside_the_last() {
+    let mut attempts = Attempts::default();
+    let why = |why: &str| Failure::Other { why: why.into() };
+    for (second, number, reason) in [(1, 1, "one"), (5, 2, "one"), (9, 3, "two")] {
+        attempts.refused(at(second), peer(1, 500), spi(number), || why(reason));
+    }
+    let told = |attempts: &Attempts| {
+        let entry = attempts.facts().remove(0);
+        let earlier = entry.earlier.into_iter();
+        let earlier: Vec<_> = earlier.map(|one| (one.failure, one.tries)).collect();
+        (entry.failure.unwrap(), entry.tries, earlier)
+    };
+    assert_eq!(told(&attempts), (why("two"), 3, vec![(why("one"), 2)]));
+    // In the same second as well, as far as requests are looked at.
+    for number in 4..14 {
+        let reason = if number % 2 == 0 { "one" } else { "two" };
+        attempts.refused(at(20), peer(1, 501), spi(number), || why(reason));
+    }
+    let (last, tries, earlier) = told(&attempts);
+    assert_eq!((last, tries), (why("two"), 13));
+    assert_eq!(earlier, [(why("one"), 4)]);
+    // Whoever fails in ever new ways does not fill the memory.
+    for number in 14..100 {
+        attempts.refused(at(number * 2), peer(1, 500), spi(number), || {
+            why(&number.to_string())
+        });
+    }
+    let (last, tries, earlier) = told(&attempts);
+    assert_eq!((last, tries, earlier.len()), (why("99"), 99, EARLIER));
+    assert_eq!(earlier[0], (why("98"), 1));
+}
+
+#[test]
+fn the_newest_is_told_first() {
+    let mut attempts = Attempts::default();
+    for number in 1..4 {
+        let sa = begin(&mut attempts, number, 1);
+        attempts.closed(at(1), sa, &CloseReason::TimedOut, false);
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    let ports: Vec<u16> = attempts.facts().iter().map(|one| one.peer.port()).collect();
+    assert_eq!(ports, [3, 2, 1]);
+}
+
+#[test]
+fn one_that_came_up_and_was_given_up_by_its_client_has_failed() {
+    let mut attempts = Attempts::default();
+    let sa = begin(&mut attempts, 1, 1);
+    attempts.up(at(1), sa);
+    attempts.fail(sa, other());
+    let facts = attempts.facts();
+    assert_eq!(facts[0].outcome, AttemptOutcome::Failed);
+    assert_eq!(facts[0].failure, Some(other()));
 }
