@@ -164,6 +164,13 @@ pub fn daemon_lines(flags: &DebugFlags, names: Names, step: Step<'_>) -> Vec<Str
         }),
         Step::EapProcessing => lines.say("Processing AnyConnect EAP response"),
         Step::EapSuccess => lines.say("Sending AnyConnect EAP success status message"),
+        // On a router a NAT alone has it so.
+        Step::Floated {
+            initiator,
+            responder,
+        } => lines.say(format!(
+            "Floating to init port {initiator}, resp port {responder}"
+        )),
         Step::RekeyTakenBack(inbound_spi) => lines.say(format!(
             "IPsec SA [SPI: 0x{inbound_spi:08X}] is in use again, its rekey is taken back"
         )),

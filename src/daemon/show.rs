@@ -6,20 +6,22 @@ use std::{
 };
 
 use ironflex_ikev2::event::Instant;
-use ironflex_profiles::render_all;
+use ironflex_profiles::{model::interface::InterfaceName, render_all};
 use ironflex_xfrm::netlink;
 
 use super::{
     configure::Work,
     driver::Driver,
+    interfaces,
     snapshot::{pools, state},
     statistics,
 };
 use crate::cli::{
+    Printable,
     exec::{ObjectKind, Show},
     show::{
         Configured, Facts, Ikev2SaQuery, Ikev2Stats, IpsecSaQuery, SessionQuery, TerminalFacts,
-        admission::Memory, pki::TrustpointFacts, without_secrets,
+        admission::Memory, lines_of, pki::TrustpointFacts, without_secrets,
     },
 };
 
@@ -35,6 +37,18 @@ pub fn facts(driver: &mut Driver, what: Show) -> Facts {
         Show::Interface { virtual_access } => Facts::Interface(state(driver), virtual_access),
         Show::InterfaceLines { virtual_access } => {
             Facts::InterfaceLines(state(driver), virtual_access)
+        }
+        Show::Interfaces => {
+            let state = state(driver);
+            Facts::Interfaces(interfaces::facts(driver, &state), state)
+        }
+        Show::InterfaceBrief => {
+            let state = state(driver);
+            Facts::InterfaceBrief(interfaces::facts(driver, &state))
+        }
+        Show::AccessLists { name } => Facts::AccessLists(configured(driver), name),
+        Show::RunningConfigInterface { name } => {
+            running_config_interface(&driver.house.running_config, &name)
         }
         Show::IpAccessLists { name } => Facts::IpAccessLists(configured(driver), name),
         Show::IpNatStatistics => Facts::IpNatStatistics(configured(driver)),
@@ -114,6 +128,35 @@ fn configured(driver: &Driver) -> Box<Configured> {
     })
 }
 
+/// The lines of one interface.
+fn running_config_interface(running_config: &str, name: &str) -> Facts {
+    if let Some(number) = session_interface(name) {
+        return Facts::Refused(format!(
+            "% Virtual-Access{number} has no lines of its own: 'show derived-config interface Virtual-Access{number}' shows what \
+             its Virtual-Template makes of it"
+        ));
+    }
+    let refused = |why: String| Facts::Refused(format!("% {}: {why}", Printable(name)));
+    match InterfaceName::parse(name) {
+        Err(error) => refused(error.to_string()),
+        Ok(name) => match lines_of(running_config, &name) {
+            lines if lines.is_empty() => refused(format!("no interface {name} is configured")),
+            lines => Facts::RunningConfigInterface(lines),
+        },
+    }
+}
+
+/// The number of a session's interface that is named, abbreviated or not.
+fn session_interface(name: &str) -> Option<u32> {
+    let digits = name.find(|one: char| one.is_ascii_digit())?;
+    let (kind, number) = name.split_at_checked(digits)?;
+    let kind = kind.to_ascii_lowercase();
+    let fits = kind.len() > "virtual-".len() && "virtual-access".starts_with(&kind);
+    (fits || kind == "vi")
+        .then(|| number.parse().ok())
+        .flatten()
+}
+
 /// Who sits at a terminal that configures, or that the log is copied to.
 fn terminals(driver: &Driver) -> Vec<TerminalFacts> {
     let configures = driver.at_configuration().map(|person| TerminalFacts {
@@ -181,6 +224,7 @@ fn tech_support(driver: &mut Driver) -> Facts {
         ),
         ("show ip local pool", Show::IpLocalPool { name: None }),
         ("show ipv6 local pool", Show::Ipv6LocalPool { name: None }),
+        ("show ip interface brief", Show::InterfaceBrief),
         ("show ip route", Show::IpRoute),
         ("show ip access-lists", Show::IpAccessLists { name: None }),
         ("show ip nat statistics", Show::IpNatStatistics),

@@ -116,6 +116,8 @@ pub enum ExecCommand {
     DebugConditionReset,
     /// A command of a router's that has no meaning here; its words.
     Unsupported(&'static str),
+    /// The same, and what is to be typed instead.
+    Instead(&'static str, &'static str),
     /// What the terminal does by itself.
     Terminal(TerminalCommand),
 }
@@ -171,6 +173,15 @@ pub enum Show {
         /// The number of the interface.
         virtual_access: u32,
     },
+    /// `show access-lists [NAME]`
+    AccessLists {
+        /// The only one to be shown.
+        name: Option<String>,
+    },
+    /// `show interfaces`
+    Interfaces,
+    /// `show ip interface brief`
+    InterfaceBrief,
     /// `show ip access-lists [NAME]`
     IpAccessLists {
         /// The only one to be shown.
@@ -228,6 +239,11 @@ pub enum Show {
     RunningConfig {
         /// `all`: with the defaults.
         all: bool,
+    },
+    /// `show running-config interface NAME`
+    RunningConfigInterface {
+        /// The interface, as it was typed.
+        name: String,
     },
     /// `show tech-support`
     TechSupport,

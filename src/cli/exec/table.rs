@@ -290,6 +290,7 @@ pub(super) const ROOT: &[Node] = &[
                 .off()
                 .then(UNDEBUG),
         ]),
+    PING,
     Node::word("show", "Show running system information")
         .pipes()
         .then(SHOW),
@@ -303,10 +304,12 @@ pub(super) const ROOT: &[Node] = &[
             )
             .then(clear::REKEY)]),
         ]),
+    TRACEROUTE,
     Node::word("undebug", "Disable debugging functions (see also 'debug')")
         .privileged()
         .off()
         .then(UNDEBUG),
+    Node::word("who", "Display information about terminal lines").run(|_| show(Show::Users)),
     Node::word("write", "Write running configuration to memory")
         .privileged()
         .run(|_| Some(ExecCommand::WriteMemory))
@@ -314,6 +317,29 @@ pub(super) const ROOT: &[Node] = &[
             &[Node::word("memory", "Write to NV memory").run(|_| Some(ExecCommand::WriteMemory))],
         ),
 ];
+
+/// The machine has these, and whoever looks for them here is told.
+const PING: Node = Node::word("ping", "Send echo messages")
+    .run(ping)
+    .then(&[Node::value(Token::Line, "Ping destination").run(ping)]);
+
+const TRACEROUTE: Node = Node::word("traceroute", "Trace route to destination")
+    .run(traceroute)
+    .then(&[Node::value(Token::Line, "Trace route to destination").run(traceroute)]);
+
+fn ping(_: Values) -> Option<ExecCommand> {
+    Some(ExecCommand::Instead(
+        "ping",
+        "leave with 'exit', and type the same at the machine's own shell",
+    ))
+}
+
+fn traceroute(_: Values) -> Option<ExecCommand> {
+    Some(ExecCommand::Instead(
+        "traceroute",
+        "leave with 'exit', and type the same at the machine's own shell",
+    ))
+}
 
 const CONFIGURE: &[Node] = &[
     Node::word(
@@ -409,6 +435,7 @@ const MONITOR: Node = Node::word("monitor", "Copy debug output to the current te
 
 const SHOW: &[Node] = &[
     show::AAA,
+    show::ALL_ACCESS_LISTS,
     Node::word("clock", "Display the system clock").run(|_| show(Show::Clock)),
     Node::word("crypto", "Encryption module").then(&[
         show::CALL,
@@ -452,6 +479,7 @@ const SHOW: &[Node] = &[
                     .run(|values| object(ObjectKind::TransformSet, values))]),
         ]),
         show::KEY,
+        show::CRYPTO_MAP,
         show::PKI,
         session::CRYPTO_SESSION,
     ]),
@@ -474,6 +502,7 @@ const SHOW: &[Node] = &[
     show::INTERFACES,
     Node::word("ip", "IP information").then(&[
         show::ACCESS_LISTS,
+        show::IP_INTERFACE,
         Node::word("local", "IP local options").then(&[Node::word(
             "pool",
             "Local IP address pools",
@@ -500,8 +529,11 @@ const SHOW: &[Node] = &[
     Node::word("running-config", "Current operating configuration")
         .privileged()
         .run(|_| show(Show::RunningConfig { all: false }))
-        .then(&[Node::word("all", "Configuration with defaults")
-            .run(|_| show(Show::RunningConfig { all: true }))]),
+        .then(&[
+            Node::word("all", "Configuration with defaults")
+                .run(|_| show(Show::RunningConfig { all: true })),
+            show::RUNNING_CONFIG_INTERFACE,
+        ]),
     Node::word("startup-config", "Contents of startup configuration")
         .privileged()
         .run(|_| Some(ExecCommand::ShowStartupConfig)),

@@ -522,13 +522,16 @@ fn explains_what_can_be_typed() {
         help("", Mode::User),
         "\
 Exec commands:
-  disable   Turn off privileged commands
-  enable    Turn on privileged commands
-  exit      Exit from the EXEC
-  help      Description of the interactive help system
-  logout    Exit from the EXEC
-  show      Show running system information
-  terminal  Set terminal line parameters
+  disable     Turn off privileged commands
+  enable      Turn on privileged commands
+  exit        Exit from the EXEC
+  help        Description of the interactive help system
+  logout      Exit from the EXEC
+  ping        Send echo messages
+  show        Show running system information
+  terminal    Set terminal line parameters
+  traceroute  Trace route to destination
+  who         Display information about terminal lines
 "
     );
     let said = |line: &str| help(line, Mode::Privileged);
@@ -628,7 +631,16 @@ fn completes_words() {
     assert_eq!(
         every,
         [
-            "disable", "enable", "exit", "help", "logout", "show", "terminal"
+            "disable",
+            "enable",
+            "exit",
+            "help",
+            "logout",
+            "ping",
+            "show",
+            "terminal",
+            "traceroute",
+            "who"
         ]
     );
 }
@@ -681,5 +693,43 @@ fn the_documented_commands_are_those_of_the_table() {
         std::fs::write(&path, &expected).unwrap();
     } else {
         assert_eq!(text, expected, "{}", path.display());
+    }
+}
+
+#[test]
+fn what_a_newcomer_types_is_served_or_answered_with_what_to_type() {
+    let read = |line: &str| parse(line).unwrap();
+    assert_eq!(
+        read("sh ip int br"),
+        ExecCommand::Show(Show::InterfaceBrief)
+    );
+    assert_eq!(read("sh int"), ExecCommand::Show(Show::Interfaces));
+    assert_eq!(read("who"), ExecCommand::Show(Show::Users));
+    assert_eq!(read("wr"), ExecCommand::WriteMemory);
+    assert_eq!(
+        read("sh access-l"),
+        ExecCommand::Show(Show::AccessLists { name: None })
+    );
+    for (line, name) in [
+        ("sh run int gi1", "gi1"),
+        (
+            "show running-config interface Virtual-Template 100",
+            "Virtual-Template100",
+        ),
+    ] {
+        let name = name.to_owned();
+        assert_eq!(
+            read(line),
+            ExecCommand::Show(Show::RunningConfigInterface { name })
+        );
+    }
+    assert!(super::parse("show running-config interface gi1", Mode::User).is_err());
+    for line in [
+        "ping 10.0.0.1",
+        "ping",
+        "traceroute 10.0.0.1 source lo1",
+        "show crypto map",
+    ] {
+        assert!(matches!(read(line), ExecCommand::Instead(..)), "{line}");
     }
 }

@@ -6,7 +6,9 @@ use ironflex_profiles::{
     Candidate,
     model::{
         acl::{AccessEntry, AccessListKind, AddressMatch},
+        acl6::Ipv6AccessEntry,
         nat::NatSide,
+        net::Ipv6Net,
     },
 };
 use ironflex_xfrm::netlink::Translation;
@@ -20,7 +22,7 @@ use crate::state::State;
 pub struct AccessListFacts {
     /// Its name or number.
     pub name: String,
-    /// `standard` or `extended`
+    /// `standard`, `extended` or `ipv6`
     pub kind: &'static str,
     /// Its rules in their order.
     pub entries: Vec<AccessEntryFacts>,
@@ -123,6 +125,58 @@ pub(super) fn access_list_facts(
             }
         })
         .collect()
+}
+
+/// The IPv6 access lists of a configuration, or one.
+pub(super) fn ipv6_access_list_facts(
+    configured: &Candidate,
+    name: Option<&str>,
+) -> Vec<AccessListFacts> {
+    let words = |network: Ipv6Net| match network {
+        Ipv6Net::ANY => "any".to_owned(),
+        network => network.to_string().to_ascii_uppercase(),
+    };
+    let lists = configured.ipv6_access_lists.iter();
+    lists
+        .filter(|entry| name.is_none_or(|name| entry.name.as_str() == name))
+        .map(|list| {
+            let rules = list.value.entries.iter();
+            let entries = rules.filter_map(|(&sequence, entry)| match &entry.value {
+                Ipv6AccessEntry::Remark(_) => None,
+                Ipv6AccessEntry::Rule {
+                    decision,
+                    source,
+                    destination,
+                } => Some(AccessEntryFacts {
+                    sequence,
+                    decision: decision.keyword(),
+                    source: words(*source),
+                    destination: Some(words(*destination)),
+                }),
+            });
+            AccessListFacts {
+                name: list.name.to_string(),
+                kind: "ipv6",
+                entries: entries.collect(),
+            }
+        })
+        .collect()
+}
+
+/// The IPv6 part of `show access-lists [NAME]`.
+#[must_use]
+pub fn ipv6_access_lists(configured: &Candidate, name: Option<&str>) -> String {
+    text(|out| {
+        for list in ipv6_access_list_facts(configured, name) {
+            writeln!(out, "IPv6 access list {}", list.name)?;
+            for entry in list.entries {
+                let (number, decision, from) = (entry.sequence, entry.decision, entry.source);
+                let to = entry.destination.unwrap_or_default();
+                writeln!(out, "    {decision} ipv6 {from} {to} sequence {number}")?;
+            }
+        }
+        Ok(())
+    })
 }
 
 /// `show ip access-lists [NAME]`
@@ -272,7 +326,10 @@ pub(super) fn route_facts(state: &State) -> Vec<RouteFacts> {
 #[must_use]
 pub fn ip_route(state: &State) -> String {
     text(|out| {
-        writeln!(out, "Codes: S - static")?;
+        writeln!(
+            out,
+            "Codes: S - static, by the headend; the other routes are the machine's: ip route"
+        )?;
         writeln!(out)?;
         for route in route_facts(state) {
             writeln!(

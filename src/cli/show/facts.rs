@@ -13,8 +13,8 @@ use ironflex_xfrm::netlink::Translation;
 use serde::Serialize;
 
 use super::{
-    DiagnoseFilter, Ikev2SaQuery, Ikev2Stats, IpsecSaQuery, MethodLists, SessionQuery,
-    TerminalFacts, aaa, access_lists,
+    DiagnoseFilter, Ikev2SaQuery, Ikev2Stats, InterfaceFacts, IpsecSaQuery, MethodLists,
+    SessionQuery, TerminalFacts, aaa, access_lists,
     admission::{self, Memory},
     clock, crypto_session, crypto_session_brief, crypto_session_groups, crypto_session_summary,
     debugging, debugging_facts, derived_config, derived_session, differences,
@@ -92,10 +92,16 @@ pub enum Facts {
     Ikev2Session(State, bool),
     /// `show crypto ikev2 stats`
     Ikev2Stats(Box<Statistics>, Ikev2Stats),
+    /// `show interfaces`
+    Interfaces(Vec<InterfaceFacts>, State),
+    /// `show ip interface brief`
+    InterfaceBrief(Vec<InterfaceFacts>),
     /// `show interfaces virtual-access N`
     Interface(State, u32),
     /// `show interfaces virtual-access N configuration`
     InterfaceLines(State, u32),
+    /// `show access-lists [NAME]`
+    AccessLists(Box<Configured>, Option<String>),
     /// `show ip access-lists [NAME]`
     IpAccessLists(Box<Configured>, Option<String>),
     /// `show ip nat statistics`
@@ -130,6 +136,8 @@ pub enum Facts {
     Refused(String),
     /// `show running-config [all]`: its lines.
     RunningConfig(String),
+    /// `show running-config interface NAME`: its lines.
+    RunningConfigInterface(String),
     /// `show startup-config`: its lines.
     StartupConfig(String),
     /// `show tech-support`: commands and what they say.
@@ -246,6 +254,14 @@ impl Facts {
             Self::InterfaceLines(state, number) => {
                 return interface_configuration(state, *number);
             }
+            Self::Interfaces(all, state) => super::interfaces(all, state),
+            Self::InterfaceBrief(all) => super::ip_interface_brief(all),
+            Self::RunningConfigInterface(lines) => super::running_config_interface(lines),
+            Self::AccessLists(configured, name) => {
+                let name = name.as_deref();
+                access_lists::ip_access_lists(&configured.lines, name)
+                    + &access_lists::ipv6_access_lists(&configured.lines, name)
+            }
             Self::IpAccessLists(configured, name) => {
                 access_lists::ip_access_lists(&configured.lines, name.as_deref())
             }
@@ -319,6 +335,14 @@ impl Facts {
                 named("attempts", wanted)
             }
             Self::Interface(state, number) => named("session", derived_session(state, *number)?.1),
+            Self::Interfaces(all, _) | Self::InterfaceBrief(all) => named("interfaces", all),
+            Self::RunningConfigInterface(lines) => named("running_config", clear(lines)),
+            Self::AccessLists(configured, name) => {
+                let (lines, name) = (&configured.lines, name.as_deref());
+                let mut lists = access_lists::access_list_facts(lines, name);
+                lists.extend(access_lists::ipv6_access_list_facts(lines, name));
+                named("access_lists", lists)
+            }
             Self::IpAccessLists(configured, name) => {
                 let lists = access_lists::access_list_facts(&configured.lines, name.as_deref());
                 named("access_lists", lists)

@@ -5,6 +5,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use ironflex_profiles::model::interface::InterfaceName;
 use ironflex_xfrm::netlink::Translation;
 
 use super::{
@@ -19,7 +20,8 @@ use crate::{
     state::{
         State,
         attempts::{
-            Attempt, AttemptOutcome, AttemptStep, Difference, Failure, StepKind, Transforms,
+            Attempt, AttemptOutcome, AttemptStep, Difference, EarlierFailure, Failure,
+            InactiveProfile, StepKind, Transforms,
         },
         logging::{ConditionFacts, LogFacts, LoggedLine, Severity},
     },
@@ -110,15 +112,17 @@ pub(super) fn attempts() -> Vec<Attempt> {
         ],
         outcome: match failure {
             None => AttemptOutcome::Up,
+            Some(Failure::LeftEarly { .. }) => AttemptOutcome::Left,
             Some(_) => AttemptOutcome::Failed,
         },
         failure,
+        earlier: Vec::new(),
     };
     let names = |names: &[&str]| names.iter().map(|one| (*one).to_owned()).collect();
     let sides = |group: &[&str]| Transforms {
-        encryption: names(&["AES-CBC-256"]),
-        integrity: names(&["SHA256"]),
-        prf: names(&["SHA256"]),
+        encryption: names(&["aes-cbc-256"]),
+        integrity: names(&["sha256"]),
+        prf: names(&["sha256"]),
         group: names(group),
         esn: Vec::new(),
     };
@@ -127,6 +131,15 @@ pub(super) fn attempts() -> Vec<Attempt> {
         Failure::NoProfile {
             identity: "key ID \"abc\"".into(),
             nearest: names(&["key-id *$AnyConnectClient$*"]),
+            inactive: Vec::new(),
+        },
+        Failure::NoProfile {
+            identity: "key-id \"*$AnyConnectClient$*\"".into(),
+            nearest: Vec::new(),
+            inactive: vec![InactiveProfile {
+                profile: "AnyConnect-EAP".into(),
+                why: why(),
+            }],
         },
         Failure::TemplateShutDown {
             profile: "AnyConnect-EAP".into(),
@@ -168,7 +181,22 @@ pub(super) fn attempts() -> Vec<Attempt> {
         Failure::Other { why: why() },
     ];
     let failed = failures.into_iter().map(|failure| attempt(Some(failure)));
-    [attempt(None)].into_iter().chain(failed).collect()
+    let several = Attempt {
+        tries: 3,
+        earlier: vec![EarlierFailure {
+            failure: Failure::NothingFits {
+                protocol: "IKE",
+                offered: vec![sides(&["2"])],
+                allowed: vec![sides(&["14"])],
+                differing: None,
+            },
+            tries: 2,
+            last: moment(),
+        }],
+        ..attempt(Some(Failure::Other { why: why() }))
+    };
+    let all = [attempt(None)].into_iter().chain(failed);
+    all.chain([several]).collect()
 }
 
 #[test]
@@ -180,7 +208,7 @@ fn attempts_are_told_with_their_steps_and_one_sentence_each() {
     assert_eq!(of(DiagnoseFilter::Peer(address("192.0.2.101"))), none);
     let all = of(DiagnoseFilter::Peer(address("192.0.2.100")));
     assert_eq!(all, of(DiagnoseFilter::Username("TEST".into())));
-    assert_eq!(all.matches("Verdict: ").count(), 12);
+    assert_eq!(all.matches("Verdict: ").count(), 15);
     assert_eq!(ikev2_diagnose(&[], None), none);
 }
 
@@ -234,6 +262,80 @@ pub(super) fn translations() -> Vec<Translation> {
         }
     };
     vec![of(1, [1234, 1234, 1234]), of(6, [50_899, 50_899, 443])]
+}
+
+/// One of each kind.
+pub(super) fn interface_facts() -> Vec<InterfaceFacts> {
+    let of = |name: &str, address: Option<&str>, method, (status, protocol)| InterfaceFacts {
+        name: name.into(),
+        address: address.map(str::to_owned),
+        method,
+        status,
+        protocol,
+        device: None,
+        mtu: None,
+        virtual_access: None,
+    };
+    let (up, half) = (("up", "up"), ("up", "down"));
+    vec![
+        InterfaceFacts {
+            device: Some("eth0".into()),
+            mtu: Some(1500),
+            ..of("GigabitEthernet1", Some("203.0.113.1"), "other", up)
+        },
+        of(
+            "GigabitEthernet2",
+            None,
+            "unset",
+            ("administratively down", "down"),
+        ),
+        of("Loopback100", Some("10.0.0.1"), "NVRAM", up),
+        of("Virtual-Template100", Some("10.0.0.1"), "unset", half),
+        InterfaceFacts {
+            virtual_access: Some(1),
+            ..of("Virtual-Access1", Some("10.0.0.1"), "unset", up)
+        },
+    ]
+}
+
+#[test]
+fn interfaces_are_told_in_brief_and_in_full_and_by_their_lines() {
+    let text = |facts: Facts| facts.text().unwrap();
+    assert_golden(
+        "ip_interface_brief",
+        &text(Facts::InterfaceBrief(interface_facts())),
+    );
+    let full = text(Facts::Interfaces(interface_facts(), several()));
+    assert_golden("interfaces", &full);
+    let one = text(Facts::Interface(several(), 1));
+    assert!(full.ends_with(&one), "{full}");
+    let running = ironflex_profiles::render(&configured().lines);
+    let of = |name: &str| lines_of(&running, &InterfaceName::parse(name).unwrap());
+    assert_golden(
+        "running_config_interface",
+        &text(Facts::RunningConfigInterface(of("vt100"))),
+    );
+    assert_eq!(
+        of("gi1"),
+        "interface GigabitEthernet1\n no ip address\n ip nat outside\n"
+    );
+    // Nothing but the whole name is meant.
+    assert_eq!([of("lo10"), of("gi2")], [""; 2]);
+}
+
+#[test]
+fn access_lists_of_both_families_are_told() {
+    let lines = "ip access-list standard A\n permit 10.0.0.0 0.255.255.255\n\
+        ipv6 access-list B\n permit ipv6 2001:db8::/32 any\n";
+    let told = |name: Option<&str>| {
+        let mut configured = configured();
+        configured.lines = ironflex_profiles::parse(lines, "test").candidate;
+        let facts = Facts::AccessLists(configured, name.map(str::to_owned));
+        facts.text().unwrap()
+    };
+    assert_golden("access_lists", &told(None));
+    assert!(told(Some("B")).starts_with("IPv6 access list B\n"));
+    assert_eq!(told(Some("x")), "");
 }
 
 #[test]
@@ -318,7 +420,7 @@ fn what_helpers_ask_for_has_every_command_below_its_name_and_goes_on_behind_a_fa
     let text = Facts::TechSupport(commands).text().unwrap();
     let mut from = 0;
     for part in [
-        "\n------------------ show ip route ------------------\n\nCodes: S - static\n",
+        "\n------------------ show ip route ------------------\n\nCodes: S - static, by the headend; ",
         "\n------------------ show broken ------------------\n\n% broken\n",
         "\n------------------ show logging ------------------\n\nSyslog logging: enabled",
     ] {

@@ -125,7 +125,12 @@ fn summary(out: &mut impl Write, all: &Statistics) -> fmt::Result {
         ppks.used, ppks.unused
     )?;
     let tokens = all.crash_tokens;
-    writeln!(out, "Quick Crash Detection Tokens Sent: {}", tokens.sent)?;
+    // Those that go with a login are in the table of notifications.
+    writeln!(
+        out,
+        "Quick Crash Detection Answers to Unknown SPIs: {}",
+        tokens.sent
+    )?;
     writeln!(
         out,
         "    accepted: {}        rejected: {}",

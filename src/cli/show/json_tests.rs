@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use super::{
     admission::Memory,
-    house_tests::{attempts, log, translations, trustpoints},
+    house_tests::{attempts, interface_facts, log, translations, trustpoints},
     tests::{address, assert_golden, ipv6_pools, pools, several, statistics},
     *,
 };
@@ -28,7 +28,7 @@ use crate::{
 };
 
 /// Where the types stand.
-const SOURCES: [&str; 11] = [
+const SOURCES: [&str; 12] = [
     include_str!("../../state.rs"),
     include_str!("../../state/attempts.rs"),
     include_str!("../../state/logging.rs"),
@@ -39,6 +39,7 @@ const SOURCES: [&str; 11] = [
     include_str!("../../statistics.rs"),
     include_str!("../../metrics.rs"),
     include_str!("facts.rs"),
+    include_str!("interfaces.rs"),
     include_str!("objects.rs"),
 ];
 
@@ -55,7 +56,10 @@ const FORMS: &[(&str, &str)] = &[
     ("form::fraction", "number of seconds"),
     ("form::severity", "number of syslog: 3 to 7"),
     ("StepKind", "string"),
-    ("AttemptOutcome", "string: `under_way`, `up` or `failed`"),
+    (
+        "AttemptOutcome",
+        "string: `under_way`, `up`, `left` or `failed`",
+    ),
     ("Failure", "object: `kind`, and what belongs to it"),
     ("Cipher", "object: `name`, `key_bits`"),
     ("Hash", "string: `SHA1`, `SHA256`, `SHA384` or `SHA512`"),
@@ -146,11 +150,18 @@ const COMMANDS: &[(&str, &str, &str)] = &[
     ("show crypto session", "ike_sas", "Vec<IkeSa>"),
     ("show debugging", "debugging", "Vec<String>"),
     ("show derived-config", "derived_config", "DerivedInterface"),
-    ("show interfaces", "session", "Session"),
+    ("show interfaces", "interfaces", "Vec<InterfaceFacts>"),
+    ("show interfaces Virtual-Access 1", "session", "Session"),
+    ("show access-lists", "access_lists", "Vec<AccessListFacts>"),
     (
         "show ip access-lists",
         "access_lists",
         "Vec<AccessListFacts>",
+    ),
+    (
+        "show ip interface brief",
+        "interfaces",
+        "Vec<InterfaceFacts>",
     ),
     ("show ip local pool", "pools", "Vec<Pool>"),
     ("show ip nat statistics", "nat", "NatFacts"),
@@ -166,6 +177,11 @@ const COMMANDS: &[(&str, &str, &str)] = &[
     ("show processes memory", "memory", "Memory"),
     ("show running-config", "running_config", "Vec<String>"),
     ("show running-config all", "running_config", "Vec<String>"),
+    (
+        "show running-config interface",
+        "running_config",
+        "Vec<String>",
+    ),
     ("show startup-config", "startup_config", "Vec<String>"),
     ("show tech-support", "tech_support", "BTreeMap"),
     ("show users", "sessions", "Vec<AaaSession>"),
@@ -452,10 +468,22 @@ fn samples() -> Vec<(&'static str, Facts)> {
         ),
         ("show debugging", Facts::Debugging(flags)),
         ("show derived-config", Facts::DerivedConfig(several(), 1)),
-        ("show interfaces", Facts::Interface(several(), 1)),
+        (
+            "show interfaces",
+            Facts::Interfaces(interface_facts(), several()),
+        ),
+        (
+            "show interfaces Virtual-Access 1",
+            Facts::Interface(several(), 1),
+        ),
+        ("show access-lists", Facts::AccessLists(configured(), None)),
         (
             "show ip access-lists",
             Facts::IpAccessLists(configured(), None),
+        ),
+        (
+            "show ip interface brief",
+            Facts::InterfaceBrief(interface_facts()),
         ),
         ("show ip local pool", Facts::IpLocalPool(pools(), None)),
         (
@@ -481,6 +509,10 @@ fn samples() -> Vec<(&'static str, Facts)> {
         (
             "show running-config all",
             Facts::RunningConfig(render_all(&configured().lines)),
+        ),
+        (
+            "show running-config interface",
+            Facts::RunningConfigInterface("interface Loopback1\n shutdown\n".into()),
         ),
         (
             "show startup-config",

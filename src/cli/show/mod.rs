@@ -26,6 +26,7 @@ mod ikev2_sa;
 mod ikev2_session;
 mod ikev2_stats;
 mod interface;
+mod interfaces;
 mod ip_local_pool;
 mod ipsec_objects;
 mod ipsec_sa;
@@ -63,6 +64,9 @@ pub use ikev2_objects::{ikev2_authorization_policy, ikev2_policy, ikev2_profile,
 pub use ikev2_sa::{Ikev2SaFilter, Ikev2SaQuery, ikev2_sa};
 pub use ikev2_session::ikev2_session;
 pub use ikev2_stats::{Ikev2Stats, ikev2_stats};
+pub use interfaces::{
+    InterfaceFacts, interfaces, ip_interface_brief, lines_of, running_config_interface,
+};
 pub use ip_local_pool::ip_local_pool;
 pub use ipsec_objects::{ipsec_profile, ipsec_transform_set};
 pub use ipsec_sa::{IpsecSaFilter, IpsecSaQuery, ipsec_sa, ipsec_sa_count};

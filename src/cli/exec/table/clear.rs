@@ -55,33 +55,35 @@ const fn clear(whose: Whose) -> Option<ExecCommand> {
 pub(super) const REKEY: &[Node] = &[
     Node::word("ikev2", "Rekey the IKEv2 SAs")
         .run(|_| rekey(Rekeyed::Ike, Whose::All))
-        .then(&[
-            Node::word("remote", "Those with a remote IKE peer").then(&[Node::value(
-                Token::Address,
-                "Remote address",
-            )
-            .run(|values| rekey(Rekeyed::Ike, Whose::Remote(values.address?)))]),
-            Node::word("username", "Those of a username").then(&[Node::value(
-                Token::Name,
-                "Username",
-            )
-            .run(|values| rekey(Rekeyed::Ike, Whose::User(values.text?)))]),
-        ]),
+        .then(whose_to_rekey::<false>()),
     Node::word("ipsec", "Rekey the IPsec SAs")
         .run(|_| rekey(Rekeyed::Child, Whose::All))
-        .then(&[
-            Node::word("remote", "Those with a remote IKE peer").then(&[Node::value(
-                Token::Address,
-                "Remote address",
-            )
-            .run(|values| rekey(Rekeyed::Child, Whose::Remote(values.address?)))]),
-            Node::word("username", "Those of a username").then(&[Node::value(
-                Token::Name,
-                "Username",
-            )
-            .run(|values| rekey(Rekeyed::Child, Whose::User(values.text?)))]),
-        ]),
+        .then(whose_to_rekey::<true>()),
 ];
+
+/// Whose SAs are to be rekeyed: those of `CHILD`, or else IKE's.
+const fn whose_to_rekey<const CHILD: bool>() -> &'static [Node] {
+    const {
+        &[
+            Node::word("remote", "Those with a remote IKE peer").then(
+                const {
+                    &[Node::value(Token::Address, "Remote address")
+                        .run(|values| rekey(rekeyed(CHILD), Whose::Remote(values.address?)))]
+                },
+            ),
+            Node::word("username", "Those of a username").then(
+                const {
+                    &[Node::value(Token::Name, "Username")
+                        .run(|values| rekey(rekeyed(CHILD), Whose::User(values.text?)))]
+                },
+            ),
+        ]
+    }
+}
+
+const fn rekeyed(child: bool) -> Rekeyed {
+    if child { Rekeyed::Child } else { Rekeyed::Ike }
+}
 
 const fn rekey(what: Rekeyed, whose: Whose) -> Option<ExecCommand> {
     Some(ExecCommand::TestRekey(what, whose))

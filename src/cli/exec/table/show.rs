@@ -124,6 +124,7 @@ const INTERFACE_LINES: Node =
     });
 
 pub(super) const INTERFACES: Node = Node::word("interfaces", "Interface status and configuration")
+    .run(|_| show(Show::Interfaces))
     .then(&[
         Node::word(VIRTUAL_ACCESS, "Virtual Access interface").then(&[Node::value(
             Token::Number(1, MAX_INTERFACE),
@@ -139,6 +140,46 @@ pub(super) const INTERFACES: Node = Node::word("interfaces", "Interface status a
 fn interface(values: Values) -> Option<ExecCommand> {
     let virtual_access = values.number?;
     show(Show::Interface { virtual_access })
+}
+
+/// Of both families.
+pub(super) const ALL_ACCESS_LISTS: Node = Node::word("access-lists", "List access lists")
+    .run(|values| show(Show::AccessLists { name: values.text }))
+    .then(&[Node::value(Token::Name, "Access list name or number")
+        .run(|values| show(Show::AccessLists { name: values.text }))]);
+
+pub(super) const IP_INTERFACE: Node =
+    Node::word("interface", "IP interface status and configuration").then(&[Node::word(
+        "brief",
+        "Brief summary of IP status and configuration",
+    )
+    .run(|_| show(Show::InterfaceBrief))]);
+
+/// There are none, and who looks for one looks for what is in its place.
+pub(super) const CRYPTO_MAP: Node = Node::word("map", "Crypto maps").run(|_| {
+    Some(ExecCommand::Instead(
+        "show crypto map",
+        "an IPsec profile protects each Virtual-Template: 'show crypto ipsec profile', and for sessions 'show crypto ipsec sa'",
+    ))
+});
+
+/// An interface in one word or in two.
+pub(super) const RUNNING_CONFIG_INTERFACE: Node =
+    Node::word("interface", "Show interface configuration").then(&[Node::value(
+        Token::Name,
+        "Interface, for instance GigabitEthernet1 or Loopback 100",
+    )
+    .run(running_config_interface)
+    .then(&[
+        Node::value(Token::Number(0, MAX_INTERFACE), "Interface number")
+            .run(running_config_interface),
+    ])]);
+
+fn running_config_interface(values: Values) -> Option<ExecCommand> {
+    let kind = values.text?;
+    let number = values.number.map(|number| number.to_string());
+    let name = format!("{kind}{}", number.unwrap_or_default());
+    show(Show::RunningConfigInterface { name })
 }
 
 pub(super) const ACCESS_LISTS: Node = Node::word("access-lists", "List IP access lists")
