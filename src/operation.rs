@@ -144,8 +144,9 @@ pub struct Doctor {
 /// `ironflex check`
 #[derive(Debug, clap::Args)]
 pub struct Check {
-    /// The configuration
-    file: PathBuf,
+    /// The configuration, or several, each of which is judged by itself
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
 }
 
 /// `ironflex import`: `crypto pki import` from the command line.
@@ -519,18 +520,23 @@ impl Doctor {
 
 impl Check {
     fn run(self) -> Result<(), Failed> {
-        let checked = load::check(&self.file, &[]).map_err(|error| match error {
-            // The diagnostics say it all, in the form that editors understand.
-            load::LoadError::Text { text, .. } => {
-                let _ = write!(std::io::stderr(), "{text}");
-                Failed::GENERIC
+        let mut failed = None;
+        for file in &self.files {
+            match load::check(file, &[]) {
+                // The diagnostics say it all, in the form that editors understand.
+                Err(load::LoadError::Text { text, .. }) => {
+                    let _ = write!(std::io::stderr(), "{text}");
+                    failed = Some(Failed::GENERIC);
+                }
+                Err(other) => failed = Some(fail(other)),
+                Ok(checked) => {
+                    for warning in checked.warnings {
+                        let _ = writeln!(std::io::stderr(), "{warning}");
+                    }
+                }
             }
-            other => fail(other),
-        })?;
-        for warning in checked.warnings {
-            let _ = writeln!(std::io::stderr(), "{warning}");
         }
-        Ok(())
+        failed.map_or(Ok(()), Err)
     }
 }
 

@@ -246,6 +246,32 @@ fn names_a_file_that_is_not_there() {
 }
 
 #[test]
+fn several_files_are_judged_each_by_itself() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, text) in [
+        ("good", EXAMPLE),
+        ("bad", "hostnme x\n"),
+        ("worse", "nonsense\n"),
+    ] {
+        fs::write(folder.path().join(name), text).unwrap();
+    }
+    assert_eq!(
+        ironflex(folder.path(), &["check", "good", "good"]),
+        silence()
+    );
+    let ended = ironflex(folder.path(), &["check", "bad", "good", "nothing", "worse"]);
+    assert_eq!(ended.code, Some(1));
+    for told in [
+        "bad:1:1: error: ",
+        "ironflex: nothing: ",
+        "worse:1:1: error: ",
+    ] {
+        assert!(ended.errors.contains(told), "{told}: {}", ended.errors);
+    }
+    assert!(!ended.errors.contains("good"), "{}", ended.errors);
+}
+
+#[test]
 fn help_names_every_command_in_a_line() {
     let folder = tempfile::tempdir().unwrap();
     let help = ironflex(folder.path(), &["--help"]);

@@ -36,12 +36,13 @@ use super::{
     apart::{self, Serving},
     configure::{Answer, Ask, Reading, Work},
     driver::{Driver, Request},
-    log::WATCHED_LINES,
+    log::{WATCHED_LINES, Watched},
     session::Deletion,
     show, statistics,
 };
 use crate::{
     cli::{
+        Printable,
         exec::{DebugFlag, ExecCommand, HELP, Mode, Rekeyed, Whose, parse},
         pipe::Modifier,
         show::{Facts, Form},
@@ -73,7 +74,11 @@ pub enum Question {
     /// To carry out a command line.
     Exec(String),
     /// For the lines of the log from now on.
-    Monitor {},
+    Monitor {
+        /// Of those about a change that goes back unless it is confirmed alone.
+        #[serde(default)]
+        rollback: bool,
+    },
 }
 
 /// What is answered.
@@ -283,12 +288,18 @@ async fn converse(
             };
         }
         Ok(Question::Exec(line)) => tell(&requests, line).await,
-        Ok(Question::Monitor {}) => match monitors.try_acquire_owned() {
+        Ok(Question::Monitor { rollback }) => match monitors.try_acquire_owned() {
             Err(_) => Err(format!("{MAX_MONITORS} terminals monitor already")),
             Ok(place) => {
                 let (sending, lines) = mpsc::channel(WATCHED_LINES);
                 let person = configuring::Begin::default().person(peer.ok());
-                let asked = requests.send(Request::Monitor(person, sending)).await;
+                let wanted = if rollback {
+                    Watched::Rollback
+                } else {
+                    Watched::All
+                };
+                let request = Request::Monitor(person, sending, wanted);
+                let asked = requests.send(request).await;
                 watching = Some((lines, place));
                 asked.map(|()| String::new()).map_err(|_| stopping())
             }
@@ -398,13 +409,17 @@ pub fn ask(stream: net::UnixStream, line: &str) -> io::Result<Reply> {
     put(stream, &Question::Exec(line.to_owned())).map(|(reply, _)| reply)
 }
 
-/// Asks the daemon for the lines of its log, each of which is a [`Reply`].
+/// Asks the daemon for the lines of its log, each of which is a [`Reply`]; with `rollback` for those alone that tell what becomes
+/// of a change that goes back unless it is confirmed.
 ///
 /// # Errors
 ///
 /// As [`ask`]; `Other`, with its reason, when it refuses.
-pub fn monitor(stream: net::UnixStream) -> io::Result<io::BufReader<net::UnixStream>> {
-    let (reply, stream) = put(stream, &Question::Monitor {})?;
+pub fn monitor(
+    stream: net::UnixStream,
+    rollback: bool,
+) -> io::Result<io::BufReader<net::UnixStream>> {
+    let (reply, stream) = put(stream, &Question::Monitor { rollback })?;
     if reply.status != 0 {
         return Err(io::Error::other(reply.output));
     }
@@ -482,16 +497,16 @@ pub fn execute(driver: &mut Driver, line: &str) -> Outcome {
         ExecCommand::ConfigureConfirm => driver.confirm_configuration(),
         ExecCommand::ConfigureRevert => driver.revert_configuration(),
         ExecCommand::ClearCryptoSession(target) => {
-            clear(driver, &target);
-            Ok(String::new())
+            let cleared = clear(driver, &target);
+            Ok(said_of(cleared, &target))
         }
         ExecCommand::ClearIkev2Stats => {
             driver.cleared = statistics::statistics(driver);
             Ok("Cleared crypto ikev2 statistics\n".into())
         }
         ExecCommand::TestRekey(what, whose) => {
-            rekey(driver, what, &whose);
-            Ok(String::new())
+            let rekeyed = rekey(driver, what, &whose);
+            Ok(said_of(rekeyed, &whose))
         }
         ExecCommand::Debug(flag) => Ok(debug(driver, flag, true)),
         ExecCommand::NoDebug(flag) => Ok(debug(driver, flag, false)),
@@ -517,6 +532,9 @@ pub fn execute(driver: &mut Driver, line: &str) -> Outcome {
             Ok(String::new())
         }
         ExecCommand::Unsupported(words) => Err(format!("% {words}: not supported by this headend")),
+        ExecCommand::Instead(words, advice) => Err(format!(
+            "% {words}: not supported by this headend: {advice}"
+        )),
         // There is no terminal here that it could concern.
         ExecCommand::Terminal(_) => Ok(String::new()),
     })
@@ -562,10 +580,12 @@ fn chosen(driver: &Driver, whose: &Whose) -> Vec<SaId> {
         .collect()
 }
 
-/// Rekeys sessions, as if their SAs had grown old.
-fn rekey(driver: &mut Driver, what: Rekeyed, whose: &Whose) {
+/// Rekeys sessions, as if their SAs had grown old. Returns how many.
+fn rekey(driver: &mut Driver, what: Rekeyed, whose: &Whose) -> usize {
     let mut commands = Vec::new();
-    for sa in chosen(driver, whose) {
+    let chosen = chosen(driver, whose);
+    let count = chosen.len();
+    for sa in chosen {
         match what {
             Rekeyed::Ike => commands.push(Command::Rekey(sa)),
             Rekeyed::Child => {
@@ -579,14 +599,32 @@ fn rekey(driver: &mut Driver, what: Rekeyed, whose: &Whose) {
     for command in commands {
         driver.command(command);
     }
+    count
 }
 
-fn clear(driver: &mut Driver, whose: &Whose) {
-    for sa in chosen(driver, whose) {
+/// Ends sessions. Returns how many.
+fn clear(driver: &mut Driver, whose: &Whose) -> usize {
+    let chosen = chosen(driver, whose);
+    let count = chosen.len();
+    for sa in chosen {
         driver.house.note_deletion(sa, Deletion::ByOperator);
         driver.command(Command::Delete(sa));
         // Its traffic has ended; its address is free at once too, whether the client can still answer or not.
         driver.house.release(sa);
+    }
+    count
+}
+
+/// A router says nothing, whether it has ended sessions or there were none; who has misspelt a name wants to know.
+fn said_of(count: usize, whose: &Whose) -> String {
+    if count > 0 {
+        return String::new();
+    }
+    match whose {
+        Whose::All => "% There is no session\n".to_owned(),
+        Whose::User(user) => format!("% There is no session of username {}\n", Printable(user)),
+        Whose::Remote(address) => format!("% There is no session with remote address {address}\n"),
+        Whose::Local(address) => format!("% There is no session at local address {address}\n"),
     }
 }
 

@@ -18,7 +18,7 @@ use tokio::{
 use super::{
     configure,
     init_queue::{InitQueue, Refused},
-    log::Step,
+    log::{Step, Watched},
     service_manager::ServiceManager,
     session::{Deletion, Session},
     statistics::{self, Standing},
@@ -70,8 +70,8 @@ pub enum Request {
         configure::Ask,
         oneshot::Sender<Result<configure::Answer, String>>,
     ),
-    /// A terminal that takes the lines of the log.
-    Monitor(configure::Person, mpsc::Sender<String>),
+    /// A terminal that takes lines of the log.
+    Monitor(configure::Person, mpsc::Sender<String>, Watched),
 }
 
 /// The headend at work.
@@ -170,8 +170,8 @@ impl Driver {
                     }
                     self.drain()
                 }
-                Woken::Request(Request::Monitor(person, lines)) => {
-                    self.house.log.watch(person.user, lines);
+                Woken::Request(Request::Monitor(person, lines, wanted)) => {
+                    self.house.log.watch(person.user, lines, wanted);
                     self.drain()
                 }
                 Woken::Dataplane => self.dataplane_events(),
@@ -487,7 +487,7 @@ impl Driver {
             Event::Closed(reason) => {
                 let fragments = house.plan.snapshot.ikev2.fragmentation_mtu.is_some();
                 let now = self.clock.now();
-                house.tell_unproven(sa, &reason);
+                house.tell_unproven(now, sa, &reason);
                 house.attempts.closed(now, sa, &reason, fragments);
                 house.release(sa);
                 let session = house.sessions.close(sa);

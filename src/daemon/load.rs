@@ -16,7 +16,6 @@ use ironflex_profiles::{
         interface::{DeviceName, InterfaceName},
         name::FileName,
     },
-    resolve,
     snapshot::Profile,
 };
 
@@ -184,27 +183,22 @@ pub fn check_read(
         column,
     })?;
     let source_name = path.display().to_string();
-    let checked = ironflex_profiles::check(text, &source_name);
-    let mut candidate = checked.candidate;
-    let mut diagnostics = checked.diagnostics;
-    let mut snapshot = checked.snapshot;
-    let mut unknown = Vec::new();
-    if snapshot.is_some() && !devices.is_empty() {
-        for (interface, device) in devices {
-            if !candidate.interfaces.contains_key(interface) {
-                unknown.push(format!(
-                    "warning: --device {interface}={device}: the configuration has no interface {interface}"
-                ));
-            }
-            candidate.tie_device(interface.clone(), device.clone());
-        }
-        match resolve(&candidate) {
-            Ok(tied) => snapshot = Some(tied),
-            Err(errors) => diagnostics.extend(errors),
-        }
-    }
+    let checked = ironflex_profiles::check_tied(text, &source_name, devices);
+    let (candidate, diagnostics) = (checked.candidate, checked.diagnostics);
+    let made = |interface: &InterfaceName| {
+        let known = candidate.interfaces.get(interface);
+        known.is_some_and(|known| known.at.line == 0)
+    };
+    let unknown = devices.iter().filter(|(interface, _)| made(interface));
+    let unknown: Vec<String> = unknown
+        .map(|(interface, device)| {
+            format!(
+                "warning: --device {interface}={device}: the configuration has no interface {interface}"
+            )
+        })
+        .collect();
     let errors = diagnostics.iter().filter(|one| is_error(one)).count();
-    match snapshot {
+    match checked.snapshot {
         Some(snapshot) if errors == 0 => Ok(Checked {
             candidate,
             snapshot,
@@ -228,10 +222,10 @@ pub fn check_read(
     }
 }
 
-/// What a start would refuse of a running configuration, rendered; empty where it would take it.
+/// What a start with the same options would refuse of a running configuration, rendered; empty where it would take it.
 #[must_use]
-pub fn faults(running_config: &str) -> String {
-    let checked = ironflex_profiles::check(running_config, "running-config");
+pub fn faults(running_config: &str, devices: &[(InterfaceName, DeviceName)]) -> String {
+    let checked = ironflex_profiles::check_tied(running_config, "running-config", devices);
     let faults = checked.diagnostics.iter().filter(|one| is_error(one));
     faults.fold(String::new(), |mut text, one| {
         let _ = writeln!(text, "{}", one.render(running_config));

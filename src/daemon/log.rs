@@ -83,6 +83,13 @@ pub enum Step<'a> {
     EapProcessing,
     /// EAP is content.
     EapSuccess,
+    /// The peer goes on at port 4500, as it does behind a NAT and with MOBIKE.
+    Floated {
+        /// The initiator's port.
+        initiator: u16,
+        /// Ours.
+        responder: u16,
+    },
     /// A child SA is in use again, by what is received on: the rekey is taken back.
     RekeyTakenBack(u32),
     /// A password is judged by this list.
@@ -149,8 +156,19 @@ struct Watcher {
     lines: mpsc::Sender<String>,
     /// Who sits at it.
     user: String,
+    /// What it takes.
+    wanted: Watched,
     /// Lines that it has lost since it took one.
     lost: u64,
+}
+
+/// What is copied to a terminal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Watched {
+    /// Every line.
+    All,
+    /// What becomes of a change that goes back unless it is confirmed.
+    Rollback,
 }
 
 impl Watcher {
@@ -232,7 +250,7 @@ impl Log {
         let mut watchers = self.watchers.borrow_mut();
         if !watchers.is_empty() {
             let line = stamped(format_args!("{line}"));
-            watchers.retain_mut(|one| one.take(&line));
+            watchers.retain_mut(|one| one.wanted != Watched::All || one.take(&line));
         }
         self.kept.borrow_mut().keep(severity, line);
     }
@@ -243,11 +261,12 @@ impl Log {
         self.kept.borrow().facts()
     }
 
-    /// Copies every line to a terminal too, until that is gone.
-    pub fn watch(&self, user: String, lines: mpsc::Sender<String>) {
+    /// Copies lines to a terminal too, until that is gone.
+    pub fn watch(&self, user: String, lines: mpsc::Sender<String>, wanted: Watched) {
         let watcher = Watcher {
             lines,
             user,
+            wanted,
             lost: 0,
         };
         self.watchers.borrow_mut().push(watcher);
@@ -257,7 +276,9 @@ impl Log {
     #[must_use]
     pub fn watching(&self) -> Vec<String> {
         let watchers = self.watchers.borrow();
-        let there = watchers.iter().filter(|one| !one.lines.is_closed());
+        let all = |one: &&Watcher| one.wanted == Watched::All;
+        let there = watchers.iter().filter(all);
+        let there = there.filter(|one| !one.lines.is_closed());
         there.map(|one| one.user.clone()).collect()
     }
 
@@ -369,6 +390,19 @@ impl Log {
         self.write(Severity::Informational, format_args!("{text}"));
     }
 
+    /// A message of a router's, whose own severity is 5.
+    pub fn notice(&self, text: impl fmt::Display) {
+        self.write(Severity::Notifications, format_args!("{text}"));
+    }
+
+    /// What becomes of a change that goes back unless it is confirmed: whoever made it reads no log.
+    pub fn rollback(&self, text: &str) {
+        self.notice(text);
+        let line = stamped(format_args!("{text}"));
+        let mut watchers = self.watchers.borrow_mut();
+        watchers.retain_mut(|one| one.wanted != Watched::Rollback || one.take(&line));
+    }
+
     /// Something that will not work as configured.
     pub fn warning(&self, text: impl fmt::Display) {
         self.write(Severity::Warnings, format_args!("warning: {text}"));
@@ -473,6 +507,15 @@ impl Log {
         {
             return self.step(session, Step::RekeyTakenBack(inbound_spi));
         }
+        if let (Some(known), Event::PeerMoved { path, .. }) = (session, event)
+            && known.floats_to(path)
+        {
+            let floated = Step::Floated {
+                initiator: path.remote.port(),
+                responder: path.local.port(),
+            };
+            return self.step(session, floated);
+        }
         if self.flags.any() && self.conditions.fit(session) {
             let names = Names {
                 place,
@@ -570,6 +613,11 @@ impl Log {
             (CloseReason::Deleted, Some(deletion)) => deletion.to_string(),
             (reason, _) if session.is_some_and(|session| session.ends_by_login(reason)) => {
                 "login failed".to_owned()
+            }
+            (CloseReason::Refused(Refusal::ByPeer(kind)), _)
+                if session.is_some_and(|session| session.told_distrust) =>
+            {
+                format!("the client gave up after it had seen our certificate: {kind}")
             }
             (CloseReason::Refused(Refusal::ByPeer(kind)), _) => {
                 format!("the client gave up: {kind}")

@@ -27,6 +27,7 @@ pub mod driver;
 pub mod identity;
 pub mod idle;
 pub mod init_queue;
+mod interfaces;
 pub mod journal;
 pub mod lease;
 pub mod leftovers;
@@ -226,6 +227,10 @@ impl Daemon {
         for line in lines.into_iter().chain(introduction(&plan)) {
             log.info(line);
         }
+        let untied = ironflex_profiles::untied(&configured);
+        for fault in &untied {
+            log.warning(&fault.message);
+        }
         if let Some(why) = load::nobody_can_log_in(&plan.snapshot) {
             log.warning(format_args!("nobody can log in: {why}"));
         }
@@ -311,7 +316,7 @@ impl Daemon {
                         terms,
                         Startup::new(options.config.clone(), state_dir),
                         options.devices.clone(),
-                        &plan.snapshot.warnings,
+                        plan.snapshot.warnings.iter().chain(&untied),
                     ),
                     plan,
                     sessions: Sessions::default(),

@@ -60,13 +60,17 @@ pub struct HouseNetwork {
     wanted: Wanted,
 }
 
-/// A Linux device that has addresses.
+/// A Linux device.
 #[derive(Debug, Default)]
 pub struct Device {
     /// The largest packet that it sends, in octets.
     pub mtu: u32,
     /// Its addresses.
     pub addresses: Vec<IpAddr>,
+    /// It is set up.
+    pub up: bool,
+    /// Packets can go through it.
+    pub running: bool,
 }
 
 /// Why a change was not made. Everything is as before it, but for what [`Self::left`] says.
@@ -117,7 +121,7 @@ fn template_device(number: u32) -> String {
 
 /// The device of a Loopback interface, where the kernel has dummy devices. A name has 15 octets at most: from 10000 on the
 /// number stands in it to the base 36.
-fn loopback_device(name: &InterfaceName) -> String {
+pub(super) fn loopback_device(name: &InterfaceName) -> String {
     let name = name.to_string();
     let number = name.trim_start_matches("Loopback");
     match number.parse() {
@@ -420,6 +424,18 @@ impl HouseNetwork {
             .collect()
     }
 
+    /// Warns of interfaces of a configuration that are tied to devices which are not there.
+    ///
+    /// # Errors
+    ///
+    /// Of netlink.
+    pub fn missing_devices(&mut self, snapshot: &Snapshot) -> Result<Vec<Warning>, NetlinkError> {
+        match self.network.as_deref_mut() {
+            Some(network) => missing_devices(snapshot, network),
+            None => Ok(Vec::new()),
+        }
+    }
+
     /// Linux devices with their addresses, by name.
     ///
     /// # Errors
@@ -430,19 +446,24 @@ impl HouseNetwork {
             return Ok(BTreeMap::new());
         };
         let links = network.links()?;
-        let names: BTreeMap<LinkIndex, (String, u32)> = links
+        let mut devices: BTreeMap<LinkIndex, (String, Device)> = links
             .into_iter()
-            .map(|link| (link.index, (link.name, link.mtu)))
+            .map(|link| {
+                let device = Device {
+                    mtu: link.mtu,
+                    addresses: Vec::new(),
+                    up: link.up,
+                    running: link.running,
+                };
+                (link.index, (link.name, device))
+            })
             .collect();
-        let mut devices: BTreeMap<String, Device> = BTreeMap::new();
         for one in network.addresses()? {
-            if let Some((name, mtu)) = names.get(&one.link) {
-                let device = devices.entry(name.clone()).or_default();
-                device.mtu = *mtu;
+            if let Some((_, device)) = devices.get_mut(&one.link) {
                 device.addresses.push(one.address);
             }
         }
-        Ok(devices)
+        Ok(devices.into_values().collect())
     }
 
     /// The `if_id` of a Virtual-Template's interface, where there are xfrm interfaces.

@@ -1,4 +1,5 @@
-//! `terminal monitor`: the daemon's lines at the operator's terminal.
+//! `terminal monitor`: the daemon's lines at the operator's terminal. Whoever makes a change that is to be confirmed is told of
+//! that in any case.
 
 use std::{
     io::{self, BufRead},
@@ -25,7 +26,7 @@ pub(super) struct Monitor {
 }
 
 impl Monitor {
-    /// Begins.
+    /// Begins; with `rollback` nothing is told but what becomes of a change that is to be confirmed.
     ///
     /// # Errors
     ///
@@ -33,8 +34,9 @@ impl Monitor {
     pub(super) fn begin(
         stream: UnixStream,
         mut printer: impl ExternalPrinter + Send + 'static,
+        rollback: bool,
     ) -> io::Result<Self> {
-        let lines = control::monitor(stream)?;
+        let lines = control::monitor(stream, rollback)?;
         let stream = lines.get_ref().try_clone()?;
         let lines = lines.lines();
         let unwanted = Arc::new(AtomicBool::new(false));
@@ -50,7 +52,7 @@ impl Monitor {
                         return;
                     }
                 }
-                if !expected.load(Ordering::Relaxed) {
+                if !rollback && !expected.load(Ordering::Relaxed) {
                     // The terminal may be gone as well.
                     let _ = printer.print("% terminal monitor has ended\n".to_owned());
                 }

@@ -75,6 +75,7 @@ pub fn converse(state_dir: PathBuf) -> Result<(), TerminalError> {
         length: None,
         width: None,
         monitor: None,
+        rollback: None,
     };
     shell.run()
 }
@@ -262,6 +263,8 @@ struct Shell {
     /// `terminal width`, if it was set.
     width: Option<u32>,
     monitor: Option<Monitor>,
+    /// Tells what becomes of a change that is to be confirmed.
+    rollback: Option<Monitor>,
 }
 
 impl Shell {
@@ -368,13 +371,19 @@ impl Shell {
             Ok(Answer::Interrupted) => {}
             Ok(Answer::Terminal(command)) => match command {
                 TerminalCommand::Configure { .. } if self.configuring.is_some() => {}
-                TerminalCommand::Configure { revert } => match self.console.configure(revert) {
-                    Ok(configuring) => {
-                        self.configuring = Some(configuring);
-                        self.show(GREETING)?;
+                TerminalCommand::Configure { revert } => {
+                    // It may have something to say at once. Without it the change goes back all the same.
+                    if revert.is_some() && self.monitor.as_ref().is_none_or(Monitor::is_over) {
+                        self.rollback = self.watch(true).ok();
                     }
-                    Err(error) => self.complain(&error.to_string())?,
-                },
+                    match self.console.configure(revert) {
+                        Ok(configuring) => {
+                            self.configuring = Some(configuring);
+                            self.show(GREETING)?;
+                        }
+                        Err(error) => self.complain(&error.to_string())?,
+                    }
+                }
                 TerminalCommand::Disable => self.console.mode = Mode::User,
                 TerminalCommand::Enable => self.console.mode = Mode::Privileged,
                 TerminalCommand::Exit => return Ok(ControlFlow::Break(())),
@@ -399,8 +408,11 @@ impl Shell {
                 TerminalCommand::Monitor(false) => self.monitor = None,
                 TerminalCommand::Monitor(true) => {
                     if self.monitor.as_ref().is_none_or(Monitor::is_over) {
-                        match self.watch() {
-                            Ok(monitor) => self.monitor = Some(monitor),
+                        match self.watch(false) {
+                            Ok(monitor) => {
+                                self.monitor = Some(monitor);
+                                self.rollback = None;
+                            }
                             Err(error) => self.complain(&format!("% terminal monitor: {error}"))?,
                         }
                     }
@@ -436,11 +448,11 @@ impl Shell {
         Ok(())
     }
 
-    fn watch(&mut self) -> io::Result<Monitor> {
+    fn watch(&mut self, rollback: bool) -> io::Result<Monitor> {
         let printer = self.editor.create_external_printer();
         let printer = printer.map_err(io::Error::other)?;
         let stream = self.console.connect().map_err(io::Error::other)?;
-        Monitor::begin(stream, printer)
+        Monitor::begin(stream, printer, rollback)
     }
 
     /// How much there is room for.

@@ -63,6 +63,14 @@ pub(crate) const CASES: &[Case] = &[
         either_logging_line_turns_its_own_lines_on_and_off,
     ),
     (
+        "configure::an_interface_without_its_device_is_told_of_where_it_is_typed",
+        an_interface_without_its_device_is_told_of_where_it_is_typed,
+    ),
+    (
+        "configure::a_profile_that_has_become_inactive_is_named_at_once_and_to_whom_it_would_have_served",
+        a_profile_that_has_become_inactive_is_named_at_once_and_to_whom_it_would_have_served,
+    ),
+    (
         "configure::a_template_that_is_shut_down_refuses_the_clients_of_its_profile",
         a_template_that_is_shut_down_refuses_the_clients_of_its_profile,
     ),
@@ -478,6 +486,73 @@ fn either_logging_line_turns_its_own_lines_on_and_off() {
     let log = comes_and_goes(down);
     assert!(log.contains("%CRYPTO-5-SESSION_STATUS: Crypto tunnel is UP.  Peer "));
     assert!(!log.contains("IKEV2_SESSION_STATUS"), "{log}");
+}
+
+fn an_interface_without_its_device_is_told_of_where_it_is_typed() {
+    let lab = Lab::new();
+    let headend = lab.start_with(&["--device", "GigabitEthernet1=eth9"]);
+    headend.line(
+        "warning: GigabitEthernet1 is tied to eth9, and there is no such device here: until there is one, \
+         'ip nat inside source list NAT interface GigabitEthernet1 overload' translates nothing",
+    );
+    let said = configure(&lab, "interface gi2\n ip nat outside");
+    assert!(
+        said.contains("% Note: GigabitEthernet2 is tied to no device, so its lines have no effect"),
+        "{said}"
+    );
+    // Another thing of the network is told of as well, and each once.
+    let said = configure(
+        &lab,
+        "interface gi2\n device eth7\ninterface gi3\n device eth8\ninterface gi2\n description x",
+    );
+    for device in ["eth7", "eth8"] {
+        let told = format!("is tied to {device}, and there is no such device here");
+        assert_eq!(said.matches(&told).count(), 1, "{said}");
+    }
+    assert!(!said.contains("no device, so"), "{said}");
+}
+
+fn a_profile_that_has_become_inactive_is_named_at_once_and_to_whom_it_would_have_served() {
+    let lab = Lab::new();
+    let client = lab.client();
+    let headend = lab.start();
+    configure(
+        &lab,
+        "crypto ikev2 authorization policy ikev2-auth-policy\n pool NOPE",
+    );
+    let inactive = "crypto ikev2 profile AnyConnect-EAP is inactive: \
+        `crypto ikev2 authorization policy ikev2-auth-policy` cannot be used: ";
+    let line = headend.line(inactive);
+    assert!(
+        line.contains("warning: ") && line.contains("ip local pool NOPE"),
+        "{line}"
+    );
+    let mut refused = lab.connect_to(&HEADEND.to_string(), &client, [USER, PASSWORD], &[]);
+    refused.ends_with(7);
+    let line = headend.line("no profile serves peer identity key-id \"*$AnyConnectClient$*\", ");
+    assert!(
+        line.contains("%IKEV2-3-NEG_ABORT") && line.contains(inactive),
+        "{line}"
+    );
+    let diagnosis = lab.exec("show crypto ikev2 diagnose");
+    assert!(diagnosis.contains(inactive), "{diagnosis}");
+    // One that is being written is told of when its lines should all be there.
+    configure(
+        &lab,
+        "crypto ikev2 profile SECOND\n match identity remote any",
+    );
+    headend.line("warning: crypto ikev2 profile SECOND is inactive: the profile `SECOND` is not complete, without: ");
+    let output = headend.output();
+    assert_eq!(
+        output.matches("profile SECOND is inactive").count(),
+        1,
+        "{output}"
+    );
+    configure(
+        &lab,
+        "no crypto ikev2 profile SECOND\ncrypto ikev2 authorization policy ikev2-auth-policy\n pool ACPool",
+    );
+    let (_process, _) = lab.log_in(&client, USER);
 }
 
 fn a_template_that_is_shut_down_refuses_the_clients_of_its_profile() {

@@ -208,6 +208,14 @@ fn clear_crypto_session_ends_the_sessions_of_that_user_alone() {
     let (mut first, _) = lab.log_in(&one, USER);
     let (mut second, tunnel) = lab.log_in(&other, "second");
     headend.nth_line(2, "Crypto tunnel v2 is UP.");
+    assert_eq!(
+        lab.exec("clear crypto session username nobody"),
+        "% There is no session of username nobody\n"
+    );
+    assert_eq!(
+        lab.exec("test crypto rekey ikev2 username nobody"),
+        "% There is no session of username nobody\n"
+    );
     assert_eq!(lab.exec("clear crypto session user test"), "");
     first.ends_with(6);
     assert_eq!(one.host.routes(), clean);

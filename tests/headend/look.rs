@@ -1,8 +1,13 @@
 //! What `show` and `debug` say of a session on its way.
 
+use std::fs;
+
+use nix::sys::signal::Signal;
+
 use crate::support::{
     cases::Case,
     lab::{HEADEND, Lab, USER},
+    pki::PASSWORD,
     stranger::{Stranger, init},
 };
 
@@ -24,6 +29,18 @@ pub(crate) const CASES: &[Case] = &[
         a_client_that_nothing_is_in_common_with_is_explained_side_by_side,
     ),
     (
+        "look::going_on_to_port_4500_is_no_move_and_an_orderly_leave_is_no_failure",
+        going_on_to_port_4500_is_no_move_and_an_orderly_leave_is_no_failure,
+    ),
+    (
+        "look::interfaces_are_shown_with_the_devices_that_the_command_line_ties_and_the_file_does_not_name",
+        interfaces_are_shown_with_the_devices_that_the_command_line_ties_and_the_file_does_not_name,
+    ),
+    (
+        "look::two_failures_of_one_host_are_both_told_the_last_one_first",
+        two_failures_of_one_host_are_both_told_the_last_one_first,
+    ),
+    (
         "look::a_session_in_negotiation_is_named_by_the_interface_that_it_comes_to",
         a_session_in_negotiation_is_named_by_the_interface_that_it_comes_to,
     ),
@@ -38,6 +55,90 @@ fn debug_aaa_names_the_lists_of_the_configuration() {
     let (_process, _) = lab.log_in(&client, USER);
     headend.line("AAA/AUTHEN/LOGIN (00000001): Pick method list 'a-eap-authen-local'");
     headend.line("AAA/AUTHOR (0x1): Pick method list 'a-eap-author-grp'");
+}
+
+fn going_on_to_port_4500_is_no_move_and_an_orderly_leave_is_no_failure() {
+    let lab = Lab::new();
+    let client = lab.client();
+    let headend = lab.start();
+    lab.exec("debug crypto ikev2");
+    let (mut process, _) = lab.log_in(&client, USER);
+    let line = headend.line("):Floating to init port ");
+    assert!(line.ends_with(", resp port 4500"), "{line}");
+    assert!(!headend.output().contains("Peer has moved"));
+    assert_eq!(process.end_by(Signal::SIGINT), Some(0));
+    headend.line("Crypto tunnel v2 is DOWN.");
+    let told = lab.exec("show crypto ikev2 diagnose");
+    assert!(told.contains("  up, and left at once\n"), "{told}");
+    assert!(
+        !told.contains("Verdict") && !told.contains("FAILED"),
+        "{told}"
+    );
+}
+
+fn interfaces_are_shown_with_the_devices_that_the_command_line_ties_and_the_file_does_not_name() {
+    let lab = Lab::new();
+    let client = lab.client();
+    let _headend = lab.start_with(&["--device", "GigabitEthernet1=client0"]);
+    let (_process, _) = lab.log_in(&client, USER);
+    let brief = lab.exec("show ip interface brief");
+    let heading =
+        "Interface              IP-Address      OK? Method Status                Protocol\n";
+    assert!(brief.starts_with(heading), "{brief}");
+    for row in [
+        format!(
+            "GigabitEthernet1       {:<15} YES other  up                    up      \n",
+            client.router
+        ),
+        "Loopback100            10.0.0.1        YES NVRAM  up                    up      \n".into(),
+        "Virtual-Template100    10.0.0.1        YES unset  up                    down    \n".into(),
+        "Virtual-Access1        10.0.0.1        YES unset  up                    up      \n".into(),
+    ] {
+        assert!(brief.contains(&row), "{row}{brief}");
+    }
+    let all = lab.exec("show interfaces");
+    assert!(
+        all.contains(
+            "\nGigabitEthernet1 is up, line protocol is up\n  Hardware is device client0 of Linux\n"
+        ),
+        "{all}"
+    );
+    let lines = lab.exec("show running-config interface gi1");
+    assert!(
+        lines.ends_with("!\ninterface GigabitEthernet1\n no ip address\n ip nat outside\nend\n\n"),
+        "{lines}"
+    );
+    lab.exec("write memory");
+    let written = fs::read_to_string(lab.config()).unwrap();
+    assert!(
+        written.contains("interface GigabitEthernet1\n no ip address\n"),
+        "{written}"
+    );
+    assert!(!written.contains("client0"), "{written}");
+}
+
+fn two_failures_of_one_host_are_both_told_the_last_one_first() {
+    let lab = Lab::new();
+    let client = lab.client();
+    let headend = lab.start();
+    for proposal in ["aes-cbc-256/sha256/20", "aes-cbc-256/sha1/14"] {
+        let arguments = ["--proposal", proposal];
+        let target = HEADEND.to_string();
+        let mut process = lab.connect_to(&target, &client, [USER, PASSWORD], &arguments);
+        assert_ne!(process.end(), Some(0));
+    }
+    headend.line("the client offers (encryption aes-cbc-256; integrity sha1; ");
+    let told = lab.exec("show crypto ikev2 diagnose");
+    let verdicts: Vec<&str> = told.split("Verdict: ").skip(1).collect();
+    assert_eq!(verdicts.len(), 2, "{told}");
+    assert!(
+        verdicts[0].contains("encryption aes-cbc-256; integrity sha1;"),
+        "{told}"
+    );
+    assert!(
+        verdicts[1].contains("the group alone: the client offers 20,"),
+        "{told}"
+    );
 }
 
 fn a_session_in_negotiation_is_named_by_the_interface_that_it_comes_to() {
@@ -150,13 +251,13 @@ fn a_client_that_nothing_is_in_common_with_is_explained_side_by_side() {
     let told = lab.exec("show crypto ikev2 diagnose");
     assert!(
         told.contains(
-            "  Verdict: IKE: the proposals differ in the encryption alone: the client offers 3DES"
+            "  Verdict: IKE: the proposals differ in the encryption alone: the client offers 3des"
         ),
         "{told}"
     );
-    assert!(told.contains("\n    Client   encryption 3DES"), "{told}");
+    assert!(told.contains("\n    Client   encryption 3des"), "{told}");
     assert!(
-        told.contains("\n    Headend  encryption AES-CBC-256"),
+        told.contains("\n    Headend  encryption aes-cbc-256"),
         "{told}"
     );
 }

@@ -78,7 +78,7 @@ fn a_restarted_headend_has_its_client_back_long_before_silence_would_tell() {
             .unwrap();
         assert_eq!(sent > 0, on, "{sent} tokens");
         let statistics = lab.exec("show crypto ikev2 stats");
-        let line = format!("Quick Crash Detection Tokens Sent: {sent}\n");
+        let line = format!("Quick Crash Detection Answers to Unknown SPIs: {sent}\n");
         assert!(statistics.contains(&line), "{statistics}");
         if on {
             assert_eq!(mode(&secret), 0o600);

@@ -53,6 +53,10 @@ pub(crate) const CASES: &[Case] = &[
         "shell::a_headend_that_is_gone_is_named_and_the_next_one_answers",
         a_headend_that_is_gone_is_named_and_the_next_one_answers,
     ),
+    (
+        "shell::a_change_that_is_to_be_confirmed_reminds_its_terminal",
+        a_change_that_is_to_be_confirmed_reminds_its_terminal,
+    ),
 ];
 
 /// A lab whose headend has a name.
@@ -498,4 +502,20 @@ fn a_headend_that_is_gone_is_named_and_the_next_one_answers() {
         let mut rows = rows.iter();
         rows.any(|row| row.contains("%CRYPTO-5-IKEV2_SESSION_STATUS: Crypto tunnel v2 is UP."))
     });
+}
+
+/// Nobody has to watch the log for that.
+fn a_change_that_is_to_be_confirmed_reminds_its_terminal() {
+    let lab = lab();
+    let _headend = lab.start();
+    let shell = Shell::open_privileged(&lab);
+    shell.sends("configure terminal revert timer 1\r");
+    shell.until(|rows| {
+        rows.concat()
+            .contains("Rollback will begin in one minute. Enter \"configure confirm\"")
+    });
+    shell.until(|rows| rows.last().is_some_and(|row| row == "Router(config)#"));
+    shell.types("end\r", "Router#");
+    shell.types("configure confirm\r", "Router#");
+    assert!(!shell.rows().concat().contains("terminal monitor has ended"));
 }

@@ -1,6 +1,10 @@
 //! From one plan to another while clients are there.
 
-use std::{collections::BTreeSet, path::PathBuf, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+    sync::Arc,
+};
 
 use ironflex_ikev2::{config::EndpointConfig, crash_detection::QcdSecret};
 use ironflex_profiles::{
@@ -8,6 +12,7 @@ use ironflex_profiles::{
     model::name::Name,
     render, resolve_live,
     snapshot::{LocalMethod, Profile},
+    untied,
 };
 use ironflex_xfrm::netlink::Owner;
 
@@ -18,7 +23,7 @@ use super::{
         difference::{Difference, Fate},
         driver::Driver,
         load,
-        network::{self, Wanted, template_number},
+        network::{self, HouseNetwork, Wanted, template_number},
         work::House,
     },
     Keys,
@@ -71,8 +76,8 @@ impl Terms {
 
 /// What a change means for whoever is there.
 pub(super) struct Effect {
-    /// The profile, user or pool, of which is told once.
-    pub(super) of: Name,
+    /// The profile, user or pool, of which is told once; of the network each thing is.
+    pub(super) of: String,
     pub(super) text: String,
 }
 
@@ -104,6 +109,22 @@ impl House {
         (!first.is_empty()).then(|| format!("{}{more}", first.join(", ")))
     }
 
+    /// Says in the log which profiles serve nobody, of those that `wanted` picks or that it has said so of, and why.
+    pub(super) fn tell_inactive(&mut self, wanted: impl Fn(&Name) -> bool) {
+        let told = &mut self.configure.told_inactive;
+        let now: BTreeMap<&Name, &str> = self.plan.inactive().collect();
+        told.retain(|name, _| now.contains_key(name));
+        for (name, why) in now {
+            let known = told.get(name).map(String::as_str);
+            if known != Some(why) && (known.is_some() || wanted(name)) {
+                self.log.warning(format_args!(
+                    "crypto ikev2 profile {name} is inactive: {why}"
+                ));
+                told.insert(name.clone(), why.to_owned());
+            }
+        }
+    }
+
     /// Whom a change concerns, and what it does to them.
     fn effects(&self, difference: &Difference) -> Vec<Effect> {
         let mut effects = Vec::new();
@@ -117,7 +138,7 @@ impl House {
                 |serving: &super::super::compile::ServingProfile| serving.profile.name == *name;
             let sessions = self.named(|session| session.profile.as_deref().is_some_and(served));
             effects.extend(sessions.map(|sessions| Effect {
-                of: name.clone(),
+                of: name.to_string(),
                 text: format!(
                     "% IKEv2 profile {name} {what}; sessions go on as they came up: {sessions}\n"
                 ),
@@ -130,7 +151,7 @@ impl House {
                 eap && session.who.as_ref().is_some_and(|who| is(&who.user))
             });
             effects.extend(sessions.map(|sessions| Effect {
-                of: name.clone(),
+                of: name.to_string(),
                 text: format!(
                     "% User {name} stays logged in: {sessions}; 'clear crypto session username {name}' ends that\n"
                 ),
@@ -165,10 +186,12 @@ impl Driver {
         candidate.settle();
         let Live { snapshot, faults } = resolve_live(&candidate);
         if snapshot == *house.plan.snapshot && renewed.is_empty() {
+            let faults = faults.into_iter().chain(untied(&candidate)).collect();
             house.reconfigured(candidate, faults);
             return Ok(Vec::new());
         }
-        let line_faults = faults;
+        let mut line_faults = faults;
+        line_faults.extend(untied(&candidate));
         let before = &house.plan;
         let as_before = |profile: &Profile| {
             let serving = before.profiles.get(&profile.name)?;
@@ -209,6 +232,18 @@ impl Driver {
         let changed = house.network.change(wanted, in_use, kernel_ipsec);
         let mut warnings = changed.map_err(|error| error.to_string())?;
         // From here on nothing is refused.
+        let missing = if before.snapshot.interfaces == plan.snapshot.interfaces {
+            Vec::new()
+        } else {
+            let of = |network: &mut HouseNetwork, plan: &Plan| {
+                // Where the devices cannot be listed, a start would say so.
+                network.missing_devices(&plan.snapshot).unwrap_or_default()
+            };
+            let known = of(&mut house.network, before);
+            let mut missing = of(&mut house.network, &plan);
+            missing.retain(|one| !known.contains(one));
+            missing
+        };
         match placed.map(Placed::settle) {
             Some(Ok(remains)) => house.configure.clear(house.clock.now(), remains),
             Some(Err(error)) => warnings.push(format!("key store: {error}")),
@@ -219,21 +254,16 @@ impl Driver {
         }
         house.reconfigured(candidate, line_faults);
         let mut effects = house.effects(&difference);
-        let of = |text: String| {
-            let name = Name::new("network").ok()?;
-            Some(Effect { of: name, text })
+        let of = |text: String| Effect {
+            of: text.clone(),
+            text,
         };
-        effects.extend(
-            warnings
-                .into_iter()
-                .filter_map(|one| of(format!("% {one}\n"))),
-        );
-        if let Some(lacking) = self.lacking(&difference) {
-            effects.extend(of(lacking));
-        }
+        warnings.extend(missing);
+        effects.extend(warnings.into_iter().map(|one| of(format!("% {one}\n"))));
+        effects.extend(self.lacking(&difference).map(of));
         let house = &mut self.house;
         if let Some(remark) = house.configure.terms.open_secret(&plan) {
-            effects.extend(of(format!("% {remark}\n")));
+            effects.push(of(format!("% {remark}\n")));
         }
         if difference.endpoint {
             self.endpoint
@@ -250,7 +280,9 @@ impl Driver {
             house.log.warning(format_args!("nobody can log in: {why}"));
         }
         house.log.logging = plan.snapshot.ikev2.logging;
-        house.plan = plan;
+        let before = std::mem::replace(&mut house.plan, plan);
+        // One that is being written has not served anybody yet, and is told of once its lines are all there.
+        house.tell_inactive(|name| before.profiles.contains_key(name));
         house.configure.faults.plan = faults.iter().map(ToString::to_string).collect();
         Ok(effects)
     }

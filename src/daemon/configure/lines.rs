@@ -255,7 +255,13 @@ impl Driver {
                 let lines = lines.iter().map(|line| format!("% {line}\n"));
                 (false, lines.chain([format!("{done}\n")]).collect())
             }
-            Some(Err(error)) => (true, format!("% {error}\n")),
+            Some(Err(error)) => {
+                let lines = error.to_string();
+                (
+                    true,
+                    lines.lines().map(|line| format!("% {line}\n")).collect(),
+                )
+            }
             None => (true, "% It was not carried out\n".to_owned()),
         };
         taken.said.push(Said {

@@ -22,7 +22,7 @@ mod whole;
 mod words;
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     fmt,
     path::PathBuf,
     time::{Duration, SystemTime},
@@ -71,6 +71,8 @@ pub struct Configure {
     pub devices: Vec<(InterfaceName, DeviceName)>,
     /// What keeps parts of the configuration at work from being used.
     pub faults: Faults,
+    /// Profiles of which the log says that they serve nobody, and why.
+    pub(super) told_inactive: BTreeMap<Name, String>,
     /// What changes of keys have left behind.
     clearing: clearing::Clearing,
     /// A change that is not confirmed.
@@ -133,8 +135,8 @@ struct Session {
     told: Faults,
     /// What no line has been answered with yet.
     unsaid: Vec<String>,
-    /// Profiles and users of whose sessions was told.
-    mentioned: BTreeSet<Name>,
+    /// What was told of the network, and the profiles and users of whose sessions was told.
+    mentioned: BTreeSet<String>,
 }
 
 /// Lines that are not at work yet.
@@ -185,13 +187,13 @@ pub enum Answer {
 impl Configure {
     /// Nobody is at it.
     #[must_use]
-    pub fn new(
+    pub fn new<'w>(
         store: Store,
         bootflash: PathBuf,
         terms: Terms,
         startup: Startup,
         devices: Vec<(InterfaceName, DeviceName)>,
-        warnings: &[Diagnostic],
+        warnings: impl Iterator<Item = &'w Diagnostic>,
     ) -> Self {
         Self {
             store,
@@ -202,9 +204,10 @@ impl Configure {
             clearing: clearing::Clearing::default(),
             revert: None,
             faults: Faults {
-                lines: warnings.to_vec(),
+                lines: warnings.cloned().collect(),
                 plan: Vec::new(),
             },
+            told_inactive: BTreeMap::new(),
             session: None,
             begun: 0,
         }
@@ -213,7 +216,8 @@ impl Configure {
     /// When lines are to be put to work that nobody waits for.
     #[must_use]
     pub fn due(&self) -> Option<Instant> {
-        let revert = self.revert.as_ref().map(|revert| revert.at);
+        let revert = self.revert.as_ref();
+        let revert = revert.map(|revert| revert.remind.unwrap_or(revert.at).min(revert.at));
         let all = [self.waits_until(), revert, self.clearing.due];
         all.into_iter().flatten().min()
     }
@@ -304,6 +308,8 @@ impl Driver {
         for line in session.unsaid {
             self.house.log.info(line.trim_end());
         }
+        // What is still unfinished now stays so.
+        self.house.tell_inactive(|_| true);
         let Person { user, terminal, .. } = &session.person;
         let place = terminal
             .as_deref()
@@ -328,7 +334,14 @@ impl Driver {
             self.apply_lines();
         }
         let configure = &mut self.house.configure;
-        let revert = configure.revert.as_mut();
+        let mut revert = configure.revert.as_mut();
+        if let Some(revert) = &mut revert
+            && revert.remind.take_if(|due| *due <= now).is_some()
+        {
+            self.house.log.rollback(
+                "Rollback Confirmed Change: Rollback will begin in one minute. Enter \"configure confirm\" if you wish to keep what you've configured",
+            );
+        }
         if let Some(revert) = revert.filter(|revert| revert.at <= now) {
             if let Some(session) = &mut configure.session
                 && let Some(away) = session.away.take()
@@ -351,13 +364,18 @@ impl Driver {
             // What is taken back is one thing then.
             self.apply_lines();
             let log = &self.house.log;
-            log.warning("%ARCHIVE_DIFF-5-ROLLBK_CNFMD_CHG_ROLLBACK_START: the change was not confirmed and is taken back");
+            log.rollback("%ARCHIVE_DIFF-5-ROLLBK_CNFMD_CHG_ROLLBACK_START: the change was not confirmed and is taken back");
             match self.take_back() {
                 Ok(said) => {
                     let said = said.lines().map(without_secrets);
                     said.for_each(|line| self.house.log.info(line));
                 }
-                Err(error) => self.house.log.trouble(&error),
+                Err(error) => {
+                    self.house.log.trouble(&error);
+                    self.house
+                        .log
+                        .rollback("% The change could not be taken back, which is tried again");
+                }
             }
         }
     }

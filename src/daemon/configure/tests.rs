@@ -30,7 +30,7 @@ use super::{
         journal::Journal,
         leftovers::Leftovers,
         load,
-        log::Log,
+        log::{Log, Watched},
         network::{
             HouseNetwork, Wanted,
             model::{self, Kinds, Model},
@@ -111,7 +111,7 @@ impl Scene {
             terms,
             startup,
             Vec::new(),
-            &plan.snapshot.warnings,
+            plan.snapshot.warnings.iter(),
         );
         let house = House {
             configure,
@@ -476,6 +476,43 @@ fn the_timer_takes_back_what_waits_and_what_is_being_carried_out() {
     let late = scene.driver.clock.now().after(Duration::from_secs(61));
     scene.driver.keep_configuring(late);
     assert_eq!(scene.seen(), before);
+}
+
+#[test]
+fn whoever_made_a_change_that_goes_back_is_told_so_at_the_terminal() {
+    let mut scene = Scene::new();
+    let (sending, mut told) = mpsc::channel(8);
+    let log = &scene.driver.house.log;
+    log.watch("tester".into(), sending, Watched::Rollback);
+    assert_eq!(log.watching(), [""; 0]);
+    let id = scene.begin(Some(2));
+    scene.types(id, "hostname Other");
+    scene.end(id);
+    let begun = scene.driver.clock.now();
+    let mut after = |seconds| {
+        scene
+            .driver
+            .keep_configuring(begun.after(Duration::from_secs(seconds)));
+        let mut lines = Vec::new();
+        while let Ok(line) = told.try_recv() {
+            lines.push(line);
+        }
+        lines
+    };
+    assert_eq!(after(50), [""; 0]);
+    let reminder = after(61);
+    assert!(
+        reminder.len() == 1
+            && reminder[0]
+                .contains(": Rollback Confirmed Change: Rollback will begin in one minute"),
+        "{reminder:?}"
+    );
+    assert_eq!(after(70), [""; 0]);
+    let end = after(121);
+    assert!(
+        end.len() == 1 && end[0].contains(": %ARCHIVE_DIFF-5-ROLLBK_CNFMD_CHG_ROLLBACK_START: "),
+        "{end:?}"
+    );
 }
 
 /// A change of keys with their lines, which is not confirmed yet.

@@ -30,7 +30,12 @@ pub(super) struct Revert {
     /// The keys that trustpoints had which have been changed since are held by the store.
     to: Candidate,
     pub(super) at: Instant,
+    /// When whoever made it is to be reminded.
+    pub(super) remind: Option<Instant>,
 }
+
+/// How long before the end that is.
+const REMINDER: Duration = Duration::from_secs(60);
 
 /// What is done about files while others are served.
 pub struct Work<T>(Box<dyn FnOnce() -> Result<T, String> + Send>);
@@ -120,6 +125,7 @@ impl Driver {
         house.configure.revert = Some(Revert {
             to: house.configured.clone(),
             at: now.after(after),
+            remind: Some(now.after(after.saturating_sub(REMINDER))),
         });
         house.log.info(format_args!(
             "configuration: unless it is confirmed in {minutes} minutes, it goes back to what it is now"
@@ -185,7 +191,11 @@ impl Driver {
             .inspect_err(|_| {
                 // What was promised is still owed.
                 let at = self.clock.now().after(REVERT_AGAIN);
-                self.house.configure.revert = Some(Revert { at, ..revert });
+                self.house.configure.revert = Some(Revert {
+                    at,
+                    remind: None,
+                    ..revert
+                });
             })
     }
 
@@ -195,6 +205,7 @@ impl Driver {
         let effects = self
             .apply(candidate, keys)
             .map_err(|error| format!("% The configuration is as it was: {error}"))?;
+        self.house.tell_inactive(|_| true);
         let mut said = differences(&old, &self.house.running_config);
         said.extend(effects.into_iter().map(|effect| effect.text));
         let faults = self.house.configure.faults.plan.iter();
@@ -259,8 +270,9 @@ impl Driver {
         let configure = &mut self.house.configure;
         let unconfirmed = configure.revert.as_ref().map(|_| configure.store.clone());
         let writing = configure.startup.writing(text);
+        let devices = configure.devices.clone();
         Work::new(move || {
-            let faults = load::faults(writing.text());
+            let faults = load::faults(writing.text(), &devices);
             if !faults.is_empty() {
                 return Err(format!(
                     "{faults}% Not written, for the next start would refuse it: complete or remove what is inactive"

@@ -323,7 +323,7 @@ fn what_was_left_out_is_due_when_the_time_is_over_that_began_with_the_first_line
 fn a_terminal_that_takes_its_time_loses_lines_and_is_told_how_many() {
     let kept = Kept::new();
     let (sending, mut watched) = mpsc::channel(2);
-    kept.log.watch("root".into(), sending);
+    kept.log.watch("root".into(), sending, Watched::All);
     assert_eq!(kept.log.watching(), ["root"]);
     for number in 1..=5 {
         kept.log.info(number);

@@ -155,6 +155,7 @@ impl State {
             alias,
             kind: Some(kind.into()),
             up: false,
+            running: false,
             mtu: 1500,
         });
         index

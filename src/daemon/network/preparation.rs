@@ -441,8 +441,20 @@ pub(super) fn missing_devices(
             continue;
         };
         if link(network, device.as_str())?.is_none() {
+            let rules = snapshot.nat.iter();
+            let rules = rules.filter(|rule| rule.interface.name == interface.name);
+            let lists: Vec<String> = rules.map(|rule| rule.access_list.to_string()).collect();
+            let consequence = if lists.is_empty() {
+                String::new()
+            } else {
+                format!(
+                    ": until there is one, 'ip nat inside source list {} interface {} overload' translates nothing",
+                    lists.join(" / "),
+                    interface.name
+                )
+            };
             warnings.push(format!(
-                "{} is tied to {device}, and there is no such device here",
+                "{} is tied to {device}, and there is no such device here{consequence}",
                 interface.name
             ));
         }
