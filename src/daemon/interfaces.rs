@@ -85,6 +85,8 @@ pub(super) fn facts(driver: &mut Driver, state: &State) -> Vec<InterfaceFacts> {
             virtual_access: None,
         });
     }
+    // A router names what can be touched first.
+    facts.sort_by_key(|one| !one.name.starts_with("GigabitEthernet"));
     let sessions = state.ike_sas.iter().filter_map(|sa| sa.session.as_ref());
     facts.extend(sessions.map(|session| {
         let unnumbered = session.derived.unnumbered.as_deref();

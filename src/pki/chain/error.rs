@@ -200,46 +200,58 @@ pub enum ChainError {
 
 /// The authorities that are trusted, as a message names them: a machine's store has more than a hundred, which are not listed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Trusted {
-    /// The first ones, each by the most telling part of its name.
-    pub first: Vec<String>,
-    /// How many there are in all.
-    pub count: usize,
-    /// The file that the machine has them in, if they are the machine's: nobody has chosen them one by one.
-    pub store: Option<String>,
+pub enum Trusted {
+    /// Those that somebody has chosen.
+    Chosen {
+        /// The first ones, each by the most telling part of its name.
+        first: Vec<String>,
+        /// How many there are in all.
+        count: usize,
+    },
+    /// All that the machine has.
+    Machine {
+        /// The file that has them.
+        store: String,
+        /// How many there are.
+        count: usize,
+    },
 }
 
 impl Trusted {
     /// How many are named.
     const NAMED: usize = 3;
 
-    /// Those of these names.
+    /// Those of these names; `store` is the file that the machine has them in, if they are the machine's.
     pub(super) fn of<'a>(
         names: impl ExactSizeIterator<Item = &'a DistinguishedName>,
         store: Option<String>,
     ) -> Self {
         let count = names.len();
+        if let Some(store) = store {
+            return Self::Machine { store, count };
+        }
         let short = |name: &DistinguishedName| {
             let mut specific = name.attributes.iter().rev();
             let common = specific.find(|attribute| attribute.name == "cn");
             common.map_or_else(|| name.to_string(), ToString::to_string)
         };
-        Self {
+        Self::Chosen {
             first: names.take(Self::NAMED).map(short).collect(),
             count,
-            store,
         }
     }
 }
 
 impl fmt::Display for Trusted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(store) = &self.store {
-            let count = self.count;
-            return write!(f, "the machine's {count} root certificates in {store}");
-        }
-        f.write_str(&list(&self.first))?;
-        match self.count.saturating_sub(self.first.len()) {
+        let (first, count) = match self {
+            Self::Chosen { first, count } => (first, count),
+            Self::Machine { store, count } => {
+                return write!(f, "the machine's {count} root certificates in {store}");
+            }
+        };
+        f.write_str(&list(first))?;
+        match count.saturating_sub(first.len()) {
             0 => Ok(()),
             more => write!(f, " and {more} more"),
         }

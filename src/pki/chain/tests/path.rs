@@ -3,10 +3,9 @@
 use super::*;
 
 fn trusted(name: &str) -> Trusted {
-    Trusted {
+    Trusted::Chosen {
         first: vec![name.to_owned()],
         count: 1,
-        store: None,
     }
 }
 
@@ -122,10 +121,9 @@ fn without_anchors_nothing_holds() {
         Err(ChainError::UnknownIssuer {
             subject: "cn=Issuing".to_owned(),
             issuer: "cn=Root".to_owned(),
-            trusted: Trusted {
+            trusted: Trusted::Chosen {
                 first: Vec::new(),
                 count: 0,
-                store: None,
             },
         })
     );
