@@ -20,7 +20,7 @@ use ironflex_xfrm::netlink::{NetworkNamespace, namespace};
 pub(crate) type Case = (&'static str, fn());
 
 /// Cases at a time. They mostly wait for each other's processes.
-const AT_ONCE: usize = 4;
+const AT_ONCE: usize = 8;
 
 /// Why a case cannot run here.
 struct Skipped(String);
