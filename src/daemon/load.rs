@@ -1,6 +1,8 @@
 //! From a configuration file to a plan: read, parsed, resolved, its actions carried out, compiled.
 //! Nothing of a file with an error is applied.
 
+mod refusal;
+
 use std::{
     collections::BTreeSet,
     fmt::Write as _,
@@ -24,7 +26,10 @@ use zeroize::Zeroizing;
 use super::compile::{CompileError, Plan, compile};
 use crate::{
     clock, files,
-    pki::{ImportFailure, Imported, Store, StoreError, authenticate_pem, import_pkcs12},
+    pki::{
+        AuthenticationFailure, ImportFailure, Imported, Store, StoreError, authenticate_pem,
+        import_pkcs12,
+    },
 };
 
 /// The longest configuration file, in octets.
@@ -98,7 +103,7 @@ pub enum LoadError {
         /// The file.
         file: String,
         /// Why.
-        error: String,
+        error: Box<AuthenticationFailure>,
     },
     /// What it brings cannot be stored.
     #[error(transparent)]
@@ -106,23 +111,6 @@ pub enum LoadError {
     /// It cannot be put to work.
     #[error(transparent)]
     Compile(#[from] CompileError),
-}
-
-impl LoadError {
-    /// Whether the lines, or the files that they name, are to be others before a start can come to anything else.
-    #[must_use]
-    pub const fn is_refusal(&self) -> bool {
-        match self {
-            Self::NoText { .. }
-            | Self::Text { .. }
-            | Self::Import { .. }
-            | Self::Authenticate { .. }
-            | Self::Compile(_) => true,
-            Self::Action { error, .. } => error.is_refusal(),
-            // A disk may come, or have room again.
-            Self::Read { .. } | Self::Bootflash { .. } | Self::Store(_) => false,
-        }
-    }
 }
 
 /// A text that is free of errors.
@@ -365,13 +353,12 @@ pub fn carry_out(
             let Some(octets) = needed(read, bootflash, holds)? else {
                 return Ok(serves(&path, name, "authorities"));
             };
-            let failed = |error: String| LoadError::Authenticate {
+            let failed = |error| LoadError::Authenticate {
                 trustpoint: trustpoint.to_string(),
                 file: path.display().to_string(),
-                error,
+                error: Box::new(error),
             };
-            let done = authenticate_pem(store, name, &octets)
-                .map_err(|error| failed(error.to_string()))?;
+            let done = authenticate_pem(store, name, &octets).map_err(failed)?;
             let Some(line) = said(name, done.imported, "authorities") else {
                 return Ok(Vec::new());
             };
