@@ -78,8 +78,19 @@ struct RefusedRequest {
     looks: (Instant, u32),
     /// How many of the tries ended for the last one's failure.
     same: u32,
-    /// What tells it from another one: the client sends the same again until it is heard.
+    /// The last ones, for several clients may be behind one address.
+    last: VecDeque<Request>,
+}
+
+/// How many of one host are told from what they send again.
+const TOLD_APART: usize = 8;
+
+/// What tells a refused request from another one: the client sends the same again until it is heard.
+#[derive(PartialEq)]
+struct Request {
+    peer: SocketAddr,
     initiator_spi: Option<InitiatorSpi>,
+    refusal: Refusal,
 }
 
 impl RefusedRequest {
@@ -377,12 +388,12 @@ impl Attempts {
     }
 
     /// A first request was refused, before anything was known of its sender. `failure` is only called if it is kept. Returns whether
-    /// it is another one than this host's last: a client sends the same again and again.
+    /// it is another one than this host's last: a client sends the same again and again, and is refused for the same.
     pub fn refused(
         &mut self,
         now: Instant,
         peer: SocketAddr,
-        initiator_spi: Option<InitiatorSpi>,
+        (initiator_spi, refusal): (Option<InitiatorSpi>, &Refusal),
         failure: impl FnOnce() -> Failure,
     ) -> bool {
         let own = source(peer);
@@ -395,13 +406,21 @@ impl Attempts {
                 place => place.map(|(at, _)| at),
             },
         };
+        let request = Request {
+            peer,
+            initiator_spi,
+            refusal: refusal.clone(),
+        };
+        let mut last = VecDeque::new();
         let mut looks = (now, 1);
         let mut tries = 1;
         let mut before = None;
         if let Some(one) = known.and_then(|at| self.refused.get_mut(at)) {
-            if one.attempt.peer == peer && one.initiator_spi == initiator_spi {
+            if one.last.contains(&request) {
                 return false;
             }
+            one.last.truncate(TOLD_APART.saturating_sub(1));
+            one.last.push_front(request);
             tries = one.attempt.tries.saturating_add(1);
             let (second, looked) = one.looks;
             if now.since(second) < Duration::from_secs(1) {
@@ -412,7 +431,10 @@ impl Attempts {
                 }
                 looks = (second, looked.saturating_add(1));
             }
+            last = std::mem::take(&mut one.last);
             before = Some(one);
+        } else {
+            last.push_front(request);
         }
         let failure = failure();
         let (same, earlier) = before.map_or((1, Vec::new()), |one| one.followed_by(&failure));
@@ -438,7 +460,7 @@ impl Attempts {
             since: now,
             looks,
             same,
-            initiator_spi,
+            last,
         };
         match place.and_then(|at| self.refused.get_mut(at)) {
             Some(old) => *old = refused,

@@ -25,6 +25,13 @@ impl House {
         refusal: &Refusal,
         request: &[u8],
     ) {
+        // Which group it is to be is found out so, and the client tries again with that.
+        if matches!(
+            refusal,
+            Refusal::Incompatible(PeerIncompatible::InvalidKeyExchange(_))
+        ) {
+            return;
+        }
         let policies = &self.plan.endpoint.policies;
         let failure = || {
             if *refusal != PeerIncompatible::NoProposalChosen.into() {
@@ -46,19 +53,12 @@ impl House {
         let spi = Header::peek(request)
             .ok()
             .map(|header| header.initiator_spi);
-        let is_new = self.attempts.refused(now, path.remote, spi, failure);
-        // Which group it is to be is found out so, and the client tries again with that.
-        let searches = matches!(
-            refusal,
-            Refusal::Incompatible(PeerIncompatible::InvalidKeyExchange(_))
-        );
-        if is_new && !searches {
+        let attempts = &mut self.attempts;
+        if attempts.refused(now, path.remote, (spi, refusal), failure) {
             self.log.init_refused(path.remote, failure);
         }
     }
-}
 
-impl House {
     /// A peer is let in and gets no child SA. Where nothing in common was found, that is told with both sides.
     pub(super) fn child_refused(
         &mut self,
@@ -350,9 +350,11 @@ fn group(number: u16) -> String {
 
 #[cfg(test)]
 mod tests {
-    use ironflex_ikev2::{crypto::suite::Group, wire::registry::ProtocolId};
+    use std::time::Duration;
 
-    use super::*;
+    use ironflex_ikev2::{crypto::suite::Group, event::Framing, wire::registry::ProtocolId};
+
+    use super::{super::configure::tests::Scene, *};
 
     fn proposal(transforms: &[(TransformType, u16, Option<u16>)]) -> Proposal {
         let transform = |&(kind, id, key_length): &(TransformType, u16, Option<u16>)| Transform {
@@ -481,5 +483,32 @@ mod tests {
         let told = offered(IKE, &many);
         assert_eq!(told.len(), TOLD);
         assert!(told.iter().all(|one| one.group.len() == TOLD_VALUES));
+    }
+
+    // A client first asks with a group of its own choice, and then again with the one that it is told.
+    #[test]
+    fn what_a_client_is_refused_for_after_it_has_searched_is_told() {
+        let mut house = Scene::new().driver.house;
+        let path = Path {
+            local: "192.0.2.1:500".parse().unwrap(),
+            remote: "198.51.100.7:500".parse().unwrap(),
+            framing: Framing::Bare,
+        };
+        let mut request = [0; 28];
+        request[7] = 1;
+        request[17] = 0x20;
+        request[18] = 34;
+        request[27] = 28;
+        let mut refuse = |second, refusal: PeerIncompatible| {
+            let now = Instant::new(Duration::from_secs(second));
+            house.init_refused(now, &path, &refusal.into(), &request);
+            let facts = house.attempts.facts();
+            let last = facts.last();
+            last.and_then(|one| one.failure.as_ref().map(ToString::to_string))
+        };
+        let group = Group::EcpP256;
+        assert_eq!(refuse(1, PeerIncompatible::InvalidKeyExchange(group)), None);
+        let why = refuse(1, PeerIncompatible::NoProposalChosen).unwrap();
+        assert!(why.starts_with("IKE: "), "{why}");
     }
 }

@@ -1,3 +1,6 @@
+//! What is kept of attempts, and what they are told by.
+
+use ironflex_ikev2::{crypto::suite::Group, refusal::PeerIncompatible};
 use ironflex_profiles::model::name::Name;
 
 use super::*;
@@ -21,6 +24,14 @@ fn spi(number: u64) -> Option<InitiatorSpi> {
     InitiatorSpi::new(number)
 }
 
+/// What tells requests apart that are refused for the same.
+fn by(number: Option<InitiatorSpi>) -> (Option<InitiatorSpi>, &'static Refusal) {
+    (
+        number,
+        &Refusal::Incompatible(PeerIncompatible::NoProposalChosen),
+    )
+}
+
 fn other() -> Failure {
     Failure::Other { why: "no".into() }
 }
@@ -33,7 +44,7 @@ fn a_flood_of_refused_requests_pushes_out_no_attempt_and_is_counted() {
     let mut made = 0;
     for number in 0..100_000_u32 {
         let address = std::net::Ipv4Addr::from_bits(number.wrapping_mul(2_654_435_761));
-        attempts.refused(at(2), (address, 500).into(), None, || {
+        attempts.refused(at(2), (address, 500).into(), by(None), || {
             made += 1;
             other()
         });
@@ -44,10 +55,10 @@ fn a_flood_of_refused_requests_pushes_out_no_attempt_and_is_counted() {
     let facts = attempts.facts();
     assert!(facts.iter().any(|one| one.peer == peer(1, 1)));
     // Later another has its place.
-    attempts.refused(at(13), peer(9, 500), None, other);
+    attempts.refused(at(13), peer(9, 500), by(None), other);
     assert!(attempts.facts().iter().any(|one| one.peer == peer(9, 500)));
     for number in 1..=5 {
-        attempts.refused(at(13), peer(9, 501), spi(number), other);
+        attempts.refused(at(13), peer(9, 501), by(spi(number)), other);
     }
     let facts = attempts.facts();
     let own = facts.iter().find(|one| one.peer.ip() == peer(9, 500).ip());
@@ -59,10 +70,40 @@ fn a_flood_of_refused_requests_pushes_out_no_attempt_and_is_counted() {
 fn a_request_that_is_sent_again_is_no_other_try() {
     let mut attempts = Attempts::default();
     for (second, number, other_one) in [(1, 7, true), (2, 7, false), (4, 7, false), (8, 8, true)] {
-        let told = attempts.refused(at(second), peer(1, 500), spi(number), other);
+        let told = attempts.refused(at(second), peer(1, 500), by(spi(number)), other);
         assert_eq!(told, other_one, "{second} s");
     }
     assert_eq!(attempts.facts()[0].tries, 2);
+}
+
+// They retransmit in turns, each its own.
+#[test]
+fn two_clients_behind_one_nat_are_told_once_each() {
+    let mut attempts = Attempts::default();
+    let mut told = Vec::new();
+    for second in [1, 1, 2, 4, 8] {
+        for (port, number) in [(500, 7), (501, 8)] {
+            if attempts.refused(at(second), peer(1, port), by(spi(number)), other) {
+                told.push((second, number));
+            }
+        }
+    }
+    assert_eq!(told, [(1, 7), (1, 8)]);
+    assert_eq!(attempts.facts()[0].tries, 2);
+}
+
+#[test]
+fn what_is_refused_for_another_reason_is_another_try() {
+    let mut attempts = Attempts::default();
+    let [first, second] = [
+        PeerIncompatible::NoProposalChosen,
+        PeerIncompatible::InvalidKeyExchange(Group::EcpP256),
+    ]
+    .map(Refusal::Incompatible);
+    for (refusal, other_one) in [(&first, true), (&second, true), (&second, false)] {
+        let told = attempts.refused(at(5), peer(1, 500), (spi(7), refusal), other);
+        assert_eq!(told, other_one, "{refusal}");
+    }
 }
 
 #[test]
@@ -221,20 +262,20 @@ fn a_network_has_more_than_a_host_and_not_all() {
         let mut attempts = Attempts::default();
         let first = begin(&mut attempts, 1, 1);
         attempts.closed(at(1), first, &CloseReason::TimedOut, false);
-        attempts.refused(at(1), peer(1, 500), None, other);
+        attempts.refused(at(1), peer(1, 500), by(None), other);
         for number in 0..1_000 {
             let from = SocketAddr::new(address(number), 500);
             let sa = SaId::from_spi(u64::from(number) + 2);
             attempts.begin(sa, from, "key".into(), (at(0), at(0)));
             attempts.closed(at(2), sa, &CloseReason::TimedOut, false);
-            attempts.refused(at(2), from, None, other);
+            attempts.refused(at(2), from, by(None), other);
         }
         assert_eq!(
             (attempts.failed.len(), attempts.refused.len()),
             (1 + failed, 1 + refused)
         );
         // A later one of it takes the place of one of its own.
-        attempts.refused(at(20), SocketAddr::new(address(999), 500), None, other);
+        attempts.refused(at(20), SocketAddr::new(address(999), 500), by(None), other);
         assert_eq!(attempts.refused.len(), 1 + refused);
         assert!(
             attempts
@@ -314,7 +355,7 @@ fn what_a_refused_hosts_earlier_tries_ended_for_is_kept_beside_the_last() {
     let mut attempts = Attempts::default();
     let why = |why: &str| Failure::Other { why: why.into() };
     for (second, number, reason) in [(1, 1, "one"), (5, 2, "one"), (9, 3, "two")] {
-        attempts.refused(at(second), peer(1, 500), spi(number), || why(reason));
+        attempts.refused(at(second), peer(1, 500), by(spi(number)), || why(reason));
     }
     let told = |attempts: &Attempts| {
         let entry = attempts.facts().remove(0);
@@ -326,14 +367,14 @@ fn what_a_refused_hosts_earlier_tries_ended_for_is_kept_beside_the_last() {
     // In the same second as well, as far as requests are looked at.
     for number in 4..14 {
         let reason = if number % 2 == 0 { "one" } else { "two" };
-        attempts.refused(at(20), peer(1, 501), spi(number), || why(reason));
+        attempts.refused(at(20), peer(1, 501), by(spi(number)), || why(reason));
     }
     let (last, tries, earlier) = told(&attempts);
     assert_eq!((last, tries), (why("two"), 13));
     assert_eq!(earlier, [(why("one"), 4)]);
     // Whoever fails in ever new ways does not fill the memory.
     for number in 14..100 {
-        attempts.refused(at(number * 2), peer(1, 500), spi(number), || {
+        attempts.refused(at(number * 2), peer(1, 500), by(spi(number)), || {
             why(&number.to_string())
         });
     }
