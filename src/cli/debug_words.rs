@@ -9,6 +9,7 @@ use std::net::Ipv4Addr;
 use ironflex_ikev2::{
     crypto::suite::{Group, Hash, IkeSuite, Integrity, Protection},
     event::{Authenticated, CloseReason, Deleted, Event, Path, PayloadName, Trace},
+    refusal::PeerIncompatible,
     wire::{
         header::{Header, ResponderSpi},
         payload::{ConfigAttribute, KnownVendor},
@@ -114,7 +115,7 @@ pub struct Place {
     pub responder_spi: u64,
     /// We began it.
     pub initiator: bool,
-    /// The message ID of the peer's last request.
+    /// The message ID before the one that the peer's next request has: of its last request, or 0 where none has come.
     pub message_id: u32,
 }
 
@@ -136,10 +137,10 @@ pub fn daemon_lines(flags: &DebugFlags, names: Names, step: Step<'_>) -> Vec<Str
         Step::FoundProfile(name) => {
             lines.say(format!("found matching IKEv2 profile '{name}'"));
             lines.say("Verify peer's policy");
-            lines.say("Peer's policy verified");
-            lines.say("Check for EAP exchange");
         }
         Step::Proving { method, identity } => {
+            lines.say("Peer's policy verified");
+            lines.say("Check for EAP exchange");
             lines.say("Generate my authentication data");
             lines.say(format!("My authentication method is '{method}'"));
             lines.say(format!(
@@ -370,7 +371,7 @@ impl<'a> Lines<'a> {
                 self.say(format!("Redirecting the client to {gateway}"));
             }
             CloseReason::Refused(refusal) => {
-                if refusal.name() == "no_proposal_chosen" {
+                if *refusal == PeerIncompatible::NoProposalChosen.into() {
                     self.fail(": Failed to find a matching policy");
                 }
                 self.fail(format!(": {}", Printable(&refusal.to_string())));

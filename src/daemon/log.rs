@@ -24,29 +24,29 @@ use ironflex_ikev2::{
     view::SaView,
     wire::payload::Identification,
 };
-
 use ironflex_profiles::model::Logging;
+use tokio::sync::mpsc::{self, error::TrySendError};
 
+pub use self::conditions::Conditions;
+use self::{buffer::Buffer, updowns::UpDowns};
 use super::{
     budget::{self, Budget},
     quota::{self, Quota, Withheld},
     session::{Deletion, Session},
     standard_error::StandardError,
 };
-use tokio::sync::mpsc::{self, error::TrySendError};
-
 use crate::{
-    cli::debug_words::{self, DebugFlags, Names, Place},
-    cli::{Printable, show::logging::Stamp},
+    cli::{
+        Printable,
+        debug_words::{self, DebugFlags, Names, Place},
+        show::logging::Stamp,
+    },
     clock::Clock,
     state::{
         attempts::{Failure, Transforms},
         logging::{LogFacts, Severity},
     },
 };
-use buffer::Buffer;
-pub use conditions::Conditions;
-use updowns::UpDowns;
 
 /// What the daemon does beyond the core, one step at a time.
 #[derive(Clone, Copy, Debug)]
@@ -528,21 +528,18 @@ impl Log {
 
     /// A session is up.
     pub fn up(&self, session: Option<&Session>, view: Option<SaView<'_>>) {
-        if let (true, Some(known), Some(view)) = (self.flags.ikev2, session, &view) {
-            let local = known.profile.as_ref().map(|serving| {
-                let identity = serving.identity(view.path.local.ip());
-                super::identity::text(&identity)
-            });
+        let (Some(session), Some(view)) = (session, view) else {
+            return;
+        };
+        if self.flags.ikev2 {
+            let local = session.own_identity.as_ref().map(super::identity::text);
             let peer = view.identity.map(super::identity::text);
             let up = Step::SessionUp {
                 peer: &peer.unwrap_or_default(),
                 local: &local.unwrap_or_default(),
             };
-            self.step(session, up);
+            self.step(Some(session), up);
         }
-        let (Some(session), Some(view)) = (session, view) else {
-            return;
-        };
         let (address, port) = (view.path.remote.ip(), view.path.remote.port());
         let identity = view.identity.map(super::identity::words);
         let identity = identity.unwrap_or_default();

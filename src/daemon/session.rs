@@ -11,7 +11,7 @@ use ironflex_eap::anyconnect::{Server, config_auth::DeviceInfo};
 use ironflex_ikev2::{
     event::{ChildId, CloseReason, EapContext, Framing, Instant, Path, PeerProof, SaId},
     refusal::Refusal,
-    wire::payload::TrafficSelector,
+    wire::payload::{Identification, TrafficSelector},
 };
 use ironflex_xfrm::{Counters, EspSpi, OuterPath, SaSpec, SessionId, netlink::Route};
 
@@ -85,6 +85,8 @@ pub struct Session {
     pub profile: Option<Arc<ServingProfile>>,
     /// What the peer calls itself, with the type in front.
     pub claimed: Option<Arc<str>>,
+    /// What we call ourselves towards it: it may have asked for one of our names.
+    pub own_identity: Option<Identification>,
     /// The pre-shared key that it must have, if its profile takes one.
     pub due_key: Option<DueKey>,
     /// The EAP conversation, while the client owes a response.
@@ -257,6 +259,7 @@ impl Sessions {
             session_id: self.next_session,
             profile: None,
             claimed: None,
+            own_identity: None,
             due_key: None,
             eap: None,
             eap_context: None,

@@ -209,7 +209,7 @@ fn ike_sa(
         active: now.since(begun),
         local_spi,
         remote_spi,
-        local_id: profile.map(|serving| serving.identity(view.path.local.ip()).to_string()),
+        local_id: session.own_identity.as_ref().map(ToString::to_string),
         remote_id: view.identity.map(super::identity::text),
         remote_eap_id: view.eap_user.map(|user| user.to_string()),
         messages: Messages {

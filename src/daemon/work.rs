@@ -16,7 +16,6 @@ use ironflex_ikev2::{
     },
     wire::payload::Identification,
 };
-
 use ironflex_profiles::{Candidate, snapshot::LocalMethod};
 
 use super::{
@@ -256,9 +255,10 @@ impl House {
             self.sessions.view(sa),
             LogStep::Proving {
                 method: method.name(),
-                identity: &serving.identity(local),
+                identity: &config.local_identity,
             },
         );
+        self.session(sa)?.own_identity = Some(config.local_identity.clone());
         Ok(Answer::Peer(Arc::new(config)))
     }
 
