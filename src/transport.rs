@@ -225,14 +225,16 @@ impl Transport {
         ];
         self.overflowed = overflowed;
         let was_unreadable = self.unreadable;
+        let begun = self.read_tables();
         self.unreadable = match &read {
+            _ if begun.is_err() => true,
             Some(read) => read.is_err(),
             None => was_unreadable,
         };
-        let begun = self.read_tables();
         // Until it can be read again that is said once.
-        let failed = read.and_then(Result::err).filter(|_| !was_unreadable);
-        (lost, failed.map_or(begun, Err))
+        let failed = read.and_then(Result::err).or_else(|| begun.err());
+        let failed = failed.filter(|_| !was_unreadable);
+        (lost, failed.map_or(Ok(()), Err))
     }
 
     /// Begins to read what the next call tells, unless that is under way.

@@ -22,11 +22,11 @@ use crate::{
 /// What has no registered name is counted under this.
 const OTHER: &str = "other";
 
-/// What a router says of SAs that it begins where no line limits them. The headend begins none.
-const OUTGOING_LIMIT: u64 = 400;
-
 /// The same in the tables of `show crypto ikev2 stats`.
 const OTHER_ROW: &str = "OTHER";
+
+/// What a router says of SAs that it begins where no line limits them. The headend begins none.
+const OUTGOING_LIMIT: u64 = 400;
 
 /// What was done for an SA, of what is counted in [`Metric::Operations`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

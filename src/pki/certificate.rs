@@ -446,7 +446,7 @@ fn crl_locations(points: &CRLDistributionPoints<'_>) -> Vec<String> {
     let locations = names.flatten().map(subject_alt_name);
     locations
         .filter_map(|name| match name {
-            SubjectAltName::Uri(_) => name.to_string().strip_prefix("URI:").map(str::to_owned),
+            SubjectAltName::Uri(uri) => Some(uri),
             _ => None,
         })
         .collect()
