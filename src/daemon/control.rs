@@ -7,7 +7,6 @@
 //! lines of configuration follow ([`configuring`]).
 
 use std::{
-    collections::VecDeque,
     io,
     os::unix::{fs::PermissionsExt, net},
     path::{Path, PathBuf},
@@ -21,19 +20,19 @@ use std::{
 use ironflex_ikev2::event::{Command, SaId};
 use serde::{Deserialize, Serialize};
 use tokio::{
-    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
+    io::{AsyncBufRead, AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, Interest},
     net::{
         UnixListener, UnixStream,
         unix::{OwnedReadHalf, OwnedWriteHalf},
     },
     sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot},
-    task::{AbortHandle, JoinSet, spawn_blocking},
-    time::timeout,
+    task::spawn_blocking,
+    time::{sleep, timeout},
 };
 
 use self::configuring::Configuring;
 use super::{
-    apart::{self, Serving},
+    apart::{self, Connections, Full, Serving},
     configure::{Answer, Ask, Reading, Work},
     driver::{Driver, Request},
     log::{WATCHED_LINES, Watched},
@@ -57,6 +56,12 @@ const MAX_REQUEST: u64 = 64 * 1024;
 
 /// Connections at a time. One more ends the oldest that has not asked anything yet.
 const MAX_CONNECTIONS: usize = 16;
+
+/// What is done about files at a time, whoever still waits for it: a disk may not answer at all.
+const MAX_AT_FILES: usize = 16;
+
+/// How often it is looked whether somebody is gone who has said all there was to say.
+const GONE: Duration = Duration::from_secs(1);
 
 /// How long a connection may take to send its request, and then to take its answer. What is asked may take longer: a file that
 /// is written to a slow disk is.
@@ -115,7 +120,7 @@ pub struct Listener {
 }
 
 /// How long the end waits for files that are being written.
-const FILES: Duration = Duration::from_secs(2);
+pub(super) const FILES: Duration = Duration::from_secs(2);
 
 impl Listener {
     /// Binds the socket, in place of one that a crash left behind.
@@ -158,54 +163,23 @@ impl Listener {
 
 /// Takes connections for as long as there is the thread.
 async fn serve(listener: &UnixListener, requests: mpsc::Sender<Request>) {
-    let mut connections = JoinSet::new();
-    let mut silent = Silent::default();
+    let mut connections = Connections::new(MAX_CONNECTIONS, Full::Wait);
     let monitors = Arc::new(Semaphore::new(MAX_MONITORS));
+    let asking = Asking::new(requests);
     loop {
         match listener.accept().await {
             Ok((stream, _)) => {
-                while connections.len() >= MAX_CONNECTIONS {
-                    silent.end_oldest();
-                    connections.join_next().await;
-                }
-                let asked = Arc::new(AtomicBool::new(false));
-                let has_asked = Arc::clone(&asked);
-                let requests = requests.clone();
-                let monitors = Arc::clone(&monitors);
-                let handle = connections.spawn(async move {
-                    let conversation = converse(stream, requests, monitors, &has_asked);
-                    match conversation.await {
+                let (asking, monitors) = (asking.clone(), Arc::clone(&monitors));
+                let connection = |asked| async move {
+                    match converse(stream, asking, monitors, asked).await {
                         Ok(Onward::Watching(watching)) => watching.tell().await,
                         Ok(Onward::Configuring(configuring)) => configuring.listen().await,
                         Ok(Onward::Nothing) | Err(_) => {}
                     }
-                });
-                silent.add(handle, asked);
+                };
+                connections.add(connection).await;
             }
-            Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
-        }
-        while connections.try_join_next().is_some() {}
-    }
-}
-
-/// Connections that have not asked anything yet, the oldest first.
-#[derive(Default)]
-struct Silent(VecDeque<(AbortHandle, Arc<AtomicBool>)>);
-
-impl Silent {
-    fn add(&mut self, connection: AbortHandle, asked: Arc<AtomicBool>) {
-        self.0
-            .retain(|(handle, asked)| !handle.is_finished() && !asked.load(Ordering::Relaxed));
-        self.0.push_back((connection, asked));
-    }
-
-    /// Ends the oldest one, if there is any: who says nothing keeps nobody waiting who would.
-    fn end_oldest(&mut self) {
-        while let Some((handle, asked)) = self.0.pop_front() {
-            if !handle.is_finished() && !asked.load(Ordering::Relaxed) {
-                handle.abort();
-                return;
-            }
+            Err(_) => sleep(Duration::from_millis(100)).await,
         }
     }
 }
@@ -254,9 +228,9 @@ impl Watching {
 /// Answers one question.
 async fn converse(
     stream: UnixStream,
-    requests: mpsc::Sender<Request>,
+    asking: Asking,
     monitors: Arc<Semaphore>,
-    asked: &AtomicBool,
+    asked: Arc<AtomicBool>,
 ) -> io::Result<Onward> {
     let peer = stream.peer_cred();
     let (mut read, mut write) = stream.into_split();
@@ -270,13 +244,13 @@ async fn converse(
         Ok(Question::Configure(begin)) => {
             let revert = begin.revert;
             let person = begin.person(peer.ok());
-            return match configuring::ask(&requests, Ask::Begin(person, revert)).await {
+            return match asking.configure(Ask::Begin(person, revert)).await {
                 Ok(Answer::Begun(id)) => {
                     let configuring = Configuring {
                         id,
                         read,
                         write,
-                        requests,
+                        asking,
                     };
                     Ok(Onward::Configuring(configuring))
                 }
@@ -287,7 +261,13 @@ async fn converse(
                 }
             };
         }
-        Ok(Question::Exec(line)) => tell(&requests, line).await,
+        Ok(Question::Exec(line)) => {
+            let mut more = BufReader::new(&mut read);
+            tokio::select! {
+                reply = asking.tell(line) => reply,
+                () = gone(&mut more, &write) => return Ok(Onward::Nothing),
+            }
+        }
         Ok(Question::Monitor { rollback }) => match monitors.try_acquire_owned() {
             Err(_) => Err(format!("{MAX_MONITORS} terminals monitor already")),
             Ok(place) => {
@@ -299,7 +279,7 @@ async fn converse(
                     Watched::All
                 };
                 let request = Request::Monitor(person, sending, wanted);
-                let asked = requests.send(request).await;
+                let asked = asking.requests.send(request).await;
                 watching = Some((lines, place));
                 asked.map(|()| String::new()).map_err(|_| stopping())
             }
@@ -322,32 +302,96 @@ async fn timely<T>(end: impl Future<Output = io::Result<T>>) -> io::Result<T> {
     timeout(PATIENCE, end).await.map_err(io::Error::from)?
 }
 
-/// What a command line comes to, as text.
-///
-/// # Errors
-///
-/// The text for whoever asked.
-pub(super) async fn tell(requests: &mpsc::Sender<Request>, line: String) -> Result<String, String> {
-    let (reply, answer) = oneshot::channel();
-    let request = Request::Exec { line, reply };
-    requests.send(request).await.map_err(|_| stopping())?;
-    finish(answer.await.map_err(|_| stopping())?, requests).await
+/// Comes to its end when nobody is at the other end any more. Who has said all there was to say may wait for its answer still.
+async fn gone(read: &mut (impl AsyncBufRead + Unpin), write: &OwnedWriteHalf) {
+    // What comes next is looked at once this has been answered.
+    if matches!(read.fill_buf().await, Ok(more) if !more.is_empty()) {
+        return std::future::pending().await;
+    }
+    while let Ok(state) = write.ready(Interest::WRITABLE).await {
+        if state.is_write_closed() {
+            return;
+        }
+        sleep(GONE).await;
+    }
 }
 
-/// Does what is left to do of a command line outside of the loop: other sessions' messages go on meanwhile.
-async fn finish(outcome: Outcome, requests: &mpsc::Sender<Request>) -> Result<String, String> {
-    match outcome {
-        Outcome::Done(reply) => reply,
-        Outcome::Facts(facts, form) => elsewhere(move || facts.told(form)).await?,
-        Outcome::Look(look, form) => elsewhere(move || look.carry_out()?.told(form)).await?,
-        Outcome::Work(work) => elsewhere(|| work.carry_out()).await?,
-        Outcome::Replace(reading) => {
-            let replacing = elsewhere(move || reading.read()).await??;
-            match configuring::ask(requests, Ask::Replace(Box::new(replacing))).await? {
-                Answer::Done(said) => Ok(said),
-                _ => Err(stopping()),
+/// What asks the loop, and does for itself what takes its time.
+#[derive(Clone)]
+pub(super) struct Asking {
+    requests: mpsc::Sender<Request>,
+    /// Places at files.
+    files: Arc<Semaphore>,
+}
+
+impl Asking {
+    /// Asks the loop that takes these requests.
+    pub(super) fn new(requests: mpsc::Sender<Request>) -> Self {
+        Self {
+            requests,
+            files: Arc::new(Semaphore::new(MAX_AT_FILES)),
+        }
+    }
+
+    /// What a command line comes to, as text.
+    ///
+    /// # Errors
+    ///
+    /// The text for whoever asked.
+    pub(super) async fn tell(&self, line: String) -> Result<String, String> {
+        let (reply, answer) = oneshot::channel();
+        let request = Request::Exec { line, reply };
+        let asked = self.requests.send(request).await;
+        asked.map_err(|_| stopping())?;
+        self.finish(answer.await.map_err(|_| stopping())?).await
+    }
+
+    /// Does what is left to do of a command line outside of the loop: other sessions' messages go on meanwhile.
+    async fn finish(&self, outcome: Outcome) -> Result<String, String> {
+        match outcome {
+            Outcome::Done(reply) => reply,
+            Outcome::Facts(facts, form) => elsewhere(move || facts.told(form)).await?,
+            Outcome::Look(look, form) => {
+                self.at_files(move || look.carry_out()?.told(form)).await?
+            }
+            Outcome::Work(work) => self.at_files(|| work.carry_out()).await?,
+            Outcome::Replace(reading) => {
+                let replacing = self.at_files(move || reading.read()).await??;
+                match self.configure(Ask::Replace(Box::new(replacing))).await? {
+                    Answer::Done(said) => Ok(said),
+                    _ => Err(stopping()),
+                }
             }
         }
+    }
+
+    /// Hands a question about the configuration to the loop.
+    ///
+    /// # Errors
+    ///
+    /// The text for whoever asked.
+    async fn configure(&self, ask: Ask) -> Result<Answer, String> {
+        let (reply, answer) = oneshot::channel();
+        match self.requests.send(Request::Configure(ask, reply)).await {
+            Ok(()) => answer.await.unwrap_or_else(|_| Err(stopping())),
+            Err(_) => Err(stopping()),
+        }
+    }
+
+    /// Does something about files. It is done to its end even if nobody waits for that any more.
+    async fn at_files<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, String> {
+        let Ok(place) = Arc::clone(&self.files).try_acquire_owned() else {
+            return Err(format!("% {MAX_AT_FILES} commands wait for a disk already"));
+        };
+        elsewhere(move || {
+            let done = work();
+            drop(place);
+            done
+        })
+        .await
     }
 }
 
@@ -494,7 +538,10 @@ pub fn execute(driver: &mut Driver, line: &str) -> Outcome {
         ExecCommand::WriteMemory => return Outcome::Work(driver.write_configuration()),
         // What changes something here.
         ExecCommand::Help => Ok(HELP.to_owned()),
-        ExecCommand::ConfigureConfirm => driver.confirm_configuration(),
+        ExecCommand::ConfigureConfirm => match driver.confirm_configuration() {
+            Ok(work) => return Outcome::Work(work),
+            Err(why) => Err(why),
+        },
         ExecCommand::ConfigureRevert => driver.revert_configuration(),
         ExecCommand::ClearCryptoSession(target) => {
             let cleared = clear(driver, &target);
@@ -629,60 +676,4 @@ fn said_of(count: usize, whose: &Whose) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::{
-        sync::mpsc::{Receiver, Sender, channel},
-        thread,
-        time::Instant,
-    };
-
-    use super::*;
-
-    /// A socket that serves, and work that somebody has been given to do at it: it begins, waits for a word and is done.
-    fn at_work() -> (Serving, Sender<()>, Arc<AtomicBool>, tempfile::TempDir) {
-        let folder = tempfile::tempdir().unwrap();
-        let socket = folder.path().join("control");
-        let (requests, mut asked) = mpsc::channel(1);
-        let listener = Listener::bind(&socket).unwrap();
-        let serving = listener.serve_apart(requests).unwrap();
-        thread::spawn(move || ask(net::UnixStream::connect(socket).unwrap(), "write memory"));
-        let Some(Request::Exec { reply, .. }) = asked.blocking_recv() else {
-            panic!("something else is asked")
-        };
-        let ((begins, begun), (go_on, word)): ((_, Receiver<()>), _) = (channel(), channel());
-        let done = Arc::new(AtomicBool::new(false));
-        let is_done = Arc::clone(&done);
-        let work = Work::new(move || {
-            begins.send(()).unwrap();
-            let _ = word.recv();
-            is_done.store(true, Ordering::Relaxed);
-            Ok(String::new())
-        });
-        assert!(reply.send(Outcome::Work(work)).is_ok());
-        begun.recv().unwrap();
-        (serving, go_on, done, folder)
-    }
-
-    #[test]
-    fn the_end_waits_for_a_file_that_is_being_written() {
-        let (serving, go_on, done, _folder) = at_work();
-        let disk = thread::spawn(move || {
-            thread::sleep(FILES / 8);
-            go_on.send(()).unwrap();
-        });
-        drop(serving);
-        assert!(done.load(Ordering::Relaxed));
-        disk.join().unwrap();
-    }
-
-    #[test]
-    fn the_end_does_not_wait_for_a_disk_that_does_not_answer() {
-        let (serving, go_on, done, _folder) = at_work();
-        let begun = Instant::now();
-        drop(serving);
-        let took = begun.elapsed();
-        assert!((FILES..FILES * 4).contains(&took), "{took:?}");
-        assert!(!done.load(Ordering::Relaxed));
-        drop(go_on);
-    }
-}
+mod tests;

@@ -68,8 +68,8 @@ use tokio::sync::mpsc;
 use self::{
     apart::Serving,
     assignment::Pools,
-    configure::{Configure, Startup, Terms},
-    control::{Listener, socket_path},
+    configure::{Configure, Said, Startup, Terms},
+    control::{FILES, Listener, socket_path},
     driver::{Driver, Request},
     init_queue::InitQueue,
     journal::Journal,
@@ -365,22 +365,27 @@ impl Daemon {
             .await;
         manager.stopping();
         driver.farewell(&mut handed, &mut stop).await;
-        drop((control, scraping));
-        driver.end_revert();
-        let Driver { mut house, .. } = driver;
-        for failed in house.configure.finish_clearing() {
-            house.log.trouble(&failed);
-        }
+        let Driver { house, .. } = driver;
         let House {
+            mut configure,
             dataplane,
             network,
             journal,
             log,
             ..
         } = house;
-        // The engine's device goes with it; the guards go last.
+        // Before anything that may wait for a disk. The engine's device goes with it; the guards go last.
         drop(dataplane);
-        match network.tear_down() {
+        let torn_down = network.tear_down();
+        // Files that are being written decide which keys stay.
+        drop((control, scraping));
+        for said in configure.end(FILES) {
+            match said {
+                Said::Done(text) => log.info(text),
+                Said::Failed(text) => log.trouble(&text),
+            }
+        }
+        match torn_down {
             // What it says may still be there.
             Err(error) => log.trouble(&error),
             Ok(()) => {

@@ -4,7 +4,6 @@
 //! user, no address and no peer, and whom else they concern is for the choice of the port to say.
 
 use std::{
-    collections::VecDeque,
     convert::Infallible,
     fmt, fs, io,
     net::SocketAddr,
@@ -34,12 +33,11 @@ use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, UnixListener},
     sync::{Mutex, mpsc},
-    task::{AbortHandle, JoinSet},
     time::timeout,
 };
 
 use super::{
-    apart::{self, Serving},
+    apart::{self, Connections, Serving},
     control, driver,
 };
 
@@ -179,55 +177,36 @@ enum Acceptor {
 impl Acceptor {
     /// Answers for as long as it is let.
     async fn serve(&self, requests: mpsc::Sender<driver::Request>) {
-        let mut connections = Connections::default();
+        // Where all have asked, the oldest is one who takes nothing.
+        let mut connections = Connections::new(CONNECTIONS, apart::Full::EndOldest);
         let numbers = Arc::new(Numbers {
-            requests,
+            asking: control::Asking::new(requests),
             last: Mutex::default(),
         });
         loop {
             let numbers = Arc::clone(&numbers);
-            let accepted =
-                match self {
-                    Self::Port(listener) => listener.accept().await.map(|(stream, _)| {
-                        connections.add(|asked| converse(stream, numbers, asked))
-                    }),
-                    Self::Socket(listener) => listener.accept().await.map(|(stream, _)| {
-                        connections.add(|asked| converse(stream, numbers, asked))
-                    }),
-                };
+            let accepted = match self {
+                Self::Port(listener) => match listener.accept().await {
+                    Ok((stream, _)) => {
+                        let connection = |asked| converse(stream, numbers, asked);
+                        connections.add(connection).await;
+                        Ok(())
+                    }
+                    Err(error) => Err(error),
+                },
+                Self::Socket(listener) => match listener.accept().await {
+                    Ok((stream, _)) => {
+                        let connection = |asked| converse(stream, numbers, asked);
+                        connections.add(connection).await;
+                        Ok(())
+                    }
+                    Err(error) => Err(error),
+                },
+            };
             if accepted.is_err() {
                 tokio::time::sleep(Duration::from_millis(100)).await;
             }
         }
-    }
-}
-
-/// The connections that there are, the oldest first. They end with this.
-#[derive(Default)]
-struct Connections {
-    tasks: JoinSet<()>,
-    ends: VecDeque<(AbortHandle, Arc<AtomicBool>)>,
-}
-
-impl Connections {
-    /// One more connection, which sets what it is given once it has asked something.
-    fn add<F>(&mut self, connection: impl FnOnce(Arc<AtomicBool>) -> F)
-    where
-        F: Future<Output = ()> + Send + 'static,
-    {
-        while self.tasks.try_join_next().is_some() {}
-        self.ends.retain(|(end, _)| !end.is_finished());
-        while self.ends.len() >= CONNECTIONS {
-            // Somebody who says nothing goes before whoever has asked; only among those the oldest is one who takes nothing.
-            let mut ends = self.ends.iter();
-            let silent = ends.position(|(_, asked)| !asked.load(Ordering::Relaxed));
-            if let Some((oldest, _)) = self.ends.remove(silent.unwrap_or(0)) {
-                oldest.abort();
-            }
-        }
-        let asked = Arc::new(AtomicBool::new(false));
-        let end = self.tasks.spawn(connection(Arc::clone(&asked)));
-        self.ends.push_back((end, asked));
     }
 }
 
@@ -258,7 +237,7 @@ fn clear(path: &Path) -> io::Result<()> {
 
 /// The numbers, and where they come from.
 struct Numbers {
-    requests: mpsc::Sender<driver::Request>,
+    asking: control::Asking,
     /// The last ones and when they came.
     last: Mutex<Option<(Instant, String)>>,
 }
@@ -276,7 +255,7 @@ impl Numbers {
         {
             return Ok(numbers.clone());
         }
-        let numbers = control::tell(&self.requests, "show metrics".to_owned()).await?;
+        let numbers = self.asking.tell("show metrics".to_owned()).await?;
         *last = Some((Instant::now(), numbers.clone()));
         Ok(numbers)
     }
@@ -382,37 +361,6 @@ mod tests {
         assert_eq!(fs::read_to_string(&path).unwrap(), "mine");
     }
 
-    // Whoever has asked may be the only one who ever does: Prometheus, while its answer is made.
-    #[tokio::test]
-    async fn who_says_nothing_is_ended_before_who_has_asked() {
-        let mut connections = Connections::default();
-        let (ended, mut heard) = mpsc::unbounded_channel();
-        let mut add = |name: usize, asks: bool| {
-            /// Says who has ended.
-            struct End(usize, mpsc::UnboundedSender<usize>);
-            impl Drop for End {
-                fn drop(&mut self) {
-                    let _ = self.1.send(self.0);
-                }
-            }
-            let end = End(name, ended.clone());
-            connections.add(|asked| async move {
-                let _end = end;
-                asked.store(asks, Ordering::Relaxed);
-                std::future::pending().await
-            });
-        };
-        for name in 0..CONNECTIONS {
-            add(name, name != 3);
-            tokio::task::yield_now().await;
-        }
-        for (name, gone) in [(CONNECTIONS, 3), (CONNECTIONS + 1, CONNECTIONS)] {
-            add(name, false);
-            assert_eq!(heard.recv().await, Some(gone));
-            tokio::task::yield_now().await;
-        }
-    }
-
     /// Asks at a socket. Returns the status line and the body, or `None` where nothing has come for long.
     fn asked(socket: &Path, path: &str) -> Option<(String, String)> {
         let mut stream = net::UnixStream::connect(socket).unwrap();
@@ -431,6 +379,31 @@ mod tests {
         let (requests, asked) = mpsc::channel(8);
         let scraping = Scraping::open(&Place::Socket(socket.clone())).unwrap();
         (socket, asked, scraping.serve_apart(requests).unwrap())
+    }
+
+    // All of them are there before anything is looked at.
+    #[test]
+    fn a_burst_of_who_says_nothing_ends_nobody_who_has_asked() {
+        let folder = tempfile::tempdir().unwrap();
+        let socket = folder.path().join("metrics");
+        let scraping = Scraping::open(&Place::Socket(socket.clone())).unwrap();
+        let mut asking = net::UnixStream::connect(&socket).unwrap();
+        write!(asking, "GET {PATH} HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+        let connect = |_| net::UnixStream::connect(&socket).unwrap();
+        let _silent: Vec<_> = (0..CONNECTIONS * 2).map(connect).collect();
+        let (requests, mut asked_for) = mpsc::channel(8);
+        let _serving = scraping.serve_apart(requests).unwrap();
+        asking.set_read_timeout(Some(PATIENCE)).unwrap();
+        let answering = thread::spawn(move || {
+            let asked = asked_for.blocking_recv().unwrap();
+            // Everybody else is looked at before it is answered.
+            thread::sleep(Duration::from_millis(100));
+            answers(asked, "a 1\n".to_owned());
+        });
+        let mut answer = String::new();
+        asking.read_to_string(&mut answer).unwrap();
+        assert!(answer.ends_with("a 1\n"), "{answer}");
+        answering.join().unwrap();
     }
 
     /// Answers a question, as the loop would.

@@ -21,8 +21,12 @@
 //!     .X.new       what is to take its place                          goes when the store is opened
 //!     .X.old       what it was, while another one takes its place     comes back then where there is no X
 //!     .X.7.gone    what nobody needs any more                         goes when the store is opened
-//!     .X.held      what it was before a change that may be taken back: a folder, or an empty file if there was none
+//!     .held/X      what it was before a change that may be taken back: a folder, or an empty file if there was none;
+//!                  a start puts it back ([`Draft::take_back_unconfirmed`])
 //! ```
+//!
+//! What is held is forgotten all at once: its folder is given another name, which decides it for all, comes to the disk, and
+//! only then is removed. So a crash leaves all of the old keys or all of the new ones.
 
 mod draft;
 
@@ -31,7 +35,7 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -153,6 +157,13 @@ pub enum StoreError {
 
 /// The store's name below the state folder.
 const FOLDER: &str = "trustpoints";
+
+/// Where a trustpoint is kept below the state folder.
+#[must_use]
+pub fn place_of(name: &str) -> PathBuf {
+    // One whose name is none is kept nowhere.
+    Path::new(FOLDER).join(encode(name).unwrap_or_default())
+}
 
 impl Store {
     /// Opens the store beneath the daemon's state folder, which must exist, and clears what a crash has left.
@@ -293,7 +304,8 @@ impl Store {
     /// [`StoreError`].
     pub fn import(&self, name: &str, trustpoint: &Trustpoint) -> Result<Imported, StoreError> {
         let _turn = self.turn()?;
-        self.put(name, trustpoint)
+        let imported = self.put(name, trustpoint)?;
+        self.mean(name).map(|()| imported)
     }
 
     fn put(&self, name: &str, trustpoint: &Trustpoint) -> Result<Imported, StoreError> {
@@ -321,13 +333,22 @@ impl Store {
     ) -> Result<Imported, StoreError> {
         let _turn = self.turn()?;
         let identity = self.load(name)?.and_then(|present| present.identity);
-        self.put(
+        let imported = self.put(
             name,
             &Trustpoint {
                 identity,
                 authorities,
             },
-        )
+        )?;
+        self.mean(name).map(|()| imported)
+    }
+
+    /// What a trustpoint is without a draft it is for good, whatever may be taken back.
+    fn mean(&self, name: &str) -> Result<(), StoreError> {
+        match self.draft {
+            Some(_) => Ok(()),
+            None => self.forget_held_of([name])?.clear(),
+        }
     }
 
     /// Removes a trustpoint with its key. True when there was one.
@@ -339,7 +360,8 @@ impl Store {
         let entry = encode(name)?;
         let _turn = self.turn()?;
         let Some(mut all) = self.waiting() else {
-            return self.settle(&entry, Staged::Nothing);
+            let was_there = self.settle(&entry, Staged::Nothing)?;
+            return self.mean(name).map(|()| was_there);
         };
         // One that is staged is not half there for what cannot be removed of it.
         let gone = self.put_away(&self.staging(&entry))?;
@@ -400,6 +422,7 @@ impl Store {
         let change = self.exchange(entry, staged, false)?;
         sync(&self.folder)?;
         remove_if_present(&change.old)?;
+        change.stale.as_deref().map_or(Ok(()), remove_if_present)?;
         Ok(change.was_there)
     }
 
@@ -412,7 +435,9 @@ impl Store {
             let Some(hidden) = entry.strip_prefix('.') else {
                 continue;
             };
-            if hidden.ends_with(HELD) || entry == WRITTEN {
+            if entry == HELD {
+                // One that holds nothing says nothing.
+                let _ = fs::remove_dir(&left);
                 continue;
             }
             match hidden.strip_suffix(".old").map(|own| self.folder.join(own)) {
@@ -426,14 +451,7 @@ impl Store {
     }
 
     fn entries(&self) -> Result<Vec<String>, StoreError> {
-        fs::read_dir(&self.folder)
-            .and_then(|entries| {
-                entries
-                    .map(|entry| entry.map(|entry| entry.file_name().into_string().ok()))
-                    .filter_map(Result::transpose)
-                    .collect()
-            })
-            .map_err(io_error("read", &self.folder))
+        names(&self.folder).map_err(io_error("read", &self.folder))
     }
 
     fn beside(&self, entry: &str, suffix: &str) -> PathBuf {
@@ -449,7 +467,7 @@ impl Store {
     }
 
     fn held(&self, entry: &str) -> PathBuf {
-        self.folder.join(format!(".{entry}{HELD}"))
+        self.folder.join(HELD).join(entry)
     }
 
     /// Gives what stands beside a trustpoint a name under which nobody looks for it, and which is free. Returns that; `None`
@@ -474,11 +492,15 @@ impl Store {
     }
 }
 
-/// How the name of what was before a change ends that may be taken back.
-const HELD: &str = ".held";
+/// What is in a folder.
+fn names(folder: &Path) -> io::Result<Vec<String>> {
+    let entries = fs::read_dir(folder)?;
+    let names = entries.map(|entry| entry.map(|entry| entry.file_name().into_string().ok()));
+    names.filter_map(Result::transpose).collect()
+}
 
-/// What says that the configuration file was written since: a start leaves the keys as they are then.
-const WRITTEN: &str = ".written";
+/// The folder of what was before a change that may be taken back.
+const HELD: &str = ".held";
 
 fn write_trustpoint(folder: &Path, trustpoint: &Trustpoint) -> Result<(), StoreError> {
     DirBuilder::new()

@@ -13,6 +13,7 @@ use crate::pki::{
     CertificateSummary, Trustpoint,
     certificate::{DistinguishedName, KeyPurpose},
     describe,
+    store::place_of,
 };
 
 /// A certificate of a trustpoint.
@@ -248,7 +249,8 @@ fn one_certificate(out: &mut impl Write, one: &CertificateFacts, verbose: bool) 
     writeln!(out, "  Associated Trustpoints: {} ", one.trustpoint)?;
     // A router's file systems are not here; what stands for them is the state folder.
     let file = if one.authority { "ca" } else { "certificate" };
-    writeln!(out, "  Storage: pki/{}/{file}.pem", one.trustpoint)?;
+    let place = place_of(&one.trustpoint);
+    writeln!(out, "  Storage: {}/{file}.pem", place.display())?;
     if verbose && !one.authority {
         writeln!(out, "  Key Label: {}", one.trustpoint)?;
     }
@@ -269,7 +271,8 @@ pub fn my_public_keys(trustpoints: &[TrustpointFacts]) -> String {
             };
             writeln!(out, "Key name: {}", one.name)?;
             writeln!(out, "Key type: RSA KEYS")?;
-            writeln!(out, " Storage Device: pki/{}/key.pem", one.name)?;
+            let place = place_of(&one.name);
+            writeln!(out, " Storage Device: {}/key.pem", place.display())?;
             writeln!(out, " Usage: General Purpose Key")?;
             writeln!(out, " Key is not exportable.")?;
             writeln!(out, " Key Data:")?;

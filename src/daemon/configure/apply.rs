@@ -214,13 +214,12 @@ impl Driver {
         });
         let strays = pools.as_ref().unwrap_or(&house.pools).strays();
         let wanted = Wanted::of(&plan.snapshot, strays);
-        let placed = match draft {
-            Some(draft) => {
-                let placed = draft.place(house.configure.revert.is_some());
-                Some(placed.map_err(|error| format!("key store: {error}"))?)
-            }
-            None => None,
-        };
+        let holds = draft.is_some() && house.configure.revert.is_some();
+        let held = house.configure.held.clone();
+        // Until it is known whether they stay, nobody who has written the file forgets what they were.
+        let changes = holds.then(|| held.lock());
+        let placed = draft.map(|draft| draft.place(holds)).transpose();
+        let placed = placed.map_err(|error| format!("key store: {error}"))?;
         let templates: BTreeSet<u32> = house
             .sessions
             .iter()
@@ -232,6 +231,9 @@ impl Driver {
         let changed = house.network.change(wanted, in_use, kernel_ipsec);
         let mut warnings = changed.map_err(|error| error.to_string())?;
         // From here on nothing is refused.
+        if let Some(mut changes) = changes {
+            changes.note(&renewed);
+        }
         let missing = if before.snapshot.interfaces == plan.snapshot.interfaces {
             Vec::new()
         } else {

@@ -1,14 +1,15 @@
 //! What changes of keys leave behind is brought to the disk and removed on threads of their own: the loop does not wait for that.
 
 use std::{
+    sync::mpsc::{Receiver, RecvTimeoutError, channel},
     thread::{self, JoinHandle},
-    time::Duration,
+    time::{Duration, Instant as Moment},
 };
 
 use ironflex_ikev2::event::Instant;
 
 use super::Configure;
-use crate::pki::{Remains, StoreError};
+use crate::pki::{Draft, Remains, StoreError};
 
 /// How often it is looked whether that is done.
 const AGAIN: Duration = Duration::from_secs(1);
@@ -16,27 +17,69 @@ const AGAIN: Duration = Duration::from_secs(1);
 /// Remains on their way.
 #[derive(Default)]
 pub(super) struct Clearing {
-    threads: Vec<JoinHandle<Result<(), StoreError>>>,
+    /// Each comes to what has gone wrong.
+    threads: Vec<JoinHandle<Option<String>>>,
+    /// What has gone wrong before there was a thread.
+    failed: Vec<String>,
     /// When to look for those that have ended.
     pub(super) due: Option<Instant>,
 }
 
-/// What became of one.
-fn ended(thread: JoinHandle<Result<(), StoreError>>) -> Option<String> {
-    let done = thread.join();
-    let error = done.unwrap_or(Ok(())).err()?;
-    Some(format!("key store: {error}"))
+/// What went wrong with one.
+fn ended(thread: JoinHandle<Option<String>>) -> Option<String> {
+    let panicked = |_| Some("key store: what changes of keys have left was not cleared".to_owned());
+    thread.join().unwrap_or_else(panicked)
+}
+
+impl Clearing {
+    /// Waits for all of it. Returns what went wrong.
+    pub(super) fn finish(self) -> Vec<String> {
+        let failed = self.failed.into_iter();
+        failed
+            .chain(self.threads.into_iter().filter_map(ended))
+            .collect()
+    }
+}
+
+/// What the log is to say of the end.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Said {
+    /// What has been done.
+    Done(String),
+    /// What has gone wrong.
+    Failed(String),
 }
 
 impl Configure {
     /// Clears remains away beside the loop.
     pub(super) fn clear(&mut self, now: Instant, remains: Remains) {
-        let thread = thread::Builder::new().name("keys".to_owned());
-        // Without a thread for it the next start does it.
-        if let Ok(thread) = thread.spawn(|| remains.clear()) {
-            self.clearing.threads.push(thread);
-            self.clearing.due = Some(now.after(AGAIN));
+        // Nobody else waits for it.
+        let _ = self.clear_and_tell(now, remains);
+    }
+
+    /// The same, and tells what has gone wrong, if anything.
+    pub(super) fn clear_and_tell(
+        &mut self,
+        now: Instant,
+        remains: Remains,
+    ) -> Receiver<Option<String>> {
+        let (tell, told) = channel();
+        let clear = move || {
+            let failed = remains
+                .clear()
+                .err()
+                .map(|error| format!("key store: {error}"));
+            let _ = tell.send(failed.clone());
+            failed
+        };
+        match thread::Builder::new().name("keys".to_owned()).spawn(clear) {
+            Ok(thread) => self.clearing.threads.push(thread),
+            Err(error) => self.clearing.failed.push(format!(
+                "key store: no thread ({error}): a change of keys may not outlive a power cut, and what it has left goes at the next start"
+            )),
         }
+        self.clearing.due = Some(now.after(AGAIN));
+        told
     }
 
     /// What went wrong with what has been cleared away by now.
@@ -45,17 +88,107 @@ impl Configure {
         if clearing.due.take_if(|due| *due <= now).is_none() {
             return Vec::new();
         }
+        let mut failed = std::mem::take(&mut clearing.failed);
         let done = clearing.threads.extract_if(.., |one| one.is_finished());
-        let failed = done.filter_map(ended).collect();
+        failed.extend(done.filter_map(ended));
         if !clearing.threads.is_empty() {
             clearing.due = Some(now.after(AGAIN));
         }
         failed
     }
 
-    /// Waits for all of it, at the end. Returns what went wrong.
-    pub fn finish_clearing(&mut self) -> Vec<String> {
-        self.clearing.due = None;
-        self.clearing.threads.drain(..).filter_map(ended).collect()
+    /// The daemon ends. The keys of a change that is neither confirmed nor written go back, and what changes of keys have left is
+    /// cleared away, for as long as `limit` at most: the disk may not answer, and the next start does what is left.
+    pub fn end(&mut self, limit: Duration) -> Vec<Said> {
+        let clearing = std::mem::take(&mut self.clearing);
+        let revert = self
+            .revert
+            .take()
+            .map(|_| (self.store.clone(), self.held.clone()));
+        if revert.is_none() && clearing.threads.is_empty() && clearing.failed.is_empty() {
+            return Vec::new();
+        }
+        let (tell, told) = channel();
+        let ending = move || {
+            if let Some((store, held)) = revert {
+                let _changes = held.lock();
+                let draft = store.draft_now();
+                match draft.and_then(|draft| draft.map(Draft::take_back_unconfirmed).transpose()) {
+                    Ok(Some(names)) if !names.is_empty() => {
+                        let _ = tell.send(Said::Done(format!(
+                            "configuration: the change was not confirmed, and its keys are taken back: {}",
+                            names.join(", ")
+                        )));
+                    }
+                    // While somebody else writes to the store, the next start is left to do it.
+                    Ok(_) => {}
+                    Err(error) => {
+                        let _ = tell.send(Said::Failed(format!("key store: {error}")));
+                    }
+                }
+            }
+            for failed in clearing.finish() {
+                let _ = tell.send(Said::Failed(failed));
+            }
+        };
+        if let Err(error) = thread::Builder::new().name("keys".to_owned()).spawn(ending) {
+            return vec![Said::Failed(format!("key store: no thread: {error}"))];
+        }
+        let end = Moment::now().checked_add(limit);
+        let mut all = Vec::new();
+        loop {
+            let left = end.map(|end| end.saturating_duration_since(Moment::now()));
+            match told.recv_timeout(left.unwrap_or(limit)) {
+                Ok(said) => all.push(said),
+                Err(RecvTimeoutError::Disconnected) => return all,
+                Err(RecvTimeoutError::Timeout) => {
+                    all.push(Said::Failed(
+                        "key store: the disk does not answer; the next start does what is left"
+                            .to_owned(),
+                    ));
+                    return all;
+                }
+            }
+        }
+    }
+
+    /// What is held is not put back any more.
+    pub(super) fn forget_held(&self) -> Result<Remains, StoreError> {
+        let mut changes = self.held.lock();
+        let remains = self.store.forget_held()?;
+        changes.clear();
+        Ok(remains)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::tests::Scene, *};
+
+    #[test]
+    fn a_clearing_that_panics_is_told() {
+        let mut configure = Scene::new().driver.house.configure;
+        let thread = thread::spawn(|| panic!("as it is to be"));
+        configure.clearing.threads.push(thread);
+        let said = configure.end(Duration::from_secs(10));
+        assert!(matches!(&*said, [Said::Failed(_)]), "{said:?}");
+    }
+
+    #[test]
+    fn the_end_does_not_wait_for_a_disk_that_does_not_answer() {
+        let mut configure = Scene::new().driver.house.configure;
+        let (go_on, word) = channel::<()>();
+        let thread = thread::spawn(move || {
+            let _ = word.recv();
+            None
+        });
+        configure.clearing.threads.push(thread);
+        let limit = Duration::from_millis(200);
+        let begun = Moment::now();
+        let said = configure.end(limit);
+        let took = begun.elapsed();
+        assert!((limit..limit * 20).contains(&took), "{took:?}");
+        assert!(matches!(&*said, [Said::Failed(_)]), "{said:?}");
+        drop(go_on);
     }
 }

@@ -14,6 +14,7 @@
 
 mod apply;
 mod clearing;
+mod held;
 mod lines;
 mod startup;
 #[cfg(test)]
@@ -41,6 +42,7 @@ use ironflex_profiles::{
 
 pub use self::{
     apply::Terms,
+    clearing::Said,
     lines::Errand,
     startup::{Startup, WriteError, Writing, Written},
     whole::{Reading, Replacing, Work},
@@ -77,6 +79,8 @@ pub struct Configure {
     clearing: clearing::Clearing,
     /// A change that is not confirmed.
     revert: Option<whole::Revert>,
+    /// The keys that go back with it.
+    held: held::Held,
     /// Who is at it.
     session: Option<Session>,
     /// How many were.
@@ -137,6 +141,8 @@ struct Session {
     unsaid: Vec<String>,
     /// What was told of the network, and the profiles and users of whose sessions was told.
     mentioned: BTreeSet<String>,
+    /// Whoever was at it is gone; when it is to be ended.
+    ends: Option<Instant>,
 }
 
 /// Lines that are not at work yet.
@@ -203,6 +209,7 @@ impl Configure {
             devices,
             clearing: clearing::Clearing::default(),
             revert: None,
+            held: held::Held::default(),
             faults: Faults {
                 lines: warnings.cloned().collect(),
                 plan: Vec::new(),
@@ -218,7 +225,8 @@ impl Configure {
     pub fn due(&self) -> Option<Instant> {
         let revert = self.revert.as_ref();
         let revert = revert.map(|revert| revert.remind.unwrap_or(revert.at).min(revert.at));
-        let all = [self.waits_until(), revert, self.clearing.due];
+        let ends = self.session.as_ref().and_then(|session| session.ends);
+        let all = [self.waits_until(), revert, ends, self.clearing.due];
         all.into_iter().flatten().min()
     }
 
@@ -279,6 +287,7 @@ impl Driver {
             told: configure.faults.clone(),
             unsaid: Vec::new(),
             mentioned: BTreeSet::new(),
+            ends: None,
         });
         if let Some(minutes) = revert {
             self.arm_revert(minutes);
@@ -296,8 +305,48 @@ impl Driver {
         if self.house.configure.session(id).is_err() {
             return;
         }
+        if !self.give_up_line() {
+            let again = self.clock.now().after(TOGETHER);
+            if let Ok(session) = self.house.configure.session(id) {
+                session.ends = Some(again);
+            }
+            return;
+        }
         self.apply_lines();
         self.forget_session();
+    }
+
+    /// Ends a session one of whose lines is still being carried out elsewhere: nobody knows whether that ever comes back. False
+    /// while its keys are being changed, which ends when the disk has them.
+    fn give_up_line(&mut self) -> bool {
+        let configure = &mut self.house.configure;
+        let Some(session) = &mut configure.session else {
+            return true;
+        };
+        let Some(away) = session.away.take() else {
+            return true;
+        };
+        let Some(keys) = away.keys.recall() else {
+            session.away = Some(away);
+            return false;
+        };
+        // With them goes the turn to write, which others need.
+        match keys.draft.map(Draft::give_up).transpose() {
+            Ok(remains) => {
+                let now = self.clock.now();
+                remains
+                    .into_iter()
+                    .for_each(|one| configure.clear(now, one));
+            }
+            Err(error) => self.house.log.trouble(&format_args!("key store: {error}")),
+        }
+        self.house.log.warning(
+            "configuration: the session is ended, for one of its lines is still being carried out",
+        );
+        self.forget_session();
+        // Who has ended it by going does not wait for that.
+        away.tell();
+        true
     }
 
     /// The session is over. What it has not put to work is gone.
@@ -333,33 +382,32 @@ impl Driver {
         {
             self.apply_lines();
         }
-        let configure = &mut self.house.configure;
-        let mut revert = configure.revert.as_mut();
-        if let Some(revert) = &mut revert
-            && revert.remind.take_if(|due| *due <= now).is_some()
-        {
+        let revert = self.house.configure.revert.as_mut();
+        let remind = revert.and_then(|revert| revert.remind.take_if(|due| *due <= now));
+        if remind.is_some() {
             self.house.log.rollback(
                 "Rollback Confirmed Change: Rollback will begin in one minute. Enter \"configure confirm\" if you wish to keep what you've configured",
             );
         }
-        if let Some(revert) = revert.filter(|revert| revert.at <= now) {
-            if let Some(session) = &mut configure.session
-                && let Some(away) = session.away.take()
-            {
-                let Some(keys) = away.keys.recall() else {
-                    // They are being changed, which takes no longer than the machine needs for that.
-                    session.away = Some(away);
+        let session = self.house.configure.session.as_ref();
+        let ended = session.filter(|session| session.ends.is_some_and(|due| due <= now));
+        if let Some(id) = ended.map(|session| session.id) {
+            self.end_configuring(id);
+        }
+        let revert = self.house.configure.revert.as_ref();
+        if revert.is_some_and(|revert| revert.at <= now) {
+            if !self.give_up_line() {
+                let revert = self.house.configure.revert.as_mut();
+                let waits = revert.map(|revert| {
                     revert.at = now.after(TOGETHER);
-                    return;
-                };
-                // With them goes the turn to write, which is needed for what is put back.
-                drop(keys);
-                // Nobody knows whether the line ever comes back.
-                self.house.log.warning(
-                    "configuration: the session is ended, for one of its lines is still being carried out",
-                );
-                self.forget_session();
-                away.tell();
+                    std::mem::replace(&mut revert.waits, true)
+                });
+                if waits == Some(false) {
+                    self.house.log.warning(
+                        "configuration: the change was not confirmed; it is taken back once the keys of a line are on the disk",
+                    );
+                }
+                return;
             }
             // What is taken back is one thing then.
             self.apply_lines();

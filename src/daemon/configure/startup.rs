@@ -29,6 +29,8 @@ pub struct Startup {
     begun: u64,
     /// The last of them that has come to its end. Who holds it is writing.
     ended: Arc<Mutex<u64>>,
+    /// What brings a folder's names to the disk.
+    pub(super) sync: fn(&File) -> io::Result<()>,
 }
 
 /// A text on its way into the file.
@@ -58,9 +60,11 @@ impl Writing {
         if *ended > self.number {
             return Ok(Written::default());
         }
-        let written = self.startup.write(&self.text)?;
-        *ended = self.number;
-        Ok(written)
+        let written = self.startup.write(&self.text);
+        if written.as_ref().err().is_none_or(WriteError::is_written) {
+            *ended = self.number;
+        }
+        written
     }
 }
 
@@ -95,6 +99,17 @@ pub enum WriteError {
     },
 }
 
+impl WriteError {
+    /// Whether the text stands in the file all the same.
+    #[must_use]
+    pub const fn is_written(&self) -> bool {
+        match self {
+            Self::Archive { .. } | Self::Write { .. } => false,
+            Self::Sync { .. } => true,
+        }
+    }
+}
+
 /// What writing came to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Written {
@@ -111,6 +126,7 @@ impl Startup {
             archive: state_dir.join(ARCHIVE),
             begun: 0,
             ended: Arc::default(),
+            sync: File::sync_all,
         }
     }
 
@@ -146,15 +162,6 @@ impl Startup {
     ///
     /// [`WriteError`].
     fn write(&self, text: &str) -> Result<Written, WriteError> {
-        self.write_by(text, File::sync_all)
-    }
-
-    /// The same, with what brings a folder's names to the disk.
-    fn write_by(
-        &self,
-        text: &str,
-        sync: impl FnOnce(&File) -> io::Result<()>,
-    ) -> Result<Written, WriteError> {
         let failed = |error| WriteError::Write {
             path: self.path.display().to_string(),
             error,
@@ -191,7 +198,7 @@ impl Startup {
         if kept.is_some() {
             self.forget_oldest();
         }
-        match sync(&replacement.folder) {
+        match (self.sync)(&replacement.folder) {
             Ok(()) => Ok(written),
             Err(error) => Err(WriteError::Sync {
                 path: self.path.display().to_string(),
@@ -405,11 +412,15 @@ mod tests {
     #[test]
     fn a_file_that_may_not_have_come_to_the_disk_is_the_new_one_and_is_not_called_the_old() {
         let folder = tempfile::tempdir().unwrap();
-        let startup = startup(folder.path());
+        let mut startup = startup(folder.path());
         startup.write("hostname a\n").unwrap();
-        let error = startup
-            .write_by("hostname b\n", |_| Err(io::ErrorKind::StorageFull.into()))
-            .unwrap_err();
+        let earlier = startup.writing("hostname earlier\n".into());
+        startup.sync = |_| Err(io::ErrorKind::StorageFull.into());
+        let error = startup.writing("hostname b\n".into()).carry_out();
+        let error = error.unwrap_err();
+        assert!(error.is_written());
+        // One that was begun before does not take its place.
+        earlier.carry_out().unwrap();
         assert_eq!(startup.read().unwrap(), "hostname b\n");
         let said = error.to_string();
         assert!(

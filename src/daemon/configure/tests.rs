@@ -1,5 +1,7 @@
 //! Changes of a headend whose machine refuses, at each step in turn.
 
+mod revert;
+
 use std::{
     collections::BTreeMap,
     fs, io,
@@ -528,9 +530,13 @@ fn keys_after(end: impl Fn(&mut Scene)) -> [BTreeMap<String, Vec<u8>>; 2] {
         assert!(!said.contains("taken back"), "{said}");
         scene.end(id);
         end(&mut scene);
-        assert_eq!(scene.driver.house.configure.finish_clearing(), [""; 0]);
+        let configure = &mut scene.driver.house.configure;
+        let clearing = std::mem::take(&mut configure.clearing);
+        assert_eq!(clearing.finish(), [""; 0]);
         if is_stopped {
-            scene.driver.end_revert();
+            let said = configure.end(Duration::from_secs(10));
+            let failed = said.iter().any(|said| matches!(said, Said::Failed(_)));
+            assert!(!failed, "{said:?}");
         }
         let state = scene.folder.path().join("state");
         let store = Store::open(&state).unwrap();
@@ -555,7 +561,8 @@ fn keys_that_are_not_confirmed_do_not_outlive_a_crash_or_a_stop() {
     assert!(!crashed.keys().any(|name| name.starts_with("OTHER")));
     // Those that are confirmed do, and those that go with what the file says.
     let confirmed = keys_after(|scene| {
-        scene.driver.confirm_configuration().unwrap();
+        let confirming = scene.driver.confirm_configuration().unwrap();
+        assert_eq!(confirming.carry_out(), Ok(String::new()));
     });
     let written = keys_after(|scene| {
         let writing = scene.driver.write_configuration();

@@ -16,22 +16,26 @@ use ironflex_profiles::{
 use super::{
     super::{driver::Driver, load},
     Configure, Keys,
+    held::Held,
 };
 use crate::{
     cli::show::Facts,
-    pki::{Draft, Store, StoreError},
+    pki::{Store, StoreError},
 };
 
 /// How long a change that could not be taken back waits for the next try.
 const REVERT_AGAIN: Duration = Duration::from_secs(60);
 
-/// A change that goes back unless it is confirmed.
+/// A change that goes back unless it is confirmed. The keys that trustpoints had are held by the store, see [`Held`].
 pub(super) struct Revert {
-    /// The keys that trustpoints had which have been changed since are held by the store.
+    /// The configuration of before.
     to: Candidate,
+    /// When it goes back.
     pub(super) at: Instant,
     /// When whoever made it is to be reminded.
     pub(super) remind: Option<Instant>,
+    /// Whether a try has failed for keys that are being changed, and was told of.
+    pub(super) waits: bool,
 }
 
 /// How long before the end that is.
@@ -118,7 +122,7 @@ impl Driver {
         let now = self.clock.now();
         let house = &mut self.house;
         // What is held from now on is held of now.
-        match house.configure.store.forget_held() {
+        match house.configure.forget_held() {
             Ok(remains) => house.configure.clear(now, remains),
             Err(error) => house.log.trouble(&format_args!("key store: {error}")),
         }
@@ -126,48 +130,35 @@ impl Driver {
             to: house.configured.clone(),
             at: now.after(after),
             remind: Some(now.after(after.saturating_sub(REMINDER))),
+            waits: false,
         });
         house.log.info(format_args!(
             "configuration: unless it is confirmed in {minutes} minutes, it goes back to what it is now"
         ));
     }
 
-    /// `configure confirm`.
+    /// `configure confirm`. It is said once it has come to the disk.
     ///
     /// # Errors
     ///
     /// The text for whoever asked.
-    pub fn confirm_configuration(&mut self) -> Result<String, String> {
+    pub fn confirm_configuration(&mut self) -> Result<Work<String>, String> {
         let configure = &mut self.house.configure;
         if configure.revert.is_none() {
             return Err("% No Rollback Confirmed Change pending".to_owned());
         }
         // As long as that fails, a start would take the keys back.
-        let forgotten = configure.store.forget_held();
+        let forgotten = configure.forget_held();
         let remains = forgotten.map_err(|error| format!("% key store: {error}"))?;
-        configure.clear(self.clock.now(), remains);
+        // Whoever asked may be gone before that is done.
+        let cleared = configure.clear_and_tell(self.clock.now(), remains);
         configure.revert = None;
         self.house.log.info("configuration: confirmed");
-        Ok(String::new())
-    }
-
-    /// The daemon ends. The keys of a change that is not confirmed go back; its lines are not in the file, or were written to
-    /// it, and then the keys stay.
-    pub fn end_revert(&mut self) {
-        let configure = &mut self.house.configure;
-        if configure.revert.take().is_none() {
-            return;
-        }
-        let draft = configure.store.draft_now();
-        match draft.and_then(|draft| draft.map(Draft::take_back_unconfirmed).transpose()) {
-            Ok(Some(names)) if !names.is_empty() => self.house.log.info(format_args!(
-                "configuration: the change was not confirmed, and its keys are taken back: {}",
-                names.join(", ")
-            )),
-            // While somebody else writes to the store, the next start is left to do it.
-            Ok(_) => {}
-            Err(error) => self.house.log.trouble(&format_args!("key store: {error}")),
-        }
+        Ok(Work::new(move || match cleared.recv() {
+            Ok(None) => Ok(String::new()),
+            Ok(Some(failed)) => Err(format!("% It is confirmed, but: {failed}")),
+            Err(_) => Err("% It is confirmed, but may not outlive a power cut".to_owned()),
+        }))
     }
 
     /// `configure revert now`. Returns the difference that it made.
@@ -186,9 +177,14 @@ impl Driver {
         let Some(revert) = configure.revert.take() else {
             return Err("% No Rollback Confirmed Change pending".to_owned());
         };
+        let held = configure.held.clone();
+        // Nobody who has written the file forgets meanwhile what is put back.
+        let mut changes = held.lock();
         let keys = keys_of_before(&configure.store);
-        keys.and_then(|keys| self.replace_by(revert.to.clone(), keys))
-            .inspect_err(|_| {
+        let taken_back = keys.and_then(|keys| self.replace_by(revert.to.clone(), keys));
+        match &taken_back {
+            Ok(_) => changes.clear(),
+            Err(_) => {
                 // What was promised is still owed.
                 let at = self.clock.now().after(REVERT_AGAIN);
                 self.house.configure.revert = Some(Revert {
@@ -196,7 +192,9 @@ impl Driver {
                     remind: None,
                     ..revert
                 });
-            })
+            }
+        }
+        taken_back
     }
 
     /// Has another configuration at work. Returns the difference and what it means for whoever is there.
@@ -268,7 +266,10 @@ impl Driver {
     pub fn write_configuration(&mut self) -> Work<String> {
         let text = self.house.running_config.clone();
         let configure = &mut self.house.configure;
-        let unconfirmed = configure.revert.as_ref().map(|_| configure.store.clone());
+        let unconfirmed = configure.revert.as_ref().map(|_| {
+            let covers = configure.held.lock().count();
+            (configure.store.clone(), configure.held.clone(), covers)
+        });
         let writing = configure.startup.writing(text);
         let devices = configure.devices.clone();
         Work::new(move || {
@@ -278,20 +279,25 @@ impl Driver {
                     "{faults}% Not written, for the next start would refuse it: complete or remove what is inactive"
                 ));
             }
-            let written = writing
-                .carry_out()
-                .map_err(|error| format!("% Error writing startup-config: {error}"))?;
+            let written = writing.carry_out();
+            let is_written = match &written {
+                Ok(_) => true,
+                Err(error) => error.is_written(),
+            };
+            let kept = match unconfirmed {
+                Some((store, held, covers)) if is_written => {
+                    let kept = keep_covered(&store, &held, covers);
+                    kept.unwrap_or_else(|error| format!("% key store: {error}\n"))
+                }
+                _ => String::new(),
+            };
+            let written = written
+                .map_err(|error| format!("{kept}% Error writing startup-config: {error}"))?;
             let mut said = String::from("Building configuration...\n[OK]\n");
             if written.lost_comments {
                 said.push_str("% Comments of the old file are not in the new one; the archive in the state folder keeps them\n");
             }
-            if let Some(store) = unconfirmed {
-                if let Err(error) = store.note_written() {
-                    said.push_str(&format!("% key store: {error}\n"));
-                }
-                said.push_str("% A change that is not confirmed is written, too; the timer takes it back from what runs, not from the file\n");
-            }
-            Ok(said)
+            Ok(said + &kept)
         })
     }
 
@@ -322,6 +328,28 @@ impl Driver {
             Ok(Facts::ConfigDifferences(lines))
         })
     }
+}
+
+/// The file is written with the keys of the change of this number: what they have replaced is not put back any more. Returns
+/// what is to be said of it.
+fn keep_covered(store: &Store, held: &Held, covers: u64) -> Result<String, StoreError> {
+    let (names, remains) = {
+        let mut changes = held.lock();
+        let names = changes.take_covered(covers);
+        let forgotten = store.forget_held_of(names.iter().map(String::as_str));
+        (names, forgotten?)
+    };
+    remains.clear()?;
+    let mut said = String::from(
+        "% A change that is not confirmed is written, too; the timer takes it back from what runs, not from the file\n",
+    );
+    if !names.is_empty() {
+        said.push_str(&format!(
+            "% Keys that the file goes with are not taken back: {}\n",
+            names.join(", ")
+        ));
+    }
+    Ok(said)
 }
 
 /// What brings back the keys that trustpoints had before a change.

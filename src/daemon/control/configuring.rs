@@ -14,16 +14,13 @@ use serde::{Deserialize, Serialize};
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
     net::unix::{OwnedReadHalf, OwnedWriteHalf, UCred},
-    sync::{mpsc, oneshot},
+    sync::oneshot,
     time::timeout,
 };
 
 use super::{
-    super::{
-        configure::{Answer, Ask, Person},
-        driver::Request,
-    },
-    PATIENCE, Question, Reply, answer, elsewhere, stopping,
+    super::configure::{Answer, Ask, Person},
+    Asking, Question, Reply, answer, gone, timely,
 };
 use crate::cli::configure::{Lines, Taken};
 
@@ -69,30 +66,24 @@ impl Begin {
     }
 }
 
-/// Hands a question to the loop.
-///
-/// # Errors
-///
-/// The text for whoever asked.
-pub(super) async fn ask(requests: &mpsc::Sender<Request>, ask: Ask) -> Result<Answer, String> {
-    let (reply, answer) = oneshot::channel();
-    match requests.send(Request::Configure(ask, reply)).await {
-        Ok(()) => answer.await.unwrap_or_else(|_| Err(stopping())),
-        Err(_) => Err(stopping()),
-    }
-}
-
-/// Has lines taken, and runs the errands among them.
-async fn take(id: u64, requests: &mpsc::Sender<Request>, lines: Lines) -> Result<Answer, String> {
-    let mut answer = ask(requests, Ask::Lines(id, lines)).await?;
+/// Has lines taken, and runs the errands among them. `gone` comes to its end with the other end.
+async fn take(
+    id: u64,
+    asking: &Asking,
+    lines: Lines,
+    gone: impl Future<Output = ()>,
+) -> Result<Answer, String> {
+    let mut gone = std::pin::pin!(gone);
+    let mut answer = asking.configure(Ask::Lines(id, lines)).await?;
     while let Answer::Away(mut errand) = answer {
         let unconfirmed = errand.unconfirmed();
         let goes_on = async {
-            let errand = elsewhere(move || {
+            let errand = asking.at_files(move || {
                 errand.carry_out();
                 errand
             });
-            ask(requests, Ask::Resume(id, errand.await?)).await
+            let resume = Ask::Resume(id, errand.await?);
+            asking.configure(resume).await
         };
         answer = tokio::select! {
             // What the loop says of an errand that comes back too late is only that there is no session any more.
@@ -100,6 +91,8 @@ async fn take(id: u64, requests: &mpsc::Sender<Request>, lines: Lines) -> Result
             () = ended(unconfirmed) => return Err(UNCONFIRMED.to_owned()),
             // It may never end.
             answer = goes_on => answer?,
+            // Nobody reads this.
+            () = &mut gone => return Err("% Nobody is there any more".to_owned()),
         };
     }
     Ok(answer)
@@ -122,7 +115,7 @@ pub(super) struct Configuring {
     pub(super) id: u64,
     pub(super) read: OwnedReadHalf,
     pub(super) write: OwnedWriteHalf,
-    pub(super) requests: mpsc::Sender<Request>,
+    pub(super) asking: Asking,
 }
 
 impl Configuring {
@@ -130,8 +123,8 @@ impl Configuring {
     pub(super) async fn listen(mut self) {
         // It ends when the other end goes, and says so to nobody.
         let _ = self.converse().await;
-        let _ = ask(&self.requests, Ask::End(self.id)).await;
-        let _ = timeout(PATIENCE, self.write.shutdown()).await;
+        let _ = self.asking.configure(Ask::End(self.id)).await;
+        let _ = timely(self.write.shutdown()).await;
     }
 
     async fn converse(&mut self) -> io::Result<()> {
@@ -139,10 +132,9 @@ impl Configuring {
             id,
             read,
             write,
-            requests,
+            asking,
         } = self;
-        let told = answer(write, Ok(String::new()));
-        timeout(PATIENCE, told).await.map_err(io::Error::from)??;
+        timely(answer(write, Ok(String::new()))).await?;
         let mut read = BufReader::new(read);
         loop {
             let mut request = Vec::new();
@@ -155,8 +147,7 @@ impl Configuring {
                     let why = format!(
                         "% The configuration session is over: nothing came for {minutes} minutes"
                     );
-                    let told = answer(write, Err(why));
-                    return timeout(PATIENCE, told).await.map_err(io::Error::from)?;
+                    return timely(answer(write, Err(why))).await;
                 }
             };
             if length == 0 {
@@ -164,7 +155,7 @@ impl Configuring {
             }
             let reply = match serde_json::from_slice::<Lines>(&request) {
                 Err(error) => Err(format!("not a request: {error}")),
-                Ok(lines) => take(*id, requests, lines).await,
+                Ok(lines) => take(*id, asking, lines, gone(&mut read, write)).await,
             };
             let left = !matches!(&reply, Ok(Answer::Taken(taken)) if !taken.left);
             let reply = match reply {
@@ -174,8 +165,7 @@ impl Configuring {
                 Ok(_) => Err("no answer".to_owned()),
                 Err(why) => Err(why),
             };
-            let told = answer(write, reply);
-            timeout(PATIENCE, told).await.map_err(io::Error::from)??;
+            timely(answer(write, reply)).await?;
             if left {
                 return Ok(());
             }

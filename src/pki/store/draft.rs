@@ -48,8 +48,8 @@ impl Draft {
     }
 
     /// Puts all changes in place, from where they can still be taken back. What they replace is held from then on if `hold`
-    /// says so: until it is put back ([`put_back`](Self::put_back)) or forgotten ([`Store::forget_held`]), and a start puts it
-    /// back as well. What is held already stays.
+    /// says so: until it is put back ([`put_back`](Self::put_back)) or forgotten ([`Store::forget_held`],
+    /// [`Store::forget_held_of`]), and a start puts it back as well. What is held already stays.
     ///
     /// # Errors
     ///
@@ -100,27 +100,32 @@ impl Draft {
         Ok(names)
     }
 
-    /// Puts back for good what is held, for nobody has confirmed what replaced it; but where the configuration file was written
-    /// since ([`Store::note_written`]), that is as good as confirmed. Returns the names of what was put back.
+    /// Puts back for good what is held, for nobody has confirmed or written what replaced it. Returns the names of what was put
+    /// back.
     ///
     /// # Errors
     ///
     /// [`StoreError::Io`].
     pub fn take_back_unconfirmed(self) -> Result<Vec<String>, StoreError> {
-        let store = self.store.clone();
-        let written = store.folder.join(WRITTEN);
-        if written
-            .try_exists()
-            .map_err(io_error("look for", &written))?
-        {
-            store.forget_held()?.clear()?;
-            return Ok(Vec::new());
-        }
         let names = self.put_back()?;
         if !names.is_empty() {
             self.keep()?;
         }
         Ok(names)
+    }
+
+    /// Gives the changes up, without waiting for the disk.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Io`]; what is left goes when the store is opened next.
+    pub fn give_up(self) -> Result<Remains, StoreError> {
+        let mut remains = Remains::none(&self.store);
+        while let Some((entry, _)) = self.store.waiting().and_then(|mut all| all.pop_first()) {
+            let staging = self.store.staging(&entry);
+            remains.gone.extend(self.store.put_away(&staging)?);
+        }
+        Ok(remains)
     }
 
     /// Keeps the changes.
@@ -153,6 +158,8 @@ pub(super) struct Change {
     /// What it was is to be held there.
     holds: bool,
     staged: Staged,
+    /// What an earlier change had left in the way.
+    pub(super) stale: Option<PathBuf>,
 }
 
 /// Changes that are in their places, with what was there before beside them. Dropped, it takes them back.
@@ -170,11 +177,9 @@ impl Placed {
     ///
     /// [`StoreError::Io`] where something of what was before stands where it may come back.
     pub fn settle(mut self) -> Result<Remains, StoreError> {
-        let mut remains = Remains {
-            folder: self.store.folder.clone(),
-            gone: Vec::new(),
-        };
+        let mut remains = Remains::none(&self.store);
         for change in std::mem::take(&mut self.changes) {
+            remains.gone.extend(change.stale);
             if !change.holds {
                 remains.gone.extend(self.store.put_away(&change.old)?);
             }
@@ -183,6 +188,7 @@ impl Placed {
                 remains.gone.extend(self.store.put_away(&held)?);
             }
         }
+        self.store.close_held();
         Ok(remains)
     }
 
@@ -210,12 +216,27 @@ pub struct Remains {
 }
 
 impl Remains {
+    fn none(store: &Store) -> Self {
+        Self {
+            folder: store.folder.clone(),
+            gone: Vec::new(),
+        }
+    }
+
     /// Brings the changes to the disk and removes what they have left behind, for as long as that takes.
     ///
     /// # Errors
     ///
     /// [`StoreError::Io`] where they may not outlive a power cut, or something is left.
     pub fn clear(self) -> Result<(), StoreError> {
+        match sync(&self.folder.join(HELD)) {
+            // Nothing is held, or not any more.
+            Err(StoreError::Io {
+                kind: io::ErrorKind::NotFound,
+                ..
+            }) => {}
+            done => done?,
+        }
         sync(&self.folder)?;
         self.gone
             .iter()
@@ -234,11 +255,13 @@ impl Store {
         let (folder, held) = (self.folder.join(entry), self.held(entry));
         // What was there before the first change is what comes back.
         let holds = hold && staged != Staged::Held && held.symlink_metadata().is_err();
+        let mut stale = None;
         let old = if holds {
+            self.open_held()?;
             held.clone()
         } else {
             let old = self.superseded(entry);
-            remove_if_present(&old)?;
+            stale = self.put_away(&old)?;
             old
         };
         let was_there = match fs::rename(&folder, &old) {
@@ -262,6 +285,7 @@ impl Store {
             was_there,
             holds,
             staged,
+            stale,
         };
         if let Some(source) = &change.source {
             // A crash at this point leaves no folder of the right name; `recover` puts the old one back, or the start does.
@@ -277,12 +301,14 @@ impl Store {
     /// What a trustpoint was is in its place again, which is free.
     fn give_way(&self, change: &Change) -> Result<(), StoreError> {
         let folder = self.folder.join(&change.entry);
-        if change.was_there {
+        let given = if change.was_there {
             fs::rename(&change.old, &folder).map_err(io_error("restore", &folder))
         } else {
             // Nothing is there, or that nothing was.
             remove_if_present(&change.old)
-        }
+        };
+        self.close_held();
+        given
     }
 
     /// Takes a change back.
@@ -298,14 +324,34 @@ impl Store {
         }
     }
 
+    /// Makes the folder of what is held.
+    fn open_held(&self) -> Result<(), StoreError> {
+        let held = self.folder.join(HELD);
+        match DirBuilder::new().mode(0o700).create(&held) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+                Err(io_error("create", &held)(error))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Removes it where nothing is held.
+    fn close_held(&self) {
+        // It is no harm where it stays: what says something is in it.
+        let _ = fs::remove_dir(self.folder.join(HELD));
+    }
+
     /// The trustpoints whose former selves are held.
-    fn held_entries(&self) -> Result<Vec<String>, StoreError> {
-        let entries = self.entries()?.into_iter();
-        let held = entries.filter_map(|entry| {
-            let own = entry.strip_prefix('.')?.strip_suffix(HELD)?;
-            Some(own.to_owned())
-        });
-        Ok(held.collect())
+    pub(super) fn held_entries(&self) -> Result<Vec<String>, StoreError> {
+        let held = self.folder.join(HELD);
+        match names(&held) {
+            Ok(mut entries) => {
+                entries.retain(|entry| decode(entry).is_some());
+                Ok(entries)
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+            Err(error) => Err(io_error("read", &held)(error)),
+        }
     }
 
     /// Whether anything is held that may have to be put back.
@@ -317,43 +363,36 @@ impl Store {
         Ok(!self.held_entries()?.is_empty())
     }
 
-    /// What is held is not put back any more: the changes stay.
+    /// What is held is not put back any more: the changes stay, all or none of them.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Io`]; some of it may be held still.
+    /// [`StoreError::Io`]; all of it is held still.
     pub fn forget_held(&self) -> Result<Remains, StoreError> {
-        let mut remains = Remains {
-            folder: self.folder.clone(),
-            gone: Vec::new(),
-        };
-        for entry in self.held_entries()? {
-            remains.gone.extend(self.put_away(&self.held(&entry))?);
-        }
-        self.forget_written()?;
+        let mut remains = Remains::none(self);
+        remains.gone.extend(self.put_away(&self.folder.join(HELD))?);
         Ok(remains)
     }
 
-    /// The configuration file is written: what it says goes with the keys that there are, so a start does not put back what
-    /// is held.
+    /// The same of some trustpoints; where these are all that are held, it is decided for all at once as well.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Io`].
-    pub fn note_written(&self) -> Result<(), StoreError> {
-        let mark = self.folder.join(WRITTEN);
-        remove_if_present(&mark)?;
-        write_mark(&mark)?;
-        sync(&self.folder)
-    }
-
-    /// The configuration file is not written yet since what will be held from now on.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError::Io`].
-    pub fn forget_written(&self) -> Result<(), StoreError> {
-        remove_if_present(&self.folder.join(WRITTEN))
+    /// [`StoreError`]; some of it may be held still.
+    pub fn forget_held_of<'a>(
+        &self,
+        trustpoints: impl IntoIterator<Item = &'a str>,
+    ) -> Result<Remains, StoreError> {
+        let own = trustpoints.into_iter().map(encode);
+        let own: BTreeSet<String> = own.collect::<Result<_, _>>()?;
+        if self.held_entries()?.iter().all(|entry| own.contains(entry)) {
+            return self.forget_held();
+        }
+        let mut remains = Remains::none(self);
+        for entry in own {
+            remains.gone.extend(self.put_away(&self.held(&entry))?);
+        }
+        Ok(remains)
     }
 }
 

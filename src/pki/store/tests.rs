@@ -478,6 +478,13 @@ fn hidden(state: &tempfile::TempDir) -> Vec<String> {
     hidden
 }
 
+/// Whose former selves are held.
+fn held(store: &Store) -> Vec<String> {
+    let mut held = store.held_entries().unwrap();
+    held.sort();
+    held
+}
+
 /// Makes two trustpoints hold an authority, as a change that may be taken back.
 fn change(store: &Store, authority: &[u8]) -> Placed {
     let draft = store.draft().unwrap();
@@ -515,10 +522,8 @@ fn what_was_held_is_put_back_whatever_it_was() {
         assert!(store.draft_now().unwrap().is_some());
         remains.clear().unwrap();
         assert_eq!(load(&store).authorities, [pem(authority)]);
-        assert_eq!(
-            hidden(&state),
-            [format!(".{NAME}.held"), ".second.held".into()]
-        );
+        assert_eq!(hidden(&state), [".held"]);
+        assert_eq!(held(&store), [NAME, "second"]);
     }
     // An import beside the daemon leaves it alone.
     Store::open(state.path()).unwrap();
@@ -532,10 +537,8 @@ fn what_was_held_is_put_back_whatever_it_was() {
     // What could not be put back is held still.
     drop(draft.place(false).unwrap());
     assert_eq!(load(&store).authorities, [pem(SUB_PEM)]);
-    assert_eq!(
-        hidden(&state),
-        [format!(".{NAME}.held"), ".second.held".into()]
-    );
+    assert_eq!(hidden(&state), [".held"]);
+    assert_eq!(held(&store), [NAME, "second"]);
     let draft = store.draft_now().unwrap().unwrap();
     draft.put_back().unwrap();
     draft.keep().unwrap();
@@ -570,29 +573,72 @@ fn after_a_crash_what_was_held_is_put_back() {
 }
 
 #[test]
-fn what_is_confirmed_or_written_stays() {
-    for written in [false, true] {
+fn what_is_forgotten_stays_as_it_has_become() {
+    for own in [&[] as &[&str], &[NAME, "second"], &["second"]] {
         let (state, store) = damaged();
         let remains = change(&store, ROOT_PEM).settle().unwrap();
         remains.clear().unwrap();
-        let changed = files(&state);
-        if written {
-            store.note_written().unwrap();
-        } else {
-            store.forget_held().unwrap().clear().unwrap();
-            assert!(!store.holds().unwrap());
-        }
+        let forgotten = match own {
+            [] => store.forget_held(),
+            some => store.forget_held_of(some.iter().copied()),
+        };
+        // It is decided before anything is removed.
         let store = Store::open(state.path()).unwrap();
+        assert_eq!(store.holds().unwrap(), own.len() == 1);
         let names = store.draft().unwrap().take_back_unconfirmed().unwrap();
-        assert_eq!(names, [""; 0]);
+        assert_eq!(names.len(), usize::from(own.len() == 1));
+        forgotten.unwrap().clear().unwrap();
         assert_eq!(hidden(&state), [""; 0]);
-        let kept: Vec<_> = files(&state).into_keys().collect();
-        let own = changed
-            .into_keys()
-            .filter(|path| !path.display().to_string().contains("trustpoints/."));
-        assert_eq!(kept, own.collect::<Vec<_>>());
-        assert_eq!(load(&store).authorities, [pem(ROOT_PEM)]);
+        assert!(store.load("second").unwrap().is_some());
+        // The first one is damaged again where it was put back.
+        assert_eq!(store.load(NAME).is_ok(), own.len() != 1);
     }
+}
+
+// Whoever imports beside the daemon means it, whatever the daemon may take back.
+#[test]
+fn what_is_imported_for_good_is_not_put_back() {
+    let (state, store) = store();
+    store.authenticate(NAME, vec![pem(SUB_PEM)]).unwrap();
+    for same in [false, true] {
+        if same {
+            store.remove(NAME).unwrap();
+            let draft = store.draft().unwrap();
+            import(draft.store(), OPENSSL3).unwrap();
+            draft
+                .place(true)
+                .unwrap()
+                .settle()
+                .unwrap()
+                .clear()
+                .unwrap();
+        } else {
+            change(&store, ROOT_PEM).settle().unwrap().clear().unwrap();
+        }
+        import(&store, OPENSSL3).unwrap();
+        let names = store.draft().unwrap().take_back_unconfirmed().unwrap();
+        assert!(!names.contains(&NAME.to_owned()), "{names:?}");
+        assert!(load(&store).identity.is_some());
+        assert_eq!(hidden(&state), [""; 0]);
+    }
+}
+
+// A key is moved aside, and the new one comes to its place: between the two it is in neither.
+#[test]
+fn a_crash_between_the_two_steps_of_a_change_leaves_the_old_key() {
+    let (state, store) = store();
+    import(&store, OPENSSL3).unwrap();
+    let before = files(&state);
+    let placed = change(&store, ROOT_PEM);
+    std::mem::forget(placed);
+    let folder = folder(&state);
+    fs::rename(&folder, folder.with_file_name(format!(".{NAME}.new"))).unwrap();
+    assert!(folder.with_file_name(".held").join(NAME).is_dir());
+    fs::remove_file(state.path().join("trustpoints.lock")).unwrap();
+    let store = Store::open(state.path()).unwrap();
+    store.draft().unwrap().take_back_unconfirmed().unwrap();
+    assert_eq!(files(&state), before);
+    assert_eq!(hidden(&state), [""; 0]);
 }
 
 #[test]
