@@ -269,6 +269,30 @@ impl Expressions {
         )
     }
 
+    /// A look into a map of verdicts, for the same.
+    #[cfg(test)]
+    pub(super) fn verdict_map(self) -> Self {
+        self.expression(
+            "lookup",
+            &Attributes::new()
+                .name(1, "__map0")
+                .be32(2, REGISTER)
+                .be32(3, REGISTER_VERDICT),
+        )
+    }
+
+    /// An expression that nobody knows, for the same.
+    #[cfg(test)]
+    pub(super) fn unheard_of(self) -> Self {
+        self.expression("oracle", &Attributes::new().be32(1, 7))
+    }
+
+    /// A target of iptables, for the same.
+    #[cfg(test)]
+    pub(super) fn target(self, name: &str) -> Self {
+        self.expression("target", &Attributes::new().name(1, name))
+    }
+
     /// A verdict that leads to another chain, for the same.
     #[cfg(test)]
     pub(super) fn lead(self, code: i32, chain: &str) -> Self {

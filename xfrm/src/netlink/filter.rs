@@ -85,6 +85,38 @@ const FAMILY_V6: u8 = 10;
 const ESTABLISHED: u32 = 2;
 const NEW: u32 = 8;
 
+/// NFT_REG_VERDICT, and where a `lookup` says what it writes to (NFTA_LOOKUP_DREG).
+const REGISTER_VERDICT: u32 = 0;
+const LOOKUP_DESTINATION: u16 = 3;
+
+/// Expressions that load something or ask something, and decide nothing themselves.
+const CONDITIONS: [&str; 18] = [
+    "byteorder",
+    "connlimit",
+    "dynset",
+    "exthdr",
+    "fib",
+    "hash",
+    "inner",
+    "limit",
+    "lookup",
+    "match",
+    "numgen",
+    "objref",
+    "osf",
+    "quota",
+    "rt",
+    "socket",
+    "tunnel",
+    "xfrm",
+];
+
+/// Targets of iptables after which the next rule is asked.
+const CONTINUING: [&str; 17] = [
+    "AUDIT", "CHECKSUM", "CLASSIFY", "CONNMARK", "CT", "DSCP", "ECN", "HL", "LOG", "MARK", "NFLOG",
+    "NOTRACK", "SET", "TCPMSS", "TOS", "TRACE", "TTL",
+];
+
 /// Reads a rule of the kernel's list.
 pub(super) fn read_rule(header: usize, body: &[u8]) -> Option<FilterRule> {
     const TABLE: u16 = 1;
@@ -212,6 +244,8 @@ impl From<bool> for Holds {
 enum Verdict {
     Accept,
     Drop,
+    /// What that is depends on more than is known: it may let it pass, stop it, lead it elsewhere, or say nothing of it.
+    Any,
     /// Somebody else decides.
     Queue,
     Return,
@@ -269,6 +303,12 @@ impl Walk<'_> {
                     ends.passes = true;
                     ends.stops.get_or_insert_with(here);
                 }
+                Verdict::Any => {
+                    ends.passes = true;
+                    ends.stops.get_or_insert_with(here);
+                    ends.falls = true;
+                    goes_on = true;
+                }
                 Verdict::Return => ends.falls = true,
                 Verdict::Jump(to) => {
                     let below = self.chain(&to, depth.saturating_add(1));
@@ -314,18 +354,21 @@ impl Walk<'_> {
                 "reject" => return Some((Verdict::Drop, certain)),
                 "queue" => return Some((Verdict::Queue, certain)),
                 "nat" | "masq" | "redir" | "tproxy" => return Some((Verdict::Accept, certain)),
-                "target" => match name_in(data).as_str() {
-                    "DROP" | "REJECT" => return Some((Verdict::Drop, certain)),
-                    "NFQUEUE" => return Some((Verdict::Queue, certain)),
-                    "ACCEPT" => return Some((Verdict::Accept, certain)),
-                    _ => Holds::Yes,
+                "target" => match target(&name_in(data)) {
+                    Some(verdict) => return Some((verdict, certain)),
+                    None => Holds::Yes,
                 },
-                "counter" | "log" | "notrack" | "last" => Holds::Yes,
-                // A set, a limit, a match of iptables, or what this has never heard of.
-                _ => {
+                "counter" | "dup" | "last" | "log" | "notrack" | "secmark" => Holds::Yes,
+                // A map of verdicts.
+                "lookup" if number(data, LOOKUP_DESTINATION) == Some(REGISTER_VERDICT) => {
+                    return Some((Verdict::Any, certain));
+                }
+                // A set, a limit, a match of iptables.
+                _ if CONDITIONS.contains(&name.as_str()) => {
                     registers.clear();
                     Holds::Perhaps
                 }
+                _ => return Some((Verdict::Any, certain)),
             };
             match step {
                 Holds::Yes => {}
@@ -454,6 +497,17 @@ fn number(data: &[u8], wanted: u16) -> Option<u32> {
     Some(u32::from_be_bytes(*octets))
 }
 
+/// What a target of iptables does; nothing where the next rule is asked after it.
+fn target(name: &str) -> Option<Verdict> {
+    match name {
+        "DROP" | "REJECT" => Some(Verdict::Drop),
+        "NFQUEUE" => Some(Verdict::Queue),
+        "ACCEPT" | "DNAT" | "MASQUERADE" | "NETMAP" | "REDIRECT" | "SNAT" => Some(Verdict::Accept),
+        _ if CONTINUING.contains(&name) => None,
+        _ => Some(Verdict::Any),
+    }
+}
+
 /// NFTA_TARGET_NAME.
 fn name_in(data: &[u8]) -> String {
     attribute(data, 1).map_or_else(String::new, name_of)
@@ -551,7 +605,6 @@ fn verdict_of(data: &[u8]) -> Option<Option<Verdict>> {
     const VERDICT: u16 = 2;
     const CODE: u16 = 1;
     const CHAIN: u16 = 2;
-    const REGISTER_VERDICT: u32 = 0;
     if number(data, DESTINATION) != Some(REGISTER_VERDICT) {
         return None;
     }
@@ -708,6 +761,61 @@ mod tests {
         let v6 = new().meta(15).compare(EQUAL, &[FAMILY_V6]).drop();
         let fates = fates(&table(vec![("input", v6)]), false);
         assert_eq!(fates, [(); 3].map(|()| Fate::MayStop(rule(1))));
+    }
+
+    // What is in the map is not looked at: it may let a packet pass, stop it, or say nothing of it.
+    #[test]
+    fn a_map_of_verdicts_may_do_anything_with_what_it_is_asked_about() {
+        let ports = || {
+            let port = new().meta(16).compare(EQUAL, &[UDP]).header(2, 2, 2);
+            ("input", port.verdict_map())
+        };
+        let may = |stop: Stop| Fate::MayStop(stop);
+        // Nobody asks it about ESP.
+        for (drops, esp) in [(true, Fate::Stops(Stop::Policy)), (false, Fate::Passes)] {
+            let found = fates(&table(vec![ports()]), drops);
+            assert_eq!(found, [may(rule(1)), may(rule(1)), esp], "{drops}");
+        }
+        let devices = || ("input", new().meta(6).verdict_map());
+        let found = fates(&table(vec![devices()]), true);
+        assert_eq!(found, [(); 3].map(|()| may(rule(1))));
+        // What stands behind it is reached, or is not.
+        let found = fates(&table(vec![devices(), ("input", new().drop())]), false);
+        assert_eq!(found, [(); 3].map(|()| may(rule(1))));
+        let found = fates(&table(vec![("input", udp(500).drop()), devices()]), false);
+        let stopped = Fate::Stops(rule(1));
+        assert_eq!(found, [stopped, may(rule(2)), may(rule(2))]);
+        // It may lead back out of a chain, too.
+        let inner = table(vec![
+            ("input", new().lead(-3, "inner")),
+            ("input", udp(500).verdict(ACCEPT)),
+            ("inner", new().meta(6).verdict_map()),
+            ("inner", new().drop()),
+        ]);
+        let stop = Stop::Rule {
+            chain: "inner".into(),
+            handle: 3,
+        };
+        assert_eq!(fates(&inner, true), [(); 3].map(|()| may(stop.clone())));
+    }
+
+    // It may decide, for all that is known of it.
+    #[test]
+    fn what_nobody_has_heard_of_may_do_anything_with_a_packet() {
+        let any = [(); 3].map(|()| Fate::MayStop(rule(1)));
+        for odd in [new().unheard_of(), new().target("ORACLE")] {
+            for drops in [true, false] {
+                assert_eq!(fates(&table(vec![("input", odd.clone())]), drops), any);
+            }
+        }
+        let mark = table(vec![("input", new().target("MARK"))]);
+        assert_eq!(fates(&mark, false), [(); 3].map(|()| Fate::Passes));
+        assert_eq!(
+            fates(&mark, true),
+            [(); 3].map(|()| Fate::Stops(Stop::Policy))
+        );
+        let accepts = table(vec![("input", new().target("ACCEPT"))]);
+        assert_eq!(fates(&accepts, true), [(); 3].map(|()| Fate::Passes));
     }
 
     #[test]

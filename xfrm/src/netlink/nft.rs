@@ -51,6 +51,7 @@ const FAMILY_INET: u8 = 1;
 
 /// Attribute types.
 const TABLE_NAME: u16 = 1;
+const TABLE_FLAGS: u16 = 2;
 const TABLE_HANDLE: u16 = 4;
 const CHAIN_TABLE: u16 = 1;
 const CHAIN_NAME: u16 = 3;
@@ -62,6 +63,9 @@ const HOOK_PRIORITY: u16 = 2;
 const RULE_TABLE: u16 = 1;
 const RULE_CHAIN: u16 = 2;
 const RULE_EXPRESSIONS: u16 = 4;
+
+/// NFT_TABLE_F_DORMANT: the table's chains are asked about no packet.
+const DORMANT: u32 = 1;
 
 /// NF_DROP of linux/netfilter.h.
 const DROP: u32 = 0;
@@ -153,12 +157,6 @@ impl Firewall {
         })
     }
 
-    /// Leaves answers hardly any room from here on, so that those to a change are lost: for tests.
-    #[doc(hidden)]
-    pub fn cramp(&mut self) {
-        self.socket.cramp();
-    }
-
     /// Whether this kernel does IPsec, which `kernel_ipsec` in the rules is about. False under a user namespace's
     /// restrictions too, where nobody has made SAs either.
     #[must_use]
@@ -241,13 +239,28 @@ impl Firewall {
         }
     }
 
-    /// Everybody's base chains for IP, of every table.
+    /// Everybody's base chains for IP, of every table that does not sleep (`flags dormant`).
     ///
     /// # Errors
     ///
     /// [`NetlinkError::Refused`] without the right to look, and as the socket fails.
     pub fn base_chains(&mut self) -> Result<Vec<BaseChain>, NetlinkError> {
-        let listed = self.socket.dump(
+        let asleep = self.socket.dump(
+            || {
+                Request::dump("list nftables tables", (SUBSYSTEM << 8) | GET_TABLE)
+                    .octets(&[0; HEADER_OCTETS])
+            },
+            |message_type, body| {
+                let is_table = message_type == (SUBSYSTEM << 8) | NEW_TABLE;
+                Ok(is_table.then(|| read_dormant(body)).flatten())
+            },
+        );
+        let asleep = match asleep {
+            // A kernel without nf_tables has no tables, and so no chains.
+            Err(error) if error.errno() == Some(KernelErrno::EOPNOTSUPP) => return Ok(Vec::new()),
+            result => result?,
+        };
+        let mut chains = self.socket.dump(
             || {
                 Request::dump("list nftables chains", (SUBSYSTEM << 8) | GET_CHAIN)
                     .octets(&[0; HEADER_OCTETS])
@@ -256,12 +269,13 @@ impl Firewall {
                 let is_chain = message_type == (SUBSYSTEM << 8) | NEW_CHAIN;
                 Ok(is_chain.then(|| read_chain(body)).flatten())
             },
-        );
-        match listed {
-            // A kernel without nf_tables has no chains.
-            Err(error) if error.errno() == Some(KernelErrno::EOPNOTSUPP) => Ok(Vec::new()),
-            result => result,
-        }
+        )?;
+        let sleeps = |chain: &BaseChain| {
+            let mut tables = asleep.iter();
+            tables.any(|(family, table)| *family == chain.family && *table == chain.table)
+        };
+        chains.retain(|chain| !sleeps(chain));
+        Ok(chains)
     }
 
     /// Everybody's rules for IP, of every table, where they are looked at for what becomes of a packet.
@@ -378,6 +392,20 @@ impl Hook {
             _ => Self::Other,
         }
     }
+}
+
+/// Reads a table of the kernel's list: its family and name, if it sleeps.
+fn read_dormant(body: &[u8]) -> Option<(u8, String)> {
+    let [family, ..] = *body.first_chunk::<HEADER_OCTETS>()?;
+    let (mut name, mut flags) = (String::new(), 0);
+    for (kind, value) in AttributesOf(body.get(HEADER_OCTETS..)?) {
+        match kind {
+            TABLE_NAME => name = name_of(value),
+            TABLE_FLAGS => flags = u32::from_be_bytes(*value.first_chunk()?),
+            _ => {}
+        }
+    }
+    (flags & DORMANT != 0).then_some((family, name))
 }
 
 /// Reads a chain of the kernel's list; `None` for one that is not of IP, or that only other chains lead to.

@@ -64,8 +64,6 @@ pub(crate) struct NetlinkSocket {
     socket: Socket,
     sequence: u32,
     buffer: Zeroizing<Vec<u8>>,
-    /// No room is made for answers.
-    is_cramped: bool,
 }
 
 impl NetlinkSocket {
@@ -92,7 +90,6 @@ impl NetlinkSocket {
             socket,
             sequence: 0,
             buffer: Zeroizing::new(Vec::with_capacity(RECEIVE_OCTETS)),
-            is_cramped: false,
         })
     }
 
@@ -150,21 +147,16 @@ impl NetlinkSocket {
     fn make_room(&self, octets: usize, acknowledgements: usize) {
         /// What one costs a socket's buffer, with the kernel's own share.
         const ACKNOWLEDGEMENT: usize = 2_048;
-        /// Linux's own default.
-        const LEAST: usize = 212_992;
-        let sending = octets.saturating_mul(2).max(LEAST);
-        let receiving = acknowledgements.saturating_mul(ACKNOWLEDGEMENT).max(LEAST);
-        let _ = setsockopt(&self.socket, sockopt::SndBufForce, &sending);
-        if !self.is_cramped {
+        /// Linux's own default. A socket that needs no more is left as it is.
+        const USUAL: usize = 212_992;
+        let sending = octets.saturating_mul(2);
+        let receiving = acknowledgements.saturating_mul(ACKNOWLEDGEMENT);
+        if sending > USUAL {
+            let _ = setsockopt(&self.socket, sockopt::SndBufForce, &sending);
+        }
+        if receiving > USUAL {
             let _ = setsockopt(&self.socket, sockopt::RcvBufForce, &receiving);
         }
-    }
-
-    /// Leaves answers the least room that the kernel grants, whatever is asked.
-    pub(crate) fn cramp(&mut self) {
-        self.is_cramped = true;
-        // Less than that is not taken less seriously: it becomes the least.
-        let _ = setsockopt(&self.socket, sockopt::RcvBuf, &1);
     }
 
     /// Sends a transaction of nf_tables: `messages`, each of which asks for an acknowledgement, between `begin` and
@@ -247,9 +239,11 @@ impl NetlinkSocket {
                 },
                 Err(error) => error,
             };
-            if lost.replace(failed).is_some() {
+            // The reason is the first one; that nothing more comes after it is none.
+            if lost.is_some() {
                 break;
             }
+            lost = Some(failed);
         }
         match (refused, lost) {
             // One refusal undoes all of it.

@@ -1,11 +1,15 @@
 //! The nftables table, judged by what happens to packets.
 
+use std::fs::{read_link, read_to_string};
+use std::io::{ErrorKind, Write};
 use std::net::{TcpListener, TcpStream};
+use std::os::fd::{AsFd, AsRawFd};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use ironflex_xfrm::netlink::{
-    Clamp, ClampPlace, Firewall, KernelErrno, Masquerade, NetlinkError, PoolGuard, Ruleset,
-    SourceRule, translations,
+    Clamp, ClampPlace, Fate, FilterProbe, Firewall, KernelErrno, Masquerade, NetlinkError,
+    PoolGuard, Ruleset, SourceRule, Stop, translations,
 };
 
 use socket2::SockRef;
@@ -21,6 +25,7 @@ cases![
     a_ruleset_of_thousands_of_rules_takes_effect,
     there_is_room_for_all_of_a_change_and_for_all_answers_to_it,
     what_became_of_a_change_whose_answer_is_lost_is_looked_for,
+    what_nft_does_with_ike_and_esp_is_read_from_its_rules,
     nft_reads_back_what_was_meant,
 ];
 
@@ -272,9 +277,9 @@ fn there_is_room_for_all_of_a_change_and_for_all_answers_to_it() -> Result<(), I
     Ok(())
 }
 
-/// Keeps a hundred addresses inside ESP, and `10.10.0.2` if it is `guarded`.
+/// Keeps forty addresses inside ESP, and `10.10.0.2` if it is `guarded`: so few that no more room is made for the answers.
 fn guards(guarded: bool) -> Ruleset {
-    let others = (0..100).map(|host| prefix(&format!("10.11.0.{host}/32")));
+    let others = (0..40).map(|host| prefix(&format!("10.11.0.{host}/32")));
     let host = guarded.then(|| prefix("10.10.0.2/32"));
     Ruleset {
         guard: Some(PoolGuard {
@@ -286,6 +291,25 @@ fn guards(guarded: bool) -> Ruleset {
     }
 }
 
+/// How often the kernel had no room for what it had to say to a handle.
+fn lost(side: &Side, firewall: &Firewall) -> u64 {
+    let link = format!("/proc/self/fd/{}", firewall.as_fd().as_raw_fd());
+    let link = read_link(link).unwrap().to_string_lossy().into_owned();
+    let inode = link.strip_prefix("socket:[").unwrap();
+    let inode = inode.strip_suffix(']').unwrap();
+    let sockets = || read_to_string("/proc/thread-self/net/netlink");
+    let sockets = side.namespace.run(sockets).unwrap().unwrap();
+    let own = sockets.lines().find_map(|line| {
+        let columns: Vec<&str> = line.split_whitespace().collect();
+        // … Drops Inode
+        let [.., drops, of] = columns[..] else {
+            return None;
+        };
+        (of == inode).then(|| drops.parse().unwrap())
+    });
+    own.unwrap()
+}
+
 // Nothing that is reported as refused stands, and nothing that is reported as done does not.
 fn what_became_of_a_change_whose_answer_is_lost_is_looked_for() -> Result<(), Ignored> {
     let (mut router, mut server) = cabled();
@@ -294,16 +318,150 @@ fn what_became_of_a_change_whose_answer_is_lost_is_looked_for() -> Result<(), Ig
     server.route("10.10.0.0/24", Some("192.0.2.1"), None);
     let mut firewall = apply(&router, &guards(false))?;
     assert!(host.pings("10.10.0.2", "192.0.2.2", 56));
-    firewall.cramp();
+    // It becomes the least that there is.
+    SockRef::from(&firewall).set_recv_buffer_size(1).unwrap();
+    let mut before = lost(&router, &firewall);
+    let mut has_lost_more = |firewall: &Firewall| {
+        let now = lost(&router, firewall);
+        std::mem::replace(&mut before, now) < now
+    };
     firewall.replace(&guards(true)).unwrap();
+    assert!(has_lost_more(&firewall));
     assert!(host.pings_in_vain("10.10.0.2", "192.0.2.2"));
     firewall.replace(&guards(false)).unwrap();
+    assert!(has_lost_more(&firewall));
     assert!(host.pings("10.10.0.2", "192.0.2.2", 56));
     // The handle is of use after that, also where there is no table before.
     assert_eq!(firewall.delete(), Ok(true));
     assert_eq!(firewall.exists(), Ok(false));
     firewall.replace(&guards(true)).unwrap();
+    assert!(has_lost_more(&firewall));
     assert!(host.pings_in_vain("10.10.0.2", "192.0.2.2"));
+
+    // And the other outcome: nobody reads that the last chain of it is refused, for the kernel takes no more at its hook
+    // (MAX_HOOK_COUNT of net/netfilter/core.c).
+    let chains = (0..1_024).map(|number| {
+        format!("add chain inet full c{number} {{ type filter hook forward priority 0; }}\n")
+    });
+    let full: String = ["add table inet full\n".to_owned()]
+        .into_iter()
+        .chain(chains)
+        .collect();
+    if nft(&router, &full).is_none() {
+        return Err(Ignored("there is no program nft".into()));
+    }
+    let mut refused = guards(false);
+    refused.clamps = vec![Clamp {
+        place: ClampPlace::Device("inside".into()),
+        size: 1000,
+    }];
+    let error = firewall.replace(&refused).unwrap_err();
+    assert!(has_lost_more(&firewall));
+    // Not that nothing more came after that.
+    let lost =
+        matches!(&error, NetlinkError::System { errno, .. } if *errno == KernelErrno::ENOBUFS);
+    assert!(lost, "not ENOBUFS: {error:?}");
+    assert!(host.pings_in_vain("10.10.0.2", "192.0.2.2"));
+    Ok(())
+}
+
+/// Has nft do what stands in `script`. `None` where there is no nft.
+fn nft(side: &Side, script: &str) -> Option<()> {
+    let run = || {
+        let started = Command::new("nft")
+            .args(["-f", "-"])
+            .stdin(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn();
+        let mut child = match started {
+            Err(error) if error.kind() == ErrorKind::NotFound => return None,
+            started => started.unwrap(),
+        };
+        let written = child.stdin.take().unwrap().write_all(script.as_bytes());
+        let output = child.wait_with_output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{said}");
+        written.unwrap();
+        Some(())
+    };
+    side.namespace.run(run).unwrap()
+}
+
+/// What becomes of IKE and ESP in the chain `input` of a table `other` with these statements of nft.
+fn fates(side: &Side, flags: &str, policy: &str, rules: &[&str]) -> Option<Vec<Fate>> {
+    let mut script = format!(
+        "add table inet other\ndelete table inet other\nadd table inet other {{ {flags} }}\n\
+         add chain inet other input {{ type filter hook input priority 0; policy {policy}; }}\n"
+    );
+    for rule in rules {
+        script.push_str(&format!("add rule inet other input {rule}\n"));
+    }
+    nft(side, &script)?;
+    let look = || {
+        let mut firewall = Firewall::open().unwrap();
+        let chains = firewall.base_chains().unwrap();
+        let rules = firewall.filter_rules().unwrap();
+        let others = chains.iter().filter(|chain| chain.table == "other");
+        let of_chain = |chain| FilterProbe::ALL.map(|probe| rules.fate(chain, probe));
+        others.flat_map(of_chain).collect()
+    };
+    Some(side.namespace.run(look).unwrap())
+}
+
+// As nft writes them, and the kernel gives them back.
+fn what_nft_does_with_ike_and_esp_is_read_from_its_rules() -> Result<(), Ignored> {
+    let (router, _server) = cabled();
+    apply(&router, &Ruleset::default())?;
+    let here = |fate: &Fate| match fate {
+        Fate::Passes => "passes",
+        Fate::MayStop(Stop::Policy) => "may stop, by the policy",
+        Fate::MayStop(_) => "may stop",
+        Fate::Stops(Stop::Policy) => "stops, by the policy",
+        Fate::Stops(_) => "stops",
+    };
+    let (accept, drop) = ("accept", "drop");
+    let (passes, stops) = ("passes", "stops, by the policy");
+    let cases: [(_, &[&str], [&str; 3]); 10] = [
+        (accept, &[], [passes; 3]),
+        (drop, &[], [stops; 3]),
+        (drop, &["udp dport 500 accept"], [passes, stops, stops]),
+        (accept, &["udp dport 4500 drop"], [passes, "stops", passes]),
+        (drop, &["meta l4proto esp accept"], [stops, stops, passes]),
+        (
+            drop,
+            &["udp dport { 500, 4500 } accept"],
+            ["may stop, by the policy", "may stop, by the policy", stops],
+        ),
+        (
+            drop,
+            &["udp dport vmap { 500 : accept, 4500 : accept }"],
+            ["may stop", "may stop", stops],
+        ),
+        (
+            accept,
+            &["udp dport vmap { 500 : drop }"],
+            ["may stop", "may stop", passes],
+        ),
+        (
+            drop,
+            &["iifname vmap { \"eth0\" : accept, \"eth1\" : drop }"],
+            ["may stop"; 3],
+        ),
+        (
+            accept,
+            &["ct state vmap { established : accept, invalid : drop }"],
+            ["may stop"; 3],
+        ),
+    ];
+    for (policy, rules, expected) in cases {
+        let Some(found) = fates(&router, "", policy, rules) else {
+            return Err(Ignored("there is no program nft".into()));
+        };
+        let found: Vec<&str> = found.iter().map(here).collect();
+        assert_eq!(found, expected, "policy {policy}, {rules:?}");
+    }
+    // A table that sleeps does nothing to anybody.
+    assert_eq!(fates(&router, "flags dormant;", drop, &[]), Some(vec![]));
     Ok(())
 }
 
