@@ -286,6 +286,7 @@ impl HouseNetwork {
                 carrier: Carrier::Nothing,
                 device: None,
                 loopbacks: BTreeMap::new(),
+                rules: None,
             },
             wanted: Wanted::NOTHING,
         }
@@ -327,6 +328,7 @@ impl HouseNetwork {
             carrier: Carrier::Policies,
             device: None,
             loopbacks: BTreeMap::new(),
+            rules: None,
         };
         let mut preparation = Preparation::new(&wanted, &difference, network, nothing);
         preparation.carrier(device)?;

@@ -30,7 +30,8 @@ pub(in crate::daemon) trait Machine: Send {
     fn links(&mut self) -> Result<Vec<Link>, NetlinkError>;
     /// By which device packets to an address leave.
     fn next_hop(&mut self, address: IpAddr) -> Result<LinkIndex, NetlinkError>;
-    /// Replaces the rules around the pools.
+    /// Replaces the rules around the pools. After an error they are what they were, but for one that says that it may have been
+    /// done.
     fn replace_rules(&mut self, ruleset: &Ruleset) -> Result<Filtered, NetlinkError>;
     /// Our routes.
     fn routes(&mut self) -> Result<Vec<Route>, NetlinkError>;
@@ -92,7 +93,8 @@ impl Machine for Network {
         self.next_hop(address).map(|hop| hop.link)
     }
 
-    /// In one transaction: they are the new ones or, after an error, the old ones.
+    /// In one transaction: they are the new ones or, after an error, the old ones; after [`NetlinkError::Unanswered`] they may be
+    /// either.
     fn replace_rules(&mut self, ruleset: &Ruleset) -> Result<Filtered, NetlinkError> {
         let error = match Firewall::open().and_then(|mut firewall| firewall.replace(ruleset)) {
             Err(error) if is_unsupported(&error) => error,

@@ -29,6 +29,8 @@ struct State {
     patience: Option<usize>,
     /// Whether it refuses all that come after that one, too.
     for_good: bool,
+    /// Whether its answer to the next change of the rules is lost.
+    loses_answer: bool,
 }
 
 /// Which devices the kernel can make.
@@ -75,6 +77,11 @@ impl Model {
     pub(in crate::daemon) fn refuse_for_good_after(&self, requests: usize) {
         let mut state = self.state();
         (state.patience, state.for_good) = (Some(requests), true);
+    }
+
+    /// It changes the rules the next time that it is asked to, and its answer is lost.
+    pub(in crate::daemon) fn lose_an_answer(&self) {
+        self.state().loses_answer = true;
     }
 
     /// Whether it has refused by now. It refuses no more.
@@ -260,7 +267,14 @@ impl Machine for Model {
     }
 
     fn replace_rules(&mut self, ruleset: &Ruleset) -> Result<Filtered, NetlinkError> {
-        self.asked()?.rules = ruleset.clone();
+        let mut state = self.asked()?;
+        state.rules = ruleset.clone();
+        if std::mem::take(&mut state.loses_answer) {
+            return Err(NetlinkError::Unanswered {
+                operation: "test".into(),
+                why: Box::new(refused(KernelErrno::ENOBUFS)),
+            });
+        }
         Ok(Filtered::Done)
     }
 

@@ -30,6 +30,8 @@ enum Step {
     Led(Route),
     /// The device had another MTU, this one.
     Resized(LinkIndex, u32),
+    /// The rules were these, and may be others now.
+    Ruled(Ruleset),
 }
 
 /// The network while it is being put in place: devices, addresses, the routes that lead nowhere beneath the pools.
@@ -52,6 +54,8 @@ pub(super) struct InPlace {
     pub(super) device: Option<String>,
     /// On which link the addresses of a Loopback interface are, and whether it is its own.
     pub(super) loopbacks: BTreeMap<InterfaceName, (LinkIndex, bool)>,
+    /// The rules that this run has put there; nothing before the first ones, and where the kernel takes none.
+    pub(super) rules: Option<Ruleset>,
 }
 
 impl InPlace {
@@ -311,6 +315,7 @@ impl<'a> Preparation<'a> {
             },
             Step::Led(route) => network.delete_route(&route),
             Step::Resized(index, mtu) => network.set_mtu(index, mtu),
+            Step::Ruled(before) => network.replace_rules(&before).map(|_| ()),
         });
         undone.filter_map(Result::err).collect()
     }
@@ -390,14 +395,25 @@ impl<'a> Preparation<'a> {
         of_templates.into_iter().chain(of_devices).collect()
     }
 
-    /// Replaces the rules around the pools in one transaction: they are the new ones or, after an error, the old ones.
+    /// Replaces the rules around the pools in one transaction: they are the new ones or, after an error, the old ones. Where the
+    /// answer was lost they may be either, and the old ones are put there again; a start that ends by that may leave its own.
     fn rules(&mut self, kernel_ipsec: bool) -> Result<(), NetlinkError> {
         if !self.difference.rules {
             return Ok(());
         }
         let ruleset = self.ruleset(kernel_ipsec);
-        let Filtered::Lacking(error) = self.network.replace_rules(&ruleset)? else {
-            return Ok(());
+        let error = match self.network.replace_rules(&ruleset) {
+            Ok(Filtered::Done) => {
+                self.in_place.rules = Some(ruleset);
+                return Ok(());
+            }
+            Ok(Filtered::Lacking(error)) => error,
+            Err(error @ NetlinkError::Unanswered { .. }) => {
+                let before = self.in_place.rules.clone();
+                self.steps.extend(before.map(Step::Ruled));
+                return Err(error);
+            }
+            Err(error) => return Err(error),
         };
         // The unreachable routes hold without it, and with the kernel's ESP so do the policies of each session.
         self.warnings.push(format!(

@@ -156,6 +156,35 @@ fn a_change_that_is_refused_at_any_step_leaves_everything_as_it_was() {
     assert!(refusals > 300, "{refusals}");
 }
 
+// Whether it was made is not known then, so what was there before is put there again.
+#[test]
+fn a_change_whose_answer_is_lost_leaves_everything_as_it_was() {
+    for before in CONFIGURATIONS {
+        for after in CONFIGURATIONS {
+            for (machine, mut network) in machines(before) {
+                let seen = machine.seen();
+                machine.lose_an_answer();
+                match change(&mut network, after) {
+                    Err(why) => {
+                        assert!(
+                            matches!(why.error, NetlinkError::Unanswered { .. }),
+                            "{why}"
+                        );
+                        assert_eq!(why.left, []);
+                        assert_eq!(machine.seen(), seen, "from\n{before}to\n{after}");
+                        // And it can be made afterwards.
+                        change(&mut network, after).unwrap();
+                    }
+                    Ok(_) => assert_eq!(machine.seen().rules, seen.rules, "nothing was asked"),
+                }
+            }
+        }
+    }
+    let (machine, mut network) = machines(CONFIGURATIONS[1]).remove(0);
+    machine.lose_an_answer();
+    assert!(change(&mut network, CONFIGURATIONS[3]).is_err());
+}
+
 #[test]
 fn what_cannot_be_put_back_is_told_of() {
     let (machine, mut network) = machines(CONFIGURATIONS[1]).remove(0);
