@@ -33,7 +33,7 @@ impl Messages {
     }
 }
 
-/// CREATE_CHILD_SA requests (RFC 7296 §1.3). Of responses it cannot be told.
+/// CREATE_CHILD_SA exchanges (RFC 7296 §1.3). A response is of the kind of its request.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Creations {
     /// For a new child SA.
@@ -99,11 +99,12 @@ pub struct Counters {
     pub configurations: BTreeMap<Option<ConfigType>, Messages>,
     /// Delete payloads in them.
     pub deletes: Messages,
-    /// CREATE_CHILD_SA requests by what they are for.
+    /// CREATE_CHILD_SA exchanges by what they are for.
     pub creations: Creations,
-    /// Requests that ask for nothing but an answer (RFC 7296 §1.4).
+    /// INFORMATIONAL exchanges that ask for nothing but an answer (RFC 7296 §1.4), and for where the asker is seen (RFC 4555
+    /// §3.8).
     pub probes: Messages,
-    /// IKE_SA_INIT requests of peers that were taken, with no NAT between.
+    /// IKE_SA_INIT requests of peers that were taken, with no NAT between as both ends' hashes say.
     pub without_nat: u64,
     /// Requests that were sent again because no answer had come.
     pub retransmitted: u64,
@@ -151,9 +152,6 @@ impl Counters {
     /// The payloads of a message that was counted before.
     pub(crate) fn payloads(&mut self, sent: bool, header: &Header, payloads: &[Payload]) {
         let response = header.flags.is_response();
-        if !response {
-            self.request(sent, header.exchange, payloads);
-        }
         for payload in payloads {
             let messages = match payload {
                 Payload::Notify(said) => {
@@ -172,26 +170,64 @@ impl Counters {
         }
     }
 
-    /// What a request is for, by what is in it.
-    fn request(&mut self, sent: bool, exchange: ExchangeType, payloads: &[Payload]) {
-        let has = |wanted: fn(&Payload) -> bool| payloads.iter().any(wanted);
-        let messages = match exchange {
-            ExchangeType::INFORMATIONAL if payloads.is_empty() => &mut self.probes,
+    /// A message of an exchange for this.
+    pub(crate) const fn exchanged(&mut self, purpose: Purpose, sent: bool, response: bool) {
+        let messages = match purpose {
+            Purpose::Probe => &mut self.probes,
+            Purpose::Child => &mut self.creations.child,
+            Purpose::ChildRekey => &mut self.creations.child_rekey,
+            Purpose::IkeRekey => &mut self.creations.ike_rekey,
+        };
+        more(messages.of(sent, response));
+    }
+}
+
+/// What an exchange is for, where its type alone does not tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// To see whether the peer lives.
+    Probe,
+    /// A new child SA.
+    Child,
+    /// A child SA in the place of another.
+    ChildRekey,
+    /// An IKE SA in the place of this one.
+    IkeRekey,
+}
+
+impl Purpose {
+    /// The purpose of a request with these payloads.
+    pub(crate) fn of(exchange: ExchangeType, payloads: &[Payload]) -> Option<Self> {
+        match exchange {
+            ExchangeType::INFORMATIONAL => payloads
+                .iter()
+                .all(is_of_nat_detection)
+                .then_some(Self::Probe),
             ExchangeType::CREATE_CHILD_SA => {
-                let selects = has(|one| matches!(one, Payload::TsI(_)));
+                let has = |wanted: fn(&Payload) -> bool| payloads.iter().any(wanted);
                 let replaces = has(
                     |one| matches!(one, Payload::Notify(said) if said.kind == NotifyType::REKEY_SA),
                 );
-                match (selects, replaces) {
-                    (_, true) => &mut self.creations.child_rekey,
-                    (true, false) => &mut self.creations.child,
-                    (false, false) => &mut self.creations.ike_rekey,
-                }
+                let selects = has(|one| matches!(one, Payload::TsI(_)));
+                Some(match (replaces, selects) {
+                    (true, _) => Self::ChildRekey,
+                    (false, true) => Self::Child,
+                    (false, false) => Self::IkeRekey,
+                })
             }
-            _ => return,
-        };
-        more(messages.of(sent, false));
+            _ => None,
+        }
     }
+}
+
+const fn is_of_nat_detection(payload: &Payload) -> bool {
+    let Payload::Notify(said) = payload else {
+        return false;
+    };
+    matches!(
+        said.kind,
+        NotifyType::NAT_DETECTION_SOURCE_IP | NotifyType::NAT_DETECTION_DESTINATION_IP
+    )
 }
 
 #[cfg(test)]
@@ -204,46 +240,26 @@ mod tests {
 
     #[test]
     fn requests_are_told_apart_by_what_they_are_for() {
-        let header = |exchange, response| {
-            let spi = InitiatorSpi::new(1).unwrap();
-            Header::new(
-                spi,
-                None,
-                exchange,
-                Flags::new(true, response),
-                MessageId(7),
-            )
-        };
-        let child = header(ExchangeType::CREATE_CHILD_SA, false);
         let selectors = || {
             Payload::TsI(TrafficSelectors {
                 selectors: Vec::new(),
                 skipped: 0,
             })
         };
-        let rekey = || Payload::Notify(Notify::plain(NotifyType::REKEY_SA));
-        let mut counters = Counters::default();
-        counters.received(&child, &[rekey(), selectors()]);
-        counters.received(&child, &[selectors()]);
-        counters.sent(&child, &[]);
-        counters.sent(&header(ExchangeType::CREATE_CHILD_SA, true), &[selectors()]);
-        counters.sent(&header(ExchangeType::INFORMATIONAL, false), &[]);
-        counters.received(&header(ExchangeType::INFORMATIONAL, true), &[]);
-        counters.received(&header(ExchangeType::INFORMATIONAL, false), &[rekey()]);
-        let sent = Messages {
-            sent_requests: 1,
-            ..Messages::default()
-        };
-        let received = Messages {
-            received_requests: 1,
-            ..Messages::default()
-        };
-        let expected = Creations {
-            child: received,
-            child_rekey: received,
-            ike_rekey: sent,
-        };
-        assert_eq!((counters.creations, counters.probes), (expected, sent));
+        let said = |kind| Payload::Notify(Notify::plain(kind));
+        let rekey = || said(NotifyType::REKEY_SA);
+        let seen = || said(NotifyType::NAT_DETECTION_SOURCE_IP);
+        let creation = |payloads: &[Payload]| Purpose::of(ExchangeType::CREATE_CHILD_SA, payloads);
+        assert_eq!(creation(&[rekey(), selectors()]), Some(Purpose::ChildRekey));
+        assert_eq!(creation(&[selectors()]), Some(Purpose::Child));
+        assert_eq!(creation(&[seen()]), Some(Purpose::IkeRekey));
+        let informational =
+            |payloads: &[Payload]| Purpose::of(ExchangeType::INFORMATIONAL, payloads);
+        assert_eq!(informational(&[]), Some(Purpose::Probe));
+        assert_eq!(informational(&[seen()]), Some(Purpose::Probe));
+        assert_eq!(informational(&[seen(), said(NotifyType::COOKIE2)]), None);
+        assert_eq!(informational(&[selectors()]), None);
+        assert_eq!(Purpose::of(ExchangeType::IKE_AUTH, &[]), None);
     }
 
     #[test]

@@ -346,7 +346,7 @@ fn row(name: Option<&str>, messages: &Messages) -> Row {
     }
 }
 
-/// Messages by exchange, and below CREATE_CHILD_SA what its requests were for.
+/// Messages by exchange, and below CREATE_CHILD_SA what its exchanges were for.
 fn exchanges(counters: &Counters) -> Vec<Row> {
     let creations = &counters.creations;
     let purposes = [

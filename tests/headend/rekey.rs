@@ -107,7 +107,7 @@ fn an_operator_has_the_sas_replaced_and_ended_that_he_names() {
     }
     assert_eq!(headend.output().matches(REKEYED).count(), 5);
     let exchange = lab.exec("show crypto ikev2 stats exchange");
-    let row = "CREATE_CHILD_SA_IPSEC_REKEY             5          0          0          0\n";
+    let row = "CREATE_CHILD_SA_IPSEC_REKEY             5          0          0          5\n";
     assert!(exchange.contains(row), "{exchange}");
     assert_eq!(lab.exec(&format!("clear crypto ikev2 sa {theirs}")), "");
     first.ends_with(6);

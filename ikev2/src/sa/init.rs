@@ -250,7 +250,7 @@ pub(crate) fn respond(
         Role::Responder,
     );
     trace_agreed(cx, id, suite, &nat);
-    if !nat.local && !nat.remote {
+    if nat.supported && !nat.found() {
         crate::counters::more(&mut cx.counters.without_nat);
     }
     let response = write_response(cx, spi_r, path, header, chosen, public, &nr, &traits);

@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 use self::open::Unsealed;
 use crate::{
     config::FragmentationConfig,
-    counters::more,
+    counters::{Purpose, more},
     crash_detection::Token,
     crypto::{
         Hash,
@@ -84,6 +84,8 @@ pub(crate) struct Link {
     pub(crate) mobike: bool,
     /// Where the request came from that is being worked on: its answer goes back there (RFC 7296 §2.11).
     pub(crate) asked_from: Path,
+    /// What that request is for, if it could be read.
+    asked_for: Option<Purpose>,
     pub(crate) created: Instant,
     pub(crate) responses: Responses,
     pub(crate) requests: Requests,
@@ -159,6 +161,7 @@ impl Link {
             nat: parts.nat,
             mobike: false,
             asked_from: parts.path,
+            asked_for: None,
             created: cx.now,
             responses: parts.responses,
             requests: parts.requests,
@@ -335,6 +338,16 @@ impl Link {
         let mut payloads = parse_chain(first, &content).map_err(Refusal::from);
         cx.counters
             .received(&header, payloads.as_deref().unwrap_or_default());
+        // Of a request that cannot be read nobody knows what it is for.
+        let purpose = if response {
+            self.requests.purpose(id)
+        } else {
+            let read = payloads.as_deref().ok();
+            read.and_then(|payloads| Purpose::of(header.exchange, payloads))
+        };
+        if let Some(purpose) = purpose {
+            cx.counters.exchanged(purpose, false, response);
+        }
         cx.trace(self.id, || Trace::Received {
             path,
             header,
@@ -364,6 +377,7 @@ impl Link {
             // RFC 7296 §2.11#1-2, §2.23#2-3: the answer goes to where the request came from, whatever
             // its port.
             self.asked_from = path;
+            self.asked_for = purpose;
             self.follow(cx, path, proof);
             // Whoever asks for the next thing has had the answer that changed the keys.
             self.former = None;
@@ -469,9 +483,12 @@ impl Link {
         let request = self.responses.next_kept()?;
         self.asked_from = request.path;
         self.responses.begin(request.beginning);
+        let payloads = parse_chain(request.first, &request.content).map_err(Refusal::from);
+        let read = payloads.as_deref().ok();
+        self.asked_for = read.and_then(|payloads| Purpose::of(request.exchange, payloads));
         Some(Opened {
             exchange: request.exchange,
-            payloads: parse_chain(request.first, &request.content).map_err(Refusal::from),
+            payloads,
             covered: None,
         })
     }
@@ -526,6 +543,9 @@ impl Link {
     ) -> Result<(), Refusal> {
         let id = self.responses.expected();
         let datagrams = self.seal(cx, exchange, id, true, payloads)?;
+        if let Some(purpose) = self.asked_for.take() {
+            cx.counters.exchanged(purpose, true, true);
+        }
         for octets in &datagrams {
             self.transmit(cx, self.asked_from, Arc::clone(octets));
         }
@@ -564,12 +584,16 @@ impl Link {
     pub(crate) fn pump(&mut self, cx: &mut Cx<'_>) -> Result<(), Refusal> {
         while let Some(queued) = self.requests.pop_ready() {
             let id = self.requests.next();
+            let purpose = Purpose::of(queued.exchange, &queued.payloads);
             let datagrams = self.seal(cx, queued.exchange, id, false, &queued.payloads)?;
+            if let Some(purpose) = purpose {
+                cx.counters.exchanged(purpose, true, false);
+            }
             for octets in &datagrams {
                 self.transmit(cx, self.path, Arc::clone(octets));
             }
-            self.requests
-                .sent(cx.now, cx.config, (queued.exchange, queued.pace), datagrams);
+            let sent = (queued.exchange, purpose, queued.pace);
+            self.requests.sent(cx.now, cx.config, sent, datagrams);
         }
         Ok(())
     }

@@ -14,6 +14,7 @@ use crate::{
     config::{
         EndpointConfig, REPEATS_ELSEWHERE_PER_SECOND, REPEATS_PER_SECOND, UNLIKE_REPEATS_PER_SECOND,
     },
+    counters::Purpose,
     event::{Discard, Instant, Path},
     wire::{
         payload::Payload,
@@ -294,6 +295,8 @@ pub(crate) enum Pace {
 pub(crate) struct Outstanding {
     pub(crate) id: u32,
     pub(crate) exchange: ExchangeType,
+    /// What it is for, to count its answer by.
+    purpose: Option<Purpose>,
     pub(crate) datagrams: Vec<Arc<[u8]>>,
     schedule: Schedule,
 }
@@ -406,6 +409,12 @@ impl Requests {
         all.any(|one| one.id == id && one.exchange == exchange)
     }
 
+    /// What the request with this message ID, which waits for its answer, is for.
+    pub(crate) fn purpose(&self, id: u32) -> Option<Purpose> {
+        let mut all = self.outstanding.iter();
+        all.find(|one| one.id == id)?.purpose
+    }
+
     /// RFC 7296 §2.3: the peer takes so many of our requests at once. A window does not shrink.
     pub(crate) fn announce(&mut self, window: u32) {
         self.announced = self.announced.max(window.min(MOST_AT_ONCE));
@@ -441,7 +450,7 @@ impl Requests {
         &mut self,
         now: Instant,
         config: &EndpointConfig,
-        (exchange, pace): (ExchangeType, Pace),
+        (exchange, purpose, pace): (ExchangeType, Option<Purpose>, Pace),
         datagrams: Vec<Arc<[u8]>>,
     ) {
         // RFC 7296 §2.1#3,7, §2.2#1, §2.3#6: the octets are kept as they were sent, message ID and
@@ -449,6 +458,7 @@ impl Requests {
         self.outstanding.push(Outstanding {
             id: self.next,
             exchange,
+            purpose,
             datagrams,
             schedule: Schedule::at_pace(now, config, pace),
         });
@@ -693,7 +703,8 @@ mod tests {
             while let Some(queued) = requests.pop_ready() {
                 out.push(requests.next());
                 let datagrams = Vec::from([octets("request")]);
-                requests.sent(at(0), &config, (queued.exchange, queued.pace), datagrams);
+                let sent = (queued.exchange, None, queued.pace);
+                requests.sent(at(0), &config, sent, datagrams);
             }
             out
         };

@@ -22,6 +22,7 @@ mod support;
 
 mod childless;
 mod collisions;
+mod counted;
 mod crash_detection;
 mod eap_only;
 mod exhaustion;
