@@ -604,6 +604,56 @@ fn an_authentic_request_of_broken_octets_is_answered_and_ends_the_sa() {
     }
 }
 
+/// What ends an IKE SA right after IKE_AUTH and at no other time (RFC 7296 §2.21.2), beside AUTHENTICATION_FAILED.
+const ENDS_IKE_AUTH: [NotifyType; 2] = [
+    NotifyType::INVALID_SYNTAX,
+    NotifyType::UNSUPPORTED_CRITICAL_PAYLOAD,
+];
+
+#[test]
+fn an_error_that_a_peer_says_long_after_ike_auth_ends_nothing() {
+    for kind in ENDS_IKE_AUTH {
+        for late in [false, true] {
+            let mut at = At::established();
+            if late {
+                at.assert_alive();
+            }
+            assert_eq!(at.ask(ExchangeType::INFORMATIONAL, &[notify(kind)]), []);
+            let expected = if late { "READY" } else { "EXIT" };
+            assert_eq!(at.state(), Some(expected), "{kind}, late: {late}");
+            assert_eq!(at.pair.server.installed.len(), usize::from(late));
+        }
+    }
+}
+
+// A rekeying of ours that the peer has agreed to is no less than a request of its own.
+#[test]
+fn an_error_that_a_peer_says_after_our_rekeying_ends_nothing() {
+    for kind in ENDS_IKE_AUTH {
+        let mut pair = Pair::new(Setup::new(GCM), 74);
+        pair.server.endpoint.key_log(true);
+        pair.connect();
+        pair.run(5);
+        let id = pair.server.sas[0];
+        pair.command(true, Command::Rekey(id));
+        pair.run(5);
+        let view = pair.server.endpoint.views().next().unwrap();
+        // The server has made it, so the peer is its responder, and has asked for nothing on it yet.
+        assert_eq!((view.state, view.next_expected), ("READY", 0));
+        let path = view.path;
+        let holder = Holder::of(&pair.server);
+        let header = holder.header(ExchangeType::INFORMATIONAL, false, false, 0);
+        let sent = pair.wire.len();
+        pair.deliver(true, path, &holder.seal(&header, &[notify(kind)]));
+        // It is answered, and the window of the new IKE SA is told with that (RFC 7296 §2.3).
+        let (header, _) = holder.open(&pair.wire[sent].1);
+        assert!(header.flags.is_response());
+        let view = pair.server.endpoint.views().next().unwrap();
+        assert_eq!((view.state, view.next_expected), ("READY", 1), "{kind}");
+        assert_eq!(pair.server.closed, []);
+    }
+}
+
 // --- Deletes ---
 
 // RFC 7296 §1.4.1#1-3: the other half goes with it, once.

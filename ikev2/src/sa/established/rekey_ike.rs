@@ -358,6 +358,8 @@ impl Established {
         }
         old.deadline = wait.map(|wait| cx.now.after(wait));
         self.derivation = successor.derivation;
+        // Whoever began the rekeying, IKE_AUTH is long over.
+        self.unasked = false;
         self.following = None;
         // What was asked there about addresses is asked anew on this one.
         match core::mem::replace(&mut self.pending, Pending::Nothing) {
