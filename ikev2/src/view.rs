@@ -143,7 +143,7 @@ impl<'a> SaView<'a> {
             suite: link.suite,
             state: state.name(),
             ready: established.is_some_and(|state| state.ending().is_none()),
-            closing: matches!(state, State::Closing(_))
+            closing: matches!(state, State::Leaving(_) | State::Closing(_))
                 || established.is_some_and(|state| state.ending().is_some()),
             over: matches!(state, State::Lingering),
             created: link.created,

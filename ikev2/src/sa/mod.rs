@@ -11,6 +11,7 @@
 //!   ─► AwaitLease ─► AwaitInstall ─► Established          AwaitInstall ◄──────────────────┘ ─► Established
 //!
 //! any ─► Lingering: over, but repeats still get their answer     Established ─► Closing ─► gone
+//!                                        an initiator leaves: its IKE_AUTH is out ─► Leaving ─► Closing
 //!                                        rekeying: the link of Established is replaced by another
 //! ```
 

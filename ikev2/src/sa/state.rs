@@ -12,15 +12,12 @@ use crate::{
     refusal::{PeerMisbehaved, Refusal},
     sa::{
         Cx,
-        established::{Closing, Established, mobike},
+        established::{Closing, Established, Leaving, mobike},
         initiator::Initiator,
         link::{Link, Opened},
         responder::Responder,
     },
-    wire::{
-        payload::{Notify, Payload},
-        registry::{ExchangeType, NotifyType, ProtocolId},
-    },
+    wire::{payload::Payload, registry::ExchangeType},
 };
 
 /// What an IKE SA is waiting for.
@@ -31,7 +28,9 @@ pub(crate) enum State {
     Initiator(Box<Initiator>),
     /// Both sides are authenticated.
     Established(Box<Established>),
-    /// Our Delete is out.
+    /// We leave in the middle of IKE_AUTH, whose answer says what our last word has to be.
+    Leaving(Leaving),
+    /// Our last word is out: a Delete, or that the authentication has come to nothing.
     Closing(Closing),
     /// Over. Repeats still get their answer until the deadline, and an INFORMATIONAL an empty one.
     Lingering,
@@ -53,7 +52,7 @@ impl State {
             Self::Initiator(state) => state.name(),
             Self::Established(state) if state.ending().is_some() => "DELETE",
             Self::Established(_) => "READY",
-            Self::Closing(_) => "DELETE",
+            Self::Leaving(_) | Self::Closing(_) => "DELETE",
             Self::Lingering => "EXIT",
         }
     }
@@ -65,33 +64,8 @@ impl State {
             Self::Responder(state) => state.request(link, cx, opened),
             Self::Established(state) => state.request(link, cx, opened),
             Self::Initiator(state) => state.request(link, cx, opened),
-            Self::Closing(state) => {
-                let deletes = |payload: &Payload| matches!(payload, Payload::Delete(delete) if delete.protocol == ProtocolId::IKE);
-                let payloads = match opened.payloads {
-                    Ok(payloads) => payloads,
-                    Err(refusal) => return state.refuse(link, cx, exchange, &refusal),
-                };
-                let crossed = payloads.iter().any(deletes);
-                let answer = match exchange {
-                    // RFC 7296 §2.25#1: nothing new is made on an SA that is being closed, nor brought to its end.
-                    ExchangeType::CREATE_CHILD_SA | ExchangeType::IKE_FOLLOWUP_KE => Some(
-                        Payload::Notify(Notify::plain(NotifyType::TEMPORARY_FAILURE)),
-                    ),
-                    ExchangeType::INFORMATIONAL => mobike::returned(&payloads),
-                    _ => {
-                        let misplaced = PeerMisbehaved::UnexpectedExchange.into();
-                        return state.refuse(link, cx, exchange, &misplaced);
-                    }
-                };
-                // RFC 7296 §2.25.2#5: Deletes that cross are both answered, and then it is over.
-                link.respond(cx, exchange, answer.as_slice()).map(|()| {
-                    if crossed {
-                        state.finish(link, cx)
-                    } else {
-                        Outcome::Go(Self::Closing(state))
-                    }
-                })
-            }
+            Self::Leaving(state) => state.request(link, cx, opened),
+            Self::Closing(state) => state.request(link, cx, opened),
             Self::Lingering => {
                 // The client of a failed login says that it gives up; it gets its acknowledgement.
                 let answered = if exchange == ExchangeType::INFORMATIONAL {
@@ -111,7 +85,8 @@ impl State {
         let result = match self {
             Self::Initiator(state) => state.response(link, cx, opened),
             Self::Established(state) => state.response(link, cx, opened),
-            Self::Closing(state) => state.response(link, cx, opened),
+            Self::Leaving(state) => state.response(link, cx, opened),
+            Self::Closing(state) => state.response(link, cx),
             state @ (Self::Responder(_) | Self::Lingering) => Ok(Outcome::Go(state)),
         };
         result.unwrap_or_else(|refusal| close(link, cx, CloseReason::Refused(refusal)))
@@ -135,7 +110,7 @@ impl State {
             Self::Established(state) => state
                 .answer(link, cx, ask, answer)
                 .unwrap_or_else(|refusal| close(link, cx, CloseReason::Refused(refusal))),
-            state @ (Self::Closing(_) | Self::Lingering) => Outcome::Go(state),
+            state @ (Self::Leaving(_) | Self::Closing(_) | Self::Lingering) => Outcome::Go(state),
         }
     }
 
@@ -239,6 +214,7 @@ impl State {
     pub(crate) fn expired(self, link: &mut Link, cx: &mut Cx<'_>) -> Outcome {
         match self {
             Self::Lingering => Outcome::Gone,
+            Self::Leaving(state) => state.finish(link, cx),
             Self::Closing(state) => state.finish(link, cx),
             Self::Established(state) => state
                 .expired(link, cx)
@@ -254,6 +230,7 @@ impl State {
     /// The peer has not answered our request for too long.
     pub(crate) fn unanswered(self, link: &Link, cx: &mut Cx<'_>) -> Outcome {
         let reason = match self {
+            Self::Leaving(state) => return state.finish(link, cx),
             Self::Closing(state) => return state.finish(link, cx),
             Self::Established(state) => state.ending().cloned(),
             _ => None,
@@ -269,6 +246,7 @@ impl State {
     /// has ended for what it was to end for.
     pub(crate) fn peer_crashed(self, link: &Link, cx: &mut Cx<'_>) {
         let reason = match self {
+            Self::Leaving(state) => return drop(state.finish(link, cx)),
             Self::Closing(state) => return drop(state.finish(link, cx)),
             Self::Lingering => return,
             Self::Responder(_) | Self::Initiator(_) => None,
@@ -284,7 +262,7 @@ impl State {
             Self::Established(state) => state
                 .delete(link, cx)
                 .unwrap_or_else(|refusal| close(link, cx, CloseReason::Refused(refusal))),
-            state @ (Self::Closing(_) | Self::Lingering) => Outcome::Go(state),
+            state @ (Self::Leaving(_) | Self::Closing(_) | Self::Lingering) => Outcome::Go(state),
             Self::Initiator(state) => state
                 .leave(link, cx)
                 .unwrap_or_else(|refusal| close(link, cx, CloseReason::Refused(refusal))),

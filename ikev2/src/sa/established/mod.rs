@@ -21,7 +21,7 @@ use core::time::Duration;
 
 pub(crate) use children::Child;
 use children::{Children, Standing};
-pub(crate) use closing::{Closing, close_after_auth, close_with, gives_up};
+pub(crate) use closing::{Closing, Leaving, close_after_auth, close_with, gives_up};
 use followup::Following;
 use mobike::{EspWay, RouteCheck, Seen};
 use others::{Other, OtherStanding};
@@ -136,7 +136,8 @@ pub(crate) struct Established {
     keepalive: Option<Instant>,
     /// It is over as soon as the peer has answered our request for a new IKE SA: then that is deleted.
     ending: Option<CloseReason>,
-    /// The peer has asked for nothing since IKE_AUTH.
+    /// The peer has asked for nothing since IKE_AUTH, and no IKE SA has replaced the one of it. While others are beside the one
+    /// in use it has, or has made one of them.
     unasked: bool,
 }
 
