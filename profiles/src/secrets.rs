@@ -30,6 +30,8 @@ enum Place {
     User,
     /// Behind the privilege level's word.
     Level,
+    /// Behind `enable`.
+    Enable,
 }
 
 impl Place {
@@ -37,14 +39,17 @@ impl Place {
     fn behind(self, word: &str) -> Self {
         match self {
             Self::Pki(count) => Self::Pki(count.saturating_add(1)),
+            // A name may be any word.
+            Self::Username | Self::Level => Self::User,
             _ if word == "pki" => Self::Pki(1),
             Self::Crypto if means(&["pki"], word) => Self::Pki(1),
-            Self::Username | Self::Level => Self::User,
             Self::User if is_prefix(&["privilege"], word) => Self::Level,
             Self::User => Self::User,
+            Self::Enable => Self::Enable,
             Self::First if ["no", "default"].contains(&word) => Self::First,
             Self::First if means(&["crypto"], word) => Self::Crypto,
             Self::First if means(&["username"], word) => Self::Username,
+            Self::First if means(&["enable"], word) => Self::Enable,
             Self::First | Self::Anywhere | Self::Crypto => Self::Anywhere,
         }
     }
@@ -58,6 +63,7 @@ impl Place {
             Self::Pki(_) => word != "password",
             Self::User => !may_announce(word) && !means(&OF_A_USER, word),
             Self::Level => word.parse::<u8>().is_err(),
+            Self::Enable => !may_announce(word),
             Self::First | Self::Anywhere | Self::Crypto | Self::Username => false,
         }
     }
@@ -69,7 +75,7 @@ impl Place {
             Self::Pki(count) if count <= BEFORE_A_FILE.saturating_add(1) => {
                 word.len() > 1 && may_announce(word)
             }
-            Self::First | Self::User | Self::Pki(_) => may_announce(word),
+            Self::First | Self::User | Self::Enable | Self::Pki(_) => may_announce(word),
             // Names are often one letter long; `key` has no other word beside it that begins so.
             Self::Anywhere | Self::Crypto | Self::Level => {
                 (word.len() > 1 || is_prefix(&["key"], word)) && may_announce(word)
@@ -198,6 +204,20 @@ mod tests {
                 "aaa authorization user eap cached",
             ),
             ("no username bob hunter2", "no username bob *******"),
+            ("username pki hunter2", "username pki *******"),
+            ("username pki p hunter2", "username pki p *******"),
+            (
+                "username pki privilege 15 s hunter2",
+                "username pki privilege 15 s *******",
+            ),
+            ("enable secret 0 hunter2", "enable secret * *******"),
+            ("enable s hunter2", "enable s *******"),
+            ("enable p hunter2", "enable p *******"),
+            ("enable hunter2", "enable *******"),
+            ("enbale scret hunter2", "enbale scret *******"),
+            ("no enable s hunter2", "no enable s *******"),
+            ("ipv6 enable", "ipv6 enable"),
+            ("end", "end"),
             (
                 "crypto ikev2 authorization policy p",
                 "crypto ikev2 authorization policy p",
