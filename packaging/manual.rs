@@ -106,13 +106,14 @@ fn configuration() -> io::Result<Vec<u8>> {
         roman(" is given and in "),
         bold("configure terminal"),
         roman(
-            ", by the mode that a line stands in. Words can be abbreviated while only one fits, where no name may stand. \
+            ", by the mode that a line stands in. Words can be abbreviated while only one fits: none where a name may \
+             stand in its place, and where a text may, the only word there can if more follows it. \
              Where a line begins with [no] here it can be undone, by ",
         ),
         bold("no"),
-        roman(" in front of it or by "),
+        roman(" in front of it, or brought back to its default by "),
         bold("default"),
-        roman(", which says the same. "),
+        roman(". "),
         bold("end"),
         roman(" leaves the configuration, "),
         bold("exit"),
