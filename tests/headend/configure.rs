@@ -8,6 +8,7 @@ use std::{
 };
 
 use ironflex_xfrm::netlink::NetworkNamespace;
+use nix::sys::signal::Signal;
 
 use crate::support::{
     PATIENCE,
@@ -467,25 +468,46 @@ fn ten_thousand_lines_are_taken_at_once() {
 fn either_logging_line_turns_its_own_lines_on_and_off() {
     let lab = Lab::new();
     let client = lab.client();
-    let headend = lab.start();
-    let (ikev2, session) = ("crypto logging ikev2\n", "crypto logging session\n");
-    let comes_and_goes = |last: &str| {
-        let (process, _) = lab.log_in(&client, USER);
-        lab.exec("clear crypto session");
-        headend.line(last);
-        drop(process);
-        lab.exec("show logging")
+    let _headend = lab.start();
+    let counts = || {
+        let log = lab.exec("show logging");
+        [
+            "%CRYPTO-5-IKEV2_SESSION_STATUS: Crypto tunnel v2 is UP.  Peer ",
+            "%CRYPTO-5-IKEV2_SESSION_STATUS: Crypto tunnel v2 is DOWN.",
+            "%CRYPTO-5-SESSION_STATUS: Crypto tunnel is UP.  Peer ",
+            "%CRYPTO-5-SESSION_STATUS: Crypto tunnel is DOWN.  Peer ",
+        ]
+        .map(|line| log.matches(line).count())
     };
-    let down = "%CRYPTO-5-SESSION_STATUS: Crypto tunnel is DOWN.  Peer ";
-    configure(&lab, &format!("no {ikev2}{session}"));
-    let running = lab.exec("show running-config");
-    assert!(
-        running.contains(&format!("\nno {ikev2}{session}")),
-        "{running}"
-    );
-    let log = comes_and_goes(down);
-    assert!(log.contains("%CRYPTO-5-SESSION_STATUS: Crypto tunnel is UP.  Peer "));
-    assert!(!log.contains("IKEV2_SESSION_STATUS"), "{log}");
+    let mut before = counts();
+    assert_eq!(before, [0; 4]);
+    for (ikev2, session) in [(true, true), (true, false), (false, true), (false, false)] {
+        let no = |on| if on { "" } else { "no " };
+        let [of_ikev2, of_session] = [
+            format!("{}crypto logging ikev2\n", no(ikev2)),
+            format!("{}crypto logging session\n", no(session)),
+        ];
+        configure(&lab, &format!("{of_ikev2}{of_session}"));
+        let running = lab.exec("show running-config");
+        // What is so of itself is not shown.
+        assert_eq!(running.contains("\nno crypto logging ikev2\n"), !ikev2);
+        assert_eq!(running.contains("\ncrypto logging session\n"), session);
+        let (mut process, _) = lab.log_in(&client, USER);
+        assert_eq!(process.end_by(Signal::SIGTERM), Some(0));
+        let end = Instant::now() + PATIENCE;
+        while lab.exec("show crypto session").contains(USER) {
+            assert!(Instant::now() < end, "the session stays");
+        }
+        let after = counts();
+        let more: Vec<usize> = after
+            .iter()
+            .zip(before)
+            .map(|(now, before)| now - before)
+            .collect();
+        let [ikev2, session] = [ikev2, session].map(usize::from);
+        assert_eq!(more, [ikev2, ikev2, session, session]);
+        before = after;
+    }
 }
 
 fn an_interface_without_its_device_is_told_of_where_it_is_typed() {
