@@ -251,6 +251,60 @@ assert_router_saw_esp() { # bare|udp
   esac || fail "the router saw ESP: $bare bare, $udp in UDP; expected $1 alone"
 }
 
+# Names and processes of those that call without a pause, as long as the case lasts.
+callers=()
+
+# Echoes to ADDRESS without a pause, until the case ends.
+call_without_a_pause() { # NAME NAMESPACE ADDRESS [SOURCE]
+  local process name=$1
+  shift
+  spawn process "$LAB_DIR/call-$name.log" "$LAB_TOOL" call "$@"
+  callers+=("$name $process")
+}
+
+# Sets `tried` to the echoes that a caller has tried to send by now, and `sent` to those that its system has taken.
+count_calls() { # NAME
+  local lines
+  tried=0 sent=0
+  mapfile -t lines <"$LAB_DIR/call-$1.log"
+  [ ${#lines[@]} -gt 0 ] || return 0
+  # Or it has died of what its last line says.
+  [[ ${lines[-1]} =~ ^tried\ ([0-9]+)\ sent\ ([0-9]+)$ ]] || return
+  tried=${BASH_REMATCH[1]} sent=${BASH_REMATCH[2]}
+}
+
+called_since() { # NAME COUNT
+  count_calls "$1" && [ "$tried" -ge "$2" ]
+}
+
+# Waits until each caller has tried to send so many echoes more.
+wait_for_calls() { # COUNT
+  local one name tried sent
+  local -A until=()
+  for one in "${callers[@]}"; do
+    name=${one% *}
+    count_calls "$name" || fail "the caller $name: $(<"$LAB_DIR/call-$name.log")"
+    until[$name]=$((tried + $1))
+  done
+  for name in "${!until[@]}"; do
+    wait_for 10 "$1 calls of $name" called_since "$name" "${until[$name]}"
+  done
+}
+
+# Each caller is still at it, and its system has taken so many of its echoes.
+assert_callers_sent() { # COUNT
+  local one name process tried sent
+  [ ${#callers[@]} -gt 0 ] || fail "nobody has called"
+  for one in "${callers[@]}"; do
+    read -r name process <<<"$one"
+    ! process_gone "$process" || fail "the caller $name is gone: $(<"$LAB_DIR/call-$name.log")"
+    stop_process "$process"
+    count_calls "$name" || fail "the caller $name: $(<"$LAB_DIR/call-$name.log")"
+    echo "the caller $name tried $tried and sent $sent"
+    [ "$sent" -ge "$1" ] || fail "the caller $name sent $sent echoes of at least $1"
+  done
+}
+
 # Ends the watch: nothing with an address of a pool passed in clear, and much in ESP.
 assert_router_saw_no_pool_address() {
   router_watch_ends

@@ -5,8 +5,9 @@
 //   tool set {NAMESPACE[,NAMESPACE…] PATH=VALUE …} …  writes below /proc/sys
 //   tool links DEVICE NAMESPACE …                     whether DEVICE has its link-local address in each
 //   tool ping NAMESPACE ADDRESS SECONDS SIZE …        one echo of each payload size, one after the other
-//   tool call NAMESPACE ADDRESS [SOURCE]              an echo every 2 ms without end, whatever becomes of them, and from whatever
-//                                                     address the system chooses for each
+//   tool call NAMESPACE ADDRESS [SOURCE]              an echo every 2 ms until TERM, whatever becomes of them, and from whatever
+//                                                     address the system chooses for each; says every now and then, and at its
+//                                                     end, how many it has tried to send and how many the system took
 //   tool udp NAMESPACE ADDRESS PORT TEXT              one datagram
 //   tool holds FILE TEXT                              whether FILE, of whatever octets, has TEXT in it
 //   tool tcp FROM TO ADDRESS PORT MEGABYTES SECONDS   random octets from namespace to namespace, compared on arrival
@@ -22,6 +23,7 @@
 #include <linux/icmp.h>
 #include <poll.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -214,8 +216,20 @@ static int ping(int count, char **words) {
   return 0;
 }
 
-_Noreturn static void call(int count, char **words) {
-  enum { PAYLOAD = 56, NANOSECONDS = 2000000 };
+static volatile sig_atomic_t called_off;
+
+static void call_off(int signal) {
+  (void)signal;
+  called_off = 1;
+}
+
+// A line in one piece: whoever reads along never finds half of one.
+static void tell_calls(unsigned long long tried, unsigned long long taken) {
+  dprintf(STDOUT_FILENO, "tried %llu sent %llu\n", tried, taken);
+}
+
+static int call(int count, char **words) {
+  enum { PAYLOAD = 56, NANOSECONDS = 2000000, TELL_EACH = 20 };
   if (count < 2 || count > 3) usage();
   enter(words[0]);
   socklen_t length;
@@ -232,12 +246,18 @@ _Noreturn static void call(int count, char **words) {
     if (bind(one, (struct sockaddr *)&source, length) != 0) die(words[2]);
   }
   struct timespec pause = {.tv_nsec = NANOSECONDS};
-  for (unsigned sequence = 0;; sequence++) {
-    echo_make(six, sequence, PAYLOAD);
+  struct sigaction action = {.sa_handler = call_off};
+  if (sigaction(SIGTERM, &action, NULL) != 0) die("TERM");
+  unsigned long long tried = 0, taken = 0;
+  while (!called_off) {
+    echo_make(six, (unsigned)tried, PAYLOAD);
     // Not connected: the source is chosen anew each time. Refusals are what a session's end looks like from here.
-    sendto(one, sent, 8 + PAYLOAD, 0, (struct sockaddr *)&target, length);
+    taken += sendto(one, sent, 8 + PAYLOAD, 0, (struct sockaddr *)&target, length) >= 0;
+    if (++tried % TELL_EACH == 0) tell_calls(tried, taken);
     nanosleep(&pause, NULL);
   }
+  tell_calls(tried, taken);
+  return 0;
 }
 
 static int flood(int count, char **words) {
@@ -404,7 +424,7 @@ int main(int count, char **words) {
   if (!strcmp(what, "set")) return set(count, words);
   if (!strcmp(what, "links")) return links(count, words);
   if (!strcmp(what, "ping")) return ping(count, words);
-  if (!strcmp(what, "call")) call(count, words);
+  if (!strcmp(what, "call")) return call(count, words);
   if (!strcmp(what, "udp")) return udp(count, words);
   if (!strcmp(what, "holds")) return holds(count, words);
   if (!strcmp(what, "flood")) return flood(count, words);

@@ -14,9 +14,8 @@ headend_prepare
 
 # Echoes each way, and TCP streams that are under way when the session ends; they end with the case.
 send_without_a_pause() {
-  local process
-  spawn process "$LAB_DIR/call-client.log" "$LAB_TOOL" call "$client" $server_address
-  spawn process "$LAB_DIR/call-server.log" "$LAB_TOOL" call "$server" $client_address
+  call_without_a_pause client "$client" $server_address
+  call_without_a_pause server "$server" $client_address
 }
 
 stream() { # FROM TO ADDRESS PORT
@@ -57,27 +56,22 @@ holds_no_pool_address() { # HEADEND-DATAPLANE CLIENT-DATAPLANE
   session_with_streams "$2"
   kill -KILL "$headend_process"
   wait_for 5 "the headend's end" process_gone "$headend_process"
-  pause_for_calls
+  wait_for_calls 100
   headend_start "$dataplane"
   grep -q 'removed what an earlier run left behind' "$LAB_DIR/headend/log" || fail "the restart found nothing to clear"
-  pause_for_calls
+  wait_for_calls 100
   stop_process "$client_process"
 
   # And the client comes back.
   client_start "$2"
   ping_sizes "$client" $server_address 56
+  assert_callers_sent 100
   assert_router_saw_no_pool_address
-}
-
-# Long enough for some hundred echoes on either side.
-pause_for_calls() {
-  pause 0.5
 }
 
 # A client that has a network behind it and forwards, and hosts outside its split list that call its tunnel's address: what
 # it answers them belongs into the tunnel too.
 forwarding_client() { # HEADEND-DATAPLANE CLIENT-DATAPLANE
-  local process
   network routed
   branch_behind_the_client
   # Neither is of 10.0.0.0/8, which the split list holds.
@@ -86,43 +80,39 @@ forwarding_client() { # HEADEND-DATAPLANE CLIENT-DATAPLANE
   headend_configure 'esp-gcm 256' </dev/null
   headend_start "$1"
   watch_router
-  spawn process "$LAB_DIR/call-branch.log" "$LAB_TOOL" call "$branch" $server_address
-  stranger_calls
+  call_without_a_pause branch "$branch" $server_address
+  call_without_a_pause stranger "$server" $client_address $stranger_address
 
   # Login and delete.
   client_start "$2"
-  pause_for_calls
+  wait_for_calls 100
   client_leave
   wait_for 5 "the headend to see the client leave" says "$LAB_DIR/headend/log" 'is DOWN'
-  pause_for_calls
+  wait_for_calls 100
 
   # The client crashes, and starts again on what it left behind. The headend holds its address for it, and gives it another.
   client_start "$2"
-  pause_for_calls
+  wait_for_calls 100
   kill -KILL "$client_process"
   wait_for 5 "the client's end" process_gone "$client_process"
-  pause_for_calls
+  wait_for_calls 100
   client_address=192.168.10.6
-  stranger_calls
+  call_without_a_pause stranger-again "$server" $client_address $stranger_address
   client_start "$2"
-  pause_for_calls
+  wait_for_calls 100
 
   # The headend crashes, and starts again.
   kill -KILL "$headend_process"
   wait_for 5 "the headend's end" process_gone "$headend_process"
-  pause_for_calls
+  wait_for_calls 100
   headend_start "$1"
-  pause_for_calls
+  wait_for_calls 100
   stop_process "$client_process"
+  assert_callers_sent 100
   assert_router_saw_no_pool_address
 }
 
 stranger_address=203.0.113.7
-
-stranger_calls() {
-  local process
-  spawn process "$LAB_DIR/call-stranger.log" "$LAB_TOOL" call "$server" $client_address $stranger_address
-}
 
 branch_behind_the_client() {
   netns_add branch

@@ -47,7 +47,6 @@ carries_both_families() { # TARGET CLIENT-OUTSIDE
 
 # Echoes of IPv6 each way all the time; what the server sends to a client that is not there reaches the headend and no further.
 holds_no_pool_address() {
-  local process
   client_target=$headend_address_v6
   dual_stack_expected
   network routed
@@ -55,21 +54,21 @@ holds_no_pool_address() {
   dual_stack 100 ikev2-auth-policy | headend_configure 'esp-gcm 256'
   headend_start kernel
   watch_router
-  spawn process "$LAB_DIR/call-client.log" "$LAB_TOOL" call "$client" $server_address_v6
-  spawn process "$LAB_DIR/call-server.log" "$LAB_TOOL" call "$server" $client_address_v6
+  call_without_a_pause client "$client" $server_address_v6
+  call_without_a_pause server "$server" $client_address_v6
 
   # Login and delete.
   client_start kernel
-  pause_for_calls
+  wait_for_calls 100
   client_leave
   wait_for 5 "the headend to see the client leave" says "$LAB_DIR/headend/log" 'is DOWN'
 
   # A crash of the headend in the middle of a session, and a restart.
   client_start kernel
-  pause_for_calls
+  wait_for_calls 100
   kill -KILL "$headend_process"
   wait_for 5 "the headend's end" process_gone "$headend_process"
-  pause_for_calls
+  wait_for_calls 100
   headend_start kernel
   stop_process "$client_process"
 
@@ -77,17 +76,13 @@ holds_no_pool_address() {
   client_start kernel
   kill -KILL "$client_process"
   wait_for 5 "the client's end" process_gone "$client_process"
-  pause_for_calls
+  wait_for_calls 100
   client_address=192.168.10.6 client_address_v6=2001:db8:a::2
   dual_stack_expected
   client_start kernel
   ping_sizes "$client" $server_address_v6 56
+  assert_callers_sent 100
   assert_router_saw_no_pool_address
-}
-
-# Long enough for some hundred echoes on either side.
-pause_for_calls() {
-  pause 0.5
 }
 
 lab_case dual-stack-over-ipv4 carries_both_families $headend_address 198.51.100.2
