@@ -169,3 +169,25 @@ pub fn authenticate_pem(
         authorities,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_wrong_with_an_identity_is_told_one_thing_a_line_and_the_worst_first() {
+        let findings = vec![
+            Finding::RootAbsent {
+                root: "cn=ROOT".into(),
+            },
+            Finding::KeyMismatch {
+                subject: "cn=one".into(),
+            },
+        ];
+        assert_eq!(
+            ImportFailure::Identity { findings }.to_string(),
+            "the private key does not belong to the certificate of cn=one\n\
+             warning: the root cn=ROOT is not at hand; clients must trust it already"
+        );
+    }
+}
