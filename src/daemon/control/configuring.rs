@@ -15,7 +15,7 @@ use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
     net::unix::{OwnedReadHalf, OwnedWriteHalf, UCred},
     sync::oneshot,
-    time::timeout,
+    time::{sleep, timeout},
 };
 
 use super::{
@@ -66,6 +66,9 @@ impl Begin {
     }
 }
 
+/// How long a line may go on whose person is gone: what was taken stays, but it may never end.
+const LINGER: Duration = Duration::from_secs(5);
+
 /// Has lines taken, and runs the errands among them. `gone` comes to its end with the other end.
 async fn take(
     id: u64,
@@ -73,7 +76,11 @@ async fn take(
     lines: Lines,
     gone: impl Future<Output = ()>,
 ) -> Result<Answer, String> {
-    let mut gone = std::pin::pin!(gone);
+    let given_up = async {
+        gone.await;
+        sleep(LINGER).await;
+    };
+    let mut given_up = std::pin::pin!(given_up);
     let mut answer = asking.configure(Ask::Lines(id, lines)).await?;
     while let Answer::Away(mut errand) = answer {
         let unconfirmed = errand.unconfirmed();
@@ -92,7 +99,7 @@ async fn take(
             // It may never end.
             answer = goes_on => answer?,
             // Nobody reads this.
-            () = &mut gone => return Err("% Nobody is there any more".to_owned()),
+            () = &mut given_up => return Err("% Nobody is there any more".to_owned()),
         };
     }
     Ok(answer)

@@ -145,7 +145,7 @@ fn who_goes_while_a_line_is_carried_out_ends_the_session() {
     assert!(scene.driver.at_configuration().is_some());
     end.shutdown(std::net::Shutdown::Both).unwrap();
     assert!(typing.join().unwrap().is_err());
-    let limit = std::time::Instant::now() + Duration::from_secs(10);
+    let limit = std::time::Instant::now() + Duration::from_secs(30);
     while scene.driver.at_configuration().is_some() {
         match asked.try_recv() {
             Ok(Request::Configure(ask, reply)) => {
