@@ -19,7 +19,7 @@ peer_log=$LAB_DIR/peer/charon.log
 
 peer_prepare() {
   strongswan_prepare peer
-  sed -i 's/^charon-systemd {/&\n  max_packet = 30000\n  retransmit_timeout = 1\n  retransmit_tries = 3\n  cookie_threshold = 1/' "$LAB_DIR/peer/strongswan.conf"
+  sed -i 's/^charon-systemd {/&\n  max_packet = 30000\n  retransmit_timeout = 1\n  retransmit_tries = 3\n  delete_rekeyed_delay = 1\n  cookie_threshold = 1/' "$LAB_DIR/peer/strongswan.conf"
 }
 
 # Its certificate and key, and what stands between the certificate and the root.

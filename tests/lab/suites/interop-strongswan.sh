@@ -22,7 +22,7 @@ peer_prepare() {
     strongswan_prepare $length
     folder=$LAB_DIR/$length
     # A reassembled message of more than 10,000 octets is refused otherwise.
-    sed -i 's/^charon-systemd {/&\n  max_packet = 30000\n  retransmit_timeout = 1\n  retransmit_tries = 3/' "$folder/strongswan.conf"
+    sed -i 's/^charon-systemd {/&\n  max_packet = 30000\n  retransmit_timeout = 1\n  retransmit_tries = 3\n  delete_rekeyed_delay = 1/' "$folder/strongswan.conf"
     cp "$LAB_DIR/pki/ca.crt" "$folder/swanctl/x509ca/"
   done
   cp "$LAB_DIR/pki/client.example.com.crt" "$LAB_DIR/short/swanctl/x509/client.crt"

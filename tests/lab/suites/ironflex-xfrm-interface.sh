@@ -1,7 +1,7 @@
 #!/bin/bash
 # kernel: debian
 # limit: 600
-# takes: 60
+# takes: 45
 # One login of our client over xfrm interfaces, with all that nf_tables has to say: traffic, translation towards the
 # outside, what is refused in clear, and the taking down.
 # shellcheck disable=SC2119,SC2154 # variables are set by name, by network, spawn and capture_start

@@ -1,7 +1,7 @@
 #!/bin/bash
-# kernel: debian
-# limit: 900
-# takes: 200
+# kernel: any
+# limit: 600
+# takes: 50
 # The Debian package, from its installation to its purge, on an overlay of this machine's tree with a systemd of its own: the unit as systemd
 # judges it and as it runs, a login, a kill, an upgrade.
 # shellcheck disable=SC2119,SC2154 # variables are set by name, by network and spawn
