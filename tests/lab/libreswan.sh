@@ -7,7 +7,8 @@
 #
 #   libreswan_prepare NAME FOLDER CERTIFICATE [AUTHORITY …]
 #                       makes LAB_DIR/NAME with a store of FOLDER's authority ca, the certificate and key
-#                       FOLDER/CERTIFICATE.{crt,key} under the name `own`, and the certificates of AUTHORITY between them
+#                       FOLDER/CERTIFICATE.{crt,key} under the name `own`, and the certificates of AUTHORITY between them; with nothing
+#                       in it, if CERTIFICATE is `nothing`
 #   libreswan_start NAME NS
 #                       starts it; it loads the one connection of LAB_DIR/NAME/ipsec.conf
 #   whack NAME --initiate --name CONNECTION …
@@ -19,19 +20,44 @@
 # shellcheck source-path=SCRIPTDIR source=kernels.sh
 . "$(dirname "${BASH_SOURCE[0]}")/kernels.sh"
 libreswan_programs=/usr/libexec/ipsec
-# pluto finds its own programs in that place alone. In a lab kernel, as on an own one, the mount ends with the suite.
-mount --bind "$libreswan_cache/usr/libexec" /usr/libexec
+
+# Before anything else of it is run in a lab kernel: pluto finds its own programs in that place alone. The mount ends with the suite.
+libreswan_at_home() {
+  mount --bind "$libreswan_cache/usr/libexec" /usr/libexec
+}
 
 libreswan_prepare() { # NAME FOLDER CERTIFICATE [AUTHORITY …]
-  local folder=$LAB_DIR/$1 store authority
-  mkdir -p "$folder"/{store,policies}
-  store=sql:$folder/store
+  local folder=$LAB_DIR/$1
+  mkdir -p "$folder/policies"
+  # Made by tests/lab/certificates, at the machine's own speed.
+  if [ -e "$2/store-$3" ]; then
+    cp -a "$2/store-$3" "$folder/store"
+  elif [ "$3" = nothing ]; then
+    libreswan_store "$folder/store"
+  else
+    libreswan_store "$folder/store" "${@:2}"
+  fi
+  : >"$folder/ipsec.secrets"
+}
+
+# Makes STORE: with nothing in it, unless a certificate is named.
+libreswan_store() { # STORE [FOLDER CERTIFICATE [AUTHORITY …]]
+  local store=sql:$1 authority
+  mkdir -p "$1"
   certutil -N -d "$store" --empty-password
-  openssl pkcs12 -export -in "$2/$3.crt" -inkey "$2/$3.key" -certfile "$2/ca.crt" -name own -out "$folder/own.p12" -passout pass:
-  pk12util -i "$folder/own.p12" -d "$store" -W '' >/dev/null
+  [ $# -gt 1 ] || return 0
+  openssl pkcs12 -export -in "$2/$3.crt" -inkey "$2/$3.key" -certfile "$2/ca.crt" -name own -out "$1/own.p12" -passout pass:
+  pk12util -i "$1/own.p12" -d "$store" -W '' >/dev/null
   certutil -A -d "$store" -n ca -t CT,, -a -i "$2/ca.crt"
   for authority in "${@:4}"; do certutil -A -d "$store" -n "$(basename "$authority")" -t ,, -a -i "$authority"; done
-  : >"$folder/ipsec.secrets"
+}
+
+# Makes the stores of every case beside the certificates.
+libreswan_stores() { # PKI
+  local name
+  libreswan_store "$1/store-nothing"
+  for name in {client.example.com,headend} {client,headend}-ecdsa-{256,384}; do libreswan_store "$1/store-$name" "$1" "$name"; done
+  for name in client headend; do libreswan_store "$1/$name-long/store-own" "$1/$name-long" own "$1/$name-long"/{one,two,three}.crt; done
 }
 
 libreswan_start() { # NAME NAMESPACE

@@ -15,6 +15,7 @@
 # shellcheck source-path=SCRIPTDIR source=../interop-headend.sh
 . "$(dirname "$0")/../interop-headend.sh"
 needs certutil openssl pk12util tcpdump
+libreswan_at_home
 peer_log=$LAB_DIR/peer/pluto.log
 
 peer_prepare() {
@@ -22,8 +23,7 @@ peer_prepare() {
   libreswan_prepare long "$LAB_DIR/pki/headend-long" own "$LAB_DIR"/pki/headend-long/{one,two,three}.crt
   libreswan_prepare ecdsa-256 "$LAB_DIR/pki" headend-ecdsa-256
   libreswan_prepare ecdsa-384 "$LAB_DIR/pki" headend-ecdsa-384
-  mkdir -p "$LAB_DIR/psk"/{store,policies}
-  certutil -N -d "sql:$LAB_DIR/psk/store" --empty-password
+  libreswan_prepare psk "$LAB_DIR/pki" nothing
   printf '@vpn.example.com @client.example.com : PSK "%s"\n' "$(<"$LAB_DIR/key")" >"$LAB_DIR/psk/ipsec.secrets"
 }
 

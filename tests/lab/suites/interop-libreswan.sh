@@ -13,6 +13,7 @@
 # shellcheck source-path=SCRIPTDIR source=../interop.sh
 . "$(dirname "$0")/../interop.sh"
 needs certutil openssl ping pk12util socat tcpdump
+libreswan_at_home
 peer_log=$LAB_DIR/client/pluto.log
 
 peer_prepare() {
