@@ -89,9 +89,14 @@ fn an_operator_has_the_sas_replaced_and_ended_that_he_names() {
     let (mut first, _) = lab.log_in(&one, USER);
     let (mut second, _) = lab.log_in(&other, "second");
     headend.nth_line(2, "Crypto tunnel v2 is UP.");
-    for nobody in ["username nobody", "remote 203.0.113.250"] {
-        assert_eq!(lab.exec(&format!("test crypto rekey ipsec {nobody}")), "");
-        assert_eq!(lab.exec(&format!("test crypto rekey ikev2 {nobody}")), "");
+    let nobody = [
+        ("username nobody", "of username nobody"),
+        ("remote 203.0.113.250", "with remote address 203.0.113.250"),
+    ];
+    for (typed, whose) in nobody {
+        let said = format!("% There is no session {whose}\n");
+        assert_eq!(lab.exec(&format!("test crypto rekey ipsec {typed}")), said);
+        assert_eq!(lab.exec(&format!("test crypto rekey ikev2 {typed}")), said);
     }
     let theirs = format!("remote {}", one.outer);
     for (count, whose) in [(1, "username second"), (2, theirs.as_str())] {

@@ -7,6 +7,7 @@
 #                               nf_tables and netem. A machine whose own kernel has them runs it directly.
 #   # limit: SECONDS            after which the runner ends it
 #   # takes: SECONDS            about, on an idle machine; the runner begins with the longest
+#   # processors: NUMBER        of the machine where it is emulated, unless one is enough
 #
 # It sources this file and calls `lab_case NAME FUNCTION [ARG …]` for each test. Every case prints one line that the runner
 # counts, `lab: SUITE/NAME: ok`, `… failed: REASON`, `… skipped: REASON` or `… expected failure: REASON`, and ends with what it
