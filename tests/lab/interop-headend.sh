@@ -119,7 +119,7 @@ half_open() {
 # RFC 7296 §2.6, §1.2: an IKE_SA_INIT response that has a Notify payload of this type and nothing before it.
 assert_router_saw_notify() { # TYPE NAME [expected]
   local seen
-  seen=$(router_saw "udp src port 500 and ((udp[24] = 41 and udp[42:2] = $1) or (ip6[64] = 41 and ip6[82:2] = $1))")
+  router_saw seen "udp src port 500 and ((udp[24] = 41 and udp[42:2] = $1) or (ip6[64] = 41 and ip6[82:2] = $1))"
   case ${3:-} in
     expected) [ "$seen" -gt 0 ] || fail "the router saw no $2" ;;
     *) assert_equal 0 "$seen" "packets with $2" ;;

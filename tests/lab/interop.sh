@@ -290,12 +290,14 @@ more_lines() { # FILE NUMBER
 # RFC 7383 §2.5: Encrypted Fragment payloads (53), at least as many as a chain of 9 KB needs, both ways; and no message of IKE
 # in pieces of IP's. The router shows each packet twice, coming and going.
 assert_router_saw_fragments() {
-  local fragment='((udp port 500 and udp[24] = 53) or (udp port 4500 and udp[8:4] = 0 and udp[28] = 53))' side
+  local fragment='((udp port 500 and udp[24] = 53) or (udp port 4500 and udp[8:4] = 0 and udp[28] = 53))' side seen
   local ike='(udp port 500 or (udp port 4500 and udp[8:4] = 0))'
   for side in src dst; do
-    [ "$(router_saw "$fragment and $side host $headend_address")" -ge 14 ] || fail "the router saw no 7 fragments with the headend as $side"
+    router_saw seen "$fragment and $side host $headend_address"
+    [ "$seen" -ge 14 ] || fail "the router saw no 7 fragments with the headend as $side"
   done
-  assert_equal 0 "$(router_saw "$ike and ip[6:2] & 0x2000 != 0")" "IKE messages in IP fragments"
+  router_saw seen "$ike and ip[6:2] & 0x2000 != 0"
+  assert_equal 0 "$seen" "IKE messages in IP fragments"
 }
 
 # Lays the network out and sets peer_outer and headend_outer, the addresses under which the two know themselves and call.

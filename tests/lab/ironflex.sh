@@ -240,10 +240,10 @@ router_watch_ends() {
 assert_router_saw_esp() { # bare|udp
   local clear bare udp
   router_watch_ends
-  clear=$(router_saw net 192.168.10.0/24 or net 10.0.0.0/8 or net 2001:db8:a::/64 or net 2001:db8:3::/64)
+  router_saw clear net 192.168.10.0/24 or net 10.0.0.0/8 or net 2001:db8:a::/64 or net 2001:db8:3::/64
   # Whether there is one says enough. The first octets of IKE in UDP are zero on this port, and a keepalive is too short.
-  bare=$(router_saw -c 1 ip proto 50 or ip6 proto 50)
-  udp=$(router_saw -c 1 '(udp port 4500 and udp[8:4] != 0) or (ip6[6] = 17 and udp port 4500 and ip6[48:4] != 0)')
+  router_saw bare -c 1 ip proto 50 or ip6 proto 50
+  router_saw udp -c 1 '(udp port 4500 and udp[8:4] != 0) or (ip6[6] = 17 and udp port 4500 and ip6[48:4] != 0)'
   assert_equal 0 "$clear" "packets with an inner address in clear"
   case $1 in
     bare) [ "$bare" -gt 0 ] && [ "$udp" = 0 ] ;;
@@ -307,15 +307,20 @@ assert_callers_sent() { # COUNT
 
 # Ends the watch: nothing with an address of a pool passed in clear, and much in ESP.
 assert_router_saw_no_pool_address() {
+  local carried
   router_watch_ends
-  [ "$(router_saw 'ip proto 50 or ip6 proto 50 or udp port 4500')" -gt 1000 ] || fail "the router saw no traffic"
+  router_saw carried 'ip proto 50 or ip6 proto 50 or udp port 4500'
+  [ "$carried" -gt 1000 ] || fail "the router saw no traffic"
   tcpdump -n -e -r "$LAB_DIR/router.pcap" net 192.168.10.0/24 or net 2001:db8:a::/64 2>/dev/null >"$LAB_DIR/clear"
   head -n 20 "$LAB_DIR/clear"
   assert_equal 0 "$(wc -l <"$LAB_DIR/clear")" "packets with a pool address in clear"
 }
 
-router_saw() { # FILTER…
-  tcpdump -n -r "$LAB_DIR/router.pcap" "$@" 2>/dev/null | wc -l
+# Sets VARIABLE to how many packets that match passed the router.
+router_saw() { # VARIABLE FILTER…
+  local lab_said
+  lab_said=$(exec tcpdump -n -r "$LAB_DIR/router.pcap" --count "${@:2}" 2>/dev/null)
+  printf -v "$1" '%s' "${lab_said%% *}"
 }
 
 # The kernel's own counters agree that it carried the session.

@@ -44,11 +44,13 @@ carries_a_session() {
 
 # ip nat inside source … overload: beyond the headend's outside the client has the headend's address.
 assert_translated() {
+  local translated
   ip -n "$client" route add 203.0.113.1 dev ironflexc0
   ip -n "$router" address add 203.0.113.1/32 dev lo
   ping_sizes "$client" 203.0.113.1 56
   ip -n "$client" route delete 203.0.113.1 dev ironflexc0
-  [ "$(router_saw icmp and host 203.0.113.1 and host $headend_address)" -ge 2 ] || fail "the router did not see the pings from $headend_address"
+  router_saw translated icmp and host 203.0.113.1 and host $headend_address
+  [ "$translated" -ge 2 ] || fail "the router did not see the pings from $headend_address"
 }
 
 # What comes in clear from outside as the client, or as an address that nobody holds, does not come to the server.
