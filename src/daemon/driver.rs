@@ -171,7 +171,7 @@ impl Driver {
                     self.drain()
                 }
                 Woken::Request(Request::Monitor(person, lines, wanted)) => {
-                    self.house.log.watch(person.user, lines, wanted);
+                    self.watch_log(person, lines, wanted);
                     self.drain()
                 }
                 Woken::Dataplane => self.dataplane_events(),

@@ -261,15 +261,31 @@ impl Log {
         self.kept.borrow().facts()
     }
 
-    /// Copies lines to a terminal too, until that is gone.
-    pub fn watch(&self, user: String, lines: mpsc::Sender<String>, wanted: Watched) {
-        let watcher = Watcher {
+    /// Copies lines to a terminal too, until that is gone. What it has missed comes first.
+    pub fn watch(
+        &self,
+        user: String,
+        lines: mpsc::Sender<String>,
+        wanted: Watched,
+        missed: Option<&str>,
+    ) {
+        let mut watcher = Watcher {
             lines,
             user,
             wanted,
             lost: 0,
         };
-        self.watchers.borrow_mut().push(watcher);
+        let mut watchers = self.watchers.borrow_mut();
+        watchers.retain(|one| !one.lines.is_closed());
+        if missed.is_none_or(|line| watcher.take(&stamped(format_args!("{line}")))) {
+            watchers.push(watcher);
+        }
+    }
+
+    /// No change is to be confirmed any more: whoever waited to be told of one is let go, with its place and its connection.
+    pub fn rollback_is_over(&self) {
+        let mut watchers = self.watchers.borrow_mut();
+        watchers.retain(|one| one.wanted != Watched::Rollback);
     }
 
     /// Who watches.

@@ -4,7 +4,10 @@ use std::{
     io::{self, Write},
     ops::ControlFlow,
     path::PathBuf,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use ironflex_profiles::snapshot::DEFAULT_HOSTNAME;
@@ -76,6 +79,7 @@ pub fn converse(state_dir: PathBuf) -> Result<(), TerminalError> {
         width: None,
         monitor: None,
         rollback: None,
+        all_told: Arc::default(),
     };
     shell.run()
 }
@@ -263,8 +267,10 @@ struct Shell {
     /// `terminal width`, if it was set.
     width: Option<u32>,
     monitor: Option<Monitor>,
-    /// Tells what becomes of a change that is to be confirmed.
+    /// Tells what becomes of this terminal's change that is to be confirmed, until the daemon ends it with that.
     rollback: Option<Monitor>,
+    /// `monitor` tells that too.
+    all_told: Arc<AtomicBool>,
 }
 
 impl Shell {
@@ -372,13 +378,13 @@ impl Shell {
             Ok(Answer::Terminal(command)) => match command {
                 TerminalCommand::Configure { .. } if self.configuring.is_some() => {}
                 TerminalCommand::Configure { revert } => {
-                    // It may have something to say at once. Without it the change goes back all the same.
-                    if revert.is_some() && self.monitor.as_ref().is_none_or(Monitor::is_over) {
-                        self.rollback = self.watch(true).ok();
-                    }
                     match self.console.configure(revert) {
                         Ok(configuring) => {
                             self.configuring = Some(configuring);
+                            // Without it the change goes back all the same.
+                            if revert.is_some() {
+                                self.rollback = self.watch(true).ok();
+                            }
                             self.show(GREETING)?;
                         }
                         Err(error) => self.complain(&error.to_string())?,
@@ -405,14 +411,14 @@ impl Shell {
                 TerminalCommand::Length(length) => self.length = Some(length),
                 TerminalCommand::DefaultLength => self.length = None,
                 TerminalCommand::Width(width) => self.width = Some(width),
-                TerminalCommand::Monitor(false) => self.monitor = None,
+                TerminalCommand::Monitor(false) => {
+                    self.monitor = None;
+                    self.all_told.store(false, Ordering::Relaxed);
+                }
                 TerminalCommand::Monitor(true) => {
                     if self.monitor.as_ref().is_none_or(Monitor::is_over) {
                         match self.watch(false) {
-                            Ok(monitor) => {
-                                self.monitor = Some(monitor);
-                                self.rollback = None;
-                            }
+                            Ok(monitor) => self.monitor = Some(monitor),
                             Err(error) => self.complain(&format!("% terminal monitor: {error}"))?,
                         }
                     }
@@ -452,7 +458,7 @@ impl Shell {
         let printer = self.editor.create_external_printer();
         let printer = printer.map_err(io::Error::other)?;
         let stream = self.console.connect().map_err(io::Error::other)?;
-        Monitor::begin(stream, printer, rollback)
+        Monitor::begin(stream, printer, rollback, Arc::clone(&self.all_told))
     }
 
     /// How much there is room for.

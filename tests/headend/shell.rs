@@ -1,6 +1,8 @@
 //! The router's command line at a terminal.
 
 use std::{
+    io::{BufRead as _, BufReader, Read as _, Write as _},
+    os::unix::net::UnixStream,
     path::Path,
     thread,
     time::{Duration, Instant},
@@ -56,6 +58,10 @@ pub(crate) const CASES: &[Case] = &[
     (
         "shell::a_change_that_is_to_be_confirmed_reminds_its_terminal",
         a_change_that_is_to_be_confirmed_reminds_its_terminal,
+    ),
+    (
+        "shell::whoever_is_to_be_reminded_has_its_place_until_that_is_over",
+        whoever_is_to_be_reminded_has_its_place_until_that_is_over,
     ),
 ];
 
@@ -509,13 +515,67 @@ fn a_change_that_is_to_be_confirmed_reminds_its_terminal() {
     let lab = lab();
     let _headend = lab.start();
     let shell = Shell::open_privileged(&lab);
+    let reminder = "Rollback will begin in one minute. Enter \"configure confirm\"";
     shell.sends("configure terminal revert timer 1\r");
-    shell.until(|rows| {
-        rows.concat()
-            .contains("Rollback will begin in one minute. Enter \"configure confirm\"")
-    });
+    shell.until(|rows| rows.concat().contains(reminder));
     shell.until(|rows| rows.last().is_some_and(|row| row == "Router(config)#"));
+    // Nobody else is, who wanted to make a change, too.
+    let other = Shell::open_privileged(&lab);
+    let said = other.types("configure terminal revert timer 1\r", "Router#");
+    assert!(said.contains("is locked by"), "{said}");
     shell.types("end\r", "Router#");
     shell.types("configure confirm\r", "Router#");
     assert!(!shell.rows().concat().contains("terminal monitor has ended"));
+    other.types("show clock\r", "Router#");
+    assert!(!other.rows().concat().contains(reminder));
+}
+
+/// Asks for what becomes of a change that is to be confirmed. Returns the answer, which is empty where the daemon ended it at once,
+/// and what may come further.
+fn waits_for_rollback(lab: &Lab) -> (String, BufReader<UnixStream>) {
+    let mut stream = UnixStream::connect(Path::new(&lab.name("state")).join("control")).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream
+        .write_all(b"{\"monitor\":{\"rollback\":true}}\n")
+        .unwrap();
+    let mut stream = BufReader::new(stream);
+    let mut answer = String::new();
+    stream.read_line(&mut answer).unwrap();
+    (answer, stream)
+}
+
+/// As many terminals may watch.
+const MONITORS: usize = 8;
+
+/// A terminal that shows the log is reminded once, and one that does not any more is reminded still.
+fn whoever_is_to_be_reminded_has_its_place_until_that_is_over() {
+    let lab = lab();
+    let _headend = lab.start();
+    let shell = Shell::open_privileged(&lab);
+    shell.types("terminal monitor\r", "Router#");
+    shell.sends("configure terminal revert timer 1\r");
+    let reminder = "Rollback will begin in one minute.";
+    shell.until(|rows| rows.concat().contains(reminder));
+    shell.until(|rows| rows.last().is_some_and(|row| row == "Router(config)#"));
+    shell.types("end\r", "Router#");
+    shell.types("terminal no monitor\r", "Router#");
+    let mut others = Vec::new();
+    let end = Instant::now() + PATIENCE;
+    while others.len() < MONITORS - 1 {
+        let (answer, stream) = waits_for_rollback(&lab);
+        if answer.contains("\"status\":0") {
+            others.push(stream);
+        }
+        assert!(Instant::now() < end, "{}: {answer}", others.len());
+    }
+    // The shell has the last place.
+    let (answer, _) = waits_for_rollback(&lab);
+    assert!(answer.contains("terminals monitor already"), "{answer}");
+    assert_eq!(shell.rows().concat().matches(reminder).count(), 1);
+    shell.types("configure confirm\r", "Router#");
+    for mut other in others {
+        other.read_to_end(&mut Vec::new()).unwrap();
+    }
+    let said = shell.types("terminal monitor\r", "Router#");
+    assert_eq!(said, "");
 }

@@ -385,9 +385,7 @@ impl Driver {
         let revert = self.house.configure.revert.as_mut();
         let remind = revert.and_then(|revert| revert.remind.take_if(|due| *due <= now));
         if remind.is_some() {
-            self.house.log.rollback(
-                "Rollback Confirmed Change: Rollback will begin in one minute. Enter \"configure confirm\" if you wish to keep what you've configured",
-            );
+            self.house.log.rollback(whole::REMINDED);
         }
         let session = self.house.configure.session.as_ref();
         let ended = session.filter(|session| session.ends.is_some_and(|due| due <= now));

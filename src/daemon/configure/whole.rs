@@ -12,10 +12,11 @@ use ironflex_profiles::{
     model::interface::{DeviceName, InterfaceName},
     render,
 };
+use tokio::sync::mpsc;
 
 use super::{
-    super::{driver::Driver, load},
-    Configure, Keys,
+    super::{driver::Driver, load, log::Watched},
+    Configure, Keys, Person,
     held::Held,
 };
 use crate::{
@@ -40,6 +41,9 @@ pub(super) struct Revert {
 
 /// How long before the end that is.
 const REMINDER: Duration = Duration::from_secs(60);
+
+/// What is said then.
+pub(super) const REMINDED: &str = "Rollback Confirmed Change: Rollback will begin in one minute. Enter \"configure confirm\" if you wish to keep what you've configured";
 
 /// What is done about files while others are served.
 pub struct Work<T>(Box<dyn FnOnce() -> Result<T, String> + Send>);
@@ -137,6 +141,21 @@ impl Driver {
         ));
     }
 
+    /// A terminal is to have lines of the log. Of a change that goes back it is told for as long as that is to be confirmed: where
+    /// none is, its end comes at once.
+    pub fn watch_log(&self, person: Person, lines: mpsc::Sender<String>, wanted: Watched) {
+        let log = &self.house.log;
+        match (&self.house.configure.revert, wanted) {
+            (_, Watched::All) => log.watch(person.user, lines, wanted, None),
+            (Some(revert), Watched::Rollback) => {
+                // Whoever begins a change of one minute asks for this after it is to be reminded.
+                let missed = revert.remind.is_none().then_some(REMINDED);
+                log.watch(person.user, lines, wanted, missed);
+            }
+            (None, Watched::Rollback) => {}
+        }
+    }
+
     /// `configure confirm`. It is said once it has come to the disk.
     ///
     /// # Errors
@@ -153,6 +172,7 @@ impl Driver {
         // Whoever asked may be gone before that is done.
         let cleared = configure.clear_and_tell(self.clock.now(), remains);
         configure.revert = None;
+        self.house.log.rollback_is_over();
         self.house.log.info("configuration: confirmed");
         Ok(Work::new(move || match cleared.recv() {
             Ok(None) => Ok(String::new()),
@@ -183,7 +203,10 @@ impl Driver {
         let keys = keys_of_before(&configure.store);
         let taken_back = keys.and_then(|keys| self.replace_by(revert.to.clone(), keys));
         match &taken_back {
-            Ok(_) => changes.clear(),
+            Ok(_) => {
+                changes.clear();
+                self.house.log.rollback_is_over();
+            }
             Err(_) => {
                 // What was promised is still owed.
                 let at = self.clock.now().after(REVERT_AGAIN);

@@ -323,7 +323,7 @@ fn what_was_left_out_is_due_when_the_time_is_over_that_began_with_the_first_line
 fn a_terminal_that_takes_its_time_loses_lines_and_is_told_how_many() {
     let kept = Kept::new();
     let (sending, mut watched) = mpsc::channel(2);
-    kept.log.watch("root".into(), sending, Watched::All);
+    kept.log.watch("root".into(), sending, Watched::All, None);
     assert_eq!(kept.log.watching(), ["root"]);
     for number in 1..=5 {
         kept.log.info(number);
@@ -350,6 +350,18 @@ fn a_terminal_that_takes_its_time_loses_lines_and_is_told_how_many() {
     kept.log.info(7);
     assert_eq!(kept.log.watchers.borrow().len(), 0);
     assert_eq!(kept.lines.borrow().len(), 7);
+}
+
+// Nobody has to change anything for the places of those who are gone to be free again.
+#[test]
+fn a_terminal_that_is_gone_is_forgotten_when_the_next_one_comes() {
+    let kept = Kept::new();
+    for wanted in [Watched::Rollback, Watched::All, Watched::Rollback] {
+        let (sending, watched) = mpsc::channel(2);
+        kept.log.watch("root".into(), sending, wanted, None);
+        assert_eq!(kept.log.watchers.borrow().len(), 1);
+        drop(watched);
+    }
 }
 
 #[test]
