@@ -695,11 +695,7 @@ impl Writer {
         each!(self, &interface.description, " description {}");
         each!(
             self,
-            interface
-                .device
-                .as_ref()
-                .filter(|device| device.at.line > 0)
-                .map(|device| &device.value),
+            interface.device.as_ref().map(|device| &device.value),
             " device {}"
         );
         match &interface.addressing {

@@ -181,6 +181,17 @@ fn what_the_command_line_ties_is_at_work_and_not_written_down() {
         !written.contains("eth1") && !written.contains("GigabitEthernet3"),
         "{written}"
     );
+    // A line that it overrides stays written.
+    let checked = check_tied(lines, "test", &[tie("gi2", "eth9")]);
+    let gi2 = InterfaceName::parse("gi2").unwrap();
+    let at_work = checked.snapshot.unwrap().interfaces[&gi2].device.clone();
+    assert_eq!(at_work.unwrap().as_str(), "eth9");
+    let written = render(&checked.candidate);
+    assert!(
+        written.contains("interface GigabitEthernet2\n device eth2\n"),
+        "{written}"
+    );
+    assert!(!written.contains("eth9"), "{written}");
     // What depends on it is whole with it alone.
     let lines = "interface GigabitEthernet1\ninterface Virtual-Template1 type tunnel\n ip unnumbered GigabitEthernet1\n \
         tunnel mode ipsec ipv4\n tunnel protection ipsec profile default\n";

@@ -32,7 +32,7 @@ pub(super) fn facts(driver: &mut Driver, state: &State) -> Vec<InterfaceFacts> {
         addresses.find(|address| address.is_ipv4()).copied()
     };
     let device_of = |name: &InterfaceName, lines: &Interface| match name.kind() {
-        InterfaceKind::GigabitEthernet => lines.device.as_ref().map(|one| one.value.to_string()),
+        InterfaceKind::GigabitEthernet => lines.device_at_work().map(|one| one.value.to_string()),
         InterfaceKind::Loopback => Some(loopback_device(name)),
         InterfaceKind::VirtualTemplate => None,
     };
@@ -44,7 +44,7 @@ pub(super) fn facts(driver: &mut Driver, state: &State) -> Vec<InterfaceFacts> {
         };
         if name.kind() == InterfaceKind::GigabitEthernet {
             // The device is Linux's, and so are its addresses.
-            let device = devices.get(lines.device.as_ref()?.value.as_str())?;
+            let device = devices.get(lines.device_at_work()?.value.as_str())?;
             let address = ipv4(device)?;
             return Some((address, Some(address) == configured));
         }

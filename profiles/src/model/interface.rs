@@ -219,6 +219,8 @@ pub struct Interface {
     pub shutdown: bool,
     /// `device NAME`: the Linux device that a GigabitEthernet stands for (our own line).
     pub device: Option<Located<DeviceName>>,
+    /// What `--device` ties it to, whatever its lines say. It is none of them, and never written.
+    pub tied: Option<Located<DeviceName>>,
     /// `ip address …` or `ip unnumbered …`.
     pub addressing: Addressing,
     /// The `ipv6` lines.
@@ -238,10 +240,15 @@ pub struct Interface {
 }
 
 impl Interface {
-    /// Whether there is nothing to write of it but what `--device` says.
+    /// The Linux device that it stands for.
+    pub fn device_at_work(&self) -> Option<&Located<DeviceName>> {
+        self.tied.as_ref().or(self.device.as_ref())
+    }
+
+    /// Whether there is nothing to write of it.
     pub fn says_nothing(&self) -> bool {
         let bare = Self {
-            device: None,
+            tied: None,
             ..self.clone()
         };
         bare == Self::default()

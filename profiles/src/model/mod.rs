@@ -115,13 +115,13 @@ impl Candidate {
         self.access_lists.sort_by_key(|list| list.kind);
     }
 
-    /// Ties a router interface to a Linux device, as the line `device NAME` and the option
-    /// `--device INTERFACE=NAME` do. An interface that no line made is made.
+    /// Ties a router interface to a Linux device, as the option `--device INTERFACE=NAME` does. A line `device NAME` of its
+    /// stays what it is, and has no effect meanwhile. An interface that no line made is made.
     pub fn tie_device(&mut self, interface: InterfaceName, device: DeviceName) {
         let at = crate::Span::built_in("--device");
         let new = || Located::new(Interface::default(), at.clone());
         let entry = self.interfaces.entry(interface).or_insert_with(new);
-        entry.value.device = Some(Located::new(device, at.clone()));
+        entry.value.tied = Some(Located::new(device, at));
     }
 }
 

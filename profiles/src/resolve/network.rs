@@ -173,7 +173,7 @@ impl<'a> Resolver<'a> {
         let mut devices: BTreeMap<&str, (&InterfaceName, &Span)> = BTreeMap::new();
         for (name, entry) in &self.candidate.interfaces {
             let lines = &entry.value;
-            let mut tied = lines.device.as_ref();
+            let mut tied = lines.device_at_work();
             if let Some(device) = tied {
                 if let Some((other, at)) = devices.get(device.value.as_str()) {
                     tied = None;

@@ -15,7 +15,7 @@ pub fn untied(candidate: &Candidate) -> Vec<Diagnostic> {
     let untied = interfaces.filter(|(name, entry)| {
         let mut rules = candidate.nat_rules.iter();
         name.kind() == InterfaceKind::GigabitEthernet
-            && entry.value.device.is_none()
+            && entry.value.device_at_work().is_none()
             && !rules.any(|rule| rule.value.interface.value == **name)
     });
     untied
