@@ -11,7 +11,7 @@ use std::time::Duration;
 use netlink_packet_core::{NLM_F_ACK_TLVS, NLM_F_CAPPED, NLM_F_DUMP_INTR, NLMSG_DONE, NLMSG_ERROR};
 use netlink_sys::protocols::{NETLINK_NETFILTER, NETLINK_ROUTE, NETLINK_XFRM};
 use netlink_sys::{Socket, SocketAddr};
-use nix::sys::socket::{setsockopt, sockopt};
+use nix::sys::socket::{getsockopt, setsockopt, sockopt};
 use nix::sys::time::TimeVal;
 use zeroize::{Zeroize, Zeroizing};
 
@@ -64,6 +64,8 @@ pub(crate) struct NetlinkSocket {
     socket: Socket,
     sequence: u32,
     buffer: Zeroizing<Vec<u8>>,
+    /// Octets that room was made for, for sending and for receiving.
+    room: (usize, usize),
 }
 
 impl NetlinkSocket {
@@ -90,6 +92,7 @@ impl NetlinkSocket {
             socket,
             sequence: 0,
             buffer: Zeroizing::new(Vec::with_capacity(RECEIVE_OCTETS)),
+            room: (0, 0),
         })
     }
 
@@ -144,18 +147,24 @@ impl NetlinkSocket {
 
     /// Lets the socket take so many octets in one piece and so many acknowledgements: the kernel queues all of them before the
     /// first is read, and what does not fit is lost with the transaction done. Whoever may not have more keeps what there is.
-    fn make_room(&self, octets: usize, acknowledgements: usize) {
+    fn make_room(&mut self, octets: usize, acknowledgements: usize) {
         /// What one costs a socket's buffer, with the kernel's own share.
         const ACKNOWLEDGEMENT: usize = 2_048;
-        /// Linux's own default. A socket that needs no more is left as it is.
-        const USUAL: usize = 212_992;
         let sending = octets.saturating_mul(2);
         let receiving = acknowledgements.saturating_mul(ACKNOWLEDGEMENT);
-        if sending > USUAL {
-            let _ = setsockopt(&self.socket, sockopt::SndBufForce, &sending);
+        let (sends, receives) = &mut self.room;
+        // What a socket has at first is a sysctl (net.core.{w,r}mem_default).
+        if sending > *sends {
+            *sends = sending;
+            if getsockopt(&self.socket, sockopt::SndBuf).is_ok_and(|has| has < sending) {
+                let _ = setsockopt(&self.socket, sockopt::SndBufForce, &sending);
+            }
         }
-        if receiving > USUAL {
-            let _ = setsockopt(&self.socket, sockopt::RcvBufForce, &receiving);
+        if receiving > *receives {
+            *receives = receiving;
+            if getsockopt(&self.socket, sockopt::RcvBuf).is_ok_and(|has| has < receiving) {
+                let _ = setsockopt(&self.socket, sockopt::RcvBufForce, &receiving);
+            }
         }
     }
 

@@ -24,6 +24,7 @@ cases![
     an_unusable_ruleset_leaves_the_old_one,
     a_ruleset_of_thousands_of_rules_takes_effect,
     there_is_room_for_all_of_a_change_and_for_all_answers_to_it,
+    a_socket_that_has_little_room_gets_what_a_change_needs,
     what_became_of_a_change_whose_answer_is_lost_is_looked_for,
     what_nft_does_with_ike_and_esp_is_read_from_its_rules,
     nft_reads_back_what_was_meant,
@@ -277,9 +278,27 @@ fn there_is_room_for_all_of_a_change_and_for_all_answers_to_it() -> Result<(), I
     Ok(())
 }
 
-/// Keeps forty addresses inside ESP, and `10.10.0.2` if it is `guarded`: so few that no more room is made for the answers.
+// What a socket has at first is the system's to say (net.core.wmem_default): as little as a socket may have, for one.
+fn a_socket_that_has_little_room_gets_what_a_change_needs() -> Result<(), Ignored> {
+    let (router, _server) = cabled();
+    let mut firewall = apply(&router, &Ruleset::default())?;
+    let socket = SockRef::from(&firewall);
+    // They become the least that there is.
+    socket.set_send_buffer_size(1).unwrap();
+    socket.set_recv_buffer_size(1).unwrap();
+    firewall.replace(&guards(true)).unwrap();
+    let before = lost(&router, &firewall);
+    assert_eq!(before, 0);
+    Ok(())
+}
+
+/// Keeps forty addresses inside ESP, and `10.10.0.2` if it is `guarded`.
 fn guards(guarded: bool) -> Ruleset {
-    let others = (0..40).map(|host| prefix(&format!("10.11.0.{host}/32")));
+    guards_of(40, guarded)
+}
+
+fn guards_of(others: u8, guarded: bool) -> Ruleset {
+    let others = (0..others).map(|host| prefix(&format!("10.11.0.{host}/32")));
     let host = guarded.then(|| prefix("10.10.0.2/32"));
     Ruleset {
         guard: Some(PoolGuard {
@@ -316,9 +335,9 @@ fn what_became_of_a_change_whose_answer_is_lost_is_looked_for() -> Result<(), Ig
     let host = behind(&mut router, "inside", "10.10.0");
     router.forward();
     server.route("10.10.0.0/24", Some("192.0.2.1"), None);
-    let mut firewall = apply(&router, &guards(false))?;
+    let mut firewall = apply(&router, &guards_of(50, false))?;
     assert!(host.pings("10.10.0.2", "192.0.2.2", 56));
-    // It becomes the least that there is.
+    // It becomes the least that there is, now that there is room for whatever is smaller than that.
     SockRef::from(&firewall).set_recv_buffer_size(1).unwrap();
     let mut before = lost(&router, &firewall);
     let mut has_lost_more = |firewall: &Firewall| {
