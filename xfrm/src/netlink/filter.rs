@@ -112,9 +112,32 @@ const CONDITIONS: [&str; 18] = [
 ];
 
 /// Targets of iptables after which the next rule is asked.
-const CONTINUING: [&str; 17] = [
-    "AUDIT", "CHECKSUM", "CLASSIFY", "CONNMARK", "CT", "DSCP", "ECN", "HL", "LOG", "MARK", "NFLOG",
-    "NOTRACK", "SET", "TCPMSS", "TOS", "TRACE", "TTL",
+const CONTINUING: [&str; 25] = [
+    "AUDIT",
+    "CHECKSUM",
+    "CLASSIFY",
+    "CONNMARK",
+    "CONNSECMARK",
+    "CT",
+    "DSCP",
+    "ECN",
+    "HL",
+    "HMARK",
+    "IDLETIMER",
+    "LED",
+    "LOG",
+    "MARK",
+    "NFLOG",
+    "NOTRACK",
+    "RATEEST",
+    "SECMARK",
+    "SET",
+    "TCPMSS",
+    "TCPOPTSTRIP",
+    "TEE",
+    "TOS",
+    "TRACE",
+    "TTL",
 ];
 
 /// Reads a rule of the kernel's list.
@@ -358,7 +381,10 @@ impl Walk<'_> {
                     Some(verdict) => return Some((verdict, certain)),
                     None => Holds::Yes,
                 },
-                "counter" | "dup" | "last" | "log" | "notrack" | "secmark" => Holds::Yes,
+                // A flow that is handed to a flow table is about what comes after it.
+                "counter" | "dup" | "flow_offload" | "last" | "log" | "notrack" | "secmark" => {
+                    Holds::Yes
+                }
                 // A map of verdicts.
                 "lookup" if number(data, LOOKUP_DESTINATION) == Some(REGISTER_VERDICT) => {
                     return Some((Verdict::Any, certain));
@@ -808,12 +834,18 @@ mod tests {
                 assert_eq!(fates(&table(vec![("input", odd.clone())]), drops), any);
             }
         }
-        let mark = table(vec![("input", new().target("MARK"))]);
-        assert_eq!(fates(&mark, false), [(); 3].map(|()| Fate::Passes));
-        assert_eq!(
-            fates(&mark, true),
-            [(); 3].map(|()| Fate::Stops(Stop::Policy))
-        );
+        let going_on = CONTINUING.map(|target| new().target(target));
+        for odd in [new().flow_offload()].into_iter().chain(going_on) {
+            let rules = table(vec![("input", odd)]);
+            assert_eq!(fates(&rules, false), [(); 3].map(|()| Fate::Passes));
+            assert_eq!(
+                fates(&rules, true),
+                [(); 3].map(|()| Fate::Stops(Stop::Policy))
+            );
+        }
+        for target in ["TEE", "CONNSECMARK", "TCPOPTSTRIP", "RATEEST", "HMARK"] {
+            assert!(super::target(target).is_none(), "{target}");
+        }
         let accepts = table(vec![("input", new().target("ACCEPT"))]);
         assert_eq!(fates(&accepts, true), [(); 3].map(|()| Fate::Passes));
     }
