@@ -502,7 +502,7 @@ mod tests {
             // A third one has neither of them, and a name that is long is cut.
             assert_eq!(give(5, &"long".repeat(100)), 7);
         }
-        // A new device is given what the user had before, and many devices do not fill the memory.
+        // A new device is given what the user had before.
         let mut pools = pools(5, 10);
         for sa in 1..100 {
             let address = pools
@@ -511,8 +511,21 @@ mod tests {
             assert_eq!(end(address), 5);
             pools.release(address, SaId::from_spi(sa));
         }
-        let held: usize = pools.pools["ACPool"].last.values().map(Vec::len).sum();
-        assert_eq!(held, 1);
+        // Many devices at the same time do not fill the memory.
+        let mut pools = self::pools(5, 100);
+        let given: BTreeSet<Ipv4Addr> = (1..=50)
+            .map(|sa| pools.allocate("ACPool", device(sa, &sa.to_string())))
+            .collect::<Result<_, _>>()
+            .unwrap();
+        assert_eq!(given.len(), 50);
+        let last = pools.pools["ACPool"].last.values();
+        assert_eq!(last.map(Vec::len).sum::<usize>(), REMEMBERED_OF_ONE);
+        // The last ones are remembered.
+        for (address, sa) in given.into_iter().zip(1..) {
+            pools.release(address, SaId::from_spi(sa));
+        }
+        let again = pools.allocate("ACPool", device(60, "50")).unwrap();
+        assert_eq!(end(again), 54);
     }
 
     // What was free when the pool became another is nobody's, and still its user's.
