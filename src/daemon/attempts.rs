@@ -78,6 +78,8 @@ struct RefusedRequest {
     looks: (Instant, u32),
     /// How many of the tries ended for the last one's failure.
     same: u32,
+    /// It was told which group it is to be, and nothing has come of it yet.
+    searches: bool,
     /// The last ones, for several clients may be behind one address.
     last: VecDeque<Request>,
 }
@@ -135,6 +137,7 @@ impl Attempts {
         identity: String,
         (created, now): (Instant, Instant),
     ) {
+        self.has_found(peer);
         let before = now.since(created);
         let begun = SystemTime::now();
         let begun = begun.checked_sub(before).unwrap_or(begun);
@@ -387,6 +390,42 @@ impl Attempts {
         self.failed.push_back(attempt);
     }
 
+    /// A first request came with another group than ours, and its sender was told which one to come back with. That is kept until
+    /// it does, and in the place of nothing else: most do at once.
+    pub fn searches(&mut self, now: Instant, peer: SocketAddr, failure: impl FnOnce() -> Failure) {
+        let own = source(peer);
+        let mut entries = self.refused.iter();
+        if entries.any(|one| source(one.attempt.peer).is_one_host_with(own)) {
+            return;
+        }
+        let place = self.place_of_refused(own);
+        let place = place.map(|(at, last)| (self.refused.get_mut(at), now.since(last) >= KEPT));
+        let place = match place {
+            None => None,
+            Some((Some(old), true)) if old.searches => Some(old),
+            Some(_) => return,
+        };
+        let refused = RefusedRequest {
+            attempt: refused_at_once(peer, failure()),
+            since: now,
+            looks: (now, 0),
+            same: 1,
+            searches: true,
+            last: VecDeque::new(),
+        };
+        match place {
+            Some(old) => *old = refused,
+            None => self.refused.push(refused),
+        }
+    }
+
+    /// This host has come back with the group that it was told.
+    fn has_found(&mut self, peer: SocketAddr) {
+        let own = source(peer);
+        self.refused
+            .retain(|one| !one.searches || !source(one.attempt.peer).is_one_host_with(own));
+    }
+
     /// A first request was refused, before anything was known of its sender. `failure` is only called if it is kept. Returns whether
     /// it is another one than this host's last: a client sends the same again and again, and is refused for the same.
     pub fn refused(
@@ -396,6 +435,7 @@ impl Attempts {
         (initiator_spi, refusal): (Option<InitiatorSpi>, &Refusal),
         failure: impl FnOnce() -> Failure,
     ) -> bool {
+        self.has_found(peer);
         let own = source(peer);
         let mut entries = self.refused.iter();
         let known = entries.position(|one| source(one.attempt.peer).is_one_host_with(own));
@@ -438,28 +478,16 @@ impl Attempts {
         }
         let failure = failure();
         let (same, earlier) = before.map_or((1, Vec::new()), |one| one.followed_by(&failure));
-        let attempt = Attempt {
-            begun: SystemTime::now(),
-            peer,
-            identity: None,
-            user: None,
-            profile: None,
-            tries,
-            steps: vec![AttemptStep {
-                after: Duration::ZERO,
-                what: StepKind::Init,
-                passed: false,
-                detail: None,
-            }],
-            outcome: AttemptOutcome::Failed,
-            failure: Some(failure),
-            earlier,
-        };
         let refused = RefusedRequest {
-            attempt,
+            attempt: Attempt {
+                tries,
+                earlier,
+                ..refused_at_once(peer, failure)
+            },
             since: now,
             looks,
             same,
+            searches: false,
             last,
         };
         match place.and_then(|at| self.refused.get_mut(at)) {
@@ -505,6 +533,27 @@ impl Attempts {
             .collect();
         all.sort_by_key(|attempt| std::cmp::Reverse(attempt.begun));
         all
+    }
+}
+
+/// What was refused before anything was known of its sender.
+fn refused_at_once(peer: SocketAddr, failure: Failure) -> Attempt {
+    Attempt {
+        begun: SystemTime::now(),
+        peer,
+        identity: None,
+        user: None,
+        profile: None,
+        tries: 1,
+        steps: vec![AttemptStep {
+            after: Duration::ZERO,
+            what: StepKind::Init,
+            passed: false,
+            detail: None,
+        }],
+        outcome: AttemptOutcome::Failed,
+        failure: Some(failure),
+        earlier: Vec::new(),
     }
 }
 

@@ -25,12 +25,16 @@ impl House {
         refusal: &Refusal,
         request: &[u8],
     ) {
-        // Which group it is to be is found out so, and the client tries again with that.
-        if matches!(
-            refusal,
-            Refusal::Incompatible(PeerIncompatible::InvalidKeyExchange(_))
-        ) {
-            return;
+        // Which group it is to be is found out so, and the client tries again with that: it is no line in the log.
+        if let Refusal::Incompatible(PeerIncompatible::InvalidKeyExchange(ours)) = refusal {
+            let failure = || Failure::Other {
+                why: format!(
+                    "the client began with another group than the headend's {0}, was told so, and did not come back with that: let it \
+                     have group {0}, or add its own to the 'crypto ikev2 proposal'",
+                    group(ours.number())
+                ),
+            };
+            return self.attempts.searches(now, path.remote, failure);
         }
         let policies = &self.plan.endpoint.policies;
         let failure = || {
@@ -506,9 +510,18 @@ mod tests {
             let last = facts.last();
             last.and_then(|one| one.failure.as_ref().map(ToString::to_string))
         };
-        let group = Group::EcpP256;
-        assert_eq!(refuse(1, PeerIncompatible::InvalidKeyExchange(group)), None);
+        let group = PeerIncompatible::InvalidKeyExchange(Group::EcpP256);
+        let why = refuse(1, group).unwrap();
+        assert!(
+            why.starts_with("the client began with another group than the headend's 19"),
+            "{why}"
+        );
         let why = refuse(1, PeerIncompatible::NoProposalChosen).unwrap();
         assert!(why.starts_with("IKE: "), "{why}");
+        // That it searches is nothing to tell beside.
+        refuse(2, group);
+        let facts = house.attempts.facts();
+        assert_eq!((facts.len(), facts[0].tries), (1, 1));
+        assert!(facts[0].earlier.is_empty());
     }
 }

@@ -405,3 +405,25 @@ fn one_that_came_up_and_was_given_up_by_its_client_has_failed() {
     assert_eq!(facts[0].outcome, AttemptOutcome::Failed);
     assert_eq!(facts[0].failure, Some(other()));
 }
+
+// Most clients come back at once with the group that they were told; who never does is told of.
+#[test]
+fn a_client_that_searches_is_on_record_until_it_has_found_and_takes_nobody_s_place() {
+    let mut attempts = Attempts::default();
+    attempts.searches(at(1), peer(1, 500), other);
+    attempts.searches(at(1), peer(2, 500), other);
+    assert_eq!(attempts.facts().len(), 2);
+    // From behind a NAT it comes back from another port.
+    begin(&mut attempts, 1, 1);
+    let found: Vec<_> = attempts.facts().iter().map(|one| one.outcome).collect();
+    assert_eq!(found.len(), 2);
+    assert!(found.contains(&AttemptOutcome::UnderWay) && found.contains(&AttemptOutcome::Failed));
+    for host in 10..=255 {
+        let address = std::net::Ipv4Addr::new(10, host, 0, 1);
+        attempts.refused(at(20), (address, 500).into(), by(None), other);
+    }
+    assert_eq!(attempts.refused.len(), REFUSED);
+    assert!(attempts.refused.iter().all(|one| !one.searches));
+    attempts.searches(at(60), peer(3, 500), other);
+    assert!(attempts.refused.iter().all(|one| !one.searches));
+}
