@@ -428,3 +428,75 @@ fn wishes(profile: &Profile, if_id: Option<std::num::NonZeroU32>) -> SaWishes {
         follow_peer: true,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use ironflex_xfrm::{
+        AesKeySize, Encapsulation, EspAlgorithm, IpPrefix, SaKeys, SaPair, SaSpec, Selectors,
+    };
+
+    use super::{super::configure::tests::Scene, *};
+
+    fn spec(spi: u32) -> SaSpec {
+        let algorithm = EspAlgorithm::AesGcm16(AesKeySize::Aes128);
+        let key = vec![0xa5; algorithm.encryption_octets()];
+        SaSpec {
+            spi: EspSpi::new(spi).unwrap(),
+            keys: SaKeys::new(algorithm, &key, &[]).unwrap(),
+            esn: false,
+            replay_window: ReplayWindow::DEFAULT,
+            soft: Limits::NONE,
+            hard: Limits::NONE,
+        }
+    }
+
+    // It would not be tried again otherwise, for nothing has changed then.
+    #[test]
+    fn where_the_dataplane_does_not_follow_a_peer_the_path_stays_known_as_it_is() {
+        let mut house = Scene::new().driver.house;
+        let sa = SaId::from_spi(1);
+        house.sessions.open(sa);
+        let id = house.sessions.dataplane_id(sa).unwrap();
+        let path = OuterPath {
+            local: [192, 0, 2, 1].into(),
+            remote: [192, 0, 2, 100].into(),
+            encapsulation: Encapsulation::Udp {
+                local_port: 4500,
+                remote_port: 40_000,
+            },
+        };
+        let [inbound, outbound] = [0x1000, 0x2000].map(spec);
+        let pair = SaPair {
+            id,
+            path,
+            selectors: Selectors {
+                local: vec![IpPrefix::ANY_V4],
+                remote: vec![IpPrefix::ANY_V4],
+            },
+            inbound,
+            outbound,
+            follow_peer: true,
+            if_id: None,
+        };
+        house.dataplane.install(&pair).unwrap();
+        house.sessions.of(sa).unwrap().installed.push(Installed {
+            child: ChildId::default(),
+            id,
+            path,
+            selectors: (Vec::new(), Vec::new()),
+            pairs: Pairs::default(),
+            rekeyed: Vec::new(),
+            waiting: Vec::new(),
+        });
+        let moved = |house: &mut House, port| {
+            house.esp_moved(id, ([192, 0, 2, 100], port).into());
+            house.sessions.view(sa).unwrap().installed[0].path
+        };
+        let there = path.with_remote_udp(([192, 0, 2, 100], 40_001).into());
+        assert_ne!(there, path);
+        assert_eq!(moved(&mut house, 40_001), there);
+        // There is nothing that it could move any more.
+        house.dataplane.remove(id).unwrap();
+        assert_eq!(moved(&mut house, 40_002), there);
+    }
+}
