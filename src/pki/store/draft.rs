@@ -49,7 +49,8 @@ impl Draft {
 
     /// Puts all changes in place, from where they can still be taken back. What they replace is held from then on if `hold`
     /// says so: until it is put back ([`put_back`](Self::put_back)) or forgotten ([`Store::forget_held`],
-    /// [`Store::forget_held_of`]), and a start puts it back as well. What is held already stays.
+    /// [`Store::forget_held_of`]), and a start puts it back as well. What is held already stays then; otherwise it goes with what
+    /// they replace.
     ///
     /// # Errors
     ///
@@ -61,6 +62,7 @@ impl Draft {
                 draft: None,
             },
             changes: Vec::new(),
+            hold,
             lock: self.lock.take(),
         };
         let waiting = self
@@ -167,6 +169,8 @@ pub(super) struct Change {
 pub struct Placed {
     store: Store,
     changes: Vec<Change>,
+    /// What they replace may be put back after they are settled.
+    hold: bool,
     lock: Option<File>,
 }
 
@@ -183,7 +187,7 @@ impl Placed {
             if !change.holds {
                 remains.gone.extend(self.store.put_away(&change.old)?);
             }
-            if change.staged == Staged::Held {
+            if change.staged == Staged::Held || !self.hold {
                 let held = self.store.held(&change.entry);
                 remains.gone.extend(self.store.put_away(&held)?);
             }
@@ -197,6 +201,7 @@ impl Placed {
             // What cannot be put back stays as it was to be: it is whole, and its neighbours are the old ones. What was there
             // before goes when the store is opened next.
             let _ = self.store.exchange_back(&change);
+            discard(change.stale.as_deref());
         }
     }
 }
@@ -267,7 +272,10 @@ impl Store {
         let was_there = match fs::rename(&folder, &old) {
             Ok(()) => true,
             Err(error) if error.kind() == io::ErrorKind::NotFound => false,
-            Err(error) => return Err(io_error("replace", &folder)(error)),
+            Err(error) => {
+                discard(stale.as_deref());
+                return Err(io_error("replace", &folder)(error));
+            }
         };
         if holds && !was_there {
             // That there was none is held, too.
@@ -292,6 +300,7 @@ impl Store {
             if let Err(error) = fs::rename(source, &folder) {
                 // As they do when this fails, too.
                 let _ = self.give_way(&change);
+                discard(change.stale.as_deref());
                 return Err(io_error("create", &folder)(error));
             }
         }
@@ -394,6 +403,12 @@ impl Store {
         }
         Ok(remains)
     }
+}
+
+/// Removes what an earlier change had left in the way of one that has failed.
+fn discard(stale: Option<&Path>) {
+    // What cannot be removed goes when the store is opened next.
+    let _ = stale.map(remove_if_present);
 }
 
 /// An empty file, which says something by being there.

@@ -595,6 +595,52 @@ fn what_is_forgotten_stays_as_it_has_become() {
     }
 }
 
+// As a timer leaves it that could not forget.
+#[test]
+fn what_was_held_before_a_change_that_stays_is_not_put_back() {
+    let (state, store) = store();
+    store.authenticate(NAME, vec![pem(SUB_PEM)]).unwrap();
+    change(&store, ROOT_PEM).settle().unwrap().clear().unwrap();
+    let another = || {
+        let draft = store.draft().unwrap();
+        import(draft.store(), OPENSSL3).unwrap();
+        draft.place(false).unwrap()
+    };
+    // One that is given up is none.
+    drop(another());
+    assert_eq!(held(&store), [NAME, "second"]);
+    another().settle().unwrap().clear().unwrap();
+    assert_eq!(held(&store), ["second"]);
+    let names = store.draft().unwrap().take_back_unconfirmed().unwrap();
+    assert_eq!(names, ["second"]);
+    assert!(load(&store).identity.is_some());
+    assert_eq!(hidden(&state), [""; 0]);
+}
+
+#[test]
+fn a_change_that_fails_leaves_nothing_of_an_earlier_one_beside_it() {
+    let (state, store) = store();
+    import(&store, OPENSSL3).unwrap();
+    let before = files(&state);
+    for is_placed in [true, false] {
+        let stale = folder(&state).with_file_name(format!(".{NAME}.old"));
+        fs::create_dir(&stale).unwrap();
+        fs::write(stale.join(KEY), "an earlier one's").unwrap();
+        let draft = store.draft().unwrap();
+        let authorities = vec![pem(SUB_PEM)];
+        draft.store().authenticate(NAME, authorities).unwrap();
+        if !is_placed {
+            // Somebody has taken what was to take its place.
+            fs::remove_dir_all(folder(&state).with_file_name(format!(".{NAME}.new"))).unwrap();
+        }
+        let placed = draft.place(false);
+        assert_eq!(placed.is_ok(), is_placed);
+        drop(placed);
+        assert_eq!(files(&state), before);
+        assert_eq!(hidden(&state), [""; 0]);
+    }
+}
+
 // Whoever imports beside the daemon means it, whatever the daemon may take back.
 #[test]
 fn what_is_imported_for_good_is_not_put_back() {
