@@ -305,9 +305,7 @@ async fn timely<T>(end: impl Future<Output = io::Result<T>>) -> io::Result<T> {
 /// Comes to its end when nobody is at the other end any more. Who has said all there was to say may wait for its answer still.
 async fn gone(read: &mut (impl AsyncBufRead + Unpin), write: &OwnedWriteHalf) {
     // What comes next is looked at once this has been answered.
-    if matches!(read.fill_buf().await, Ok(more) if !more.is_empty()) {
-        return std::future::pending().await;
-    }
+    let _ = read.fill_buf().await;
     while let Ok(state) = write.ready(Interest::WRITABLE).await {
         if state.is_write_closed() {
             return;
@@ -355,6 +353,7 @@ impl Asking {
                 self.at_files(move || look.carry_out()?.told(form)).await?
             }
             Outcome::Work(work) => self.at_files(|| work.carry_out()).await?,
+            Outcome::Wait(work) => elsewhere(|| work.carry_out()).await?,
             Outcome::Replace(reading) => {
                 let replacing = self.at_files(move || reading.read()).await??;
                 match self.configure(Ask::Replace(Box::new(replacing))).await? {
@@ -378,14 +377,18 @@ impl Asking {
         }
     }
 
+    /// A place at files, until it is dropped.
+    fn place_at_files(&self) -> Result<OwnedSemaphorePermit, String> {
+        let place = Arc::clone(&self.files).try_acquire_owned();
+        place.map_err(|_| format!("{MAX_AT_FILES} commands wait for a disk already"))
+    }
+
     /// Does something about files. It is done to its end even if nobody waits for that any more.
     async fn at_files<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, String> {
-        let Ok(place) = Arc::clone(&self.files).try_acquire_owned() else {
-            return Err(format!("% {MAX_AT_FILES} commands wait for a disk already"));
-        };
+        let place = self.place_at_files().map_err(|why| format!("% {why}"))?;
         elsewhere(move || {
             let done = work();
             drop(place);
@@ -499,6 +502,8 @@ pub enum Outcome {
     Look(Work<Facts>, Form),
     /// It takes its time, and is done by whoever asked.
     Work(Work<String>),
+    /// It is done, and whoever asked waits for what is to be said of it; that needs no place at files.
+    Wait(Work<String>),
 }
 
 /// Carries out one command line.
@@ -539,7 +544,7 @@ pub fn execute(driver: &mut Driver, line: &str) -> Outcome {
         // What changes something here.
         ExecCommand::Help => Ok(HELP.to_owned()),
         ExecCommand::ConfigureConfirm => match driver.confirm_configuration() {
-            Ok(work) => return Outcome::Work(work),
+            Ok(work) => return Outcome::Wait(work),
             Err(why) => Err(why),
         },
         ExecCommand::ConfigureRevert => driver.revert_configuration(),

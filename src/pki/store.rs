@@ -27,6 +27,10 @@
 //!
 //! What is held is forgotten all at once: its folder is given another name, which decides it for all, comes to the disk, and
 //! only then is removed. So a crash leaves all of the old keys or all of the new ones.
+//!
+//! What is not covered by that: where the configuration file is written with the keys of a change that is not confirmed, the file
+//! takes its place first, and what they have replaced is forgotten right after it. A crash between the two renamings, or a power
+//! cut before both have come to the disk, leaves the new file with the old keys.
 
 mod draft;
 

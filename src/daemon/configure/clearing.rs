@@ -111,7 +111,9 @@ impl Configure {
         let (tell, told) = channel();
         let ending = move || {
             if let Some((store, held)) = revert {
-                let _changes = held.lock();
+                let mut changes = held.lock();
+                // A file that is still being written is not to go with keys that are not there.
+                changes.take_back();
                 let draft = store.draft_now();
                 match draft.and_then(|draft| draft.map(Draft::take_back_unconfirmed).transpose()) {
                     Ok(Some(names)) if !names.is_empty() => {
@@ -120,8 +122,14 @@ impl Configure {
                             names.join(", ")
                         )));
                     }
-                    // While somebody else writes to the store, the next start is left to do it.
-                    Ok(_) => {}
+                    Ok(Some(_)) => {}
+                    Ok(None) if store.holds() == Ok(false) => {}
+                    Ok(None) => {
+                        let _ = tell.send(Said::Failed(
+                            "key store: somebody else writes to it; the next start puts back the keys of before the change that was not confirmed"
+                                .to_owned(),
+                        ));
+                    }
                     Err(error) => {
                         let _ = tell.send(Said::Failed(format!("key store: {error}")));
                     }

@@ -20,6 +20,8 @@ pub(super) struct Changes {
     count: u64,
     /// The trustpoints that are held, and the last change of each.
     last: BTreeMap<String, u64>,
+    /// The last change that took keys back.
+    taken_back: u64,
 }
 
 impl Held {
@@ -41,15 +43,32 @@ impl Changes {
         self.last.extend(noted);
     }
 
+    /// What is held goes back: no text that goes with what replaced it comes into the file any more.
+    pub(super) fn take_back(&mut self) {
+        self.count = self.count.saturating_add(1);
+        self.taken_back = self.count;
+        self.last.clear();
+    }
+
+    /// Whether keys were taken back since the change of this number.
+    pub(super) const fn is_taken_back(&self, count: u64) -> bool {
+        self.taken_back > count
+    }
+
     /// Nothing is held any more.
     pub(super) fn clear(&mut self) {
         self.last.clear();
     }
 
-    /// Takes the trustpoints that have not changed since the change of this number: a text of that moment goes with the keys
-    /// that they have.
-    pub(super) fn take_covered(&mut self, count: u64) -> Vec<String> {
-        let covered = self.last.extract_if(.., |_, last| *last <= count);
-        covered.map(|(name, _)| name).collect()
+    /// The trustpoints that have not changed since the change of this number: a text of that moment goes with the keys that they
+    /// have.
+    pub(super) fn covered(&self, count: u64) -> Vec<String> {
+        let covered = self.last.iter().filter(|(_, last)| **last <= count);
+        covered.map(|(name, _)| name.clone()).collect()
+    }
+
+    /// These are not held any more.
+    pub(super) fn forget(&mut self, trustpoints: &[String]) {
+        self.last.retain(|name, _| !trustpoints.contains(name));
     }
 }

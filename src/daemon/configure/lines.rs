@@ -29,13 +29,12 @@ pub struct Errand {
     lines: Lines,
     taken: Taken,
     action: Located<Action>,
-    /// The trustpoints as they were before the line.
-    trustpoints: Table<Trustpoint>,
     store: Store,
     bootflash: PathBuf,
     pub(super) keys: Lent,
     unconfirmed: Option<oneshot::Receiver<()>>,
-    done: Option<Result<Vec<String>, LoadError>>,
+    /// What is to be said of it, or why it is refused.
+    done: Option<Result<Vec<String>, String>>,
 }
 
 impl Errand {
@@ -44,23 +43,35 @@ impl Errand {
     pub fn carry_out(&mut self) {
         // What may take long without end is done first: whoever wants the keys back meanwhile gets them.
         let read = load::read_file(&self.action.value, &self.bootflash);
-        let has_turn = self.keys.lock().as_ref().map(|keys| keys.draft.is_some());
+        let has_turn = self
+            .keys
+            .lock()
+            .as_ref()
+            .map(|loan| loan.keys.draft.is_some());
         let turn = match has_turn {
             None => return,
             Some(true) => None,
             Some(false) => match self.store.draft() {
                 Ok(draft) => Some(draft),
                 Err(error) => {
-                    self.done = Some(Err(error.into()));
+                    self.done = Some(Err(error.to_string()));
                     return;
                 }
             },
         };
         let mut lent = self.keys.lock();
-        let Some(keys) = lent.as_mut() else { return };
+        let Some(Loan { keys, is_done }) = lent.as_mut() else {
+            return;
+        };
         keys.draft = keys.draft.take().or(turn);
         let done = keys.carry_out(&self.action, read, (&self.store, &self.bootflash));
-        self.done = Some(done);
+        *is_done = done.is_ok();
+        self.done = Some(done.map_err(|error| error.to_string()));
+    }
+
+    /// It cannot be carried out now: the line is refused, and those before it stay.
+    pub fn refuse(&mut self, why: String) {
+        self.done = Some(Err(why));
     }
 
     /// What is told when the timer ends the session; nobody needs to carry it out any more then. There is one. It is closed
@@ -91,36 +102,56 @@ impl Keys {
 
 /// What lines bring to the trustpoints while one of them is carried out. It can be taken back from there.
 #[derive(Clone)]
-pub(super) struct Lent(Arc<Mutex<Option<Keys>>>);
+pub(super) struct Lent(Arc<Mutex<Option<Loan>>>);
+
+/// What is lent.
+#[derive(Default)]
+pub(super) struct Loan {
+    pub(super) keys: Keys,
+    /// They are those after the line, which was carried out.
+    pub(super) is_done: bool,
+}
 
 impl Lent {
     fn new(keys: Keys) -> Self {
-        Self(Arc::new(Mutex::new(Some(keys))))
+        let is_done = false;
+        Self(Arc::new(Mutex::new(Some(Loan { keys, is_done }))))
     }
 
     /// What there is of it; none once it was taken back.
-    pub(super) fn lock(&self) -> MutexGuard<'_, Option<Keys>> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, Option<Loan>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Takes it back, unless it is being changed at this moment.
-    pub(super) fn recall(&self) -> Option<Keys> {
-        let mut keys = match self.0.try_lock() {
-            Ok(keys) => keys,
-            Err(TryLockError::Poisoned(keys)) => keys.into_inner(),
+    pub(super) fn recall(&self) -> Option<Loan> {
+        let mut loan = match self.0.try_lock() {
+            Ok(loan) => loan,
+            Err(TryLockError::Poisoned(loan)) => loan.into_inner(),
             Err(TryLockError::WouldBlock) => return None,
         };
-        Some(keys.take().unwrap_or_default())
+        Some(loan.take().unwrap_or_default())
     }
 }
 
 /// A line that is being carried out elsewhere.
 pub(super) struct Away {
     pub(super) keys: Lent,
+    /// The trustpoints as they were before the line.
+    trustpoints: Table<Trustpoint>,
     unconfirmed: oneshot::Sender<()>,
 }
 
 impl Away {
+    /// The lines before it wait for their turn again, with the keys that are there by now; so does this one if it was carried
+    /// out.
+    pub(super) fn give_back(self, waiting: &mut Waiting, Loan { keys, is_done }: Loan) {
+        waiting.keys = keys;
+        if !is_done {
+            waiting.candidate.trustpoints = self.trustpoints;
+        }
+    }
+
     /// Tells whoever waits for the line that the timer has ended the session.
     pub(super) fn tell(self) {
         // Nobody may wait any more.
@@ -215,13 +246,13 @@ impl Driver {
         let (tells, unconfirmed) = oneshot::channel();
         session.away = Some(Away {
             keys: keys.clone(),
+            trustpoints,
             unconfirmed: tells,
         });
         Ok(Answer::Away(Box::new(Errand {
             lines,
             taken,
             action,
-            trustpoints,
             store,
             bootflash,
             keys,
@@ -236,18 +267,14 @@ impl Driver {
             lines,
             mut taken,
             action,
-            trustpoints,
             keys,
             done,
             ..
         } = errand;
         let session = self.house.configure.session(id)?;
-        session.away = None;
-        if let Some(waiting) = &mut session.waiting {
-            waiting.keys = keys.lock().take().unwrap_or_default();
-            if !matches!(done, Some(Ok(_))) {
-                waiting.candidate.trustpoints = trustpoints;
-            }
+        let loan = keys.lock().take().unwrap_or_default();
+        if let (Some(away), Some(waiting)) = (session.away.take(), &mut session.waiting) {
+            away.give_back(waiting, loan);
         }
         let (refused, text) = match done {
             Some(Ok(lines)) => {
@@ -255,13 +282,10 @@ impl Driver {
                 let lines = lines.iter().map(|line| format!("% {line}\n"));
                 (false, lines.chain([format!("{done}\n")]).collect())
             }
-            Some(Err(error)) => {
-                let lines = error.to_string();
-                (
-                    true,
-                    lines.lines().map(|line| format!("% {line}\n")).collect(),
-                )
-            }
+            Some(Err(error)) => (
+                true,
+                error.lines().map(|line| format!("% {line}\n")).collect(),
+            ),
             None => (true, "% It was not carried out\n".to_owned()),
         };
         taken.said.push(Said {

@@ -162,6 +162,15 @@ struct Keys {
     renewed: BTreeSet<String>,
 }
 
+/// What becomes of the lines before one that is given up.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Before {
+    /// They are put to work: they were taken.
+    Stays,
+    /// They go with the change that is taken back.
+    Goes,
+}
+
 /// What a configuration session is asked.
 pub enum Ask {
     /// To begin; what is not confirmed in so many minutes is to be taken back.
@@ -275,6 +284,10 @@ impl Driver {
                     .to_owned(),
             );
         }
+        if let Some(minutes) = revert {
+            self.arm_revert(minutes)?;
+        }
+        let configure = &mut self.house.configure;
         configure.begun = configure.begun.saturating_add(1);
         let id = configure.begun;
         configure.session = Some(Session {
@@ -289,9 +302,6 @@ impl Driver {
             mentioned: BTreeSet::new(),
             ends: None,
         });
-        if let Some(minutes) = revert {
-            self.arm_revert(minutes);
-        }
         Ok(id)
     }
 
@@ -305,7 +315,7 @@ impl Driver {
         if self.house.configure.session(id).is_err() {
             return;
         }
-        if !self.give_up_line() {
+        if !self.give_up_line(Before::Stays) {
             let again = self.clock.now().after(TOGETHER);
             if let Ok(session) = self.house.configure.session(id) {
                 session.ends = Some(again);
@@ -316,9 +326,10 @@ impl Driver {
         self.forget_session();
     }
 
-    /// Ends a session one of whose lines is still being carried out elsewhere: nobody knows whether that ever comes back. False
-    /// while its keys are being changed, which ends when the disk has them.
-    fn give_up_line(&mut self) -> bool {
+    /// Waits no longer for a line of the session that is still being carried out elsewhere: nobody knows whether that ever comes
+    /// back. Where the lines before it go as well, the session is over. False while its keys are being changed, which ends when
+    /// the disk has them.
+    fn give_up_line(&mut self, before: Before) -> bool {
         let configure = &mut self.house.configure;
         let Some(session) = &mut configure.session else {
             return true;
@@ -326,12 +337,23 @@ impl Driver {
         let Some(away) = session.away.take() else {
             return true;
         };
-        let Some(keys) = away.keys.recall() else {
+        let Some(loan) = away.keys.recall() else {
             session.away = Some(away);
             return false;
         };
+        if before == Before::Stays {
+            if !loan.is_done {
+                self.house.log.warning(
+                    "configuration: the session ends while one of its lines is still being carried out, which is given up; those before it stay",
+                );
+            }
+            if let Some(waiting) = &mut session.waiting {
+                away.give_back(waiting, loan);
+            }
+            return true;
+        }
         // With them goes the turn to write, which others need.
-        match keys.draft.map(Draft::give_up).transpose() {
+        match loan.keys.draft.map(Draft::give_up).transpose() {
             Ok(remains) => {
                 let now = self.clock.now();
                 remains
@@ -344,7 +366,6 @@ impl Driver {
             "configuration: the session is ended, for one of its lines is still being carried out",
         );
         self.forget_session();
-        // Who has ended it by going does not wait for that.
         away.tell();
         true
     }
@@ -394,7 +415,7 @@ impl Driver {
         }
         let revert = self.house.configure.revert.as_ref();
         if revert.is_some_and(|revert| revert.at <= now) {
-            if !self.give_up_line() {
+            if !self.give_up_line(Before::Goes) {
                 let revert = self.house.configure.revert.as_mut();
                 let waits = revert.map(|revert| {
                     revert.at = now.after(TOGETHER);
@@ -417,6 +438,10 @@ impl Driver {
                     said.for_each(|line| self.house.log.info(line));
                 }
                 Err(error) => {
+                    if let Some(revert) = &mut self.house.configure.revert {
+                        revert.at = now.after(whole::REVERT_AGAIN);
+                        revert.remind = None;
+                    }
                     self.house.log.trouble(&error);
                     self.house
                         .log

@@ -49,18 +49,22 @@ impl Writing {
     }
 
     /// Writes it, for as long as the disk takes. One that was begun later and has come to its end stands in the file already,
-    /// and stays there.
+    /// and stays there. `take_place` is what has it take its place ([`Replacement::take_place`]), or refuses that; what belongs to
+    /// the same moment is done there, before the disk is waited for again.
     ///
     /// # Errors
     ///
     /// [`WriteError`].
-    pub fn carry_out(self) -> Result<Written, WriteError> {
+    pub(super) fn carry_out(
+        self,
+        take_place: impl FnOnce(&Replacement) -> io::Result<()>,
+    ) -> Result<Written, WriteError> {
         let ended = &self.startup.ended;
         let mut ended = ended.lock().unwrap_or_else(PoisonError::into_inner);
         if *ended > self.number {
             return Ok(Written::default());
         }
-        let written = self.startup.write(&self.text);
+        let written = self.startup.write(&self.text, take_place);
         if written.as_ref().err().is_none_or(WriteError::is_written) {
             *ended = self.number;
         }
@@ -161,7 +165,11 @@ impl Startup {
     /// # Errors
     ///
     /// [`WriteError`].
-    fn write(&self, text: &str) -> Result<Written, WriteError> {
+    fn write(
+        &self,
+        text: &str,
+        take_place: impl FnOnce(&Replacement) -> io::Result<()>,
+    ) -> Result<Written, WriteError> {
         let failed = |error| WriteError::Write {
             path: self.path.display().to_string(),
             error,
@@ -188,7 +196,7 @@ impl Startup {
                 error,
             })?);
         }
-        replacement.take_place().map_err(|error| {
+        take_place(&replacement).map_err(|error| {
             // It would be there twice.
             if let Some(number) = kept {
                 let _ = fs::remove_file(self.archived(number));
@@ -263,7 +271,7 @@ fn has_comments(text: &str) -> bool {
 }
 
 /// A file beside the one whose place it is to take, on the disk already. Dropped, it goes away again.
-struct Replacement {
+pub(super) struct Replacement {
     path: PathBuf,
     new: PathBuf,
     /// The folder of both.
@@ -304,7 +312,7 @@ impl Replacement {
     }
 
     /// It is the file from here on. Its name comes to the disk with the folder.
-    fn take_place(&self) -> io::Result<()> {
+    pub(super) fn take_place(&self) -> io::Result<()> {
         fs::rename(&self.new, &self.path)
     }
 }
@@ -326,16 +334,20 @@ mod tests {
         Startup::new(folder.join("startup-config"), &folder.join("state"))
     }
 
+    fn write(startup: &Startup, text: &str) -> Result<Written, WriteError> {
+        startup.write(text, Replacement::take_place)
+    }
+
     #[test]
     fn a_file_is_replaced_with_its_mode_and_the_old_ones_are_kept() {
         let folder = tempfile::tempdir().unwrap();
         let startup = startup(folder.path());
-        assert_eq!(startup.write("hostname a\n").unwrap(), Written::default());
+        assert_eq!(write(&startup, "hostname a\n").unwrap(), Written::default());
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o7777;
         assert_eq!(mode(startup.path()), 0o600);
         fs::set_permissions(startup.path(), fs::Permissions::from_mode(0o640)).unwrap();
         for turn in 0..15 {
-            startup.write(&format!("hostname b{turn}\n")).unwrap();
+            write(&startup, &format!("hostname b{turn}\n")).unwrap();
         }
         assert_eq!(mode(startup.path()), 0o640);
         assert_eq!(startup.read().unwrap(), "hostname b14\n");
@@ -345,7 +357,7 @@ mod tests {
         assert_eq!(last, "hostname b13\n");
         assert_eq!(mode(&startup.archived(15)), 0o600);
         // The same again is nothing new.
-        startup.write("hostname b14\n").unwrap();
+        write(&startup, "hostname b14\n").unwrap();
         assert_eq!(startup.kept().unwrap(), kept);
     }
 
@@ -354,10 +366,13 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let mut startup = startup(folder.path());
         let [first, second] = ["a", "b"].map(|name| startup.writing(format!("hostname {name}\n")));
-        second.carry_out().unwrap();
-        first.carry_out().unwrap();
+        second.carry_out(Replacement::take_place).unwrap();
+        first.carry_out(Replacement::take_place).unwrap();
         assert_eq!(startup.read().unwrap(), "hostname b\n");
-        startup.writing("hostname c\n".into()).carry_out().unwrap();
+        startup
+            .writing("hostname c\n".into())
+            .carry_out(Replacement::take_place)
+            .unwrap();
         assert_eq!(startup.read().unwrap(), "hostname c\n");
     }
 
@@ -366,8 +381,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let startup = startup(folder.path());
         fs::write(startup.path(), "! mine\nhostname a\n!\n").unwrap();
-        assert!(startup.write("hostname a\n!\n").unwrap().lost_comments);
-        assert!(!startup.write("hostname b\n!\n").unwrap().lost_comments);
+        assert!(write(&startup, "hostname a\n!\n").unwrap().lost_comments);
+        assert!(!write(&startup, "hostname b\n!\n").unwrap().lost_comments);
     }
 
     #[test]
@@ -377,7 +392,7 @@ mod tests {
         let real = folder.path().join("real");
         fs::write(&real, "hostname a\n").unwrap();
         symlink(&real, startup.path()).unwrap();
-        startup.write("hostname b\n").unwrap();
+        write(&startup, "hostname b\n").unwrap();
         assert!(fs::symlink_metadata(startup.path()).unwrap().is_symlink());
         assert_eq!(fs::read_to_string(&real).unwrap(), "hostname b\n");
     }
@@ -386,21 +401,21 @@ mod tests {
     fn where_nothing_can_be_kept_or_written_the_old_file_survives() {
         let folder = tempfile::tempdir().unwrap();
         let startup = startup(folder.path());
-        startup.write("hostname a\n").unwrap();
+        write(&startup, "hostname a\n").unwrap();
         // The archive's place is taken.
         fs::create_dir_all(folder.path().join("state")).unwrap();
         fs::write(folder.path().join("state/archive"), "").unwrap();
-        let error = startup.write("hostname b\n").unwrap_err();
+        let error = write(&startup, "hostname b\n").unwrap_err();
         assert!(matches!(error, WriteError::Archive { .. }), "{error}");
         assert_eq!(startup.read().unwrap(), "hostname a\n");
         fs::remove_file(folder.path().join("state/archive")).unwrap();
         // So is that of the new file.
-        startup.write("hostname b\n").unwrap();
+        write(&startup, "hostname b\n").unwrap();
         let archived = || fs::read_to_string(startup.archived(1)).unwrap();
         assert_eq!(archived(), "hostname a\n");
         fs::create_dir_all(folder.path().join("startup-config.new/full")).unwrap();
         for turn in 0..15 {
-            let error = startup.write(&format!("hostname c{turn}\n")).unwrap_err();
+            let error = write(&startup, &format!("hostname c{turn}\n")).unwrap_err();
             assert!(matches!(error, WriteError::Write { .. }), "{error}");
         }
         assert_eq!(startup.read().unwrap(), "hostname b\n");
@@ -413,14 +428,16 @@ mod tests {
     fn a_file_that_may_not_have_come_to_the_disk_is_the_new_one_and_is_not_called_the_old() {
         let folder = tempfile::tempdir().unwrap();
         let mut startup = startup(folder.path());
-        startup.write("hostname a\n").unwrap();
+        write(&startup, "hostname a\n").unwrap();
         let earlier = startup.writing("hostname earlier\n".into());
         startup.sync = |_| Err(io::ErrorKind::StorageFull.into());
-        let error = startup.writing("hostname b\n".into()).carry_out();
+        let error = startup
+            .writing("hostname b\n".into())
+            .carry_out(Replacement::take_place);
         let error = error.unwrap_err();
         assert!(error.is_written());
         // One that was begun before does not take its place.
-        earlier.carry_out().unwrap();
+        earlier.carry_out(Replacement::take_place).unwrap();
         assert_eq!(startup.read().unwrap(), "hostname b\n");
         let said = error.to_string();
         assert!(

@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeSet,
+    io,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -18,14 +19,15 @@ use super::{
     super::{driver::Driver, load, log::Watched},
     Configure, Keys, Person,
     held::Held,
+    startup::Replacement,
 };
 use crate::{
     cli::show::Facts,
-    pki::{Store, StoreError},
+    pki::{Remains, Store, StoreError},
 };
 
 /// How long a change that could not be taken back waits for the next try.
-const REVERT_AGAIN: Duration = Duration::from_secs(60);
+pub(super) const REVERT_AGAIN: Duration = Duration::from_secs(60);
 
 /// A change that goes back unless it is confirmed. The keys that trustpoints had are held by the store, see [`Held`].
 pub(super) struct Revert {
@@ -121,15 +123,18 @@ impl Reading {
 
 impl Driver {
     /// From here on the configuration goes back to what it is now, unless that is confirmed in time.
-    pub(super) fn arm_revert(&mut self, minutes: u32) {
+    ///
+    /// # Errors
+    ///
+    /// The text for whoever asked: what an earlier change has left would go back with it.
+    pub(super) fn arm_revert(&mut self, minutes: u32) -> Result<(), String> {
         let after = Duration::from_secs(u64::from(minutes).saturating_mul(60));
         let now = self.clock.now();
         let house = &mut self.house;
         // What is held from now on is held of now.
-        match house.configure.forget_held() {
-            Ok(remains) => house.configure.clear(now, remains),
-            Err(error) => house.log.trouble(&format_args!("key store: {error}")),
-        }
+        let forgotten = house.configure.forget_held();
+        let remains = forgotten.map_err(|error| format!("% key store: {error}"))?;
+        house.configure.clear(now, remains);
         house.configure.revert = Some(Revert {
             to: house.configured.clone(),
             at: now.after(after),
@@ -139,6 +144,7 @@ impl Driver {
         house.log.info(format_args!(
             "configuration: unless it is confirmed in {minutes} minutes, it goes back to what it is now"
         ));
+        Ok(())
     }
 
     /// A terminal is to have lines of the log. Of a change that goes back it is told for as long as that is to be confirmed: where
@@ -202,22 +208,28 @@ impl Driver {
         let mut changes = held.lock();
         let keys = keys_of_before(&configure.store);
         let taken_back = keys.and_then(|keys| self.replace_by(revert.to.clone(), keys));
-        match &taken_back {
-            Ok(_) => {
-                changes.clear();
-                self.house.log.rollback_is_over();
-            }
-            Err(_) => {
-                // What was promised is still owed.
-                let at = self.clock.now().after(REVERT_AGAIN);
-                self.house.configure.revert = Some(Revert {
-                    at,
+        let configure = &mut self.house.configure;
+        match taken_back {
+            Ok(said) => {
+                changes.take_back();
+                if configure.store.holds() == Ok(false) {
+                    self.house.log.rollback_is_over();
+                    return Ok(said);
+                }
+                let soon = self.clock.now().after(REVERT_AGAIN);
+                configure.revert = Some(Revert {
+                    at: revert.at.min(soon),
                     remind: None,
                     ..revert
                 });
+                Err("% The lines are taken back, but the key store holds keys of before still: it is tried again within a minute".to_owned())
+            }
+            Err(error) => {
+                // What was promised is still owed.
+                configure.revert = Some(revert);
+                Err(error)
             }
         }
-        taken_back
     }
 
     /// Has another configuration at work. Returns the difference and what it means for whoever is there.
@@ -291,7 +303,11 @@ impl Driver {
         let configure = &mut self.house.configure;
         let unconfirmed = configure.revert.as_ref().map(|_| {
             let covers = configure.held.lock().count();
-            (configure.store.clone(), configure.held.clone(), covers)
+            Unconfirmed {
+                store: configure.store.clone(),
+                held: configure.held.clone(),
+                covers,
+            }
         });
         let writing = configure.startup.writing(text);
         let devices = configure.devices.clone();
@@ -302,17 +318,17 @@ impl Driver {
                     "{faults}% Not written, for the next start would refuse it: complete or remove what is inactive"
                 ));
             }
-            let written = writing.carry_out();
-            let is_written = match &written {
-                Ok(_) => true,
-                Err(error) => error.is_written(),
-            };
-            let kept = match unconfirmed {
-                Some((store, held, covers)) if is_written => {
-                    let kept = keep_covered(&store, &held, covers);
-                    kept.unwrap_or_else(|error| format!("% key store: {error}\n"))
+            let mut kept = None;
+            let written = writing.carry_out(|replacement| match &unconfirmed {
+                Some(unconfirmed) => {
+                    kept = Some(unconfirmed.take_place(replacement)?);
+                    Ok(())
                 }
-                _ => String::new(),
+                None => replacement.take_place(),
+            });
+            let kept = match kept.map(|kept| kept.and_then(Kept::clear)) {
+                Some(kept) => kept.unwrap_or_else(|error| format!("% key store: {error}\n")),
+                None => String::new(),
             };
             let written = written
                 .map_err(|error| format!("{kept}% Error writing startup-config: {error}"))?;
@@ -353,26 +369,56 @@ impl Driver {
     }
 }
 
-/// The file is written with the keys of the change of this number: what they have replaced is not put back any more. Returns
-/// what is to be said of it.
-fn keep_covered(store: &Store, held: &Held, covers: u64) -> Result<String, StoreError> {
-    let (names, remains) = {
-        let mut changes = held.lock();
-        let names = changes.take_covered(covers);
-        let forgotten = store.forget_held_of(names.iter().map(String::as_str));
-        (names, forgotten?)
-    };
-    remains.clear()?;
-    let mut said = String::from(
-        "% A change that is not confirmed is written, too; the timer takes it back from what runs, not from the file\n",
-    );
-    if !names.is_empty() {
-        said.push_str(&format!(
-            "% Keys that the file goes with are not taken back: {}\n",
-            names.join(", ")
-        ));
+/// What a text goes with that is written before its change is confirmed.
+struct Unconfirmed {
+    store: Store,
+    held: Held,
+    /// The number of the last change of keys.
+    covers: u64,
+}
+
+/// What is not put back any more, for it was replaced by keys that the file goes with.
+struct Kept {
+    names: Vec<String>,
+    remains: Remains,
+}
+
+impl Unconfirmed {
+    /// The text is the file from here on, and what the keys that it goes with have replaced is not put back any more: nobody takes
+    /// them back between the two. Refused where they were taken back before.
+    fn take_place(&self, replacement: &Replacement) -> io::Result<Result<Kept, StoreError>> {
+        let mut changes = self.held.lock();
+        if changes.is_taken_back(self.covers) {
+            return Err(io::Error::other(
+                "the change that was not confirmed has been taken back meanwhile",
+            ));
+        }
+        replacement.take_place()?;
+        let names = changes.covered(self.covers);
+        let forgotten = self.store.forget_held_of(names.iter().map(String::as_str));
+        Ok(forgotten.map(|remains| {
+            changes.forget(&names);
+            Kept { names, remains }
+        }))
     }
-    Ok(said)
+}
+
+impl Kept {
+    /// Brings that to the disk, for as long as it takes. Returns what is to be said of it.
+    fn clear(self) -> Result<String, StoreError> {
+        let Self { names, remains } = self;
+        remains.clear()?;
+        let mut said = String::from(
+            "% A change that is not confirmed is written, too; the timer takes it back from what runs, not from the file\n",
+        );
+        if !names.is_empty() {
+            said.push_str(&format!(
+                "% Keys that the file goes with are not taken back: {}\n",
+                names.join(", ")
+            ));
+        }
+        Ok(said)
+    }
 }
 
 /// What brings back the keys that trustpoints had before a change.

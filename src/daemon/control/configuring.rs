@@ -1,6 +1,7 @@
 //! A connection that configures: `{"lines": ["…"], "more": false}` in, what became of them back, until either end goes.
 //!
-//! What was taken stays when the connection is cut, as on a router. One that says nothing for ten minutes is ended, and so is
+//! What was taken stays when the connection is cut, as on a router: the lines before one that is still being carried out then,
+//! too, which is given up where it does not end soon. One that says nothing for ten minutes is ended, and so is
 //! one that does not read its answers.
 
 use std::{
@@ -20,7 +21,7 @@ use tokio::{
 
 use super::{
     super::configure::{Answer, Ask, Person},
-    Asking, Question, Reply, answer, gone, timely,
+    Asking, Question, Reply, answer, elsewhere, gone, timely,
 };
 use crate::cli::configure::{Lines, Taken};
 
@@ -85,12 +86,21 @@ async fn take(
     while let Answer::Away(mut errand) = answer {
         let unconfirmed = errand.unconfirmed();
         let goes_on = async {
-            let errand = asking.at_files(move || {
-                errand.carry_out();
-                errand
-            });
-            let resume = Ask::Resume(id, errand.await?);
-            asking.configure(resume).await
+            let errand = match asking.place_at_files() {
+                Ok(place) => {
+                    let carried_out = elsewhere(move || {
+                        errand.carry_out();
+                        drop(place);
+                        errand
+                    });
+                    carried_out.await?
+                }
+                Err(why) => {
+                    errand.refuse(why);
+                    errand
+                }
+            };
+            asking.configure(Ask::Resume(id, errand)).await
         };
         answer = tokio::select! {
             // What the loop says of an errand that comes back too late is only that there is no session any more.

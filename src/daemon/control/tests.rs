@@ -101,6 +101,26 @@ fn who_is_gone_is_not_answered_any_more() {
     }
 }
 
+// What it has begun to say after its request is nobody's then.
+#[test]
+fn who_is_gone_and_has_said_more_than_was_answered_is_not_answered_either() {
+    use std::io::Write as _;
+    let folder = tempfile::tempdir().unwrap();
+    let (socket, mut asked, _serving) = serving(folder.path());
+    let mut stream = asking(&socket, "clear crypto session");
+    let (_, reply) = next(&mut asked);
+    stream.write_all(b"x").unwrap();
+    // As long as it is there it is answered.
+    thread::sleep(GONE * 2);
+    assert!(!reply.is_closed());
+    drop(stream);
+    let end = Instant::now() + PATIENCE;
+    while !reply.is_closed() {
+        assert!(Instant::now() < end, "it is waited for still");
+        thread::sleep(Duration::from_millis(1));
+    }
+}
+
 // Each of them is gone, and its disk does not answer.
 #[test]
 fn files_that_hang_leave_room_for_whoever_asks() {

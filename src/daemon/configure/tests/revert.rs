@@ -1,5 +1,7 @@
 //! What becomes of keys that a revert timer may take back, by what was written and confirmed since.
 
+use std::cell::RefCell;
+
 use super::*;
 
 /// Keys of before, those that a change brings, and those that a later one brings.
@@ -120,6 +122,139 @@ fn a_file_that_may_not_have_come_to_the_disk_covers_its_keys_all_the_same() {
     let kept = keys_after_a_crash(&scene);
     assert_eq!(kept[AUTHORITIES], written[AUTHORITIES]);
     assert!(kept.contains_key("OTHER/ca.pem"));
+}
+
+thread_local! {
+    /// Looked at while the folder of the file that is written comes to the disk.
+    static STORE: RefCell<Option<Store>> = const { RefCell::new(None) };
+}
+
+// That may take the disk seconds, in which the timer fires or the daemon is stopped.
+#[test]
+fn nothing_that_the_written_file_goes_with_is_held_by_the_time_it_comes_to_the_disk() {
+    let (mut scene, _) = within_a_timer();
+    configures(&mut scene, KEYS);
+    let configure = &mut scene.driver.house.configure;
+    assert!(configure.store.holds().unwrap());
+    STORE.set(Some(configure.store.clone()));
+    configure.startup.sync = |_| {
+        let holds = STORE.with_borrow(|store| store.as_ref().unwrap().holds().unwrap());
+        if holds {
+            return Err(io::Error::other("it is held still"));
+        }
+        Ok(())
+    };
+    let said = scene.driver.write_configuration().carry_out().unwrap();
+    assert!(said.contains("Keys that the file goes with are not taken back: IKEv2-TP, OTHER\n"));
+}
+
+#[test]
+fn a_text_whose_keys_have_gone_back_does_not_come_into_the_file() {
+    let timer = |scene: &mut Scene| {
+        let late = scene.driver.clock.now().after(Duration::from_secs(301));
+        scene.driver.keep_configuring(late);
+    };
+    let stop = |scene: &mut Scene| {
+        let said = scene.driver.house.configure.end(PATIENCE);
+        assert!(matches!(&*said, [Said::Done(_)]), "{said:?}");
+    };
+    for goes_back in [&timer as &dyn Fn(&mut Scene), &stop] {
+        let (mut scene, before) = within_a_timer();
+        configures(&mut scene, KEYS);
+        let file = scene.driver.house.configure.startup.path().to_owned();
+        let old = fs::read_to_string(&file).unwrap();
+        let writing = scene.driver.write_configuration();
+        goes_back(&mut scene);
+        assert_eq!(keys(&scene)[AUTHORITIES], before);
+        let refused = writing.carry_out().unwrap_err();
+        assert!(
+            refused.contains("has been taken back meanwhile; it is as it was"),
+            "{refused}"
+        );
+        assert_eq!(fs::read_to_string(&file).unwrap(), old);
+        // What runs after that can be written.
+        let said = scene.driver.write_configuration().carry_out();
+        assert!(said.unwrap().contains("\n[OK]\n"));
+    }
+}
+
+/// Has something done while the key store is not there.
+fn without_its_store<T>(scene: &mut Scene, done: impl FnOnce(&mut Scene) -> T) -> T {
+    let store = scene.folder.path().join("state/trustpoints");
+    let aside = store.with_extension("aside");
+    fs::rename(&store, &aside).unwrap();
+    fs::write(&store, "").unwrap();
+    let done = done(scene);
+    fs::remove_file(&store).unwrap();
+    fs::rename(&aside, &store).unwrap();
+    done
+}
+
+#[test]
+fn keys_that_could_not_be_forgotten_are_forgotten_with_the_next_writing() {
+    let (mut scene, _) = within_a_timer();
+    configures(&mut scene, KEYS);
+    let written = keys(&scene)[AUTHORITIES].clone();
+    let said = without_its_store(&mut scene, |scene| {
+        scene.driver.write_configuration().carry_out().unwrap()
+    });
+    assert!(said.contains("% key store: "), "{said}");
+    assert!(scene.driver.house.configure.store.holds().unwrap());
+    writes(&mut scene);
+    let kept = keys_after_a_crash(&scene);
+    assert_eq!(kept[AUTHORITIES], written);
+    assert!(kept.contains_key("OTHER/ca.pem"));
+}
+
+#[test]
+fn no_timer_begins_over_keys_that_an_earlier_one_has_left() {
+    let mut scene = Scene::new();
+    let begun = without_its_store(&mut scene, |scene| {
+        scene.driver.configure(Ask::Begin(Scene::tester(), Some(5)))
+    });
+    let refused = begun.err().unwrap();
+    assert!(refused.starts_with("% key store: "), "{refused}");
+    assert!(scene.driver.at_configuration().is_none());
+    assert!(scene.driver.house.configure.revert.is_none());
+    scene.begin(Some(5));
+}
+
+#[test]
+fn a_change_that_could_not_be_taken_back_at_once_keeps_its_time() {
+    let (mut scene, _) = within_a_timer();
+    configures(&mut scene, "hostname Other\ncrypto ikev2 policy another");
+    let configure = &scene.driver.house.configure;
+    let due = |scene: &Scene| {
+        let revert = scene.driver.house.configure.revert.as_ref().unwrap();
+        (revert.at, revert.remind)
+    };
+    assert!(configure.revert.is_some());
+    let first = due(&scene);
+    scene.driver.house.journal.refuse();
+    let refused = scene.driver.revert_configuration().unwrap_err();
+    assert!(refused.contains("journal: "), "{refused}");
+    assert_eq!(due(&scene), first);
+    // The timer's own try comes again soon.
+    let late = first.0;
+    scene.driver.keep_configuring(late);
+    let (again, remind) = due(&scene);
+    assert!(again > late && again <= late.after(Duration::from_secs(60)));
+    assert_eq!(remind, None);
+}
+
+#[test]
+fn a_stop_while_somebody_else_writes_keys_says_what_the_next_start_puts_back() {
+    let (mut scene, before) = within_a_timer();
+    configures(&mut scene, KEYS);
+    let configure = &mut scene.driver.house.configure;
+    let other = configure.store.draft().unwrap();
+    let said = configure.end(PATIENCE);
+    assert!(
+        matches!(&*said, [Said::Failed(why)] if why.contains("the next start puts back")),
+        "{said:?}"
+    );
+    drop(other);
+    assert_eq!(keys_after_a_crash(&scene)[AUTHORITIES], before);
 }
 
 // Nobody knows whether the line that it waited for ever comes back.
