@@ -261,7 +261,8 @@ pub fn event_lines(flags: &DebugFlags, names: Names, event: &Event) -> Vec<Strin
                 Printable(&refusal.to_string())
             ));
         }
-        Event::PeerMoved { path, .. } => lines.say(format!("Peer has moved to {}", path.remote)),
+        // A client that makes sure says where it is, moved or not.
+        Event::PeerMoved { path, .. } => lines.say(format!("Peer is at {} now", path.remote)),
         Event::Notified(kind) => lines.say(format!("Received notify {kind}")),
         Event::Closed(reason) => lines.closed(reason),
         Event::Trace(trace) => lines.trace(trace),

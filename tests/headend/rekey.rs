@@ -136,7 +136,10 @@ fn an_operator_has_the_sas_replaced_and_ended_that_he_names() {
         rest = behind;
     }
     second.lives();
-    assert_eq!(lab.exec("clear crypto ikev2 sa local 203.0.113.250"), "");
+    assert_eq!(
+        lab.exec("clear crypto ikev2 sa local 203.0.113.250"),
+        "% There is no session at local address 203.0.113.250\n"
+    );
     second.lives();
     assert_eq!(
         lab.exec(&format!("clear crypto ikev2 sa local {HEADEND}")),

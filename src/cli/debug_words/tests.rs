@@ -622,7 +622,7 @@ fn tells_the_life_of_an_sa() {
             path: path(),
             udp_encapsulation: true
         }),
-        named("IKEv2", &["Peer has moved to 192.0.2.100:50898"])
+        named("IKEv2", &["Peer is at 192.0.2.100:50898 now"])
     );
     assert_eq!(
         told(&Event::Notified(NotifyType::INITIAL_CONTACT)),
