@@ -86,6 +86,15 @@ fn next(asked: &mut mpsc::Receiver<Request>) -> (String, oneshot::Sender<Outcome
     }
 }
 
+/// Waits until nobody waits for the answer any more.
+fn is_given_up(reply: &oneshot::Sender<Outcome>) {
+    let begun = Instant::now();
+    while !reply.is_closed() {
+        assert!(begun.elapsed() < PATIENCE, "it is waited for still");
+        thread::sleep(Duration::from_millis(1));
+    }
+}
+
 #[test]
 fn who_is_gone_is_not_answered_any_more() {
     let folder = tempfile::tempdir().unwrap();
@@ -94,11 +103,7 @@ fn who_is_gone_is_not_answered_any_more() {
     let (_, reply) = next(&mut asked);
     assert!(!reply.is_closed());
     drop(stream);
-    let end = Instant::now() + PATIENCE;
-    while !reply.is_closed() {
-        assert!(Instant::now() < end, "it is waited for still");
-        thread::sleep(Duration::from_millis(1));
-    }
+    is_given_up(&reply);
 }
 
 // What it has begun to say after its request is nobody's then.
@@ -114,11 +119,7 @@ fn who_is_gone_and_has_said_more_than_was_answered_is_not_answered_either() {
     thread::sleep(GONE * 2);
     assert!(!reply.is_closed());
     drop(stream);
-    let end = Instant::now() + PATIENCE;
-    while !reply.is_closed() {
-        assert!(Instant::now() < end, "it is waited for still");
-        thread::sleep(Duration::from_millis(1));
-    }
+    is_given_up(&reply);
 }
 
 // Each of them is gone, and its disk does not answer.
