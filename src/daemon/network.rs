@@ -17,7 +17,7 @@ mod wanted;
 use std::{collections::BTreeMap, fmt, net::IpAddr, num::NonZeroU32};
 
 use ironflex_profiles::{
-    model::interface::{Addressing, InterfaceKind, InterfaceName},
+    model::interface::{Addressing, DeviceName, InterfaceKind, InterfaceName},
     snapshot::{Interface, Snapshot},
 };
 use ironflex_xfrm::{
@@ -31,7 +31,7 @@ use ironflex_xfrm::{
 pub use self::wanted::{Difference, Wanted};
 use self::{
     machine::Machine,
-    preparation::{InPlace, Preparation, give_up_other_guards, missing_devices, own_addresses},
+    preparation::{InPlace, Preparation, give_up_other_guards, own_addresses, tied_devices},
 };
 
 /// The TUN device of userspace ESP.
@@ -176,6 +176,35 @@ pub(super) fn configured_addresses(interface: &Interface) -> Vec<(IpAddr, u8)> {
         .collect()
 }
 
+/// Warns of the addresses that an interface has by its lines alone: its device has `own`, and gets no other by a line.
+pub fn vain_addresses(
+    interface: &Interface,
+    device: &DeviceName,
+    own: &[IpAddr],
+) -> impl Iterator<Item = Warning> {
+    // A Loopback keeps a device of ours, whatever else it is tied to.
+    let is_tied = interface.name.kind() == InterfaceKind::GigabitEthernet;
+    let lines = configured_addresses(interface).into_iter();
+    let vain = lines.filter(move |(address, _)| is_tied && !own.contains(address));
+    vain.map(move |(address, _)| {
+        let (word, none) = match address {
+            IpAddr::V4(_) => ("ip", "no IPv4 address"),
+            IpAddr::V6(_) => ("ipv6", "no IPv6 address"),
+        };
+        let same = own.iter().filter(|one| one.is_ipv4() == address.is_ipv4());
+        let has: Vec<String> = same.map(ToString::to_string).collect();
+        let has = match has.as_slice() {
+            [] => none.to_owned(),
+            _ => has.join(", "),
+        };
+        format!(
+            "'{word} address {address}' under {} has no effect: the addresses of a Linux device are the machine's to set, and \
+             {device} has {has}",
+            interface.name
+        )
+    })
+}
+
 /// Removes what an earlier process left, but for what keeps pool addresses from travelling in clear. `unfinished` are
 /// the devices that its journal names: one that it had made and not marked yet is marked now, so that it goes too.
 ///
@@ -315,7 +344,7 @@ impl HouseNetwork {
         kernel_ipsec: bool,
     ) -> Result<(Self, Vec<Warning>), NetlinkError> {
         let network = &mut *machine;
-        let mut warnings = missing_devices(snapshot, network)?;
+        let mut warnings = tied_devices(snapshot, network)?;
         let wanted = Wanted::of(snapshot, std::iter::empty());
         warnings.extend(own_addresses(&wanted, network)?);
         let difference = Wanted::NOTHING.until(&wanted);
@@ -426,14 +455,14 @@ impl HouseNetwork {
             .collect()
     }
 
-    /// Warns of interfaces of a configuration that are tied to devices which are not there.
+    /// Warns of interfaces of a configuration that are tied to devices which are not there, or which have other addresses.
     ///
     /// # Errors
     ///
     /// Of netlink.
-    pub fn missing_devices(&mut self, snapshot: &Snapshot) -> Result<Vec<Warning>, NetlinkError> {
+    pub fn tied_devices(&mut self, snapshot: &Snapshot) -> Result<Vec<Warning>, NetlinkError> {
         match self.network.as_deref_mut() {
-            Some(network) => missing_devices(snapshot, network),
+            Some(network) => tied_devices(snapshot, network),
             None => Ok(Vec::new()),
         }
     }

@@ -21,7 +21,7 @@ use super::{Examination, Patient, Verdict, on};
 use crate::{
     daemon::{
         IKE_PORT, NAT_PORT, compile,
-        network::{DEFAULT_MTU, template_number},
+        network::{DEFAULT_MTU, template_number, vain_addresses},
     },
     dataplane,
     pki::Timestamp,
@@ -125,11 +125,11 @@ impl Machine {
                 ));
                 continue;
             };
-            let addresses: Vec<String> = self
+            let addresses: Vec<IpAddr> = self
                 .addresses
                 .iter()
                 .filter(|address| address.link == link.index)
-                .map(|address| address.address.to_string())
+                .map(|address| address.address)
                 .collect();
             match (link.up, addresses.as_slice()) {
                 (false, _) => found.warn(format_args!("{device} ({}) is down", interface.name)),
@@ -137,12 +137,16 @@ impl Machine {
                     found.warn(format_args!("{device} ({}) has no address", interface.name));
                 }
                 (true, some) => {
+                    let some: Vec<String> = some.iter().map(ToString::to_string).collect();
                     found.good(format_args!(
                         "{device} ({}): {}",
                         interface.name,
                         some.join(", ")
                     ));
                 }
+            }
+            for vain in vain_addresses(interface, device, &addresses) {
+                found.warn(vain);
             }
         }
     }

@@ -13,7 +13,7 @@ use nix::sys::signal::Signal;
 use crate::support::{
     PATIENCE,
     cases::Case,
-    lab::{HEADEND, LOOPBACK, Lab, USER},
+    lab::{HEADEND, LOOPBACK, Lab, OUTSIDE_INTERFACE, USER, ip},
     pki::{PASSWORD, PKI},
     process::Process,
 };
@@ -66,6 +66,10 @@ pub(crate) const CASES: &[Case] = &[
     (
         "configure::an_interface_without_its_device_is_told_of_where_it_is_typed",
         an_interface_without_its_device_is_told_of_where_it_is_typed,
+    ),
+    (
+        "configure::an_address_of_a_tied_device_that_is_not_the_machines_is_told_of",
+        an_address_of_a_tied_device_that_is_not_the_machines_is_told_of,
     ),
     (
         "configure::a_profile_that_has_become_inactive_is_named_at_once_and_to_whom_it_would_have_served",
@@ -532,6 +536,40 @@ fn an_interface_without_its_device_is_told_of_where_it_is_typed() {
         assert_eq!(said.matches(&told).count(), 1, "{said}");
     }
     assert!(!said.contains("no device, so"), "{said}");
+}
+
+fn an_address_of_a_tied_device_that_is_not_the_machines_is_told_of() {
+    let lab = Lab::new();
+    let _outside = lab.outside();
+    let lines = "interface GigabitEthernet1\n ip address 203.0.113.7 255.255.255.0\n";
+    lab.add_lines(lines);
+    let headend = lab.start_with(&["--device", "GigabitEthernet1=outside"]);
+    let told = |address: &str| {
+        format!(
+            "'ip address {address}' under GigabitEthernet1 has no effect: the addresses of a Linux device are the machine's \
+             to set, and outside has {OUTSIDE_INTERFACE}"
+        )
+    };
+    headend.line(&format!("warning: {}", told("203.0.113.7")));
+    // It is told of once, and what is so is nothing to be told of.
+    for (lines, said) in [
+        ("description x", String::new()),
+        (
+            "ip address 203.0.113.9 255.255.255.0\n description y",
+            format!("% {}\n", told("203.0.113.9")),
+        ),
+        (
+            &format!("ip address {OUTSIDE_INTERFACE} 255.255.255.0"),
+            String::new(),
+        ),
+        ("no ip address", String::new()),
+    ] {
+        let lines = format!("interface GigabitEthernet1\n {lines}");
+        assert_eq!(configure(&lab, &lines), said, "{lines}");
+    }
+    assert!(
+        lab.headend.has_address(OUTSIDE_INTERFACE) && !lab.headend.has_address(ip("203.0.113.9"))
+    );
 }
 
 fn a_profile_that_has_become_inactive_is_named_at_once_and_to_whom_it_would_have_served() {

@@ -155,6 +155,10 @@ fn what_would_keep_clients_out_is_named() {
     )
     .unwrap();
     lab.edit(" ip mtu 1400", " ip mtu 1450");
+    lab.edit(
+        " ip nat outside",
+        " ip address 203.0.113.77 255.255.255.0\n ip nat outside",
+    );
     let report = examine(&lab, &["other.example.com"], 1);
     has(&report, "FAIL", "ports", "UDP 4500 is taken by ");
     let ours = format!("(pid {}): stop it", std::process::id());
@@ -196,6 +200,11 @@ fn what_would_keep_clients_out_is_named() {
         "a client with the profile acvpn calls vpn.example.org and shows",
     );
     has(&report, "warn", "mtu", "makes 1524 of 1500");
+    let vain = format!(
+        "'ip address 203.0.113.77' under GigabitEthernet1 has no effect: the addresses of a Linux device are the machine's to set, \
+         and {OUTSIDE_DEVICE} has {OUTSIDE_INTERFACE}"
+    );
+    has(&report, "warn", "devices", &vain);
 }
 
 fn a_headend_that_runs_is_left_alone() {

@@ -234,17 +234,17 @@ impl Driver {
         if let Some(mut changes) = changes {
             changes.note(&renewed);
         }
-        let missing = if before.snapshot.interfaces == plan.snapshot.interfaces {
+        let untrue = if before.snapshot.interfaces == plan.snapshot.interfaces {
             Vec::new()
         } else {
             let of = |network: &mut HouseNetwork, plan: &Plan| {
                 // Where the devices cannot be listed, a start would say so.
-                network.missing_devices(&plan.snapshot).unwrap_or_default()
+                network.tied_devices(&plan.snapshot).unwrap_or_default()
             };
             let known = of(&mut house.network, before);
-            let mut missing = of(&mut house.network, &plan);
-            missing.retain(|one| !known.contains(one));
-            missing
+            let mut untrue = of(&mut house.network, &plan);
+            untrue.retain(|one| !known.contains(one));
+            untrue
         };
         match placed.map(Placed::settle) {
             Some(Ok(remains)) => house.configure.clear(house.clock.now(), remains),
@@ -260,7 +260,7 @@ impl Driver {
             of: text.clone(),
             text,
         };
-        warnings.extend(missing);
+        warnings.extend(untrue);
         effects.extend(warnings.into_iter().map(|one| of(format!("% {one}\n"))));
         effects.extend(self.lacking(&difference).map(of));
         let house = &mut self.house;

@@ -12,9 +12,9 @@ use ironflex_xfrm::{
 };
 
 use super::{
-    Carrier, Warning, loopback_device,
+    Carrier, Warning, configured_addresses, loopback_device,
     machine::{Filtered, Machine, is_unsupported},
-    template_device,
+    template_device, vain_addresses,
     wanted::{Difference, Wanted},
 };
 
@@ -446,17 +446,17 @@ fn is_behind(address: &LinkAddress, first: &LinkAddress) -> bool {
         && network(address).is_some_and(|own| Some(own) == network(first))
 }
 
-/// Warns of interfaces that are tied to devices which are not there, as they may be later.
-pub(super) fn missing_devices(
+/// Warns of interfaces that are tied to devices which are not there, as they may be later, and of addresses that those which are
+/// there do not have.
+pub(super) fn tied_devices(
     snapshot: &Snapshot,
     network: &mut dyn Machine,
 ) -> Result<Vec<Warning>, NetlinkError> {
     let mut warnings = Vec::new();
-    for interface in snapshot.interfaces.values() {
-        let Some(device) = &interface.device else {
-            continue;
-        };
-        if link(network, device.as_str())?.is_none() {
+    let tied = snapshot.interfaces.values();
+    let tied = tied.filter_map(|interface| Some((interface, interface.device.as_ref()?)));
+    for (interface, device) in tied {
+        let Some(link) = link(network, device.as_str())? else {
             let rules = snapshot.nat.iter();
             let rules = rules.filter(|rule| rule.interface.name == interface.name);
             let lists: Vec<String> = rules.map(|rule| rule.access_list.to_string()).collect();
@@ -473,7 +473,17 @@ pub(super) fn missing_devices(
                 "{} is tied to {device}, and there is no such device here{consequence}",
                 interface.name
             ));
+            continue;
+        };
+        if configured_addresses(interface).is_empty() {
+            continue;
         }
+        let own = network.addresses()?.into_iter();
+        let own: Vec<IpAddr> = own
+            .filter(|one| one.link == link.index)
+            .map(|one| one.address)
+            .collect();
+        warnings.extend(vain_addresses(interface, device, &own));
     }
     Ok(warnings)
 }

@@ -1,3 +1,5 @@
+use ironflex_xfrm::netlink::LinkAddress;
+
 use super::*;
 
 #[test]
@@ -219,4 +221,61 @@ fn segments_stay_small_while_somebody_comes_from_a_template_that_is_no_more() {
         change(&mut network, &without(others)).unwrap();
         assert_eq!(machine.seen().rules.clamps, []);
     }
+}
+
+// --- Devices of the machine ---
+
+#[test]
+fn an_address_that_a_device_does_not_have_is_told_of_with_those_that_it_has() {
+    let told = |lines: &str| {
+        let machine = model::Model::new(model::Kinds::default());
+        machine.add_device("eth0");
+        machine.add_device("eth1");
+        for (link, address) in [(1, [203, 0, 113, 1]), (1, [203, 0, 113, 2])] {
+            let mut machine = machine.clone();
+            let address = LinkAddress {
+                link: LinkIndex::new(link).unwrap(),
+                address: address.into(),
+                prefix_length: 24,
+            };
+            machine.add_address(&address).unwrap();
+        }
+        let snapshot = snapshot(lines);
+        let made = HouseNetwork::set_up_on(Box::new(machine), &snapshot, None, true);
+        let mut warnings = made.unwrap().1;
+        warnings.retain(|one| !one.starts_with("net.ipv4."));
+        warnings
+    };
+    let of = |device: &str, lines: &str| {
+        told(&format!(
+            "interface GigabitEthernet1\n device {device}\n{lines}"
+        ))
+    };
+    for own in ["203.0.113.1", "203.0.113.2"] {
+        let lines = format!(" ip address {own} 255.255.255.0\n");
+        assert_eq!(of("eth0", &lines), [""; 0]);
+    }
+    assert_eq!(of("eth0", " ip nat outside\n"), [""; 0]);
+    assert_eq!(
+        of(
+            "eth0",
+            " ip address 203.0.113.9 255.255.255.0\n ipv6 address 2001:db8::1/64\n"
+        ),
+        [
+            "'ip address 203.0.113.9' under GigabitEthernet1 has no effect: the addresses of a Linux device are the machine's \
+             to set, and eth0 has 203.0.113.1, 203.0.113.2",
+            "'ipv6 address 2001:db8::1' under GigabitEthernet1 has no effect: the addresses of a Linux device are the machine's \
+             to set, and eth0 has no IPv6 address",
+        ]
+    );
+    // One that is not there has no address to compare.
+    let lines = " ip address 203.0.113.1 255.255.255.0\n";
+    assert_eq!(
+        of("eth7", lines),
+        ["GigabitEthernet1 is tied to eth7, and there is no such device here"]
+    );
+    assert_eq!(of("eth1", lines).len(), 1);
+    // What the headend itself puts on its devices is no matter of the machine's.
+    let loopback = "interface Loopback1\n ip address 203.0.113.9 255.255.255.0\n";
+    assert!(!told(loopback).iter().any(|one| one.contains("no effect")));
 }
