@@ -88,6 +88,8 @@ pub struct Pools<A> {
     /// What is still held of pools that are not as they were when it was given: the address, how many of its low bits its
     /// holder has to itself, and the holder. Nobody else is given any of it.
     strays: BTreeMap<A, (u8, Holder)>,
+    /// Who had what of pools that are no more: one of them may come back, whatever it is called then.
+    former: Memory<A>,
 }
 
 impl<A> Default for Pools<A> {
@@ -95,6 +97,51 @@ impl<A> Default for Pools<A> {
         Self {
             pools: BTreeMap::new(),
             strays: BTreeMap::new(),
+            former: Memory::default(),
+        }
+    }
+}
+
+/// The addresses that users have had, and on which devices: the last one at the end.
+#[derive(Clone, Debug)]
+struct Memory<A>(BTreeMap<PeerKey, Vec<(Option<String>, A)>>);
+
+impl<A> Default for Memory<A> {
+    fn default() -> Self {
+        Self(BTreeMap::new())
+    }
+}
+
+impl<A: Address> Memory<A> {
+    /// What a user has on this device from now on is what it had last.
+    fn keep(&mut self, key: &PeerKey, device: Option<&str>, address: A) {
+        if self.0.len() >= REMEMBERED && !self.0.contains_key(key) {
+            return;
+        }
+        let device = device.map(|device| cut(device).to_owned());
+        let had = self.0.entry(key.clone()).or_default();
+        had.retain(|(one, other)| *other != address && (device.is_none() || *one != device));
+        if had.len() >= REMEMBERED_OF_ONE {
+            had.remove(0);
+        }
+        had.push((device, address));
+    }
+
+    /// The address that a user had on this device, or else last on any, of those that `is_free` knows.
+    fn had(&self, holder: &Holder, is_free: impl Fn(A) -> bool) -> Option<A> {
+        let had = self.0.get(&holder.key)?.iter().rev();
+        let free = || had.clone().filter(|(_, address)| is_free(*address));
+        let device = holder.device.as_deref().map(cut);
+        let own = free().find(|(one, _)| device.is_some() && one.as_deref() == device);
+        own.or_else(|| free().next()).map(|&(_, address)| address)
+    }
+
+    /// Keeps what another one knows.
+    fn take_over(&mut self, other: Self) {
+        for (key, had) in other.0 {
+            for (device, address) in had {
+                self.keep(&key, device.as_deref(), address);
+            }
         }
     }
 }
@@ -109,8 +156,8 @@ struct Pool<A> {
     released: BTreeSet<A>,
     /// The next address that nobody has had: which range, and where in it.
     untouched: Option<(usize, A)>,
-    /// The addresses that users have had, and on which devices: the last one at the end.
-    last: BTreeMap<PeerKey, Vec<(Option<String>, A)>>,
+    /// Who had what of it.
+    last: Memory<A>,
 }
 
 impl<A: Address> Pool<A> {
@@ -122,7 +169,7 @@ impl<A: Address> Pool<A> {
             held: BTreeMap::new(),
             released: BTreeSet::new(),
             untouched,
-            last: BTreeMap::new(),
+            last: Memory::default(),
         }
     }
 
@@ -209,35 +256,11 @@ impl<A: Address> Pool<A> {
         self.untouched = self.ranges.first().map(|&(first, _)| (0, first));
     }
 
-    /// The address that a user had on this device, or else last on any, of those that it can have again.
-    fn had(&self, holder: &Holder, strays: &BTreeMap<A, (u8, Holder)>) -> Option<A> {
-        let is_free = |address: A| {
-            self.has(address, self.host_bits)
-                && !self.held.contains_key(&address)
-                && held_until(strays, address, self.host_bits).is_none()
-        };
-        let had = self.last.get(&holder.key)?.iter().rev();
-        let free = || had.clone().filter(|(_, address)| is_free(*address));
-        let device = holder.device.as_deref().map(cut);
-        let own = free().find(|(one, _)| device.is_some() && one.as_deref() == device);
-        own.or_else(|| free().next()).map(|&(_, address)| address)
-    }
-
-    /// What `holder` has from now on is what it had last.
-    fn remember(&mut self, holder: &Holder, address: A) {
-        if self.last.len() >= REMEMBERED && !self.last.contains_key(&holder.key) {
-            return;
-        }
-        let device = holder
-            .device
-            .as_deref()
-            .map(|device| cut(device).to_owned());
-        let had = self.last.entry(holder.key.clone()).or_default();
-        had.retain(|(one, other)| *other != address && (device.is_none() || *one != device));
-        if had.len() >= REMEMBERED_OF_ONE {
-            had.remove(0);
-        }
-        had.push((device, address));
+    /// Whether somebody can have this address.
+    fn is_free(&self, address: A, strays: &BTreeMap<A, (u8, Holder)>) -> bool {
+        self.has(address, self.host_bits)
+            && !self.held.contains_key(&address)
+            && held_until(strays, address, self.host_bits).is_none()
     }
 
     fn choose(&mut self) -> Option<A> {
@@ -307,6 +330,7 @@ impl<A: Address> Pools<A> {
             self.pools.insert(name, pool);
         }
         for pool in before.into_values() {
+            self.former.take_over(pool.last);
             let held = pool.held.into_iter();
             self.strays
                 .extend(held.map(|(address, holder)| (address, (pool.host_bits, holder))));
@@ -340,7 +364,9 @@ impl<A: Address> Pools<A> {
             .pools
             .get_mut(pool)
             .ok_or_else(|| NoAddress::NoPool(pool.to_owned()))?;
-        let had = state.had(&holder, &self.strays);
+        let is_free = |address| state.is_free(address, &self.strays);
+        let had = state.last.had(&holder, is_free);
+        let had = had.or_else(|| self.former.had(&holder, is_free));
         let mut chosen = had.or_else(|| state.choose());
         // What is passed over is found again once the stray is gone.
         while let Some(address) = chosen
@@ -359,7 +385,8 @@ impl<A: Address> Pools<A> {
             });
         };
         state.released.remove(&address);
-        state.remember(&holder, address);
+        let device = holder.device.as_deref();
+        state.last.keep(&holder.key, device, address);
         // RFC 3948 §5.1#1-2: an inner address belongs to one client, whatever network it comes
         // from.
         state.held.insert(address, holder);
@@ -518,7 +545,7 @@ mod tests {
             .collect::<Result<_, _>>()
             .unwrap();
         assert_eq!(given.len(), 50);
-        let last = pools.pools["ACPool"].last.values();
+        let last = pools.pools["ACPool"].last.0.values();
         assert_eq!(last.map(Vec::len).sum::<usize>(), REMEMBERED_OF_ONE);
         // The last ones are remembered.
         for (address, sa) in given.into_iter().zip(1..) {
@@ -550,6 +577,37 @@ mod tests {
         assert!(!others.contains(&end(address)), "{others:?}");
         pools.release(address, SaId::from_spi(3));
         assert_eq!(pools.allocate("ACPool", holder(30, "x")), Ok(address));
+    }
+
+    // Typed line by line, the pool is gone for a moment.
+    #[test]
+    fn an_address_is_kept_for_its_user_when_the_pool_goes_and_comes_back() {
+        let named = |name: &str, last| {
+            let (_, ranges, bits) = configured(4, last);
+            (name.to_owned(), ranges, bits)
+        };
+        for name in ["ACPool", "other"] {
+            let mut pools = pools(5, 10);
+            let address = pools.allocate("ACPool", holder(1, "a")).unwrap();
+            let gone = pools.allocate("ACPool", holder(2, "b")).unwrap();
+            pools.release(gone, SaId::from_spi(2));
+            pools.reconfigure([]);
+            pools.reconfigure([named(name, 20)]);
+            let held = |pools: &Pools<Ipv4Addr>| pools.ranges().map(|one| one.held.len()).sum();
+            assert_eq!((pools.strays().count(), held(&pools)), (0, 1_usize));
+            // Who is still there is not disturbed, and who comes back finds what it had.
+            assert_ne!(pools.allocate(name, holder(3, "a")), Ok(address));
+            pools.release(address, SaId::from_spi(1));
+            assert_eq!(pools.allocate(name, holder(4, "b")), Ok(gone));
+            assert_eq!(pools.allocate(name, holder(5, "a")), Ok(address));
+        }
+        // What the new one does not have nobody is given.
+        let mut pools = pools(5, 10);
+        let address = pools.allocate("ACPool", holder(1, "a")).unwrap();
+        pools.release(address, SaId::from_spi(1));
+        pools.reconfigure([]);
+        pools.reconfigure([named("ACPool", 4)]);
+        assert_eq!(pools.allocate("ACPool", holder(2, "a")).map(end), Ok(4));
     }
 
     fn configured(first: u8, last: u8) -> (String, Vec<(Ipv4Addr, Ipv4Addr)>, u8) {

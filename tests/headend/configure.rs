@@ -72,6 +72,10 @@ pub(crate) const CASES: &[Case] = &[
         an_address_of_a_tied_device_that_is_not_the_machines_is_told_of,
     ),
     (
+        "configure::a_pool_that_is_gone_for_a_moment_leaves_clients_their_addresses",
+        a_pool_that_is_gone_for_a_moment_leaves_clients_their_addresses,
+    ),
+    (
         "configure::a_profile_that_has_become_inactive_is_named_at_once_and_to_whom_it_would_have_served",
         a_profile_that_has_become_inactive_is_named_at_once_and_to_whom_it_would_have_served,
     ),
@@ -570,6 +574,22 @@ fn an_address_of_a_tied_device_that_is_not_the_machines_is_told_of() {
     assert!(
         lab.headend.has_address(OUTSIDE_INTERFACE) && !lab.headend.has_address(ip("203.0.113.9"))
     );
+}
+
+fn a_pool_that_is_gone_for_a_moment_leaves_clients_their_addresses() {
+    let lab = Lab::new();
+    let client = lab.client();
+    let _headend = lab.start();
+    let (mut process, first) = lab.log_in(&client, USER);
+    configure(&lab, "no ip local pool ACPool");
+    configure(&lab, "ip local pool ACPool 192.168.10.2 192.168.10.60");
+    let pools = lab.exec("show ip local pool");
+    let row = pools.lines().find(|line| line.contains("ACPool")).unwrap();
+    let counts: Vec<&str> = row.split_whitespace().rev().take(3).collect();
+    assert_eq!(counts, ["0", "1", "58"], "{pools}");
+    assert_eq!(process.end_by(Signal::SIGTERM), Some(0));
+    let (_process, again) = lab.log_in(&client, USER);
+    assert_eq!(again.address, first.address);
 }
 
 fn a_profile_that_has_become_inactive_is_named_at_once_and_to_whom_it_would_have_served() {
