@@ -16,7 +16,7 @@ use crate::{
     delimited::{Begun, Delimited},
     error::{Diagnostic, Span},
     lexer::Lines,
-    model::Candidate,
+    model::{Candidate, name::Name},
     tree::{ModeKind, Token},
     walk::{Walked, Walker, form, too_long},
 };
@@ -68,6 +68,14 @@ impl Typist {
     /// Whether the next line belongs to a text that is not at its end.
     pub const fn is_in_text(&self) -> bool {
         self.text.is_some()
+    }
+
+    /// The IKEv2 profile that is being typed.
+    pub const fn profile(&self) -> Option<&Name> {
+        match &self.mode {
+            Mode::Object(ModeKind::Ikev2Profile, name) => Some(name),
+            _ => None,
+        }
     }
 
     /// Whether a fault of the whole is about the object that is being typed: that one is not finished.

@@ -288,7 +288,7 @@ fn what_is_not_whole_is_told_of_and_stays_inactive() {
     );
     refused(&lab, USER);
     let said = configure(&lab, "ip local pool nowhere 192.168.20.1 192.168.20.9");
-    assert_eq!(said, "");
+    assert_eq!(said, "% IKEv2 profile AnyConnect-EAP is active now\n");
     let client = lab.client();
     let (_process, connected) = lab.log_in(&client, USER);
     assert!(format!("{:?}", connected.addresses).contains("192.168.20."));
@@ -632,6 +632,8 @@ fn a_profile_that_has_become_inactive_is_named_at_once_and_to_whom_it_would_have
         &lab,
         "no crypto ikev2 profile SECOND\ncrypto ikev2 authorization policy ikev2-auth-policy\n pool ACPool",
     );
+    headend.line(" crypto ikev2 profile AnyConnect-EAP is active now");
+    assert!(!headend.output().contains("SECOND is active"));
     let (_process, _) = lab.log_in(&client, USER);
 }
 

@@ -109,11 +109,19 @@ impl House {
         (!first.is_empty()).then(|| format!("{}{more}", first.join(", ")))
     }
 
-    /// Says in the log which profiles serve nobody, of those that `wanted` picks or that it has said so of, and why.
+    /// Says in the log which profiles serve nobody, of those that `wanted` picks or that it has said so of, and why; and which of
+    /// those serve again.
     pub(super) fn tell_inactive(&mut self, wanted: impl Fn(&Name) -> bool) {
         let told = &mut self.configure.told_inactive;
         let now: BTreeMap<&Name, &str> = self.plan.inactive().collect();
-        told.retain(|name, _| now.contains_key(name));
+        told.retain(|name, _| {
+            let serves = self.plan.profiles.contains_key(name);
+            if serves {
+                self.log
+                    .info(format_args!("crypto ikev2 profile {name} is active now"));
+            }
+            !serves && now.contains_key(name)
+        });
         for (name, why) in now {
             let known = told.get(name).map(String::as_str);
             if known != Some(why) && (known.is_some() || wanted(name)) {
@@ -123,6 +131,15 @@ impl House {
                 told.insert(name.clone(), why.to_owned());
             }
         }
+    }
+
+    /// What is said of profiles that served nobody, where they serve now.
+    pub(super) fn active<'n>(&self, names: impl IntoIterator<Item = &'n Name>) -> Vec<String> {
+        let serving = |name: &&Name| self.plan.profiles.contains_key(*name);
+        let active = names.into_iter().filter(serving);
+        active
+            .map(|name| format!("% IKEv2 profile {name} is active now\n"))
+            .collect()
     }
 
     /// Whom a change concerns, and what it does to them.

@@ -7,7 +7,7 @@ use std::{
 
 use ironflex_profiles::{
     Diagnostic, Fault,
-    model::{Action, Located, Table, pki::Trustpoint},
+    model::{Action, Located, Table, name::Name, pki::Trustpoint},
     typing::Typed,
 };
 use tokio::sync::oneshot;
@@ -354,11 +354,18 @@ impl Driver {
         }
     }
 
-    /// What is to be said by now and was not yet: effects, and faults that are new.
+    /// What is to be said by now and was not yet: effects, faults that are new, and profiles without any more.
     fn new_remarks(&mut self, finished: bool) -> Vec<String> {
+        let known = self.house.configure.session.as_mut();
+        let known = known.map(|session| std::mem::take(&mut session.inactive));
+        let known = known.unwrap_or_default();
+        let active = self.house.active(&known);
         let candidate = &self.house.configured;
         let Configure {
-            session, faults, ..
+            session,
+            faults,
+            told_inactive,
+            ..
         } = &mut self.house.configure;
         let Some(session) = session else {
             return Vec::new();
@@ -377,6 +384,14 @@ impl Driver {
         let new = now.plan.iter().filter(|fault| !told.plan.contains(fault));
         remarks.extend(new.map(|fault| format!("% Warning: {fault}; it stays inactive\n")));
         session.told = now;
+        remarks.extend(active);
+        // One that is new and is being typed is not told of.
+        let typed = session.typist.profile().filter(|_| !finished);
+        let is_told = |name: &Name| {
+            typed != Some(name) || known.contains(name) || told_inactive.contains_key(name)
+        };
+        let inactive = self.house.plan.inactive().map(|(name, _)| name);
+        session.inactive = inactive.filter(|name| is_told(name)).cloned().collect();
         remarks
     }
 }

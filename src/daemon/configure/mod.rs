@@ -137,6 +137,8 @@ struct Session {
     away: Option<lines::Away>,
     /// Faults that were told, and are still there.
     told: Faults,
+    /// Profiles that served nobody when something was said last.
+    inactive: BTreeSet<Name>,
     /// What no line has been answered with yet.
     unsaid: Vec<String>,
     /// What was told of the network, and the profiles and users of whose sessions was told.
@@ -298,6 +300,12 @@ impl Driver {
             waiting: None,
             away: None,
             told: configure.faults.clone(),
+            inactive: self
+                .house
+                .plan
+                .inactive()
+                .map(|(name, _)| name.clone())
+                .collect(),
             unsaid: Vec::new(),
             mentioned: BTreeSet::new(),
             ends: None,

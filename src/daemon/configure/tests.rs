@@ -1,5 +1,6 @@
 //! Changes of a headend whose machine refuses, at each step in turn.
 
+mod active;
 mod hanging;
 mod revert;
 

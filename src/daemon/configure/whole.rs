@@ -235,12 +235,14 @@ impl Driver {
     /// Has another configuration at work. Returns the difference and what it means for whoever is there.
     fn replace_by(&mut self, candidate: Candidate, keys: Keys) -> Result<String, String> {
         let old = self.house.running_config.clone();
+        let inactive = self.house.configure.told_inactive.clone();
         let effects = self
             .apply(candidate, keys)
             .map_err(|error| format!("% The configuration is as it was: {error}"))?;
         self.house.tell_inactive(|_| true);
         let mut said = differences(&old, &self.house.running_config);
         said.extend(effects.into_iter().map(|effect| effect.text));
+        said.extend(self.house.active(inactive.keys()));
         let faults = self.house.configure.faults.plan.iter();
         said.extend(faults.map(|fault| format!("% Warning: {fault}; it stays inactive\n")));
         Ok(said)
