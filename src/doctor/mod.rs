@@ -14,11 +14,17 @@ mod firewall;
 mod machine;
 
 use std::{
-    fmt,
+    fmt, fs,
+    os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
 };
 
-use ironflex_profiles::{Candidate, Snapshot, model::ikev2::DpdMode};
+use ironflex_profiles::{
+    Candidate, Snapshot,
+    model::{Action, Located, ikev2::DpdMode},
+    render,
+    secrets::hidden,
+};
 
 use crate::{
     clock,
@@ -161,11 +167,42 @@ fn configuration(options: &Options, found: &mut Examination<'_>) -> Option<load:
     for warning in &checked.warnings {
         found.warn(warning);
     }
+    if let Some(readers) = readers(&options.config)
+        && holds_secrets(&checked.candidate)
+    {
+        let path = options.config.display();
+        found.warn(format_args!(
+            "{path} holds passwords or keys and is readable by {readers}: chmod 600 {path}"
+        ));
+    }
     match load::nobody_can_log_in(&checked.snapshot) {
         Some(why) => found.fail(format_args!("nobody can log in: {why}")),
         None => found.good(summary(&options.config, &checked.snapshot)),
     }
     Some(checked)
+}
+
+/// Who besides its owner may read a file, with its mode; `None` of what is no file on a disk.
+fn readers(path: &Path) -> Option<String> {
+    let metadata = fs::metadata(path).ok().filter(fs::Metadata::is_file)?;
+    let mode = metadata.mode() & 0o7777;
+    let who = match (mode & 0o040, mode & 0o004) {
+        (0, 0) => return None,
+        (_, 0) => "its group",
+        (0, _) => "others",
+        _ => "its group and others",
+    };
+    Some(format!("{who} (mode {mode:04o})"))
+}
+
+/// Whether lines have something that nobody but their operator is to see.
+fn holds_secrets(candidate: &Candidate) -> bool {
+    let is_secret = |line: &str| hidden(line).any(|hidden| hidden);
+    let imports = |action: &Located<Action>| match &action.value {
+        Action::ImportPkcs12 { .. } => true,
+        Action::Authenticate { .. } => false,
+    };
+    candidate.actions.iter().any(imports) || render(candidate).lines().any(is_secret)
 }
 
 /// Whether clients that vanish are noticed.
@@ -213,6 +250,38 @@ fn summary(path: &Path, snapshot: &Snapshot) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_what_has_a_secret_is_said_to_have_one() {
+        let holds = |text: &str| {
+            let parsed = ironflex_profiles::parse(text, "test");
+            assert_eq!(parsed.diagnostics, [], "{text}");
+            holds_secrets(&parsed.candidate)
+        };
+        for with in [
+            "username test password cisco123\n",
+            "username test password 7 0822455D0A16\n",
+            "crypto pki import TP pkcs12 bootflash:TP.p12 password cisco123\n",
+            "crypto ikev2 keyring K\n peer X\n  address 192.0.2.1\n  pre-shared-key secret7\n",
+            "crypto ikev2 keyring K\n peer X\n  ppk manual id I key secret7\n",
+            "crypto ikev2 profile P\n authentication local pre-share key secret7\n",
+        ] {
+            assert!(holds(with), "{with}");
+        }
+        let example = include_str!("../../examples/flexvpn-headend.conf").lines();
+        let without = ["username", "crypto pki import"];
+        let example = example.filter(|line| !without.iter().any(|one| line.starts_with(one)));
+        let example: Vec<&str> = example.collect();
+        assert!(!holds(&example.join("\n")));
+        for without in [
+            "",
+            "username test privilege 15\n",
+            "crypto pki trustpoint TP\ncrypto pki authenticate TP pem bootflash:ca.pem\n",
+            "crypto ikev2 profile P\n authentication remote pre-share\n keyring local K\n",
+        ] {
+            assert!(!holds(without), "{without}");
+        }
+    }
 
     #[test]
     fn a_verdict_is_a_line_and_what_it_goes_on_with_is_indented() {

@@ -3,6 +3,7 @@
 use std::{
     fs,
     net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket},
+    os::unix::fs::PermissionsExt as _,
 };
 
 use ironflex_xfrm::netlink::{Owner, sysctl};
@@ -34,6 +35,10 @@ pub(crate) const CASES: &[Case] = &[
     (
         "doctor::a_client_that_vanishes_is_thought_of",
         a_client_that_vanishes_is_thought_of,
+    ),
+    (
+        "doctor::a_configuration_with_passwords_that_others_can_read_is_warned_of",
+        a_configuration_with_passwords_that_others_can_read_is_warned_of,
     ),
     (
         "doctor::a_faulty_configuration_is_a_failure_with_its_lines",
@@ -264,6 +269,33 @@ fn a_client_that_vanishes_is_thought_of() {
             .iter()
             .all(|line| line.starts_with("ok"))
     );
+}
+
+fn a_configuration_with_passwords_that_others_can_read_is_warned_of() {
+    let lab = Lab::new();
+    let _outside = lab.outside();
+    let config = lab.name("boot/flexvpn-headend.conf");
+    let set = |mode| fs::set_permissions(&config, fs::Permissions::from_mode(mode)).unwrap();
+    for (mode, readers) in [
+        (0o644, "its group and others (mode 0644)"),
+        (0o640, "its group (mode 0640)"),
+        (0o604, "others (mode 0604)"),
+    ] {
+        set(mode);
+        let said = format!(
+            "{config} holds passwords or keys and is readable by {readers}: chmod 600 {config}"
+        );
+        has(&examine(&lab, &[], 0), "warn", "configuration", &said);
+    }
+    set(0o600);
+    assert!(!examine(&lab, &[], 0).contains("chmod"));
+    // What has none may be read by everybody.
+    set(0o644);
+    let lines = fs::read_to_string(&config).unwrap();
+    let secret = |line: &&str| line.starts_with("username") || line.contains(" password ");
+    let lines: Vec<&str> = lines.lines().filter(|line| !secret(line)).collect();
+    fs::write(&config, lines.join("\n")).unwrap();
+    assert!(!examine(&lab, &[], 1).contains("chmod"));
 }
 
 fn a_faulty_configuration_is_a_failure_with_its_lines() {
