@@ -136,11 +136,12 @@ fn list(mode: ModeKind, path: &[&'static Node], form: Form, unfinished: &str) ->
     nodes
         .into_iter()
         .filter(|node| free || undoable(node))
-        .flat_map(choices)
-        .filter(|choice| match choice.is_word {
-            true => begins(&choice.label, unfinished),
-            // Whether a value may begin so, is seen when it is whole.
-            false => true,
+        .flat_map(|node| {
+            let fitting = choices(node).into_iter();
+            fitting.filter(|choice| match choice.is_word {
+                true => begins(&choice.label, unfinished),
+                false => node.token.may_begin(&choice.label, unfinished),
+            })
         })
         .collect()
 }
@@ -345,6 +346,29 @@ mod tests {
         );
         let more = labels(ModeKind::Ikev2Proposal, "encryption aes-cbc-256 ");
         assert!(more.contains(&"aes-cbc-128".into()) && more.contains(&"<cr>".into()));
+        // Of values, what may begin so.
+        assert_eq!(
+            labels(ModeKind::Global, "int vir"),
+            ["Virtual-Template<1-4095>"]
+        );
+        assert_eq!(
+            labels(ModeKind::Global, "interface VT1"),
+            ["Virtual-Template<1-4095>"]
+        );
+        assert_eq!(labels(ModeKind::Global, "interface ").len(), 3);
+        assert_eq!(labels(ModeKind::Global, "cry ikev win 20"), ["<1-200>"]);
+        for line in ["interface x", "cry ikev win a", "cry ikev win 201"] {
+            assert_eq!(
+                look(ModeKind::Global, line),
+                Err(NoHelp::Unrecognized),
+                "{line}"
+            );
+        }
+        assert_eq!(labels(ModeKind::Loopback, "ip address 10."), ["A.B.C.D"]);
+        assert_eq!(
+            look(ModeKind::Loopback, "ip address x"),
+            Err(NoHelp::Unrecognized)
+        );
         // A line of another mode is known as well.
         assert_eq!(labels(ModeKind::Ikev2Proposal, "hostn"), ["hostname"]);
         assert_eq!(

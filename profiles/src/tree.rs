@@ -106,6 +106,38 @@ pub enum Token {
 }
 
 impl Token {
+    /// Whether a value that help shows as `label` may begin so. What is free may be anything; whether a number or an address is
+    /// right is seen when it is whole.
+    pub(crate) fn may_begin(self, label: &str, typed: &str) -> bool {
+        match self {
+            Self::Number { max, .. } => {
+                typed.is_empty() || typed.parse().is_ok_and(|number: u32| number <= max)
+            }
+            Self::Ipv4 | Self::Netmask | Self::Wildcard => {
+                typed.bytes().all(|one| one.is_ascii_digit() || one == b'.')
+            }
+            Self::Ipv6 | Self::Ipv6Net | Self::Ipv6Interface => typed
+                .bytes()
+                .all(|one| one.is_ascii_hexdigit() || matches!(one, b':' | b'.' | b'/')),
+            Self::Interface => {
+                let kind = label.split('<').next().unwrap_or_default();
+                let digits = typed.find(|one: char| one.is_ascii_digit());
+                let typed = typed.get(..digits.unwrap_or(typed.len()));
+                let typed = typed.unwrap_or_default();
+                let begun = kind.get(..typed.len());
+                // The one short form that is no beginning.
+                begun.is_some_and(|begun| begun.eq_ignore_ascii_case(typed))
+                    || (kind == "Virtual-Template" && typed.eq_ignore_ascii_case("vt"))
+            }
+            Self::Word(_)
+            | Self::Choice(_)
+            | Self::Name { .. }
+            | Self::File
+            | Self::Line
+            | Self::Delimited => true,
+        }
+    }
+
     /// Whether a word that is no such value was probably meant to be one.
     fn resembles(self, typed: &str) -> bool {
         match self {
