@@ -75,7 +75,7 @@ fn commands() -> io::Result<Vec<u8>> {
     page.control("SH", ["COMMANDS"]);
     list(&mut page, exec::commands());
     page.control("SH", ["MODIFIERS"]);
-    page.text([roman("Behind every show command:")]);
+    page.text([roman("Behind every show command, dir and write terminal:")]);
     list(&mut page, exec::modifiers());
     page.control("SH", ["SEE ALSO"]);
     page.text([

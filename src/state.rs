@@ -4,7 +4,7 @@
 //! it (docs/json.md). Plain data: no keys, no references into the daemon.
 
 pub mod attempts;
-mod form;
+pub(crate) mod form;
 pub mod logging;
 
 use std::{
@@ -23,6 +23,8 @@ pub struct State {
     pub hostname: String,
     /// How many sessions have begun since the start.
     pub sessions_begun: u32,
+    /// How long ago the counters of the interfaces were cleared, if ever.
+    pub counters_cleared: Option<Duration>,
     /// IKE SAs in the order of their tunnel-id, those in negotiation included.
     pub ike_sas: Vec<IkeSa>,
     /// Address pools in the order of the configuration.

@@ -20,7 +20,7 @@ use ironflex_profiles::model::ikev2::IdentityMatch;
 
 use super::statistics::Operation;
 use crate::state::attempts::{
-    Attempt, AttemptOutcome, AttemptStep, EarlierFailure, Failure, StepKind,
+    Attempt, AttemptOutcome, AttemptStep, EarlierFailure, Failure, Room, StepKind,
 };
 
 /// How many failed attempts are kept, and how many of one host; the networks around it have more ([`Source`]).
@@ -126,6 +126,8 @@ pub struct Attempts {
     failed: VecDeque<Attempt>,
     succeeded: VecDeque<(SaId, Open)>,
     refused: Vec<RefusedRequest>,
+    /// How many that failed had to make room for others.
+    displaced: u64,
 }
 
 impl Attempts {
@@ -382,10 +384,12 @@ impl Attempts {
                 && let Some(first) = self.failed.iter().position(own)
             {
                 self.failed.remove(first);
+                self.displaced = self.displaced.saturating_add(1);
             }
         }
         if self.failed.len() >= FAILED {
             self.failed.pop_front();
+            self.displaced = self.displaced.saturating_add(1);
         }
         self.failed.push_back(attempt);
     }
@@ -491,7 +495,12 @@ impl Attempts {
             last,
         };
         match place.and_then(|at| self.refused.get_mut(at)) {
-            Some(old) => *old = refused,
+            Some(old) => {
+                if known.is_none() {
+                    self.displaced = self.displaced.saturating_add(1);
+                }
+                *old = refused;
+            }
             None => self.refused.push(refused),
         }
         true
@@ -514,6 +523,15 @@ impl Attempts {
         });
         let last = entries.map(|(at, one)| (at, one.since));
         last.min_by_key(|&(_, last)| last)
+    }
+
+    /// How much room there is for those that failed.
+    #[must_use]
+    pub const fn room(&self) -> Room {
+        Room {
+            most: FAILED.saturating_add(REFUSED),
+            displaced: self.displaced,
+        }
     }
 
     /// All that are on record, the newest first.

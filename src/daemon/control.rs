@@ -36,6 +36,7 @@ use super::{
     configure::{Answer, Ask, Reading, Work},
     driver::{Driver, Request},
     log::{WATCHED_LINES, Watched},
+    processor::Processor,
     session::Deletion,
     show, statistics,
 };
@@ -145,16 +146,23 @@ impl Listener {
         })
     }
 
-    /// Hands requests to the loop, from a thread of its own.
+    /// Hands requests to the loop, from a thread of its own, where the processor is watched as well.
     ///
     /// # Errors
     ///
     /// Of the system calls.
-    pub fn serve_apart(self, requests: mpsc::Sender<Request>) -> io::Result<Serving> {
+    pub fn serve_apart(
+        self,
+        requests: mpsc::Sender<Request>,
+        processor: Processor,
+    ) -> io::Result<Serving> {
         apart::serve("control", FILES, move || {
             let listener = UnixListener::from_std(self.listener.try_clone()?)?;
             Ok(async move {
-                serve(&listener, requests).await;
+                tokio::select! {
+                    () = serve(&listener, requests) => {}
+                    () = processor.watch() => {}
+                }
                 drop(self);
             })
         })
@@ -523,6 +531,7 @@ pub fn execute(driver: &mut Driver, line: &str) -> Outcome {
     };
     Outcome::Done(match line.command {
         // What is told, or done, elsewhere.
+        ExecCommand::Directory => return Outcome::Look(show::bootflash(driver), form),
         ExecCommand::Show(what) => {
             return Outcome::Facts(Box::new(show::facts(driver, what)), form);
         }
@@ -551,6 +560,14 @@ pub fn execute(driver: &mut Driver, line: &str) -> Outcome {
         ExecCommand::ClearCryptoSession(target) => {
             let cleared = clear(driver, &target);
             Ok(said_of(cleared, &target))
+        }
+        ExecCommand::ClearCounters => {
+            show::clear_counters(driver);
+            Ok(String::new())
+        }
+        ExecCommand::ClearLogging => {
+            driver.house.log.clear();
+            Ok(String::new())
         }
         ExecCommand::ClearIkev2Stats => {
             driver.cleared = statistics::statistics(driver);

@@ -17,8 +17,10 @@ use tokio::{
 
 use super::{
     configure,
+    counters::ClearedCounters,
     init_queue::{InitQueue, Refused},
     log::{Step, Watched},
+    processor::Processor,
     service_manager::ServiceManager,
     session::{Deletion, Session},
     statistics::{self, Standing},
@@ -92,6 +94,10 @@ pub struct Driver {
     pub key_log: Option<KeyLogWriter>,
     /// What had been counted at the last `clear crypto ikev2 stats`.
     pub cleared: Statistics,
+    /// The same at the last `clear counters`.
+    pub cleared_counters: ClearedCounters,
+    /// What the machine has done lately.
+    pub processor: Processor,
 }
 
 /// How long requests for new SAs are served before what belongs to an SA has its turn.

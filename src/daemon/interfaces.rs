@@ -2,13 +2,19 @@
 
 use std::net::IpAddr;
 
-use ironflex_profiles::model::interface::{Addressing, Interface, InterfaceKind, InterfaceName};
+use ironflex_profiles::model::{
+    interface::{Addressing, Interface, InterfaceKind, InterfaceName},
+    nat::NatSide,
+};
 
 use super::{
     driver::Driver,
     network::{Device, loopback_device},
 };
 use crate::{cli::show::InterfaceFacts, state::State};
+
+/// An address and the prefix length of its network.
+type Prefix = (IpAddr, u8);
 
 /// Their state: status and line protocol.
 type Standing = (&'static str, &'static str);
@@ -29,24 +35,27 @@ pub(super) fn facts(driver: &mut Driver, state: &State) -> Vec<InterfaceFacts> {
     let all = &house.configured.interfaces;
     let ipv4 = |device: &Device| {
         let mut addresses = device.addresses.iter();
-        addresses.find(|address| address.is_ipv4()).copied()
+        addresses.find(|(address, _)| address.is_ipv4()).copied()
     };
     let device_of = |name: &InterfaceName, lines: &Interface| match name.kind() {
         InterfaceKind::GigabitEthernet => lines.device_at_work().map(|one| one.value.to_string()),
         InterfaceKind::Loopback => Some(loopback_device(name)),
         InterfaceKind::VirtualTemplate => None,
     };
-    // The address of an interface, and whether its own lines say it.
-    let own = |name: &InterfaceName, lines: &Interface| -> Option<(IpAddr, bool)> {
+    // The address of an interface with the prefix length of its network, and whether its own lines say it.
+    let own = |name: &InterfaceName, lines: &Interface| -> Option<(Prefix, bool)> {
         let configured = match &lines.addressing {
-            Addressing::Static(address) => Some(IpAddr::from(address.address)),
+            Addressing::Static(address) => {
+                Some((IpAddr::from(address.address), address.network.length()))
+            }
             Addressing::None | Addressing::Unnumbered(_) => None,
         };
         if name.kind() == InterfaceKind::GigabitEthernet {
             // The device is Linux's, and so are its addresses.
             let device = devices.get(lines.device_at_work()?.value.as_str())?;
             let address = ipv4(device)?;
-            return Some((address, Some(address) == configured));
+            let is_own = configured.is_some_and(|(configured, _)| configured == address.0);
+            return Some((address, is_own));
         }
         configured.map(|address| (address, true))
     };
@@ -74,13 +83,25 @@ pub(super) fn facts(driver: &mut Driver, state: &State) -> Vec<InterfaceFacts> {
             (None, Addressing::Unnumbered(other)) => (borrowed(&other.value), "unset"),
             (None, _) => (None, "unset"),
         };
+        let unnumbered = match &lines.addressing {
+            Addressing::Unnumbered(other) => Some(other.value.to_string()),
+            Addressing::None | Addressing::Static(_) => None,
+        };
+        let tunnels = name.kind() == InterfaceKind::VirtualTemplate;
         facts.push(InterfaceFacts {
             name: name.to_string(),
-            address: address.map(|address| address.to_string()),
+            description: lines.description.clone(),
+            address: address.map(|(address, _)| address.to_string()),
+            prefix_length: address.map(|(_, length)| length),
+            unnumbered,
             method,
             status,
             protocol,
-            mtu: known.map(|known| known.mtu),
+            mtu: match known {
+                Some(known) => Some(known.mtu),
+                None => lines.ip_mtu.filter(|_| tunnels).map(u32::from),
+            },
+            nat: lines.nat.map(NatSide::keyword),
             device,
             virtual_access: None,
         });
@@ -99,12 +120,19 @@ pub(super) fn facts(driver: &mut Driver, state: &State) -> Vec<InterfaceFacts> {
         };
         InterfaceFacts {
             name: format!("Virtual-Access{}", session.virtual_access),
-            address: address.map(|address| address.to_string()),
+            description: None,
+            address: address.map(|(address, _)| address.to_string()),
+            prefix_length: address.map(|(_, length)| length),
+            unnumbered: session.derived.unnumbered.clone(),
             method: "unset",
             status,
             protocol,
             device: None,
-            mtu: None,
+            mtu: session.derived.mtu.map(u32::from),
+            nat: session
+                .derived
+                .nat_inside
+                .then_some(NatSide::Inside.keyword()),
             virtual_access: Some(session.virtual_access),
         }
     }));

@@ -255,6 +255,11 @@ impl Log {
         self.kept.borrow_mut().keep(severity, line);
     }
 
+    /// Forgets the last lines; how many there were is still known.
+    pub fn clear(&self) {
+        self.kept.borrow_mut().clear();
+    }
+
     /// The last lines.
     #[must_use]
     pub fn facts(&self) -> LogFacts {

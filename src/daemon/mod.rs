@@ -21,6 +21,7 @@ mod children;
 pub mod compile;
 pub mod configure;
 pub mod control;
+mod counters;
 pub mod crash_secret;
 pub mod difference;
 pub mod driver;
@@ -35,6 +36,7 @@ pub mod load;
 pub mod log;
 mod misfit;
 pub mod network;
+mod processor;
 pub mod quota;
 pub mod scrape;
 pub mod service_manager;
@@ -70,12 +72,14 @@ use self::{
     assignment::Pools,
     configure::{Configure, Said, Startup, Terms},
     control::{FILES, Listener, socket_path},
+    counters::ClearedCounters,
     driver::{Driver, Request},
     init_queue::InitQueue,
     journal::Journal,
     load::LoadError,
     log::Log,
     network::HouseNetwork,
+    processor::Processor,
     service_manager::{Environment, ServiceManager},
     session::Sessions,
     work::House,
@@ -204,8 +208,9 @@ impl Daemon {
             ));
         }
         let (sending, requests) = mpsc::channel(REQUEST_LIMIT);
+        let processor = Processor::default();
         let control = Listener::bind(&control)
-            .and_then(|listener| listener.serve_apart(sending.clone()))
+            .and_then(|listener| listener.serve_apart(sending.clone(), processor.clone()))
             .map_err(because("control socket"))?;
         let scraping = match &options.metrics {
             Some(place) => {
@@ -340,6 +345,8 @@ impl Daemon {
                 dataplane: descriptor,
                 key_log: None,
                 cleared: crate::statistics::Statistics::default(),
+                cleared_counters: ClearedCounters::default(),
+                processor,
             },
             control,
             scraping,

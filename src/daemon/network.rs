@@ -65,8 +65,8 @@ pub struct HouseNetwork {
 pub struct Device {
     /// The largest packet that it sends, in octets.
     pub mtu: u32,
-    /// Its addresses.
-    pub addresses: Vec<IpAddr>,
+    /// Its addresses, with the prefix lengths of their networks.
+    pub addresses: Vec<(IpAddr, u8)>,
     /// It is set up.
     pub up: bool,
     /// Packets can go through it.
@@ -491,7 +491,7 @@ impl HouseNetwork {
             .collect();
         for one in network.addresses()? {
             if let Some((_, device)) = devices.get_mut(&one.link) {
-                device.addresses.push(one.address);
+                device.addresses.push((one.address, one.prefix_length));
             }
         }
         Ok(devices.into_values().collect())

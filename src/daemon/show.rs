@@ -1,6 +1,9 @@
 //! Gathers the facts behind a `show` command. They are told outside of the loop.
 
 use std::{
+    io,
+    os::unix::fs::MetadataExt as _,
+    path::Path,
     sync::Arc,
     time::{Duration, SystemTime},
 };
@@ -8,21 +11,31 @@ use std::{
 use ironflex_ikev2::event::Instant;
 use ironflex_profiles::{model::interface::InterfaceName, render_all};
 use ironflex_xfrm::netlink;
+use nix::sys::statvfs::statvfs;
 
 use super::{
     configure::Work,
+    counters::ClearedCounters,
     driver::Driver,
     interfaces,
     snapshot::{pools, state},
     statistics,
 };
-use crate::cli::{
-    Printable,
-    exec::{ObjectKind, Show},
-    show::{
-        Configured, Facts, Ikev2SaQuery, Ikev2Stats, IpsecSaQuery, SessionQuery, TerminalFacts,
-        admission::Memory, lines_of, pki::TrustpointFacts, without_secrets,
+use crate::{
+    cli::{
+        Printable,
+        exec::{ObjectKind, Show},
+        show::{
+            Configured, Facts, Ikev2SaQuery, Ikev2Stats, InterfaceFacts, IpsecSaQuery,
+            SessionQuery, TerminalFacts, Version,
+            admission::Memory,
+            directory::{Directory, FileFacts},
+            lines_of,
+            pki::TrustpointFacts,
+            without_secrets,
+        },
     },
+    state::State,
 };
 
 /// The facts at this moment.
@@ -34,18 +47,25 @@ pub fn facts(driver: &mut Driver, what: Show) -> Facts {
         Show::CallAdmission => Facts::CallAdmission(Box::new(statistics::statistics(driver))),
         Show::DebugCondition => Facts::DebugCondition(driver.house.log.conditions.facts()),
         Show::Ikev2Diagnose(filter) => Facts::Ikev2Diagnose(driver.house.attempts.facts(), filter),
-        Show::Interface { virtual_access } => Facts::Interface(state(driver), virtual_access),
+        Show::Ikev2DiagnoseError => {
+            let attempts = &driver.house.attempts;
+            Facts::Ikev2DiagnoseError(attempts.facts(), attempts.room())
+        }
+        Show::Interface { virtual_access } => {
+            Facts::Interface(since_cleared(driver), virtual_access)
+        }
         Show::InterfaceLines { virtual_access } => {
             Facts::InterfaceLines(state(driver), virtual_access)
         }
         Show::Interfaces => {
-            let state = state(driver);
+            let state = since_cleared(driver);
             Facts::Interfaces(interfaces::facts(driver, &state), state)
         }
-        Show::InterfaceBrief => {
-            let state = state(driver);
-            Facts::InterfaceBrief(interfaces::facts(driver, &state))
-        }
+        Show::InterfaceBrief => Facts::InterfaceBrief(all_interfaces(driver)),
+        Show::InterfaceDescription => Facts::InterfaceDescription(all_interfaces(driver)),
+        Show::IpInterface => Facts::IpInterface(all_interfaces(driver)),
+        Show::Inventory => Facts::Inventory(Box::new(version(driver))),
+        Show::IsakmpSa => Facts::IsakmpSa,
         Show::AccessLists { name } => Facts::AccessLists(configured(driver), name),
         Show::RunningConfigInterface { name } => {
             running_config_interface(&driver.house.running_config, &name)
@@ -66,6 +86,7 @@ pub fn facts(driver: &mut Driver, what: Show) -> Facts {
             Ok(trustpoints) => Facts::PkiTrustpoints(trustpoints, status),
             Err(why) => Facts::Refused(why),
         },
+        Show::ProcessesCpu => Facts::Processor(driver.processor.facts()),
         Show::ProcessesMemory => {
             let read = |path| std::fs::read_to_string(path).unwrap_or_default();
             Facts::Memory(Memory::read(
@@ -102,11 +123,97 @@ pub fn facts(driver: &mut Driver, what: Show) -> Facts {
         Show::RunningConfig { all: true } => {
             Facts::RunningConfig(render_all(&driver.house.configured))
         }
-        Show::Version => Facts::Version {
-            hostname: driver.house.plan.snapshot.hostname.to_string(),
-            up: driver.clock.now().since(Instant::new(Duration::ZERO)),
+        Show::Version => Facts::Version(Box::new(version(driver))),
+    }
+}
+
+fn all_interfaces(driver: &mut Driver) -> Vec<InterfaceFacts> {
+    let state = state(driver);
+    interfaces::facts(driver, &state)
+}
+
+/// The state, with what has gone through interfaces since `clear counters`.
+fn since_cleared(driver: &mut Driver) -> State {
+    let state = state(driver);
+    driver.cleared_counters.since(state, driver.clock.now())
+}
+
+fn version(driver: &Driver) -> Version {
+    let of_linux = |name: &str| {
+        let said = std::fs::read_to_string(format!("/proc/sys/kernel/{name}"));
+        said.map_or_else(|_| "unknown".to_owned(), |said| said.trim().to_owned())
+    };
+    let image = std::env::current_exe().ok();
+    let terms = &driver.house.configure.terms;
+    Version {
+        software: env!("CARGO_PKG_NAME"),
+        version: env!("CARGO_PKG_VERSION"),
+        hostname: driver.house.plan.snapshot.hostname.to_string(),
+        uptime: driver.clock.now().since(Instant::new(Duration::ZERO)),
+        image: image.map(|path| path.display().to_string()),
+        kernel: of_linux("osrelease"),
+        architecture: std::env::consts::ARCH,
+        machine: of_linux("hostname"),
+        dataplane: match (terms.kernel, terms.userspace) {
+            (true, _) => "kernel",
+            (false, true) => "userspace",
+            (false, false) => "none",
         },
     }
+}
+
+/// `clear counters`
+pub(super) fn clear_counters(driver: &mut Driver) {
+    let state = state(driver);
+    driver.cleared_counters = ClearedCounters::by(&state, driver.clock.now());
+    let log = &driver.house.log;
+    log.notice("%CLEAR-5-COUNTERS: Clear counter on all interfaces by console");
+}
+
+/// `dir`: reads the folder that `bootflash:` means.
+pub(super) fn bootflash(driver: &Driver) -> Work<Facts> {
+    let folder = driver.house.configure.bootflash.clone();
+    Work::new(move || {
+        let read = directory(&folder);
+        let read = read.map_err(|error| format!("%Error opening bootflash:/ ({error})"))?;
+        Ok(Facts::Directory(read))
+    })
+}
+
+fn directory(folder: &Path) -> io::Result<Directory> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
+        // One that has gone meanwhile is none.
+        let Ok(metadata) = entry.metadata() else {
+            continue;
+        };
+        let may = |bit: u32, letter| {
+            if metadata.mode() & bit == 0 {
+                '-'
+            } else {
+                letter
+            }
+        };
+        let kind = if metadata.is_dir() { 'd' } else { '-' };
+        files.push(FileFacts {
+            name: entry.file_name().to_string_lossy().into_owned(),
+            number: metadata.ino(),
+            permissions: [kind, may(0o400, 'r'), may(0o200, 'w'), may(0o100, 'x')]
+                .iter()
+                .collect(),
+            size: metadata.len(),
+            changed: metadata.mtime(),
+        });
+    }
+    files.sort_by(|one, other| one.name.cmp(&other.name));
+    let room = statvfs(folder)?;
+    let octets = |blocks: u64| blocks.saturating_mul(room.fragment_size());
+    Ok(Directory {
+        files,
+        total: octets(room.blocks()),
+        free: octets(room.blocks_available()),
+    })
 }
 
 /// Looks at the kernel's table of connections, which may be long, for those of clients.

@@ -100,18 +100,15 @@ impl Outside {
             // What carries more than an IP packet can have is no limit.
             let mtu = u16::try_from(device.mtu).unwrap_or(u16::MAX);
             let addresses = device.addresses.iter();
-            outside.mtus.extend(addresses.map(|&one| (one, mtu)));
+            outside.mtus.extend(addresses.map(|&(one, _)| (one, mtu)));
         }
         for interface in house.plan.snapshot.interfaces.values() {
             let tied = interface.device.as_ref();
             let addresses = match tied.map(|device| devices.get(device.as_str())) {
                 Some(device) => device.map_or_else(Vec::new, |device| device.addresses.clone()),
-                None => {
-                    let configured = configured_addresses(interface).into_iter();
-                    configured.map(|(address, _)| address).collect()
-                }
+                None => configured_addresses(interface),
             };
-            for address in addresses {
+            for (address, _) in addresses {
                 let name = interface.name.to_string();
                 outside.interfaces.insert(address, name);
             }

@@ -145,6 +145,22 @@ impl Console {
         }
     }
 
+    /// What a router asks before it carries out a line.
+    #[must_use]
+    pub fn confirmation(&self, line: &str) -> Option<&'static str> {
+        let read = exec::parse(command_of(line), self.mode).ok()?;
+        read.command.confirmation()
+    }
+
+    /// `show privilege`
+    fn privilege(&self) -> String {
+        let level = match self.mode {
+            Mode::User => 1,
+            Mode::Privileged => 15,
+        };
+        format!("Current privilege level is {level}\n")
+    }
+
     /// Carries out a line of which no `?` asks for help: a name may end in one.
     ///
     /// # Errors
@@ -159,11 +175,14 @@ impl Console {
             Ok(read) => read,
             Err(error) => return Ok(Answer::Unread(error)),
         };
-        if let ExecCommand::Terminal(command) = command {
-            return Ok(Answer::Terminal(command));
-        }
+        // Nobody else knows who types.
+        let here = match command {
+            ExecCommand::Terminal(TerminalCommand::Privilege) => Some(self.privilege()),
+            ExecCommand::Terminal(command) => return Ok(Answer::Terminal(command)),
+            _ => None,
+        };
         let Some(modifier) = modifier else {
-            return self.ask(line);
+            return here.map_or_else(|| self.ask(line), |here| Ok(Answer::Output(here)));
         };
         if modifier == Modifier::Json {
             return self.ask(line);
@@ -172,7 +191,10 @@ impl Console {
             Ok(filter) => filter,
             Err(error) => return Ok(Answer::Refused(error.to_string())),
         };
-        let answer = self.ask(exec::without_modifier(line))?;
+        let answer = match here {
+            Some(here) => Answer::Output(here),
+            None => self.ask(exec::without_modifier(line))?,
+        };
         let Answer::Output(output) = answer else {
             return Ok(answer);
         };

@@ -105,6 +105,20 @@ impl Screen {
 ///
 /// Of the terminal; `UnexpectedEof` when it is gone.
 pub(super) fn press() -> io::Result<Key> {
+    key().map(Key::of)
+}
+
+/// The same, where the key says whether something is to be done.
+///
+/// # Errors
+///
+/// As [`press`].
+pub(super) fn confirms() -> io::Result<bool> {
+    key().map(|first| matches!(first, b'\r' | b'\n' | b'y' | b'Y'))
+}
+
+/// The first octet of a key, whose others are passed over.
+fn key() -> io::Result<u8> {
     let _raw = Raw::begin()?;
     let first = octet()?;
     pass_over(first, || {
@@ -115,7 +129,7 @@ pub(super) fn press() -> io::Result<Key> {
         }
         octet().map(Some)
     })?;
-    Ok(Key::of(first))
+    Ok(first)
 }
 
 /// The next octet of what is typed. Unbuffered: what comes behind a key belongs to the next line.

@@ -361,6 +361,11 @@ impl Shell {
             self.configure(line, prompt)?;
             return Ok(ControlFlow::Continue(()));
         }
+        if let Some(question) = self.console.confirmation(line)
+            && !confirms(question)?
+        {
+            return Ok(ControlFlow::Continue(()));
+        }
         match self.console.carry_out(line) {
             Err(error) => self.complain(&format!("% {error}"))?,
             Ok(Answer::Output(text)) => self.show(&text)?,
@@ -376,20 +381,12 @@ impl Shell {
             }
             Ok(Answer::Interrupted) => {}
             Ok(Answer::Terminal(command)) => match command {
-                TerminalCommand::Configure { .. } if self.configuring.is_some() => {}
-                TerminalCommand::Configure { revert } => {
-                    match self.console.configure(revert) {
-                        Ok(configuring) => {
-                            self.configuring = Some(configuring);
-                            // Without it the change goes back all the same.
-                            if revert.is_some() {
-                                self.rollback = self.watch(true).ok();
-                            }
-                            self.show(GREETING)?;
-                        }
-                        Err(error) => self.complain(&error.to_string())?,
-                    }
-                }
+                TerminalCommand::Configure { .. } | TerminalCommand::ConfigureFrom
+                    if self.configuring.is_some() => {}
+                TerminalCommand::Configure { revert } => self.begin_to_configure(revert)?,
+                TerminalCommand::ConfigureFrom => self.ask_where_from()?,
+                // The console answers it.
+                TerminalCommand::Privilege => {}
                 TerminalCommand::Disable => self.console.mode = Mode::User,
                 TerminalCommand::Enable => self.console.mode = Mode::Privileged,
                 TerminalCommand::Exit => return Ok(ControlFlow::Break(())),
@@ -426,6 +423,32 @@ impl Shell {
             },
         }
         Ok(ControlFlow::Continue(()))
+    }
+
+    fn begin_to_configure(&mut self, revert: Option<u32>) -> io::Result<()> {
+        match self.console.configure(revert) {
+            Ok(configuring) => {
+                self.configuring = Some(configuring);
+                // Without it the change goes back all the same.
+                if revert.is_some() {
+                    self.rollback = self.watch(true).ok();
+                }
+                self.show(GREETING)
+            }
+            Err(error) => self.complain(&error.to_string()),
+        }
+    }
+
+    /// A bare `configure`: asks where the lines come from, as a router does. There is one answer here.
+    fn ask_where_from(&mut self) -> io::Result<()> {
+        let answer = self.editor.readline(exec::CONFIGURE_FROM);
+        let asks = std::mem::take(&mut *locked(&self.wish)).help.is_some();
+        match answer {
+            Ok(answer) if !asks && exec::is_from_terminal(&answer) => self.begin_to_configure(None),
+            Ok(_) => self.complain("?Must be \"terminal\""),
+            // What ends the line ends the command; what ends the terminal is found out by the next line.
+            Err(_) => Ok(()),
+        }
     }
 
     /// Takes a line of configuration.
@@ -481,4 +504,15 @@ impl Shell {
     fn complain(&mut self, text: &str) -> io::Result<()> {
         self.show(&format!("{}\n\n", text.trim_end()))
     }
+}
+
+/// Asks whether something is to be done, as a router does: Enter or `y` says so, any other key does not.
+fn confirms(question: &str) -> io::Result<bool> {
+    let mut out = io::stdout();
+    out.write_all(question.as_bytes())?;
+    out.flush()?;
+    let confirmed = pager::confirms();
+    out.write_all(b"\n")?;
+    out.flush()?;
+    confirmed
 }

@@ -37,6 +37,15 @@ pub struct Attempt {
     pub earlier: Vec<EarlierFailure>,
 }
 
+/// How much room there is for attempts that failed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Room {
+    /// How many there can be.
+    pub most: usize,
+    /// How many had to make room for others.
+    pub displaced: u64,
+}
+
 /// What other tries of the same host ended for.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct EarlierFailure {

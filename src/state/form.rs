@@ -10,7 +10,7 @@ use serde::{Serialize, Serializer, ser::SerializeStruct as _};
 use super::{AuthMethod, Cipher, logging::Severity};
 
 /// An address and its port; a mapped IPv4 address as what it is.
-pub(super) fn end<S: Serializer>(end: &SocketAddr, to: S) -> Result<S::Ok, S::Error> {
+pub(crate) fn end<S: Serializer>(end: &SocketAddr, to: S) -> Result<S::Ok, S::Error> {
     let mut pair = to.serialize_struct("End", 2)?;
     pair.serialize_field("address", &end.ip().to_canonical())?;
     pair.serialize_field("port", &end.port())?;
@@ -18,22 +18,22 @@ pub(super) fn end<S: Serializer>(end: &SocketAddr, to: S) -> Result<S::Ok, S::Er
 }
 
 /// Whole seconds.
-pub(super) fn seconds<S: Serializer>(time: &Duration, to: S) -> Result<S::Ok, S::Error> {
+pub(crate) fn seconds<S: Serializer>(time: &Duration, to: S) -> Result<S::Ok, S::Error> {
     to.serialize_u64(time.as_secs())
 }
 
 /// Sixteen hexadecimal digits, as the tables have them: JSON's numbers have 53 bits.
-pub(super) fn ike_spi<S: Serializer>(spi: &u64, to: S) -> Result<S::Ok, S::Error> {
+pub(crate) fn ike_spi<S: Serializer>(spi: &u64, to: S) -> Result<S::Ok, S::Error> {
     to.collect_str(&format_args!("{spi:016X}"))
 }
 
 /// `0x` and eight hexadecimal digits.
-pub(super) fn esp_spi<S: Serializer>(spi: &u32, to: S) -> Result<S::Ok, S::Error> {
+pub(crate) fn esp_spi<S: Serializer>(spi: &u32, to: S) -> Result<S::Ok, S::Error> {
     to.collect_str(&format_args!("0x{spi:08X}"))
 }
 
 /// Interval and retry.
-pub(super) fn dpd<S: Serializer>(
+pub(crate) fn dpd<S: Serializer>(
     &(interval, retry): &(u32, u32),
     to: S,
 ) -> Result<S::Ok, S::Error> {
@@ -50,13 +50,13 @@ struct Range {
 }
 
 /// Ranges of addresses by their ends.
-pub(super) fn ranges<S: Serializer>(ranges: &[(IpAddr, IpAddr)], to: S) -> Result<S::Ok, S::Error> {
+pub(crate) fn ranges<S: Serializer>(ranges: &[(IpAddr, IpAddr)], to: S) -> Result<S::Ok, S::Error> {
     let ranges = ranges.iter();
     to.collect_seq(ranges.map(|&(first, last)| Range { first, last }))
 }
 
 /// An address and a length with a slash between.
-pub(super) fn prefix<S: Serializer>(
+pub(crate) fn prefix<S: Serializer>(
     (address, length): &(Ipv6Addr, u8),
     to: S,
 ) -> Result<S::Ok, S::Error> {
@@ -80,17 +80,17 @@ impl Serialize for AuthMethod {
 }
 
 /// Seconds since 1970 with their fraction.
-pub(super) fn moment<S: Serializer>(moment: &SystemTime, to: S) -> Result<S::Ok, S::Error> {
+pub(crate) fn moment<S: Serializer>(moment: &SystemTime, to: S) -> Result<S::Ok, S::Error> {
     let since = moment.duration_since(SystemTime::UNIX_EPOCH);
     to.serialize_f64(since.unwrap_or_default().as_secs_f64())
 }
 
 /// Seconds with their fraction.
-pub(super) fn fraction<S: Serializer>(time: &Duration, to: S) -> Result<S::Ok, S::Error> {
+pub(crate) fn fraction<S: Serializer>(time: &Duration, to: S) -> Result<S::Ok, S::Error> {
     to.serialize_f64(time.as_secs_f64())
 }
 
 /// The number of a severity.
-pub(super) fn severity<S: Serializer>(severity: &Severity, to: S) -> Result<S::Ok, S::Error> {
+pub(crate) fn severity<S: Serializer>(severity: &Severity, to: S) -> Result<S::Ok, S::Error> {
     to.serialize_u8(*severity as u8)
 }

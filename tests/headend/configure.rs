@@ -230,7 +230,7 @@ fn wrong_lines_are_refused_by_the_words_of_a_router_and_the_rest_is_taken() {
     let before = lab.exec("show running-config");
     let input = "configure terminal\ncrypto ikev2 windw 9\nhostname\ncrypto ikev2 p x\ninterface Ethernet0\n\
                  crypto ikev2 window 900\ncrypto ikev2 proposal P\n encryption rot13\n exit\nno crypto ikev2 proposal P\n\
-                 do show clock\nhostname new\nend\nshow clock\n";
+                 do show clock\nhostname new\nshow version\ninterface Loopback100\n sh run\nend\nshow clock\n";
     let said = run(&lab, input, 1);
     for words in [
         "crypto ikev2 windw 9\n             ^\n% Invalid input detected at '^' marker.\n",
@@ -239,6 +239,8 @@ fn wrong_lines_are_refused_by_the_words_of_a_router_and_the_rest_is_taken() {
         "% Ambiguous command:  \"crypto ikev2 p x\"\n",
         "% not supported by this headend: interfaces other than",
         "% not a number from 1 to 200",
+        "show version\n^\n% Invalid input detected at '^' marker.\n% a command of the exec mode: type 'do show version' here\n",
+        "% a command of the exec mode: type 'do sh run' here\n",
         " encryption rot13\n            ^\n% Invalid input detected at '^' marker.\n",
     ] {
         assert!(said.contains(words), "{words:?}: {said}");

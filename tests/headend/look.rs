@@ -37,6 +37,10 @@ pub(crate) const CASES: &[Case] = &[
         interfaces_are_shown_with_the_devices_that_the_command_line_ties_and_the_file_does_not_name,
     ),
     (
+        "look::whoever_knows_a_router_finds_the_machine_and_its_files",
+        whoever_knows_a_router_finds_the_machine_and_its_files,
+    ),
+    (
         "look::two_failures_of_one_host_are_both_told_the_last_one_first",
         two_failures_of_one_host_are_both_told_the_last_one_first,
     ),
@@ -117,6 +121,73 @@ fn interfaces_are_shown_with_the_devices_that_the_command_line_ties_and_the_file
     assert!(!written.contains("client0"), "{written}");
 }
 
+fn whoever_knows_a_router_finds_the_machine_and_its_files() {
+    let lab = Lab::new();
+    let client = lab.client();
+    lab.add_lines("interface GigabitEthernet1\n description to everybody\n");
+    let _headend = lab.start_with(&["--device", "GigabitEthernet1=client0"]);
+    let (_process, _) = lab.log_in(&client, USER);
+    let told = lab.exec("show interfaces description");
+    for row in [
+        "Gi1                            up             up       to everybody\n",
+        "Vt100                          up             down     \n",
+        "Vi1                            up             up       \n",
+    ] {
+        assert!(told.contains(row), "{row}{told}");
+    }
+    let told = lab.exec("show ip interface");
+    for lines in [
+        format!(
+            "GigabitEthernet1 is up, line protocol is up\n  Internet address is {}/",
+            client.router
+        ),
+        "  Network address translation is enabled, interface in domain outside\n".into(),
+        "Virtual-Access1 is up, line protocol is up\n  \
+         Interface is unnumbered. Using address of Loopback100 (10.0.0.1)\n"
+            .into(),
+    ] {
+        assert!(told.contains(&lines), "{lines}{told}");
+    }
+    // The example's folder has its configuration, and its file of keys.
+    let told = lab.exec("dir");
+    assert!(told.starts_with("Directory of bootflash:/\n\n"), "{told}");
+    let config = lab.config();
+    let name = config.file_name().unwrap().to_str().unwrap();
+    let length = fs::metadata(&config).unwrap().len();
+    let row = told
+        .lines()
+        .find(|line| line.ends_with(&format!("  {name}")));
+    let row = row.unwrap_or_else(|| panic!("{told}"));
+    assert!(row.contains(&format!("  -rw-  {length:>15}  ")), "{row}");
+    assert!(row.contains(" +00:00  "), "{row}");
+    assert!(told.ends_with(" bytes free)\n"), "{told}");
+    assert_eq!(
+        lab.exec("dir flash: | count bytes total"),
+        lab.exec("dir bootflash: | count bytes total")
+    );
+    let told = lab.exec("show version");
+    let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();
+    let line = format!("\nLinux {} (", kernel.trim());
+    assert!(told.contains(&line), "{told}");
+    assert!(told.ends_with("\nDataplane in use: userspace\n"), "{told}");
+    assert!(
+        lab.exec("show inventory")
+            .contains("DESCR: \"Dataplane: userspace\"")
+    );
+    let told = lab.exec("show processes cpu");
+    assert!(
+        told.starts_with("CPU utilization for five seconds: "),
+        "{told}"
+    );
+    let told = lab.exec("show interfaces Virtual-Access 1");
+    assert!(told.contains("counters never\n"), "{told}");
+    lab.exec("clear counters");
+    let told = lab.exec("show interfaces Virtual-Access 1");
+    assert!(told.contains("counters 00:00:0"), "{told}");
+    let written = lab.exec("write terminal | exclude ^Current");
+    assert_eq!(written, lab.exec("show running-config | exclude ^Current"));
+}
+
 fn two_failures_of_one_host_are_both_told_the_last_one_first() {
     let lab = Lab::new();
     let client = lab.client();
@@ -129,6 +200,10 @@ fn two_failures_of_one_host_are_both_told_the_last_one_first() {
     }
     headend.line("the client offers (encryption aes-cbc-256; integrity sha1; ");
     let told = lab.exec("show crypto ikev2 diagnose");
+    let errors = lab.exec("show crypto ikev2 diagnose error");
+    let heading = "Exit Path Table - status: enable, current entry 2, deleted 0, max allow 160\n";
+    assert!(errors.starts_with(heading), "{errors}");
+    assert_eq!(errors.matches("\nError(1): IKE: ").count(), 2, "{errors}");
     let verdicts: Vec<&str> = told.split("Verdict: ").skip(1).collect();
     assert_eq!(verdicts.len(), 2, "{told}");
     assert!(

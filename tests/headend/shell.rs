@@ -28,6 +28,10 @@ pub(crate) const CASES: &[Case] = &[
         the_prompt_has_the_name_that_the_headend_gives_itself,
     ),
     (
+        "shell::a_router_asks_before_it_clears_and_where_a_configuration_comes_from",
+        a_router_asks_before_it_clears_and_where_a_configuration_comes_from,
+    ),
+    (
         "shell::long_output_waits_for_a_key",
         long_output_waits_for_a_key,
     ),
@@ -203,6 +207,8 @@ fn a_conversation() {
     shell.types("no crypto ikev2 policy Q\r", "Router(config)#");
     shell.types("no cry ikev2 proposal P\r", "Router(config)#");
     shell.types("vlan 7\r", "Router(config)#");
+    shell.types("int vir?", "Router(config)#int vir");
+    shell.types("\u{15}sh ver\r", "Router(config)#");
     shell.types("hostname\r", "Router(config)#");
     shell.types("crypto ikev2 window 6\u{1a}", "Router#");
     shell.types("show run | include window\r", "Router#");
@@ -240,6 +246,58 @@ fn the_prompt_has_the_name_that_the_headend_gives_itself() {
     let shell = Shell::open(&lab);
     let answer = shell.types("show version\r", "Router>");
     assert!(answer.contains("Router uptime is "), "{answer}");
+}
+
+fn a_router_asks_before_it_clears_and_where_a_configuration_comes_from() {
+    let lab = lab();
+    let _headend = lab.start();
+    let shell = Shell::open(&lab);
+    let level = |shell: &Shell, prompt| shell.types("show privilege | include level\r", prompt);
+    assert_eq!(level(&shell, "Router>"), "Current privilege level is 1");
+    shell.types("enable\r", "Router#");
+    assert_eq!(level(&shell, "Router#"), "Current privilege level is 15");
+    // Any key but Enter and `y` leaves everything as it is.
+    let question = "Clear logging buffer [confirm]";
+    for (key, left) in [
+        ("n", true),
+        (CTRL_C, true),
+        ("\u{1b}[A", true),
+        ("\r", false),
+    ] {
+        shell.types("clear logging\r", question);
+        shell.types(key, "Router#");
+        let log = lab.exec("show logging");
+        assert_eq!(log.contains(": ready\n"), left, "{key:?}: {log}");
+    }
+    let question = "Clear \"show interface\" counters on all interfaces [confirm]";
+    shell.types("do clear counters\r", question);
+    shell.types("y", "Router#");
+    let log = lab.exec("show logging");
+    assert!(
+        log.contains(": %CLEAR-5-COUNTERS: Clear counter on all interfaces by console\n"),
+        "{log}"
+    );
+    // A script is not asked.
+    lab.exec("clear logging");
+    assert!(!lab.exec("show logging").contains("%CLEAR-5-COUNTERS"));
+    let question = "Configuring from terminal, memory, or network [terminal]?";
+    for answer in ["\r", "term\r"] {
+        shell.types("configure\r", question);
+        shell.types(answer, "Router(config)#");
+        // Here it asks nothing.
+        shell.types("do configure\r", "Router(config)#");
+        shell.types("end\r", "Router#");
+    }
+    for answer in ["memory\r", "?"] {
+        shell.types("configure\r", question);
+        let said = shell.types(answer, "Router#");
+        assert!(said.contains("?Must be \"terminal\""), "{said}");
+    }
+    shell.types("configure\r", question);
+    shell.types(CTRL_C, "Router#");
+    shell.sends("quit\r");
+    let mut shell = shell;
+    shell.process.ends_with(0);
 }
 
 fn long_output_waits_for_a_key() {

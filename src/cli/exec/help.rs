@@ -180,7 +180,7 @@ pub fn reference() -> String {
         }
     };
     rows(&mut out, commands());
-    out.push_str("\nBehind every `show` command:\n\n| modifier | what it does |\n| --- | --- |\n");
+    out.push_str("\nBehind every `show` command, `dir` and `write terminal`:\n\n| modifier | what it does |\n| --- | --- |\n");
     rows(&mut out, modifiers());
     out
 }

@@ -55,11 +55,13 @@ pub enum TerminalCommand {
         /// Minutes.
         revert: Option<u32>,
     },
+    /// `configure`, which asks where the configuration comes from.
+    ConfigureFrom,
     /// `disable`
     Disable,
     /// `enable`
     Enable,
-    /// `exit`, `logout`
+    /// `exit`, `logout`, `quit`
     Exit,
     /// `show history`
     History,
@@ -69,6 +71,8 @@ pub enum TerminalCommand {
     DefaultLength,
     /// `terminal [no] monitor`
     Monitor(bool),
+    /// `show privilege`
+    Privilege,
     /// `show terminal`
     Settings,
     /// `terminal width N`
@@ -84,8 +88,12 @@ pub enum ExecCommand {
     Show(Show),
     /// `clear crypto session [local A | remote A | username U]`, `clear crypto ikev2 sa [local A | remote A]`
     ClearCryptoSession(Whose),
+    /// `clear counters`
+    ClearCounters,
     /// `clear crypto ikev2 stats`
     ClearIkev2Stats,
+    /// `clear logging`
+    ClearLogging,
     /// `test crypto rekey {ikev2|ipsec} [remote A | username U]`, `clear crypto sa [peer A]`
     TestRekey(Rekeyed, Whose),
     /// `configure confirm`
@@ -94,6 +102,8 @@ pub enum ExecCommand {
     ConfigureReplace(String),
     /// `configure revert now`
     ConfigureRevert,
+    /// `dir [bootflash:]`
+    Directory,
     /// `show archive config differences`
     ShowArchiveDifferences,
     /// `show ip nat translations`
@@ -120,6 +130,20 @@ pub enum ExecCommand {
     Instead(&'static str, &'static str),
     /// What the terminal does by itself.
     Terminal(TerminalCommand),
+}
+
+impl ExecCommand {
+    /// What a router asks at its terminal before it does this: `[confirm]`.
+    #[must_use]
+    pub const fn confirmation(&self) -> Option<&'static str> {
+        match self {
+            Self::ClearCounters => {
+                Some("Clear \"show interface\" counters on all interfaces [confirm]")
+            }
+            Self::ClearLogging => Some("Clear logging buffer [confirm]"),
+            _ => None,
+        }
+    }
 }
 
 /// What is shown.
@@ -154,6 +178,8 @@ pub enum Show {
     },
     /// `show crypto ikev2 diagnose [peer A | username U]`
     Ikev2Diagnose(Option<DiagnoseFilter>),
+    /// `show crypto ikev2 diagnose error`
+    Ikev2DiagnoseError,
     /// `show crypto ikev2 sa [local A | remote A] [detailed]`
     Ikev2Sa(Ikev2SaQuery),
     /// `show crypto ikev2 session [detailed]`
@@ -182,11 +208,17 @@ pub enum Show {
     Interfaces,
     /// `show ip interface brief`
     InterfaceBrief,
+    /// `show interfaces description`
+    InterfaceDescription,
+    /// `show inventory`
+    Inventory,
     /// `show ip access-lists [NAME]`
     IpAccessLists {
         /// The only one to be shown.
         name: Option<String>,
     },
+    /// `show ip interface`
+    IpInterface,
     /// `show ip nat statistics`
     IpNatStatistics,
     /// `show ip route`
@@ -200,6 +232,8 @@ pub enum Show {
     IpsecSa(IpsecSaQuery),
     /// `show crypto ipsec sa count`
     IpsecSaCount,
+    /// `show crypto isakmp sa`
+    IsakmpSa,
     /// `show ipv6 local pool [NAME]`
     Ipv6LocalPool {
         /// The only pool to be shown, with who holds what of it.
@@ -233,6 +267,8 @@ pub enum Show {
     },
     /// `show crypto key mypubkey rsa`
     MyPublicKeys,
+    /// `show processes cpu`
+    ProcessesCpu,
     /// `show processes memory`
     ProcessesMemory,
     /// `show running-config [all]`
@@ -393,6 +429,18 @@ pub fn parse(line: &str, mode: Mode) -> Result<Line, ExecError> {
     walk.end()
 }
 
+/// Whether a line is a command for the daemon, or begins one that shows something: that one may be wrong further on.
+#[must_use]
+pub fn is_command(line: &str) -> bool {
+    let Ok(walk) = Walk::new(line, Mode::Privileged) else {
+        return false;
+    };
+    let first = walk.next().and_then(|word| walk.choose(word).ok());
+    let shows = first.is_some_and(|node| node.token == Token::Word("show"));
+    let read = parse(line, Mode::Privileged);
+    shows || read.is_ok_and(|line| !matches!(line.command, ExecCommand::Terminal(_)))
+}
+
 /// The command of a line without what follows a `|`.
 #[must_use]
 pub fn without_modifier(line: &str) -> &str {
@@ -408,6 +456,16 @@ pub fn without_modifier(line: &str) -> &str {
         }
     }
     line
+}
+
+/// Where a bare `configure` takes the configuration from, as a router asks.
+pub const CONFIGURE_FROM: &str = "Configuring from terminal, memory, or network [terminal]? ";
+
+/// Whether an answer to [`CONFIGURE_FROM`] means the terminal.
+#[must_use]
+pub fn is_from_terminal(answer: &str) -> bool {
+    let answer = answer.trim();
+    common("terminal", answer) == answer.len()
 }
 
 /// Whether a line has led into a text that goes on to its end: a regular expression or a path.

@@ -6,6 +6,7 @@
 mod clear;
 pub(super) mod session;
 mod show;
+mod system;
 
 use std::net::IpAddr;
 
@@ -255,15 +256,14 @@ impl Node {
 
 /// What a line begins with.
 pub(super) const ROOT: &[Node] = &[
-    Node::word("clear", "Reset functions")
-        .privileged()
-        .then(&[Node::word("crypto", "Encryption module").then(&[
-            clear::IKEV2,
-            clear::SA,
-            clear::SESSION,
-        ])]),
+    Node::word("clear", "Reset functions").privileged().then(&[
+        clear::COUNTERS,
+        Node::word("crypto", "Encryption module").then(&[clear::IKEV2, clear::SA, clear::SESSION]),
+        clear::LOGGING,
+    ]),
     Node::word("configure", "Enter configuration mode")
         .privileged()
+        .run(|_| terminal(TerminalCommand::ConfigureFrom))
         .then(CONFIGURE),
     Node::word("copy", "Copy from one file to another")
         .privileged()
@@ -276,6 +276,7 @@ pub(super) const ROOT: &[Node] = &[
     Node::word("debug", "Debugging functions (see also 'undebug')")
         .privileged()
         .then(DEBUG),
+    system::DIR,
     Node::word("disable", "Turn off privileged commands")
         .run(|_| terminal(TerminalCommand::Disable)),
     Node::word("enable", "Turn on privileged commands").run(|_| terminal(TerminalCommand::Enable)),
@@ -290,7 +291,9 @@ pub(super) const ROOT: &[Node] = &[
                 .off()
                 .then(UNDEBUG),
         ]),
-    PING,
+    system::PING,
+    Node::word("quit", "Exit from the EXEC").run(|_| terminal(TerminalCommand::Exit)),
+    system::RELOAD,
     Node::word("show", "Show running system information")
         .pipes()
         .then(SHOW),
@@ -304,7 +307,7 @@ pub(super) const ROOT: &[Node] = &[
             )
             .then(clear::REKEY)]),
         ]),
-    TRACEROUTE,
+    system::TRACEROUTE,
     Node::word("undebug", "Disable debugging functions (see also 'debug')")
         .privileged()
         .off()
@@ -313,33 +316,13 @@ pub(super) const ROOT: &[Node] = &[
     Node::word("write", "Write running configuration to memory")
         .privileged()
         .run(|_| Some(ExecCommand::WriteMemory))
-        .then(
-            &[Node::word("memory", "Write to NV memory").run(|_| Some(ExecCommand::WriteMemory))],
-        ),
+        .then(&[
+            Node::word("memory", "Write to NV memory").run(|_| Some(ExecCommand::WriteMemory)),
+            Node::word("terminal", "Write to terminal")
+                .pipes()
+                .run(|_| show(Show::RunningConfig { all: false })),
+        ]),
 ];
-
-/// The machine has these, and whoever looks for them here is told.
-const PING: Node = Node::word("ping", "Send echo messages")
-    .run(ping)
-    .then(&[Node::value(Token::Line, "Ping destination").run(ping)]);
-
-const TRACEROUTE: Node = Node::word("traceroute", "Trace route to destination")
-    .run(traceroute)
-    .then(&[Node::value(Token::Line, "Trace route to destination").run(traceroute)]);
-
-fn ping(_: Values) -> Option<ExecCommand> {
-    Some(ExecCommand::Instead(
-        "ping",
-        "leave with 'exit', and type the same at the machine's own shell",
-    ))
-}
-
-fn traceroute(_: Values) -> Option<ExecCommand> {
-    Some(ExecCommand::Instead(
-        "traceroute",
-        "leave with 'exit', and type the same at the machine's own shell",
-    ))
-}
 
 const CONFIGURE: &[Node] = &[
     Node::word(
@@ -478,6 +461,7 @@ const SHOW: &[Node] = &[
                 .then(&[Node::value(Token::Name, "Transform set tag")
                     .run(|values| object(ObjectKind::TransformSet, values))]),
         ]),
+        show::ISAKMP,
         show::KEY,
         show::CRYPTO_MAP,
         show::PKI,
@@ -500,6 +484,7 @@ const SHOW: &[Node] = &[
     Node::word("history", "Display the session command history")
         .run(|_| terminal(TerminalCommand::History)),
     show::INTERFACES,
+    system::INVENTORY,
     Node::word("ip", "IP information").then(&[
         show::ACCESS_LISTS,
         show::IP_INTERFACE,
@@ -521,11 +506,8 @@ const SHOW: &[Node] = &[
     )]),
     Node::word("logging", "Show the contents of logging buffers").run(|_| show(Show::Logging)),
     Node::word("metrics", "Every number, in Prometheus' text format").run(|_| show(Show::Metrics)),
-    Node::word("processes", "Active process statistics").then(&[Node::word(
-        "memory",
-        "Show memory use per process",
-    )
-    .run(|_| show(Show::ProcessesMemory))]),
+    system::PRIVILEGE,
+    system::PROCESSES,
     Node::word("running-config", "Current operating configuration")
         .privileged()
         .run(|_| show(Show::RunningConfig { all: false }))
@@ -608,8 +590,8 @@ const IKEV2_STATS: Node = Node::word("stats", "Shows ikev2 statistics")
 const DEBUG: &[Node] = &[DEBUG_AAA, DEBUG_CRYPTO, DEBUG_RADIUS];
 
 /// There is no RADIUS here, and whoever looks for it is told.
-const DEBUG_RADIUS: Node =
-    Node::word("radius", "RADIUS protocol").run(|_| Some(ExecCommand::Unsupported("debug radius")));
+const DEBUG_RADIUS: Node = Node::word("radius", "RADIUS protocol (not here)")
+    .run(|_| Some(ExecCommand::Unsupported("debug radius")));
 
 const UNDEBUG: &[Node] = &[
     DEBUG_AAA,
@@ -619,7 +601,7 @@ const UNDEBUG: &[Node] = &[
 
 const DEBUG_AAA: Node =
     Node::word("aaa", "AAA Authentication, Authorization and Accounting").then(&[
-        Node::word("accounting", "Accounting")
+        Node::word("accounting", "Accounting (not here)")
             .run(|_| Some(ExecCommand::Unsupported("debug aaa accounting"))),
         Node::word("authentication", "Authentication")
             .run(|values| debug(&values, DebugFlag::AaaAuthentication)),

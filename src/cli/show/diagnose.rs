@@ -1,14 +1,22 @@
-//! `show crypto ikev2 diagnose [peer A | username U]`. No router has it: the layout is our own.
+//! `show crypto ikev2 diagnose [peer A | username U]`. No router has it: the layout is our own. `show crypto ikev2 diagnose error`
+//! is a router's, where the places in the program stand that an error came by; here it is the client.
 
 use std::{
+    collections::BTreeMap,
     fmt::{self, Write},
-    net::IpAddr,
+    net::{IpAddr, SocketAddr},
+    time::SystemTime,
 };
+
+use serde::Serialize;
 
 use super::{End, logging::Stamp, text};
 use crate::{
     cli::Printable,
-    state::attempts::{Attempt, AttemptOutcome, Failure},
+    state::{
+        attempts::{Attempt, AttemptOutcome, Failure, Room},
+        form,
+    },
 };
 
 /// Whose attempts.
@@ -46,6 +54,89 @@ pub fn ikev2_diagnose(attempts: &[Attempt], filter: Option<&DiagnoseFilter>) -> 
                 writeln!(out)?;
             }
             one(out, attempt)?;
+        }
+        Ok(())
+    })
+}
+
+/// Why attempts failed, with how many did.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ErrorFacts {
+    /// What went wrong.
+    pub failure: Failure,
+    /// How many tries are known to have ended so.
+    pub tries: u32,
+    /// When the last of them began.
+    #[serde(serialize_with = "form::moment")]
+    pub last: SystemTime,
+    /// Where that one came from.
+    #[serde(serialize_with = "form::end")]
+    pub peer: SocketAddr,
+    /// The user that it tried to log in as.
+    pub user: Option<String>,
+}
+
+/// Of the attempts on record, what ended them, the last one first.
+#[must_use]
+pub fn error_facts(attempts: &[Attempt]) -> Vec<ErrorFacts> {
+    let mut all: BTreeMap<String, ErrorFacts> = BTreeMap::new();
+    for attempt in attempts {
+        let earlier = attempt.earlier.iter();
+        let tries = earlier.fold(attempt.tries, |left, one| left.saturating_sub(one.tries));
+        let own = attempt.failure.iter();
+        let own = own.map(|failure| (failure, tries.max(1), attempt.begun));
+        let earlier = attempt.earlier.iter();
+        let earlier = earlier.map(|one| (&one.failure, one.tries, one.last));
+        for (failure, tries, last) in own.chain(earlier) {
+            let new = ErrorFacts {
+                failure: failure.clone(),
+                tries,
+                last,
+                peer: attempt.peer,
+                user: attempt.user.clone(),
+            };
+            let known = all.entry(failure.to_string());
+            known
+                .and_modify(|known| {
+                    let tries = known.tries.saturating_add(tries);
+                    if last > known.last {
+                        *known = new.clone();
+                    }
+                    known.tries = tries;
+                })
+                .or_insert(new);
+        }
+    }
+    let mut all: Vec<ErrorFacts> = all.into_values().collect();
+    all.sort_by_key(|one| std::cmp::Reverse(one.last));
+    all
+}
+
+/// `show crypto ikev2 diagnose error`
+#[must_use]
+pub fn ikev2_diagnose_error(attempts: &[Attempt], room: Room) -> String {
+    let errors = error_facts(attempts);
+    text(|out| {
+        let Room { most, displaced } = room;
+        writeln!(
+            out,
+            "Exit Path Table - status: enable, current entry {}, deleted {displaced}, max allow {most}",
+            errors.len()
+        )?;
+        for error in &errors {
+            let verdict = error.failure.to_string();
+            writeln!(out)?;
+            writeln!(out, "Error({}): {}", error.tries, Printable(&verdict))?;
+            write!(
+                out,
+                " -Last: {} UTC, peer {}",
+                Stamp(error.last),
+                End(&error.peer)
+            )?;
+            match &error.user {
+                Some(user) => writeln!(out, ", user {}", Printable(user))?,
+                None => writeln!(out)?,
+            }
         }
         Ok(())
     })

@@ -2,11 +2,7 @@
 //!
 //! The daemon gathers facts, and whoever asked prints them: many sessions make long texts, which nobody else is to wait for.
 
-use std::{
-    collections::BTreeMap,
-    sync::Arc,
-    time::{Duration, SystemTime},
-};
+use std::{collections::BTreeMap, sync::Arc, time::SystemTime};
 
 use ironflex_profiles::{Candidate, Snapshot};
 use ironflex_xfrm::netlink::Translation;
@@ -14,24 +10,26 @@ use serde::Serialize;
 
 use super::{
     DiagnoseFilter, Ikev2SaQuery, Ikev2Stats, InterfaceFacts, IpsecSaQuery, MethodLists,
-    SessionQuery, TerminalFacts, aaa, access_lists,
+    ProcessorFacts, SessionQuery, TerminalFacts, Version, aaa, access_lists,
     admission::{self, Memory},
     clock, crypto_session, crypto_session_brief, crypto_session_groups, crypto_session_summary,
-    debugging, debugging_facts, derived_config, derived_session, differences,
-    ikev2_authorization_policy, ikev2_diagnose, ikev2_policy, ikev2_profile, ikev2_proposal,
-    ikev2_sa, ikev2_session, ikev2_stats, interface, interface_configuration, ip_local_pool,
+    debugging, debugging_facts, derived_config, derived_session, differences, directory,
+    directory::Directory,
+    error_facts, ikev2_authorization_policy, ikev2_diagnose, ikev2_diagnose_error, ikev2_policy,
+    ikev2_profile, ikev2_proposal, ikev2_sa, ikev2_session, ikev2_stats, interface,
+    interface_configuration, interfaces_description, inventory, ip_interface, ip_local_pool,
     ipsec_profile, ipsec_sa,
     ipsec_sa::count,
-    ipsec_sa_count, ipsec_transform_set, ipv6_local_pool, logging, objects,
+    ipsec_sa_count, ipsec_transform_set, ipv6_local_pool, isakmp_sa, logging, objects, parts,
     pki::{self, TrustpointFacts},
-    running_config, startup_config, version, without_secrets,
+    processes_cpu, running_config, startup_config, version, without_secrets,
 };
 use crate::{
     cli::{debug_words::DebugFlags, exec::ObjectKind},
     metrics::Tally,
     state::{
         IkeSa, State,
-        attempts::Attempt,
+        attempts::{Attempt, Room},
         logging::{ConditionFacts, LogFacts},
     },
     statistics::Statistics,
@@ -84,6 +82,10 @@ pub enum Facts {
     DebugCondition(ConditionFacts),
     /// `show derived-config interface virtual-access N`
     DerivedConfig(State, u32),
+    /// `dir`
+    Directory(Directory),
+    /// `show crypto ikev2 diagnose error`
+    Ikev2DiagnoseError(Vec<Attempt>, Room),
     /// `show crypto ikev2 diagnose`
     Ikev2Diagnose(Vec<Attempt>, Option<DiagnoseFilter>),
     /// `show crypto ikev2 sa`
@@ -96,6 +98,14 @@ pub enum Facts {
     Interfaces(Vec<InterfaceFacts>, State),
     /// `show ip interface brief`
     InterfaceBrief(Vec<InterfaceFacts>),
+    /// `show interfaces description`
+    InterfaceDescription(Vec<InterfaceFacts>),
+    /// `show inventory`
+    Inventory(Box<Version>),
+    /// `show ip interface`
+    IpInterface(Vec<InterfaceFacts>),
+    /// `show crypto isakmp sa`
+    IsakmpSa,
     /// `show interfaces virtual-access N`
     Interface(State, u32),
     /// `show interfaces virtual-access N configuration`
@@ -134,6 +144,8 @@ pub enum Facts {
     PkiTrustpoints(Vec<TrustpointFacts>, bool),
     /// The configured object or the file could not be read; why.
     Refused(String),
+    /// `show processes cpu`
+    Processor(ProcessorFacts),
     /// `show running-config [all]`: its lines.
     RunningConfig(String),
     /// `show running-config interface NAME`: its lines.
@@ -145,12 +157,7 @@ pub enum Facts {
     /// `show users`
     Users(State, Vec<TerminalFacts>),
     /// `show version`
-    Version {
-        /// `hostname`
-        hostname: String,
-        /// Since the daemon was started.
-        up: Duration,
-    },
+    Version(Box<Version>),
 }
 
 /// Lines without what is secret in them.
@@ -209,19 +216,6 @@ struct Count {
     rekeying: usize,
 }
 
-/// What serves, and since when.
-#[derive(Serialize)]
-struct Version<'f> {
-    /// Its name.
-    software: &'static str,
-    /// Its version.
-    version: &'static str,
-    /// `hostname`
-    hostname: &'f str,
-    /// Seconds since the start.
-    uptime: u64,
-}
-
 impl Facts {
     /// In this form.
     ///
@@ -249,6 +243,8 @@ impl Facts {
             Self::AaaSessions(state) => aaa::aaa_sessions(state),
             Self::CallAdmission(statistics) => admission::call_admission(statistics),
             Self::DebugCondition(conditions) => logging::debug_condition(conditions),
+            Self::Directory(listed) => directory::directory(listed),
+            Self::Ikev2DiagnoseError(attempts, room) => ikev2_diagnose_error(attempts, *room),
             Self::Ikev2Diagnose(attempts, filter) => ikev2_diagnose(attempts, filter.as_ref()),
             Self::Interface(state, number) => return interface::interface(state, *number),
             Self::InterfaceLines(state, number) => {
@@ -256,6 +252,10 @@ impl Facts {
             }
             Self::Interfaces(all, state) => super::interfaces(all, state),
             Self::InterfaceBrief(all) => super::ip_interface_brief(all),
+            Self::InterfaceDescription(all) => interfaces_description(all),
+            Self::Inventory(version) => inventory(version),
+            Self::IpInterface(all) => ip_interface(all),
+            Self::IsakmpSa => isakmp_sa(),
             Self::RunningConfigInterface(lines) => super::running_config_interface(lines),
             Self::AccessLists(configured, name) => {
                 let name = name.as_deref();
@@ -276,6 +276,7 @@ impl Facts {
             Self::MyPublicKeys(trustpoints) => pki::my_public_keys(trustpoints),
             Self::PkiTrustpoints(trustpoints, false) => pki::pki_trustpoints(trustpoints),
             Self::PkiTrustpoints(trustpoints, true) => pki::pki_trustpoints_status(trustpoints),
+            Self::Processor(facts) => processes_cpu(facts),
             Self::Refused(why) => return Err(why.clone()),
             Self::TechSupport(all) => tech_support(all),
             Self::Users(state, terminals) => aaa::users(state, terminals),
@@ -308,7 +309,7 @@ impl Facts {
             Self::ConfigDifferences(lines) => differences(lines),
             Self::RunningConfig(lines) => running_config(lines),
             Self::StartupConfig(lines) => startup_config(lines),
-            Self::Version { hostname, up } => version(hostname, *up),
+            Self::Version(facts) => version(facts),
         })
     }
 
@@ -334,8 +335,16 @@ impl Facts {
                 let wanted: Vec<&Attempt> = attempts.iter().filter(wanted).collect();
                 named("attempts", wanted)
             }
+            Self::Directory(listed) => named("directory", listed),
+            Self::Ikev2DiagnoseError(attempts, _) => named("errors", error_facts(attempts)),
             Self::Interface(state, number) => named("session", derived_session(state, *number)?.1),
-            Self::Interfaces(all, _) | Self::InterfaceBrief(all) => named("interfaces", all),
+            Self::Interfaces(all, _)
+            | Self::InterfaceBrief(all)
+            | Self::InterfaceDescription(all)
+            | Self::IpInterface(all) => named("interfaces", all),
+            Self::Inventory(version) => named("inventory", parts(version)),
+            Self::IsakmpSa => named("isakmp_sas", Vec::<String>::new()),
+            Self::Processor(facts) => named("processor", facts),
             Self::RunningConfigInterface(lines) => named("running_config", clear(lines)),
             Self::AccessLists(configured, name) => {
                 let (lines, name) = (&configured.lines, name.as_deref());
@@ -439,15 +448,7 @@ impl Facts {
             Self::ConfigDifferences(lines) => named("config_differences", clear(lines)),
             Self::RunningConfig(lines) => named("running_config", clear(lines)),
             Self::StartupConfig(lines) => named("startup_config", clear(lines)),
-            Self::Version { hostname, up } => {
-                let version = Version {
-                    software: env!("CARGO_PKG_NAME"),
-                    version: env!("CARGO_PKG_VERSION"),
-                    hostname,
-                    uptime: up.as_secs(),
-                };
-                named("version", version)
-            }
+            Self::Version(version) => named("version", version),
         }
     }
 }

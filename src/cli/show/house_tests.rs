@@ -10,6 +10,7 @@ use ironflex_xfrm::netlink::Translation;
 
 use super::{
     admission::Memory,
+    directory::{Directory, FileFacts},
     json_tests::configured,
     pki::{CertificateFacts, TrustpointFacts},
     tests::{DETAIL, address, assert_golden, seed_sa, several, state, statistics},
@@ -21,7 +22,7 @@ use crate::{
         State,
         attempts::{
             Attempt, AttemptOutcome, AttemptStep, Difference, EarlierFailure, Failure,
-            InactiveProfile, StepKind, Transforms,
+            InactiveProfile, Room, StepKind, Transforms,
         },
         logging::{ConditionFacts, LogFacts, LoggedLine, Severity},
     },
@@ -209,6 +210,16 @@ fn attempts_are_told_with_their_steps_and_one_sentence_each() {
     let all = of(DiagnoseFilter::Peer(address("192.0.2.100")));
     assert_eq!(all, of(DiagnoseFilter::Username("TEST".into())));
     assert_eq!(all.matches("Verdict: ").count(), 15);
+    let room = Room {
+        most: 160,
+        displaced: 3,
+    };
+    let errors = |attempts: &[Attempt]| ikev2_diagnose_error(attempts, room);
+    assert_golden("ikev2_diagnose_error", &errors(&attempts()));
+    assert_eq!(
+        errors(&[]),
+        "Exit Path Table - status: enable, current entry 0, deleted 3, max allow 160\n"
+    );
     assert_eq!(ikev2_diagnose(&[], None), none);
 }
 
@@ -268,19 +279,25 @@ pub(super) fn translations() -> Vec<Translation> {
 pub(super) fn interface_facts() -> Vec<InterfaceFacts> {
     let of = |name: &str, address: Option<&str>, method, (status, protocol)| InterfaceFacts {
         name: name.into(),
+        description: None,
         address: address.map(str::to_owned),
+        prefix_length: address.map(|_| 24),
+        unnumbered: name.starts_with("Virtual-").then(|| "Loopback100".into()),
         method,
         status,
         protocol,
         device: None,
         mtu: None,
+        nat: None,
         virtual_access: None,
     };
     let (up, half) = (("up", "up"), ("up", "down"));
     vec![
         InterfaceFacts {
+            description: Some("to the provider".into()),
             device: Some("eth0".into()),
             mtu: Some(1500),
+            nat: Some("outside"),
             ..of("GigabitEthernet1", Some("203.0.113.1"), "other", up)
         },
         of(
@@ -292,6 +309,8 @@ pub(super) fn interface_facts() -> Vec<InterfaceFacts> {
         of("Loopback100", Some("10.0.0.1"), "NVRAM", up),
         of("Virtual-Template100", Some("10.0.0.1"), "unset", half),
         InterfaceFacts {
+            mtu: Some(1400),
+            nat: Some("inside"),
             virtual_access: Some(1),
             ..of("Virtual-Access1", Some("10.0.0.1"), "unset", up)
         },
@@ -305,8 +324,29 @@ fn interfaces_are_told_in_brief_and_in_full_and_by_their_lines() {
         "ip_interface_brief",
         &text(Facts::InterfaceBrief(interface_facts())),
     );
+    let mut described = interface_facts();
+    // One that borrows from nobody that has one.
+    described.push(InterfaceFacts {
+        name: "Virtual-Template7".into(),
+        address: None,
+        ..described[3].clone()
+    });
+    assert_golden(
+        "interfaces_description",
+        &text(Facts::InterfaceDescription(described.clone())),
+    );
+    assert_golden("ip_interface", &text(Facts::IpInterface(described)));
     let full = text(Facts::Interfaces(interface_facts(), several()));
     assert_golden("interfaces", &full);
+    let cleared = State {
+        counters_cleared: Some(Duration::from_secs(61)),
+        ..several()
+    };
+    let told = text(Facts::Interface(cleared, 1));
+    assert!(
+        told.contains("  Last clearing of \"show interface\" counters 00:01:01\n"),
+        "{told}"
+    );
     let one = text(Facts::Interface(several(), 1));
     assert!(full.ends_with(&one), "{full}");
     let running = ironflex_profiles::render(&configured().lines);
@@ -364,6 +404,57 @@ fn lists_routes_and_interfaces_are_told() {
     );
 }
 
+/// Of a version that stays.
+pub(super) fn version_facts() -> Box<Version> {
+    Box::new(Version {
+        software: "ironflex",
+        version: "1.2.3",
+        hostname: "Router".into(),
+        uptime: Duration::from_secs(9 * 86_400 + 7_380),
+        image: Some("/usr/bin/ironflex".into()),
+        kernel: "6.1.0-18-amd64".into(),
+        architecture: "x86_64",
+        machine: "vpn.example.com".into(),
+        dataplane: "kernel",
+    })
+}
+
+/// A machine at work.
+pub(super) fn processor() -> ProcessorFacts {
+    let load = |five_seconds, one_minute, five_minutes| Load {
+        five_seconds,
+        one_minute,
+        five_minutes,
+    };
+    ProcessorFacts {
+        machine: load(12.4, 7.6, 3.0),
+        interrupts: 9.2,
+        process: 4711,
+        own: load(1.234, 0.5, 0.0),
+        runtime: Duration::from_millis(61_007),
+        switches: 2_000,
+    }
+}
+
+/// A folder with a file and another folder.
+pub(super) fn listed() -> Directory {
+    let file = |name: &str, number, permissions: &str, size, changed| FileFacts {
+        name: name.into(),
+        number,
+        permissions: permissions.into(),
+        size,
+        changed,
+    };
+    Directory {
+        files: vec![
+            file("IKEv2-TP.p12", 12, "-rw-", 2_629, 1_636_581_530),
+            file("archive\u{1b}[2J", 104_417, "drwx", 4_096, 1_486_134_905),
+        ],
+        total: 1_940_303_872,
+        free: 1_036_210_176,
+    }
+}
+
 #[test]
 fn the_house_itself_is_told() {
     let text = |facts: Facts| facts.text().unwrap();
@@ -399,13 +490,16 @@ fn the_house_itself_is_told() {
     assert_golden("processes_memory", &text(Facts::Memory(memory)));
     assert_golden("aaa_lockout", &text(Facts::AaaLockout));
     assert_golden("clock", &text(Facts::Clock(moment())));
-    let version = text(Facts::Version {
-        hostname: "Router".into(),
-        up: Duration::from_secs(9 * 86_400 + 7_380),
-    });
-    // The next one changes no golden.
-    let version = version.replace(env!("CARGO_PKG_VERSION"), "VERSION");
-    assert_golden("version", &version);
+    assert_golden("version", &text(Facts::Version(version_facts())));
+    assert_golden("inventory", &text(Facts::Inventory(version_facts())));
+    assert_golden("isakmp_sa", &text(Facts::IsakmpSa));
+    assert_golden("processes_cpu", &text(Facts::Processor(processor())));
+    assert_golden("directory", &text(Facts::Directory(listed())));
+    let nothing = Facts::Directory(Directory::default());
+    assert_eq!(
+        text(nothing),
+        "Directory of bootflash:/\n\nNo files in directory\n\n0 bytes total (0 bytes free)\n"
+    );
     let lines = "!\nhostname Router\n!\nend\n";
     assert_golden("running_config", &text(Facts::RunningConfig(lines.into())));
 }

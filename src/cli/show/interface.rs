@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Address, derived_session, text};
+use super::{Address, Elapsed, derived_session, text};
 use crate::state::{Flow, State};
 
 /// A session's interface with what went through it. Rates, queues and the like of a router are not kept here, and their lines
@@ -26,14 +26,14 @@ pub(super) fn interface(state: &State, virtual_access: u32) -> Result<String, St
     };
     let (received, sent) = (sum(|child| &child.inbound), sum(|child| &child.outbound));
     Ok(text(|out| {
-        let state = if session.children.is_empty() {
+        let protocol = if session.children.is_empty() {
             "down"
         } else {
             "up"
         };
         writeln!(
             out,
-            "Virtual-Access{virtual_access} is up, line protocol is {state}"
+            "Virtual-Access{virtual_access} is up, line protocol is {protocol}"
         )?;
         writeln!(out, "  Hardware is Virtual Access interface")?;
         if let Some(used) = &derived.unnumbered {
@@ -56,6 +56,14 @@ pub(super) fn interface(state: &State, virtual_access: u32) -> Result<String, St
             "  Tunnel protection via IPSec (profile \"{}\")",
             derived.ipsec_profile
         )?;
+        match state.counters_cleared {
+            Some(ago) => writeln!(
+                out,
+                "  Last clearing of \"show interface\" counters {}",
+                Elapsed(ago)
+            )?,
+            None => writeln!(out, "  Last clearing of \"show interface\" counters never")?,
+        }
         writeln!(
             out,
             "     {} packets input, {} bytes, 0 no buffer",

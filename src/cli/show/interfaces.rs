@@ -1,6 +1,6 @@
-//! `show ip interface brief`, `show interfaces` and `show running-config interface NAME`.
+//! `show ip interface [brief]`, `show interfaces [description]` and `show running-config interface NAME`.
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 
 use ironflex_profiles::model::interface::InterfaceName;
 use serde::Serialize;
@@ -13,8 +13,14 @@ use crate::state::State;
 pub struct InterfaceFacts {
     /// Its name.
     pub name: String,
+    /// `description`
+    pub description: Option<String>,
     /// Its IPv4 address, or the one that it borrows.
     pub address: Option<String>,
+    /// The length of the prefix of that address's network.
+    pub prefix_length: Option<u8>,
+    /// The interface whose address it borrows.
+    pub unnumbered: Option<String>,
     /// Where that comes from: `NVRAM`, which is a line of its own, `other`, which is Linux, or `unset`.
     pub method: &'static str,
     /// `up`, `down` or `administratively down`
@@ -23,10 +29,121 @@ pub struct InterfaceFacts {
     pub protocol: &'static str,
     /// The device of Linux that it is or stands for, if there is one.
     pub device: Option<String>,
-    /// The largest packet of that device, in octets.
+    /// The largest packet that it sends, in octets, if that is known.
     pub mtu: Option<u32>,
+    /// The side of address translation that it is on, `inside` or `outside`.
+    pub nat: Option<&'static str>,
     /// The number of a session's interface.
     pub virtual_access: Option<u32>,
+}
+
+impl InterfaceFacts {
+    /// What a router says first of an interface.
+    fn standing(&self, out: &mut String) -> fmt::Result {
+        let Self {
+            name,
+            status,
+            protocol,
+            ..
+        } = self;
+        writeln!(out, "{name} is {status}, line protocol is {protocol}")
+    }
+
+    /// Its address, or whose it uses.
+    fn addressing(&self, out: &mut String) -> fmt::Result {
+        match (&self.address, &self.unnumbered) {
+            (None, None) => Ok(()),
+            (None, Some(used)) => {
+                writeln!(
+                    out,
+                    "  Interface is unnumbered. Using address of {used} (unassigned)"
+                )
+            }
+            (Some(address), Some(used)) => {
+                writeln!(
+                    out,
+                    "  Interface is unnumbered. Using address of {used} ({address})"
+                )
+            }
+            (Some(address), None) => {
+                write!(out, "  Internet address is {address}")?;
+                match self.prefix_length {
+                    Some(length) => writeln!(out, "/{length}"),
+                    None => writeln!(out),
+                }
+            }
+        }
+    }
+
+    /// The name as a router shortens it: two letters and the number.
+    fn short_name(&self) -> String {
+        let digits = self.name.find(|one: char| one.is_ascii_digit());
+        let (kind, number) = self
+            .name
+            .split_at_checked(digits.unwrap_or(self.name.len()))
+            .unwrap_or((&self.name, ""));
+        // `Vt` and `Vi` would be one otherwise.
+        let short = match kind {
+            "Virtual-Template" => "Vt",
+            "Virtual-Access" => "Vi",
+            other => other.get(..2).unwrap_or(other),
+        };
+        format!("{short}{number}")
+    }
+}
+
+/// `show interfaces description`
+#[must_use]
+pub fn interfaces_description(all: &[InterfaceFacts]) -> String {
+    let row = |out: &mut String, [name, status, protocol, description]: [&str; 4]| {
+        writeln!(out, "{name:<30} {status:<14} {protocol:<8} {description}")
+    };
+    text(|out| {
+        row(out, ["Interface", "Status", "Protocol", "Description"])?;
+        for one in all {
+            let status = match one.status {
+                "administratively down" => "admin down",
+                other => other,
+            };
+            let description = one.description.as_deref().unwrap_or_default();
+            row(out, [&one.short_name(), status, one.protocol, description])?;
+        }
+        Ok(())
+    })
+}
+
+/// `show ip interface`: of each what is known here of IPv4. What has no address has nothing to do with it.
+#[must_use]
+pub fn ip_interface(all: &[InterfaceFacts]) -> String {
+    text(|out| {
+        for one in all {
+            one.standing(out)?;
+            if one.address.is_none() && one.unnumbered.is_none() {
+                writeln!(out, "  Internet protocol processing disabled")?;
+                continue;
+            }
+            one.addressing(out)?;
+            match one.method {
+                "NVRAM" => writeln!(out, "  Address determined by non-volatile memory")?,
+                "other" => writeln!(out, "  Address determined by Linux")?,
+                _ => {}
+            }
+            if let Some(mtu) = one.mtu {
+                writeln!(out, "  MTU is {mtu} bytes")?;
+            }
+            // No line ties a list to an interface.
+            writeln!(out, "  Outgoing access list is not set")?;
+            writeln!(out, "  Inbound  access list is not set")?;
+            match one.nat {
+                Some(side) => writeln!(
+                    out,
+                    "  Network address translation is enabled, interface in domain {side}"
+                )?,
+                None => writeln!(out, "  Network address translation is disabled")?,
+            }
+        }
+        Ok(())
+    })
 }
 
 /// `show ip interface brief`
@@ -74,17 +191,14 @@ pub fn interfaces(all: &[InterfaceFacts], state: &State) -> String {
                 out.push_str(&interface(state, number).unwrap_or_default());
                 continue;
             }
-            writeln!(
-                out,
-                "{} is {}, line protocol is {}",
-                one.name, one.status, one.protocol
-            )?;
+            one.standing(out)?;
             if let Some(device) = &one.device {
                 writeln!(out, "  Hardware is device {device} of Linux")?;
             }
-            if let Some(address) = &one.address {
-                writeln!(out, "  Internet address is {address}")?;
+            if let Some(description) = &one.description {
+                writeln!(out, "  Description: {description}")?;
             }
+            one.addressing(out)?;
             if let Some(mtu) = one.mtu {
                 writeln!(out, "  MTU {mtu} bytes")?;
             }

@@ -14,7 +14,9 @@ use serde_json::Value;
 
 use super::{
     admission::Memory,
-    house_tests::{attempts, interface_facts, log, translations, trustpoints},
+    house_tests::{
+        attempts, interface_facts, listed, log, processor, translations, trustpoints, version_facts,
+    },
     tests::{address, assert_golden, ipv6_pools, pools, several, statistics},
     *,
 };
@@ -24,11 +26,11 @@ use crate::{
         exec::{DebugFlag, ObjectKind},
     },
     metrics::{Metric, Tally},
-    state::{State, logging::ConditionFacts},
+    state::{State, attempts::Room, logging::ConditionFacts},
 };
 
 /// Where the types stand.
-const SOURCES: [&str; 12] = [
+const SOURCES: [&str; 16] = [
     include_str!("../../state.rs"),
     include_str!("../../state/attempts.rs"),
     include_str!("../../state/logging.rs"),
@@ -41,6 +43,10 @@ const SOURCES: [&str; 12] = [
     include_str!("facts.rs"),
     include_str!("interfaces.rs"),
     include_str!("objects.rs"),
+    include_str!("diagnose.rs"),
+    include_str!("directory.rs"),
+    include_str!("machine.rs"),
+    include_str!("processor.rs"),
 ];
 
 /// Types that look other than they are written.
@@ -77,6 +83,7 @@ const FORMS: &[(&str, &str)] = &[
 
 /// What each command says: the name at the top and its type.
 const COMMANDS: &[(&str, &str, &str)] = &[
+    ("dir", "directory", "Directory"),
     ("show aaa local user lockout", "locked_out", "Vec<String>"),
     ("show aaa method-lists", "method_lists", "Vec<MethodList>"),
     ("show aaa sessions", "sessions", "Vec<AaaSession>"),
@@ -102,6 +109,11 @@ const COMMANDS: &[(&str, &str, &str)] = &[
         "Vec<AuthorizationPolicyFacts>",
     ),
     ("show crypto ikev2 diagnose", "attempts", "Vec<Attempt>"),
+    (
+        "show crypto ikev2 diagnose error",
+        "errors",
+        "Vec<ErrorFacts>",
+    ),
     (
         "show crypto ikev2 policy",
         "ikev2_policies",
@@ -132,6 +144,7 @@ const COMMANDS: &[(&str, &str, &str)] = &[
         "transform_sets",
         "Vec<TransformSetFacts>",
     ),
+    ("show crypto isakmp sa", "isakmp_sas", "Vec<String>"),
     (
         "show crypto key mypubkey rsa",
         "trustpoints",
@@ -152,12 +165,19 @@ const COMMANDS: &[(&str, &str, &str)] = &[
     ("show derived-config", "derived_config", "DerivedInterface"),
     ("show interfaces", "interfaces", "Vec<InterfaceFacts>"),
     ("show interfaces Virtual-Access 1", "session", "Session"),
+    (
+        "show interfaces description",
+        "interfaces",
+        "Vec<InterfaceFacts>",
+    ),
+    ("show inventory", "inventory", "Vec<Part>"),
     ("show access-lists", "access_lists", "Vec<AccessListFacts>"),
     (
         "show ip access-lists",
         "access_lists",
         "Vec<AccessListFacts>",
     ),
+    ("show ip interface", "interfaces", "Vec<InterfaceFacts>"),
     (
         "show ip interface brief",
         "interfaces",
@@ -174,6 +194,7 @@ const COMMANDS: &[(&str, &str, &str)] = &[
     ("show ipv6 local pool", "ipv6_pools", "Vec<Ipv6Pool>"),
     ("show logging", "log", "LogFacts"),
     ("show metrics", "metrics", "Vec<Sample>"),
+    ("show processes cpu", "processor", "ProcessorFacts"),
     ("show processes memory", "memory", "Memory"),
     ("show running-config", "running_config", "Vec<String>"),
     ("show running-config all", "running_config", "Vec<String>"),
@@ -386,6 +407,7 @@ fn samples() -> Vec<(&'static str, Facts)> {
         .checked_add(Duration::from_millis(1_500))
         .unwrap();
     vec![
+        ("dir", Facts::Directory(listed())),
         ("show aaa local user lockout", Facts::AaaLockout),
         (
             "show aaa method-lists",
@@ -415,6 +437,10 @@ fn samples() -> Vec<(&'static str, Facts)> {
         (
             "show crypto ikev2 diagnose",
             Facts::Ikev2Diagnose(attempts(), None),
+        ),
+        (
+            "show crypto ikev2 diagnose error",
+            Facts::Ikev2DiagnoseError(attempts(), Room::default()),
         ),
         ("show crypto ikev2 policy", object(ObjectKind::Ikev2Policy)),
         (
@@ -450,6 +476,7 @@ fn samples() -> Vec<(&'static str, Facts)> {
             "show crypto ipsec transform-set",
             object(ObjectKind::TransformSet),
         ),
+        ("show crypto isakmp sa", Facts::IsakmpSa),
         (
             "show crypto key mypubkey rsa",
             Facts::MyPublicKeys(trustpoints()),
@@ -476,11 +503,17 @@ fn samples() -> Vec<(&'static str, Facts)> {
             "show interfaces Virtual-Access 1",
             Facts::Interface(several(), 1),
         ),
+        (
+            "show interfaces description",
+            Facts::InterfaceDescription(interface_facts()),
+        ),
+        ("show inventory", Facts::Inventory(version_facts())),
         ("show access-lists", Facts::AccessLists(configured(), None)),
         (
             "show ip access-lists",
             Facts::IpAccessLists(configured(), None),
         ),
+        ("show ip interface", Facts::IpInterface(interface_facts())),
         (
             "show ip interface brief",
             Facts::InterfaceBrief(interface_facts()),
@@ -501,6 +534,7 @@ fn samples() -> Vec<(&'static str, Facts)> {
         ),
         ("show logging", Facts::Logging(log())),
         ("show metrics", Facts::Metrics(tally)),
+        ("show processes cpu", Facts::Processor(processor())),
         ("show processes memory", Facts::Memory(Memory::default())),
         (
             "show running-config",
@@ -523,13 +557,7 @@ fn samples() -> Vec<(&'static str, Facts)> {
             Facts::TechSupport(vec![("show ip route", Facts::IpRoute(several()))]),
         ),
         ("show users", Facts::Users(several(), vec![])),
-        (
-            "show version",
-            Facts::Version {
-                hostname: "Router".into(),
-                up: Duration::from_secs(61),
-            },
-        ),
+        ("show version", Facts::Version(version_facts())),
     ]
 }
 

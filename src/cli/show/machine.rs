@@ -1,11 +1,14 @@
-//! `show clock`, `show version`, and the configuration's files as a whole.
+//! `show clock`, `show version`, `show inventory`, and the configuration's files as a whole.
 
 use std::{
     fmt::Write as _,
     time::{Duration, SystemTime},
 };
 
+use serde::Serialize;
+
 use super::{derived_config::UNCOUNTED, text};
+use crate::{cli::Printable, state::form};
 
 /// `show clock`
 #[must_use]
@@ -46,14 +49,140 @@ pub fn differences(lines: &str) -> String {
     format!("!Contextual Config Diffs:\n{lines}")
 }
 
+/// What serves, on what, and since when.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Version {
+    /// Its name.
+    pub software: &'static str,
+    /// Its version.
+    pub version: &'static str,
+    /// `hostname`
+    pub hostname: String,
+    /// Since the start.
+    #[serde(serialize_with = "form::seconds")]
+    pub uptime: Duration,
+    /// The program's file.
+    pub image: Option<String>,
+    /// Linux' release.
+    pub kernel: String,
+    /// The kind of its processors.
+    pub architecture: &'static str,
+    /// What Linux calls the machine.
+    pub machine: String,
+    /// What carries ESP: `kernel`, `userspace`, or `none` where SAs are only recorded.
+    pub dataplane: &'static str,
+}
+
 /// `show version`: the lines that scripts look for, with what is true here.
 #[must_use]
-pub fn version(hostname: &str, up: Duration) -> String {
+pub fn version(version: &Version) -> String {
     text(|out| {
-        let version = env!("CARGO_PKG_VERSION");
-        writeln!(out, "ironflex Software, Version {version}")?;
+        writeln!(
+            out,
+            "{} Software, Version {}",
+            version.software, version.version
+        )?;
         writeln!(out)?;
-        writeln!(out, "{hostname} uptime is {}", uptime(up))
+        writeln!(
+            out,
+            "{} uptime is {}",
+            version.hostname,
+            uptime(version.uptime)
+        )?;
+        if let Some(image) = &version.image {
+            writeln!(out, "System image file is \"{}\"", Printable(image))?;
+        }
+        writeln!(out)?;
+        writeln!(
+            out,
+            "Linux {} ({}), host name {}",
+            Printable(&version.kernel),
+            version.architecture,
+            Printable(&version.machine)
+        )?;
+        writeln!(out, "Dataplane in use: {}", version.dataplane)
+    })
+}
+
+/// A part of the headend, as a router's chassis has modules.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Part {
+    /// Where it is.
+    pub name: &'static str,
+    /// What it is.
+    pub description: String,
+    /// Its product.
+    pub product: &'static str,
+    /// That product's version.
+    pub version: String,
+}
+
+/// The program, Linux, and what carries ESP.
+#[must_use]
+pub fn parts(all: &Version) -> [Part; 3] {
+    let part = |name, description, product, version: &str| Part {
+        name,
+        description,
+        product,
+        version: version.to_owned(),
+    };
+    let dataplane = all.dataplane;
+    [
+        part(
+            "Chassis",
+            "ironflex headend".to_owned(),
+            all.software,
+            all.version,
+        ),
+        part(
+            "module R0",
+            format!("Linux on {}", all.architecture),
+            "Linux",
+            &all.kernel,
+        ),
+        part(
+            "module F0",
+            format!("Dataplane: {dataplane}"),
+            dataplane,
+            "",
+        ),
+    ]
+}
+
+/// `show inventory`: nothing here has a serial number.
+#[must_use]
+pub fn inventory(all: &Version) -> String {
+    text(|out| {
+        for (number, part) in parts(all).iter().enumerate() {
+            let Part {
+                name,
+                description,
+                product,
+                version,
+            } = part;
+            if number > 0 {
+                writeln!(out)?;
+            }
+            writeln!(out, "NAME: \"{name}\", DESCR: \"{description}\"")?;
+            let version = Printable(version).to_string();
+            writeln!(out, "PID: {product:<18}, VID: {version:<5}, SN: ")?;
+        }
+        Ok(())
+    })
+}
+
+/// `show crypto isakmp sa`: there is no IKEv1 here, and so no SA.
+#[must_use]
+pub fn isakmp_sa() -> String {
+    text(|out| {
+        writeln!(out, "IPv4 Crypto ISAKMP SA")?;
+        writeln!(
+            out,
+            "dst             src             state          conn-id status"
+        )?;
+        writeln!(out)?;
+        writeln!(out, "IPv6 Crypto ISAKMP SA")?;
+        writeln!(out)
     })
 }
 
@@ -115,9 +244,5 @@ mod tests {
         assert_eq!(up(7_380), "2 hours, 3 minutes");
         assert_eq!(up(8 * 86_400 + 60), "1 week, 1 day, 1 minute");
         assert_eq!(up(366 * 86_400), "1 year, 1 day, 0 minutes");
-        assert_eq!(
-            version("Router", Duration::from_secs(60)).lines().last(),
-            Some("Router uptime is 1 minute")
-        );
     }
 }

@@ -18,6 +18,7 @@ mod crypto_session;
 mod debugging;
 mod derived_config;
 mod diagnose;
+pub mod directory;
 mod facts;
 #[cfg(test)]
 mod house_tests;
@@ -41,6 +42,7 @@ pub mod objects;
 #[cfg(test)]
 mod objects_tests;
 pub mod pki;
+mod processor;
 #[cfg(test)]
 mod reader_tests;
 #[cfg(test)]
@@ -48,6 +50,9 @@ mod scene_tests;
 mod secrets;
 #[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+pub(crate) use tests::several as test_sessions;
 
 pub use aaa::{MethodLists, TerminalFacts};
 pub use crypto_session::{
@@ -58,20 +63,25 @@ pub use debugging::debugging;
 use debugging::debugging_facts;
 pub use derived_config::derived_config;
 use derived_config::{derived_session, interface_configuration};
-pub use diagnose::{DiagnoseFilter, ikev2_diagnose};
+pub use diagnose::{DiagnoseFilter, ErrorFacts, error_facts, ikev2_diagnose, ikev2_diagnose_error};
 pub use facts::{Configured, Facts, Form};
 pub use ikev2_objects::{ikev2_authorization_policy, ikev2_policy, ikev2_profile, ikev2_proposal};
 pub use ikev2_sa::{Ikev2SaFilter, Ikev2SaQuery, ikev2_sa};
 pub use ikev2_session::ikev2_session;
 pub use ikev2_stats::{Ikev2Stats, ikev2_stats};
 pub use interfaces::{
-    InterfaceFacts, interfaces, ip_interface_brief, lines_of, running_config_interface,
+    InterfaceFacts, interfaces, interfaces_description, ip_interface, ip_interface_brief, lines_of,
+    running_config_interface,
 };
 pub use ip_local_pool::ip_local_pool;
 pub use ipsec_objects::{ipsec_profile, ipsec_transform_set};
 pub use ipsec_sa::{IpsecSaFilter, IpsecSaQuery, ipsec_sa, ipsec_sa_count};
 pub use ipv6_local_pool::ipv6_local_pool;
-pub use machine::{clock, differences, running_config, startup_config, version};
+pub use machine::{
+    Part, Version, clock, differences, inventory, isakmp_sa, parts, running_config, startup_config,
+    version,
+};
+pub use processor::{Load, ProcessorFacts, processes_cpu};
 pub use secrets::without_secrets;
 
 /// Collects what `render` writes.

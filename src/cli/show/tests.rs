@@ -269,6 +269,7 @@ pub(super) fn rekeying_sa() -> IkeSa {
 
 pub(super) fn state(ike_sas: Vec<IkeSa>) -> State {
     State {
+        counters_cleared: None,
         hostname: "Router".into(),
         sessions_begun: 7,
         ike_sas,
@@ -277,7 +278,7 @@ pub(super) fn state(ike_sas: Vec<IkeSa>) -> State {
     }
 }
 
-pub(super) fn several() -> State {
+pub(crate) fn several() -> State {
     state(vec![seed_sa(), negotiating_sa(), ipv6_sa(), gcm_sa()])
 }
 

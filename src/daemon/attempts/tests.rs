@@ -57,6 +57,7 @@ fn a_flood_of_refused_requests_pushes_out_no_attempt_and_is_counted() {
     // Later another has its place.
     attempts.refused(at(13), peer(9, 500), by(None), other);
     assert!(attempts.facts().iter().any(|one| one.peer == peer(9, 500)));
+    assert_eq!(attempts.room().displaced, 1);
     for number in 1..=5 {
         attempts.refused(at(13), peer(9, 501), by(spi(number)), other);
     }
@@ -117,6 +118,7 @@ fn one_source_has_its_share_of_failed_attempts() {
     }
     let facts = attempts.facts();
     assert_eq!(facts.len(), 1 + FAILED_OF_ONE);
+    assert_eq!(attempts.room().displaced, 198 - 8);
     assert!(facts.iter().any(|one| one.peer == peer(1, 1)));
     assert!(facts.iter().any(|one| one.peer == peer(2, 199)));
     assert!(attempts.open.is_empty() && attempts.by_peer.is_empty());

@@ -45,9 +45,7 @@ use super::{
     },
     *,
 };
-use crate::{
-    clock::Clock, metrics::Tally, random::OsRandom, statistics::Statistics, transport::Transport,
-};
+use crate::{clock::Clock, metrics::Tally, random::OsRandom, transport::Transport};
 
 const EXAMPLE: &str = include_str!("../../../examples/flexvpn-headend.conf");
 
@@ -143,7 +141,9 @@ impl Scene {
             first_requests: InitQueue::new(1),
             dataplane: None,
             key_log: None,
-            cleared: Statistics::default(),
+            cleared: Default::default(),
+            cleared_counters: Default::default(),
+            processor: Default::default(),
         };
         Self {
             driver,
@@ -234,7 +234,7 @@ impl Scene {
         let (requests, asked) = mpsc::channel(8);
         let socket = self.folder.path().join("socket");
         let serving = Listener::bind(&socket)
-            .and_then(|listener| listener.serve_apart(requests))
+            .and_then(|listener| listener.serve_apart(requests, Default::default()))
             .unwrap();
         let typing = thread::spawn(move || {
             let stream = UnixStream::connect(&socket).unwrap();

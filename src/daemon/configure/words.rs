@@ -7,7 +7,7 @@ use ironflex_profiles::{
     model::{Action, Table},
 };
 
-use crate::cli::Printable;
+use crate::cli::{Printable, exec};
 
 /// How many of the things are named that could have stood there instead.
 const NAMED: usize = 12;
@@ -24,10 +24,13 @@ pub(super) fn refusal(line: &str, fault: &Diagnostic) -> (Option<usize>, String)
             (None, text)
         }
         Fault::Incomplete => (None, format!("% Incomplete command.\n{}", expected(fault))),
-        Fault::Unknown => (
-            column(),
-            format!("% Invalid input detected at '^' marker.\n{ours}"),
-        ),
+        Fault::Unknown => {
+            let ours = exec_hint(line).unwrap_or(ours);
+            (
+                column(),
+                format!("% Invalid input detected at '^' marker.\n{ours}"),
+            )
+        }
         Fault::Value => (
             column(),
             format!(
@@ -39,6 +42,21 @@ pub(super) fn refusal(line: &str, fault: &Diagnostic) -> (Option<usize>, String)
             (None, ours)
         }
     }
+}
+
+/// What is said of a line that is none of the configuration, and a command of the exec mode.
+fn exec_hint(line: &str) -> Option<String> {
+    let line = line.trim();
+    // Both are words of either mode.
+    let is_ours = |word: &str| ["configure", "no"].iter().any(|own| own.starts_with(word));
+    let first = line.split_whitespace().next()?;
+    if is_ours(first) || !exec::is_command(line) {
+        return None;
+    }
+    let line = Printable(line);
+    Some(format!(
+        "% a command of the exec mode: type 'do {line}' here\n"
+    ))
 }
 
 /// What could have stood there instead.

@@ -14,7 +14,7 @@ fn at_work() -> (Serving, Sender<()>, Arc<AtomicBool>, tempfile::TempDir) {
     let socket = folder.path().join("control");
     let (requests, mut asked) = mpsc::channel(1);
     let listener = Listener::bind(&socket).unwrap();
-    let serving = listener.serve_apart(requests).unwrap();
+    let serving = listener.serve_apart(requests, Default::default()).unwrap();
     thread::spawn(move || ask(net::UnixStream::connect(socket).unwrap(), "write memory"));
     let Some(Request::Exec { reply, .. }) = asked.blocking_recv() else {
         panic!("something else is asked")
@@ -61,7 +61,11 @@ fn serving(folder: &Path) -> (PathBuf, mpsc::Receiver<Request>, Serving) {
     let socket = folder.join("control");
     let (requests, asked) = mpsc::channel(1);
     let listener = Listener::bind(&socket).unwrap();
-    (socket, asked, listener.serve_apart(requests).unwrap())
+    (
+        socket,
+        asked,
+        listener.serve_apart(requests, Default::default()).unwrap(),
+    )
 }
 
 /// Asks and does not wait for the answer.
@@ -168,6 +172,6 @@ fn a_burst_of_who_says_nothing_ends_nobody_who_has_asked() {
     let connect = |_| net::UnixStream::connect(&socket).unwrap();
     let _silent: Vec<_> = (0..MAX_CONNECTIONS * 2).map(connect).collect();
     let (requests, mut asked) = mpsc::channel(1);
-    let _serving = listener.serve_apart(requests).unwrap();
+    let _serving = listener.serve_apart(requests, Default::default()).unwrap();
     assert_eq!(next(&mut asked).0, "show clock");
 }

@@ -40,6 +40,12 @@ impl Buffer {
         }
     }
 
+    /// Forgets all lines, and not how many there were.
+    pub(super) fn clear(&mut self) {
+        self.lines.clear();
+        self.octets = 0;
+    }
+
     pub(super) fn facts(&self) -> LogFacts {
         LogFacts {
             size: SIZE,
@@ -73,5 +79,8 @@ mod tests {
         assert!(buffer.facts().lines.is_empty());
         buffer.keep(Severity::Errors, "z".into());
         assert_eq!(buffer.facts().lines.len(), 1);
+        buffer.clear();
+        assert!(buffer.facts().lines.is_empty());
+        assert_eq!((buffer.facts().logged, buffer.octets), (12, 0));
     }
 }

@@ -1,9 +1,15 @@
-//! Commands that end sessions or have SAs replaced.
+//! `clear …`, which ends sessions and forgets what was counted or kept, and commands that have SAs replaced.
 
 use super::{
     super::{ExecCommand, Rekeyed, Whose},
     Node, Token,
 };
+
+pub(super) const COUNTERS: Node = Node::word("counters", "Clear counters on all interfaces")
+    .run(|_| Some(ExecCommand::ClearCounters));
+
+pub(super) const LOGGING: Node =
+    Node::word("logging", "Clear logging buffer").run(|_| Some(ExecCommand::ClearLogging));
 
 pub(super) const IKEV2: Node = Node::word("ikev2", "Clear IKEv2 commands").then(&[
     Node::word("sa", "Clear IKEv2 SAs")
@@ -17,14 +23,14 @@ pub(super) const SA: Node = Node::word("sa", "Clear all crypto SAs")
     .run(|_| rekey(Rekeyed::Child, Whose::All))
     .then(&[
         // They are the kernel's.
-        Node::word("counters", "Reset the SA counters")
+        Node::word("counters", "Reset the SA counters (not here)")
             .run(|_| Some(ExecCommand::Unsupported("clear crypto sa counters"))),
         Node::word("peer", "Clear all SAs for a given crypto peer").then(&[Node::value(
             Token::Address,
             "Peer address",
         )
         .run(|values| rekey(Rekeyed::Child, Whose::Remote(values.address?)))]),
-        Node::word("spi", "Clear SA by SPI")
+        Node::word("spi", "Clear SA by SPI (not here)")
             .run(|_| Some(ExecCommand::Unsupported("clear crypto sa spi"))),
     ]);
 

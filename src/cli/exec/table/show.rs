@@ -98,6 +98,8 @@ pub(super) const DIAGNOSE: Node = Node::word(
 )
 .run(|_| show(Show::Ikev2Diagnose(None)))
 .then(&[
+    Node::word("error", "Why attempts failed, and how many did")
+        .run(|_| show(Show::Ikev2DiagnoseError)),
     Node::word("peer", "Attempts from an address").then(&[Node::value(
         Token::Address,
         "Peer address",
@@ -126,6 +128,8 @@ const INTERFACE_LINES: Node =
 pub(super) const INTERFACES: Node = Node::word("interfaces", "Interface status and configuration")
     .run(|_| show(Show::Interfaces))
     .then(&[
+        Node::word("description", "Show interface description")
+            .run(|_| show(Show::InterfaceDescription)),
         Node::word(VIRTUAL_ACCESS, "Virtual Access interface").then(&[Node::value(
             Token::Number(1, MAX_INTERFACE),
             "Virtual-Access interface number",
@@ -149,14 +153,22 @@ pub(super) const ALL_ACCESS_LISTS: Node = Node::word("access-lists", "List acces
         .run(|values| show(Show::AccessLists { name: values.text }))]);
 
 pub(super) const IP_INTERFACE: Node =
-    Node::word("interface", "IP interface status and configuration").then(&[Node::word(
-        "brief",
-        "Brief summary of IP status and configuration",
-    )
-    .run(|_| show(Show::InterfaceBrief))]);
+    Node::word("interface", "IP interface status and configuration")
+        .run(|_| show(Show::IpInterface))
+        .then(&[
+            Node::word("brief", "Brief summary of IP status and configuration")
+                .run(|_| show(Show::InterfaceBrief)),
+        ]);
+
+/// There are no SAs of IKEv1, and a router without any says so by its headings.
+pub(super) const ISAKMP: Node = Node::word("isakmp", "Show ISAKMP").then(&[Node::word(
+    "sa",
+    "Show ISAKMP Security Associations",
+)
+.run(|_| show(Show::IsakmpSa))]);
 
 /// There are none, and who looks for one looks for what is in its place.
-pub(super) const CRYPTO_MAP: Node = Node::word("map", "Crypto maps").run(|_| {
+pub(super) const CRYPTO_MAP: Node = Node::word("map", "Crypto maps (not here: IPsec profiles)").run(|_| {
     Some(ExecCommand::Instead(
         "show crypto map",
         "an IPsec profile protects each Virtual-Template: 'show crypto ipsec profile', and for sessions 'show crypto ipsec sa'",

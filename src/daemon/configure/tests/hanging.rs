@@ -76,7 +76,7 @@ fn with_files_that_hang(
     let (requests, mut asked) = mpsc::channel(8);
     let socket = scene.folder.path().join("socket");
     let serving = Listener::bind(&socket)
-        .and_then(|listener| listener.serve_apart(requests))
+        .and_then(|listener| listener.serve_apart(requests, Default::default()))
         .unwrap();
     let (begins, begun) = channel();
     let mut words = Vec::new();

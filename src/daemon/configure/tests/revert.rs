@@ -264,7 +264,7 @@ fn who_goes_while_a_line_is_carried_out_ends_the_session() {
     let (requests, mut asked) = mpsc::channel(8);
     let socket = scene.folder.path().join("socket");
     let _serving = Listener::bind(&socket)
-        .and_then(|listener| listener.serve_apart(requests))
+        .and_then(|listener| listener.serve_apart(requests, Default::default()))
         .unwrap();
     // Somebody else writes to the store, and does not end.
     let other = scene.driver.house.configure.store.draft().unwrap();

@@ -1,0 +1,71 @@
+//! Commands about the machine and the daemon as a whole.
+
+use super::{
+    super::{ExecCommand, Show, TerminalCommand},
+    Node, Token, Values, show, terminal,
+};
+
+/// Both are the folder that `bootflash:` means in a configuration.
+pub(super) const DIR: Node = Node::word("dir", "List files on a filesystem")
+    .privileged()
+    .pipes()
+    .run(directory)
+    .then(&[
+        Node::word("bootflash:", "Files on bootflash").run(directory),
+        Node::word("flash:", "Files on bootflash").run(directory),
+    ]);
+
+fn directory(_: Values) -> Option<ExecCommand> {
+    Some(ExecCommand::Directory)
+}
+
+/// The machine has these, and whoever looks for them here is told.
+pub(super) const PING: Node =
+    Node::word("ping", "Send echo messages (not here: the machine's shell)")
+        .run(ping)
+        .then(&[Node::value(Token::Line, "Ping destination").run(ping)]);
+
+pub(super) const TRACEROUTE: Node = Node::word(
+    "traceroute",
+    "Trace route to destination (not here: the machine's shell)",
+)
+.run(traceroute)
+.then(&[Node::value(Token::Line, "Trace route to destination").run(traceroute)]);
+
+fn ping(_: Values) -> Option<ExecCommand> {
+    Some(ExecCommand::Instead(
+        "ping",
+        "leave with 'exit', and type the same at the machine's own shell",
+    ))
+}
+
+fn traceroute(_: Values) -> Option<ExecCommand> {
+    Some(ExecCommand::Instead(
+        "traceroute",
+        "leave with 'exit', and type the same at the machine's own shell",
+    ))
+}
+
+pub(super) const RELOAD: Node = Node::word(
+    "reload",
+    "Halt and perform a cold restart (not here: systemctl restart)",
+)
+.privileged()
+.run(|_| {
+    Some(ExecCommand::Instead(
+        "reload",
+        "lines are at work as soon as they are typed, and nothing needs a restart; to start the headend anew, which ends every session, \
+         leave with 'exit' and type 'systemctl restart ironflex' at the machine's own shell",
+    ))
+});
+
+pub(super) const INVENTORY: Node =
+    Node::word("inventory", "Show the physical inventory").run(|_| show(Show::Inventory));
+
+pub(super) const PRIVILEGE: Node = Node::word("privilege", "Show current privilege level")
+    .run(|_| terminal(TerminalCommand::Privilege));
+
+pub(super) const PROCESSES: Node = Node::word("processes", "Active process statistics").then(&[
+    Node::word("cpu", "Show CPU use per process").run(|_| show(Show::ProcessesCpu)),
+    Node::word("memory", "Show memory use per process").run(|_| show(Show::ProcessesMemory)),
+]);

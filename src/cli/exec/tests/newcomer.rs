@@ -1,0 +1,121 @@
+//! What whoever knows a router types first.
+
+use super::*;
+
+#[test]
+fn what_a_newcomer_types_is_served_or_answered_with_what_to_type() {
+    let read = |line: &str| parse(line).unwrap();
+    assert_eq!(
+        read("sh ip int br"),
+        ExecCommand::Show(Show::InterfaceBrief)
+    );
+    assert_eq!(read("sh int"), ExecCommand::Show(Show::Interfaces));
+    assert_eq!(read("who"), ExecCommand::Show(Show::Users));
+    assert_eq!(read("wr"), ExecCommand::WriteMemory);
+    assert_eq!(
+        read("sh access-l"),
+        ExecCommand::Show(Show::AccessLists { name: None })
+    );
+    for (line, name) in [
+        ("sh run int gi1", "gi1"),
+        (
+            "show running-config interface Virtual-Template 100",
+            "Virtual-Template100",
+        ),
+    ] {
+        let name = name.to_owned();
+        assert_eq!(
+            read(line),
+            ExecCommand::Show(Show::RunningConfigInterface { name })
+        );
+    }
+    assert!(super::super::parse("show running-config interface gi1", Mode::User).is_err());
+    for line in [
+        "ping 10.0.0.1",
+        "ping",
+        "traceroute 10.0.0.1 source lo1",
+        "show crypto map",
+        "reload",
+    ] {
+        assert!(matches!(read(line), ExecCommand::Instead(..)), "{line}");
+    }
+    let lines = Show::RunningConfig { all: false };
+    for (line, command) in [
+        ("quit", ExecCommand::Terminal(TerminalCommand::Exit)),
+        ("wr t", ExecCommand::Show(lines.clone())),
+        ("wr", ExecCommand::WriteMemory),
+        (
+            "conf",
+            ExecCommand::Terminal(TerminalCommand::ConfigureFrom),
+        ),
+        ("sh priv", ExecCommand::Terminal(TerminalCommand::Privilege)),
+        ("clear logg", ExecCommand::ClearLogging),
+        ("clear cou", ExecCommand::ClearCounters),
+        ("dir", ExecCommand::Directory),
+        ("dir bootflash:", ExecCommand::Directory),
+        ("dir flash:", ExecCommand::Directory),
+        ("sh int desc", ExecCommand::Show(Show::InterfaceDescription)),
+        ("sh ip int", ExecCommand::Show(Show::IpInterface)),
+        ("sh inv", ExecCommand::Show(Show::Inventory)),
+        ("sh proc c", ExecCommand::Show(Show::ProcessesCpu)),
+        ("sh cry isa sa", ExecCommand::Show(Show::IsakmpSa)),
+        (
+            "sh cry ikev2 diag err",
+            ExecCommand::Show(Show::Ikev2DiagnoseError),
+        ),
+    ] {
+        assert_eq!(read(line), command, "{line}");
+    }
+    let filtered = super::super::parse("write terminal | include key", Mode::Privileged).unwrap();
+    assert_eq!(filtered.command, ExecCommand::Show(lines));
+    for line in ["write terminal", "dir", "clear logging", "reload"] {
+        assert!(super::super::parse(line, Mode::User).is_err(), "{line}");
+    }
+    for (answer, terminal) in [("", true), (" Term", true), ("memory", false)] {
+        assert_eq!(is_from_terminal(answer), terminal, "{answer:?}");
+    }
+}
+
+/// A command that is not served stands in `?` all the same, so that whoever looks for it finds what there is.
+#[test]
+fn help_says_which_commands_are_not_served() {
+    fn walk(nodes: &[Node], refused: &mut usize) {
+        for node in nodes {
+            if let Some(Ending::Command(run)) = node.ends
+                && let Some(ExecCommand::Unsupported(_) | ExecCommand::Instead(..)) =
+                    run(Values::default())
+                && node.token.keyword().is_some()
+            {
+                assert!(node.help.contains("(not here"), "{}", node.help);
+                *refused = refused.saturating_add(1);
+            }
+            walk(node.then, refused);
+        }
+    }
+    let mut refused = 0;
+    walk(ROOT, &mut refused);
+    assert!(refused > 5, "{refused}");
+}
+
+#[test]
+fn a_line_that_only_the_exec_mode_has_is_known_by_its_first_word() {
+    for line in [
+        "show version",
+        "sh vresion",
+        "wr",
+        "clear counters",
+        "ping x",
+    ] {
+        assert!(is_command(line), "{line}");
+    }
+    for line in [
+        "hostname x",
+        "quit",
+        "terminal length 0",
+        "clear",
+        "",
+        "xyz",
+    ] {
+        assert!(!is_command(line), "{line}");
+    }
+}
