@@ -6,13 +6,14 @@ use std::{
     path::PathBuf,
 };
 
-use clap::Parser;
+use clap::{CommandFactory as _, Parser, error::ErrorKind};
 use ironflex_profiles::model::interface::{DeviceName, InterfaceName};
 
 use crate::{
     cli::{
-        configure,
+        Printable, configure,
         exec::{self, TerminalCommand, complete},
+        show::without_secrets,
     },
     client::{self, credentials::first_line},
     core_files,
@@ -34,12 +35,7 @@ const CONFIG: &str = "/etc/ironflex/startup-config";
 
 /// A FlexVPN-style IKEv2/IPsec remote-access headend for Linux, and its client. Without a command it opens the router's command line.
 #[derive(Debug, Parser)]
-#[command(
-    name = "ironflex",
-    version,
-    disable_help_subcommand = true,
-    args_conflicts_with_subcommands = true
-)]
+#[command(name = "ironflex", version, disable_help_subcommand = true)]
 pub struct Invocation {
     #[command(subcommand)]
     operation: Option<Operation>,
@@ -50,9 +46,16 @@ pub struct Invocation {
 /// `ironflex` alone
 #[derive(Debug, clap::Args)]
 pub struct Shell {
-    /// Where the daemon's control socket lives
-    #[arg(long, value_name = "DIR", default_value = STATE_DIR)]
-    state_dir: PathBuf,
+    #[command(flatten)]
+    socket: Socket,
+}
+
+/// Where a daemon is asked.
+#[derive(Debug, Default, clap::Args)]
+pub struct Socket {
+    /// Where the daemon's control socket lives [default: /var/lib/ironflex]
+    #[arg(long, value_name = "DIR")]
+    state_dir: Option<PathBuf>,
 }
 
 /// What the program does, by its first word.
@@ -82,9 +85,9 @@ pub struct Start {
     /// The configuration, IOS-XE lines
     #[arg(long, value_name = "FILE", default_value = CONFIG)]
     config: PathBuf,
-    /// Where keys and the control socket live
-    #[arg(long, value_name = "DIR", default_value = STATE_DIR)]
-    state_dir: PathBuf,
+    /// Where keys and the control socket live [default: /var/lib/ironflex]
+    #[arg(long, value_name = "DIR")]
+    state_dir: Option<PathBuf>,
     /// The folder that `bootflash:` means; the configuration's own if not said
     #[arg(long, value_name = "DIR")]
     bootflash: Option<PathBuf>,
@@ -112,9 +115,8 @@ pub struct Run {
 /// `ironflex exec`
 #[derive(Debug, clap::Args)]
 pub struct Exec {
-    /// Where the daemon's control socket lives
-    #[arg(long, value_name = "DIR", default_value = STATE_DIR)]
-    state_dir: PathBuf,
+    #[command(flatten)]
+    socket: Socket,
     /// A command in several words, or quoted ones, such as 'show crypto session detail', the first with a blank; without any, standard input is read, one a line
     #[arg(trailing_var_arg = true)]
     line: Vec<String>,
@@ -126,9 +128,8 @@ pub struct Exec {
 /// `ironflex metrics`
 #[derive(Debug, clap::Args)]
 pub struct Metrics {
-    /// Where the daemon's control socket lives
-    #[arg(long, value_name = "DIR", default_value = STATE_DIR)]
-    state_dir: PathBuf,
+    #[command(flatten)]
+    socket: Socket,
 }
 
 /// `ironflex doctor`
@@ -159,9 +160,9 @@ pub struct Import {
     /// Read the password from standard input, one line; it is asked for otherwise
     #[arg(long)]
     password_stdin: bool,
-    /// Where keys live
-    #[arg(long, value_name = "DIR", default_value = STATE_DIR)]
-    state_dir: PathBuf,
+    /// Where keys live [default: /var/lib/ironflex]
+    #[arg(long, value_name = "DIR")]
+    state_dir: Option<PathBuf>,
 }
 
 pub(crate) fn tie(text: &str) -> Result<(InterfaceName, DeviceName), String> {
@@ -187,29 +188,60 @@ impl Invocation {
         self.operation
     }
 
+    /// An option in front of a command that has none of that name.
+    fn meaningless(option: &str) -> clap::Error {
+        let why = format!("{option} means nothing to this command\n");
+        Self::command().error(ErrorKind::ArgumentConflict, why)
+    }
+
     /// Does it.
     ///
     /// # Errors
     ///
     /// [`Failed`] with the exit code; the reason has been printed.
     pub fn run(self) -> Result<(), Failed> {
-        match self.operation {
-            Some(operation) => operation.run(),
-            None => self.shell.run(),
+        let before = self.shell.socket.state_dir;
+        let Some(mut operation) = self.operation else {
+            return Shell::run(before);
+        };
+        if let Some(before) = before {
+            match operation.state_dir() {
+                // What stands nearer is meant.
+                Some(own) => *own = own.take().or(Some(before)),
+                None => Self::meaningless("--state-dir").exit(),
+            }
         }
+        operation.run()
     }
 }
 
+/// The folder of state that is meant.
+fn folder(state_dir: Option<PathBuf>) -> PathBuf {
+    state_dir.unwrap_or_else(|| STATE_DIR.into())
+}
+
 impl Shell {
-    fn run(self) -> Result<(), Failed> {
+    fn run(state_dir: Option<PathBuf>) -> Result<(), Failed> {
         if std::io::stdin().is_terminal() && std::io::stdout().is_terminal() {
-            return shell::converse(self.state_dir).map_err(fail);
+            return shell::converse(folder(state_dir)).map_err(fail);
         }
-        Script::new(self.state_dir).read()
+        Script::new(state_dir).read()
     }
 }
 
 impl Operation {
+    /// The folder of state that was named behind the command, where it has one.
+    const fn state_dir(&mut self) -> Option<&mut Option<PathBuf>> {
+        match self {
+            Self::Run(run) => Some(&mut run.start.state_dir),
+            Self::Exec(exec) => Some(&mut exec.socket.state_dir),
+            Self::Metrics(metrics) => Some(&mut metrics.socket.state_dir),
+            Self::Doctor(doctor) => Some(&mut doctor.start.state_dir),
+            Self::Import(import) => Some(&mut import.state_dir),
+            Self::Connect(_) | Self::Demo | Self::Check(_) => None,
+        }
+    }
+
     /// Does it.
     ///
     /// # Errors
@@ -220,7 +252,7 @@ impl Operation {
             Self::Run(run) => run.run(),
             Self::Exec(exec) => exec.run(),
             Self::Metrics(metrics) => {
-                let mut script = Script::new(metrics.state_dir);
+                let mut script = Script::new(metrics.socket.state_dir);
                 let _ = script.carry_out("show metrics", false)?;
                 script.end()
             }
@@ -243,7 +275,7 @@ impl Start {
     fn options(self, metrics: Option<Place>, quiet: bool) -> daemon::Options {
         daemon::Options {
             config: self.config,
-            state_dir: self.state_dir,
+            state_dir: folder(self.state_dir),
             bootflash: self.bootflash,
             devices: self.devices,
             dataplane: self.dataplane,
@@ -275,7 +307,7 @@ impl Exec {
             }
             return Ok(());
         }
-        let mut script = Script::new(self.state_dir);
+        let mut script = Script::new(self.socket.state_dir);
         match self.line.as_slice() {
             [] => return script.read(),
             // Words of one command, or commands: only those can have a blank.
@@ -285,13 +317,16 @@ impl Exec {
                         script.carry_out(&line, false)?
                     }
                     Ok(line) => script.obey(&line)?,
-                    Err(why) => script.refuse(why).map(|()| ControlFlow::Continue(()))?,
+                    Err(why) => script.refuse(why, "").map(|()| ControlFlow::Continue(()))?,
                 };
             }
             commands => {
                 let lines = commands.iter().flat_map(|command| command.lines());
                 let mut lines = lines.peekable();
+                let mut number = 0_usize;
                 while let Some(line) = lines.next() {
+                    number = number.saturating_add(1);
+                    script.number = (number > 1 || lines.peek().is_some()).then_some(number);
                     if script.carry_out(line, lines.peek().is_some())?.is_break() {
                         break;
                     }
@@ -339,16 +374,25 @@ struct Script {
     console: Console,
     /// `configure terminal`, while it lasts.
     configuring: Option<Configuring>,
+    /// A bare `configure` came last: the next line may say where the configuration comes from.
+    asked: bool,
     /// One was refused.
     refused: bool,
+    /// The number of the line that is carried out, where there are several.
+    number: Option<usize>,
+    /// That of the first one that is pending.
+    pending_from: usize,
 }
 
 impl Script {
-    fn new(state_dir: PathBuf) -> Self {
+    fn new(state_dir: Option<PathBuf>) -> Self {
         Self {
-            console: Console::new(state_dir),
+            console: Console::new(folder(state_dir)),
             configuring: None,
+            asked: false,
             refused: false,
+            number: None,
+            pending_from: 0,
         }
     }
 
@@ -356,7 +400,8 @@ impl Script {
     fn read(mut self) -> Result<(), Failed> {
         self.console.reach().map_err(fail)?;
         let mut input = BufReader::with_capacity(1 << 16, std::io::stdin().lock());
-        loop {
+        for number in 1_usize.. {
+            self.number = Some(number);
             match shell::read_line(&mut input) {
                 Ok(None) => break,
                 Ok(Some(line)) => {
@@ -366,7 +411,7 @@ impl Script {
                     }
                 }
                 Err(error) if error.kind() == std::io::ErrorKind::InvalidData => {
-                    self.refuse("% The line is not UTF-8")?;
+                    self.refuse("% The line is not UTF-8", "")?;
                 }
                 Err(error) => return Err(fail(format_args!("standard input: {error}"))),
             }
@@ -379,15 +424,18 @@ impl Script {
     fn carry_out(&mut self, line: &str, more: bool) -> Result<ControlFlow<()>, Failed> {
         let Some(configuring) = &mut self.configuring else {
             let answer = self.console.carry_out(line).map_err(fail)?;
-            return self.tell(answer);
+            return self.tell(answer, line);
         };
+        if std::mem::take(&mut self.asked) && exec::is_from_terminal(line) {
+            return Ok(ControlFlow::Continue(()));
+        }
         if let Some(command) = configuring.exec_command(line) {
             if self.configure(false)?.is_break() {
                 return Ok(ControlFlow::Break(()));
             }
             if self.configuring.is_some() {
                 let answer = self.console.carry_out(command).map_err(fail)?;
-                return self.tell(answer);
+                return self.tell(answer, line);
             }
             return self.carry_out(line, more);
         }
@@ -408,6 +456,9 @@ impl Script {
                 None => self.carry_out(line, more),
             };
         }
+        if configuring.pends_nothing() {
+            self.pending_from = self.number.unwrap_or_default();
+        }
         if configuring.push(line) || !more {
             return self.configure(more);
         }
@@ -422,53 +473,57 @@ impl Script {
         let (lines, taken) = match self.console.send(&mut configuring, more) {
             Ok(answer) => answer,
             Err(over) => {
-                self.refuse(&over.to_string())?;
+                self.refused = true;
+                print(&over.to_string())?;
                 return Ok(ControlFlow::Break(()));
             }
         };
+        let from = self.pending_from;
+        let numbered = self.number.is_some();
+        let now = self.number;
         for said in &taken.said {
             let line = lines.get(said.line).map_or("", String::as_str);
             self.refused |= said.refused;
             print(&configure::with_line(said, line))?;
+            if said.refused && numbered {
+                name_refused(from.saturating_add(said.line), line);
+            }
         }
         if !taken.left {
             self.configuring = Some(configuring);
             return Ok(ControlFlow::Continue(()));
         }
         // What stands behind an `end` are commands.
-        let mut behind = lines.iter().skip(taken.taken).peekable();
-        while let Some(line) = behind.next() {
+        let mut behind = lines.iter().enumerate().skip(taken.taken).peekable();
+        while let Some((index, line)) = behind.next() {
             let more = more || behind.peek().is_some();
+            self.number = now.map(|_| from.saturating_add(index));
             if self.carry_out(line, more)?.is_break() {
                 return Ok(ControlFlow::Break(()));
             }
         }
+        self.number = now;
         Ok(ControlFlow::Continue(()))
     }
 
     /// The same with a command, of which no `?` asks for help.
     fn obey(&mut self, line: &str) -> Result<ControlFlow<()>, Failed> {
         let answer = self.console.obey(line).map_err(fail)?;
-        self.tell(answer)
+        self.tell(answer, line)
     }
 
-    fn tell(&mut self, answer: Answer) -> Result<ControlFlow<()>, Failed> {
+    fn tell(&mut self, answer: Answer, line: &str) -> Result<ControlFlow<()>, Failed> {
         match answer {
             Answer::Output(text) => print(&text)?,
-            Answer::Refused(text) => self.refuse(&text)?,
-            Answer::Unread(error) => self.refuse(&error.to_string())?,
+            Answer::Refused(text) => self.refuse(&text, line)?,
+            Answer::Unread(error) => self.refuse(&error.to_string(), line)?,
             Answer::Terminal(TerminalCommand::Exit) => return Ok(ControlFlow::Break(())),
-            Answer::Terminal(TerminalCommand::Configure { revert })
-                if self.configuring.is_none() =>
-            {
-                match self.console.configure(revert) {
-                    Ok(configuring) => self.configuring = Some(configuring),
-                    Err(over) => {
-                        self.refuse(&over.to_string())?;
-                        // What follows is configuration, and is not to be taken for commands.
-                        return Ok(ControlFlow::Break(()));
-                    }
-                }
+            Answer::Terminal(TerminalCommand::Configure { revert }) => {
+                return self.begin_to_configure(revert, line);
+            }
+            Answer::Terminal(TerminalCommand::ConfigureFrom) => {
+                self.asked = self.configuring.is_none();
+                return self.begin_to_configure(None, line);
             }
             // There is no terminal, and who may use the socket is privileged.
             Answer::Terminal(_) | Answer::Interrupted => {}
@@ -476,9 +531,35 @@ impl Script {
         Ok(ControlFlow::Continue(()))
     }
 
-    fn refuse(&mut self, text: &str) -> Result<(), Failed> {
+    fn begin_to_configure(
+        &mut self,
+        revert: Option<u32>,
+        line: &str,
+    ) -> Result<ControlFlow<()>, Failed> {
+        if self.configuring.is_some() {
+            return Ok(ControlFlow::Continue(()));
+        }
+        match self.console.configure(revert) {
+            Ok(configuring) => {
+                self.configuring = Some(configuring);
+                Ok(ControlFlow::Continue(()))
+            }
+            Err(over) => {
+                self.refuse(&over.to_string(), line)?;
+                // What follows is configuration, and is not to be taken for commands.
+                Ok(ControlFlow::Break(()))
+            }
+        }
+    }
+
+    /// A line was refused, for this reason.
+    fn refuse(&mut self, text: &str, line: &str) -> Result<(), Failed> {
         self.refused = true;
-        print(text)
+        print(text)?;
+        if let Some(number) = self.number {
+            name_refused(number, line);
+        }
+        Ok(())
     }
 
     fn end(mut self) -> Result<(), Failed> {
@@ -489,6 +570,21 @@ impl Script {
             Ok(())
         }
     }
+}
+
+/// Says which of several lines was refused, beside the answers and not among them.
+fn name_refused(number: usize, line: &str) {
+    /// Characters of a line that are told: one that is too long is none to be read.
+    const TOLD: usize = 200;
+    let line = without_secrets(line.trim());
+    let told: String = line.chars().take(TOLD).collect();
+    let rest = if told.len() < line.len() { "…" } else { "" };
+    let gap = if told.is_empty() { "" } else { ": " };
+    let told = Printable(&told);
+    let _ = writeln!(
+        std::io::stderr(),
+        "ironflex: line {number} was refused{gap}{told}{rest}"
+    );
 }
 
 /// Prints a text, which ends its line whether it says so or not.
@@ -560,10 +656,11 @@ impl Import {
             })?
         };
         let octets = load::read_bounded(&self.file, 16 << 20).map_err(fail)?;
-        daemon::prepare_state_dir(&self.state_dir).map_err(fail)?;
-        let store = Store::open(&self.state_dir).map_err(fail)?;
+        let state_dir = folder(self.state_dir);
+        daemon::prepare_state_dir(&state_dir).map_err(fail)?;
+        let store = Store::open(&state_dir).map_err(fail)?;
         // What a daemon that has crashed would put back at its next start is older than this file.
-        if !daemon::control::serves(&daemon::control::socket_path(&self.state_dir)) {
+        if !daemon::control::serves(&daemon::control::socket_path(&state_dir)) {
             let draft = store.draft().map_err(fail)?;
             let _ = draft.take_back_unconfirmed().map_err(fail)?;
         }

@@ -272,6 +272,55 @@ fn several_files_are_judged_each_by_itself() {
 }
 
 #[test]
+fn the_folder_of_state_may_stand_in_front_of_every_command_that_has_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = |arguments: &[&str]| ironflex(folder.path(), arguments);
+    let silent =
+        "ironflex: no daemon answers at here/control: No such file or directory (os error 2)\n";
+    for command in [
+        &["metrics"][..],
+        &["exec", "show", "clock"],
+        &["exec"],
+        &["metrics", "--state-dir", "here"],
+    ] {
+        let before = if command.contains(&"here") {
+            "there"
+        } else {
+            "here"
+        };
+        let ended = run(&[&["--state-dir", before], command].concat());
+        assert_eq!(
+            (ended.code, ended.errors.as_str()),
+            (Some(1), silent),
+            "{command:?}"
+        );
+    }
+    // These come further, and their configuration is not there.
+    for command in ["run", "doctor"] {
+        let ended = run(&["--state-dir", "here", command, "--config", "none"]);
+        assert_eq!(ended.code, Some(1), "{}", ended.errors);
+    }
+    // A key would be stored there.
+    fs::write(folder.path().join("keys.p12"), "no keys").unwrap();
+    let words = ["import", "--password-stdin", "TP", "keys.p12"];
+    let mut import = Command::new(env!("CARGO_BIN_EXE_ironflex"))
+        .current_dir(folder.path())
+        .args(["--state-dir", "imported"])
+        .args(words)
+        .stdin(fs::File::open(folder.path().join("keys.p12")).unwrap())
+        .spawn()
+        .unwrap();
+    assert_eq!(import.wait().unwrap().code(), Some(1));
+    assert!(folder.path().join("imported").is_dir());
+    for command in [&["check", "x"][..], &["demo"], &["connect", "192.0.2.1"]] {
+        let ended = run(&[&["--state-dir", "here"], command].concat());
+        assert_eq!(ended.code, Some(2), "{}", ended.errors);
+        let why = "--state-dir means nothing to this command";
+        assert!(ended.errors.contains(why), "{}", ended.errors);
+    }
+}
+
+#[test]
 fn help_names_every_command_in_a_line() {
     let folder = tempfile::tempdir().unwrap();
     let help = ironflex(folder.path(), &["--help"]);

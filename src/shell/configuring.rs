@@ -109,6 +109,12 @@ impl Console {
 }
 
 impl Configuring {
+    /// Whether every line was sent.
+    #[must_use]
+    pub const fn pends_nothing(&self) -> bool {
+        self.pending.is_empty()
+    }
+
     /// Keeps a line until others have come. Whether they should be sent now, however many follow.
     pub fn push(&mut self, line: &str) -> bool {
         self.octets = self.octets.saturating_add(line.len());

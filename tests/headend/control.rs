@@ -5,6 +5,7 @@ use std::{
     io::{BufRead, BufReader, Read, Write},
     net::Shutdown,
     os::{fd::AsFd, unix::net::UnixStream},
+    process::{Command, Stdio},
     thread,
     time::Instant,
 };
@@ -52,6 +53,10 @@ pub(crate) const CASES: &[Case] = &[
     (
         "control::several_commands_are_carried_out_and_the_end_says_whether_all_were",
         several_commands_are_carried_out_and_the_end_says_whether_all_were,
+    ),
+    (
+        "control::a_refused_line_of_several_is_named_by_its_number_beside_the_answers",
+        a_refused_line_of_several_is_named_by_its_number_beside_the_answers,
     ),
     (
         "control::a_word_of_a_command_is_never_more_than_a_word",
@@ -251,7 +256,7 @@ fn who_has_no_permission_is_told_so() {
     use std::os::unix::process::CommandExt;
     let lab = Lab::new();
     let _headend = lab.start();
-    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_ironflex"));
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ironflex"));
     command.args(["exec", "--state-dir", &lab.name("state"), "show clock"]);
     let Ok(output) = command.uid(4321).gid(4321).output() else {
         skip("only who may become somebody else can see what that one is told");
@@ -277,18 +282,61 @@ fn a_wrong_command_is_refused_as_a_router_does() {
     );
 }
 
+/// `ironflex exec` with these words and this input: what it says, and its errors.
+fn script(lab: &Lab, words: &[&str], input: &str, status: i32) -> (String, String) {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_ironflex"))
+        .args(["exec", "--state-dir", &lab.name("state")])
+        .args(words)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    let input = input.to_owned();
+    // It may end before it has read all of it.
+    let writes = thread::spawn(move || drop(stdin.write_all(input.as_bytes())));
+    let ended = child.wait_with_output().unwrap();
+    writes.join().unwrap();
+    let text = |octets| String::from_utf8(octets).unwrap();
+    assert_eq!(ended.status.code(), Some(status), "{words:?}");
+    (text(ended.stdout), text(ended.stderr))
+}
+
+fn a_refused_line_of_several_is_named_by_its_number_beside_the_answers() {
+    let lab = Lab::new();
+    let _headend = lab.start();
+    // Lines of configuration come together; those behind an `end` are commands again.
+    let input = "show clock\nclear crypto sa spi\nconfigure terminal\n\
+                 username eve passwrd hidden\nhostname A\nhostname\nend\nun\nconfigure\nterminal\n\
+                 hostnme\ndo un\n  !\nhostname \u{1b}[2J\nend\nÿ\nshow clock\n";
+    let (output, errors) = script(&lab, &[], input, 1);
+    assert_eq!(output.matches(" UTC ").count(), 2, "{output}");
+    assert_eq!(
+        errors,
+        "ironflex: line 2 was refused: clear crypto sa spi\n\
+         ironflex: line 4 was refused: username eve passwrd <removed>\n\
+         ironflex: line 6 was refused: hostname\n\
+         ironflex: line 8 was refused: un\n\
+         ironflex: line 11 was refused: hostnme\n\
+         ironflex: line 12 was refused: do un\n\
+         ironflex: line 14 was refused: hostname .[2J\n\
+         ironflex: line 16 was refused: ÿ\n"
+    );
+    let words = ["show clock", "sh vresion", "show clock"];
+    let (_, errors) = script(&lab, &words, "", 1);
+    assert_eq!(errors, "ironflex: line 2 was refused: sh vresion\n");
+    // Of one command there is no question.
+    assert_eq!(script(&lab, &["sh", "vresion"], "", 1).1, "");
+    assert_eq!(script(&lab, &["sh vresion"], "", 1).1, "");
+}
+
 fn several_commands_are_carried_out_and_the_end_says_whether_all_were() {
     let lab = Lab::new();
     let _headend = lab.start();
     let here = NetworkNamespace::current().unwrap();
     let state = lab.name("state");
-    let exec = |words: &[&str], input: &str, status| {
-        let mut all = vec!["exec", "--state-dir", &state];
-        all.extend(words);
-        let mut process = Process::start(&here, &all, input);
-        process.ends_with(status);
-        process.output()
-    };
+    let exec = |words: &[&str], input: &str, status| script(&lab, words, input, status).0;
     let all_off = "All possible debugging has been turned off\n";
     assert_eq!(exec(&["undebug", "all"], "", 0), all_off);
     assert_eq!(exec(&["undebug all", "u all"], "", 0), all_off.repeat(2));
@@ -302,8 +350,12 @@ fn several_commands_are_carried_out_and_the_end_says_whether_all_were() {
             "{all_off}% Incomplete command.\nshow vresion\n      ^\n% Invalid input detected at '^' marker.\n{all_off}% Incomplete command.\n"
         )
     );
-    // Without a word, and without a terminal, the same.
+    // Without a word, and without a terminal, the same; the folder may stand in front.
     let mut process = Process::start(&here, &["--state-dir", &state], "undebug all\nexit\n");
+    process.ends_with(0);
+    assert_eq!(process.output(), all_off);
+    let words = ["--state-dir", &state, "exec", "undebug", "all"];
+    let mut process = Process::start(&here, &words, "");
     process.ends_with(0);
     assert_eq!(process.output(), all_off);
     assert_eq!(exec(&[], "exit\nshow vresion\n", 0), "");
