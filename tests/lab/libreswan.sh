@@ -91,6 +91,11 @@ whack() { # NAME OPTION…
 
 # --- For the suites interop-* (after interop.sh) ---
 
+# What pluto calls for addresses and routes. Its own script stays where that is what a case is expected to fail by.
+updown_line() {
+  [ -n "${interop[fails]:-}" ] || printf 'leftupdown=%s\n' "$lab_root/tests/lab/libreswan-updown"
+}
+
 # The proposals of a case of interop.toml.
 ike_words() { # GROUPS
   local words groups

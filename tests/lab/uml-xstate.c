@@ -21,6 +21,7 @@ enum { XSTATE_BV = 512 };
 #define XSTATE_AMX (UINT64_C(3) << 17)
 
 static unsigned char whole[65536] __attribute__((aligned(64)));
+static size_t whole_length;
 
 long ptrace(enum __ptrace_request request, ...)
 {
@@ -41,14 +42,18 @@ long ptrace(enum __ptrace_request request, ...)
 	if (request != PTRACE_SETREGSET || address != (void *)NT_X86_XSTATE)
 		return next(request, task, address, data);
 
-	/* Reading tells how long the state is; what was read is then written over or cleared. */
-	given = data;
+	/* Reading tells how long the state is, once for all tasks: it comes with every system call and page fault inside. */
 	full.iov_base = whole;
 	full.iov_len = sizeof whole;
-	if (next(PTRACE_GETREGSET, task, address, &full) != 0 || full.iov_len <= given->iov_len)
+	if (whole_length == 0 && next(PTRACE_GETREGSET, task, address, &full) == 0) {
+		whole_length = full.iov_len;
+		memset(whole, 0, sizeof whole);
+	}
+	given = data;
+	if (whole_length <= given->iov_len)
 		return next(request, task, address, data);
+	full.iov_len = whole_length;
 	memcpy(whole, given->iov_base, given->iov_len);
-	memset(whole + given->iov_len, 0, full.iov_len - given->iov_len);
 	memcpy(&used, whole + XSTATE_BV, sizeof used);
 	used &= ~XSTATE_AMX;
 	memcpy(whole + XSTATE_BV, &used, sizeof used);

@@ -53,6 +53,7 @@ ${busy}conn clients
   dpddelay=2
   dpdaction=clear
   retransmit-timeout=6s
+  $(updown_line)
   auto=add
 CONFIGURATION
   libreswan_start peer "$headend"

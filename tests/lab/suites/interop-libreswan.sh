@@ -54,6 +54,7 @@ conn headend
   dpddelay=2
   dpdaction=clear
   retransmit-timeout=6s
+  $(updown_line)
   auto=add
 CONFIGURATION
   if [ "$proof" = secret ]; then
