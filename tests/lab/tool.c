@@ -3,6 +3,9 @@
 //
 //   tool in NAMESPACE COMMAND [ARG …]                 like `ip netns exec`, without its mounts
 //   tool set {NAMESPACE[,NAMESPACE…] PATH=VALUE …} …  writes below /proc/sys
+//   tool lay NAMESPACE[,NAMESPACE…] {wire NAMESPACE DEVICE ADDRESS/LENGTH NAMESPACE DEVICE ADDRESS/LENGTH | via NAMESPACE GATEWAY} …
+//                                                     makes namespaces, as `ip netns add`, with their loopback up and addresses
+//                                                     that are usable at once; pairs of veth, up; default routes. Of IPv4
 //   tool links DEVICE NAMESPACE …                     whether DEVICE has its link-local address in each
 //   tool ping NAMESPACE ADDRESS SECONDS SIZE …        one echo of each payload size, one after the other
 //   tool call NAMESPACE ADDRESS [SOURCE]              an echo every 2 ms until TERM, whatever becomes of them, and from whatever
@@ -10,6 +13,10 @@
 //                                                     end, how many it has tried to send and how many the system took
 //   tool udp NAMESPACE ADDRESS PORT TEXT              one datagram
 //   tool holds FILE TEXT                              whether FILE, of whatever octets, has TEXT in it
+//   tool capture NAMESPACE FILE LENGTH                the first octets of every packet of all devices, as `tcpdump -i any -w` writes
+//                                                     them, until TERM; says `listening` once it has begun
+//   tool saw FILE PREFIX/LENGTH …                     three numbers: packets of such a capture with an address of these networks,
+//                                                     packets of ESP without UDP, and packets of ESP in UDP
 //   tool tcp FROM TO ADDRESS PORT MEGABYTES SECONDS   random octets from namespace to namespace, compared on arrival
 //   tool flood NAMESPACE ADDRESS SECONDS SIZE         echoes, eight on the way at a time; says how many were sent and answered
 //   tool flow FROM TO ADDRESS PORT SECONDS            octets without end, compared on arrival; says how many arrived
@@ -19,16 +26,26 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/rtnetlink.h>
+#include <linux/veth.h>
+#include <net/ethernet.h>
+#include <net/if.h>
+#include <net/route.h>
 #include <netinet/icmp6.h>
 #include <linux/icmp.h>
+#include <linux/if_packet.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
 #include <sys/random.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -92,6 +109,12 @@ static int run_in(int count, char **words) {
   return 2;
 }
 
+static void write_to(const char *path, const char *text) {
+  int descriptor = open(path, O_WRONLY);
+  if (descriptor < 0 || write(descriptor, text, strlen(text)) < 0) die(path);
+  close(descriptor);
+}
+
 static int set(int count, char **words) {
   const char *namespaces = NULL;
   for (int i = 0; i < count; i++) {
@@ -107,9 +130,122 @@ static int set(int count, char **words) {
     snprintf(list, sizeof list, "%s", namespaces);
     while ((name = strsep(&rest, ","))) {
       enter(name);
-      int descriptor = open(path, O_WRONLY);
-      if (descriptor < 0 || write(descriptor, equals + 1, strlen(equals + 1)) < 0) die(path);
-      close(descriptor);
+      write_to(path, equals + 1);
+    }
+  }
+  return 0;
+}
+
+// A namespace with a name, which outlives this process.
+static void make_namespace(const char *name) {
+  char path[256];
+  snprintf(path, sizeof path, "/run/netns/%s", name);
+  int descriptor = open(path, O_RDONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0);
+  if (descriptor < 0 || unshare(CLONE_NEWNET) != 0 || mount("/proc/self/ns/net", path, "none", MS_BIND, NULL) != 0) die(path);
+  close(descriptor);
+}
+
+static void *attribute(struct nlmsghdr *message, unsigned short type, const void *value, size_t length) {
+  struct rtattr *one = (struct rtattr *)((char *)message + NLMSG_ALIGN(message->nlmsg_len));
+  one->rta_type = type;
+  one->rta_len = RTA_LENGTH(length);
+  if (length) memcpy(RTA_DATA(one), value, length);
+  message->nlmsg_len = NLMSG_ALIGN(message->nlmsg_len) + RTA_ALIGN(one->rta_len);
+  return one;
+}
+
+static void attribute_ends(struct nlmsghdr *message, struct rtattr *one) {
+  one->rta_len = (char *)message + message->nlmsg_len - (char *)one;
+}
+
+// A pair of veth, one end in the namespace that this process is in.
+static void make_pair(const char *device, const char *other_namespace, const char *other_device) {
+  char path[256];
+  snprintf(path, sizeof path, "/run/netns/%s", other_namespace);
+  int other = open(path, O_RDONLY | O_CLOEXEC), netlink = socket(AF_NETLINK, SOCK_RAW, NETLINK_ROUTE);
+  if (other < 0 || netlink < 0) die(path);
+  union {
+    struct nlmsghdr head;
+    char octets[1024];
+  } request = {.head = {.nlmsg_len = NLMSG_LENGTH(sizeof(struct ifinfomsg)), .nlmsg_type = RTM_NEWLINK, .nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL}};
+  attribute(&request.head, IFLA_IFNAME, device, strlen(device) + 1);
+  struct rtattr *about = attribute(&request.head, IFLA_LINKINFO, NULL, 0);
+  attribute(&request.head, IFLA_INFO_KIND, "veth", 5);
+  struct rtattr *data = attribute(&request.head, IFLA_INFO_DATA, NULL, 0);
+  struct ifinfomsg none = {0};
+  struct rtattr *peer = attribute(&request.head, VETH_INFO_PEER, &none, sizeof none);
+  attribute(&request.head, IFLA_IFNAME, other_device, strlen(other_device) + 1);
+  attribute(&request.head, IFLA_NET_NS_FD, &other, sizeof other);
+  attribute_ends(&request.head, peer);
+  attribute_ends(&request.head, data);
+  attribute_ends(&request.head, about);
+  struct {
+    struct nlmsghdr head;
+    struct nlmsgerr error;
+    char rest[1024];
+  } answer;
+  if (send(netlink, &request, request.head.nlmsg_len, 0) < 0 || recv(netlink, &answer, sizeof answer, 0) < (ssize_t)NLMSG_LENGTH(sizeof answer.error)) die(device);
+  errno = -answer.error.error;
+  if (errno) die(device);
+  close(netlink);
+  close(other);
+}
+
+// Gives DEVICE, of the namespace that this process is in, an address and has it up; without ADDRESS only the latter.
+static void set_up(const char *device, const char *address) {
+  int one = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  struct ifreq request = {0};
+  struct sockaddr_in *four = (struct sockaddr_in *)&request.ifr_addr;
+  snprintf(request.ifr_name, sizeof request.ifr_name, "%s", device);
+  if (address) {
+    char text[64], *slash;
+    snprintf(text, sizeof text, "%s", address);
+    if (!(slash = strchr(text, '/'))) usage();
+    *slash = 0;
+    unsigned length = atoi(slash + 1);
+    four->sin_family = AF_INET;
+    if (length < 1 || length > 32 || inet_pton(AF_INET, text, &four->sin_addr) != 1) usage();
+    if (ioctl(one, SIOCSIFADDR, &request) != 0) die(address);
+    four->sin_addr.s_addr = htonl(~0u << (32 - length));
+    if (ioctl(one, SIOCSIFNETMASK, &request) != 0) die(address);
+  }
+  if (ioctl(one, SIOCGIFFLAGS, &request) != 0) die(device);
+  request.ifr_flags |= IFF_UP;
+  if (ioctl(one, SIOCSIFFLAGS, &request) != 0) die(device);
+  close(one);
+}
+
+static int lay(int count, char **words) {
+  if (count < 1) usage();
+  for (char *name; (name = strsep(&words[0], ","));) {
+    make_namespace(name);
+    write_to("/proc/sys/net/ipv6/conf/all/accept_dad", "0");
+    write_to("/proc/sys/net/ipv6/conf/default/accept_dad", "0");
+    set_up("lo", NULL);
+  }
+  for (int i = 1; i < count;) {
+    if (!strcmp(words[i], "wire") && count - i >= 7) {
+      char **ends = &words[i + 1];
+      enter(ends[0]);
+      make_pair(ends[1], ends[3], ends[4]);
+      set_up(ends[1], ends[2]);
+      enter(ends[3]);
+      set_up(ends[4], ends[5]);
+      i += 7;
+    } else if (!strcmp(words[i], "via") && count - i >= 3) {
+      enter(words[i + 1]);
+      socklen_t length;
+      struct sockaddr_storage gateway = address_of(words[i + 2], 0, &length), any = {.ss_family = AF_INET};
+      struct rtentry route = {.rt_flags = RTF_UP | RTF_GATEWAY};
+      memcpy(&route.rt_gateway, &gateway, sizeof route.rt_gateway);
+      memcpy(&route.rt_dst, &any, sizeof route.rt_dst);
+      memcpy(&route.rt_genmask, &any, sizeof route.rt_genmask);
+      int one = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+      if (ioctl(one, SIOCADDRT, &route) != 0) die(words[i + 2]);
+      close(one);
+      i += 3;
+    } else {
+      usage();
     }
   }
   return 0;
@@ -311,6 +447,156 @@ static int holds(int count, char **words) {
   return got <= 0 || !memmem(octets, got, words[1], strlen(words[1]));
 }
 
+enum { LINUX_SLL = 113, LINUX_SLL2 = 276 };
+
+// Of <pcap/pcap.h> and <pcap/sll.h>, which do not stand on every machine.
+struct pcap_file_head {
+  uint32_t magic;
+  uint16_t major, minor;
+  uint32_t zone, accuracy, length, link;
+};
+struct pcap_packet_head {
+  uint32_t seconds, microseconds, kept, length;
+};
+struct sll2_head {
+  uint16_t protocol, reserved;
+  uint32_t device;
+  uint16_t hardware;
+  uint8_t kind, address_length, address[8];
+};
+
+static int capture(int count, char **words) {
+  // So many at a time: packets come in bursts, and a system call is what costs.
+  enum { TOGETHER = 64, LONGEST = 2048 };
+  static unsigned char octets[TOGETHER][LONGEST], ancillary[TOGETHER][CMSG_SPACE(sizeof(struct timeval))];
+  static struct sockaddr_ll from[TOGETHER];
+  static struct { struct pcap_packet_head packet; struct sll2_head link; } heads[TOGETHER];
+  struct mmsghdr messages[TOGETHER];
+  struct iovec parts[TOGETHER], written[2 * TOGETHER];
+  if (count != 3) usage();
+  unsigned long kept = strtoul(words[2], NULL, 10);
+  if (kept == 0 || kept > LONGEST) usage();
+  enter(words[0]);
+  // A signal just before it waits would not wake it.
+  struct timeval look = {.tv_sec = 1};
+  int yes = 1, buffer = 16 << 20, one = socket(AF_PACKET, SOCK_DGRAM, htons(ETH_P_ALL)), file = open(words[1], O_WRONLY | O_CREAT | O_TRUNC, 0644);
+  if (one < 0 || file < 0 || setsockopt(one, SOL_SOCKET, SO_RCVBUFFORCE, &buffer, sizeof buffer) != 0 ||
+      setsockopt(one, SOL_SOCKET, SO_TIMESTAMP, &yes, sizeof yes) != 0 || setsockopt(one, SOL_SOCKET, SO_RCVTIMEO, &look, sizeof look) != 0)
+    die(words[1]);
+  struct pcap_file_head head = {.magic = 0xa1b2c3d4, .major = 2, .minor = 4, .length = kept, .link = LINUX_SLL2};
+  struct sigaction action = {.sa_handler = call_off};
+  if (write(file, &head, sizeof head) != sizeof head || sigaction(SIGTERM, &action, NULL) != 0) die(words[1]);
+  dprintf(STDOUT_FILENO, "listening\n");
+  while (!called_off) {
+    for (int i = 0; i < TOGETHER; i++) {
+      parts[i] = (struct iovec){octets[i], kept};
+      messages[i].msg_hdr = (struct msghdr){&from[i], sizeof from[i], &parts[i], 1, ancillary[i], sizeof ancillary[i], 0};
+    }
+    // With MSG_TRUNC a message's length is the packet's own, whatever was kept of it.
+    int came = recvmmsg(one, messages, TOGETHER, MSG_WAITFORONE | MSG_TRUNC, NULL);
+    if (came < 0 && errno != EINTR && errno != EAGAIN) die("capture");
+    int pieces = 0;
+    ssize_t all = 0;
+    for (int i = 0; i < came; i++) {
+      size_t length = messages[i].msg_len, here = length < kept ? length : kept;
+      struct timeval when = {0};
+      for (struct cmsghdr *each = CMSG_FIRSTHDR(&messages[i].msg_hdr); each; each = CMSG_NXTHDR(&messages[i].msg_hdr, each))
+        if (each->cmsg_level == SOL_SOCKET && each->cmsg_type == SO_TIMESTAMP) memcpy(&when, CMSG_DATA(each), sizeof when);
+      heads[i].packet = (struct pcap_packet_head){when.tv_sec, when.tv_usec, sizeof heads[i].link + here, sizeof heads[i].link + length};
+      heads[i].link = (struct sll2_head){from[i].sll_protocol, 0, htonl(from[i].sll_ifindex), htons(from[i].sll_hatype), from[i].sll_pkttype, from[i].sll_halen, {0}};
+      memcpy(heads[i].link.address, from[i].sll_addr, sizeof from[i].sll_addr);
+      written[pieces++] = (struct iovec){&heads[i], sizeof heads[i]};
+      written[pieces++] = (struct iovec){octets[i], here};
+      all += sizeof heads[i] + here;
+    }
+    if (pieces && writev(file, written, pieces) != all) die(words[1]);
+  }
+  struct tpacket_stats lost;
+  socklen_t length = sizeof lost;
+  if (getsockopt(one, SOL_PACKET, PACKET_STATISTICS, &lost, &length) != 0) die("statistics");
+  if (lost.tp_drops) {
+    printf("%u packets did not get into the capture\n", lost.tp_drops);
+    return 1;
+  }
+  return 0;
+}
+
+struct network {
+  int six, length;
+  unsigned char prefix[16];
+};
+
+static struct network network_of(char *text) {
+  struct network one = {0};
+  char *slash = strchr(text, '/');
+  if (!slash) usage();
+  *slash = 0;
+  one.length = atoi(slash + 1);
+  one.six = strchr(text, ':') != NULL;
+  if (inet_pton(one.six ? AF_INET6 : AF_INET, text, one.prefix) != 1 || one.length < 0 || one.length > (one.six ? 128 : 32)) usage();
+  return one;
+}
+
+static int is_in(const unsigned char *address, int six, const struct network *networks, int count) {
+  for (int i = 0; i < count; i++) {
+    int whole = networks[i].length / 8, rest = networks[i].length % 8;
+    if (networks[i].six == six && !memcmp(address, networks[i].prefix, whole) &&
+        (!rest || !((address[whole] ^ networks[i].prefix[whole]) >> (8 - rest))))
+      return 1;
+  }
+  return 0;
+}
+
+// RFC 3948 §2.2: what is no ESP on this port has a marker of four zero octets in its place, or is one octet long.
+static int is_esp_in_udp(const unsigned char *udp, size_t length) {
+  static const unsigned char marker[4];
+  return length >= 12 && ((udp[0] << 8 | udp[1]) == 4500 || (udp[2] << 8 | udp[3]) == 4500) && memcmp(udp + 8, marker, sizeof marker);
+}
+
+static int saw(int count, char **words) {
+  struct pcap_file_head head;
+  struct pcap_packet_head packet;
+  struct network networks[16];
+  if (count < 1 || count > 17) usage();
+  for (int i = 1; i < count; i++) networks[i - 1] = network_of(words[i]);
+  count--;
+  FILE *file = fopen(words[0], "r");
+  unsigned char *octets = sent;
+  if (!file || fread(&head, sizeof head, 1, file) != 1) die(words[0]);
+  if (head.magic != 0xa1b2c3d4 || (head.link != LINUX_SLL && head.link != LINUX_SLL2)) {
+    printf("%s is no capture of all devices\n", words[0]);
+    return 1;
+  }
+  unsigned long long clear = 0, bare = 0, in_udp = 0;
+  // A capture that is still being written may end in the middle of a packet.
+  while (fread(&packet, sizeof packet, 1, file) == 1) {
+    size_t length = packet.kept, before = head.link == LINUX_SLL2 ? sizeof(struct sll2_head) : 16;
+    if (length > sizeof sent || fread(octets, 1, length, file) != length) break;
+    const unsigned char *protocol = octets + (head.link == LINUX_SLL2 ? 0 : 14), *ip = octets + before;
+    if (length < before + 20) continue;
+    length -= before;
+    switch (protocol[0] << 8 | protocol[1]) {
+      case 0x0800: {
+        size_t own = (ip[0] & 15) * 4u;
+        clear += is_in(ip + 12, 0, networks, count) || is_in(ip + 16, 0, networks, count);
+        bare += ip[9] == IPPROTO_ESP;
+        in_udp += ip[9] == IPPROTO_UDP && !((ip[6] & 0x1f) | ip[7]) && length > own && is_esp_in_udp(ip + own, length - own);
+        break;
+      }
+      case 0x0806:
+        clear += length >= 28 && (is_in(ip + 14, 0, networks, count) || is_in(ip + 24, 0, networks, count));
+        break;
+      case 0x86dd:
+        if (length < 40) break;
+        clear += is_in(ip + 8, 1, networks, count) || is_in(ip + 24, 1, networks, count);
+        bare += ip[6] == IPPROTO_ESP;
+        in_udp += ip[6] == IPPROTO_UDP && is_esp_in_udp(ip + 40, length - 40);
+    }
+  }
+  printf("%llu %llu %llu\n", clear, bare, in_udp);
+  return 0;
+}
+
 // The fate of a copy that does not come to its end.
 static int broken(const char *what, size_t done) {
   printf("%s after %zu octets: %s\n", what, done, errno ? strerror(errno) : "time is up");
@@ -422,6 +708,7 @@ int main(int count, char **words) {
   words += 2;
   if (!strcmp(what, "in")) return run_in(count, words);
   if (!strcmp(what, "set")) return set(count, words);
+  if (!strcmp(what, "lay")) return lay(count, words);
   if (!strcmp(what, "links")) return links(count, words);
   if (!strcmp(what, "ping")) return ping(count, words);
   if (!strcmp(what, "call")) return call(count, words);
@@ -429,6 +716,8 @@ int main(int count, char **words) {
   if (!strcmp(what, "holds")) return holds(count, words);
   if (!strcmp(what, "flood")) return flood(count, words);
   if (!strcmp(what, "flow")) return flow(count, words);
+  if (!strcmp(what, "capture")) return capture(count, words);
+  if (!strcmp(what, "saw")) return saw(count, words);
   if (!strcmp(what, "tcp")) return tcp(count, words);
   usage();
 }
