@@ -28,7 +28,7 @@ lint: ## format, lints, documentation, licences and sources of the dependencies
 	command -v cargo-deny >/dev/null || cargo install --locked cargo-deny
 	cargo deny --locked check licenses bans sources
 	@command -v shellcheck >/dev/null || echo 'make lint: SKIPPED: shellcheck is not installed, so nobody looked at the shell scripts' >&2
-	! command -v shellcheck >/dev/null || shellcheck -x tests/run fuzz/run tests/lab/install tests/lab/probe tests/lab/soak tests/lab/with-* tests/lab/*.sh tests/lab/suites/*.sh
+	! command -v shellcheck >/dev/null || shellcheck -x tests/run fuzz/run tests/lab/install tests/lab/probe tests/lab/soak tests/lab/libreswan-updown tests/lab/with-* tests/lab/*.sh tests/lab/suites/*.sh
 
 fmt: ## format the code
 	cargo fmt --all

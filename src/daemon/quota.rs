@@ -11,7 +11,7 @@ use ironflex_ikev2::{
 /// Lines of all sources that are written in one [`PERIOD`].
 pub const LINES: u32 = 100;
 
-/// Lines of one source; the networks around it have the more of them that they have hosts ([`most_of`]). A client that tries
+/// Lines of one source; the networks around it have the more of them that they have hosts (`most_of`). A client that tries
 /// again and again has about four for each try.
 pub const SOURCE_LINES: u32 = 20;
 

@@ -321,7 +321,7 @@ interop_network() {
     *) fail "interop.toml: no network '${interop[network]}'" ;;
   esac
   case "${interop[network]} ${interop[inside]}" in ipv6* | *ipv6 | *dual) network_ipv6 ;; esac
-  peer_vips= peer_networks=
+  peer_vips="" peer_networks=""
   case ${interop[inside]} in
     ipv4) ;;
     ipv6) peer_vips=:: peer_networks=2001:db8:3::/64 ;;

@@ -251,14 +251,14 @@ called_since() { # NAME COUNT
 # Waits until each caller has tried to send so many echoes more.
 wait_for_calls() { # COUNT
   local one name tried sent
-  local -A until=()
+  local -A awaited=()
   for one in "${callers[@]}"; do
     name=${one% *}
     count_calls "$name" || fail "the caller $name: $(<"$LAB_DIR/call-$name.log")"
-    until[$name]=$((tried + $1))
+    awaited[$name]=$((tried + $1))
   done
-  for name in "${!until[@]}"; do
-    wait_for 10 "$1 calls of $name" called_since "$name" "${until[$name]}"
+  for name in "${!awaited[@]}"; do
+    wait_for 10 "$1 calls of $name" called_since "$name" "${awaited[$name]}"
   done
 }
 

@@ -1,4 +1,5 @@
 # shellcheck shell=bash
+# shellcheck disable=SC2154,SC2164 # set by name; bash -e runs what changes its folder
 # Sourced after lib.sh and ironflex.sh: a machine whose file tree is an overlay of this one's, in memory, so that nothing of it stays, and whose
 # first process is systemd, as in a container: with process numbers, mounts and control groups of its own, in a network namespace
 # that is given. It has no unit enabled, of this machine's or of Debian's, and a database of dpkg's with few packages in it.

@@ -1,4 +1,5 @@
 # shellcheck shell=bash
+# shellcheck disable=SC2034,SC2154 # variables of lib.sh
 # Sourced after lib.sh by the suites kernel and kernel-debian: the cases of xfrm/tests/kernel, which on most machines lack what they
 # need, with real ESP.
 

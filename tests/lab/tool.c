@@ -19,7 +19,8 @@
 //                                                     packets of ESP without UDP, and packets of ESP in UDP
 //   tool tcp FROM TO ADDRESS PORT MEGABYTES SECONDS   random octets from namespace to namespace, compared on arrival
 //   tool flood NAMESPACE ADDRESS SECONDS SIZE         echoes, eight on the way at a time; says how many were sent and answered
-//   tool flow FROM TO ADDRESS PORT SECONDS            octets without end, compared on arrival; says how many arrived
+//   tool flow FROM TO ADDRESS PORT SECONDS            octets without end, compared on arrival, until TERM or for so long; says how many
+//                                                     arrived
 //
 // Exit status: 0 as wished; 1 not so, and why stands on standard output; 2 the call or the system failed.
 #define _GNU_SOURCE
@@ -677,11 +678,15 @@ static int flow(int count, char **words) {
   long long end = milliseconds() + 1000 * atoll(words[4]);
   int from, to;
   if (connection(words, end, BUFFER, &from, &to)) return 1;
+  struct sigaction action = {.sa_handler = call_off};
+  if (sigaction(SIGTERM, &action, NULL) != 0) die("TERM");
   for (int ended = 0;;) {
-    if (!ended && milliseconds() >= end) shutdown(from, SHUT_WR), ended = 1;
+    if (!ended && (called_off || milliseconds() >= end)) shutdown(from, SHUT_WR), ended = 1;
     struct pollfd both[] = {{.fd = ended ? -1 : from, .events = POLLOUT}, {.fd = to, .events = POLLIN}};
     errno = 0;
-    if (poll(both, 2, STALL) <= 0) return broken("the stream stalled", come);
+    int came = poll(both, 2, STALL);
+    if (came < 0 && errno == EINTR) continue;
+    if (came <= 0) return broken("the stream stalled", come);
     if (both[0].revents) {
       for (int at = 0; at < BUFFER; at++) octets[at] = octet_at(put_in + at);
       ssize_t put = send(from, octets, BUFFER, MSG_NOSIGNAL);

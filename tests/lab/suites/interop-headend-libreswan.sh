@@ -3,7 +3,7 @@
 # limit: 600
 # takes: 50
 # Stock libreswan as the headend of our client, by the table interop.toml.
-# shellcheck disable=SC2034,SC2154 # variables are set by name, and used by interop.sh
+# shellcheck disable=SC2034,SC2128,SC2154,SC2178 # variables are set by name, and used by interop.sh; others are called as ours are
 # shellcheck source-path=SCRIPTDIR source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
 # shellcheck source-path=SCRIPTDIR source=../ironflex.sh

@@ -160,7 +160,7 @@ goes_on_by_new_mappings() { # NAME [OPTION…]
   headend_configure 'esp-gcm 256' </dev/null
   headend_start kernel
   client_start kernel "$@"
-  spawn flow "$LAB_DIR/flow" "$LAB_TOOL" flow "$server" "$client" $client_address 5003 $((8 * lab_stretch))
+  spawn flow "$LAB_DIR/flow" "$LAB_TOOL" flow "$server" "$client" $client_address 5003 $((60 * lab_stretch))
   spawn pings "$LAB_DIR/pings" in_ns "$client" ping -n -D -i 0.01 $server_address
   wait_for 10 "pings" more_answers 50
   remaps 192.0.2.2 192.0.2.2 40000
@@ -173,7 +173,8 @@ goes_on_by_new_mappings() { # NAME [OPTION…]
   wait_for 5 "further pings" more_answers $((more + 50))
   kill -INT "$pings"
   wait_for 5 "the end of the pings" process_gone "$pings"
-  wait_for $((15 * lab_stretch)) "the end of the transfer" process_gone "$flow"
+  kill "$flow"
+  wait_for 15 "the end of the transfer" process_gone "$flow"
   gap=$(longest_gap)
   tell "$name: no answer for $gap ms at the most, across a new port and a new address; transfer beside it: $(<"$LAB_DIR/flow")"
   [ "$gap" -lt $((1000 * lab_stretch)) ] || fail "no answer for $gap ms"

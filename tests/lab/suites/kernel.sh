@@ -9,4 +9,5 @@
 . "$(dirname "$0")/../rust.sh"
 needs ip
 
+# shellcheck disable=SC2119 # all of them
 kernel_cases
