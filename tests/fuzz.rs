@@ -80,3 +80,44 @@ fn every_planted_fault_applies_and_says_what_it_ends_with() {
         assert!(checked.status.success(), "make it anew: {said}");
     }
 }
+
+/// The dependencies that a manifest has in any case.
+fn dependencies(manifest: &str) -> BTreeSet<String> {
+    let section = manifest.split("\n[dependencies]\n").nth(1).unwrap();
+    let lines = section.lines().take_while(|line| !line.starts_with('['));
+    let needed = lines.filter(|line| line.contains('=') && !line.contains("optional = true"));
+    needed
+        .map(|line| line.split([' ', '.', '=']).next().unwrap().to_owned())
+        .collect()
+}
+
+// It is another workspace, whose lock file no build of this one looks at.
+#[test]
+fn the_lock_file_of_the_targets_has_what_the_crates_depend_on() {
+    let lock = fs::read_to_string(Path::new(FUZZ).join("Cargo.lock")).unwrap();
+    for (name, folder) in [
+        ("ironflex", "."),
+        ("ironflex-eap", "eap"),
+        ("ironflex-ikev2", "ikev2"),
+        ("ironflex-profiles", "profiles"),
+        ("ironflex-xfrm", "xfrm"),
+    ] {
+        let manifest = Path::new(FUZZ).join("..").join(folder).join("Cargo.toml");
+        let needed = dependencies(&fs::read_to_string(manifest).unwrap());
+        assert!(needed.len() > 1, "{name}: {needed:?}");
+        let entry = lock.split("[[package]]").find(|entry| {
+            let head = format!("\nname = \"{name}\"\n");
+            entry.starts_with(&head)
+        });
+        let entry = entry.unwrap_or_else(|| panic!("fuzz/Cargo.lock: no {name}"));
+        // Of several versions of one crate, each has its version behind the name.
+        let locked = |one: &&String| {
+            entry.contains(&format!("\n \"{one}\",")) || entry.contains(&format!("\n \"{one} "))
+        };
+        let lacking: Vec<_> = needed.iter().filter(|one| !locked(one)).collect();
+        assert!(
+            lacking.is_empty(),
+            "fuzz/Cargo.lock: {name} lacks {lacking:?}: cargo metadata --manifest-path fuzz/Cargo.toml"
+        );
+    }
+}
