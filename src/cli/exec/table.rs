@@ -254,6 +254,26 @@ impl Node {
     }
 }
 
+/// The interface of a session, in two words or in one (`Virtual-Access 1`, `vi1`): what it runs with the number, what may follow, and
+/// what else may stand in its place.
+macro_rules! virtual_access {
+    ($run:expr $(, then $then:expr)? $(, beside $beside:expr)?) => {
+        &[
+            $($beside,)?
+            Node::word(VIRTUAL_ACCESS, "Virtual Access interface").then(&[Node::value(
+                Token::Number(1, MAX_INTERFACE),
+                "Virtual-Access interface number",
+            )
+            .run($run)
+            $(.then($then))?]),
+            Node::value(Token::Interface(VIRTUAL_ACCESS), "Virtual Access interface")
+                .run($run)
+                $(.then($then))?,
+        ]
+    };
+}
+use virtual_access;
+
 /// What a line begins with.
 pub(super) const ROOT: &[Node] = &[
     Node::word("clear", "Reset functions").privileged().then(&[
@@ -472,15 +492,7 @@ const SHOW: &[Node] = &[
         "interface",
         "Show interface configuration",
     )
-    .then(&[
-        Node::word(VIRTUAL_ACCESS, "Virtual Access interface").then(&[Node::value(
-            Token::Number(1, MAX_INTERFACE),
-            "Virtual-Access interface number",
-        )
-        .run(derived_config)]),
-        Node::value(Token::Interface(VIRTUAL_ACCESS), "Virtual Access interface")
-            .run(derived_config),
-    ])]),
+    .then(virtual_access!(derived_config))]),
     Node::word("history", "Display the session command history")
         .run(|_| terminal(TerminalCommand::History)),
     show::INTERFACES,

@@ -5,11 +5,9 @@ use super::{
         super::show::{SessionFilter, SessionQuery},
         ExecCommand, Show,
     },
-    MAX_INTERFACE, Node, Token, VIRTUAL_ACCESS, show,
+    MAX_INTERFACE, Node, Token, VIRTUAL_ACCESS, Values, show, virtual_access,
 };
 
-const VIRTUAL_ACCESS_HELP: &str = "Virtual Access interface";
-const VIRTUAL_ACCESS_NUMBER: &str = "Virtual-Access interface number";
 const SESSION_DETAIL: &str = "Detailed information";
 const SESSION_ACTIVE: &str = "Show crypto sessions that are up with IPsec SAs";
 const SESSION_INTERFACE: &str = "Show crypto sessions on an interface";
@@ -31,16 +29,8 @@ pub(super) const CRYPTO_SESSION: Node = Node::word("session", "Show crypto sessi
             .then(&[
                 Node::word("active", SESSION_ACTIVE)
                     .run(|_| session(true, Some(SessionFilter::Active))),
-                Node::word("interface", SESSION_INTERFACE).then(&[
-                    Node::word(VIRTUAL_ACCESS, VIRTUAL_ACCESS_HELP).then(&[Node::value(
-                        Token::Number(1, MAX_INTERFACE),
-                        VIRTUAL_ACCESS_NUMBER,
-                    )
-                    .run(|values| session(true, Some(SessionFilter::Interface(values.number?))))]),
-                    Node::value(Token::Interface(VIRTUAL_ACCESS), VIRTUAL_ACCESS_HELP).run(
-                        |values| session(true, Some(SessionFilter::Interface(values.number?))),
-                    ),
-                ]),
+                Node::word("interface", SESSION_INTERFACE)
+                    .then(virtual_access!(|values| of_interface(true, &values))),
                 Node::word("local", SESSION_LOCAL).then(&[Node::value(
                     Token::Address,
                     "Local address",
@@ -59,19 +49,10 @@ pub(super) const CRYPTO_SESSION: Node = Node::word("session", "Show crypto sessi
             ]),
         Node::word("groups", "Show groups' usage of the crypto sessions")
             .run(|_| show(Show::CryptoSessionGroups)),
-        Node::word("interface", SESSION_INTERFACE).then(&[
-            Node::word(VIRTUAL_ACCESS, VIRTUAL_ACCESS_HELP).then(&[Node::value(
-                Token::Number(1, MAX_INTERFACE),
-                VIRTUAL_ACCESS_NUMBER,
-            )
-            .run(|values| session(false, Some(SessionFilter::Interface(values.number?))))
-            .then(&[Node::word("detail", SESSION_DETAIL)
-                .run(|values| session(true, Some(SessionFilter::Interface(values.number?))))])]),
-            Node::value(Token::Interface(VIRTUAL_ACCESS), VIRTUAL_ACCESS_HELP)
-                .run(|values| session(false, Some(SessionFilter::Interface(values.number?))))
-                .then(&[Node::word("detail", SESSION_DETAIL)
-                    .run(|values| session(true, Some(SessionFilter::Interface(values.number?))))]),
-        ]),
+        Node::word("interface", SESSION_INTERFACE).then(virtual_access!(
+            |values| of_interface(false, &values),
+            then & [Node::word("detail", SESSION_DETAIL).run(|values| of_interface(true, &values))]
+        )),
         Node::word("local", SESSION_LOCAL).then(&[Node::value(Token::Address, "Local address")
             .run(|values| session(false, Some(SessionFilter::Local(values.address?))))
             .then(&[Node::word("detail", SESSION_DETAIL)
@@ -96,4 +77,8 @@ pub(in super::super) fn session(
     filter: Option<SessionFilter>,
 ) -> Option<ExecCommand> {
     show(Show::CryptoSession(SessionQuery { detail, filter }))
+}
+
+fn of_interface(detail: bool, values: &Values) -> Option<ExecCommand> {
+    session(detail, Some(SessionFilter::Interface(values.number?)))
 }

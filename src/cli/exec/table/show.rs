@@ -5,7 +5,7 @@ use super::{
         super::show::{DiagnoseFilter, IpsecSaFilter, IpsecSaQuery, MethodLists},
         Condition, ExecCommand, Show,
     },
-    MAX_INTERFACE, Node, Token, VIRTUAL_ACCESS, Values, show,
+    MAX_INTERFACE, Node, Token, VIRTUAL_ACCESS, Values, show, virtual_access,
 };
 
 pub(super) const AAA: Node = Node::word("aaa", "Show AAA values").then(&[
@@ -125,21 +125,12 @@ const INTERFACE_LINES: Node =
         })
     });
 
+const INTERFACE_DESCRIPTION: Node = Node::word("description", "Show interface description")
+    .run(|_| show(Show::InterfaceDescription));
+
 pub(super) const INTERFACES: Node = Node::word("interfaces", "Interface status and configuration")
     .run(|_| show(Show::Interfaces))
-    .then(&[
-        Node::word("description", "Show interface description")
-            .run(|_| show(Show::InterfaceDescription)),
-        Node::word(VIRTUAL_ACCESS, "Virtual Access interface").then(&[Node::value(
-            Token::Number(1, MAX_INTERFACE),
-            "Virtual-Access interface number",
-        )
-        .run(interface)
-        .then(&[INTERFACE_LINES])]),
-        Node::value(Token::Interface(VIRTUAL_ACCESS), "Virtual Access interface")
-            .run(interface)
-            .then(&[INTERFACE_LINES]),
-    ]);
+    .then(virtual_access!(interface, then &[INTERFACE_LINES], beside INTERFACE_DESCRIPTION));
 
 fn interface(values: Values) -> Option<ExecCommand> {
     let virtual_access = values.number?;
@@ -243,32 +234,17 @@ pub(super) const IPSEC_SA: Node = Node::word("sa", "IPSEC SA table")
         Node::word("detail", IPSEC_DETAIL)
             .run(|_| ipsec_sa(true, None))
             .then(&[
-                Node::word("interface", IPSEC_INTERFACE).then(&[
-                    Node::word(VIRTUAL_ACCESS, "Virtual Access interface").then(&[Node::value(
-                        Token::Number(1, MAX_INTERFACE),
-                        "Virtual-Access interface number",
-                    )
-                    .run(|values| ipsec_sa(true, Some(IpsecSaFilter::Interface(values.number?))))]),
-                    Node::value(Token::Interface(VIRTUAL_ACCESS), "Virtual Access interface").run(
-                        |values| ipsec_sa(true, Some(IpsecSaFilter::Interface(values.number?))),
-                    ),
-                ]),
+                Node::word("interface", IPSEC_INTERFACE).then(virtual_access!(|values| {
+                    ipsec_sa_of_interface(true, &values)
+                })),
                 Node::word("peer", IPSEC_PEER).then(&[Node::value(Token::Address, "Peer address")
                     .run(|values| ipsec_sa(true, Some(IpsecSaFilter::Peer(values.address?))))]),
             ]),
-        Node::word("interface", IPSEC_INTERFACE).then(&[
-            Node::word(VIRTUAL_ACCESS, "Virtual Access interface").then(&[Node::value(
-                Token::Number(1, MAX_INTERFACE),
-                "Virtual-Access interface number",
-            )
-            .run(|values| ipsec_sa(false, Some(IpsecSaFilter::Interface(values.number?))))
-            .then(&[Node::word("detail", IPSEC_DETAIL)
-                .run(|values| ipsec_sa(true, Some(IpsecSaFilter::Interface(values.number?))))])]),
-            Node::value(Token::Interface(VIRTUAL_ACCESS), "Virtual Access interface")
-                .run(|values| ipsec_sa(false, Some(IpsecSaFilter::Interface(values.number?))))
-                .then(&[Node::word("detail", IPSEC_DETAIL)
-                    .run(|values| ipsec_sa(true, Some(IpsecSaFilter::Interface(values.number?))))]),
-        ]),
+        Node::word("interface", IPSEC_INTERFACE).then(virtual_access!(
+            |values| ipsec_sa_of_interface(false, &values),
+            then & [Node::word("detail", IPSEC_DETAIL)
+                .run(|values| ipsec_sa_of_interface(true, &values))]
+        )),
         Node::word("peer", IPSEC_PEER).then(&[Node::value(Token::Address, "Peer address")
             .run(|values| ipsec_sa(false, Some(IpsecSaFilter::Peer(values.address?))))
             .then(&[Node::word("detail", IPSEC_DETAIL)
@@ -277,4 +253,8 @@ pub(super) const IPSEC_SA: Node = Node::word("sa", "IPSEC SA table")
 
 const fn ipsec_sa(detail: bool, filter: Option<IpsecSaFilter>) -> Option<ExecCommand> {
     show(Show::IpsecSa(IpsecSaQuery { detail, filter }))
+}
+
+fn ipsec_sa_of_interface(detail: bool, values: &Values) -> Option<ExecCommand> {
+    ipsec_sa(detail, Some(IpsecSaFilter::Interface(values.number?)))
 }
