@@ -5,6 +5,7 @@
 //! [`cli`] what is typed and printed, [`shell`] the operator's end of it, [`pki`] and [`aaa`] certificates and users.
 
 pub mod aaa;
+pub mod bundle;
 pub mod cli;
 pub mod client;
 pub mod clock;

@@ -10,6 +10,7 @@ use clap::{CommandFactory as _, Parser, error::ErrorKind};
 use ironflex_profiles::model::interface::{DeviceName, InterfaceName};
 
 use crate::{
+    bundle,
     cli::{
         Printable, configure,
         exec::{self, TerminalCommand, complete},
@@ -73,6 +74,8 @@ pub enum Operation {
     Demo,
     /// Look for what keeps clients out: certificates, ports, forwarding, kernel, firewall
     Doctor(Doctor),
+    /// Write what somebody who helps from afar asks for into one file, without secrets
+    SupportBundle(SupportBundle),
     /// Read a configuration and report every error with line, column and caret
     Check(Check),
     /// Import a PKCS#12 file into a trustpoint of the key store
@@ -140,6 +143,16 @@ pub struct Doctor {
     /// What users will type into their clients; the certificate must have it
     #[arg(value_name = "NAME", value_parser = ServerIdentity::parse)]
     names: Vec<ServerIdentity>,
+}
+
+/// `ironflex support-bundle`
+#[derive(Debug, clap::Args)]
+pub struct SupportBundle {
+    #[command(flatten)]
+    start: Start,
+    /// The archive (tar), which only who makes it can read; - is standard output; named by host and time if not said
+    #[arg(value_name = "FILE")]
+    file: Option<PathBuf>,
 }
 
 /// `ironflex check`
@@ -237,6 +250,7 @@ impl Operation {
             Self::Exec(exec) => Some(&mut exec.socket.state_dir),
             Self::Metrics(metrics) => Some(&mut metrics.socket.state_dir),
             Self::Doctor(doctor) => Some(&mut doctor.start.state_dir),
+            Self::SupportBundle(bundle) => Some(&mut bundle.start.state_dir),
             Self::Import(import) => Some(&mut import.state_dir),
             Self::Connect(_) | Self::Demo | Self::Check(_) => None,
         }
@@ -265,6 +279,7 @@ impl Operation {
             }
             Self::Demo => demo::run().map_err(fail),
             Self::Doctor(doctor) => doctor.run(),
+            Self::SupportBundle(bundle) => bundle.run(),
             Self::Check(check) => check.run(),
             Self::Import(import) => import.run(),
         }
@@ -610,6 +625,20 @@ impl Doctor {
         match verdicts.iter().map(|verdict| verdict.grade).max() {
             Some(Grade::Failure) => Err(Failed::GENERIC),
             _ => Ok(()),
+        }
+    }
+}
+
+impl SupportBundle {
+    fn run(self) -> Result<(), Failed> {
+        let options = self.start.options(None, false);
+        let written = bundle::write(&options, self.file).map_err(fail)?;
+        for what in &written.missing {
+            let _ = writeln!(std::io::stderr(), "ironflex: not in it: {what}");
+        }
+        match written.path {
+            Some(path) => print(&format!("{}: {} files", path.display(), written.files)),
+            None => Ok(()),
         }
     }
 }

@@ -26,13 +26,12 @@ use crate::{
         Printable,
         exec::{ObjectKind, Show},
         show::{
-            Configured, Facts, Ikev2SaQuery, Ikev2Stats, InterfaceFacts, IpsecSaQuery,
-            SessionQuery, TerminalFacts, Version,
+            Configured, Facts, Ikev2SaQuery, Ikev2Stats, InterfaceFacts, IpsecSaQuery, MethodLists,
+            Secrets, SessionQuery, TerminalFacts, Version,
             admission::Memory,
             directory::{Directory, FileFacts},
             lines_of,
             pki::TrustpointFacts,
-            without_secrets,
         },
     },
     state::State,
@@ -295,7 +294,8 @@ fn trustpoints(driver: &Driver, name: Option<&str>) -> Result<Vec<TrustpointFact
         .collect()
 }
 
-/// What somebody who helps from afar asks for first. Secrets are left out.
+/// What somebody who helps from afar asks for first. Secrets are left out, also where people have typed one in the place of a
+/// name.
 fn tech_support(driver: &mut Driver) -> Facts {
     let object = |kind| Show::Object { kind, name: None };
     let commands = [
@@ -312,8 +312,20 @@ fn tech_support(driver: &mut Driver) -> Facts {
             object(ObjectKind::Ikev2Profile),
         ),
         (
+            "show crypto ikev2 authorization policy",
+            object(ObjectKind::AuthorizationPolicy),
+        ),
+        (
+            "show crypto ipsec transform-set",
+            object(ObjectKind::TransformSet),
+        ),
+        (
             "show crypto ipsec profile",
             object(ObjectKind::IpsecProfile),
+        ),
+        (
+            "show aaa method-lists all",
+            Show::AaaMethodLists(MethodLists::All),
         ),
         (
             "show crypto pki trustpoints status",
@@ -332,6 +344,7 @@ fn tech_support(driver: &mut Driver) -> Facts {
         ("show ip local pool", Show::IpLocalPool { name: None }),
         ("show ipv6 local pool", Show::Ipv6LocalPool { name: None }),
         ("show ip interface brief", Show::InterfaceBrief),
+        ("show interfaces", Show::Interfaces),
         ("show ip route", Show::IpRoute),
         ("show ip access-lists", Show::IpAccessLists { name: None }),
         ("show ip nat statistics", Show::IpNatStatistics),
@@ -364,17 +377,28 @@ fn tech_support(driver: &mut Driver) -> Facts {
             "show crypto ikev2 stats exchange",
             Show::Ikev2Stats(Ikev2Stats::Exchange),
         ),
+        (
+            "show crypto ikev2 stats ext-service",
+            Show::Ikev2Stats(Ikev2Stats::ExtService),
+        ),
+        (
+            "show crypto ikev2 stats timeout",
+            Show::Ikev2Stats(Ikev2Stats::Timeout),
+        ),
         ("show crypto call admission statistics", Show::CallAdmission),
+        ("show metrics", Show::Metrics),
+        ("show users", Show::Users),
         ("show crypto ikev2 diagnose", Show::Ikev2Diagnose(None)),
         ("show debugging", Show::Debugging),
+        ("show crypto debug-condition", Show::DebugCondition),
         ("show logging", Show::Logging),
     ];
-    let running = driver.house.running_config.lines().map(without_secrets);
-    let running: Vec<String> = running.map(|line| format!("{line}\n")).collect();
-    let running = (
-        "show running-config",
-        Facts::RunningConfig(running.concat()),
-    );
+    let secrets = Secrets::of(&driver.house.configured);
+    let lines = driver.house.running_config.lines();
+    let clear = lines.map(|line| format!("{}\n", secrets.removed_from_line(line)));
+    let running: String = clear.collect();
+    let running = ("show running-config", Facts::RunningConfig(running));
     let others = commands.map(|(command, what)| (command, facts(driver, what)));
-    Facts::TechSupport([running].into_iter().chain(others).collect())
+    let all = [running].into_iter().chain(others).collect();
+    Facts::TechSupport(all, secrets)
 }

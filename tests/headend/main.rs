@@ -15,6 +15,7 @@
 
 mod beside;
 mod bounds;
+mod bundle;
 mod certificate;
 mod client;
 mod configure;
@@ -81,6 +82,7 @@ fn main() -> ExitCode {
         redirect::CASES,
         control::CASES,
         doctor::CASES,
+        bundle::CASES,
         configure::CASES,
         shell::CASES,
         day::CASES,

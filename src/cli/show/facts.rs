@@ -7,10 +7,11 @@ use std::{collections::BTreeMap, sync::Arc, time::SystemTime};
 use ironflex_profiles::{Candidate, Snapshot};
 use ironflex_xfrm::netlink::Translation;
 use serde::Serialize;
+use serde_json::Value;
 
 use super::{
     DiagnoseFilter, Ikev2SaQuery, Ikev2Stats, InterfaceFacts, IpsecSaQuery, MethodLists,
-    ProcessorFacts, SessionQuery, TerminalFacts, Version, aaa, access_lists,
+    ProcessorFacts, Secrets, SessionQuery, TerminalFacts, Version, aaa, access_lists,
     admission::{self, Memory},
     clock, crypto_session, crypto_session_brief, crypto_session_groups, crypto_session_summary,
     debugging, debugging_facts, derived_config, derived_session, differences, directory,
@@ -152,8 +153,8 @@ pub enum Facts {
     RunningConfigInterface(String),
     /// `show startup-config`: its lines.
     StartupConfig(String),
-    /// `show tech-support`: commands and what they say.
-    TechSupport(Vec<(&'static str, Self)>),
+    /// `show tech-support`: commands and what they say, and the secrets that people may have typed into it.
+    TechSupport(Vec<(&'static str, Self)>, Secrets),
     /// `show users`
     Users(State, Vec<TerminalFacts>),
     /// `show version`
@@ -174,13 +175,41 @@ fn named(name: &str, facts: impl Serialize) -> Result<String, String> {
 }
 
 /// What every command says, each below its name.
-fn tech_support(all: &[(&'static str, Facts)]) -> String {
+fn tech_support(all: &[(&'static str, Facts)], secrets: &Secrets) -> String {
     let mut out = String::new();
     for (command, facts) in all {
-        let said = facts.text().unwrap_or_else(|why| format!("{why}\n"));
+        let mut said = facts.text().unwrap_or_else(|why| format!("{why}\n"));
+        if facts.has_what_people_typed() {
+            said = secrets.removed_from(&said);
+        }
         out += &format!("\n------------------ {command} ------------------\n\n{said}");
     }
     out
+}
+
+/// The same as JSON.
+fn tech_support_facts(
+    all: &[(&'static str, Facts)],
+    secrets: &Secrets,
+) -> BTreeMap<&'static str, Value> {
+    let told = all.iter().filter_map(|(command, facts)| {
+        let mut value: Value = serde_json::from_str(&facts.json().ok()?).ok()?;
+        if facts.has_what_people_typed() {
+            without(&mut value, secrets);
+        }
+        Some((*command, value))
+    });
+    told.collect()
+}
+
+/// Takes secrets out of every text.
+fn without(value: &mut Value, secrets: &Secrets) {
+    match value {
+        Value::String(text) => *text = secrets.removed_from(text),
+        Value::Array(all) => all.iter_mut().for_each(|one| without(one, secrets)),
+        Value::Object(all) => all.values_mut().for_each(|one| without(one, secrets)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
 }
 
 /// Those of a state's IKE SAs that are wanted.
@@ -217,6 +246,14 @@ struct Count {
 }
 
 impl Facts {
+    /// Whether names stand in it that nobody has proven to be his: somebody may have typed a password in the place of one.
+    const fn has_what_people_typed(&self) -> bool {
+        matches!(
+            self,
+            Self::Logging(_) | Self::Ikev2Diagnose(..) | Self::Ikev2DiagnoseError(..)
+        )
+    }
+
     /// In this form.
     ///
     /// # Errors
@@ -278,7 +315,7 @@ impl Facts {
             Self::PkiTrustpoints(trustpoints, true) => pki::pki_trustpoints_status(trustpoints),
             Self::Processor(facts) => processes_cpu(facts),
             Self::Refused(why) => return Err(why.clone()),
-            Self::TechSupport(all) => tech_support(all),
+            Self::TechSupport(all, secrets) => tech_support(all, secrets),
             Self::Users(state, terminals) => aaa::users(state, terminals),
             Self::Clock(now) => clock(*now),
             Self::CryptoSession(state, query) => crypto_session(state, query),
@@ -369,14 +406,8 @@ impl Facts {
             | Self::PkiCertificates(trustpoints, _)
             | Self::PkiTrustpoints(trustpoints, _) => named("trustpoints", trustpoints),
             Self::Refused(why) => Err(why.clone()),
-            Self::TechSupport(all) => {
-                let told = all.iter().filter_map(|(command, facts)| {
-                    let json = facts.json().ok()?;
-                    let value: serde_json::Value = serde_json::from_str(&json).ok()?;
-                    Some((*command, value))
-                });
-                let told: BTreeMap<&str, serde_json::Value> = told.collect();
-                named("tech_support", told)
+            Self::TechSupport(all, secrets) => {
+                named("tech_support", tech_support_facts(all, secrets))
             }
             Self::Clock(now) => {
                 let since = now.duration_since(SystemTime::UNIX_EPOCH);

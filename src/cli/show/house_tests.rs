@@ -511,7 +511,9 @@ fn what_helpers_ask_for_has_every_command_below_its_name_and_goes_on_behind_a_fa
         ("show broken", Facts::Refused("% broken".into())),
         ("show logging", Facts::Logging(log())),
     ];
-    let text = Facts::TechSupport(commands).text().unwrap();
+    let text = Facts::TechSupport(commands, Secrets::default())
+        .text()
+        .unwrap();
     let mut from = 0;
     for part in [
         "\n------------------ show ip route ------------------\n\nCodes: S - static, by the headend; ",
@@ -519,6 +521,25 @@ fn what_helpers_ask_for_has_every_command_below_its_name_and_goes_on_behind_a_fa
         "\n------------------ show logging ------------------\n\nSyslog logging: enabled",
     ] {
         from = usize::saturating_add(from, text[from..].find(part).expect(part));
+    }
+}
+
+// Somebody has typed his password where his name belongs.
+#[test]
+fn what_helpers_get_has_no_password_that_somebody_typed_as_his_name() {
+    let lines = "username bob password hunter2hunter2\n";
+    let secrets = Secrets::of(&ironflex_profiles::parse(lines, "").candidate);
+    let mut log = log();
+    log.lines.extend(log.lines.first().cloned());
+    if let Some(line) = log.lines.last_mut() {
+        line.text = "Login failed [user: \"hunter2hunter2\"]".into();
+    }
+    let commands = vec![("show logging", Facts::Logging(log))];
+    let support = Facts::TechSupport(commands, secrets);
+    for told in [support.text().unwrap(), support.json().unwrap()] {
+        assert!(!told.contains("hunter2"), "{told}");
+        assert!(told.contains("Login failed [user: "), "{told}");
+        assert!(told.contains("<removed>"), "{told}");
     }
 }
 

@@ -554,7 +554,10 @@ fn samples() -> Vec<(&'static str, Facts)> {
         ),
         (
             "show tech-support",
-            Facts::TechSupport(vec![("show ip route", Facts::IpRoute(several()))]),
+            Facts::TechSupport(
+                vec![("show ip route", Facts::IpRoute(several()))],
+                Secrets::default(),
+            ),
         ),
         ("show users", Facts::Users(several(), vec![])),
         ("show version", Facts::Version(version_facts())),

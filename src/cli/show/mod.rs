@@ -82,7 +82,7 @@ pub use machine::{
     version,
 };
 pub use processor::{Load, ProcessorFacts, processes_cpu};
-pub use secrets::without_secrets;
+pub use secrets::{Secrets, without_secrets};
 
 /// Collects what `render` writes.
 fn text(render: impl FnOnce(&mut String) -> fmt::Result) -> String {

@@ -1,9 +1,23 @@
-//! Lines of a configuration for eyes other than its operator's.
+//! Lines of a configuration, and of what people have typed, for eyes other than its operator's.
 
-use ironflex_profiles::secrets::hidden;
+use std::{collections::HashMap, fmt};
+
+use ironflex_profiles::{
+    Candidate,
+    model::{
+        Action,
+        ikev2::{LocalAuthentication, Profile, RemoteAuthentication},
+        keyring::KeyText,
+    },
+    secrets::hidden,
+};
+use zeroize::Zeroizing;
 
 /// What stands in the place of a secret.
 const REMOVED: &str = "<removed>";
+
+/// The octets that a secret is found by. Shorter ones are not looked for: they stand in half of all words.
+const BEGINNING: usize = 4;
 
 /// A line up to where a secret may begin: rather too much than too little is left out.
 #[must_use]
@@ -17,6 +31,119 @@ pub fn without_secrets(line: &str) -> String {
         return kept;
     }
     format!("{} {REMOVED}", kept.trim_end())
+}
+
+/// The secrets of a configuration, to be looked for where people type what they like: a password in the place of a user's name.
+#[derive(Clone, Default)]
+pub struct Secrets(HashMap<[u8; BEGINNING], Vec<Zeroizing<String>>>);
+
+impl Secrets {
+    /// Those of a configuration, as they are typed and as its lines write them.
+    #[must_use]
+    pub fn of(configured: &Candidate) -> Self {
+        let mut secrets = Self::default();
+        for user in configured.users.iter() {
+            if let Some(password) = &user.value.password {
+                secrets.add(password.clear.reveal());
+                secrets.add(&password.written().1);
+            }
+        }
+        for keyring in configured.keyrings.iter() {
+            for peer in keyring.value.peers.iter() {
+                let keys = &peer.value.keys;
+                let ppk = peer.value.ppk.as_ref().map(|ppk| &ppk.key);
+                let all = [keys.local(), keys.remote(), ppk];
+                all.into_iter().flatten().for_each(|key| secrets.key(key));
+            }
+        }
+        for profile in configured.profiles.iter() {
+            keys_of(&profile.value).for_each(|key| secrets.key(key));
+        }
+        for action in &configured.actions {
+            match &action.value {
+                Action::ImportPkcs12 { password, .. } => secrets.add(password.reveal()),
+                Action::Authenticate { .. } => {}
+            }
+        }
+        secrets
+    }
+
+    fn key(&mut self, key: &KeyText) {
+        let written = key.written();
+        let mut marks = ["hex ", "0 "].iter();
+        let text = marks.find_map(|mark| written.strip_prefix(mark));
+        self.add(text.unwrap_or(&written));
+        if let Ok(clear) = std::str::from_utf8(&key.octets()) {
+            self.add(clear);
+        }
+    }
+
+    fn add(&mut self, secret: &str) {
+        let Some(beginning) = secret.as_bytes().first_chunk() else {
+            return;
+        };
+        let known = self.0.entry(*beginning).or_default();
+        known.push(Zeroizing::new(secret.to_owned()));
+        // Of two that begin alike the longer one is found.
+        known.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
+    }
+
+    /// A line of a configuration without what is secret in it, and without one of these in a text that people write.
+    #[must_use]
+    pub fn removed_from_line(&self, line: &str) -> String {
+        let line = without_secrets(line);
+        match line.trim_start().split(' ').next() {
+            Some("banner" | "description" | "remark") => self.removed_from(&line),
+            _ => line,
+        }
+    }
+
+    /// The text without them.
+    #[must_use]
+    pub fn removed_from(&self, text: &str) -> String {
+        let mut out = String::with_capacity(text.len());
+        let mut rest = text;
+        while let Some(next) = rest.chars().next() {
+            let here = rest.as_bytes().first_chunk();
+            let known = here.and_then(|beginning| self.0.get(beginning));
+            let found = known.into_iter().flatten();
+            let found = found.filter_map(|secret| rest.strip_prefix(secret.as_str()));
+            match found.min_by_key(|behind| behind.len()) {
+                Some(behind) => {
+                    out.push_str(REMOVED);
+                    rest = behind;
+                }
+                None => {
+                    out.push(next);
+                    rest = rest.get(next.len_utf8()..).unwrap_or_default();
+                }
+            }
+        }
+        out
+    }
+}
+
+/// The keys that stand in a profile's own lines.
+fn keys_of(profile: &Profile) -> impl Iterator<Item = &KeyText> {
+    let local = profile.authentication_local.iter();
+    let local = local.filter_map(|method| match &method.value {
+        LocalAuthentication::PreShare(key) => key.as_ref(),
+        LocalAuthentication::RsaSig | LocalAuthentication::EcdsaSig => None,
+    });
+    let remote = profile.authentication_remote.iter();
+    let remote = remote.filter_map(|method| match &method.value {
+        RemoteAuthentication::PreShare(key) => key.as_ref(),
+        RemoteAuthentication::AnyConnectEap { .. }
+        | RemoteAuthentication::RsaSig
+        | RemoteAuthentication::EcdsaSig => None,
+    });
+    local.chain(remote)
+}
+
+impl fmt::Debug for Secrets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Secrets").finish_non_exhaustive()
+    }
 }
 
 #[cfg(test)]
@@ -42,6 +169,22 @@ crypto ikev2 profile X
 ";
         let parsed = parse(lines, "startup-config");
         assert_eq!(parsed.diagnostics, []);
+        let secrets = Secrets::of(&parsed.candidate);
+        for secret in [
+            "hidden1",
+            "02050D480809",
+            "cisco",
+            "hidden2",
+            "68696464656e33",
+            "hidden3",
+            "hidden4",
+            "hidden5",
+            "hidden6",
+        ] {
+            let typed = format!("login of {secret}: no such user\n");
+            let told = "login of <removed>: no such user\n";
+            assert_eq!(secrets.removed_from(&typed), told, "{secret}");
+        }
         let all = render(&parsed.candidate);
         assert!(
             all.contains("hidden5") && all.contains("02050D480809"),
@@ -66,6 +209,37 @@ crypto ikev2 profile X
             ),
         ] {
             assert_eq!(without_secrets(typed), told);
+        }
+    }
+
+    #[test]
+    fn what_people_have_typed_is_told_without_the_secrets_in_it() {
+        let lines = "username one password hunter\nusername two password hunter22\n\
+             username three password für\nusername four password öl\n\
+             crypto pki import TP pkcs12 bootflash:a.p12 password of a file\n";
+        let parsed = parse(lines, "startup-config");
+        assert_eq!(parsed.diagnostics, []);
+        let secrets = Secrets::of(&parsed.candidate);
+        for (typed, told) in [
+            ("hunter22hunterhunte", "<removed><removed>hunte"),
+            ("ÄHunter hunter", "ÄHunter <removed>"),
+            ("a für öl", "a <removed> öl"),
+            ("it is of a file, or", "it is <removed>, or"),
+            ("", ""),
+        ] {
+            assert_eq!(secrets.removed_from(typed), told);
+        }
+        assert!(!format!("{secrets:?}").contains("hunter"));
+        for (line, told) in [
+            ("  description ask hunter", "  description ask <removed>"),
+            (" remark of hunter22", " remark of <removed>"),
+            (
+                "ip local pool hunter 10.0.0.1",
+                "ip local pool hunter 10.0.0.1",
+            ),
+            ("username two password x", "username two password <removed>"),
+        ] {
+            assert_eq!(secrets.removed_from_line(line), told);
         }
     }
 }

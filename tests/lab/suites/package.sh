@@ -32,8 +32,10 @@ package_is_installed() {
     fail "the manual lacks the commands"
   [ -n "$(in_machine gzip -dc /usr/share/man/man5/ironflex-config.5.gz | grep 'crypto ikev2 profile WORD')" ] ||
     fail "the manual lacks the lines of the configuration"
+  in_machine test -f /usr/share/man/man1/ironflex-support-bundle.1.gz || fail "the manual lacks a subcommand"
   bash -n "$installed/usr/share/bash-completion/completions/ironflex"
   assert_equal "detailed" "$(completed exec show crypto ikev2 sa d)" "what Tab makes of a command's word"
+  assert_equal "support-bundle" "$(completed sup)" "what Tab makes of another"
   assert_equal "doctor" "$(completed doc)" "what Tab makes of a subcommand"
   assert_equal "ironflex $(dpkg-deb -f "$IRONFLEX_PACKAGE" Version)" "$(in_machine ironflex --version)" "the program installed"
   # Nothing is started, nor would be at the next boot; and without a configuration there is nothing to start.

@@ -34,6 +34,7 @@ mod message;
 mod monitor;
 mod network;
 mod nft;
+mod outline;
 mod owner;
 mod policy;
 mod probe;
@@ -57,6 +58,7 @@ pub use network::{LinkIndex, Network};
 pub use nft::{
     BaseChain, Clamp, ClampPlace, Firewall, Hook, Masquerade, PoolGuard, Ruleset, SourceRule,
 };
+pub use outline::outline;
 pub use owner::{ClientClaim, ClientNumber, Owner};
 pub use probe::{ALL_ALGORITHMS, PROBE_DEVICE, missing_algorithms, xfrm_interfaces};
 pub use route::{MAIN_TABLE, NextHop, Route, RouteTarget};
