@@ -354,6 +354,9 @@ fn the_log_comes_to_a_terminal_that_monitors() {
     shell.types("cal pool | count ACPool\r", "Router#");
     let monitors = "   1 vty 0     root       monitor              -        ";
     assert!(lab.exec("show users").contains(monitors));
+    let json: serde_json::Value = serde_json::from_str(&lab.exec("show users | json")).unwrap();
+    assert_eq!(json["terminals"][0]["does"], "monitor");
+    assert_eq!(json["sessions"][0]["user"], USER);
     shell.types("terminal no monitor\r", "Router#");
     let before = shell.rows().len();
     lab.exec("clear crypto session");

@@ -54,7 +54,7 @@ pub struct AaaSession {
 }
 
 /// A terminal that does more than ask.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct TerminalFacts {
     /// Who sits at it, as the socket says.
     pub user: String,

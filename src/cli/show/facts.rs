@@ -11,7 +11,9 @@ use serde_json::Value;
 
 use super::{
     DiagnoseFilter, Ikev2SaQuery, Ikev2Stats, InterfaceFacts, IpsecSaQuery, MethodLists,
-    ProcessorFacts, Secrets, SessionQuery, TerminalFacts, Version, aaa, access_lists,
+    ProcessorFacts, Secrets, SessionQuery, TerminalFacts, Version,
+    aaa::{self, AaaSession},
+    access_lists,
     admission::{self, Memory},
     clock, crypto_session, crypto_session_brief, crypto_session_groups, crypto_session_summary,
     debugging, debugging_facts, derived_config, derived_session, differences, directory,
@@ -168,8 +170,11 @@ fn clear(lines: &str) -> Vec<String> {
 
 /// Facts under one name, as one line of text each level deeper indented.
 fn named(name: &str, facts: impl Serialize) -> Result<String, String> {
-    let mut text = serde_json::to_string_pretty(&BTreeMap::from([(name, facts)]))
-        .map_err(|error| format!("% {error}"))?;
+    in_lines(&BTreeMap::from([(name, facts)]))
+}
+
+fn in_lines(facts: &impl Serialize) -> Result<String, String> {
+    let mut text = serde_json::to_string_pretty(facts).map_err(|error| format!("% {error}"))?;
     text.push('\n');
     Ok(text)
 }
@@ -243,6 +248,15 @@ struct Count {
     active: usize,
     /// Those beside them while they are rekeyed.
     rekeying: usize,
+}
+
+/// Who is logged in.
+#[derive(Serialize)]
+struct Users<'f> {
+    /// By a client.
+    sessions: Vec<AaaSession>,
+    /// At a terminal.
+    terminals: &'f [TerminalFacts],
 }
 
 impl Facts {
@@ -362,9 +376,7 @@ impl Facts {
             Self::AaaMethodLists(configured, which) => {
                 named("method_lists", aaa::lists(&configured.lines, *which))
             }
-            Self::AaaSessions(state) | Self::Users(state, _) => {
-                named("sessions", aaa::sessions(state))
-            }
+            Self::AaaSessions(state) => named("sessions", aaa::sessions(state)),
             Self::CallAdmission(statistics) => named("ikev2_stats", statistics),
             Self::DebugCondition(conditions) => named("conditions", conditions),
             Self::Ikev2Diagnose(attempts, filter) => {
@@ -479,6 +491,10 @@ impl Facts {
             Self::ConfigDifferences(lines) => named("config_differences", clear(lines)),
             Self::RunningConfig(lines) => named("running_config", clear(lines)),
             Self::StartupConfig(lines) => named("startup_config", clear(lines)),
+            Self::Users(state, terminals) => in_lines(&Users {
+                sessions: aaa::sessions(state),
+                terminals,
+            }),
             Self::Version(version) => named("version", version),
         }
     }

@@ -223,19 +223,22 @@ fn attempts_are_told_with_their_steps_and_one_sentence_each() {
     assert_eq!(ikev2_diagnose(&[], None), none);
 }
 
-#[test]
-fn users_and_their_lists_are_told() {
-    let text = |facts: Facts| facts.text().unwrap();
+pub(super) fn terminals() -> Vec<TerminalFacts> {
     let terminal = |user: &str, does, terminal: Option<&str>| TerminalFacts {
         user: user.into(),
         does,
         terminal: terminal.map(str::to_owned),
     };
-    let terminals = vec![
+    vec![
         terminal("root", "configure", Some("/dev/pts/3")),
         terminal("ann", "monitor", None),
-    ];
-    assert_golden("users", &text(Facts::Users(state(vec![]), terminals)));
+    ]
+}
+
+#[test]
+fn users_and_their_lists_are_told() {
+    let text = |facts: Facts| facts.text().unwrap();
+    assert_golden("users", &text(Facts::Users(state(vec![]), terminals())));
     for (name, which) in [
         ("aaa_method_lists", MethodLists::All),
         ("aaa_method_lists_authorization", MethodLists::Authorization),
