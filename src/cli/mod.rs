@@ -12,6 +12,13 @@ pub mod exec;
 pub mod pipe;
 pub mod show;
 
+/// So many of something, `one` being the word for one of them.
+pub(crate) fn counted(count: impl Into<u64>, one: &str) -> String {
+    let count = count.into();
+    let more = if count == 1 { "" } else { "s" };
+    format!("{count} {one}{more}")
+}
+
 /// Displays text that a peer or a user chose without letting it steer a terminal: control characters and
 /// those that turn the writing direction round are printed as a dot.
 pub(crate) struct Printable<'a>(pub(crate) &'a str);
@@ -29,6 +36,12 @@ impl fmt::Display for Printable<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_is_told_of_as_one() {
+        let told = [0_u32, 1, 2].map(|count| counted(count, "minute"));
+        assert_eq!(told, ["0 minutes", "1 minute", "2 minutes"]);
+    }
 
     #[test]
     fn prints_names_as_they_are_and_nothing_that_steers_a_terminal() {

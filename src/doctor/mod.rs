@@ -27,6 +27,7 @@ use ironflex_profiles::{
 };
 
 use crate::{
+    cli::counted,
     clock,
     daemon::{Options, control, load},
     pki::{ServerIdentity, Timestamp},
@@ -228,10 +229,7 @@ fn liveness(snapshot: &Snapshot, found: &mut Examination<'_>) {
 }
 
 fn summary(path: &Path, snapshot: &Snapshot) -> String {
-    let count = |count: usize, one: &str| match count {
-        1 => format!("1 {one}"),
-        _ => format!("{count} {one}s"),
-    };
+    let count = |count: usize, one| counted(u64::try_from(count).unwrap_or(u64::MAX), one);
     format!(
         "{}: {}, {}, {}",
         path.display(),

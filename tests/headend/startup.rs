@@ -213,6 +213,8 @@ fn a_change_that_is_not_confirmed_goes_back() {
     );
     let change = ["configure terminal revert timer 1", "hostname Brief", "end"];
     run(&lab, &change, 0);
+    headend
+        .line("configuration: unless it is confirmed in 1 minute, it goes back to what it is now");
     assert!(lab.exec("show running-config").contains("hostname Brief\n"));
     // Twice at once there is none.
     assert!(run(&lab, &["configure terminal revert timer 1"], 1).contains("waits for"));
@@ -384,6 +386,17 @@ fn a_file_of_a_newer_version_is_refused_where_it_is_not_understood() {
         said.contains("lines of the file are not understood"),
         "{said}"
     );
+    fs::write(
+        lab.config(),
+        format!("{file}\ncrypto ikev2 policy P\n entangle\n"),
+    )
+    .unwrap();
+    let said = run(&lab, &["show archive config differences"], 0);
+    assert!(
+        said.contains("!1 line of the file is not understood; 'ironflex check' names it\n"),
+        "{said}"
+    );
+    fs::write(lab.config(), &newer).unwrap();
     let said = run(
         &lab,
         &[&format!("configure replace {}", lab.config().display())],

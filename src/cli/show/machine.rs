@@ -8,7 +8,10 @@ use std::{
 use serde::Serialize;
 
 use super::{derived_config::UNCOUNTED, text};
-use crate::{cli::Printable, state::form};
+use crate::{
+    cli::{Printable, counted},
+    state::form,
+};
 
 /// `show clock`
 #[must_use]
@@ -200,7 +203,7 @@ fn uptime(up: Duration) -> String {
     let told: Vec<String> = units
         .into_iter()
         .filter(|(count, unit)| *count > 0 || *unit == "minute")
-        .map(|(count, unit)| format!("{count} {unit}{}", if count == 1 { "" } else { "s" }))
+        .map(|(count, unit)| counted(count, unit))
         .collect();
     told.join(", ")
 }

@@ -22,7 +22,7 @@ use super::{
     startup::Replacement,
 };
 use crate::{
-    cli::show::Facts,
+    cli::{counted, show::Facts},
     pki::{Remains, Store, StoreError},
 };
 
@@ -142,7 +142,8 @@ impl Driver {
             waits: false,
         });
         house.log.info(format_args!(
-            "configuration: unless it is confirmed in {minutes} minutes, it goes back to what it is now"
+            "configuration: unless it is confirmed in {}, it goes back to what it is now",
+            counted(minutes, "minute")
         ));
         Ok(())
     }
@@ -361,9 +362,14 @@ impl Driver {
             let faults = written.diagnostics.len();
             let mut lines = String::new();
             if faults > 0 {
-                lines.push_str(&format!(
-                    "!{faults} lines of the file are not understood; 'ironflex check' names them\n"
-                ));
+                let told = match faults {
+                    1 => "!1 line of the file is not understood; 'ironflex check' names it\n"
+                        .to_owned(),
+                    _ => format!(
+                        "!{faults} lines of the file are not understood; 'ironflex check' names them\n"
+                    ),
+                };
+                lines.push_str(&told);
             }
             lines.push_str(&differences(&render(&written.candidate), &running));
             Ok(Facts::ConfigDifferences(lines))
