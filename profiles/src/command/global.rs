@@ -234,7 +234,7 @@ fn add_range(edit: &mut Edit<'_>, args: &mut Args<'_>) -> Result<(), Box<Diagnos
         let fault = objection(
             Fault::Conflict,
             first.at,
-            "the range overlaps another of this pool",
+            format!("the range overlaps {}, another of this pool", known.value),
         );
         return Err(fault.beside(known.at.clone(), "that range").into());
     }

@@ -1,7 +1,10 @@
 //! `ip local pool` and `ipv6 local pool`.
 
 use alloc::{collections::BTreeMap, vec::Vec};
-use core::net::{Ipv4Addr, Ipv6Addr};
+use core::{
+    fmt,
+    net::{Ipv4Addr, Ipv6Addr},
+};
 
 use super::{Located, net::Ipv6Net};
 
@@ -81,6 +84,18 @@ impl PoolRange {
     /// Whether two ranges have an address in common.
     pub fn overlaps(self, other: Self) -> bool {
         self.first <= other.last && other.first <= self.last
+    }
+}
+
+/// For people: a line has both addresses without a word between them.
+impl fmt::Display for PoolRange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { first, last } = self;
+        if first == last {
+            write!(f, "{first}")
+        } else {
+            write!(f, "{first} to {last}")
+        }
     }
 }
 

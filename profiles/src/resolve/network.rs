@@ -67,22 +67,24 @@ impl<'a> Resolver<'a> {
         let mut pools = ByName::new();
         // By their first address: none of them has one in common with another, so the nearest before tells.
         let own_addresses = self.own_addresses();
-        let mut taken: BTreeMap<Ipv4Addr, &Located<PoolRange>> = BTreeMap::new();
+        let mut taken: BTreeMap<Ipv4Addr, (&Name, &Located<PoolRange>)> = BTreeMap::new();
         for entry in self.candidate.pools.iter() {
             self.begin();
             let mut own = Vec::new();
             for range in entry.value.ranges() {
+                let what = format!("range {} of pool `{}`", range.value, entry.name);
                 let nearest = taken.range(..=range.value.last()).next_back();
-                match nearest.filter(|(_, other)| other.value.overlaps(range.value)) {
-                    Some((_, other)) => {
-                        let message = "the range overlaps one of another pool";
+                match nearest.filter(|(_, (_, other))| other.value.overlaps(range.value)) {
+                    Some((_, (name, other))) => {
+                        let message =
+                            format!("the {what} overlaps {} of pool `{name}`", other.value);
                         let fault = Diagnostic::error(Fault::Conflict, range.at.clone(), message);
                         self.report(fault.beside(other.at.clone(), "that range"));
                     }
-                    None => own.push((range.value.first(), range)),
+                    None => own.push((range.value.first(), (&entry.name, range))),
                 }
                 let ends = (range.value.first().into(), range.value.last().into());
-                self.not_for_clients(&own_addresses, &range.at, "range", ends);
+                self.not_for_clients(&own_addresses, &range.at, &what, ends);
             }
             if !self.is_whole(&format!("ip local pool {}", entry.name)) {
                 continue;
@@ -108,17 +110,19 @@ impl<'a> Resolver<'a> {
             let range = entry.value;
             self.begin();
             let prefix = range.prefix();
+            let what = format!("prefix {prefix} of pool `{}`", entry.name);
             let nearest = taken.range(..=prefix.last()).next_back();
             match nearest.filter(|(_, other)| other.value.prefix().overlaps(prefix)) {
                 Some((_, other)) => {
-                    let message = "the prefix overlaps that of another pool";
+                    let (name, theirs) = (&other.name, other.value.prefix());
+                    let message = format!("the {what} overlaps {theirs} of pool `{name}`");
                     let fault = Diagnostic::error(Fault::Conflict, entry.at.clone(), message);
                     self.report(fault.beside(other.at.clone(), "that pool"));
                 }
                 None => drop(taken.insert(prefix.address(), entry)),
             }
             let ends = (prefix.address().into(), prefix.last().into());
-            self.not_for_clients(&own_addresses, &entry.at, "prefix", ends);
+            self.not_for_clients(&own_addresses, &entry.at, &what, ends);
             if !self.is_whole(&format!("ipv6 local pool {}", entry.name)) {
                 continue;
             }

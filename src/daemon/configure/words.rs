@@ -94,7 +94,9 @@ pub(super) fn remark(candidate: &Candidate, fault: &Diagnostic) -> String {
     };
     // Writing to a String cannot fail.
     let _ = write!(text, "% {kind}: {}", Printable(&fault.message));
-    if let (Severity::Error, Some((_, note))) = (fault.severity, &fault.related) {
+    // Of what contradicts it the note says no more than where it stands, which is no place here.
+    let pointed = fault.fault == Fault::Conflict;
+    if let (Severity::Error, false, Some((_, note))) = (fault.severity, pointed, &fault.related) {
         let _ = write!(text, " ({})", Printable(note));
     }
     let wanted = fault.expected.iter().take(NAMED);
@@ -128,4 +130,48 @@ fn incomplete(candidate: &Candidate, fault: &Diagnostic) -> Option<&'static str>
         "IKEv2 profile MUST have:\n   1. A local and a remote authentication method.\n   2. A match identity or a \
          match certificate or match any statement.\n",
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use ironflex_profiles::{parse, resolve_live};
+
+    use super::*;
+
+    /// What is said of lines as a whole.
+    fn remarks(text: &str) -> String {
+        let parsed = parse(text, "test");
+        assert_eq!(parsed.diagnostics, []);
+        let faults = resolve_live(&parsed.candidate).faults.into_iter();
+        faults
+            .map(|fault| remark(&parsed.candidate, &fault))
+            .collect()
+    }
+
+    #[test]
+    fn pools_that_overlap_are_named_with_what_they_have() {
+        let one = "ip local pool ONE 192.0.2.1\nip local pool ONE 192.0.2.5 192.0.2.10\n";
+        assert_eq!(
+            remarks(&format!("{one}ip local pool TWO 192.0.2.8 192.0.2.20\n")),
+            "% Warning: the range 192.0.2.8 to 192.0.2.20 of pool `TWO` overlaps 192.0.2.5 to 192.0.2.10 of pool `ONE`; \
+             it stays inactive\n"
+        );
+        assert_eq!(
+            remarks(&format!("{one}ip local pool TWO 192.0.2.0 192.0.2.2\n")),
+            "% Warning: the range 192.0.2.0 to 192.0.2.2 of pool `TWO` overlaps 192.0.2.1 of pool `ONE`; it stays inactive\n"
+        );
+        assert_eq!(
+            remarks(
+                "ipv6 local pool ONE 2001:db8::/64 128\nipv6 local pool TWO 2001:db8::/48 64\n"
+            ),
+            "% Warning: the prefix 2001:db8::/48 of pool `TWO` overlaps 2001:db8::/64 of pool `ONE`; it stays inactive\n"
+        );
+        assert_eq!(
+            remarks(&format!(
+                "{one}interface Loopback1\n ip address 192.0.2.7 255.255.255.255\n"
+            )),
+            "% Warning: the range 192.0.2.5 to 192.0.2.10 of pool `ONE` has 192.0.2.7, which is Loopback1's own address; \
+             it stays inactive\n"
+        );
+    }
 }
