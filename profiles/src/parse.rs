@@ -147,10 +147,10 @@ impl<'a> Parser<'a> {
                     } else if stuck.depth == 0 && !stuck.meant {
                         outside
                     } else {
-                        stuck
+                        stuck.or_by_name(*outside)
                     }
                 }
-                Err(_) => stuck,
+                Err(outside) => stuck.or_by_name(*outside),
             }
         };
         self.refuse(line, stuck.block, *stuck.diagnostic);

@@ -337,7 +337,7 @@ impl Node {
     }
 
     /// The keywords of this node with what becomes of them.
-    fn keywords(&self) -> impl Iterator<Item = (&'static str, Standing)> {
+    pub(crate) fn keywords(&self) -> impl Iterator<Item = (&'static str, Standing)> {
         let own = match self.token {
             Token::Word(word) => Some((
                 word,

@@ -254,6 +254,52 @@ mod tests {
     }
 
     #[test]
+    fn a_line_that_is_refused_by_name_is_so_in_every_object() {
+        const OBJECTS: [&str; 9] = [
+            "hostname Router",
+            "crypto ikev2 authorization policy A",
+            "crypto ikev2 profile P",
+            "crypto ikev2 keyring K",
+            "crypto ikev2 proposal P",
+            "crypto ipsec profile I",
+            "interface GigabitEthernet1",
+            "interface Virtual-Template1 type tunnel",
+            "ip access-list standard L",
+        ];
+        let refusal = |object: &str, line: &str| match typed(&[object, line]) {
+            (typist, _, Typed::Refused(fault)) => (typist.mode(), fault),
+            (_, _, other) => panic!("{object}: {line}: {other:?}"),
+        };
+        for line in [
+            "router ospf 1",
+            "line vty 0 4",
+            "ntp server 192.0.2.1",
+            "snmp-server community x",
+            "ip route 0.0.0.0 0.0.0.0 192.0.2.1",
+            "crypto isakmp policy 1",
+        ] {
+            let (_, outside) = refusal("hostname Router", line);
+            assert_eq!(outside.fault, Fault::Unsupported, "{line}");
+            for object in OBJECTS {
+                let (mode, inside) = refusal(object, line);
+                assert_eq!(inside.message, outside.message, "{object}: {line}");
+                // The next line belongs where this one stood.
+                let (typist, _, _) = typed(&[object]);
+                assert_eq!(mode, typist.mode(), "{object}: {line}");
+                // So it is in a file, however it is written there.
+                for indent in [" ", ""] {
+                    let parsed = parse(&format!("{object}\n{indent}{line}\n"), "file");
+                    let told = parsed.diagnostics.iter().map(|one| &*one.message);
+                    assert!(told.eq([&*outside.message]), "{object}: {line}");
+                }
+            }
+        }
+        // What belongs to another object is not taken for the beginning of such a line.
+        let (_, inside) = refusal("crypto ikev2 profile P", "route set interface");
+        assert_eq!(inside.fault, Fault::Unknown);
+    }
+
+    #[test]
     fn an_object_that_is_gone_is_not_typed_into() {
         let (mut typist, mut candidate, _) = typed(&["crypto ikev2 policy P"]);
         candidate.policies.remove("P");

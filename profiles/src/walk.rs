@@ -84,6 +84,8 @@ pub(crate) struct Stuck {
     pub(crate) meant: bool,
     /// Whether the line is one of IOS-XE that is refused by name.
     pub(crate) named: bool,
+    /// Whether the word of that name was written out.
+    spelled: bool,
     pub(crate) diagnostic: Box<Diagnostic>,
 }
 
@@ -92,6 +94,21 @@ impl Stuck {
     /// stands in: it came further, and the object has no refusal for just that line.
     pub(crate) const fn knows_better(&self, inside: &Self) -> bool {
         self.depth > inside.depth && (self.named || !inside.named)
+    }
+
+    /// What is told of the line in the object that it stands in: nothing better than that it is unknown there, unless `outside`
+    /// of every object it is one that is refused by name, and no more of it is known here. An abbreviation may be another
+    /// word's, which belongs to another object.
+    pub(crate) fn or_by_name(self: Box<Self>, outside: Self) -> Box<Self> {
+        let names = outside.named && outside.spelled && outside.depth == self.depth && !self.named;
+        if !names {
+            return self;
+        }
+        Box::new(Self {
+            named: true,
+            diagnostic: outside.diagnostic,
+            ..*self
+        })
     }
 }
 
@@ -120,7 +137,7 @@ impl Walker<'_> {
         match self.walk(ModeKind::Global, line, form, words) {
             Ok(walked) => (Ok(walked), true),
             Err(outside) if outside.knows_better(&stuck) => (Err(outside), true),
-            Err(_) => (Err(stuck), false),
+            Err(outside) => (Err(stuck.or_by_name(*outside)), false),
         }
     }
 
@@ -185,6 +202,7 @@ impl Walker<'_> {
                     block: leads_into(path.last()),
                     meant: false,
                     named: diagnostic.fault == Fault::Unsupported,
+                    spelled: false,
                     diagnostic,
                 })
             })
@@ -257,6 +275,11 @@ impl Walker<'_> {
         let mut block = leads_into(last);
         let meant = matches!(refusal, Refusal::Unknown { meant: Some(_) });
         let named = matches!(refusal, Refusal::Unsupported { .. });
+        let written = |known: &'static str| known.eq_ignore_ascii_case(word.text);
+        let spelled = match last {
+            None => keywords(mode.commands()).any(written),
+            Some(node) => keywords(followers(node)).any(written),
+        };
         let diagnostic = match refusal {
             Refusal::Unknown { meant } => {
                 let mut message = match last {
@@ -303,6 +326,7 @@ impl Walker<'_> {
             block,
             meant,
             named,
+            spelled,
             diagnostic: Box::new(diagnostic),
         })
     }
@@ -332,6 +356,10 @@ pub(crate) fn form<'b, 'a>(words: &'b [Word<'a>]) -> (Form, &'b [Word<'a>]) {
 /// What can follow a node: itself again if it repeats, and what hangs below it.
 pub(crate) fn followers(node: &'static Node) -> impl Iterator<Item = &'static Node> + Clone {
     node.many.then_some(node).into_iter().chain(node.then)
+}
+
+fn keywords(nodes: impl Iterator<Item = &'static Node>) -> impl Iterator<Item = &'static str> {
+    nodes.flat_map(|node| node.keywords().map(|(word, _)| word))
 }
 
 fn expected(nodes: impl Iterator<Item = &'static Node>) -> Vec<String> {
