@@ -350,7 +350,14 @@ impl Attempts {
 
     /// It is over. `fragmentation` is whether both ends could have sent fragments.
     pub fn closed(&mut self, now: Instant, sa: SaId, reason: &CloseReason, fragmentation: bool) {
-        self.note(now, sa, StepKind::Ended, false, Some(reason.to_string()));
+        let detail = match self.failure(sa) {
+            // What a client says then is no cause.
+            Some(Failure::Login { why, .. }) => {
+                format!("after the refusal ({why}): {reason}")
+            }
+            _ => reason.to_string(),
+        };
+        self.note(now, sa, StepKind::Ended, false, Some(detail));
         if let Some(mut open) = self.open.remove(&sa) {
             self.leave(open.attempt.peer, sa);
             open.attempt.outcome = AttemptOutcome::Failed;

@@ -272,11 +272,19 @@ fn a_failed_login_is_explained_and_its_steps_are_told_to_who_asked_for_them() {
     ] {
         assert!(failed.contains(part), "{part}: {failed}");
     }
-    let step = failed.lines().find(|line| line.contains("FAILED"));
+    // What came after that does not read as if it were the cause.
+    let lines = failed.lines();
+    let steps: Vec<&str> = lines.filter(|line| line.starts_with("  +")).collect();
+    let [.., login, ended] = steps.as_slice() else {
+        panic!("{failed}")
+    };
     assert!(
-        step.is_some_and(|step| step.contains("wrong password")),
+        login.ends_with("  login             FAILED  wrong password"),
         "{failed}"
     );
+    let after = "  ended                     after the refusal (wrong password): the peer answered AUTHENTICATION_FAILED";
+    assert!(ended.ends_with(after), "{failed}");
+    assert_eq!(failed.matches("FAILED  ").count(), 1, "{failed}");
     lab.exec("debug crypto ipsec");
     lab.exec("debug crypto condition username nobody");
     let (_process, _) = lab.log_in(&client, USER);

@@ -14,7 +14,7 @@ use super::{End, logging::Stamp, text};
 use crate::{
     cli::Printable,
     state::{
-        attempts::{Attempt, AttemptOutcome, Failure, Room},
+        attempts::{Attempt, AttemptOutcome, AttemptStep, Failure, Room, StepKind},
         form,
     },
 };
@@ -167,8 +167,16 @@ fn one(out: &mut impl Write, attempt: &Attempt) -> fmt::Result {
             writeln!(out, "  {name}: {}", Printable(value))?;
         }
     }
+    let ends = |step: &AttemptStep| step.what == StepKind::Ended;
+    let mut steps = attempt.steps.iter();
+    let has_failed = steps.any(|step| !step.passed && !ends(step));
     for step in &attempt.steps {
-        let verdict = if step.passed { "ok" } else { "FAILED" };
+        let verdict = match step.passed {
+            true => "ok",
+            // It is what has come of another step.
+            false if has_failed && ends(step) => "",
+            false => "FAILED",
+        };
         write!(
             out,
             "  +{:>7.3} s  {:<17} {verdict:<7}",
