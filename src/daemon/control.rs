@@ -51,6 +51,7 @@ use crate::{
 };
 
 pub mod configuring;
+pub mod holder;
 
 /// The longest request, in octets.
 const MAX_REQUEST: u64 = 64 * 1024;
@@ -102,12 +103,6 @@ pub fn socket_path(state_dir: &Path) -> PathBuf {
     state_dir.join("control")
 }
 
-/// What to say when a living daemon has the socket.
-#[must_use]
-pub fn taken(path: &Path) -> String {
-    format!("another ironflex serves {}", path.display())
-}
-
 /// Whether a living daemon has the socket.
 #[must_use]
 pub fn serves(path: &Path) -> bool {
@@ -128,11 +123,12 @@ impl Listener {
     ///
     /// # Errors
     ///
-    /// `AddrInUse` when a living daemon has it; otherwise of the system calls.
+    /// `AddrInUse` when another daemon has it; otherwise of the system calls.
     pub fn bind(path: &Path) -> io::Result<Self> {
-        if serves(path) {
-            return Err(io::Error::new(io::ErrorKind::AddrInUse, taken(path)));
-        }
+        let is_free = || Ok((!serves(path)).then_some(()));
+        holder::take(path, is_free, |held| {
+            io::Error::new(io::ErrorKind::AddrInUse, held)
+        })?;
         match std::fs::remove_file(path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}

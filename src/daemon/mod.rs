@@ -71,7 +71,7 @@ use self::{
     apart::Serving,
     assignment::Pools,
     configure::{Configure, Said, Startup, Terms},
-    control::{FILES, Listener, socket_path},
+    control::{FILES, Listener, holder, socket_path},
     counters::ClearedCounters,
     driver::{Driver, Request},
     init_queue::InitQueue,
@@ -196,8 +196,8 @@ impl Daemon {
         prepare_state_dir(state_dir)
             .map_err(because(format!("state folder {}", state_dir.display())))?;
         let control = socket_path(state_dir);
-        let journal = Journal::open(state_dir).map_err(because("journal"))?;
-        let mut journal = journal.ok_or_else(|| StartError::of(control::taken(&control)))?;
+        let journal = || Journal::open(state_dir).map_err(because("journal"));
+        let mut journal = holder::take(&control, journal, StartError::of)?;
         let store = Store::open(state_dir).map_err(because("key store"))?;
         let unconfirmed = store.draft().and_then(Draft::take_back_unconfirmed);
         let unconfirmed = unconfirmed.map_err(because("key store"))?;

@@ -27,6 +27,10 @@ pub(crate) const CASES: &[Case] = &[
         a_start_clears_what_is_left_of_a_kill_at_any_moment_of_a_login,
     ),
     (
+        "crash::a_start_waits_for_one_that_was_killed_to_let_go",
+        a_start_waits_for_one_that_was_killed_to_let_go,
+    ),
+    (
         "crash::headends_of_two_namespaces_share_nothing",
         headends_of_two_namespaces_share_nothing,
     ),
@@ -123,6 +127,36 @@ fn a_start_clears_what_is_left_of_a_kill_at_any_moment_of_a_login() {
     }
     other_configuration(&lab);
     starts_as_if_nothing_had_been(&lab, &before);
+}
+
+fn a_start_waits_for_one_that_was_killed_to_let_go() {
+    let lab = Lab::new();
+    let place = lab.name("metrics");
+    let launch = || lab.launch("state", &["--metrics", &place]);
+    let mut headend = launch();
+    assert!(headend.is_ready(), "{}", headend.output());
+    // Nobody waits for its end.
+    for _ in 0..10 {
+        headend.signal(Signal::SIGKILL);
+        let next = launch();
+        assert!(next.is_ready(), "{}", next.output());
+        headend = next;
+    }
+    // One that does not come to its end for a while has all that it had, and answers nobody.
+    headend.signal(Signal::SIGSTOP);
+    let next = launch();
+    thread::sleep(Duration::from_millis(500));
+    headend.signal(Signal::SIGKILL);
+    assert!(next.is_ready(), "{}", next.output());
+    // One that does not come to its end at all keeps its place.
+    next.signal(Signal::SIGSTOP);
+    let mut refused = launch();
+    refused.ends_with(1);
+    refused.line(&format!(
+        "another ironflex (pid {}) has {} and does not answer",
+        next.number(),
+        lab.control().display()
+    ));
 }
 
 fn headends_of_two_namespaces_share_nothing() {

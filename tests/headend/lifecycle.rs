@@ -179,7 +179,8 @@ fn a_second_headend_on_the_same_machine_takes_nothing_from_the_first() {
     let mut second = lab.launch("state", &[]);
     second.ends_with(1);
     second.line(&format!(
-        "another ironflex serves {}",
+        "another ironflex (pid {}) serves {}",
+        headend.number(),
         lab.control().display()
     ));
     let mut third = lab.launch("other-state", &[]);
