@@ -5,7 +5,7 @@
 use ironflex_eap::anyconnect::frame::{Frame, MAX_TLVS};
 use ironflex_ikev2::wire::{
     Payload, parse_chain,
-    payload::{AttributeValue, Transform},
+    payload::{AttributeValue, Transform, cp::MAX_ATTRIBUTES},
     registry::PayloadType,
 };
 
@@ -55,7 +55,8 @@ fn configuration(octets: &[u8]) {
     let expected = pairs(octets);
     let read = payload(PayloadType::CP, &[&[1, 0, 0, 0], octets]);
     let Some(Payload::Cp(configuration)) = read else {
-        assert!(expected.is_none(), "a whole list is refused");
+        let bounded = expected.is_some_and(|list| list.len() <= MAX_ATTRIBUTES);
+        assert!(!bounded, "a whole list is refused");
         return;
     };
     let read = configuration.attributes.iter();

@@ -480,6 +480,18 @@ mod tests {
                 limit: super::super::MAX_FIELD
             })
         );
+        // U+007F is one octet, and what stands for it three.
+        let most = super::super::MAX_FIELD / 3;
+        for (times, expected) in [(most, None), (most + 1, Some(super::super::MAX_FIELD))] {
+            let name = "\u{7f}".repeat(times);
+            assert_eq!(
+                error("init", &format!("<group-select>{name}</group-select>")),
+                expected.map(|limit| DocumentError::ValueTooLong {
+                    element: "group-select",
+                    limit
+                })
+            );
+        }
         let addresses = "<mac-address>0</mac-address>".repeat(super::super::MAX_ENTRIES + 1);
         assert_eq!(
             error(

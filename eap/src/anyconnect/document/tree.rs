@@ -84,7 +84,7 @@ pub(crate) fn text(
     limit: usize,
 ) -> Result<String, DocumentError> {
     let text = exact_text(node, element, limit)?;
-    Ok(without_controls(text.trim(), &['\n', '\r', '\t']))
+    without_controls(text.trim(), &['\n', '\r', '\t'], element, limit)
 }
 
 /// The text of a child element, to be shown; absent when the child is, or has none.
@@ -101,10 +101,8 @@ pub(crate) fn child_text(
 
 /// A name, number or path: the element's text on one line.
 pub(crate) fn field(node: Node<'_, '_>, element: &'static str) -> Result<String, DocumentError> {
-    Ok(without_controls(
-        exact_text(node, element, MAX_FIELD)?.trim(),
-        &[],
-    ))
+    let text = exact_text(node, element, MAX_FIELD)?;
+    without_controls(text.trim(), &[], element, MAX_FIELD)
 }
 
 /// The field in a child element; absent when the child is, or has none.
@@ -130,14 +128,21 @@ pub(crate) fn attribute(
             limit: MAX_FIELD,
         }),
         Some(value) => {
-            let value = without_controls(value.trim(), &[]);
+            let value = without_controls(value.trim(), &[], name, MAX_FIELD)?;
             Ok((!value.is_empty()).then_some(value))
         }
         None => Ok(None),
     }
 }
 
-fn without_controls(text: &str, kept: &[char]) -> String {
+/// A text with U+FFFD for each control character but those that are kept. It may be longer than before, for U+FFFD takes three octets: what is
+/// held keeps to the limit too.
+fn without_controls(
+    text: &str,
+    kept: &[char],
+    element: &'static str,
+    limit: usize,
+) -> Result<String, DocumentError> {
     let clean = |character: char| {
         if character.is_control() && !kept.contains(&character) {
             char::REPLACEMENT_CHARACTER
@@ -145,5 +150,9 @@ fn without_controls(text: &str, kept: &[char]) -> String {
             character
         }
     };
-    text.chars().map(clean).collect()
+    let text: String = text.chars().map(clean).collect();
+    if text.len() > limit {
+        return Err(DocumentError::ValueTooLong { element, limit });
+    }
+    Ok(text)
 }
