@@ -6,12 +6,7 @@
 //!                     ironflex.bash, _ironflex, ironflex.fish
 //! ```
 
-use std::{
-    error::Error,
-    fs::{self, OpenOptions},
-    io::{self, Write},
-    path::Path,
-};
+use std::{error::Error, fs, io, path::Path};
 
 use clap::CommandFactory;
 use clap_complete::{Shell, generate_to};
@@ -20,7 +15,7 @@ use ironflex::{cli::exec, operation::Invocation};
 use ironflex_profiles::help;
 
 /// Behind what clap writes for bash: the words of `ironflex exec`, which the program has itself.
-const EXEC_WORDS: &str = r#"
+const BASH: &str = r#"
 _ironflex_or_exec() {
     local at
     for ((at = 1; at < COMP_CWORD; at++)); do
@@ -34,6 +29,38 @@ _ironflex_or_exec() {
 complete -F _ironflex_or_exec -o bashdefault -o default ironflex
 "#;
 
+/// The same for zsh, in front of its last lines, with a line of help for each word. A keyword fits in any case.
+const ZSH: &str = r#"
+(( $+functions[_ironflex_exec_words] )) ||
+_ironflex_exec_words() {
+    local -a found
+    local word help
+    while IFS=$'\t' read -r word help; do
+        found+=("${word//:/\\:}:$help")
+    done < <(ironflex exec --complete --explain -- "${(@Q)words[1,CURRENT-1]}" "${(Q)PREFIX}" 2>/dev/null)
+    _describe -t exec-words 'exec word' found -M 'm:{a-zA-Z}={A-Za-z}'
+}
+
+"#;
+
+/// Where zsh's last lines begin, and what clap lets it make of the words of `ironflex exec`.
+const ZSH_END: &str = "if [ \"$funcstack[1]\" = \"_ironflex\" ]; then";
+const ZSH_LINE: [&str; 2] = ["'*::line -- ", ":_default' \\"];
+
+/// The same for fish.
+const FISH: &str = r#"
+function __ironflex_exec_words
+    set -l words (commandline -opc) (commandline -ct)
+    set -l at (contains -i -- exec $words)
+    or return
+    set -e words[1..$at]
+    string match -q -- '-*' $words[1]
+    and return
+    ironflex exec --complete --explain -- $words 2>/dev/null
+end
+complete -c ironflex -n "__fish_ironflex_using_subcommand exec" -f -a "(__ironflex_exec_words)"
+"#;
+
 fn main() -> Result<(), Box<dyn Error>> {
     let folder = std::env::args_os()
         .nth(1)
@@ -45,14 +72,39 @@ fn main() -> Result<(), Box<dyn Error>> {
     fs::write(folder.join("ironflex-config.5"), configuration()?)?;
     for shell in [Shell::Bash, Shell::Zsh, Shell::Fish] {
         let file = generate_to(shell, &mut Invocation::command(), "ironflex", folder)?;
-        if shell == Shell::Bash {
-            OpenOptions::new()
-                .append(true)
-                .open(file)?
-                .write_all(EXEC_WORDS.as_bytes())?;
-        }
+        let written = fs::read_to_string(&file)?;
+        let whole = match shell {
+            Shell::Bash => written.replace(" --complete --explain ", " ") + BASH,
+            Shell::Zsh => zsh(&written)?,
+            _ => without_hidden(&written, "-l ") + FISH,
+        };
+        fs::write(&file, whole)?;
     }
     Ok(())
+}
+
+/// Lines without the options that are the completion's own.
+fn without_hidden(written: &str, option: &str) -> String {
+    let own = ["complete", "explain"].map(|name| format!("{option}{name}"));
+    let lines = written.split_inclusive('\n');
+    lines
+        .filter(|line| !own.iter().any(|own| line.contains(own)))
+        .collect()
+}
+
+/// What clap writes for zsh, with the exec words in place of files.
+fn zsh(written: &str) -> Result<String, &'static str> {
+    let [begins, ends] = ZSH_LINE;
+    let written = without_hidden(written, "'--");
+    let line = written
+        .lines()
+        .find(|line| line.starts_with(begins) && line.ends_with(ends))
+        .ok_or("zsh: the words of exec are not where they were")?;
+    let own = line.replace(ends, ":_ironflex_exec_words' \\");
+    let (functions, last) = written
+        .split_once(ZSH_END)
+        .ok_or("zsh: the last lines are not where they were")?;
+    Ok(functions.replace(line, &own) + ZSH + ZSH_END + last)
 }
 
 /// The exec commands as a manual page.

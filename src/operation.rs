@@ -13,7 +13,7 @@ use crate::{
     bundle,
     cli::{
         Printable, configure,
-        exec::{self, TerminalCommand, complete},
+        exec::{self, TerminalCommand, explained},
         show::without_secrets,
     },
     client::{self, credentials::first_line},
@@ -126,6 +126,9 @@ pub struct Exec {
     /// Prints what the last of the words can become, one a line, for a shell
     #[arg(long, hide = true)]
     complete: bool,
+    /// The same with a tab and a line of help behind each
+    #[arg(long, hide = true, requires = "complete")]
+    explain: bool,
 }
 
 /// `ironflex metrics`
@@ -317,8 +320,13 @@ impl Exec {
     fn run(self) -> Result<(), Failed> {
         if self.complete {
             let mut out = std::io::stdout().lock();
-            for word in completions(&self.line) {
-                writeln!(out, "{word}").map_err(fail)?;
+            for (word, help) in completions(&self.line) {
+                let written = if self.explain {
+                    writeln!(out, "{word}\t{help}")
+                } else {
+                    writeln!(out, "{word}")
+                };
+                written.map_err(fail)?;
             }
             return Ok(());
         }
@@ -354,11 +362,11 @@ impl Exec {
 
 /// What the last of a command's words can become, which may be empty. One that is quoted as a whole command has no end to go
 /// on from.
-fn completions(words: &[String]) -> Vec<&'static str> {
+fn completions(words: &[String]) -> Vec<(&'static str, &'static str)> {
     if words.iter().any(|word| word.contains(char::is_whitespace)) {
         return Vec::new();
     }
-    complete(&words.join(" "), exec::Mode::Privileged).words
+    explained(&words.join(" "), exec::Mode::Privileged)
 }
 
 /// The command that these words are. Each stays one, for somebody else may have chosen a name among them: no word becomes
@@ -711,7 +719,8 @@ mod tests {
     fn a_shell_is_told_what_a_word_can_become() {
         let told = |words: &[&str]| {
             let words: Vec<String> = words.iter().map(|&word| word.to_owned()).collect();
-            completions(&words)
+            let told = completions(&words);
+            told.into_iter().map(|(word, _)| word).collect::<Vec<_>>()
         };
         assert_eq!(told(&["sh", "cry", "ikev2", "sa", "d"]), ["detailed"]);
         assert!(told(&["show", ""]).contains(&"version"));

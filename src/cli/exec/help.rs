@@ -130,19 +130,29 @@ pub fn in_columns(words: impl Iterator<Item = String>) -> String {
 /// What Tab behind `line` can make of its last word: nothing where a word is not known, or no keyword fits.
 #[must_use]
 pub fn complete(line: &str, mode: Mode) -> Completion {
-    let Ok((walk, word)) = all_but_last(line, mode) else {
-        return Completion {
-            start: line.len(),
-            words: Vec::new(),
-        };
-    };
-    let keywords = walk.choices().filter_map(|node| node.token.keyword());
+    let (start, words) = becomes(line, mode);
     Completion {
-        start: word.offset,
-        words: keywords
-            .filter(|keyword| common(keyword, word.text) == word.text.len())
-            .collect(),
+        start,
+        words: words.into_iter().map(|(word, _)| word).collect(),
     }
+}
+
+/// The same words, each with its line of help.
+#[must_use]
+pub fn explained(line: &str, mode: Mode) -> Vec<(&'static str, &'static str)> {
+    becomes(line, mode).1
+}
+
+/// Where the last word begins, and what it can become.
+fn becomes(line: &str, mode: Mode) -> (usize, Vec<(&'static str, &'static str)>) {
+    let Ok((walk, word)) = all_but_last(line, mode) else {
+        return (line.len(), Vec::new());
+    };
+    let choices = walk.choices();
+    let keywords = choices.filter_map(|node| Some((node.token.keyword()?, node.help)));
+    let fits = |keyword: &str| common(keyword, word.text) == word.text.len();
+    let fitting = keywords.filter(|(keyword, _)| fits(keyword));
+    (word.offset, fitting.collect())
 }
 
 /// One thing that can be typed, with what it does.

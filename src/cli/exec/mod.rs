@@ -22,7 +22,7 @@ mod table;
 mod tests;
 
 pub use help::{
-    Completion, Entry, HELP, commands, complete, help, in_columns, modifiers, reference,
+    Completion, Entry, HELP, commands, complete, explained, help, in_columns, modifiers, reference,
 };
 use table::{Ending, Node, OUTPUT, ROOT, Token, Values};
 

@@ -630,6 +630,9 @@ fn completes_words() {
     assert_eq!(at("show crypto session | inc"), (22, vec!["include"]));
     assert_eq!(at("show crypto session remote "), (27, vec![]));
     assert_eq!(at("show foo b"), (10, vec![]));
+    let helps = [("stats", "Shows ikev2 statistics")];
+    assert_eq!(explained("sh cry ikev2 st", Mode::Privileged), helps);
+    assert_eq!(explained("show foo b", Mode::Privileged), []);
     let every = complete("", Mode::User).words;
     assert_eq!(
         every,

@@ -11,7 +11,7 @@
 . "$(dirname "$0")/../ironflex.sh"
 # shellcheck source-path=SCRIPTDIR source=../machine.sh
 . "$(dirname "$0")/../machine.sh"
-needs dpkg systemd-analyze nsenter openssl
+needs dpkg systemd-analyze nsenter openssl fish zsh
 
 # What Tab makes of these words behind `ironflex`, by the completion that is installed.
 completed() {
@@ -21,6 +21,24 @@ completed() {
     COMP_CWORD=$#
     _ironflex_or_exec ironflex "${!#}" "${COMP_WORDS[COMP_CWORD - 1]}"
     echo "${COMPREPLY[@]}"' bash "$@"
+}
+
+# The same in fish.
+completed_by_fish() {
+  # shellcheck disable=SC2016
+  in_machine fish --no-config -c 'source /usr/share/fish/vendor_completions.d/ironflex.fish; complete -C "$argv[1]"' "ironflex $*"
+}
+
+# The line that Tab makes of another in zsh, which completes at a terminal alone.
+completed_by_zsh() {
+  # shellcheck disable=SC2016
+  in_machine timeout 20 zsh -f -c 'zmodload zsh/zpty
+    zpty shell TERM=dumb zsh -f -i
+    zpty -w shell "PROMPT=; fpath=(/usr/share/zsh/vendor-completions \$fpath); autoload -Uz compinit; compinit -D -u; echo re\"\"ady"
+    zpty -r -m shell said "*ready*"
+    zpty -w -n shell "$1"$'"'\t'"'
+    zpty -r -m shell said "*$2*" && echo "$2"
+    zpty -d shell' zsh "ironflex $1" "$2"
 }
 
 package_is_installed() {
@@ -35,6 +53,8 @@ package_is_installed() {
   in_machine test -f /usr/share/man/man1/ironflex-support-bundle.1.gz || fail "the manual lacks a subcommand"
   bash -n "$installed/usr/share/bash-completion/completions/ironflex"
   assert_equal "detailed" "$(completed exec show crypto ikev2 sa d)" "what Tab makes of a command's word"
+  assert_equal $'detailed\tShows ikev2 SAs in detail' "$(completed_by_fish exec show crypto ikev2 sa d)" "what fish makes of a command's word"
+  assert_equal "sa detailed" "$(completed_by_zsh 'exec show crypto ikev2 sa d' 'sa detailed')" "what zsh makes of a command's word"
   assert_equal "support-bundle" "$(completed sup)" "what Tab makes of another"
   assert_equal "doctor" "$(completed doc)" "what Tab makes of a subcommand"
   assert_equal "ironflex $(dpkg-deb -f "$IRONFLEX_PACKAGE" Version)" "$(in_machine ironflex --version)" "the program installed"
