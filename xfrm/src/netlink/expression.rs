@@ -287,12 +287,6 @@ impl Expressions {
         self.expression("oracle", &Attributes::new().be32(1, 7))
     }
 
-    /// `flow add @…`, for the same.
-    #[cfg(test)]
-    pub(super) fn flow_offload(self) -> Self {
-        self.expression("flow_offload", &Attributes::new().name(1, "fast"))
-    }
-
     /// A target of iptables, for the same.
     #[cfg(test)]
     pub(super) fn target(self, name: &str) -> Self {

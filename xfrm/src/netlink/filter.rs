@@ -381,10 +381,7 @@ impl Walk<'_> {
                     Some(verdict) => return Some((verdict, certain)),
                     None => Holds::Yes,
                 },
-                // A flow that is handed to a flow table is about what comes after it.
-                "counter" | "dup" | "flow_offload" | "last" | "log" | "notrack" | "secmark" => {
-                    Holds::Yes
-                }
+                "counter" | "dup" | "last" | "log" | "notrack" | "secmark" => Holds::Yes,
                 // A map of verdicts.
                 "lookup" if number(data, LOOKUP_DESTINATION) == Some(REGISTER_VERDICT) => {
                     return Some((Verdict::Any, certain));
