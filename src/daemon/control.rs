@@ -282,10 +282,16 @@ async fn converse(
                 } else {
                     Watched::All
                 };
-                let request = Request::Monitor(person, sending, wanted);
+                let (reply, is_watching) = oneshot::channel();
+                let request = Request::Monitor(person, sending, wanted, reply);
                 let asked = asking.requests.send(request).await;
                 watching = Some((lines, place));
-                asked.map(|()| String::new()).map_err(|_| stopping())
+                // Whoever is told so goes without no line from there on.
+                let answered = match asked {
+                    Ok(()) => is_watching.await.ok(),
+                    Err(_) => None,
+                };
+                answered.map(|()| String::new()).ok_or_else(stopping)
             }
         },
     };

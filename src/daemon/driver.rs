@@ -72,8 +72,13 @@ pub enum Request {
         configure::Ask,
         oneshot::Sender<Result<configure::Answer, String>>,
     ),
-    /// A terminal that takes lines of the log.
-    Monitor(configure::Person, mpsc::Sender<String>, Watched),
+    /// A terminal that takes lines of the log, and where it is said that it has them from here on.
+    Monitor(
+        configure::Person,
+        mpsc::Sender<String>,
+        Watched,
+        oneshot::Sender<()>,
+    ),
 }
 
 /// The headend at work.
@@ -176,8 +181,10 @@ impl Driver {
                     }
                     self.drain()
                 }
-                Woken::Request(Request::Monitor(person, lines, wanted)) => {
+                Woken::Request(Request::Monitor(person, lines, wanted, reply)) => {
                     self.watch_log(person, lines, wanted);
+                    // Who asked may be gone.
+                    let _ = reply.send(());
                     self.drain()
                 }
                 Woken::Dataplane => self.dataplane_events(),

@@ -46,6 +46,7 @@ impl Monitor {
         if !rollback {
             all_told.store(true, Ordering::Relaxed);
         }
+        let all = Arc::clone(&all_told);
         let printing = thread::Builder::new()
             .name("monitor".into())
             .spawn(move || {
@@ -64,6 +65,12 @@ impl Monitor {
                     all_told.store(false, Ordering::Relaxed);
                     // The terminal may be gone as well.
                     let _ = printer.print("% terminal monitor has ended\n".to_owned());
+                }
+            })
+            .inspect_err(|_| {
+                // Nobody tells them.
+                if !rollback {
+                    all.store(false, Ordering::Relaxed);
                 }
             })?;
         Ok(Self {

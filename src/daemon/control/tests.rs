@@ -110,6 +110,25 @@ fn who_is_gone_is_not_answered_any_more() {
     is_given_up(&reply);
 }
 
+// Until the loop knows of it, lines pass it by.
+#[test]
+fn who_watches_is_told_so_once_the_loop_knows_of_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let (socket, mut asked, _serving) = serving(folder.path());
+    let watching = thread::spawn(move || {
+        let stream = net::UnixStream::connect(socket).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        monitor(stream, false).map(drop)
+    });
+    let Some(Request::Monitor(_, _lines, Watched::All, reply)) = asked.blocking_recv() else {
+        panic!("something else is asked")
+    };
+    thread::sleep(Duration::from_millis(200));
+    assert!(!watching.is_finished());
+    reply.send(()).unwrap();
+    watching.join().unwrap().unwrap();
+}
+
 // What it has begun to say after its request is nobody's then.
 #[test]
 fn who_is_gone_and_has_said_more_than_was_answered_is_not_answered_either() {

@@ -111,3 +111,19 @@ async fn what_nobody_waits_for_any_more_is_not_looked_for() {
     assert!(answer.await.is_ok());
     assert!(scene.driver.house.log.flags.any());
 }
+
+#[tokio::test]
+async fn who_watches_is_told_so_once_every_line_comes() {
+    let mut scene = Scene::new();
+    let (sending, _lines) = mpsc::channel(8);
+    let person = configure::Person {
+        user: "tester".into(),
+        process: None,
+        terminal: None,
+    };
+    let (reply, is_watching) = oneshot::channel();
+    let asked = Request::Monitor(person, sending, Watched::All, reply);
+    serve(&mut scene.driver, vec![asked]).await;
+    assert!(is_watching.await.is_ok());
+    assert_eq!(scene.driver.house.log.watching(), ["tester"]);
+}
