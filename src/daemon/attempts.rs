@@ -42,6 +42,9 @@ const LOOKS: u32 = 4;
 /// For how long such an entry is not pushed out by another source's.
 const KEPT: Duration = Duration::from_secs(10);
 
+/// For how long after a client came up what it sent before may still arrive.
+const LATE: Duration = Duration::from_secs(30);
+
 /// Steps of one attempt at most: EAP may take many turns.
 const STEPS: usize = 32;
 
@@ -78,14 +81,53 @@ struct RefusedRequest {
     looks: (Instant, u32),
     /// How many of the tries ended for the last one's failure.
     same: u32,
-    /// It was told which group it is to be, and nothing has come of it yet.
-    searches: bool,
+    /// It was told which group it is to be, and its IKE_AUTH has not come yet.
+    searches: Option<Search>,
     /// The last ones, for several clients may be behind one address.
     last: VecDeque<Request>,
 }
 
 /// How many of one host are told from what they send again.
 const TOLD_APART: usize = 8;
+
+/// What is known of a client whose first request came with another group than the headend's.
+#[derive(Debug)]
+pub struct Search {
+    /// The group that it began with.
+    pub began: String,
+    /// The one that it was told.
+    pub wanted: String,
+    /// A proposal of the headend's could have the first one, and has not.
+    pub could_be_added: bool,
+}
+
+impl Search {
+    /// What is told of it, by whether it has come back with the group that it was told.
+    fn failure(&self, came_back: bool) -> Failure {
+        let Self {
+            began,
+            wanted,
+            could_be_added,
+        } = self;
+        let why = if came_back {
+            format!(
+                "the client began with group {began}, came back with the headend's {wanted} and was answered, and no IKE_AUTH of it has \
+                 come since: look for what drops UDP 500 or 4500 on the way"
+            )
+        } else {
+            let or_add = if *could_be_added {
+                format!(", or add {began} to the 'crypto ikev2 proposal'")
+            } else {
+                String::new()
+            };
+            format!(
+                "the client began with group {began}, was told that the headend wants {wanted}, and no SA has come of it since: have it \
+                 begin with {wanted}, which it offers{or_add}"
+            )
+        };
+        Failure::Other { why }
+    }
+}
 
 /// What tells a refused request from another one: the client sends the same again until it is heard.
 #[derive(PartialEq)]
@@ -96,6 +138,27 @@ struct Request {
 }
 
 impl RefusedRequest {
+    /// It has begun anew, with another group than ours again.
+    fn searches_again(&mut self, now: Instant, request: Request, search: impl FnOnce() -> Search) {
+        self.last.truncate(TOLD_APART.saturating_sub(1));
+        self.last.push_front(request);
+        self.attempt.tries = self.attempt.tries.saturating_add(1);
+        self.same = self.same.saturating_add(1);
+        let (second, looked) = self.looks;
+        self.looks = match now.since(second) < Duration::from_secs(1) {
+            true if looked >= LOOKS => return,
+            true => (second, looked.saturating_add(1)),
+            false => (now, 1),
+        };
+        let search = search();
+        self.since = now;
+        self.attempt = Attempt {
+            tries: self.attempt.tries,
+            ..refused_at_once(self.attempt.peer, search.failure(false))
+        };
+        self.searches = Some(search);
+    }
+
     /// What is known of this host once a request of it ended for `failure`: how many did, and what others ended for.
     fn followed_by(&mut self, failure: &Failure) -> (u32, Vec<EarlierFailure>) {
         let mut earlier = std::mem::take(&mut self.attempt.earlier);
@@ -401,40 +464,89 @@ impl Attempts {
         self.failed.push_back(attempt);
     }
 
-    /// A first request came with another group than ours, and its sender was told which one to come back with. That is kept until
-    /// it does, and in the place of nothing else: most do at once.
-    pub fn searches(&mut self, now: Instant, peer: SocketAddr, failure: impl FnOnce() -> Failure) {
+    /// A first request came with another group than ours, and its sender was told which one to come back with. Most do at once, so
+    /// that it takes the place of nothing but what is older and of its own kind, and gives it to whatever is refused. `search` is only
+    /// called if it is kept.
+    pub fn searches(
+        &mut self,
+        now: Instant,
+        peer: SocketAddr,
+        (initiator_spi, refusal): (Option<InitiatorSpi>, &Refusal),
+        search: impl FnOnce() -> Search,
+    ) {
         let own = source(peer);
-        let mut entries = self.refused.iter();
-        if entries.any(|one| source(one.attempt.peer).is_one_host_with(own)) {
+        let request = Request {
+            peer,
+            initiator_spi,
+            refusal: refusal.clone(),
+        };
+        if let Some(known) = self.refused_of(own).and_then(|at| self.refused.get_mut(at)) {
+            // What it is refused for is told instead.
+            if known.searches.is_some() && !known.last.contains(&request) {
+                known.searches_again(now, request, search);
+            }
             return;
         }
-        let place = self.place_of_refused(own);
-        let place = place.map(|(at, last)| (self.refused.get_mut(at), now.since(last) >= KEPT));
-        let place = match place {
+        let place = match self.place_of_refused(own) {
             None => None,
-            Some((Some(old), true)) if old.searches => Some(old),
+            Some((at, true, last)) if now.since(last) >= KEPT => Some(at),
             Some(_) => return,
         };
+        // It may be a copy of what it sent first.
+        if self.is_there(now, own) {
+            return;
+        }
+        let search = search();
         let refused = RefusedRequest {
-            attempt: refused_at_once(peer, failure()),
+            attempt: refused_at_once(peer, search.failure(false)),
             since: now,
-            looks: (now, 0),
+            looks: (now, 1),
             same: 1,
-            searches: true,
-            last: VecDeque::new(),
+            searches: Some(search),
+            last: VecDeque::from([request]),
         };
-        match place {
+        match place.and_then(|at| self.refused.get_mut(at)) {
             Some(old) => *old = refused,
             None => self.refused.push(refused),
         }
     }
 
-    /// This host has come back with the group that it was told.
+    /// Where there is something of this host that was refused.
+    fn refused_of(&self, host: Source) -> Option<usize> {
+        let mut entries = self.refused.iter();
+        entries.position(|one| source(one.attempt.peer).is_one_host_with(host))
+    }
+
+    /// Whether a client of this host is on its way in, or has come in lately.
+    fn is_there(&self, now: Instant, host: Source) -> bool {
+        let is_own = |peer: &SocketAddr| source(*peer).is_one_host_with(host);
+        let lately = |open: &Open| open.up.is_some_and(|up| now.since(up) < LATE);
+        let mut succeeded = self.succeeded.iter().map(|(_, open)| open);
+        self.by_peer.keys().any(is_own)
+            || succeeded.any(|open| lately(open) && is_own(&open.attempt.peer))
+    }
+
+    /// A first request of this host was answered: it may be the one that was told another group.
+    pub fn half_open(&mut self, peer: SocketAddr) {
+        let known = self.refused_of(source(peer));
+        let Some(one) = known.and_then(|at| self.refused.get_mut(at)) else {
+            return;
+        };
+        if let Some(search) = &one.searches {
+            one.attempt.failure = Some(search.failure(true));
+            one.attempt
+                .steps
+                .iter_mut()
+                .for_each(|step| step.passed = true);
+        }
+    }
+
+    /// This host has come back with the group that it was told, and goes on.
     fn has_found(&mut self, peer: SocketAddr) {
         let own = source(peer);
-        self.refused
-            .retain(|one| !one.searches || !source(one.attempt.peer).is_one_host_with(own));
+        self.refused.retain(|one| {
+            one.searches.is_none() || !source(one.attempt.peer).is_one_host_with(own)
+        });
     }
 
     /// A first request was refused, before anything was known of its sender. `failure` is only called if it is kept. Returns whether
@@ -448,13 +560,12 @@ impl Attempts {
     ) -> bool {
         self.has_found(peer);
         let own = source(peer);
-        let mut entries = self.refused.iter();
-        let known = entries.position(|one| source(one.attempt.peer).is_one_host_with(own));
+        let known = self.refused_of(own);
         let place = match known {
             Some(at) => Some(at),
             None => match self.place_of_refused(own) {
-                Some((_, last)) if now.since(last) < KEPT => return true,
-                place => place.map(|(at, _)| at),
+                Some((_, false, last)) if now.since(last) < KEPT => return true,
+                place => place.map(|(at, ..)| at),
             },
         };
         let request = Request {
@@ -498,7 +609,7 @@ impl Attempts {
             since: now,
             looks,
             same,
-            searches: false,
+            searches: None,
             last,
         };
         match place.and_then(|at| self.refused.get_mut(at)) {
@@ -513,8 +624,8 @@ impl Attempts {
         true
     }
 
-    /// Whose place this source may take, and since when it is that one's; `None` where there is room.
-    fn place_of_refused(&self, source_of_one: Source) -> Option<(usize, Instant)> {
+    /// Whose place this source may take, whether that one only searches, and since when it is that one's; `None` where there is room.
+    fn place_of_refused(&self, source_of_one: Source) -> Option<(usize, bool, Instant)> {
         // One host has one entry, see above.
         let crowded = source_of_one.networks().find(|&(network, times)| {
             let held = self.refused.iter();
@@ -528,8 +639,8 @@ impl Attempts {
         let entries = entries.filter(|(_, one)| {
             crowded.is_none_or(|(network, _)| source(one.attempt.peer).is_in(network))
         });
-        let last = entries.map(|(at, one)| (at, one.since));
-        last.min_by_key(|&(_, last)| last)
+        let last = entries.map(|(at, one)| (at, one.searches.is_some(), one.since));
+        last.min_by_key(|&(_, searches, last)| (!searches, last))
     }
 
     /// How much room there is for those that failed.

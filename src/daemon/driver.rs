@@ -434,6 +434,9 @@ impl Driver {
         if matches!(event, Event::HalfOpen) {
             let remote = self.endpoint.view(sa).map(|view| view.path.remote);
             house.sessions.open(sa).remote = remote;
+            if let Some(remote) = remote {
+                house.attempts.half_open(remote);
+            }
         }
         let session = house.sessions.view(sa);
         // Nobody pays for what nobody reads.

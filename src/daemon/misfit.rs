@@ -2,7 +2,9 @@
 
 use ironflex_ikev2::{
     config::{Ciphers, IkeProposal},
-    crypto::suite::{AeadAlgorithm, CbcAlgorithm, EspSuite, Integrity, PrfAlgorithm, Protection},
+    crypto::suite::{
+        AeadAlgorithm, CbcAlgorithm, EspSuite, Group, Integrity, PrfAlgorithm, Protection,
+    },
     event::{Instant, Path, SaId},
     refusal::{PeerIncompatible, Refusal},
     wire::{
@@ -13,7 +15,7 @@ use ironflex_ikev2::{
     },
 };
 
-use super::work::House;
+use super::{attempts::Search, work::House};
 use crate::state::attempts::{Difference, Failure, Transforms};
 
 impl House {
@@ -26,17 +28,21 @@ impl House {
         request: &[u8],
     ) {
         // Which group it is to be is found out so, and the client tries again with that: it is no line in the log.
-        if let Refusal::Incompatible(PeerIncompatible::InvalidKeyExchange(ours)) = refusal {
-            let failure = || Failure::Other {
-                why: format!(
-                    "the client began with another group than the headend's {0}, was told so, and did not come back with that: let it \
-                     have group {0}, or add its own to the 'crypto ikev2 proposal'",
-                    group(ours.number())
-                ),
-            };
-            return self.attempts.searches(now, path.remote, failure);
-        }
         let policies = &self.plan.endpoint.policies;
+        let ours = || {
+            let local = path.local.ip().to_canonical();
+            let policy = policies.iter().find(|one| one.local.contains(&local));
+            let policy = policy.or_else(|| policies.iter().find(|one| one.local.is_empty()));
+            policy.map_or(&[] as &[_], |policy| &policy.proposals)
+        };
+        let spi = Header::peek(request)
+            .ok()
+            .map(|header| header.initiator_spi);
+        if let Refusal::Incompatible(PeerIncompatible::InvalidKeyExchange(wanted)) = refusal {
+            let search = || searched(request, *wanted, ours());
+            let attempts = &mut self.attempts;
+            return attempts.searches(now, path.remote, (spi, refusal), search);
+        }
         let failure = || {
             if *refusal != PeerIncompatible::NoProposalChosen.into() {
                 let why = refusal.to_string();
@@ -48,15 +54,8 @@ impl House {
                 Payload::Sa(sa) => Some(offered(IKE, &sa.proposals)),
                 _ => None,
             });
-            let local = path.local.ip().to_canonical();
-            let policy = policies.iter().find(|one| one.local.contains(&local));
-            let policy = policy.or_else(|| policies.iter().find(|one| one.local.is_empty()));
-            let ours = policy.map_or(&[] as &[_], |policy| &policy.proposals);
-            nothing_fits(IKE, theirs.unwrap_or_default(), allowed_ike(ours))
+            nothing_fits(IKE, theirs.unwrap_or_default(), allowed_ike(ours()))
         };
-        let spi = Header::peek(request)
-            .ok()
-            .map(|header| header.initiator_spi);
         let attempts = &mut self.attempts;
         if attempts.refused(now, path.remote, (spi, refusal), failure) {
             self.log.init_refused(path.remote, failure);
@@ -88,6 +87,25 @@ impl House {
             .child_refused(self.sessions.view(sa), why, &failure);
         self.attempts.childless(now, sa, why, failure);
         self.release(sa);
+    }
+}
+
+/// What is known of a client that was told to come back with the group that is wanted.
+fn searched(request: &[u8], wanted: Group, ours: &[IkeProposal]) -> Search {
+    let message = PartialMessage::parse(request);
+    let payloads = message.map(|message| message.outer).unwrap_or_default();
+    let sent = payloads.iter().find_map(|payload| match payload {
+        Payload::Ke(ke) => Some(ke.group.0),
+        _ => None,
+    });
+    let sent = sent.unwrap_or_default();
+    let is_in_a_line = |one: &Group| one.number() == sent;
+    let could_be_added = Group::DIFFIE_HELLMAN.iter().any(is_in_a_line)
+        && !ours.iter().flat_map(|one| &one.groups).any(is_in_a_line);
+    Search {
+        began: group(sent),
+        wanted: group(wanted.number()),
+        could_be_added,
     }
 }
 
@@ -356,7 +374,7 @@ fn group(number: u16) -> String {
 mod tests {
     use std::time::Duration;
 
-    use ironflex_ikev2::{crypto::suite::Group, event::Framing, wire::registry::ProtocolId};
+    use ironflex_ikev2::{event::Framing, wire::registry::ProtocolId};
 
     use super::{super::configure::tests::Scene, *};
 
@@ -512,10 +530,7 @@ mod tests {
         };
         let group = PeerIncompatible::InvalidKeyExchange(Group::EcpP256);
         let why = refuse(1, group).unwrap();
-        assert!(
-            why.starts_with("the client began with another group than the headend's 19"),
-            "{why}"
-        );
+        assert!(why.contains("told that the headend wants 19"), "{why}");
         let why = refuse(1, PeerIncompatible::NoProposalChosen).unwrap();
         assert!(why.starts_with("IKE: "), "{why}");
         // That it searches is nothing to tell beside.

@@ -408,12 +408,23 @@ fn one_that_came_up_and_was_given_up_by_its_client_has_failed() {
     assert_eq!(facts[0].failure, Some(other()));
 }
 
+/// Tells of a first request with another group than ours.
+fn search(attempts: &mut Attempts, second: u64, peer: SocketAddr, number: u64) {
+    const OURS: &Refusal =
+        &Refusal::Incompatible(PeerIncompatible::InvalidKeyExchange(Group::EcpP256));
+    attempts.searches(at(second), peer, (spi(number), OURS), || Search {
+        began: "31".into(),
+        wanted: "19".into(),
+        could_be_added: true,
+    });
+}
+
 // Most clients come back at once with the group that they were told; who never does is told of.
 #[test]
 fn a_client_that_searches_is_on_record_until_it_has_found_and_takes_nobody_s_place() {
     let mut attempts = Attempts::default();
-    attempts.searches(at(1), peer(1, 500), other);
-    attempts.searches(at(1), peer(2, 500), other);
+    search(&mut attempts, 1, peer(1, 500), 1);
+    search(&mut attempts, 1, peer(2, 500), 2);
     assert_eq!(attempts.facts().len(), 2);
     // From behind a NAT it comes back from another port.
     begin(&mut attempts, 1, 1);
@@ -425,7 +436,73 @@ fn a_client_that_searches_is_on_record_until_it_has_found_and_takes_nobody_s_pla
         attempts.refused(at(20), (address, 500).into(), by(None), other);
     }
     assert_eq!(attempts.refused.len(), REFUSED);
-    assert!(attempts.refused.iter().all(|one| !one.searches));
-    attempts.searches(at(60), peer(3, 500), other);
-    assert!(attempts.refused.iter().all(|one| !one.searches));
+    assert!(attempts.refused.iter().all(|one| one.searches.is_none()));
+    search(&mut attempts, 60, peer(3, 500), 3);
+    assert!(attempts.refused.iter().all(|one| one.searches.is_none()));
+}
+
+#[test]
+fn what_is_refused_has_the_place_of_whoever_searches_however_young() {
+    let mut attempts = Attempts::default();
+    let host = |number| (std::net::Ipv4Addr::new(10, number, 0, 1), 500).into();
+    for number in 0..REFUSED {
+        let number = u8::try_from(number).unwrap();
+        search(&mut attempts, 1, host(number), u64::from(number) + 1);
+    }
+    // Nor does one that searches take a young one's.
+    search(&mut attempts, 1, peer(3, 500), 300);
+    assert_eq!(attempts.refused.len(), REFUSED);
+    attempts.refused(at(1), peer(2, 500), by(spi(400)), other);
+    let is_there = |attempts: &Attempts, one| attempts.facts().iter().any(|fact| fact.peer == one);
+    assert_eq!(attempts.refused.len(), REFUSED);
+    assert!(is_there(&attempts, peer(2, 500)) && !is_there(&attempts, peer(3, 500)));
+    // An older one's it takes, and no refused one's.
+    for number in 40..100 {
+        search(&mut attempts, 30, host(number), u64::from(number));
+    }
+    assert!(is_there(&attempts, peer(2, 500)) && is_there(&attempts, host(40)));
+}
+
+#[test]
+fn who_begins_again_with_another_group_is_counted_and_what_it_sends_again_is_not() {
+    let mut attempts = Attempts::default();
+    search(&mut attempts, 1, peer(1, 500), 1);
+    let first = attempts.facts().remove(0);
+    search(&mut attempts, 2, peer(1, 500), 1);
+    assert_eq!(attempts.facts().first(), Some(&first));
+    attempts.half_open(peer(1, 501));
+    let came_back = attempts.facts().remove(0);
+    assert!(came_back.steps[0].passed);
+    assert_ne!(came_back.failure, first.failure);
+    search(&mut attempts, 3, peer(1, 500), 1);
+    assert_eq!(attempts.facts(), [came_back]);
+    std::thread::sleep(Duration::from_millis(2));
+    search(&mut attempts, 9, peer(1, 502), 2);
+    let again = attempts.facts().remove(0);
+    assert_eq!((again.tries, &again.failure), (2, &first.failure));
+    assert!(again.begun > first.begun && !again.steps[0].passed);
+    // It is young again.
+    assert_eq!(attempts.refused[0].since, at(9));
+    // In one second a few are looked at.
+    for number in 3..50 {
+        search(&mut attempts, 20, peer(1, 500), number);
+    }
+    assert_eq!(attempts.facts()[0].tries, 49);
+    assert_eq!(attempts.refused[0].looks, (at(20), LOOKS));
+}
+
+// The network may deliver a copy of what it sent first when it is in already.
+#[test]
+fn a_client_that_is_in_or_on_its_way_does_not_search() {
+    let mut attempts = Attempts::default();
+    let sa = begin(&mut attempts, 1, 1);
+    search(&mut attempts, 1, peer(1, 500), 7);
+    assert_eq!(attempts.facts().len(), 1);
+    attempts.up(at(2), sa);
+    search(&mut attempts, 3, peer(1, 500), 7);
+    assert_eq!(attempts.facts().len(), 1);
+    // Another host's, and one that comes much later.
+    search(&mut attempts, 3, peer(2, 500), 8);
+    search(&mut attempts, 300, peer(1, 500), 9);
+    assert_eq!(attempts.facts().len(), 3);
 }

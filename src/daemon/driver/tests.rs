@@ -2,7 +2,16 @@
 
 use std::net::{Ipv4Addr, UdpSocket};
 
-use ironflex_ikev2::event::{Framing, Path};
+use ironflex_ikev2::{
+    event::{Framing, Path},
+    wire::{
+        InitiatorSpi, MessageId,
+        header::Flags,
+        message::write_message,
+        payload::{KePayload, Nonce, Payload, Proposal, SaPayload, Transform},
+        registry::{GroupId, ProtocolId, TransformType},
+    },
+};
 
 use super::*;
 use crate::{
@@ -126,4 +135,108 @@ async fn who_watches_is_told_so_once_every_line_comes() {
     serve(&mut scene.driver, vec![asked]).await;
     assert!(is_watching.await.is_ok());
     assert_eq!(scene.driver.house.log.watching(), ["tester"]);
+}
+
+/// What a client asks for first: what the headend takes, with this group before the headend's and a value of this one.
+fn first_request(spi: u64, offered: &[u16], sent: u16) -> Vec<u8> {
+    let others = [
+        (TransformType::ENCR, 12, Some(256)),
+        (TransformType::PRF, 5, None),
+        (TransformType::INTEG, 12, None),
+    ];
+    let groups = offered.iter().map(|&id| (TransformType::KE, id, None));
+    let transforms = others.into_iter().chain(groups);
+    let transforms = transforms.map(|(kind, id, key_length)| Transform {
+        kind,
+        id,
+        key_length,
+        attributes: Vec::new(),
+    });
+    let proposal = Proposal {
+        number: 1,
+        protocol: ProtocolId::IKE,
+        spi: Vec::new(),
+        transforms: transforms.collect(),
+    };
+    let data = vec![0x5a; if sent == 14 { 256 } else { 32 }];
+    let payloads = [
+        Payload::Sa(SaPayload::single(proposal)),
+        Payload::Ke(KePayload {
+            group: GroupId(sent),
+            data,
+        }),
+        Payload::Nonce(Nonce::new(vec![1; 32]).unwrap()),
+    ];
+    let header = Header::new(
+        InitiatorSpi::new(spi).unwrap(),
+        None,
+        ExchangeType::IKE_SA_INIT,
+        Flags::new(true, false),
+        MessageId(0),
+    );
+    let mut octets = Vec::new();
+    write_message(&header, &payloads, &mut octets);
+    octets
+}
+
+/// Has the core answer a first request from this port.
+fn asks(driver: &mut Driver, port: u16, octets: &[u8]) {
+    let path = Path {
+        local: (Ipv4Addr::LOCALHOST, 500).into(),
+        remote: (Ipv4Addr::new(198, 51, 100, 7), port).into(),
+        framing: Framing::Bare,
+    };
+    let now = driver.clock.now();
+    driver.endpoint.handle(now, Input::Datagram(path, octets));
+    driver.drain_after(Some(octets));
+}
+
+// Its next message may be lost where IKE_SA_INIT is not, and nothing is known of it then but that.
+#[test]
+fn a_client_that_comes_back_with_the_group_that_it_was_told_is_not_said_to_have_stayed_away() {
+    let mut driver = Scene::new().driver;
+    let told = |driver: &Driver| {
+        let facts = driver.house.attempts.facts();
+        let all: Vec<_> = facts
+            .iter()
+            .map(|one| (one.tries, one.failure.clone()))
+            .collect();
+        let [(tries, Some(why))] = &*all else {
+            panic!("{all:?}")
+        };
+        (*tries, why.to_string())
+    };
+    asks(&mut driver, 500, &first_request(7, &[31, 14], 31));
+    assert_eq!(
+        told(&driver),
+        (
+            1,
+            "the client began with group 31, was told that the headend wants 14, and no SA has come of it since: have it begin with \
+             14, which it offers, or add 31 to the 'crypto ikev2 proposal'"
+                .to_owned()
+        )
+    );
+    let again = first_request(8, &[31, 14], 14);
+    asks(&mut driver, 501, &again);
+    assert_eq!(driver.endpoint.views().count(), 1);
+    let came_back = "the client began with group 31, came back with the headend's 14 and was answered, and no IKE_AUTH of it has \
+         come since: look for what drops UDP 500 or 4500 on the way";
+    assert_eq!(told(&driver), (1, came_back.to_owned()));
+    // A copy of what it sent first changes nothing of that; what it begins anew does.
+    asks(&mut driver, 500, &first_request(7, &[31, 14], 31));
+    assert_eq!(told(&driver), (1, came_back.to_owned()));
+    asks(&mut driver, 500, &first_request(9, &[31, 14], 31));
+    let (tries, why) = told(&driver);
+    assert!(
+        tries == 2 && why.contains("no SA has come of it since"),
+        "{tries} {why}"
+    );
+    // A group that no line takes is none to add.
+    let mut driver = Scene::new().driver;
+    asks(&mut driver, 500, &first_request(7, &[40, 14], 40));
+    let (_, why) = told(&driver);
+    assert!(
+        why.ends_with(": have it begin with 14, which it offers"),
+        "{why}"
+    );
 }
