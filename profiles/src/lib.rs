@@ -59,6 +59,6 @@ pub use lexer::LINE_LIMIT;
 pub use model::Candidate;
 pub use parse::{DIAGNOSTIC_LIMIT, Parsed, parse};
 pub use render::{render, render_all};
-pub use resolve::{Live, resolve, resolve_live, untied};
+pub use resolve::{Live, resolve, resolve_live, ties};
 pub use select::PeerIdentity;
 pub use snapshot::Snapshot;

@@ -9,7 +9,7 @@
 use ironflex_profiles::{
     Candidate, Fault, Live, PeerIdentity, check_tied,
     model::interface::{DeviceName, InterfaceName},
-    parse, render, resolve_live, untied,
+    parse, render, resolve_live, ties,
 };
 
 const EXAMPLE: &str = include_str!("../../examples/flexvpn-headend.conf");
@@ -202,7 +202,7 @@ fn what_the_command_line_ties_is_at_work_and_not_written_down() {
 #[test]
 fn an_interface_that_stands_for_no_device_is_told_of_where_somebody_types_it() {
     let told = |lines: &str| {
-        let faults = untied(&candidate(lines));
+        let faults = ties(&candidate(lines));
         faults
             .into_iter()
             .map(|fault| fault.message)

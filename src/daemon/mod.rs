@@ -232,8 +232,8 @@ impl Daemon {
         for line in lines.into_iter().chain(introduction(&plan)) {
             log.info(line);
         }
-        let untied = ironflex_profiles::untied(&configured);
-        for fault in &untied {
+        let ties = ironflex_profiles::ties(&configured);
+        for fault in &ties {
             log.warning(&fault.message);
         }
         if let Some(why) = load::nobody_can_log_in(&plan.snapshot) {
@@ -321,7 +321,7 @@ impl Daemon {
                         terms,
                         Startup::new(options.config.clone(), state_dir),
                         options.devices.clone(),
-                        plan.snapshot.warnings.iter().chain(&untied),
+                        plan.snapshot.warnings.iter().chain(&ties),
                     ),
                     plan,
                     sessions: Sessions::default(),

@@ -6,7 +6,7 @@
 mod network;
 mod profile;
 mod redirect;
-mod untied;
+mod ties;
 mod whole;
 
 use alloc::{
@@ -39,7 +39,7 @@ use crate::{
     },
 };
 
-pub use self::untied::untied;
+pub use self::ties::ties;
 
 /// Makes a configuration ready for use.
 ///

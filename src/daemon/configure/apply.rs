@@ -12,7 +12,7 @@ use ironflex_profiles::{
     model::name::Name,
     render, resolve_live,
     snapshot::{LocalMethod, Profile},
-    untied,
+    ties,
 };
 use ironflex_xfrm::netlink::Owner;
 
@@ -200,15 +200,19 @@ impl Driver {
         Keys { draft, renewed }: Keys,
     ) -> Result<Vec<Effect>, String> {
         let house = &mut self.house;
+        // `no interface` takes away what lines say, and not what the command line says.
+        for (interface, device) in &house.configure.devices {
+            candidate.tie_device(interface.clone(), device.clone());
+        }
         candidate.settle();
         let Live { snapshot, faults } = resolve_live(&candidate);
         if snapshot == *house.plan.snapshot && renewed.is_empty() {
-            let faults = faults.into_iter().chain(untied(&candidate)).collect();
+            let faults = faults.into_iter().chain(ties(&candidate)).collect();
             house.reconfigured(candidate, faults);
             return Ok(Vec::new());
         }
         let mut line_faults = faults;
-        line_faults.extend(untied(&candidate));
+        line_faults.extend(ties(&candidate));
         let before = &house.plan;
         let as_before = |profile: &Profile| {
             let serving = before.profiles.get(&profile.name)?;

@@ -3,6 +3,7 @@
 mod active;
 mod hanging;
 mod revert;
+mod tied;
 mod watching;
 
 use std::{
