@@ -101,16 +101,25 @@ impl Configure {
     /// cleared away, for as long as `limit` at most: the disk may not answer, and the next start does what is left.
     pub fn end(&mut self, limit: Duration) -> Vec<Said> {
         let clearing = std::mem::take(&mut self.clearing);
-        let revert = self
-            .revert
-            .take()
-            .map(|_| (self.store.clone(), self.held.clone()));
+        let revert = self.revert.take().map(|_| {
+            // What it has brought goes with it, and the turn to write that it may have.
+            let session = self.session.take();
+            let own = session.map(|session| {
+                let away = session.away.map(|away| away.keys);
+                (session.waiting.map(|waiting| waiting.keys), away)
+            });
+            (self.store.clone(), self.held.clone(), own)
+        });
         if revert.is_none() && clearing.threads.is_empty() && clearing.failed.is_empty() {
             return Vec::new();
         }
         let (tell, told) = channel();
         let ending = move || {
-            if let Some((store, held)) = revert {
+            if let Some((store, held, own)) = revert {
+                if let Some((waiting, away)) = own {
+                    drop(waiting);
+                    drop(away.map(|lent| lent.take()));
+                }
                 let mut changes = held.lock();
                 // A file that is still being written is not to go with keys that are not there.
                 changes.take_back();
@@ -126,7 +135,7 @@ impl Configure {
                     Ok(None) if store.holds() == Ok(false) => {}
                     Ok(None) => {
                         let _ = tell.send(Said::Failed(
-                            "key store: somebody else writes to it; the next start puts back the keys of before the change that was not confirmed"
+                            "key store: it is being written to; the next start puts back the keys of before the change that was not confirmed"
                                 .to_owned(),
                         ));
                     }

@@ -123,6 +123,11 @@ impl Lent {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Takes it back, and waits for as long as it is being changed.
+    pub(super) fn take(&self) -> Loan {
+        self.lock().take().unwrap_or_default()
+    }
+
     /// Takes it back, unless it is being changed at this moment.
     pub(super) fn recall(&self) -> Option<Loan> {
         let mut loan = match self.0.try_lock() {
@@ -272,7 +277,7 @@ impl Driver {
             ..
         } = errand;
         let session = self.house.configure.session(id)?;
-        let loan = keys.lock().take().unwrap_or_default();
+        let loan = keys.take();
         if let (Some(away), Some(waiting)) = (session.away.take(), &mut session.waiting) {
             away.give_back(waiting, loan);
         }

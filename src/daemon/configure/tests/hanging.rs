@@ -175,3 +175,47 @@ fn a_line_that_finds_no_place_at_files_is_refused_alone() {
     let running = &scene.driver.house.running_config;
     assert!(running.contains("hostname Taken\n") && running.contains("ip local pool late "));
 }
+
+#[test]
+fn a_line_that_comes_back_without_having_been_carried_out_is_refused_alone() {
+    let (mut scene, id, errand, _) = with_a_line_away();
+    let Ok(Answer::Taken(taken)) = scene.driver.configure(Ask::Resume(id, errand)) else {
+        panic!("they were not taken")
+    };
+    let refused = taken.said.iter().filter(|said| said.refused);
+    let refused: Vec<&str> = refused.map(|said| &*said.text).collect();
+    assert_eq!(refused, ["% It was not carried out\n"]);
+    scene.end(id);
+    let running = &scene.driver.house.running_config;
+    assert!(running.contains("hostname Taken\n") && running.contains("trustpoint OTHER\n"));
+}
+
+#[test]
+fn a_line_whose_carrying_out_panics_is_given_up_and_the_log_says_so() {
+    let (mut scene, id, errand, before) = with_a_line_away();
+    let keys = errand.keys.clone();
+    let carrying = thread::spawn(move || {
+        let _keys = keys.lock();
+        panic!("as it is to be");
+    });
+    assert!(carrying.join().is_err());
+    let (sending, mut told) = mpsc::channel(8);
+    scene
+        .driver
+        .watch_log(Scene::tester(), sending, Watched::All);
+    scene.end(id);
+    assert!(scene.driver.at_configuration().is_none());
+    let line = told.try_recv().unwrap();
+    assert!(
+        line.contains("which is given up; those before it stay"),
+        "{line}"
+    );
+    let after = scene.seen();
+    assert!(after.running_config.contains("hostname Taken\n"));
+    assert_ne!(after.keys, before.keys);
+    // It can be done again.
+    drop(errand);
+    let id = scene.begin(None);
+    assert!(!scene.types(id, KEYS).contains("taken back"));
+    scene.end(id);
+}

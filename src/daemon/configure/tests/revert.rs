@@ -257,6 +257,45 @@ fn a_stop_while_somebody_else_writes_keys_says_what_the_next_start_puts_back() {
     assert_eq!(keys_after_a_crash(&scene)[AUTHORITIES], before);
 }
 
+#[test]
+fn a_stop_over_a_timer_without_keys_does_not_ask_for_the_turn_to_write_them() {
+    let (mut scene, _) = within_a_timer();
+    let configure = &mut scene.driver.house.configure;
+    let other = configure.store.draft().unwrap();
+    assert_eq!(configure.end(PATIENCE), []);
+    drop(other);
+}
+
+// They are its own, and go with it.
+#[test]
+fn a_stop_is_not_kept_from_the_keys_by_those_of_a_session_that_goes_with_it() {
+    for is_back in [false, true] {
+        let (mut scene, before) = within_a_timer();
+        configures(&mut scene, KEYS);
+        let id = scene.begin(None);
+        let away = scene.driver.configure(Ask::Lines(id, lines(LATER, true)));
+        let Ok(Answer::Away(mut errand)) = away else {
+            panic!("it was not sent away")
+        };
+        errand.carry_out();
+        let errand = if is_back {
+            assert!(scene.driver.configure(Ask::Resume(id, errand)).is_ok());
+            None
+        } else {
+            Some(errand)
+        };
+        let said = scene.driver.house.configure.end(PATIENCE);
+        assert_eq!(
+            said,
+            [Said::Done(
+                "configuration: the change was not confirmed, and its keys are taken back: IKEv2-TP, OTHER".into()
+            )]
+        );
+        assert_eq!(keys(&scene)[AUTHORITIES], before);
+        drop(errand);
+    }
+}
+
 // Nobody knows whether the line that it waited for ever comes back.
 #[test]
 fn who_goes_while_a_line_is_carried_out_ends_the_session() {
