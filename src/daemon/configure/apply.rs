@@ -27,6 +27,7 @@ use super::{
         work::House,
     },
     Keys,
+    held::BEING_WRITTEN,
 };
 use crate::{dataplane, pki::Placed};
 
@@ -223,7 +224,15 @@ impl Driver {
             .map_or(&house.configure.store, |draft| draft.store());
         let Compiled { plan, faults } = compile_live(Arc::new(snapshot), store, as_before);
         let difference = Difference::between(before, &plan);
-        // First what may fail. What is held decides what the network is to keep.
+        // First what may fail.
+        let holds = draft.is_some() && house.configure.revert.is_some();
+        let held = house.configure.held.clone();
+        // Until it is known whether they stay, nobody who has written the file forgets what they were.
+        let changes = match holds.then(|| held.try_lock()) {
+            Some(None) => return Err(format!("the {BEING_WRITTEN}")),
+            changes => changes.flatten(),
+        };
+        // What is held decides what the network is to keep.
         let devices = network::devices(&before.snapshot).chain(network::devices(&plan.snapshot));
         if let Err(error) = house.journal.note(devices) {
             return Err(format!("journal: {error}"));
@@ -235,10 +244,6 @@ impl Driver {
         });
         let strays = pools.as_ref().unwrap_or(&house.pools).strays();
         let wanted = Wanted::of(&plan.snapshot, strays);
-        let holds = draft.is_some() && house.configure.revert.is_some();
-        let held = house.configure.held.clone();
-        // Until it is known whether they stay, nobody who has written the file forgets what they were.
-        let changes = holds.then(|| held.lock());
         let placed = draft.map(|draft| draft.place(holds)).transpose();
         let placed = placed.map_err(|error| format!("key store: {error}"))?;
         let templates: BTreeSet<u32> = house

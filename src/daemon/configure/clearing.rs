@@ -8,8 +8,8 @@ use std::{
 
 use ironflex_ikev2::event::Instant;
 
-use super::Configure;
-use crate::pki::{Draft, Remains, StoreError};
+use super::{Configure, held::BEING_WRITTEN};
+use crate::pki::{Draft, Remains};
 
 /// How often it is looked whether that is done.
 const AGAIN: Duration = Duration::from_secs(1);
@@ -170,10 +170,19 @@ impl Configure {
     }
 
     /// What is held is not put back any more.
-    pub(super) fn forget_held(&self) -> Result<Remains, StoreError> {
-        let mut changes = self.held.lock();
-        let remains = self.store.forget_held()?;
+    ///
+    /// # Errors
+    ///
+    /// The text for whoever asked. All of it is held still.
+    pub(super) fn forget_held(&mut self) -> Result<Remains, String> {
+        let Some(mut changes) = self.held.try_lock() else {
+            return Err(format!("% The {BEING_WRITTEN}"));
+        };
+        let forgotten = self.store.forget_held();
+        let remains = forgotten.map_err(|error| format!("% key store: {error}"))?;
         changes.clear();
+        drop(changes);
+        self.held.begin_anew();
         Ok(remains)
     }
 }

@@ -423,16 +423,23 @@ impl Driver {
         }
         let revert = self.house.configure.revert.as_ref();
         if revert.is_some_and(|revert| revert.at <= now) {
-            if !self.give_up_line(Before::Goes) {
+            let what = if self.house.configure.held.try_lock().is_none() {
+                Some("the configuration file has its place")
+            } else if self.give_up_line(Before::Goes) {
+                None
+            } else {
+                Some("the keys of a line are on the disk")
+            };
+            if let Some(what) = what {
                 let revert = self.house.configure.revert.as_mut();
                 let waits = revert.map(|revert| {
                     revert.at = now.after(TOGETHER);
                     std::mem::replace(&mut revert.waits, true)
                 });
                 if waits == Some(false) {
-                    self.house.log.warning(
-                        "configuration: the change was not confirmed; it is taken back once the keys of a line are on the disk",
-                    );
+                    self.house.log.warning(format_args!(
+                        "configuration: the change was not confirmed; it is taken back once {what}"
+                    ));
                 }
                 return;
             }

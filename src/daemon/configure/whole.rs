@@ -18,7 +18,7 @@ use tokio::sync::mpsc;
 use super::{
     super::{driver::Driver, load, log::Watched},
     Configure, Keys, Person,
-    held::Held,
+    held::{BEING_WRITTEN, Held},
     startup::Replacement,
 };
 use crate::{
@@ -132,8 +132,7 @@ impl Driver {
         let now = self.clock.now();
         let house = &mut self.house;
         // What is held from now on is held of now.
-        let forgotten = house.configure.forget_held();
-        let remains = forgotten.map_err(|error| format!("% key store: {error}"))?;
+        let remains = house.configure.forget_held()?;
         house.configure.clear(now, remains);
         house.configure.revert = Some(Revert {
             to: house.configured.clone(),
@@ -174,8 +173,7 @@ impl Driver {
             return Err("% No Rollback Confirmed Change pending".to_owned());
         }
         // As long as that fails, a start would take the keys back.
-        let forgotten = configure.forget_held();
-        let remains = forgotten.map_err(|error| format!("% key store: {error}"))?;
+        let remains = configure.forget_held()?;
         // Whoever asked may be gone before that is done.
         let cleared = configure.clear_and_tell(self.clock.now(), remains);
         configure.revert = None;
@@ -201,12 +199,17 @@ impl Driver {
     /// Takes back the change that is not confirmed: its lines and the keys that it brought.
     pub(super) fn take_back(&mut self) -> Result<String, String> {
         let configure = &mut self.house.configure;
+        if configure.revert.is_none() {
+            return Err("% No Rollback Confirmed Change pending".to_owned());
+        }
+        let held = configure.held.clone();
+        // Nobody who has written the file forgets meanwhile what is put back.
+        let Some(mut changes) = held.try_lock() else {
+            return Err(format!("% The {BEING_WRITTEN}"));
+        };
         let Some(revert) = configure.revert.take() else {
             return Err("% No Rollback Confirmed Change pending".to_owned());
         };
-        let held = configure.held.clone();
-        // Nobody who has written the file forgets meanwhile what is put back.
-        let mut changes = held.lock();
         let keys = keys_of_before(&configure.store);
         let taken_back = keys.and_then(|keys| self.replace_by(revert.to.clone(), keys));
         let configure = &mut self.house.configure;
@@ -304,13 +307,10 @@ impl Driver {
     pub fn write_configuration(&mut self) -> Work<String> {
         let text = self.house.running_config.clone();
         let configure = &mut self.house.configure;
-        let unconfirmed = configure.revert.as_ref().map(|_| {
-            let covers = configure.held.lock().count();
-            Unconfirmed {
-                store: configure.store.clone(),
-                held: configure.held.clone(),
-                covers,
-            }
+        let unconfirmed = configure.revert.as_ref().map(|_| Unconfirmed {
+            store: configure.store.clone(),
+            held: configure.held.clone(),
+            covers: configure.held.count(),
         });
         let writing = configure.startup.writing(text);
         let devices = configure.devices.clone();

@@ -176,6 +176,68 @@ fn a_line_that_finds_no_place_at_files_is_refused_alone() {
     assert!(running.contains("hostname Taken\n") && running.contains("ip local pool late "));
 }
 
+/// Has something done while the configuration file is about to take its place, on a disk that does not answer.
+fn while_the_file_takes_its_place<T>(scene: &mut Scene, done: impl FnOnce(&mut Scene) -> T) -> T {
+    let held = scene.driver.house.configure.held.clone();
+    let (begins, begun) = channel();
+    let (go_on, word) = channel::<()>();
+    let moving = thread::spawn(move || {
+        let changes = held.lock();
+        begins.send(()).unwrap();
+        let _ = word.recv_timeout(PATIENCE);
+        drop(changes);
+    });
+    begun.recv_timeout(PATIENCE).unwrap();
+    let since = std::time::Instant::now();
+    let done = done(scene);
+    let took = since.elapsed();
+    drop(go_on);
+    moving.join().unwrap();
+    assert!(took < Duration::from_secs(5), "{took:?}");
+    done
+}
+
+#[test]
+fn nobody_waits_for_a_file_that_is_taking_its_place() {
+    let mut scene = Scene::new();
+    let before = scene.seen();
+    let id = scene.begin(Some(5));
+    scene.types(id, KEYS);
+    scene.end(id);
+    let changed = scene.seen();
+    let late = scene.driver.clock.now().after(Duration::from_secs(301));
+    let answers = while_the_file_takes_its_place(&mut scene, |scene| {
+        // Another writing waits where nobody else does.
+        let _writing = scene.driver.write_configuration();
+        let confirmed = scene.driver.confirm_configuration().err().unwrap();
+        let reverted = scene.driver.revert_configuration().unwrap_err();
+        let id = scene.begin(None);
+        let third = "crypto pki trustpoint THIRD\nexit\ncrypto pki authenticate THIRD pem bootflash:sub.pem";
+        let typed = scene.types(id, third);
+        scene.end(id);
+        scene.driver.keep_configuring(late);
+        [confirmed, reverted, typed]
+    });
+    for answer in answers {
+        assert!(
+            answer.contains("configuration file is being written: try again"),
+            "{answer}"
+        );
+    }
+    assert_eq!(scene.seen(), changed);
+    // The timer looks again at once.
+    scene.driver.keep_configuring(late.after(TOGETHER));
+    assert_eq!(scene.seen(), before);
+    assert!(scene.driver.house.configure.revert.is_none());
+    // A new one holds what is there when it begins, and does not begin before that is known.
+    let begun = while_the_file_takes_its_place(&mut scene, |scene| {
+        scene.driver.configure(Ask::Begin(Scene::tester(), Some(5)))
+    });
+    let refused = begun.err().unwrap();
+    assert!(refused.contains("is being written: try again"), "{refused}");
+    assert!(scene.driver.at_configuration().is_none());
+}
+
 #[test]
 fn a_line_that_comes_back_without_having_been_carried_out_is_refused_alone() {
     let (mut scene, id, errand, _) = with_a_line_away();

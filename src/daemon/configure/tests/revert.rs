@@ -296,6 +296,38 @@ fn a_stop_is_not_kept_from_the_keys_by_those_of_a_session_that_goes_with_it() {
     }
 }
 
+#[test]
+fn a_text_goes_with_the_timer_that_it_was_taken_under() {
+    // One that was confirmed comes into the file, whatever a later timer takes back.
+    let (mut scene, _) = within_a_timer();
+    configures(&mut scene, KEYS);
+    let confirmed = keys(&scene)[AUTHORITIES].clone();
+    let writing = scene.driver.write_configuration();
+    let confirming = scene.driver.confirm_configuration().unwrap();
+    confirming.carry_out().unwrap();
+    let id = scene.begin(Some(5));
+    scene.types(id, LATER);
+    scene.end(id);
+    scene.driver.revert_configuration().unwrap();
+    writing.carry_out().unwrap();
+    let file = scene.driver.house.configure.startup.read().unwrap();
+    assert!(file.contains("crypto pki trustpoint OTHER\n"));
+    assert_eq!(keys(&scene)[AUTHORITIES], confirmed);
+    // One that was taken back does not, whatever a later timer is about.
+    let (mut scene, _) = within_a_timer();
+    configures(&mut scene, KEYS);
+    let writing = scene.driver.write_configuration();
+    scene.driver.revert_configuration().unwrap();
+    let id = scene.begin(Some(5));
+    scene.types(id, LATER);
+    scene.end(id);
+    let refused = writing.carry_out().unwrap_err();
+    assert!(
+        refused.contains("has been taken back meanwhile"),
+        "{refused}"
+    );
+}
+
 // Nobody knows whether the line that it waited for ever comes back.
 #[test]
 fn who_goes_while_a_line_is_carried_out_ends_the_session() {
