@@ -29,7 +29,9 @@ pub use chain::{
 };
 pub use identity::{Finding, Identity, PrivateKey, Severity, check_identity};
 pub use pkcs12::{ImportError, Pkcs12, read_pkcs12, write_pkcs12};
-pub use store::{Draft, Imported, Placed, Remains, Store, StoreError, Trustpoint};
+#[cfg(test)]
+pub(crate) use store::STUCK;
+pub use store::{Draft, HeldStill, Imported, Placed, Remains, Store, StoreError, Trustpoint};
 pub use time::Timestamp;
 
 /// What `crypto pki import NAME pkcs12 …` has done.

@@ -39,7 +39,7 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -49,7 +49,7 @@ use std::{
 use zeroize::Zeroizing;
 
 use self::draft::Staged;
-pub use self::draft::{Draft, Placed, Remains};
+pub use self::draft::{Draft, HeldStill, Placed, Remains};
 use super::identity::{Identity, PrivateKey};
 use super::pem::{
     MAX_PEM_OCTETS, PemError, read_pem_certificates, read_private_key, write_pem_certificates,
@@ -351,7 +351,11 @@ impl Store {
     fn mean(&self, name: &str) -> Result<(), StoreError> {
         match self.draft {
             Some(_) => Ok(()),
-            None => self.forget_held_of([name])?.clear(),
+            None => {
+                let (remains, still) = self.forget_held_of([name]);
+                remains.clear()?;
+                still.map_or(Ok(()), |still| Err(still.error))
+            }
         }
     }
 
@@ -478,6 +482,12 @@ impl Store {
     /// where there is nothing.
     fn put_away(&self, path: &Path) -> Result<Option<PathBuf>, StoreError> {
         static COUNT: AtomicU64 = AtomicU64::new(0);
+        #[cfg(test)]
+        if STUCK.with_borrow(|stuck| path == stuck) {
+            return Err(io_error("replace", path)(
+                io::ErrorKind::PermissionDenied.into(),
+            ));
+        }
         let own = path.file_name().and_then(|name| name.to_str());
         let own = own.unwrap_or_default().trim_start_matches('.');
         loop {
@@ -494,6 +504,12 @@ impl Store {
             };
         }
     }
+}
+
+#[cfg(test)]
+thread_local! {
+    /// What cannot be put away.
+    pub(crate) static STUCK: std::cell::RefCell<PathBuf> = const { std::cell::RefCell::new(PathBuf::new()) };
 }
 
 /// What is in a folder.

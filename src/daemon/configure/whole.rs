@@ -23,7 +23,7 @@ use super::{
 };
 use crate::{
     cli::{counted, show::Facts},
-    pki::{Remains, Store, StoreError},
+    pki::{HeldStill, Remains, Store, StoreError},
 };
 
 /// How long a change that could not be taken back waits for the next try.
@@ -329,17 +329,21 @@ impl Driver {
                 }
                 None => replacement.take_place(),
             });
-            let kept = match kept.map(|kept| kept.and_then(Kept::clear)) {
-                Some(kept) => kept.unwrap_or_else(|error| format!("% key store: {error}\n")),
-                None => String::new(),
+            let kept = kept.map_or_else(|| Ok(String::new()), Kept::clear);
+            let written = match written {
+                Ok(written) => written,
+                Err(error) => {
+                    let (Ok(kept) | Err(kept)) = kept;
+                    return Err(format!("{kept}% Error writing startup-config: {error}"));
+                }
             };
-            let written = written
-                .map_err(|error| format!("{kept}% Error writing startup-config: {error}"))?;
-            let mut said = String::from("Building configuration...\n[OK]\n");
-            if written.lost_comments {
-                said.push_str("% Comments of the old file are not in the new one; the archive in the state folder keeps them\n");
-            }
-            Ok(said + &kept)
+            let comments = if written.lost_comments {
+                "% Comments of the old file are not in the new one; the archive in the state folder keeps them\n"
+            } else {
+                ""
+            };
+            let kept = kept.map_err(|failed| format!("{failed}{comments}"))?;
+            Ok(format!("Building configuration...\n[OK]\n{comments}{kept}"))
         })
     }
 
@@ -389,12 +393,14 @@ struct Unconfirmed {
 struct Kept {
     names: Vec<String>,
     remains: Remains,
+    /// What is put back all the same.
+    still: Option<HeldStill>,
 }
 
 impl Unconfirmed {
     /// The text is the file from here on, and what the keys that it goes with have replaced is not put back any more: nobody takes
     /// them back between the two. Refused where they were taken back before.
-    fn take_place(&self, replacement: &Replacement) -> io::Result<Result<Kept, StoreError>> {
+    fn take_place(&self, replacement: &Replacement) -> io::Result<Kept> {
         let mut changes = self.held.lock();
         if changes.is_taken_back(self.covers) {
             return Err(io::Error::other(
@@ -402,20 +408,49 @@ impl Unconfirmed {
             ));
         }
         replacement.take_place()?;
-        let names = changes.covered(self.covers);
-        let forgotten = self.store.forget_held_of(names.iter().map(String::as_str));
-        Ok(forgotten.map(|remains| {
-            changes.forget(&names);
-            Kept { names, remains }
-        }))
+        let mut names = changes.covered(self.covers);
+        let (remains, still) = self.store.forget_held_of(names.iter().map(String::as_str));
+        if let Some(still) = &still {
+            names.retain(|name| !still.trustpoints.contains(name));
+        }
+        changes.forget(&names);
+        Ok(Kept {
+            names,
+            remains,
+            still,
+        })
     }
 }
 
 impl Kept {
     /// Brings that to the disk, for as long as it takes. Returns what is to be said of it.
-    fn clear(self) -> Result<String, StoreError> {
-        let Self { names, remains } = self;
-        remains.clear()?;
+    ///
+    /// # Errors
+    ///
+    /// The same where the file and the keys that it names may not stay together.
+    fn clear(self) -> Result<String, String> {
+        let Self {
+            names,
+            remains,
+            still,
+        } = self;
+        let cleared = remains.clear();
+        if let Some(HeldStill { trustpoints, error }) = still {
+            return Err(format!(
+                "% startup-config is written, but keys that it names still go back with the timer ({}): write again. The key store says: \
+                 {error}\n",
+                trustpoints.join(", ")
+            ));
+        }
+        if let Err(error) = cleared {
+            return Err(match names.as_slice() {
+                [] => format!("% startup-config is written, but: key store: {error}\n"),
+                names => format!(
+                    "% startup-config is written, but after a power cut the keys of before may be there again ({}): {error}\n",
+                    names.join(", ")
+                ),
+            });
+        }
         let mut said = String::from(
             "% A change that is not confirmed is written, too; the timer takes it back from what runs, not from the file\n",
         );

@@ -383,25 +383,64 @@ impl Store {
         Ok(remains)
     }
 
-    /// The same of some trustpoints; where these are all that are held, it is decided for all at once as well.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`]; some of it may be held still.
+    /// The same of some trustpoints; where these are all that are held, it is decided for all at once as well. Otherwise some may
+    /// be held still when others are not.
     pub fn forget_held_of<'a>(
         &self,
         trustpoints: impl IntoIterator<Item = &'a str>,
-    ) -> Result<Remains, StoreError> {
-        let own = trustpoints.into_iter().map(encode);
-        let own: BTreeSet<String> = own.collect::<Result<_, _>>()?;
-        if self.held_entries()?.iter().all(|entry| own.contains(entry)) {
-            return self.forget_held();
-        }
+    ) -> (Remains, Option<HeldStill>) {
         let mut remains = Remains::none(self);
-        for entry in own {
-            remains.gone.extend(self.put_away(&self.held(&entry))?);
+        // Under no other name anything is held.
+        let own = trustpoints
+            .into_iter()
+            .filter_map(|name| Some((encode(name).ok()?, name.to_owned())));
+        let own: BTreeMap<String, String> = own.collect();
+        if own.is_empty() {
+            return (remains, None);
         }
-        Ok(remains)
+        let at_once = match self.held_entries() {
+            Ok(held) if held.iter().all(|entry| own.contains_key(entry)) => self.forget_held(),
+            Ok(_) => {
+                let mut still: Option<HeldStill> = None;
+                for (entry, name) in own {
+                    match self.put_away(&self.held(&entry)) {
+                        Ok(gone) => remains.gone.extend(gone),
+                        Err(error) => still
+                            .get_or_insert_with(|| HeldStill::of(error))
+                            .trustpoints
+                            .push(name),
+                    }
+                }
+                return (remains, still);
+            }
+            Err(error) => Err(error),
+        };
+        match at_once {
+            Ok(remains) => (remains, None),
+            Err(error) => {
+                let mut still = HeldStill::of(error);
+                still.trustpoints.extend(own.into_values());
+                (remains, Some(still))
+            }
+        }
+    }
+}
+
+/// What is held still, of what was to be held no more.
+#[derive(Debug)]
+pub struct HeldStill {
+    /// The trustpoints' names.
+    pub trustpoints: Vec<String>,
+    /// What went wrong first.
+    pub error: StoreError,
+}
+
+impl HeldStill {
+    const fn of(error: StoreError) -> Self {
+        Self {
+            trustpoints: Vec::new(),
+            error,
+        }
     }
 }
 

@@ -578,21 +578,55 @@ fn what_is_forgotten_stays_as_it_has_become() {
         let (state, store) = damaged();
         let remains = change(&store, ROOT_PEM).settle().unwrap();
         remains.clear().unwrap();
-        let forgotten = match own {
-            [] => store.forget_held(),
+        let (forgotten, still) = match own {
+            [] => (store.forget_held().unwrap(), None),
             some => store.forget_held_of(some.iter().copied()),
         };
+        assert!(still.is_none());
         // It is decided before anything is removed.
         let store = Store::open(state.path()).unwrap();
         assert_eq!(store.holds().unwrap(), own.len() == 1);
         let names = store.draft().unwrap().take_back_unconfirmed().unwrap();
         assert_eq!(names.len(), usize::from(own.len() == 1));
-        forgotten.unwrap().clear().unwrap();
+        forgotten.clear().unwrap();
         assert_eq!(hidden(&state), [""; 0]);
         assert!(store.load("second").unwrap().is_some());
         // The first one is damaged again where it was put back.
         assert_eq!(store.load(NAME).is_ok(), own.len() != 1);
     }
+}
+
+#[test]
+fn what_cannot_be_forgotten_is_named_and_keeps_nothing_else() {
+    let (state, store) = damaged();
+    change(&store, ROOT_PEM).settle().unwrap().clear().unwrap();
+    let draft = store.draft().unwrap();
+    draft
+        .store()
+        .authenticate("third", vec![pem(SUB_PEM)])
+        .unwrap();
+    draft
+        .place(true)
+        .unwrap()
+        .settle()
+        .unwrap()
+        .clear()
+        .unwrap();
+    assert_eq!(held(&store), [NAME, "second", "third"]);
+    STUCK.set(store.held(&encode(NAME).unwrap()));
+    let (forgotten, still) = store.forget_held_of([NAME, "second"]);
+    STUCK.take();
+    let still = still.unwrap();
+    assert_eq!(still.trustpoints, [NAME]);
+    assert!(
+        still.error.to_string().contains("permission denied"),
+        "{}",
+        still.error
+    );
+    assert_eq!(held(&store), [NAME, "third"]);
+    // What went is known of, and is cleared away.
+    forgotten.clear().unwrap();
+    assert_eq!(hidden(&state), [".held"]);
 }
 
 // As a timer leaves it that could not forget.
