@@ -8,7 +8,7 @@ use std::{
 
 use ironflex_ikev2::event::Instant;
 
-use super::{Configure, held::BEING_WRITTEN};
+use super::{Configure, held::BEING_WRITTEN, whole};
 use crate::pki::{Draft, Remains};
 
 /// How often it is looked whether that is done.
@@ -101,6 +101,7 @@ impl Configure {
     /// cleared away, for as long as `limit` at most: the disk may not answer, and the next start does what is left.
     pub fn end(&mut self, limit: Duration) -> Vec<Said> {
         let clearing = std::mem::take(&mut self.clearing);
+        let lets_go = self.lets_go.take().map(|_| self.store.clone());
         let revert = self.revert.take().map(|_| {
             // What it has brought goes with it, and the turn to write that it may have.
             let session = self.session.take();
@@ -110,11 +111,18 @@ impl Configure {
             });
             (self.store.clone(), self.held.clone(), own)
         });
-        if revert.is_none() && clearing.threads.is_empty() && clearing.failed.is_empty() {
+        if revert.is_none()
+            && lets_go.is_none()
+            && clearing.threads.is_empty()
+            && clearing.failed.is_empty()
+        {
             return Vec::new();
         }
         let (tell, told) = channel();
         let ending = move || {
+            if let Some(Err(error)) = lets_go.map(|store| store.forget_held()?.clear()) {
+                let _ = tell.send(Said::Failed(format!("key store: {error}")));
+            }
             if let Some((store, held, own)) = revert {
                 if let Some((waiting, away)) = own {
                     drop(waiting);
@@ -183,7 +191,23 @@ impl Configure {
         changes.clear();
         drop(changes);
         self.held.begin_anew();
+        self.lets_go = None;
         Ok(remains)
+    }
+
+    /// The store lets go of what it has put back already, where it is time to try that again. Returns what has gone wrong.
+    pub(super) fn let_go(&mut self, now: Instant) -> Option<String> {
+        self.lets_go.take_if(|due| *due <= now)?;
+        match self.forget_held() {
+            Ok(remains) => {
+                self.clear(now, remains);
+                None
+            }
+            Err(why) => {
+                self.lets_go = Some(now.after(whole::REVERT_AGAIN));
+                Some(why)
+            }
+        }
     }
 }
 

@@ -81,6 +81,9 @@ pub struct Configure {
     revert: Option<whole::Revert>,
     /// The keys that go back with it.
     held: held::Held,
+    /// When the store is to let go of keys that have gone back already, and that it has not let go of then. There is no change to be
+    /// confirmed meanwhile.
+    lets_go: Option<Instant>,
     /// Who is at it.
     session: Option<Session>,
     /// How many were.
@@ -221,6 +224,7 @@ impl Configure {
             clearing: clearing::Clearing::default(),
             revert: None,
             held: held::Held::default(),
+            lets_go: None,
             faults: Faults {
                 lines: warnings.cloned().collect(),
                 plan: Vec::new(),
@@ -237,7 +241,13 @@ impl Configure {
         let revert = self.revert.as_ref();
         let revert = revert.map(|revert| revert.remind.unwrap_or(revert.at).min(revert.at));
         let ends = self.session.as_ref().and_then(|session| session.ends);
-        let all = [self.waits_until(), revert, ends, self.clearing.due];
+        let all = [
+            self.waits_until(),
+            revert,
+            ends,
+            self.lets_go,
+            self.clearing.due,
+        ];
         all.into_iter().flatten().min()
     }
 
@@ -400,7 +410,10 @@ impl Driver {
 
     /// Puts lines to work that have waited long enough for others.
     pub(super) fn keep_configuring(&mut self, now: Instant) {
-        for failed in self.house.configure.cleared(now) {
+        let configure = &mut self.house.configure;
+        let failed = configure.cleared(now).into_iter();
+        let failed: Vec<String> = failed.chain(configure.let_go(now)).collect();
+        for failed in failed {
             self.house.log.trouble(&failed);
         }
         if self

@@ -214,19 +214,17 @@ impl Driver {
         let taken_back = keys.and_then(|keys| self.replace_by(revert.to.clone(), keys));
         let configure = &mut self.house.configure;
         match taken_back {
-            Ok(said) => {
+            Ok(mut said) => {
                 changes.take_back();
-                if configure.store.holds() == Ok(false) {
-                    self.house.log.rollback_is_over();
-                    return Ok(said);
+                // Lines and keys are as they were, whatever the store has not let go of.
+                if configure.store.holds() != Ok(false) {
+                    configure.lets_go = Some(self.clock.now().after(REVERT_AGAIN));
+                    said.push_str(
+                        "% The key store has not let go of what it held for this, which is tried again within a minute\n",
+                    );
                 }
-                let soon = self.clock.now().after(REVERT_AGAIN);
-                configure.revert = Some(Revert {
-                    at: revert.at.min(soon),
-                    remind: None,
-                    ..revert
-                });
-                Err("% The lines are taken back, but the key store holds keys of before still: it is tried again within a minute".to_owned())
+                self.house.log.rollback_is_over();
+                Ok(said)
             }
             Err(error) => {
                 // What was promised is still owed.

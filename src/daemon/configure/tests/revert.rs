@@ -11,6 +11,10 @@ const AUTHORITIES: &str = "IKEv2-TP/ca.pem";
 /// A change of the keys that [`KEYS`] has changed before.
 const LATER: &str = "crypto pki authenticate IKEv2-TP pem bootflash:root.pem";
 
+/// Keys of a trustpoint that there was not before.
+const OTHER: &str =
+    "crypto pki trustpoint OTHER\nexit\ncrypto pki authenticate OTHER pem bootflash:sub.pem";
+
 /// A headend within a revert timer, and the authorities of before.
 fn within_a_timer() -> (Scene, Vec<u8>) {
     let mut scene = Scene::new();
@@ -236,6 +240,61 @@ fn of_keys_some_of_which_could_not_be_forgotten_those_are_told_of() {
     let left = fs::read_dir(scene.folder.path().join("state/trustpoints")).unwrap();
     let mut left = left.map(|entry| entry.unwrap().file_name().into_string().unwrap());
     assert!(!left.any(|name| name.contains(".gone")));
+}
+
+// Its lines and keys are as they were; what is typed until the store has let go stays.
+#[test]
+fn a_store_that_does_not_let_go_of_what_went_back_keeps_nobody_from_configuring() {
+    let (mut scene, _) = within_a_timer();
+    configures(&mut scene, OTHER);
+    STUCK.set(scene.folder.path().join("state/trustpoints/.held/OTHER"));
+    let said = scene.driver.revert_configuration().unwrap();
+    assert!(
+        said.contains("% The key store has not let go of what it held for this"),
+        "{said}"
+    );
+    assert!(scene.driver.confirm_configuration().is_err());
+    configures(&mut scene, "hostname Later");
+    configures(&mut scene, OTHER);
+    let said = scene.driver.write_configuration().carry_out().unwrap();
+    assert!(!said.contains("not confirmed"), "{said}");
+    let begun = scene.driver.clock.now();
+    let due = |scene: &Scene| scene.driver.house.configure.due();
+    // As often as it fails it is tried again.
+    let first = due(&scene).unwrap();
+    assert!(first <= begun.after(whole::REVERT_AGAIN), "{first:?}");
+    STUCK.take();
+    let store = scene.folder.path().join("state/trustpoints");
+    STUCK.set(store.join(".held"));
+    let late = begun.after(whole::REVERT_AGAIN);
+    scene.driver.keep_configuring(late);
+    assert!(scene.driver.house.configure.store.holds().unwrap());
+    STUCK.take();
+    scene
+        .driver
+        .keep_configuring(late.after(whole::REVERT_AGAIN));
+    assert!(!scene.driver.house.configure.store.holds().unwrap());
+    assert!(
+        scene
+            .driver
+            .house
+            .running_config
+            .contains("hostname Later\n")
+    );
+    assert!(keys_after_a_crash(&scene).contains_key("OTHER/ca.pem"));
+}
+
+#[test]
+fn a_stop_has_the_store_let_go_of_what_went_back() {
+    let (mut scene, _) = within_a_timer();
+    configures(&mut scene, OTHER);
+    STUCK.set(scene.folder.path().join("state/trustpoints/.held/OTHER"));
+    scene.driver.revert_configuration().unwrap();
+    STUCK.take();
+    let configure = &mut scene.driver.house.configure;
+    assert!(configure.store.holds().unwrap());
+    assert_eq!(configure.end(PATIENCE), []);
+    assert!(!configure.store.holds().unwrap());
 }
 
 thread_local! {
