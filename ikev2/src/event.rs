@@ -155,7 +155,8 @@ pub enum Command {
     RekeyChild(SaId, u32),
     /// After [`Output::Keepalive`]: ESP has gone out in its place (RFC 3948 §4).
     EspSent(SaId),
-    /// Delete the child SA with this inbound SPI: it is worn out. The IKE SA goes with its last one.
+    /// Delete the child SA with this inbound SPI: it is worn out. Those that it has replaced go along; while the peer is replacing it
+    /// itself, it is left to the peer to delete (RFC 7296 §2.8). The IKE SA goes with its last one.
     DeleteChild(SaId, u32),
     /// The first authentic packet came in on the child SA with this inbound SPI, so the peer sends and
     /// receives on it (RFC 7296 §2.8).

@@ -184,6 +184,9 @@ pub enum PeerIncompatible {
     /// The IKE SA has as many child SAs as it may.
     #[error("no further child SAs are taken")]
     TooManyChildren,
+    /// The peer has deleted the child SA that it was asked for, before it was installed here.
+    #[error("the peer has deleted the child SA again")]
+    Withdrawn,
 }
 
 impl PeerMisbehaved {
@@ -225,6 +228,7 @@ impl PeerIncompatible {
         Self::Busy => "busy",
         Self::NoSuchChild(..) => "no_such_child",
         Self::TooManyChildren => "too_many_children",
+        Self::Withdrawn => "withdrawn",
     }
 }
 
@@ -283,7 +287,9 @@ impl Refusal {
                     });
                 }
                 PeerIncompatible::NoState => NotifyType::STATE_NOT_FOUND,
-                PeerIncompatible::Busy => NotifyType::TEMPORARY_FAILURE,
+                PeerIncompatible::Busy | PeerIncompatible::Withdrawn => {
+                    NotifyType::TEMPORARY_FAILURE
+                }
                 PeerIncompatible::TooManyChildren => NotifyType::NO_ADDITIONAL_SAS,
                 PeerIncompatible::TsUnacceptable => NotifyType::TS_UNACCEPTABLE,
                 PeerIncompatible::NoAddress => NotifyType::INTERNAL_ADDRESS_FAILURE,

@@ -11,6 +11,7 @@ use ironflex_ikev2::{
     event::{Command, Path},
     wire::{
         Header, Payload,
+        payload::Delete,
         registry::{ExchangeType, NotifyType, ProtocolId},
     },
 };
@@ -110,12 +111,21 @@ impl Table {
 
     /// One end is told to delete its child SA of this name: its request.
     fn delete_child(&mut self, server: bool, name: &str) -> Letter {
-        let one = self.children.iter().find(|one| one.name == name).unwrap();
-        let spi = if server { one.spis.0 } else { one.spis.1 };
         self.losing = true;
-        let command = Command::DeleteChild(id(&self.pair, server), u32::try_from(spi).unwrap());
-        self.command(server, command);
+        self.order_delete(server, name);
         self.sent(server)
+    }
+
+    /// One end is told to delete its child SA of this name.
+    fn order_delete(&mut self, server: bool, name: &str) {
+        let spi = self.child_spi(server, name);
+        self.command(server, Command::DeleteChild(id(&self.pair, server), spi));
+    }
+
+    /// ESP of its peer has come in at one end on the child SA of this name.
+    fn use_child(&mut self, server: bool, name: &str) {
+        let spi = self.child_spi(server, name);
+        self.command(server, Command::ChildUsed(id(&self.pair, server), spi));
     }
 
     /// One end is told to replace the IKE SA: its request.
@@ -230,19 +240,42 @@ impl Table {
 
     /// It is the Delete of the child SA of this name, by the SPI that its sender receives on.
     fn assert_deletes_child(&self, letter: &Letter, name: &str) {
+        self.assert_deletes_children(letter, &[name]);
+    }
+
+    /// It is the Delete of the child SAs of these names, by the SPIs that its sender receives on.
+    fn assert_deletes_children(&self, letter: &Letter, names: &[&str]) {
+        let deletes = [self.delete_of(!letter.to_server, names)];
+        assert_eq!(self.said(letter), deletes, "{names:?}");
+    }
+
+    /// The Delete of the child SAs of these names that this end sends.
+    fn delete_of(&self, server: bool, names: &[&str]) -> Payload {
+        let octets = |name: &&str| self.child_spi(server, name).to_be_bytes();
+        Payload::Delete(Delete::esp(&names.iter().map(octets).collect::<Vec<_>>()))
+    }
+
+    /// Under which SPI this end receives on the child SA of this name.
+    fn child_spi(&self, server: bool, name: &str) -> u32 {
         let one = self.children.iter().find(|one| one.name == name).unwrap();
-        let spi = if letter.to_server {
-            one.spis.1
-        } else {
-            one.spis.0
-        };
-        let octets = u32::try_from(spi).unwrap().to_be_bytes();
-        let said = self.said(letter);
-        assert!(
-            matches!(&said[..], [Payload::Delete(delete)]
-                if delete.protocol == ProtocolId::ESP && delete.spis == [octets]),
-            "{name}"
-        );
+        u32::try_from(if server { one.spis.0 } else { one.spis.1 }).unwrap()
+    }
+
+    /// A Delete of the child SAs of these names as another implementation may send it where this end does not.
+    fn foreign_delete(&mut self, server: bool, names: &[&str]) -> Letter {
+        self.losing = true;
+        let holder = Holder::of(self.end(server));
+        let other = self.end(!server);
+        let view = other.endpoint.view(other.sas[0]).unwrap();
+        let next = view.next_expected;
+        let header = holder.header(ExchangeType::INFORMATIONAL, !server, false, next);
+        Letter {
+            to_server: !server,
+            path: view.path,
+            octets: holder
+                .seal(&header, &[self.delete_of(server, names)])
+                .into(),
+        }
     }
 
     /// It is the Delete of the IKE SA of this name.

@@ -19,8 +19,8 @@ use crate::{
 pub(crate) enum Standing {
     /// Nothing in particular.
     Live,
-    /// The peer has made one that replaces it, and deletes it when it sees fit.
-    Replaced,
+    /// The peer has made one that replaces it, and deletes it when it sees fit; it has forgotten to if it has not by then.
+    Replaced { overdue: Instant },
     /// Our Delete is out.
     Closing,
 }
@@ -146,6 +146,23 @@ impl Children {
             .any(|child| child.standing == Standing::Closing)
     }
 
+    /// Our Delete of this one and of those that it has replaced goes out: their inbound SPIs, its own first.
+    pub(crate) fn close(&mut self, inbound_spi: u32) -> Vec<u32> {
+        let mut closed = Vec::new();
+        let mut name = None;
+        // Those that it has replaced were made before it.
+        for child in self.list.iter_mut().rev() {
+            let goes_along =
+                name == Some(child.id) && matches!(child.standing, Standing::Replaced { .. });
+            if child.inbound_spi == inbound_spi || goes_along {
+                name = Some(child.id);
+                child.standing = Standing::Closing;
+                closed.push(child.inbound_spi);
+            }
+        }
+        closed
+    }
+
     /// A further one is installed: inbound if its name is known, else in both directions.
     // RFC 7296 §2.8.1#2: all of a name are received on.
     pub(crate) fn add(&mut self, mut child: Child) {
@@ -171,7 +188,7 @@ impl Children {
     }
 
     /// One is gone. What is under way to it is still received for a while if another of its name goes
-    /// on; else the name is over.
+    /// on; else the name is over, with those whose Delete is out.
     pub(crate) fn remove(&mut self, sa: SaId, cx: &mut Cx<'_>, inbound_spi: u32) {
         let found = self
             .list
@@ -183,24 +200,20 @@ impl Children {
         let gone = self.list.remove(index);
         let child = gone.id;
         // What was to replace it is gone before it: it may be replaced by another.
-        let replaced = |one: &Child| one.id == child && one.standing == Standing::Live;
-        if !self.list.iter().any(replaced)
-            && let Some(one) = self
-                .list
-                .iter_mut()
-                .rev()
-                .find(|one| one.id == child && one.standing == Standing::Replaced)
+        let lives = |one: &Child| one.id == child && one.standing == Standing::Live;
+        if !self.list.iter().any(lives)
+            && let Some(one) =
+                self.list.iter_mut().rev().find(|one| {
+                    one.id == child && matches!(one.standing, Standing::Replaced { .. })
+                })
         {
             one.standing = Standing::Live;
         }
         // RFC 7296 §2.8: with the Delete of the replaced one the peer is ready to receive on the new.
-        let mut same = self.list.iter().rev().filter(|other| other.id == child);
-        let heir = same
-            .clone()
-            .find(|other| other.standing == Standing::Live)
-            .or_else(|| same.next())
-            .map(|heir| heir.inbound_spi);
-        let Some(heir) = heir else {
+        let heir = self.list.iter().rev().find(|one| lives(one));
+        let Some(heir) = heir.map(|heir| heir.inbound_spi) else {
+            // RFC 7296 §2.25.1: what we are deleting never takes its place; the peer may have no such SA any more.
+            self.list.retain(|one| one.id != child);
             self.retiring.retain(|one| one.child != child);
             cx.event(sa, Event::ChildDeleted { child, inbound_spi });
             return;

@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use super::{Established, Served, Standing};
+use super::{Established, Served};
 use crate::{
     event::Event,
     sa::{Cx, link::Link},
@@ -53,18 +53,5 @@ impl Established {
         }
         let answer = (!deleted.is_empty()).then(|| Payload::Delete(Delete::esp(&deleted)));
         Served::Answer(answer.into_iter().collect())
-    }
-
-    /// RFC 7296 §1.4.1#1-3,5: the other half of each deleted pair is deleted in the answer, unless our own
-    /// Delete of it is out already; what is not there is passed over in silence (§2.25.1).
-    fn peer_deletes(&mut self, link: &Link, cx: &mut Cx<'_>, spi: &[u8]) -> Option<[u8; 4]> {
-        let spi = u32::from_be_bytes(<[u8; 4]>::try_from(spi).ok()?);
-        // RFC 7296 §2.25.1#7: what is not there is deleted by nobody, and nothing is said of it.
-        let child = self.children.by_outbound(spi)?;
-        let (inbound_spi, crossing) = (child.inbound_spi, child.standing == Standing::Closing);
-        self.children.remove(link.id, cx, inbound_spi);
-        // RFC 7296 §2.25.1#5-6, §2.25.2#7: whatever we are replacing, the other half is said, but nothing of a pair that we are
-        // deleting ourselves.
-        (!crossing).then(|| inbound_spi.to_be_bytes())
     }
 }

@@ -8,6 +8,7 @@
 mod children;
 mod closing;
 mod create;
+mod delete_child;
 mod followup;
 mod inform;
 pub(crate) mod mobike;
@@ -147,8 +148,8 @@ enum Pending {
     Nothing,
     /// To see whether the peer lives.
     Probe,
-    /// To delete the child SA with this inbound SPI.
-    DeleteChild(u32),
+    /// To delete the child SAs with these inbound SPIs.
+    DeleteChild(Vec<u32>),
     /// To replace a child SA, or to make a new one.
     Child(Box<RekeyChild>),
     /// The peer has agreed to a child SA; the outside is installing it.
@@ -439,8 +440,10 @@ impl Established {
                 self.ike_answered(*rekey, link, cx, payloads)?;
                 None
             }
-            Pending::DeleteChild(inbound_spi) => {
-                self.children.remove(link.id, cx, inbound_spi);
+            Pending::DeleteChild(inbound_spis) => {
+                for inbound_spi in inbound_spis {
+                    self.children.remove(link.id, cx, inbound_spi);
+                }
                 // RFC 7296 §2.8: what was not replaced in time takes its IKE SA with it. A first one that could not be
                 // installed has not been there.
                 let lost = self.children.is_empty() && !self.children.none_yet();
@@ -731,7 +734,7 @@ impl Established {
                 Wish::NewChild(ref limits) => {
                     self.start_child(link, cx, limits, None, wish.since)?;
                 }
-                Wish::DeleteChild(inbound_spi) => self.start_delete(link, cx, inbound_spi)?,
+                Wish::DeleteChild(inbound_spi) => self.delete_worn_out(link, cx, inbound_spi)?,
             }
         }
         // Without a child the SA is of no use, unless one is being made, or was left out on purpose.
@@ -746,33 +749,6 @@ impl Established {
             waiting => waiting,
         };
         Ok(Outcome::Go(State::Established(self)))
-    }
-
-    /// Deletes a child SA, if it is there.
-    fn start_delete(
-        &mut self,
-        link: &mut Link,
-        cx: &mut Cx<'_>,
-        inbound_spi: u32,
-    ) -> Result<(), Refusal> {
-        let Some(child) = self.children.by_inbound(inbound_spi) else {
-            return Ok(());
-        };
-        child.standing = Standing::Closing;
-        self.send_delete(link, cx, inbound_spi)
-    }
-
-    fn send_delete(
-        &mut self,
-        link: &mut Link,
-        cx: &mut Cx<'_>,
-        inbound_spi: u32,
-    ) -> Result<(), Refusal> {
-        self.pending = Pending::DeleteChild(inbound_spi);
-        // RFC 7296 §1.4#3, §2.4#8, §3.11#1-2: a child SA is deleted under the IKE SA in use, which
-        // has inherited it, and by a payload of its own protocol.
-        let delete = Payload::Delete(Delete::esp(&[inbound_spi.to_be_bytes()]));
-        link.request(cx, ExchangeType::INFORMATIONAL, [delete].to_vec())
     }
 }
 

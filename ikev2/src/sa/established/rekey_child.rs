@@ -8,7 +8,7 @@ use super::{
     followup::{Asked, Next, Series, Turn},
 };
 use crate::{
-    config::Pfs,
+    config::{AWAIT_DELETE, MAX_CHILDREN, Pfs},
     crypto::{
         keys::Role,
         suite::{Additional, EspSuite, Group},
@@ -46,6 +46,24 @@ pub(super) struct RekeyChild {
     since: Option<Instant>,
     /// Times that it was asked for anew with another key exchange.
     other_groups: u32,
+    pub(super) deleted: Deleted,
+}
+
+/// What the peer has deleted, by its own inbound SPIs, while it is not known under which it has made what we have asked for.
+#[derive(Default)]
+pub(super) struct Deleted(Vec<u32>);
+
+impl Deleted {
+    /// No more of them than the peer can have child SAs.
+    pub(super) fn note(&mut self, spi: u32) {
+        if self.0.len() < MAX_CHILDREN {
+            self.0.push(spi);
+        }
+    }
+
+    fn has(&self, spi: u32) -> bool {
+        self.0.contains(&spi)
+    }
 }
 
 impl RekeyChild {
@@ -112,6 +130,16 @@ pub(super) struct Installing {
     nonce: Nonce,
     /// The lower nonce of the peer's exchange that replaces the same child SA.
     rival: Option<Nonce>,
+    /// The peer has deleted it.
+    deleted: bool,
+}
+
+impl Installing {
+    /// The peer has deleted what it receives on under this SPI: our half of it, if this is it.
+    pub(super) fn deleted_by_peer(&mut self, outbound_spi: u32) -> Option<[u8; 4]> {
+        self.deleted |= self.child.outbound_spi == outbound_spi;
+        (self.child.outbound_spi == outbound_spi).then(|| self.child.inbound_spi.to_be_bytes())
+    }
 }
 
 impl Established {
@@ -210,6 +238,7 @@ impl Established {
             rival: None,
             since,
             other_groups,
+            deleted: Deleted::default(),
         }));
         link.request(cx, ExchangeType::CREATE_CHILD_SA, payloads)
     }
@@ -264,10 +293,19 @@ impl Established {
                 return Ok(());
             }
         };
+        // RFC 7296 §2.8, §1.4.1: the peer has deleted it already; its Delete has overtaken its answer.
+        if rekey.deleted.has(agreed.outbound_spi) {
+            let refused = PeerIncompatible::Withdrawn;
+            cx.event(link.id, Event::RekeyRefused(refused.into()));
+            if let Some(old) = rekey.old {
+                self.wishes.again(cx, Wish::RekeyChild(old));
+            }
+            return Ok(());
+        }
         // The peer has deleted what it was to replace, before its answer came here; the outside has removed
         // all of that name and is not to begin with it again.
         if rekey.old.is_some() && !self.children.has(rekey.id) {
-            return self.send_delete(link, cx, rekey.spi);
+            return self.send_delete(link, cx, [rekey.spi].to_vec());
         }
         // RFC 7296 §2.9.2#1: what replaces a child SA carries all that the old one did; one that is narrower
         // is deleted again.
@@ -279,7 +317,7 @@ impl Established {
             let refused = PeerIncompatible::TsUnacceptable;
             cx.event(link.id, Event::RekeyRefused(refused.into()));
             self.wishes.again(cx, Wish::RekeyChild(old));
-            return self.send_delete(link, cx, rekey.spi);
+            return self.send_delete(link, cx, [rekey.spi].to_vec());
         }
         let (ni, nr) = (agreed.ni.clone(), agreed.nr.clone());
         let sa = self.keyed(link, *agreed, Role::Initiator, (first.as_ref(), &further));
@@ -295,6 +333,7 @@ impl Established {
             old: rekey.old,
             nonce: lower(&ni, &nr).clone(),
             rival: rekey.rival,
+            deleted: false,
         });
         Ok(())
     }
@@ -478,19 +517,35 @@ impl Established {
                 if let Some(old) = installing.old {
                     self.wishes.again(cx, Wish::RekeyChild(old));
                 }
-                return self.send_delete(link, cx, inbound_spi);
+                if installing.deleted {
+                    return Ok(());
+                }
+                return self.send_delete(link, cx, [inbound_spi].to_vec());
             }
             _ => return Err(WRONG_ANSWER),
         }
         let Some(old) = installing.old else {
             self.add_new(installing.child);
+            // RFC 7296 §1.4.1#2: the peer has deleted it while it was being installed.
+            if installing.deleted {
+                self.children.remove(link.id, cx, inbound_spi);
+            }
             return Ok(());
         };
         // The peer has deleted what it was to replace, and the outside has removed all of that name.
         if !self.children.has(installing.child.id) {
-            return self.send_delete(link, cx, inbound_spi);
+            if installing.deleted {
+                return Ok(());
+            }
+            return self.send_delete(link, cx, [inbound_spi].to_vec());
         }
         self.children.add(installing.child);
+        // RFC 7296 §1.4.1#2: the old one goes on, and may be replaced by another.
+        if installing.deleted {
+            self.children.remove(link.id, cx, inbound_spi);
+            self.wishes.again(cx, Wish::RekeyChild(old));
+            return Ok(());
+        }
         // The peer's may still be with the outside: it is agreed on all the same.
         let answering = self.answering.as_ref();
         let answering = answering.and_then(|one| one.replaces.as_ref());
@@ -690,7 +745,8 @@ impl Established {
                 self.add_new(answering.child);
                 if let Some((old, nonce)) = answering.replaces {
                     if let Some(old) = self.children.by_inbound(old) {
-                        old.standing = Standing::Replaced;
+                        let overdue = cx.now.after(AWAIT_DELETE);
+                        old.standing = Standing::Replaced { overdue };
                     }
                     // RFC 7296 §2.25.1#2: both ends rekey it; which one survives is decided by the nonces.
                     match &mut self.pending {

@@ -1,6 +1,11 @@
 //! Rekeyings of a child SA that meet, and Deletes of it. `w` is the one that survives by its nonces, `l` the one that the
 //! end which made it deletes again.
 
+use ironflex_ikev2::{
+    config::{AGAIN_AFTER, AWAIT_DELETE},
+    event::Ask,
+};
+
 use super::*;
 
 /// Both have asked; both requests are delivered, and no answer yet: the ends, the winner first, its answer and the loser's.
@@ -275,7 +280,7 @@ fn the_child_that_is_being_rekeyed_is_deleted_before_the_request_comes() {
 }
 
 // RFC 7296 §2.8, §2.25.1: what was agreed before the Delete came is deleted by who asked for it: the outside has removed all of
-// that name.
+// that name. This end does not delete what its peer replaces; others do.
 #[test]
 fn the_child_that_is_being_rekeyed_is_deleted_after_the_peer_has_agreed() {
     for deleter in [true, false] {
@@ -285,21 +290,275 @@ fn the_child_that_is_being_rekeyed_is_deleted_after_the_peer_has_agreed() {
         let agreed = table.answer(&request);
         table.name_child(deleter, "new");
         table.expect_children(ends, ["old* x*", "old* x* new"]);
-        let delete = table.delete_child(deleter, "old");
+        let delete = table.foreign_delete(deleter, &["old"]);
         let deleted = table.answer(&delete);
         table.assert_deletes_child(&deleted, "old");
         table.expect_children(ends, ["x*", "old* x* new"]);
-        table.finish(&deleted);
-        table.expect_children(ends, ["x*", "old~ x* new*"]);
         let undo = table.go_on(&agreed);
         table.assert_deletes_child(&undo, "new");
-        table.expect_children(ends, ["x*", "old~ x* new*"]);
         let undone = table.answer(&undo);
         table.finish(&undone);
+        table.expect_children(ends, ["x*", "old* x* new~"]);
+    }
+}
+
+// RFC 7296 §2.8, §2.25.1: one end replaces a child SA that the other finds worn out, which has agreed to its successor. It is
+// deleted by who replaces it: a Delete before that would end the successor too. Nothing that is sent is lost meanwhile.
+#[test]
+fn the_child_that_the_peer_replaces_is_left_to_the_peer_to_delete() {
+    for worn_out in [true, false] {
+        for lost in [false, true] {
+            let ends = [!worn_out, worn_out];
+            let mut table = Table::with_a_further_child(26);
+            let request = table.rekey_child(!worn_out);
+            let mut agreed = table.answer(&request);
+            table.name_child(worn_out, "new");
+            table.order_delete(worn_out, "old");
+            table.assert_silence();
+            if lost {
+                let again = table.repeat(&request);
+                agreed = table.answer(&again);
+            }
+            table.expect_children(ends, ["old* x*", "old* x* new"]);
+            let delete = table.go_on(&agreed);
+            table.assert_deletes_child(&delete, "old");
+            table.expect_children(ends, ["old x* new*", "old* x* new"]);
+            let deleted = table.answer(&delete);
+            table.assert_deletes_child(&deleted, "old");
+            table.finish(&deleted);
+            table.expect_children(ends, ["old~ x* new*", "old~ x* new*"]);
+            table.wait_in_silence(240);
+            table.expect_children(ends, ["x* new*", "x* new*"]);
+        }
+    }
+}
+
+// RFC 7296 §2.8: one that its peer has replaced and does not delete.
+#[test]
+fn the_child_that_the_peer_does_not_delete_in_time_is_deleted_all_the_same() {
+    for worn_out in [true, false] {
+        let mut table = Table::new(27);
+        let request = table.rekey_child(!worn_out);
+        table.answer(&request);
+        table.name_child(worn_out, "new");
+        let begun = table.pair.now;
+        table.order_delete(worn_out, "old");
+        let until = begun.after(AWAIT_DELETE + 2 * AGAIN_AFTER);
+        let delete = loop {
+            assert!(table.pair.step(until), "it is not deleted");
+            let flights = table.pair.take_flights();
+            let own = flights.into_iter().find(|one| one.0 != worn_out);
+            if let Some((to_server, path, octets)) = own {
+                let own = Letter {
+                    to_server,
+                    path,
+                    octets,
+                };
+                // The peer's request, which is repeated, may have its answer again.
+                if !own.header().flags.is_response() {
+                    break own;
+                }
+            }
+        };
+        table.assert_deletes_child(&delete, "old");
+        assert!(table.pair.now.since(begun) >= AWAIT_DELETE);
+    }
+}
+
+// RFC 7296 §1.4.1, §2.25.1: one end finds that worn out which has replaced another, whose Delete has not come there yet. Both are
+// deleted, and neither end sends on the old one again.
+#[test]
+fn what_has_replaced_another_is_deleted_with_it() {
+    for deleter in [true, false] {
+        let ends = [!deleter, deleter];
+        let mut table = Table::with_a_further_child(28);
+        let request = table.rekey_child(!deleter);
+        let agreed = table.answer(&request);
+        table.name_child(deleter, "new");
+        let lost = table.go_on(&agreed);
+        table.assert_deletes_child(&lost, "old");
+        table.use_child(deleter, "new");
+        table.expect_children(ends, ["old x* new*", "old x* new*"]);
+        let delete = table.delete_child(deleter, "new");
+        table.assert_deletes_children(&delete, &["new", "old"]);
+        let deleted = table.answer(&delete);
+        table.assert_deletes_child(&deleted, "new");
+        table.expect_children(ends, ["x*", "old x* new*"]);
+        table.finish(&deleted);
         table.expect_children(ends, ["x*", "x*"]);
+        let again = table.repeat(&lost);
+        let answer = table.answer(&again);
+        assert!(table.said(&answer).is_empty());
+        table.finish(&answer);
         table.wait_in_silence(60);
         table.expect_children(ends, ["x*", "x*"]);
     }
+}
+
+// RFC 7296 §2.8, §2.25.1: what an end is deleting itself does not take the place of what its peer deletes.
+#[test]
+fn what_is_being_deleted_takes_no_other_ones_place() {
+    for deleter in [true, false] {
+        let ends = [!deleter, deleter];
+        let mut table = Table::with_a_further_child(29);
+        let request = table.rekey_child(!deleter);
+        let agreed = table.answer(&request);
+        table.name_child(deleter, "new");
+        let own = table.go_on(&agreed);
+        table.assert_deletes_child(&own, "old");
+        table.expect_children(ends, ["old x* new*", "old* x* new"]);
+        let delete = table.foreign_delete(deleter, &["new"]);
+        let deleted = table.answer(&delete);
+        table.assert_deletes_child(&deleted, "new");
+        table.expect_children(ends, ["x*", "old* x* new"]);
+        let answer = table.answer(&own);
+        table.finish(&answer);
+        table.expect_children([!deleter, !deleter], ["x*", "x*"]);
+    }
+}
+
+// RFC 7296 §1.4.1, §2.25.1#7: the Delete of what an end has made for its peer overtakes the answer which says so.
+#[test]
+fn a_delete_overtakes_the_answer_that_made_a_further_child() {
+    for deleter in [true, false] {
+        let ends = [!deleter, deleter];
+        let mut table = Table::new(30);
+        table.losing = true;
+        table.command(!deleter, Command::NewChild(id(&table.pair, !deleter)));
+        let request = table.sent(!deleter);
+        let agreed = table.answer(&request);
+        table.name_child(deleter, "y");
+        let delete = table.delete_child(deleter, "y");
+        table.assert_deletes_child(&delete, "y");
+        let deleted = table.answer(&delete);
+        assert!(table.said(&deleted).is_empty());
+        table.finish(&deleted);
+        table.expect_children(ends, ["old*", "old*"]);
+        table.finish(&agreed);
+        table.expect_children(ends, ["old*", "old*"]);
+        table.wait_in_silence(60);
+        table.expect_children(ends, ["old*", "old*"]);
+    }
+}
+
+// RFC 7296 §1.4.1, §2.25.1#7: the same with one that replaces another, which goes on at the end that asked, or goes along.
+#[test]
+fn a_delete_overtakes_the_answer_that_replaced_a_child() {
+    for deleter in [true, false] {
+        let ends = [!deleter, deleter];
+        for alone in [false, true] {
+            let mut table = Table::with_a_further_child(31);
+            let request = table.rekey_child(!deleter);
+            let agreed = table.answer(&request);
+            table.name_child(deleter, "new");
+            if alone {
+                let delete = table.foreign_delete(deleter, &["new"]);
+                let deleted = table.answer(&delete);
+                assert!(table.said(&deleted).is_empty());
+                table.finish(&agreed);
+                table.expect_children(ends, ["old* x*", "old* x* new"]);
+                // It is still to be replaced.
+                assert_replaces_again(&mut table, !deleter);
+            } else {
+                let delete = table.delete_child(deleter, "new");
+                table.assert_deletes_children(&delete, &["new", "old"]);
+                let deleted = table.answer(&delete);
+                table.assert_deletes_child(&deleted, "old");
+                table.finish(&deleted);
+                table.finish(&agreed);
+                table.expect_children(ends, ["x*", "x*"]);
+                table.wait_in_silence(60);
+                table.expect_children(ends, ["x*", "x*"]);
+            }
+        }
+    }
+}
+
+// RFC 7296 §1.4.1#2: the Delete comes while the outside is installing what the answer has made. It is answered with the other
+// half, and nothing stays.
+#[test]
+fn a_further_child_is_deleted_while_it_is_being_installed() {
+    for installs in [true, false] {
+        let mut table = Table::new(32);
+        table.losing = true;
+        table.command(true, Command::NewChild(id(&table.pair, true)));
+        let request = table.sent(true);
+        let agreed = table.answer(&request);
+        table.name_child(false, "y");
+        table.pair.setup.silent = |ask| matches!(ask, Ask::Install(_));
+        table.finish(&agreed);
+        let delete = table.delete_child(false, "y");
+        let deleted = table.answer(&delete);
+        table.assert_deletes_child(&deleted, "y");
+        table.finish(&deleted);
+        table.expect_children([true, false], ["old*", "old*"]);
+        table.pair.setup.install = installs;
+        assert!(table.pair.answer_withheld());
+        table.assert_silence();
+        table.wait_in_silence(60);
+        table.expect_children([true, false], ["old*", "old*"]);
+    }
+}
+
+// RFC 7296 §1.4.1#2, §2.25.1: the same with one that replaces another.
+#[test]
+fn what_replaces_a_child_is_deleted_while_it_is_being_installed() {
+    for alone in [false, true] {
+        for installs in [fn_of(true), fn_of(false)] {
+            let mut table = Table::with_a_further_child(33);
+            let request = table.rekey_child(true);
+            let agreed = table.answer(&request);
+            table.name_child(false, "new");
+            table.pair.setup.silent = |ask| matches!(ask, Ask::Rekey(_));
+            table.finish(&agreed);
+            let names: &[&str] = if alone { &["new"] } else { &["new", "old"] };
+            let delete = if alone {
+                table.foreign_delete(false, names)
+            } else {
+                table.delete_child(false, "new")
+            };
+            table.assert_deletes_children(&delete, names);
+            let deleted = table.answer(&delete);
+            table.assert_deletes_children(&deleted, names);
+            table.pair.setup.install_further = installs;
+            assert!(table.pair.answer_withheld());
+            table.assert_silence();
+            if alone {
+                // The old one goes on, and is still to be replaced.
+                let left = if installs(true) {
+                    "old* x* new~"
+                } else {
+                    "old* x*"
+                };
+                table.expect_children([true, true], [left, left]);
+                assert_replaces_again(&mut table, true);
+            } else {
+                table.finish(&deleted);
+                // The outside has removed it with all of its name.
+                let new = table.child_spi(true, "new");
+                let server = id(&table.pair, true);
+                table.pair.server.receiving.remove(&(server, new));
+                table.wait_in_silence(60);
+                table.expect_children([true, false], ["x*", "x*"]);
+            }
+        }
+    }
+}
+
+/// An end that could not replace its child SA asks for it again after a while.
+fn assert_replaces_again(table: &mut Table, server: bool) {
+    let until = table.pair.now.after(2 * AGAIN_AFTER);
+    let sent = table.pair.wire.len();
+    while table.pair.wire.len() == sent {
+        assert!(table.pair.step(until));
+    }
+    let again = table.sent(server);
+    assert_eq!(again.header().exchange, ExchangeType::CREATE_CHILD_SA);
+}
+
+/// What the outside says to all that it is asked to install.
+fn fn_of(installs: bool) -> fn(bool) -> bool {
+    if installs { |_| true } else { |_| false }
 }
 
 // RFC 7296 §2.25.1#5: both delete the same one.

@@ -56,6 +56,11 @@ impl Attacker {
         }
     }
 
+    /// It goes: nobody's repeats are drowned any more.
+    pub const fn leave(&mut self) {
+        self.siege = 0;
+    }
+
     fn any(&mut self) -> Flight {
         let at = self.below(self.seen.len());
         self.seen[at].clone()

@@ -170,6 +170,7 @@ impl World {
         self.say(|| "the network is mended".into());
         self.network.mend();
         self.scenario.attack = 0;
+        self.attacker.leave();
         self.scenario.refusals = 0;
         self.scenario.slowness = Duration::ZERO;
     }

@@ -1,0 +1,99 @@
+//! Deletes of child SAs, ours and the peer's (RFC 7296 §1.4.1, §2.8, §2.25.1).
+
+use alloc::vec::Vec;
+
+use super::{Established, Pending, Standing, Wish};
+use crate::{
+    refusal::Refusal,
+    sa::{Cx, link::Link},
+    wire::{
+        payload::{Delete, Payload},
+        registry::ExchangeType,
+    },
+};
+
+impl Established {
+    /// Deletes a child SA that is worn out, if it is there, with those that it has replaced.
+    pub(super) fn delete_worn_out(
+        &mut self,
+        link: &mut Link,
+        cx: &mut Cx<'_>,
+        inbound_spi: u32,
+    ) -> Result<(), Refusal> {
+        let Some(child) = self.children.by_inbound(inbound_spi) else {
+            return Ok(());
+        };
+        // RFC 7296 §2.8, §2.25.1: whoever has made its successor deletes it. Until that Delete our answer may not have come
+        // there; then ours would be obeyed, and the successor deleted too.
+        if let Standing::Replaced { overdue } = child.standing
+            && cx.now < overdue
+        {
+            self.wishes.again(cx, Wish::DeleteChild(inbound_spi));
+            return Ok(());
+        }
+        let closed = self.children.close(inbound_spi);
+        self.send_delete(link, cx, closed)
+    }
+
+    /// Deletes a child SA that is replaced or redundant, if it is there.
+    pub(super) fn start_delete(
+        &mut self,
+        link: &mut Link,
+        cx: &mut Cx<'_>,
+        inbound_spi: u32,
+    ) -> Result<(), Refusal> {
+        let Some(child) = self.children.by_inbound(inbound_spi) else {
+            return Ok(());
+        };
+        child.standing = Standing::Closing;
+        self.send_delete(link, cx, [inbound_spi].to_vec())
+    }
+
+    /// Deletes at the peer what it knows under these inbound SPIs of ours.
+    pub(super) fn send_delete(
+        &mut self,
+        link: &mut Link,
+        cx: &mut Cx<'_>,
+        inbound_spis: Vec<u32>,
+    ) -> Result<(), Refusal> {
+        // RFC 7296 §1.4#3, §2.4#8, §3.11#1-2: a child SA is deleted under the IKE SA in use, which
+        // has inherited it, and by a payload of its own protocol.
+        let octets: Vec<[u8; 4]> = inbound_spis.iter().map(|spi| spi.to_be_bytes()).collect();
+        let delete = Payload::Delete(Delete::esp(&octets));
+        self.pending = Pending::DeleteChild(inbound_spis);
+        link.request(cx, ExchangeType::INFORMATIONAL, [delete].to_vec())
+    }
+
+    /// RFC 7296 §1.4.1#1-3,5: the other half of each deleted pair is deleted in the answer, unless our own
+    /// Delete of it is out already; what is not there is passed over in silence (§2.25.1).
+    pub(super) fn peer_deletes(
+        &mut self,
+        link: &Link,
+        cx: &mut Cx<'_>,
+        spi: &[u8],
+    ) -> Option<[u8; 4]> {
+        let spi = u32::from_be_bytes(<[u8; 4]>::try_from(spi).ok()?);
+        let Some(child) = self.children.by_outbound(spi) else {
+            return self.deletes_what_we_make(spi);
+        };
+        let (inbound_spi, crossing) = (child.inbound_spi, child.standing == Standing::Closing);
+        self.children.remove(link.id, cx, inbound_spi);
+        // RFC 7296 §2.25.1#5-6, §2.25.2#7: whatever we are replacing, the other half is said, but nothing of a pair that we are
+        // deleting ourselves.
+        (!crossing).then(|| inbound_spi.to_be_bytes())
+    }
+
+    /// The peer may have deleted what it has made for us before we have it: its answer may have been lost, or the outside may be
+    /// at work on it.
+    fn deletes_what_we_make(&mut self, spi: u32) -> Option<[u8; 4]> {
+        match &mut self.pending {
+            Pending::Child(making) => {
+                making.deleted.note(spi);
+                // RFC 7296 §2.25.1#7: what is not there is deleted by nobody, and nothing is said of it.
+                None
+            }
+            Pending::Installing(installing) => installing.deleted_by_peer(spi),
+            _ => None,
+        }
+    }
+}
