@@ -15,7 +15,7 @@ use crate::{
     sa::{
         Cx,
         child::selectors,
-        established::{Established, close_after_auth, close_with, gives_up, mobike},
+        established::{Deleted, Established, close_after_auth, close_with, gives_up, mobike},
         init::{self, Handshake, certificate_request},
         intermediate::Exchange,
         link::{Link, Opened},
@@ -55,6 +55,8 @@ pub(crate) struct Trying {
     handshake: Handshake,
     config: Box<ConnectConfig>,
     ppk: PpkUse,
+    /// What the responder has deleted: it may be what its last answer, still under way, has made.
+    deleted: Deleted,
 }
 
 /// How far the use of a PPK has come.
@@ -121,6 +123,7 @@ pub(crate) struct ExpectFinal {
 pub(crate) struct AwaitInstall {
     ask: AskId,
     established: Box<Established>,
+    deleted: Deleted,
 }
 
 fn go(state: Initiator) -> Result<Outcome, Refusal> {
@@ -138,6 +141,7 @@ pub(crate) fn start(
         handshake,
         config,
         ppk: PpkUse::None,
+        deleted: Deleted::default(),
     };
     trying.go_on(link, cx)
 }
@@ -216,22 +220,23 @@ impl Initiator {
     /// Nothing may be asked of us before we are established, but the responder may take its SA back:
     /// its Delete can overtake the answer that it follows, and that answer will never come again.
     pub(crate) fn request(
-        self: Box<Self>,
+        mut self: Box<Self>,
         link: &mut Link,
         cx: &mut Cx<'_>,
         opened: Opened,
     ) -> Result<Outcome, Refusal> {
         let exchange = opened.exchange;
+        let is_inform = exchange == ExchangeType::INFORMATIONAL;
+        let said = opened.payloads.ok().filter(|_| is_inform);
+        let said = said.unwrap_or_default();
         let deletes = |one: &Payload| matches!(one, Payload::Delete(delete) if delete.protocol == ProtocolId::IKE);
-        if exchange == ExchangeType::INFORMATIONAL
-            && opened
-                .payloads
-                .is_ok_and(|payloads| payloads.iter().any(deletes))
-        {
+        if said.iter().any(deletes) {
             // RFC 7296 §1.4.1: the Delete of an IKE SA is answered with nothing inside.
             link.respond(cx, exchange, &[])?;
             return Ok(close(link, cx, CloseReason::PeerDeleted));
         }
+        // RFC 7296 §1.4.1, §2.25.1#7: nor does its Delete of the child SA that it has made with that answer come again.
+        self.deleted().note_all(&said);
         // RFC 7296 §2.2, §2.25: the responder is up before its last answer has come here, so its requests
         // may overtake it. They are no error, and what needs an SA that is up is put off.
         let said = match exchange {
@@ -242,6 +247,19 @@ impl Initiator {
         let said = said.map(|kind| Payload::Notify(Notify::plain(kind)));
         link.respond(cx, exchange, said.as_slice())?;
         Ok(Outcome::Go(State::Initiator(self)))
+    }
+
+    const fn deleted(&mut self) -> &mut Deleted {
+        match self {
+            Self::ExpectIntermediate(state) => &mut state.trying.deleted,
+            Self::AwaitSign(state) => &mut state.trying.deleted,
+            Self::ExpectResponder(trying) => &mut trying.deleted,
+            Self::AwaitChain(state) => &mut state.trying.deleted,
+            Self::AwaitEap(state) => &mut state.proven.trying.deleted,
+            Self::ExpectEap(proven) => &mut proven.trying.deleted,
+            Self::ExpectFinal(state) => &mut state.proven.trying.deleted,
+            Self::AwaitInstall(state) => &mut state.deleted,
+        }
     }
 
     pub(crate) fn response(
@@ -329,12 +347,14 @@ impl ExpectIntermediate {
             handshake,
             config,
             ppk,
+            deleted,
         } = self.trying;
         let handshake = handshake.conclude(self.exchange, link, cx, opened)?;
         let trying = Trying {
             handshake,
             config,
             ppk,
+            deleted,
         };
         trying.go_on(link, cx)
     }

@@ -1,18 +1,65 @@
 //! Deletes of child SAs, ours and the peer's (RFC 7296 §1.4.1, §2.8, §2.25.1).
 
-use alloc::vec::Vec;
+use alloc::{boxed::Box, vec::Vec};
 
 use super::{Established, Pending, Standing, Wish};
 use crate::{
+    config::MAX_CHILDREN,
     refusal::Refusal,
-    sa::{Cx, link::Link},
+    sa::{Cx, link::Link, state::Outcome},
     wire::{
         payload::{Delete, Payload},
-        registry::ExchangeType,
+        registry::{ExchangeType, ProtocolId},
     },
 };
 
+/// What the peer has deleted, by its own inbound SPIs, while it is not known under which it has made what we have asked for.
+#[derive(Default)]
+pub(crate) struct Deleted(Vec<u32>);
+
+impl Deleted {
+    /// No more of them than the peer can have child SAs.
+    pub(super) fn note(&mut self, spi: u32) {
+        if self.0.len() < MAX_CHILDREN {
+            self.0.push(spi);
+        }
+    }
+
+    /// Whatever is deleted in a message.
+    pub(crate) fn note_all(&mut self, payloads: &[Payload]) {
+        let deletes = payloads.iter().filter_map(|one| match one {
+            Payload::Delete(delete) if delete.protocol == ProtocolId::ESP => Some(delete),
+            _ => None,
+        });
+        for spi in deletes.flat_map(|delete| &delete.spis) {
+            if let Ok(octets) = <[u8; 4]>::try_from(spi.as_slice()) {
+                self.note(u32::from_be_bytes(octets));
+            }
+        }
+    }
+
+    pub(super) fn has(&self, spi: u32) -> bool {
+        self.0.contains(&spi)
+    }
+}
+
 impl Established {
+    /// As [`enter`](Self::enter), where the peer may have deleted the child SA before its last answer of IKE_AUTH came here, or
+    /// before the outside had installed it.
+    pub(crate) fn enter_after(
+        mut self: Box<Self>,
+        link: &mut Link,
+        cx: &mut Cx<'_>,
+        deleted: &Deleted,
+    ) -> Result<Outcome, Refusal> {
+        self.begin(link, cx, None);
+        let gone = self.child().filter(|one| deleted.has(one.outbound_spi));
+        if let Some(inbound_spi) = gone.map(|one| one.inbound_spi) {
+            self.children.remove(link.id, cx, inbound_spi);
+        }
+        self.go_on(link, cx)
+    }
+
     /// Deletes a child SA that is worn out, if it is there, with those that it has replaced.
     pub(super) fn delete_worn_out(
         &mut self,

@@ -23,6 +23,7 @@ use core::time::Duration;
 pub(crate) use children::Child;
 use children::{Children, Standing};
 pub(crate) use closing::{Closing, Leaving, close_after_auth, close_with, gives_up};
+pub(crate) use delete_child::Deleted;
 use followup::Following;
 use mobike::{EspWay, RouteCheck, Seen};
 use others::{Other, OtherStanding};
@@ -246,6 +247,11 @@ impl Established {
         cx: &mut Cx<'_>,
         session_lifetime: Option<Duration>,
     ) -> Outcome {
+        self.begin(link, cx, session_lifetime);
+        Outcome::Go(State::Established(self))
+    }
+
+    fn begin(&mut self, link: &mut Link, cx: &mut Cx<'_>, session_lifetime: Option<Duration>) {
         link.deadline = None;
         link.window = cx.config.window;
         self.begin_lifetime(cx);
@@ -255,7 +261,6 @@ impl Established {
         self.heed_configuration(link);
         let child = !self.children.is_empty();
         cx.event(link.id, Event::Established { child });
-        Outcome::Go(State::Established(self))
     }
 
     pub(crate) const fn authenticated(&self) -> &Authenticated {

@@ -5,10 +5,11 @@ use alloc::{boxed::Box, vec::Vec};
 use super::{
     Answering, Child, Established, KE_RETRIES, Limits, Pending, Policy, Served, Standing, Wish,
     create::{Creation, Half, Reply, lower, named_group, rekey_notify},
+    delete_child::Deleted,
     followup::{Asked, Next, Series, Turn},
 };
 use crate::{
-    config::{AWAIT_DELETE, MAX_CHILDREN, Pfs},
+    config::{AWAIT_DELETE, Pfs},
     crypto::{
         keys::Role,
         suite::{Additional, EspSuite, Group},
@@ -47,23 +48,6 @@ pub(super) struct RekeyChild {
     /// Times that it was asked for anew with another key exchange.
     other_groups: u32,
     pub(super) deleted: Deleted,
-}
-
-/// What the peer has deleted, by its own inbound SPIs, while it is not known under which it has made what we have asked for.
-#[derive(Default)]
-pub(super) struct Deleted(Vec<u32>);
-
-impl Deleted {
-    /// No more of them than the peer can have child SAs.
-    pub(super) fn note(&mut self, spi: u32) {
-        if self.0.len() < MAX_CHILDREN {
-            self.0.push(spi);
-        }
-    }
-
-    fn has(&self, spi: u32) -> bool {
-        self.0.contains(&spi)
-    }
 }
 
 impl RekeyChild {

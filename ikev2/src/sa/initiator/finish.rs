@@ -65,7 +65,11 @@ impl Proven {
                 });
                 log_child(link, cx, &sa);
                 let ask = cx.ask(link.id, Ask::Install(sa));
-                go(Initiator::AwaitInstall(AwaitInstall { ask, established }))
+                go(Initiator::AwaitInstall(AwaitInstall {
+                    ask,
+                    established,
+                    deleted: self.trying.deleted,
+                }))
             }
             Err(refusal) => {
                 // An IKE SA without its tunnel is of no use to a client.
@@ -201,7 +205,7 @@ impl AwaitInstall {
         answer: Answer,
     ) -> Result<Outcome, Refusal> {
         match answer {
-            Answer::Installed => Ok(self.established.enter(link, cx, None)),
+            Answer::Installed => self.established.enter_after(link, cx, &self.deleted),
             Answer::Refused(why) => delete(link, cx, Refusal::Denied(why)),
             _ => delete(link, cx, WRONG_ANSWER),
         }

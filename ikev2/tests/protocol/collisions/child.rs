@@ -474,6 +474,31 @@ fn a_delete_overtakes_the_answer_that_replaced_a_child() {
     }
 }
 
+// RFC 7296 §1.4.1, §2.25.1#7: the same with the child SA that IKE_AUTH has made.
+#[test]
+fn a_delete_overtakes_the_answer_that_made_the_first_child() {
+    let mut pair = Pair::new(Setup::with_pre_shared_key(GCM), 34);
+    pair.connect();
+    pair.wait_for(false, ExchangeType::IKE_AUTH);
+    let answer = pair.take_flights().remove(0);
+    let (server, spi) = (id(&pair, true), inbound(&pair, true));
+    pair.command(true, Command::DeleteChild(server, spi));
+    for _ in 0..2 {
+        let (to_server, path, octets) = pair.take_flights().remove(0);
+        pair.deliver(to_server, path, &octets);
+    }
+    assert_eq!(pair.server.receiving.len(), 0);
+    // Of its last one the headend takes leave; that comes later than the answer.
+    let leave = pair.take_flights().remove(0);
+    pair.deliver(false, answer.1, &answer.2);
+    assert_eq!(pair.client.ready(), 1);
+    assert_eq!(pair.client.receiving.len(), 0);
+    assert_eq!(pair.client.sending().count(), 0);
+    pair.deliver(false, leave.1, &leave.2);
+    pair.run(30);
+    pair.assert_clean();
+}
+
 // RFC 7296 §1.4.1#2: the Delete comes while the outside is installing what the answer has made. It is answered with the other
 // half, and nothing stays.
 #[test]
