@@ -10,10 +10,9 @@ use crate::{
     model::{
         Candidate, DEFAULT, Located, Table,
         ikev2::{
-            AuthorizationPolicy, DEFAULT_FRAGMENT_MTU, DEFAULT_LIFETIME, DEFAULT_WINDOW,
-            Encryption, Policy, Prf, Proposal,
+            AuthorizationPolicy, DEFAULT_COOKIE_CHALLENGE, DEFAULT_FRAGMENT_MTU, DEFAULT_LIFETIME,
+            DEFAULT_WINDOW, Encryption, Policy, Prf, Proposal,
         },
-        ikev2_limits::DEFAULT_INIT_QUEUE,
         ipsec::{
             DEFAULT_LIFETIME_KILOBYTES, DEFAULT_LIFETIME_SECONDS, IpsecProfile, Replay,
             ReplayWindow, SecurityAssociation, TransformSet, VolumeLimit,
@@ -37,31 +36,47 @@ pub(crate) fn with_defaults(candidate: &Candidate) -> Candidate {
     for proposal in all.proposals.values_mut() {
         fill_proposal(proposal);
     }
+    let globals = &mut all.ikev2;
     for profile in all.profiles.values_mut() {
         profile.lifetime.get_or_insert(DEFAULT_LIFETIME);
+        profile.dpd = profile.dpd.or(globals.dpd);
+        profile.nat_keepalive = profile.nat_keepalive.or(globals.nat_keepalive);
     }
-    let globals = &mut all.ikev2;
+    let cookie_challenge = &mut globals.cookie_challenge;
+    cookie_challenge.get_or_insert(DEFAULT_COOKIE_CHALLENGE);
     globals.window.get_or_insert(DEFAULT_WINDOW);
-    globals.limits.init_queue.get_or_insert(DEFAULT_INIT_QUEUE);
+    globals.limits = globals.limits.with_defaults();
     if let Some(fragmentation) = &mut globals.fragmentation {
         fragmentation.mtu.get_or_insert(DEFAULT_FRAGMENT_MTU);
     }
-    let SecurityAssociation {
-        lifetime_seconds,
-        lifetime_kilobytes,
-        replay,
-        idle_time: _,
-    } = &mut all.ipsec.security_association;
-    lifetime_seconds.get_or_insert(DEFAULT_LIFETIME_SECONDS);
-    lifetime_kilobytes.get_or_insert(VolumeLimit::Kilobytes(DEFAULT_LIFETIME_KILOBYTES));
-    replay.get_or_insert(Replay::Window(ReplayWindow::Packets64));
+    let globals = &mut all.ipsec.security_association;
+    *globals = settled(
+        *globals,
+        SecurityAssociation {
+            lifetime_seconds: Some(DEFAULT_LIFETIME_SECONDS),
+            lifetime_kilobytes: Some(VolumeLimit::Kilobytes(DEFAULT_LIFETIME_KILOBYTES)),
+            replay: Some(Replay::Window(ReplayWindow::Packets64)),
+            idle_time: None,
+        },
+    );
     let has_set = all.transform_sets.get(DEFAULT).is_some();
     for profile in all.ipsec_profiles.values_mut() {
+        profile.security_association = settled(profile.security_association, *globals);
         if profile.transform_sets.is_empty() && has_set {
             profile.transform_sets = Vec::from([built_in()]);
         }
     }
     all
+}
+
+/// What lines say of SAs, and what holds where they say nothing.
+fn settled(said: SecurityAssociation, otherwise: SecurityAssociation) -> SecurityAssociation {
+    SecurityAssociation {
+        lifetime_seconds: said.lifetime_seconds.or(otherwise.lifetime_seconds),
+        lifetime_kilobytes: said.lifetime_kilobytes.or(otherwise.lifetime_kilobytes),
+        replay: said.replay.or(otherwise.replay),
+        idle_time: said.idle_time.or(otherwise.idle_time),
+    }
 }
 
 /// The objects that are there without a line.

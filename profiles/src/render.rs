@@ -15,14 +15,10 @@ use crate::{
     model::{
         Candidate, DEFAULT,
         acl::{AccessEntry, AccessList, AccessListKind},
-        ikev2::{
-            AuthorizationPolicy, LocalAuthentication, Policy, Pqc, Profile, Proposal,
-            RemoteAuthentication, RouteSetInterface,
-        },
+        ikev2::{AuthorizationPolicy, Policy, Pqc, Proposal, RouteSetInterface},
         ikev2_limits::Limits,
         interface::{Addressing, Interface, InterfaceName},
         ipsec::{IpsecProfile, Replay, SecurityAssociation, TransformSet, VolumeLimit},
-        keyring::{KeyText, Peer, PeerKeys},
         name::Name,
         pki::{Enrollment, KeyPair, Trustpoint},
         redirect::Redirect,
@@ -76,6 +72,7 @@ macro_rules! each {
 }
 
 mod ipv6;
+mod profile;
 
 impl Writer {
     /// A line that says whether something is so: by default it is as `default` says, and then stands only among all lines.
@@ -174,9 +171,7 @@ impl Writer {
 
     fn aaa(&mut self, candidate: &Candidate) -> fmt::Result {
         let aaa = &candidate.aaa;
-        if aaa.new_model {
-            line!(self, "aaa new-model")?;
-        }
+        self.switch("", "aaa new-model", aaa.new_model, false)?;
         self.separate()?;
         for list in aaa.authentication_login.iter() {
             line!(
@@ -290,12 +285,9 @@ impl Writer {
         if let Some(dpd) = globals.dpd {
             line!(self, "crypto ikev2 dpd {}", Written(dpd))?;
         }
-        if let Some(fragmentation) = globals.fragmentation {
-            write!(self.0, "crypto ikev2 fragmentation")?;
-            if let Some(mtu) = fragmentation.mtu {
-                write!(self.0, " mtu {mtu}")?;
-            }
-            line!(self, "")?;
+        match globals.fragmentation.map(|fragmentation| fragmentation.mtu) {
+            Some(Some(mtu)) => line!(self, "crypto ikev2 fragmentation mtu {mtu}")?,
+            said => self.switch("", "crypto ikev2 fragmentation", said.is_some(), false)?,
         }
         each!(
             self,
@@ -378,12 +370,8 @@ impl Writer {
         if let Some(banner) = &policy.banner {
             self.banner(banner)?;
         }
-        if policy.include_local_lan {
-            line!(self, " include-local-lan")?;
-        }
-        if policy.pfs {
-            line!(self, " pfs")?;
-        }
+        self.switch(" ", "include-local-lan", policy.include_local_lan, false)?;
+        self.switch(" ", "pfs", policy.pfs, false)?;
         each!(self, &policy.backup_gateways, " backup-gateway {}");
         each!(self, policy.session_lifetime, " session-lifetime {}");
         let smart = smart.unwrap_or_default();
@@ -477,113 +465,6 @@ impl Writer {
         Ok(())
     }
 
-    fn keyring_peer(&mut self, peer: &Peer) -> fmt::Result {
-        each!(self, &peer.description, "  description {}");
-        each!(self, &peer.hostname, "  hostname {}");
-        each!(self, peer.address, "  address {}");
-        each!(self, &peer.identity, "  identity {}");
-        let (both, local, remote) = match &peer.keys {
-            PeerKeys::None => (None, None, None),
-            PeerKeys::Both(key) => (Some(key), None, None),
-            PeerKeys::Each { local, remote } => (None, local.as_ref(), remote.as_ref()),
-        };
-        for (word, key) in [("", both), ("local ", local), ("remote ", remote)] {
-            if let Some(key) = key {
-                line!(self, "  pre-shared-key {word}{}", &*key.written())?;
-            }
-        }
-        if let Some(ppk) = &peer.ppk {
-            let (id, key) = (&ppk.id, ppk.key.written());
-            let end = if ppk.required { " required" } else { "" };
-            line!(self, "  ppk manual id {id} key {}{end}", &*key)?;
-        }
-        Ok(())
-    }
-
-    /// The end of an `authentication` line.
-    fn inline_key(&mut self, key: Option<&KeyText>) -> fmt::Result {
-        match key {
-            Some(key) => line!(self, " key {}", &*key.written()),
-            None => line!(self, ""),
-        }
-    }
-
-    fn profile(&mut self, profile: &Profile) -> fmt::Result {
-        each!(self, &profile.description, " description {}");
-        if profile.match_fvrf_any {
-            line!(self, " match fvrf any")?;
-        }
-        each!(
-            self,
-            &profile.match_address_local,
-            " match address local {}"
-        );
-        each!(
-            self,
-            &profile.match_identity_remote,
-            " match identity remote {}"
-        );
-        each!(
-            self,
-            profile.identity_local.iter().map(Written),
-            " identity local {}"
-        );
-        if let Some(method) = &profile.authentication_local {
-            write!(self.0, " authentication local {}", method.value.keyword())?;
-            self.inline_key(match &method.value {
-                LocalAuthentication::PreShare(key) => key.as_ref(),
-                LocalAuthentication::RsaSig | LocalAuthentication::EcdsaSig => None,
-            })?;
-        }
-        for method in &profile.authentication_remote {
-            let words = method.value.keywords();
-            write!(self.0, " authentication remote {words}")?;
-            self.inline_key(match &method.value {
-                RemoteAuthentication::PreShare(key) => key.as_ref(),
-                RemoteAuthentication::AnyConnectEap { .. }
-                | RemoteAuthentication::RsaSig
-                | RemoteAuthentication::EcdsaSig => None,
-            })?;
-        }
-        let keyring = profile.keyring.as_ref().map(|name| &name.value);
-        each!(self, keyring, " keyring local {}");
-        let keyring = profile.ppk_keyring.as_ref().map(|name| &name.value);
-        each!(self, keyring, " keyring ppk {}");
-        for reference in &profile.trustpoints {
-            write!(self.0, " pki trustpoint {}", reference.trustpoint.value)?;
-            each_inline(&mut self.0, reference.purpose)?;
-        }
-        each!(self, profile.dpd.map(Written), " dpd {}");
-        each!(self, profile.lifetime, " lifetime {}");
-        each!(self, profile.nat_keepalive, " nat keepalive {}");
-        if profile.redirect_gateway_auth {
-            line!(self, " redirect gateway auth")?;
-        }
-        if profile.nat_force_encap {
-            line!(self, " nat force-encap")?;
-        }
-        let list = profile
-            .aaa_authentication_anyconnect_eap
-            .as_ref()
-            .map(|list| &list.value);
-        each!(self, list, " aaa authentication anyconnect-eap {}");
-        for (method, group) in &profile.aaa_authorization_group {
-            let (list, policy) = (&group.list.value, &group.policy.value);
-            line!(
-                self,
-                " aaa authorization group {method} list {list} {policy}"
-            )?;
-        }
-        if profile.aaa_authorization_user_cached {
-            line!(self, " aaa authorization user anyconnect-eap cached")?;
-        }
-        let template = profile.virtual_template.as_ref().map(|number| number.value);
-        each!(self, template, " virtual-template {}");
-        let name = profile.anyconnect_profile.as_ref().map(|name| &name.value);
-        each!(self, name, " anyconnect profile {}");
-        self.switch(" ", "shutdown", profile.shutdown, false)
-    }
-
     fn ipsec(&mut self, candidate: &Candidate) -> fmt::Result {
         let hidden = &candidate.hidden_defaults;
         if hidden.transform_set {
@@ -596,6 +477,10 @@ impl Writer {
             "crypto ipsec security-association",
             candidate.ipsec.security_association,
         )?;
+        // It is so in any case, and no line takes it away.
+        if self.1 == Extent::All {
+            line!(self, "crypto ipsec nat-transparency udp-encapsulation")?;
+        }
         self.separate()?;
         for entry in candidate.transform_sets.iter() {
             let TransformSet {
@@ -634,14 +519,12 @@ impl Writer {
         }
         match (profile.pfs, profile.pfs_pqc) {
             (Some(group), Some(method)) => line!(self, " set pfs {group} pqc {method}")?,
-            (group, _) => each!(self, group, " set pfs {}"),
+            (Some(group), None) => line!(self, " set pfs {group}")?,
+            (None, _) => self.switch(" ", "set pfs", false, false)?,
         }
         let name = profile.ikev2_profile.as_ref().map(|name| &name.value);
         each!(self, name, " set ikev2-profile {}");
-        if profile.responder_only {
-            line!(self, " responder-only")?;
-        }
-        Ok(())
+        self.switch(" ", "responder-only", profile.responder_only, false)
     }
 
     fn security_association(&mut self, front: &str, settings: SecurityAssociation) -> fmt::Result {

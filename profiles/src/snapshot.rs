@@ -98,10 +98,9 @@ pub struct Ikev2Settings {
     pub crash_detection: bool,
     /// Largest IP datagram of a fragment, in octets, if RFC 7383 fragments are to be used.
     pub fragmentation_mtu: Option<u16>,
-    /// Half-open SAs above which a cookie is asked for; absent means the endpoint's own rule.
-    pub cookie_challenge: Option<u16>,
-    /// How many SAs there may be, absent meaning the endpoint's own rule, and how many first requests may wait, which is always
-    /// there.
+    /// Half-open SAs above which a cookie is asked for.
+    pub cookie_challenge: u16,
+    /// How many SAs there may be, and how many first requests may wait, with the numbers that hold without a line.
     pub limits: Limits,
     /// Where clients are sent that ask for an SA.
     pub redirect: Option<RedirectTarget>,

@@ -498,9 +498,7 @@ fn endpoint(snapshot: &Snapshot, authorities: Vec<[u8; 20]>) -> EndpointConfig {
         ]
         .map(|vendor| vendor.bytes().to_vec())
         .to_vec(),
-        cookie_watermark: settings
-            .cookie_challenge
-            .map_or(base.cookie_watermark, usize::from),
+        cookie_watermark: usize::from(settings.cookie_challenge),
         negotiating_limit: settings
             .limits
             .most_negotiating()
@@ -754,5 +752,22 @@ fn signer(method: &LocalMethod, pkcs8: &[u8]) -> Result<Signer, (&'static str, S
             "it is an elliptic-curve key; 'authentication local ecdsa-sig' is for those".to_owned(),
         )),
         _ => Ok(signer),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // `show running-config all` tells these numbers, which the lines' own crate has for itself.
+    #[test]
+    fn what_holds_without_a_line_is_what_the_protocol_has() {
+        let nothing = ironflex_profiles::parse("", "test").candidate;
+        let snapshot = ironflex_profiles::resolve(&nothing).unwrap();
+        let ours = endpoint(&snapshot, Vec::new());
+        let own = EndpointConfig::new(Vec::new());
+        assert_eq!(ours.cookie_watermark, own.cookie_watermark);
+        assert_eq!(ours.negotiating_limit, own.negotiating_limit);
+        assert_eq!(ours.sa_limit, own.sa_limit);
     }
 }

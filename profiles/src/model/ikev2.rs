@@ -69,6 +69,9 @@ pub struct Fragmentation {
 
 /// Largest IP datagram of a fragment where no line says another, in octets.
 pub const DEFAULT_FRAGMENT_MTU: u16 = 576;
+/// Half-open SAs above which a cookie is asked for where no line says otherwise: what the headend's protocol has. A router asks for
+/// none then.
+pub const DEFAULT_COOKIE_CHALLENGE: u16 = 500;
 /// Requests that may be outstanding where no line says otherwise.
 pub const DEFAULT_WINDOW: u8 = 5;
 /// Lifetime of an IKE SA, in seconds, where no line says otherwise.

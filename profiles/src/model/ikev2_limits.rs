@@ -31,11 +31,28 @@ impl Limits {
         limit.into_iter().chain(self.admitted_negotiating).min()
     }
 
+    /// The same with the numbers that hold where no line says any.
+    #[must_use]
+    pub fn with_defaults(self) -> Self {
+        let negotiating = self.negotiating_incoming.is_none();
+        let negotiating = negotiating.then_some(DEFAULT_NEGOTIATING);
+        let sas = self.sas.is_none().then_some(0);
+        Self {
+            admitted_sas: self.admitted_sas.or(sas),
+            admitted_negotiating: self.admitted_negotiating.or(negotiating),
+            init_queue: Some(self.waiting()),
+            ..self
+        }
+    }
+
     /// First requests that wait while others are served.
     pub fn waiting(&self) -> u32 {
         self.init_queue.unwrap_or(DEFAULT_INIT_QUEUE)
     }
 }
+
+/// Unauthenticated SAs that peers may have begun where no line says otherwise: what the headend's protocol takes.
+pub const DEFAULT_NEGOTIATING: u32 = 20_000;
 
 /// First requests that may wait where no line says otherwise.
 pub const DEFAULT_INIT_QUEUE: u32 = 5_000;

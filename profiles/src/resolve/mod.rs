@@ -22,8 +22,10 @@ use crate::{
     error::{Diagnostic, Fault, Severity, Span},
     model::{
         self, Candidate, DEFAULT, Entry, Located, Table,
-        ikev2::{DEFAULT_FRAGMENT_MTU, DEFAULT_WINDOW, Encryption, Prf, RouteSetInterface},
-        ikev2_limits::Limits,
+        ikev2::{
+            DEFAULT_COOKIE_CHALLENGE, DEFAULT_FRAGMENT_MTU, DEFAULT_WINDOW, Encryption, Prf,
+            RouteSetInterface,
+        },
         interface::{Addressing, InterfaceName},
         ipsec::{
             DEFAULT_LIFETIME_KILOBYTES, DEFAULT_LIFETIME_SECONDS, DEFAULT_REPLAY_WINDOW, Replay,
@@ -182,12 +184,9 @@ impl<'a> Resolver<'a> {
                 fragmentation_mtu: ikev2
                     .fragmentation
                     .map(|fragmentation| fragmentation.mtu.unwrap_or(DEFAULT_FRAGMENT_MTU)),
-                cookie_challenge: ikev2.cookie_challenge,
-                limits: Limits {
-                    // The number is one and the same whether or not a line says it.
-                    init_queue: Some(ikev2.limits.waiting()),
-                    ..ikev2.limits
-                },
+                // A number is one and the same whether or not a line says it.
+                cookie_challenge: ikev2.cookie_challenge.unwrap_or(DEFAULT_COOKIE_CHALLENGE),
+                limits: ikev2.limits.with_defaults(),
                 redirect: redirecting.init,
                 window: ikev2.window.unwrap_or(DEFAULT_WINDOW),
             },

@@ -1,5 +1,7 @@
 //! Lines of a router's configuration that the headend has no part in, or that it takes without any of its own.
 
+use ironflex_profiles::model::ikev2_limits::DEFAULT_NEGOTIATING;
+
 use super::*;
 
 /// What is said of a text's only fault.
@@ -250,11 +252,12 @@ fn an_admission_limit_is_a_limit_of_ikev2() {
         "{both}crypto ikev2 limit max-sa 30\ncrypto ikev2 limit max-in-negotation-sa 600\n"
     );
     assert_eq!(limits(&less), (Some(30), Some(500)));
-    assert_eq!(limits("crypto call admission limit ike sa 0"), (None, None));
+    let none = (None, Some(DEFAULT_NEGOTIATING));
+    assert_eq!(limits("crypto call admission limit ike sa 0"), none);
     let undone = format!(
         "{both}no crypto call admission limit ike sa\nno crypto call admission limit ike in-negotiation-sa 500\n"
     );
-    assert_eq!(limits(&undone), (None, None));
+    assert_eq!(limits(&undone), none);
     let written = render(&candidate(both));
     assert!(both.lines().all(|line| written.contains(line)), "{written}");
 }
