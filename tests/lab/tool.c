@@ -11,7 +11,7 @@
 //   tool call NAMESPACE ADDRESS [SOURCE]              an echo every 2 ms until TERM, whatever becomes of them, and from whatever
 //                                                     address the system chooses for each; says every now and then, and at its
 //                                                     end, how many it has tried to send and how many the system took
-//   tool udp NAMESPACE ADDRESS PORT TEXT              one datagram
+//   tool udp NAMESPACE ADDRESS PORT TEXT [SOURCE]     one datagram
 //   tool holds FILE TEXT                              whether FILE, of whatever octets, has TEXT in it
 //   tool capture NAMESPACE FILE LENGTH                the first octets of every packet of all devices, as `tcpdump -i any -w` writes
 //                                                     them, until TERM; says `listening` once it has begun
@@ -428,11 +428,16 @@ static int flood(int count, char **words) {
 }
 
 static int udp(int count, char **words) {
-  if (count != 4) usage();
+  if (count != 4 && count != 5) usage();
   enter(words[0]);
   socklen_t length;
   struct sockaddr_storage target = address_of(words[1], atoi(words[2]), &length);
-  int one = socket(target.ss_family, SOCK_DGRAM, 0);
+  int one = socket(target.ss_family, SOCK_DGRAM, 0), yes = 1;
+  if (count == 5) {
+    struct sockaddr_storage source = address_of(words[4], 0, &length);
+    // From an address that is not this namespace's own, too.
+    if (setsockopt(one, target.ss_family == AF_INET6 ? SOL_IPV6 : SOL_IP, target.ss_family == AF_INET6 ? IPV6_TRANSPARENT : IP_TRANSPARENT, &yes, sizeof yes) != 0 || bind(one, (struct sockaddr *)&source, length) != 0) die(words[4]);
+  }
   if (one < 0 || sendto(one, words[3], strlen(words[3]), 0, (struct sockaddr *)&target, length) < 0) die(words[1]);
   return 0;
 }
@@ -481,20 +486,23 @@ static int capture(int count, char **words) {
   // A signal just before it waits would not wake it.
   struct timeval look = {.tv_sec = 1};
   int yes = 1, buffer = 16 << 20, one = socket(AF_PACKET, SOCK_DGRAM, htons(ETH_P_ALL)), file = open(words[1], O_WRONLY | O_CREAT | O_TRUNC, 0644);
-  if (one < 0 || file < 0 || setsockopt(one, SOL_SOCKET, SO_RCVBUFFORCE, &buffer, sizeof buffer) != 0 ||
-      setsockopt(one, SOL_SOCKET, SO_TIMESTAMP, &yes, sizeof yes) != 0 || setsockopt(one, SOL_SOCKET, SO_RCVTIMEO, &look, sizeof look) != 0)
+  // Beyond the system's limit only root of the machine itself may go; what gets lost for want of room is told at the end.
+  if (one >= 0 && setsockopt(one, SOL_SOCKET, SO_RCVBUFFORCE, &buffer, sizeof buffer) != 0)
+    setsockopt(one, SOL_SOCKET, SO_RCVBUF, &buffer, sizeof buffer);
+  if (one < 0 || file < 0 || setsockopt(one, SOL_SOCKET, SO_TIMESTAMP, &yes, sizeof yes) != 0 || setsockopt(one, SOL_SOCKET, SO_RCVTIMEO, &look, sizeof look) != 0)
     die(words[1]);
   struct pcap_file_head head = {.magic = 0xa1b2c3d4, .major = 2, .minor = 4, .length = kept, .link = LINUX_SLL2};
   struct sigaction action = {.sa_handler = call_off};
   if (write(file, &head, sizeof head) != sizeof head || sigaction(SIGTERM, &action, NULL) != 0) die(words[1]);
   dprintf(STDOUT_FILENO, "listening\n");
-  while (!called_off) {
+  // What has come by the end belongs to it.
+  for (int came = 0; !called_off || came > 0;) {
     for (int i = 0; i < TOGETHER; i++) {
       parts[i] = (struct iovec){octets[i], kept};
       messages[i].msg_hdr = (struct msghdr){&from[i], sizeof from[i], &parts[i], 1, ancillary[i], sizeof ancillary[i], 0};
     }
     // With MSG_TRUNC a message's length is the packet's own, whatever was kept of it.
-    int came = recvmmsg(one, messages, TOGETHER, MSG_WAITFORONE | MSG_TRUNC, NULL);
+    came = recvmmsg(one, messages, TOGETHER, (called_off ? MSG_DONTWAIT : MSG_WAITFORONE) | MSG_TRUNC, NULL);
     if (came < 0 && errno != EINTR && errno != EAGAIN) die("capture");
     int pieces = 0;
     ssize_t all = 0;
@@ -569,10 +577,12 @@ static int saw(int count, char **words) {
     return 1;
   }
   unsigned long long clear = 0, bare = 0, in_udp = 0;
-  // A capture that is still being written may end in the middle of a packet.
-  while (fread(&packet, sizeof packet, 1, file) == 1) {
+  for (size_t got; (got = fread(&packet, 1, sizeof packet, file));) {
     size_t length = packet.kept, before = head.link == LINUX_SLL2 ? sizeof(struct sll2_head) : 16;
-    if (length > sizeof sent || fread(octets, 1, length, file) != length) break;
+    if (got != sizeof packet || length > sizeof sent || fread(octets, 1, length, file) != length) {
+      printf("%s ends in the middle of a packet\n", words[0]);
+      return 1;
+    }
     const unsigned char *protocol = octets + (head.link == LINUX_SLL2 ? 0 : 14), *ip = octets + before;
     if (length < before + 20) continue;
     length -= before;

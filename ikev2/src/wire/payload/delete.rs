@@ -91,7 +91,12 @@ impl Wire for Delete {
 
     fn write(&self, out: &mut Vec<u8>) {
         self.protocol.write(out);
-        out.push(count_u8(self.spis.first().map_or(0, Vec::len)));
+        // RFC 7296 §3.11#3: so it is with none, too.
+        let size = match self.protocol {
+            ProtocolId::ESP | ProtocolId::AH => 4,
+            _ => count_u8(self.spis.first().map_or(0, Vec::len)),
+        };
+        out.push(size);
         out.extend_from_slice(&count_u16(self.spis.len()).to_be_bytes());
         for spi in &self.spis {
             out.extend_from_slice(spi);
@@ -118,6 +123,15 @@ mod tests {
             read(&[3, 4, 0, 2, 1, 2, 3, 4, 5, 6, 7, 8]),
             Ok(Delete::esp(&[[1, 2, 3, 4], [5, 6, 7, 8]]))
         );
+    }
+
+    // RFC 7296 §3.11#3: an SPI of ESP has four octets, also where none is named.
+    #[test]
+    fn writes_none_as_it_is_read() {
+        let mut out = Vec::new();
+        Delete::esp(&[]).write(&mut out);
+        assert_eq!(out, [3, 4, 0, 0]);
+        assert_eq!(read(&out), Ok(Delete::esp(&[])));
     }
 
     #[test]
