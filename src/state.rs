@@ -23,8 +23,8 @@ pub struct State {
     pub hostname: String,
     /// How many sessions have begun since the start.
     pub sessions_begun: u32,
-    /// How long ago the counters of the interfaces were cleared, if ever.
-    pub counters_cleared: Option<Duration>,
+    /// How long ago the counters of interfaces were cleared, by the numbers of those whose counters were.
+    pub counters_cleared: BTreeMap<u32, Duration>,
     /// IKE SAs in the order of their tunnel-id, those in negotiation included.
     pub ike_sas: Vec<IkeSa>,
     /// Address pools in the order of the configuration.

@@ -563,10 +563,7 @@ pub fn execute(driver: &mut Driver, line: &str) -> Outcome {
             let cleared = clear(driver, &target);
             Ok(said_of(cleared, &target))
         }
-        ExecCommand::ClearCounters => {
-            show::clear_counters(driver);
-            Ok(String::new())
-        }
+        ExecCommand::ClearCounters(one) => show::clear_counters(driver, one),
         ExecCommand::ClearLogging => {
             driver.house.log.clear();
             Ok(String::new())

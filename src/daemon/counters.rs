@@ -2,11 +2,11 @@
 //!
 //! The counters themselves are the dataplane's, and lifetimes and other commands go by them; they are not touched.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use ironflex_ikev2::event::Instant;
 
-use crate::state::{ChildSa, Flow, State};
+use crate::state::{ChildSa, Flow, IkeSa, State};
 
 /// Packets, octets and drops of one direction.
 type Through = (u64, u64, u64);
@@ -15,10 +15,23 @@ const fn through(flow: &Flow) -> Through {
     (flow.packets, flow.bytes, flow.drops)
 }
 
+/// What had gone through both ways of an IKE SA's flows, by the numbers of its session and of each flow.
+fn all_through(sa: &IkeSa) -> impl Iterator<Item = ((u32, u32), [Through; 2])> {
+    let number = sa.session_id;
+    let children = sa.session.iter().flat_map(|session| &session.children);
+    children.map(move |child: &ChildSa| {
+        let both = [through(&child.inbound), through(&child.outbound)];
+        ((number, child.flow_id), both)
+    })
+}
+
 /// What had gone through at the last `clear counters`, if there was one.
 #[derive(Debug, Default)]
 pub struct ClearedCounters {
+    /// When those of all interfaces were cleared.
     at: Option<Instant>,
+    /// When those of one were after that, by the number of its session.
+    alone: BTreeMap<u32, Instant>,
     /// In and out, by the numbers of the session and of its child SA's flow, which stay when SAs are replaced.
     through: BTreeMap<(u32, u32), [Through; 2]>,
 }
@@ -27,21 +40,41 @@ impl ClearedCounters {
     /// They are cleared now.
     #[must_use]
     pub fn by(state: &State, now: Instant) -> Self {
-        let both = |child: &ChildSa| [through(&child.inbound), through(&child.outbound)];
-        let children = state.ike_sas.iter().flat_map(|sa| {
-            let children = sa.session.iter().flat_map(|session| &session.children);
-            children.map(|child| ((sa.session_id, child.flow_id), both(child)))
-        });
         Self {
             at: Some(now),
-            through: children.collect(),
+            alone: BTreeMap::new(),
+            through: state.ike_sas.iter().flat_map(all_through).collect(),
         }
+    }
+
+    /// Those of one session's interface are cleared now. Whether there is such an interface.
+    pub fn clear_one(&mut self, state: &State, virtual_access: u32, now: Instant) -> bool {
+        let numbers = state.ike_sas.iter().map(|sa| sa.session_id);
+        let numbers: BTreeSet<u32> = numbers.collect();
+        // What had gone through sessions that are gone is of no use.
+        self.alone.retain(|session, _| numbers.contains(session));
+        self.through
+            .retain(|(session, _), _| numbers.contains(session));
+        let mut found = false;
+        for sa in &state.ike_sas {
+            let session = sa.session.as_ref();
+            if session.is_some_and(|session| session.virtual_access == virtual_access) {
+                found = true;
+                self.alone.insert(sa.session_id, now);
+                self.through.extend(all_through(sa));
+            }
+        }
+        found
     }
 
     /// The same state, with what has gone through since.
     #[must_use]
     pub fn since(&self, mut state: State, now: Instant) -> State {
-        state.counters_cleared = self.at.map(|at| now.since(at));
+        let cleared = state.ike_sas.iter().filter_map(|sa| {
+            let at = self.alone.get(&sa.session_id).copied().or(self.at)?;
+            Some((sa.session.as_ref()?.virtual_access, now.since(at)))
+        });
+        state.counters_cleared = cleared.collect();
         let children = state.ike_sas.iter_mut().flat_map(|sa| {
             let number = sa.session_id;
             let children = sa
@@ -88,7 +121,9 @@ mod tests {
         first(&mut state).inbound.packets += 3;
         first(&mut state).outbound.bytes += 400;
         let mut told = cleared.since(state.clone(), at(65));
-        assert_eq!(told.counters_cleared, Some(Duration::from_secs(60)));
+        let session = told.ike_sas[0].session.as_ref().unwrap();
+        let ago = told.counters_cleared[&session.virtual_access];
+        assert_eq!(ago, Duration::from_secs(60));
         let child = first(&mut told);
         assert_eq!(through(&child.inbound), (3, 0, 0));
         assert_eq!(through(&child.outbound), (0, 400, 0));
@@ -96,5 +131,36 @@ mod tests {
         state.ike_sas[0].session_id += 1000;
         let mut told = cleared.since(state, at(65));
         assert_eq!(first(&mut told).inbound.packets, whole.inbound.packets + 3);
+    }
+
+    #[test]
+    fn the_counters_of_one_interface_are_cleared_alone() {
+        let at = |seconds| Instant::new(Duration::from_secs(seconds));
+        let mut state = test_sessions();
+        let mut other = state.ike_sas[0].clone();
+        other.session_id += 1000;
+        other.session.as_mut().unwrap().virtual_access += 1000;
+        let number = other.session.as_ref().unwrap().virtual_access;
+        state.ike_sas.insert(0, other);
+        let whole = first(&mut state).inbound.packets;
+        let mut cleared = ClearedCounters::by(&state, at(5));
+        first(&mut state).inbound.packets += 3;
+        state.ike_sas[1].session.as_mut().unwrap().children[0]
+            .inbound
+            .packets += 3;
+        assert!(!cleared.clear_one(&state, number + 1, at(35)));
+        assert!(cleared.clear_one(&state, number, at(35)));
+        let all = cleared.since(state.clone(), at(65));
+        let told = all.ike_sas.iter().take(2).map(|sa| {
+            let session = sa.session.as_ref().unwrap();
+            let ago = all.counters_cleared[&session.virtual_access].as_secs();
+            (session.children[0].inbound.packets, ago)
+        });
+        assert_eq!(told.collect::<Vec<_>>(), [(0, 30), (3, 60)]);
+        // Those of a session that has gone are forgotten.
+        state.ike_sas.remove(0);
+        assert!(!cleared.clear_one(&state, number, at(70)));
+        assert!(cleared.alone.is_empty());
+        assert!(whole > 0);
     }
 }

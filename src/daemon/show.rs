@@ -161,12 +161,27 @@ fn version(driver: &Driver) -> Version {
     }
 }
 
-/// `clear counters`
-pub(super) fn clear_counters(driver: &mut Driver) {
+/// `clear counters [virtual-access N]`
+pub(super) fn clear_counters(driver: &mut Driver, one: Option<u32>) -> Result<String, String> {
     let state = state(driver);
-    driver.cleared_counters = ClearedCounters::by(&state, driver.clock.now());
+    let now = driver.clock.now();
+    let of = match one {
+        None => {
+            driver.cleared_counters = ClearedCounters::by(&state, now);
+            "all interfaces".to_owned()
+        }
+        Some(number) => {
+            if !driver.cleared_counters.clear_one(&state, number, now) {
+                return Err(format!("% Virtual-Access{number} does not exist"));
+            }
+            format!("interface Virtual-Access{number}")
+        }
+    };
     let log = &driver.house.log;
-    log.notice("%CLEAR-5-COUNTERS: Clear counter on all interfaces by console");
+    log.notice(format_args!(
+        "%CLEAR-5-COUNTERS: Clear counter on {of} by console"
+    ));
+    Ok(String::new())
 }
 
 /// `dir`: reads the folder that `bootflash:` means.

@@ -88,8 +88,8 @@ pub enum ExecCommand {
     Show(Show),
     /// `clear crypto session [local A | remote A | username U]`, `clear crypto ikev2 sa [local A | remote A]`
     ClearCryptoSession(Whose),
-    /// `clear counters`
-    ClearCounters,
+    /// `clear counters [virtual-access N]`: of all interfaces, or of one.
+    ClearCounters(Option<u32>),
     /// `clear crypto ikev2 stats`
     ClearIkev2Stats,
     /// `clear logging`
@@ -137,8 +137,11 @@ impl ExecCommand {
     #[must_use]
     pub const fn confirmation(&self) -> Option<&'static str> {
         match self {
-            Self::ClearCounters => {
+            Self::ClearCounters(None) => {
                 Some("Clear \"show interface\" counters on all interfaces [confirm]")
+            }
+            Self::ClearCounters(Some(_)) => {
+                Some("Clear \"show interface\" counters on this interface [confirm]")
             }
             Self::ClearLogging => Some("Clear logging buffer [confirm]"),
             _ => None,
@@ -267,7 +270,7 @@ pub enum Show {
     },
     /// `show crypto key mypubkey rsa`
     MyPublicKeys,
-    /// `show processes cpu`
+    /// `show processes cpu [sorted]`
     ProcessesCpu,
     /// `show processes memory`
     ProcessesMemory,
@@ -414,6 +417,19 @@ impl ExecError {
             other => format!("{other}"),
         }
     }
+
+    /// How many characters of its line were read, with the word that is not known: what is behind it may be anything.
+    #[must_use]
+    pub fn read(&self) -> Option<usize> {
+        match self {
+            Self::Invalid { line, column } => {
+                let rest = line.chars().skip(*column);
+                let rest = rest.take_while(|c| !c.is_whitespace()).count();
+                Some(column.saturating_add(rest))
+            }
+            Self::Ambiguous { .. } | Self::Incomplete | Self::TooLong => None,
+        }
+    }
 }
 
 /// Reads one line.
@@ -461,11 +477,22 @@ pub fn without_modifier(line: &str) -> &str {
 /// Where a bare `configure` takes the configuration from, as a router asks.
 pub const CONFIGURE_FROM: &str = "Configuring from terminal, memory, or network [terminal]? ";
 
+/// What is said to an answer that means something else than the terminal.
+pub const ONLY_FROM_TERMINAL: &str = "?Must be \"terminal\"";
+
 /// Whether an answer to [`CONFIGURE_FROM`] means the terminal.
 #[must_use]
 pub fn is_from_terminal(answer: &str) -> bool {
     let answer = answer.trim();
     common("terminal", answer) == answer.len()
+}
+
+/// Whether it means another place that a router takes a configuration from. Any other line begins to configure.
+#[must_use]
+pub fn is_from_elsewhere(answer: &str) -> bool {
+    let answer = answer.trim();
+    let mut places = ["memory", "network"].iter();
+    !answer.is_empty() && places.any(|place| common(place, answer) == answer.len())
 }
 
 /// Whether a line has led into a text that goes on to its end: a regular expression or a path.

@@ -45,6 +45,8 @@ pub(super) enum Token {
     Number(u32, u32),
     /// An interface in one word: its kind, abbreviated or not, and its number.
     Interface(&'static str),
+    /// The folder that a file system begins with: its name, and `/`.
+    Root(&'static str),
     /// A free word.
     Name,
     /// The rest of the line without the blanks at its end.
@@ -76,8 +78,8 @@ impl Token {
                 ("X:X:X:X::X".to_owned(), "IPv6 address"),
             ],
             Self::Number(min, max) => one(&format!("<{min}-{max}>")),
-            // The kind is a keyword beside it.
-            Self::Interface(_) => Vec::new(),
+            // The kind, or the file system, is a keyword beside it.
+            Self::Interface(_) | Self::Root(_) => Vec::new(),
             Self::Name => one("WORD"),
             Self::Line | Self::Pattern => one("LINE"),
         }
@@ -102,6 +104,7 @@ impl Token {
             Self::Word(word) => word.to_owned(),
             Self::Address => "192.0.2.1".to_owned(),
             Self::Interface(kind) => format!("{kind}1"),
+            Self::Root(name) => format!("{name}/"),
             Self::Number(_, max) => max.to_string(),
             Self::Name | Self::Line | Self::Pattern => "name".to_owned(),
         }
@@ -115,7 +118,7 @@ impl Token {
                 .bytes()
                 .all(|octet| octet.is_ascii_hexdigit() || matches!(octet, b'.' | b':')),
             Self::Number(_, max) => typed.parse().is_ok_and(|number: u32| number <= max),
-            Self::Interface(_) => false,
+            Self::Interface(_) | Self::Root(_) => false,
             Self::Name | Self::Line | Self::Pattern => true,
         }
     }
@@ -141,6 +144,9 @@ impl Token {
                 values.number = number(digits, 1, MAX_INTERFACE).filter(|_| fits);
                 values.number.is_some()
             }
+            Self::Root(name) => typed
+                .strip_suffix('/')
+                .is_some_and(|typed| typed.eq_ignore_ascii_case(name)),
             Self::Name | Self::Line | Self::Pattern => {
                 values.text = Some(typed.to_owned());
                 true

@@ -342,7 +342,7 @@ fn interfaces_are_told_in_brief_and_in_full_and_by_their_lines() {
     let full = text(Facts::Interfaces(interface_facts(), several()));
     assert_golden("interfaces", &full);
     let cleared = State {
-        counters_cleared: Some(Duration::from_secs(61)),
+        counters_cleared: [(1, Duration::from_secs(61))].into(),
         ..several()
     };
     let told = text(Facts::Interface(cleared, 1));

@@ -56,7 +56,7 @@ pub(super) fn interface(state: &State, virtual_access: u32) -> Result<String, St
             "  Tunnel protection via IPSec (profile \"{}\")",
             derived.ipsec_profile
         )?;
-        match state.counters_cleared {
+        match state.counters_cleared.get(&virtual_access).copied() {
             Some(ago) => writeln!(
                 out,
                 "  Last clearing of \"show interface\" counters {}",

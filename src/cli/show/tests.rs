@@ -269,7 +269,7 @@ pub(super) fn rekeying_sa() -> IkeSa {
 
 pub(super) fn state(ike_sas: Vec<IkeSa>) -> State {
     State {
-        counters_cleared: None,
+        counters_cleared: Default::default(),
         hostname: "Router".into(),
         sessions_begun: 7,
         ike_sas,

@@ -2,11 +2,14 @@
 
 use super::{
     super::{ExecCommand, Rekeyed, Whose},
-    Node, Token,
+    MAX_INTERFACE, Node, Token, VIRTUAL_ACCESS, virtual_access,
 };
 
 pub(super) const COUNTERS: Node = Node::word("counters", "Clear counters on all interfaces")
-    .run(|_| Some(ExecCommand::ClearCounters));
+    .run(|_| Some(ExecCommand::ClearCounters(None)))
+    .then(virtual_access!(|values| Some(ExecCommand::ClearCounters(
+        Some(values.number?)
+    ))));
 
 pub(super) const LOGGING: Node =
     Node::word("logging", "Clear logging buffer").run(|_| Some(ExecCommand::ClearLogging));

@@ -12,7 +12,9 @@ pub(super) const DIR: Node = Node::word("dir", "List files on a filesystem")
     .run(directory)
     .then(&[
         Node::word("bootflash:", "Files on bootflash").run(directory),
+        Node::value(Token::Root("bootflash:"), "Files on bootflash").run(directory),
         Node::word("flash:", "Files on bootflash").run(directory),
+        Node::value(Token::Root("flash:"), "Files on bootflash").run(directory),
     ]);
 
 fn directory(_: Values) -> Option<ExecCommand> {
@@ -66,6 +68,21 @@ pub(super) const PRIVILEGE: Node = Node::word("privilege", "Show current privile
     .run(|_| terminal(TerminalCommand::Privilege));
 
 pub(super) const PROCESSES: Node = Node::word("processes", "Active process statistics").then(&[
-    Node::word("cpu", "Show CPU use per process").run(|_| show(Show::ProcessesCpu)),
+    Node::word("cpu", "Show CPU use per process")
+        .run(cpu)
+        .then(&[
+            // There is one process, in whatever order.
+            Node::word("sorted", "Show sorted output based on percentage of usage")
+                .run(cpu)
+                .then(&[
+                    Node::word("1min", "Sort based on 1 minute utilization").run(cpu),
+                    Node::word("5min", "Sort based on 5 minutes utilization").run(cpu),
+                    Node::word("5sec", "Sort based on 5 seconds utilization").run(cpu),
+                ]),
+        ]),
     Node::word("memory", "Show memory use per process").run(|_| show(Show::ProcessesMemory)),
 ]);
+
+fn cpu(_: Values) -> Option<ExecCommand> {
+    show(Show::ProcessesCpu)
+}

@@ -50,14 +50,24 @@ fn what_a_newcomer_types_is_served_or_answered_with_what_to_type() {
         ),
         ("sh priv", ExecCommand::Terminal(TerminalCommand::Privilege)),
         ("clear logg", ExecCommand::ClearLogging),
-        ("clear cou", ExecCommand::ClearCounters),
+        ("clear cou", ExecCommand::ClearCounters(None)),
+        (
+            "clear counters Virtual-Access1",
+            ExecCommand::ClearCounters(Some(1)),
+        ),
+        ("clear cou vi 12", ExecCommand::ClearCounters(Some(12))),
         ("dir", ExecCommand::Directory),
         ("dir bootflash:", ExecCommand::Directory),
         ("dir flash:", ExecCommand::Directory),
+        ("dir boot", ExecCommand::Directory),
+        ("dir bootflash:/", ExecCommand::Directory),
+        ("dir Flash:/", ExecCommand::Directory),
         ("sh int desc", ExecCommand::Show(Show::InterfaceDescription)),
         ("sh ip int", ExecCommand::Show(Show::IpInterface)),
         ("sh inv", ExecCommand::Show(Show::Inventory)),
         ("sh proc c", ExecCommand::Show(Show::ProcessesCpu)),
+        ("sh proc cpu sorted", ExecCommand::Show(Show::ProcessesCpu)),
+        ("sh proc cpu s 5m", ExecCommand::Show(Show::ProcessesCpu)),
         ("sh cry isa sa", ExecCommand::Show(Show::IsakmpSa)),
         (
             "sh cry ikev2 diag err",
@@ -68,6 +78,13 @@ fn what_a_newcomer_types_is_served_or_answered_with_what_to_type() {
     }
     let filtered = super::super::parse("write terminal | include key", Mode::Privileged).unwrap();
     assert_eq!(filtered.command, ExecCommand::Show(lines));
+    assert!(super::super::parse("dir bootflash:/ | json", Mode::Privileged).is_ok());
+    for line in ["dir bootflash:x", "dir boot/", "dir bootflash://"] {
+        assert!(
+            super::super::parse(line, Mode::Privileged).is_err(),
+            "{line}"
+        );
+    }
     for line in ["write terminal", "dir", "clear logging", "reload"] {
         assert!(super::super::parse(line, Mode::User).is_err(), "{line}");
     }
