@@ -340,7 +340,9 @@ impl Exec {
                         script.carry_out(&line, false)?
                     }
                     Ok(line) => script.obey(&line)?,
-                    Err(why) => script.refuse(why, "").map(|()| ControlFlow::Continue(()))?,
+                    Err(why) => script
+                        .refuse(why, "", None)
+                        .map(|()| ControlFlow::Continue(()))?,
                 };
             }
             commands => {
@@ -434,7 +436,12 @@ impl Script {
                     }
                 }
                 Err(error) if error.kind() == std::io::ErrorKind::InvalidData => {
-                    self.refuse("% The line is not UTF-8", "")?;
+                    // What stands in front of it is answered in front of it, and the pending lines stay such as follow each other.
+                    let more = input.buffer().contains(&b'\n');
+                    if self.configure(more)?.is_break() {
+                        break;
+                    }
+                    self.refuse("% The line is not UTF-8", "", None)?;
                 }
                 Err(error) => return Err(fail(format_args!("standard input: {error}"))),
             }
@@ -449,8 +456,16 @@ impl Script {
             let answer = self.console.carry_out(line).map_err(fail)?;
             return self.tell(answer, line);
         };
-        if std::mem::take(&mut self.asked) && exec::is_from_terminal(line) {
-            return Ok(ControlFlow::Continue(()));
+        if std::mem::take(&mut self.asked) {
+            if exec::is_from_terminal(line) {
+                return Ok(ControlFlow::Continue(()));
+            }
+            if exec::is_from_elsewhere(line) {
+                self.configuring = None;
+                self.refuse(exec::ONLY_FROM_TERMINAL, line, None)?;
+                // As where a session does not begin: what follows may be configuration.
+                return Ok(ControlFlow::Break(()));
+            }
         }
         if let Some(command) = configuring.exec_command(line) {
             if self.configure(false)?.is_break() {
@@ -493,11 +508,23 @@ impl Script {
         let Some(mut configuring) = self.configuring.take() else {
             return Ok(ControlFlow::Continue(()));
         };
+        let pends_nothing = configuring.pends_nothing();
         let (lines, taken) = match self.console.send(&mut configuring, more) {
             Ok(answer) => answer,
             Err(over) => {
                 self.refused = true;
                 print(&over.to_string())?;
+                let first = if pends_nothing {
+                    self.number
+                } else {
+                    self.number.map(|_| self.pending_from)
+                };
+                if let Some(first) = first {
+                    let _ = writeln!(
+                        std::io::stderr(),
+                        "ironflex: line {first} and what follows it had no answer"
+                    );
+                }
                 return Ok(ControlFlow::Break(()));
             }
         };
@@ -509,7 +536,7 @@ impl Script {
             self.refused |= said.refused;
             print(&configure::with_line(said, line))?;
             if said.refused && numbered {
-                name_refused(from.saturating_add(said.line), line);
+                name_refused(from.saturating_add(said.line), line, said.read);
             }
         }
         if !taken.left {
@@ -538,8 +565,13 @@ impl Script {
     fn tell(&mut self, answer: Answer, line: &str) -> Result<ControlFlow<()>, Failed> {
         match answer {
             Answer::Output(text) => print(&text)?,
-            Answer::Refused(text) => self.refuse(&text, line)?,
-            Answer::Unread(error) => self.refuse(&error.to_string(), line)?,
+            Answer::Refused(text) => self.refuse(&text, line, None)?,
+            Answer::Unread(error) => {
+                let before = line.len().saturating_sub(shell::command_of(line).len());
+                let before = line.get(..before).unwrap_or_default().chars().count();
+                let read = error.read().map(|read| read.saturating_add(before));
+                self.refuse(&error.to_string(), line, read)?;
+            }
             Answer::Terminal(TerminalCommand::Exit) => return Ok(ControlFlow::Break(())),
             Answer::Terminal(TerminalCommand::Configure { revert }) => {
                 return self.begin_to_configure(revert, line);
@@ -568,24 +600,32 @@ impl Script {
                 Ok(ControlFlow::Continue(()))
             }
             Err(over) => {
-                self.refuse(&over.to_string(), line)?;
+                self.refuse(&over.to_string(), line, None)?;
                 // What follows is configuration, and is not to be taken for commands.
                 Ok(ControlFlow::Break(()))
             }
         }
     }
 
-    /// A line was refused, for this reason.
-    fn refuse(&mut self, text: &str, line: &str) -> Result<(), Failed> {
+    /// A line was refused, for this reason, when so many of its characters were read.
+    fn refuse(&mut self, text: &str, line: &str, read: Option<usize>) -> Result<(), Failed> {
         self.refused = true;
         print(text)?;
         if let Some(number) = self.number {
-            name_refused(number, line);
+            name_refused(number, line, read);
         }
         Ok(())
     }
 
     fn end(mut self) -> Result<(), Failed> {
+        // Where nothing pends there is no line any more that could have no answer.
+        if self
+            .configuring
+            .as_ref()
+            .is_none_or(Configuring::pends_nothing)
+        {
+            self.number = None;
+        }
         let _ = self.configure(false)?;
         if self.refused {
             Err(Failed::GENERIC)
@@ -595,13 +635,25 @@ impl Script {
     }
 }
 
-/// Says which of several lines was refused, beside the answers and not among them.
-fn name_refused(number: usize, line: &str) {
+/// Says which of several lines was refused, beside the answers and not among them. What is behind the characters that were
+/// read is left out, for what a word that nobody knows announces may be a secret.
+fn name_refused(number: usize, line: &str, read: Option<usize>) {
     /// Characters of a line that are told: one that is too long is none to be read.
     const TOLD: usize = 200;
-    let line = without_secrets(line.trim());
+    let known: String = match read {
+        Some(read) => line.chars().take(read).collect(),
+        None => line.to_owned(),
+    };
+    let unread = line.get(known.len()..).unwrap_or_default();
+    let line = without_secrets(known.trim());
     let told: String = line.chars().take(TOLD).collect();
-    let rest = if told.len() < line.len() { "…" } else { "" };
+    let rest = if told.len() < line.len() {
+        "…"
+    } else if unread.trim().is_empty() {
+        ""
+    } else {
+        " …"
+    };
     let gap = if told.is_empty() { "" } else { ": " };
     let told = Printable(&told);
     let _ = writeln!(

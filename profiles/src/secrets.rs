@@ -10,6 +10,28 @@ const BEFORE_A_FILE: usize = 3;
 /// Words that a secret stands behind, the shortest first.
 const ANNOUNCING: [&str; 4] = ["key", "password", "pre-shared-key", "secret"];
 
+/// Words of a router's lines that are not taken here which a secret stands behind. They are long enough to be known misspelt, and
+/// abbreviated they are other words.
+const ANNOUNCING_ELSEWHERE: [&str; 5] = [
+    "authentication-key",
+    "community",
+    "key-string",
+    "message-digest-key",
+    "passphrase",
+];
+
+/// How other words end that a secret stands behind.
+const ENDS: [&str; 3] = ["-key", "-password", "-secret"];
+
+/// First words of lines that are not taken here, in which a secret may stand at any place.
+const SECRET_THROUGHOUT: [&str; 3] = ["glbp", "standby", "vrrp"];
+
+/// One of them that is often abbreviated.
+const SNMP: &str = "snmp-server";
+
+/// First words of lines that list algorithms, where `md5` announces nothing.
+const OF_ALGORITHMS: [&str; 3] = ["hash", "integrity", "prf"];
+
 /// Words that may stand behind the name of a user, besides those that announce a secret.
 const OF_A_USER: [&str; 5] = ["aaa", "autocommand", "nopassword", "one-time", "privilege"];
 
@@ -20,6 +42,10 @@ enum Place {
     First,
     /// Where nothing of its line matters but the words that announce a secret.
     Anywhere,
+    /// Behind a word that algorithms follow.
+    Algorithms,
+    /// Behind a word that secrets may follow at any place.
+    Throughout,
     /// Behind `crypto`, which `pki` may follow.
     Crypto,
     /// Behind `pki`, and which of the words there it is.
@@ -45,11 +71,14 @@ impl Place {
             Self::Crypto if means(&["pki"], word) => Self::Pki(1),
             Self::User if is_prefix(&["privilege"], word) => Self::Level,
             Self::User => Self::User,
-            Self::Enable => Self::Enable,
+            Self::Enable | Self::Algorithms | Self::Throughout => self,
             Self::First if ["no", "default"].contains(&word) => Self::First,
             Self::First if means(&["crypto"], word) => Self::Crypto,
             Self::First if means(&["username"], word) => Self::Username,
             Self::First if means(&["enable"], word) => Self::Enable,
+            Self::First if SECRET_THROUGHOUT.contains(&word) => Self::Throughout,
+            Self::First if word.len() > 3 && means(&[SNMP], word) => Self::Throughout,
+            Self::First if is_prefix(&OF_ALGORITHMS, word) => Self::Algorithms,
             Self::First | Self::Anywhere | Self::Crypto => Self::Anywhere,
         }
     }
@@ -64,7 +93,10 @@ impl Place {
             Self::User => !may_announce(word) && !means(&OF_A_USER, word),
             Self::Level => word.parse::<u8>().is_err(),
             Self::Enable => !may_announce(word),
-            Self::First | Self::Anywhere | Self::Crypto | Self::Username => false,
+            Self::Throughout => true,
+            Self::First | Self::Anywhere | Self::Algorithms | Self::Crypto | Self::Username => {
+                false
+            }
         }
     }
 
@@ -77,10 +109,11 @@ impl Place {
             }
             Self::First | Self::User | Self::Enable | Self::Pki(_) => may_announce(word),
             // Names are often one letter long; `key` has no other word beside it that begins so.
-            Self::Anywhere | Self::Crypto | Self::Level => {
+            Self::Anywhere | Self::Crypto if word == "md5" => true,
+            Self::Anywhere | Self::Algorithms | Self::Crypto | Self::Level => {
                 (word.len() > 1 || is_prefix(&["key"], word)) && may_announce(word)
             }
-            Self::Username => false,
+            Self::Username | Self::Throughout => false,
         }
     }
 }
@@ -114,7 +147,12 @@ fn may_announce(word: &str) -> bool {
         Some((_, longer)) if word.len() > 3 => longer,
         _ => &ANNOUNCING,
     };
-    !OF_A_USER.contains(&word) && (is_prefix(&ANNOUNCING, word) || means(known, word))
+    let elsewhere = || {
+        ENDS.iter().any(|end| word.ends_with(end))
+            || closest(ANNOUNCING_ELSEWHERE.iter().copied(), word).is_some()
+    };
+    !OF_A_USER.contains(&word)
+        && (is_prefix(&ANNOUNCING, word) || means(known, word) || elsewhere())
 }
 
 /// Whether a word is one of these, abbreviated or misspelt.
@@ -217,6 +255,59 @@ mod tests {
             ("enbale scret hunter2", "enbale scret *******"),
             ("no enable s hunter2", "no enable s *******"),
             ("ipv6 enable", "ipv6 enable"),
+            (
+                "snmp-server community hunter2 RO",
+                "snmp-server ********* ******* **",
+            ),
+            (
+                "no snmp-srver host 192.0.2.1 hunter2",
+                "no snmp-srver **** ********* *******",
+            ),
+            ("snmp com hunter2", "snmp *** *******"),
+            ("community hunter2", "community *******"),
+            (
+                "ntp authentication-key 1 md5 hunter2",
+                "ntp authentication-key * *** *******",
+            ),
+            (
+                "ip ospf authentication-key hunter2",
+                "ip ospf authentication-key *******",
+            ),
+            (
+                "ip ospf message-digest-key 1 md5 hunter2",
+                "ip ospf message-digest-key * *** *******",
+            ),
+            (
+                "standby 1 authentication hunter2",
+                "standby * ************** *******",
+            ),
+            (
+                "vrrp 1 authentication text hunter2",
+                "vrrp * ************** **** *******",
+            ),
+            (
+                "authentication mode md5 hunter2",
+                "authentication mode md5 *******",
+            ),
+            ("key-string 7 hunter2", "key-string * *******"),
+            (
+                "isis authentication-keys hunter2",
+                "isis authentication-keys *******",
+            ),
+            ("area-password hunter2", "area-password *******"),
+            ("wpa passphrase hunter2", "wpa passphrase *******"),
+            ("integrity md5 sha1", "integrity md5 sha1"),
+            ("prf md5 sha1", "prf md5 sha1"),
+            ("int md5 sha1", "int md5 sha1"),
+            ("hash md5 x", "hash md5 x"),
+            (
+                "authentication remote rsa-sig",
+                "authentication remote rsa-sig",
+            ),
+            (
+                "aaa authentication login default local",
+                "aaa authentication login default local",
+            ),
             ("end", "end"),
             (
                 "crypto ikev2 authorization policy p",
@@ -250,9 +341,19 @@ mod tests {
         let mut announcing = Vec::new();
         for mode in ModeKind::ALL {
             for node in mode.commands() {
+                if let Token::Word(word) = node.token
+                    && word != SNMP
+                {
+                    let behind = Place::First.behind(word);
+                    assert!(!matches!(behind, Place::Throughout), "{word}");
+                    let lists = matches!(behind, Place::Algorithms);
+                    assert_eq!(lists, OF_ALGORITHMS.contains(&word), "{word}");
+                }
                 look(node, &format!("{mode:?}"), &mut announcing);
             }
         }
+        // It is an algorithm there, behind a word that says so.
+        announcing.retain(|line| !line.ends_with(" md5"));
         // The key of `pre-share` is hidden with the word that announces it.
         announcing.retain(|line| !line.ends_with(" pre-share"));
         assert_eq!(announcing, Vec::<String>::new());

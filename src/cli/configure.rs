@@ -50,6 +50,10 @@ pub struct Said {
     pub refused: bool,
     /// The character, from 0, that a caret is to point at.
     pub marker: Option<usize>,
+    /// Of a line that is refused for one of its words, the characters up to the end of that word: what is behind it nobody has
+    /// read, and any of it may be a secret.
+    #[serde(default)]
+    pub read: Option<usize>,
     /// The words, in lines.
     pub text: String,
 }
@@ -202,6 +206,7 @@ mod tests {
             line: 0,
             refused: true,
             marker: Some(4),
+            read: None,
             text: "% no\n".into(),
         };
         assert_eq!(below_prompt(&said, 3), "       ^\n% no\n");

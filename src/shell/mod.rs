@@ -215,7 +215,7 @@ impl Console {
 /// What is to be done of a line: nothing of a comment, and what stands behind a `do`, which the habits of
 /// configuration mode put there. `end` has nothing to end.
 #[must_use]
-fn command_of(line: &str) -> &str {
+pub fn command_of(line: &str) -> &str {
     let line = line.trim_start();
     let (word, rest) = line.split_at(line.find(char::is_whitespace).unwrap_or(line.len()));
     if word.starts_with('!') || (word == "end" && rest.trim().is_empty()) {

@@ -316,9 +316,7 @@ impl Shell {
                     begun = Some((left.to_owned(), right.to_owned()));
                 }
                 (Ok(_), Wish { too_long: true, .. }) => {
-                    self.complain(&format!(
-                        "% Line is too long: it may have {MAX_TYPED} octets"
-                    ))?;
+                    self.complain(&too_long())?;
                 }
                 (Ok(line), Wish { leave: true, .. }) if self.configuring.is_some() => {
                     if !line.trim().is_empty() {
@@ -442,12 +440,15 @@ impl Shell {
     /// A bare `configure`: asks where the lines come from, as a router does. There is one answer here.
     fn ask_where_from(&mut self) -> io::Result<()> {
         let answer = self.editor.readline(exec::CONFIGURE_FROM);
-        let asks = std::mem::take(&mut *locked(&self.wish)).help.is_some();
-        match answer {
-            Ok(answer) if !asks && exec::is_from_terminal(&answer) => self.begin_to_configure(None),
-            Ok(_) => self.complain("?Must be \"terminal\""),
+        let wish = std::mem::take(&mut *locked(&self.wish));
+        match (answer, wish) {
+            (Ok(_), Wish { help: Some(_), .. }) => self.complain(exec::ONLY_FROM_TERMINAL),
+            (Ok(_), Wish { too_long: true, .. }) => self.complain(&too_long()),
+            (Ok(_), Wish { leave: true, .. }) => Ok(()),
+            (Ok(answer), _) if exec::is_from_terminal(&answer) => self.begin_to_configure(None),
+            (Ok(_), _) => self.complain(exec::ONLY_FROM_TERMINAL),
             // What ends the line ends the command; what ends the terminal is found out by the next line.
-            Err(_) => Ok(()),
+            (Err(_), _) => Ok(()),
         }
     }
 
@@ -504,6 +505,11 @@ impl Shell {
     fn complain(&mut self, text: &str) -> io::Result<()> {
         self.show(&format!("{}\n\n", text.trim_end()))
     }
+}
+
+/// What is said of a line that was too long to be typed.
+fn too_long() -> String {
+    format!("% Line is too long: it may have {MAX_TYPED} octets")
 }
 
 /// Asks whether something is to be done, as a router does: Enter or `y` says so, any other key does not.

@@ -59,6 +59,18 @@ pub(crate) const CASES: &[Case] = &[
         a_refused_line_of_several_is_named_by_its_number_beside_the_answers,
     ),
     (
+        "control::of_a_refused_line_nothing_is_told_behind_the_word_that_is_wrong",
+        of_a_refused_line_nothing_is_told_behind_the_word_that_is_wrong,
+    ),
+    (
+        "control::refused_lines_have_their_numbers_whatever_stands_before_them",
+        refused_lines_have_their_numbers_whatever_stands_before_them,
+    ),
+    (
+        "control::a_script_that_asks_for_another_source_of_lines_configures_nothing",
+        a_script_that_asks_for_another_source_of_lines_configures_nothing,
+    ),
+    (
         "control::a_word_of_a_command_is_never_more_than_a_word",
         a_word_of_a_command_is_never_more_than_a_word,
     ),
@@ -283,7 +295,7 @@ fn a_wrong_command_is_refused_as_a_router_does() {
 }
 
 /// `ironflex exec` with these words and this input: what it says, and its errors.
-fn script(lab: &Lab, words: &[&str], input: &str, status: i32) -> (String, String) {
+fn script(lab: &Lab, words: &[&str], input: impl AsRef<[u8]>, status: i32) -> (String, String) {
     let mut child = Command::new(env!("CARGO_BIN_EXE_ironflex"))
         .args(["exec", "--state-dir", &lab.name("state")])
         .args(words)
@@ -293,9 +305,9 @@ fn script(lab: &Lab, words: &[&str], input: &str, status: i32) -> (String, Strin
         .spawn()
         .unwrap();
     let mut stdin = child.stdin.take().unwrap();
-    let input = input.to_owned();
+    let input = input.as_ref().to_vec();
     // It may end before it has read all of it.
-    let writes = thread::spawn(move || drop(stdin.write_all(input.as_bytes())));
+    let writes = thread::spawn(move || drop(stdin.write_all(&input)));
     let ended = child.wait_with_output().unwrap();
     writes.join().unwrap();
     let text = |octets| String::from_utf8(octets).unwrap();
@@ -315,12 +327,12 @@ fn a_refused_line_of_several_is_named_by_its_number_beside_the_answers() {
     assert_eq!(
         errors,
         "ironflex: line 2 was refused: clear crypto sa spi\n\
-         ironflex: line 4 was refused: username eve passwrd <removed>\n\
+         ironflex: line 4 was refused: username eve passwrd …\n\
          ironflex: line 6 was refused: hostname\n\
          ironflex: line 8 was refused: un\n\
          ironflex: line 11 was refused: hostnme\n\
          ironflex: line 12 was refused: do un\n\
-         ironflex: line 14 was refused: hostname .[2J\n\
+         ironflex: line 14 was refused: hostname . …\n\
          ironflex: line 16 was refused: ÿ\n"
     );
     let words = ["show clock", "sh vresion", "show clock"];
@@ -329,6 +341,84 @@ fn a_refused_line_of_several_is_named_by_its_number_beside_the_answers() {
     // Of one command there is no question.
     assert_eq!(script(&lab, &["sh", "vresion"], "", 1).1, "");
     assert_eq!(script(&lab, &["sh vresion"], "", 1).1, "");
+}
+
+fn of_a_refused_line_nothing_is_told_behind_the_word_that_is_wrong() {
+    let lab = Lab::new();
+    let _headend = lab.start();
+    let input = "configure terminal\nsnmp-server community Plant RO\nntp authentication-key 1 md5 Plant\n\
+                 interface Virtual-Template1 type tunnel\n ip ospf authentication-key Plant\n\
+                 tacacs-server key Plant\nenable secret Plant\nstandby 1 authentication Plant\n\
+                 username eve secret Plant\nend\nsnmp-server community Plant RO\nno snmp-server community Plant\n\
+                 show crypto sesion Plant\n";
+    let (_, errors) = script(&lab, &[], input, 1);
+    assert_eq!(
+        errors,
+        "ironflex: line 2 was refused: snmp-server …\n\
+         ironflex: line 3 was refused: ntp …\n\
+         ironflex: line 5 was refused: ip ospf …\n\
+         ironflex: line 6 was refused: tacacs-server …\n\
+         ironflex: line 7 was refused: enable …\n\
+         ironflex: line 8 was refused: standby …\n\
+         ironflex: line 9 was refused: username eve secret …\n\
+         ironflex: line 11 was refused: snmp-server …\n\
+         ironflex: line 12 was refused: no snmp-server …\n\
+         ironflex: line 13 was refused: show crypto sesion …\n"
+    );
+}
+
+fn refused_lines_have_their_numbers_whatever_stands_before_them() {
+    let lab = Lab::new();
+    let _headend = lab.start();
+    let input = b"configure terminal\nhostname A\n\xff\nhostname\nhostname B\nend\nshow hostnme\n";
+    let (output, errors) = script(&lab, &[], input, 1);
+    assert_eq!(
+        errors,
+        "ironflex: line 3 was refused\nironflex: line 4 was refused: hostname\n\
+         ironflex: line 7 was refused: show hostnme\n"
+    );
+    assert!(
+        output.starts_with("% The line is not UTF-8\n% Incomplete command.\n"),
+        "{output}"
+    );
+    // More than the daemon takes at once ends the session, and what is behind it is no command.
+    let (some, many) = ("\u{1}".repeat(60_000), "\u{1}".repeat(125_000));
+    let words = [
+        "configure terminal",
+        "hostname C",
+        "do show clock",
+        &some,
+        &many,
+        "sh vresion",
+    ];
+    let (_, errors) = script(&lab, &words, "", 1);
+    assert_eq!(
+        errors,
+        "ironflex: line 4 and what follows it had no answer\n"
+    );
+}
+
+fn a_script_that_asks_for_another_source_of_lines_configures_nothing() {
+    let lab = Lab::new();
+    let _headend = lab.start();
+    let name = || lab.exec("show running-config | include ^hostname");
+    let before = name();
+    for answer in ["memory", "network", " MEM "] {
+        let input = format!("configure\n{answer}\nhostname Nobody\n");
+        let (output, errors) = script(&lab, &[], input, 1);
+        assert_eq!(output, "?Must be \"terminal\"\n", "{answer}");
+        assert_eq!(
+            errors,
+            format!("ironflex: line 2 was refused: {}\n", answer.trim())
+        );
+        assert_eq!(name(), before, "{answer}");
+    }
+    // Many a script has no answer.
+    for answer in ["", "terminal\n"] {
+        let input = format!("configure\n{answer}hostname Some{}\n", answer.len());
+        script(&lab, &[], input, 0);
+        assert_eq!(name(), format!("hostname Some{}\n", answer.len()));
+    }
 }
 
 fn several_commands_are_carried_out_and_the_end_says_whether_all_were() {

@@ -77,6 +77,7 @@ fn lab() -> Lab {
 }
 
 const CTRL_C: &str = "\u{3}";
+const CTRL_Z: &str = "\u{1a}";
 const CTRL_D: &str = "\u{4}";
 
 /// A shell at a terminal.
@@ -294,7 +295,12 @@ fn a_router_asks_before_it_clears_and_where_a_configuration_comes_from() {
         assert!(said.contains("?Must be \"terminal\""), "{said}");
     }
     shell.types("configure\r", question);
-    shell.types(CTRL_C, "Router#");
+    let said = shell.types(&format!("{}\r", "x".repeat(1030)), "Router#");
+    assert!(said.contains("% Line is too long"), "{said}");
+    for key in [CTRL_C, CTRL_Z] {
+        shell.types("configure\r", question);
+        shell.types(key, "Router#");
+    }
     shell.sends("quit\r");
     let mut shell = shell;
     shell.process.ends_with(0);

@@ -222,6 +222,7 @@ impl Driver {
                     line: index,
                     refused: true,
                     marker,
+                    read: words::read(&fault),
                     text,
                 }))
             }
@@ -297,6 +298,7 @@ impl Driver {
             line: taken.taken.saturating_sub(1),
             refused,
             marker: None,
+            read: None,
             text,
         });
         self.take_others(id, lines, taken)
@@ -317,6 +319,7 @@ impl Driver {
                 line,
                 refused: false,
                 marker: None,
+                read: None,
                 text,
             }));
         }

@@ -44,6 +44,19 @@ pub(super) fn refusal(line: &str, fault: &Diagnostic) -> (Option<usize>, String)
     }
 }
 
+/// How many characters of a line were read before it was refused, with the word that it was refused for.
+pub(super) fn read(fault: &Diagnostic) -> Option<usize> {
+    match fault.fault {
+        Fault::Ambiguous | Fault::Unknown | Fault::Unsupported | Fault::Value => {
+            let end = fault.at.column.saturating_add(fault.at.len);
+            (end as usize).checked_sub(1)
+        }
+        Fault::Incomplete | Fault::Dangling | Fault::Conflict | Fault::Limit | Fault::Internal => {
+            None
+        }
+    }
+}
+
 /// What is said of a line that is none of the configuration, and a command of the exec mode.
 fn exec_hint(line: &str) -> Option<String> {
     let line = line.trim();
