@@ -1,5 +1,7 @@
 //! Other people's packet filters: which of them stop IKE and ESP, and which drop what no rule of theirs accepts.
 
+use std::net::IpAddr;
+
 use ironflex_xfrm::netlink::{BaseChain, Fate, FilterProbe, FilterRules, Firewall, Hook, Stop};
 
 use super::Examination;
@@ -10,14 +12,14 @@ const OURS: &str = "ironflex";
 /// The tables that legacy iptables has in the kernel; they are not nf_tables' and are not looked into.
 const LEGACY_TABLES: [&str; 2] = ["/proc/net/ip_tables_names", "/proc/net/ip6_tables_names"];
 
-/// Looks at the base chains of nf_tables, and at their rules where those are about IKE and ESP. What they say of what clients
-/// send is for their author to judge.
-pub(super) fn examine(found: &mut Examination<'_>) {
+/// Looks at the base chains of nf_tables, and at their rules and sets where those are about IKE and ESP, by our addresses as far as
+/// they are known. What they say of what clients send is for their author to judge.
+pub(super) fn examine(ours: &[IpAddr], found: &mut Examination<'_>) {
     let both = Firewall::open()
         .and_then(|mut firewall| Ok((firewall.base_chains()?, firewall.filter_rules()?)));
     match both {
         Err(error) => found.skip(format_args!("nf_tables cannot be looked at: {error}")),
-        Ok((chains, rules)) => judge(&chains, &rules, found),
+        Ok((chains, rules)) => judge(&chains, &rules, ours, found),
     }
     let legacy = LEGACY_TABLES.map(|path| std::fs::read_to_string(path).unwrap_or_default());
     if legacy
@@ -31,7 +33,7 @@ pub(super) fn examine(found: &mut Examination<'_>) {
     }
 }
 
-fn judge(chains: &[BaseChain], rules: &FilterRules, found: &mut Examination<'_>) {
+fn judge(chains: &[BaseChain], rules: &FilterRules, ours: &[IpAddr], found: &mut Examination<'_>) {
     let mut all_pass = true;
     // Our own only drops what nobody has sealed.
     for chain in chains.iter().filter(|chain| chain.table != OURS) {
@@ -51,7 +53,7 @@ fn judge(chains: &[BaseChain], rules: &FilterRules, found: &mut Examination<'_>)
             }
             Hook::Forward | Hook::Other => {}
             Hook::Input | Hook::Output | Hook::Prerouting | Hook::Postrouting => {
-                all_pass &= outer(chain, &named, rules, found);
+                all_pass &= outer(chain, &named, (rules, ours), found);
             }
         }
     }
@@ -62,14 +64,19 @@ fn judge(chains: &[BaseChain], rules: &FilterRules, found: &mut Examination<'_>)
 }
 
 /// Judges a chain by what becomes of IKE and ESP in it. Says whether they pass.
-fn outer(chain: &BaseChain, named: &str, rules: &FilterRules, found: &mut Examination<'_>) -> bool {
+fn outer(
+    chain: &BaseChain,
+    named: &str,
+    (rules, ours): (&FilterRules, &[IpAddr]),
+    found: &mut Examination<'_>,
+) -> bool {
     let way = match chain.hook {
         Hook::Output | Hook::Postrouting => "from",
         _ => "to",
     };
     let mut fates: Vec<(Fate, Vec<String>)> = Vec::new();
     for probe in FilterProbe::ALL {
-        let fate = rules.fate(chain, probe);
+        let fate = rules.fate(chain, probe, ours);
         let name = match probe {
             FilterProbe::Udp(port) => format!("UDP {way} port {port}"),
             FilterProbe::Esp => "protocol 50 (ESP)".to_owned(),
@@ -89,7 +96,8 @@ fn outer(chain: &BaseChain, named: &str, rules: &FilterRules, found: &mut Examin
                 by(&stop, chain)
             )),
             Fate::MayStop(stop) => found.skip(format_args!(
-                "{named} may drop {what} {}: that depends on addresses, devices, sets or limits, which are not looked at",
+                "{named} may drop {what} {}: that depends on the client's address, on devices, limits or sets that change, which are not \
+                 looked at",
                 by(&stop, chain)
             )),
         }
@@ -138,7 +146,7 @@ mod tests {
             chain("output", Hook::Output, false),
             chain("raw", Hook::Prerouting, false),
         ];
-        judge(&chains, &none, &mut on("firewall", &mut verdicts));
+        judge(&chains, &none, &[], &mut on("firewall", &mut verdicts));
         let texts: Vec<&str> = verdicts.iter().map(|one| one.text.as_str()).collect();
         assert_eq!(
             texts,
@@ -149,7 +157,7 @@ mod tests {
             ]
         );
         verdicts.clear();
-        judge(&chains[2..], &none, &mut on("firewall", &mut verdicts));
+        judge(&chains[2..], &none, &[], &mut on("firewall", &mut verdicts));
         assert_eq!(verdicts.first().map(|one| one.grade), Some(Grade::Good));
     }
 }

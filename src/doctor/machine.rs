@@ -227,17 +227,31 @@ fn tied(snapshot: &Snapshot) -> impl Iterator<Item = &Interface> {
 
 /// The addresses of the devices that interfaces are tied to; none where the network cannot be looked at.
 pub(super) fn outside_addresses(snapshot: &Snapshot) -> Vec<IpAddr> {
+    addresses_of(snapshot, None)
+}
+
+/// The same with what somebody has put on loopback for others to call, if anything is known of the outside.
+pub(super) fn called_addresses(snapshot: &Snapshot) -> Vec<IpAddr> {
+    let outside = outside_addresses(snapshot);
+    if outside.is_empty() {
+        return outside;
+    }
+    addresses_of(snapshot, Some("lo"))
+}
+
+fn addresses_of(snapshot: &Snapshot, beside: Option<&str>) -> Vec<IpAddr> {
     let Ok(machine) = Machine::read() else {
         return Vec::new();
     };
-    let links = tied(snapshot).filter_map(|one| machine.link(one.device.as_ref()?.as_str()));
+    let outside = tied(snapshot).filter_map(|one| Some(one.device.as_ref()?.as_str()));
+    let links = outside.chain(beside).filter_map(|name| machine.link(name));
     links
         .flat_map(|link| {
             let own = machine.addresses.iter();
             own.filter(|address| address.link == link.index)
         })
         .map(|address| address.address)
-        .filter(|address| !is_link_local(*address))
+        .filter(|address| !is_link_local(*address) && !address.is_loopback())
         .collect()
 }
 

@@ -134,6 +134,7 @@ struct Patient<'a> {
 pub fn examine(options: &Options, names: &[ServerIdentity]) -> Vec<Verdict> {
     let mut verdicts = Vec::new();
     let running = control::serves(&control::socket_path(&options.state_dir));
+    let mut ours = Vec::new();
     if let Some(checked) = configuration(options, &mut on("configuration", &mut verdicts)) {
         let patient = Patient {
             options,
@@ -148,9 +149,10 @@ pub fn examine(options: &Options, names: &[ServerIdentity]) -> Vec<Verdict> {
         client_profiles::examine(&patient, &mut on("profile", &mut verdicts));
         liveness(&checked.snapshot, &mut on("dpd", &mut verdicts));
         machine::examine(&patient, &mut verdicts);
+        ours = machine::called_addresses(&checked.snapshot);
     }
     machine::ports(running, &mut on("ports", &mut verdicts));
-    firewall::examine(&mut on("firewall", &mut verdicts));
+    firewall::examine(&ours, &mut on("firewall", &mut verdicts));
     verdicts
 }
 

@@ -269,6 +269,27 @@ impl Expressions {
         )
     }
 
+    /// Whether nothing is found there, for the same.
+    #[cfg(test)]
+    pub(super) fn lookup_in_vain(self) -> Self {
+        let data = Attributes::new().name(1, "__set0").be32(2, REGISTER);
+        self.expression("lookup", &data.be32(5, 1))
+    }
+
+    /// A look into a map of values, which come to where the key was, for the same.
+    #[cfg(test)]
+    pub(super) fn map(self) -> Self {
+        let data = Attributes::new().name(1, "__map1").be32(2, REGISTER);
+        self.expression("lookup", &data.be32(3, REGISTER))
+    }
+
+    /// A part of the packet in another register, for the same.
+    #[cfg(test)]
+    pub(super) fn header_into(self, register: u32, [base, offset, octets]: [u32; 3]) -> Self {
+        let data = Attributes::new().be32(1, register).be32(2, base);
+        self.expression("payload", &data.be32(3, offset).be32(4, octets))
+    }
+
     /// A look into a map of verdicts, for the same.
     #[cfg(test)]
     pub(super) fn verdict_map(self) -> Self {

@@ -6,14 +6,23 @@
 //!             └─► accepted, dropped, sent on through another chain
 //! ```
 //!
-//! Of a packet its protocol is known, its port at this end, whether it is the first of its connection, and that it does not
-//! stay on this machine. What a rule asks beyond that (addresses, devices, sets, limits) it may answer or may not, and so what
-//! the rule does may happen or may not.
+//! Of a packet its protocol is known, its port and perhaps its address at this end, whether it is the first of its connection, and
+//! that it does not stay on this machine. What a rule asks beyond that (the other end's address, devices, limits) it may answer or
+//! may not, and so what the rule does may happen or may not. Sets and maps are looked into, but for those that change by
+//! themselves.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
+use super::error::NetlinkError;
 use super::message::{AttributesOf, name_of};
 use super::nft::{BaseChain, Hook};
+use super::socket::NetlinkSocket;
+use register::{Registers, Value, compared, masked, turned, within};
+use set::{Data, Found, Sets};
+
+mod register;
+mod set;
 
 /// A packet that a headend lives by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,9 +74,13 @@ pub(super) struct FilterRule {
     expressions: Vec<u8>,
 }
 
-/// Everybody's rules, by family, table and chain, in their order.
+/// Everybody's rules, and the sets that they look into.
 #[derive(Clone, Debug, Default)]
-pub struct FilterRules(BTreeMap<(u8, String, String), Vec<FilterRule>>);
+pub struct FilterRules {
+    /// By family, table and chain, in their order.
+    chains: BTreeMap<(u8, String, String), Vec<FilterRule>>,
+    sets: Sets,
+}
 
 /// How deep chains lead into each other: the kernel takes no more.
 const DEPTH: u32 = 16;
@@ -85,13 +98,11 @@ const FAMILY_V6: u8 = 10;
 const ESTABLISHED: u32 = 2;
 const NEW: u32 = 8;
 
-/// NFT_REG_VERDICT, and where a `lookup` says what it writes to (NFTA_LOOKUP_DREG).
+/// NFT_REG_VERDICT.
 const REGISTER_VERDICT: u32 = 0;
-const LOOKUP_DESTINATION: u16 = 3;
 
 /// Expressions that load something or ask something, and decide nothing themselves.
-const CONDITIONS: [&str; 18] = [
-    "byteorder",
+const CONDITIONS: [&str; 16] = [
     "connlimit",
     "dynset",
     "exthdr",
@@ -99,7 +110,6 @@ const CONDITIONS: [&str; 18] = [
     "hash",
     "inner",
     "limit",
-    "lookup",
     "match",
     "numgen",
     "objref",
@@ -163,43 +173,64 @@ pub(super) fn read_rule(header: usize, body: &[u8]) -> Option<FilterRule> {
 }
 
 impl FilterRules {
-    pub(super) fn new(listed: Vec<FilterRule>) -> Self {
-        let mut rules: BTreeMap<_, Vec<FilterRule>> = BTreeMap::new();
+    /// These rules, with the sets that there are.
+    ///
+    /// # Errors
+    ///
+    /// As [`NetlinkSocket::dump`].
+    pub(super) fn with_sets(
+        listed: Vec<FilterRule>,
+        socket: &mut NetlinkSocket,
+    ) -> Result<Self, NetlinkError> {
+        set::list(socket).map(|sets| Self::new(listed, sets))
+    }
+
+    fn new(listed: Vec<FilterRule>, sets: Sets) -> Self {
+        let mut chains: BTreeMap<_, Vec<FilterRule>> = BTreeMap::new();
         for rule in listed {
             let key = (rule.family, rule.table.clone(), rule.chain.clone());
-            rules.entry(key).or_default().push(rule);
+            chains.entry(key).or_default().push(rule);
         }
-        Self(rules)
+        Self { chains, sets }
     }
 
     /// Whether a chain has no rule.
     #[must_use]
     pub fn is_empty(&self, chain: &BaseChain) -> bool {
         let key = (chain.family, chain.table.clone(), chain.name.clone());
-        self.0.get(&key).is_none_or(Vec::is_empty)
+        self.chains.get(&key).is_none_or(Vec::is_empty)
     }
 
-    /// What becomes of a packet in a base chain. A chain of both families is looked at with an IPv4 packet first.
+    /// What becomes of a packet in a base chain, at any of these addresses of ours; where there are none, it may be at any. A chain
+    /// of both families is looked at with an IPv4 packet first.
     #[must_use]
-    pub fn fate(&self, chain: &BaseChain, probe: FilterProbe) -> Fate {
+    pub fn fate(&self, chain: &BaseChain, probe: FilterProbe, ours: &[IpAddr]) -> Fate {
+        let inbound = !matches!(chain.hook, Hook::Output | Hook::Postrouting);
+        let of_family = |family: u8| {
+            let own = ours.iter().map(IpAddr::to_canonical);
+            let own = own.filter(move |address| family_of(*address) == family);
+            let own: Vec<Option<IpAddr>> = match ours {
+                [] => vec![None],
+                _ => own.map(Some).collect(),
+            };
+            own.into_iter().map(move |local| Packet {
+                family,
+                probe,
+                inbound,
+                local,
+            })
+        };
         let families: &[u8] = match chain.family {
             FAMILY_V4 => &[FAMILY_V4],
             FAMILY_V6 => &[FAMILY_V6],
             _ => &[FAMILY_V4, FAMILY_V6],
         };
-        let inbound = !matches!(chain.hook, Hook::Output | Hook::Postrouting);
-        let mut fates = families.iter().map(|family| {
-            let packet = Packet {
-                family: *family,
-                probe,
-                inbound,
-            };
-            self.fate_of(chain, packet)
-        });
+        let packets = families.iter().flat_map(|family| of_family(*family));
+        let mut fates = packets.map(|packet| self.fate_of(chain, packet));
         let first = fates.next().unwrap_or(Fate::Passes);
         fates.fold(first, |worst, next| match (&worst, &next) {
             (Fate::Passes, _) => match next {
-                // The other family passes.
+                // The other one passes.
                 Fate::Stops(stop) => Fate::MayStop(stop),
                 other => other,
             },
@@ -230,23 +261,20 @@ impl FilterRules {
     }
 }
 
+const fn family_of(address: IpAddr) -> u8 {
+    match address {
+        IpAddr::V4(_) => FAMILY_V4,
+        IpAddr::V6(_) => FAMILY_V6,
+    }
+}
+
 #[derive(Clone, Copy)]
 struct Packet {
     family: u8,
     probe: FilterProbe,
     inbound: bool,
-}
-
-/// What is known of a register.
-#[derive(Clone, Debug)]
-enum Value {
-    /// These octets.
-    Is(Vec<u8>),
-    /// Any device but loopback.
-    Device,
-    /// The number of such a device.
-    DeviceNumber,
-    Unknown,
+    /// The address at this end, if it is known.
+    local: Option<IpAddr>,
 }
 
 /// Whether a condition holds.
@@ -264,11 +292,16 @@ impl From<bool> for Holds {
 }
 
 /// What a rule does with what fits it.
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum Verdict {
     Accept,
     Drop,
+    /// The next rule is asked.
+    Continue,
     /// What that is depends on more than is known: it may let it pass, stop it, lead it elsewhere, or say nothing of it.
     Any,
+    /// One of these, and it depends on more than is known which.
+    OneOf(Vec<Self>),
     /// Somebody else decides.
     Queue,
     Return,
@@ -287,6 +320,14 @@ struct Ends {
     falls: bool,
 }
 
+/// What a look into a set comes to.
+enum Looked {
+    /// The rule goes on where this holds.
+    Holds(Holds),
+    /// A map has these verdicts for the packet, where this holds.
+    Verdict(Verdict, Holds),
+}
+
 struct Walk<'a> {
     rules: &'a FilterRules,
     family: u8,
@@ -300,7 +341,7 @@ impl Walk<'_> {
         let mut ends = Ends::default();
         let rules = self.rules;
         let key = (self.family, self.table.to_owned(), name.to_owned());
-        for rule in rules.0.get(&key).map_or(&[][..], Vec::as_slice) {
+        for rule in rules.chains.get(&key).map_or(&[][..], Vec::as_slice) {
             self.left = self.left.saturating_sub(1);
             let here = || Stop::Rule {
                 chain: name.to_owned(),
@@ -317,34 +358,12 @@ impl Walk<'_> {
             };
             // Whether what fits the rule goes on behind it.
             let mut goes_on = false;
-            match verdict {
-                Verdict::Accept => ends.passes = true,
-                Verdict::Drop => {
-                    ends.stops.get_or_insert_with(here);
-                }
-                Verdict::Queue => {
-                    ends.passes = true;
-                    ends.stops.get_or_insert_with(here);
-                }
-                Verdict::Any => {
-                    ends.passes = true;
-                    ends.stops.get_or_insert_with(here);
-                    ends.falls = true;
-                    goes_on = true;
-                }
-                Verdict::Return => ends.falls = true,
-                Verdict::Jump(to) => {
-                    let below = self.chain(&to, depth.saturating_add(1));
-                    goes_on = below.falls;
-                    ends.passes |= below.passes;
-                    ends.stops = ends.stops.or(below.stops);
-                }
-                Verdict::Goto(to) => {
-                    let below = self.chain(&to, depth.saturating_add(1));
-                    ends.falls |= below.falls;
-                    ends.passes |= below.passes;
-                    ends.stops = ends.stops.or(below.stops);
-                }
+            let verdicts = match verdict {
+                Verdict::OneOf(all) => all,
+                one => vec![one],
+            };
+            for verdict in verdicts {
+                goes_on |= self.obey(verdict, here, depth, &mut ends);
             }
             if holds == Holds::Yes && !goes_on {
                 return ends;
@@ -354,9 +373,51 @@ impl Walk<'_> {
         ends
     }
 
+    /// Adds what becomes of a packet by a verdict. Returns whether it may go on behind the rule.
+    fn obey(
+        &mut self,
+        verdict: Verdict,
+        here: impl Fn() -> Stop,
+        depth: u32,
+        ends: &mut Ends,
+    ) -> bool {
+        match verdict {
+            Verdict::Accept => ends.passes = true,
+            Verdict::Drop => {
+                ends.stops.get_or_insert_with(here);
+            }
+            Verdict::Continue => return true,
+            Verdict::Queue => {
+                ends.passes = true;
+                ends.stops.get_or_insert_with(here);
+            }
+            // Nobody says one of these of another.
+            Verdict::Any | Verdict::OneOf(_) => {
+                ends.passes = true;
+                ends.stops.get_or_insert_with(here);
+                ends.falls = true;
+                return true;
+            }
+            Verdict::Return => ends.falls = true,
+            Verdict::Jump(to) => {
+                let below = self.chain(&to, depth.saturating_add(1));
+                ends.passes |= below.passes;
+                ends.stops = ends.stops.take().or(below.stops);
+                return below.falls;
+            }
+            Verdict::Goto(to) => {
+                let below = self.chain(&to, depth.saturating_add(1));
+                ends.falls |= below.falls;
+                ends.passes |= below.passes;
+                ends.stops = ends.stops.take().or(below.stops);
+            }
+        }
+        false
+    }
+
     /// What a rule does with the packet, and whether it is for it. Nothing if it is not, or does nothing.
     fn rule(&self, rule: &FilterRule) -> Option<(Verdict, Holds)> {
-        let mut registers: BTreeMap<u32, Value> = BTreeMap::new();
+        let mut registers = Registers::default();
         let mut certain = Holds::Yes;
         for (_, element) in AttributesOf(&rule.expressions) {
             let (name, data) = expression(element);
@@ -365,6 +426,7 @@ impl Walk<'_> {
                 "payload" => self.payload(data, &mut registers),
                 "ct" => self.connection(data, &mut registers),
                 "bitwise" => masked(data, &mut registers),
+                "byteorder" => turned(data, &mut registers),
                 "cmp" => compared(data, &registers),
                 "range" => within(data, &registers),
                 "immediate" => match verdict_of(data) {
@@ -382,11 +444,12 @@ impl Walk<'_> {
                     None => Holds::Yes,
                 },
                 "counter" | "dup" | "last" | "log" | "notrack" | "secmark" => Holds::Yes,
-                // A map of verdicts.
-                "lookup" if number(data, LOOKUP_DESTINATION) == Some(REGISTER_VERDICT) => {
-                    return Some((Verdict::Any, certain));
-                }
-                // A set, a limit, a match of iptables.
+                "lookup" => match self.look(data, &mut registers) {
+                    Looked::Holds(holds) => holds,
+                    Looked::Verdict(verdict, Holds::Yes) => return Some((verdict, certain)),
+                    Looked::Verdict(verdict, _) => return Some((verdict, Holds::Perhaps)),
+                },
+                // A limit, a match of iptables.
                 _ if CONDITIONS.contains(&name.as_str()) => {
                     registers.clear();
                     Holds::Perhaps
@@ -402,6 +465,69 @@ impl Walk<'_> {
         None
     }
 
+    /// A look into a set or a map.
+    fn look(&self, data: &[u8], registers: &mut Registers) -> Looked {
+        const SET: u16 = 1;
+        const SOURCE: u16 = 2;
+        const DESTINATION: u16 = 3;
+        const FLAGS: u16 = 5;
+        const INVERTED: u32 = 1;
+        let name = attribute(data, SET).map(name_of).unwrap_or_default();
+        let place = (self.family, self.table.to_owned(), name);
+        let destination = number(data, DESTINATION);
+        let inverted = number(data, FLAGS).is_some_and(|flags| flags & INVERTED != 0);
+        let set = self.rules.sets.get(&place);
+        let found = set.zip(number(data, SOURCE)).and_then(|(set, source)| {
+            let parts = registers.parts(source, set.key());
+            set.find(&parts)
+        });
+        let Some(Found { elements, may_miss }) = found else {
+            if let Some(REGISTER_VERDICT) = destination {
+                return Looked::Verdict(Verdict::Any, Holds::Yes);
+            }
+            registers.clear();
+            return Looked::Holds(Holds::Perhaps);
+        };
+        let holds = match (elements.as_slice(), may_miss) {
+            ([], _) => Holds::No,
+            (_, false) => Holds::Yes,
+            (_, true) => Holds::Perhaps,
+        };
+        match destination {
+            None if inverted => Looked::Holds(match holds {
+                Holds::Yes => Holds::No,
+                Holds::No => Holds::Yes,
+                Holds::Perhaps => Holds::Perhaps,
+            }),
+            None => Looked::Holds(holds),
+            _ if holds == Holds::No => Looked::Holds(Holds::No),
+            Some(REGISTER_VERDICT) => {
+                let mut verdicts: Vec<Verdict> = Vec::new();
+                for element in elements {
+                    let verdict = match &element.data {
+                        Data::Verdict(verdict) => verdict.clone(),
+                        Data::Value(_) | Data::None => Verdict::Any,
+                    };
+                    if !verdicts.contains(&verdict) {
+                        verdicts.push(verdict);
+                    }
+                }
+                Looked::Verdict(Verdict::OneOf(verdicts), holds)
+            }
+            Some(register) => {
+                let value = match elements.as_slice() {
+                    [only] if holds == Holds::Yes => match &only.data {
+                        Data::Value(octets) => Value::Is(octets.clone()),
+                        Data::Verdict(_) | Data::None => Value::Unknown(None),
+                    },
+                    _ => Value::Unknown(None),
+                };
+                registers.insert(register, value);
+                Looked::Holds(holds)
+            }
+        }
+    }
+
     const fn protocol(&self) -> u8 {
         match self.packet.probe {
             FilterProbe::Udp(_) => UDP,
@@ -409,7 +535,7 @@ impl Walk<'_> {
         }
     }
 
-    fn meta(&self, data: &[u8], registers: &mut BTreeMap<u32, Value>) -> Holds {
+    fn meta(&self, data: &[u8], registers: &mut Registers) -> Holds {
         const DESTINATION: u16 = 1;
         const KEY: u16 = 2;
         /// enum nft_meta_keys.
@@ -439,13 +565,13 @@ impl Walk<'_> {
             Some(OUTPUT) if !inbound => Value::DeviceNumber,
             Some(INPUT_NAME) if inbound => Value::Device,
             Some(OUTPUT_NAME) if !inbound => Value::Device,
-            _ => Value::Unknown,
+            _ => Value::Unknown(None),
         };
         registers.insert(register, value);
         Holds::Yes
     }
 
-    fn payload(&self, data: &[u8], registers: &mut BTreeMap<u32, Value>) -> Holds {
+    fn payload(&self, data: &[u8], registers: &mut Registers) -> Holds {
         const DESTINATION: u16 = 1;
         const BASE: u16 = 2;
         const OFFSET: u16 = 3;
@@ -463,19 +589,35 @@ impl Walk<'_> {
         };
         let port_at = if self.packet.inbound { 2 } else { 0 };
         let place = [BASE, OFFSET, LENGTH].map(|kind| number(data, kind).unwrap_or(u32::MAX));
+        let [_, _, octets] = place;
+        let unknown = || Value::Unknown(usize::try_from(octets).ok());
         let value = match (place, self.packet.probe) {
             ([NETWORK, at, 1], _) if at == protocol_at => Value::Is([self.protocol()].to_vec()),
             ([TRANSPORT, at, 2], FilterProbe::Udp(port)) if at == port_at => {
                 Value::Is(port.to_be_bytes().to_vec())
             }
-            _ => Value::Unknown,
+            ([NETWORK, at, length], _) => self.local(at, length).map_or_else(unknown, Value::Is),
+            _ => unknown(),
         };
         registers.insert(register, value);
         Holds::Yes
     }
 
+    /// Octets of an IP header, where they are of the address at this end and that is known.
+    fn local(&self, at: u32, length: u32) -> Option<Vec<u8>> {
+        let (octets, begins) = match (self.packet.local?, self.packet.inbound) {
+            (IpAddr::V4(address), true) => (address.octets().to_vec(), 16),
+            (IpAddr::V4(address), false) => (address.octets().to_vec(), 12),
+            (IpAddr::V6(address), true) => (address.octets().to_vec(), 24),
+            (IpAddr::V6(address), false) => (address.octets().to_vec(), 8),
+        };
+        let from = usize::try_from(at.checked_sub(begins)?).ok()?;
+        let to = from.checked_add(usize::try_from(length).ok()?)?;
+        octets.get(from..to).map(<[u8]>::to_vec)
+    }
+
     /// What comes in is new, and what goes out in UDP is an answer.
-    fn connection(&self, data: &[u8], registers: &mut BTreeMap<u32, Value>) -> Holds {
+    fn connection(&self, data: &[u8], registers: &mut Registers) -> Holds {
         const DESTINATION: u16 = 1;
         const KEY: u16 = 2;
         const STATE: u32 = 0;
@@ -487,7 +629,7 @@ impl Walk<'_> {
             (Some(STATE), false, FilterProbe::Udp(_)) => {
                 Value::Is(ESTABLISHED.to_ne_bytes().to_vec())
             }
-            _ => Value::Unknown,
+            _ => Value::Unknown(None),
         };
         registers.insert(register, value);
         Holds::Yes
@@ -536,115 +678,35 @@ fn name_in(data: &[u8]) -> String {
     attribute(data, 1).map_or_else(String::new, name_of)
 }
 
-/// The octets of a value in an attribute (NFTA_DATA_VALUE).
-fn octets(data: &[u8], wanted: u16) -> Option<&[u8]> {
-    attribute(attribute(data, wanted)?, 1)
-}
-
-fn compared(data: &[u8], registers: &BTreeMap<u32, Value>) -> Holds {
-    const SOURCE: u16 = 1;
-    const OPERATOR: u16 = 2;
-    const DATA: u16 = 3;
-    /// enum nft_cmp_ops.
-    const EQUAL: u32 = 0;
-    const NOT_EQUAL: u32 = 1;
-    const LESS: u32 = 2;
-    const AT_MOST: u32 = 3;
-    const MORE: u32 = 4;
-    const AT_LEAST: u32 = 5;
-    let found = number(data, SOURCE).and_then(|register| registers.get(&register));
-    let (Some(found), Some(with)) = (found, octets(data, DATA)) else {
-        return Holds::Perhaps;
-    };
-    let operator = number(data, OPERATOR);
-    let loopback = match found {
-        Value::Device => name_of(with) == "lo",
-        // Loopback is the first device of every network namespace.
-        Value::DeviceNumber => with == 1_u32.to_ne_bytes(),
-        Value::Is(_) | Value::Unknown => false,
-    };
-    match (found, operator) {
-        (Value::Device | Value::DeviceNumber, Some(EQUAL)) if loopback => Holds::No,
-        (Value::Device | Value::DeviceNumber, Some(NOT_EQUAL)) if loopback => Holds::Yes,
-        (Value::Is(found), Some(operator)) if found.len() >= with.len() => {
-            let found = found.get(..with.len()).unwrap_or_default();
-            match operator {
-                EQUAL => (found == with).into(),
-                NOT_EQUAL => (found != with).into(),
-                LESS => (found < with).into(),
-                AT_MOST => (found <= with).into(),
-                MORE => (found > with).into(),
-                AT_LEAST => (found >= with).into(),
-                _ => Holds::Perhaps,
-            }
-        }
-        _ => Holds::Perhaps,
-    }
-}
-
-fn within(data: &[u8], registers: &BTreeMap<u32, Value>) -> Holds {
-    const SOURCE: u16 = 1;
-    const OPERATOR: u16 = 2;
-    const FROM: u16 = 3;
-    const TO: u16 = 4;
-    const EQUAL: u32 = 0;
-    let found = number(data, SOURCE).and_then(|register| registers.get(&register));
-    let (Some(Value::Is(found)), Some(from), Some(to)) =
-        (found, octets(data, FROM), octets(data, TO))
-    else {
-        return Holds::Perhaps;
-    };
-    let inside = found.as_slice() >= from && found.as_slice() <= to;
-    (inside == (number(data, OPERATOR) == Some(EQUAL))).into()
-}
-
-fn masked(data: &[u8], registers: &mut BTreeMap<u32, Value>) -> Holds {
-    const SOURCE: u16 = 1;
-    const DESTINATION: u16 = 2;
-    const MASK: u16 = 4;
-    const XOR: u16 = 5;
-    let found = number(data, SOURCE).and_then(|register| registers.get(&register));
-    let value = match (found, octets(data, MASK), octets(data, XOR)) {
-        (Some(Value::Is(found)), Some(mask), Some(xor)) => {
-            let masked = found.iter().zip(mask.iter().zip(xor));
-            Value::Is(
-                masked
-                    .map(|(octet, (mask, xor))| (octet & mask) ^ xor)
-                    .collect(),
-            )
-        }
-        _ => Value::Unknown,
-    };
-    if let Some(register) = number(data, DESTINATION) {
-        registers.insert(register, value);
-    }
-    Holds::Yes
-}
-
 /// The verdict of an `immediate`; `None` for one that loads a value, and no verdict where it goes on with the next rule.
 fn verdict_of(data: &[u8]) -> Option<Option<Verdict>> {
     const DESTINATION: u16 = 1;
     const DATA: u16 = 2;
     const VERDICT: u16 = 2;
-    const CODE: u16 = 1;
-    const CHAIN: u16 = 2;
     if number(data, DESTINATION) != Some(REGISTER_VERDICT) {
         return None;
     }
     let verdict = attribute(data, DATA).and_then(|data| attribute(data, VERDICT));
-    let verdict = verdict.unwrap_or_default();
+    let verdict = verdict_in(verdict.unwrap_or_default());
+    Some(Some(verdict).filter(|verdict| *verdict != Verdict::Continue))
+}
+
+/// What stands in an attribute NFTA_DATA_VERDICT.
+fn verdict_in(verdict: &[u8]) -> Verdict {
+    const CODE: u16 = 1;
+    const CHAIN: u16 = 2;
     let code = number(verdict, CODE).unwrap_or_default().cast_signed();
     let chain = || attribute(verdict, CHAIN).map_or_else(String::new, name_of);
-    Some(match code {
-        0 => Some(Verdict::Drop),
-        1 => Some(Verdict::Accept),
-        -3 => Some(Verdict::Jump(chain())),
-        -4 => Some(Verdict::Goto(chain())),
-        -5 => Some(Verdict::Return),
+    match code {
+        0 => Verdict::Drop,
+        1 => Verdict::Accept,
+        -3 => Verdict::Jump(chain()),
+        -4 => Verdict::Goto(chain()),
+        -5 => Verdict::Return,
         // NF_QUEUE has the queue's number in its upper half.
-        other if other & 0xff == 3 => Some(Verdict::Queue),
-        _ => None,
-    })
+        other if other & 0xff == 3 => Verdict::Queue,
+        _ => Verdict::Continue,
+    }
 }
 
 #[cfg(test)]

@@ -30,7 +30,7 @@ use super::socket::{NetlinkSocket, Subsystem};
 use crate::IpPrefix;
 
 /// NFNL_SUBSYS_NFTABLES of linux/netfilter/nfnetlink.h, in the upper octet of every message type.
-const SUBSYSTEM: u16 = 10;
+pub(super) const SUBSYSTEM: u16 = 10;
 
 /// Message types of nfnetlink and of nf_tables.
 const BATCH_BEGIN: u16 = 0x10;
@@ -71,7 +71,7 @@ const DORMANT: u32 = 1;
 const DROP: u32 = 0;
 
 /// Octets of `struct nfgenmsg`.
-const HEADER_OCTETS: usize = 4;
+pub(super) const HEADER_OCTETS: usize = 4;
 
 /// NLM_F_CREATE and NLM_F_APPEND.
 const CREATE: u16 = 0x400;
@@ -278,7 +278,8 @@ impl Firewall {
         Ok(chains)
     }
 
-    /// Everybody's rules for IP, of every table, where they are looked at for what becomes of a packet.
+    /// Everybody's rules for IP, of every table, with the sets that they look into, where they are looked at for what becomes of a
+    /// packet.
     ///
     /// # Errors
     ///
@@ -300,7 +301,7 @@ impl Firewall {
             Err(error) if error.errno() == Some(KernelErrno::EOPNOTSUPP) => {
                 Ok(FilterRules::default())
             }
-            result => result.map(FilterRules::new),
+            result => FilterRules::with_sets(result?, &mut self.socket),
         }
     }
 

@@ -410,7 +410,10 @@ fn nft(side: &Side, script: &str) -> Option<()> {
 fn fates(side: &Side, flags: &str, policy: &str, rules: &[&str]) -> Option<Vec<Fate>> {
     let mut script = format!(
         "add table inet other\ndelete table inet other\nadd table inet other {{ {flags} }}\n\
-         add chain inet other input {{ type filter hook input priority 0; policy {policy}; }}\n"
+         add chain inet other input {{ type filter hook input priority 0; policy {policy}; }}\n\
+         add set inet other ports {{ type inet_service; flags interval; counter; elements = {{ 500-501, 22 }}; }}\n\
+         add set inet other changing {{ type inet_service; timeout 1h; elements = {{ 500, 4500 }}; }}\n\
+         add set inet other friends {{ type ipv4_addr; flags interval; elements = {{ 192.0.2.0/24 }}; }}\n"
     );
     for rule in rules {
         script.push_str(&format!("add rule inet other input {rule}\n"));
@@ -421,7 +424,7 @@ fn fates(side: &Side, flags: &str, policy: &str, rules: &[&str]) -> Option<Vec<F
         let chains = firewall.base_chains().unwrap();
         let rules = firewall.filter_rules().unwrap();
         let others = chains.iter().filter(|chain| chain.table == "other");
-        let of_chain = |chain| FilterProbe::ALL.map(|probe| rules.fate(chain, probe));
+        let of_chain = |chain| FilterProbe::ALL.map(|probe| rules.fate(chain, probe, &[]));
         others.flat_map(of_chain).collect()
     };
     Some(side.namespace.run(look).unwrap())
@@ -440,7 +443,9 @@ fn what_nft_does_with_ike_and_esp_is_read_from_its_rules() -> Result<(), Ignored
     };
     let (accept, drop) = ("accept", "drop");
     let (passes, stops) = ("passes", "stops, by the policy");
-    let cases: [(_, &[&str], [&str; 3]); 10] = [
+    let may = "may stop, by the policy";
+    // The sets that have a name stand in front of the rules.
+    let cases: [(_, &[&str], [&str; 3]); 19] = [
         (accept, &[], [passes; 3]),
         (drop, &[], [stops; 3]),
         (drop, &["udp dport 500 accept"], [passes, stops, stops]),
@@ -449,17 +454,42 @@ fn what_nft_does_with_ike_and_esp_is_read_from_its_rules() -> Result<(), Ignored
         (
             drop,
             &["udp dport { 500, 4500 } accept"],
-            ["may stop, by the policy", "may stop, by the policy", stops],
+            [passes, passes, stops],
+        ),
+        (
+            drop,
+            &["udp dport { 22, 400-600 } accept"],
+            [passes, stops, stops],
+        ),
+        (
+            drop,
+            &["udp dport != { 400-600, 4500-65535 } drop", "accept"],
+            [passes; 3],
+        ),
+        (
+            drop,
+            &["meta l4proto . th dport { udp . 500, tcp . 4500 } accept"],
+            [passes, stops, stops],
+        ),
+        (
+            drop,
+            &["meta l4proto . th dport { udp . 400-600, tcp . 4500 } accept"],
+            [passes, stops, stops],
         ),
         (
             drop,
             &["udp dport vmap { 500 : accept, 4500 : accept }"],
-            ["may stop", "may stop", stops],
+            [passes, passes, stops],
         ),
         (
             accept,
             &["udp dport vmap { 500 : drop }"],
-            ["may stop", "may stop", passes],
+            ["stops", passes, passes],
+        ),
+        (
+            accept,
+            &["udp dport vmap { 1-600 : drop, 601-65535 : continue }"],
+            ["stops", passes, passes],
         ),
         (
             drop,
@@ -468,9 +498,17 @@ fn what_nft_does_with_ike_and_esp_is_read_from_its_rules() -> Result<(), Ignored
         ),
         (
             accept,
-            &["ct state vmap { established : accept, invalid : drop }"],
-            ["may stop"; 3],
+            &["iifname vmap { \"lo\" : drop, \"eth1\" : accept }"],
+            [passes; 3],
         ),
+        (
+            accept,
+            &["ct state vmap { established : accept, invalid : drop }"],
+            [passes; 3],
+        ),
+        (drop, &["udp dport @ports accept"], [passes, stops, stops]),
+        (drop, &["udp dport @changing accept"], [may, may, stops]),
+        (drop, &["ip saddr @friends accept"], [may; 3]),
     ];
     for (policy, rules, expected) in cases {
         let Some(found) = fates(&router, "", policy, rules) else {

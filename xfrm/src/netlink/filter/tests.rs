@@ -1,5 +1,6 @@
 //! Rules as they come in netlink messages, and what they mean for a datagram.
 
+use super::set::{Element, Set};
 use super::*;
 use crate::IpPrefix;
 use crate::netlink::{expression::Expressions, message::Request};
@@ -18,6 +19,11 @@ fn octets_of(expressions: &Expressions) -> Vec<u8> {
 
 /// A table of the family `inet` with these rules, numbered from 1.
 fn table(rules: Vec<(&str, Expressions)>) -> FilterRules {
+    with_sets(rules, Vec::new())
+}
+
+/// The same with sets.
+fn with_sets(rules: Vec<(&str, Expressions)>, sets: Vec<(&str, Set)>) -> FilterRules {
     let rules = rules.into_iter().zip(1..);
     let rule = |((chain, expressions), handle): ((&str, Expressions), u64)| FilterRule {
         family: 1,
@@ -26,7 +32,11 @@ fn table(rules: Vec<(&str, Expressions)>) -> FilterRules {
         handle,
         expressions: octets_of(&expressions),
     };
-    FilterRules::new(rules.map(rule).collect())
+    let place = |(name, set): (&str, Set)| ((1, "filter".to_owned(), name.to_owned()), set);
+    FilterRules::new(
+        rules.map(rule).collect(),
+        sets.into_iter().map(place).collect(),
+    )
 }
 
 fn input(drops: bool) -> BaseChain {
@@ -40,7 +50,7 @@ fn input(drops: bool) -> BaseChain {
 }
 
 fn fates(rules: &FilterRules, drops: bool) -> [Fate; 3] {
-    FilterProbe::ALL.map(|probe| rules.fate(&input(drops), probe))
+    FilterProbe::ALL.map(|probe| rules.fate(&input(drops), probe, &[]))
 }
 
 fn new() -> Expressions {
@@ -123,7 +133,7 @@ fn what_depends_on_more_than_is_known_may_stop_a_packet() {
         fates(&some, true),
         [(); 3].map(|()| Fate::MayStop(Stop::Policy))
     );
-    // `udp dport { … } accept`: what is in the set is not looked at.
+    // `udp dport @other accept`, and what is in the set is not known.
     let set = new().meta(16).compare(EQUAL, &[UDP]).header(2, 2, 2);
     let some = table(vec![("input", set.lookup().verdict(ACCEPT))]);
     let maybe = Fate::MayStop(Stop::Policy);
@@ -137,7 +147,7 @@ fn what_depends_on_more_than_is_known_may_stop_a_packet() {
     assert_eq!(fates, [(); 3].map(|()| Fate::MayStop(rule(1))));
 }
 
-// What is in the map is not looked at: it may let a packet pass, stop it, or say nothing of it.
+// What is in the map is not known: it may let a packet pass, stop it, or say nothing of it.
 #[test]
 fn a_map_of_verdicts_may_do_anything_with_what_it_is_asked_about() {
     let ports = || {
@@ -171,6 +181,183 @@ fn a_map_of_verdicts_may_do_anything_with_what_it_is_asked_about() {
         handle: 3,
     };
     assert_eq!(fates(&inner, true), [(); 3].map(|()| may(stop.clone())));
+}
+
+/// `udp dport`, without what it is compared with.
+fn port() -> Expressions {
+    new().meta(16).compare(EQUAL, &[UDP]).header(2, 2, 2)
+}
+
+fn ports(ports: &[u16]) -> Set {
+    let one = |port: &u16| Element::range(&port.to_be_bytes(), &port.to_be_bytes());
+    Set::of(2, ports.iter().map(one).collect())
+}
+
+fn verdicts(key: usize, of: Vec<(&[u8], Verdict)>) -> Set {
+    let element =
+        |(key, verdict): (&[u8], Verdict)| Element::range(key, key).says(Data::Verdict(verdict));
+    Set::of(key, of.into_iter().map(element).collect())
+}
+
+#[test]
+fn what_is_in_a_set_is_known() {
+    let look = |set: Set, rule: Expressions, drops| {
+        let rules = with_sets(vec![("input", rule)], vec![("__set0", set)]);
+        fates(&rules, drops)
+    };
+    let (passes, stops) = (Fate::Passes, Fate::Stops(Stop::Policy));
+    let both = || ports(&[500, 4500]);
+    assert_eq!(
+        look(both(), port().lookup().verdict(ACCEPT), true),
+        [passes.clone(), passes.clone(), stops.clone()]
+    );
+    assert_eq!(
+        look(ports(&[22, 500]), port().lookup().verdict(ACCEPT), true),
+        [passes.clone(), stops.clone(), stops.clone()]
+    );
+    // `udp dport != { 500, 4500 } drop`
+    assert_eq!(
+        look(both(), port().lookup_in_vain().drop(), false),
+        [(); 3].map(|()| passes.clone())
+    );
+    assert_eq!(
+        look(ports(&[22]), port().lookup_in_vain().drop(), false),
+        [Fate::Stops(rule(1)), Fate::Stops(rule(1)), passes.clone()]
+    );
+    // What changes by itself, or has gone when a packet comes.
+    let may = Fate::MayStop(Stop::Policy);
+    for set in [
+        Set::dynamic(2),
+        Set::of(2, vec![Element::range(&[0, 0], &[255, 255]).perhaps()]),
+    ] {
+        let found = look(set, port().lookup().verdict(ACCEPT), true);
+        assert_eq!(found, [may.clone(), may.clone(), stops.clone()]);
+    }
+    // Whose source is in a list is not known, unless nobody's is, or everybody's.
+    let source = || new().meta(15).compare(EQUAL, &[FAMILY_V4]).header(1, 12, 4);
+    let some = Set::of(4, vec![Element::range(&[192, 0, 2, 0], &[192, 0, 2, 255])]);
+    assert_eq!(
+        look(some, source().lookup().drop(), false),
+        [(); 3].map(|()| Fate::MayStop(rule(1)))
+    );
+    assert_eq!(
+        look(Set::of(4, vec![]), source().lookup().drop(), false),
+        [(); 3].map(|()| passes.clone())
+    );
+    // IPv6 passes still.
+    let all = Set::of(4, vec![Element::range(&[0; 4], &[255; 4])]);
+    let found = look(all, source().lookup().drop(), false);
+    assert_eq!(found, [(); 3].map(|()| Fate::MayStop(rule(1))));
+    let all = Set::of(16, vec![Element::range(&[0; 16], &[255; 16])]);
+    let anybody = new().header(1, 8, 16).lookup().drop();
+    let found = look(all, anybody, false);
+    assert_eq!(found, [(); 3].map(|()| Fate::Stops(rule(1))));
+}
+
+// `meta l4proto . th dport { udp . 500, udp . 4500 } accept`: the second part stands behind the first.
+#[test]
+fn a_concatenation_is_found_by_all_of_its_parts() {
+    let key = |protocol: u8, port: u16| {
+        let [high, low] = port.to_be_bytes();
+        [protocol, 0, 0, 0, high, low, 0, 0]
+    };
+    let element = |protocol, port| Element::range(&key(protocol, port), &key(protocol, port));
+    let set = || Set::of(8, vec![element(UDP, 500), element(6, 4500)]);
+    let both = new().meta(16).header_into(9, [2, 2, 2]);
+    let rules = with_sets(
+        vec![("input", both.lookup().verdict(ACCEPT))],
+        vec![("__set0", set())],
+    );
+    let stops = Fate::Stops(Stop::Policy);
+    assert_eq!(fates(&rules, true), [Fate::Passes, stops.clone(), stops]);
+}
+
+#[test]
+fn a_map_says_what_becomes_of_a_packet() {
+    let of = |map: Set, rule: Expressions| {
+        let inner = ("inner", udp(500).verdict(ACCEPT));
+        with_sets(vec![("input", rule), inner], vec![("__map0", map)])
+    };
+    let (first, second) = (500_u16.to_be_bytes(), 4500_u16.to_be_bytes());
+    let map = || verdicts(2, vec![(&first, Verdict::Accept), (&second, Verdict::Drop)]);
+    let rules = of(map(), port().verdict_map());
+    let stops = Fate::Stops(Stop::Policy);
+    let (own, passes) = (Fate::Stops(rule(1)), Fate::Passes);
+    assert_eq!(
+        fates(&rules, true),
+        [passes.clone(), own.clone(), stops.clone()]
+    );
+    assert_eq!(fates(&rules, false), [passes.clone(), own, passes.clone()]);
+    // `ct state vmap { established : accept, invalid : drop }`: what begins is neither.
+    let (established, invalid) = (ESTABLISHED.to_ne_bytes(), 1_u32.to_ne_bytes());
+    let states = verdicts(
+        4,
+        vec![(&established, Verdict::Accept), (&invalid, Verdict::Drop)],
+    );
+    let rules = of(states, new().connection_state().verdict_map());
+    assert_eq!(fates(&rules, true), [(); 3].map(|()| stops.clone()));
+    assert_eq!(fates(&rules, false), [(); 3].map(|()| passes.clone()));
+    // `iifname vmap { "lo" : drop, "eth0" : jump inner }`: it comes by no loopback, and perhaps by neither.
+    let name = |name: &str| {
+        let mut octets = [0; 16];
+        octets[..name.len()].copy_from_slice(name.as_bytes());
+        octets
+    };
+    let (lo, eth0) = (name("lo"), name("eth0"));
+    let devices = verdicts(
+        16,
+        vec![(&lo, Verdict::Drop), (&eth0, Verdict::Jump("inner".into()))],
+    );
+    let rules = of(devices, new().meta(6).verdict_map());
+    let may = Fate::MayStop(Stop::Policy);
+    assert_eq!(fates(&rules, true), [may, stops.clone(), stops.clone()]);
+    assert_eq!(fates(&rules, false), [(); 3].map(|()| passes.clone()));
+    // `… vmap { 500 : continue, * : drop }`
+    let mut elements = vec![Element::range(&first, &first).says(Data::Verdict(Verdict::Continue))];
+    elements.push(Element::others().says(Data::Verdict(Verdict::Drop)));
+    let rules = of(Set::of(2, elements), port().verdict_map());
+    let own = Fate::Stops(rule(1));
+    assert_eq!(fates(&rules, false), [passes.clone(), own, passes]);
+}
+
+#[test]
+fn a_map_of_values_goes_on_with_what_it_says() {
+    let (first, second) = (500_u16.to_be_bytes(), 4500_u16.to_be_bytes());
+    let element = |from: &[u8], to: u8| Element::range(from, from).says(Data::Value(vec![to]));
+    let map = Set::of(2, vec![element(&first, 1), element(&second, 2)]);
+    let drops = port().map().compare(EQUAL, &[2]).drop();
+    let rules = with_sets(vec![("input", drops)], vec![("__map1", map)]);
+    let stops = Fate::Stops(rule(1));
+    assert_eq!(fates(&rules, false), [Fate::Passes, stops, Fate::Passes]);
+}
+
+#[test]
+fn an_address_of_ours_is_known_where_it_was_said() {
+    let ours = |text: &str| -> IpAddr { text.parse().unwrap() };
+    let here = IpPrefix::new(ours("192.0.2.0"), 24).unwrap();
+    let rules = table(vec![("input", new().destination(&here).verdict(ACCEPT))]);
+    let fate = |own: &[IpAddr]| rules.fate(&input(true), FilterProbe::Esp, own);
+    let stops = Fate::Stops(Stop::Policy);
+    let may = Fate::MayStop(Stop::Policy);
+    assert_eq!(fate(&[]), may);
+    assert_eq!(fate(&[ours("192.0.2.1")]), Fate::Passes);
+    assert_eq!(fate(&[ours("198.51.100.1")]), stops);
+    assert_eq!(fate(&[ours("192.0.2.1"), ours("198.51.100.1")]), may);
+    assert_eq!(fate(&[ours("192.0.2.1"), ours("2001:db8::1")]), may);
+    // In a set, and as the source of what leaves.
+    let set = Set::of(4, vec![Element::range(&[192, 0, 2, 1], &[192, 0, 2, 9])]);
+    let source = new().meta(15).compare(EQUAL, &[FAMILY_V4]).header(1, 12, 4);
+    let rules = with_sets(
+        vec![("input", source.lookup().verdict(ACCEPT))],
+        vec![("__set0", set)],
+    );
+    let output = BaseChain {
+        hook: Hook::Output,
+        ..input(true)
+    };
+    let fate = |own| rules.fate(&output, FilterProbe::Udp(500), &[ours(own)]);
+    assert_eq!(fate("192.0.2.7"), Fate::Passes);
+    assert_eq!(fate("192.0.2.10"), stops);
 }
 
 // It may decide, for all that is known of it.
@@ -216,7 +403,7 @@ fn chains_lead_to_chains_and_back() {
         chain: "inner".into(),
         handle: 2,
     };
-    let one = |rules| table(rules).fate(&input(false), FilterProbe::Udp(500));
+    let one = |rules| table(rules).fate(&input(false), FilterProbe::Udp(500), &[]);
     assert_eq!(one(vec![jump(-3), inner(DROP)]), Fate::Stops(stopped));
     assert_eq!(one(vec![jump(-3), inner(ACCEPT), end()]), Fate::Passes);
     assert_eq!(
@@ -226,7 +413,7 @@ fn chains_lead_to_chains_and_back() {
     assert_eq!(one(vec![jump(-4), inner(RETURN), end()]), Fate::Passes);
     // One that leads to itself, which the kernel does not take.
     let circle = table(vec![("input", new().lead(-3, "input"))]);
-    let fate = circle.fate(&input(false), FilterProbe::Esp);
+    let fate = circle.fate(&input(false), FilterProbe::Esp, &[]);
     assert_eq!(fate, Fate::MayStop(rule(1)));
 }
 
@@ -239,7 +426,7 @@ proptest::proptest! {
             chain: "input".into(),
             handle: 1,
             expressions,
-        }]);
+        }], Sets::new());
         fates(&rules, true);
         body.splice(0..0, [1, 0, 0, 0]);
         read_rule(4, &body);
