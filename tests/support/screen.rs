@@ -17,7 +17,11 @@ pub(crate) fn rendered(columns: usize, sent: &str) -> Vec<String> {
             '\u{8}' => screen.column = screen.column.saturating_sub(1),
             '\u{7}' => {}
             '\u{1b}' => {
-                assert_eq!(rest.next(), Some('['), "{sent:?}");
+                let Some(second) = rest.next() else {
+                    // The rest of it is still on its way.
+                    break;
+                };
+                assert_eq!(second, '[', "{sent:?}");
                 let mut parameters = String::new();
                 let last = rest.by_ref().find(|c| {
                     if c.is_ascii_alphabetic() {
