@@ -74,7 +74,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         let file = generate_to(shell, &mut Invocation::command(), "ironflex", folder)?;
         let written = fs::read_to_string(&file)?;
         let whole = match shell {
-            Shell::Bash => written.replace(" --complete --explain ", " ") + BASH,
+            Shell::Bash => without_hidden_words(&written) + BASH,
             Shell::Zsh => zsh(&written)?,
             _ => without_hidden(&written, "-l ") + FISH,
         };
@@ -83,13 +83,28 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Lines without the options that are the completion's own.
+/// Options that nobody is told of: clap's completion does not pass over them.
+const HIDDEN: [&str; 3] = ["complete", "explain", "tunnel-wait"];
+
+/// Lines without those of hidden options.
 fn without_hidden(written: &str, option: &str) -> String {
-    let own = ["complete", "explain"].map(|name| format!("{option}{name}"));
+    let own = HIDDEN.map(|name| format!("{option}{name}"));
     let lines = written.split_inclusive('\n');
     lines
         .filter(|line| !own.iter().any(|own| line.contains(own)))
         .collect()
+}
+
+/// The same where all options stand in one line.
+fn without_hidden_words(written: &str) -> String {
+    let lines = written.split_inclusive('\n').map(|line| {
+        if !line.trim_start().starts_with("opts=") {
+            return line.to_owned();
+        }
+        let without = |line: String, name: &&str| line.replace(&format!(" --{name}"), "");
+        HIDDEN.iter().fold(line.to_owned(), without)
+    });
+    lines.collect()
 }
 
 /// What clap writes for zsh, with the exec words in place of files.

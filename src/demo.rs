@@ -382,6 +382,7 @@ fn client_options(folder: &Path) -> client::Options {
         identity: None,
         remote_id: None,
         childless: false,
+        tunnel_wait: client::options::TUNNEL_WAIT,
         proposals: Vec::new(),
         group: None,
         no_dns: true,

@@ -71,10 +71,6 @@ const FAREWELL: Duration = Duration::from_secs(3);
 /// the retransmissions is far away.
 const SILENCE: Duration = Duration::from_secs(3);
 
-/// How long the tunnel's SA may be missing once the IKE SA is up: a request that is not answered at all is given up sooner, and
-/// a headend that puts it off for a minute will hardly make it.
-const TUNNEL: Duration = Duration::from_secs(60);
-
 /// Datagrams taken from one socket before others have their turn.
 const BURST: usize = 64;
 
@@ -144,6 +140,8 @@ pub struct Connection {
     pub sent_on: Option<(IpAddr, Gateway)>,
     /// The IKE SA is up, with the tunnel or before it.
     established: bool,
+    /// How long the tunnel's SA may be missing once the IKE SA is up.
+    tunnel_wait: Duration,
     /// When the tunnel has to be up, while it is not and the IKE SA is.
     tunnel_due: Option<Instant>,
     /// The tunnel has been up, since then.
@@ -356,6 +354,7 @@ impl Connection {
             remote,
             sent_on: None,
             established: false,
+            tunnel_wait: Duration::from_secs(options.tunnel_wait.into()),
             tunnel_due: None,
             up_since: None,
             is_back: false,
@@ -507,7 +506,7 @@ impl Connection {
             .filter(|_| !self.leaving)?;
         let why = format!(
             "the headend has let this client in, and has made no SA for its tunnel within {} s",
-            TUNNEL.as_secs()
+            self.tunnel_wait.as_secs()
         );
         self.outside.blame.get_or_insert(End::NoTunnel(why));
         self.sa
@@ -701,7 +700,7 @@ impl Connection {
             Event::Established { child } => {
                 self.established = true;
                 if !self.was_up() {
-                    self.tunnel_due = Some(self.clock.now().after(TUNNEL));
+                    self.tunnel_due = Some(self.clock.now().after(self.tunnel_wait));
                 }
                 if !child {
                     self.commands.push_back(Command::NewChild(sa));

@@ -19,6 +19,10 @@ pub const ANYCONNECT_IDENTITY: &str = "*$AnyConnectClient$*";
 /// The certificates that the system trusts, as Debian and others keep them.
 pub const SYSTEM_CA: &str = "/etc/ssl/certs/ca-certificates.crt";
 
+/// How long the tunnel's SA may be missing once the IKE SA is up, in seconds: a request that is not answered at all is given up
+/// sooner, and a headend that puts it off for a minute will hardly make it.
+pub const TUNNEL_WAIT: u16 = 60;
+
 /// `ironflex connect`
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = format!("{FORMS}\n\n{PROPOSALS}\n\n{EXIT_CODES}"))]
@@ -107,6 +111,9 @@ pub struct Options {
     /// Rekey the IKE SA and the tunnel's SAs before they are this old; a day and an hour if not said
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(4..=86_400))]
     pub lifetime: Option<u32>,
+    /// How long the tunnel's SA may be missing once the headend has let this client in
+    #[arg(long, hide = true, value_name = "SECONDS", default_value_t = TUNNEL_WAIT)]
+    pub tunnel_wait: u16,
     /// Write key tables for Wireshark into this folder
     #[arg(long, value_name = "DIR")]
     pub keylog: Option<PathBuf>,

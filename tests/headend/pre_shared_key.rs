@@ -1,12 +1,13 @@
 //! Clients and a headend that prove themselves by keys of a keyring.
 
-use std::fs;
+use std::{fs, thread::sleep, time::Duration};
 
 use nix::sys::signal::Signal;
 
 use crate::support::{
     cases::Case,
     lab::{ClientHost, HEADEND, LOOPBACK, Lab, USER, connected},
+    nat::Nat,
     process::Process,
     traffic::{Echo, ask},
 };
@@ -23,6 +24,10 @@ pub(crate) const CASES: &[Case] = &[
     (
         "pre_shared_key::a_client_takes_no_other_headend_than_it_was_told",
         a_client_takes_no_other_headend_than_it_was_told,
+    ),
+    (
+        "pre_shared_key::a_headend_that_makes_no_sa_for_the_tunnel_in_time_is_left",
+        a_headend_that_makes_no_sa_for_the_tunnel_in_time_is_left,
     ),
     (
         "pre_shared_key::a_client_that_comes_again_ends_its_earlier_session_where_its_key_is_its_own",
@@ -57,6 +62,16 @@ fn lab() -> Lab {
 
 /// Starts a client that proves itself by a key.
 fn connect(lab: &Lab, client: &ClientHost, identity: &str, key: &str, headend: &str) -> Process {
+    connect_with(lab, client, [identity, key, headend], &[])
+}
+
+/// The same with further arguments.
+fn connect_with(
+    lab: &Lab,
+    client: &ClientHost,
+    [identity, key, headend]: [&str; 3],
+    arguments: &[&str],
+) -> Process {
     fs::write(lab.path("key"), format!("{key}\n")).unwrap();
     let (target, file) = (HEADEND.to_string(), lab.name("key"));
     let words = [
@@ -69,7 +84,7 @@ fn connect(lab: &Lab, client: &ClientHost, identity: &str, key: &str, headend: &
         ["--dataplane", "userspace"],
         ["--no-dns", "--json"],
     ];
-    let all = [words.as_flattened(), &["--once"]].concat();
+    let all = [words.as_flattened(), &["--once"], arguments].concat();
     Process::start(&client.host.namespace, &all, "")
 }
 
@@ -145,6 +160,30 @@ fn a_client_takes_no_other_headend_than_it_was_told() {
     let mut process = connect(&lab, &client, ONE, KEY, "fqdn:two.branch.example");
     process.ends_with(3);
     process.line(r#"{"event":"disconnected","reason":"untrusted""#);
+}
+
+// RFC 6023 §4: an IKE SA may begin without the tunnel's, and is of no use then.
+fn a_headend_that_makes_no_sa_for_the_tunnel_in_time_is_left() {
+    /// RFC 7296 §3.1
+    const CREATE_CHILD_SA: u8 = 36;
+    let lab = lab();
+    let nat = Nat::new(&lab);
+    let _headend = lab.start();
+    let childless = ["--childless", "--tunnel-wait", "1"];
+    let connect = || connect_with(&lab, &nat.client, [ONE, KEY, HEAD], &childless);
+    let _up = connected(&connect());
+    nat.lose(Some(CREATE_CHILD_SA));
+    let mut process = connect();
+    process.line(r#"{"event":"trusted""#);
+    // Now it is too late; the answer to the next try is what the farewell waits for.
+    sleep(Duration::from_secs(3));
+    nat.lose(None);
+    process.ends_with(5);
+    process.line(
+        r#""reason":"no-tunnel","message":"no tunnel: the headend has let this client in, and has made no SA for its tunnel within 1 s""#,
+    );
+    let shown = lab.exec("show crypto ikev2 sa");
+    assert!(!shown.contains("READY"), "{shown}");
 }
 
 // RFC 7296 §2.4, docs/anyconnect-eap.md: INITIAL_CONTACT clears what the same proven peer had before. Who shares a

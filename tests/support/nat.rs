@@ -12,7 +12,10 @@
 use std::{
     io::ErrorKind,
     net::{IpAddr, Ipv6Addr, SocketAddr, UdpSocket},
-    sync::{Arc, Mutex, PoisonError, RwLock},
+    sync::{
+        Arc, Mutex, PoisonError, RwLock,
+        atomic::{AtomicU8, Ordering},
+    },
     thread,
     time::Duration,
 };
@@ -40,6 +43,8 @@ struct Door {
     far: RwLock<Arc<UdpSocket>>,
     /// The headend.
     target: SocketAddr,
+    /// The exchange of IKE whose requests get lost, by its number (RFC 7296 §3.1); 0 for none.
+    loses: AtomicU8,
 }
 
 /// The router, until it is dropped.
@@ -66,6 +71,7 @@ impl Nat {
                 client: Mutex::new(None),
                 far: RwLock::new(Arc::new(bind(&far.host, (far.outer, 0).into()))),
                 target,
+                loses: AtomicU8::new(0),
             });
             begin(&door);
             door
@@ -93,6 +99,14 @@ impl Nat {
         let old = self.far.outer;
         self.map(new);
         self.far.host.delete_address(&self.far.device, old, 30);
+    }
+
+    /// What the client sends of an exchange of IKE gets lost from now on; nothing does any more without one.
+    pub(crate) fn lose(&self, exchange: Option<u8>) {
+        for door in &self.doors {
+            let exchange = exchange.unwrap_or_default();
+            door.loses.store(exchange, Ordering::Relaxed);
+        }
     }
 
     /// Where ESP and IKE on port 4500 seem to come from.
@@ -155,6 +169,15 @@ fn client_of(near: &Host) -> ClientHost {
     }
 }
 
+/// The exchange that an IKE message is of; none of ESP. On port 4500 four octets of nothing stand in front of it.
+fn exchange(datagram: &[u8], port: u16) -> Option<u8> {
+    let message = match port {
+        500 => datagram,
+        _ => datagram.strip_prefix(&[0; 4])?,
+    };
+    message.get(18).copied()
+}
+
 /// What a socket has, or nothing when nothing came for a while.
 fn received(socket: &UdpSocket, buffer: &mut [u8]) -> Option<(usize, SocketAddr)> {
     match socket.recv_from(buffer) {
@@ -176,6 +199,10 @@ impl Door {
             return;
         };
         *self.client.lock().unwrap_or_else(PoisonError::into_inner) = Some(from);
+        let lost = self.loses.load(Ordering::Relaxed);
+        if lost != 0 && exchange(&buffer[..length], self.target.port()) == Some(lost) {
+            return;
+        }
         // A router says nothing of what it cannot send.
         let _ = self.mapping().send_to(&buffer[..length], self.target);
     }
