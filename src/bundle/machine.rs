@@ -2,7 +2,8 @@
 
 use std::{
     fmt::Write as _,
-    fs,
+    fs::{self, File},
+    io::Read as _,
     os::unix::fs::MetadataExt as _,
     path::Path,
     time::{Duration, UNIX_EPOCH},
@@ -13,12 +14,10 @@ use ironflex_xfrm::netlink::{
 };
 
 use super::stamp;
-use crate::{
-    daemon::{Options, load},
-    files::read_bounded,
-};
+use crate::daemon::{Options, load};
 
-/// The most of one of the kernel's tables that is taken, in octets: a router with all routes of the Internet has a long one.
+/// The most of one of the kernel's tables that is taken, in octets: a router with all routes of the Internet has a long one, of which the
+/// beginning helps.
 const TABLE: u64 = 4 << 20;
 
 /// Files of a folder that are listed.
@@ -216,7 +215,34 @@ fn column(out: &mut String, path: &str, wanted: impl Fn(&str) -> Option<&str>) {
     let _ = writeln!(out, "{path}:\n{}\n", values.join(", "));
 }
 
+/// The beginning of a table, in whole lines; where that is not all, it says so.
 fn text(path: &str) -> std::io::Result<String> {
-    let octets = read_bounded(Path::new(path), TABLE)?;
-    Ok(String::from_utf8_lossy(&octets).into_owned())
+    let mut octets = Vec::new();
+    let file = File::open(path)?;
+    file.take(TABLE + 1).read_to_end(&mut octets)?;
+    Ok(bounded(&octets, TABLE))
+}
+
+fn bounded(octets: &[u8], limit: u64) -> String {
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    let Some((kept, [_, ..])) = octets.split_at_checked(limit) else {
+        return String::from_utf8_lossy(octets).into_owned();
+    };
+    let whole = kept.rsplitn(2, |octet| *octet == b'\n').nth(1);
+    let text = String::from_utf8_lossy(whole.unwrap_or(kept));
+    format!("{text}\n… and more: these are the first {limit} octets\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::bounded;
+
+    #[test]
+    fn a_long_table_is_cut_behind_a_line() {
+        assert_eq!(bounded(b"one\ntwo\n", 8), "one\ntwo\n");
+        assert_eq!(
+            bounded(b"one\ntwo\nthree", 10),
+            "one\ntwo\n… and more: these are the first 10 octets\n"
+        );
+    }
 }

@@ -269,11 +269,12 @@ fn verdict(verdict: &Verdict) -> String {
     )
 }
 
-/// A text without what stands between backticks in it.
+/// A text without what it quotes: what stands between its first backtick and its last, for there may be some in what was typed, too.
 fn without_quotations(text: &str) -> String {
-    let pieces = text.split('`').enumerate();
-    let pieces = pieces.map(|(number, piece)| if number % 2 == 0 { piece } else { "`…`" });
-    pieces.collect()
+    match (text.split_once('`'), text.rsplit_once('`')) {
+        (Some((before, _)), Some((_, behind))) => format!("{before}`…`{behind}"),
+        _ => text.to_owned(),
+    }
 }
 
 /// The machine's name, as far as a file's can have it.
@@ -340,6 +341,18 @@ mod tests {
     }
 
     #[test]
+    fn what_is_quoted_is_left_out_whatever_stands_in_it() {
+        assert_eq!(without_quotations("plain"), "plain");
+        for quoted in ["hunter2", "hun`ter2", "a` or `b"] {
+            let line = format!("line 3: unknown command `{quoted}`; see there");
+            assert_eq!(
+                without_quotations(&line),
+                "line 3: unknown command `…`; see there"
+            );
+        }
+    }
+
+    #[test]
     fn of_a_file_only_what_is_understood_is_told() {
         let told = understood(
             "! the password is hunter2\nhostname A\nusername bob password hunter2hunter2\n\
@@ -364,7 +377,7 @@ mod tests {
         };
         assert_eq!(
             verdict(&faulty),
-            "FAIL  configuration  a.conf:4:1: error: unknown command `…`; did you mean `…`?\n      1 error(s) in a.conf\n"
+            "FAIL  configuration  a.conf:4:1: error: unknown command `…`?\n      1 error(s) in a.conf\n"
         );
         let other = Verdict {
             grade: Grade::Good,

@@ -44,7 +44,10 @@ crypto ikev2 keyring KEYS
  peer ppk
   identity key-id one
   ppk manual id one key Plant-ppk required
+interface Loopback7
+ description ask for Plant-of-both
 crypto ikev2 profile KEYS
+ description ask for Plant-of-both
  match identity remote fqdn domain branch.example
  authentication local pre-share key Plant-in-profile
  authentication remote pre-share key Plant-of-remotes

@@ -179,14 +179,13 @@ fn in_lines(facts: &impl Serialize) -> Result<String, String> {
     Ok(text)
 }
 
-/// What every command says, each below its name.
+/// What every command says, each below its name. Of nothing in it is it known who has typed it: a password may stand in a description, or in
+/// the place of a name that nobody has proven to be his.
 fn tech_support(all: &[(&'static str, Facts)], secrets: &Secrets) -> String {
     let mut out = String::new();
     for (command, facts) in all {
-        let mut said = facts.text().unwrap_or_else(|why| format!("{why}\n"));
-        if facts.has_what_people_typed() {
-            said = secrets.removed_from(&said);
-        }
+        let said = facts.text().unwrap_or_else(|why| format!("{why}\n"));
+        let said = secrets.removed_from(&said);
         out += &format!("\n------------------ {command} ------------------\n\n{said}");
     }
     out
@@ -199,9 +198,7 @@ fn tech_support_facts(
 ) -> BTreeMap<&'static str, Value> {
     let told = all.iter().filter_map(|(command, facts)| {
         let mut value: Value = serde_json::from_str(&facts.json().ok()?).ok()?;
-        if facts.has_what_people_typed() {
-            without(&mut value, secrets);
-        }
+        without(&mut value, secrets);
         Some((*command, value))
     });
     told.collect()
@@ -260,14 +257,6 @@ struct Users<'f> {
 }
 
 impl Facts {
-    /// Whether names stand in it that nobody has proven to be his: somebody may have typed a password in the place of one.
-    const fn has_what_people_typed(&self) -> bool {
-        matches!(
-            self,
-            Self::Logging(_) | Self::Ikev2Diagnose(..) | Self::Ikev2DiagnoseError(..)
-        )
-    }
-
     /// In this form.
     ///
     /// # Errors
