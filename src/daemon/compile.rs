@@ -387,7 +387,8 @@ pub struct Compiled {
     pub faults: Vec<CompileError>,
 }
 
-/// The same for a configuration that is changed while it is at work. What `as_before` has of a profile is taken as it is.
+/// The same for a configuration that is changed while it is at work. What `as_before` has of a profile is taken as it is; for the others
+/// the files of their trustpoints are read, four of at most 2 MiB each, from the state folder.
 pub fn compile_live(
     snapshot: Arc<Snapshot>,
     store: &Store,

@@ -55,35 +55,54 @@ impl fmt::Display for Remark {
     }
 }
 
+/// A secret that is in memory alone as yet.
+pub struct Unkept(SecretBytes);
+
+impl Unkept {
+    /// Puts it into its file, for as long as the disk takes. Returns what is to be said of it.
+    #[must_use]
+    pub fn keep(self, state_dir: &Path) -> Option<Remark> {
+        let kept = write(state_dir, self.0.as_bytes());
+        kept.err().map(Remark::NotKept)
+    }
+}
+
 /// Reads the secret of a state folder, which no other process uses, or makes one. What others could have read, or what is no
 /// secret by its form, is replaced. Where that fails there is one in memory, for nobody is better off without a headend.
-// RFC 6290 §9.1#5: nobody but the daemon reads it.
+#[must_use]
 pub fn open(state_dir: &Path) -> Opened {
-    let unfit = match read(&state_dir.join(NAME), geteuid().as_raw()) {
+    let (opened, unkept) = find(state_dir);
+    let failed = unkept.and_then(|unkept| unkept.keep(state_dir));
+    Opened {
+        remark: failed.or(opened.remark),
+        ..opened
+    }
+}
+
+/// The same without waiting for the disk: 32 octets are read, and one that is made is yet to be kept.
+// RFC 6290 §9.1#5: nobody but the daemon reads it.
+#[must_use]
+pub fn find(state_dir: &Path) -> (Opened, Option<Unkept>) {
+    let (remark, is_to_be_kept) = match read(&state_dir.join(NAME), geteuid().as_raw()) {
         Ok(Found::Secret(secret)) => {
-            return Opened {
+            let opened = Opened {
                 secret: Some(secret),
                 remark: None,
             };
+            return (opened, None);
         }
-        Ok(Found::Nothing) => Ok(None),
-        Ok(Found::Unfit(why)) => Ok(Some(why)),
-        Err(error) => Err(error),
+        Ok(Found::Nothing) => (None, true),
+        Ok(Found::Unfit(why)) => (Some(Remark::Replaced(why)), true),
+        Err(error) => (Some(Remark::NotKept(error)), false),
     };
     let mut octets = SecretBytes::zeroed(QcdSecret::LEN);
     OsRandom.fill(octets.as_mut_bytes());
-    let kept = unfit.and_then(|unfit| {
-        write(state_dir, octets.as_bytes())?;
-        Ok(unfit)
-    });
-    let remark = match kept {
-        Ok(unfit) => unfit.map(Remark::Replaced),
-        Err(error) => Some(Remark::NotKept(error)),
-    };
-    Opened {
+    let unkept = is_to_be_kept.then(|| Unkept(SecretBytes::copied_from(octets.as_bytes())));
+    let opened = Opened {
         secret: QcdSecret::new(octets),
         remark,
-    }
+    };
+    (opened, unkept)
 }
 
 enum Found {

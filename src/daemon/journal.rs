@@ -77,7 +77,8 @@ impl Journal {
         }))
     }
 
-    /// Notes the devices that are about to be made, in place of what it held: that has been cleared away by now.
+    /// Notes the devices that are about to be made, in place of what it held: that has been cleared away by now. Some lines are written
+    /// over those of a file that is open, and nothing waits for the disk: a change is put to work on the loop.
     ///
     /// # Errors
     ///

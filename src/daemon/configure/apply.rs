@@ -49,14 +49,19 @@ pub struct Terms {
 }
 
 impl Terms {
-    /// Opens the secret behind the tokens, where a plan wants tokens. Returns what is to be said of it.
+    /// Opens the secret behind the tokens, where a plan wants tokens, and waits for the disk. Returns what is to be said of it.
     pub fn open_secret(&mut self, plan: &Plan) -> Option<crash_secret::Remark> {
-        if !plan.snapshot.ikev2.crash_detection || self.secret.is_some() {
+        if !self.lacks_secret(plan) {
             return None;
         }
         let opened = crash_secret::open(&self.state_dir);
         self.secret = opened.secret;
         opened.remark
+    }
+
+    /// Whether a plan wants tokens, and there is no secret for them.
+    pub(super) fn lacks_secret(&self, plan: &Plan) -> bool {
+        plan.snapshot.ikev2.crash_detection && self.secret.is_none()
     }
 
     /// What the endpoint goes by.
@@ -192,6 +197,10 @@ fn uses(profile: &Profile, trustpoints: &BTreeSet<String>) -> bool {
 impl Driver {
     /// Puts a configuration to work, and stores the keys that come with it.
     ///
+    /// Nothing waits here for the disk to have written anything: trustpoints are renamed, the journal's few lines are written over, and
+    /// the rest is done beside the loop. What is read are the trustpoints of profiles that are another now, files of the state folder
+    /// of at most 2 MiB each, which the start or the line that brought them has read or written before.
+    ///
     /// # Errors
     ///
     /// What the store, the journal or the network refuses; everything is as it was then.
@@ -290,7 +299,7 @@ impl Driver {
         effects.extend(warnings.into_iter().map(|one| of(format!("% {one}\n"))));
         effects.extend(self.lacking(&difference).map(of));
         let house = &mut self.house;
-        if let Some(remark) = house.configure.terms.open_secret(&plan) {
+        if let Some(remark) = house.configure.find_secret(house.clock.now(), &plan) {
             effects.push(of(format!("% {remark}\n")));
         }
         if difference.endpoint {

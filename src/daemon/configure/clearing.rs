@@ -1,4 +1,5 @@
-//! What changes of keys leave behind is brought to the disk and removed on threads of their own: the loop does not wait for that.
+//! What changes of keys leave behind is brought to the disk and removed on threads of their own, and a new secret is kept on one:
+//! the loop does not wait for that.
 
 use std::{
     sync::mpsc::{Receiver, RecvTimeoutError, channel},
@@ -9,7 +10,13 @@ use std::{
 use ironflex_ikev2::event::Instant;
 
 use super::{Configure, held::BEING_WRITTEN, whole};
-use crate::pki::{Draft, Remains};
+use crate::{
+    daemon::{
+        compile::Plan,
+        crash_secret::{self, Remark},
+    },
+    pki::{Draft, Remains},
+};
 
 /// How often it is looked whether that is done.
 const AGAIN: Duration = Duration::from_secs(1);
@@ -80,6 +87,29 @@ impl Configure {
         }
         self.clearing.due = Some(now.after(AGAIN));
         told
+    }
+
+    /// Finds the secret behind the tokens for crashes, where a plan wants tokens and there is none yet; one that is made is written
+    /// beside the loop. Returns what is to be said of it.
+    pub(super) fn find_secret(&mut self, now: Instant, plan: &Plan) -> Option<Remark> {
+        if !self.terms.lacks_secret(plan) {
+            return None;
+        }
+        let (opened, unkept) = crash_secret::find(&self.terms.state_dir);
+        self.terms.secret = opened.secret;
+        if let Some(unkept) = unkept {
+            let state_dir = self.terms.state_dir.clone();
+            let keep = move || unkept.keep(&state_dir).map(|remark| remark.to_string());
+            match thread::Builder::new().name("secret".to_owned()).spawn(keep) {
+                Ok(thread) => self.clearing.threads.push(thread),
+                Err(error) => {
+                    let failed = Remark::NotKept(error).to_string();
+                    self.clearing.failed.push(failed);
+                }
+            }
+            self.clearing.due = Some(now.after(AGAIN));
+        }
+        opened.remark
     }
 
     /// What went wrong with what has been cleared away by now.

@@ -3,6 +3,7 @@
 mod active;
 mod hanging;
 mod revert;
+mod secret;
 mod tied;
 mod watching;
 
