@@ -5,7 +5,7 @@
 use ironflex_eap::anyconnect::frame::{Frame, MAX_TLVS};
 use ironflex_ikev2::wire::{
     Payload, parse_chain,
-    payload::{AttributeValue, Transform, cp::MAX_ATTRIBUTES},
+    payload::{AttributeValue, Transform, cp::MAX_ATTRIBUTES, sa::MAX_TRANSFORMS},
     registry::PayloadType,
 };
 
@@ -108,7 +108,9 @@ fn transform(octets: &[u8]) {
     ];
     let read = payload(PayloadType::SA, &[&body.concat(), octets]);
     let Some(Payload::Sa(sa)) = read else {
-        assert!(expected().is_none(), "a whole list is refused");
+        // The transform counts, too.
+        let bounded = expected().is_some_and(|list| list.len() < MAX_TRANSFORMS);
+        assert!(!bounded, "a whole list is refused");
         return;
     };
     let [proposal] = &sa.proposals[..] else {

@@ -262,7 +262,9 @@ pub fn apply(
 /// What `bootflash:` means: the folder that was named, else the configuration file's own.
 #[must_use]
 pub fn bootflash(named: Option<&Path>, config: &Path) -> PathBuf {
-    let folder = named.or_else(|| config.parent());
+    // A bare name has no folder in front, but the empty path, which no system call takes.
+    let own = config.parent().filter(|own| !own.as_os_str().is_empty());
+    let folder = named.or(own);
     folder.unwrap_or_else(|| Path::new(".")).to_owned()
 }
 
@@ -445,6 +447,17 @@ mod tests {
         let path = folder.join("headend.conf");
         std::fs::write(&path, text).unwrap();
         check(&path, &[]).unwrap()
+    }
+
+    // The folder that a program was started in, when the configuration is named without one.
+    #[test]
+    fn bootflash_is_a_folder_that_can_be_opened() {
+        let of =
+            |named: Option<&str>, config: &str| bootflash(named.map(Path::new), Path::new(config));
+        assert_eq!(of(None, "headend.conf"), Path::new("."));
+        assert_eq!(of(None, "./headend.conf"), Path::new("."));
+        assert_eq!(of(None, "/etc/headend.conf"), Path::new("/etc"));
+        assert_eq!(of(Some("flash"), "headend.conf"), Path::new("flash"));
     }
 
     const IMPORT: &str = "crypto pki trustpoint TP\n enrollment pkcs12\nexit\n\
