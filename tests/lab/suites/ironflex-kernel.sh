@@ -25,6 +25,7 @@ carries_a_session() { # routed|nat bare|udp TRANSFORM [IKE-LINE…]
   watch_router
   client_start kernel
   carries_traffic
+  tells_no_key
   assert_kernel_carried "$headend" "$(outer_client "$way")"
   assert_kernel_carried "$client" $headend_address
   client_leave
@@ -34,6 +35,23 @@ carries_a_session() { # routed|nat bare|udp TRANSFORM [IKE-LINE…]
   wait_for 5 "the headend to say that the client left" says "$LAB_DIR/headend/log" 'is DOWN\..*reason: deleted by the peer'
   stop_process "$headend_process"
   assert_network_back "$headend" headend-before-the-start "after SIGTERM"
+}
+
+# What a bundle tells of the kernel's SAs: all of them, and no key of theirs.
+tells_no_key() {
+  local key keys spi spis bundle=$LAB_DIR/support.tar
+  spis=$(ip -n "$headend" xfrm state | sed -n 's/.* spi \(0x[0-9a-f]*\) .*/\1/p')
+  keys=$(ip -n "$headend" xfrm state | grep -o '0x[0-9a-f]\{32,\}')
+  [ -n "$spis" ] || fail "the kernel has no SAs"
+  [ -n "$keys" ] || fail "the kernel shows no keys"
+  in_ns "$headend" "$IRONFLEX" support-bundle --config "$LAB_DIR/headend/headend.conf" --state-dir "$LAB_DIR/headend/state" "$bundle"
+  tar -xOf "$bundle" ironflex-support/dataplane.txt >"$LAB_DIR/dataplane.txt"
+  for spi in $spis; do
+    grep -qF "SPI $spi," "$LAB_DIR/dataplane.txt" || fail "the bundle has no SA with the SPI $spi"
+  done
+  for key in $keys; do
+    ! grep -qaiF "${key#0x}" "$bundle" || fail "the bundle has a key of the kernel's"
+  done
 }
 
 # The headend ends while a client is there.
