@@ -236,17 +236,31 @@ impl Initiator {
             return Ok(close(link, cx, CloseReason::PeerDeleted));
         }
         // RFC 7296 §1.4.1, §2.25.1#7: nor does its Delete of the child SA that it has made with that answer come again.
+        let before = self.half_of_deleted();
         self.deleted().note_all(&said);
+        // RFC 7296 §1.4.1#2: with that answer here, the other half is known.
+        let half = self.half_of_deleted().filter(|_| before.is_none());
         // RFC 7296 §2.2, §2.25: the responder is up before its last answer has come here, so its requests
         // may overtake it. They are no error, and what needs an SA that is up is put off.
         let said = match exchange {
-            ExchangeType::INFORMATIONAL => None,
-            ExchangeType::CREATE_CHILD_SA => Some(NotifyType::TEMPORARY_FAILURE),
-            _ => Some(NotifyType::INVALID_SYNTAX),
+            ExchangeType::INFORMATIONAL => half.map(|spi| Payload::Delete(Delete::esp(&[spi]))),
+            ExchangeType::CREATE_CHILD_SA => Some(Payload::Notify(Notify::plain(
+                NotifyType::TEMPORARY_FAILURE,
+            ))),
+            _ => Some(Payload::Notify(Notify::plain(NotifyType::INVALID_SYNTAX))),
         };
-        let said = said.map(|kind| Payload::Notify(Notify::plain(kind)));
         link.respond(cx, exchange, said.as_slice())?;
         Ok(Outcome::Go(State::Initiator(self)))
+    }
+
+    /// Our half of the child SA that is being installed, if the responder has deleted it.
+    fn half_of_deleted(&self) -> Option<[u8; 4]> {
+        let Self::AwaitInstall(state) = self else {
+            return None;
+        };
+        let child = state.established.child();
+        let gone = child.filter(|one| state.deleted.has(one.outbound_spi));
+        gone.map(|one| one.inbound_spi.to_be_bytes())
     }
 
     const fn deleted(&mut self) -> &mut Deleted {

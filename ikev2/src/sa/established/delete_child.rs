@@ -38,7 +38,8 @@ impl Deleted {
         }
     }
 
-    pub(super) fn has(&self, spi: u32) -> bool {
+    /// Whether this is among it.
+    pub(crate) fn has(&self, spi: u32) -> bool {
         self.0.contains(&spi)
     }
 }

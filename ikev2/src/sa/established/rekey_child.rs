@@ -119,10 +119,11 @@ pub(super) struct Installing {
 }
 
 impl Installing {
-    /// The peer has deleted what it receives on under this SPI: our half of it, if this is it.
+    /// The peer has deleted what it receives on under this SPI: our half of it, if this is it and is not deleted yet.
     pub(super) fn deleted_by_peer(&mut self, outbound_spi: u32) -> Option<[u8; 4]> {
-        self.deleted |= self.child.outbound_spi == outbound_spi;
-        (self.child.outbound_spi == outbound_spi).then(|| self.child.inbound_spi.to_be_bytes())
+        let is_this = !self.deleted && self.child.outbound_spi == outbound_spi;
+        self.deleted |= is_this;
+        is_this.then(|| self.child.inbound_spi.to_be_bytes())
     }
 }
 
@@ -284,7 +285,8 @@ impl Established {
             if let Some(old) = rekey.old {
                 self.wishes.again(cx, Wish::RekeyChild(old));
             }
-            return Ok(());
+            // What was deleted may have been an earlier one of the same SPI; whoever has none now passes over it.
+            return self.send_delete(link, cx, [rekey.spi].to_vec());
         }
         // The peer has deleted what it was to replace, before its answer came here; the outside has removed
         // all of that name and is not to begin with it again.
@@ -728,7 +730,10 @@ impl Established {
                 self.peer_exchanged = answering.group.or(self.peer_exchanged);
                 self.add_new(answering.child);
                 if let Some((old, nonce)) = answering.replaces {
-                    if let Some(old) = self.children.by_inbound(old) {
+                    // RFC 7296 §1.4.1: what our own Delete is out for stays that.
+                    if let Some(old) = self.children.by_inbound(old)
+                        && old.standing == Standing::Live
+                    {
                         let overdue = cx.now.after(AWAIT_DELETE);
                         old.standing = Standing::Replaced { overdue };
                     }

@@ -434,14 +434,24 @@ fn a_delete_overtakes_the_answer_that_made_a_further_child() {
         assert!(table.said(&deleted).is_empty());
         table.finish(&deleted);
         table.expect_children(ends, ["old*", "old*"]);
-        table.finish(&agreed);
+        undo_in_vain(&mut table, &agreed, "y");
         table.expect_children(ends, ["old*", "old*"]);
         table.wait_in_silence(60);
         table.expect_children(ends, ["old*", "old*"]);
     }
 }
 
-// RFC 7296 §1.4.1, §2.25.1#7: the same with one that replaces another, which goes on at the end that asked, or goes along.
+/// What was deleted before its answer came is deleted from this end too: the peer knows nothing of it any more.
+fn undo_in_vain(table: &mut Table, agreed: &Letter, name: &str) {
+    let undo = table.go_on(agreed);
+    table.assert_deletes_child(&undo, name);
+    let undone = table.answer(&undo);
+    assert!(table.said(&undone).is_empty());
+    table.finish(&undone);
+}
+
+// RFC 7296 §1.4.1, §2.25.1#7: the same with one that replaces another, which goes on at the end that asked, or goes along. A Delete
+// of an earlier one with the same SPI looks the same: then its end still has the new one, and is told.
 #[test]
 fn a_delete_overtakes_the_answer_that_replaced_a_child() {
     for deleter in [true, false] {
@@ -455,8 +465,13 @@ fn a_delete_overtakes_the_answer_that_replaced_a_child() {
                 let delete = table.foreign_delete(deleter, &["new"]);
                 let deleted = table.answer(&delete);
                 assert!(table.said(&deleted).is_empty());
-                table.finish(&agreed);
+                let undo = table.go_on(&agreed);
+                table.assert_deletes_child(&undo, "new");
                 table.expect_children(ends, ["old* x*", "old* x* new"]);
+                let undone = table.answer(&undo);
+                table.assert_deletes_child(&undone, "new");
+                table.finish(&undone);
+                table.expect_children(ends, ["old* x*", "old* x* new~"]);
                 // It is still to be replaced.
                 assert_replaces_again(&mut table, !deleter);
             } else {
@@ -465,7 +480,7 @@ fn a_delete_overtakes_the_answer_that_replaced_a_child() {
                 let deleted = table.answer(&delete);
                 table.assert_deletes_child(&deleted, "old");
                 table.finish(&deleted);
-                table.finish(&agreed);
+                undo_in_vain(&mut table, &agreed, "new");
                 table.expect_children(ends, ["x*", "x*"]);
                 table.wait_in_silence(60);
                 table.expect_children(ends, ["x*", "x*"]);
@@ -517,6 +532,10 @@ fn a_further_child_is_deleted_while_it_is_being_installed() {
         table.assert_deletes_child(&deleted, "y");
         table.finish(&deleted);
         table.expect_children([true, false], ["old*", "old*"]);
+        // Only once: it is not there any more.
+        let again = table.foreign_delete(false, &["y"]);
+        let answer = table.answer(&again);
+        assert!(table.said(&answer).is_empty());
         table.pair.setup.install = installs;
         assert!(table.pair.answer_withheld());
         table.assert_silence();
@@ -568,6 +587,57 @@ fn what_replaces_a_child_is_deleted_while_it_is_being_installed() {
             }
         }
     }
+}
+
+// RFC 7296 §1.4.1#2: the same with the child SA that IKE_AUTH has made.
+#[test]
+fn the_first_child_is_deleted_while_it_is_being_installed() {
+    let mut setup = Setup::with_pre_shared_key(GCM);
+    setup.client_silent = |ask| matches!(ask, Ask::Install(_));
+    let mut pair = Pair::new(setup, 36);
+    pair.server.endpoint.key_log(true);
+    pair.connect();
+    pair.wait_for(false, ExchangeType::IKE_AUTH);
+    let (_, path, answer) = pair.take_flights().remove(0);
+    pair.deliver(false, path, &answer);
+    assert!(pair.take_flights().is_empty());
+    let (server, spi) = (id(&pair, true), inbound(&pair, true));
+    let half = pair.server.receiving[&(server, spi)].outbound_spi;
+    let holder = Holder::of(&pair.server);
+    pair.command(true, Command::DeleteChild(server, spi));
+    let (_, path, delete) = pair.take_flights().remove(0);
+    pair.deliver(false, path, &delete);
+    let (_, _, deleted) = pair.take_flights().remove(0);
+    let other = Payload::Delete(Delete::esp(&[half.to_be_bytes()]));
+    assert_eq!(holder.open(&deleted).1, [other]);
+}
+
+// RFC 7296 §1.4.1#3, §2.25.1#5: both rekey, and the outside of the winner is still at work for the loser when the winner deletes
+// the old one. It stays deleted: a Delete of the loser's that crosses this one is answered with nothing.
+#[test]
+fn the_child_that_is_being_deleted_is_replaced_and_deleted_by_the_peer() {
+    let mut table = Table::with_a_further_child(35);
+    force(&table, true, NONCES[0], 0, 1);
+    let by_winner = table.rekey_child(true);
+    let by_loser = table.rekey_child(false);
+    let of_loser = table.answer(&by_winner);
+    table.name_child(false, "w");
+    table.pair.setup.silent = |ask| matches!(ask, Ask::Rekey(_));
+    table.finish(&by_loser);
+    table.finish(&of_loser);
+    assert_forced(&table);
+    table.pair.server.withheld.rotate_left(1);
+    assert!(table.pair.answer_withheld());
+    let own = table.sent(true);
+    table.assert_deletes_child(&own, "old");
+    assert!(table.pair.answer_withheld());
+    let of_winner = table.sent(true);
+    assert!(of_winner.answers(&by_loser));
+    table.name_child(true, "l");
+    let delete = table.foreign_delete(false, &["old"]);
+    let deleted = table.answer(&delete);
+    assert!(table.said(&deleted).is_empty());
+    table.expect_children([true, false], ["old~ x* w* l", "old* x* w"]);
 }
 
 /// An end that could not replace its child SA asks for it again after a while.
