@@ -36,6 +36,8 @@ pub(crate) struct Child {
     pub(crate) local: Vec<TrafficSelector>,
     pub(crate) remote: Vec<TrafficSelector>,
     pub(crate) standing: Standing,
+    /// It is to be deleted, as soon as it is not the peer's to delete.
+    pub(crate) worn_out: bool,
     /// The outside sends on it.
     sending: bool,
 }
@@ -52,6 +54,7 @@ impl Child {
             local: sa.local.clone(),
             remote: sa.remote.clone(),
             standing: Standing::Live,
+            worn_out: false,
             sending: false,
         }
     }
@@ -144,6 +147,13 @@ impl Children {
         self.list
             .iter()
             .any(|child| child.standing == Standing::Closing)
+    }
+
+    /// One that is worn out and that nothing replaces any more, by its inbound SPI.
+    pub(crate) fn overdue(&self) -> Option<u32> {
+        let mut list = self.list.iter();
+        let overdue = list.find(|one| one.worn_out && one.standing == Standing::Live);
+        overdue.map(|one| one.inbound_spi)
     }
 
     /// Our Delete of this one and of those that it has replaced goes out: their inbound SPIs, its own first.

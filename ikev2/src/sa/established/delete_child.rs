@@ -76,6 +76,7 @@ impl Established {
         if let Standing::Replaced { overdue } = child.standing
             && cx.now < overdue
         {
+            child.worn_out = true;
             self.wishes.again(cx, Wish::DeleteChild(inbound_spi));
             return Ok(());
         }

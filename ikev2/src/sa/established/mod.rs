@@ -704,6 +704,12 @@ impl Established {
         if link.is_used_up() {
             return self.end(link, cx, CloseReason::Expired);
         }
+        // What was to take the place of a worn-out child SA is gone: that one is not waited with any longer.
+        if let Some(inbound_spi) = self.children.overdue() {
+            let wish = Wish::DeleteChild(inbound_spi);
+            self.wishes.forget(&wish);
+            self.wishes.add(cx.now, wish);
+        }
         while self.is_idle() {
             let Some(wish) = self.wishes.take(cx.now) else {
                 break;

@@ -142,7 +142,7 @@ impl Established {
         let Some(child) = self.children.by_inbound(old) else {
             return Ok(());
         };
-        if child.standing != Standing::Live {
+        if child.standing != Standing::Live || child.worn_out {
             return Ok(());
         }
         let child = child.clone();
@@ -588,8 +588,8 @@ impl Established {
                 let old = self.children.by_outbound(spi);
                 let old = old.filter(|_| protocol == ProtocolId::ESP);
                 let old = old.ok_or(unknown)?;
-                // RFC 7296 §2.25.1#1: not one that we are deleting, nor one that has been replaced.
-                if old.standing != Standing::Live {
+                // RFC 7296 §2.25.1#1: not one that we are deleting or about to, nor one that has been replaced.
+                if old.standing != Standing::Live || old.worn_out {
                     return Err(PeerIncompatible::Busy.into());
                 }
                 Some(old.clone())

@@ -333,6 +333,35 @@ fn the_child_that_the_peer_replaces_is_left_to_the_peer_to_delete() {
     }
 }
 
+// RFC 7296 §2.8, §2.25.1: the peer takes its successor back. The worn-out one does not begin anew, and is deleted at once.
+#[test]
+fn the_worn_out_child_whose_successor_is_deleted_is_deleted_at_once() {
+    for worn_out in [true, false] {
+        let mut table = Table::with_a_further_child(37);
+        let request = table.rekey_child(!worn_out);
+        table.answer(&request);
+        table.name_child(worn_out, "new");
+        table.order_delete(worn_out, "old");
+        table.assert_silence();
+        let delete = table.foreign_delete(!worn_out, &["new"]);
+        table.deliver(&delete);
+        let mut letters = table.pair.take_flights().into_iter();
+        let mut next = || {
+            let (to_server, path, octets) = letters.next().expect("nothing is said");
+            Letter {
+                to_server,
+                path,
+                octets,
+            }
+        };
+        let (deleted, own) = (next(), next());
+        assert!(deleted.answers(&delete));
+        table.assert_deletes_child(&deleted, "new");
+        assert!(!own.header().flags.is_response());
+        table.assert_deletes_child(&own, "old");
+    }
+}
+
 // RFC 7296 §2.8: one that its peer has replaced and does not delete.
 #[test]
 fn the_child_that_the_peer_does_not_delete_in_time_is_deleted_all_the_same() {
