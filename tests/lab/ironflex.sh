@@ -195,10 +195,13 @@ carries_traffic() {
 watch_router() { # [FILTER…]
   if [ $# -gt 0 ]; then
     capture_start router_capture "$router" any "$LAB_DIR/router.pcap" -s 128 "$@"
+    router_own=2
   else
     spawn router_capture "$LAB_DIR/router.pcap.log" "$LAB_TOOL" capture "$router" "$LAB_DIR/router.pcap" 128
     wait_for 10 "the router's capture" said_or_ended "$LAB_DIR/router.pcap.log" '^listening' "$router_capture"
     ! process_gone "$router_capture" || fail "the router's capture: $(<"$LAB_DIR/router.pcap.log")"
+    # Each of the two shows as it leaves and as it comes, of which tcpdump takes one.
+    router_own=4
   fi
 }
 
@@ -218,8 +221,7 @@ assert_router_saw_esp() { # bare|udp
   router_watch_ends
   # Not by tcpdump, which would be three programs of 60 ms each.
   read -r clear bare udp < <(exec "$LAB_TOOL" saw "$LAB_DIR/router.pcap" 192.168.10.0/24 10.0.0.0/8 2001:db8:a::/64 2001:db8:3::/64)
-  # Each shows twice, as it leaves and as it comes.
-  assert_equal 4 "$clear" "packets with an inner address in clear, 4 of them our own"
+  assert_equal "$router_own" "$clear" "packets with an inner address in clear, those of our own among them"
   case $1 in
     bare) [ "$bare" -gt 0 ] && [ "$udp" = 0 ] ;;
     udp) [ "$udp" -gt 0 ] && [ "$bare" = 0 ] ;;
