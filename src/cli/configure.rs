@@ -33,12 +33,24 @@ pub struct Taken {
     pub taken: usize,
     /// What is said.
     pub said: Vec<Said>,
+    /// The session is over.
+    pub left: bool,
+    /// What the prompt is like behind the lines, in their order: where it is another than before, and behind the first.
+    #[serde(default)]
+    pub prompts: Vec<Prompt>,
+}
+
+/// The prompt behind a line, and before the next.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq, Serialize)]
+pub struct Prompt {
+    /// Which of the lines, from 0.
+    pub line: usize,
+    /// What the headend calls itself.
+    pub hostname: String,
     /// The mode that the next line stands in, by its [`ModeKind`].
     pub mode: String,
     /// The next line belongs to a text.
     pub in_text: bool,
-    /// The session is over.
-    pub left: bool,
 }
 
 /// What is said of a line.

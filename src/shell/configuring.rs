@@ -7,7 +7,7 @@ use nix::unistd::ttyname;
 
 use super::{Console, NoDaemon};
 use crate::{
-    cli::configure::{self, Lines, Taken},
+    cli::configure::{self, Lines, Prompt, Taken},
     daemon::control::configuring::{Begin, Session},
 };
 
@@ -28,6 +28,8 @@ pub struct Configuring {
     pub mode: ModeKind,
     /// Whether the next line belongs to a text.
     pub in_text: bool,
+    /// Lines were sent that may not be at work yet.
+    pub(super) is_behind: bool,
     /// Lines that are not sent yet.
     pending: Vec<String>,
     octets: usize,
@@ -76,6 +78,7 @@ impl Console {
             session,
             mode: ModeKind::Global,
             in_text: false,
+            is_behind: false,
             pending: Vec::new(),
             octets: 0,
         })
@@ -102,13 +105,21 @@ impl Console {
             return Err(Over::Interrupted);
         }
         let taken = taken?;
-        configuring.mode = configure::mode(&taken.mode);
-        configuring.in_text = taken.in_text;
+        configuring.is_behind = more;
+        if let Some(last) = taken.prompts.last() {
+            configuring.goes_on(last);
+        }
         Ok((lines.lines, taken))
     }
 }
 
 impl Configuring {
+    /// The next line stands here.
+    fn goes_on(&mut self, prompt: &Prompt) {
+        self.mode = configure::mode(&prompt.mode);
+        self.in_text = prompt.in_text;
+    }
+
     /// Whether every line was sent.
     #[must_use]
     pub const fn pends_nothing(&self) -> bool {
@@ -130,10 +141,11 @@ impl Configuring {
     /// What the prompt shows in brackets; within a text there is none.
     #[must_use]
     pub const fn prompt(&self) -> Option<&'static str> {
-        if self.in_text {
-            None
-        } else {
-            Some(self.mode.prompt())
-        }
+        in_brackets(self.mode, self.in_text)
     }
+}
+
+/// What a prompt shows in brackets; within a text there is none.
+pub(super) const fn in_brackets(mode: ModeKind, in_text: bool) -> Option<&'static str> {
+    if in_text { None } else { Some(mode.prompt()) }
 }

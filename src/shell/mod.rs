@@ -21,6 +21,7 @@ use crate::{
 };
 
 mod configuring;
+mod keys;
 mod monitor;
 mod pager;
 mod redirect;

@@ -15,7 +15,7 @@ use nix::{
     poll::{PollFd, PollFlags, PollTimeout, poll},
     sys::{
         signal::{SigSet, Signal},
-        termios::{SetArg, Termios, tcgetattr, tcsetattr},
+        termios::{LocalFlags, SetArg, SpecialCharacterIndices, Termios, tcgetattr, tcsetattr},
     },
 };
 
@@ -60,6 +60,13 @@ pub(super) fn input_waits() -> bool {
     poll(&mut ready, PollTimeout::ZERO).is_ok_and(|ready| ready > 0)
 }
 
+/// How many octets were typed and not read.
+pub(super) fn input_waiting() -> usize {
+    // One that cannot say has none.
+    let waiting = rustix::io::ioctl_fionread(io::stdin()).unwrap_or(0);
+    usize::try_from(waiting).unwrap_or(usize::MAX)
+}
+
 /// Puts the terminal on standard input back when it is dropped.
 pub(super) struct AsBefore(Termios);
 
@@ -78,6 +85,26 @@ impl Drop for AsBefore {
     fn drop(&mut self) {
         self.restore();
     }
+}
+
+/// Has the terminal on standard input neither show what is typed while something is carried out nor wait for the end of a line with
+/// it: it would show that in the midst of what is said, and throw away what is more than one of its lines may have.
+pub(super) fn keep_input() -> io::Result<()> {
+    let mut settings = tcgetattr(io::stdin())?;
+    settings
+        .local_flags
+        .remove(LocalFlags::ECHO | LocalFlags::ICANON);
+    let waits_for = [
+        (SpecialCharacterIndices::VMIN, 1),
+        (SpecialCharacterIndices::VTIME, 0),
+    ];
+    for (what, count) in waits_for {
+        if let Some(setting) = settings.control_chars.get_mut(what as usize) {
+            *setting = count;
+        }
+    }
+    tcsetattr(io::stdin(), SetArg::TCSANOW, &settings)?;
+    Ok(())
 }
 
 /// Takes the signals that would end the process: Ctrl-C ends what is waited for, the others put the terminal back first. Must be called

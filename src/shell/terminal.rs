@@ -1,19 +1,19 @@
 //! The operator's terminal: a prompt, lines that can be edited, help at `?`, output by the screen.
 
 use std::{
-    io::{self, Write},
+    collections::VecDeque,
+    io,
     ops::ControlFlow,
     path::PathBuf,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex,
         atomic::{AtomicBool, Ordering},
     },
 };
 
 use ironflex_profiles::snapshot::DEFAULT_HOSTNAME;
 use rustyline::{
-    Cmd, CompletionType, ConditionalEventHandler, Config, Context, Editor, Event, EventContext,
-    EventHandler, Helper, KeyCode, KeyEvent, Modifiers, RepeatCount,
+    CompletionType, Config, Context, Editor, Event, EventHandler, Helper,
     completion::{Completer, Pair},
     error::ReadlineError,
     highlight::Highlighter,
@@ -24,19 +24,20 @@ use rustyline::{
 
 use super::{
     Answer, Configuring, Console, GREETING, NoDaemon, command_of,
+    configuring::{Over, in_brackets},
+    keys::{Keys, Line, MAX_TYPED, Pasted, Then, Wish, locked},
     monitor::Monitor,
     pager::{self, Screen},
     signals,
 };
 use ironflex_profiles::tree::ModeKind;
 
+mod paste;
+
 use crate::cli::{
-    configure,
+    configure::{self, Taken},
     exec::{self, Mode, TerminalCommand},
 };
-
-/// The longest line that can be typed, in octets: what is longer is a paste that went wrong.
-const MAX_TYPED: usize = 1024;
 
 /// How many lines are remembered.
 const HISTORY: usize = 100;
@@ -66,6 +67,9 @@ pub enum TerminalError {
 pub fn converse(state_dir: PathBuf) -> Result<(), TerminalError> {
     let mut console = Console::new(state_dir);
     let _as_before = signals::watch(console.interrupt.clone())?;
+    if !has_no_editor() {
+        signals::keep_input()?;
+    }
     let name = name(&console)?;
     console.mode = Mode::User;
     let wish = Arc::new(Mutex::new(Wish::default()));
@@ -75,6 +79,7 @@ pub fn converse(state_dir: PathBuf) -> Result<(), TerminalError> {
         name,
         wish,
         configuring: None,
+        pasted: VecDeque::new(),
         length: None,
         width: None,
         monitor: None,
@@ -82,6 +87,15 @@ pub fn converse(state_dir: PathBuf) -> Result<(), TerminalError> {
         all_told: Arc::default(),
     };
     shell.run()
+}
+
+/// Whether the terminal is one that the line editor leaves to itself.
+fn has_no_editor() -> bool {
+    let terminal = std::env::var("TERM").unwrap_or_default();
+    let without = ["dumb", "cons25", "emacs"];
+    without
+        .iter()
+        .any(|one| one.eq_ignore_ascii_case(&terminal))
 }
 
 /// What the prompt calls the headend: by the `hostname` of its configuration, as everything that it shows does.
@@ -93,92 +107,6 @@ fn name(console: &Console) -> Result<String, NoDaemon> {
         _ => None,
     };
     Ok(configured.unwrap_or_else(|| DEFAULT_HOSTNAME.to_owned()))
-}
-
-/// What was pressed that the editor cannot answer by itself.
-#[derive(Debug, Default)]
-struct Wish {
-    /// `?`, at this place.
-    help: Option<usize>,
-    /// More than [`MAX_TYPED`] was typed, and nothing of it was taken back.
-    too_long: bool,
-    /// Ctrl-Z was pressed.
-    leave: bool,
-}
-
-/// Ctrl-Z takes what is typed and leaves configuration mode.
-struct Leave(Arc<Mutex<Wish>>);
-
-impl ConditionalEventHandler for Leave {
-    fn handle(&self, _: &Event, _: RepeatCount, _: bool, _: &EventContext<'_>) -> Option<Cmd> {
-        locked(&self.0).leave = true;
-        Some(Cmd::AcceptLine)
-    }
-}
-
-impl Wish {
-    /// A key comes to a line of so many octets: one that was too long and has been shortened is what its user sees.
-    const fn see(&mut self, length: usize) {
-        if length < MAX_TYPED {
-            self.too_long = false;
-        }
-    }
-}
-
-/// `?` ends the editing for as long as it takes to show the help.
-struct Question(Arc<Mutex<Wish>>);
-
-impl ConditionalEventHandler for Question {
-    fn handle(
-        &self,
-        _: &Event,
-        _: RepeatCount,
-        _: bool,
-        context: &EventContext<'_>,
-    ) -> Option<Cmd> {
-        let mut wish = locked(&self.0);
-        wish.see(context.line().len());
-        if wish.too_long {
-            // Nothing more is taken of it, whatever it says.
-            return Some(Cmd::Noop);
-        }
-        wish.help = Some(context.pos());
-        if context.pos() == context.line().len() {
-            // The editor shows what it has inserted only.
-            let mut out = io::stdout();
-            let _ = out.write_all(b"?").and_then(|()| out.flush());
-        }
-        Some(Cmd::AcceptLine)
-    }
-}
-
-/// Takes no more than a line may have, for every key of a long one costs as much as is there.
-struct Limit(Arc<Mutex<Wish>>);
-
-impl ConditionalEventHandler for Limit {
-    fn handle(
-        &self,
-        event: &Event,
-        _: RepeatCount,
-        _: bool,
-        context: &EventContext<'_>,
-    ) -> Option<Cmd> {
-        let inserts = matches!(
-            event.get(0),
-            Some(KeyEvent(KeyCode::Char(_), modifiers)) if !modifiers.intersects(Modifiers::CTRL | Modifiers::ALT)
-        );
-        let mut wish = locked(&self.0);
-        wish.see(context.line().len());
-        if !inserts || context.line().len() < MAX_TYPED {
-            return None;
-        }
-        wish.too_long = true;
-        Some(Cmd::Noop)
-    }
-}
-
-fn locked(wish: &Mutex<Wish>) -> std::sync::MutexGuard<'_, Wish> {
-    wish.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Which commands there are.
@@ -239,17 +167,8 @@ fn editor(wish: &Arc<Mutex<Wish>>) -> rustyline::Result<Editor<Words, MemHistory
     let history = MemHistory::with_config(&config);
     let mut editor = Editor::with_history(config, history)?;
     editor.set_helper(Some(Words(Place::Exec(Mode::User))));
-    let conditional = |handler| EventHandler::Conditional(handler);
-    editor.bind_sequence(
-        KeyEvent(KeyCode::Char('?'), Modifiers::NONE),
-        conditional(Box::new(Question(Arc::clone(wish)))),
-    );
-    editor.bind_sequence(Event::Any, conditional(Box::new(Limit(Arc::clone(wish)))));
-    // It would stop the program otherwise.
-    editor.bind_sequence(
-        KeyEvent(KeyCode::Char('Z'), Modifiers::CTRL),
-        conditional(Box::new(Leave(Arc::clone(wish)))),
-    );
+    let keys = EventHandler::Conditional(Box::new(Keys(Arc::clone(wish))));
+    editor.bind_sequence(Event::Any, keys);
     Ok(editor)
 }
 
@@ -262,6 +181,8 @@ struct Shell {
     wish: Arc<Mutex<Wish>>,
     /// `configure terminal`, while it lasts.
     configuring: Option<Configuring>,
+    /// Lines that have come at once and are not carried out yet.
+    pasted: VecDeque<Line>,
     /// `terminal length`, if it was set.
     length: Option<u32>,
     /// `terminal width`, if it was set.
@@ -276,8 +197,7 @@ struct Shell {
 impl Shell {
     fn prompt(&self) -> String {
         if let Some(configuring) = &self.configuring {
-            let mode = configuring.prompt();
-            return mode.map_or_else(String::new, |mode| format!("{}({mode})#", self.name));
+            return prompt(&self.name, configuring.prompt());
         }
         let sign = match self.console.mode {
             Mode::User => '>',
@@ -300,67 +220,112 @@ impl Shell {
             if let Some(words) = self.editor.helper_mut() {
                 words.0 = place;
             }
+            locked(&self.wish).burst.begin(self.configuring.is_some());
             let read = match begun.take() {
                 Some((left, right)) => self.editor.readline_with_initial(&prompt, (&left, &right)),
                 None => self.editor.readline(&prompt),
             };
-            let wish = std::mem::take(&mut *locked(&self.wish));
+            let wish = locked(&self.wish).take();
             match (read, wish) {
+                (
+                    Ok(_),
+                    Wish {
+                        pasted: Some(pasted),
+                        ..
+                    },
+                ) => match self.take_pasted(pasted)? {
+                    ControlFlow::Break(()) => return Ok(()),
+                    ControlFlow::Continue(next) => begun = next,
+                },
                 (Ok(line), Wish { help: Some(at), .. }) => {
                     let (left, right) = line.split_at_checked(at).unwrap_or((&line, ""));
-                    self.show(&match place {
-                        Place::Exec(mode) => exec::help(left, mode),
-                        Place::Configuration(mode) => configure::help(mode, left),
-                    })?;
-                    self.show("\n")?;
+                    self.help(place, left)?;
                     begun = Some((left.to_owned(), right.to_owned()));
                 }
                 (Ok(_), Wish { too_long: true, .. }) => {
                     self.complain(&too_long())?;
                 }
                 (Ok(line), Wish { leave: true, .. }) if self.configuring.is_some() => {
-                    if !line.trim().is_empty() {
-                        self.configure(&line, &prompt)?;
-                    }
-                    self.configure("end", "")?;
+                    self.leave(&line, &prompt)?;
                 }
                 // In exec mode it drops what was typed.
                 (Ok(_), Wish { leave: true, .. }) => {}
                 (Ok(line), _) => {
-                    if !line.trim().is_empty() {
-                        self.editor.add_history_entry(&line)?;
-                    }
-                    if self.carry_out(&line, &prompt)?.is_break() {
+                    if self.take_line(&line, &prompt)?.is_break() {
                         return Ok(());
                     }
                 }
-                // As on a router: Ctrl-C leaves configuration mode, and so does the end of the input.
-                (Err(ReadlineError::Interrupted | ReadlineError::Eof), _)
-                    if self.configuring.is_some() =>
-                {
-                    self.configuring = None;
+                (Err(error), _) => {
+                    if self.take_error(error)?.is_break() {
+                        return Ok(());
+                    }
                 }
-                (Err(ReadlineError::Interrupted | ReadlineError::Signal(_)), _) => {}
-                (Err(ReadlineError::Eof), _) => return Ok(()),
-                (Err(ReadlineError::Io(error)), _)
-                    if error.kind() == io::ErrorKind::InvalidData =>
-                {
-                    self.complain("% The line is not UTF-8")?;
-                }
-                (Err(error), _) => return Err(error.into()),
             }
         }
+    }
+
+    /// A whole line was typed.
+    fn take_line(&mut self, line: &str, prompt: &str) -> Result<ControlFlow<()>, TerminalError> {
+        if !line.trim().is_empty() {
+            self.editor.add_history_entry(line)?;
+        }
+        Ok(self.carry_out(line, prompt)?)
+    }
+
+    /// No line came.
+    fn take_error(&mut self, error: ReadlineError) -> Result<ControlFlow<()>, TerminalError> {
+        // What was typed behind it is gone, and what was typed before it is not.
+        let before = locked(&self.wish).burst.give_up();
+        if self.carry_out_pasted(before, false)?.is_break() {
+            return Ok(ControlFlow::Break(()));
+        }
+        match error {
+            // As on a router: Ctrl-C leaves configuration mode, and so does the end of the input.
+            ReadlineError::Interrupted | ReadlineError::Eof if self.configuring.is_some() => {
+                self.configuring = None;
+            }
+            ReadlineError::Interrupted | ReadlineError::Signal(_) => {}
+            ReadlineError::Eof => return Ok(ControlFlow::Break(())),
+            ReadlineError::Io(error) if error.kind() == io::ErrorKind::InvalidData => {
+                self.complain("% The line is not UTF-8")?;
+            }
+            error => return Err(error.into()),
+        }
+        Ok(ControlFlow::Continue(()))
+    }
+
+    /// What `?` behind a line shows.
+    fn help(&mut self, place: Place, line: &str) -> io::Result<()> {
+        self.show(&match place {
+            Place::Exec(mode) => exec::help(line, mode),
+            Place::Configuration(mode) => configure::help(mode, line),
+        })?;
+        self.show("\n")
+    }
+
+    /// Takes what is typed, and leaves configuration mode.
+    fn leave(&mut self, line: &str, prompt: &str) -> io::Result<()> {
+        if !line.trim().is_empty() {
+            self.configure(Some(line), prompt)?;
+        }
+        self.configure(Some("end"), "")
     }
 
     fn carry_out(&mut self, line: &str, prompt: &str) -> io::Result<ControlFlow<()>> {
         if let Some(configuring) = &self.configuring
             && configuring.exec_command(line).is_none()
         {
-            self.configure(line, prompt)?;
+            self.configure(Some(line), prompt)?;
             return Ok(ControlFlow::Continue(()));
         }
+        if self.configuring.as_ref().is_some_and(|one| one.is_behind) {
+            // A command is to find at work what was typed before it.
+            self.configure(None, prompt)?;
+        }
+        // Whoever asks the terminal reads what the editor would.
+        locked(&self.wish).burst.forget();
         if let Some(question) = self.console.confirmation(line)
-            && !confirms(question)?
+            && !self.confirms(question)?
         {
             return Ok(ControlFlow::Continue(()));
         }
@@ -439,8 +404,17 @@ impl Shell {
 
     /// A bare `configure`: asks where the lines come from, as a router does. There is one answer here.
     fn ask_where_from(&mut self) -> io::Result<()> {
+        if let Some(line) = self.pasted.pop_front() {
+            let answer = line.text;
+            self.show(&format!("{}{answer}\n", exec::CONFIGURE_FROM))?;
+            return if exec::is_from_terminal(&answer) {
+                self.begin_to_configure(None)
+            } else {
+                self.complain(exec::ONLY_FROM_TERMINAL)
+            };
+        }
         let answer = self.editor.readline(exec::CONFIGURE_FROM);
-        let wish = std::mem::take(&mut *locked(&self.wish));
+        let wish = locked(&self.wish).take();
         match (answer, wish) {
             (Ok(_), Wish { help: Some(_), .. }) => self.complain(exec::ONLY_FROM_TERMINAL),
             (Ok(_), Wish { too_long: true, .. }) => self.complain(&too_long()),
@@ -452,30 +426,42 @@ impl Shell {
         }
     }
 
-    /// Takes a line of configuration.
-    fn configure(&mut self, line: &str, prompt: &str) -> io::Result<()> {
+    /// Takes a line of configuration; without one, waits until those are at work that were taken.
+    fn configure(&mut self, line: Option<&str>, prompt: &str) -> io::Result<()> {
         let Some(mut configuring) = self.configuring.take() else {
             return Ok(());
         };
-        configuring.push(line);
-        // Of a paste, what is behind the line waits at the terminal already.
-        match self.console.send(&mut configuring, signals::input_waits()) {
+        if let Some(line) = line {
+            configuring.push(line);
+        }
+        let more = line.is_some() && self.more_comes();
+        match self.console.send(&mut configuring, more) {
             Err(error) => self.complain(&error.to_string())?,
             Ok((_, taken)) => {
                 let width = prompt.chars().count();
                 for said in &taken.said {
                     self.show(&configure::below_prompt(said, width))?;
                 }
-                let hostname = line.trim_start().starts_with("ho") || line.contains("hostname");
-                if hostname && let Ok(name) = name(&self.console) {
-                    self.name = name;
-                }
-                if !taken.left {
-                    self.configuring = Some(configuring);
-                }
+                self.goes_on(configuring, &taken);
             }
         }
         Ok(())
+    }
+
+    /// Lines were taken: what comes next stands where they have led.
+    fn goes_on(&mut self, configuring: Configuring, taken: &Taken) {
+        if let Some(last) = taken.prompts.last() {
+            self.name.clone_from(&last.hostname);
+        }
+        if !taken.left {
+            self.configuring = Some(configuring);
+        }
+    }
+
+    /// Whether more was typed than was carried out.
+    fn more_comes(&self) -> bool {
+        // Of a paste, what is behind a line waits at the terminal already.
+        !self.pasted.is_empty() || locked(&self.wish).burst.goes_on() || signals::input_waits()
     }
 
     fn watch(&mut self, rollback: bool) -> io::Result<Monitor> {
@@ -497,7 +483,11 @@ impl Shell {
 
     /// Shows a text, a screen at a time.
     fn show(&mut self, text: &str) -> io::Result<()> {
-        let screen = self.screen();
+        let mut screen = self.screen();
+        if !self.pasted.is_empty() {
+            // A key that is pressed now would be behind those.
+            screen.length = 0;
+        }
         screen.show(text, &mut io::stdout().lock(), pager::press)
     }
 
@@ -507,18 +497,12 @@ impl Shell {
     }
 }
 
+/// The prompt of configuration mode, with what it shows in brackets.
+fn prompt(name: &str, in_brackets: Option<&str>) -> String {
+    in_brackets.map_or_else(String::new, |mode| format!("{name}({mode})#"))
+}
+
 /// What is said of a line that was too long to be typed.
 fn too_long() -> String {
     format!("% Line is too long: it may have {MAX_TYPED} octets")
-}
-
-/// Asks whether something is to be done, as a router does: Enter or `y` says so, any other key does not.
-fn confirms(question: &str) -> io::Result<bool> {
-    let mut out = io::stdout();
-    out.write_all(question.as_bytes())?;
-    out.flush()?;
-    let confirmed = pager::confirms();
-    out.write_all(b"\n")?;
-    out.flush()?;
-    confirmed
 }

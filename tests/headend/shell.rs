@@ -56,6 +56,10 @@ pub(crate) const CASES: &[Case] = &[
         bad_input_is_refused_and_the_next_line_is_not,
     ),
     (
+        "shell::a_paste_looks_as_if_it_had_been_typed_and_costs_less",
+        a_paste_looks_as_if_it_had_been_typed_and_costs_less,
+    ),
+    (
         "shell::a_headend_that_is_gone_is_named_and_the_next_one_answers",
         a_headend_that_is_gone_is_named_and_the_next_one_answers,
     ),
@@ -551,6 +555,87 @@ fn bad_input_is_refused_and_the_next_line_is_not() {
     shell.until(|rows| rows.iter().any(|row| row.contains("UTF-8")));
     let mut shell = shell;
     shell.process.lives();
+}
+
+/// Lines of which many are wrong, in modes, in a text, and for the exec mode, some of them behind an `end`.
+fn a_mixed_paste() -> String {
+    let mut lines = String::new();
+    for turn in 0..40 {
+        lines.push_str(&format!(
+            "hostname R{turn}\r\
+             vlan {turn}\r\
+             crypto ikev2 authorization policy P{turn}\r\
+             \t dns 192.0.2.{turn}\r\
+             \x20netmask 255.255.0.255\r\
+             banner #first\r\
+             do show clock\r\
+             third#\r\
+             pfs please\r\
+             do show running-config | count ^hostname R{turn}$\r\
+             exit\r\
+             \r\
+             ! of the {turn}th\r"
+        ));
+        if turn % 10 == 7 {
+            lines.push_str(
+                "end\rshow cock\rclear logging\r\rshow running-config\rconfigure terminal\r",
+            );
+        }
+    }
+    lines
+}
+
+/// What a paste costs is writing to the terminal: once a key where it is the editor that writes.
+fn a_paste_looks_as_if_it_had_been_typed_and_costs_less() {
+    let lab = lab();
+    let headend = lab.start();
+    let paste = a_mixed_paste();
+    let configures = |shell: &Shell| {
+        shell.types("configure terminal\r", "Router(config)#");
+    };
+    let typed = Shell::open_privileged(&lab);
+    typed.types("terminal length 0\r", "Router#");
+    configures(&typed);
+    let begin = typed.rows().len();
+    for line in paste.split_inclusive('\r') {
+        // One after the other, each when the prompt is there. A tab completes where somebody sees it.
+        let before = typed.rows().len();
+        typed.sends(&line.replace('\t', " "));
+        typed.until(|rows| {
+            let last = rows.last().map_or("", |row| &**row);
+            let in_text = line.starts_with("banner") || line == "do show clock\r";
+            let waits = last.ends_with('#') || last.ends_with("[confirm]") || in_text;
+            rows.len() > before && waits
+        });
+    }
+    let last = typed.rows().last().cloned().unwrap();
+    assert_eq!(last, "R39(config)#");
+    let expected = typed.rows().split_off(begin);
+    typed.types("no hostname\r", "Router(config)#");
+    typed.types("end\r", "Router#");
+    let configured = lab.exec("show running-config");
+    // The same at once, to a configuration that is as it was.
+    drop((typed, headend));
+    let _headend = lab.start();
+    let shell = Shell::open_privileged(&lab);
+    shell.types("terminal length 0\r", "Router#");
+    configures(&shell);
+    let writes = || shell.process.count_of("syscw");
+    let before = writes();
+    shell.sends(&paste);
+    shell.until(|rows| rows.last() == Some(&last));
+    let took = writes() - before;
+    let seen = shell.rows().split_off(begin);
+    for (line, (expected, seen)) in expected.iter().zip(&seen).enumerate() {
+        assert_eq!(seen, expected, "line {line} of\n{seen:#?}");
+    }
+    assert_eq!(seen.len(), expected.len());
+    shell.types("no hostname\r", "Router(config)#");
+    shell.types("end\r", "Router#");
+    assert_eq!(lab.exec("show running-config"), configured);
+    // What is said of lines, and what the exec mode answers, is shown each by itself.
+    let lines = u64::try_from(paste.matches('\r').count()).unwrap();
+    assert!(took < 4 * lines, "{took} for {lines} lines");
 }
 
 fn a_headend_that_is_gone_is_named_and_the_next_one_answers() {

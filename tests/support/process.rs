@@ -197,6 +197,14 @@ impl Process {
         self.child.id()
     }
 
+    /// What the kernel has counted of it: `syscw`, the calls that wrote something (proc(5)).
+    pub(crate) fn count_of(&self, what: &str) -> u64 {
+        let text = std::fs::read_to_string(format!("/proc/{}/io", self.number())).unwrap();
+        let mut lines = text.lines().filter_map(|line| line.split_once(": "));
+        let found = lines.find(|(name, _)| *name == what);
+        found.and_then(|(_, count)| count.parse().ok()).unwrap()
+    }
+
     /// Waits until a headend serves or ends. Returns whether it serves.
     pub(crate) fn is_ready(&self) -> bool {
         let found = self.listener.wait(|printed| {

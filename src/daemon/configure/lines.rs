@@ -8,6 +8,7 @@ use std::{
 use ironflex_profiles::{
     Diagnostic, Fault,
     model::{Action, Located, Table, name::Name, pki::Trustpoint},
+    snapshot::DEFAULT_HOSTNAME,
     typing::Typed,
 };
 use tokio::sync::oneshot;
@@ -20,7 +21,7 @@ use super::{
     Answer, Configure, Keys, Waiting, trustpoint_of, words,
 };
 use crate::{
-    cli::configure::{Lines, Said, Taken},
+    cli::configure::{Lines, Prompt, Said, Taken},
     pki::Store,
 };
 
@@ -196,6 +197,7 @@ impl Driver {
                 }
                 Line::Away(away) => return self.send_away(id, lines, taken, *away),
             }
+            self.note_prompt(&mut taken);
         }
         self.conclude(id, lines.more, taken).map(Answer::Taken)
     }
@@ -301,7 +303,33 @@ impl Driver {
             read: None,
             text,
         });
+        self.note_prompt(&mut taken);
         self.take_others(id, lines, taken)
+    }
+
+    /// Notes what the prompt is like behind the last line that was taken, if that is another than before.
+    fn note_prompt(&self, taken: &mut Taken) {
+        let house = &self.house;
+        let Some(session) = &house.configure.session else {
+            return;
+        };
+        let candidate = session
+            .waiting
+            .as_ref()
+            .map_or(&house.configured, |waiting| &waiting.candidate);
+        let hostname = candidate.hostname.as_ref().map(Name::as_str);
+        let hostname = hostname.unwrap_or(DEFAULT_HOSTNAME);
+        let line = taken.taken.saturating_sub(1);
+        let prompt = |line| Prompt {
+            line,
+            hostname: hostname.to_owned(),
+            mode: format!("{:?}", session.typist.mode()),
+            in_text: session.typist.is_in_text(),
+        };
+        let last = taken.prompts.last();
+        if last.is_none_or(|last| *last != prompt(last.line)) {
+            taken.prompts.push(prompt(line));
+        }
     }
 
     /// Puts the lines to work, if somebody waits for that, and says what is to be said.
@@ -323,13 +351,8 @@ impl Driver {
                 text,
             }));
         }
-        let typist = self
-            .house
-            .configure
-            .session(id)
-            .map(|session| &session.typist)?;
-        taken.mode = format!("{:?}", typist.mode());
-        taken.in_text = typist.is_in_text();
+        self.house.configure.session(id)?;
+        self.note_prompt(&mut taken);
         if taken.left {
             self.end_configuring(id);
         }
