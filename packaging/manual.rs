@@ -136,7 +136,8 @@ fn commands() -> io::Result<Vec<u8>> {
         bold("ironflex exec"),
         roman(
             " and of the prompt that ironflex opens without arguments, at any unambiguous length. \
-             A line that ends in ? is answered with what can be typed there.",
+             A line that ends in ? is answered with what can be typed there. INTERFACE is the kind of an interface and its \
+             number, in one word or in two, or the Linux device that an interface stands for.",
         ),
     ]);
     page.control("SH", ["COMMANDS"]);

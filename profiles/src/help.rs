@@ -11,7 +11,10 @@ use core::fmt::Write as _;
 use crate::{
     command::Form,
     lexer::{LINE_LIMIT, words},
-    model::Standing,
+    model::{
+        Standing,
+        interface::{InterfaceKind, InterfaceName},
+    },
     tree::{self, ModeKind, Node, Refusal, Token},
     walk::{followers, form},
 };
@@ -105,51 +108,115 @@ pub fn look(mode: ModeKind, line: &str) -> Result<Look, NoHelp> {
     })
 }
 
-/// The nodes that the words of a line lead through.
-fn walk(
-    mode: ModeKind,
-    mut typed: &[crate::lexer::Word<'_>],
-) -> Result<Vec<&'static Node>, NoHelp> {
-    let mut path: Vec<&'static Node> = Vec::new();
-    while !typed.is_empty() {
-        let chosen = match path.last() {
-            None => tree::choose(mode.commands(), typed),
-            Some(node) => tree::choose(followers(node), typed),
-        };
-        let found = chosen.map_err(|refusal| match refusal {
-            Refusal::Ambiguous { .. } => NoHelp::Ambiguous,
-            _ => NoHelp::Unrecognized,
-        })?;
-        path.push(found.node);
-        typed = typed.get(found.taken..).unwrap_or_default();
+/// What the words of a line lead through.
+#[derive(Default)]
+struct Path {
+    nodes: Vec<&'static Node>,
+    /// The first word of an interface's name in two, if that came last.
+    kind: Option<InterfaceKind>,
+}
+
+impl Path {
+    /// What may follow.
+    fn followers(&self, mode: ModeKind) -> Vec<&'static Node> {
+        match self.nodes.last() {
+            None => mode.commands().collect(),
+            Some(node) => followers(node).collect(),
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.nodes.is_empty() && self.kind.is_none()
+    }
+}
+
+/// Where the words of a line lead.
+fn walk(mode: ModeKind, mut typed: &[crate::lexer::Word<'_>]) -> Result<Path, NoHelp> {
+    let mut path = Path::default();
+    while let Some(word) = typed.first() {
+        let next = path.followers(mode);
+        match tree::choose(next.iter().copied(), typed) {
+            Ok(found) => {
+                path.nodes.push(found.node);
+                typed = typed.get(found.taken..).unwrap_or_default();
+            }
+            Err(Refusal::Ambiguous { .. }) => return Err(NoHelp::Ambiguous),
+            Err(_) => {
+                let named = next.iter().any(|node| node.token == Token::Interface);
+                let kind = InterfaceKind::parse(word.text).ok();
+                path.kind = kind.filter(|_| named && typed.len() == 1);
+                path.kind.ok_or(NoHelp::Unrecognized)?;
+                break;
+            }
+        }
     }
     Ok(path)
 }
 
-fn list(mode: ModeKind, path: &[&'static Node], form: Form, unfinished: &str) -> Vec<Choice> {
-    let nodes: Vec<&'static Node> = match path.last() {
-        None => mode.commands().collect(),
-        Some(node) => followers(node).collect(),
-    };
+fn list(mode: ModeKind, path: &Path, form: Form, unfinished: &str) -> Vec<Choice> {
+    if let Some(kind) = path.kind {
+        return number(kind, unfinished).into_iter().collect();
+    }
+    let nodes = path.followers(mode);
+    let path = &path.nodes;
     // Below a word that `no` takes, what may follow is as without it.
     let free = form == Form::Set || path.iter().any(|node| node.can_be_undone());
     nodes
         .into_iter()
         .filter(|node| free || undoable(node))
         .flat_map(|node| {
-            let fitting = choices(node).into_iter();
-            fitting.filter(|choice| match choice.is_word {
-                true => begins(&choice.label, unfinished),
-                false => node.token.may_begin(&choice.label, unfinished),
-            })
+            let fitting = match node.token {
+                Token::Interface if !unfinished.contains(|one: char| one.is_ascii_digit()) => {
+                    return kinds(unfinished).collect::<Vec<_>>();
+                }
+                _ => choices(node).into_iter(),
+            };
+            fitting
+                .filter(|choice| match choice.is_word {
+                    true => begins(&choice.label, unfinished),
+                    false => node.token.may_begin(&choice.label, unfinished),
+                })
+                .collect()
         })
         .collect()
 }
 
-fn may_end(path: &[&'static Node], form: Form) -> bool {
-    let Some(last) = path.last() else {
+/// The kinds of interfaces that a word may be, which its number may follow apart.
+fn kinds(unfinished: &str) -> impl Iterator<Item = Choice> {
+    let served = InterfaceKind::KEYWORDS
+        .iter()
+        .filter_map(|known| Some((InterfaceKind::from_keyword(known.word)?.title(), known.help)));
+    let fitting = served.filter(move |(title, _)| tree::interface_begins(title, unfinished));
+    fitting.map(|(title, help)| Choice {
+        label: title.to_owned(),
+        help,
+        is_word: true,
+    })
+}
+
+/// The number of an interface of this kind, if it may begin so.
+fn number(kind: InterfaceKind, unfinished: &str) -> Option<Choice> {
+    // Slot, subslot and port, each of which may still be missing.
+    let begun = match kind {
+        InterfaceKind::GigabitEthernet => unfinished.trim_end_matches(['/', '.']),
+        InterfaceKind::Loopback | InterfaceKind::VirtualTemplate => unfinished,
+    };
+    let fits = begun.is_empty() || InterfaceName::from_parts(kind.title(), begun).is_ok();
+    fits.then(|| Choice {
+        label: kind.numbers().to_owned(),
+        help: kind.number_help(),
+        is_word: false,
+    })
+}
+
+fn may_end(path: &Path, form: Form) -> bool {
+    let Path { nodes, kind: None } = path else {
         return false;
     };
+    let Some(last) = nodes.last() else {
+        return false;
+    };
+    let path = nodes;
     match form {
         Form::Set => last.ends(),
         Form::No | Form::Default => {
@@ -347,10 +414,7 @@ mod tests {
         let more = labels(ModeKind::Ikev2Proposal, "encryption aes-cbc-256 ");
         assert!(more.contains(&"aes-cbc-128".into()) && more.contains(&"<cr>".into()));
         // Of values, what may begin so.
-        assert_eq!(
-            labels(ModeKind::Global, "int vir"),
-            ["Virtual-Template<1-4095>"]
-        );
+        assert_eq!(labels(ModeKind::Global, "int vir"), ["Virtual-Template"]);
         assert_eq!(
             labels(ModeKind::Global, "interface VT1"),
             ["Virtual-Template<1-4095>"]
@@ -374,6 +438,51 @@ mod tests {
         assert_eq!(
             labels(ModeKind::Ikev2Proposal, "crypto ikev2 window "),
             ["<1-200>"]
+        );
+    }
+
+    #[test]
+    fn kinds_of_interfaces_are_words_and_their_numbers_follow() {
+        for (line, kinds) in [
+            ("interface Loop", &["Loopback"][..]),
+            ("no int gig", &["GigabitEthernet"]),
+            ("interface vt", &["Virtual-Template"]),
+            (
+                "interface ",
+                &["GigabitEthernet", "Loopback", "Virtual-Template"],
+            ),
+            (
+                "ip nat inside source list N interface g",
+                &["GigabitEthernet"],
+            ),
+        ] {
+            let found = look(ModeKind::Global, line).unwrap();
+            let words = found.choices.iter();
+            let words: Vec<&str> = words
+                .filter(|one| one.is_word && !one.help.is_empty())
+                .map(|one| one.label.as_str())
+                .collect();
+            assert_eq!(words, kinds, "{line}");
+        }
+        assert_eq!(
+            labels(ModeKind::VirtualTemplate, "ip unnumbered lo"),
+            ["Loopback"]
+        );
+        for (line, number) in [
+            ("interface Loopback ", "<0-2147483647>"),
+            ("interface gi ", "<0-2147483647>"),
+            ("interface gi 0/0/", "<0-2147483647>"),
+            ("no interface vt 40", "<1-4095>"),
+        ] {
+            assert_eq!(labels(ModeKind::Global, line), [number], "{line}");
+        }
+        for line in ["interface lo x", "interface v ", "interface vt 5000"] {
+            let found = look(ModeKind::Global, line);
+            assert_eq!(found, Err(NoHelp::Unrecognized), "{line}");
+        }
+        assert_eq!(
+            labels(ModeKind::Global, "interface lo 1 "),
+            ["type", "<cr>"]
         );
     }
 

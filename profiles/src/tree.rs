@@ -20,7 +20,7 @@ use crate::{
     lexer::Word,
     model::{
         Keyword, Standing,
-        interface::{InterfaceName, InvalidInterface},
+        interface::{InterfaceKind, InterfaceName, InvalidInterface},
         name::{FileName, InvalidName, Name},
         net::{Ipv6Interface, Ipv6Net, prefix_length},
     },
@@ -123,11 +123,7 @@ impl Token {
                 let kind = label.split('<').next().unwrap_or_default();
                 let digits = typed.find(|one: char| one.is_ascii_digit());
                 let typed = typed.get(..digits.unwrap_or(typed.len()));
-                let typed = typed.unwrap_or_default();
-                let begun = kind.get(..typed.len());
-                // The one short form that is no beginning.
-                begun.is_some_and(|begun| begun.eq_ignore_ascii_case(typed))
-                    || (kind == "Virtual-Template" && typed.eq_ignore_ascii_case("vt"))
+                interface_begins(kind, typed.unwrap_or_default())
             }
             Self::Word(_)
             | Self::Choice(_)
@@ -316,13 +312,12 @@ impl Node {
             Token::Wildcard => ["A.B.C.D (wildcard mask)".to_owned()].into(),
             Token::Ipv6 => ["X:X:X:X::X".to_owned()].into(),
             Token::Ipv6Net | Token::Ipv6Interface => ["X:X:X:X::X/<0-128>".to_owned()].into(),
-            Token::Interface => [
-                "Loopback<0-2147483647>",
-                "GigabitEthernet<0-2147483647>",
-                "Virtual-Template<1-4095>",
-            ]
-            .map(ToOwned::to_owned)
-            .into(),
+            Token::Interface => {
+                let kinds = InterfaceKind::ALL.iter();
+                kinds
+                    .map(|kind| format!("{}{}", kind.title(), kind.numbers()))
+                    .collect()
+            }
             Token::Line => ["LINE".to_owned()].into(),
             Token::Delimited => {
                 ["c banner-text c, where 'c' is a delimiting character".to_owned()].into()
@@ -677,6 +672,14 @@ fn number(text: &str) -> Option<u32> {
         .all(|octet| octet.is_ascii_digit())
         .then(|| text.parse().ok())
         .flatten()
+}
+
+/// Whether the kind of an interface may begin so.
+pub(crate) fn interface_begins(kind: &str, typed: &str) -> bool {
+    let begun = kind.get(..typed.len());
+    // The one short form that is no beginning.
+    begun.is_some_and(|begun| begun.eq_ignore_ascii_case(typed))
+        || (kind == "Virtual-Template" && typed.eq_ignore_ascii_case("vt"))
 }
 
 fn interface(words: &[Word<'_>]) -> Result<(Value, usize), Refusal> {

@@ -1,10 +1,14 @@
-//! `clear counters`: what had gone through the interfaces of sessions by then.
+//! `clear counters`: what had gone through interfaces by then.
 //!
-//! The counters themselves are the dataplane's, and lifetimes and other commands go by them; they are not touched.
+//! The counters themselves are the dataplane's and the kernel's, and lifetimes and other commands go by them; they are not touched.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use ironflex_ikev2::event::Instant;
+use ironflex_xfrm::netlink::{LinkIndex, LinkTraffic};
 
 use crate::state::{ChildSa, Flow, IkeSa, State};
 
@@ -34,16 +38,56 @@ pub struct ClearedCounters {
     alone: BTreeMap<u32, Instant>,
     /// In and out, by the numbers of the session and of its child SA's flow, which stay when SAs are replaced.
     through: BTreeMap<(u32, u32), [Through; 2]>,
+    /// When those of one interface of the configuration were after that, by its name.
+    named: BTreeMap<String, Instant>,
+    /// What had gone through devices, by their numbers.
+    devices: BTreeMap<LinkIndex, LinkTraffic>,
 }
 
 impl ClearedCounters {
-    /// They are cleared now.
+    /// They are cleared now. `devices` are those that interfaces stand for.
     #[must_use]
-    pub fn by(state: &State, now: Instant) -> Self {
+    pub fn by(
+        state: &State,
+        devices: impl Iterator<Item = (LinkIndex, LinkTraffic)>,
+        now: Instant,
+    ) -> Self {
         Self {
             at: Some(now),
             alone: BTreeMap::new(),
             through: state.ike_sas.iter().flat_map(all_through).collect(),
+            named: BTreeMap::new(),
+            devices: devices.collect(),
+        }
+    }
+
+    /// Those of one interface of the configuration are cleared now, with those of its device. `all` are the names of the interfaces
+    /// that there are.
+    pub fn clear_named(
+        &mut self,
+        name: &str,
+        device: Option<(LinkIndex, LinkTraffic)>,
+        all: &BTreeSet<String>,
+        now: Instant,
+    ) {
+        self.named.retain(|name, _| all.contains(name));
+        self.named.insert(name.to_owned(), now);
+        self.devices.extend(device);
+    }
+
+    /// How long ago those of an interface of the configuration were cleared, if they were.
+    #[must_use]
+    pub fn ago(&self, name: &str, now: Instant) -> Option<Duration> {
+        let at = self.named.get(name).copied().or(self.at)?;
+        Some(now.since(at))
+    }
+
+    /// What of this has gone through a device since its counters were cleared.
+    #[must_use]
+    pub fn through(&self, device: LinkIndex, traffic: LinkTraffic) -> LinkTraffic {
+        match self.devices.get(&device) {
+            Some(before) => traffic.since(*before),
+            None => traffic,
         }
     }
 
@@ -117,7 +161,7 @@ mod tests {
         let whole = first(&mut state).clone();
         let never = ClearedCounters::default().since(state.clone(), at(5));
         assert_eq!(never, state);
-        let cleared = ClearedCounters::by(&state, at(5));
+        let cleared = ClearedCounters::by(&state, std::iter::empty(), at(5));
         first(&mut state).inbound.packets += 3;
         first(&mut state).outbound.bytes += 400;
         let mut told = cleared.since(state.clone(), at(65));
@@ -134,6 +178,43 @@ mod tests {
     }
 
     #[test]
+    fn a_device_counts_from_when_its_interface_was_cleared() {
+        let at = |seconds| Instant::new(Duration::from_secs(seconds));
+        let [one, other] = [1, 2].map(|number| LinkIndex::new(number).unwrap());
+        let counted = |packets| LinkTraffic {
+            received: ironflex_xfrm::netlink::Through {
+                packets,
+                ..Default::default()
+            },
+            ..Default::default()
+        };
+        let names = |all: &[&str]| -> BTreeSet<String> {
+            all.iter().map(|&name| name.to_owned()).collect()
+        };
+        let mut cleared = ClearedCounters::default();
+        assert_eq!(cleared.ago("GigabitEthernet1", at(9)), None);
+        assert_eq!(cleared.through(one, counted(7)), counted(7));
+        let all = names(&["GigabitEthernet1", "Loopback1"]);
+        cleared.clear_named("GigabitEthernet1", Some((one, counted(7))), &all, at(10));
+        assert_eq!(cleared.through(one, counted(9)), counted(2));
+        // Another device, as one is that was made again.
+        assert_eq!(cleared.through(other, counted(9)), counted(9));
+        let ago = |cleared: &ClearedCounters, name| {
+            let ago = cleared.ago(name, at(30));
+            ago.map(|ago| ago.as_secs())
+        };
+        assert_eq!(ago(&cleared, "GigabitEthernet1"), Some(20));
+        assert_eq!(ago(&cleared, "Loopback1"), None);
+        // What is not there any more is forgotten.
+        cleared.clear_named("Loopback1", None, &names(&["Loopback1"]), at(20));
+        assert_eq!(ago(&cleared, "GigabitEthernet1"), None);
+        let devices = [(one, counted(11))].into_iter();
+        let cleared = ClearedCounters::by(&test_sessions(), devices, at(25));
+        assert_eq!(ago(&cleared, "Loopback1"), Some(5));
+        assert_eq!(cleared.through(one, counted(11)), counted(0));
+    }
+
+    #[test]
     fn the_counters_of_one_interface_are_cleared_alone() {
         let at = |seconds| Instant::new(Duration::from_secs(seconds));
         let mut state = test_sessions();
@@ -143,7 +224,7 @@ mod tests {
         let number = other.session.as_ref().unwrap().virtual_access;
         state.ike_sas.insert(0, other);
         let whole = first(&mut state).inbound.packets;
-        let mut cleared = ClearedCounters::by(&state, at(5));
+        let mut cleared = ClearedCounters::by(&state, std::iter::empty(), at(5));
         first(&mut state).inbound.packets += 3;
         state.ike_sas[1].session.as_mut().unwrap().children[0]
             .inbound

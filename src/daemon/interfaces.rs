@@ -1,17 +1,21 @@
 //! The interfaces of the configuration and of the sessions, as they are at this moment.
 
-use std::net::IpAddr;
+use std::{collections::BTreeMap, net::IpAddr};
 
 use ironflex_profiles::model::{
     interface::{Addressing, Interface, InterfaceKind, InterfaceName},
     nat::NatSide,
 };
+use ironflex_xfrm::netlink::{LinkIndex, LinkTraffic};
 
 use super::{
     driver::Driver,
-    network::{Device, loopback_device},
+    network::{DEFAULT_MTU, Device, loopback_device},
 };
-use crate::{cli::show::InterfaceFacts, state::State};
+use crate::{
+    cli::show::{InterfaceCounters, InterfaceFacts},
+    state::State,
+};
 
 /// An address and the prefix length of its network.
 type Prefix = (IpAddr, u8);
@@ -25,22 +29,47 @@ const SHUT_DOWN: Standing = ("administratively down", "down");
 /// What a router says of a template: nothing goes through it itself.
 const TEMPLATE: Standing = ("up", "down");
 
+/// What a router says of a Loopback's MTU where no line says otherwise, in octets.
+const LOOPBACK_MTU: u32 = 1514;
+
+/// The devices that interfaces of the configuration are or stand for, with what has gone through each, by their names.
+pub(super) fn traffic(driver: &mut Driver) -> BTreeMap<String, (LinkIndex, LinkTraffic)> {
+    let devices = devices(driver);
+    let used = driver.house.configured.interfaces.iter();
+    let used = used.filter_map(|(name, entry)| device_of(name, &entry.value));
+    let traffic = used.filter_map(|name| {
+        let device = devices.get(&name)?;
+        Some((name, (device.index, device.traffic)))
+    });
+    traffic.collect()
+}
+
+fn devices(driver: &mut Driver) -> BTreeMap<String, Device> {
+    let house = &mut driver.house;
+    house.network.devices().unwrap_or_else(|error| {
+        house.log.trouble(&error);
+        BTreeMap::new()
+    })
+}
+
+/// The name of the device that an interface is or stands for, if it is there.
+fn device_of(name: &InterfaceName, lines: &Interface) -> Option<String> {
+    match name.kind() {
+        InterfaceKind::GigabitEthernet => lines.device_at_work().map(|one| one.value.to_string()),
+        InterfaceKind::Loopback => Some(loopback_device(name)),
+        InterfaceKind::VirtualTemplate => None,
+    }
+}
+
 /// All of them, in the order of a running configuration; those of sessions behind.
 pub(super) fn facts(driver: &mut Driver, state: &State) -> Vec<InterfaceFacts> {
-    let house = &mut driver.house;
-    let devices = house.network.devices().unwrap_or_else(|error| {
-        house.log.trouble(&error);
-        Default::default()
-    });
+    let devices = devices(driver);
+    let (house, now) = (&driver.house, driver.clock.now());
+    let cleared = &driver.cleared_counters;
     let all = &house.configured.interfaces;
     let ipv4 = |device: &Device| {
         let mut addresses = device.addresses.iter();
         addresses.find(|(address, _)| address.is_ipv4()).copied()
-    };
-    let device_of = |name: &InterfaceName, lines: &Interface| match name.kind() {
-        InterfaceKind::GigabitEthernet => lines.device_at_work().map(|one| one.value.to_string()),
-        InterfaceKind::Loopback => Some(loopback_device(name)),
-        InterfaceKind::VirtualTemplate => None,
     };
     // The address of an interface with the prefix length of its network, and whether its own lines say it.
     let own = |name: &InterfaceName, lines: &Interface| -> Option<(Prefix, bool)> {
@@ -87,9 +116,29 @@ pub(super) fn facts(driver: &mut Driver, state: &State) -> Vec<InterfaceFacts> {
             Addressing::Unnumbered(other) => Some(other.value.to_string()),
             Addressing::None | Addressing::Static(_) => None,
         };
-        let tunnels = name.kind() == InterfaceKind::VirtualTemplate;
+        let said = lines.ip_mtu.map(u32::from);
+        let mtu = match (name.kind(), known) {
+            (InterfaceKind::Loopback, _) => Some(said.unwrap_or(LOOPBACK_MTU)),
+            (InterfaceKind::VirtualTemplate, _) => Some(said.unwrap_or_else(|| DEFAULT_MTU.into())),
+            (InterfaceKind::GigabitEthernet, known) => known.map(|known| known.mtu),
+        };
+        let counters = known.map(|known| {
+            let LinkTraffic { received, sent } = cleared.through(known.index, known.traffic);
+            InterfaceCounters {
+                packets_input: received.packets,
+                bytes_input: received.octets,
+                input_errors: received.errors,
+                input_drops: received.dropped,
+                packets_output: sent.packets,
+                bytes_output: sent.octets,
+                output_errors: sent.errors,
+                output_drops: sent.dropped,
+            }
+        });
+        let name = name.to_string();
         facts.push(InterfaceFacts {
-            name: name.to_string(),
+            cleared_seconds_ago: cleared.ago(&name, now).map(|ago| ago.as_secs()),
+            name,
             description: lines.description.clone(),
             address: address.map(|(address, _)| address.to_string()),
             prefix_length: address.map(|(_, length)| length),
@@ -97,10 +146,8 @@ pub(super) fn facts(driver: &mut Driver, state: &State) -> Vec<InterfaceFacts> {
             method,
             status,
             protocol,
-            mtu: match known {
-                Some(known) => Some(known.mtu),
-                None => lines.ip_mtu.filter(|_| tunnels).map(u32::from),
-            },
+            mtu,
+            counters,
             nat: lines.nat.map(NatSide::keyword),
             device,
             virtual_access: None,
@@ -134,6 +181,8 @@ pub(super) fn facts(driver: &mut Driver, state: &State) -> Vec<InterfaceFacts> {
                 .nat_inside
                 .then_some(NatSide::Inside.keyword()),
             virtual_access: Some(session.virtual_access),
+            counters: None,
+            cleared_seconds_ago: None,
         }
     }));
     facts

@@ -23,8 +23,8 @@ use ironflex_profiles::{
 use ironflex_xfrm::{
     IpPrefix,
     netlink::{
-        CleanupScope, Firewall, Link, LinkIndex, NetlinkError, Network, Owner, PROBE_DEVICE,
-        Removed, Route, RouteTarget, cleanup, sysctl,
+        CleanupScope, Firewall, Link, LinkIndex, LinkTraffic, NetlinkError, Network, Owner,
+        PROBE_DEVICE, Removed, Route, RouteTarget, cleanup, sysctl,
     },
 };
 
@@ -61,8 +61,12 @@ pub struct HouseNetwork {
 }
 
 /// A Linux device.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Device {
+    /// Its number: a device that is made again has another.
+    pub index: LinkIndex,
+    /// What has gone through it since it was made.
+    pub traffic: LinkTraffic,
     /// The largest packet that it sends, in octets.
     pub mtu: u32,
     /// Its addresses, with the prefix lengths of their networks.
@@ -481,6 +485,8 @@ impl HouseNetwork {
             .into_iter()
             .map(|link| {
                 let device = Device {
+                    index: link.index,
+                    traffic: link.traffic,
                     mtu: link.mtu,
                     addresses: Vec::new(),
                     up: link.up,

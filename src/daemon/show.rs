@@ -1,6 +1,7 @@
 //! Gathers the facts behind a `show` command. They are told outside of the loop.
 
 use std::{
+    collections::BTreeSet,
     io,
     os::unix::fs::MetadataExt as _,
     path::Path,
@@ -23,14 +24,13 @@ use super::{
 };
 use crate::{
     cli::{
-        Printable,
-        exec::{ObjectKind, Show},
+        exec::{NamedInterface, ObjectKind, Show, absent},
         show::{
             Configured, Facts, Ikev2SaQuery, Ikev2Stats, InterfaceFacts, IpsecSaQuery, MethodLists,
             Secrets, SessionQuery, TerminalFacts, Version,
             admission::Memory,
             directory::{Directory, FileFacts},
-            lines_of,
+            interface_named, lines_of,
             pki::TrustpointFacts,
         },
     },
@@ -50,25 +50,26 @@ pub fn facts(driver: &mut Driver, what: Show) -> Facts {
             let attempts = &driver.house.attempts;
             Facts::Ikev2DiagnoseError(attempts.facts(), attempts.room())
         }
-        Show::Interface { virtual_access } => {
-            Facts::Interface(since_cleared(driver), virtual_access)
-        }
-        Show::InterfaceLines { virtual_access } => {
-            Facts::InterfaceLines(state(driver), virtual_access)
-        }
-        Show::Interfaces => {
+        Show::InterfaceLines(named) => interface_lines(driver, &named),
+        Show::Interfaces(None) => {
             let state = since_cleared(driver);
             Facts::Interfaces(interfaces::facts(driver, &state), state)
         }
-        Show::InterfaceBrief => Facts::InterfaceBrief(all_interfaces(driver)),
-        Show::InterfaceDescription => Facts::InterfaceDescription(all_interfaces(driver)),
-        Show::IpInterface => Facts::IpInterface(all_interfaces(driver)),
+        Show::Interfaces(Some(NamedInterface::VirtualAccess(number))) => {
+            Facts::Interface(since_cleared(driver), number)
+        }
+        Show::Interfaces(named) => wanted_interfaces(driver, named, |all| {
+            Facts::Interfaces(all, State::default())
+        }),
+        Show::InterfaceBrief(named) => wanted_interfaces(driver, named, Facts::InterfaceBrief),
+        Show::InterfaceDescription(named) => {
+            wanted_interfaces(driver, named, Facts::InterfaceDescription)
+        }
+        Show::IpInterface(named) => wanted_interfaces(driver, named, Facts::IpInterface),
         Show::Inventory => Facts::Inventory(Box::new(version(driver))),
         Show::IsakmpSa => Facts::IsakmpSa,
         Show::AccessLists { name } => Facts::AccessLists(configured(driver), name),
-        Show::RunningConfigInterface { name } => {
-            running_config_interface(&driver.house.running_config, &name)
-        }
+        Show::RunningConfigInterface(named) => running_config_interface(driver, named),
         Show::IpAccessLists { name } => Facts::IpAccessLists(configured(driver), name),
         Show::IpNatStatistics => Facts::IpNatStatistics(configured(driver)),
         Show::IpRoute => Facts::IpRoute(state(driver)),
@@ -131,6 +132,35 @@ fn all_interfaces(driver: &mut Driver) -> Vec<InterfaceFacts> {
     interfaces::facts(driver, &state)
 }
 
+/// All interfaces, or the one that is named, as one command tells them.
+fn wanted_interfaces(
+    driver: &mut Driver,
+    named: Option<NamedInterface>,
+    told: impl FnOnce(Vec<InterfaceFacts>) -> Facts,
+) -> Facts {
+    let all = all_interfaces(driver);
+    let Some(named) = named else {
+        return told(all);
+    };
+    match interface_named(all, &named) {
+        Ok(one) => told(vec![one]),
+        Err(why) => Facts::Refused(why),
+    }
+}
+
+/// `show interfaces INTERFACE configuration`, which a router has of a session's alone.
+fn interface_lines(driver: &mut Driver, named: &NamedInterface) -> Facts {
+    if let NamedInterface::VirtualAccess(number) = *named {
+        return Facts::InterfaceLines(state(driver), number);
+    }
+    Facts::Refused(match interface_named(all_interfaces(driver), named) {
+        Ok(InterfaceFacts { name, .. }) => format!(
+            "% {name} is no session's interface: 'show running-config interface {name}' shows its lines"
+        ),
+        Err(why) => why,
+    })
+}
+
 /// The state, with what has gone through interfaces since `clear counters`.
 fn since_cleared(driver: &mut Driver) -> State {
     let state = state(driver);
@@ -161,20 +191,33 @@ fn version(driver: &Driver) -> Version {
     }
 }
 
-/// `clear counters [virtual-access N]`
-pub(super) fn clear_counters(driver: &mut Driver, one: Option<u32>) -> Result<String, String> {
+/// `clear counters [INTERFACE]`
+pub(super) fn clear_counters(
+    driver: &mut Driver,
+    named: Option<NamedInterface>,
+) -> Result<String, String> {
     let state = state(driver);
     let now = driver.clock.now();
-    let of = match one {
+    let of = match named {
         None => {
-            driver.cleared_counters = ClearedCounters::by(&state, now);
+            let devices = interfaces::traffic(driver).into_values();
+            driver.cleared_counters = ClearedCounters::by(&state, devices, now);
             "all interfaces".to_owned()
         }
-        Some(number) => {
-            if !driver.cleared_counters.clear_one(&state, number, now) {
-                return Err(format!("% Virtual-Access{number} does not exist"));
+        Some(named) => {
+            let all = interfaces::facts(driver, &state);
+            let names: BTreeSet<String> = all.iter().map(|one| one.name.clone()).collect();
+            let one = interface_named(all, &named)?;
+            let cleared = &mut driver.cleared_counters;
+            if let Some(number) = one.virtual_access {
+                cleared.clear_one(&state, number, now);
+            } else {
+                let device = one.device;
+                let device = device.and_then(|name| interfaces::traffic(driver).remove(&name));
+                let cleared = &mut driver.cleared_counters;
+                cleared.clear_named(&one.name, device, &names, now);
             }
-            format!("interface Virtual-Access{number}")
+            format!("interface {}", one.name)
         }
     };
     let log = &driver.house.log;
@@ -250,32 +293,29 @@ fn configured(driver: &Driver) -> Box<Configured> {
 }
 
 /// The lines of one interface.
-fn running_config_interface(running_config: &str, name: &str) -> Facts {
-    if let Some(number) = session_interface(name) {
-        return Facts::Refused(format!(
-            "% Virtual-Access{number} has no lines of its own: 'show derived-config interface Virtual-Access{number}' shows what \
-             its Virtual-Template makes of it"
-        ));
+fn running_config_interface(driver: &mut Driver, named: NamedInterface) -> Facts {
+    let unknown = || Facts::Refused(absent(&named, " in the configuration"));
+    let name = match &named {
+        NamedInterface::Configured(name) => Some(name.clone()),
+        NamedInterface::Device(_) | NamedInterface::VirtualAccess(_) => {
+            let Ok(one) = interface_named(all_interfaces(driver), &named) else {
+                return unknown();
+            };
+            if one.virtual_access.is_some() {
+                let name = one.name;
+                return Facts::Refused(format!(
+                    "% {name} has no lines of its own: 'show derived-config interface {name}' shows what its Virtual-Template \
+                     makes of it"
+                ));
+            }
+            InterfaceName::parse(&one.name).ok()
+        }
+    };
+    let lines = name.map(|name| lines_of(&driver.house.running_config, &name));
+    match lines.filter(|lines| !lines.is_empty()) {
+        Some(lines) => Facts::RunningConfigInterface(lines),
+        None => unknown(),
     }
-    let refused = |why: String| Facts::Refused(format!("% {}: {why}", Printable(name)));
-    match InterfaceName::parse(name) {
-        Err(error) => refused(error.to_string()),
-        Ok(name) => match lines_of(running_config, &name) {
-            lines if lines.is_empty() => refused(format!("no interface {name} is configured")),
-            lines => Facts::RunningConfigInterface(lines),
-        },
-    }
-}
-
-/// The number of a session's interface that is named, abbreviated or not.
-fn session_interface(name: &str) -> Option<u32> {
-    let digits = name.find(|one: char| one.is_ascii_digit())?;
-    let (kind, number) = name.split_at_checked(digits)?;
-    let kind = kind.to_ascii_lowercase();
-    let fits = kind.len() > "virtual-".len() && "virtual-access".starts_with(&kind);
-    (fits || kind == "vi")
-        .then(|| number.parse().ok())
-        .flatten()
 }
 
 /// Who sits at a terminal that configures, or that the log is copied to.
@@ -358,8 +398,8 @@ fn tech_support(driver: &mut Driver) -> Facts {
         ),
         ("show ip local pool", Show::IpLocalPool { name: None }),
         ("show ipv6 local pool", Show::Ipv6LocalPool { name: None }),
-        ("show ip interface brief", Show::InterfaceBrief),
-        ("show interfaces", Show::Interfaces),
+        ("show ip interface brief", Show::InterfaceBrief(None)),
+        ("show interfaces", Show::Interfaces(None)),
         ("show ip route", Show::IpRoute),
         ("show ip access-lists", Show::IpAccessLists { name: None }),
         ("show ip nat statistics", Show::IpNatStatistics),

@@ -130,7 +130,10 @@ impl Console {
         let reply = reply.map_err(|error| self.silent(error))?;
         Ok(match reply.status {
             0 => Answer::Output(reply.output),
-            _ => Answer::Refused(reply.output),
+            _ => match exec::refused_interface(command, &reply.output) {
+                Some(error) => Answer::Unread(error),
+                None => Answer::Refused(reply.output),
+            },
         })
     }
 

@@ -24,6 +24,7 @@ mod crash;
 mod day;
 mod doctor;
 mod flood;
+mod interfaces;
 mod ipv6;
 mod lifecycle;
 mod liveness;
@@ -76,6 +77,7 @@ fn main() -> ExitCode {
         roaming::CASES,
         start::CASES,
         stop::CASES,
+        interfaces::CASES,
         look::CASES,
         lost::CASES,
         numbers::CASES,

@@ -213,7 +213,9 @@ fn a_conversation() {
     shell.types("no cry ikev2 proposal P\r", "Router(config)#");
     shell.types("vlan 7\r", "Router(config)#");
     shell.types("int vir?", "Router(config)#int vir");
-    shell.types("\u{15}sh ver\r", "Router(config)#");
+    shell.types("\u{15}no interface loop\t7\r", "Router(config)#");
+    shell.types("do sh int gi7\r", "Router(config)#");
+    shell.types("sh ver\r", "Router(config)#");
     shell.types("hostname\r", "Router(config)#");
     shell.types("crypto ikev2 window 6\u{1a}", "Router#");
     shell.types("show run | include window\r", "Router#");

@@ -43,6 +43,42 @@ impl InterfaceKind {
             Self::VirtualTemplate => "Virtual-Template",
         }
     }
+
+    /// The kind that a word means, in any case, and abbreviated while it stays unique.
+    ///
+    /// # Errors
+    /// [`InvalidInterface`] says what is wrong with it.
+    pub fn parse(text: &str) -> Result<Self, InvalidInterface> {
+        let typed = text.to_ascii_lowercase();
+        // The short form that IOS-XE itself prints; no prefix of the long one.
+        if typed == "vt" {
+            return Ok(Self::VirtualTemplate);
+        }
+        let mut fitting = Self::KEYWORDS
+            .iter()
+            .filter(|kind| !typed.is_empty() && kind.word.starts_with(&*typed));
+        let (Some(found), None) = (fitting.next(), fitting.next()) else {
+            return Err(InvalidInterface::Kind);
+        };
+        Self::from_keyword(found.word).ok_or(InvalidInterface::Unsupported)
+    }
+
+    /// How help shows the numbers that it can have.
+    pub const fn numbers(self) -> &'static str {
+        match self {
+            Self::Loopback | Self::GigabitEthernet => "<0-2147483647>",
+            Self::VirtualTemplate => "<1-4095>",
+        }
+    }
+
+    /// What help says to them.
+    pub const fn number_help(self) -> &'static str {
+        match self {
+            Self::Loopback => "Loopback interface number",
+            Self::GigabitEthernet => "GigabitEthernet interface number",
+            Self::VirtualTemplate => "Virtual-Template interface number",
+        }
+    }
 }
 
 /// The name of an interface: `Loopback100`, `GigabitEthernet0/0/1.20`, `Virtual-Template1`.
@@ -84,7 +120,7 @@ impl InterfaceName {
     /// # Errors
     /// As [`Self::parse`].
     pub fn from_parts(kind: &str, number: &str) -> Result<Self, InvalidInterface> {
-        let kind = kind_of(kind)?;
+        let kind = InterfaceKind::parse(kind)?;
         let (number, subinterface) = match number.split_once('.') {
             Some((number, sub)) => (number, Some(read_number(sub)?)),
             None => (number, None),
@@ -135,21 +171,6 @@ impl fmt::Display for InterfaceName {
         self.subinterface
             .map_or(Ok(()), |number| write!(f, ".{number}"))
     }
-}
-
-fn kind_of(text: &str) -> Result<InterfaceKind, InvalidInterface> {
-    let typed = text.to_ascii_lowercase();
-    // The short form that IOS-XE itself prints; no prefix of the long one.
-    if typed == "vt" {
-        return Ok(InterfaceKind::VirtualTemplate);
-    }
-    let mut fitting = InterfaceKind::KEYWORDS
-        .iter()
-        .filter(|kind| !typed.is_empty() && kind.word.starts_with(&*typed));
-    let (Some(found), None) = (fitting.next(), fitting.next()) else {
-        return Err(InvalidInterface::Kind);
-    };
-    InterfaceKind::from_keyword(found.word).ok_or(InvalidInterface::Unsupported)
 }
 
 fn read_number(text: &str) -> Result<u32, InvalidInterface> {

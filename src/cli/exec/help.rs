@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::{
     ExecError, Mode, OUTPUT, Printable, ROOT, Walk, Word, common,
-    table::{Node, Values},
+    table::{Node, Token, Values},
 };
 
 /// The columns of a terminal, for words that are listed beside each other.
@@ -62,7 +62,9 @@ pub fn help(line: &str, mode: Mode) -> String {
             format!("% Ambiguous command:  \"{}\"\n", Printable(line))
         }
         Err(ExecError::TooLong) => format!("{}\n", ExecError::TooLong),
-        Err(ExecError::Invalid { .. } | ExecError::Incomplete) => UNRECOGNIZED.to_owned(),
+        Err(ExecError::Absent { .. } | ExecError::Invalid { .. } | ExecError::Incomplete) => {
+            UNRECOGNIZED.to_owned()
+        }
         Ok((walk, word)) if word.text.is_empty() => choices(&walk),
         Ok((walk, word)) => beginnings(&walk, word.text),
     }
@@ -99,12 +101,20 @@ fn choices(walk: &Walk<'_>) -> String {
 
 /// What a word may become, side by side.
 fn beginnings(walk: &Walk<'_>, typed: &str) -> String {
-    let fitting = walk.choices().filter(|node| node.token.may_begin(typed));
-    in_columns(
-        fitting
-            .flat_map(|node| node.token.labels(""))
-            .map(|(label, _)| label),
-    )
+    let all: Vec<&Node> = walk.choices().collect();
+    let (devices, others): (Vec<&Node>, Vec<&Node>) = all
+        .into_iter()
+        .partition(|node| node.token == Token::Device);
+    let begun = |nodes: Vec<&Node>| -> Vec<String> {
+        let begun = nodes.iter().flat_map(|node| node.token.begun(typed));
+        begun.collect()
+    };
+    // What begins like an interface is one.
+    let words = match begun(others) {
+        none if none.is_empty() => begun(devices),
+        words => words,
+    };
+    in_columns(words.into_iter())
 }
 
 /// Words side by side, in the order of the alphabet.
@@ -148,11 +158,15 @@ fn becomes(line: &str, mode: Mode) -> (usize, Vec<(&'static str, &'static str)>)
     let Ok((walk, word)) = all_but_last(line, mode) else {
         return (line.len(), Vec::new());
     };
-    let choices = walk.choices();
-    let keywords = choices.filter_map(|node| Some((node.token.keyword()?, node.help)));
-    let fits = |keyword: &str| common(keyword, word.text) == word.text.len();
-    let fitting = keywords.filter(|(keyword, _)| fits(keyword));
-    (word.offset, fitting.collect())
+    let fits = |node: &Node| {
+        let short = node.token.short();
+        let short = short.is_some_and(|short| short.eq_ignore_ascii_case(word.text));
+        let begins = |keyword| common(keyword, word.text) == word.text.len();
+        short || node.token.keyword().is_some_and(begins)
+    };
+    let fitting = walk.choices().filter(|node| fits(node));
+    let words = fitting.filter_map(|node| Some((node.token.keyword()?, node.help)));
+    (word.offset, words.collect())
 }
 
 /// One thing that can be typed, with what it does.

@@ -17,6 +17,7 @@ use super::{
 };
 
 mod help;
+mod interface;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -24,6 +25,7 @@ mod tests;
 pub use help::{
     Completion, Entry, HELP, commands, complete, explained, help, in_columns, modifiers, reference,
 };
+pub use interface::{NamedInterface, absent, refused_interface};
 use table::{Ending, Node, OUTPUT, ROOT, Token, Values};
 
 /// The longest line, in octets. It bounds what reading one costs.
@@ -88,8 +90,8 @@ pub enum ExecCommand {
     Show(Show),
     /// `clear crypto session [local A | remote A | username U]`, `clear crypto ikev2 sa [local A | remote A]`
     ClearCryptoSession(Whose),
-    /// `clear counters [virtual-access N]`: of all interfaces, or of one.
-    ClearCounters(Option<u32>),
+    /// `clear counters [INTERFACE]`: of all interfaces, or of one.
+    ClearCounters(Option<NamedInterface>),
     /// `clear crypto ikev2 stats`
     ClearIkev2Stats,
     /// `clear logging`
@@ -192,27 +194,19 @@ pub enum Show {
     },
     /// `show crypto ikev2 stats [exchange | ext-service | timeout]`
     Ikev2Stats(Ikev2Stats),
-    /// `show interfaces virtual-access N`
-    Interface {
-        /// The number of the interface.
-        virtual_access: u32,
-    },
-    /// `show interfaces virtual-access N configuration`
-    InterfaceLines {
-        /// The number of the interface.
-        virtual_access: u32,
-    },
+    /// `show interfaces INTERFACE configuration`
+    InterfaceLines(NamedInterface),
     /// `show access-lists [NAME]`
     AccessLists {
         /// The only one to be shown.
         name: Option<String>,
     },
-    /// `show interfaces`
-    Interfaces,
-    /// `show ip interface brief`
-    InterfaceBrief,
-    /// `show interfaces description`
-    InterfaceDescription,
+    /// `show interfaces [INTERFACE]`
+    Interfaces(Option<NamedInterface>),
+    /// `show ip interface brief [INTERFACE]`
+    InterfaceBrief(Option<NamedInterface>),
+    /// `show interfaces [INTERFACE] description`
+    InterfaceDescription(Option<NamedInterface>),
     /// `show inventory`
     Inventory,
     /// `show ip access-lists [NAME]`
@@ -220,8 +214,8 @@ pub enum Show {
         /// The only one to be shown.
         name: Option<String>,
     },
-    /// `show ip interface`
-    IpInterface,
+    /// `show ip interface [INTERFACE]`
+    IpInterface(Option<NamedInterface>),
     /// `show ip nat statistics`
     IpNatStatistics,
     /// `show ip route`
@@ -279,11 +273,8 @@ pub enum Show {
         /// `all`: with the defaults.
         all: bool,
     },
-    /// `show running-config interface NAME`
-    RunningConfigInterface {
-        /// The interface, as it was typed.
-        name: String,
-    },
+    /// `show running-config interface INTERFACE`
+    RunningConfigInterface(NamedInterface),
     /// `show tech-support`
     TechSupport,
     /// `show users`
@@ -380,6 +371,19 @@ impl DebugFlag {
 /// Why a line is no command, displayed as a router does.
 #[derive(Clone, Debug, Eq, Error, PartialEq)]
 pub enum ExecError {
+    /// An interface that the line names is not there.
+    #[error(
+        "{}\n{:width$}^\n{INVALID}\n{said}",
+        Printable(.line), "", width = .column
+    )]
+    Absent {
+        /// The line.
+        line: String,
+        /// Where it names it, in characters from 0.
+        column: usize,
+        /// What is said beside a router's own words.
+        said: String,
+    },
     /// An abbreviation fits several words.
     #[error("% Ambiguous command:  \"{}\"", Printable(.line))]
     Ambiguous {
@@ -391,7 +395,7 @@ pub enum ExecError {
     Incomplete,
     /// What stands at one place is not known there.
     #[error(
-        "{}\n{:width$}^\n% Invalid input detected at '^' marker.",
+        "{}\n{:width$}^\n{INVALID}",
         Printable(.line), "", width = .column
     )]
     Invalid {
@@ -410,9 +414,13 @@ impl ExecError {
     #[must_use]
     pub fn below_prompt(&self, width: usize) -> String {
         match self {
+            Self::Absent { column, said, .. } => {
+                let column = column.saturating_add(width);
+                format!("{:column$}^\n{INVALID}\n{said}", "")
+            }
             Self::Invalid { column, .. } => {
                 let column = column.saturating_add(width);
-                format!("{:column$}^\n% Invalid input detected at '^' marker.\n", "")
+                format!("{:column$}^\n{INVALID}\n", "")
             }
             other => format!("{other}"),
         }
@@ -427,10 +435,13 @@ impl ExecError {
                 let rest = rest.take_while(|c| !c.is_whitespace()).count();
                 Some(column.saturating_add(rest))
             }
-            Self::Ambiguous { .. } | Self::Incomplete | Self::TooLong => None,
+            Self::Absent { .. } | Self::Ambiguous { .. } | Self::Incomplete | Self::TooLong => None,
         }
     }
 }
+
+/// What a router says of a word that means nothing to it, below a caret.
+const INVALID: &str = "% Invalid input detected at '^' marker.";
 
 /// Reads one line.
 ///
@@ -548,6 +559,7 @@ impl<'l> Walk<'l> {
             values: Values {
                 off: false,
                 address: None,
+                interface: None,
                 number: None,
                 text: None,
             },
@@ -641,26 +653,39 @@ impl<'l> Walk<'l> {
                 .filter_map(|node| Some((node, node.token.keyword()?)))
         };
         let typed = word.text;
-        if let Some((node, _)) = keywords().find(|(_, keyword)| keyword.eq_ignore_ascii_case(typed))
-        {
+        let is_in_full = |node: &&Node| {
+            let words = [node.token.keyword(), node.token.short()];
+            let mut words = words.into_iter().flatten();
+            words.any(|keyword| keyword.eq_ignore_ascii_case(typed))
+        };
+        if let Some(node) = self.choices().find(is_in_full) {
             return Ok(node);
         }
         let mut fitting = keywords().filter(|(_, keyword)| common(keyword, typed) == typed.len());
+        let ambiguous = || ExecError::Ambiguous {
+            line: self.line.trim().to_owned(),
+        };
         match (fitting.next(), fitting.next()) {
             (Some((node, _)), None) => return Ok(node),
-            (Some(_), Some(_)) => {
-                return Err(ExecError::Ambiguous {
-                    line: self.line.trim().to_owned(),
-                });
-            }
+            (Some(_), Some(_)) => return Err(ambiguous()),
             (None, _) => {}
         }
+        let kinds = self.choices().map(|node| node.token.kinds_begun(typed));
+        let kinds = kinds.max().unwrap_or(0);
+        if kinds > 1 {
+            return Err(ambiguous());
+        }
+        // What begins like an interface is none of the devices.
+        let may_be = |node: &&Node| node.token != Token::Device || kinds == 0;
         let value = self
             .choices()
+            .filter(may_be)
             .find(|node| node.token.read(typed, &mut Values::default()));
         value.ok_or_else(|| {
             // A router points at the first character that leads nowhere, not at its word.
-            let known = keywords().map(|(_, keyword)| common(keyword, typed)).max();
+            let all = self.choices().map(|node| node.token);
+            let words = all.flat_map(|token| [token.keyword(), token.short()]);
+            let known = words.flatten().map(|word| common(word, typed)).max();
             let at = word.offset.saturating_add(known.unwrap_or(0));
             ExecError::Invalid {
                 line: self.line.trim_end().to_owned(),

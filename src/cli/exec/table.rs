@@ -15,14 +15,9 @@ use super::{
         pipe::Modifier,
         show::{Ikev2SaFilter, Ikev2SaQuery, Ikev2Stats},
     },
-    DebugFlag, ExecCommand, Mode, ObjectKind, Show, TerminalCommand, common,
+    DebugFlag, ExecCommand, Mode, NamedInterface, ObjectKind, Show, TerminalCommand, common,
+    interface::{self, Kind},
 };
-
-/// The interface of a session.
-const VIRTUAL_ACCESS: &str = "Virtual-Access";
-
-/// The highest number of an interface.
-const MAX_INTERFACE: u32 = i32::MAX as u32;
 
 /// What the words of a line have said so far.
 #[derive(Clone, Debug, Default)]
@@ -30,6 +25,7 @@ pub(super) struct Values {
     /// Something is turned off: it began with `undebug`, or has a `no`.
     pub(super) off: bool,
     pub(super) address: Option<IpAddr>,
+    pub(super) interface: Option<NamedInterface>,
     pub(super) number: Option<u32>,
     pub(super) text: Option<String>,
 }
@@ -43,8 +39,14 @@ pub(super) enum Token {
     Address,
     /// A number in a range, both ends included.
     Number(u32, u32),
-    /// An interface in one word: its kind, abbreviated or not, and its number.
-    Interface(&'static str),
+    /// The first word of an interface's name in two: its kind, abbreviated or not.
+    Kind(Kind),
+    /// The second: its number.
+    Port(Kind),
+    /// An interface of one of these kinds in one word.
+    Interface(&'static [Kind]),
+    /// A device of Linux, whose name has a digit: that tells it from keywords beside it.
+    Device,
     /// The folder that a file system begins with: its name, and `/`.
     Root(&'static str),
     /// A free word.
@@ -59,6 +61,15 @@ impl Token {
     pub(super) const fn keyword(self) -> Option<&'static str> {
         match self {
             Self::Word(word) => Some(word),
+            Self::Kind(kind) => Some(kind.title()),
+            _ => None,
+        }
+    }
+
+    /// What means the same as its keyword, when it is typed in full.
+    pub(super) const fn short(self) -> Option<&'static str> {
+        match self {
+            Self::Kind(kind) => Some(kind.short()),
             _ => None,
         }
     }
@@ -73,6 +84,8 @@ impl Token {
         let one = |label: &str| vec![(label.to_owned(), help)];
         match self {
             Self::Word(word) => one(word),
+            Self::Kind(kind) => one(kind.title()),
+            Self::Port(kind) => one(&kind.numbers()),
             Self::Address => vec![
                 ("A.B.C.D".to_owned(), "IPv4 address"),
                 ("X:X:X:X::X".to_owned(), "IPv6 address"),
@@ -80,16 +93,20 @@ impl Token {
             Self::Number(min, max) => one(&format!("<{min}-{max}>")),
             // The kind, or the file system, is a keyword beside it.
             Self::Interface(_) | Self::Root(_) => Vec::new(),
+            Self::Device => one("DEVICE"),
             Self::Name => one("WORD"),
             Self::Line | Self::Pattern => one("LINE"),
         }
     }
 
-    /// How a command's syntax shows it.
+    /// How a command's syntax shows it; nothing of what another token beside it stands for.
     pub(super) fn placeholder(self) -> String {
         match self {
             Self::Address => "ADDRESS".to_owned(),
             Self::Name => "WORD".to_owned(),
+            Self::Interface(&[kind]) => format!("{} {}", kind.title(), kind.numbers()),
+            Self::Interface(_) => "INTERFACE".to_owned(),
+            Self::Kind(_) | Self::Device => String::new(),
             other => other
                 .labels("")
                 .into_iter()
@@ -103,55 +120,79 @@ impl Token {
         match self {
             Self::Word(word) => word.to_owned(),
             Self::Address => "192.0.2.1".to_owned(),
-            Self::Interface(kind) => format!("{kind}1"),
+            Self::Kind(kind) => kind.title().to_owned(),
+            Self::Port(_) => "1".to_owned(),
+            Self::Interface(kinds) => {
+                let kind = kinds.first().map_or("", |kind| kind.title());
+                format!("{kind}1")
+            }
+            Self::Device => "eth0".to_owned(),
             Self::Root(name) => format!("{name}/"),
             Self::Number(_, max) => max.to_string(),
             Self::Name | Self::Line | Self::Pattern => "name".to_owned(),
         }
     }
 
-    /// Whether a value of this kind may begin so.
-    pub(super) fn may_begin(self, typed: &str) -> bool {
-        match self {
-            Self::Word(word) => common(word, typed) == typed.len(),
+    /// What a word that begins so may become, as help shows it.
+    pub(super) fn begun(self, typed: &str) -> Vec<String> {
+        let may_begin = match self {
+            Self::Word(_) | Self::Kind(_) => self
+                .keyword()
+                .is_some_and(|word| common(word, typed) == typed.len()),
             Self::Address => typed
                 .bytes()
                 .all(|octet| octet.is_ascii_hexdigit() || matches!(octet, b'.' | b':')),
             Self::Number(_, max) => typed.parse().is_ok_and(|number: u32| number <= max),
-            Self::Interface(_) | Self::Root(_) => false,
+            Self::Port(kind) => kind.may_begin(typed),
+            Self::Interface(kinds) => {
+                let (kinds, number) = interface::begun(kinds, typed);
+                let kinds = kinds.into_iter().filter(|kind| kind.may_begin(number));
+                let label = |kind: Kind| format!("{}{}", kind.title(), kind.numbers());
+                return kinds.map(label).collect();
+            }
+            Self::Root(_) => false,
+            Self::Device => interface::device(typed).is_some(),
             Self::Name | Self::Line | Self::Pattern => true,
+        };
+        let labels = self.labels("").into_iter().filter(|_| may_begin);
+        labels.map(|(label, _)| label).collect()
+    }
+
+    /// How many kinds of interfaces a word begins like one of.
+    pub(super) fn kinds_begun(self, typed: &str) -> usize {
+        match self {
+            Self::Interface(kinds) => interface::begun(kinds, typed).0.len(),
+            _ => 0,
         }
     }
 
     /// Reads a value into `values`; whether it is one.
     pub(super) fn read(self, typed: &str, values: &mut Values) -> bool {
-        match self {
-            Self::Word(_) => false,
+        let interface = match self {
+            Self::Word(_) | Self::Kind(_) => return false,
             Self::Address => {
                 values.address = typed.parse().ok();
-                values.address.is_some()
+                return values.address.is_some();
             }
             Self::Number(min, max) => {
                 values.number = number(typed, min, max);
-                values.number.is_some()
+                return values.number.is_some();
             }
-            Self::Interface(kind) => {
-                let digits = typed
-                    .find(|c: char| c.is_ascii_digit())
-                    .unwrap_or(typed.len());
-                let (typed_kind, digits) = typed.split_at(digits);
-                let fits = !typed_kind.is_empty() && common(kind, typed_kind) == typed_kind.len();
-                values.number = number(digits, 1, MAX_INTERFACE).filter(|_| fits);
-                values.number.is_some()
+            Self::Root(name) => {
+                return typed
+                    .strip_suffix('/')
+                    .is_some_and(|typed| typed.eq_ignore_ascii_case(name));
             }
-            Self::Root(name) => typed
-                .strip_suffix('/')
-                .is_some_and(|typed| typed.eq_ignore_ascii_case(name)),
             Self::Name | Self::Line | Self::Pattern => {
                 values.text = Some(typed.to_owned());
-                true
+                return true;
             }
-        }
+            Self::Port(kind) => kind.named(typed),
+            Self::Interface(kinds) => interface::in_one_word(kinds, typed),
+            Self::Device => interface::device(typed),
+        };
+        values.interface = interface;
+        values.interface.is_some()
     }
 }
 
@@ -260,22 +301,50 @@ impl Node {
     }
 }
 
-/// The interface of a session, in two words or in one (`Virtual-Access 1`, `vi1`): what it runs with the number, what may follow, and
-/// what else may stand in its place.
-macro_rules! virtual_access {
-    ($run:expr $(, then $then:expr)? $(, beside $beside:expr)?) => {
+/// An interface of one of these kinds, in two words or in one: what it runs with it, what may follow, and what else may stand in
+/// its place.
+macro_rules! interfaces {
+    ($run:expr, then $then:expr, of [$($kind:ident),+] $(, beside [$($beside:expr),+])?) => {
         &[
-            $($beside,)?
-            Node::word(VIRTUAL_ACCESS, "Virtual Access interface").then(&[Node::value(
-                Token::Number(1, MAX_INTERFACE),
-                "Virtual-Access interface number",
-            )
-            .run($run)
-            $(.then($then))?]),
-            Node::value(Token::Interface(VIRTUAL_ACCESS), "Virtual Access interface")
+            $($($beside,)+)?
+            $(Node::value(Token::Kind(Kind::$kind), Kind::$kind.help()).then(&[
+                Node::value(Token::Port(Kind::$kind), Kind::$kind.number_help())
+                    .run($run)
+                    .then($then),
+            ]),)+
+            Node::value(Token::Interface(&[$(Kind::$kind),+]), "Interface")
                 .run($run)
-                $(.then($then))?,
+                .then($then),
         ]
+    };
+}
+use interfaces;
+
+/// The same of any kind, and the device of Linux that one stands for.
+macro_rules! any_interface {
+    ($run:expr, then $then:expr, beside [$($beside:expr),*]) => {
+        interfaces!(
+            $run,
+            then $then,
+            of [GigabitEthernet, Loopback, VirtualAccess, VirtualTemplate],
+            beside [
+                $($beside,)*
+                Node::value(Token::Device, "Linux device that an interface stands for")
+                    .run($run)
+                    .then($then)
+            ]
+        )
+    };
+}
+use any_interface;
+
+/// The interface of a session.
+macro_rules! virtual_access {
+    ($run:expr) => {
+        interfaces!($run, then &[], of [VirtualAccess])
+    };
+    ($run:expr, then $then:expr) => {
+        interfaces!($run, then $then, of [VirtualAccess])
     };
 }
 use virtual_access;
@@ -670,8 +739,16 @@ fn object(kind: ObjectKind, values: Values) -> Option<ExecCommand> {
     show(Show::Object { kind, name })
 }
 
+/// The number of the session's interface that is named.
+const fn number_of_session(values: &Values) -> Option<u32> {
+    match values.interface {
+        Some(NamedInterface::VirtualAccess(number)) => Some(number),
+        _ => None,
+    }
+}
+
 fn derived_config(values: Values) -> Option<ExecCommand> {
-    let virtual_access = values.number?;
+    let virtual_access = number_of_session(&values)?;
     show(Show::DerivedConfig { virtual_access })
 }
 

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+mod interfaces;
 mod newcomer;
 
 use super::{
@@ -381,6 +382,11 @@ fn free_words_stand_alone_and_every_path_leads_to_a_command() {
         let free = |node: &Node| node.token.takes_all() || node.token == Token::Name;
         let alone = nodes.len() == 1 || !nodes.iter().any(free);
         assert!(alone || NAMES_BESIDE_KEYWORDS.contains(&path), "{path}");
+        // By its digit a device is told from a keyword.
+        let devices = nodes.iter().any(|node| node.token == Token::Device);
+        let mut keywords = nodes.iter().filter_map(|node| node.token.keyword());
+        let digits = |word: &str| word.contains(|one: char| one.is_ascii_digit());
+        assert!(!devices || !keywords.any(digits), "{path}");
         for node in nodes {
             let word = node.token.sample();
             let line = format!("{path}{word}");

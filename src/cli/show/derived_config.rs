@@ -6,7 +6,10 @@ use std::{
 };
 
 use super::{Address, text};
-use crate::state::{DerivedInterface, IkeSa, Session, State};
+use crate::{
+    cli::exec::{NamedInterface, absent},
+    state::{DerivedInterface, IkeSa, Session, State},
+};
 
 /// What a router counts beyond the text that it prints, in octets.
 pub(super) const UNCOUNTED: usize = 2;
@@ -61,7 +64,7 @@ pub(super) fn derived_session(
     let sessions = state.ike_sas.iter();
     let mut sessions = sessions.filter_map(|sa| Some((sa, sa.session.as_ref()?)));
     let found = sessions.find(|(_, one)| one.virtual_access == virtual_access);
-    found.ok_or_else(|| format!("% Virtual-Access{virtual_access} does not exist"))
+    found.ok_or_else(|| absent(&NamedInterface::VirtualAccess(virtual_access), ""))
 }
 
 /// What the tunnel carries, and in what, whatever the template says: the client's address outside decides on the one, its

@@ -17,7 +17,10 @@ use super::{
     *,
 };
 use crate::{
-    cli::{debug_words::DebugFlags, exec::DebugFlag},
+    cli::{
+        debug_words::DebugFlags,
+        exec::{DebugFlag, NamedInterface, absent},
+    },
     state::{
         State,
         attempts::{
@@ -293,6 +296,8 @@ pub(super) fn interface_facts() -> Vec<InterfaceFacts> {
         mtu: None,
         nat: None,
         virtual_access: None,
+        counters: None,
+        cleared_seconds_ago: None,
     };
     let (up, half) = (("up", "up"), ("up", "down"));
     vec![
@@ -301,6 +306,17 @@ pub(super) fn interface_facts() -> Vec<InterfaceFacts> {
             device: Some("eth0".into()),
             mtu: Some(1500),
             nat: Some("outside"),
+            counters: Some(InterfaceCounters {
+                packets_input: 12,
+                bytes_input: 3_456,
+                input_errors: 1,
+                input_drops: 2,
+                packets_output: 7,
+                bytes_output: 890,
+                output_errors: 3,
+                output_drops: 4,
+            }),
+            cleared_seconds_ago: Some(3_661),
             ..of("GigabitEthernet1", Some("203.0.113.1"), "other", up)
         },
         of(
@@ -309,7 +325,10 @@ pub(super) fn interface_facts() -> Vec<InterfaceFacts> {
             "unset",
             ("administratively down", "down"),
         ),
-        of("Loopback100", Some("10.0.0.1"), "NVRAM", up),
+        InterfaceFacts {
+            mtu: Some(1514),
+            ..of("Loopback100", Some("10.0.0.1"), "NVRAM", up)
+        },
         of("Virtual-Template100", Some("10.0.0.1"), "unset", half),
         InterfaceFacts {
             mtu: Some(1400),
@@ -400,7 +419,7 @@ fn lists_routes_and_interfaces_are_told() {
     );
     assert!(text(Facts::IpNatTranslations(vec![])).ends_with("translations: 0\n"));
     let unknown = Facts::Interface(several(), 9).text();
-    assert_eq!(unknown, Err("% Virtual-Access9 does not exist".into()));
+    assert_eq!(unknown, Err(absent(&NamedInterface::VirtualAccess(9), "")));
     assert_golden(
         "call_admission",
         &text(Facts::CallAdmission(Box::new(statistics()))),

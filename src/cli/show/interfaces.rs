@@ -1,12 +1,18 @@
 //! `show ip interface [brief]`, `show interfaces [description]` and `show running-config interface NAME`.
 
-use std::fmt::{self, Write as _};
+use std::{
+    fmt::{self, Write as _},
+    time::Duration,
+};
 
 use ironflex_profiles::model::interface::InterfaceName;
 use serde::Serialize;
 
-use super::{derived_config::UNCOUNTED, interface::interface, text};
-use crate::state::State;
+use super::{Elapsed, derived_config::UNCOUNTED, interface::interface, text};
+use crate::{
+    cli::exec::{NamedInterface, absent},
+    state::State,
+};
 
 /// An interface, as the configuration and the machine have it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -35,6 +41,31 @@ pub struct InterfaceFacts {
     pub nat: Option<&'static str>,
     /// The number of a session's interface.
     pub virtual_access: Option<u32>,
+    /// What has gone through its device since `clear counters`, or since there is the device. A session's are its SAs'.
+    pub counters: Option<InterfaceCounters>,
+    /// How long ago that was, in seconds; a session's is told by itself.
+    pub cleared_seconds_ago: Option<u64>,
+}
+
+/// What has gone through an interface's device.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct InterfaceCounters {
+    /// Packets received.
+    pub packets_input: u64,
+    /// Their octets.
+    pub bytes_input: u64,
+    /// Received packets with errors.
+    pub input_errors: u64,
+    /// Received packets that nobody took.
+    pub input_drops: u64,
+    /// Packets sent.
+    pub packets_output: u64,
+    /// Their octets.
+    pub bytes_output: u64,
+    /// Packets that could not be sent.
+    pub output_errors: u64,
+    /// Packets that were let fall before they were sent.
+    pub output_drops: u64,
 }
 
 impl InterfaceFacts {
@@ -75,13 +106,73 @@ impl InterfaceFacts {
         }
     }
 
+    /// What it is made of.
+    fn hardware(&self, out: &mut String) -> fmt::Result {
+        let router = match self.kind() {
+            "Loopback" => Some("Loopback"),
+            "Virtual-Template" => Some("Virtual Template interface"),
+            _ => None,
+        };
+        match (router, &self.device) {
+            (Some(router), Some(device)) => {
+                writeln!(out, "  Hardware is {router}, device {device} of Linux")
+            }
+            (Some(router), None) => writeln!(out, "  Hardware is {router}"),
+            (None, Some(device)) => writeln!(out, "  Hardware is device {device} of Linux"),
+            (None, None) => Ok(()),
+        }
+    }
+
+    /// What has gone through it. Rates, queues and the like of a router are not kept here.
+    fn counted(&self, out: &mut String) -> fmt::Result {
+        match self.cleared_seconds_ago.map(Duration::from_secs) {
+            Some(ago) => writeln!(
+                out,
+                "  Last clearing of \"show interface\" counters {}",
+                Elapsed(ago)
+            )?,
+            None => writeln!(out, "  Last clearing of \"show interface\" counters never")?,
+        }
+        let Some(counters) = self.counters else {
+            return Ok(());
+        };
+        let InterfaceCounters {
+            packets_input,
+            bytes_input,
+            input_errors,
+            input_drops,
+            packets_output,
+            bytes_output,
+            output_errors,
+            output_drops,
+        } = counters;
+        writeln!(
+            out,
+            "  Total input drops: {input_drops}; Total output drops: {output_drops}"
+        )?;
+        writeln!(
+            out,
+            "     {packets_input} packets input, {bytes_input} bytes, 0 no buffer"
+        )?;
+        writeln!(out, "     {input_errors} input errors")?;
+        writeln!(
+            out,
+            "     {packets_output} packets output, {bytes_output} bytes, 0 underruns"
+        )?;
+        writeln!(out, "     {output_errors} output errors")
+    }
+
+    /// The name without its number.
+    fn kind(&self) -> &str {
+        let digits = self.name.find(|one: char| one.is_ascii_digit());
+        let kind = digits.and_then(|digits| self.name.get(..digits));
+        kind.unwrap_or(&self.name)
+    }
+
     /// The name as a router shortens it: two letters and the number.
     fn short_name(&self) -> String {
-        let digits = self.name.find(|one: char| one.is_ascii_digit());
-        let (kind, number) = self
-            .name
-            .split_at_checked(digits.unwrap_or(self.name.len()))
-            .unwrap_or((&self.name, ""));
+        let kind = self.kind();
+        let number = self.name.get(kind.len()..).unwrap_or_default();
         // `Vt` and `Vi` would be one otherwise.
         let short = match kind {
             "Virtual-Template" => "Vt",
@@ -123,6 +214,7 @@ pub fn ip_interface(all: &[InterfaceFacts]) -> String {
                 continue;
             }
             one.addressing(out)?;
+            writeln!(out, "  Broadcast address is 255.255.255.255")?;
             match one.method {
                 "NVRAM" => writeln!(out, "  Address determined by non-volatile memory")?,
                 "other" => writeln!(out, "  Address determined by Linux")?,
@@ -131,7 +223,8 @@ pub fn ip_interface(all: &[InterfaceFacts]) -> String {
             if let Some(mtu) = one.mtu {
                 writeln!(out, "  MTU is {mtu} bytes")?;
             }
-            // No line ties a list to an interface.
+            // No line of such a kind is served.
+            writeln!(out, "  Helper address is not set")?;
             writeln!(out, "  Outgoing access list is not set")?;
             writeln!(out, "  Inbound  access list is not set")?;
             match one.nat {
@@ -192,9 +285,7 @@ pub fn interfaces(all: &[InterfaceFacts], state: &State) -> String {
                 continue;
             }
             one.standing(out)?;
-            if let Some(device) = &one.device {
-                writeln!(out, "  Hardware is device {device} of Linux")?;
-            }
+            one.hardware(out)?;
             if let Some(description) = &one.description {
                 writeln!(out, "  Description: {description}")?;
             }
@@ -202,9 +293,31 @@ pub fn interfaces(all: &[InterfaceFacts], state: &State) -> String {
             if let Some(mtu) = one.mtu {
                 writeln!(out, "  MTU {mtu} bytes")?;
             }
+            if one.kind() == "Loopback" {
+                writeln!(out, "  Encapsulation LOOPBACK, loopback not set")?;
+            }
+            one.counted(out)?;
         }
         Ok(())
     })
+}
+
+/// The one of these that a line names.
+///
+/// # Errors
+///
+/// The text for whoever asks, if it is not there.
+pub fn interface_named(
+    all: Vec<InterfaceFacts>,
+    named: &NamedInterface,
+) -> Result<InterfaceFacts, String> {
+    let name = named.to_string();
+    let mut all = all.into_iter();
+    let found = all.find(|one| match named {
+        NamedInterface::Device(_) => one.device.as_ref() == Some(&name),
+        NamedInterface::Configured(_) | NamedInterface::VirtualAccess(_) => one.name == name,
+    });
+    found.ok_or_else(|| absent(named, ""))
 }
 
 /// The lines of one interface in a running configuration, none where it has none.

@@ -70,8 +70,8 @@ pub use ikev2_sa::{Ikev2SaFilter, Ikev2SaQuery, ikev2_sa};
 pub use ikev2_session::ikev2_session;
 pub use ikev2_stats::{Ikev2Stats, ikev2_stats};
 pub use interfaces::{
-    InterfaceFacts, interfaces, interfaces_description, ip_interface, ip_interface_brief, lines_of,
-    running_config_interface,
+    InterfaceCounters, InterfaceFacts, interface_named, interfaces, interfaces_description,
+    ip_interface, ip_interface_brief, lines_of, running_config_interface,
 };
 pub use ip_local_pool::ip_local_pool;
 pub use ipsec_objects::{ipsec_profile, ipsec_transform_set};

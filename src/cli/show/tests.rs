@@ -8,7 +8,10 @@ use std::{collections::BTreeMap, fs, path::Path};
 
 use super::*;
 use crate::{
-    cli::{debug_words::DebugFlags, exec::DebugFlag},
+    cli::{
+        debug_words::DebugFlags,
+        exec::{DebugFlag, NamedInterface, absent},
+    },
     state::{
         AuthMethod, ChildSa, Cipher, DerivedInterface, DerivedIpv6, Flow, Fragmentation, IkeSa,
         IkeStatus, IkeSuite, Ipv6Pool, Messages, Nat, Pool, PoolUse, Session, SpiPair, State,
@@ -420,10 +423,8 @@ fn prints_the_example_of_the_seed() {
 fn prints_nothing_or_a_heading_where_there_is_nothing() {
     let none = State::default();
     assert_golden("ip_local_pool_none", &ip_local_pool(&none, None).unwrap());
-    assert_eq!(
-        derived_config(&none, 1),
-        Err("% Virtual-Access1 does not exist".into())
-    );
+    let absent = absent(&NamedInterface::VirtualAccess(1), "");
+    assert_eq!(derived_config(&none, 1), Err(absent));
     assert_eq!(
         ip_local_pool(&none, Some("ACPool")),
         Err("% Pool ACPool does not exist".into())

@@ -164,6 +164,7 @@ impl State {
             up: false,
             running: false,
             mtu: 1500,
+            traffic: Default::default(),
         });
         index
     }

@@ -1,6 +1,6 @@
 //! Links: making, finding, changing and removing network devices.
 //!
-//! Requests are put together with the packet crate's types. Answers are read by hand, only the five attributes that
+//! Requests are put together with the packet crate's types. Answers are read by hand, only the six attributes that
 //! matter: a kernel newer than the packet crate may send forms of the others that it refuses.
 
 use std::os::fd::{AsRawFd, BorrowedFd};
@@ -26,6 +26,7 @@ const IFLA_IFNAME: u16 = 3;
 const IFLA_MTU: u16 = 4;
 const IFLA_LINKINFO: u16 = 18;
 const IFLA_IFALIAS: u16 = 20;
+const IFLA_STATS64: u16 = 23;
 const IFLA_INFO_KIND: u16 = 1;
 
 /// Octets of `struct ifinfomsg`.
@@ -57,6 +58,68 @@ pub struct Link {
     pub running: bool,
     /// Its MTU in octets.
     pub mtu: u32,
+    /// What has gone through it since it was made.
+    pub traffic: LinkTraffic,
+}
+
+/// What has gone through a link, as the kernel counts it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LinkTraffic {
+    /// What came in.
+    pub received: Through,
+    /// What went out.
+    pub sent: Through,
+}
+
+/// What has gone through a link in one direction.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Through {
+    /// Packets.
+    pub packets: u64,
+    /// Their octets.
+    pub octets: u64,
+    /// Packets with errors.
+    pub errors: u64,
+    /// Packets that were let fall without one.
+    pub dropped: u64,
+}
+
+impl LinkTraffic {
+    /// Reads the first eight numbers of `struct rtnl_link_stats64`, those of both directions in turn.
+    fn parse(value: &[u8]) -> Option<Self> {
+        let numbers = value.as_chunks::<8>().0.first_chunk::<8>()?;
+        let of = |[packets, octets, errors, dropped]: [[u8; 8]; 4]| Through {
+            packets: u64::from_ne_bytes(packets),
+            octets: u64::from_ne_bytes(octets),
+            errors: u64::from_ne_bytes(errors),
+            dropped: u64::from_ne_bytes(dropped),
+        };
+        let [r0, s0, r1, s1, r2, s2, r3, s3] = *numbers;
+        Some(Self {
+            received: of([r0, r1, r2, r3]),
+            sent: of([s0, s1, s2, s3]),
+        })
+    }
+
+    /// What has gone through since it was `before`.
+    #[must_use]
+    pub const fn since(self, before: Self) -> Self {
+        Self {
+            received: self.received.since(before.received),
+            sent: self.sent.since(before.sent),
+        }
+    }
+}
+
+impl Through {
+    const fn since(self, before: Self) -> Self {
+        Self {
+            packets: self.packets.saturating_sub(before.packets),
+            octets: self.octets.saturating_sub(before.octets),
+            errors: self.errors.saturating_sub(before.errors),
+            dropped: self.dropped.saturating_sub(before.dropped),
+        }
+    }
 }
 
 impl Link {
@@ -312,6 +375,7 @@ pub(super) fn parse(operation: &str, body: &[u8]) -> Result<Link, NetlinkError> 
         up: flags & IFF_UP != 0,
         running: flags & IFF_RUNNING != 0,
         mtu: 0,
+        traffic: LinkTraffic::default(),
     };
     for (kind, value) in AttributesOf(body.get(HEADER_OCTETS..).unwrap_or_default()) {
         match kind {
@@ -324,6 +388,11 @@ pub(super) fn parse(operation: &str, body: &[u8]) -> Result<Link, NetlinkError> 
                     .ok_or_else(|| {
                         NetlinkError::malformed(operation, "an MTU of less than four octets")
                     })?;
+            }
+            IFLA_STATS64 => {
+                link.traffic = LinkTraffic::parse(value).ok_or_else(|| {
+                    NetlinkError::malformed(operation, "counters that end too early")
+                })?;
             }
             IFLA_LINKINFO => {
                 link.kind = AttributesOf(value)
@@ -340,6 +409,21 @@ pub(super) fn parse(operation: &str, body: &[u8]) -> Result<Link, NetlinkError> 
 mod tests {
     use super::*;
     use netlink_packet_core::Emitable;
+    use netlink_packet_route::link::Stats64;
+
+    /// Each number another.
+    fn counted() -> Stats64 {
+        let mut counted = Stats64::default();
+        counted.rx_packets = 1;
+        counted.tx_packets = 2;
+        counted.rx_bytes = 3;
+        counted.tx_bytes = 4;
+        counted.rx_errors = 5;
+        counted.tx_errors = 6;
+        counted.rx_dropped = 7;
+        counted.tx_dropped = 8;
+        counted
+    }
 
     #[test]
     fn a_link_is_read_whatever_else_the_kernel_says_of_it() {
@@ -352,6 +436,7 @@ mod tests {
             LinkAttribute::Other(netlink_packet_core::DefaultNla::new(4000, vec![0xa5; 3])),
             LinkAttribute::IfAlias("ironflex".into()),
             LinkAttribute::LinkInfo(vec![LinkInfo::Kind(InfoKind::Dummy)]),
+            LinkAttribute::Stats64(counted()),
         ];
         let mut octets = vec![0; message.buffer_len()];
         message.emit(&mut octets);
@@ -366,6 +451,20 @@ mod tests {
                 up: true,
                 running: true,
                 mtu: 1400,
+                traffic: LinkTraffic {
+                    received: Through {
+                        packets: 1,
+                        octets: 3,
+                        errors: 5,
+                        dropped: 7,
+                    },
+                    sent: Through {
+                        packets: 2,
+                        octets: 4,
+                        errors: 6,
+                        dropped: 8,
+                    },
+                },
             }
         );
         assert!(link.is_of(Owner::Headend));

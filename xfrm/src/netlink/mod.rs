@@ -52,7 +52,7 @@ pub use cleanup::{CleanupScope, Removed, cleanup, cleanup_beside};
 pub use conntrack::{Translation, translations};
 pub use error::{KernelErrno, NetlinkError};
 pub use filter::{Fate, FilterProbe, FilterRules, Stop};
-pub use link::{Link, LinkKind, NAME_OCTETS, NewLink};
+pub use link::{Link, LinkKind, LinkTraffic, NAME_OCTETS, NewLink, Through};
 pub use namespace::NetworkNamespace;
 pub use network::{LinkIndex, Network};
 pub use nft::{

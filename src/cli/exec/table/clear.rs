@@ -2,14 +2,16 @@
 
 use super::{
     super::{ExecCommand, Rekeyed, Whose},
-    MAX_INTERFACE, Node, Token, VIRTUAL_ACCESS, virtual_access,
+    Kind, Node, Token, Values, any_interface, interfaces,
 };
 
-pub(super) const COUNTERS: Node = Node::word("counters", "Clear counters on all interfaces")
-    .run(|_| Some(ExecCommand::ClearCounters(None)))
-    .then(virtual_access!(|values| Some(ExecCommand::ClearCounters(
-        Some(values.number?)
-    ))));
+pub(super) const COUNTERS: Node = Node::word("counters", "Clear counters on one or all interfaces")
+    .run(counters)
+    .then(any_interface!(counters, then &[], beside []));
+
+fn counters(values: Values) -> Option<ExecCommand> {
+    Some(ExecCommand::ClearCounters(values.interface))
+}
 
 pub(super) const LOGGING: Node =
     Node::word("logging", "Clear logging buffer").run(|_| Some(ExecCommand::ClearLogging));

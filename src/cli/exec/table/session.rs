@@ -5,7 +5,7 @@ use super::{
         super::show::{SessionFilter, SessionQuery},
         ExecCommand, Show,
     },
-    MAX_INTERFACE, Node, Token, VIRTUAL_ACCESS, Values, show, virtual_access,
+    Kind, Node, Token, Values, interfaces, number_of_session, show, virtual_access,
 };
 
 const SESSION_DETAIL: &str = "Detailed information";
@@ -80,5 +80,8 @@ pub(in super::super) fn session(
 }
 
 fn of_interface(detail: bool, values: &Values) -> Option<ExecCommand> {
-    session(detail, Some(SessionFilter::Interface(values.number?)))
+    session(
+        detail,
+        Some(SessionFilter::Interface(number_of_session(values)?)),
+    )
 }

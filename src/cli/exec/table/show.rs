@@ -5,7 +5,7 @@ use super::{
         super::show::{DiagnoseFilter, IpsecSaFilter, IpsecSaQuery, MethodLists},
         Condition, ExecCommand, Show,
     },
-    MAX_INTERFACE, Node, Token, VIRTUAL_ACCESS, Values, show, virtual_access,
+    Kind, Node, Token, Values, any_interface, interfaces, number_of_session, show, virtual_access,
 };
 
 pub(super) const AAA: Node = Node::word("aaa", "Show AAA values").then(&[
@@ -118,23 +118,23 @@ pub(super) const DIAGNOSE: Node = Node::word(
     )]),
 ]);
 
-const INTERFACE_LINES: Node =
-    Node::word("configuration", "Show the lines of the interface").run(|values| {
-        show(Show::InterfaceLines {
-            virtual_access: values.number?,
-        })
-    });
-
 const INTERFACE_DESCRIPTION: Node = Node::word("description", "Show interface description")
-    .run(|_| show(Show::InterfaceDescription));
+    .run(|values| show(Show::InterfaceDescription(values.interface)));
 
 pub(super) const INTERFACES: Node = Node::word("interfaces", "Interface status and configuration")
-    .run(|_| show(Show::Interfaces))
-    .then(virtual_access!(interface, then &[INTERFACE_LINES], beside INTERFACE_DESCRIPTION));
+    .run(interface)
+    .then(any_interface!(
+        interface,
+        then & [
+            Node::word("configuration", "Show the lines of the interface")
+                .run(|values| show(Show::InterfaceLines(values.interface?))),
+            INTERFACE_DESCRIPTION,
+        ],
+        beside[INTERFACE_DESCRIPTION]
+    ));
 
 fn interface(values: Values) -> Option<ExecCommand> {
-    let virtual_access = values.number?;
-    show(Show::Interface { virtual_access })
+    show(Show::Interfaces(values.interface))
 }
 
 /// Of both families.
@@ -143,13 +143,27 @@ pub(super) const ALL_ACCESS_LISTS: Node = Node::word("access-lists", "List acces
     .then(&[Node::value(Token::Name, "Access list name or number")
         .run(|values| show(Show::AccessLists { name: values.text }))]);
 
+const IP_BRIEF: &str = "Brief summary of IP status and configuration";
+
+/// The word for the summary may stand before or behind the interface: releases differ.
 pub(super) const IP_INTERFACE: Node =
     Node::word("interface", "IP interface status and configuration")
-        .run(|_| show(Show::IpInterface))
-        .then(&[
-            Node::word("brief", "Brief summary of IP status and configuration")
-                .run(|_| show(Show::InterfaceBrief)),
-        ]);
+        .run(ip_interface)
+        .then(any_interface!(
+            ip_interface,
+            then & [Node::word("brief", IP_BRIEF).run(ip_brief)],
+            beside[Node::word("brief", IP_BRIEF)
+                .run(ip_brief)
+                .then(any_interface!(ip_brief, then &[], beside []))]
+        ));
+
+fn ip_interface(values: Values) -> Option<ExecCommand> {
+    show(Show::IpInterface(values.interface))
+}
+
+fn ip_brief(values: Values) -> Option<ExecCommand> {
+    show(Show::InterfaceBrief(values.interface))
+}
 
 /// There are no SAs of IKEv1, and a router without any says so by its headings.
 pub(super) const ISAKMP: Node = Node::word("isakmp", "Show ISAKMP").then(&[Node::word(
@@ -166,23 +180,15 @@ pub(super) const CRYPTO_MAP: Node = Node::word("map", "Crypto maps (not here: IP
     ))
 });
 
-/// An interface in one word or in two.
 pub(super) const RUNNING_CONFIG_INTERFACE: Node =
-    Node::word("interface", "Show interface configuration").then(&[Node::value(
-        Token::Name,
-        "Interface, for instance GigabitEthernet1 or Loopback 100",
-    )
-    .run(running_config_interface)
-    .then(&[
-        Node::value(Token::Number(0, MAX_INTERFACE), "Interface number")
-            .run(running_config_interface),
-    ])]);
+    Node::word("interface", "Show interface configuration").then(any_interface!(
+        running_config_interface,
+        then &[],
+        beside []
+    ));
 
 fn running_config_interface(values: Values) -> Option<ExecCommand> {
-    let kind = values.text?;
-    let number = values.number.map(|number| number.to_string());
-    let name = format!("{kind}{}", number.unwrap_or_default());
-    show(Show::RunningConfigInterface { name })
+    show(Show::RunningConfigInterface(values.interface?))
 }
 
 pub(super) const ACCESS_LISTS: Node = Node::word("access-lists", "List IP access lists")
@@ -256,5 +262,6 @@ const fn ipsec_sa(detail: bool, filter: Option<IpsecSaFilter>) -> Option<ExecCom
 }
 
 fn ipsec_sa_of_interface(detail: bool, values: &Values) -> Option<ExecCommand> {
-    ipsec_sa(detail, Some(IpsecSaFilter::Interface(values.number?)))
+    let interface = number_of_session(values)?;
+    ipsec_sa(detail, Some(IpsecSaFilter::Interface(interface)))
 }

@@ -1,5 +1,7 @@
 //! What whoever knows a router types first.
 
+use ironflex_profiles::model::interface::InterfaceName;
+
 use super::*;
 
 #[test]
@@ -7,9 +9,9 @@ fn what_a_newcomer_types_is_served_or_answered_with_what_to_type() {
     let read = |line: &str| parse(line).unwrap();
     assert_eq!(
         read("sh ip int br"),
-        ExecCommand::Show(Show::InterfaceBrief)
+        ExecCommand::Show(Show::InterfaceBrief(None))
     );
-    assert_eq!(read("sh int"), ExecCommand::Show(Show::Interfaces));
+    assert_eq!(read("sh int"), ExecCommand::Show(Show::Interfaces(None)));
     assert_eq!(read("who"), ExecCommand::Show(Show::Users));
     assert_eq!(read("wr"), ExecCommand::WriteMemory);
     assert_eq!(
@@ -17,16 +19,16 @@ fn what_a_newcomer_types_is_served_or_answered_with_what_to_type() {
         ExecCommand::Show(Show::AccessLists { name: None })
     );
     for (line, name) in [
-        ("sh run int gi1", "gi1"),
+        ("sh run int gi1", "GigabitEthernet1"),
         (
             "show running-config interface Virtual-Template 100",
             "Virtual-Template100",
         ),
     ] {
-        let name = name.to_owned();
+        let named = NamedInterface::Configured(InterfaceName::parse(name).unwrap());
         assert_eq!(
             read(line),
-            ExecCommand::Show(Show::RunningConfigInterface { name })
+            ExecCommand::Show(Show::RunningConfigInterface(named))
         );
     }
     assert!(super::super::parse("show running-config interface gi1", Mode::User).is_err());
@@ -53,17 +55,23 @@ fn what_a_newcomer_types_is_served_or_answered_with_what_to_type() {
         ("clear cou", ExecCommand::ClearCounters(None)),
         (
             "clear counters Virtual-Access1",
-            ExecCommand::ClearCounters(Some(1)),
+            ExecCommand::ClearCounters(Some(NamedInterface::VirtualAccess(1))),
         ),
-        ("clear cou vi 12", ExecCommand::ClearCounters(Some(12))),
+        (
+            "clear cou vi 12",
+            ExecCommand::ClearCounters(Some(NamedInterface::VirtualAccess(12))),
+        ),
         ("dir", ExecCommand::Directory),
         ("dir bootflash:", ExecCommand::Directory),
         ("dir flash:", ExecCommand::Directory),
         ("dir boot", ExecCommand::Directory),
         ("dir bootflash:/", ExecCommand::Directory),
         ("dir Flash:/", ExecCommand::Directory),
-        ("sh int desc", ExecCommand::Show(Show::InterfaceDescription)),
-        ("sh ip int", ExecCommand::Show(Show::IpInterface)),
+        (
+            "sh int desc",
+            ExecCommand::Show(Show::InterfaceDescription(None)),
+        ),
+        ("sh ip int", ExecCommand::Show(Show::IpInterface(None))),
         ("sh inv", ExecCommand::Show(Show::Inventory)),
         ("sh proc c", ExecCommand::Show(Show::ProcessesCpu)),
         ("sh proc cpu sorted", ExecCommand::Show(Show::ProcessesCpu)),
