@@ -13,6 +13,7 @@ use crate::{
             AuthorizationPolicy, DEFAULT_COOKIE_CHALLENGE, DEFAULT_FRAGMENT_MTU, DEFAULT_LIFETIME,
             DEFAULT_WINDOW, Encryption, Policy, Prf, Proposal,
         },
+        interface::{DEFAULT_TUNNEL_MTU, InterfaceKind},
         ipsec::{
             DEFAULT_LIFETIME_KILOBYTES, DEFAULT_LIFETIME_SECONDS, IpsecProfile, Replay,
             ReplayWindow, SecurityAssociation, TransformSet, VolumeLimit,
@@ -28,11 +29,21 @@ pub(crate) fn with_defaults(candidate: &Candidate) -> Candidate {
     let mut all = candidate.clone();
     let hostname = || Name::of_the_language(DEFAULT_HOSTNAME);
     all.hostname.get_or_insert_with(hostname);
+    for (name, entry) in &mut all.interfaces {
+        if name.kind() == InterfaceKind::VirtualTemplate {
+            entry.value.ip_mtu.get_or_insert(DEFAULT_TUNNEL_MTU);
+        }
+    }
     for trustpoint in all.trustpoints.values_mut() {
         let check = &mut trustpoint.revocation_check;
         check.get_or_insert(RevocationCheck::None);
     }
     smart_defaults(&mut all);
+    for policy in all.authorization_policies.values_mut() {
+        if let Some(accept) = &mut policy.route_accept {
+            accept.value = accept.value.settled();
+        }
+    }
     for proposal in all.proposals.values_mut() {
         fill_proposal(proposal);
     }

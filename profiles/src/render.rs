@@ -7,7 +7,7 @@
 
 mod written;
 
-use alloc::string::String;
+use alloc::{format, string::String};
 use core::fmt::{self, Write};
 
 use crate::{
@@ -82,6 +82,14 @@ impl Writer {
         }
         let no = if on { "" } else { "no " };
         line!(self, "{front}{no}{line}")
+    }
+
+    /// A line of which there is none: it stands only among all lines, with `no`.
+    fn off(&mut self, front: &str, line: &str, said: bool) -> fmt::Result {
+        if said || self.1 == Extent::Lines {
+            return Ok(());
+        }
+        line!(self, "{front}no {line}")
     }
 
     /// The line between blocks; never two in a row.
@@ -282,9 +290,12 @@ impl Writer {
         let line = "crypto ikev2 quick-crash-detection";
         self.switch("", line, globals.crash_detection, true)?;
         each!(self, globals.nat_keepalive, "crypto ikev2 nat keepalive {}");
+        let line = "crypto ikev2 nat keepalive";
+        self.off("", line, globals.nat_keepalive.is_some())?;
         if let Some(dpd) = globals.dpd {
             line!(self, "crypto ikev2 dpd {}", Written(dpd))?;
         }
+        self.off("", "crypto ikev2 dpd", globals.dpd.is_some())?;
         match globals.fragmentation.map(|fragmentation| fragmentation.mtu) {
             Some(Some(mtu)) => line!(self, "crypto ikev2 fragmentation mtu {mtu}")?,
             said => self.switch("", "crypto ikev2 fragmentation", said.is_some(), false)?,
@@ -308,6 +319,10 @@ impl Writer {
             }
             line!(self, "")?;
         }
+        let line = "crypto ikev2 redirect client";
+        self.off("", line, redirect.client.is_some())?;
+        let line = "crypto ikev2 redirect gateway";
+        self.off("", line, redirect.gateway.is_some())?;
         let gateway = redirect.gateway.as_ref().map(|gateway| gateway.value);
         each!(self, gateway, "crypto ikev2 redirect gateway {}");
         let target = redirect.target.as_ref().map(|target| &target.value);
@@ -434,7 +449,7 @@ impl Writer {
         self.words("group", &proposal.group, is_default)?;
         let Pqc { methods, optional } = &proposal.pqc;
         if methods.is_empty() {
-            return Ok(());
+            return self.off(" ", "pqc", false);
         }
         write!(self.0, " pqc")?;
         for method in methods {
@@ -479,6 +494,8 @@ impl Writer {
         )?;
         // It is so in any case, and no line takes it away.
         if self.1 == Extent::All {
+            line!(self, "crypto ipsec security-association ecn propagate")?;
+            line!(self, "crypto ipsec fragmentation after-encryption")?;
             line!(self, "crypto ipsec nat-transparency udp-encapsulation")?;
         }
         self.separate()?;
@@ -546,7 +563,10 @@ impl Writer {
         if let Some(seconds) = settings.idle_time {
             line!(self, "{front} idle-time {seconds}")?;
         }
-        Ok(())
+        let words = front.trim_start();
+        let (indent, _) = front.split_at(front.len().saturating_sub(words.len()));
+        let said = settings.idle_time.is_some();
+        self.off(indent, &format!("{words} idle-time"), said)
     }
 
     fn ssl_policy(&mut self, policy: &SslPolicy) -> fmt::Result {

@@ -410,7 +410,7 @@ pub struct Interface {
     pub addressing: Addressing,
     /// Its `ipv6` lines.
     pub ipv6: Ipv6Lines,
-    /// Largest inner packet, in octets.
+    /// Largest inner packet, in octets; of a Virtual-Template there always is one.
     pub ip_mtu: Option<u16>,
     /// Largest TCP segment, in octets.
     pub tcp_adjust_mss: Option<u16>,

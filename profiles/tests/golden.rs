@@ -106,6 +106,44 @@ fn the_print_of_all_has_the_defaults_and_means_the_same() {
     }
 }
 
+/// A router's own, where the headend does the same, and what it does instead.
+#[test]
+fn the_print_of_all_says_of_every_line_with_a_default_what_holds() {
+    let text = "crypto ikev2 authorization policy AP\n route accept any tag 7\n\
+        crypto ikev2 proposal P\n encryption aes-cbc-256\n integrity sha256\n group 14\n\
+        crypto ikev2 profile P\n match identity remote any\n\
+        interface Virtual-Template1 type tunnel\n";
+    let printed = render_all(&without_actions(text));
+    let lines: Vec<&str> = printed.lines().collect();
+    for line in [
+        "no crypto ikev2 nat keepalive",
+        "no crypto ikev2 dpd",
+        "no crypto ikev2 redirect client",
+        "no crypto ikev2 redirect gateway",
+        "no crypto ipsec security-association idle-time",
+        "crypto ipsec security-association ecn propagate",
+        "crypto ipsec fragmentation after-encryption",
+        " route accept any tag 7 distance 1",
+        " route accept any tag 1 distance 1",
+        " no pqc",
+        " no dpd",
+        " no nat keepalive",
+        " no lifetime certificate",
+        " no config-exchange request",
+        " no set security-association idle-time",
+        " ip mtu 1400",
+    ] {
+        assert!(lines.contains(&line), "{line}\n{printed}");
+    }
+    // None of them is a line that somebody wrote.
+    let written = render(&without_actions(text));
+    assert!(
+        !written.contains("ip mtu") && !written.contains("distance"),
+        "{written}"
+    );
+    assert_eq!(render_all(&without_actions(&printed)), printed);
+}
+
 #[test]
 fn the_order_of_the_blocks_does_not_matter() {
     let mut blocks: Vec<&str> = EXAMPLE.split("!\n").collect();

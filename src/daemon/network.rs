@@ -17,7 +17,7 @@ mod wanted;
 use std::{collections::BTreeMap, fmt, net::IpAddr, num::NonZeroU32};
 
 use ironflex_profiles::{
-    model::interface::{Addressing, DeviceName, InterfaceKind, InterfaceName},
+    model::interface::{Addressing, DEFAULT_TUNNEL_MTU, DeviceName, InterfaceKind, InterfaceName},
     snapshot::{Interface, Snapshot},
 };
 use ironflex_xfrm::{
@@ -38,7 +38,7 @@ use self::{
 pub const TUN: &str = "ironflex0";
 
 /// The MTU of sessions' devices where no template says `ip mtu`, in octets.
-pub const DEFAULT_MTU: u16 = 1400;
+pub const DEFAULT_MTU: u16 = DEFAULT_TUNNEL_MTU;
 
 /// How clients' packets get in and out.
 #[derive(Clone, Debug)]

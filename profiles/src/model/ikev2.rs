@@ -350,6 +350,17 @@ pub struct RouteAccept {
     pub distance: Option<u8>,
 }
 
+impl RouteAccept {
+    /// The same with what holds where the line does not say it.
+    #[must_use]
+    pub fn settled(self) -> Self {
+        Self {
+            tag: self.tag.or(Some(1)),
+            distance: self.distance.or(Some(1)),
+        }
+    }
+}
+
 /// `match identity remote …`.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub enum IdentityMatch {

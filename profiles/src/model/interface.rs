@@ -230,6 +230,9 @@ impl fmt::Display for DeviceName {
     }
 }
 
+/// The largest packet that goes into a tunnel where no `ip mtu` of its Virtual-Template says otherwise, in octets.
+pub const DEFAULT_TUNNEL_MTU: u16 = 1400;
+
 /// `interface NAME` and its lines. Which lines there can be depends on the kind; the command table
 /// knows, so that a Loopback never holds a tunnel.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]

@@ -86,8 +86,13 @@ impl Writer {
             each_inline(&mut self.0, reference.purpose)?;
         }
         each!(self, profile.dpd.map(Written), " dpd {}");
+        self.off(" ", "dpd", profile.dpd.is_some())?;
         each!(self, profile.lifetime, " lifetime {}");
+        // These two a router does by default, and nothing here ever does.
+        self.off(" ", "lifetime certificate", false)?;
+        self.off(" ", "config-exchange request", false)?;
         each!(self, profile.nat_keepalive, " nat keepalive {}");
+        self.off(" ", "nat keepalive", profile.nat_keepalive.is_some())?;
         let line = "redirect gateway auth";
         self.switch(" ", line, profile.redirect_gateway_auth, false)?;
         self.switch(" ", "nat force-encap", profile.nat_force_encap, false)?;

@@ -338,8 +338,10 @@ impl<'a> Resolver<'a> {
                         }
                     });
             // Nobody wrote the smart default, and who writes it out asks for nothing more.
-            let is_default =
-                |accept| entry.name == *DEFAULT && accept == model::ikev2::RouteAccept::default();
+            let is_default = |accept: model::ikev2::RouteAccept| {
+                let default = model::ikev2::RouteAccept::default();
+                entry.name == *DEFAULT && accept.settled() == default.settled()
+            };
             let accept = lines.route_accept.as_ref();
             if let Some(accept) = accept.filter(|one| one.at.line > 0 && !is_default(one.value)) {
                 let message = "routes that clients send are not installed";
@@ -387,7 +389,10 @@ impl<'a> Resolver<'a> {
                 split_networks,
                 remote_networks: lines.route_set_remote.clone(),
                 route_set_interface,
-                route_accept: lines.route_accept.as_ref().map(|accept| accept.value),
+                route_accept: lines
+                    .route_accept
+                    .as_ref()
+                    .map(|accept| accept.value.settled()),
                 ipv6,
             };
             if self.is_whole(&format!("{AUTHORIZATION_POLICY} {}", entry.name)) {

@@ -9,7 +9,7 @@ use crate::{
     model::{
         Entry, Located,
         acl::{AccessList, NotNetworks},
-        interface::{Addressing, InterfaceKind, InterfaceName},
+        interface::{Addressing, DEFAULT_TUNNEL_MTU, InterfaceKind, InterfaceName},
         name::Name,
         nat::NatSide,
         net::{Ipv4Net, Ipv6Net},
@@ -196,6 +196,8 @@ impl<'a> Resolver<'a> {
                 self.diagnostics
                     .push(Diagnostic::warning(Fault::Unsupported, at, message));
             }
+            let default_mtu =
+                (name.kind() == InterfaceKind::VirtualTemplate).then_some(DEFAULT_TUNNEL_MTU);
             let interface = Interface {
                 name: name.clone(),
                 description: lines.description.clone(),
@@ -203,7 +205,7 @@ impl<'a> Resolver<'a> {
                 device: tied.map(|device| device.value.clone()),
                 addressing: lines.addressing.clone(),
                 ipv6: lines.ipv6.clone(),
-                ip_mtu: lines.ip_mtu,
+                ip_mtu: lines.ip_mtu.or(default_mtu),
                 tcp_adjust_mss: lines.tcp_adjust_mss,
                 nat: lines.nat,
             };
