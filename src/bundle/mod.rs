@@ -8,8 +8,9 @@
 //! ```
 //!
 //! Nothing is taken over as it stands that people write, or that a key can be in: the configuration's lines are printed from
-//! what was understood of them, and files of the state folder are listed and not read. What cannot be had is named in the
-//! archive's first file.
+//! what was understood of them, and files of the state folder are listed and not read. What of that is a secret is then looked
+//! for in every file, for somebody may have typed it where a name belongs. What cannot be had is named in the archive's first
+//! file.
 
 mod machine;
 mod tar;
@@ -23,12 +24,12 @@ use std::{
     time::SystemTime,
 };
 
-use ironflex_profiles::{parse, render};
+use ironflex_profiles::{Parsed, parse, render};
 use serde_json::Value;
 
 use self::tar::Archive;
 use crate::{
-    cli::show::Secrets,
+    cli::show::{Secrets, without_secrets},
     daemon::{Options, load},
     doctor::{self, Grade, Verdict},
     files,
@@ -68,6 +69,8 @@ struct Bundle {
     at: SystemTime,
     files: Vec<(String, String)>,
     missing: Vec<String>,
+    /// Those of the configuration file. The daemon knows those of its own configuration.
+    secrets: Secrets,
 }
 
 /// Gathers everything and writes it: to `file`, where `-` is standard output, or to one in the working folder whose name has the
@@ -105,28 +108,46 @@ pub fn write(options: &Options, file: Option<PathBuf>) -> Result<Written, NotWri
 
 impl Bundle {
     fn gather(options: &Options, at: SystemTime) -> Self {
+        let startup = startup(&options.config);
+        let secrets = startup.as_ref().map_or_else(
+            |_| Secrets::default(),
+            |parsed| Secrets::of(&parsed.candidate),
+        );
         let mut bundle = Self {
             at,
             files: Vec::new(),
             missing: Vec::new(),
+            secrets,
         };
         bundle.ask(&Console::new(options.state_dir.clone()));
-        bundle.startup(&options.config);
+        match startup {
+            Ok(parsed) => bundle.add("startup-config.txt", &understood(&parsed)),
+            Err(why) => bundle.lacks(why),
+        }
         let verdicts = doctor::examine(options, &[]);
-        bundle.add("doctor.txt", verdicts.iter().map(verdict).collect());
-        bundle.add("system.txt", machine::system());
-        bundle.add("network.txt", machine::network());
+        let said: String = verdicts.iter().map(verdict).collect();
+        bundle.add("doctor.txt", &said);
+        bundle.add("system.txt", &machine::system());
+        bundle.add("network.txt", &machine::network());
         match machine::dataplane() {
-            Ok(text) => bundle.add("dataplane.txt", text),
+            Ok(text) => bundle.add("dataplane.txt", &text),
             Err(error) => bundle.lacks(format!("dataplane.txt: {error}")),
         }
-        bundle.add("files.txt", machine::files(options));
+        bundle.add("files.txt", &machine::files(options));
         bundle.introduce();
         bundle
     }
 
-    fn add(&mut self, name: &str, text: String) {
-        self.files.push((name.to_owned(), text));
+    /// Adds a text without the secrets that somebody may have typed into it.
+    fn add(&mut self, name: &str, text: &str) {
+        let clear = self.secrets.removed_from(text);
+        self.files.push((name.to_owned(), clear));
+    }
+
+    /// Adds facts, in which a secret may stand as JSON writes it.
+    fn add_facts(&mut self, name: &str, facts: &mut Value) {
+        self.secrets.remove_from(facts);
+        self.files.push((name.to_owned(), format!("{facts:#}\n")));
     }
 
     fn lacks(&mut self, what: String) {
@@ -142,10 +163,10 @@ impl Bundle {
                     ("show logging", "logging.txt"),
                 ] {
                     if let Some(said) = section(&text, command) {
-                        self.add(name, said.to_owned());
+                        self.add(name, said);
                     }
                 }
-                self.add("tech-support.txt", text);
+                self.add("tech-support.txt", &text);
             }
             Err(why) => return self.lacks(format!("what the daemon says: {why}")),
         }
@@ -154,27 +175,15 @@ impl Bundle {
             read.map_err(|error| error.to_string())
         });
         match json {
-            Ok(json) => {
-                let all = json.get("tech_support").and_then(Value::as_object);
+            Ok(mut json) => {
+                let all = json.get_mut("tech_support").and_then(Value::as_object_mut);
                 for (command, facts) in all.into_iter().flatten() {
                     let name = format!("json/{}.json", command.replace(' ', "-"));
-                    self.add(&name, format!("{facts:#}\n"));
+                    self.add_facts(&name, facts);
                 }
             }
             Err(why) => self.lacks(format!("JSON: {why}")),
         }
-    }
-
-    /// The lines of the file that are understood, and how many there are of the others: what is not understood may be a secret.
-    fn startup(&mut self, path: &Path) {
-        let octets = match files::read_regular(path, load::MAX_CONFIG) {
-            Ok(octets) => octets,
-            Err(error) => return self.lacks(format!("{}: {error}", path.display())),
-        };
-        let Ok(text) = files::text_of(&octets) else {
-            return self.lacks(format!("{}: it is no text", path.display()));
-        };
-        self.add("startup-config.txt", understood(text));
     }
 
     /// Puts a file in front that says what the others are.
@@ -191,7 +200,8 @@ impl Bundle {
         for what in &self.missing {
             let _ = writeln!(text, "  missing  {what}");
         }
-        self.files.insert(0, ("contents.txt".to_owned(), text));
+        let clear = self.secrets.removed_from(&text);
+        self.files.insert(0, ("contents.txt".to_owned(), clear));
     }
 
     fn archive(self) -> io::Result<Vec<u8>> {
@@ -221,14 +231,25 @@ fn section<'t>(support: &'t str, command: &str) -> Option<&'t str> {
     Some(said.split(RULE).next().unwrap_or(said))
 }
 
-/// The lines of a configuration that are understood, without secrets.
-fn understood(text: &str) -> String {
-    let parsed = parse(text, "startup-config");
-    let secrets = Secrets::of(&parsed.candidate);
+/// What is understood of the configuration file.
+///
+/// # Errors
+///
+/// Why there is nothing of it.
+fn startup(path: &Path) -> Result<Parsed, String> {
+    let octets = files::read_regular(path, load::MAX_CONFIG)
+        .map_err(|error| format!("{}: {error}", path.display()))?;
+    let text = files::text_of(&octets).map_err(|_| format!("{}: it is no text", path.display()))?;
+    Ok(parse(text, "startup-config"))
+}
+
+/// The lines of a configuration that are understood, up to where a secret may begin, and how many there are of the others: what is
+/// not understood may be a secret.
+fn understood(parsed: &Parsed) -> String {
     let mut out = String::new();
     for line in render(&parsed.candidate).lines() {
         // Writing to a String cannot fail.
-        let _ = writeln!(out, "{}", secrets.removed_from_line(line));
+        let _ = writeln!(out, "{}", without_secrets(line));
     }
     let lines: Vec<String> = parsed
         .diagnostics
@@ -354,16 +375,19 @@ mod tests {
 
     #[test]
     fn of_a_file_only_what_is_understood_is_told() {
-        let told = understood(
+        let told = understood(&parse(
             "! the password is hunter2\nhostname A\nusername bob password hunter2hunter2\n\
              snmp-server community hunter2 RO\nradius server R\n key hunter2\n\
-             crypto ikev2 profile P\n description ask for hunter2hunter2\n",
-        );
+             username eve pasword hunter2\n",
+            "startup-config",
+        ));
         assert!(!told.contains("hunter2"), "{told}");
         assert!(told.contains("\nhostname A\n"), "{told}");
         assert!(told.contains("username bob password <removed>\n"), "{told}");
-        assert!(told.contains(" description ask for <removed>\n"), "{told}");
-        assert!(told.ends_with("these lines of the file: 4, 5\n"), "{told}");
+        assert!(
+            told.ends_with("these lines of the file: 4, 5, 7\n"),
+            "{told}"
+        );
     }
 
     #[test]
@@ -385,6 +409,38 @@ mod tests {
             text: "free\n  really".into(),
         };
         assert_eq!(verdict(&other), format!("{other}\n"));
+    }
+
+    #[test]
+    fn a_secret_is_in_no_file_wherever_somebody_has_typed_it() {
+        let parsed = parse(
+            "username bob password hunter\"2\ncrypto ikev2 profile hunter\"2\n description hunter\"2\n",
+            "startup-config",
+        );
+        let mut bundle = Bundle {
+            at: SystemTime::UNIX_EPOCH,
+            files: Vec::new(),
+            missing: Vec::new(),
+            secrets: Secrets::of(&parsed.candidate),
+        };
+        let warning = Verdict {
+            grade: Grade::Warning,
+            subject: "configuration",
+            text: "a.conf:4:1: warning: the profile `P` matches an identity that `hunter\"2` matches first".into(),
+        };
+        bundle.add("doctor.txt", &verdict(&warning));
+        bundle.add("startup-config.txt", &understood(&parsed));
+        bundle.add_facts(
+            "one.json",
+            &mut serde_json::json!([{"name": "of hunter\"2"}]),
+        );
+        bundle.lacks("/etc/hunter\"2: it is no text".to_owned());
+        bundle.introduce();
+        for (name, text) in &bundle.files {
+            assert!(!text.contains("hunter"), "{name}: {text}");
+            assert!(text.contains("<removed>"), "{name}: {text}");
+        }
+        assert_eq!(bundle.files.len(), 4);
     }
 
     #[test]

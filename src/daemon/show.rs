@@ -32,6 +32,7 @@ use crate::{
             directory::{Directory, FileFacts},
             interface_named, lines_of,
             pki::TrustpointFacts,
+            without_secrets,
         },
     },
     state::State,
@@ -450,7 +451,7 @@ fn tech_support(driver: &mut Driver) -> Facts {
     ];
     let secrets = Secrets::of(&driver.house.configured);
     let lines = driver.house.running_config.lines();
-    let clear = lines.map(|line| format!("{}\n", secrets.removed_from_line(line)));
+    let clear = lines.map(|line| format!("{}\n", without_secrets(line)));
     let running: String = clear.collect();
     let running = ("show running-config", Facts::RunningConfig(running));
     let others = commands.map(|(command, what)| (command, facts(driver, what)));

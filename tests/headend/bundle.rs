@@ -29,7 +29,7 @@ const PLANT_HEX: &str = "506C616E74";
 /// The password of [`USER`].
 const USER_PASSWORD: &str = "Plant-of-a-user";
 
-/// Lines with a secret of every kind; the type 7 text is `Plant-seven`, the digits are `Plant-hex`.
+/// Lines with a secret of every kind, some of them where a name belongs, too; the type 7 text is `Plant-seven`, the digits are `Plant-hex`.
 const SECRETS: &str = "\
 username seven password 7 0334570A081B6C5F4B1F1C0B
 crypto ikev2 keyring KEYS
@@ -52,6 +52,14 @@ crypto ikev2 profile KEYS
  authentication local pre-share key Plant-in-profile
  authentication remote pre-share key Plant-of-remotes
  virtual-template 100
+crypto ikev2 profile Plant-in-profile
+ match identity remote fqdn domain branch.example
+ identity local key-id Plant-of-both
+ authentication local pre-share key Plant-in-profile
+ authentication remote pre-share
+ keyring local KEYS
+ virtual-template 100
+ip local pool Plant-of-both 10.20.0.1 10.20.0.9
 ";
 
 /// Runs it on the lab's headend. Returns what it prints.
@@ -205,8 +213,14 @@ fn it_has_what_helps_and_no_octet_of_a_secret() {
     let session = read(&file, "json/show-crypto-session-detail.json");
     let session: serde_json::Value = serde_json::from_str(&session).unwrap();
     assert_eq!(session["ike_sas"][0]["remote_eap_id"], USER);
+    let doctor = read(&file, "doctor.txt");
     assert!(
-        read(&file, "doctor.txt").contains("\nok    ports          UDP 500 and 4500 are served")
+        doctor.contains("\nok    ports          UDP 500 and 4500 are served"),
+        "{doctor}"
+    );
+    assert!(
+        doctor.contains("the profile `<removed>` matches an identity that `KEYS` matches first"),
+        "{doctor}"
     );
     assert!(read(&file, "system.txt").contains("/proc/version:\nLinux version "));
     assert!(read(&file, "network.txt").contains("net.ipv4.ip_forward = 1\n"));

@@ -198,20 +198,10 @@ fn tech_support_facts(
 ) -> BTreeMap<&'static str, Value> {
     let told = all.iter().filter_map(|(command, facts)| {
         let mut value: Value = serde_json::from_str(&facts.json().ok()?).ok()?;
-        without(&mut value, secrets);
+        secrets.remove_from(&mut value);
         Some((*command, value))
     });
     told.collect()
-}
-
-/// Takes secrets out of every text.
-fn without(value: &mut Value, secrets: &Secrets) {
-    match value {
-        Value::String(text) => *text = secrets.removed_from(text),
-        Value::Array(all) => all.iter_mut().for_each(|one| without(one, secrets)),
-        Value::Object(all) => all.values_mut().for_each(|one| without(one, secrets)),
-        Value::Null | Value::Bool(_) | Value::Number(_) => {}
-    }
 }
 
 /// Those of a state's IKE SAs that are wanted.
