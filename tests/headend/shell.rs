@@ -711,7 +711,12 @@ fn whoever_is_to_be_reminded_has_its_place_until_that_is_over() {
     let reminder = "Rollback will begin in one minute.";
     shell.until(|rows| rows.concat().contains(reminder));
     shell.until(|rows| rows.last().is_some_and(|row| row == "Router(config)#"));
-    shell.types("end\r", "Router#");
+    // Lines of the log come when they come: this is the last one, and nothing that comes later is taken for an answer.
+    shell.sends("end\r");
+    shell.until(|rows| {
+        let told = rows.iter().any(|row| row.contains("%SYS-5-CONFIG_I"));
+        told && rows.last().is_some_and(|row| row == "Router#")
+    });
     shell.types("terminal no monitor\r", "Router#");
     let mut others = Vec::new();
     let end = Instant::now() + PATIENCE;
