@@ -168,11 +168,28 @@ impl Process {
 
     /// The same for what takes its time.
     pub(crate) fn line_within(&self, patience: Duration, count: usize, part: &str) -> String {
-        let found = self.listener.wait_for(patience, |printed| {
+        let found = self.listened(patience, count, part);
+        found.unwrap_or_else(|| self.fail(&format!("line {count} with {part:?} did not come")))
+    }
+
+    /// Waits for a line that contains `part`, for as long as `gets_on` says between two patiences that the process gets on with what
+    /// comes before it.
+    pub(crate) fn line_after(&self, part: &str, mut gets_on: impl FnMut() -> bool) -> String {
+        loop {
+            if let Some(line) = self.listened(PATIENCE, 1, part) {
+                return line;
+            }
+            if !gets_on() {
+                self.fail(&format!("no line with {part:?} came"));
+            }
+        }
+    }
+
+    fn listened(&self, patience: Duration, count: usize, part: &str) -> Option<String> {
+        self.listener.wait_for(patience, |printed| {
             let mut fitting = printed.lines.iter().filter(|line| line.contains(part));
             fitting.nth(count - 1).cloned()
-        });
-        found.unwrap_or_else(|| self.fail(&format!("line {count} with {part:?} did not come")))
+        })
     }
 
     /// Everything printed so far.
