@@ -37,9 +37,9 @@ carries_a_session() { # routed|nat bare|udp TRANSFORM [IKE-LINE…]
   assert_network_back "$headend" headend-before-the-start "after SIGTERM"
 }
 
-# What a bundle tells of the kernel's SAs: all of them, and no key of theirs.
+# What a bundle tells of the kernel's SAs: all of them, and no key of theirs, in whatever form a program may write one.
 tells_no_key() {
-  local key keys spi spis bundle=$LAB_DIR/support.tar
+  local form key keys spi spis bundle=$LAB_DIR/support.tar
   spis=$(ip -n "$headend" xfrm state | sed -n 's/.* spi \(0x[0-9a-f]*\) .*/\1/p')
   keys=$(ip -n "$headend" xfrm state | grep -o '0x[0-9a-f]\{32,\}')
   [ -n "$spis" ] || fail "the kernel has no SAs"
@@ -49,9 +49,27 @@ tells_no_key() {
   for spi in $spis; do
     grep -qF "SPI $spi," "$LAB_DIR/dataplane.txt" || fail "the bundle has no SA with the SPI $spi"
   done
+  # Its octets as digits, and its text without what may stand between the digits of a key.
+  od -An -v -tx1 "$bundle" | tr -d ' \n' >"$LAB_DIR/octets"
+  tr -d ' \t\n:' <"$bundle" | sed 's/0x//g' >"$LAB_DIR/digits"
   for key in $keys; do
-    ! grep -qaiF "${key#0x}" "$bundle" || fail "the bundle has a key of the kernel's"
+    # The first sixteen octets, for what follows may be a salt that is kept elsewhere.
+    key=${key:2:32}
+    ! grep -qF "$key" "$LAB_DIR/octets" || fail "the bundle has the octets of a key of the kernel's"
+    for form in "$key" "$(listed %d "$key")" "$(listed %x "$key")" "$(listed %02x "$key")"; do
+      ! grep -qaiF "$form" "$LAB_DIR/digits" || fail "the bundle has a key of the kernel's, as $form"
+    done
   done
+}
+
+# The octets of a key as Debug writes a list of them, without its spaces.
+listed() { # FORMAT DIGITS
+  local at octets
+  for ((at = 0; at < ${#2}; at += 2)); do
+    # shellcheck disable=SC2059 # the format is what is asked for
+    printf -v octets "%s,$1" "${octets:-}" "0x${2:at:2}"
+  done
+  printf '%s\n' "${octets#,}"
 }
 
 # The headend ends while a client is there.
