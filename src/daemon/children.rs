@@ -450,6 +450,56 @@ mod tests {
         }
     }
 
+    /// What the SAs of the example's profile are to have, with these lines behind it.
+    fn wishes_with(lines: &str) -> SaWishes {
+        const EXAMPLE: &str = include_str!("../../examples/flexvpn-headend.conf");
+        let parsed = ironflex_profiles::parse(&format!("{EXAMPLE}\n{lines}"), "test");
+        let snapshot = ironflex_profiles::resolve(&parsed.candidate).unwrap();
+        let mut profiles = snapshot.profiles.iter();
+        let profile = profiles.find(|profile| profile.name == *"AnyConnect-EAP");
+        wishes(profile.unwrap(), None)
+    }
+
+    #[test]
+    fn an_sa_has_the_limits_of_its_profile_and_else_those_of_the_whole() {
+        const WHOLE: &str = "crypto ipsec security-association lifetime seconds 240\n\
+                             crypto ipsec security-association lifetime kilobytes 2560\n\
+                             crypto ipsec security-association replay window-size 128\n";
+        const OWN: &str = "crypto ipsec profile AnyConnect-EAP\n\
+                           set security-association lifetime seconds 120\n\
+                           set security-association lifetime kilobytes disable\n\
+                           set security-association replay disable\n";
+        // Those of a router where nothing is said.
+        for (lines, seconds, bytes, window) in [
+            ("", 3_600, Some(4_608_000 << 10), 64),
+            (WHOLE, 240, Some(2_560 << 10), 128),
+            (&[WHOLE, OWN].concat(), 120, None, 0),
+        ] {
+            let wishes = wishes_with(lines);
+            let hard = Limits {
+                bytes: bytes.and_then(NonZeroU64::new),
+                packets: None,
+                seconds: NonZeroU64::new(seconds),
+            };
+            assert_eq!(wishes.hard, hard, "{lines}");
+            assert_eq!(wishes.replay_window.packets(), window, "{lines}");
+            // The headend's part of the lifetime is the last twentieth; a volume is each end's own affair.
+            let soft = wishes.soft;
+            let sixty_fourths = |soft: Option<NonZeroU64>, hard: Option<NonZeroU64>| {
+                Some(soft?.get() as f64 * 64.0 / hard?.get() as f64)
+            };
+            let at = sixty_fourths(soft.seconds, hard.seconds).unwrap();
+            assert!((60.0..63.0).contains(&at), "{lines}: {at}");
+            let at = sixty_fourths(soft.bytes, hard.bytes);
+            assert_eq!(at.is_some(), bytes.is_some(), "{lines}");
+            assert!(
+                at.is_none_or(|at| (56.0..61.0).contains(&at)),
+                "{lines}: {at:?}"
+            );
+            assert_eq!(soft.packets, None);
+        }
+    }
+
     // It would not be tried again otherwise, for nothing has changed then.
     #[test]
     fn where_the_dataplane_does_not_follow_a_peer_the_path_stays_known_as_it_is() {

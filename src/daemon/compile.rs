@@ -757,18 +757,4 @@ fn signer(method: &LocalMethod, pkcs8: &[u8]) -> Result<Signer, (&'static str, S
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    // `show running-config all` tells these numbers, which the lines' own crate has for itself.
-    #[test]
-    fn what_holds_without_a_line_is_what_the_protocol_has() {
-        let nothing = ironflex_profiles::parse("", "test").candidate;
-        let snapshot = ironflex_profiles::resolve(&nothing).unwrap();
-        let ours = endpoint(&snapshot, Vec::new());
-        let own = EndpointConfig::new(Vec::new());
-        assert_eq!(ours.cookie_watermark, own.cookie_watermark);
-        assert_eq!(ours.negotiating_limit, own.negotiating_limit);
-        assert_eq!(ours.sa_limit, own.sa_limit);
-    }
-}
+mod tests;

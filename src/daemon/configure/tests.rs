@@ -188,7 +188,7 @@ impl Scene {
         }
     }
 
-    fn begin(&mut self, revert: Option<u32>) -> u64 {
+    pub(in crate::daemon) fn begin(&mut self, revert: Option<u32>) -> u64 {
         match self.driver.configure(Ask::Begin(Self::tester(), revert)) {
             Ok(Answer::Begun(id)) => id,
             _ => panic!("it did not begin"),
@@ -196,7 +196,7 @@ impl Scene {
     }
 
     /// Types lines that come together. Returns all that is said of them.
-    fn types(&mut self, id: u64, lines: &str) -> String {
+    pub(in crate::daemon) fn types(&mut self, id: u64, lines: &str) -> String {
         let lines = lines.lines().map(str::to_owned).collect();
         let lines = Lines { lines, more: false };
         let mut answer = self.driver.configure(Ask::Lines(id, lines)).unwrap();
@@ -210,7 +210,7 @@ impl Scene {
         taken.said.into_iter().map(|said| said.text).collect()
     }
 
-    fn end(&mut self, id: u64) {
+    pub(in crate::daemon) fn end(&mut self, id: u64) {
         assert!(self.driver.configure(Ask::End(id)).is_ok());
     }
 
