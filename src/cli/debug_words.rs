@@ -261,6 +261,12 @@ pub fn event_lines(flags: &DebugFlags, names: Names, event: &Event) -> Vec<Strin
                 Printable(&refusal.to_string())
             ));
         }
+        Event::RequestRefused(refusal) => {
+            lines.fail(format!(
+                ": Request refused: {}",
+                Printable(&refusal.to_string())
+            ));
+        }
         // A client that makes sure says where it is, moved or not.
         Event::PeerMoved { path, .. } => lines.say(format!("Peer is at {} now", path.remote)),
         Event::Notified(kind) => lines.say(format!("Received notify {kind}")),

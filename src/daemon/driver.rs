@@ -528,6 +528,7 @@ impl Driver {
             | Event::Notified(_)
             | Event::Rekeyed
             | Event::RekeyRefused(_)
+            | Event::RequestRefused(_)
             | Event::Trace(_) => {}
         }
     }

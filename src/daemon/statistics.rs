@@ -130,6 +130,7 @@ pub fn note(tally: &mut Tally, session: Option<&Session>, event: &Event) {
         Event::ChildRefused { why, .. } => tally.count_of(Metric::Refused, why.name()),
         Event::Rekeyed => tally.count_of(Metric::Rekeyed, "ike"),
         Event::RekeyRefused(_) => tally.count(Metric::RekeyRefused),
+        Event::RequestRefused(why) => tally.count_of(Metric::Refused, why.name()),
         Event::Closed(reason) => {
             tally.count_of(Metric::Closed, reason.name());
             match reason {

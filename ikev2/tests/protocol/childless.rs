@@ -3,11 +3,12 @@
 use std::{net::Ipv4Addr, time::Duration};
 
 use ironflex_ikev2::{
+    config::LINGER,
     event::{Ask, CloseReason, Command},
     refusal::{PeerIncompatible, PeerMisbehaved},
     wire::{
         Header, PartialMessage, Payload,
-        payload::{AddressRange, Nonce, Notify, TrafficSelector, TrafficSelectors},
+        payload::{AddressRange, Delete, Nonce, Notify, TrafficSelector, TrafficSelectors},
         registry::{ExchangeType, NotifyType, PayloadType, ProtocolId},
     },
 };
@@ -232,6 +233,61 @@ fn a_first_child_sa_that_cannot_be_installed_leaves_the_ike_sa_up() {
         pair.run(30);
         assert!(pair.both_up(), "{:?}", pair.server.log);
         pair.assert_children_match();
+    }
+}
+
+// RFC 7296 §1.4.1: the headend deletes the first child SA before its answer has come to the client, or while the outside of that
+// is at work on it. Either way it has been there, and the IKE SA that is of no use without one ends.
+#[test]
+fn an_ike_sa_ends_with_its_first_child_sa_that_is_deleted_before_it_is_there() {
+    for installing in [false, true] {
+        let mut setup = setup();
+        if installing {
+            setup.client_silent = |ask| matches!(ask, Ask::Install(_));
+        }
+        let mut pair = Pair::new(setup, 12);
+        pair.server.endpoint.key_log(true);
+        pair.connect();
+        pair.run(20);
+        assert_alone(&pair);
+        let id = pair.client.sas[0];
+        pair.command(false, Command::NewChild(id));
+        let (_, path, request) = pair.take_flights().remove(0);
+        pair.deliver(true, path, &request);
+        let (_, path, agreed) = pair.take_flights().remove(0);
+        if installing {
+            pair.deliver(false, path, &agreed);
+        }
+        let headend = Holder::of(&pair.server);
+        let spi = pair.server.installed[&pair.server.sas[0]].inbound_spi;
+        let next = pair.client.endpoint.view(id).unwrap().next_expected;
+        let header = headend.header(ExchangeType::INFORMATIONAL, false, false, next);
+        let delete = [Payload::Delete(Delete::esp(&[spi.to_be_bytes()]))];
+        pair.deliver(false, path, &headend.seal(&header, &delete));
+        pair.take_flights();
+        if installing {
+            assert!(pair.answer_withheld_by(false));
+        } else {
+            pair.deliver(false, path, &agreed);
+            let (_, path, undo) = pair.take_flights().remove(0);
+            pair.deliver(true, path, &undo);
+            let (_, path, undone) = pair.take_flights().remove(0);
+            pair.deliver(false, path, &undone);
+        }
+        assert!(pair.client.installed.is_empty() && pair.client.receiving.is_empty());
+        assert_eq!(pair.client.ready(), 1);
+        // The client finds that by itself, whatever the headend says: its Delete is not answered.
+        let until = pair.now.after(LINGER * 2);
+        while pair.client.ready() == 1 {
+            assert!(pair.step(until));
+            pair.take_flights();
+        }
+        let until = pair.now.after(Duration::from_secs(200));
+        while pair.client.closed.is_empty() {
+            assert!(pair.step(until));
+            pair.take_flights();
+        }
+        assert_eq!(pair.client.closed, [CloseReason::TimedOut]);
     }
 }
 

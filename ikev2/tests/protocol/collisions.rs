@@ -4,11 +4,12 @@
 mod child;
 mod ike;
 mod lengths;
+mod worn;
 
 use std::{sync::Arc, time::Duration};
 
 use ironflex_ikev2::{
-    event::{Command, Path},
+    event::{Command, Instant, Path},
     wire::{
         Header, Payload,
         payload::Delete,
@@ -63,7 +64,10 @@ struct Table {
 impl Table {
     /// Both are up, with one child SA and one IKE SA that are called "old".
     fn new(seed: u64) -> Self {
-        let mut setup = Setup::with_pre_shared_key(GCM);
+        Self::with(Setup::with_pre_shared_key(GCM), seed)
+    }
+
+    fn with(mut setup: Setup, seed: u64) -> Self {
         setup.connect.fragmentation.cisco = false;
         let mut pair = Pair::new(setup, seed);
         pair.server.endpoint.key_log(true);
@@ -152,6 +156,21 @@ impl Table {
             path,
             octets,
         }
+    }
+
+    /// The two datagrams that have been sent together.
+    fn sent_at_once(&mut self) -> [Letter; 2] {
+        let flights = self.pair.take_flights().into_iter();
+        let letters = flights.map(|(to_server, path, octets)| Letter {
+            to_server,
+            path,
+            octets,
+        });
+        let letters: Vec<_> = letters.collect();
+        let count = letters.len();
+        letters
+            .try_into()
+            .unwrap_or_else(|_| panic!("{count} datagrams"))
     }
 
     /// Neither end has anything to say.
@@ -264,18 +283,39 @@ impl Table {
     /// A Delete of the child SAs of these names as another implementation may send it where this end does not.
     fn foreign_delete(&mut self, server: bool, names: &[&str]) -> Letter {
         self.losing = true;
+        let payloads = [self.delete_of(server, names)];
+        self.foreign(server, ExchangeType::INFORMATIONAL, &payloads)
+    }
+
+    /// A request as another implementation may send it where this end does not.
+    fn foreign(&self, server: bool, exchange: ExchangeType, payloads: &[Payload]) -> Letter {
         let holder = Holder::of(self.end(server));
         let other = self.end(!server);
         let view = other.endpoint.view(other.sas[0]).unwrap();
-        let next = view.next_expected;
-        let header = holder.header(ExchangeType::INFORMATIONAL, !server, false, next);
+        let header = holder.header(exchange, !server, false, view.next_expected);
         Letter {
             to_server: !server,
             path: view.path,
-            octets: holder
-                .seal(&header, &[self.delete_of(server, names)])
-                .into(),
+            octets: holder.seal(&header, payloads).into(),
         }
+    }
+
+    /// An answer as another implementation may give it in the place of this one.
+    fn instead_of(&self, answer: &Letter, payloads: &[Payload]) -> Letter {
+        let holder = Holder::of(self.end(!answer.to_server));
+        Letter {
+            to_server: answer.to_server,
+            path: answer.path,
+            octets: holder.seal(&answer.header(), payloads).into(),
+        }
+    }
+
+    /// Lets time pass in which whatever is sent is lost.
+    fn lose_all_until(&mut self, until: Instant) {
+        while self.pair.step(until) {
+            self.pair.take_flights();
+        }
+        self.pair.now = until;
     }
 
     /// It is the Delete of the IKE SA of this name.

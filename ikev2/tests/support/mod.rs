@@ -402,13 +402,23 @@ impl Pair {
 
     /// Answers the oldest question that the server's outside has been silent about; false if there is none.
     pub fn answer_withheld(&mut self) -> bool {
-        let Some((id, ask, question)) = self.server.withheld.pop_front() else {
+        self.answer_withheld_by(true)
+    }
+
+    /// As [`answer_withheld`](Self::answer_withheld), at either end.
+    pub fn answer_withheld_by(&mut self, server: bool) -> bool {
+        let end = if server {
+            &mut self.server
+        } else {
+            &mut self.client
+        };
+        let Some((id, ask, question)) = end.withheld.pop_front() else {
             return false;
         };
-        let answer = outside(&self.setup, true, &mut self.server, id, question);
+        let answer = outside(&self.setup, server, end, id, question);
         let input = Input::Answer(id, ask, answer);
-        self.server.endpoint.handle(self.now, input);
-        self.drain(true);
+        end.endpoint.handle(self.now, input);
+        self.drain(server);
         true
     }
 
@@ -750,6 +760,7 @@ fn note(end: &mut End, id: SaId, event: Event) {
         Event::Quiet => "quiet".into(),
         Event::Rekeyed => "rekeyed".into(),
         Event::RekeyRefused(why) => format!("rekey refused: {why}"),
+        Event::RequestRefused(why) => format!("request refused: {why}"),
         Event::PeerMoved {
             path,
             udp_encapsulation,

@@ -25,6 +25,18 @@ pub(crate) enum Standing {
     Closing,
 }
 
+/// How worn the outside says that a child SA is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wear {
+    /// It has said nothing.
+    Fresh,
+    /// The soft limit is reached: it is to be replaced.
+    Old,
+    /// The hard limit is reached: nothing goes over it any more, and it is to be deleted, as soon as it is not the peer's to
+    /// delete.
+    WornOut,
+}
+
 /// An installed child SA.
 #[derive(Clone)]
 pub(crate) struct Child {
@@ -36,8 +48,7 @@ pub(crate) struct Child {
     pub(crate) local: Vec<TrafficSelector>,
     pub(crate) remote: Vec<TrafficSelector>,
     pub(crate) standing: Standing,
-    /// It is to be deleted, as soon as it is not the peer's to delete.
-    pub(crate) worn_out: bool,
+    pub(crate) wear: Wear,
     /// The outside sends on it.
     sending: bool,
 }
@@ -54,9 +65,14 @@ impl Child {
             local: sa.local.clone(),
             remote: sa.remote.clone(),
             standing: Standing::Live,
-            worn_out: false,
+            wear: Wear::Fresh,
             sending: false,
         }
+    }
+
+    /// Whether it is there to be sent on, and to be replaced.
+    pub(crate) fn is_usable(&self) -> bool {
+        self.standing == Standing::Live && self.wear != Wear::WornOut
     }
 }
 
@@ -111,6 +127,11 @@ impl Children {
         self.list.len().saturating_add(self.retiring.len()) >= most
     }
 
+    /// There was one: it has been deleted before it was here.
+    pub(crate) const fn had_one(&mut self) {
+        self.none_yet = false;
+    }
+
     /// Whether there is one of this name.
     pub(crate) fn has(&self, id: ChildId) -> bool {
         self.list.iter().any(|child| child.id == id)
@@ -149,11 +170,23 @@ impl Children {
             .any(|child| child.standing == Standing::Closing)
     }
 
-    /// One that is worn out and that nothing replaces any more, by its inbound SPI.
-    pub(crate) fn overdue(&self) -> Option<u32> {
-        let mut list = self.list.iter();
-        let overdue = list.find(|one| one.worn_out && one.standing == Standing::Live);
-        overdue.map(|one| one.inbound_spi)
+    /// What has replaced this one and can be sent on, by its inbound SPI: of several the youngest.
+    pub(crate) fn successor(&self, inbound_spi: u32) -> Option<u32> {
+        let replaced = self.list.iter().find(|one| one.inbound_spi == inbound_spi);
+        self.youngest_usable(replaced?.id)
+    }
+
+    fn youngest_usable(&self, id: ChildId) -> Option<u32> {
+        let mut list = self.list.iter().rev();
+        let found = list.find(|one| one.id == id && one.is_usable());
+        found.map(|one| one.inbound_spi)
+    }
+
+    /// Those that are worn to some degree and that nothing replaces, by their inbound SPIs.
+    pub(crate) fn worn(&self) -> impl Iterator<Item = (u32, Wear)> {
+        let live = self.list.iter();
+        let live = live.filter(|one| one.standing == Standing::Live && one.wear != Wear::Fresh);
+        live.map(|one| (one.inbound_spi, one.wear))
     }
 
     /// Our Delete of this one and of those that it has replaced goes out: their inbound SPIs, its own first.
@@ -219,16 +252,18 @@ impl Children {
         {
             one.standing = Standing::Live;
         }
-        // RFC 7296 §2.8: with the Delete of the replaced one the peer is ready to receive on the new.
-        let heir = self.list.iter().rev().find(|one| lives(one));
-        let Some(heir) = heir.map(|heir| heir.inbound_spi) else {
+        if !self.list.iter().any(lives) {
             // RFC 7296 §2.25.1: what we are deleting never takes its place; the peer may have no such SA any more.
             self.list.retain(|one| one.id != child);
             self.retiring.retain(|one| one.child != child);
             cx.event(sa, Event::ChildDeleted { child, inbound_spi });
             return;
-        };
-        if gone.sending {
+        }
+        // RFC 7296 §2.8: with the Delete of the replaced one the peer is ready to receive on the new. Nothing goes back to one
+        // that is worn out, which the outside has no more.
+        if gone.sending
+            && let Some(heir) = self.youngest_usable(child)
+        {
             self.switch(sa, cx, heir);
         }
         self.retiring.push(Retiring {

@@ -2,7 +2,7 @@
 
 use alloc::{boxed::Box, vec::Vec};
 
-use super::{Established, Pending, Standing, Wish};
+use super::{Established, Pending, Standing, Wear, Wish};
 use crate::{
     config::MAX_CHILDREN,
     refusal::Refusal,
@@ -38,7 +38,7 @@ impl Deleted {
         }
     }
 
-    /// Whether this is among it.
+    /// Whether the peer has deleted what it receives on under this SPI.
     pub(crate) fn has(&self, spi: u32) -> bool {
         self.0.contains(&spi)
     }
@@ -71,12 +71,17 @@ impl Established {
         let Some(child) = self.children.by_inbound(inbound_spi) else {
             return Ok(());
         };
+        child.wear = Wear::WornOut;
+        let standing = child.standing;
+        // Nothing goes over it any more. The peer has its successor, or will have it with our answer.
+        if let Some(successor) = self.children.successor(inbound_spi) {
+            self.children.switch(link.id, cx, successor);
+        }
         // RFC 7296 §2.8, §2.25.1: whoever has made its successor deletes it. Until that Delete our answer may not have come
         // there; then ours would be obeyed, and the successor deleted too.
-        if let Standing::Replaced { overdue } = child.standing
+        if let Standing::Replaced { overdue } = standing
             && cx.now < overdue
         {
-            child.worn_out = true;
             self.wishes.again(cx, Wish::DeleteChild(inbound_spi));
             return Ok(());
         }

@@ -27,10 +27,12 @@ impl Established {
         payloads: Vec<Payload>,
     ) -> Served {
         let mut deleted = Vec::new();
+        let mut end = None;
+        // RFC 7296 §3.10.1: a notify beside a Delete, of whatever vendor, is noted like any other.
         for payload in payloads {
             match payload {
                 Payload::Delete(delete) if delete.protocol == ProtocolId::IKE => {
-                    return Served::Deleted;
+                    end.get_or_insert(Served::Deleted);
                 }
                 Payload::Delete(delete) if delete.protocol == ProtocolId::ESP => {
                     for spi in &delete.spis {
@@ -43,13 +45,16 @@ impl Established {
                     if said.kind == NotifyType::AUTHENTICATION_FAILED
                         || self.unasked && ENDS_IKE_AUTH.contains(&said.kind) =>
                 {
-                    return Served::Failed(said.kind);
+                    end.get_or_insert(Served::Failed(said.kind));
                 }
                 // RFC 7296 §2.21.4#10, §3.10.1#2-3: what a notify says is noted, and changes
                 // nothing.
                 Payload::Notify(said) => cx.event(link.id, Event::Notified(said.kind)),
                 _ => {}
             }
+        }
+        if let Some(end) = end {
+            return end;
         }
         let answer = (!deleted.is_empty()).then(|| Payload::Delete(Delete::esp(&deleted)));
         Served::Answer(answer.into_iter().collect())

@@ -21,7 +21,7 @@ use alloc::{boxed::Box, sync::Arc, vec::Vec};
 use core::time::Duration;
 
 pub(crate) use children::Child;
-use children::{Children, Standing};
+use children::{Children, Standing, Wear};
 pub(crate) use closing::{Closing, Leaving, close_after_auth, close_with, gives_up};
 pub(crate) use delete_child::Deleted;
 use followup::Following;
@@ -163,6 +163,17 @@ enum Pending {
     UpdateAddresses(Path),
     /// To give the peer our token.
     GiveToken,
+}
+
+impl Pending {
+    /// Whether it is to replace the child SA with this inbound SPI.
+    fn replaces(&self, inbound_spi: u32) -> bool {
+        match self {
+            Self::Child(rekey) => rekey.replaces(inbound_spi),
+            Self::Installing(installing) => installing.replaces(inbound_spi),
+            _ => false,
+        }
+    }
 }
 
 /// A CREATE_CHILD_SA request of the peer that waits for the outside.
@@ -446,12 +457,13 @@ impl Established {
                 None
             }
             Pending::DeleteChild(inbound_spis) => {
+                let had = !self.children.is_empty();
                 for inbound_spi in inbound_spis {
                     self.children.remove(link.id, cx, inbound_spi);
                 }
-                // RFC 7296 §2.8: what was not replaced in time takes its IKE SA with it. A first one that could not be
-                // installed has not been there.
-                let lost = self.children.is_empty() && !self.children.none_yet();
+                // RFC 7296 §2.8: what was not replaced in time takes its IKE SA with it. What has never been one of ours, or has
+                // been deleted by the peer meanwhile, does not.
+                let lost = had && self.children.is_empty() && !self.makes_a_child();
                 lost.then_some(CloseReason::Expired)
             }
             Pending::RouteCheck(check) => self.route_checked(check, link, cx, &payloads),
@@ -695,6 +707,33 @@ impl Established {
             && self.following.is_none()
     }
 
+    /// Whether a child SA is coming.
+    fn makes_a_child(&self) -> bool {
+        self.answering.is_some() || self.following.is_some() || self.wishes.has_new_child()
+    }
+
+    /// A worn child SA is replaced or deleted, whatever came between: what was to take its place may have been refused, or taken
+    /// back by the peer.
+    fn wish_by_wear(&mut self, cx: &mut Cx<'_>) {
+        for (inbound_spi, wear) in self.children.worn() {
+            match wear {
+                Wear::Fresh => {}
+                Wear::Old => {
+                    let wish = Wish::RekeyChild(inbound_spi);
+                    if !self.pending.replaces(inbound_spi) && !self.wishes.has(wish.clone()) {
+                        self.wishes.again(cx, wish);
+                    }
+                }
+                // Nobody else deletes it any more, so that there is nothing to wait for.
+                Wear::WornOut => {
+                    let wish = Wish::DeleteChild(inbound_spi);
+                    self.wishes.forget(&wish);
+                    self.wishes.add(cx.now, wish);
+                }
+            }
+        }
+    }
+
     /// After every input: begins what is wished for if nothing is under way.
     fn go_on(mut self: Box<Self>, link: &mut Link, cx: &mut Cx<'_>) -> Result<Outcome, Refusal> {
         if let Some(reason) = self.ending.clone() {
@@ -704,24 +743,11 @@ impl Established {
         if link.is_used_up() {
             return self.end(link, cx, CloseReason::Expired);
         }
-        // What was to take the place of a worn-out child SA is gone: that one is not waited with any longer.
-        if let Some(inbound_spi) = self.children.overdue() {
-            let wish = Wish::DeleteChild(inbound_spi);
-            self.wishes.forget(&wish);
-            self.wishes.add(cx.now, wish);
-        }
+        self.wish_by_wear(cx);
         while self.is_idle() {
             let Some(wish) = self.wishes.take(cx.now) else {
                 break;
             };
-            if wish.given_up {
-                // RFC 7296 §2.25#4: the two ends disagree about the SA.
-                return self.end(
-                    link,
-                    cx,
-                    CloseReason::Refused(PeerIncompatible::Busy.into()),
-                );
-            }
             match wish.wish {
                 Wish::Probe => {
                     let pace = self
@@ -749,11 +775,7 @@ impl Established {
             }
         }
         // Without a child the SA is of no use, unless one is being made, or was left out on purpose.
-        let of_use = !self.children.is_empty()
-            || self.children.none_yet()
-            || !matches!(self.pending, Pending::Nothing)
-            || self.answering.is_some()
-            || self.following.is_some();
+        let of_use = !self.children.is_empty() || self.children.none_yet() || !self.is_idle();
         link.deadline = match link.deadline {
             _ if of_use => None,
             None => Some(cx.now.after(LINGER)),

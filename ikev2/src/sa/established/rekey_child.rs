@@ -3,7 +3,8 @@
 use alloc::{boxed::Box, vec::Vec};
 
 use super::{
-    Answering, Child, Established, KE_RETRIES, Limits, Pending, Policy, Served, Standing, Wish,
+    Answering, Child, Established, KE_RETRIES, Limits, Pending, Policy, Served, Standing, Wear,
+    Wish,
     create::{Creation, Half, Reply, lower, named_group, rekey_notify},
     delete_child::Deleted,
     followup::{Asked, Next, Series, Turn},
@@ -51,6 +52,11 @@ pub(super) struct RekeyChild {
 }
 
 impl RekeyChild {
+    /// Whether it is to replace the child SA with this inbound SPI.
+    pub(super) fn replaces(&self, inbound_spi: u32) -> bool {
+        self.old == Some(inbound_spi)
+    }
+
     /// The same once more.
     fn wanted(self) -> Wanted {
         Wanted {
@@ -119,6 +125,11 @@ pub(super) struct Installing {
 }
 
 impl Installing {
+    /// Whether it is to replace the child SA with this inbound SPI.
+    pub(super) fn replaces(&self, inbound_spi: u32) -> bool {
+        self.old == Some(inbound_spi)
+    }
+
     /// The peer has deleted what it receives on under this SPI: our half of it, if this is it and is not deleted yet.
     pub(super) fn deleted_by_peer(&mut self, outbound_spi: u32) -> Option<[u8; 4]> {
         let is_this = !self.deleted && self.child.outbound_spi == outbound_spi;
@@ -142,7 +153,10 @@ impl Established {
         let Some(child) = self.children.by_inbound(old) else {
             return Ok(());
         };
-        if child.standing != Standing::Live || child.worn_out {
+        if child.wear == Wear::Fresh {
+            child.wear = Wear::Old;
+        }
+        if !child.is_usable() {
             return Ok(());
         }
         let child = child.clone();
@@ -239,7 +253,7 @@ impl Established {
         if let Some(said) = init::error_of(&payloads) {
             return self.child_refused(rekey, link, cx, said);
         }
-        let (agreed, first, series) = match rekey.step {
+        let (mut agreed, first, series) = match rekey.step {
             Step::Asked(half) => {
                 let answer = Creation::read(payloads.clone())?;
                 let group = half.group();
@@ -278,45 +292,44 @@ impl Established {
                 return Ok(());
             }
         };
+        // The peer may have deleted what it was to replace before its answer came here, and the outside has removed all of that
+        // name: what is agreed is then one like any other.
+        let old = rekey.old.filter(|_| self.children.has(rekey.id));
+        if old.is_none() && rekey.old.is_some() {
+            agreed.id = self.children.next_id();
+        }
+        agreed.old = old;
         // RFC 7296 §2.8, §1.4.1: the peer has deleted it already; its Delete has overtaken its answer.
         if rekey.deleted.has(agreed.outbound_spi) {
             let refused = PeerIncompatible::Withdrawn;
             cx.event(link.id, Event::RekeyRefused(refused.into()));
-            if let Some(old) = rekey.old {
-                self.wishes.again(cx, Wish::RekeyChild(old));
+            if old.is_none() {
+                self.children.had_one();
             }
             // What was deleted may have been an earlier one of the same SPI; whoever has none now passes over it.
-            return self.send_delete(link, cx, [rekey.spi].to_vec());
-        }
-        // The peer has deleted what it was to replace, before its answer came here; the outside has removed
-        // all of that name and is not to begin with it again.
-        if rekey.old.is_some() && !self.children.has(rekey.id) {
             return self.send_delete(link, cx, [rekey.spi].to_vec());
         }
         // RFC 7296 §2.9.2#1: what replaces a child SA carries all that the old one did; one that is narrower
         // is deleted again.
         let narrower = selector::within(&rekey.local, &agreed.local).is_err()
             || selector::within(&rekey.remote, &agreed.remote).is_err();
-        if let Some(old) = rekey.old
-            && narrower
-        {
+        if old.is_some() && narrower {
             let refused = PeerIncompatible::TsUnacceptable;
             cx.event(link.id, Event::RekeyRefused(refused.into()));
-            self.wishes.again(cx, Wish::RekeyChild(old));
             return self.send_delete(link, cx, [rekey.spi].to_vec());
         }
         let (ni, nr) = (agreed.ni.clone(), agreed.nr.clone());
         let sa = self.keyed(link, *agreed, Role::Initiator, (first.as_ref(), &further));
         log_child(link, cx, &sa);
         let child = Child::of(&sa);
-        let ask = match rekey.old {
+        let ask = match old {
             Some(_) => cx.ask(link.id, Ask::Rekey(sa)),
             None => cx.ask(link.id, Ask::Install(sa)),
         };
         self.pending = Pending::Installing(Installing {
             ask,
             child,
-            old: rekey.old,
+            old,
             nonce: lower(&ni, &nr).clone(),
             rival: rekey.rival,
             deleted: false,
@@ -344,7 +357,7 @@ impl Established {
             _ if gone || rekey.rival.is_some() => {}
             // RFC 9370 §rules#9: what the peer has forgotten is begun anew.
             NotifyType::TEMPORARY_FAILURE | NotifyType::STATE_NOT_FOUND => {
-                self.wishes.retry(cx, wish, rekey.since);
+                self.wishes.retry(cx, wish, rekey.since)?;
             }
             NotifyType::INVALID_KE_PAYLOAD | NotifyType::NO_PROPOSAL_CHOSEN
                 if rekey.other_groups < KE_RETRIES
@@ -371,9 +384,6 @@ impl Established {
             // RFC 7296 §1.3: the old one goes on, until its lifetime is over.
             kind => {
                 cx.event(link.id, Event::RekeyRefused(Refusal::ByPeer(kind)));
-                if rekey.old.is_some() {
-                    self.wishes.again(cx, wish);
-                }
             }
         }
         Ok(())
@@ -500,9 +510,6 @@ impl Established {
             // The peer has it, we do not: it is deleted there and has never been one of ours.
             Answer::Refused(why) => {
                 cx.event(link.id, Event::RekeyRefused(Refusal::Denied(why)));
-                if let Some(old) = installing.old {
-                    self.wishes.again(cx, Wish::RekeyChild(old));
-                }
                 if installing.deleted {
                     return Ok(());
                 }
@@ -529,15 +536,17 @@ impl Established {
         // RFC 7296 §1.4.1#2: the old one goes on, and may be replaced by another.
         if installing.deleted {
             self.children.remove(link.id, cx, inbound_spi);
-            self.wishes.again(cx, Wish::RekeyChild(old));
             return Ok(());
         }
         // The peer's may still be with the outside: it is agreed on all the same.
         let answering = self.answering.as_ref();
         let answering = answering.and_then(|one| one.replaces.as_ref());
-        let rival = answering.filter(|(replaced, _)| *replaced == old);
-        let rival = rival.map(|(_, nonce)| nonce);
-        let rival = installing.rival.as_ref().or(rival);
+        let answering = answering.filter(|(replaced, _)| *replaced == old);
+        // The old one would not be live if the peer had not taken back what it had made.
+        let taken_back = self.children.by_inbound(old);
+        let taken_back = taken_back.is_some_and(|old| old.standing == Standing::Live);
+        let rival = installing.rival.as_ref().filter(|_| !taken_back);
+        let rival = rival.or_else(|| answering.map(|(_, nonce)| nonce));
         // RFC 7296 §2.8.1#3, §2.25.1#3: of two that replace the same one, the one whose exchange had the lowest nonce
         // is closed by the end that made it.
         if rival.is_some_and(|rival| installing.nonce.as_bytes() < rival.as_bytes()) {
@@ -589,7 +598,7 @@ impl Established {
                 let old = old.filter(|_| protocol == ProtocolId::ESP);
                 let old = old.ok_or(unknown)?;
                 // RFC 7296 §2.25.1#1: not one that we are deleting or about to, nor one that has been replaced.
-                if old.standing != Standing::Live || old.worn_out {
+                if !old.is_usable() {
                     return Err(PeerIncompatible::Busy.into());
                 }
                 Some(old.clone())
@@ -680,7 +689,7 @@ impl Established {
         // While keys were exchanged it may have been replaced, or be on its way out.
         if let Some(old) = old {
             let live = self.children.by_inbound(old);
-            let live = live.is_some_and(|old| old.standing == Standing::Live);
+            let live = live.is_some_and(|old| old.is_usable());
             let installing =
                 matches!(&self.pending, Pending::Installing(one) if one.old == Some(old));
             if !live || installing {
@@ -718,13 +727,17 @@ impl Established {
         let Some(answering) = self.answering.take() else {
             return Ok(());
         };
+        let refuse = |cx: &mut Cx<'_>, why: Refusal| {
+            let payloads = [refused(&why)].to_vec();
+            cx.event(link.id, Event::RequestRefused(why));
+            payloads
+        };
         let payloads = match answer {
             // RFC 7296 §2.25.1: what it was to replace has been deleted meanwhile, with all of its name.
             Answer::Installed
                 if answering.replaces.is_some() && !self.children.has(answering.child.id) =>
             {
-                let gone = PeerIncompatible::Busy;
-                [refused(&gone.into())].to_vec()
+                refuse(cx, PeerIncompatible::Busy.into())
             }
             Answer::Installed => {
                 self.peer_exchanged = answering.group.or(self.peer_exchanged);
@@ -739,8 +752,8 @@ impl Established {
                     }
                     // RFC 7296 §2.25.1#2: both ends rekey it; which one survives is decided by the nonces.
                     match &mut self.pending {
-                        Pending::Child(ours) if ours.old == Some(old) => ours.rival = Some(nonce),
-                        Pending::Installing(ours) if ours.old == Some(old) => {
+                        Pending::Child(ours) if ours.replaces(old) => ours.rival = Some(nonce),
+                        Pending::Installing(ours) if ours.replaces(old) => {
                             ours.rival = Some(nonce);
                         }
                         _ => {}
@@ -748,7 +761,7 @@ impl Established {
                 }
                 answering.payloads
             }
-            Answer::Refused(why) => [refused(&Refusal::Denied(why))].to_vec(),
+            Answer::Refused(why) => refuse(cx, Refusal::Denied(why)),
             _ => return Err(WRONG_ANSWER),
         };
         // Nothing replaces the IKE SA while this waits, so it is the one that the request came on.

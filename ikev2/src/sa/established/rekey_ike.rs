@@ -213,7 +213,7 @@ impl Established {
         match said.kind {
             // RFC 9370 §rules#9: what the peer has forgotten is begun anew.
             NotifyType::TEMPORARY_FAILURE | NotifyType::STATE_NOT_FOUND => {
-                self.wishes.retry(cx, Wish::RekeyIke, rekey.since);
+                self.wishes.retry(cx, Wish::RekeyIke, rekey.since)?;
             }
             NotifyType::INVALID_KE_PAYLOAD
                 if rekey.other_groups < KE_RETRIES

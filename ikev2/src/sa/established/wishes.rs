@@ -6,6 +6,7 @@ use core::time::Duration;
 use crate::{
     config::{AGAIN_AFTER, RETRY_AFTER, RETRY_FOR},
     event::Instant,
+    refusal::PeerIncompatible,
     sa::Cx,
     wire::payload::TrafficSelector,
 };
@@ -45,8 +46,6 @@ pub(crate) struct Taken {
     pub(crate) wish: Wish,
     /// When the peer first answered it with TEMPORARY_FAILURE.
     pub(crate) since: Option<Instant>,
-    /// The peer has done so for too long.
-    pub(crate) given_up: bool,
 }
 
 /// Wishes, each there once.
@@ -56,6 +55,12 @@ pub(crate) struct Wishes(Vec<Entry>);
 impl Wishes {
     pub(crate) fn has(&self, wish: Wish) -> bool {
         self.0.iter().any(|entry| entry.wish == wish)
+    }
+
+    /// Whether a further child SA is wanted.
+    pub(crate) fn has_new_child(&self) -> bool {
+        let mut wishes = self.0.iter();
+        wishes.any(|entry| matches!(entry.wish, Wish::NewChild(_)))
     }
 
     /// To be done as soon as may be.
@@ -69,9 +74,22 @@ impl Wishes {
         }
     }
 
-    /// RFC 7296 §2.25#2-3: what met TEMPORARY_FAILURE is not tried again at once, but several times over
+    /// RFC 7296 §2.25#2-3: what met TEMPORARY_FAILURE, first at `since`, is not tried again at once, but several times over
     /// some minutes.
-    pub(crate) fn retry(&mut self, cx: &mut Cx<'_>, wish: Wish, since: Option<Instant>) {
+    ///
+    /// # Errors
+    ///
+    /// [`PeerIncompatible::Busy`] when it has met nothing else for [`RETRY_FOR`]: the two ends disagree about the SA
+    /// (RFC 7296 §2.25#4).
+    pub(crate) fn retry(
+        &mut self,
+        cx: &mut Cx<'_>,
+        wish: Wish,
+        since: Option<Instant>,
+    ) -> Result<(), PeerIncompatible> {
+        if since.is_some_and(|since| cx.now.since(since) >= RETRY_FOR) {
+            return Err(PeerIncompatible::Busy);
+        }
         let wait = RETRY_AFTER.saturating_add(jitter(cx, RETRY_AFTER));
         self.forget(&wish);
         self.0.push(Entry {
@@ -79,6 +97,7 @@ impl Wishes {
             since: since.or(Some(cx.now)),
             wish,
         });
+        Ok(())
     }
 
     /// What the peer refused for good is tried again all the same, later, for as long as it is wanted: what it
@@ -105,9 +124,6 @@ impl Wishes {
         Some(Taken {
             wish: entry.wish,
             since: entry.since,
-            given_up: entry
-                .since
-                .is_some_and(|since| now.since(since) >= RETRY_FOR),
         })
     }
 

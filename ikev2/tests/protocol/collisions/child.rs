@@ -2,14 +2,15 @@
 //! end which made it deletes again.
 
 use ironflex_ikev2::{
-    config::{AGAIN_AFTER, AWAIT_DELETE},
-    event::Ask,
+    config::AGAIN_AFTER,
+    event::{Ask, CloseReason},
+    wire::payload::Notify,
 };
 
 use super::*;
 
 /// Both have asked; both requests are delivered, and no answer yet: the ends, the winner first, its answer and the loser's.
-fn both_asked(table: &mut Table, winner: bool) -> ([bool; 2], Letter, Letter) {
+pub(super) fn both_asked(table: &mut Table, winner: bool) -> ([bool; 2], Letter, Letter) {
     let ends = [winner, !winner];
     let by_winner = table.rekey_child(winner);
     let by_loser = table.rekey_child(!winner);
@@ -279,170 +280,30 @@ fn the_child_that_is_being_rekeyed_is_deleted_before_the_request_comes() {
     }
 }
 
-// RFC 7296 §2.8, §2.25.1: what was agreed before the Delete came is deleted by who asked for it: the outside has removed all of
-// that name. This end does not delete what its peer replaces; others do.
+// RFC 7296 §2.8, §2.25.1: what was agreed before the Delete came is there at both ends, though that Delete overtakes the answer and
+// nothing is left that it replaces, not even another child SA. This end does not delete what its peer replaces; others do.
 #[test]
 fn the_child_that_is_being_rekeyed_is_deleted_after_the_peer_has_agreed() {
     for deleter in [true, false] {
-        let ends = [!deleter, deleter];
-        let mut table = Table::with_a_further_child(22);
-        let request = table.rekey_child(!deleter);
-        let agreed = table.answer(&request);
-        table.name_child(deleter, "new");
-        table.expect_children(ends, ["old* x*", "old* x* new"]);
-        let delete = table.foreign_delete(deleter, &["old"]);
-        let deleted = table.answer(&delete);
-        table.assert_deletes_child(&deleted, "old");
-        table.expect_children(ends, ["x*", "old* x* new"]);
-        let undo = table.go_on(&agreed);
-        table.assert_deletes_child(&undo, "new");
-        let undone = table.answer(&undo);
-        table.finish(&undone);
-        table.expect_children(ends, ["x*", "old* x* new~"]);
-    }
-}
-
-// RFC 7296 §2.8, §2.25.1: one end replaces a child SA that the other finds worn out, which has agreed to its successor. It is
-// deleted by who replaces it: a Delete before that would end the successor too. Nothing that is sent is lost meanwhile.
-#[test]
-fn the_child_that_the_peer_replaces_is_left_to_the_peer_to_delete() {
-    for worn_out in [true, false] {
-        for lost in [false, true] {
-            let ends = [!worn_out, worn_out];
-            let mut table = Table::with_a_further_child(26);
-            let request = table.rekey_child(!worn_out);
-            let mut agreed = table.answer(&request);
-            table.name_child(worn_out, "new");
-            table.order_delete(worn_out, "old");
-            table.assert_silence();
-            if lost {
-                let again = table.repeat(&request);
-                agreed = table.answer(&again);
-            }
-            table.expect_children(ends, ["old* x*", "old* x* new"]);
-            let delete = table.go_on(&agreed);
-            table.assert_deletes_child(&delete, "old");
-            table.expect_children(ends, ["old x* new*", "old* x* new"]);
+        for beside in ["", " x*"] {
+            let ends = [!deleter, deleter];
+            let mut table = match beside {
+                "" => Table::new(22),
+                _ => Table::with_a_further_child(22),
+            };
+            let request = table.rekey_child(!deleter);
+            let agreed = table.answer(&request);
+            table.name_child(deleter, "new");
+            let both = format!("old*{beside} new");
+            table.expect_children(ends, [&format!("old*{beside}"), &both]);
+            let delete = table.foreign_delete(deleter, &["old"]);
             let deleted = table.answer(&delete);
             table.assert_deletes_child(&deleted, "old");
-            table.finish(&deleted);
-            table.expect_children(ends, ["old~ x* new*", "old~ x* new*"]);
-            table.wait_in_silence(240);
-            table.expect_children(ends, ["x* new*", "x* new*"]);
+            table.expect_children(ends, [beside.trim_start(), &both]);
+            table.finish(&agreed);
+            let one = format!("{beside} new*");
+            table.expect_children(ends, [one.trim_start(), &both]);
         }
-    }
-}
-
-// RFC 7296 §2.8, §2.25.1: the peer takes its successor back. The worn-out one does not begin anew, and is deleted at once.
-#[test]
-fn the_worn_out_child_whose_successor_is_deleted_is_deleted_at_once() {
-    for worn_out in [true, false] {
-        let mut table = Table::with_a_further_child(37);
-        let request = table.rekey_child(!worn_out);
-        table.answer(&request);
-        table.name_child(worn_out, "new");
-        table.order_delete(worn_out, "old");
-        table.assert_silence();
-        let delete = table.foreign_delete(!worn_out, &["new"]);
-        table.deliver(&delete);
-        let mut letters = table.pair.take_flights().into_iter();
-        let mut next = || {
-            let (to_server, path, octets) = letters.next().expect("nothing is said");
-            Letter {
-                to_server,
-                path,
-                octets,
-            }
-        };
-        let (deleted, own) = (next(), next());
-        assert!(deleted.answers(&delete));
-        table.assert_deletes_child(&deleted, "new");
-        assert!(!own.header().flags.is_response());
-        table.assert_deletes_child(&own, "old");
-    }
-}
-
-// RFC 7296 §2.8: one that its peer has replaced and does not delete.
-#[test]
-fn the_child_that_the_peer_does_not_delete_in_time_is_deleted_all_the_same() {
-    for worn_out in [true, false] {
-        let mut table = Table::new(27);
-        let request = table.rekey_child(!worn_out);
-        table.answer(&request);
-        table.name_child(worn_out, "new");
-        let begun = table.pair.now;
-        table.order_delete(worn_out, "old");
-        let until = begun.after(AWAIT_DELETE + 2 * AGAIN_AFTER);
-        let delete = loop {
-            assert!(table.pair.step(until), "it is not deleted");
-            let flights = table.pair.take_flights();
-            let own = flights.into_iter().find(|one| one.0 != worn_out);
-            if let Some((to_server, path, octets)) = own {
-                let own = Letter {
-                    to_server,
-                    path,
-                    octets,
-                };
-                // The peer's request, which is repeated, may have its answer again.
-                if !own.header().flags.is_response() {
-                    break own;
-                }
-            }
-        };
-        table.assert_deletes_child(&delete, "old");
-        assert!(table.pair.now.since(begun) >= AWAIT_DELETE);
-    }
-}
-
-// RFC 7296 §1.4.1, §2.25.1: one end finds that worn out which has replaced another, whose Delete has not come there yet. Both are
-// deleted, and neither end sends on the old one again.
-#[test]
-fn what_has_replaced_another_is_deleted_with_it() {
-    for deleter in [true, false] {
-        let ends = [!deleter, deleter];
-        let mut table = Table::with_a_further_child(28);
-        let request = table.rekey_child(!deleter);
-        let agreed = table.answer(&request);
-        table.name_child(deleter, "new");
-        let lost = table.go_on(&agreed);
-        table.assert_deletes_child(&lost, "old");
-        table.use_child(deleter, "new");
-        table.expect_children(ends, ["old x* new*", "old x* new*"]);
-        let delete = table.delete_child(deleter, "new");
-        table.assert_deletes_children(&delete, &["new", "old"]);
-        let deleted = table.answer(&delete);
-        table.assert_deletes_child(&deleted, "new");
-        table.expect_children(ends, ["x*", "old x* new*"]);
-        table.finish(&deleted);
-        table.expect_children(ends, ["x*", "x*"]);
-        let again = table.repeat(&lost);
-        let answer = table.answer(&again);
-        assert!(table.said(&answer).is_empty());
-        table.finish(&answer);
-        table.wait_in_silence(60);
-        table.expect_children(ends, ["x*", "x*"]);
-    }
-}
-
-// RFC 7296 §2.8, §2.25.1: what an end is deleting itself does not take the place of what its peer deletes.
-#[test]
-fn what_is_being_deleted_takes_no_other_ones_place() {
-    for deleter in [true, false] {
-        let ends = [!deleter, deleter];
-        let mut table = Table::with_a_further_child(29);
-        let request = table.rekey_child(!deleter);
-        let agreed = table.answer(&request);
-        table.name_child(deleter, "new");
-        let own = table.go_on(&agreed);
-        table.assert_deletes_child(&own, "old");
-        table.expect_children(ends, ["old x* new*", "old* x* new"]);
-        let delete = table.foreign_delete(deleter, &["new"]);
-        let deleted = table.answer(&delete);
-        table.assert_deletes_child(&deleted, "new");
-        table.expect_children(ends, ["x*", "old* x* new"]);
-        let answer = table.answer(&own);
-        table.finish(&answer);
-        table.expect_children([!deleter, !deleter], ["x*", "x*"]);
     }
 }
 
@@ -618,27 +479,43 @@ fn what_replaces_a_child_is_deleted_while_it_is_being_installed() {
     }
 }
 
-// RFC 7296 §1.4.1#2: the same with the child SA that IKE_AUTH has made.
+// RFC 7296 §1.4.1#2: the same with the child SA that IKE_AUTH has made: a second Delete of it finds nothing, and nothing stays,
+// whatever the outside says in the end.
 #[test]
 fn the_first_child_is_deleted_while_it_is_being_installed() {
-    let mut setup = Setup::with_pre_shared_key(GCM);
-    setup.client_silent = |ask| matches!(ask, Ask::Install(_));
-    let mut pair = Pair::new(setup, 36);
-    pair.server.endpoint.key_log(true);
-    pair.connect();
-    pair.wait_for(false, ExchangeType::IKE_AUTH);
-    let (_, path, answer) = pair.take_flights().remove(0);
-    pair.deliver(false, path, &answer);
-    assert!(pair.take_flights().is_empty());
-    let (server, spi) = (id(&pair, true), inbound(&pair, true));
-    let half = pair.server.receiving[&(server, spi)].outbound_spi;
-    let holder = Holder::of(&pair.server);
-    pair.command(true, Command::DeleteChild(server, spi));
-    let (_, path, delete) = pair.take_flights().remove(0);
-    pair.deliver(false, path, &delete);
-    let (_, _, deleted) = pair.take_flights().remove(0);
-    let other = Payload::Delete(Delete::esp(&[half.to_be_bytes()]));
-    assert_eq!(holder.open(&deleted).1, [other]);
+    for installs in [true, false] {
+        let mut setup = Setup::with_pre_shared_key(GCM);
+        setup.client_silent = |ask| matches!(ask, Ask::Install(_));
+        let mut pair = Pair::new(setup, 36);
+        pair.server.endpoint.key_log(true);
+        pair.connect();
+        pair.wait_for(false, ExchangeType::IKE_AUTH);
+        let (_, path, answer) = pair.take_flights().remove(0);
+        pair.deliver(false, path, &answer);
+        assert!(pair.take_flights().is_empty());
+        let (server, spi) = (id(&pair, true), inbound(&pair, true));
+        let half = pair.server.receiving[&(server, spi)].outbound_spi;
+        let holder = Holder::of(&pair.server);
+        let delete = [Payload::Delete(Delete::esp(&[spi.to_be_bytes()]))];
+        let deleted = |pair: &mut Pair, number| {
+            let header = holder.header(ExchangeType::INFORMATIONAL, false, false, number);
+            pair.deliver(false, path, &holder.seal(&header, &delete));
+            let (_, _, deleted) = pair.take_flights().remove(0);
+            holder.open(&deleted).1
+        };
+        let other = Payload::Delete(Delete::esp(&[half.to_be_bytes()]));
+        assert_eq!(deleted(&mut pair, 0), [other]);
+        assert_eq!(deleted(&mut pair, 1), []);
+        pair.setup.install = installs;
+        assert!(pair.answer_withheld_by(false));
+        assert!(pair.client.installed.is_empty() && pair.client.receiving.is_empty());
+        pair.take_flights();
+        let until = pair.now.after(Duration::from_secs(300));
+        while pair.client.closed.is_empty() {
+            assert!(pair.step(until));
+            pair.take_flights();
+        }
+    }
 }
 
 // RFC 7296 §1.4.1#3, §2.25.1#5: both rekey, and the outside of the winner is still at work for the loser when the winner deletes
@@ -670,19 +547,59 @@ fn the_child_that_is_being_deleted_is_replaced_and_deleted_by_the_peer() {
 }
 
 /// An end that could not replace its child SA asks for it again after a while.
-fn assert_replaces_again(table: &mut Table, server: bool) {
+pub(super) fn assert_replaces_again(table: &mut Table, server: bool) {
     let until = table.pair.now.after(2 * AGAIN_AFTER);
-    let sent = table.pair.wire.len();
-    while table.pair.wire.len() == sent {
-        assert!(table.pair.step(until));
-    }
-    let again = table.sent(server);
-    assert_eq!(again.header().exchange, ExchangeType::CREATE_CHILD_SA);
+    let again = loop {
+        assert!(table.pair.step(until), "it does not ask again");
+        // The other end may wait for an answer, and say its request again.
+        let flights = table.pair.take_flights();
+        let own = flights
+            .into_iter()
+            .find(|(to_server, ..)| *to_server != server);
+        if let Some((.., octets)) = own {
+            break Header::peek(&octets).unwrap();
+        }
+    };
+    assert!(!again.flags.is_response());
+    assert_eq!(again.exchange, ExchangeType::CREATE_CHILD_SA);
 }
 
 /// What the outside says to all that it is asked to install.
 fn fn_of(installs: bool) -> fn(bool) -> bool {
     if installs { |_| true } else { |_| false }
+}
+
+// RFC 7296 §1.4.1, §3.10.1#2: a notify beside a Delete, before it or behind, is noted, and changes nothing.
+#[test]
+fn a_private_notify_beside_a_delete_is_noted() {
+    let private = NotifyType(40_500);
+    let notify = Payload::Notify(Notify::new(private, vec![7; 3]));
+    for server in [true, false] {
+        for before in [true, false] {
+            for of_ike in [true, false] {
+                let mut table = Table::with_a_further_child(42);
+                table.losing = true;
+                let delete = if of_ike {
+                    Payload::Delete(Delete::ike_sa())
+                } else {
+                    table.delete_of(server, &["x"])
+                };
+                let mut payloads = [delete, notify.clone()];
+                if before {
+                    payloads.reverse();
+                }
+                let request = table.foreign(server, ExchangeType::INFORMATIONAL, &payloads);
+                let answer = table.answer(&request);
+                let noted = format!("notified {private}");
+                assert!(table.end(!server).log.contains(&noted));
+                if of_ike {
+                    assert_eq!(table.end(!server).closed, [CloseReason::PeerDeleted]);
+                } else {
+                    table.assert_deletes_child(&answer, "x");
+                }
+            }
+        }
+    }
 }
 
 // RFC 7296 §2.25.1#5: both delete the same one.

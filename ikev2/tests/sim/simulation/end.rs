@@ -63,6 +63,10 @@ pub struct End {
     pub had: BTreeSet<u32>,
     /// What it sent on first of child SAs that replace each other: the SPI of its peer.
     pub firsts: BTreeSet<u32>,
+    /// The child SAs that it was told to delete because they are worn out.
+    pub worn_out: BTreeSet<(SaId, ChildId)>,
+    /// What it sends on because that which it replaces is worn out: the SPI of its peer.
+    pub hurried: BTreeSet<u32>,
     /// Requests by SPIs and message ID.
     pub asked: BTreeMap<(Spis, u32), Asked>,
     /// The IKE SAs on which a CREATE_CHILD_SA of this end is under way.
@@ -96,6 +100,8 @@ impl End {
             gone: BTreeSet::new(),
             had: BTreeSet::new(),
             firsts: BTreeSet::new(),
+            worn_out: BTreeSet::new(),
+            hurried: BTreeSet::new(),
             asked: BTreeMap::new(),
             creating: BTreeSet::new(),
             ended: Vec::new(),
@@ -128,7 +134,8 @@ impl End {
     /// Whether this end need not read what comes on this SPI: it has deleted it, or its peer has made a child SA that it was asked
     /// for, and the answer is not here yet.
     pub fn may_be_deaf(&self, peer: &Self, spi: u32) -> bool {
-        self.gone.contains(&spi) || peer.firsts.contains(&spi) && !self.had.contains(&spi)
+        let early = peer.firsts.contains(&spi) || peer.hurried.contains(&spi);
+        self.gone.contains(&spi) || early && !self.had.contains(&spi)
     }
 
     /// An inbound SPI that was never used.
@@ -311,6 +318,9 @@ impl End {
                 self.rekeys += 1;
                 let to = self.receiving.get(&(id, inbound_spi));
                 let to = to.unwrap_or_else(|| panic!("{inbound_spi:08X} is not installed"));
+                if self.worn_out.contains(&(id, child)) {
+                    self.hurried.insert(to.outbound_spi);
+                }
                 self.sending.insert((id, child), copy_of(to));
                 format!("child {child} switched to {inbound_spi:08X}")
             }
@@ -331,6 +341,7 @@ impl End {
             }
             Event::Quiet => "quiet".into(),
             Event::RekeyRefused(why) => format!("rekey refused: {why}"),
+            Event::RequestRefused(why) => format!("request refused: {why}"),
             Event::PeerMoved {
                 path,
                 udp_encapsulation,
@@ -347,7 +358,7 @@ impl End {
             }
             Event::Notified(kind) => {
                 if kind == NotifyType::TEMPORARY_FAILURE {
-                    record.put_off.get_or_insert(now);
+                    record.put_off.push(now);
                 }
                 format!("notified {kind}")
             }

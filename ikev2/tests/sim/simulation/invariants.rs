@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, net::SocketAddr, time::Duration};
 
 use ironflex_ikev2::{
-    config::{LIVENESS_TRIES, MAX_CHILDREN, RETRY_FOR},
+    config::{LIVENESS_TRIES, MAX_CHILDREN, MAX_REPLACED, RETRY_FOR},
     event::{ChildSa, CloseReason, Path, SaId},
     refusal::{PeerIncompatible, Refusal},
     wire::registry::NotifyType,
@@ -55,6 +55,14 @@ impl World {
             "{side:?}: {fragments} octets of fragments"
         );
         for id in end.up() {
+            let beside = end
+                .endpoint
+                .view(id)
+                .map_or(0, |view| view.beside().count());
+            assert!(
+                beside <= MAX_REPLACED,
+                "{side:?} {id}: {beside} IKE SAs beside the one in use"
+            );
             let inbound = end.receiving.range((id, 0)..=(id, u32::MAX)).count();
             assert!(
                 inbound <= MAX_CHILDREN,
@@ -235,10 +243,11 @@ impl World {
             CloseReason::Refused(Refusal::ByPeer(NotifyType::AUTHENTICATION_FAILED)) => {
                 never_up_there
             }
-            // RFC 7296 §2.25: one that is put off for minutes gives up.
+            // RFC 7296 §2.25: one that is put off for minutes, and once more, gives up.
             CloseReason::Refused(Refusal::Incompatible(PeerIncompatible::Busy)) => {
-                let put_off = record.put_off;
-                put_off.is_some_and(|since| self.now.since(since) >= RETRY_FOR)
+                let first = record.put_off.first();
+                let first = first.is_some_and(|&since| self.now.since(since) >= RETRY_FOR);
+                first && record.put_off.last() == Some(&self.now)
             }
             CloseReason::Refused(_) => false,
         };
@@ -285,6 +294,14 @@ impl World {
                     return Some(format!("{side:?} {id}: up at one end only"));
                 };
                 let ours = end.endpoint.view(id).unwrap();
+                let in_use = (ours.initiator_spi.get(), ours.responder_spi.get());
+                if record.told_to_replace_ike == Some(in_use) {
+                    return Some(format!("{side:?} {id}: the IKE SA is not replaced"));
+                }
+                let mut kept = record.told_to_replace.iter();
+                if let Some(spi) = kept.find(|&&spi| end.receiving.contains_key(&(id, spi))) {
+                    return Some(format!("{side:?} {id}: {spi:08X} is not replaced"));
+                }
                 let theirs = other.endpoint.view(partner).unwrap();
                 if (ours.initiator_spi, ours.responder_spi)
                     != (theirs.initiator_spi, theirs.responder_spi)

@@ -21,8 +21,11 @@ pub struct Record {
     pub told_to_delete_child: bool,
     /// It had no child SA any more when it ended.
     pub ended_alone: bool,
-    /// When its peer first put it off.
-    pub put_off: Option<Instant>,
+    /// When its peer has put it off.
+    pub put_off: Vec<Instant>,
+    /// The child SAs that it was told to replace, by the inbound SPI, and the IKE SA.
+    pub told_to_replace: BTreeSet<u32>,
+    pub told_to_replace_ike: Option<Spis>,
     /// Since the peer's silence was last told: ESP of the peer has come in, and some was sent to it.
     pub heard: bool,
     pub sent: bool,

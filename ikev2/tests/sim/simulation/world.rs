@@ -9,7 +9,7 @@ use std::{
 use ironflex_ikev2::{
     Input, Output,
     config::{AcceptedProofs, InitiatorAuthentication, LocalAuthentication},
-    event::{Answer, Ask, AskId, Command, Event, Instant, Path, SaId, Transmit},
+    event::{Answer, Ask, AskId, ChildId, Command, Event, Instant, Path, SaId, Transmit},
     wire::payload::Identification,
 };
 
@@ -322,7 +322,8 @@ impl World {
                     assert!(!over, "{side:?} {id}: a question after it was closed");
                     let first = matches!(question, Ask::Install(_));
                     let answer = end.decide(setup, refusals, id, question);
-                    if first && matches!(answer, Answer::Refused(_)) {
+                    let alone = end.children(id).next().is_none();
+                    if first && alone && matches!(answer, Answer::Refused(_)) {
                         self.childless.insert((side, id));
                     }
                     answers.push_back((id, ask, answer));
@@ -529,18 +530,31 @@ impl World {
 
     fn order(&mut self, side: Side, order: Order, id: SaId, pick: u64) {
         let end = self.end_mut(side);
-        let children: Vec<u32> = end.children(id).map(|one| one.inbound_spi).collect();
+        let children: Vec<(u32, ChildId)> = end
+            .children(id)
+            .map(|one| (one.inbound_spi, one.id))
+            .collect();
         let at = pick.checked_rem(u64::try_from(children.len()).unwrap());
-        let spi = at.map_or(0, |at| children[usize::try_from(at).unwrap()]);
+        let picked = at.map(|at| children[usize::try_from(at).unwrap()]);
+        let spi = picked.map_or(0, |(spi, _)| spi);
         let record = end.records.get_mut(&id).unwrap();
         let command = match order {
-            Order::Rekey => Command::Rekey(id),
-            Order::RekeyChild => Command::RekeyChild(id, spi),
+            Order::Rekey => {
+                let view = end.endpoint.view(id).filter(|view| view.ready);
+                record.told_to_replace_ike =
+                    view.map(|view| (view.initiator_spi.get(), view.responder_spi.get()));
+                Command::Rekey(id)
+            }
+            Order::RekeyChild => {
+                record.told_to_replace.extend(picked.map(|(spi, _)| spi));
+                Command::RekeyChild(id, spi)
+            }
             Order::Probe => Command::Probe(id),
             // None is asked for where the first one is missing.
             Order::NewChild if children.is_empty() || children.len() >= CHILDREN => return,
             Order::NewChild => Command::NewChild(id),
             Order::DeleteChild => {
+                end.worn_out.extend(picked.map(|(_, child)| (id, child)));
                 record.told_to_delete_child = true;
                 // What goes is not promised any more; what stays beside it is.
                 record.disturbed |= children.len() <= 1;
