@@ -1,5 +1,5 @@
 # What a person or CI runs here; `make` alone lists it.
-.PHONY: help demo test soak sim fuzz fuzz-proof lint fmt bench rfc deb
+.PHONY: help demo test soak sim sim-proof fuzz fuzz-proof lint fmt bench rfc deb
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -12,6 +12,9 @@ test: ## format, lints, all tests, the lab with real ESP; as root it installs th
 
 sim: ## the IKEv2 simulator over SEEDS=N fresh seeds (FIRST=S for the same again); a failing one is printed
 	cargo run --release --locked -q -p ironflex-ikev2 --example sim -- --seeds $(or $(SEEDS),5000) $(if $(FIRST),--first $(FIRST))
+
+sim-proof: ## the simulator finds each fault that is planted in a copy of the sources, within SEEDS=N seeds (10000)
+	ikev2/tests/sim/prove $(or $(SEEDS),10000) $(FAULTS)
 
 fuzz: ## every fuzz target for SECONDS=N (60) from its committed corpus; a finding is named (docs/fuzzing.md)
 	fuzz/run $(or $(SECONDS),60) $(TARGETS)
@@ -28,7 +31,7 @@ lint: ## format, lints, documentation, licences and sources of the dependencies
 	command -v cargo-deny >/dev/null || cargo install --locked cargo-deny
 	cargo deny --locked check licenses bans sources
 	@command -v shellcheck >/dev/null || echo 'make lint: SKIPPED: shellcheck is not installed, so nobody looked at the shell scripts' >&2
-	! command -v shellcheck >/dev/null || shellcheck -x tests/run fuzz/run tests/lab/install tests/lab/probe tests/lab/soak tests/lab/libreswan-updown tests/lab/with-* tests/lab/*.sh tests/lab/suites/*.sh
+	! command -v shellcheck >/dev/null || shellcheck -x tests/run fuzz/run tests/lab/install tests/lab/probe tests/lab/soak tests/lab/libreswan-updown tests/lab/with-* ikev2/tests/sim/prove tests/lab/*.sh tests/lab/suites/*.sh
 
 fmt: ## format the code
 	cargo fmt --all

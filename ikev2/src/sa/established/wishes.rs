@@ -79,14 +79,14 @@ impl Wishes {
     ///
     /// # Errors
     ///
-    /// [`PeerIncompatible::Busy`] when it has met nothing else for [`RETRY_FOR`]: the two ends disagree about the SA
-    /// (RFC 7296 §2.25#4).
+    /// [`PeerIncompatible::Busy`] where that has gone on for [`RETRY_FOR`].
     pub(crate) fn retry(
         &mut self,
         cx: &mut Cx<'_>,
         wish: Wish,
         since: Option<Instant>,
     ) -> Result<(), PeerIncompatible> {
+        // RFC 7296 §2.25#4: the two ends disagree about the SA.
         if since.is_some_and(|since| cx.now.since(since) >= RETRY_FOR) {
             return Err(PeerIncompatible::Busy);
         }
