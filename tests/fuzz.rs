@@ -17,6 +17,9 @@ use std::{collections::BTreeSet, fs, path::Path, process::Command};
 
 const FUZZ: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/fuzz");
 
+/// Beside those of the targets.
+const SIMULATOR_FAULTS: &str = "../ikev2/tests/sim/faults";
+
 macro_rules! corpora {
     ($($test:ident: $body:ident,)*) => {
         const NAMES: &[&str] = &[$(stringify!($body)),*];
@@ -62,11 +65,16 @@ fn every_target_has_its_corpus_its_planted_fault_and_its_replay() {
     }
 }
 
-/// A fault that can no longer be planted would prove nothing.
+/// A fault that can no longer be planted would prove nothing, of the fuzz targets or of the simulator.
 #[test]
 fn every_planted_fault_applies_and_says_what_it_ends_with() {
-    for name in names("faults") {
-        let patch = format!("{FUZZ}/faults/{name}.patch");
+    let of_targets = names("faults")
+        .into_iter()
+        .map(|name| format!("faults/{name}"));
+    let of_simulator = names(SIMULATOR_FAULTS).into_iter();
+    let of_simulator = of_simulator.map(|name| format!("{SIMULATOR_FAULTS}/{name}"));
+    for name in of_targets.chain(of_simulator) {
+        let patch = format!("{FUZZ}/{name}.patch");
         let text = fs::read_to_string(&patch).unwrap();
         assert!(text.contains("\nends with: "), "{patch}");
         let mut git = Command::new("git");

@@ -355,10 +355,9 @@ impl Established {
         match said.kind {
             // The peer was faster: what we wanted to replace is replaced.
             _ if gone || rekey.rival.is_some() => {}
+            NotifyType::TEMPORARY_FAILURE => self.wishes.retry(cx, wish, rekey.since)?,
             // RFC 9370 §rules#9: what the peer has forgotten is begun anew.
-            NotifyType::TEMPORARY_FAILURE | NotifyType::STATE_NOT_FOUND => {
-                self.wishes.retry(cx, wish, rekey.since)?;
-            }
+            NotifyType::STATE_NOT_FOUND => self.wishes.retry(cx, wish, None)?,
             NotifyType::INVALID_KE_PAYLOAD | NotifyType::NO_PROPOSAL_CHOSEN
                 if rekey.other_groups < KE_RETRIES
                     && let Some(group) = self.better_group(link, cx, &rekey.step, said) =>

@@ -85,6 +85,11 @@ impl Established {
         group: Option<Group>,
         since: Option<Instant>,
     ) -> Result<(), Refusal> {
+        // One more waits until one of those that are replaced is deleted.
+        if self.others.len() >= MAX_REPLACED {
+            self.wishes.again(cx, Wish::RekeyIke);
+            return Ok(());
+        }
         let proposals = self.policy.proposals(link, cx);
         self.ask_for_ike(link, cx, proposals, group, since, 0)
     }
@@ -211,10 +216,11 @@ impl Established {
             return Ok(());
         }
         match said.kind {
-            // RFC 9370 §rules#9: what the peer has forgotten is begun anew.
-            NotifyType::TEMPORARY_FAILURE | NotifyType::STATE_NOT_FOUND => {
+            NotifyType::TEMPORARY_FAILURE => {
                 self.wishes.retry(cx, Wish::RekeyIke, rekey.since)?;
             }
+            // RFC 9370 §rules#9: what the peer has forgotten is begun anew.
+            NotifyType::STATE_NOT_FOUND => self.wishes.retry(cx, Wish::RekeyIke, None)?,
             NotifyType::INVALID_KE_PAYLOAD
                 if rekey.other_groups < KE_RETRIES
                     && let Some(group) = rekey.other_group(said) =>

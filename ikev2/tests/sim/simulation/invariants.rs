@@ -245,9 +245,8 @@ impl World {
             }
             // RFC 7296 §2.25: one that is put off for minutes, and once more, gives up.
             CloseReason::Refused(Refusal::Incompatible(PeerIncompatible::Busy)) => {
-                let first = record.put_off.first();
-                let first = first.is_some_and(|&since| self.now.since(since) >= RETRY_FOR);
-                first && record.put_off.last() == Some(&self.now)
+                let put_off = (record.put_off.first(), record.put_off.last());
+                matches!(put_off, (Some(&first), Some(&last)) if last.since(first) >= RETRY_FOR)
             }
             CloseReason::Refused(_) => false,
         };
