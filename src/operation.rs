@@ -439,7 +439,7 @@ impl Check {
     fn run(self) -> Result<(), Failed> {
         let mut failed = None;
         for file in &self.files {
-            match load::check(file, &[]) {
+            match load::check_alone(file) {
                 // The diagnostics say it all, in the form that editors understand.
                 Err(load::LoadError::Text { text, .. }) => {
                     let _ = write!(std::io::stderr(), "{text}");
@@ -507,6 +507,7 @@ mod tests {
             told.into_iter().map(|(word, _)| word).collect::<Vec<_>>()
         };
         assert_eq!(told(&["sh", "cry", "ikev2", "sa", "d"]), ["detailed"]);
+        assert_eq!(told(&["clear", "counters", "Gi"]), ["GigabitEthernet"]);
         assert!(told(&["show", ""]).contains(&"version"));
         assert!(told(&[""]).contains(&"show"));
         for words in [&["show crypto", "ik"][..], &["nonsense", ""]] {

@@ -207,6 +207,23 @@ fn refuses_a_split_list_that_is_no_network() {
 }
 
 #[test]
+fn warns_of_addresses_that_a_linux_device_does_not_get_by_a_line() {
+    let lines = "interface GigabitEthernet1\n ip address 203.0.113.7 255.255.255.0\n \
+        ipv6 address 2001:db8::7/64\n";
+    let of = |tie: &str| {
+        let text = EXAMPLE.replace("interface GigabitEthernet1\n", &format!("{lines}{tie}"));
+        check(text.as_bytes())
+    };
+    let ended = of(" device eth0\n");
+    assert_eq!((ended.code, ended.output.as_str()), (Some(0), ""));
+    assert_golden("address-of-a-device", &ended.errors);
+    // What is tied by nobody is left to the command line, and an interface that is shut down has no address.
+    assert_eq!(of(""), silence());
+    let shut = of(" device eth0\n shutdown\n");
+    assert!(!shut.errors.contains("203.0.113.7"), "{}", shut.errors);
+}
+
+#[test]
 fn tells_every_error_in_the_order_of_the_lines() {
     let broken = EXAMPLE
         .replace("aaa new-model", "aaa new-modle")

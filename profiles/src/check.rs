@@ -12,7 +12,7 @@ use crate::{
         interface::{DeviceName, InterfaceName},
     },
     parse::parse,
-    resolve::resolve,
+    resolve::{resolve, vain_addresses},
     snapshot::Snapshot,
 };
 
@@ -28,11 +28,18 @@ pub struct Checked {
 }
 
 /// Reads a configuration file and judges it as a whole. `source_name` is how diagnostics name it.
+///
+/// Nobody asks a machine what addresses its devices have: lines that give them one are told of in any case.
 pub fn check(text: &str, source_name: &str) -> Checked {
-    check_tied(text, source_name, &[])
+    let mut checked = check_tied(text, source_name, &[]);
+    let vain = vain_addresses(&checked.candidate);
+    checked.diagnostics.extend(vain);
+    sort(&mut checked.diagnostics);
+    checked
 }
 
-/// The same with interfaces that something else than their lines ties to devices, as [`Candidate::tie_device`] does.
+/// The same with interfaces that something else than their lines ties to devices, as [`Candidate::tie_device`] does, and for
+/// who knows the machine.
 pub fn check_tied(
     text: &str,
     source_name: &str,
@@ -59,12 +66,16 @@ pub fn check_tied(
             .into_iter()
             .filter(|fault| !holes.explain(text, fault)),
     );
-    diagnostics.sort_by_key(|fault| (fault.at.line, fault.at.column));
+    sort(&mut diagnostics);
     Checked {
         candidate: parsed.candidate,
         snapshot,
         diagnostics,
     }
+}
+
+fn sort(diagnostics: &mut [Diagnostic]) {
+    diagnostics.sort_by_key(|fault| (fault.at.line, fault.at.column));
 }
 
 /// What the refused lines of a text leave open.

@@ -13,7 +13,7 @@ use core::fmt::{self, Write};
 use crate::{
     defaults::with_defaults,
     model::{
-        Candidate, DEFAULT,
+        Candidate, DEFAULT, Located,
         acl::{AccessEntry, AccessList, AccessListKind},
         ikev2::{AuthorizationPolicy, Policy, Pqc, Proposal, RouteSetInterface},
         ikev2_limits::Limits,
@@ -603,7 +603,7 @@ impl Writer {
         );
         match &interface.addressing {
             Addressing::None => line!(self, " no ip address")?,
-            Addressing::Static(address) => {
+            Addressing::Static(Located { value: address, .. }) => {
                 line!(
                     self,
                     " ip address {} {}",

@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, net::IpAddr};
 
 use ironflex_profiles::model::{
+    Located,
     interface::{Addressing, Interface, InterfaceKind, InterfaceName},
     nat::NatSide,
 };
@@ -74,8 +75,8 @@ pub(super) fn facts(driver: &mut Driver, state: &State) -> Vec<InterfaceFacts> {
     // The address of an interface with the prefix length of its network, and whether its own lines say it.
     let own = |name: &InterfaceName, lines: &Interface| -> Option<(Prefix, bool)> {
         let configured = match &lines.addressing {
-            Addressing::Static(address) => {
-                Some((IpAddr::from(address.address), address.network.length()))
+            Addressing::Static(Located { value, .. }) => {
+                Some((IpAddr::from(value.address), value.network.length()))
             }
             Addressing::None | Addressing::Unnumbered(_) => None,
         };

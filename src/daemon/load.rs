@@ -155,6 +155,16 @@ pub fn check(path: &Path, devices: &[(InterfaceName, DeviceName)]) -> Result<Che
     check_read(path, &read_bounded(path, MAX_CONFIG)?, devices)
 }
 
+/// The same of a file that is to be judged by itself: what a headend asks the machine for at its start is told of in any case.
+///
+/// # Errors
+///
+/// As [`check`].
+pub fn check_alone(path: &Path) -> Result<Checked, LoadError> {
+    let octets = read_bounded(path, MAX_CONFIG)?;
+    judge(path, &octets, &[], ironflex_profiles::check)
+}
+
 /// The same of what was read from the file.
 ///
 /// # Errors
@@ -165,13 +175,23 @@ pub fn check_read(
     octets: &[u8],
     devices: &[(InterfaceName, DeviceName)],
 ) -> Result<Checked, LoadError> {
+    let tied = |text: &str, name: &str| ironflex_profiles::check_tied(text, name, devices);
+    judge(path, octets, devices, tied)
+}
+
+fn judge(
+    path: &Path,
+    octets: &[u8],
+    devices: &[(InterfaceName, DeviceName)],
+    check: impl FnOnce(&str, &str) -> ironflex_profiles::Checked,
+) -> Result<Checked, LoadError> {
     let text = files::text_of(octets).map_err(|(line, column)| LoadError::NoText {
         path: path.to_owned(),
         line,
         column,
     })?;
     let source_name = path.display().to_string();
-    let checked = ironflex_profiles::check_tied(text, &source_name, devices);
+    let checked = check(text, &source_name);
     let (candidate, diagnostics) = (checked.candidate, checked.diagnostics);
     let made = |interface: &InterfaceName| {
         let known = candidate.interfaces.get(interface);

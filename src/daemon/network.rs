@@ -17,7 +17,10 @@ mod wanted;
 use std::{collections::BTreeMap, fmt, net::IpAddr, num::NonZeroU32};
 
 use ironflex_profiles::{
-    model::interface::{Addressing, DEFAULT_TUNNEL_MTU, DeviceName, InterfaceKind, InterfaceName},
+    model::{
+        Located,
+        interface::{Addressing, DEFAULT_TUNNEL_MTU, DeviceName, InterfaceKind, InterfaceName},
+    },
     snapshot::{Interface, Snapshot},
 };
 use ironflex_xfrm::{
@@ -171,12 +174,14 @@ pub(super) fn configured_addresses(interface: &Interface) -> Vec<(IpAddr, u8)> {
         return Vec::new();
     }
     let ipv4 = match &interface.addressing {
-        Addressing::Static(address) => Some((address.address.into(), address.network.length())),
+        Addressing::Static(Located { value, .. }) => {
+            Some((value.address.into(), value.network.length()))
+        }
         Addressing::None | Addressing::Unnumbered(_) => None,
     };
     let ipv6 = interface.ipv6.addresses.iter();
     ipv4.into_iter()
-        .chain(ipv6.map(|one| (one.address.into(), one.network.length())))
+        .chain(ipv6.map(|one| (one.value.address.into(), one.value.network.length())))
         .collect()
 }
 

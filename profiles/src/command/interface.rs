@@ -319,11 +319,11 @@ fn set_address(edit: &mut Edit<'_>, args: &mut Args<'_>) -> Result<(), Box<Diagn
         let why = "not an address of a host in its network";
         return Err(objection(Fault::Value, address.at, why));
     };
-    let address = InterfaceAddress {
+    let value = InterfaceAddress {
         address: address.value,
         network,
     };
-    edit.interface()?.addressing = Addressing::Static(address);
+    edit.interface()?.addressing = Addressing::Static(Located::new(value, address.at));
     Ok(())
 }
 

@@ -199,11 +199,11 @@ const ADDRESS: Node = Node::word("address", "Configure IPv6 address on interface
                     let why = "not an address of a host";
                     return Err(objection(Fault::Value, address.at, why));
                 }
-                add(&mut edit.interface()?.ipv6.addresses, address.value);
+                add(&mut edit.interface()?.ipv6.addresses, address);
                 Ok(())
             })
             .unset(|edit, args| {
-                let address = args.ipv6_interface()?.value;
+                let address = args.ipv6_interface()?;
                 let addresses = &mut edit.interface()?.ipv6.addresses;
                 addresses.retain(|known| *known != address);
                 Ok(())

@@ -283,7 +283,7 @@ impl Interface {
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Ipv6Lines {
     /// `ipv6 address X::X/LENGTH`, each line one.
-    pub addresses: Vec<Ipv6Interface>,
+    pub addresses: Vec<Located<Ipv6Interface>>,
     /// `ipv6 unnumbered INTERFACE` of a Virtual-Template.
     pub unnumbered: Option<Located<InterfaceName>>,
     /// `ipv6 enable`.
@@ -304,7 +304,7 @@ pub enum Addressing {
     #[default]
     None,
     /// `ip address A.B.C.D MASK`.
-    Static(InterfaceAddress),
+    Static(Located<InterfaceAddress>),
     /// `ip unnumbered INTERFACE`: that interface's.
     Unnumbered(Located<InterfaceName>),
 }

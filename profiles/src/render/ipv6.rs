@@ -30,7 +30,8 @@ impl Writer {
     }
 
     pub(super) fn ipv6_interface(&mut self, ipv6: &Ipv6Lines) -> fmt::Result {
-        each!(self, &ipv6.addresses, " ipv6 address {}");
+        let addresses = ipv6.addresses.iter().map(|one| one.value);
+        each!(self, addresses, " ipv6 address {}");
         let other = ipv6.unnumbered.as_ref().map(|other| &other.value);
         each!(self, other, " ipv6 unnumbered {}");
         if ipv6.enable {

@@ -42,6 +42,7 @@ use crate::{
 };
 
 pub use self::ties::ties;
+pub(crate) use self::ties::vain_addresses;
 
 /// Makes a configuration ready for use.
 ///
@@ -325,7 +326,7 @@ impl<'a> Resolver<'a> {
                         RouteSetInterface::Named(used) => {
                             let found = self.bind_interface(interfaces, used, &block)?;
                             let address = match &found.addressing {
-                                Addressing::Static(own) => Some(own.address),
+                                Addressing::Static(own) => Some(own.value.address),
                                 Addressing::None | Addressing::Unnumbered(_) => None,
                             };
                             let (name, at) = (used.value.clone(), used.at.clone());

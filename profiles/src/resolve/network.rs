@@ -162,11 +162,13 @@ impl<'a> Resolver<'a> {
         interfaces
             .flat_map(|(name, entry)| {
                 let ipv4 = match &entry.value.addressing {
-                    Addressing::Static(own) => Some(IpAddr::from(own.address)),
+                    Addressing::Static(own) => Some(IpAddr::from(own.value.address)),
                     Addressing::None | Addressing::Unnumbered(_) => None,
                 };
                 let ipv6 = entry.value.ipv6.addresses.iter();
-                let all = ipv4.into_iter().chain(ipv6.map(|own| own.address.into()));
+                let all = ipv4
+                    .into_iter()
+                    .chain(ipv6.map(|own| own.value.address.into()));
                 all.map(move |own| (own, (name, &entry.at)))
             })
             .collect()

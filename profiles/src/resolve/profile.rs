@@ -180,7 +180,7 @@ impl<'a> Resolver<'a> {
         interface: &Interface,
     ) -> Option<Option<Ipv4Addr>> {
         match &interface.addressing {
-            Addressing::Static(address) => Some(Some(address.address)),
+            Addressing::Static(address) => Some(Some(address.value.address)),
             Addressing::None if interface.device.is_some() => Some(None),
             Addressing::None | Addressing::Unnumbered(_) => {
                 let message = format!("{} has no address to use", interface.name);

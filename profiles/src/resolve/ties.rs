@@ -4,7 +4,10 @@ use alloc::{format, string::ToString, vec::Vec};
 
 use crate::{
     error::{Diagnostic, Fault},
-    model::{Candidate, interface::InterfaceKind},
+    model::{
+        Candidate,
+        interface::{Addressing, InterfaceKind},
+    },
 };
 
 /// Warns of each GigabitEthernet that is tied to no device: its lines are about nothing. A file may leave that to the command
@@ -29,6 +32,31 @@ fn untied(candidate: &Candidate) -> impl Iterator<Item = Diagnostic> {
         let fault = Diagnostic::warning(Fault::Incomplete, entry.at.clone(), message);
         fault.expecting(["device DEVICE".to_string()])
     })
+}
+
+/// Warns of each address of a GigabitEthernet that is tied to a device by its lines. One that is shut down has none.
+pub(crate) fn vain_addresses(candidate: &Candidate) -> Vec<Diagnostic> {
+    let interfaces = candidate.interfaces.iter();
+    let tied = interfaces.filter_map(|(name, entry)| {
+        let lines = &entry.value;
+        let serves = name.kind() == InterfaceKind::GigabitEthernet && !lines.shutdown;
+        let device = &lines.device_at_work().filter(|_| serves)?.value;
+        Some((device, lines))
+    });
+    tied.flat_map(|(device, lines)| {
+        let ipv4 = match &lines.addressing {
+            Addressing::Static(address) => Some(&address.at),
+            Addressing::None | Addressing::Unnumbered(_) => None,
+        };
+        let ipv6 = lines.ipv6.addresses.iter().map(|one| &one.at);
+        ipv4.into_iter().chain(ipv6).map(move |at| {
+            let message = format!(
+                "this gives {device} no address: the addresses of a Linux device are the machine's to set"
+            );
+            Diagnostic::warning(Fault::Unsupported, at.clone(), message)
+        })
+    })
+    .collect()
 }
 
 fn overruled(candidate: &Candidate) -> impl Iterator<Item = Diagnostic> {
