@@ -11,6 +11,16 @@ use crate::{
 /// Most lines that a text can run over.
 const LINES: usize = 50;
 
+/// What stands between `banner` and its text.
+const BANNERS: [&str; 6] = [
+    "exec",
+    "incoming",
+    "login",
+    "motd",
+    "prompt-timeout",
+    "slip-ppp",
+];
+
 /// A text whose second delimiter has not come yet.
 #[derive(Debug)]
 pub(crate) struct Delimited {
@@ -55,6 +65,23 @@ impl Delimited {
         };
         let message = "text after the delimiter";
         Err(Box::new(Diagnostic::error(Fault::Unknown, at, message)))
+    }
+
+    /// The text of a refused line, such as `banner motd ^C`: nothing is kept of it but where it ends. None where the line holds
+    /// all of it.
+    pub(crate) fn refused(line: &Line<'_>, source: &Arc<str>) -> Option<Self> {
+        let mut words = line.words.iter().skip(1);
+        let first = words.next()?;
+        let typed = first.text.to_ascii_lowercase();
+        let word = if BANNERS.iter().any(|kind| kind.starts_with(&*typed)) {
+            words.next()?
+        } else {
+            first
+        };
+        match Self::begin(line, word.offset, source) {
+            Ok(Begun::Open(text)) => Some(text),
+            Ok(Begun::Whole(_)) | Err(_) => None,
+        }
     }
 
     /// Whether a further line may belong to it.

@@ -144,7 +144,7 @@ impl<'a> Parser<'a> {
                     if self.indented {
                         self.mode = Mode::Global;
                         outside
-                    } else if stuck.depth == 0 && !stuck.meant {
+                    } else if stuck.depth == 0 && !stuck.meant && !stuck.named {
                         outside
                     } else {
                         stuck.or_by_name(*outside)
@@ -153,7 +153,11 @@ impl<'a> Parser<'a> {
                 Err(outside) => stuck.or_by_name(*outside),
             }
         };
+        let follows = stuck.text_follows;
         self.refuse(line, stuck.block, *stuck.diagnostic);
+        if follows && let Some(text) = Delimited::refused(line, &self.source) {
+            self.pass_over(text);
+        }
     }
 
     const fn walker(&self) -> Walker<'_> {
@@ -220,6 +224,17 @@ impl<'a> Parser<'a> {
         let done = walked.carry_out(&mut self.candidate, &mut self.mode, form, at, rest);
         if let Err(fault) = done {
             self.refuse(line, walked.block, *fault);
+        }
+    }
+
+    /// Passes over the text of a refused line.
+    fn pass_over(&mut self, mut text: Delimited) {
+        while text.has_room()
+            && let Some(next) = self.lines.raw()
+        {
+            if next.is_ok_and(|next| text.more(next)) {
+                return;
+            }
         }
     }
 

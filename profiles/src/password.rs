@@ -48,6 +48,14 @@ keywords! {
     }
 }
 
+/// The type of a secret that a text begins with as a router's lines do, in a digit: one of another kind than those that the
+/// words in front of the text name.
+pub(crate) fn unknown_type(text: &str) -> Option<char> {
+    let mut word = text.split([' ', '\t']).next()?.chars();
+    let digit = word.next().filter(char::is_ascii_digit)?;
+    word.next().is_none().then_some(digit)
+}
+
 /// A user's password with the way it was written, so that it prints as it was given.
 #[derive(Clone, Eq, PartialEq)]
 pub struct Password {

@@ -20,7 +20,7 @@ use crate::{
     lexer::Word,
     model::{
         Keyword, Standing,
-        interface::{InterfaceKind, InterfaceName, InvalidInterface},
+        interface::{InterfaceName, InvalidInterface},
         name::{FileName, InvalidName, Name},
         net::{Ipv6Interface, Ipv6Net, prefix_length},
     },
@@ -41,6 +41,10 @@ pub struct Node {
     pub opens: &'static [ModeKind],
     /// What the missing capability is, for a line of IOS-XE that is refused by name.
     pub refused: Option<&'static str>,
+    /// What the router shows in brackets below a refused line with lines of its own.
+    pub(crate) prompt: &'static str,
+    /// Whether a text between delimiters follows a refused word, which is refused with it.
+    pub(crate) text_follows: bool,
     /// What `no` in front of a refused word comes to.
     pub(crate) negated: Negated,
     /// What is missing for a line that ends here, where IOS-XE lets it end.
@@ -143,11 +147,14 @@ impl Token {
                     && !typed.contains(':')
             }
             Self::Ipv6 | Self::Ipv6Net | Self::Ipv6Interface => typed.contains(':'),
-            Self::Interface => typed.contains(|c: char| c.is_ascii_digit()),
+            Self::Interface => true,
             Self::Name { .. } | Self::File | Self::Line | Self::Delimited => true,
         }
     }
 }
+
+/// The prompt below a refused line of which nothing better is known.
+const OTHER_PROMPT: &str = "config-other";
 
 impl Node {
     const fn new(token: Token, help: &'static str) -> Self {
@@ -158,6 +165,8 @@ impl Node {
             many: false,
             opens: &[],
             refused: None,
+            prompt: OTHER_PROMPT,
+            text_follows: false,
             negated: Negated::Taken,
             alone: None,
             set: None,
@@ -217,6 +226,28 @@ impl Node {
             opens: &[ModeKind::Refused],
             ..Self::refused(word, why)
         }
+    }
+
+    /// The prompt of the lines below.
+    pub(crate) const fn prompting(self, prompt: &'static str) -> Self {
+        Self { prompt, ..self }
+    }
+
+    /// The same for a line with a text between delimiters, which may run over several lines.
+    pub(crate) const fn refused_text(word: &'static str, why: &'static str) -> Self {
+        Self {
+            text_follows: true,
+            ..Self::refused(word, why)
+        }
+    }
+
+    /// A line of IOS-XE that is refused by name whatever follows, and of which `but` have lines of their own.
+    pub(crate) const fn refused_but(
+        word: &'static str,
+        why: &'static str,
+        but: &'static [Self],
+    ) -> Self {
+        Self::word(word, why).then(but).refused_alone(why)
     }
 
     /// A line of IOS-XE that is refused by name, and with `no` in front of it as well: what it names is there all the same.
@@ -500,7 +531,10 @@ pub(crate) enum Refusal {
     /// Known and not served.
     Unsupported {
         why: &'static str,
-        block: bool,
+        /// The prompt of the lines below it, if it has any.
+        block: Option<&'static str>,
+        /// Whether a text follows.
+        text_follows: bool,
         negated: Negated,
     },
 }
@@ -591,7 +625,12 @@ fn keyword(
 const fn unsupported(node: &Node, why: &'static str) -> Refusal {
     Refusal::Unsupported {
         why,
-        block: !node.opens.is_empty(),
+        block: match node.opens {
+            [] => None,
+            [ModeKind::Refused, ..] => Some(node.prompt),
+            [mode, ..] => Some(mode.prompt()),
+        },
+        text_follows: node.text_follows,
         negated: node.negated,
     }
 }
@@ -616,7 +655,8 @@ fn read(token: Token, words: &[Word<'_>]) -> Option<Result<(Value, usize), Refus
             // A file somewhere else is not badly written.
             Err(InvalidName::FileSystem) if typed.contains(':') => Err(Refusal::Unsupported {
                 why: "files elsewhere than on bootflash:",
-                block: false,
+                block: None,
+                text_follows: false,
                 negated: Negated::Refused,
             }),
             Err(why) => Err(invalid(why)),
@@ -695,7 +735,8 @@ fn interface(words: &[Word<'_>]) -> Result<(Value, usize), Refusal> {
         Ok(name) => Ok((Value::Interface(name), taken)),
         Err(InvalidInterface::Unsupported) => Err(Refusal::Unsupported {
             why: "interfaces other than Loopback, GigabitEthernet and Virtual-Template",
-            block: true,
+            block: Some(ModeKind::GigabitEthernet.prompt()),
+            text_follows: false,
             negated: Negated::Taken,
         }),
         Err(why) => Err(Refusal::Value {
@@ -710,6 +751,7 @@ fn nearest(
     typed: &str,
 ) -> Option<&'static str> {
     let served = nodes
+        .filter(|node| node.alone.is_none() || node.leads_somewhere())
         .flat_map(Node::keywords)
         .filter(|(_, standing)| *standing == Standing::Served)
         .map(|(word, _)| word);

@@ -7,18 +7,21 @@
 //! ```
 //!
 //! [`crate::parse()`] reads the same lines by the same tables. The difference is in what a fault does: here
-//! nothing below a refused line is passed over, for whoever types sees it refused.
+//! what was mistyped leads nowhere, and the next line is judged where that one stood, as on a router.
+//!
+//! A line of IOS-XE that is refused by name and has lines of its own leads into a mode all the same: on a router it would,
+//! and the lines that follow in a paste are that mode's and nobody else's.
 
-use alloc::{borrow::Cow, boxed::Box, sync::Arc};
+use alloc::{borrow::Cow, boxed::Box, format, string::String, sync::Arc, vec::Vec};
 
 use crate::{
     command::{Form, Mode},
     delimited::{Begun, Delimited},
-    error::{Diagnostic, Span},
-    lexer::Lines,
+    error::{Diagnostic, Fault, Span},
+    lexer::{Line, Lines, Word},
     model::{Candidate, name::Name},
     tree::{ModeKind, Token},
-    walk::{Walked, Walker, form, too_long},
+    walk::{Stuck, Walked, Walker, form, too_long},
 };
 
 /// Someone who types configuration: in which mode, and within which text.
@@ -28,6 +31,21 @@ pub struct Typist {
     number: u32,
     mode: Mode,
     text: Option<Pending>,
+    /// The text of a refused line, which goes on.
+    refused_text: Option<Delimited>,
+    /// The refused line that the next one may stand below.
+    block: Option<Block>,
+}
+
+/// A refused line with lines of its own.
+struct Block {
+    /// Its words up to the one that it is refused for.
+    header: String,
+    /// What a router shows in brackets below it.
+    prompt: &'static str,
+    indent: u32,
+    /// Whether lines below it stand further to the right. It is told of once then.
+    indented: bool,
 }
 
 /// A line whose text goes on.
@@ -43,6 +61,8 @@ struct Pending {
 pub enum Typed {
     /// The candidate is as the line says. So it is after an empty line and a comment.
     Done,
+    /// So it is, and a router says this of it.
+    Told(String),
     /// `end`, or `exit` outside of every object.
     Left,
     /// The candidate is as it was.
@@ -57,17 +77,30 @@ impl Typist {
             number: 0,
             mode: Mode::Global,
             text: None,
+            refused_text: None,
+            block: None,
         }
     }
 
     /// The mode that the next line stands in.
     pub const fn mode(&self) -> ModeKind {
-        self.mode.kind()
+        match self.block {
+            Some(_) => ModeKind::Refused,
+            None => self.mode.kind(),
+        }
+    }
+
+    /// What the router shows in brackets after its name.
+    pub const fn prompt(&self) -> &'static str {
+        match &self.block {
+            Some(block) => block.prompt,
+            None => self.mode.kind().prompt(),
+        }
     }
 
     /// Whether the next line belongs to a text that is not at its end.
     pub const fn is_in_text(&self) -> bool {
-        self.text.is_some()
+        self.text.is_some() || self.refused_text.is_some()
     }
 
     /// The IKEv2 profile that is being typed.
@@ -97,6 +130,10 @@ impl Typist {
         if let Some(pending) = self.text.take() {
             return self.text_line(candidate, pending, line);
         }
+        if let Some(text) = self.refused_text.take() {
+            self.refused_text = self.rest_of(text, line);
+            return Typed::Done;
+        }
         // Ctrl-Z, and how a terminal shows it.
         if matches!(line.trim(), "\u{1a}" | "^Z") {
             return Typed::Left;
@@ -108,6 +145,11 @@ impl Typist {
             Some(Ok(line)) => line,
         };
         let (form, words) = form(&line.words);
+        if let Some(block) = self.block.take()
+            && let Some(typed) = self.below(block, &line, form, words)
+        {
+            return typed;
+        }
         let walker = Walker {
             source: &self.source,
         };
@@ -115,7 +157,21 @@ impl Typist {
         let (found, outside) = walker.find(here, &line, form, words);
         let walked = match found {
             Ok(walked) => walked,
-            Err(stuck) => return Typed::Refused(stuck.diagnostic),
+            Err(stuck) => {
+                if let Some(prompt) = stuck.leads_to.filter(|_| form == Form::Set) {
+                    self.mode = Mode::Global;
+                    self.block = Some(Block {
+                        header: read(&line, &stuck.diagnostic),
+                        prompt,
+                        indent: line.indent,
+                        indented: false,
+                    });
+                }
+                if stuck.text_follows && form == Form::Set {
+                    self.refused_text = Delimited::refused(&line, &self.source);
+                }
+                return Typed::Refused(stuck.diagnostic);
+            }
         };
         if outside {
             self.mode = Mode::Global;
@@ -147,9 +203,73 @@ impl Typist {
         };
         match self.carry_out(candidate, &walked, form, at, rest) {
             Err(fault) => Typed::Refused(fault),
-            Ok(()) if leaves => Typed::Left,
-            Ok(()) => Typed::Done,
+            Ok(_) if leaves => Typed::Left,
+            Ok(None) => Typed::Done,
+            Ok(Some(said)) => Typed::Told(said),
         }
+    }
+
+    /// What becomes of a line that follows a refused one; nothing if it is none of that one's own.
+    fn below(
+        &mut self,
+        mut block: Block,
+        line: &Line<'_>,
+        form: Form,
+        words: &[Word<'_>],
+    ) -> Option<Typed> {
+        let walker = Walker {
+            source: &self.source,
+        };
+        let is_indented = line.indent > block.indent;
+        if let Ok(left) = walker.walk(ModeKind::Refused, line, form, words) {
+            return match left.alone() {
+                // It may leave a mode within this one.
+                Some("exit") if is_indented => {
+                    self.block = Some(block);
+                    Some(Typed::Done)
+                }
+                Some("exit") => Some(Typed::Done),
+                _ => {
+                    self.mode = Mode::Global;
+                    Some(Typed::Left)
+                }
+            };
+        }
+        let typed = if is_indented {
+            if block.indented {
+                Typed::Done
+            } else {
+                block.indented = true;
+                Typed::Refused(block.refusal(line, &self.source))
+            }
+        } else if block.indented {
+            return None;
+        } else {
+            match walker.walk(ModeKind::Global, line, form, words) {
+                Ok(_) => return None,
+                Err(outside) if outside.leads_to.is_some() => return None,
+                Err(outside) if is_inner(&walker, &outside, line, form, words) => {
+                    Typed::Refused(block.refusal(line, &self.source))
+                }
+                Err(outside) if outside.named => Typed::Refused(outside.diagnostic),
+                // Of such a line more is known outside than that its first word is one there too.
+                Err(outside) if outside.depth > 1 => return None,
+                Err(outside) if outside.diagnostic.fault != Fault::Unknown => return None,
+                Err(_) => Typed::Refused(block.refusal(line, &self.source)),
+            }
+        };
+        self.block = Some(block);
+        Some(typed)
+    }
+
+    /// What is still open of a refused line's text behind a further line.
+    fn rest_of(&self, mut text: Delimited, line: &str) -> Option<Delimited> {
+        let mut lines = Lines::from_number(line, Arc::clone(&self.source), self.number);
+        let is_last = match lines.raw() {
+            Some(Ok(line)) => text.more(line),
+            Some(Err(_)) | None => text.more(""),
+        };
+        (!is_last && text.has_room()).then_some(text)
     }
 
     /// A line of a text.
@@ -166,7 +286,7 @@ impl Typist {
                 } = pending;
                 let rest = Cow::Owned(text.finish());
                 return match self.carry_out(candidate, &walked, form, at, rest) {
-                    Ok(()) => Typed::Done,
+                    Ok(_) => Typed::Done,
                     Err(fault) => Typed::Refused(fault),
                 };
             }
@@ -189,7 +309,7 @@ impl Typist {
         form: Form,
         at: Span,
         rest: Cow<'_, str>,
-    ) -> Result<(), Box<Diagnostic>> {
+    ) -> Result<Option<String>, Box<Diagnostic>> {
         match too_long(&rest, &at) {
             Some(fault) => Err(Box::new(fault)),
             None => walked.carry_out(candidate, &mut self.mode, form, at, rest),
@@ -197,150 +317,39 @@ impl Typist {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{Fault, parse};
-
-    fn typed(lines: &[&str]) -> (Typist, Candidate, Typed) {
-        let mut typist = Typist::new("terminal");
-        let mut candidate = Candidate::default();
-        let mut last = Typed::Done;
-        for line in lines {
-            last = typist.line(&mut candidate, line);
-        }
-        (typist, candidate, last)
-    }
-
-    #[test]
-    fn lines_lead_into_modes_and_out_of_them() {
-        let mut typist = Typist::new("terminal");
-        let mut candidate = Candidate::default();
-        for (line, mode) in [
-            ("crypto ikev2 proposal P", ModeKind::Ikev2Proposal),
-            ("encr aes-cbc-256", ModeKind::Ikev2Proposal),
-            ("exit", ModeKind::Global),
-            ("cry ikev key K", ModeKind::Ikev2Keyring),
-            ("peer A", ModeKind::Ikev2KeyringPeer),
-            ("exit", ModeKind::Ikev2Keyring),
-            // A line of another mode leaves this one.
-            ("crypto ikev2 proposal P", ModeKind::Ikev2Proposal),
-            ("! a comment", ModeKind::Ikev2Proposal),
-            ("", ModeKind::Ikev2Proposal),
-            ("no crypto ikev2 proposal P", ModeKind::Global),
-        ] {
-            assert_eq!(typist.line(&mut candidate, line), Typed::Done, "{line}");
-            assert_eq!(typist.mode(), mode, "{line}");
-        }
-        for line in ["exit", "end", "\u{1a}", "^Z"] {
-            assert_eq!(typist.line(&mut candidate, line), Typed::Left, "{line:?}");
-        }
-        typist.line(&mut candidate, "crypto ikev2 keyring K");
-        assert_eq!(typist.line(&mut candidate, "end"), Typed::Left);
-    }
-
-    #[test]
-    fn a_refused_line_changes_nothing_and_the_next_one_is_judged_by_itself() {
-        let (mut typist, mut candidate, last) =
-            typed(&["hostname a", "crypto isakmp policy 1", "encr aes"]);
-        let Typed::Refused(fault) = last else {
-            panic!("{last:?}")
-        };
-        assert_eq!((fault.fault, fault.at.line), (Fault::Unknown, 3));
-        let before = candidate.clone();
-        let wrong = typist.line(&mut candidate, "crypto ikev2 window 900");
-        assert!(matches!(wrong, Typed::Refused(_)));
-        assert_eq!(candidate, before);
-    }
-
-    #[test]
-    fn a_line_that_is_refused_by_name_is_so_in_every_object() {
-        const OBJECTS: [&str; 9] = [
-            "hostname Router",
-            "crypto ikev2 authorization policy A",
-            "crypto ikev2 profile P",
-            "crypto ikev2 keyring K",
-            "crypto ikev2 proposal P",
-            "crypto ipsec profile I",
-            "interface GigabitEthernet1",
-            "interface Virtual-Template1 type tunnel",
-            "ip access-list standard L",
-        ];
-        let refusal = |object: &str, line: &str| match typed(&[object, line]) {
-            (typist, _, Typed::Refused(fault)) => (typist.mode(), fault),
-            (_, _, other) => panic!("{object}: {line}: {other:?}"),
-        };
-        for line in [
-            "router ospf 1",
-            "line vty 0 4",
-            "ntp server 192.0.2.1",
-            "snmp-server community x",
-            "ip route 0.0.0.0 0.0.0.0 192.0.2.1",
-            "crypto isakmp policy 1",
-        ] {
-            let (_, outside) = refusal("hostname Router", line);
-            assert_eq!(outside.fault, Fault::Unsupported, "{line}");
-            for object in OBJECTS {
-                let (mode, inside) = refusal(object, line);
-                assert_eq!(inside.message, outside.message, "{object}: {line}");
-                // The next line belongs where this one stood.
-                let (typist, _, _) = typed(&[object]);
-                assert_eq!(mode, typist.mode(), "{object}: {line}");
-                // So it is in a file, however it is written there.
-                for indent in [" ", ""] {
-                    let parsed = parse(&format!("{object}\n{indent}{line}\n"), "file");
-                    let told = parsed.diagnostics.iter().map(|one| &*one.message);
-                    assert!(told.eq([&*outside.message]), "{object}: {line}");
-                }
-            }
-        }
-        // What belongs to another object is not taken for the beginning of such a line.
-        let (_, inside) = refusal("crypto ikev2 profile P", "route set interface");
-        assert_eq!(inside.fault, Fault::Unknown);
-    }
-
-    #[test]
-    fn an_object_that_is_gone_is_not_typed_into() {
-        let (mut typist, mut candidate, _) = typed(&["crypto ikev2 policy P"]);
-        candidate.policies.remove("P");
-        let line = typist.line(&mut candidate, "proposal x");
-        assert!(matches!(line, Typed::Refused(fault) if fault.fault == Fault::Unknown));
-        assert_eq!(typist.mode(), ModeKind::Global);
-    }
-
-    #[test]
-    fn a_banner_is_typed_over_several_lines() {
-        let lines = [
-            "crypto ikev2 authorization policy p",
-            "banner #one",
-            "! two",
-            "",
-            "three#",
-            "pfs",
-        ];
-        let (typist, candidate, last) = typed(&lines);
-        assert_eq!(last, Typed::Done);
-        assert!(!typist.is_in_text());
-        assert_eq!(candidate, parse(&lines.join("\n"), "file").candidate);
-        let (mut typist, mut candidate, _) = typed(&lines[..2]);
-        assert!(typist.is_in_text());
-        let mut last = Typed::Done;
-        for _ in 0..60 {
-            last = typist.line(&mut candidate, "more");
-            if last != Typed::Done {
-                break;
-            }
-        }
-        assert!(matches!(last, Typed::Refused(fault) if fault.fault == Fault::Incomplete));
-    }
-
-    #[test]
-    fn what_is_typed_is_what_is_read_from_a_file() {
-        let text = include_str!("../../examples/flexvpn-headend.conf");
-        let lines: Vec<&str> = text.lines().collect();
-        let (_, mut candidate, last) = typed(&lines);
-        candidate.settle();
-        assert_eq!(last, Typed::Done);
-        assert_eq!(candidate, parse(text, "file").candidate);
+impl Block {
+    /// What is said of a line below. Only its first word is known to be no secret.
+    fn refusal(&self, line: &Line<'_>, source: &Arc<str>) -> Box<Diagnostic> {
+        let header = &self.header;
+        let at = line.words.first().map(|word| line.span(source, word));
+        let at = at.unwrap_or_else(|| line.whole(source));
+        let message = format!("not supported by this headend: what stands below `{header}`");
+        Box::new(Diagnostic::error(Fault::Unsupported, at, message))
     }
 }
+
+/// Whether some object would know more of a line than is known outside of every one.
+fn is_inner(
+    walker: &Walker<'_>,
+    outside: &Stuck,
+    line: &Line<'_>,
+    form: Form,
+    words: &[Word<'_>],
+) -> bool {
+    let mut inner = ModeKind::ALL.iter().skip(1);
+    inner.any(|mode| match walker.walk(*mode, line, form, words) {
+        Ok(_) => true,
+        Err(stuck) => stuck.depth > outside.depth,
+    })
+}
+
+/// The words of a line up to where a fault ends.
+fn read(line: &Line<'_>, fault: &Diagnostic) -> String {
+    let end = fault.at.column.saturating_add(fault.at.len);
+    let read = line.words.iter().filter(|word| word.column < end);
+    let read: Vec<&str> = read.map(|word| word.text).collect();
+    read.join(" ")
+}
+
+#[cfg(test)]
+mod tests;

@@ -54,7 +54,7 @@ impl Walked {
         }
     }
 
-    /// Does what the line says. `rest` is its free text.
+    /// Does what the line says, and returns what a router says of it. `rest` is its free text.
     pub(crate) fn carry_out(
         &self,
         candidate: &mut Candidate,
@@ -62,15 +62,17 @@ impl Walked {
         form: Form,
         at: Span,
         rest: Cow<'_, str>,
-    ) -> Result<(), Box<Diagnostic>> {
+    ) -> Result<Option<String>, Box<Diagnostic>> {
         let mut args = Args::new(&self.args, at.clone(), rest);
         let mut edit = Edit {
             candidate,
             mode,
             form,
             at,
+            said: None,
         };
-        (self.action)(&mut edit, &mut args)
+        (self.action)(&mut edit, &mut args)?;
+        Ok(edit.said)
     }
 }
 
@@ -84,6 +86,10 @@ pub(crate) struct Stuck {
     pub(crate) meant: bool,
     /// Whether the line is one of IOS-XE that is refused by name.
     pub(crate) named: bool,
+    /// The prompt of the lines below it, where the line is refused by name and has such lines on a router.
+    pub(crate) leads_to: Option<&'static str>,
+    /// Whether a text between delimiters follows the word that it is refused for.
+    pub(crate) text_follows: bool,
     /// Whether the word of that name was written out.
     spelled: bool,
     pub(crate) diagnostic: Box<Diagnostic>,
@@ -106,6 +112,8 @@ impl Stuck {
         }
         Box::new(Self {
             named: true,
+            leads_to: outside.leads_to,
+            text_follows: outside.text_follows,
             diagnostic: outside.diagnostic,
             ..*self
         })
@@ -197,11 +205,15 @@ impl Walker<'_> {
                 rest: free,
             })
             .map_err(|diagnostic| {
+                let named = diagnostic.fault == Fault::Unsupported;
+                let mode = first_mode(path.last()).filter(|_| named);
                 Box::new(Stuck {
                     depth: words.len(),
                     block: leads_into(path.last()),
                     meant: false,
-                    named: diagnostic.fault == Fault::Unsupported,
+                    named,
+                    leads_to: mode.map(ModeKind::prompt),
+                    text_follows: false,
                     spelled: false,
                     diagnostic,
                 })
@@ -238,7 +250,7 @@ impl Walker<'_> {
         };
         if form != Form::Set && last.is_some_and(|node| node.set.is_some()) {
             let at = line.whole(self.source);
-            let message = "this line has no `no` form";
+            let message = "not supported by this headend: `no` in front of this line";
             return Err(Box::new(Diagnostic::error(Fault::Unsupported, at, message)));
         }
         if let Some(why) = last
@@ -273,6 +285,7 @@ impl Walker<'_> {
             Some(node) => expected(followers(node)),
         };
         let mut block = leads_into(last);
+        let (mut leads_to, mut follows) = (None, false);
         let meant = matches!(refusal, Refusal::Unknown { meant: Some(_) });
         let named = matches!(refusal, Refusal::Unsupported { .. });
         let written = |known: &'static str| known.eq_ignore_ascii_case(word.text);
@@ -301,9 +314,13 @@ impl Walker<'_> {
             }
             Refusal::Value { why } => Diagnostic::error(Fault::Value, at, why).expecting(wanted),
             Refusal::Unsupported {
-                why, block: below, ..
+                why,
+                block: below,
+                text_follows,
+                ..
             } => {
-                block = below;
+                block = below.is_some();
+                (leads_to, follows) = (below, text_follows);
                 let message = format!("not supported by this headend: {why}");
                 let from = line.whole(self.source);
                 let end = at.column.saturating_add(at.len);
@@ -326,6 +343,8 @@ impl Walker<'_> {
             block,
             meant,
             named,
+            leads_to,
+            text_follows: follows,
             spelled,
             diagnostic: Box::new(diagnostic),
         })
@@ -382,10 +401,16 @@ fn expected(nodes: impl Iterator<Item = &'static Node>) -> Vec<String> {
 
 /// Whether a line that came as far as this node might have led into a mode.
 fn leads_into(node: Option<&&'static Node>) -> bool {
-    fn any(node: &Node) -> bool {
-        !node.opens.is_empty() || node.then.iter().any(any)
+    first_mode(node).is_some()
+}
+
+/// The mode that it might have led into first.
+fn first_mode(node: Option<&&'static Node>) -> Option<ModeKind> {
+    fn of(node: &Node) -> Option<ModeKind> {
+        let own = node.opens.first().copied();
+        own.or_else(|| node.then.iter().find_map(of))
     }
-    node.is_some_and(|node| any(node))
+    node.and_then(|node| of(node))
 }
 
 pub(crate) fn count(text: &str) -> u32 {

@@ -169,7 +169,11 @@ proptest! {
         let again = parse(&printed, "t");
         prop_assert_eq!(&again.diagnostics, &[], "{}", printed);
         prop_assert_eq!(render_all(&again.candidate), printed.clone());
-        let (live, read) = (resolve_live(&candidate), resolve_live(&again.candidate));
+        let (mut live, mut read) = (resolve_live(&candidate), resolve_live(&again.candidate));
+        // Why one serves nobody also tells of what is like it, which has lines only in the print.
+        for one in [&mut live, &mut read] {
+            one.snapshot.inactive.iter_mut().for_each(|one| one.because.clear());
+        }
         prop_assert_eq!(live.snapshot, read.snapshot, "{}", printed);
         prop_assert_eq!(live.faults.len(), read.faults.len(), "{}", printed);
     }

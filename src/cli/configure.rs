@@ -49,8 +49,19 @@ pub struct Prompt {
     pub hostname: String,
     /// The mode that the next line stands in, by its [`ModeKind`].
     pub mode: String,
+    /// What it shows in brackets.
+    #[serde(default)]
+    pub in_brackets: String,
     /// The next line belongs to a text.
     pub in_text: bool,
+}
+
+impl Prompt {
+    /// What it shows in brackets; within a text there is none.
+    #[must_use]
+    pub fn in_brackets(&self) -> Option<&str> {
+        (!self.in_text).then_some(&self.in_brackets)
+    }
 }
 
 /// What is said of a line.
@@ -73,7 +84,7 @@ pub struct Said {
 /// The mode of that name.
 #[must_use]
 pub fn mode(name: &str) -> ModeKind {
-    let mut modes = ModeKind::ALL.iter();
+    let mut modes = ModeKind::ALL.iter().chain([&ModeKind::Refused]);
     let mode = modes.find(|mode| format!("{mode:?}") == name);
     mode.copied().unwrap_or(ModeKind::Global)
 }

@@ -145,6 +145,12 @@ impl Plan {
         lines.chain(self.unserved.iter().map(|(name, why)| (name, why.as_str())))
     }
 
+    /// Profiles whose lines say that they serve nobody.
+    pub(super) fn shut_down(&self) -> impl Iterator<Item = &Name> {
+        let shut = self.snapshot.inactive.iter().filter(|one| one.shutdown);
+        shut.map(|one| &one.name)
+    }
+
     /// A warning for each authority by which no client can be believed in this build.
     pub(super) fn unsupported_authorities(&self) -> Vec<String> {
         let profiles = self.profiles.iter();
@@ -169,6 +175,17 @@ pub struct ServingProfile {
     pub esp: Vec<EspSuite>,
     /// AnyConnect-EAP, if the profile offers it.
     pub eap: Option<Arc<ServerConfig>>,
+}
+
+impl ServingProfile {
+    /// Whether the files of its trustpoints still hold what it serves with. The key is its certificate's, which the import of
+    /// either has checked.
+    pub(super) fn is_of(&self, store: &Store) -> bool {
+        serve(&self.profile, store).is_ok_and(|now| {
+            self.credentials.chain() == now.credentials.chain()
+                && self.anchors.is_same(&now.anchors)
+        })
+    }
 }
 
 /// How a profile's headend proves itself.

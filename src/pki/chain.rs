@@ -117,6 +117,13 @@ impl TrustAnchors {
         }
     }
 
+    /// True when both believe the same certificates.
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.anchors == other.anchors
+            && self.summaries == other.summaries
+            && self.unsupported == other.unsupported
+    }
+
     /// True when there is no authority, so that no chain can hold.
     pub fn is_empty(&self) -> bool {
         self.anchors.is_empty()

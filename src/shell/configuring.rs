@@ -28,6 +28,8 @@ pub struct Configuring {
     pub mode: ModeKind,
     /// Whether the next line belongs to a text.
     pub in_text: bool,
+    /// What the prompt shows in brackets.
+    in_brackets: String,
     /// Lines were sent that may not be at work yet.
     pub(super) is_behind: bool,
     /// Lines that are not sent yet.
@@ -78,6 +80,7 @@ impl Console {
             session,
             mode: ModeKind::Global,
             in_text: false,
+            in_brackets: ModeKind::Global.prompt().to_owned(),
             is_behind: false,
             pending: Vec::new(),
             octets: 0,
@@ -118,6 +121,7 @@ impl Configuring {
     fn goes_on(&mut self, prompt: &Prompt) {
         self.mode = configure::mode(&prompt.mode);
         self.in_text = prompt.in_text;
+        self.in_brackets.clone_from(&prompt.in_brackets);
     }
 
     /// Whether every line was sent.
@@ -140,12 +144,7 @@ impl Configuring {
 
     /// What the prompt shows in brackets; within a text there is none.
     #[must_use]
-    pub const fn prompt(&self) -> Option<&'static str> {
-        in_brackets(self.mode, self.in_text)
+    pub fn prompt(&self) -> Option<&str> {
+        (!self.in_text).then_some(&self.in_brackets)
     }
-}
-
-/// What a prompt shows in brackets; within a text there is none.
-pub(super) const fn in_brackets(mode: ModeKind, in_text: bool) -> Option<&'static str> {
-    if in_text { None } else { Some(mode.prompt()) }
 }

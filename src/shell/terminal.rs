@@ -24,7 +24,7 @@ use rustyline::{
 
 use super::{
     Answer, Configuring, Console, GREETING, NoDaemon, command_of,
-    configuring::{Over, in_brackets},
+    configuring::Over,
     keys::{Keys, Line, MAX_TYPED, Pasted, Then, Wish, locked},
     monitor::Monitor,
     pager::{self, Screen},

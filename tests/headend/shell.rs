@@ -211,7 +211,9 @@ fn a_conversation() {
     shell.types("proposal nowhere\r", "Router(config-ikev2-policy)#");
     shell.types("no crypto ikev2 policy Q\r", "Router(config)#");
     shell.types("no cry ikev2 proposal P\r", "Router(config)#");
-    shell.types("vlan 7\r", "Router(config)#");
+    shell.types("vlan 7\r", "Router(config-vlan)#");
+    shell.types("name x\r", "Router(config-vlan)#");
+    shell.types("exit\r", "Router(config)#");
     shell.types("int vir?", "Router(config)#int vir");
     shell.types("\u{15}no interface loop\t7\r", "Router(config)#");
     shell.types("do sh int gi7\r", "Router(config)#");

@@ -1,15 +1,15 @@
 //! `aaa` and `username`.
 
-use alloc::boxed::Box;
+use alloc::{boxed::Box, format, string::String};
 
 use super::{Args, Edit, objection};
 use crate::{
-    error::{Diagnostic, Fault},
+    error::{Diagnostic, Fault, Span},
     model::{
         Located,
         aaa::{Method, User},
     },
-    password::{Encoding, Password},
+    password::{Encoding, Password, unknown_type},
     tree::{Node, Token},
 };
 
@@ -79,11 +79,13 @@ pub(super) const LINES: &[Node] = &[
             Node::refused("console", "authorization of the router's own commands"),
         ]),
         Node::refused("accounting", "AAA accounting"),
-        Node::refused_block("group", "RADIUS server groups"),
-        Node::refused_block("server", "RADIUS change of authorization"),
-        Node::refused_block("attribute", "AAA attribute lists"),
+        Node::refused_block("group", "RADIUS server groups").prompting("config-sg-radius"),
+        Node::refused_block("server", "RADIUS change of authorization")
+            .prompting("config-locsvr-da-radius"),
+        Node::refused_block("attribute", "AAA attribute lists").prompting("config-attr-list"),
         Node::refused("session-id", "shared session ids"),
         Node::refused("local", "local AAA limits"),
+        Node::refused("max-sessions", "limits of sessions by command"),
         Node::refused("common-criteria", "password rules"),
     ]),
     Node::word("username", "Establish User Name Authentication").then(&[Node::name("User name")
@@ -101,6 +103,7 @@ pub(super) const LINES: &[Node] = &[
             ])]),
             Node::refused("secret", "hashed user secrets"),
             Node::refused("nopassword", "users without a password"),
+            Node::refused("view", "views of commands"),
             Node::refused("one-time", "users that may log in once"),
             Node::refused("aaa", "AAA attribute lists"),
             Node::refused("autocommand", "the router's own logins"),
@@ -140,11 +143,31 @@ const PASSWORD: &[Node] = &[
     Node::value(Token::Line, "The UNENCRYPTED (cleartext) user password").set(set_user),
 ];
 
+/// Refuses a text whose first word is a type that its line does not have: taken for a password in clear, it would be one that
+/// nobody has chosen.
+pub(super) fn known_type(
+    edit: &Edit<'_>,
+    args: &Args<'_>,
+    types: &[&str],
+) -> Result<(), Box<Diagnostic>> {
+    let Some(unknown) = unknown_type(args.rest()) else {
+        return Ok(());
+    };
+    let at = args.rest_span().unwrap_or_else(|| edit.at.clone());
+    let why = format!("type {unknown} is not known here; what is to begin so stands behind `0`");
+    let fault = objection(Fault::Value, Span { len: 1, ..at }, why);
+    let types = types.iter().map(|one| String::from(*one));
+    Err(Box::new(fault.expecting(types)))
+}
+
 fn set_user(edit: &mut Edit<'_>, args: &mut Args<'_>) -> Result<(), Box<Diagnostic>> {
     let with_password = args.has("password");
     let name = Located::new(args.name()?.value, edit.at.clone());
     let privilege = args.maybe_number::<u8>();
     let encoding = args.maybe_keyword(Encoding::from_keyword);
+    if with_password && encoding.is_none() {
+        known_type(edit, args, &["0", "7"])?;
+    }
     let password = match encoding.map(|encoding| encoding.value) {
         _ if !with_password => None,
         None | Some(Encoding::Plain) => Some(Password::plain(args.rest())),

@@ -209,14 +209,14 @@ pub(super) const LINES: &[Node] = &[
         Ok(())
     })]),
     Node::refused("certificate-cache", "a certificate cache"),
-    Node::refused_block("client", "the router as a client"),
-    Node::refused_block("cluster", "clusters"),
+    Node::refused_block("client", "the router as a client").prompting("config-ikev2-flexvpn"),
+    Node::refused_block("cluster", "clusters").prompting("config-ikev2-cluster"),
     Node::refused("cts", "TrustSec"),
     Node::refused_even_negated("diagnose", "a ring of errors by command"),
     Node::refused("disconnect-revoked-peers", "revocation checks"),
     Node::word("limit", "Limit the number of maximum and negotiating sa")
         .then(super::ikev2_limit::LINES),
-    Node::refused_block("name-mangler", "name manglers"),
+    Node::refused_block("name-mangler", "name manglers").prompting("config-ikev2-name-mangler"),
     Node::refused("reconnect", "automatic reconnection"),
     Node::word("redirect", "IKEv2 Redirect Mechanism for load-balancing")
         .then(super::ikev2_redirect::LINES),

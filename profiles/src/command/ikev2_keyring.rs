@@ -2,7 +2,7 @@
 
 use alloc::{boxed::Box, string::String};
 
-use super::{Args, Edit, Mode, ikev2_profile::identity, objection};
+use super::{Args, Edit, Mode, aaa, ikev2_profile::identity, objection};
 use crate::{
     error::{Diagnostic, Fault},
     model::{
@@ -200,6 +200,9 @@ fn each(keys: &PeerKeys) -> (Option<KeyText>, Option<KeyText>) {
 /// The key that ends a line.
 pub(super) fn key(edit: &Edit<'_>, args: &mut Args<'_>) -> Result<KeyText, Box<Diagnostic>> {
     let encoding = args.maybe_keyword(KeyEncoding::from_keyword);
+    if encoding.is_none() {
+        aaa::known_type(edit, args, &["0", "hex"])?;
+    }
     let encoding = encoding.map_or(KeyEncoding::Plain, |encoding| encoding.value);
     KeyText::new(encoding, args.rest()).ok_or_else(|| {
         let at = args.rest_span().unwrap_or_else(|| edit.at.clone());

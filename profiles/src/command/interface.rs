@@ -2,7 +2,7 @@
 
 use alloc::{boxed::Box, format, string::String};
 
-use super::{Args, Edit, Mode, ipv6, objection};
+use super::{Args, Edit, Form, Mode, ipv6, objection};
 use crate::{
     error::{Diagnostic, Fault},
     model::{
@@ -25,22 +25,24 @@ const KINDS: &[ModeKind] = &[
 ];
 
 pub(super) const LINES: &[Node] = &[Node::word("interface", "Select an interface to configure")
-    .then(&[Node::value(Token::Interface, "Interface name")
-        .opens(KINDS)
-        .set(open)
-        .then(&[Node::word("type", "Virtual-Template type").then(&[
-            Node::word("tunnel", "Tunnel type")
-                .opens(&[ModeKind::VirtualTemplate])
-                .set(open),
-            Node::refused_block("serial", "Virtual-Templates other than of type tunnel"),
-            Node::refused_block("ethernet", "Virtual-Templates other than of type tunnel"),
-            Node::refused_block("vpn", "Virtual-Templates other than of type tunnel"),
-        ])])
-        .unset(|edit, args| {
-            let name = args.interface()?;
-            edit.candidate.interfaces.remove(&name.value);
-            Ok(())
-        })])];
+    .then(&[
+        Node::value(Token::Interface, "Interface name")
+            .opens(KINDS)
+            .set(open)
+            .then(&[Node::word("type", "Virtual-Template type").then(&[
+                Node::word("tunnel", "Tunnel type")
+                    .opens(&[ModeKind::VirtualTemplate])
+                    .set(open),
+                Node::refused_block("serial", "Virtual-Templates other than of type tunnel")
+                    .prompting("config-if"),
+                Node::refused_block("ethernet", "Virtual-Templates other than of type tunnel")
+                    .prompting("config-if"),
+                Node::refused_block("vpn", "Virtual-Templates other than of type tunnel")
+                    .prompting("config-if"),
+            ])])
+            .unset(close),
+        Node::refused_block("range", "several interfaces at once").prompting("config-if-range"),
+    ])];
 
 /// The mode of an interface's lines.
 pub(super) const fn mode_of(name: &InterfaceName) -> ModeKind {
@@ -69,6 +71,44 @@ fn open(edit: &mut Edit<'_>, args: &mut Args<'_>) -> Result<(), Box<Diagnostic>>
         .or_insert_with(new);
     entry.value.tunnel_type |= tunnel;
     *edit.mode = Mode::Interface(name.value);
+    Ok(())
+}
+
+/// `no` takes an interface away, but for one that is a device; `default` takes its lines.
+fn close(edit: &mut Edit<'_>, args: &mut Args<'_>) -> Result<(), Box<Diagnostic>> {
+    let Located { value: name, at } = args.interface()?;
+    let interfaces = &mut edit.candidate.interfaces;
+    if edit.form == Form::Default {
+        let emptied = interfaces.get_mut(&name).map(|interface| {
+            let Interface {
+                device,
+                tunnel_type,
+                ..
+            } = core::mem::take(&mut interface.value);
+            // What it is stays.
+            interface.value.device = device;
+            interface.value.tunnel_type = tunnel_type;
+        });
+        let is_there = emptied.is_some() || name.kind() == InterfaceKind::GigabitEthernet;
+        edit.said = Some(if is_there {
+            format!("Interface {name} set to default configuration")
+        } else {
+            format!("Interface {name} is not configured")
+        });
+        return Ok(());
+    }
+    if let Some(device) = interfaces
+        .get(&name)
+        .and_then(|one| one.value.device.as_ref())
+    {
+        let why = format!(
+            "Removal of physical interfaces is not permitted: {name} is the device {}; `default interface {name}` empties it, \
+             `no device` below it takes it away from that device",
+            device.value
+        );
+        return Err(objection(Fault::Unsupported, at, why));
+    }
+    interfaces.remove(&name);
     Ok(())
 }
 

@@ -132,6 +132,8 @@ const REPLAY: &[Node] = &[
     Node::word("disable", "Disable replay checking").set(set_replay),
 ];
 
+const TRANSFORM_PROMPT: &str = ModeKind::TransformSet.prompt();
+
 const TRANSFORMS: &[Node] = &[
     Node::word("esp-aes", "ESP transform using AES cipher")
         .refused_alone("ESP without integrity")
@@ -176,11 +178,11 @@ const TRANSFORMS: &[Node] = &[
         AH_SHA384,
         AH_SHA512,
     ])]),
-    Node::refused_block("esp-3des", "3DES"),
-    Node::refused_block("esp-des", "DES"),
-    Node::refused_block("esp-gmac", "ESP without encryption"),
-    Node::refused_block("esp-null", "ESP without encryption"),
-    Node::refused_block("esp-seal", "SEAL"),
+    Node::refused_block("esp-3des", "3DES").prompting(TRANSFORM_PROMPT),
+    Node::refused_block("esp-des", "DES").prompting(TRANSFORM_PROMPT),
+    Node::refused_block("esp-gmac", "ESP without encryption").prompting(TRANSFORM_PROMPT),
+    Node::refused_block("esp-null", "ESP without encryption").prompting(TRANSFORM_PROMPT),
+    Node::refused_block("esp-seal", "SEAL").prompting(TRANSFORM_PROMPT),
 ];
 
 const INTEGRITY_NODE: Node = Node::choice(EspIntegrity::KEYWORDS)
@@ -192,12 +194,13 @@ const ESN_NODE: Node = Node::word("esn", "ESN support for IPsec transform")
     .opens(&[ModeKind::TransformSet])
     .set(set_transform);
 
-const COMPRESSION: Node = Node::refused_block("comp-lzs", "IP compression");
-const AH_MD5: Node = Node::refused_block("ah-md5-hmac", "AH");
-const AH_SHA: Node = Node::refused_block("ah-sha-hmac", "AH");
-const AH_SHA256: Node = Node::refused_block("ah-sha256-hmac", "AH");
-const AH_SHA384: Node = Node::refused_block("ah-sha384-hmac", "AH");
-const AH_SHA512: Node = Node::refused_block("ah-sha512-hmac", "AH");
+const COMPRESSION: Node =
+    Node::refused_block("comp-lzs", "IP compression").prompting(TRANSFORM_PROMPT);
+const AH_MD5: Node = Node::refused_block("ah-md5-hmac", "AH").prompting(TRANSFORM_PROMPT);
+const AH_SHA: Node = Node::refused_block("ah-sha-hmac", "AH").prompting(TRANSFORM_PROMPT);
+const AH_SHA256: Node = Node::refused_block("ah-sha256-hmac", "AH").prompting(TRANSFORM_PROMPT);
+const AH_SHA384: Node = Node::refused_block("ah-sha384-hmac", "AH").prompting(TRANSFORM_PROMPT);
+const AH_SHA512: Node = Node::refused_block("ah-sha512-hmac", "AH").prompting(TRANSFORM_PROMPT);
 
 /// What may stand behind a whole ESP transform.
 const BEHIND: &[Node] = &[

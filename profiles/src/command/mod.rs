@@ -67,7 +67,7 @@ pub(crate) fn tables(mode: ModeKind) -> &'static [&'static [Node]] {
             global::REFUSED,
             global::LEAVE,
         ],
-        ModeKind::Refused => &[],
+        ModeKind::Refused => &[global::LEAVE],
         ModeKind::AuthorizationPolicy => &[ikev2_policy::AUTHORIZATION, global::LEAVE],
         ModeKind::Ikev2Proposal => &[ikev2::PROPOSAL, global::LEAVE],
         ModeKind::Ikev2Policy => &[ikev2::POLICY, global::LEAVE],
@@ -166,6 +166,8 @@ pub(crate) struct Edit<'a> {
     pub(crate) form: Form,
     /// The whole line.
     pub(crate) at: Span,
+    /// What a router says of it.
+    pub(crate) said: Option<String>,
 }
 
 macro_rules! objects {

@@ -45,6 +45,7 @@ pub(super) const LINES: &[Node] = &[
             Node::refused("pem", "import of PEM keys"),
         ])]),
     Node::word("authenticate", "Get the CA certificate").then(&[Node::name("CA Server Name")
+        .refused_alone("authorities by cut and paste or enrollment; `pem bootflash:FILE` takes them from a file")
         .then(&[
             Node::word("pem", "Take it from a PEM file").then(&[Node::value(
                 Token::File,
@@ -68,14 +69,15 @@ pub(super) const LINES: &[Node] = &[
             })]),
         ])]),
     Node::word("certificate", "Actions on certificates").then(&[
-        Node::refused_block("chain", "certificates inside the configuration"),
-        Node::refused_block("map", "certificate maps"),
+        Node::refused_block("chain", "certificates inside the configuration")
+            .prompting("config-cert-chain"),
+        Node::refused_block("map", "certificate maps").prompting("ca-certificate-map"),
         Node::refused("storage", "certificate storage by command"),
     ]),
     Node::refused("enroll", "enrollment"),
     Node::refused("export", "export of keys"),
-    Node::refused_block("server", "a certificate server"),
-    Node::refused_block("profile", "enrollment profiles"),
+    Node::refused_block("server", "a certificate server").prompting("cs-server"),
+    Node::refused_block("profile", "enrollment profiles").prompting("ca-profile-enroll"),
     Node::refused("trustpool", "the trustpool"),
     Node::refused("crl", "revocation checks by certificate revocation list"),
     Node::refused("validate", "validation by command"),

@@ -51,28 +51,31 @@ pub(super) const LINES: &[Node] = &[
     Node::refused_block("authorization", "SSL VPN"),
 ];
 
-pub(super) const VPN: &[Node] = &[Node::word("anyconnect", "Anyconnect package").then(&[
-    Node::word("profile", "Anyconnect profile").then(&[Node::name("Anyconnect profile name")
-        .then(&[
-            Node::value(Token::File, "Profile file in bootflash").set(|edit, args| {
-                let name = Located::new(args.name()?.value, edit.at.clone());
-                let file = args.file()?.value;
-                let profiles = &mut edit.candidate.anyconnect_profiles;
-                profiles
-                    .get_or_insert_with(&name, || file.clone())
-                    .clone_from(&file);
+pub(super) const VPN: &[Node] = &[
+    Node::word("anyconnect", "Anyconnect package").then(&[
+        Node::word("profile", "Anyconnect profile").then(&[Node::name("Anyconnect profile name")
+            .then(&[
+                Node::value(Token::File, "Profile file in bootflash").set(|edit, args| {
+                    let name = Located::new(args.name()?.value, edit.at.clone());
+                    let file = args.file()?.value;
+                    let profiles = &mut edit.candidate.anyconnect_profiles;
+                    profiles
+                        .get_or_insert_with(&name, || file.clone())
+                        .clone_from(&file);
+                    Ok(())
+                }),
+            ])
+            .unset(|edit, args| {
+                let name = args.name()?;
+                edit.candidate
+                    .anyconnect_profiles
+                    .remove(name.value.as_str());
                 Ok(())
-            }),
-        ])
-        .unset(|edit, args| {
-            let name = args.name()?;
-            edit.candidate
-                .anyconnect_profiles
-                .remove(name.value.as_str());
-            Ok(())
-        })]),
-    Node::refused_value(Token::Line, "packages of the client"),
-])];
+            })]),
+        Node::refused_value(Token::Line, "packages of the client"),
+    ]),
+    Node::refused("csd", "Secure Desktop"),
+];
 
 pub(super) const POLICY: &[Node] = &[
     Node::word("pki", "Public Key components").then(&[Node::word("trustpoint", "PKI Trustpoint")

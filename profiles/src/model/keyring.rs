@@ -6,7 +6,7 @@ use core::fmt;
 use zeroize::Zeroizing;
 
 use super::{Table, ikev2::IdentityMatch, keywords, name::Name, net::IpNet};
-use crate::password::Secret;
+use crate::password::{Secret, unknown_type};
 
 keywords! {
     /// How a key is written in a line.
@@ -74,7 +74,8 @@ impl KeyText {
         let first = text.split(' ').next().unwrap_or_default();
         let like_a_word = ["0", "6", "hex", "local", "remote"]
             .iter()
-            .any(|word| word.starts_with(&first.to_ascii_lowercase()));
+            .any(|word| word.starts_with(&first.to_ascii_lowercase()))
+            || unknown_type(text).is_some();
         match self.encoding {
             KeyEncoding::Plain if like_a_word => out.push_str("0 "),
             KeyEncoding::Plain => {}

@@ -33,7 +33,8 @@ fn an_exact_word_beats_an_abbreviation_and_an_abbreviation_must_be_unique() {
         chosen(TABLE, "por"),
         Err(Refusal::Unsupported {
             why: "ports",
-            block: false,
+            block: None,
+            text_follows: false,
             negated: Negated::Taken,
         })
     );

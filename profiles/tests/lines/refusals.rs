@@ -313,3 +313,102 @@ fn a_value_that_is_not_served_is_told_with_those_that_are() {
     assert_eq!(expected("interface gi1\n mtu 14000"), "");
     assert_eq!(expected("aaa accounting network default none"), "");
 }
+
+#[test]
+fn a_type_of_password_that_is_not_known_is_no_password() {
+    for line in [
+        "username U password 9 $9$zzz",
+        "username U password 5 x",
+        "username U privilege 15 password 8 x",
+        "username U password 5",
+        "crypto ikev2 keyring K\n peer A\n  pre-shared-key 7 0822",
+        "crypto ikev2 keyring K\n peer A\n  pre-shared-key local 5 abc",
+        "crypto ikev2 profile P\n authentication local pre-share key 5 abc",
+        "crypto ikev2 profile P\n authentication remote pre-share key 8 abc",
+    ] {
+        let found = parse(line, "t").diagnostics;
+        assert_eq!(found.len(), 1, "{line}: {found:?}");
+        assert_eq!(found[0].fault, Fault::Value, "{line}");
+        assert_eq!(found[0].expected[0], "0", "{line}");
+        assert!(!found[0].message.contains("abc"), "{line}");
+    }
+    // Such a password has its own type in front, and is printed so.
+    for (line, printed) in [
+        ("username U password 0 5", " password 0 5"),
+        ("username U password 0 9 x", " password 0 9 x"),
+        ("username U password 12 x", " password 0 12 x"),
+        (
+            "crypto ikev2 keyring K\n peer A\n  pre-shared-key 0 5 abc",
+            "pre-shared-key 0 5 abc",
+        ),
+        (
+            "crypto ikev2 keyring K\n peer A\n  pre-shared-key 55 abc",
+            "pre-shared-key 55 abc",
+        ),
+    ] {
+        let parsed = parse(line, "t");
+        assert_eq!(parsed.diagnostics, [], "{line}");
+        let text = render(&parsed.candidate);
+        assert!(text.contains(printed), "{line}: {text}");
+    }
+}
+
+#[test]
+fn lines_of_an_ordinary_router_are_refused_by_name() {
+    for line in [
+        "call-home",
+        "iox",
+        "crypto vpn csd bootflash:csd.pkg",
+        "aaa max-sessions 4",
+        "username U view V",
+        "interface range GigabitEthernet1-2",
+        "ip source-route",
+        "ip bootp server",
+        "ip tcp synwait-time 5",
+        "ip scp server enable",
+        "alias exec s show",
+        "parser view V",
+        "telemetry ietf subscription 1",
+        "password encryption aes",
+        "crypto pki authenticate TP",
+        "no crypto ipsec nat-transparency udp-encapsulation",
+        "crypto isakmp keepalive 10",
+        "crypto isakmp key k address 192.0.2.1",
+        "ip dhcp excluded-address 192.0.2.1",
+    ] {
+        let found = parse(line, "t").diagnostics;
+        assert_eq!(found.len(), 1, "{line}: {found:?}");
+        assert_eq!(found[0].fault, Fault::Unsupported, "{line}");
+    }
+    for line in [
+        "no ip source-route",
+        "no ip bootp server",
+        "no parser view V",
+        "no crypto isakmp policy 1",
+    ] {
+        assert_eq!(parse(line, "t").diagnostics, [], "{line}");
+    }
+}
+
+#[test]
+fn a_line_that_is_refused_by_name_is_so_without_indentation() {
+    for (object, line) in [
+        ("crypto ikev2 profile P", "ivrf X"),
+        ("crypto ikev2 profile P", "reconnect"),
+        (
+            "crypto ikev2 authorization policy A",
+            "dhcp server 192.0.2.1",
+        ),
+    ] {
+        for indent in [" ", ""] {
+            let text = format!("{object}\n{indent}{line}\nhostname a\n");
+            let found = parse(&text, "t").diagnostics;
+            let unsupported = found.iter().filter(|one| one.fault == Fault::Unsupported);
+            assert_eq!(
+                (unsupported.count(), found.len()),
+                (1, 1),
+                "{text}: {found:?}"
+            );
+        }
+    }
+}

@@ -224,13 +224,16 @@ impl Driver {
         let mut line_faults = faults;
         line_faults.extend(ties(&candidate));
         let before = &house.plan;
-        let as_before = |profile: &Profile| {
-            let serving = before.profiles.get(&profile.name)?;
-            (*serving.profile == *profile && !uses(profile, &renewed)).then(|| Arc::clone(serving))
-        };
         let store = draft
             .as_ref()
             .map_or(&house.configure.store, |draft| draft.store());
+        // What a line has imported may be what was there.
+        let as_before = |profile: &Profile| {
+            let serving = before.profiles.get(&profile.name)?;
+            let is_same =
+                *serving.profile == *profile && (!uses(profile, &renewed) || serving.is_of(store));
+            is_same.then(|| Arc::clone(serving))
+        };
         let Compiled { plan, faults } = compile_live(Arc::new(snapshot), store, as_before);
         let difference = Difference::between(before, &plan);
         // First what may fail.

@@ -229,6 +229,13 @@ impl Driver {
                 }))
             }
             // A line asks for one thing at most.
+            Typed::Told(said) => Line::Taken(Some(Said {
+                line: index,
+                refused: false,
+                marker: None,
+                read: None,
+                text: format!("% {said}\n"),
+            })),
             Typed::Done => match candidate.actions.pop() {
                 Some(action) => Line::Away(Box::new((action, trustpoints))),
                 None => Line::Taken(None),
@@ -324,6 +331,7 @@ impl Driver {
             line,
             hostname: hostname.to_owned(),
             mode: format!("{:?}", session.typist.mode()),
+            in_brackets: session.typist.prompt().to_owned(),
             in_text: session.typist.is_in_text(),
         };
         let last = taken.prompts.last();
@@ -422,7 +430,11 @@ impl Driver {
             typed != Some(name) || known.contains(name) || told_inactive.contains_key(name)
         };
         let inactive = self.house.plan.inactive().map(|(name, _)| name);
-        session.inactive = inactive.filter(|name| is_told(name)).cloned().collect();
+        let inactive = inactive.filter(|name| is_told(name));
+        session.inactive = inactive
+            .chain(self.house.plan.shut_down())
+            .cloned()
+            .collect();
         remarks
     }
 }

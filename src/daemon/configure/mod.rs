@@ -140,7 +140,7 @@ struct Session {
     away: Option<lines::Away>,
     /// Faults that were told, and are still there.
     told: Faults,
-    /// Profiles that served nobody when something was said last.
+    /// Profiles that served nobody when something was said last, those that are shut down among them.
     inactive: BTreeSet<Name>,
     /// What no line has been answered with yet.
     unsaid: Vec<String>,
@@ -314,7 +314,9 @@ impl Driver {
                 .house
                 .plan
                 .inactive()
-                .map(|(name, _)| name.clone())
+                .map(|(name, _)| name)
+                .chain(self.house.plan.shut_down())
+                .cloned()
                 .collect(),
             unsaid: Vec::new(),
             mentioned: BTreeSet::new(),

@@ -2,6 +2,7 @@
 
 mod active;
 mod hanging;
+mod refused;
 mod revert;
 mod secret;
 mod tied;

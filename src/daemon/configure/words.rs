@@ -139,7 +139,10 @@ fn incomplete(candidate: &Candidate, fault: &Diagnostic) -> Option<&'static str>
     if begins(&candidate.policies, fault) {
         return Some("IKEv2 policy MUST have atleast one complete proposal attached\n");
     }
-    begins(&candidate.profiles, fault).then_some(
+    // It says so only where that is what is missing.
+    let asks = |line: &String| line.starts_with("match ") || line.starts_with("authentication ");
+    let is_asked = begins(&candidate.profiles, fault) && fault.expected.iter().any(asks);
+    is_asked.then_some(
         "IKEv2 profile MUST have:\n   1. A local and a remote authentication method.\n   2. A match identity or a \
          match certificate or match any statement.\n",
     )

@@ -5,9 +5,7 @@ use std::{
     ops::ControlFlow,
 };
 
-use super::{
-    Line, Over, Pasted, Shell, TerminalError, Then, in_brackets, locked, pager, prompt, too_long,
-};
+use super::{Line, Over, Pasted, Shell, TerminalError, Then, locked, pager, prompt, too_long};
 use crate::cli::configure::{self, Prompt, Taken};
 
 impl Shell {
@@ -202,10 +200,7 @@ impl Shell {
 }
 
 fn prompt_of(next: &Prompt) -> String {
-    prompt(
-        &next.hostname,
-        in_brackets(configure::mode(&next.mode), next.in_text),
-    )
+    prompt(&next.hostname, next.in_brackets())
 }
 
 /// Shows what is no output, which has no pages.
