@@ -15,7 +15,7 @@ use crate::{
         Standing,
         interface::{InterfaceKind, InterfaceName},
     },
-    tree::{self, ModeKind, Node, Refusal, Token},
+    tree::{self, ModeKind, Node, Refusal, Token, Value},
     walk::{followers, form},
 };
 
@@ -46,8 +46,10 @@ pub struct Look {
 pub enum NoHelp {
     /// An abbreviation fits several words.
     Ambiguous,
-    /// No such line is known, or none is served.
+    /// No such line is known.
     Unrecognized,
+    /// Lines that begin so are refused by name; the text says what they would need.
+    Unsupported(&'static str),
 }
 
 /// What is said in every mode of what may stand in front of a line.
@@ -77,7 +79,10 @@ pub fn look(mode: ModeKind, line: &str) -> Result<Look, NoHelp> {
     let unfinished = line.get(start..).unwrap_or_default();
     let (form, typed) = form(&typed);
     let found = match walk(mode, typed) {
-        Err(_) if mode != ModeKind::Global => walk(ModeKind::Global, typed)?,
+        Err(inside) if mode != ModeKind::Global => match (walk(ModeKind::Global, typed), inside) {
+            (Err(NoHelp::Unrecognized), inside @ NoHelp::Unsupported(_)) => return Err(inside),
+            (outside, _) => outside?,
+        },
         found => found?,
     };
     let mut choices = list(mode, &found, form, unfinished);
@@ -99,7 +104,11 @@ pub fn look(mode: ModeKind, line: &str) -> Result<Look, NoHelp> {
     choices.dedup();
     let ends = unfinished.is_empty() && may_end(&found, form);
     if choices.is_empty() && !ends {
-        return Err(NoHelp::Unrecognized);
+        let refused = refused(mode, &found, unfinished).or_else(|| {
+            let outside = found.is_empty() && mode != ModeKind::Global;
+            outside.then(|| refused(ModeKind::Global, &found, unfinished))?
+        });
+        return Err(refused.map_or(NoHelp::Unrecognized, NoHelp::Unsupported));
     }
     Ok(Look {
         start,
@@ -114,15 +123,23 @@ struct Path {
     nodes: Vec<&'static Node>,
     /// The first word of an interface's name in two, if that came last.
     kind: Option<InterfaceKind>,
+    /// The kind of the interface whose whole name came last.
+    behind: Option<InterfaceKind>,
 }
 
 impl Path {
     /// What may follow.
     fn followers(&self, mode: ModeKind) -> Vec<&'static Node> {
-        match self.nodes.last() {
-            None => mode.commands().collect(),
-            Some(node) => followers(node).collect(),
-        }
+        let Some(last) = self.nodes.last() else {
+            return mode.commands().collect();
+        };
+        let may_follow = |node: &&Node| {
+            self.behind.is_none()
+                || node
+                    .only_behind
+                    .is_none_or(|kind| self.behind == Some(kind))
+        };
+        followers(last).filter(may_follow).collect()
     }
 
     fn is_empty(&self) -> bool {
@@ -138,9 +155,14 @@ fn walk(mode: ModeKind, mut typed: &[crate::lexer::Word<'_>]) -> Result<Path, No
         match tree::choose(next.iter().copied(), typed) {
             Ok(found) => {
                 path.nodes.push(found.node);
+                path.behind = match found.value {
+                    Value::Interface(name) => Some(name.kind()),
+                    _ => None,
+                };
                 typed = typed.get(found.taken..).unwrap_or_default();
             }
             Err(Refusal::Ambiguous { .. }) => return Err(NoHelp::Ambiguous),
+            Err(Refusal::Unsupported { why, .. }) => return Err(NoHelp::Unsupported(why)),
             Err(_) => {
                 let named = next.iter().any(|node| node.token == Token::Interface);
                 let kind = InterfaceKind::parse(word.text).ok();
@@ -209,8 +231,32 @@ fn number(kind: InterfaceKind, unfinished: &str) -> Option<Choice> {
     })
 }
 
+/// Why no line is served that goes on with a word that begins so: that of the only such word, or of all that may follow.
+fn refused(mode: ModeKind, path: &Path, unfinished: &str) -> Option<&'static str> {
+    let nodes = path.followers(mode);
+    if unfinished.is_empty() {
+        return path.nodes.last()?.alone;
+    }
+    let mut fitting = nodes.into_iter().flat_map(|node| {
+        let all = node
+            .keywords()
+            .map(move |(word, standing)| (node, word, standing));
+        all.filter(|(_, word, _)| begins(word, unfinished))
+    });
+    let (node, _, standing) = fitting.next()?;
+    let is_only = fitting.next().is_none();
+    let why = match standing {
+        Standing::Refused(why) => Some(why),
+        Standing::Served => node.alone,
+    };
+    why.filter(|_| is_only)
+}
+
 fn may_end(path: &Path, form: Form) -> bool {
-    let Path { nodes, kind: None } = path else {
+    let Path {
+        nodes, kind: None, ..
+    } = path
+    else {
         return false;
     };
     let Some(last) = nodes.last() else {
@@ -480,8 +526,9 @@ mod tests {
             let found = look(ModeKind::Global, line);
             assert_eq!(found, Err(NoHelp::Unrecognized), "{line}");
         }
+        assert_eq!(labels(ModeKind::Global, "interface lo 1 "), ["<cr>"]);
         assert_eq!(
-            labels(ModeKind::Global, "interface lo 1 "),
+            labels(ModeKind::Global, "interface vt 1 "),
             ["type", "<cr>"]
         );
     }
@@ -503,9 +550,23 @@ mod tests {
             ("cry ikev2 p x ", NoHelp::Ambiguous),
             ("foo ", NoHelp::Unrecognized),
             ("hostname a b", NoHelp::Unrecognized),
-            ("vlan ", NoHelp::Unrecognized),
+            ("vlan ", NoHelp::Unsupported("bridging")),
+            ("vla", NoHelp::Unsupported("bridging")),
+            ("router ", NoHelp::Unsupported("routing protocols")),
+            ("crypto isakmp ", NoHelp::Unsupported("IKEv1")),
+            ("crypto isakmp po", NoHelp::Unsupported("IKEv1")),
+            ("crypto isa", NoHelp::Unsupported("IKEv1")),
+            ("line vty ", NoHelp::Unsupported("terminal lines")),
         ] {
             assert_eq!(look(ModeKind::Global, line), Err(why), "{line}");
+        }
+        for (line, why) in [
+            ("ivrf ", NoHelp::Unsupported("VRFs")),
+            ("iv", NoHelp::Unsupported("VRFs")),
+            ("router ", NoHelp::Unsupported("routing protocols")),
+            ("foo ", NoHelp::Unrecognized),
+        ] {
+            assert_eq!(look(ModeKind::Ikev2Profile, line), Err(why), "{line}");
         }
         let long = "a ".repeat(1 << 20);
         assert_eq!(look(ModeKind::Global, &long), Err(NoHelp::Unrecognized));

@@ -20,7 +20,7 @@ use crate::{
     lexer::Word,
     model::{
         Keyword, Standing,
-        interface::{InterfaceName, InvalidInterface},
+        interface::{InterfaceKind, InterfaceName, InvalidInterface},
         name::{FileName, InvalidName, Name},
         net::{Ipv6Interface, Ipv6Net, prefix_length},
     },
@@ -45,6 +45,8 @@ pub struct Node {
     pub(crate) prompt: &'static str,
     /// Whether a text between delimiters follows a refused word, which is refused with it.
     pub(crate) text_follows: bool,
+    /// The kind of interface that this word can stand behind, if it cannot behind every one.
+    pub(crate) only_behind: Option<InterfaceKind>,
     /// What `no` in front of a refused word comes to.
     pub(crate) negated: Negated,
     /// What is missing for a line that ends here, where IOS-XE lets it end.
@@ -167,6 +169,7 @@ impl Node {
             refused: None,
             prompt: OTHER_PROMPT,
             text_follows: false,
+            only_behind: None,
             negated: Negated::Taken,
             alone: None,
             set: None,
@@ -231,6 +234,13 @@ impl Node {
     /// The prompt of the lines below.
     pub(crate) const fn prompting(self, prompt: &'static str) -> Self {
         Self { prompt, ..self }
+    }
+
+    pub(crate) const fn only_behind(self, kind: InterfaceKind) -> Self {
+        Self {
+            only_behind: Some(kind),
+            ..self
+        }
     }
 
     /// The same for a line with a text between delimiters, which may run over several lines.

@@ -117,6 +117,9 @@ pub fn help(mode: ModeKind, line: &str) -> String {
             return format!("% Ambiguous command:  \"{}\"\n", Printable(line));
         }
         Err(NoHelp::Unrecognized) => return UNRECOGNIZED.to_owned(),
+        Err(NoHelp::Unsupported(why)) => {
+            return format!("% not supported by this headend: {why}\n");
+        }
         Ok(look) => look,
     };
     if look.start < line.len() {
@@ -201,6 +204,10 @@ mod tests {
         );
         assert!(help(ModeKind::Global, "").starts_with("Configure commands:\n"));
         assert_eq!(help(ModeKind::Global, "nonsense "), UNRECOGNIZED);
+        assert_eq!(
+            help(ModeKind::Global, "router "),
+            "% not supported by this headend: routing protocols\n"
+        );
         assert_eq!(
             help(
                 ModeKind::Ikev2Profile,

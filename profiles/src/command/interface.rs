@@ -29,17 +29,19 @@ pub(super) const LINES: &[Node] = &[Node::word("interface", "Select an interface
         Node::value(Token::Interface, "Interface name")
             .opens(KINDS)
             .set(open)
-            .then(&[Node::word("type", "Virtual-Template type").then(&[
-                Node::word("tunnel", "Tunnel type")
-                    .opens(&[ModeKind::VirtualTemplate])
-                    .set(open),
-                Node::refused_block("serial", "Virtual-Templates other than of type tunnel")
-                    .prompting("config-if"),
-                Node::refused_block("ethernet", "Virtual-Templates other than of type tunnel")
-                    .prompting("config-if"),
-                Node::refused_block("vpn", "Virtual-Templates other than of type tunnel")
-                    .prompting("config-if"),
-            ])])
+            .then(&[Node::word("type", "Virtual-Template type")
+                .only_behind(InterfaceKind::VirtualTemplate)
+                .then(&[
+                    Node::word("tunnel", "Tunnel type")
+                        .opens(&[ModeKind::VirtualTemplate])
+                        .set(open),
+                    Node::refused_block("serial", "Virtual-Templates other than of type tunnel")
+                        .prompting("config-if"),
+                    Node::refused_block("ethernet", "Virtual-Templates other than of type tunnel")
+                        .prompting("config-if"),
+                    Node::refused_block("vpn", "Virtual-Templates other than of type tunnel")
+                        .prompting("config-if"),
+                ])])
             .unset(close),
         Node::refused_block("range", "several interfaces at once").prompting("config-if-range"),
     ])];
