@@ -96,6 +96,9 @@ pub const AGAIN_AFTER: Duration = Duration::from_secs(10);
 /// minutes).
 pub const RETRY_FOR: Duration = Duration::from_secs(180);
 
+/// And so many times at least: of a wish that other exchanges have held up, once says little.
+pub const RETRY_TIMES: u32 = 6;
+
 /// A peer that is asked for a sign of life is asked this often before it counts as dead, as on IOS: once,
 /// and five times again.
 pub const LIVENESS_TRIES: u32 = 6;

@@ -212,14 +212,10 @@ impl Endpoint {
                 self.when_up(now, id, |state, link, cx| state.wants_child(link, cx));
             }
             Command::RekeyChild(id, spi) => {
-                self.when_up(now, id, |state, link, cx| {
-                    state.wants(link, cx, Wish::RekeyChild(spi))
-                });
+                self.when_up(now, id, |state, link, cx| state.grows_old(link, cx, spi));
             }
             Command::DeleteChild(id, spi) => {
-                self.when_up(now, id, |state, link, cx| {
-                    state.wants(link, cx, Wish::DeleteChild(spi))
-                });
+                self.when_up(now, id, |state, link, cx| state.wears_out(link, cx, spi));
             }
             Command::EspSent(id) => {
                 self.when_up(now, id, |state, _, cx| Ok(state.esp_sent(cx)));

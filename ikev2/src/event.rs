@@ -429,7 +429,7 @@ pub enum Event {
     Rekeyed,
     /// The peer does not replace the IKE SA, or a child SA, now.
     RekeyRefused(Refusal),
-    /// A request of the peer's is refused by an error notify, and the SA goes on.
+    /// A request of the peer's is refused, and the SA goes on.
     RequestRefused(Refusal),
     /// The SA takes another way: an authentic new message came from elsewhere, or by MOBIKE one end said so.
     PeerMoved {

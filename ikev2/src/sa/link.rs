@@ -523,9 +523,6 @@ impl Link {
             .is_some_and(|said| said.kind == NotifyType::INVALID_SYNTAX);
         let said = said.map(Payload::Notify);
         self.respond(cx, exchange, said.as_slice())?;
-        if !fatal {
-            cx.event(self.id, Event::RequestRefused(refusal.clone()));
-        }
         Ok(fatal)
     }
 

@@ -26,7 +26,7 @@ pub(crate) enum Standing {
 }
 
 /// How worn the outside says that a child SA is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Wear {
     /// It has said nothing.
     Fresh,
@@ -170,23 +170,33 @@ impl Children {
             .any(|child| child.standing == Standing::Closing)
     }
 
-    /// What has replaced this one and can be sent on, by its inbound SPI: of several the youngest.
-    pub(crate) fn successor(&self, inbound_spi: u32) -> Option<u32> {
-        let replaced = self.list.iter().find(|one| one.inbound_spi == inbound_spi);
-        self.youngest_usable(replaced?.id)
-    }
-
     fn youngest_usable(&self, id: ChildId) -> Option<u32> {
         let mut list = self.list.iter().rev();
         let found = list.find(|one| one.id == id && one.is_usable());
         found.map(|one| one.inbound_spi)
     }
 
-    /// Those that are worn to some degree and that nothing replaces, by their inbound SPIs.
-    pub(crate) fn worn(&self) -> impl Iterator<Item = (u32, Wear)> {
+    /// The outside says that one is worn. One that is worn out is sent on no more where its successor is there, which the peer
+    /// has, or will have with our answer.
+    pub(crate) fn wear(&mut self, sa: SaId, cx: &mut Cx<'_>, inbound_spi: u32, wear: Wear) {
+        if let Some(child) = self.by_inbound(inbound_spi)
+            && child.wear < wear
+        {
+            child.wear = wear;
+            let id = child.id;
+            if wear == Wear::WornOut
+                && let Some(successor) = self.youngest_usable(id)
+            {
+                self.switch(sa, cx, successor);
+            }
+        }
+    }
+
+    /// Those that have grown old or are worn out, and that nothing replaces: by their inbound SPIs.
+    pub(crate) fn worn(&self, wear: Wear) -> impl Iterator<Item = u32> {
         let live = self.list.iter();
-        let live = live.filter(|one| one.standing == Standing::Live && one.wear != Wear::Fresh);
-        live.map(|one| (one.inbound_spi, one.wear))
+        let live = live.filter(move |one| one.standing == Standing::Live && one.wear == wear);
+        live.map(|one| one.inbound_spi)
     }
 
     /// Our Delete of this one and of those that it has replaced goes out: their inbound SPIs, its own first.

@@ -2,7 +2,7 @@
 
 use alloc::{boxed::Box, vec::Vec};
 
-use super::{Established, Pending, Standing, Wear, Wish};
+use super::{Established, Pending, Standing, Wish};
 use crate::{
     config::MAX_CHILDREN,
     refusal::Refusal,
@@ -71,15 +71,9 @@ impl Established {
         let Some(child) = self.children.by_inbound(inbound_spi) else {
             return Ok(());
         };
-        child.wear = Wear::WornOut;
-        let standing = child.standing;
-        // Nothing goes over it any more. The peer has its successor, or will have it with our answer.
-        if let Some(successor) = self.children.successor(inbound_spi) {
-            self.children.switch(link.id, cx, successor);
-        }
         // RFC 7296 §2.8, §2.25.1: whoever has made its successor deletes it. Until that Delete our answer may not have come
         // there; then ours would be obeyed, and the successor deleted too.
-        if let Standing::Replaced { overdue } = standing
+        if let Standing::Replaced { overdue } = child.standing
             && cx.now < overdue
         {
             self.wishes.again(cx, Wish::DeleteChild(inbound_spi));
@@ -114,7 +108,9 @@ impl Established {
         // has inherited it, and by a payload of its own protocol.
         let octets: Vec<[u8; 4]> = inbound_spis.iter().map(|spi| spi.to_be_bytes()).collect();
         let delete = Payload::Delete(Delete::esp(&octets));
-        self.pending = Pending::DeleteChild(inbound_spis);
+        let mut known = inbound_spis.iter();
+        let had = known.any(|spi| self.children.by_inbound(*spi).is_some());
+        self.pending = Pending::DeleteChild { inbound_spis, had };
         link.request(cx, ExchangeType::INFORMATIONAL, [delete].to_vec())
     }
 

@@ -149,8 +149,8 @@ enum Pending {
     Nothing,
     /// To see whether the peer lives.
     Probe,
-    /// To delete the child SAs with these inbound SPIs.
-    DeleteChild(Vec<u32>),
+    /// To delete the child SAs with these inbound SPIs; whether we had one of them.
+    DeleteChild { inbound_spis: Vec<u32>, had: bool },
     /// To replace a child SA, or to make a new one.
     Child(Box<RekeyChild>),
     /// The peer has agreed to a child SA; the outside is installing it.
@@ -369,6 +369,7 @@ impl Established {
                 if link.respond_error(cx, exchange, &refusal)? {
                     return Ok(close(link, cx, CloseReason::Refused(refusal)));
                 }
+                cx.event(link.id, Event::RequestRefused(refusal));
             }
         }
         self.go_on(link, cx)
@@ -456,13 +457,11 @@ impl Established {
                 self.ike_answered(*rekey, link, cx, payloads)?;
                 None
             }
-            Pending::DeleteChild(inbound_spis) => {
-                let had = !self.children.is_empty();
+            Pending::DeleteChild { inbound_spis, had } => {
                 for inbound_spi in inbound_spis {
                     self.children.remove(link.id, cx, inbound_spi);
                 }
-                // RFC 7296 §2.8: what was not replaced in time takes its IKE SA with it. What has never been one of ours, or has
-                // been deleted by the peer meanwhile, does not.
+                // RFC 7296 §2.8: what was not replaced in time takes its IKE SA with it. What has never been one of ours does not.
                 let lost = had && self.children.is_empty() && !self.makes_a_child();
                 lost.then_some(CloseReason::Expired)
             }
@@ -540,6 +539,28 @@ impl Established {
         self.go_on(link, cx)
     }
 
+    /// A child SA has reached its soft limit: it is to be replaced.
+    pub(crate) fn grows_old(
+        mut self: Box<Self>,
+        link: &mut Link,
+        cx: &mut Cx<'_>,
+        inbound_spi: u32,
+    ) -> Result<Outcome, Refusal> {
+        self.children.wear(link.id, cx, inbound_spi, Wear::Old);
+        self.wants(link, cx, Wish::RekeyChild(inbound_spi))
+    }
+
+    /// A child SA has reached its hard limit: it is to be deleted.
+    pub(crate) fn wears_out(
+        mut self: Box<Self>,
+        link: &mut Link,
+        cx: &mut Cx<'_>,
+        inbound_spi: u32,
+    ) -> Result<Outcome, Refusal> {
+        self.children.wear(link.id, cx, inbound_spi, Wear::WornOut);
+        self.wants(link, cx, Wish::DeleteChild(inbound_spi))
+    }
+
     /// A child SA as wide as the limits of this IKE SA.
     pub(crate) fn wants_child(
         self: Box<Self>,
@@ -560,7 +581,7 @@ impl Established {
         let live = self
             .children
             .by_inbound(inbound_spi)
-            .is_some_and(|child| child.standing == Standing::Live);
+            .is_some_and(|child| child.is_usable());
         if live {
             self.children.switch(link.id, cx, inbound_spi);
         }
@@ -715,22 +736,17 @@ impl Established {
     /// A worn child SA is replaced or deleted, whatever came between: what was to take its place may have been refused, or taken
     /// back by the peer.
     fn wish_by_wear(&mut self, cx: &mut Cx<'_>) {
-        for (inbound_spi, wear) in self.children.worn() {
-            match wear {
-                Wear::Fresh => {}
-                Wear::Old => {
-                    let wish = Wish::RekeyChild(inbound_spi);
-                    if !self.pending.replaces(inbound_spi) && !self.wishes.has(wish.clone()) {
-                        self.wishes.again(cx, wish);
-                    }
-                }
-                // Nobody else deletes it any more, so that there is nothing to wait for.
-                Wear::WornOut => {
-                    let wish = Wish::DeleteChild(inbound_spi);
-                    self.wishes.forget(&wish);
-                    self.wishes.add(cx.now, wish);
-                }
+        for inbound_spi in self.children.worn(Wear::Old) {
+            let wish = Wish::RekeyChild(inbound_spi);
+            if !self.pending.replaces(inbound_spi) && !self.wishes.has(wish.clone()) {
+                self.wishes.again(cx, wish);
             }
+        }
+        // Nobody else deletes these any more, so that there is nothing to wait for.
+        for inbound_spi in self.children.worn(Wear::WornOut) {
+            let wish = Wish::DeleteChild(inbound_spi);
+            self.wishes.forget(&wish);
+            self.wishes.add(cx.now, wish);
         }
     }
 
@@ -764,12 +780,12 @@ impl Established {
                 Wish::CheckRoute => self.start_route_check(link, cx)?,
                 Wish::UpdateAddresses => self.start_update(link, cx)?,
                 Wish::GiveToken => self.give_token(link, cx)?,
-                Wish::RekeyIke => self.start_ike(link, cx, None, wish.since)?,
+                Wish::RekeyIke => self.start_ike(link, cx, None, wish.put_off)?,
                 Wish::RekeyChild(inbound_spi) => {
-                    self.start_rekey(link, cx, inbound_spi, None, wish.since)?;
+                    self.start_rekey(link, cx, inbound_spi, None, wish.put_off)?;
                 }
                 Wish::NewChild(ref limits) => {
-                    self.start_child(link, cx, limits, None, wish.since)?;
+                    self.start_child(link, cx, limits, None, wish.put_off)?;
                 }
                 Wish::DeleteChild(inbound_spi) => self.delete_worn_out(link, cx, inbound_spi)?,
             }

@@ -10,7 +10,7 @@ use super::{
 use crate::{
     config::LINGER,
     crypto::keys::DerivationKey,
-    event::{CloseReason, Discard, Path},
+    event::{CloseReason, Discard, Event, Path},
     refusal::{PeerIncompatible, PeerMisbehaved, Refusal},
     sa::{
         Cx,
@@ -246,6 +246,7 @@ impl Established {
                 if link.respond_error(cx, exchange, &refusal)? {
                     other.linger(cx);
                 }
+                cx.event(other.link.id, Event::RequestRefused(refusal));
             }
         }
         Ok(None)

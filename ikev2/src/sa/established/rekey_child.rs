@@ -3,11 +3,11 @@
 use alloc::{boxed::Box, vec::Vec};
 
 use super::{
-    Answering, Child, Established, KE_RETRIES, Limits, Pending, Policy, Served, Standing, Wear,
-    Wish,
+    Answering, Child, Established, KE_RETRIES, Limits, Pending, Policy, Served, Standing, Wish,
     create::{Creation, Half, Reply, lower, named_group, rekey_notify},
     delete_child::Deleted,
     followup::{Asked, Next, Series, Turn},
+    wishes::PutOff,
 };
 use crate::{
     config::{AWAIT_DELETE, Pfs},
@@ -15,7 +15,7 @@ use crate::{
         keys::Role,
         suite::{Additional, EspSuite, Group},
     },
-    event::{Answer, Ask, AskId, ChildExchanges, ChildId, ChildSa, Event, Instant},
+    event::{Answer, Ask, AskId, ChildExchanges, ChildId, ChildSa, Event},
     negotiate::{additional::Alternatives, proposal, selector},
     refusal::{PeerIncompatible, Refusal},
     sa::{
@@ -45,7 +45,7 @@ pub(super) struct RekeyChild {
     remote: Vec<TrafficSelector>,
     /// The lower nonce of the peer's exchange that replaces the same child SA.
     rival: Option<Nonce>,
-    since: Option<Instant>,
+    put_off: Option<PutOff>,
     /// Times that it was asked for anew with another key exchange.
     other_groups: u32,
     pub(super) deleted: Deleted,
@@ -148,14 +148,11 @@ impl Established {
         cx: &mut Cx<'_>,
         old: u32,
         group: Option<Group>,
-        since: Option<Instant>,
+        put_off: Option<PutOff>,
     ) -> Result<(), Refusal> {
         let Some(child) = self.children.by_inbound(old) else {
             return Ok(());
         };
-        if child.wear == Wear::Fresh {
-            child.wear = Wear::Old;
-        }
         if !child.is_usable() {
             return Ok(());
         }
@@ -176,7 +173,7 @@ impl Established {
             local: child.local,
             remote: child.remote,
         };
-        self.ask_for(link, cx, wanted, group, since, 0)
+        self.ask_for(link, cx, wanted, group, put_off, 0)
     }
 
     /// Asks for a further child SA.
@@ -186,7 +183,7 @@ impl Established {
         cx: &mut Cx<'_>,
         limits: &[Vec<TrafficSelector>; 2],
         group: Option<Group>,
-        since: Option<Instant>,
+        put_off: Option<PutOff>,
     ) -> Result<(), Refusal> {
         let [local, remote] = limits.clone();
         let wanted = Wanted {
@@ -196,7 +193,7 @@ impl Established {
             local,
             remote,
         };
-        self.ask_for(link, cx, wanted, group, since, 0)
+        self.ask_for(link, cx, wanted, group, put_off, 0)
     }
 
     fn ask_for(
@@ -205,7 +202,7 @@ impl Established {
         cx: &mut Cx<'_>,
         wanted: Wanted,
         group: Option<Group>,
-        since: Option<Instant>,
+        put_off: Option<PutOff>,
         other_groups: u32,
     ) -> Result<(), Refusal> {
         // RFC 7296 §1.3#1-2, §3.4#2: the KE payload is of a group that is offered, the one that the
@@ -235,7 +232,7 @@ impl Established {
             local: wanted.local,
             remote: wanted.remote,
             rival: None,
-            since,
+            put_off,
             other_groups,
             deleted: Deleted::default(),
         }));
@@ -355,24 +352,26 @@ impl Established {
         match said.kind {
             // The peer was faster: what we wanted to replace is replaced.
             _ if gone || rekey.rival.is_some() => {}
-            NotifyType::TEMPORARY_FAILURE => self.wishes.retry(cx, wish, rekey.since)?,
+            NotifyType::TEMPORARY_FAILURE => self.wishes.retry(cx, wish, rekey.put_off)?,
             // RFC 9370 §rules#9: what the peer has forgotten is begun anew.
-            NotifyType::STATE_NOT_FOUND => self.wishes.retry(cx, wish, None)?,
+            NotifyType::STATE_NOT_FOUND if matches!(rekey.step, Step::Following(..)) => {
+                self.wishes.retry(cx, wish, rekey.put_off)?;
+            }
             NotifyType::INVALID_KE_PAYLOAD | NotifyType::NO_PROPOSAL_CHOSEN
                 if rekey.other_groups < KE_RETRIES
                     && let Some(group) = self.better_group(link, cx, &rekey.step, said) =>
             {
                 let tries = rekey.other_groups.saturating_add(1);
-                let since = rekey.since;
-                return self.ask_for(link, cx, rekey.wanted(), Some(group), since, tries);
+                let put_off = rekey.put_off;
+                return self.ask_for(link, cx, rekey.wanted(), Some(group), put_off, tries);
             }
             // What the peer has taken before it takes no more, though every other group was offered as well: its
             // configuration may be another now, or that exchange was an exception.
             NotifyType::NO_PROPOSAL_CHOSEN
                 if rekey.other_groups < KE_RETRIES && self.unlearn_group(&rekey.step) =>
             {
-                let since = rekey.since;
-                return self.ask_for(link, cx, rekey.wanted(), None, since, KE_RETRIES);
+                let put_off = rekey.put_off;
+                return self.ask_for(link, cx, rekey.wanted(), None, put_off, KE_RETRIES);
             }
             // RFC 7296 §2.25#6: the peer has lost it, so it is of no use; another takes its place.
             NotifyType::CHILD_SA_NOT_FOUND if let Some(old) = rekey.old => {

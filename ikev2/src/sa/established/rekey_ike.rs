@@ -6,6 +6,7 @@ use super::{
     Established, KE_RETRIES, Other, OtherStanding, Pending, Served, Wish,
     create::{Creation, Half, Reply, lower, named_group},
     followup::{Asked, Next, Series, Turn},
+    wishes::PutOff,
 };
 use crate::{
     config::{AWAIT_DELETE, IkeProposal, LINGER, MAX_REPLACED},
@@ -15,7 +16,7 @@ use crate::{
         keys::{DerivationKey, Role},
         suite::{Group, IkeSuite},
     },
-    event::{Event, Instant},
+    event::Event,
     negotiate::proposal,
     refusal::{PeerIncompatible, PeerMisbehaved, Refusal},
     sa::{Cx, init, keylog::log_ike, link::Link},
@@ -31,7 +32,7 @@ use crate::{
 pub(super) struct RekeyIke {
     step: Step,
     proposals: Vec<IkeProposal>,
-    since: Option<Instant>,
+    put_off: Option<PutOff>,
     other_groups: u32,
 }
 
@@ -83,15 +84,15 @@ impl Established {
         link: &mut Link,
         cx: &mut Cx<'_>,
         group: Option<Group>,
-        since: Option<Instant>,
+        put_off: Option<PutOff>,
     ) -> Result<(), Refusal> {
-        // One more waits until one of those that are replaced is deleted.
-        if self.others.len() >= MAX_REPLACED {
+        // One more waits until one of those that are replaced is deleted. The peer may make one at the same time.
+        if self.others.len().saturating_add(1) >= MAX_REPLACED {
             self.wishes.again(cx, Wish::RekeyIke);
             return Ok(());
         }
         let proposals = self.policy.proposals(link, cx);
-        self.ask_for_ike(link, cx, proposals, group, since, 0)
+        self.ask_for_ike(link, cx, proposals, group, put_off, 0)
     }
 
     fn ask_for_ike(
@@ -100,7 +101,7 @@ impl Established {
         cx: &mut Cx<'_>,
         proposals: Vec<IkeProposal>,
         group: Option<Group>,
-        since: Option<Instant>,
+        put_off: Option<PutOff>,
         other_groups: u32,
     ) -> Result<(), Refusal> {
         let mut offered = proposals.iter().flat_map(|one| one.groups.iter().copied());
@@ -121,7 +122,7 @@ impl Established {
         self.pending = Pending::Ike(Box::new(RekeyIke {
             step: Step::Asked { spi, half },
             proposals,
-            since,
+            put_off,
             other_groups,
         }));
         link.request(cx, ExchangeType::CREATE_CHILD_SA, payloads)
@@ -217,17 +218,19 @@ impl Established {
         }
         match said.kind {
             NotifyType::TEMPORARY_FAILURE => {
-                self.wishes.retry(cx, Wish::RekeyIke, rekey.since)?;
+                self.wishes.retry(cx, Wish::RekeyIke, rekey.put_off)?;
             }
             // RFC 9370 §rules#9: what the peer has forgotten is begun anew.
-            NotifyType::STATE_NOT_FOUND => self.wishes.retry(cx, Wish::RekeyIke, None)?,
+            NotifyType::STATE_NOT_FOUND if matches!(rekey.step, Step::Following { .. }) => {
+                self.wishes.retry(cx, Wish::RekeyIke, rekey.put_off)?;
+            }
             NotifyType::INVALID_KE_PAYLOAD
                 if rekey.other_groups < KE_RETRIES
                     && let Some(group) = rekey.other_group(said) =>
             {
                 let tries = rekey.other_groups.saturating_add(1);
                 let proposals = rekey.proposals;
-                return self.ask_for_ike(link, cx, proposals, Some(group), rekey.since, tries);
+                return self.ask_for_ike(link, cx, proposals, Some(group), rekey.put_off, tries);
             }
             kind => {
                 cx.event(link.id, Event::RekeyRefused(Refusal::ByPeer(kind)));
@@ -257,10 +260,13 @@ impl Established {
             | Pending::UpdateAddresses(_)
             | Pending::GiveToken
             | Pending::Ike(_) => self.answering.is_some() || self.children.closing(),
-            Pending::Child(_) | Pending::Installing(_) | Pending::DeleteChild(_) => true,
+            Pending::Child(_) | Pending::Installing(_) | Pending::DeleteChild { .. } => true,
         };
         let busy = busy || self.following.is_some();
-        if busy || self.others.len() >= MAX_REPLACED || self.has_candidate() {
+        // Ours that is under way will replace one too.
+        let ours = usize::from(matches!(self.pending, Pending::Ike(_)));
+        let full = self.others.len().saturating_add(ours) >= MAX_REPLACED;
+        if busy || full || self.has_candidate() {
             return Err(PeerIncompatible::Busy.into());
         }
         let ke = creation.ke.as_ref();

@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use crate::{
-    config::{AGAIN_AFTER, RETRY_AFTER, RETRY_FOR},
+    config::{AGAIN_AFTER, RETRY_AFTER, RETRY_FOR, RETRY_TIMES},
     event::Instant,
     refusal::PeerIncompatible,
     sa::Cx,
@@ -33,19 +33,25 @@ pub(crate) enum Wish {
     GiveToken,
 }
 
-/// A wish, and since when it could not be carried out.
+/// How a peer has answered a wish with TEMPORARY_FAILURE, or has forgotten what it had begun for it, and with nothing else since.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PutOff {
+    first: Instant,
+    times: u32,
+}
+
+/// A wish, and how it was put off.
 #[derive(Clone, Debug)]
 struct Entry {
     at: Instant,
-    since: Option<Instant>,
+    put_off: Option<PutOff>,
     wish: Wish,
 }
 
 /// A wish whose time has come.
 pub(crate) struct Taken {
     pub(crate) wish: Wish,
-    /// When the peer first answered it with TEMPORARY_FAILURE.
-    pub(crate) since: Option<Instant>,
+    pub(crate) put_off: Option<PutOff>,
 }
 
 /// Wishes, each there once.
@@ -68,33 +74,36 @@ impl Wishes {
         if !self.has(wish.clone()) {
             self.0.push(Entry {
                 at: now,
-                since: None,
+                put_off: None,
                 wish,
             });
         }
     }
 
-    /// RFC 7296 §2.25#2-3: what met TEMPORARY_FAILURE, first at `since`, is not tried again at once, but several times over
-    /// some minutes.
+    /// RFC 7296 §2.25#2-3: what is put off is not tried again at once, but several times over some minutes.
     ///
     /// # Errors
     ///
-    /// [`PeerIncompatible::Busy`] where that has gone on for [`RETRY_FOR`].
+    /// [`PeerIncompatible::Busy`] where that has gone on for [`RETRY_FOR`], and not because it could not be tried.
     pub(crate) fn retry(
         &mut self,
         cx: &mut Cx<'_>,
         wish: Wish,
-        since: Option<Instant>,
+        before: Option<PutOff>,
     ) -> Result<(), PeerIncompatible> {
+        let put_off = PutOff {
+            first: before.map_or(cx.now, |before| before.first),
+            times: before.map_or(0, |before| before.times).saturating_add(1),
+        };
         // RFC 7296 §2.25#4: the two ends disagree about the SA.
-        if since.is_some_and(|since| cx.now.since(since) >= RETRY_FOR) {
+        if cx.now.since(put_off.first) >= RETRY_FOR && put_off.times >= RETRY_TIMES {
             return Err(PeerIncompatible::Busy);
         }
         let wait = RETRY_AFTER.saturating_add(jitter(cx, RETRY_AFTER));
         self.forget(&wish);
         self.0.push(Entry {
             at: cx.now.after(wait),
-            since: since.or(Some(cx.now)),
+            put_off: Some(put_off),
             wish,
         });
         Ok(())
@@ -107,7 +116,7 @@ impl Wishes {
         self.forget(&wish);
         self.0.push(Entry {
             at: cx.now.after(wait),
-            since: None,
+            put_off: None,
             wish,
         });
     }
@@ -123,7 +132,7 @@ impl Wishes {
         let entry = self.0.remove(index);
         Some(Taken {
             wish: entry.wish,
-            since: entry.since,
+            put_off: entry.put_off,
         })
     }
 

@@ -153,6 +153,28 @@ fn a_rekeying_that_was_put_off_once_and_could_not_be_tried_since_is_tried_again(
     }
 }
 
+// RFC 7296 §2.8: nothing goes over what has reached its hard limit: it is left at once, whatever is under way on its IKE SA.
+#[test]
+fn a_worn_out_child_is_left_at_once_whatever_is_under_way() {
+    for worn_out in [true, false] {
+        let ends = [worn_out, !worn_out];
+        let mut table = Table::with_a_further_child(43);
+        let request = table.rekey_child(!worn_out);
+        table.losing = true;
+        table.answer(&request);
+        table.name_child(worn_out, "new");
+        table.command(worn_out, Command::Probe(id(&table.pair, worn_out)));
+        table.sent(worn_out);
+        table.expect_children(ends, ["old* x* new", "old* x*"]);
+        table.order_delete(worn_out, "old");
+        table.assert_silence();
+        table.expect_children(ends, ["old x* new*", "old* x*"]);
+        // What comes late on it says nothing of where the peer receives.
+        table.use_child(worn_out, "old");
+        table.expect_children(ends, ["old x* new*", "old* x*"]);
+    }
+}
+
 // RFC 7296 §2.25.1#1: what is about to be deleted is not replaced, by neither end: our Delete of it waits for the exchange that is
 // under way.
 #[test]

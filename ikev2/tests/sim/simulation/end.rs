@@ -63,8 +63,8 @@ pub struct End {
     pub had: BTreeSet<u32>,
     /// What it sent on first of child SAs that replace each other: the SPI of its peer.
     pub firsts: BTreeSet<u32>,
-    /// The child SAs that it was told to delete because they are worn out.
-    pub worn_out: BTreeSet<(SaId, ChildId)>,
+    /// The inbound SPIs of the child SAs that it was told to delete because they are worn out.
+    pub worn_out: BTreeSet<u32>,
     /// What it sends on because that which it replaces is worn out: the SPI of its peer.
     pub hurried: BTreeSet<u32>,
     /// Requests by SPIs and message ID.
@@ -257,6 +257,9 @@ impl End {
             })),
             Ask::Install(_) | Ask::Rekey(_) if self.random.chance(refusals) => refused("no memory"),
             Ask::Install(child) => {
+                if let Some(record) = self.records.get_mut(&id) {
+                    record.had_child = true;
+                }
                 self.firsts.insert(child.outbound_spi);
                 self.sending.insert((id, child.id), copy_of(&child));
                 self.receive_on(id, *child);
@@ -318,7 +321,8 @@ impl End {
                 self.rekeys += 1;
                 let to = self.receiving.get(&(id, inbound_spi));
                 let to = to.unwrap_or_else(|| panic!("{inbound_spi:08X} is not installed"));
-                if self.worn_out.contains(&(id, child)) {
+                let left = self.sending.get(&(id, child));
+                if left.is_some_and(|left| self.worn_out.contains(&left.inbound_spi)) {
                     self.hurried.insert(to.outbound_spi);
                 }
                 self.sending.insert((id, child), copy_of(to));
@@ -357,7 +361,10 @@ impl End {
                 )
             }
             Event::Notified(kind) => {
-                if kind == NotifyType::TEMPORARY_FAILURE {
+                if matches!(
+                    kind,
+                    NotifyType::TEMPORARY_FAILURE | NotifyType::STATE_NOT_FOUND
+                ) {
                     record.put_off.push(now);
                 }
                 format!("notified {kind}")

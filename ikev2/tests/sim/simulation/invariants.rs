@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, net::SocketAddr, time::Duration};
 
 use ironflex_ikev2::{
-    config::{LIVENESS_TRIES, MAX_CHILDREN, MAX_REPLACED, RETRY_FOR},
+    config::{LIVENESS_TRIES, MAX_CHILDREN, MAX_REPLACED, RETRY_FOR, RETRY_TIMES},
     event::{ChildSa, CloseReason, Path, SaId},
     refusal::{PeerIncompatible, Refusal},
     wire::registry::NotifyType,
@@ -245,8 +245,13 @@ impl World {
             }
             // RFC 7296 §2.25: one that is put off for minutes, and once more, gives up.
             CloseReason::Refused(Refusal::Incompatible(PeerIncompatible::Busy)) => {
-                let put_off = (record.put_off.first(), record.put_off.last());
-                matches!(put_off, (Some(&first), Some(&last)) if last.since(first) >= RETRY_FOR)
+                let times = usize::try_from(RETRY_TIMES).unwrap();
+                let put_off = &record.put_off;
+                let (first, last) = (put_off.first(), put_off.last());
+                put_off.len() >= times
+                    && first
+                        .zip(last)
+                        .is_some_and(|(&first, last)| last.since(first) >= RETRY_FOR)
             }
             CloseReason::Refused(_) => false,
         };

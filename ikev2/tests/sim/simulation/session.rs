@@ -21,6 +21,8 @@ pub struct Record {
     pub told_to_delete_child: bool,
     /// It had no child SA any more when it ended.
     pub ended_alone: bool,
+    /// A child SA of it was installed.
+    pub had_child: bool,
     /// When its peer has put it off.
     pub put_off: Vec<Instant>,
     /// The child SAs that it was told to replace, by the inbound SPI, and the IKE SA.

@@ -9,7 +9,7 @@ use std::{
 use ironflex_ikev2::{
     Input, Output,
     config::{AcceptedProofs, InitiatorAuthentication, LocalAuthentication},
-    event::{Answer, Ask, AskId, ChildId, Command, Event, Instant, Path, SaId, Transmit},
+    event::{Answer, Ask, AskId, Command, Event, Instant, Path, SaId, Transmit},
     wire::payload::Identification,
 };
 
@@ -322,8 +322,8 @@ impl World {
                     assert!(!over, "{side:?} {id}: a question after it was closed");
                     let first = matches!(question, Ask::Install(_));
                     let answer = end.decide(setup, refusals, id, question);
-                    let alone = end.children(id).next().is_none();
-                    if first && alone && matches!(answer, Answer::Refused(_)) {
+                    let had = end.records.get(&id).is_some_and(|one| one.had_child);
+                    if first && !had && matches!(answer, Answer::Refused(_)) {
                         self.childless.insert((side, id));
                     }
                     answers.push_back((id, ask, answer));
@@ -530,13 +530,10 @@ impl World {
 
     fn order(&mut self, side: Side, order: Order, id: SaId, pick: u64) {
         let end = self.end_mut(side);
-        let children: Vec<(u32, ChildId)> = end
-            .children(id)
-            .map(|one| (one.inbound_spi, one.id))
-            .collect();
+        let children: Vec<u32> = end.children(id).map(|one| one.inbound_spi).collect();
         let at = pick.checked_rem(u64::try_from(children.len()).unwrap());
         let picked = at.map(|at| children[usize::try_from(at).unwrap()]);
-        let spi = picked.map_or(0, |(spi, _)| spi);
+        let spi = picked.unwrap_or_default();
         let record = end.records.get_mut(&id).unwrap();
         let command = match order {
             Order::Rekey => {
@@ -546,7 +543,7 @@ impl World {
                 Command::Rekey(id)
             }
             Order::RekeyChild => {
-                record.told_to_replace.extend(picked.map(|(spi, _)| spi));
+                record.told_to_replace.extend(picked);
                 Command::RekeyChild(id, spi)
             }
             Order::Probe => Command::Probe(id),
@@ -554,7 +551,7 @@ impl World {
             Order::NewChild if children.is_empty() || children.len() >= CHILDREN => return,
             Order::NewChild => Command::NewChild(id),
             Order::DeleteChild => {
-                end.worn_out.extend(picked.map(|(_, child)| (id, child)));
+                end.worn_out.extend(picked);
                 record.told_to_delete_child = true;
                 // What goes is not promised any more; what stays beside it is.
                 record.disturbed |= children.len() <= 1;
