@@ -739,6 +739,8 @@ impl Connection {
                         "the headend deleted the child SA"
                     };
                     self.outside.blame = Some(End::Lost(why.into()));
+                    // Without its tunnel the IKE SA is of no use, whatever else is under way on it.
+                    self.commands.push_back(Command::Delete(sa));
                 }
                 self.outside.tear_down();
                 // The answer to our Delete comes where the dataplane has been reading.

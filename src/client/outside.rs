@@ -188,8 +188,9 @@ impl Outside {
                     None => self.refuse(End::Local("there is no key to sign with".into())),
                 }
             }
-            // The tunnel that there is goes on.
-            Ask::Install(_) if self.dataplane.is_some() => {
+            // The tunnel that there is goes on. One that is over is not made again: what it was made of has gone with it, and
+            // the client begins anew.
+            Ask::Install(_) if self.dataplane.is_some() || self.chosen.is_none() => {
                 Answer::Refused("a client has one child SA".into())
             }
             Ask::Install(child) => match self.install(transport, &child) {
