@@ -15,13 +15,14 @@ pub(crate) mod mobike;
 mod others;
 mod rekey_child;
 mod rekey_ike;
+mod wear;
 mod wishes;
 
 use alloc::{boxed::Box, sync::Arc, vec::Vec};
 use core::time::Duration;
 
 pub(crate) use children::Child;
-use children::{Children, Standing, Wear};
+use children::{Children, Standing};
 pub(crate) use closing::{Closing, Leaving, close_after_auth, close_with, gives_up};
 pub(crate) use delete_child::Deleted;
 use followup::Following;
@@ -539,28 +540,6 @@ impl Established {
         self.go_on(link, cx)
     }
 
-    /// A child SA has reached its soft limit: it is to be replaced.
-    pub(crate) fn grows_old(
-        mut self: Box<Self>,
-        link: &mut Link,
-        cx: &mut Cx<'_>,
-        inbound_spi: u32,
-    ) -> Result<Outcome, Refusal> {
-        self.children.wear(link.id, cx, inbound_spi, Wear::Old);
-        self.wants(link, cx, Wish::RekeyChild(inbound_spi))
-    }
-
-    /// A child SA has reached its hard limit: it is to be deleted.
-    pub(crate) fn wears_out(
-        mut self: Box<Self>,
-        link: &mut Link,
-        cx: &mut Cx<'_>,
-        inbound_spi: u32,
-    ) -> Result<Outcome, Refusal> {
-        self.children.wear(link.id, cx, inbound_spi, Wear::WornOut);
-        self.wants(link, cx, Wish::DeleteChild(inbound_spi))
-    }
-
     /// A child SA as wide as the limits of this IKE SA.
     pub(crate) fn wants_child(
         self: Box<Self>,
@@ -569,23 +548,6 @@ impl Established {
     ) -> Result<Outcome, Refusal> {
         let limits = [self.limits.local.clone(), self.limits.remote.clone()];
         self.wants(link, cx, Wish::NewChild(limits))
-    }
-
-    /// RFC 7296 §2.8: the peer sends on it, so it receives on it.
-    pub(crate) fn child_used(
-        mut self: Box<Self>,
-        link: &Link,
-        cx: &mut Cx<'_>,
-        inbound_spi: u32,
-    ) -> Outcome {
-        let live = self
-            .children
-            .by_inbound(inbound_spi)
-            .is_some_and(|child| child.is_usable());
-        if live {
-            self.children.switch(link.id, cx, inbound_spi);
-        }
-        Outcome::Go(State::Established(self))
     }
 
     /// RFC 7296 §1.4.1: deleting the IKE SA deletes its children with it.
@@ -731,23 +693,6 @@ impl Established {
     /// Whether a child SA is coming.
     fn makes_a_child(&self) -> bool {
         self.answering.is_some() || self.following.is_some() || self.wishes.has_new_child()
-    }
-
-    /// A worn child SA is replaced or deleted, whatever came between: what was to take its place may have been refused, or taken
-    /// back by the peer.
-    fn wish_by_wear(&mut self, cx: &mut Cx<'_>) {
-        for inbound_spi in self.children.worn(Wear::Old) {
-            let wish = Wish::RekeyChild(inbound_spi);
-            if !self.pending.replaces(inbound_spi) && !self.wishes.has(wish.clone()) {
-                self.wishes.again(cx, wish);
-            }
-        }
-        // Nobody else deletes these any more, so that there is nothing to wait for.
-        for inbound_spi in self.children.worn(Wear::WornOut) {
-            let wish = Wish::DeleteChild(inbound_spi);
-            self.wishes.forget(&wish);
-            self.wishes.add(cx.now, wish);
-        }
     }
 
     /// After every input: begins what is wished for if nothing is under way.
