@@ -7,7 +7,7 @@ use std::{
     path::Path,
 };
 
-use nix::libc::O_NONBLOCK;
+use nix::libc::{O_NOFOLLOW, O_NONBLOCK};
 use zeroize::Zeroizing;
 
 /// Octets that are made room for where a file does not say how many it has.
@@ -30,9 +30,22 @@ pub fn read_bounded(path: &Path, limit: u64) -> io::Result<Zeroizing<Vec<u8>>> {
 ///
 /// Of the file, for one that is longer, and `InvalidInput` for a folder, a pipe, a socket and a device.
 pub fn read_regular(path: &Path, limit: u64) -> io::Result<Zeroizing<Vec<u8>>> {
+    read_regular_by(path, limit, 0)
+}
+
+/// The same of a file that is no link.
+///
+/// # Errors
+///
+/// As [`read_regular`], and for a link.
+pub fn read_regular_itself(path: &Path, limit: u64) -> io::Result<Zeroizing<Vec<u8>>> {
+    read_regular_by(path, limit, O_NOFOLLOW)
+}
+
+fn read_regular_by(path: &Path, limit: u64, flags: i32) -> io::Result<Zeroizing<Vec<u8>>> {
     let file = OpenOptions::new()
         .read(true)
-        .custom_flags(O_NONBLOCK)
+        .custom_flags(O_NONBLOCK | flags)
         .open(path)?;
     if !file.metadata()?.is_file() {
         return Err(io::Error::new(

@@ -16,6 +16,7 @@ pub mod demo;
 pub mod doctor;
 pub mod error;
 pub mod files;
+pub mod kernel_clock;
 pub mod keylog;
 pub mod lifetimes;
 pub mod metrics;

@@ -352,7 +352,10 @@ impl Exec {
                 while let Some(line) = lines.next() {
                     number = number.saturating_add(1);
                     script.number = (number > 1 || lines.peek().is_some()).then_some(number);
-                    if script.carry_out(line, lines.peek().is_some())?.is_break() {
+                    if script.passes_over(line)
+                        || (script.carry_out(line, lines.peek().is_some())?.is_break()
+                            && !script.has_left())
+                    {
                         break;
                     }
                 }

@@ -125,6 +125,22 @@ impl Statistics {
                 sa_deletion: outcome(self.operations.sa_deletion, before.operations.sa_deletion),
                 signature: outcome(self.operations.signature, before.operations.signature),
                 certificate: outcome(self.operations.certificate, before.operations.certificate),
+                policy: outcome(self.operations.policy, before.operations.policy),
+                public_values: outcome(
+                    self.operations.public_values,
+                    before.operations.public_values,
+                ),
+                secrets: outcome(self.operations.secrets, before.operations.secrets),
+                verification: outcome(self.operations.verification, before.operations.verification),
+                issuers: outcome(self.operations.issuers, before.operations.issuers),
+                own_certificates: outcome(
+                    self.operations.own_certificates,
+                    before.operations.own_certificates,
+                ),
+                certified_names: outcome(
+                    self.operations.certified_names,
+                    before.operations.certified_names,
+                ),
             },
             discards: named(self.discards, &before.discards),
             refusals: named(self.refusals, &before.refusals),
@@ -232,4 +248,18 @@ pub struct Operations {
     pub signature: Outcome,
     /// Certificates of peers.
     pub certificate: Outcome,
+    /// What peers propose for child SAs, against their profiles.
+    pub policy: Outcome,
+    /// Public values of key exchanges.
+    pub public_values: Outcome,
+    /// Secrets made of them.
+    pub secrets: Outcome,
+    /// Signatures of peers.
+    pub verification: Outcome,
+    /// Authorities that peers were told of.
+    pub issuers: Outcome,
+    /// Certificates that were shown to peers.
+    pub own_certificates: Outcome,
+    /// Names read out of peers' certificates.
+    pub certified_names: Outcome,
 }

@@ -134,7 +134,8 @@ impl<'a> Lines<'a> {
             len: 1,
         };
         if line.len() > LINE_LIMIT {
-            let message = format!("the line has {} octets, more than {LINE_LIMIT}", line.len());
+            // How long it is nobody knows of one that was cut on its way here.
+            let message = format!("the line is longer than {LINE_LIMIT} octets");
             return Err(Box::new(Diagnostic::error(Fault::Limit, at(1), message)));
         }
         let control = line.chars().position(|c| c.is_control() && c != '\t');

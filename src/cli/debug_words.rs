@@ -155,7 +155,7 @@ pub fn daemon_lines(flags: &DebugFlags, names: Names, step: Step<'_>) -> Vec<Str
         )),
         Step::Deleting(why) => lines.say(format!("Queuing IKE SA delete request reason: {why}")),
         Step::ProfileNotFound => {
-            lines.fail("% IKEv2 profile not found");
+            lines.fail(": % IKEv2 profile not found");
             lines.fail(": Failed to locate an item in the database");
         }
         Step::EapSending(document) => lines.say(match document {

@@ -21,10 +21,23 @@ pub enum Modifier {
     Include(String),
     /// `| json`: the facts in another form, for which the daemon is asked.
     Json,
-    /// `| redirect FILE`: everything, to a file.
-    Redirect(String),
-    /// `| section REGEX`: the lines that match, each with the more indented ones below it.
+    /// `| section exclude REGEX`: the lines that are in no such section.
+    NoSection(String),
+    /// `| redirect FILE`, `| append FILE`, `| tee [/append] FILE`: everything, to a file.
+    Redirect(Redirection),
+    /// `| section [include] REGEX`: the lines that match, each with the more indented ones below it.
     Section(String),
+}
+
+/// A file that output goes to.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Redirection {
+    /// Its name, as it was typed.
+    pub file: String,
+    /// Behind what is in it.
+    pub append: bool,
+    /// The output is shown as well.
+    pub shown: bool,
 }
 
 /// A regular expression that is none, in the words of a router and in those of the reason.
@@ -46,6 +59,7 @@ enum Keep {
     Others,
     Matching,
     Sections,
+    OtherSections,
 }
 
 impl Modifier {
@@ -61,6 +75,7 @@ impl Modifier {
             Self::Count(pattern) => (Keep::Number, pattern),
             Self::Exclude(pattern) => (Keep::Others, pattern),
             Self::Include(pattern) => (Keep::Matching, pattern),
+            Self::NoSection(pattern) => (Keep::OtherSections, pattern),
             Self::Section(pattern) => (Keep::Sections, pattern),
         };
         let pattern =
@@ -83,9 +98,10 @@ impl Filter {
             }
             Keep::Others => lines.filter(|line| !matches(line)).collect(),
             Keep::Matching => lines.filter(|line| matches(line)).collect(),
-            Keep::Sections => {
+            Keep::Sections | Keep::OtherSections => {
+                let wanted = matches!(self.keep, Keep::Sections);
                 let mut heading = None;
-                let belongs = |line: &&str| {
+                let mut belongs = |line: &str| {
                     let indent = line
                         .len()
                         .saturating_sub(line.trim_start_matches(' ').len());
@@ -95,7 +111,7 @@ impl Filter {
                     heading = matches(line).then_some(indent);
                     heading.is_some()
                 };
-                lines.filter(belongs).collect()
+                lines.filter(|line| belongs(line) == wanted).collect()
             }
         }
     }
@@ -210,6 +226,14 @@ ip local pool ACPool 192.168.10.5 192.168.10.10
                 .lines()
                 .count(),
             5
+        );
+    }
+
+    #[test]
+    fn what_is_no_section_of_these_is_the_rest() {
+        assert_eq!(
+            left(&Modifier::NoSection("^interface".into())),
+            "!\nip local pool ACPool 192.168.10.5 192.168.10.10\n"
         );
     }
 

@@ -11,7 +11,7 @@ use std::{
 };
 
 use ironflex_ikev2::{
-    event::{Answer, Lease, LeaseQuestion, PeerProof, SaId},
+    event::{Answer, Instant, Lease, LeaseQuestion, PeerProof, SaId},
     wire::{
         payload::{AddressRange, ConfigAttribute, TrafficSelector},
         registry::ConfigAttributeType as Kind,
@@ -27,12 +27,15 @@ use ironflex_profiles::{
 use ironflex_xfrm::IpPrefix;
 
 use super::{
-    lease::{self, Holder},
+    lease::{self, Holder, NoAddress},
     log::Step as LogStep,
     session::Session,
     work::House,
 };
-use crate::translate;
+use crate::{
+    cli::{Printable, show::Elapsed},
+    translate,
+};
 
 /// The pools of both families.
 #[derive(Clone, Debug, Default)]
@@ -225,8 +228,16 @@ impl House {
         if let Some(pool) = ipv4 {
             let name = pool.name.as_str();
             match self.pools.ipv4.allocate(name, holder.clone()) {
-                Ok(address) => leases.ipv4 = Some((name.to_owned(), address)),
-                Err(error) => missing.push(format!("no IPv4 address: {error}")),
+                Ok(address) => {
+                    leases.ipv4 = Some((name.to_owned(), address));
+                    let filled = self.pools.ipv4.fills_up(name);
+                    self.tell_of_pool("ip local pool", name, filled);
+                }
+                Err(error) => {
+                    let of = |one: &Leases| one.ipv4.as_ref().is_some_and(|(pool, _)| pool == name);
+                    let oldest = self.oldest_of_pool(&error, of);
+                    missing.push(format!("no IPv4 address: {error}{oldest}"));
+                }
             }
         }
         if let Some(pool) = ipv6 {
@@ -239,8 +250,14 @@ impl House {
                         network: network.unwrap_or_else(|| Ipv6Net::host(first)),
                         address: pool.range.client_of(first),
                     });
+                    let filled = self.pools.ipv6.fills_up(name);
+                    self.tell_of_pool("ipv6 local pool", name, filled);
                 }
-                Err(error) => missing.push(format!("no IPv6 address: {error}")),
+                Err(error) => {
+                    let of = |one: &Leases| one.ipv6.as_ref().is_some_and(|one| one.pool == name);
+                    let oldest = self.oldest_of_pool(&error, of);
+                    missing.push(format!("no IPv6 address: {error}{oldest}"));
+                }
             }
         }
         // RFC 7296 §3.15.4: INTERNAL_ADDRESS_FAILURE says that no address could be given at all.
@@ -252,6 +269,52 @@ impl House {
             self.log.without(self.sessions.view(sa), why);
         }
         Ok(leases)
+    }
+}
+
+impl House {
+    /// A pool fills up: whoever keeps it is told before it is exhausted.
+    fn tell_of_pool(&self, kind: &str, name: &str, filled: Option<(usize, u64)>) {
+        let Some((held, size)) = filled else {
+            return;
+        };
+        let percent = u128::try_from(held)
+            .unwrap_or(u128::MAX)
+            .saturating_mul(100);
+        let percent = percent.checked_div(size.into()).unwrap_or_default();
+        self.log.warning(format_args!(
+            "{kind} {name} fills up: {held} of {size} addresses are in use ({percent} %)"
+        ));
+    }
+
+    /// Who of an exhausted pool's holders has not used it for the longest time, as far as that is looked at
+    /// (`set security-association idle-time`), else who has been there for the longest.
+    fn oldest_of_pool(&self, error: &NoAddress, holds: impl Fn(&Leases) -> bool) -> String {
+        if !matches!(error, NoAddress::Exhausted { .. }) {
+            return String::new();
+        }
+        let holders = || {
+            let sessions = self.sessions.iter().map(|(_, session)| session);
+            sessions.filter(|session| holds(&session.leases))
+        };
+        let user = |session: &Session| {
+            let who = session.who.as_ref().map(|who| who.user.to_string());
+            Printable(&who.unwrap_or_default()).to_string()
+        };
+        let idle = holders().filter_map(|one| Some((one.in_use.as_ref()?.since(), one)));
+        let up = holders().filter_map(|one| Some((one.up_since?, one)));
+        let now = self.clock.now();
+        let ago = |since: Instant| Elapsed(now.since(since));
+        match (
+            idle.min_by_key(|(since, _)| *since),
+            up.min_by_key(|(since, _)| *since),
+        ) {
+            (Some((since, one)), _) => format!(" (oldest idle {}, user {})", ago(since), user(one)),
+            (None, Some((since, one))) => {
+                format!(" (longest up {}, user {})", ago(since), user(one))
+            }
+            (None, None) => String::new(),
+        }
     }
 }
 

@@ -298,7 +298,14 @@ impl Attempts {
             (Operation::Signature, _) => StepKind::Signature,
             (Operation::Authorization, _) => StepKind::Authorization,
             (Operation::SaCreation, _) => StepKind::ChildSa,
-            (Operation::SaDeletion, _) => return,
+            (
+                Operation::SaDeletion
+                | Operation::Policy
+                | Operation::Issuers
+                | Operation::OwnCertificate
+                | Operation::CertifiedName,
+                _,
+            ) => return,
         };
         let why = match answer {
             Ok(Answer::Eap(EapOutput::Failure { why, .. })) => Some(why.to_string()),

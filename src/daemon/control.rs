@@ -30,10 +30,15 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use self::configuring::Configuring;
+use self::{
+    configuring::Configuring,
+    shells::{Attending, Shells},
+    storing::Storing,
+};
 use super::{
     apart::{self, Connections, Full, Serving},
-    configure::{Answer, Ask, Reading, Work},
+    bootflash,
+    configure::{Answer, Ask, Person, Reading, Work},
     driver::{Driver, Request},
     log::{WATCHED_LINES, Watched},
     processor::Processor,
@@ -43,7 +48,7 @@ use super::{
 use crate::{
     cli::{
         Printable,
-        exec::{DebugFlag, ExecCommand, HELP, Mode, Rekeyed, Whose, parse},
+        exec::{DebugFlag, ExecCommand, HELP, Mode, Rekeyed, Show, Whose, parse},
         pipe::Modifier,
         show::{Facts, Form},
     },
@@ -52,6 +57,8 @@ use crate::{
 
 pub mod configuring;
 pub mod holder;
+pub mod shells;
+mod storing;
 
 /// The longest request, in octets.
 const MAX_REQUEST: u64 = 64 * 1024;
@@ -80,6 +87,12 @@ pub enum Question {
     Configure(configuring::Begin),
     /// To carry out a command line.
     Exec(String),
+    /// To be known as an open shell, and for the headend's name whenever a line comes.
+    Shell {
+        /// The terminal that somebody sits at.
+        #[serde(default)]
+        terminal: Option<String>,
+    },
     /// For the lines of the log from now on.
     Monitor {
         /// Of those about a change that goes back unless it is confirmed alone.
@@ -151,12 +164,13 @@ impl Listener {
         self,
         requests: mpsc::Sender<Request>,
         processor: Processor,
+        shells: Shells,
     ) -> io::Result<Serving> {
         apart::serve("control", FILES, move || {
             let listener = UnixListener::from_std(self.listener.try_clone()?)?;
             Ok(async move {
                 tokio::select! {
-                    () = serve(&listener, requests) => {}
+                    () = serve(&listener, requests, shells) => {}
                     () = processor.watch() => {}
                 }
                 drop(self);
@@ -166,7 +180,7 @@ impl Listener {
 }
 
 /// Takes connections for as long as there is the thread.
-async fn serve(listener: &UnixListener, requests: mpsc::Sender<Request>) {
+async fn serve(listener: &UnixListener, requests: mpsc::Sender<Request>, shells: Shells) {
     let mut connections = Connections::new(MAX_CONNECTIONS, Full::Wait);
     let monitors = Arc::new(Semaphore::new(MAX_MONITORS));
     let asking = Asking::new(requests);
@@ -174,8 +188,13 @@ async fn serve(listener: &UnixListener, requests: mpsc::Sender<Request>) {
         match listener.accept().await {
             Ok((stream, _)) => {
                 let (asking, monitors) = (asking.clone(), Arc::clone(&monitors));
+                let shells = shells.clone();
                 let connection = |asked| async move {
-                    match converse(stream, asking, monitors, asked).await {
+                    match converse(stream, asking, monitors, shells, asked).await {
+                        // It asks for nothing that others would have to wait for, and takes none of their places.
+                        Ok(Onward::Attending(attending)) => {
+                            tokio::spawn(attending.attend());
+                        }
                         Ok(Onward::Watching(watching)) => watching.tell().await,
                         Ok(Onward::Configuring(configuring)) => configuring.listen().await,
                         Ok(Onward::Nothing) | Err(_) => {}
@@ -199,6 +218,7 @@ enum Onward {
     Nothing,
     Watching(Watching),
     Configuring(Configuring),
+    Attending(Attending),
 }
 
 /// A terminal that wants the log.
@@ -234,6 +254,7 @@ async fn converse(
     stream: UnixStream,
     asking: Asking,
     monitors: Arc<Semaphore>,
+    shells: Shells,
     asked: Arc<AtomicBool>,
 ) -> io::Result<Onward> {
     let peer = stream.peer_cred();
@@ -266,10 +287,29 @@ async fn converse(
             };
         }
         Ok(Question::Exec(line)) => {
+            let person = configuring::Begin::default().person(peer.ok());
             let mut more = BufReader::new(&mut read);
             tokio::select! {
-                reply = asking.tell(line) => reply,
+                reply = asking.tell(line, person) => reply,
                 () = gone(&mut more, &write) => return Ok(Onward::Nothing),
+            }
+        }
+        Ok(Question::Shell { terminal }) => {
+            let begin = configuring::Begin {
+                terminal,
+                revert: None,
+            };
+            match shells.open(begin.person(peer.ok())) {
+                None => Err("too many shells are open".to_owned()),
+                Some(place) => {
+                    timely(answer(&mut write, asking.hostname().await)).await?;
+                    return Ok(Onward::Attending(Attending {
+                        place,
+                        read,
+                        write,
+                        asking,
+                    }));
+                }
             }
         }
         Ok(Question::Monitor { rollback }) => match monitors.try_acquire_owned() {
@@ -346,9 +386,13 @@ impl Asking {
     /// # Errors
     ///
     /// The text for whoever asked.
-    pub(super) async fn tell(&self, line: String) -> Result<String, String> {
+    pub(super) async fn tell(&self, line: String, person: Person) -> Result<String, String> {
         let (reply, answer) = oneshot::channel();
-        let request = Request::Exec { line, reply };
+        let request = Request::Exec {
+            line,
+            person,
+            reply,
+        };
         let asked = self.requests.send(request).await;
         asked.map_err(|_| stopping())?;
         self.finish(answer.await.map_err(|_| stopping())?).await
@@ -364,6 +408,10 @@ impl Asking {
             }
             Outcome::Work(work) => self.at_files(|| work.carry_out()).await?,
             Outcome::Wait(work) => elsewhere(|| work.carry_out()).await?,
+            Outcome::Store(of, storing) => {
+                let text = Box::pin(self.finish(*of)).await?;
+                self.at_files(move || storing.carry_out(text)).await?
+            }
             Outcome::Replace(reading) => {
                 let replacing = self.at_files(move || reading.read()).await??;
                 match self.configure(Ask::Replace(Box::new(replacing))).await? {
@@ -385,6 +433,14 @@ impl Asking {
             Ok(()) => answer.await.unwrap_or_else(|_| Err(stopping())),
             Err(_) => Err(stopping()),
         }
+    }
+
+    /// What the headend is called.
+    async fn hostname(&self) -> Result<String, String> {
+        let (reply, answer) = oneshot::channel();
+        let asked = self.requests.send(Request::Hostname(reply)).await;
+        asked.map_err(|_| stopping())?;
+        answer.await.map_err(|_| stopping())
     }
 
     /// A place at files, until it is dropped.
@@ -484,6 +540,23 @@ pub fn monitor(
     Ok(stream)
 }
 
+/// Makes a shell known to the daemon for as long as the connection is there. Returns the headend's name, which is answered to every line
+/// from there on.
+///
+/// # Errors
+///
+/// As [`monitor`].
+pub fn attend(
+    stream: net::UnixStream,
+    terminal: Option<String>,
+) -> io::Result<(String, io::BufReader<net::UnixStream>)> {
+    let (reply, stream) = put(stream, &Question::Shell { terminal })?;
+    match reply.status {
+        0 => Ok((reply.output, stream)),
+        _ => Err(io::Error::other(reply.output)),
+    }
+}
+
 fn put(
     mut stream: net::UnixStream,
     question: &Question,
@@ -512,12 +585,14 @@ pub enum Outcome {
     Look(Work<Facts>, Form),
     /// It takes its time, and is done by whoever asked.
     Work(Work<String>),
+    /// What another one comes to goes to a file.
+    Store(Box<Self>, Storing),
     /// It is done, and whoever asked waits for what is to be said of it; that needs no place at files.
     Wait(Work<String>),
 }
 
 /// Carries out one command line.
-pub fn execute(driver: &mut Driver, line: &str) -> Outcome {
+pub fn execute(driver: &mut Driver, line: &str, person: Person) -> Outcome {
     let line = match parse(line, Mode::Privileged) {
         Ok(line) => line,
         Err(error) => return Outcome::Done(Err(error.to_string())),
@@ -525,15 +600,34 @@ pub fn execute(driver: &mut Driver, line: &str) -> Outcome {
     let form = match line.modifier {
         None => Form::Text,
         Some(Modifier::Json) => Form::Json,
+        // What is on bootflash is the daemon's.
+        Some(Modifier::Redirect(to)) if bootflash::is_on(&to.file) => {
+            let storing = match Storing::of(driver, &to) {
+                Ok(storing) => storing,
+                Err(why) => return Outcome::Done(Err(why)),
+            };
+            let of = carry_out(driver, line.command, Form::Text, person);
+            return Outcome::Store(Box::new(of), storing);
+        }
         // A file is written with the rights of who asks for it, and so by the other end of the socket.
         Some(_) => {
             let text = "% The other end of this socket filters and redirects the output";
             return Outcome::Done(Err(text.into()));
         }
     };
-    Outcome::Done(match line.command {
+    carry_out(driver, line.command, form, person)
+}
+
+fn carry_out(driver: &mut Driver, command: ExecCommand, form: Form, person: Person) -> Outcome {
+    Outcome::Done(match command {
         // What is told, or done, elsewhere.
         ExecCommand::Directory => return Outcome::Look(show::bootflash(driver), form),
+        ExecCommand::Show(Show::IpNatStatistics) => {
+            return Outcome::Look(show::nat_statistics(driver), form);
+        }
+        ExecCommand::Show(Show::Users) => {
+            return Outcome::Facts(Box::new(show::users(driver, &person)), form);
+        }
         ExecCommand::Show(what) => {
             return Outcome::Facts(Box::new(show::facts(driver, what)), form);
         }
@@ -547,18 +641,24 @@ pub fn execute(driver: &mut Driver, line: &str) -> Outcome {
             return Outcome::Look(driver.startup_configuration(), form);
         }
         _ if form == Form::Json => Err("% There is no JSON of this".into()),
-        ExecCommand::ConfigureReplace(file) => match driver.replacement(&file) {
+        ExecCommand::ConfigureReplace(file) => match driver.replacement(file, person) {
             Ok(reading) => return Outcome::Replace(reading),
             Err(why) => Err(why),
         },
+        ExecCommand::Merge(source) => match driver.merging(source) {
+            Ok(reading) => return Outcome::Replace(reading),
+            Err(why) => Err(why),
+        },
+        ExecCommand::CopyTo(name, source) => return Outcome::Work(driver.copy_to(name, source)),
         ExecCommand::WriteMemory => return Outcome::Work(driver.write_configuration()),
         // What changes something here.
         ExecCommand::Help => Ok(HELP.to_owned()),
-        ExecCommand::ConfigureConfirm => match driver.confirm_configuration() {
+        ExecCommand::ConfigureConfirm => match driver.confirm_configuration(&person) {
             Ok(work) => return Outcome::Wait(work),
             Err(why) => Err(why),
         },
         ExecCommand::ConfigureRevert => driver.revert_configuration(),
+        ExecCommand::ConfigureRevertTimer(minutes) => driver.set_revert_timer(minutes),
         ExecCommand::ClearCryptoSession(target) => {
             let cleared = clear(driver, &target);
             Ok(said_of(cleared, &target))

@@ -17,6 +17,7 @@ use tokio::{
 
 use super::{
     configure,
+    control::shells::Shells,
     counters::ClearedCounters,
     init_queue::{InitQueue, Refused},
     log::{Step, Watched},
@@ -64,6 +65,8 @@ pub enum Request {
     Exec {
         /// The command line.
         line: String,
+        /// Who typed it.
+        person: configure::Person,
         /// What came of it.
         reply: oneshot::Sender<super::control::Outcome>,
     },
@@ -72,6 +75,8 @@ pub enum Request {
         configure::Ask,
         oneshot::Sender<Result<configure::Answer, String>>,
     ),
+    /// What the headend is called.
+    Hostname(oneshot::Sender<String>),
     /// A terminal that takes lines of the log, and where it is said that it has them from here on.
     Monitor(
         configure::Person,
@@ -103,6 +108,8 @@ pub struct Driver {
     pub cleared_counters: ClearedCounters,
     /// What the machine has done lately.
     pub processor: Processor,
+    /// The shells that are open.
+    pub shells: Shells,
 }
 
 /// How long requests for new SAs are served before what belongs to an SA has its turn.
@@ -167,8 +174,12 @@ impl Driver {
                 }
                 // Nobody waits for it any more.
                 Woken::Request(Request::Exec { reply, .. }) if reply.is_closed() => self.drain(),
-                Woken::Request(Request::Exec { line, reply }) => {
-                    let answer = super::control::execute(self, &line);
+                Woken::Request(Request::Exec {
+                    line,
+                    person,
+                    reply,
+                }) => {
+                    let answer = super::control::execute(self, &line, person);
                     // Who asked may be gone.
                     let _ = reply.send(answer);
                     self.drain()
@@ -179,6 +190,11 @@ impl Driver {
                     if let Err(Ok(configure::Answer::Begun(id))) = reply.send(answer) {
                         let _ = self.configure(configure::Ask::End(id));
                     }
+                    self.drain()
+                }
+                Woken::Request(Request::Hostname(reply)) => {
+                    // Who asked may be gone.
+                    let _ = reply.send(self.house.plan.snapshot.hostname.to_string());
                     self.drain()
                 }
                 Woken::Request(Request::Monitor(person, lines, wanted, reply)) => {
@@ -457,6 +473,9 @@ impl Driver {
             .log
             .event(session, view.map(|view| place(&view)), &event);
         statistics::note(&mut house.tally, house.sessions.view(sa), &event);
+        if matches!(event, Event::HalfOpen) && !house.plan.endpoint.authorities.is_empty() {
+            statistics::Operation::Issuers.ended(&mut house.tally, true);
+        }
         match event {
             Event::Authenticated(authenticated) => {
                 for other in house.authenticated(sa, &authenticated) {

@@ -30,6 +30,11 @@ pub struct Use {
 }
 
 impl Use {
+    /// When it was last seen in use.
+    pub(super) const fn since(&self) -> Instant {
+        self.at
+    }
+
     /// Looks at what has gone through by now: when to look again, or `None` where nothing has gone through for the limit.
     fn look(&mut self, now: Instant, limit: Duration, packets: [u64; 2]) -> Option<Instant> {
         if self.packets != packets {

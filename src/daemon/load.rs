@@ -284,8 +284,9 @@ pub fn apply(
 pub fn bootflash(named: Option<&Path>, config: &Path) -> PathBuf {
     // A bare name has no folder in front, but the empty path, which no system call takes.
     let own = config.parent().filter(|own| !own.as_os_str().is_empty());
-    let folder = named.or(own);
-    folder.unwrap_or_else(|| Path::new(".")).to_owned()
+    let folder = named.or(own).unwrap_or_else(|| Path::new("."));
+    // Where a file on it is named, its whole path is.
+    std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned())
 }
 
 /// Where a file name of the configuration leads.
@@ -474,10 +475,11 @@ mod tests {
     fn bootflash_is_a_folder_that_can_be_opened() {
         let of =
             |named: Option<&str>, config: &str| bootflash(named.map(Path::new), Path::new(config));
-        assert_eq!(of(None, "headend.conf"), Path::new("."));
-        assert_eq!(of(None, "./headend.conf"), Path::new("."));
+        let here = std::env::current_dir().unwrap();
+        assert_eq!(of(None, "headend.conf"), here);
+        assert_eq!(of(None, "./headend.conf"), here);
         assert_eq!(of(None, "/etc/headend.conf"), Path::new("/etc"));
-        assert_eq!(of(Some("flash"), "headend.conf"), Path::new("flash"));
+        assert_eq!(of(Some("flash"), "headend.conf"), here.join("flash"));
     }
 
     const IMPORT: &str = "crypto pki trustpoint TP\n enrollment pkcs12\nexit\n\

@@ -8,6 +8,7 @@
 mod buffer;
 mod conditions;
 mod updowns;
+mod words;
 
 use std::{
     cell::{Cell, RefCell},
@@ -28,9 +29,14 @@ use ironflex_profiles::model::Logging;
 use tokio::sync::mpsc::{self, error::TrySendError};
 
 pub use self::conditions::Conditions;
-use self::{buffer::Buffer, updowns::UpDowns};
+use self::{
+    buffer::Buffer,
+    updowns::UpDowns,
+    words::{BothSides, Claim, Peer},
+};
 use super::{
     budget::{self, Budget},
+    configure::Person,
     quota::{self, Quota, Withheld},
     session::{Deletion, Session},
     standard_error::StandardError,
@@ -43,7 +49,7 @@ use crate::{
     },
     clock::Clock,
     state::{
-        attempts::{Failure, Transforms},
+        attempts::Failure,
         logging::{LogFacts, Severity},
     },
 };
@@ -155,7 +161,7 @@ pub const WATCHED_LINES: usize = 512;
 struct Watcher {
     lines: mpsc::Sender<String>,
     /// Who sits at it.
-    user: String,
+    person: Person,
     /// What it takes.
     wanted: Watched,
     /// Lines that it has lost since it took one.
@@ -269,14 +275,14 @@ impl Log {
     /// Copies lines to a terminal too, until that is gone. What it has missed comes first.
     pub fn watch(
         &self,
-        user: String,
+        person: Person,
         lines: mpsc::Sender<String>,
         wanted: Watched,
         missed: Option<&str>,
     ) {
         let mut watcher = Watcher {
             lines,
-            user,
+            person,
             wanted,
             lost: 0,
         };
@@ -295,12 +301,12 @@ impl Log {
 
     /// Who watches.
     #[must_use]
-    pub fn watching(&self) -> Vec<String> {
+    pub fn watching(&self) -> Vec<Person> {
         let watchers = self.watchers.borrow();
         let all = |one: &&Watcher| one.wanted == Watched::All;
         let there = watchers.iter().filter(all);
         let there = there.filter(|one| !one.lines.is_closed());
-        there.map(|one| one.user.clone()).collect()
+        there.map(|one| one.person.clone()).collect()
     }
 
     /// Whether one more line may be written about a peer that is not authenticated.
@@ -562,8 +568,9 @@ impl Log {
             self.step(Some(session), up);
         }
         let (address, port) = (view.path.remote.ip(), view.path.remote.port());
-        let identity = view.identity.map(super::identity::words);
-        let identity = identity.unwrap_or_default();
+        // Bare, as a router has it: whoever reads the log takes the word behind `Id:`.
+        let identity = view.identity.map(super::identity::text);
+        let identity = printable(&identity.unwrap_or_default());
         if self.logging.session {
             self.write(Severity::Notifications, format_args!(
                 "%CRYPTO-5-SESSION_STATUS: Crypto tunnel is UP.  Peer {address}:{port}       Id: {identity}"
@@ -601,18 +608,19 @@ impl Log {
         );
     }
 
-    /// A session is over.
+    /// A session is over, or somebody's attempt to have one: of one that never came up there is no tunnel that could go down.
     pub fn down(&self, session: Option<&Session>, reason: &CloseReason) {
-        // A session that never came up is IKEv2's affair alone.
-        if self.logging.session && session.is_some_and(|session| session.came_up) {
-            let identity = session.and_then(|session| session.claimed.as_deref());
+        let came_up = session.is_some_and(|session| session.came_up);
+        let identity = session.and_then(|session| session.named.as_deref());
+        let identity = printable(identity.unwrap_or_default());
+        if self.logging.session && came_up {
             self.write_about(
                 session,
                 Severity::Notifications,
                 format_args!(
                     "%CRYPTO-5-SESSION_STATUS: Crypto tunnel is DOWN.  {}     Id: {}",
                     Peer(session),
-                    identity.unwrap_or_default()
+                    identity
                 ),
             );
         }
@@ -649,11 +657,23 @@ impl Log {
             (reason, _) => reason.to_string(),
         };
         let names = names(session);
+        let (what, id) = if came_up {
+            (
+                "%CRYPTO-5-IKEV2_SESSION_STATUS: Crypto tunnel v2 is DOWN.",
+                format!("     Id: {identity}  "),
+            )
+        } else {
+            let id = match identity.as_str() {
+                "" => String::new(),
+                identity => format!("Id: {identity}  "),
+            };
+            ("%IKEV2-5-ATTEMPT_OVER: No tunnel came up.", id)
+        };
         self.write_about(
             session,
             Severity::Notifications,
             format_args!(
-                "%CRYPTO-5-IKEV2_SESSION_STATUS: Crypto tunnel v2 is DOWN.  {}(SESSION ID = {},SA ID = {})  {}reason: {}",
+                "{what}  {}{id}(SESSION ID = {},SA ID = {})  {}reason: {}",
                 Peer(session),
                 names.session_id,
                 names.sa_id,
@@ -693,78 +713,6 @@ fn is_journal() -> bool {
     let named = std::env::var("JOURNAL_STREAM").unwrap_or_default();
     let own = std::fs::metadata("/proc/self/fd/2");
     own.is_ok_and(|own| named == format!("{}:{}", own.dev(), own.ino()))
-}
-
-/// `Peer ADDRESS:PORT  ` of a session, or nothing where it is not known.
-struct Peer<'a>(Option<&'a Session>);
-
-impl fmt::Display for Peer<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0.and_then(|session| session.remote) {
-            Some(remote) => {
-                let address = remote.ip().to_canonical();
-                write!(f, "Peer {address}:{}  ", remote.port())
-            }
-            None => Ok(()),
-        }
-    }
-}
-
-/// `Id: TYPE IDENTITY  Profile: NAME  ` of a session that a profile serves, or nothing.
-struct Claim<'a>(Option<&'a Session>);
-
-impl fmt::Display for Claim<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(identity) = self.0.and_then(|session| session.claimed.as_ref()) {
-            write!(f, "Id: {identity}  ")?;
-        }
-        match self.0.and_then(|session| session.profile.as_ref()) {
-            Some(serving) => write!(f, "Profile: {}  ", serving.profile.name),
-            None => Ok(()),
-        }
-    }
-}
-
-/// As many proposals of a side as a line tells, and as many characters of them; `show crypto ikev2 diagnose` has the rest.
-const SIDE_PROPOSALS: usize = 2;
-const SIDE_CHARACTERS: usize = 256;
-
-/// What both ends have, where a failure does not name the one thing in which they differ.
-struct BothSides<'a>(&'a Failure);
-
-impl fmt::Display for BothSides<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Failure::NothingFits {
-            offered,
-            allowed,
-            differing: None,
-            ..
-        } = self.0
-        else {
-            return Ok(());
-        };
-        write!(
-            f,
-            "; the client offers {}, the headend takes {}",
-            side(offered),
-            side(allowed)
-        )
-    }
-}
-
-/// One side's proposals, the first of them.
-fn side(proposals: &[Transforms]) -> String {
-    let told = proposals.iter().take(SIDE_PROPOSALS);
-    let told: Vec<String> = told.map(|one| format!("({one})")).collect();
-    let more = match proposals.len().saturating_sub(told.len()) {
-        0 => String::new(),
-        more => format!(" and {more} more"),
-    };
-    let told = told.join(" ");
-    match told.char_indices().nth(SIDE_CHARACTERS) {
-        Some((end, _)) => format!("{}...{more}", told.get(..end).unwrap_or_default()),
-        None => format!("{told}{more}"),
-    }
 }
 
 /// A peer's text may hold anything; a line of ours holds nothing that steers a terminal.

@@ -16,11 +16,13 @@
 pub mod apart;
 pub mod assignment;
 pub mod attempts;
+pub mod bootflash;
 pub mod budget;
 mod children;
 pub mod compile;
 pub mod configure;
 pub mod control;
+pub mod counted_provider;
 mod counters;
 pub mod crash_secret;
 pub mod difference;
@@ -29,6 +31,7 @@ pub mod identity;
 pub mod idle;
 pub mod init_queue;
 mod interfaces;
+mod ipv6_interfaces;
 pub mod journal;
 pub mod lease;
 pub mod leftovers;
@@ -55,7 +58,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use ironflex_ikev2::{Endpoint, crypto::default_provider, event::Framing};
+use ironflex_ikev2::{Endpoint, event::Framing};
 use ironflex_profiles::{
     model::interface::{DeviceName, InterfaceName},
     render,
@@ -71,7 +74,8 @@ use self::{
     apart::Serving,
     assignment::Pools,
     configure::{Configure, Said, Startup, Terms},
-    control::{FILES, Listener, holder, socket_path},
+    control::{FILES, Listener, holder, shells::Shells, socket_path},
+    counted_provider::CountedProvider,
     counters::ClearedCounters,
     driver::{Driver, Request},
     init_queue::InitQueue,
@@ -209,8 +213,11 @@ impl Daemon {
         }
         let (sending, requests) = mpsc::channel(REQUEST_LIMIT);
         let processor = Processor::default();
+        let shells = Shells::default();
         let control = Listener::bind(&control)
-            .and_then(|listener| listener.serve_apart(sending.clone(), processor.clone()))
+            .and_then(|listener| {
+                listener.serve_apart(sending.clone(), processor.clone(), shells.clone())
+            })
             .map_err(because("control socket"))?;
         let scraping = match &options.metrics {
             Some(place) => {
@@ -305,13 +312,14 @@ impl Daemon {
         };
         log.info("ready");
         let pools = Pools::new(&plan.snapshot);
+        let provider = CountedProvider::new();
         let waiting = usize::try_from(plan.snapshot.ikev2.limits.waiting());
         Ok(Self {
             driver: Driver {
                 endpoint: Endpoint::new(
                     clock.now(),
                     terms.endpoint(&plan),
-                    default_provider(),
+                    provider,
                     Box::new(OsRandom),
                 ),
                 house: House {
@@ -336,7 +344,7 @@ impl Daemon {
                     running_config: render(&configured),
                     configured,
                     journal,
-                    provider: default_provider(),
+                    provider,
                     tally: Tally::default(),
                 },
                 transport,
@@ -347,6 +355,7 @@ impl Daemon {
                 cleared: crate::statistics::Statistics::default(),
                 cleared_counters: ClearedCounters::default(),
                 processor,
+                shells,
             },
             control,
             scraping,

@@ -38,6 +38,7 @@ use tokio::{
 
 use super::{
     apart::{self, Connections, Serving},
+    configure::Person,
     control, driver,
 };
 
@@ -255,7 +256,10 @@ impl Numbers {
         {
             return Ok(numbers.clone());
         }
-        let numbers = self.asking.tell("show metrics".to_owned()).await?;
+        let numbers = self
+            .asking
+            .tell("show metrics".to_owned(), Person::default())
+            .await?;
         *last = Some((Instant::now(), numbers.clone()));
         Ok(numbers)
     }
@@ -409,7 +413,7 @@ mod tests {
     /// Answers a question, as the loop would.
     fn answers(request: driver::Request, numbers: String) {
         match request {
-            driver::Request::Exec { line, reply } => {
+            driver::Request::Exec { line, reply, .. } => {
                 assert_eq!(line, "show metrics");
                 let _ = reply.send(control::Outcome::Done(Ok(numbers)));
             }

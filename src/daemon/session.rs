@@ -85,6 +85,8 @@ pub struct Session {
     pub profile: Option<Arc<ServingProfile>>,
     /// What the peer calls itself, with the type in front.
     pub claimed: Option<Arc<str>>,
+    /// The same as a router's log has it, without the type.
+    pub named: Option<Arc<str>>,
     /// What we call ourselves towards it: it may have asked for one of our names.
     pub own_identity: Option<Identification>,
     /// The pre-shared key that it must have, if its profile takes one.
@@ -259,6 +261,7 @@ impl Sessions {
             session_id: self.next_session,
             profile: None,
             claimed: None,
+            named: None,
             own_identity: None,
             due_key: None,
             eap: None,

@@ -15,10 +15,10 @@ use ironflex_xfrm::netlink;
 use nix::sys::statvfs::statvfs;
 
 use super::{
-    configure::Work,
+    configure::{Person, Work},
     counters::ClearedCounters,
     driver::Driver,
-    interfaces,
+    interfaces, ipv6_interfaces,
     snapshot::{pools, state},
     statistics,
 };
@@ -27,7 +27,7 @@ use crate::{
         exec::{NamedInterface, ObjectKind, Show, absent},
         show::{
             Configured, Facts, Ikev2SaQuery, Ikev2Stats, InterfaceFacts, IpsecSaQuery, MethodLists,
-            Secrets, SessionQuery, TerminalFacts, Version,
+            RollbackFacts, Secrets, SessionQuery, TerminalFacts, Version,
             admission::Memory,
             directory::{Directory, FileFacts},
             interface_named, lines_of,
@@ -35,6 +35,7 @@ use crate::{
             without_secrets,
         },
     },
+    kernel_clock,
     state::State,
 };
 
@@ -72,15 +73,15 @@ pub fn facts(driver: &mut Driver, what: Show) -> Facts {
         Show::AccessLists { name } => Facts::AccessLists(configured(driver), name),
         Show::RunningConfigInterface(named) => running_config_interface(driver, named),
         Show::IpAccessLists { name } => Facts::IpAccessLists(configured(driver), name),
-        Show::IpNatStatistics => Facts::IpNatStatistics(configured(driver)),
+        Show::IpNatStatistics => Facts::IpNatStatistics(configured(driver), None),
         Show::IpRoute => Facts::IpRoute(state(driver)),
         Show::Logging => Facts::Logging(driver.house.log.facts()),
         Show::PkiCertificates { verbose, name } => match trustpoints(driver, name.as_deref()) {
             Ok(trustpoints) => Facts::PkiCertificates(trustpoints, verbose),
             Err(why) => Facts::Refused(why),
         },
-        Show::MyPublicKeys => match trustpoints(driver, None) {
-            Ok(trustpoints) => Facts::MyPublicKeys(trustpoints),
+        Show::MyPublicKeys(kind) => match trustpoints(driver, None) {
+            Ok(trustpoints) => Facts::MyPublicKeys(trustpoints, kind),
             Err(why) => Facts::Refused(why),
         },
         Show::PkiTrustpoints { status, name } => match trustpoints(driver, name.as_deref()) {
@@ -96,8 +97,8 @@ pub fn facts(driver: &mut Driver, what: Show) -> Facts {
             ))
         }
         Show::TechSupport => tech_support(driver),
-        Show::Users => Facts::Users(state(driver), terminals(driver)),
-        Show::Clock => Facts::Clock(SystemTime::now()),
+        Show::Users => users(driver, &Person::default()),
+        Show::Clock { detail } => clock(detail),
         Show::CryptoSession(query) => Facts::CryptoSession(state(driver), query),
         Show::CryptoSessionBrief => Facts::CryptoSessionBrief(state(driver)),
         Show::CryptoSessionGroups => Facts::CryptoSessionGroups(state(driver)),
@@ -107,6 +108,7 @@ pub fn facts(driver: &mut Driver, what: Show) -> Facts {
             Facts::DerivedConfig(state(driver), virtual_access)
         }
         Show::Ikev2Sa(query) => Facts::Ikev2Sa(state(driver), query),
+        Show::Ikev2SaCount => Facts::Ikev2SaCount(statistics::sa_numbers(driver)),
         Show::Ikev2Session { detailed } => Facts::Ikev2Session(state(driver), detailed),
         Show::Ikev2Stats(which) => {
             let since = statistics::statistics(driver).since(&driver.cleared);
@@ -115,9 +117,19 @@ pub fn facts(driver: &mut Driver, what: Show) -> Facts {
         Show::IpLocalPool { name } => Facts::IpLocalPool(pools(driver), name),
         Show::IpsecSa(query) => Facts::IpsecSa(state(driver), query),
         Show::IpsecSaCount => Facts::IpsecSaCount(state(driver)),
+        Show::Ipv6AccessLists { name } => Facts::Ipv6AccessLists(configured(driver), name),
+        Show::Ipv6InterfaceBrief => {
+            let state = state(driver);
+            Facts::Ipv6InterfaceBrief(ipv6_interfaces::facts(driver, &state))
+        }
+        Show::Ipv6Route => Facts::Ipv6Route(state(driver)),
         Show::Ipv6LocalPool { name } => Facts::Ipv6LocalPool(pools(driver), name),
         Show::Metrics => Facts::Metrics(statistics::metrics(driver)),
         Show::Object { kind, name } => Facts::Object(configured(driver), kind, name),
+        Show::RollbackTimer => {
+            let pending = driver.rollback_timer();
+            Facts::RollbackTimer(pending.map(|(left, by)| RollbackFacts { left, by }))
+        }
         Show::RunningConfig { all: false } => {
             Facts::RunningConfig(driver.house.running_config.clone())
         }
@@ -126,6 +138,10 @@ pub fn facts(driver: &mut Driver, what: Show) -> Facts {
         }
         Show::Version => Facts::Version(Box::new(version(driver))),
     }
+}
+
+fn clock(detail: bool) -> Facts {
+    Facts::Clock(SystemTime::now(), kernel_clock::standing(), detail)
 }
 
 fn all_interfaces(driver: &mut Driver) -> Vec<InterfaceFacts> {
@@ -285,6 +301,17 @@ pub(super) fn translations(driver: &Driver) -> Work<Facts> {
     })
 }
 
+/// The same table's length, beside what is configured.
+pub(super) fn nat_statistics(driver: &Driver) -> Work<Facts> {
+    let clients = driver.house.network.wanted().clients();
+    let configured = configured(driver);
+    Work::new(move || {
+        let found = netlink::translations(&clients).map_err(|error| format!("% {error}"))?;
+        let active = found.map(|found| found.len());
+        Ok(Facts::IpNatStatistics(configured, active))
+    })
+}
+
 fn configured(driver: &Driver) -> Box<Configured> {
     let house = &driver.house;
     Box::new(Configured {
@@ -319,20 +346,46 @@ fn running_config_interface(driver: &mut Driver, named: NamedInterface) -> Facts
     }
 }
 
-/// Who sits at a terminal that configures, or that the log is copied to.
-fn terminals(driver: &Driver) -> Vec<TerminalFacts> {
-    let configures = driver.at_configuration().map(|person| TerminalFacts {
-        user: person.user.clone(),
-        does: "configure",
-        terminal: person.terminal.clone(),
-    });
+/// `show users`, for who asks.
+pub(super) fn users(driver: &mut Driver, asker: &Person) -> Facts {
+    let terminals = terminals(driver, asker);
+    Facts::Users(state(driver), terminals)
+}
+
+/// Who sits at a shell, and who configures or has the log copied without one.
+fn terminals(driver: &Driver, asker: &Person) -> Vec<TerminalFacts> {
+    let mut working: Vec<(Person, &'static str)> = Vec::new();
+    let configures = driver.at_configuration().cloned();
+    working.extend(configures.map(|person| (person, "configure")));
     let monitors = driver.house.log.watching().into_iter();
-    let monitors = monitors.map(|user| TerminalFacts {
-        user,
-        does: "monitor",
-        terminal: None,
-    });
-    configures.into_iter().chain(monitors).collect()
+    working.extend(monitors.map(|person| (person, "monitor")));
+    let facts = |person: Person, does, idle: Option<Duration>| TerminalFacts {
+        asks: idle_asks(&person, idle, asker),
+        user: person.user,
+        does,
+        terminal: person.terminal,
+        process: person.process,
+        idle_seconds: idle.map(|idle| idle.as_secs()),
+    };
+    let mut all = Vec::new();
+    for (person, idle) in driver.shells.all() {
+        let same = |other: &Person| other.process.is_some() && other.process == person.process;
+        let does = working.iter().find(|(other, _)| same(other));
+        let does = does.map_or("idle", |(_, does)| *does);
+        working.retain(|(other, _)| !same(other));
+        all.push(facts(person, does, Some(idle)));
+    }
+    all.extend(
+        working
+            .into_iter()
+            .map(|(person, does)| facts(person, does, None)),
+    );
+    all
+}
+
+/// Whether the shell is the one that asks.
+fn idle_asks(person: &Person, idle: Option<Duration>, asker: &Person) -> bool {
+    idle.is_some() && person.process.is_some() && person.process == asker.process
 }
 
 /// What the store has of the configured trustpoints, or of one.
@@ -356,7 +409,7 @@ fn tech_support(driver: &mut Driver) -> Facts {
     let object = |kind| Show::Object { kind, name: None };
     let commands = [
         ("show version", Show::Version),
-        ("show clock", Show::Clock),
+        ("show clock", Show::Clock { detail: false }),
         ("show processes memory", Show::ProcessesMemory),
         (
             "show crypto ikev2 proposal",

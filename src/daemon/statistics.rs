@@ -4,6 +4,7 @@ use ironflex_ikev2::{
     Endpoint,
     counters::{Counters, Messages},
     event::{Answer, Ask, CloseReason, Discard, EapOutput, Event, PeerProof},
+    refusal::{PeerIncompatible, Refusal},
     wire::registry::{ExchangeType, NotifyType},
 };
 use ironflex_xfrm::Counters as Traffic;
@@ -15,6 +16,7 @@ use super::{
     session::Session,
 };
 use crate::{
+    cli::show::SaNumbers,
     metrics::{Metric, Tally},
     statistics::{Operations, Outcome, Ppks, Row, SaCount, Statistics, Timers, Tokens},
 };
@@ -45,6 +47,14 @@ pub enum Operation {
     SaCreation,
     /// Its removal.
     SaDeletion,
+    /// A peer's proposals and traffic selectors for a child SA, against its profile.
+    Policy,
+    /// The authorities that a peer is told of.
+    Issuers,
+    /// The certificate that we show to a peer.
+    OwnCertificate,
+    /// The name in a peer's certificate.
+    CertifiedName,
 }
 
 impl Operation {
@@ -79,6 +89,10 @@ impl Operation {
             Self::Authorization => "authorization",
             Self::SaCreation => "sa_creation",
             Self::SaDeletion => "sa_deletion",
+            Self::Policy => "policy",
+            Self::Issuers => "issuers",
+            Self::OwnCertificate => "own_certificate",
+            Self::CertifiedName => "certified_name",
         }
     }
 
@@ -97,6 +111,16 @@ impl Operation {
     pub fn ended(self, tally: &mut Tally, passed: bool) {
         let result = if passed { "passed" } else { "failed" };
         tally.add(Metric::Operations, [self.name(), result], 1);
+        // What had to be done for it.
+        let before = match self {
+            Self::SaCreation => Some(Self::Policy),
+            Self::Signature => Some(Self::OwnCertificate),
+            Self::Certificate if passed => Some(Self::CertifiedName),
+            _ => None,
+        };
+        if let Some(before) = before {
+            tally.add(Metric::Operations, [before.name(), "passed"], 1);
+        }
     }
 
     fn outcome(self, tally: &Tally) -> Outcome {
@@ -127,7 +151,15 @@ pub fn note(tally: &mut Tally, session: Option<&Session>, event: &Event) {
             tally.count_of(Metric::Authenticated, method);
         }
         Event::Established { .. } => tally.count(Metric::Established),
-        Event::ChildRefused { why, .. } => tally.count_of(Metric::Refused, why.name()),
+        Event::ChildRefused { why, .. } => {
+            if let Refusal::Incompatible(
+                PeerIncompatible::NoProposalChosen | PeerIncompatible::TsUnacceptable,
+            ) = why
+            {
+                Operation::Policy.ended(tally, false);
+            }
+            tally.count_of(Metric::Refused, why.name());
+        }
         Event::Rekeyed => tally.count_of(Metric::Rekeyed, "ike"),
         Event::RekeyRefused(_) => tally.count(Metric::RekeyRefused),
         Event::RequestRefused(why) => tally.count_of(Metric::Refused, why.name()),
@@ -227,6 +259,28 @@ pub(super) fn standing(endpoint: &Endpoint) -> Standing {
         *count = count.saturating_add(1);
     }
     standing
+}
+
+/// How many IKE SAs there are and were.
+pub(super) fn sa_numbers(driver: &Driver) -> SaNumbers {
+    let stand = standing(&driver.endpoint);
+    let tally = &driver.house.tally;
+    // Each rekeying has made one more.
+    let created = tally
+        .of(Metric::Accepted, ["", ""])
+        .saturating_add(tally.of(Metric::Rekeyed, ["ike", ""]));
+    let there = [stand.negotiating, stand.established, stand.closing];
+    let there = there.into_iter().fold(0, u64::saturating_add);
+    let up = |session: &&Session| !session.installed.is_empty();
+    let sessions = driver.house.sessions.iter().map(|(_, session)| session);
+    SaNumbers {
+        negotiating: stand.negotiating,
+        sessions: number(sessions.filter(up).count()),
+        active: stand.established,
+        created,
+        deleted: created.saturating_sub(there),
+        closing: stand.closing,
+    }
 }
 
 fn pools<A: Address>(all: &mut Tally, pools: &Pools<A>) {
@@ -522,6 +576,13 @@ pub fn statistics(driver: &mut Driver) -> Statistics {
             sa_deletion: Operation::SaDeletion.outcome(tally),
             signature: Operation::Signature.outcome(tally),
             certificate: Operation::Certificate.outcome(tally),
+            policy: Operation::Policy.outcome(tally),
+            public_values: driver.house.provider.public_values(),
+            secrets: driver.house.provider.secrets(),
+            verification: driver.house.provider.verifications(),
+            issuers: Operation::Issuers.outcome(tally),
+            own_certificates: Operation::OwnCertificate.outcome(tally),
+            certified_names: Operation::CertifiedName.outcome(tally),
         },
         discards: by_reason(tally, Metric::Discarded),
         refusals: by_reason(tally, Metric::Refused),

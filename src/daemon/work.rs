@@ -23,6 +23,7 @@ use super::{
     attempts::{Attempts, nearest},
     compile::{Caller, LocalCredentials, NoKey, Plan, ServingProfile},
     configure::Configure,
+    counted_provider::CountedProvider,
     identity::{self, Certified, PeerKey},
     idle::IdleTimers,
     journal::Journal,
@@ -80,7 +81,7 @@ pub struct House {
     /// What the devices are called that go with the headend.
     pub journal: Journal,
     /// Verifies signatures.
-    pub provider: &'static dyn Provider,
+    pub provider: &'static CountedProvider,
     /// What was counted; what went through tunnels that are gone included.
     pub tally: Tally,
 }
@@ -232,6 +233,7 @@ impl House {
             .name(sa, Some(serving.profile.name.as_str()), None);
         let session = self.session(sa)?;
         session.claimed = Some(Arc::from(identity::words(&question.identity)));
+        session.named = Some(Arc::from(identity::text(&question.identity)));
         session.key_is_of_one = serving.key_is_of_one(caller);
         session.due_key = DueKey::of(&serving, caller);
         session.profile = Some(Arc::clone(&serving));

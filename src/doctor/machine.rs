@@ -24,12 +24,10 @@ use crate::{
         network::{DEFAULT_MTU, template_number, vain_addresses},
     },
     dataplane,
+    kernel_clock::{self, Standing},
     pki::Timestamp,
     udp::{self, UdpEndpoint},
 };
-
-/// What systemd-timesyncd leaves when it has set the clock.
-const CLOCK_SET: &str = "/run/systemd/timesync/synchronized";
 
 /// Looks at everything that the configuration needs of the machine, but for the ports.
 pub(super) fn examine(patient: &Patient<'_>, verdicts: &mut Vec<Verdict>) {
@@ -63,10 +61,23 @@ fn clock(patient: &Patient<'_>, found: &mut Examination<'_>) {
             "it says {}, and the configuration was written at {written}: certificates will be judged by a clock that is wrong",
             patient.now
         )),
-        _ if Path::new(CLOCK_SET).exists() => {
-            found.good(format_args!("{}, set by systemd-timesyncd", patient.now));
+        _ => clock_standing(patient.now, kernel_clock::standing(), found),
+    }
+}
+
+/// Whether somebody keeps the clock in step: one that is right today need not be right when a certificate is judged.
+fn clock_standing(now: Timestamp, standing: Standing, found: &mut Examination<'_>) {
+    match standing {
+        Standing::Synchronised if kernel_clock::is_set_by_systemd() => {
+            found.good(format_args!("{now}, set by systemd-timesyncd"));
         }
-        _ => found.good(patient.now),
+        Standing::Synchronised => found.good(format_args!("{now}, synchronised")),
+        Standing::Set => found.warn(format_args!(
+            "{now}, set once and not synchronised any more (timedatectl): certificates are judged by it"
+        )),
+        Standing::Unanswered => found.warn(format_args!(
+            "{now}, not synchronised with any source (timedatectl, chronyc tracking): certificates are judged by it"
+        )),
     }
 }
 

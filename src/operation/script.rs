@@ -1,6 +1,7 @@
 //! Commands and lines of configuration one after another, without a terminal.
 
 use std::{
+    collections::VecDeque,
     io::{BufReader, Write},
     ops::ControlFlow,
     path::PathBuf,
@@ -10,7 +11,7 @@ use super::{fail, folder, print};
 use crate::{
     cli::{
         Printable, configure,
-        exec::{self, TerminalCommand},
+        exec::{self, Mode, TerminalCommand},
         show::without_secrets,
     },
     error::Failed,
@@ -26,6 +27,10 @@ pub(super) struct Script {
     asked: bool,
     /// One was refused.
     refused: bool,
+    /// `exit` has ended the session.
+    left: bool,
+    /// The last commands.
+    history: VecDeque<String>,
     /// The number of the line that is carried out, where there are several.
     pub(super) number: Option<usize>,
     /// That of the first one that is pending.
@@ -39,6 +44,8 @@ impl Script {
             configuring: None,
             asked: false,
             refused: false,
+            left: false,
+            history: VecDeque::new(),
             number: None,
             pending_from: 0,
         }
@@ -53,8 +60,11 @@ impl Script {
             match shell::read_line(&mut input) {
                 Ok(None) => break,
                 Ok(Some(line)) => {
+                    if self.passes_over(&line) {
+                        break;
+                    }
                     let more = input.buffer().contains(&b'\n');
-                    if self.carry_out(&line, more)?.is_break() {
+                    if self.carry_out(&line, more)?.is_break() && !self.left {
                         break;
                     }
                 }
@@ -72,10 +82,28 @@ impl Script {
         self.end()
     }
 
+    /// Whether `exit` has ended the session before the line, which is said of the first one that means something.
+    pub(super) fn passes_over(&mut self, line: &str) -> bool {
+        if !self.left || shell::command_of(line).trim().is_empty() {
+            return false;
+        }
+        self.refused = true;
+        let number = self.number.unwrap_or_default();
+        let _ = writeln!(
+            std::io::stderr(),
+            "ironflex: line {number} and what follows it were not carried out: an 'exit' before them has ended the session"
+        );
+        true
+    }
+
     /// Carries out a line, and goes on after one that is refused, as a router does with what is pasted. `more` come at
     /// once.
     pub(super) fn carry_out(&mut self, line: &str, more: bool) -> Result<ControlFlow<()>, Failed> {
+        if self.left {
+            return Ok(ControlFlow::Break(()));
+        }
         let Some(configuring) = &mut self.configuring else {
+            self.remember(line);
             let answer = self.console.carry_out(line).map_err(fail)?;
             return self.tell(answer, line);
         };
@@ -195,7 +223,18 @@ impl Script {
                 let read = error.read().map(|read| read.saturating_add(before));
                 self.refuse(&error.to_string(), line, read)?;
             }
-            Answer::Terminal(TerminalCommand::Exit) => return Ok(ControlFlow::Break(())),
+            Answer::Terminal(TerminalCommand::Exit) => {
+                self.left = true;
+                return Ok(ControlFlow::Break(()));
+            }
+            Answer::Terminal(TerminalCommand::Disable) => self.console.mode = Mode::User,
+            Answer::Terminal(TerminalCommand::Enable) => self.console.mode = Mode::Privileged,
+            // Nothing stops here where a screen would be full.
+            Answer::Terminal(TerminalCommand::Settings) => print(&shell::settings(0, 0))?,
+            Answer::Terminal(TerminalCommand::History) => {
+                let lines = self.history.iter().map(|line| format!("  {line}\n"));
+                print(&lines.collect::<String>())?;
+            }
             Answer::Terminal(TerminalCommand::Configure { revert }) => {
                 return self.begin_to_configure(revert, line);
             }
@@ -203,10 +242,33 @@ impl Script {
                 self.asked = self.configuring.is_none();
                 return self.begin_to_configure(None, line);
             }
-            // There is no terminal, and who may use the socket is privileged.
+            // There is no terminal.
             Answer::Terminal(_) | Answer::Interrupted => {}
         }
         Ok(ControlFlow::Continue(()))
+    }
+
+    /// Whether `exit` has ended the session.
+    pub(super) const fn has_left(&self) -> bool {
+        self.left
+    }
+
+    /// Keeps a command for `show history`.
+    fn remember(&mut self, line: &str) {
+        /// How many a router keeps.
+        const KEPT: usize = 20;
+        /// Octets of one that are kept.
+        const OCTETS: usize = 1024;
+        let line = line.trim();
+        if line.is_empty() {
+            return;
+        }
+        while self.history.len() >= KEPT {
+            self.history.pop_front();
+        }
+        let end = line.floor_char_boundary(OCTETS);
+        self.history
+            .push_back(line.get(..end).unwrap_or(line).to_owned());
     }
 
     fn begin_to_configure(

@@ -75,6 +75,12 @@ pub struct CertificateSummary {
     pub extended_key_usage: Option<Vec<KeyPurpose>>,
     /// True where basicConstraints says CA. False without the extension.
     pub is_authority: bool,
+    /// basicConstraints: whether it is an authority, and how many may stand between it and a peer; `None` without the extension.
+    pub basic_constraints: Option<(bool, Option<u32>)>,
+    /// subjectKeyIdentifier.
+    pub subject_key_id: Option<Vec<u8>>,
+    /// The key identifier of authorityKeyIdentifier.
+    pub authority_key_id: Option<Vec<u8>>,
     /// Critical extensions that this program does not know, as dotted object identifiers.
     pub unknown_critical_extensions: Vec<String>,
     /// The signature algorithm's name, or its dotted object identifier.
@@ -371,6 +377,9 @@ pub fn describe(der: &[u8]) -> Result<CertificateSummary, MalformedCertificate> 
         key_usage: None,
         extended_key_usage: None,
         is_authority: false,
+        basic_constraints: None,
+        subject_key_id: None,
+        authority_key_id: None,
         unknown_critical_extensions: Vec::new(),
         signature_algorithm: signature_algorithm(&certificate.signature_algorithm.algorithm),
         crl_locations: Vec::new(),
@@ -399,6 +408,14 @@ pub fn describe(der: &[u8]) -> Result<CertificateSummary, MalformedCertificate> 
             }
             ParsedExtension::BasicConstraints(constraints) => {
                 summary.is_authority = constraints.ca;
+                summary.basic_constraints = Some((constraints.ca, constraints.path_len_constraint));
+            }
+            ParsedExtension::SubjectKeyIdentifier(id) => {
+                summary.subject_key_id = Some(id.0.to_vec());
+            }
+            ParsedExtension::AuthorityKeyIdentifier(authority) => {
+                let id = authority.key_identifier.as_ref();
+                summary.authority_key_id = id.map(|id| id.0.to_vec());
             }
             ParsedExtension::KeyUsage(usage) => summary.key_usage = Some(KeyUsage(usage.flags)),
             ParsedExtension::ExtendedKeyUsage(usage) => {

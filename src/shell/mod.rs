@@ -14,16 +14,17 @@ use std::{
 
 use crate::{
     cli::{
-        exec::{self, ExecCommand, ExecError, Line, MAX_LINE, Mode, TerminalCommand},
+        exec::{self, Asked, ExecCommand, ExecError, Line, MAX_LINE, Mode, TerminalCommand},
         pipe::Modifier,
     },
-    daemon::control,
+    daemon::{bootflash, control},
 };
 
 mod configuring;
 mod keys;
 mod monitor;
 mod pager;
+mod presence;
 mod redirect;
 mod signals;
 mod terminal;
@@ -144,16 +145,32 @@ impl Console {
     /// [`NoDaemon`].
     pub fn carry_out(&self, line: &str) -> Result<Answer, NoDaemon> {
         match question(command_of(line)) {
-            Some(before) => Ok(Answer::Output(exec::help(before, self.mode))),
+            Some(before) => {
+                let help = exec::help(before, self.mode);
+                // A word that is not known, or stands for several.
+                Ok(match help.starts_with("% ") {
+                    true => Answer::Refused(help),
+                    false => Answer::Output(help),
+                })
+            }
             None => self.obey(line),
         }
     }
 
     /// What a router asks before it carries out a line.
     #[must_use]
-    pub fn confirmation(&self, line: &str) -> Option<&'static str> {
+    pub fn confirmation(&self, line: &str) -> Option<Asked> {
         let read = exec::parse(command_of(line), self.mode).ok()?;
         read.command.confirmation()
+    }
+
+    /// Whether a line makes a change that goes back unless it is confirmed, beside `configure terminal`.
+    fn is_to_be_confirmed(&self, line: &str) -> bool {
+        let read = exec::parse(command_of(line), self.mode);
+        read.is_ok_and(|read| match read.command {
+            ExecCommand::ConfigureReplace(replacement) => replacement.minutes.is_some(),
+            _ => false,
+        })
     }
 
     /// `show privilege`
@@ -188,8 +205,11 @@ impl Console {
         let Some(modifier) = modifier else {
             return here.map_or_else(|| self.ask(line), |here| Ok(Answer::Output(here)));
         };
-        if modifier == Modifier::Json {
-            return self.ask(line);
+        match &modifier {
+            Modifier::Json => return self.ask(line),
+            // What is on bootflash is the daemon's, as `dir` and `configure replace` have it.
+            Modifier::Redirect(to) if bootflash::is_on(&to.file) => return self.ask(line),
+            _ => {}
         }
         let filter = match modifier.filter() {
             Ok(filter) => filter,
@@ -204,16 +224,23 @@ impl Console {
         };
         Ok(match (filter, modifier) {
             (Some(filter), _) => Answer::Output(filter.apply(&output)),
-            (None, Modifier::Redirect(file)) => match redirect::write(&file, &output) {
+            (None, Modifier::Redirect(to)) => match redirect::write(&to.file, &output, to.append) {
+                Ok(()) if to.shown => Answer::Output(output),
                 Ok(()) => Answer::Output(String::new()),
                 Err(error) => {
-                    let file = crate::cli::Printable(&file);
+                    let file = crate::cli::Printable(&to.file);
                     Answer::Refused(format!("% Error writing {file} ({error})"))
                 }
             },
             (None, _) => Answer::Output(output),
         })
     }
+}
+
+/// `show terminal`, at a screen of so many lines and columns.
+#[must_use]
+pub fn settings(length: u32, width: u32) -> String {
+    format!("Line 0, Location: \"\", Type: \"\"\nLength: {length} lines, Width: {width} columns\n")
 }
 
 /// What is to be done of a line: nothing of a comment, and what stands behind a `do`, which the habits of

@@ -1,6 +1,7 @@
 //! Long output, a screen at a time.
 
 use std::{
+    borrow::Cow,
     io::{self, Write},
     os::fd::AsFd,
 };
@@ -9,6 +10,8 @@ use nix::{
     poll::{PollFd, PollFlags, poll},
     sys::termios::{LocalFlags, SetArg, SpecialCharacterIndices, tcgetattr, tcsetattr},
 };
+
+use crate::cli::pipe::Modifier;
 
 /// What stands below a full screen.
 const MORE: &str = " --More-- ";
@@ -19,13 +22,20 @@ const WHOLE_KEY: u8 = 50;
 /// The longest control sequence, in octets behind its `[`; no key sends one.
 const LONGEST_SEQUENCE: usize = 32;
 
+/// The longest expression behind a key, in octets.
+const LONGEST_EXPRESSION: usize = 255;
+
 /// What a key says to it.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) enum Key {
     /// The next screen: the blank.
     Page,
     /// One line more: Enter.
     Line,
+    /// What is left, in another choice: `/`, `+` or `-` and an expression.
+    Choose(Modifier),
+    /// Such a key, of which nothing came.
+    Nothing,
     /// No more: any other key.
     Leave,
 }
@@ -36,6 +46,16 @@ impl Key {
             b' ' => Self::Page,
             b'\r' | b'\n' => Self::Line,
             _ => Self::Leave,
+        }
+    }
+
+    /// What an expression behind a key chooses, as on a router.
+    fn choosing(sign: u8, pattern: String) -> Self {
+        match sign {
+            _ if pattern.is_empty() => Self::Nothing,
+            b'/' => Self::Choose(Modifier::Begin(pattern)),
+            b'+' => Self::Choose(Modifier::Include(pattern)),
+            _ => Self::Choose(Modifier::Exclude(pattern)),
         }
     }
 }
@@ -61,12 +81,27 @@ impl Screen {
         out: &mut impl Write,
         mut key: impl FnMut() -> io::Result<Key>,
     ) -> io::Result<()> {
+        let mut rest = Cow::Borrowed(text);
+        while let Some(chosen) = self.show_some(&rest, out, &mut key)? {
+            rest = Cow::Owned(chosen);
+        }
+        out.flush()
+    }
+
+    /// Shows a text to its end, or until something of what is left is chosen: then that is returned.
+    fn show_some(
+        self,
+        text: &str,
+        out: &mut impl Write,
+        key: &mut impl FnMut() -> io::Result<Key>,
+    ) -> io::Result<Option<String>> {
         let page = self.length.saturating_sub(1).max(1);
         let mut left = page;
+        let mut shown = 0_usize;
         for line in text.split_inclusive('\n') {
             let rows = self.rows(line);
             // A line that is longer than the screen cannot be shown by less.
-            if self.length > 0 && left < page && rows > left || left == 0 {
+            while self.length > 0 && left < page && rows > left || left == 0 {
                 write!(out, "{MORE}")?;
                 out.flush()?;
                 let pressed = key()?;
@@ -74,10 +109,21 @@ impl Screen {
                 match pressed {
                     Key::Page => left = page,
                     Key::Line => left = rows,
-                    Key::Leave => return out.flush(),
+                    Key::Leave => return Ok(None),
+                    Key::Nothing => {}
+                    Key::Choose(modifier) => match modifier.filter() {
+                        Ok(Some(filter)) => {
+                            writeln!(out, "filtering...")?;
+                            let rest = text.get(shown..).unwrap_or_default();
+                            return Ok(Some(filter.apply(rest)));
+                        }
+                        Ok(None) => {}
+                        Err(error) => writeln!(out, "{error}")?,
+                    },
                 }
             }
             out.write_all(line.as_bytes())?;
+            shown = shown.saturating_add(line.len());
             if self.length > 0 {
                 left = left.saturating_sub(rows);
             }
@@ -85,7 +131,7 @@ impl Screen {
         if !text.is_empty() && !text.ends_with('\n') {
             out.write_all(b"\n")?;
         }
-        out.flush()
+        Ok(None)
     }
 
     /// How many lines of the screen a line takes.
@@ -105,7 +151,60 @@ impl Screen {
 ///
 /// Of the terminal; `UnexpectedEof` when it is gone.
 pub(super) fn press() -> io::Result<Key> {
-    key().map(Key::of)
+    match key()? {
+        sign @ (b'/' | b'+' | b'-') => {
+            let _raw = Raw::begin()?;
+            let pattern = expression(sign, octet, &mut io::stdout())?;
+            Ok(Key::choosing(sign, pattern))
+        }
+        other => Ok(Key::of(other)),
+    }
+}
+
+/// Reads the expression behind a key, and shows it; an empty one where that is given up.
+fn expression(
+    sign: u8,
+    mut next: impl FnMut() -> io::Result<u8>,
+    out: &mut impl Write,
+) -> io::Result<String> {
+    write!(
+        out,
+        "\r{:width$}\r{}",
+        "",
+        char::from(sign),
+        width = MORE.len()
+    )?;
+    out.flush()?;
+    let mut typed = Vec::new();
+    loop {
+        match next()? {
+            b'\r' | b'\n' => break,
+            // Ctrl-C, Ctrl-G and Escape give it up.
+            0x03 | 0x07 | 0x1b => {
+                typed.clear();
+                break;
+            }
+            0x08 | 0x7f => {
+                let mut gone = typed.pop();
+                // The rest of a character.
+                while gone.is_some_and(|octet| octet & 0xc0 == 0x80) {
+                    gone = typed.pop();
+                }
+                if gone.is_some() {
+                    out.write_all(b"\x08 \x08")?;
+                }
+            }
+            0x00..=0x1f => {}
+            octet if typed.len() < LONGEST_EXPRESSION => {
+                typed.push(octet);
+                out.write_all(&[octet])?;
+            }
+            _ => {}
+        }
+        out.flush()?;
+    }
+    out.write_all(b"\n")?;
+    Ok(String::from_utf8_lossy(&typed).into_owned())
 }
 
 /// The same, where the key says whether something is to be done.
@@ -208,7 +307,7 @@ mod tests {
         let mut out = Vec::new();
         let mut keys = keys.iter();
         screen
-            .show(text, &mut out, || Ok(*keys.next().unwrap()))
+            .show(text, &mut out, || Ok(keys.next().unwrap().clone()))
             .unwrap();
         assert_eq!(keys.next(), None, "a key was left");
         String::from_utf8(out)
@@ -235,6 +334,48 @@ mod tests {
         assert_eq!(shown(FOUR, "1\n2\n3\n", &[]), "1\n2\n3\n");
         assert_eq!(shown(FOUR, "no end", &[]), "no end\n");
         assert_eq!(shown(FOUR, "", &[]), "");
+    }
+
+    #[test]
+    fn a_key_and_an_expression_choose_among_what_is_left() {
+        let text = "1 a\n2 b\n3 a\n4 b\n5 a\n6 b\n7 a\n8 b\n9 a\n";
+        let key = |sign, pattern: &str| Key::choosing(sign, pattern.to_owned());
+        assert_eq!(
+            shown(FOUR, text, &[key(b'/', "^7")]),
+            "1 a\n2 b\n3 a\n --More-- filtering...\n7 a\n8 b\n9 a\n"
+        );
+        assert_eq!(
+            shown(FOUR, text, &[key(b'+', "b")]),
+            "1 a\n2 b\n3 a\n --More-- filtering...\n4 b\n6 b\n8 b\n"
+        );
+        assert_eq!(
+            shown(FOUR, text, &[key(b'-', "b")]),
+            "1 a\n2 b\n3 a\n --More-- filtering...\n5 a\n7 a\n9 a\n"
+        );
+        // What is no expression is told, and what nothing came of asks again.
+        let said = shown(FOUR, text, &[key(b'/', "("), key(b'/', ""), Key::Leave]);
+        assert!(
+            said.contains("% Failed to compile regular expression"),
+            "{said}"
+        );
+        assert_eq!(said.matches(MORE).count(), 3);
+    }
+
+    #[test]
+    fn an_expression_is_read_to_its_end_and_nothing_of_it_is_left_to_be_a_command() {
+        for (typed, read, left) in [
+            ("UP\rshow", "UP", "show"),
+            ("UQ\x7fP\n", "UP", ""),
+            ("J\u{fc}\x08u\r", "Ju", ""),
+            ("\x7f\r", "", ""),
+            ("UP\u{3}q", "", "q"),
+        ] {
+            let mut octets = typed.bytes();
+            let mut out = Vec::new();
+            let next = || Ok(octets.next().unwrap());
+            assert_eq!(expression(b'/', next, &mut out).unwrap(), read);
+            assert_eq!(octets.collect::<Vec<_>>(), left.as_bytes(), "{typed:?}");
+        }
     }
 
     #[test]

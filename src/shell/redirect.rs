@@ -16,16 +16,21 @@ const OWNER_ONLY: u32 = 0o600;
 /// # Errors
 ///
 /// Of the file system; `Unsupported` for a URL of a router, which would be a file of that name here.
-pub(super) fn write(file: &str, text: &str) -> io::Result<()> {
+pub(super) fn write(file: &str, text: &str, append: bool) -> io::Result<()> {
     let scheme = file.split_once(':').map(|(scheme, _)| scheme);
     if scheme.is_some_and(|scheme| scheme.chars().all(char::is_alphanumeric)) {
         return Err(io::Error::new(
             io::ErrorKind::Unsupported,
-            "a path of this machine is expected, not a URL",
+            "a path of this machine or of bootflash: is expected, not another URL",
         ));
     }
     let path = Path::new(file);
     match fs::symlink_metadata(path) {
+        Ok(found) if found.is_file() && append => {
+            let mut options = opening(false);
+            options.append(true).custom_flags(nix::libc::O_NOFOLLOW);
+            options.open(path)?.write_all(text.as_bytes())
+        }
         Ok(found) if found.is_file() => {
             // The kernel says whether it may be written, also of one that somebody has laid into a folder
             // of everybody's (fs.protected_regular). What is now a link after all is not followed.
@@ -42,7 +47,11 @@ pub(super) fn write(file: &str, text: &str) -> io::Result<()> {
             }
         }
         // The kernel follows the link or does not (fs.protected_symlinks).
-        Ok(_) => opening(true).open(path)?.write_all(text.as_bytes()),
+        Ok(_) => {
+            let mut options = opening(!append);
+            options.append(append);
+            options.open(path)?.write_all(text.as_bytes())
+        }
         Err(error) if error.kind() == io::ErrorKind::NotFound => replace(path, None, text),
         Err(error) => Err(error),
     }
@@ -98,7 +107,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("sessions.txt");
         let name = path.to_str().unwrap();
-        write(name, "one\n").unwrap();
+        write(name, "one\n", false).unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), "one\n");
         // A configuration holds passwords.
         assert_eq!(mode(&path), 0o600);
@@ -108,7 +117,7 @@ mod tests {
             .into_iter()
             .find(|&(user, group)| chown(&path, Some(user), Some(group)).is_ok());
         fs::set_permissions(&path, fs::Permissions::from_mode(0o4751)).unwrap();
-        write(name, "two\n").unwrap();
+        write(name, "two\n", false).unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), "two\n");
         // Nobody runs the text as its owner.
         assert_eq!(mode(&path), 0o751);
@@ -116,6 +125,22 @@ mod tests {
         assert_eq!(Some((after.uid(), after.gid())), owner);
         assert_ne!(after.ino(), before.ino());
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn what_is_appended_stands_behind_what_was_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("sessions.txt");
+        let name = path.to_str().unwrap();
+        for _ in 0..2 {
+            write(name, "one\n", true).unwrap();
+        }
+        assert_eq!(fs::read_to_string(&path).unwrap(), "one\none\n");
+        assert_eq!(mode(&path), 0o600);
+        let link = folder.path().join("link");
+        symlink(&path, &link).unwrap();
+        write(link.to_str().unwrap(), "two\n", true).unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "one\none\ntwo\n");
     }
 
     // The kernel alone knows whether a link may be followed, so what it points at is opened by the link's name and
@@ -127,11 +152,11 @@ mod tests {
         let link = folder.path().join("link");
         symlink(&path, &link).unwrap();
         let name = link.to_str().unwrap();
-        write(name, "one, and longer\n").unwrap();
+        write(name, "one, and longer\n", false).unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), "one, and longer\n");
         assert_eq!(mode(&path), 0o600);
         let before = fs::metadata(&path).unwrap().ino();
-        write(name, "two\n").unwrap();
+        write(name, "two\n", false).unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), "two\n");
         assert_eq!(fs::metadata(&path).unwrap().ino(), before);
         assert!(link.is_symlink());
@@ -147,13 +172,13 @@ mod tests {
             folder.path().to_str().unwrap(),
             "/dev/full",
         ] {
-            assert!(write(name, "text").is_err(), "{name}");
+            assert!(write(name, "text", false).is_err(), "{name}");
         }
-        for url in ["tftp://192.0.2.1/x", "bootflash:x"] {
-            let error = write(url, "text").unwrap_err();
+        for url in ["tftp://192.0.2.1/x", "ftp:x"] {
+            let error = write(url, "text", false).unwrap_err();
             assert_eq!(error.kind(), io::ErrorKind::Unsupported, "{url}");
         }
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
-        write("/dev/null", "text").unwrap();
+        write("/dev/null", "text", false).unwrap();
     }
 }

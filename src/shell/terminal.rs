@@ -28,6 +28,7 @@ use super::{
     keys::{Keys, Line, MAX_TYPED, Pasted, Then, Wish, locked},
     monitor::Monitor,
     pager::{self, Screen},
+    presence::Presence,
     signals,
 };
 use ironflex_profiles::tree::ModeKind;
@@ -36,7 +37,7 @@ mod paste;
 
 use crate::cli::{
     configure::{self, Taken},
-    exec::{self, Mode, TerminalCommand},
+    exec::{self, Asked, Mode, TerminalCommand},
 };
 
 /// How many lines are remembered.
@@ -75,6 +76,7 @@ pub fn converse(state_dir: PathBuf) -> Result<(), TerminalError> {
     let wish = Arc::new(Mutex::new(Wish::default()));
     let mut shell = Shell {
         editor: editor(&wish)?,
+        presence: Presence::new(console.state_dir.clone()),
         console,
         name,
         wish,
@@ -178,6 +180,7 @@ struct Shell {
     console: Console,
     /// What the prompt begins with.
     name: String,
+    presence: Presence,
     wish: Arc<Mutex<Wish>>,
     /// `configure terminal`, while it lasts.
     configuring: Option<Configuring>,
@@ -216,6 +219,12 @@ impl Shell {
     fn run(&mut self) -> Result<(), TerminalError> {
         let mut begun: Option<(String, String)> = None;
         loop {
+            // Of a paste, the next line waits for no name.
+            if !self.more_comes()
+                && let Some(name) = self.presence.name()
+            {
+                self.name = name;
+            }
             let (prompt, place) = (self.prompt(), self.place());
             if let Some(words) = self.editor.helper_mut() {
                 words.0 = place;
@@ -324,14 +333,20 @@ impl Shell {
         }
         // Whoever asks the terminal reads what the editor would.
         locked(&self.wish).burst.forget();
-        if let Some(question) = self.console.confirmation(line)
-            && !self.confirms(question)?
+        if let Some(asked) = self.console.confirmation(line)
+            && !self.is_confirmed(asked)?
         {
             return Ok(ControlFlow::Continue(()));
         }
         match self.console.carry_out(line) {
             Err(error) => self.complain(&format!("% {error}"))?,
-            Ok(Answer::Output(text)) => self.show(&text)?,
+            Ok(Answer::Output(text)) => {
+                // Whoever makes a change that is to be confirmed is reminded of it.
+                if self.console.is_to_be_confirmed(line) {
+                    self.rollback = self.watch(true).ok();
+                }
+                self.show(&text)?;
+            }
             Ok(Answer::Refused(text)) => self.complain(&text)?,
             Ok(Answer::Unread(error)) => {
                 let before = line.len().saturating_sub(command_of(line).len());
@@ -364,9 +379,7 @@ impl Shell {
                 }
                 TerminalCommand::Settings => {
                     let Screen { length, width } = self.screen();
-                    self.show(&format!(
-                        "Line 0, Location: \"\", Type: \"\"\nLength: {length} lines, Width: {width} columns\n"
-                    ))?;
+                    self.show(&super::settings(length, width))?;
                 }
                 TerminalCommand::Length(length) => self.length = Some(length),
                 TerminalCommand::DefaultLength => self.length = None,
@@ -400,6 +413,37 @@ impl Shell {
             }
             Err(error) => self.complain(&error.to_string()),
         }
+    }
+
+    /// Asks whether something is to be done, as a router does.
+    fn is_confirmed(&mut self, asked: Asked) -> io::Result<bool> {
+        let (above, question) = match asked {
+            Asked::Key(question) => return self.confirms(question),
+            Asked::Line(above, question) => (above, question),
+        };
+        self.show(above)?;
+        let answer = if let Some(line) = self.pasted.pop_front() {
+            self.show(&format!("{question}{}\n", line.text))?;
+            line.text
+        } else {
+            let answer = self.editor.readline(question);
+            let wish = locked(&self.wish).take();
+            match (answer, wish) {
+                (
+                    Ok(answer),
+                    Wish {
+                        help: None,
+                        too_long: false,
+                        leave: false,
+                        ..
+                    },
+                ) => answer,
+                // What ends the line ends the command.
+                _ => return Ok(false),
+            }
+        };
+        let answer = answer.trim().to_ascii_lowercase();
+        Ok(!answer.is_empty() && "yes".starts_with(&answer))
     }
 
     /// A bare `configure`: asks where the lines come from, as a router does. There is one answer here.

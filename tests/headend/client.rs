@@ -136,7 +136,7 @@ fn who_leaves_at_the_prompt_leaves_nothing_at_the_headend() {
         let pressed = Instant::now();
         terminal.presses(key);
         process.ends_with(code);
-        headend.line_within(AT_ONCE, round + 1, "Crypto tunnel v2 is DOWN.");
+        headend.line_within(AT_ONCE, round + 1, "No tunnel came up.");
         assert!(pressed.elapsed() < AT_ONCE, "{:?}", pressed.elapsed());
         // What is over answers repeats, and holds nothing.
         for state in ["half_open", "negotiating", "established", "closing"] {

@@ -448,7 +448,14 @@ fn several_commands_are_carried_out_and_the_end_says_whether_all_were() {
     let mut process = Process::start(&here, &words, "");
     process.ends_with(0);
     assert_eq!(process.output(), all_off);
-    assert_eq!(exec(&[], "exit\nshow vresion\n", 0), "");
+    let (said, why) = self::script(&lab, &[], "exit\nshow vresion\n", 1);
+    assert_eq!(said, "");
+    assert!(
+        why.contains("line 2 and what follows it were not carried out"),
+        "{why}"
+    );
+    // Nothing that matters is left out.
+    assert_eq!(exec(&[], "exit\n!\n\nend\n", 0), "");
     let script = "configure terminal\nhostname a b\nend\nundebug all\n";
     let said = exec(&[], script, 1);
     assert!(

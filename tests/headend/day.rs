@@ -136,7 +136,7 @@ fn normalised(seen: &str) -> String {
     let mut known: BTreeMap<(usize, String), usize> = BTreeMap::new();
     let mut text = seen.to_owned();
     // What is found, and what its one part becomes.
-    let rules: [(&str, Becomes); 11] = [
+    let rules: [(&str, Becomes); 12] = [
         (
             r"[A-Z][a-z]{2} [ \d]\d (\d\d:\d\d:\d\d\.\d{3})",
             Becomes::Zeros,
@@ -144,6 +144,7 @@ fn normalised(seen: &str) -> String {
         (r"([A-Z][a-z]{2} [ \d]\d) 00:00:00", Becomes::Zeros),
         (r"\+ *(\d+\.\d{3}) s", Becomes::Zeros),
         (r"(\d\d:\d\d:\d\d)", Becomes::Zeros),
+        (r"/dev/pts/(\d+)", Becomes::Zero),
         (r"86400/(\d+) sec", Becomes::Zero),
         (r"\(KB/Sec\) \d+/(\d+)", Becomes::Zeros),
         (r"\(k/sec\): \(\d+/(\d+)\)", Becomes::Zeros),

@@ -23,6 +23,7 @@ mod control;
 mod crash;
 mod day;
 mod doctor;
+mod files;
 mod flood;
 mod interfaces;
 mod ipv6;
@@ -40,6 +41,7 @@ mod redirect;
 mod refusal;
 mod rekey;
 mod roaming;
+mod several_shells;
 mod shell;
 mod start;
 mod startup;
@@ -87,6 +89,8 @@ fn main() -> ExitCode {
         bundle::CASES,
         configure::CASES,
         shell::CASES,
+        several_shells::CASES,
+        files::CASES,
         day::CASES,
         trustpoint::CASES,
     ];

@@ -402,7 +402,7 @@ fn tells_the_search_for_a_profile() {
         named(
             "IKEv2-ERROR",
             &[
-                "% IKEv2 profile not found",
+                ": % IKEv2 profile not found",
                 ": Failed to locate an item in the database"
             ]
         )

@@ -237,7 +237,7 @@ fn list(nodes: &'static [Node], before: &Path, out: &mut Vec<Entry>) {
         }
         node.token.read(&node.token.sample(), &mut path.values);
         path.values.off |= node.off;
-        if node.may_end(&path.values) {
+        if node.may_end(&path.values) && !node.only_refuses(&path.values) {
             let off = if path.values.off { "Turns off: " } else { "" };
             out.push(Entry {
                 syntax: path.words.clone(),

@@ -8,6 +8,7 @@
 
 use std::net::IpAddr;
 
+use ironflex_profiles::model::name::FileName;
 use thiserror::Error;
 
 use super::{
@@ -100,10 +101,16 @@ pub enum ExecCommand {
     TestRekey(Rekeyed, Whose),
     /// `configure confirm`
     ConfigureConfirm,
-    /// `configure replace FILE`
-    ConfigureReplace(String),
+    /// `configure replace FILE [force] [list] [time N | revert trigger …]`
+    ConfigureReplace(Replacement),
     /// `configure revert now`
     ConfigureRevert,
+    /// `configure revert timer MINUTES`
+    ConfigureRevertTimer(u32),
+    /// `copy {running-config|startup-config} bootflash:FILE`
+    CopyTo(FileName, Source),
+    /// `copy {bootflash:FILE|startup-config} running-config`
+    Merge(Source),
     /// `dir [bootflash:]`
     Directory,
     /// `show archive config differences`
@@ -134,18 +141,56 @@ pub enum ExecCommand {
     Terminal(TerminalCommand),
 }
 
+/// A file that is to be the configuration.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Replacement {
+    /// Its name, as it was typed.
+    pub file: String,
+    /// Nobody is asked whether that is meant.
+    pub force: bool,
+    /// The change goes back unless it is confirmed in so many minutes.
+    pub minutes: Option<u32>,
+}
+
+/// Where a configuration comes from.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Source {
+    /// A file.
+    File(FileName),
+    /// `running-config`
+    Running,
+    /// `startup-config`
+    Startup,
+}
+
+/// What a router asks at its terminal before it does something.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Asked {
+    /// `[confirm]`, which one key answers.
+    Key(&'static str),
+    /// `[no]:`, which a line answers: what stands above it, and the question.
+    Line(&'static str, &'static str),
+}
+
 impl ExecCommand {
-    /// What a router asks at its terminal before it does this: `[confirm]`.
+    /// What a router asks at its terminal before it does this.
     #[must_use]
-    pub const fn confirmation(&self) -> Option<&'static str> {
+    pub const fn confirmation(&self) -> Option<Asked> {
         match self {
-            Self::ClearCounters(None) => {
-                Some("Clear \"show interface\" counters on all interfaces [confirm]")
-            }
-            Self::ClearCounters(Some(_)) => {
-                Some("Clear \"show interface\" counters on this interface [confirm]")
-            }
-            Self::ClearLogging => Some("Clear logging buffer [confirm]"),
+            Self::ClearCounters(None) => Some(Asked::Key(
+                "Clear \"show interface\" counters on all interfaces [confirm]",
+            )),
+            Self::ClearCounters(Some(_)) => Some(Asked::Key(
+                "Clear \"show interface\" counters on this interface [confirm]",
+            )),
+            Self::ClearLogging => Some(Asked::Key("Clear logging buffer [confirm]")),
+            Self::ConfigureReplace(Replacement { force: false, .. }) => Some(Asked::Line(
+                "This will apply all necessary additions and deletions\n\
+                 to replace the current running configuration with the\n\
+                 contents of the specified configuration file, which is\n\
+                 assumed to be a complete configuration, not a partial\n",
+                "configuration. Enter Y if you are sure you want to proceed. ? [no]: ",
+            )),
             _ => None,
         }
     }
@@ -162,8 +207,11 @@ pub enum Show {
     AaaSessions,
     /// `show crypto call admission statistics`
     CallAdmission,
-    /// `show clock`
-    Clock,
+    /// `show clock [detail]`
+    Clock {
+        /// With where the time comes from.
+        detail: bool,
+    },
     /// `show crypto session [active | interface virtual-access N | local A | remote A | username U] [detail]`
     CryptoSession(SessionQuery),
     /// `show crypto session brief`
@@ -187,6 +235,8 @@ pub enum Show {
     Ikev2DiagnoseError,
     /// `show crypto ikev2 sa [local A | remote A] [detailed]`
     Ikev2Sa(Ikev2SaQuery),
+    /// `show crypto ikev2 sa count`
+    Ikev2SaCount,
     /// `show crypto ikev2 session [detailed]`
     Ikev2Session {
         /// `detailed`
@@ -231,6 +281,15 @@ pub enum Show {
     IpsecSaCount,
     /// `show crypto isakmp sa`
     IsakmpSa,
+    /// `show ipv6 access-list [NAME]`
+    Ipv6AccessLists {
+        /// The only one to be shown.
+        name: Option<String>,
+    },
+    /// `show ipv6 interface brief`
+    Ipv6InterfaceBrief,
+    /// `show ipv6 route`
+    Ipv6Route,
     /// `show ipv6 local pool [NAME]`
     Ipv6LocalPool {
         /// The only pool to be shown, with who holds what of it.
@@ -262,12 +321,14 @@ pub enum Show {
         /// The only one to be shown.
         name: Option<String>,
     },
-    /// `show crypto key mypubkey rsa`
-    MyPublicKeys,
+    /// `show crypto key mypubkey {ec|rsa}`
+    MyPublicKeys(KeyKind),
     /// `show processes cpu [sorted]`
     ProcessesCpu,
     /// `show processes memory`
     ProcessesMemory,
+    /// `show archive config rollback timer`
+    RollbackTimer,
     /// `show running-config [all]`
     RunningConfig {
         /// `all`: with the defaults.
@@ -298,6 +359,15 @@ pub enum ObjectKind {
     IpsecProfile,
     /// `crypto ipsec transform-set`
     TransformSet,
+}
+
+/// What algorithm a key is for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum KeyKind {
+    /// ECDSA
+    Ec,
+    /// RSA
+    Rsa,
 }
 
 /// Whose sessions are meant.
@@ -562,6 +632,8 @@ impl<'l> Walk<'l> {
                 interface: None,
                 number: None,
                 text: None,
+                file: None,
+                force: false,
             },
             pipes: false,
             piped: None,
@@ -609,6 +681,7 @@ impl<'l> Walk<'l> {
         }
         node.token.read(taken, &mut self.values);
         self.values.off |= node.off;
+        self.values.force |= node.force;
         self.pipes |= node.pipes;
         self.nodes = node.then;
         self.last = Some(node);

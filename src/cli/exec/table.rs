@@ -4,11 +4,18 @@
 //! completed by this table, and `docs/commands.md` is written from it.
 
 mod clear;
+mod file;
+mod output;
+mod refused;
 pub(super) mod session;
 mod show;
 mod system;
 
 use std::net::IpAddr;
+
+use ironflex_profiles::model::name::FileName;
+
+pub(super) use output::OUTPUT;
 
 use super::{
     super::{
@@ -28,6 +35,9 @@ pub(super) struct Values {
     pub(super) interface: Option<NamedInterface>,
     pub(super) number: Option<u32>,
     pub(super) text: Option<String>,
+    pub(super) file: Option<FileName>,
+    /// Nobody is to be asked whether that is meant.
+    pub(super) force: bool,
 }
 
 /// What can be typed at one place.
@@ -37,6 +47,12 @@ pub(super) enum Token {
     Word(&'static str),
     /// An address of either family.
     Address,
+    /// An address of IPv4.
+    AddressV4,
+    /// An address of IPv6.
+    AddressV6,
+    /// A file on `bootflash:`.
+    File,
     /// A number in a range, both ends included.
     Number(u32, u32),
     /// The first word of an interface's name in two: its kind, abbreviated or not.
@@ -90,6 +106,9 @@ impl Token {
                 ("A.B.C.D".to_owned(), "IPv4 address"),
                 ("X:X:X:X::X".to_owned(), "IPv6 address"),
             ],
+            Self::AddressV4 => one("A.B.C.D"),
+            Self::AddressV6 => one("X:X:X:X::X"),
+            Self::File => vec![("bootflash:".to_owned(), help), ("flash:".to_owned(), help)],
             Self::Number(min, max) => one(&format!("<{min}-{max}>")),
             // The kind, or the file system, is a keyword beside it.
             Self::Interface(_) | Self::Root(_) => Vec::new(),
@@ -102,7 +121,8 @@ impl Token {
     /// How a command's syntax shows it; nothing of what another token beside it stands for.
     pub(super) fn placeholder(self) -> String {
         match self {
-            Self::Address => "ADDRESS".to_owned(),
+            Self::Address | Self::AddressV4 | Self::AddressV6 => "ADDRESS".to_owned(),
+            Self::File => "bootflash:FILE".to_owned(),
             Self::Name => "WORD".to_owned(),
             Self::Interface(&[kind]) => format!("{} {}", kind.title(), kind.numbers()),
             Self::Interface(_) => "INTERFACE".to_owned(),
@@ -119,7 +139,7 @@ impl Token {
     pub(super) fn sample(self) -> String {
         match self {
             Self::Word(word) => word.to_owned(),
-            Self::Address => "192.0.2.1".to_owned(),
+            Self::Address | Self::AddressV4 => "192.0.2.1".to_owned(),
             Self::Kind(kind) => kind.title().to_owned(),
             Self::Port(_) => "1".to_owned(),
             Self::Interface(kinds) => {
@@ -127,6 +147,8 @@ impl Token {
                 format!("{kind}1")
             }
             Self::Device => "eth0".to_owned(),
+            Self::AddressV6 => "2001:db8::1".to_owned(),
+            Self::File => "bootflash:name".to_owned(),
             Self::Root(name) => format!("{name}/"),
             Self::Number(_, max) => max.to_string(),
             Self::Name | Self::Line | Self::Pattern => "name".to_owned(),
@@ -142,6 +164,16 @@ impl Token {
             Self::Address => typed
                 .bytes()
                 .all(|octet| octet.is_ascii_hexdigit() || matches!(octet, b'.' | b':')),
+            Self::AddressV4 => typed
+                .bytes()
+                .all(|octet| octet.is_ascii_digit() || octet == b'.'),
+            Self::AddressV6 => typed
+                .bytes()
+                .all(|octet| octet.is_ascii_hexdigit() || octet == b':'),
+            Self::File => ["bootflash:", "flash:"].iter().any(|system| {
+                let common = common(system, typed);
+                common == typed.len() || common == system.len()
+            }),
             Self::Number(_, max) => typed.parse().is_ok_and(|number: u32| number <= max),
             Self::Port(kind) => kind.may_begin(typed),
             Self::Interface(kinds) => {
@@ -173,6 +205,18 @@ impl Token {
             Self::Address => {
                 values.address = typed.parse().ok();
                 return values.address.is_some();
+            }
+            Self::AddressV4 => {
+                values.address = typed.parse().ok().map(IpAddr::V4);
+                return values.address.is_some();
+            }
+            Self::AddressV6 => {
+                values.address = typed.parse().ok().map(IpAddr::V6);
+                return values.address.is_some();
+            }
+            Self::File => {
+                values.file = FileName::new(typed).ok();
+                return values.file.is_some();
             }
             Self::Number(min, max) => {
                 values.number = number(typed, min, max);
@@ -222,6 +266,8 @@ pub(super) struct Node {
     pub(super) then: &'static [Self],
     /// Everything below turns something off.
     pub(super) off: bool,
+    /// It asks nobody whether that is meant.
+    pub(super) force: bool,
     /// Only privileged exec mode has it.
     privileged: bool,
     /// Its commands' output can be led through a modifier.
@@ -237,6 +283,7 @@ impl Node {
             help,
             then: &[],
             off: false,
+            force: false,
             privileged: false,
             pipes: false,
             ends: None,
@@ -253,6 +300,13 @@ impl Node {
 
     const fn off(self) -> Self {
         Self { off: true, ..self }
+    }
+
+    const fn force(self) -> Self {
+        Self {
+            force: true,
+            ..self
+        }
     }
 
     const fn privileged(self) -> Self {
@@ -290,6 +344,15 @@ impl Node {
             Some(Ending::Output(output)) => output(values.clone()).is_some(),
             None => false,
         }
+    }
+
+    /// Whether it takes what is behind a word that is refused by name: that word says so.
+    pub(super) fn only_refuses(&self, values: &Values) -> bool {
+        let command = match self.ends {
+            Some(Ending::Command(run)) => run(values.clone()),
+            _ => None,
+        };
+        self.token.takes_all() && matches!(command, Some(ExecCommand::Unsupported(_)))
     }
 
     /// Whether who is in this mode may use it.
@@ -356,25 +419,15 @@ pub(super) const ROOT: &[Node] = &[
         Node::word("crypto", "Encryption module").then(&[clear::IKEV2, clear::SA, clear::SESSION]),
         clear::LOGGING,
     ]),
-    Node::word("configure", "Enter configuration mode")
-        .privileged()
-        .run(|_| terminal(TerminalCommand::ConfigureFrom))
-        .then(CONFIGURE),
-    Node::word("copy", "Copy from one file to another")
-        .privileged()
-        .then(&[
-            Node::word("running-config", "Copy from current system configuration").then(&[
-                Node::word("startup-config", "Copy to startup configuration")
-                    .run(|_| Some(ExecCommand::WriteMemory)),
-            ]),
-        ]),
+    file::CONFIGURE,
+    file::COPY,
     Node::word("debug", "Debugging functions (see also 'undebug')")
         .privileged()
         .then(DEBUG),
     system::DIR,
     Node::word("disable", "Turn off privileged commands")
         .run(|_| terminal(TerminalCommand::Disable)),
-    Node::word("enable", "Turn on privileged commands").run(|_| terminal(TerminalCommand::Enable)),
+    system::ENABLE,
     Node::word("exit", "Exit from the EXEC").run(|_| terminal(TerminalCommand::Exit)),
     Node::word("help", "Description of the interactive help system")
         .run(|_| Some(ExecCommand::Help)),
@@ -419,74 +472,6 @@ pub(super) const ROOT: &[Node] = &[
         ]),
 ];
 
-const CONFIGURE: &[Node] = &[
-    Node::word(
-        "confirm",
-        "Confirm replacement of running-config with a new config file",
-    )
-    .run(|_| Some(ExecCommand::ConfigureConfirm)),
-    Node::word(
-        "replace",
-        "Replace the running-config with a new config file",
-    )
-    .then(
-        &[Node::value(Token::Line, "File, from / on or on bootflash:")
-            .run(|values| Some(ExecCommand::ConfigureReplace(values.text?)))],
-    ),
-    Node::word("revert", "Parameters for reverting the configuration").then(&[Node::word(
-        "now",
-        "Revert the configuration immediately",
-    )
-    .run(|_| Some(ExecCommand::ConfigureRevert))]),
-    Node::word("terminal", "Configure from the terminal")
-        .run(|_| terminal(TerminalCommand::Configure { revert: None }))
-        .then(&[
-            Node::word("revert", "Parameters for reverting the configuration").then(&[Node::word(
-                "timer",
-                "Time after which the configuration is reverted unless it is confirmed",
-            )
-            .then(
-                &[Node::value(Token::Number(1, 120), "Minutes").run(|values| {
-                    terminal(TerminalCommand::Configure {
-                        revert: Some(values.number?),
-                    })
-                })],
-            )]),
-        ]),
-];
-
-/// What may follow a `|`.
-pub(super) const OUTPUT: &[Node] = &[
-    Node::word("begin", "Begin with the line that matches").then(&[Node::value(
-        Token::Pattern,
-        PATTERN,
-    )
-    .output(|values| Some(Modifier::Begin(values.text?)))]),
-    Node::word("count", "Count number of lines which match regexp")
-        .output(|_| Some(Modifier::Count(String::new())))
-        .then(&[Node::value(Token::Pattern, PATTERN)
-            .output(|values| Some(Modifier::Count(values.text?)))]),
-    Node::word("exclude", "Exclude lines that match")
-        .then(&[Node::value(Token::Pattern, PATTERN)
-            .output(|values| Some(Modifier::Exclude(values.text?)))]),
-    Node::word("include", "Include lines that match")
-        .then(&[Node::value(Token::Pattern, PATTERN)
-            .output(|values| Some(Modifier::Include(values.text?)))]),
-    Node::word("json", "The same facts as JSON (docs/json.md)").output(|_| Some(Modifier::Json)),
-    Node::word("redirect", "Redirect output to a file").then(&[Node::value(
-        Token::Line,
-        "File of this user to write to",
-    )
-    .output(|values| Some(Modifier::Redirect(values.text?)))]),
-    Node::word("section", "Filter a section of output").then(&[Node::value(
-        Token::Pattern,
-        PATTERN,
-    )
-    .output(|values| Some(Modifier::Section(values.text?)))]),
-];
-
-const PATTERN: &str = "Regular Expression";
-
 const TERMINAL: &[Node] = &[
     Node::word("length", "Set number of lines on a screen").then(&[Node::value(
         Token::Number(0, 512),
@@ -514,10 +499,11 @@ const MONITOR: Node = Node::word("monitor", "Copy debug output to the current te
 const SHOW: &[Node] = &[
     show::AAA,
     show::ALL_ACCESS_LISTS,
-    Node::word("clock", "Display the system clock").run(|_| show(Show::Clock)),
+    system::CLOCK,
     Node::word("crypto", "Encryption module").then(&[
         show::CALL,
         show::DEBUG_CONDITION,
+        refused::ELI,
         Node::word("ikev2", "Shows ikev2 info").then(&[
             Node::word("authorization", "Shows ikev2 authorization policies").then(&[Node::word(
                 "policy",
@@ -561,6 +547,8 @@ const SHOW: &[Node] = &[
         show::CRYPTO_MAP,
         show::PKI,
         session::CRYPTO_SESSION,
+        refused::SOCKETS,
+        refused::SSL,
     ]),
     Node::word("debugging", "State of each debugging option").run(|_| show(Show::Debugging)),
     Node::word("derived-config", "Derived operating configuration").then(&[Node::word(
@@ -585,12 +573,7 @@ const SHOW: &[Node] = &[
         show::NAT,
         Node::word("route", "IP routing table").run(|_| show(Show::IpRoute)),
     ]),
-    Node::word("ipv6", "IPv6 information").then(&[Node::word("local", "IPv6 local options").then(
-        &[Node::word("pool", "Local IPv6 prefix pools")
-            .run(|values| show(Show::Ipv6LocalPool { name: values.text }))
-            .then(&[Node::value(Token::Name, "Name of the pool")
-                .run(|values| show(Show::Ipv6LocalPool { name: values.text }))])],
-    )]),
+    show::IPV6,
     Node::word("logging", "Show the contents of logging buffers").run(|_| show(Show::Logging)),
     Node::word("metrics", "Every number, in Prometheus' text format").run(|_| show(Show::Metrics)),
     system::PRIVILEGE,
@@ -606,15 +589,7 @@ const SHOW: &[Node] = &[
     Node::word("startup-config", "Contents of startup configuration")
         .privileged()
         .run(|_| Some(ExecCommand::ShowStartupConfig)),
-    Node::word("archive", "Archive functions")
-        .privileged()
-        .then(&[
-            Node::word("config", "Archive configuration").then(&[Node::word(
-                "differences",
-                "From the startup configuration to the running one",
-            )
-            .run(|_| Some(ExecCommand::ShowArchiveDifferences))]),
-        ]),
+    file::ARCHIVE,
     Node::word("tech-support", "Show system information for Tech-Support")
         .privileged()
         .run(|_| show(Show::TechSupport)),
@@ -632,6 +607,7 @@ const SA_REMOTE: &str = "Show SAs by remote address";
 const IKEV2_SA: Node = Node::word("sa", "Shows ikev2 SAs")
     .run(|_| ikev2_sa(false, None))
     .then(&[
+        Node::word("count", "Shows ikev2 SA count").run(|_| show(Show::Ikev2SaCount)),
         Node::word("detailed", SA_DETAILED)
             .run(|_| ikev2_sa(true, None))
             .then(&[
@@ -643,6 +619,7 @@ const IKEV2_SA: Node = Node::word("sa", "Shows ikev2 SAs")
                 )
                 .run(|values| ikev2_sa(true, Some(Ikev2SaFilter::Remote(values.address?))))]),
             ]),
+        refused::IKEV2_SA_FVRF,
         Node::word("local", SA_LOCAL).then(&[Node::value(Token::Address, "Local address")
             .run(|values| ikev2_sa(false, Some(Ikev2SaFilter::Local(values.address?))))
             .then(&[Node::word("detailed", SA_DETAILED)
@@ -670,11 +647,21 @@ const IKEV2_STATS: Node = Node::word("stats", "Shows ikev2 statistics")
         .run(|_| show(Show::Ikev2Stats(Ikev2Stats::Exchange))),
         Node::word("ext-service", "Shows ikev2 external service statistics")
             .run(|_| show(Show::Ikev2Stats(Ikev2Stats::ExtService))),
+        refused::STATS_RECONNECT,
         Node::word("timeout", "Shows ikev2 timeout statistics")
             .run(|_| show(Show::Ikev2Stats(Ikev2Stats::Timeout))),
     ]);
 
-const DEBUG: &[Node] = &[DEBUG_AAA, DEBUG_CRYPTO, DEBUG_RADIUS];
+const DEBUG: &[Node] = &[DEBUG_AAA, DEBUG_ALL, DEBUG_CRYPTO, DEBUG_RADIUS];
+
+/// A router asks whether that is meant, for it would stop; whoever looks for it is told what there is.
+const DEBUG_ALL: Node = Node::word("all", "Enable all debugging (not here)").run(|_| {
+    Some(ExecCommand::Instead(
+        "debug all",
+        "turn on what is wanted: 'debug crypto ikev2', 'debug crypto ikev2 internal', 'debug crypto ikev2 packet', \
+         'debug crypto ipsec', 'debug crypto pki', 'debug aaa authentication', 'debug aaa authorization'",
+    ))
+});
 
 /// There is no RADIUS here, and whoever looks for it is told.
 const DEBUG_RADIUS: Node = Node::word("radius", "RADIUS protocol (not here)")

@@ -1,6 +1,6 @@
 //! `show aaa …` and `show users`: who is logged in, and by which lists.
 
-use std::fmt::Write as _;
+use std::{fmt::Write as _, time::Duration};
 
 use ironflex_profiles::{
     Candidate,
@@ -8,7 +8,7 @@ use ironflex_profiles::{
 };
 use serde::Serialize;
 
-use super::{Address, text};
+use super::{Address, Elapsed, text};
 use crate::{
     cli::Printable,
     state::{IkeSa, Session, State},
@@ -53,15 +53,21 @@ pub struct AaaSession {
     pub peer: String,
 }
 
-/// A terminal that does more than ask.
+/// A terminal at which somebody is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct TerminalFacts {
     /// Who sits at it, as the socket says.
     pub user: String,
-    /// `configure` or `monitor`.
+    /// `configure`, `monitor` or `idle`.
     pub does: &'static str,
     /// Where it is, as its process says.
     pub terminal: Option<String>,
+    /// Its process.
+    pub process: Option<i32>,
+    /// For how long nobody was seen at its prompt; `null` where there is none.
+    pub idle_seconds: Option<u64>,
+    /// It is the one that asks.
+    pub asks: bool,
 }
 
 fn up(state: &State) -> impl Iterator<Item = (&IkeSa, &Session)> {
@@ -116,16 +122,28 @@ pub fn users(state: &State, terminals: &[TerminalFacts]) -> String {
             out,
             "    Line       User       Host(s)              Idle       Location"
         )?;
-        // Who asks sits at this machine.
-        writeln!(
-            out,
-            "*  0 con 0                idle                 00:00:00   "
-        )?;
+        // Who asks without a shell sits at this machine all the same.
+        if !terminals.iter().any(|one| one.asks) {
+            writeln!(
+                out,
+                "*  0 con 0                idle                 00:00:00   "
+            )?;
+        }
         for (number, one) in terminals.iter().enumerate() {
-            let line = format!("{:>4} vty {number}", number.saturating_add(1));
+            let mark = if one.asks { '*' } else { ' ' };
+            let line = format!("{mark}{:>3} vty {number}", number.saturating_add(1));
             let user = Printable(&one.user).to_string();
-            let place = Printable(one.terminal.as_deref().unwrap_or_default());
-            writeln!(out, "{line:<15}{user:<11}{:<21}{:<9}{place}", one.does, "-")?;
+            let process = one.process.map(|process| format!("process {process}"));
+            let place = one.terminal.clone().or(process).unwrap_or_default();
+            let idle = one.idle_seconds.map(Duration::from_secs);
+            let idle = idle.map(|idle| Elapsed(idle).to_string());
+            let idle = idle.unwrap_or_else(|| "-".to_owned());
+            writeln!(
+                out,
+                "{line:<15}{user:<11}{:<21}{idle:<8} {}",
+                one.does,
+                Printable(&place)
+            )?;
         }
         writeln!(out)?;
         writeln!(

@@ -50,6 +50,8 @@ pub struct NatFacts {
     pub inside: Vec<String>,
     /// `ip nat inside source list …`
     pub mappings: Vec<NatMapping>,
+    /// Clients' connections that are translated at this moment; `null` where the kernel lists none.
+    pub active: Option<usize>,
 }
 
 /// One line of address translation.
@@ -208,7 +210,7 @@ pub fn ip_access_lists(configured: &Candidate, name: Option<&str>) -> String {
 }
 
 /// What is configured of address translation.
-pub(super) fn nat_facts(configured: &Candidate) -> NatFacts {
+pub(super) fn nat_facts(configured: &Candidate, active: Option<usize>) -> NatFacts {
     let of = |side| {
         let interfaces = configured.interfaces.iter();
         interfaces
@@ -226,15 +228,22 @@ pub(super) fn nat_facts(configured: &Candidate) -> NatFacts {
                 interface: rule.value.interface.value.to_string(),
             })
             .collect(),
+        active,
     }
 }
 
-/// `show ip nat statistics`: what is configured. The translations themselves are the kernel's (`show ip nat translations`), and
-/// so the lines of a router that count them are not here.
+/// `show ip nat statistics`: how many connections of clients are translated, and what is configured. Packets are the kernel's, and so the
+/// lines of a router that count them are not here.
 #[must_use]
-pub fn ip_nat_statistics(configured: &Candidate) -> String {
-    let facts = nat_facts(configured);
+pub fn ip_nat_statistics(configured: &Candidate, active: Option<usize>) -> String {
+    let facts = nat_facts(configured, active);
     text(|out| {
+        if let Some(active) = active {
+            writeln!(
+                out,
+                "Total active translations: {active} (0 static, {active} dynamic; {active} extended)"
+            )?;
+        }
         for (title, interfaces) in [("Outside", &facts.outside), ("Inside", &facts.inside)] {
             writeln!(out, "{title} interfaces:")?;
             writeln!(out, "  {}", interfaces.join(", "))?;

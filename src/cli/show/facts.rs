@@ -15,20 +15,29 @@ use super::{
     aaa::{self, AaaSession},
     access_lists,
     admission::{self, Memory},
-    clock, crypto_session, crypto_session_brief, crypto_session_groups, crypto_session_summary,
-    debugging, debugging_facts, derived_config, derived_session, differences, directory,
+    crypto_session, crypto_session_brief, crypto_session_groups, crypto_session_summary, debugging,
+    debugging_facts, derived_config, derived_session, differences, directory,
     directory::Directory,
     error_facts, ikev2_authorization_policy, ikev2_diagnose, ikev2_diagnose_error, ikev2_policy,
-    ikev2_profile, ikev2_proposal, ikev2_sa, ikev2_session, ikev2_stats, interface,
-    interface_configuration, interfaces_description, inventory, ip_interface, ip_local_pool,
-    ipsec_profile, ipsec_sa,
+    ikev2_profile, ikev2_proposal, ikev2_sa,
+    ikev2_sa::{SaNumbers, ikev2_sa_count},
+    ikev2_session, ikev2_stats, interface, interface_configuration, interfaces_description,
+    inventory, ip_interface, ip_local_pool, ipsec_profile, ipsec_sa,
     ipsec_sa::count,
-    ipsec_sa_count, ipsec_transform_set, ipv6_local_pool, isakmp_sa, logging, objects, parts,
+    ipsec_sa_count, ipsec_transform_set,
+    ipv6::{self, Ipv6InterfaceFacts},
+    ipv6_local_pool, isakmp_sa, logging,
+    machine::{RollbackFacts, clock_of, rollback_timer},
+    objects, parts,
     pki::{self, TrustpointFacts},
     processes_cpu, running_config, startup_config, version, without_secrets,
 };
 use crate::{
-    cli::{debug_words::DebugFlags, exec::ObjectKind},
+    cli::{
+        debug_words::DebugFlags,
+        exec::{KeyKind, ObjectKind},
+    },
+    kernel_clock::Standing,
     metrics::Tally,
     state::{
         IkeSa, State,
@@ -67,8 +76,8 @@ pub enum Facts {
     AaaSessions(State),
     /// `show crypto call admission statistics`
     CallAdmission(Box<Statistics>),
-    /// `show clock`
-    Clock(SystemTime),
+    /// `show clock [detail]`
+    Clock(SystemTime, Standing, bool),
     /// `show archive config differences`: its lines, none where nothing differs.
     ConfigDifferences(String),
     /// `show crypto session`
@@ -93,6 +102,8 @@ pub enum Facts {
     Ikev2Diagnose(Vec<Attempt>, Option<DiagnoseFilter>),
     /// `show crypto ikev2 sa`
     Ikev2Sa(State, Ikev2SaQuery),
+    /// `show crypto ikev2 sa count`
+    Ikev2SaCount(SaNumbers),
     /// `show crypto ikev2 session [detailed]`
     Ikev2Session(State, bool),
     /// `show crypto ikev2 stats`
@@ -118,7 +129,7 @@ pub enum Facts {
     /// `show ip access-lists [NAME]`
     IpAccessLists(Box<Configured>, Option<String>),
     /// `show ip nat statistics`
-    IpNatStatistics(Box<Configured>),
+    IpNatStatistics(Box<Configured>, Option<usize>),
     /// `show ip nat translations`
     IpNatTranslations(Vec<Translation>),
     /// `show ip route`
@@ -129,6 +140,12 @@ pub enum Facts {
     IpsecSa(State, IpsecSaQuery),
     /// `show crypto ipsec sa count`
     IpsecSaCount(State),
+    /// `show ipv6 access-list [NAME]`
+    Ipv6AccessLists(Box<Configured>, Option<String>),
+    /// `show ipv6 interface brief`
+    Ipv6InterfaceBrief(Vec<Ipv6InterfaceFacts>),
+    /// `show ipv6 route`
+    Ipv6Route(State),
     /// `show ipv6 local pool [NAME]`
     Ipv6LocalPool(State, Option<String>),
     /// `show logging`
@@ -137,8 +154,8 @@ pub enum Facts {
     Memory(Memory),
     /// `show metrics`
     Metrics(Tally),
-    /// `show crypto key mypubkey rsa`
-    MyPublicKeys(Vec<TrustpointFacts>),
+    /// `show crypto key mypubkey {ec|rsa}`
+    MyPublicKeys(Vec<TrustpointFacts>, KeyKind),
     /// What objects of a configuration say.
     Object(Box<Configured>, ObjectKind, Option<String>),
     /// `show crypto pki certificates [verbose]`
@@ -149,6 +166,8 @@ pub enum Facts {
     Refused(String),
     /// `show processes cpu`
     Processor(ProcessorFacts),
+    /// `show archive config rollback timer`
+    RollbackTimer(Option<RollbackFacts>),
     /// `show running-config [all]`: its lines.
     RunningConfig(String),
     /// `show running-config interface NAME`: its lines.
@@ -295,7 +314,9 @@ impl Facts {
             Self::IpAccessLists(configured, name) => {
                 access_lists::ip_access_lists(&configured.lines, name.as_deref())
             }
-            Self::IpNatStatistics(configured) => access_lists::ip_nat_statistics(&configured.lines),
+            Self::IpNatStatistics(configured, active) => {
+                access_lists::ip_nat_statistics(&configured.lines, *active)
+            }
             Self::IpNatTranslations(all) => access_lists::ip_nat_translations(all),
             Self::IpRoute(state) => access_lists::ip_route(state),
             Self::Logging(log) => logging::logging(log),
@@ -303,14 +324,14 @@ impl Facts {
             Self::PkiCertificates(trustpoints, verbose) => {
                 pki::pki_certificates(trustpoints, *verbose)
             }
-            Self::MyPublicKeys(trustpoints) => pki::my_public_keys(trustpoints),
+            Self::MyPublicKeys(trustpoints, kind) => pki::my_public_keys(trustpoints, *kind),
             Self::PkiTrustpoints(trustpoints, false) => pki::pki_trustpoints(trustpoints),
             Self::PkiTrustpoints(trustpoints, true) => pki::pki_trustpoints_status(trustpoints),
             Self::Processor(facts) => processes_cpu(facts),
             Self::Refused(why) => return Err(why.clone()),
             Self::TechSupport(all, secrets) => tech_support(all, secrets),
             Self::Users(state, terminals) => aaa::users(state, terminals),
-            Self::Clock(now) => clock(*now),
+            Self::Clock(now, standing, detail) => clock_of(*now, *standing, *detail),
             Self::CryptoSession(state, query) => crypto_session(state, query),
             Self::CryptoSessionBrief(state) => crypto_session_brief(state),
             Self::CryptoSessionGroups(state) => crypto_session_groups(state),
@@ -318,11 +339,17 @@ impl Facts {
             Self::Debugging(flags) => debugging(flags),
             Self::DerivedConfig(state, number) => return derived_config(state, *number),
             Self::Ikev2Sa(state, query) => ikev2_sa(state, query),
+            Self::Ikev2SaCount(numbers) => ikev2_sa_count(numbers),
             Self::Ikev2Session(state, detailed) => ikev2_session(state, *detailed),
             Self::Ikev2Stats(statistics, which) => ikev2_stats(statistics, *which),
             Self::IpLocalPool(state, name) => return ip_local_pool(state, name.as_deref()),
             Self::IpsecSa(state, query) => ipsec_sa(state, query),
             Self::IpsecSaCount(state) => ipsec_sa_count(state),
+            Self::Ipv6AccessLists(configured, name) => {
+                access_lists::ipv6_access_lists(&configured.lines, name.as_deref())
+            }
+            Self::Ipv6InterfaceBrief(all) => ipv6::ipv6_interface_brief(all),
+            Self::Ipv6Route(state) => ipv6::ipv6_route(state),
             Self::Ipv6LocalPool(state, name) => return ipv6_local_pool(state, name.as_deref()),
             Self::Metrics(tally) => tally.prometheus(),
             Self::Object(configured, kind, name) => {
@@ -337,6 +364,7 @@ impl Facts {
                 of(&configured.lines, &configured.resolved, name.as_deref())
             }
             Self::ConfigDifferences(lines) => differences(lines),
+            Self::RollbackTimer(pending) => rollback_timer(pending.as_ref()),
             Self::RunningConfig(lines) => running_config(lines),
             Self::StartupConfig(lines) => startup_config(lines),
             Self::Version(facts) => version(facts),
@@ -384,8 +412,8 @@ impl Facts {
                 let lists = access_lists::access_list_facts(&configured.lines, name.as_deref());
                 named("access_lists", lists)
             }
-            Self::IpNatStatistics(configured) => {
-                named("nat", access_lists::nat_facts(&configured.lines))
+            Self::IpNatStatistics(configured, active) => {
+                named("nat", access_lists::nat_facts(&configured.lines, *active))
             }
             Self::IpNatTranslations(all) => {
                 named("translations", access_lists::translation_facts(all))
@@ -393,14 +421,14 @@ impl Facts {
             Self::IpRoute(state) => named("routes", access_lists::route_facts(state)),
             Self::Logging(log) => named("log", log),
             Self::Memory(memory) => named("memory", memory),
-            Self::MyPublicKeys(trustpoints)
+            Self::MyPublicKeys(trustpoints, _)
             | Self::PkiCertificates(trustpoints, _)
             | Self::PkiTrustpoints(trustpoints, _) => named("trustpoints", trustpoints),
             Self::Refused(why) => Err(why.clone()),
             Self::TechSupport(all, secrets) => {
                 named("tech_support", tech_support_facts(all, secrets))
             }
-            Self::Clock(now) => {
+            Self::Clock(now, ..) => {
                 let since = now.duration_since(SystemTime::UNIX_EPOCH);
                 named(
                     "seconds_since_1970",
@@ -418,6 +446,7 @@ impl Facts {
                 named("derived_config", &session.derived)
             }
             Self::Ikev2Sa(state, query) => sas(state, |sa| query.wants(sa)),
+            Self::Ikev2SaCount(numbers) => named("ike_sa_count", numbers),
             Self::Ikev2Stats(statistics, _) => named("ikev2_stats", statistics),
             Self::IpLocalPool(state, name) => {
                 let name = name.as_deref();
@@ -434,6 +463,13 @@ impl Facts {
                 };
                 named("ipsec_sas", count)
             }
+            Self::Ipv6AccessLists(configured, name) => {
+                let name = name.as_deref();
+                let lists = access_lists::ipv6_access_list_facts(&configured.lines, name);
+                named("access_lists", lists)
+            }
+            Self::Ipv6InterfaceBrief(all) => named("ipv6_interfaces", all),
+            Self::Ipv6Route(state) => named("routes", ipv6::ipv6_route_facts(state)),
             Self::Ipv6LocalPool(state, name) => {
                 let pools = known(&state.ipv6_pools, name.as_deref(), |pool| &pool.name)?;
                 named("ipv6_pools", pools)
@@ -468,6 +504,7 @@ impl Facts {
                 }
             }
             Self::ConfigDifferences(lines) => named("config_differences", clear(lines)),
+            Self::RollbackTimer(pending) => named("rollback", pending),
             Self::RunningConfig(lines) => named("running_config", clear(lines)),
             Self::StartupConfig(lines) => named("startup_config", clear(lines)),
             Self::Users(state, terminals) => in_lines(&Users {

@@ -19,8 +19,9 @@ use super::{
 use crate::{
     cli::{
         debug_words::DebugFlags,
-        exec::{DebugFlag, NamedInterface, absent},
+        exec::{DebugFlag, KeyKind, NamedInterface, absent},
     },
+    kernel_clock::Standing,
     state::{
         State,
         attempts::{
@@ -69,6 +70,9 @@ pub(super) fn trustpoints() -> Vec<TrustpointFacts> {
         fingerprint_sha1: "01234567 89ABCDEF 01234567 89ABCDEF 01234567".into(),
         key_usage: Some("digitalSignature, keyEncipherment".into()),
         key_usage_bits: Some("A0000000".into()),
+        ca: authority.then_some(true),
+        subject_key_id: Some("89ABCDEF 01234567 89ABCDEF 01234567 89ABCDEF".into()),
+        authority_key_id: Some("0A1B2C3D 4E5F6071 8293A4B5 C6D7E8F9 0A1B2C3D".into()),
         crl_locations: lines(&["http://pki.example.com/root.crl"]),
         public_key: "30820122300D06092A864886F70D01010105000382010F003082010A02820101".into(),
         extended_key_usage: Some(lines(&["serverAuth", "ikeIntermediate"])),
@@ -227,14 +231,18 @@ fn attempts_are_told_with_their_steps_and_one_sentence_each() {
 }
 
 pub(super) fn terminals() -> Vec<TerminalFacts> {
-    let terminal = |user: &str, does, terminal: Option<&str>| TerminalFacts {
+    let terminal = |user: &str, does, terminal: Option<&str>, idle: Option<u64>| TerminalFacts {
         user: user.into(),
         does,
         terminal: terminal.map(str::to_owned),
+        process: Some(4711),
+        idle_seconds: idle,
+        asks: user == "bob",
     };
     vec![
-        terminal("root", "configure", Some("/dev/pts/3")),
-        terminal("ann", "monitor", None),
+        terminal("root", "configure", Some("/dev/pts/3"), Some(75)),
+        terminal("bob", "idle", Some("/dev/pts/4"), Some(0)),
+        terminal("ann", "monitor", None, None),
     ]
 }
 
@@ -261,7 +269,9 @@ fn certificates_and_trustpoints_are_told() {
     let shown = |status| text(Facts::PkiTrustpoints(trustpoints(), status));
     assert_golden("pki_trustpoints", &shown(false));
     assert_golden("pki_trustpoints_status", &shown(true));
-    let keys = text(Facts::MyPublicKeys(trustpoints()));
+    let ec = text(Facts::MyPublicKeys(trustpoints(), KeyKind::Ec));
+    assert!(!ec.contains("RSA"), "{ec}");
+    let keys = text(Facts::MyPublicKeys(trustpoints(), KeyKind::Rsa));
     assert_golden("my_public_keys", &keys);
 }
 
@@ -411,7 +421,7 @@ fn lists_routes_and_interfaces_are_told() {
     assert_eq!(text(unknown), "");
     assert_golden(
         "ip_nat_statistics",
-        &text(Facts::IpNatStatistics(configured())),
+        &text(Facts::IpNatStatistics(configured(), Some(2))),
     );
     assert_golden(
         "ip_nat_translations",
@@ -511,7 +521,42 @@ fn the_house_itself_is_told() {
     );
     assert_golden("processes_memory", &text(Facts::Memory(memory)));
     assert_golden("aaa_lockout", &text(Facts::AaaLockout));
-    assert_golden("clock", &text(Facts::Clock(moment())));
+    let clock = |standing, detail| text(Facts::Clock(moment(), standing, detail));
+    assert_golden("clock", &clock(Standing::Synchronised, false));
+    assert_golden("clock_detail", &clock(Standing::Set, true));
+    assert!(clock(Standing::Unanswered, false).starts_with('*'));
+    let pending = Facts::RollbackTimer(Some(RollbackFacts {
+        left: Duration::from_secs(95),
+        by: "user 'ann' process '7' from terminal '/dev/pts/3'".into(),
+    }));
+    assert_golden("archive_config_rollback_timer", &text(pending));
+    let numbers = SaNumbers {
+        negotiating: 1,
+        sessions: 2,
+        active: 3,
+        created: 9,
+        deleted: 5,
+        closing: 0,
+    };
+    assert_golden("ikev2_sa_count", &text(Facts::Ikev2SaCount(numbers)));
+    let lists = text(Facts::Ipv6AccessLists(configured(), None));
+    assert!(!lists.contains("IP access list "), "{lists}");
+    let of = |name: &str, addresses: &[&str], unnumbered: Option<&str>| Ipv6InterfaceFacts {
+        name: name.into(),
+        status: "up",
+        protocol: "up",
+        addresses: addresses.iter().map(|&one| one.to_owned()).collect(),
+        unnumbered: unnumbered.map(str::to_owned),
+    };
+    let all = vec![
+        of("GigabitEthernet1", &["fe80::1", "2001:db8::1"], None),
+        of("Loopback100", &[], None),
+        of("Virtual-Template100", &[], Some("Loopback100")),
+    ];
+    assert_golden(
+        "ipv6_interface_brief",
+        &text(Facts::Ipv6InterfaceBrief(all)),
+    );
     assert_golden("version", &text(Facts::Version(version_facts())));
     assert_golden("inventory", &text(Facts::Inventory(version_facts())));
     assert_golden("isakmp_sa", &text(Facts::IsakmpSa));

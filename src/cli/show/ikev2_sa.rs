@@ -5,11 +5,45 @@ use std::{
     net::{IpAddr, SocketAddr},
 };
 
+use serde::Serialize;
+
 use super::{Address, End, hash, integrity, text};
 use crate::{
     cli::Printable,
     state::{AuthMethod, Fragmentation, IkeSa, IkeStatus, Nat, State},
 };
+
+/// How many IKE SAs there are and were.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct SaNumbers {
+    /// Not authenticated yet.
+    pub negotiating: u64,
+    /// Sessions.
+    pub sessions: u64,
+    /// Authenticated.
+    pub active: u64,
+    /// All since the start.
+    pub created: u64,
+    /// Those of them that are over.
+    pub deleted: u64,
+    /// Those that are being ended.
+    pub closing: u64,
+}
+
+/// `show crypto ikev2 sa count`
+#[must_use]
+pub(super) fn ikev2_sa_count(numbers: &SaNumbers) -> String {
+    let rows = [
+        (numbers.negotiating, "Negotiating SAs"),
+        (numbers.sessions, "Session"),
+        (numbers.active, "Active SAs"),
+        (numbers.created, "Created SAs"),
+        (numbers.deleted, "Deleted SAs"),
+        (numbers.closing, "Marked for Deletion SAs"),
+    ];
+    rows.map(|(number, what)| format!("    {number} {what}\n"))
+        .concat()
+}
 
 /// Which SAs are shown, and how much of them.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]

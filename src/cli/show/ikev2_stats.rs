@@ -200,7 +200,7 @@ fn exchange(out: &mut impl Write, all: &Statistics) -> fmt::Result {
 
 fn ext_service(out: &mut impl Write, all: &Statistics) -> fmt::Result {
     let operations = &all.operations;
-    // What the headend never does is shown as on a router; what it does without counting it has no row.
+    // What the headend never does is shown as on a router.
     let none = Outcome::default();
     let tables: [(&str, &[(&str, Outcome)]); 7] = [
         (
@@ -216,13 +216,19 @@ fn ext_service(out: &mut impl Write, all: &Statistics) -> fmt::Result {
         (
             "IPSEC OPERATION",
             &[
+                ("IPSEC POLICY VERIFICATION", operations.policy),
                 ("SA CREATION", operations.sa_creation),
                 ("SA DELETION", operations.sa_deletion),
             ],
         ),
         (
             "CRYPTO ENGINE OPERATION",
-            &[("SIGNATURE SIGN", operations.signature)],
+            &[
+                ("DH PUBKEY GENERATED", operations.public_values),
+                ("DH SHARED SECKEY GENERATED", operations.secrets),
+                ("SIGNATURE SIGN", operations.signature),
+                ("SIGNATURE VERIFY", operations.verification),
+            ],
         ),
         (
             "PKI OPERATION",
@@ -230,6 +236,9 @@ fn ext_service(out: &mut impl Write, all: &Statistics) -> fmt::Result {
                 ("VERIFY CERTIFICATE", operations.certificate),
                 ("FETCHING CERTIFICATE USING HTTP", none),
                 ("FETCHING PEER CERTIFICATE USING HTTP", none),
+                ("GET ISSUERS", operations.issuers),
+                ("GET CERTIFICATES FROM ISSUERS", operations.own_certificates),
+                ("GET DN FROM CERT", operations.certified_names),
             ],
         ),
         (

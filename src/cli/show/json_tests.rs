@@ -24,14 +24,15 @@ use super::{
 use crate::{
     cli::{
         debug_words::DebugFlags,
-        exec::{DebugFlag, ObjectKind},
+        exec::{DebugFlag, KeyKind, ObjectKind},
     },
+    kernel_clock::Standing,
     metrics::{Metric, Tally},
     state::{State, attempts::Room, logging::ConditionFacts},
 };
 
 /// Where the types stand.
-const SOURCES: [&str; 16] = [
+const SOURCES: [&str; 18] = [
     include_str!("../../state.rs"),
     include_str!("../../state/attempts.rs"),
     include_str!("../../state/logging.rs"),
@@ -45,6 +46,8 @@ const SOURCES: [&str; 16] = [
     include_str!("interfaces.rs"),
     include_str!("objects.rs"),
     include_str!("diagnose.rs"),
+    include_str!("ikev2_sa.rs"),
+    include_str!("ipv6.rs"),
     include_str!("directory.rs"),
     include_str!("machine.rs"),
     include_str!("processor.rs"),
@@ -93,6 +96,11 @@ const COMMANDS: &[(&str, &str, &str)] = &[
         "config_differences",
         "Vec<String>",
     ),
+    (
+        "show archive config rollback timer",
+        "rollback",
+        "Option<RollbackFacts>",
+    ),
     ("show clock", "seconds_since_1970", "f64"),
     (
         "show crypto call admission statistics",
@@ -131,6 +139,7 @@ const COMMANDS: &[(&str, &str, &str)] = &[
         "Vec<ProposalFacts>",
     ),
     ("show crypto ikev2 sa", "ike_sas", "Vec<IkeSa>"),
+    ("show crypto ikev2 sa count", "ike_sa_count", "SaNumbers"),
     ("show crypto ikev2 session", "ike_sas", "Vec<IkeSa>"),
     ("show crypto ikev2 stats", "ikev2_stats", "Statistics"),
     (
@@ -301,7 +310,7 @@ fn told(kind: &str, types: &BTreeMap<String, Described>) -> String {
         return format!("list: {}", told(inner, types));
     }
     match core_of(kind) {
-        "u8" | "u16" | "u32" | "u64" | "usize" | "i64" | "f64" => "number".to_owned(),
+        "u8" | "u16" | "u32" | "u64" | "usize" | "i32" | "i64" | "f64" => "number".to_owned(),
         "bool" => "boolean".to_owned(),
         "String" | "&'static str" | "&'f str" | "IpAddr" | "Ipv4Addr" | "Ipv6Addr" | "A" => {
             "string".to_owned()
@@ -420,7 +429,14 @@ fn samples() -> Vec<(&'static str, Facts)> {
             "show archive config differences",
             Facts::ConfigDifferences("+username a password 0 hidden\n".into()),
         ),
-        ("show clock", Facts::Clock(moment)),
+        (
+            "show archive config rollback timer",
+            Facts::RollbackTimer(Some(RollbackFacts {
+                left: Duration::from_secs(90),
+                by: "user 'ann'".into(),
+            })),
+        ),
+        ("show clock", Facts::Clock(moment, Standing::Set, false)),
         (
             "show crypto call admission statistics",
             Facts::CallAdmission(Box::new(statistics())),
@@ -458,6 +474,10 @@ fn samples() -> Vec<(&'static str, Facts)> {
             Facts::Ikev2Sa(several(), Ikev2SaQuery::default()),
         ),
         (
+            "show crypto ikev2 sa count",
+            Facts::Ikev2SaCount(SaNumbers::default()),
+        ),
+        (
             "show crypto ikev2 session",
             Facts::Ikev2Session(several(), false),
         ),
@@ -481,7 +501,7 @@ fn samples() -> Vec<(&'static str, Facts)> {
         ("show crypto isakmp sa", Facts::IsakmpSa),
         (
             "show crypto key mypubkey rsa",
-            Facts::MyPublicKeys(trustpoints()),
+            Facts::MyPublicKeys(trustpoints(), KeyKind::Rsa),
         ),
         (
             "show crypto pki certificates",
@@ -523,7 +543,7 @@ fn samples() -> Vec<(&'static str, Facts)> {
         ("show ip local pool", Facts::IpLocalPool(pools(), None)),
         (
             "show ip nat statistics",
-            Facts::IpNatStatistics(configured()),
+            Facts::IpNatStatistics(configured(), Some(2)),
         ),
         (
             "show ip nat translations",

@@ -10,6 +10,7 @@ use serde::Serialize;
 use super::{derived_config::UNCOUNTED, text};
 use crate::{
     cli::{Printable, counted},
+    kernel_clock::Standing,
     state::form,
 };
 
@@ -25,6 +26,42 @@ pub fn clock(now: SystemTime) -> String {
         short(now.month().to_string()),
         now.day(),
         now.year()
+    )
+}
+
+/// `show clock [detail]`: in front of it a star where nobody answers for the clock, and a point where it is not kept in step.
+#[must_use]
+pub(super) fn clock_of(now: SystemTime, standing: Standing, detail: bool) -> String {
+    let (mark, source) = match standing {
+        Standing::Synchronised => ("", "Time source is NTP\n"),
+        Standing::Set => (".", "Time source is NTP, which is not synchronized\n"),
+        Standing::Unanswered => ("*", "No time source\n"),
+    };
+    let source = if detail { source } else { "" };
+    format!("{mark}{}{source}", clock(now))
+}
+
+/// A change that goes back unless it is confirmed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct RollbackFacts {
+    /// How long that takes.
+    #[serde(serialize_with = "form::seconds")]
+    pub left: Duration,
+    /// Who made it.
+    pub by: String,
+}
+
+/// `show archive config rollback timer`
+#[must_use]
+pub(super) fn rollback_timer(pending: Option<&RollbackFacts>) -> String {
+    let Some(RollbackFacts { left, by }) = pending else {
+        return "% No Rollback Confirmed Change pending\n".to_owned();
+    };
+    let seconds = left.as_secs();
+    let (minutes, rest) = (seconds / 60, seconds % 60);
+    format!(
+        "Time configured change will be reverted in: {minutes:02}:{rest:02} (minutes:seconds)\n\
+         User: {by}\n"
     )
 }
 

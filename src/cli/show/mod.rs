@@ -33,6 +33,7 @@ mod ipsec_objects;
 mod ipsec_sa;
 #[cfg(test)]
 mod ipsec_tests;
+mod ipv6;
 mod ipv6_local_pool;
 #[cfg(test)]
 mod json_tests;
@@ -66,7 +67,7 @@ use derived_config::{derived_session, interface_configuration};
 pub use diagnose::{DiagnoseFilter, ErrorFacts, error_facts, ikev2_diagnose, ikev2_diagnose_error};
 pub use facts::{Configured, Facts, Form};
 pub use ikev2_objects::{ikev2_authorization_policy, ikev2_policy, ikev2_profile, ikev2_proposal};
-pub use ikev2_sa::{Ikev2SaFilter, Ikev2SaQuery, ikev2_sa};
+pub use ikev2_sa::{Ikev2SaFilter, Ikev2SaQuery, SaNumbers, ikev2_sa};
 pub use ikev2_session::ikev2_session;
 pub use ikev2_stats::{Ikev2Stats, ikev2_stats};
 pub use interfaces::{
@@ -76,10 +77,11 @@ pub use interfaces::{
 pub use ip_local_pool::ip_local_pool;
 pub use ipsec_objects::{ipsec_profile, ipsec_transform_set};
 pub use ipsec_sa::{IpsecSaFilter, IpsecSaQuery, ipsec_sa, ipsec_sa_count};
+pub use ipv6::Ipv6InterfaceFacts;
 pub use ipv6_local_pool::ipv6_local_pool;
 pub use machine::{
-    Part, Version, clock, differences, inventory, isakmp_sa, parts, running_config, startup_config,
-    version,
+    Part, RollbackFacts, Version, clock, differences, inventory, isakmp_sa, parts, running_config,
+    startup_config, version,
 };
 pub use processor::{Load, ProcessorFacts, processes_cpu};
 pub use secrets::{Secrets, without_secrets};
@@ -114,7 +116,7 @@ impl fmt::Display for End<'_> {
 }
 
 /// Displays a time as `Uptime` does: `00:14:54` below a day, then `3d18h`, `1w2d`, `2y07w`.
-struct Elapsed(Duration);
+pub(crate) struct Elapsed(pub(crate) Duration);
 
 impl fmt::Display for Elapsed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,5 +1,5 @@
 //! `show crypto pki certificates [verbose] [TRUSTPOINT]`, `show crypto pki trustpoints [NAME] [status]` and
-//! `show crypto key mypubkey rsa`.
+//! `show crypto key mypubkey {ec|rsa}`.
 //!
 //! MD5 fingerprints are not printed: MD5 vouches for nothing any more, and is not in this program.
 
@@ -8,7 +8,7 @@ use std::fmt::{self, Write};
 use serde::Serialize;
 
 use super::text;
-use crate::cli::Printable;
+use crate::cli::{Printable, exec::KeyKind};
 use crate::pki::{
     CertificateSummary, Trustpoint,
     certificate::{DistinguishedName, KeyPurpose},
@@ -55,6 +55,12 @@ pub struct CertificateFacts {
     pub key_usage: Option<String>,
     /// The same as a word of bits, the first one the highest, in hexadecimal.
     pub key_usage_bits: Option<String>,
+    /// It may sign others; `null` where it does not say.
+    pub ca: Option<bool>,
+    /// The identifier of its key, in hexadecimal.
+    pub subject_key_id: Option<String>,
+    /// That of the key that has signed it.
+    pub authority_key_id: Option<String>,
     /// Where lists of revoked certificates are to be had.
     pub crl_locations: Vec<String>,
     /// The public key (SubjectPublicKeyInfo), in hexadecimal.
@@ -104,6 +110,9 @@ fn certificate(trustpoint: &str, authority: bool, der: &[u8]) -> Option<Certific
         extended_key_usage,
         signature_algorithm,
         crl_locations,
+        basic_constraints,
+        subject_key_id,
+        authority_key_id,
         key,
         spki_der,
         fingerprint_sha1,
@@ -128,6 +137,9 @@ fn certificate(trustpoint: &str, authority: bool, der: &[u8]) -> Option<Certific
         fingerprint_sha1: fingerprint(&fingerprint_sha1),
         key_usage: key_usage.map(|usage| usage.to_string()),
         key_usage_bits: key_usage.map(|usage| format!("{:08X}", usage.word())),
+        ca: basic_constraints.map(|(ca, _)| ca),
+        subject_key_id: subject_key_id.as_deref().map(fingerprint),
+        authority_key_id: authority_key_id.as_deref().map(fingerprint),
         crl_locations,
         public_key: spki_der
             .iter()
@@ -233,11 +245,21 @@ fn one_certificate(out: &mut impl Write, one: &CertificateFacts, verbose: bool) 
                 writeln!(out, "      {}", usage_title(name))?;
             }
         }
+        if let Some(id) = &one.subject_key_id {
+            writeln!(out, "    X509v3 Subject Key ID: {id} ")?;
+        }
+        if let Some(ca) = one.ca {
+            writeln!(out, "    X509v3 Basic Constraints:")?;
+            writeln!(out, "        CA: {}", if ca { "TRUE" } else { "FALSE" })?;
+        }
         if !one.names.is_empty() {
             writeln!(out, "    X509v3 Subject Alternative Name:")?;
             for name in &one.names {
                 writeln!(out, "        {name}")?;
             }
+        }
+        if let Some(id) = &one.authority_key_id {
+            writeln!(out, "    X509v3 Authority Key ID: {id} ")?;
         }
         if let Some(purposes) = &one.extended_key_usage {
             writeln!(out, "    Extended Key Usage:")?;
@@ -257,20 +279,24 @@ fn one_certificate(out: &mut impl Write, one: &CertificateFacts, verbose: bool) 
     Ok(())
 }
 
-/// `show crypto key mypubkey rsa`: the key pairs that came with certificates. When they were made is not known here.
+/// `show crypto key mypubkey {ec|rsa}`: the key pairs that came with certificates. When they were made is not known here.
 #[must_use]
-pub fn my_public_keys(trustpoints: &[TrustpointFacts]) -> String {
+pub fn my_public_keys(trustpoints: &[TrustpointFacts], kind: KeyKind) -> String {
+    let (algorithm, title) = match kind {
+        KeyKind::Ec => ("EC", "EC KEYS"),
+        KeyKind::Rsa => ("RSA", "RSA KEYS"),
+    };
     text(|out| {
         for one in trustpoints {
             let Some(own) = one
                 .certificate
                 .as_ref()
-                .filter(|own| own.key.starts_with("RSA"))
+                .filter(|own| own.key.split(' ').next() == Some(algorithm))
             else {
                 continue;
             };
             writeln!(out, "Key name: {}", one.name)?;
-            writeln!(out, "Key type: RSA KEYS")?;
+            writeln!(out, "Key type: {title}")?;
             let place = place_of(&one.name);
             writeln!(out, " Storage Device: {}/key.pem", place.display())?;
             writeln!(out, " Usage: General Purpose Key")?;

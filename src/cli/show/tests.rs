@@ -389,6 +389,34 @@ pub(super) fn statistics() -> Statistics {
                 passed: 10,
                 failed: 3,
             },
+            policy: Outcome {
+                passed: 116,
+                failed: 4,
+            },
+            public_values: Outcome {
+                passed: 140,
+                failed: 0,
+            },
+            secrets: Outcome {
+                passed: 139,
+                failed: 1,
+            },
+            verification: Outcome {
+                passed: 9,
+                failed: 1,
+            },
+            issuers: Outcome {
+                passed: 138,
+                failed: 0,
+            },
+            own_certificates: Outcome {
+                passed: 132,
+                failed: 0,
+            },
+            certified_names: Outcome {
+                passed: 10,
+                failed: 0,
+            },
         },
         discards: vec![("cookie_sent".into(), 30_001), ("forged".into(), 19)],
         refusals: vec![("no_proposal_chosen".into(), 7)],

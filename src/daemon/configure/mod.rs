@@ -16,6 +16,7 @@ mod apply;
 mod clearing;
 mod held;
 mod lines;
+mod replace;
 mod startup;
 #[cfg(test)]
 pub(super) mod tests;
@@ -44,8 +45,9 @@ pub use self::{
     apply::Terms,
     clearing::Said,
     lines::Errand,
+    replace::{Reading, Replacing},
     startup::{Startup, WriteError, Writing, Written},
-    whole::{Reading, Replacing, Work},
+    whole::Work,
 };
 use super::driver::Driver;
 use crate::{
@@ -100,7 +102,7 @@ pub struct Faults {
 }
 
 /// Who configures.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Person {
     /// The user, as the socket says.
     pub user: String,
@@ -290,14 +292,8 @@ impl Driver {
         if let Some(other) = &configure.session {
             return Err(locked(other));
         }
-        if revert.is_some() && configure.revert.is_some() {
-            return Err(
-                "% A change waits for 'configure confirm' or 'configure revert now' already"
-                    .to_owned(),
-            );
-        }
         if let Some(minutes) = revert {
-            self.arm_revert(minutes)?;
+            self.arm_revert(minutes, person.clone())?;
         }
         let configure = &mut self.house.configure;
         configure.begun = configure.begun.saturating_add(1);

@@ -134,6 +134,16 @@ impl Startup {
         }
     }
 
+    /// Whether that is the file's path.
+    #[must_use]
+    pub fn is(&self, path: &Path) -> bool {
+        let same = |one: &Path, other: &Path| {
+            let (one, other) = (fs::metadata(one), fs::metadata(other));
+            matches!((one, other), (Ok(one), Ok(other)) if (one.dev(), one.ino()) == (other.dev(), other.ino()))
+        };
+        self.path == path || same(&self.path, path)
+    }
+
     /// Begins to write a text.
     pub fn writing(&mut self, text: String) -> Writing {
         self.begun = self.begun.saturating_add(1);

@@ -17,7 +17,7 @@ use std::{
     thread::{self, JoinHandle},
 };
 
-use ironflex_ikev2::{Endpoint, crypto::default_provider};
+use ironflex_ikev2::Endpoint;
 use ironflex_profiles::render;
 use ironflex_xfrm::record::Recorder;
 use tempfile::TempDir;
@@ -32,6 +32,7 @@ use super::{
             Listener,
             configuring::{Begin, Session},
         },
+        counted_provider::CountedProvider,
         driver::{Driver, Request},
         idle::IdleTimers,
         init_queue::InitQueue,
@@ -103,10 +104,11 @@ impl Scene {
             kernel_ipsec: true,
             secret: None,
         };
+        let provider = CountedProvider::new();
         let endpoint = Endpoint::new(
             clock.now(),
             terms.endpoint(&plan),
-            default_provider(),
+            provider,
             Box::new(OsRandom),
         );
         let startup = Startup::new(path("headend.conf"), &state_dir);
@@ -134,7 +136,7 @@ impl Scene {
             running_config: render(&configured),
             configured,
             journal: Journal::open(&state_dir).unwrap().unwrap(),
-            provider: default_provider(),
+            provider,
             tally: Tally::default(),
         };
         let driver = Driver {
@@ -148,6 +150,7 @@ impl Scene {
             cleared: Default::default(),
             cleared_counters: Default::default(),
             processor: Default::default(),
+            shells: Default::default(),
         };
         Self {
             driver,
@@ -187,6 +190,16 @@ impl Scene {
             process: None,
             terminal: None,
         }
+    }
+
+    /// `configure replace FILE`
+    fn replacement(&self, file: &str) -> Result<Reading, String> {
+        let file = crate::cli::exec::Replacement {
+            file: file.to_owned(),
+            force: false,
+            minutes: None,
+        };
+        self.driver.replacement(file, Self::tester())
     }
 
     pub(in crate::daemon) fn begin(&mut self, revert: Option<u32>) -> u64 {
@@ -238,7 +251,9 @@ impl Scene {
         let (requests, asked) = mpsc::channel(8);
         let socket = self.folder.path().join("socket");
         let serving = Listener::bind(&socket)
-            .and_then(|listener| listener.serve_apart(requests, Default::default()))
+            .and_then(|listener| {
+                listener.serve_apart(requests, Default::default(), Default::default())
+            })
             .unwrap();
         let typing = thread::spawn(move || {
             let stream = UnixStream::connect(&socket).unwrap();
@@ -363,7 +378,12 @@ fn what_is_taken_back_is_all_or_nothing_too() {
                 }
                 assert!(step > 0, "{lines}");
                 assert_eq!(scene.seen(), before, "{lines}");
-                assert!(scene.driver.confirm_configuration().is_err());
+                assert!(
+                    scene
+                        .driver
+                        .confirm_configuration(&Scene::tester())
+                        .is_err()
+                );
                 break;
             }
             refusals = refusals.saturating_add(1);
@@ -392,7 +412,7 @@ fn a_replacement_that_is_refused_at_any_step_leaves_everything_as_it_was() {
     fs::write(&file, format!("{text}{lines}")).unwrap();
     let file = file.display().to_string();
     for step in 0_u32.. {
-        let replacing = scene.driver.replacement(&file).unwrap().read().unwrap();
+        let replacing = scene.replacement(&file).unwrap().read().unwrap();
         // Reading it changes nothing that is kept.
         assert!(
             scene
@@ -533,7 +553,10 @@ fn keys_that_are_not_confirmed_do_not_outlive_a_crash_or_a_stop() {
     assert!(!crashed.keys().any(|name| name.starts_with("OTHER")));
     // Those that are confirmed do, and those that go with what the file says.
     let confirmed = keys_after(|scene| {
-        let confirming = scene.driver.confirm_configuration().unwrap();
+        let confirming = scene
+            .driver
+            .confirm_configuration(&Scene::tester())
+            .unwrap();
         assert_eq!(confirming.carry_out(), Ok(String::new()));
     });
     let written = keys_after(|scene| {
@@ -655,7 +678,12 @@ fn the_timer_ends_a_session_whose_line_does_not_come_back() {
     scene.answers(&mut asked);
     scene.time_passes();
     assert_eq!(scene.seen(), before);
-    assert!(scene.driver.confirm_configuration().is_err());
+    assert!(
+        scene
+            .driver
+            .confirm_configuration(&Scene::tester())
+            .is_err()
+    );
     // Whoever waits is told, and others may configure.
     let said = typing.join().unwrap().unwrap_err().to_string();
     assert_eq!(said, UNCONFIRMED);

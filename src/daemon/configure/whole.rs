@@ -1,18 +1,9 @@
 //! What changes the configuration as a whole: writing it down, replacing it, taking it back.
 
-use std::{
-    collections::BTreeSet,
-    io,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{collections::BTreeSet, io, time::Duration};
 
 use ironflex_ikev2::event::Instant;
-use ironflex_profiles::{
-    Candidate, differences,
-    model::interface::{DeviceName, InterfaceName},
-    render,
-};
+use ironflex_profiles::{Candidate, differences, render};
 use tokio::sync::mpsc;
 
 use super::{
@@ -37,8 +28,19 @@ pub(super) struct Revert {
     pub(super) at: Instant,
     /// When whoever made it is to be reminded.
     pub(super) remind: Option<Instant>,
+    /// Who made it.
+    pub(super) by: Person,
     /// Whether a try has failed for keys that are being changed, and was told of.
     pub(super) waits: bool,
+}
+
+/// What is said to whoever wants to confirm or to take back a change where there is none.
+const NONE_PENDING: &str = "% No Rollback Confirmed Change pending";
+
+/// When a change goes back that waits so long, and when whoever made it is to be reminded.
+fn times(now: Instant, minutes: u32) -> (Instant, Instant) {
+    let after = Duration::from_secs(u64::from(minutes).saturating_mul(60));
+    (now.after(after), now.after(after.saturating_sub(REMINDER)))
 }
 
 /// How long before the end that is.
@@ -67,57 +69,11 @@ impl<T> Work<T> {
 }
 
 impl Configure {
-    fn unlocked(&self) -> Result<(), String> {
+    pub(super) fn unlocked(&self) -> Result<(), String> {
         match &self.session {
             Some(other) => Err(super::locked(other)),
             None => Ok(()),
         }
-    }
-}
-
-/// A file that is to be the configuration.
-pub struct Reading {
-    path: PathBuf,
-    devices: Vec<(InterfaceName, DeviceName)>,
-    store: Store,
-    bootflash: PathBuf,
-}
-
-/// A file's configuration, ready to be put to work with the keys that it brings.
-pub struct Replacing {
-    path: PathBuf,
-    candidate: Candidate,
-    keys: Keys,
-}
-
-impl Reading {
-    /// Reads the file and those that it names, for as long as the disk takes. Nothing is changed by that.
-    ///
-    /// # Errors
-    ///
-    /// The text for whoever asked: the file's faults, for one.
-    pub fn read(self) -> Result<Replacing, String> {
-        let Self {
-            path,
-            devices,
-            store,
-            bootflash,
-        } = self;
-        let checked = load::read_regular(&path, load::MAX_CONFIG)
-            .and_then(|octets| load::check_read(&path, &octets, &devices))
-            .map_err(|error| format!("% {error}"))?;
-        let mut candidate = checked.candidate;
-        let mut keys = Keys::default();
-        for action in std::mem::take(&mut candidate.actions) {
-            let read = load::read_file(&action.value, &bootflash);
-            keys.carry_out(&action, read, (&store, &bootflash))
-                .map_err(|error| format!("% {error}"))?;
-        }
-        Ok(Replacing {
-            path,
-            candidate,
-            keys,
-        })
     }
 }
 
@@ -127,17 +83,24 @@ impl Driver {
     /// # Errors
     ///
     /// The text for whoever asked: what an earlier change has left would go back with it.
-    pub(super) fn arm_revert(&mut self, minutes: u32) -> Result<(), String> {
-        let after = Duration::from_secs(u64::from(minutes).saturating_mul(60));
+    pub(super) fn arm_revert(&mut self, minutes: u32, by: Person) -> Result<(), String> {
         let now = self.clock.now();
         let house = &mut self.house;
+        if house.configure.revert.is_some() {
+            return Err(
+                "% A change waits for 'configure confirm' or 'configure revert now' already"
+                    .to_owned(),
+            );
+        }
         // What is held from now on is held of now.
         let remains = house.configure.forget_held()?;
         house.configure.clear(now, remains);
+        let (at, remind) = times(now, minutes);
         house.configure.revert = Some(Revert {
             to: house.configured.clone(),
-            at: now.after(after),
-            remind: Some(now.after(after.saturating_sub(REMINDER))),
+            at,
+            remind: Some(remind),
+            by,
             waits: false,
         });
         house.log.info(format_args!(
@@ -147,16 +110,50 @@ impl Driver {
         Ok(())
     }
 
+    /// The change that was to go back has not come about.
+    pub(super) fn disarm_revert(&mut self) {
+        self.house.configure.revert = None;
+        self.house.log.rollback_is_over();
+        self.house
+            .log
+            .info("configuration: nothing has changed, and nothing goes back");
+    }
+
+    /// `configure revert timer MINUTES`: a change that waits to be confirmed waits so long from now on.
+    ///
+    /// # Errors
+    ///
+    /// The text for whoever asked: there is none.
+    pub fn set_revert_timer(&mut self, minutes: u32) -> Result<String, String> {
+        let now = self.clock.now();
+        let revert = self.house.configure.revert.as_mut();
+        let revert = revert.ok_or(NONE_PENDING)?;
+        let (at, remind) = times(now, minutes);
+        (revert.at, revert.remind) = (at, Some(remind));
+        self.house.log.info(format_args!(
+            "configuration: unless it is confirmed in {}, it goes back to what it was",
+            counted(minutes, "minute")
+        ));
+        Ok(String::new())
+    }
+
+    /// `show archive config rollback timer`: how long is left, and whose change it is.
+    pub fn rollback_timer(&self) -> Option<(Duration, String)> {
+        let revert = self.house.configure.revert.as_ref()?;
+        let left = revert.at.since(self.clock.now());
+        Some((left, revert.by.to_string()))
+    }
+
     /// A terminal is to have lines of the log. Of a change that goes back it is told for as long as that is to be confirmed: where
     /// none is, its end comes at once.
     pub fn watch_log(&self, person: Person, lines: mpsc::Sender<String>, wanted: Watched) {
         let log = &self.house.log;
         match (&self.house.configure.revert, wanted) {
-            (_, Watched::All) => log.watch(person.user, lines, wanted, None),
+            (_, Watched::All) => log.watch(person, lines, wanted, None),
             (Some(revert), Watched::Rollback) => {
                 // Whoever begins a change of one minute asks for this after it is to be reminded.
                 let missed = revert.remind.is_none().then_some(REMINDED);
-                log.watch(person.user, lines, wanted, missed);
+                log.watch(person, lines, wanted, missed);
             }
             (None, Watched::Rollback) => {}
         }
@@ -167,20 +164,30 @@ impl Driver {
     /// # Errors
     ///
     /// The text for whoever asked.
-    pub fn confirm_configuration(&mut self) -> Result<Work<String>, String> {
+    pub fn confirm_configuration(&mut self, by: &Person) -> Result<Work<String>, String> {
         let configure = &mut self.house.configure;
-        if configure.revert.is_none() {
-            return Err("% No Rollback Confirmed Change pending".to_owned());
-        }
+        let Some(revert) = &configure.revert else {
+            return Err(NONE_PENDING.to_owned());
+        };
+        // Each command of a script comes from a process of its own.
+        let Person { user, terminal, .. } = &revert.by;
+        let elsewhere = terminal.is_some() && revert.by.process != by.process;
+        let whose =
+            (*user != by.user || elsewhere).then(|| format!(": the change of {}", revert.by));
+        let said = whose.as_ref().map(|whose| format!("% Confirmed{whose}\n"));
+        let said = said.unwrap_or_default();
         // As long as that fails, a start would take the keys back.
         let remains = configure.forget_held()?;
         // Whoever asked may be gone before that is done.
         let cleared = configure.clear_and_tell(self.clock.now(), remains);
         configure.revert = None;
         self.house.log.rollback_is_over();
-        self.house.log.info("configuration: confirmed");
+        self.house.log.info(format_args!(
+            "configuration: confirmed{}",
+            whose.unwrap_or_default()
+        ));
         Ok(Work::new(move || match cleared.recv() {
-            Ok(None) => Ok(String::new()),
+            Ok(None) => Ok(said),
             Ok(Some(failed)) => Err(format!("% It is confirmed, but: {failed}")),
             Err(_) => Err("% It is confirmed, but may not outlive a power cut".to_owned()),
         }))
@@ -200,7 +207,7 @@ impl Driver {
     pub(super) fn take_back(&mut self) -> Result<String, String> {
         let configure = &mut self.house.configure;
         if configure.revert.is_none() {
-            return Err("% No Rollback Confirmed Change pending".to_owned());
+            return Err(NONE_PENDING.to_owned());
         }
         let held = configure.held.clone();
         // Nobody who has written the file forgets meanwhile what is put back.
@@ -208,7 +215,7 @@ impl Driver {
             return Err(format!("% The {BEING_WRITTEN}"));
         };
         let Some(revert) = configure.revert.take() else {
-            return Err("% No Rollback Confirmed Change pending".to_owned());
+            return Err(NONE_PENDING.to_owned());
         };
         let keys = keys_of_before(&configure.store);
         let taken_back = keys.and_then(|keys| self.replace_by(revert.to.clone(), keys));
@@ -235,70 +242,33 @@ impl Driver {
     }
 
     /// Has another configuration at work. Returns the difference and what it means for whoever is there.
-    fn replace_by(&mut self, candidate: Candidate, keys: Keys) -> Result<String, String> {
+    pub(super) fn replace_by(
+        &mut self,
+        candidate: Candidate,
+        keys: Keys,
+    ) -> Result<String, String> {
         let old = self.house.running_config.clone();
+        let said = self.put_to_work(candidate, keys)?;
+        Ok(differences(&old, &self.house.running_config) + &said)
+    }
+
+    /// Has another configuration at work. Returns what it means for whoever is there.
+    pub(super) fn put_to_work(
+        &mut self,
+        candidate: Candidate,
+        keys: Keys,
+    ) -> Result<String, String> {
         let inactive = self.house.configure.told_inactive.clone();
         let effects = self
             .apply(candidate, keys)
             .map_err(|error| format!("% The configuration is as it was: {error}"))?;
         self.house.tell_inactive(|_| true);
-        let mut said = differences(&old, &self.house.running_config);
+        let mut said = String::new();
         said.extend(effects.into_iter().map(|effect| effect.text));
         said.extend(self.house.active(inactive.keys()));
         let faults = self.house.configure.faults.plan.iter();
         said.extend(faults.map(|fault| format!("% Warning: {fault}; it stays inactive\n")));
         Ok(said)
-    }
-
-    /// `configure replace FILE`: what has to be read for it.
-    ///
-    /// # Errors
-    ///
-    /// The text for whoever asked.
-    pub fn replacement(&self, file: &str) -> Result<Reading, String> {
-        let configure = &self.house.configure;
-        configure.unlocked()?;
-        let path = match file.split_once(':') {
-            Some(("bootflash" | "flash", name)) => {
-                configure.bootflash.join(name.trim_start_matches('/'))
-            }
-            _ => Path::new(file).to_owned(),
-        };
-        // It would be looked for in the daemon's folder, which is hardly the one that its operator has in mind.
-        if !path.is_absolute() {
-            return Err(format!(
-                "% {file} is a relative path: name the file from / on, or on bootflash:"
-            ));
-        }
-        Ok(Reading {
-            path,
-            devices: configure.devices.clone(),
-            store: configure.store.clone(),
-            bootflash: configure.bootflash.clone(),
-        })
-    }
-
-    /// `configure replace FILE`, once it is read.
-    ///
-    /// # Errors
-    ///
-    /// The text for whoever asked. Nothing has changed then.
-    pub(super) fn replace_configuration(
-        &mut self,
-        Replacing {
-            path,
-            candidate,
-            keys,
-        }: Replacing,
-    ) -> Result<String, String> {
-        // Somebody may have begun to configure since.
-        self.house.configure.unlocked()?;
-        let said = self.replace_by(candidate, keys)?;
-        self.house.log.info(format_args!(
-            "configuration: replaced by {}",
-            path.display()
-        ));
-        Ok(format!("{said}\nRollback Done\n"))
     }
 
     /// `write memory`, with the configuration of now. Fails where the file is not written.

@@ -14,7 +14,9 @@ fn at_work() -> (Serving, Sender<()>, Arc<AtomicBool>, tempfile::TempDir) {
     let socket = folder.path().join("control");
     let (requests, mut asked) = mpsc::channel(1);
     let listener = Listener::bind(&socket).unwrap();
-    let serving = listener.serve_apart(requests, Default::default()).unwrap();
+    let serving = listener
+        .serve_apart(requests, Default::default(), Default::default())
+        .unwrap();
     thread::spawn(move || ask(net::UnixStream::connect(socket).unwrap(), "write memory"));
     let Some(Request::Exec { reply, .. }) = asked.blocking_recv() else {
         panic!("something else is asked")
@@ -64,7 +66,9 @@ fn serving(folder: &Path) -> (PathBuf, mpsc::Receiver<Request>, Serving) {
     (
         socket,
         asked,
-        listener.serve_apart(requests, Default::default()).unwrap(),
+        listener
+            .serve_apart(requests, Default::default(), Default::default())
+            .unwrap(),
     )
 }
 
@@ -82,7 +86,7 @@ fn next(asked: &mut mpsc::Receiver<Request>) -> (String, oneshot::Sender<Outcome
     let begun = Instant::now();
     loop {
         match asked.try_recv() {
-            Ok(Request::Exec { line, reply }) => return (line, reply),
+            Ok(Request::Exec { line, reply, .. }) => return (line, reply),
             Ok(_) => panic!("something else is asked"),
             Err(_) => assert!(begun.elapsed() < PATIENCE, "nothing is asked"),
         }
@@ -191,6 +195,8 @@ fn a_burst_of_who_says_nothing_ends_nobody_who_has_asked() {
     let connect = |_| net::UnixStream::connect(&socket).unwrap();
     let _silent: Vec<_> = (0..MAX_CONNECTIONS * 2).map(connect).collect();
     let (requests, mut asked) = mpsc::channel(1);
-    let _serving = listener.serve_apart(requests, Default::default()).unwrap();
+    let _serving = listener
+        .serve_apart(requests, Default::default(), Default::default())
+        .unwrap();
     assert_eq!(next(&mut asked).0, "show clock");
 }

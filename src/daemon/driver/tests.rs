@@ -103,7 +103,15 @@ async fn serve(driver: &mut Driver, all: Vec<Request>) {
 fn question(line: &str) -> (Request, oneshot::Receiver<Outcome>) {
     let (reply, answer) = oneshot::channel();
     let line = line.to_owned();
-    (Request::Exec { line, reply }, answer)
+    let person = Default::default();
+    (
+        Request::Exec {
+            line,
+            person,
+            reply,
+        },
+        answer,
+    )
 }
 
 #[tokio::test]
@@ -134,7 +142,11 @@ async fn who_watches_is_told_so_once_every_line_comes() {
     let asked = Request::Monitor(person, sending, Watched::All, reply);
     serve(&mut scene.driver, vec![asked]).await;
     assert!(is_watching.await.is_ok());
-    assert_eq!(scene.driver.house.log.watching(), ["tester"]);
+    let watching = scene.driver.house.log.watching();
+    assert_eq!(
+        watching.first().map(|one| one.user.as_str()),
+        Some("tester")
+    );
 }
 
 /// What a client asks for first: what the headend takes, with this group before the headend's and a value of this one.

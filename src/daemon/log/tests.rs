@@ -9,7 +9,10 @@ use ironflex_ikev2::{
 };
 
 use super::*;
-use crate::daemon::session::{Sessions, Who};
+use crate::{
+    daemon::session::{Sessions, Who},
+    state::attempts::Transforms,
+};
 
 /// A log, its lines, and its clock in seconds.
 struct Kept {
@@ -247,6 +250,9 @@ fn lines_name_the_peer_its_user_and_who_ended_what() {
         sessions.of(sa).unwrap().remote = Some(remote.parse().unwrap());
     }
     sessions.of(stranger).unwrap().tried = Some(Arc::from("nobody"));
+    // Nothing went up that could go down.
+    sessions.of(user).unwrap().came_up = true;
+    sessions.of(user).unwrap().named = Some(Arc::from("*$AnyConnectClient$*"));
     let view = sessions.view(stranger);
     kept.log.refused(view, "no");
     kept.log.login_rejected(view, "nobody", 1, "wrong password");
@@ -282,9 +288,10 @@ fn lines_name_the_peer_its_user_and_who_ended_what() {
     kept.log
         .down(sessions.view(user), &CloseReason::PeerDeleted);
     let down = "%CRYPTO-5-IKEV2_SESSION_STATUS: Crypto tunnel v2 is DOWN.  Peer";
+    let over = "%IKEV2-5-ATTEMPT_OVER: No tunnel came up.  Peer";
     let here = "198.51.100.2:500  (SESSION ID = 1,SA ID = 1)  user: nobody  reason:";
     let nobody = "198.51.100.2:500  (SESSION ID = 1,SA ID = 1)  reason:";
-    let there = "2001:db8::2:4500  (SESSION ID = 2,SA ID = 2)  user: test  reason:";
+    let there = "2001:db8::2:4500       Id: *$AnyConnectClient$*  (SESSION ID = 2,SA ID = 2)  user: test  reason:";
     assert_eq!(
         kept.second(),
         [
@@ -292,17 +299,17 @@ fn lines_name_the_peer_its_user_and_who_ended_what() {
             "%SEC_LOGIN-4-LOGIN_FAILED: (SESSION ID = 1,SA ID = 1):Login failed [user: nobody] \
              [Source: 198.51.100.2] [attempt: 1] [Reason: wrong password]"
                 .to_owned(),
-            format!("{down} {here} the peer did not go on in time"),
+            format!("{over} {here} the peer did not go on in time"),
             format!("{down} {there} the client gave up: AUTHENTICATION_FAILED"),
             format!("{down} {there} deleted"),
             format!("{down} {there} cleared by the operator"),
             format!("{down} {there} cleared by the operator"),
-            format!("{down} {here} the headend stops"),
-            format!("{down} {here} login failed"),
-            format!("{down} {nobody} the peer did not go on in time"),
-            format!("{down} {nobody} the peer did not go on in time"),
-            format!("{down} {nobody} peer misbehaved: AUTH does not verify"),
-            format!("{down} {nobody} the client did not prove itself"),
+            format!("{over} {here} the headend stops"),
+            format!("{over} {here} login failed"),
+            format!("{over} {nobody} the peer did not go on in time"),
+            format!("{over} {nobody} the peer did not go on in time"),
+            format!("{over} {nobody} peer misbehaved: AUTH does not verify"),
+            format!("{over} {nobody} the client did not prove itself"),
             format!("{down} {there} deleted by the peer"),
         ]
     );
@@ -323,8 +330,9 @@ fn what_was_left_out_is_due_when_the_time_is_over_that_began_with_the_first_line
 fn a_terminal_that_takes_its_time_loses_lines_and_is_told_how_many() {
     let kept = Kept::new();
     let (sending, mut watched) = mpsc::channel(2);
-    kept.log.watch("root".into(), sending, Watched::All, None);
-    assert_eq!(kept.log.watching(), ["root"]);
+    kept.log
+        .watch(Default::default(), sending, Watched::All, None);
+    assert_eq!(kept.log.watching(), [Person::default()]);
     for number in 1..=5 {
         kept.log.info(number);
     }
@@ -358,7 +366,7 @@ fn a_terminal_that_is_gone_is_forgotten_when_the_next_one_comes() {
     let kept = Kept::new();
     for wanted in [Watched::Rollback, Watched::All, Watched::Rollback] {
         let (sending, watched) = mpsc::channel(2);
-        kept.log.watch("root".into(), sending, wanted, None);
+        kept.log.watch(Default::default(), sending, wanted, None);
         assert_eq!(kept.log.watchers.borrow().len(), 1);
         drop(watched);
     }

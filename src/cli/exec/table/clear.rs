@@ -2,7 +2,7 @@
 
 use super::{
     super::{ExecCommand, Rekeyed, Whose},
-    Kind, Node, Token, Values, any_interface, interfaces,
+    Kind, Node, Token, Values, any_interface, interfaces, refused,
 };
 
 pub(super) const COUNTERS: Node = Node::word("counters", "Clear counters on one or all interfaces")
@@ -19,7 +19,13 @@ pub(super) const LOGGING: Node =
 pub(super) const IKEV2: Node = Node::word("ikev2", "Clear IKEv2 commands").then(&[
     Node::word("sa", "Clear IKEv2 SAs")
         .run(|_| clear(Whose::All))
-        .then(&[LOCAL, REMOTE]),
+        .then(&[
+            refused::CLEAR_IKEV2_FAST,
+            refused::CLEAR_IKEV2_FVRF,
+            LOCAL,
+            refused::CLEAR_IKEV2_RECONNECT,
+            REMOTE,
+        ]),
     Node::word("stats", "Clear IKEv2 statistics").run(|_| Some(ExecCommand::ClearIkev2Stats)),
 ]);
 
@@ -42,6 +48,8 @@ pub(super) const SA: Node = Node::word("sa", "Clear all crypto SAs")
 pub(super) const SESSION: Node = Node::word("session", "Clear crypto sessions (tunnels)")
     .run(|_| clear(Whose::All))
     .then(&[
+        refused::CLEAR_SESSION_FVRF,
+        refused::CLEAR_SESSION_IVRF,
         LOCAL,
         REMOTE,
         Node::word("username", "Clear crypto sessions for a username").then(&[Node::value(

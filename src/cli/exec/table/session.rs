@@ -5,7 +5,7 @@ use super::{
         super::show::{SessionFilter, SessionQuery},
         ExecCommand, Show,
     },
-    Kind, Node, Token, Values, interfaces, number_of_session, show, virtual_access,
+    Kind, Node, Token, Values, interfaces, number_of_session, refused, show, virtual_access,
 };
 
 const SESSION_DETAIL: &str = "Detailed information";
@@ -47,12 +47,14 @@ pub(super) const CRYPTO_SESSION: Node = Node::word("session", "Show crypto sessi
                 )
                 .run(|values| session(true, Some(SessionFilter::Username(values.text?))))]),
             ]),
+        refused::SESSION_FVRF,
         Node::word("groups", "Show groups' usage of the crypto sessions")
             .run(|_| show(Show::CryptoSessionGroups)),
         Node::word("interface", SESSION_INTERFACE).then(virtual_access!(
             |values| of_interface(false, &values),
             then & [Node::word("detail", SESSION_DETAIL).run(|values| of_interface(true, &values))]
         )),
+        refused::SESSION_IVRF,
         Node::word("local", SESSION_LOCAL).then(&[Node::value(Token::Address, "Local address")
             .run(|values| session(false, Some(SessionFilter::Local(values.address?))))
             .then(&[Node::word("detail", SESSION_DETAIL)
@@ -61,6 +63,7 @@ pub(super) const CRYPTO_SESSION: Node = Node::word("session", "Show crypto sessi
             .run(|values| session(false, Some(SessionFilter::Remote(values.address?))))
             .then(&[Node::word("detail", SESSION_DETAIL)
                 .run(|values| session(true, Some(SessionFilter::Remote(values.address?))))])]),
+        refused::SESSION_STANDBY,
         Node::word(
             "summary",
             "Show users of the crypto sessions and their logins",

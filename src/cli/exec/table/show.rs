@@ -3,9 +3,10 @@
 use super::{
     super::{
         super::show::{DiagnoseFilter, IpsecSaFilter, IpsecSaQuery, MethodLists},
-        Condition, ExecCommand, Show,
+        Condition, ExecCommand, KeyKind, Show,
     },
-    Kind, Node, Token, Values, any_interface, interfaces, number_of_session, show, virtual_access,
+    Kind, Node, Token, Values, any_interface, interfaces, number_of_session, refused, show,
+    virtual_access,
 };
 
 pub(super) const AAA: Node = Node::word("aaa", "Show AAA values").then(&[
@@ -62,6 +63,10 @@ pub(super) const PKI: Node =
                     .then(&[Node::word("verbose", PKI_VERBOSE)
                         .run(|values| certificates(true, values.text))]),
             ]),
+        refused::PKI_COUNTERS,
+        refused::PKI_CRLS,
+        refused::PKI_SERVER,
+        refused::PKI_TIMERS,
         Node::word("trustpoints", "Show trustpoints")
             .run(|_| trustpoints(false, None))
             .then(&[
@@ -90,7 +95,10 @@ pub(super) const KEY: Node = Node::word("key", "Show long term public keys").the
     "mypubkey",
     "Show public keys associated with this router",
 )
-.then(&[Node::word("rsa", "Show RSA public keys").run(|_| show(Show::MyPublicKeys))])]);
+.then(&[
+    Node::word("ec", "Show EC public keys").run(|_| show(Show::MyPublicKeys(KeyKind::Ec))),
+    Node::word("rsa", "Show RSA public keys").run(|_| show(Show::MyPublicKeys(KeyKind::Rsa))),
+])]);
 
 pub(super) const DIAGNOSE: Node = Node::word(
     "diagnose",
@@ -207,12 +215,12 @@ pub(super) const CONDITION: Node = Node::word("condition", "Define the condition
     .then(&[
         Node::word("peer", "IKE peer").then(&[
             Node::word("ipv4", "IPv4 address of the peer").then(&[Node::value(
-                Token::Address,
+                Token::AddressV4,
                 "Peer address",
             )
             .run(|values| condition(Condition::Peer(values.address?), values.off))]),
             Node::word("ipv6", "IPv6 address of the peer").then(&[Node::value(
-                Token::Address,
+                Token::AddressV6,
                 "Peer address",
             )
             .run(|values| condition(Condition::Peer(values.address?), values.off))]),
@@ -265,3 +273,23 @@ fn ipsec_sa_of_interface(detail: bool, values: &Values) -> Option<ExecCommand> {
     let interface = number_of_session(values)?;
     ipsec_sa(detail, Some(IpsecSaFilter::Interface(interface)))
 }
+
+pub(super) const IPV6: Node = Node::word("ipv6", "IPv6 information").then(&[
+    Node::word("access-list", "Summary of access lists")
+        .run(|values| show(Show::Ipv6AccessLists { name: values.text }))
+        .then(&[Node::value(Token::Name, "Access list name")
+            .run(|values| show(Show::Ipv6AccessLists { name: values.text }))]),
+    Node::word("interface", "IPv6 interface status and configuration").then(&[Node::word(
+        "brief",
+        "Brief summary of IPv6 status and configuration",
+    )
+    .run(|_| show(Show::Ipv6InterfaceBrief))]),
+    Node::word("local", "IPv6 local options").then(&[Node::word(
+        "pool",
+        "Local IPv6 prefix pools",
+    )
+    .run(|values| show(Show::Ipv6LocalPool { name: values.text }))
+    .then(&[Node::value(Token::Name, "Name of the pool")
+        .run(|values| show(Show::Ipv6LocalPool { name: values.text }))])]),
+    Node::word("route", "Show IPv6 route table entries").run(|_| show(Show::Ipv6Route)),
+]);

@@ -61,27 +61,48 @@ pub(super) const RELOAD: Node = Node::word(
     ))
 });
 
+pub(super) const CLOCK: Node = Node::word("clock", "Display the system clock")
+    .run(|_| show(Show::Clock { detail: false }))
+    .then(&[Node::word("detail", "Display detailed information")
+        .run(|_| show(Show::Clock { detail: true }))]);
+
+/// There are two levels, as on a router where nobody has made others.
+pub(super) const ENABLE: Node = Node::word("enable", "Turn on privileged commands")
+    .run(|_| terminal(TerminalCommand::Enable))
+    .then(&[
+        Node::value(Token::Number(0, 15), "Enable level").run(|values| match values.number? {
+            15 => terminal(TerminalCommand::Enable),
+            0 | 1 => terminal(TerminalCommand::Disable),
+            _ => Some(ExecCommand::Instead(
+                "enable of a level between 1 and 15",
+                "'enable' alone, or 'enable 15', for every command",
+            )),
+        }),
+    ]);
+
 pub(super) const INVENTORY: Node =
     Node::word("inventory", "Show the physical inventory").run(|_| show(Show::Inventory));
 
 pub(super) const PRIVILEGE: Node = Node::word("privilege", "Show current privilege level")
     .run(|_| terminal(TerminalCommand::Privilege));
 
-pub(super) const PROCESSES: Node = Node::word("processes", "Active process statistics").then(&[
-    Node::word("cpu", "Show CPU use per process")
-        .run(cpu)
-        .then(&[
-            // There is one process, in whatever order.
-            Node::word("sorted", "Show sorted output based on percentage of usage")
-                .run(cpu)
-                .then(&[
-                    Node::word("1min", "Sort based on 1 minute utilization").run(cpu),
-                    Node::word("5min", "Sort based on 5 minutes utilization").run(cpu),
-                    Node::word("5sec", "Sort based on 5 seconds utilization").run(cpu),
-                ]),
-        ]),
-    Node::word("memory", "Show memory use per process").run(|_| show(Show::ProcessesMemory)),
-]);
+pub(super) const PROCESSES: Node = Node::word("processes", "Active process statistics")
+    .run(cpu)
+    .then(&[
+        Node::word("cpu", "Show CPU use per process")
+            .run(cpu)
+            .then(&[
+                // There is one process, in whatever order.
+                Node::word("sorted", "Show sorted output based on percentage of usage")
+                    .run(cpu)
+                    .then(&[
+                        Node::word("1min", "Sort based on 1 minute utilization").run(cpu),
+                        Node::word("5min", "Sort based on 5 minutes utilization").run(cpu),
+                        Node::word("5sec", "Sort based on 5 seconds utilization").run(cpu),
+                    ]),
+            ]),
+        Node::word("memory", "Show memory use per process").run(|_| show(Show::ProcessesMemory)),
+    ]);
 
 fn cpu(_: Values) -> Option<ExecCommand> {
     show(Show::ProcessesCpu)

@@ -74,7 +74,7 @@ fn a_file_that_makes_a_profile_serve_again_says_so() {
     scene.types(id, WITHOUT);
     scene.end(id);
     let file = scene.folder.path().join("headend.conf");
-    let replacing = scene.driver.replacement(&file.display().to_string());
+    let replacing = scene.replacement(&file.display().to_string());
     let replacing = Box::new(replacing.unwrap().read().unwrap());
     let Ok(Answer::Done(said)) = scene.driver.configure(Ask::Replace(replacing)) else {
         panic!("it was not replaced")

@@ -76,7 +76,7 @@ fn with_files_that_hang(
     let (requests, mut asked) = mpsc::channel(8);
     let socket = scene.folder.path().join("socket");
     let serving = Listener::bind(&socket)
-        .and_then(|listener| listener.serve_apart(requests, Default::default()))
+        .and_then(|listener| listener.serve_apart(requests, Default::default(), Default::default()))
         .unwrap();
     let (begins, begun) = channel();
     let mut words = Vec::new();
@@ -112,12 +112,12 @@ fn asks(socket: &Path, line: &str) -> UnixStream {
 /// Does the command line that is asked next.
 fn carries_out(scene: &mut Scene, asked: &mut mpsc::Receiver<Request>) {
     let (line, reply): (String, oneshot::Sender<Outcome>) = match asked.blocking_recv() {
-        Some(Request::Exec { line, reply }) => (line, reply),
+        Some(Request::Exec { line, reply, .. }) => (line, reply),
         _ => panic!("it is asked for something else"),
     };
     assert!(
         reply
-            .send(control::execute(&mut scene.driver, &line))
+            .send(control::execute(&mut scene.driver, &line, Scene::tester()))
             .is_ok()
     );
 }
@@ -209,7 +209,11 @@ fn nobody_waits_for_a_file_that_is_taking_its_place() {
     let answers = while_the_file_takes_its_place(&mut scene, |scene| {
         // Another writing waits where nobody else does.
         let _writing = scene.driver.write_configuration();
-        let confirmed = scene.driver.confirm_configuration().err().unwrap();
+        let confirmed = scene
+            .driver
+            .confirm_configuration(&Scene::tester())
+            .err()
+            .unwrap();
         let reverted = scene.driver.revert_configuration().unwrap_err();
         let id = scene.begin(None);
         let third = "crypto pki trustpoint THIRD\nexit\ncrypto pki authenticate THIRD pem bootflash:sub.pem";

@@ -70,10 +70,7 @@ fn a_file_that_imports_what_is_there_changes_nothing() {
     let mut scene = Scene::new();
     let path = scene.folder.path().join("headend.conf");
     let replace = |scene: &mut Scene| {
-        let reading = scene
-            .driver
-            .replacement(&path.display().to_string())
-            .unwrap();
+        let reading = scene.replacement(&path.display().to_string()).unwrap();
         let replacing = Box::new(reading.read().unwrap());
         match scene.driver.configure(Ask::Replace(replacing)) {
             Ok(Answer::Done(said)) => said,

@@ -84,7 +84,10 @@ fn a_writing_covers_the_keys_of_its_text_and_no_later_ones() {
     configures(&mut scene, KEYS);
     let confirmed = keys(&scene)[AUTHORITIES].clone();
     let writing = scene.driver.write_configuration();
-    let confirming = scene.driver.confirm_configuration().unwrap();
+    let confirming = scene
+        .driver
+        .confirm_configuration(&Scene::tester())
+        .unwrap();
     confirming.carry_out().unwrap();
     let id = scene.begin(Some(5));
     scene.types(id, LATER);
@@ -253,7 +256,12 @@ fn a_store_that_does_not_let_go_of_what_went_back_keeps_nobody_from_configuring(
         said.contains("% The key store has not let go of what it held for this"),
         "{said}"
     );
-    assert!(scene.driver.confirm_configuration().is_err());
+    assert!(
+        scene
+            .driver
+            .confirm_configuration(&Scene::tester())
+            .is_err()
+    );
     configures(&mut scene, "hostname Later");
     configures(&mut scene, OTHER);
     let said = scene.driver.write_configuration().carry_out().unwrap();
@@ -417,7 +425,10 @@ fn a_text_goes_with_the_timer_that_it_was_taken_under() {
     configures(&mut scene, KEYS);
     let confirmed = keys(&scene)[AUTHORITIES].clone();
     let writing = scene.driver.write_configuration();
-    let confirming = scene.driver.confirm_configuration().unwrap();
+    let confirming = scene
+        .driver
+        .confirm_configuration(&Scene::tester())
+        .unwrap();
     confirming.carry_out().unwrap();
     let id = scene.begin(Some(5));
     scene.types(id, LATER);
@@ -449,7 +460,7 @@ fn who_goes_while_a_line_is_carried_out_ends_the_session() {
     let (requests, mut asked) = mpsc::channel(8);
     let socket = scene.folder.path().join("socket");
     let _serving = Listener::bind(&socket)
-        .and_then(|listener| listener.serve_apart(requests, Default::default()))
+        .and_then(|listener| listener.serve_apart(requests, Default::default(), Default::default()))
         .unwrap();
     // Somebody else writes to the store, and does not end.
     let other = scene.driver.house.configure.store.draft().unwrap();

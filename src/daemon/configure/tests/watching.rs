@@ -7,7 +7,7 @@ fn whoever_made_a_change_that_goes_back_is_told_so_at_the_terminal() {
     let mut scene = Scene::new();
     let id = scene.begin(Some(2));
     let mut told = watches(&scene);
-    assert_eq!(scene.driver.house.log.watching(), [""; 0]);
+    assert_eq!(scene.driver.house.log.watching(), []);
     scene.types(id, "hostname Other");
     scene.end(id);
     let begun = scene.driver.clock.now();
@@ -52,7 +52,14 @@ fn a_terminal_waits_for_a_rollback_as_long_as_there_may_be_one() {
     let mut scene = Scene::new();
     assert!(watches(&scene).is_closed());
     let ends: [fn(&mut Scene); 2] = [
-        |scene| drop(scene.driver.confirm_configuration().unwrap()),
+        |scene| {
+            drop(
+                scene
+                    .driver
+                    .confirm_configuration(&Scene::tester())
+                    .unwrap(),
+            )
+        },
         |scene| drop(scene.driver.revert_configuration().unwrap()),
     ];
     for end in ends {

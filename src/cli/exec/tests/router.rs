@@ -1,0 +1,240 @@
+//! What is typed as on a router: forms of commands, words that are refused by name, and what is ambiguous.
+
+use super::*;
+
+fn replaces(line: &str, force: bool, minutes: Option<u32>) {
+    let file = "bootflash:x".to_owned();
+    assert_eq!(
+        parse(line).unwrap(),
+        ExecCommand::ConfigureReplace(Replacement {
+            file,
+            force,
+            minutes
+        }),
+        "{line}"
+    );
+}
+
+#[test]
+fn a_replacement_has_the_options_of_a_router() {
+    replaces("configure replace bootflash:x", false, None);
+    replaces("conf rep bootflash:x force", true, None);
+    replaces("configure replace bootflash:x list", false, None);
+    replaces("configure replace bootflash:x list force", true, None);
+    replaces(
+        "configure replace bootflash:x force list time 5",
+        true,
+        Some(5),
+    );
+    replaces("configure replace bootflash:x time 5", false, Some(5));
+    replaces(
+        "configure replace bootflash:x revert trigger timer 7",
+        false,
+        Some(7),
+    );
+    replaces(
+        "configure replace bootflash:x force revert trigger error timer 7",
+        true,
+        Some(7),
+    );
+    replaces(
+        "configure replace bootflash:x revert trigger error",
+        false,
+        None,
+    );
+    for line in [
+        "configure replace",
+        "configure replace bootflash:x time",
+        "configure replace bootflash:x revert trigger",
+    ] {
+        assert_eq!(parse(line), Err(ExecError::Incomplete), "{line}");
+    }
+    for line in [
+        "configure replace bootflash:x now",
+        "configure replace bootflash:x time 121",
+    ] {
+        assert!(
+            matches!(parse(line), Err(ExecError::Invalid { .. })),
+            "{line}"
+        );
+    }
+    assert_eq!(
+        parse("configure revert timer 9"),
+        Ok(ExecCommand::ConfigureRevertTimer(9))
+    );
+    // Whoever says so is not asked.
+    let asked = |line: &str| parse(line).unwrap().confirmation().is_some();
+    assert!(asked("configure replace bootflash:x time 5"));
+    assert!(!asked("configure replace bootflash:x force"));
+}
+
+#[test]
+fn files_are_copied_to_and_from_bootflash_alone() {
+    let name = || FileName::new("bootflash:x").unwrap();
+    for (line, command) in [
+        (
+            "copy run bootflash:x",
+            ExecCommand::CopyTo(name(), Source::Running),
+        ),
+        (
+            "copy start bootflash:x",
+            ExecCommand::CopyTo(name(), Source::Startup),
+        ),
+        (
+            "copy bootflash:x running-config",
+            ExecCommand::Merge(Source::File(name())),
+        ),
+        (
+            "copy startup-config running-config",
+            ExecCommand::Merge(Source::Startup),
+        ),
+        ("copy run start", ExecCommand::WriteMemory),
+    ] {
+        assert_eq!(parse(line), Ok(command), "{line}");
+        assert!(super::super::parse(line, Mode::User).is_err(), "{line}");
+    }
+    for line in [
+        "copy running-config bootflash:../x",
+        "copy running-config /etc/x",
+        "copy bootflash:/a/../../x running-config",
+        "copy bootflash:x startup-config",
+    ] {
+        assert!(
+            matches!(parse(line), Err(ExecError::Invalid { .. })),
+            "{line}"
+        );
+    }
+    let said = help("copy running-config ", Mode::Privileged);
+    assert!(
+        said.contains("  bootflash:      Copy to a file\n"),
+        "{said}"
+    );
+}
+
+#[test]
+fn sections_are_included_and_excluded_by_name() {
+    let modifier = |line: &str| {
+        super::super::parse(line, Mode::Privileged)
+            .unwrap()
+            .modifier
+            .unwrap()
+    };
+    assert_eq!(
+        modifier("show running-config | section include interface"),
+        Modifier::Section("interface".into())
+    );
+    assert_eq!(
+        modifier("sh run | sec exc ^interface Loop"),
+        Modifier::NoSection("^interface Loop".into())
+    );
+    // A pattern that only begins as the words do is one.
+    assert_eq!(
+        modifier("sh run | sec interface"),
+        Modifier::Section("interface".into())
+    );
+    let to = |file: &str, append, shown| {
+        let file = file.to_owned();
+        Modifier::Redirect(Redirection {
+            file,
+            append,
+            shown,
+        })
+    };
+    assert_eq!(modifier("sh ver | append /x"), to("/x", true, false));
+    assert_eq!(modifier("sh ver | tee /x"), to("/x", false, true));
+    assert_eq!(modifier("sh ver | tee /append /x"), to("/x", true, true));
+}
+
+#[test]
+fn what_a_router_has_and_a_headend_has_not_is_refused_by_name() {
+    for (line, words) in [
+        ("show crypto session ivrf V", "show crypto session ivrf"),
+        ("show crypto session fvrf V", "show crypto session fvrf"),
+        ("show crypto session standby", "show crypto session standby"),
+        ("show crypto ikev2 sa fvrf V", "show crypto ikev2 sa fvrf"),
+        (
+            "show crypto ikev2 stats reconnect",
+            "show crypto ikev2 stats reconnect",
+        ),
+        ("show crypto sockets", "show crypto sockets"),
+        ("show crypto eli", "show crypto eli"),
+        ("show crypto ssl session", "show crypto ssl"),
+        ("show crypto pki timers", "show crypto pki timers"),
+        ("show crypto pki crls", "show crypto pki crls"),
+        ("show crypto pki counters", "show crypto pki counters"),
+        ("show crypto pki server", "show crypto pki server"),
+        ("clear crypto ikev2 sa fvrf V", "clear crypto ikev2 sa fvrf"),
+        (
+            "clear crypto ikev2 sa reconnect",
+            "clear crypto ikev2 sa reconnect",
+        ),
+        ("clear crypto ikev2 sa fast", "clear crypto ikev2 sa fast"),
+        ("clear crypto session ivrf V", "clear crypto session ivrf"),
+    ] {
+        assert_eq!(parse(line), Ok(ExecCommand::Unsupported(words)), "{line}");
+    }
+    for line in ["debug all", "enable 7"] {
+        assert!(
+            matches!(parse(line), Ok(ExecCommand::Instead(..))),
+            "{line}"
+        );
+    }
+    assert_eq!(
+        parse("sh cry s"),
+        Err(ExecError::Ambiguous {
+            line: "sh cry s".into()
+        })
+    );
+}
+
+#[test]
+fn what_was_missing_is_there() {
+    let shows = |show| Ok(ExecCommand::Show(show));
+    assert_eq!(
+        parse("show ipv6 access-list NAME"),
+        shows(Show::Ipv6AccessLists {
+            name: Some("NAME".into())
+        })
+    );
+    assert_eq!(parse("sh ipv6 int br"), shows(Show::Ipv6InterfaceBrief));
+    assert_eq!(parse("sh ipv6 route"), shows(Show::Ipv6Route));
+    assert_eq!(parse("sh cry ikev2 sa count"), shows(Show::Ikev2SaCount));
+    assert_eq!(
+        parse("sh cry key mypubkey ec"),
+        shows(Show::MyPublicKeys(KeyKind::Ec))
+    );
+    assert_eq!(
+        parse("show archive config rollback timer"),
+        shows(Show::RollbackTimer)
+    );
+    assert_eq!(
+        parse("show clock detail"),
+        shows(Show::Clock { detail: true })
+    );
+    assert_eq!(parse("show processes"), shows(Show::ProcessesCpu));
+    let terminal = |command| Ok(ExecCommand::Terminal(command));
+    assert_eq!(parse("enable 15"), terminal(TerminalCommand::Enable));
+    assert_eq!(parse("enable 1"), terminal(TerminalCommand::Disable));
+}
+
+#[test]
+fn an_address_of_a_condition_is_of_the_family_that_is_named() {
+    let peer = |address: &str| {
+        let peer = Condition::Peer(address.parse().unwrap());
+        Ok(ExecCommand::DebugCondition(peer, true))
+    };
+    let line = |rest: &str| format!("debug crypto condition peer {rest}");
+    assert_eq!(parse(&line("ipv4 203.0.113.100")), peer("203.0.113.100"));
+    assert_eq!(parse(&line("ipv6 2001:db8::1")), peer("2001:db8::1"));
+    for rest in ["ipv4 2001:db8::1", "ipv6 203.0.113.100"] {
+        assert!(parse(&line(rest)).is_err(), "{rest}");
+    }
+    assert_eq!(
+        help(&line("ipv4 "), Mode::Privileged),
+        "  A.B.C.D  Peer address\n"
+    );
+    assert_eq!(
+        help(&line("ipv6 "), Mode::Privileged),
+        "  X:X:X:X::X  Peer address\n"
+    );
+}
