@@ -6,9 +6,12 @@
 use std::{
     fs::{self, File, OpenOptions},
     io::{self, Write as _},
-    os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _},
+    os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Instant,
 };
 
@@ -22,7 +25,7 @@ use crate::{cli::Printable, files};
 /// The largest file that output is appended to, in octets.
 const MAX_APPENDED: u64 = 64 << 20;
 
-/// Who may read what is written where nothing was before.
+/// Who may read what is written: it may be secret where what was there before was not.
 const OWNER_ONLY: u32 = 0o600;
 
 /// The folder that `bootflash:` means, with what is not to be written there by such commands.
@@ -84,6 +87,9 @@ impl Bootflash {
     }
 
     fn put(&self, name: &FileName, text: &str, append: bool) -> io::Result<()> {
+        /// Of two that write at once neither is to be lost.
+        static WRITING: Mutex<()> = Mutex::new(());
+        let _nobody_else_writes = WRITING.lock().unwrap_or_else(PoisonError::into_inner);
         let path = path_of(name, &self.folder)?;
         let old = match fs::symlink_metadata(&path) {
             Ok(old) if old.is_file() => Some(old),
@@ -104,9 +110,6 @@ impl Bootflash {
         };
         let (draft, mut out) = draft(&path)?;
         let written = (|| {
-            if let Some(old) = old {
-                out.set_permissions(fs::Permissions::from_mode(old.mode() & 0o777))?;
-            }
             out.write_all(&before)?;
             out.write_all(text.as_bytes())?;
             out.sync_all()?;
@@ -170,7 +173,7 @@ fn draft(path: &Path) -> io::Result<(PathBuf, File)> {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::symlink;
+    use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 
     use super::*;
 
@@ -190,7 +193,10 @@ mod tests {
         bootflash.write(&named("a.txt"), "one\n", false).unwrap();
         let path = boot.join("a.txt");
         assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, OWNER_ONLY);
+        // Others were let at what was there before; what comes now may be secret.
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
         bootflash.write(&named("a.txt"), "two\n", true).unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, OWNER_ONLY);
         assert_eq!(fs::read_to_string(&path).unwrap(), "one\ntwo\n");
         bootflash.write(&named("/a.txt"), "three\n", false).unwrap();
         assert_eq!(**read(&named("a.txt"), &boot, 100).unwrap(), *b"three\n");

@@ -208,7 +208,14 @@ impl Console {
         match &modifier {
             Modifier::Json => return self.ask(line),
             // What is on bootflash is the daemon's, as `dir` and `configure replace` have it.
-            Modifier::Redirect(to) if bootflash::is_on(&to.file) => return self.ask(line),
+            Modifier::Redirect(to) if bootflash::is_on(&to.file) => {
+                return match self.mode {
+                    Mode::Privileged => self.ask(line),
+                    Mode::User => Ok(Answer::Refused(
+                        "% bootflash: is written to behind 'enable' alone".to_owned(),
+                    )),
+                };
+            }
             _ => {}
         }
         let filter = match modifier.filter() {

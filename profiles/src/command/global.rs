@@ -322,6 +322,8 @@ fn without_http(edit: &mut Edit<'_>, args: &mut Args<'_>) -> Result<(), Box<Diag
 /// What a router's configuration may hold and this headend has no part in, or not yet.
 pub(super) const REFUSED: &[Node] = &[
     Node::refused("alias", "aliases of commands"),
+    Node::refused_block("app-hosting", "applications on the router")
+        .prompting("config-app-hosting"),
     Node::refused_block("archive", "configuration archives").prompting("config-archive"),
     Node::refused_text("banner", "login banners of the router"),
     Node::refused("boot", "boot settings"),
@@ -333,7 +335,9 @@ pub(super) const REFUSED: &[Node] = &[
     Node::refused_block("class-map", "quality of service").prompting("config-cmap"),
     Node::refused_even_negated("clock", "the clock (it is Linux's)"),
     Node::refused_block("control-plane", "control plane policing").prompting("config-cp"),
+    Node::refused_block("controller", "controllers of lines").prompting("config-controller"),
     Node::refused("diagnostic", "hardware diagnostics"),
+    Node::refused_block("dial-peer", "voice").prompting("config-dial-peer"),
     Node::refused_even_negated("do", "commands of the exec mode"),
     Node::refused("enable", "enable passwords"),
     Node::refused_block("event", "event manager").prompting("config-applet"),
@@ -373,10 +377,14 @@ pub(super) const REFUSED: &[Node] = &[
     Node::refused("subscriber", "subscriber sessions"),
     Node::refused_block("tacacs", "TACACS+").prompting("config-server-tacacs"),
     Node::refused("tacacs-server", "TACACS+"),
+    Node::refused_block("sip-ua", "voice").prompting("config-sip-ua"),
     Node::refused_block("telemetry", "model-driven telemetry").prompting("config-mdt-subs"),
     Node::refused_block("track", "object tracking").prompting("config-track"),
     Node::refused_even_negated("version", "versions of IOS-XE"),
     Node::refused_block("vlan", "bridging").prompting("config-vlan"),
+    Node::refused_block("voice", "voice").prompting("config-voice"),
+    Node::refused_block("voice-card", "voice").prompting("config-voicecard"),
+    Node::refused_block("voice-port", "voice").prompting("config-voiceport"),
     Node::refused_block("vrf", "VRFs").prompting("config-vrf"),
     Node::refused_block("webvpn", "SSL VPN"),
     Node::refused_block("zone", "zone firewalls").prompting("config-sec-zone"),

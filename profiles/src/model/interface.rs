@@ -31,6 +31,29 @@ keywords! {
         "dialer", "interfaces other than Loopback, GigabitEthernet and Virtual-Template";
         "bdi", "interfaces other than Loopback, GigabitEthernet and Virtual-Template";
         "null", "interfaces other than Loopback, GigabitEthernet and Virtual-Template";
+        "serial", "interfaces other than Loopback, GigabitEthernet and Virtual-Template";
+        "cellular", "interfaces other than Loopback, GigabitEthernet and Virtual-Template";
+        "async", "interfaces other than Loopback, GigabitEthernet and Virtual-Template";
+        "atm", "interfaces other than Loopback, GigabitEthernet and Virtual-Template";
+        "appgigabitethernet", "interfaces other than Loopback, GigabitEthernet and Virtual-Template";
+        "bvi", "interfaces other than Loopback, GigabitEthernet and Virtual-Template";
+        "cem", "interfaces other than Loopback, GigabitEthernet and Virtual-Template";
+        "fivegigabitethernet", "interfaces other than Loopback, GigabitEthernet and Virtual-Template";
+        "fortygigabitethernet", "interfaces other than Loopback, GigabitEthernet and Virtual-Template";
+        "fourhundredgige", "interfaces other than Loopback, GigabitEthernet and Virtual-Template";
+        "hundredgige", "interfaces other than Loopback, GigabitEthernet and Virtual-Template";
+        "lisp", "interfaces other than Loopback, GigabitEthernet and Virtual-Template";
+        "multilink", "interfaces other than Loopback, GigabitEthernet and Virtual-Template";
+        "nve", "interfaces other than Loopback, GigabitEthernet and Virtual-Template";
+        "overlay", "interfaces other than Loopback, GigabitEthernet and Virtual-Template";
+        "pseudowire", "interfaces other than Loopback, GigabitEthernet and Virtual-Template";
+        "twentyfivegige", "interfaces other than Loopback, GigabitEthernet and Virtual-Template";
+        "twogigabitethernet", "interfaces other than Loopback, GigabitEthernet and Virtual-Template";
+        "vasileft", "interfaces other than Loopback, GigabitEthernet and Virtual-Template";
+        "vasiright", "interfaces other than Loopback, GigabitEthernet and Virtual-Template";
+        "virtual-ppp", "interfaces other than Loopback, GigabitEthernet and Virtual-Template";
+        "virtualportgroup", "interfaces other than Loopback, GigabitEthernet and Virtual-Template";
+        "wlan-gigabitethernet", "interfaces other than Loopback, GigabitEthernet and Virtual-Template";
     }
 }
 
@@ -374,6 +397,10 @@ mod tests {
             ("foo1", InvalidInterface::Kind),
             ("t1", InvalidInterface::Kind),
             ("te1", InvalidInterface::Unsupported),
+            ("Serial0/1/0:23", InvalidInterface::Unsupported),
+            ("VirtualPortGroup0", InvalidInterface::Unsupported),
+            ("TwentyFiveGigE0/0/1", InvalidInterface::Unsupported),
+            ("nve1", InvalidInterface::Unsupported),
             ("Tunnel0", InvalidInterface::Unsupported),
             ("lo", InvalidInterface::Number),
             ("lo1/2", InvalidInterface::Number),

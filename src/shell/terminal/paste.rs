@@ -5,8 +5,13 @@ use std::{
     ops::ControlFlow,
 };
 
+use nix::sys::termios::{FlushArg, tcflush};
+
 use super::{Line, Over, Pasted, Shell, TerminalError, Then, locked, pager, prompt, too_long};
-use crate::cli::configure::{self, Prompt, Taken};
+use crate::cli::{
+    configure::{self, Prompt, Taken},
+    counted,
+};
 
 impl Shell {
     /// Takes what has come at once. Returns what the next line begins with.
@@ -36,8 +41,14 @@ impl Shell {
             }
             Some(Then::Leave) => {
                 shown("")?;
+                let text = if begun.too_long {
+                    self.complain(&too_long())?;
+                    ""
+                } else {
+                    &begun.text
+                };
                 if self.configuring.is_some() {
-                    self.leave(&begun.text, &prompt)?;
+                    self.leave(text, &prompt)?;
                 }
                 return Ok(ControlFlow::Continue(None));
             }
@@ -135,11 +146,17 @@ impl Shell {
                     let first = lines.first().map_or("", |line| &line.text);
                     show(&format!("{prompt}{first}\n"))?;
                 }
-                if matches!(error, Over::Interrupted) {
-                    // Whoever has pressed Ctrl-C wants none of the others.
-                    self.pasted.clear();
-                }
+                // Nobody wants the others behind a Ctrl-C; and where the configuring is over they would be carried out as commands.
+                let left = lines.len().saturating_add(self.pasted.len());
+                self.pasted.clear();
+                let _ = tcflush(io::stdin(), FlushArg::TCIFLUSH);
                 self.complain(&error.to_string())?;
+                if !matches!(error, Over::Interrupted) {
+                    let lines = counted(u64::try_from(left).unwrap_or(u64::MAX), "line");
+                    self.complain(&format!(
+                        "% At least {lines} of what was pasted came to nothing"
+                    ))?;
+                }
             }
         }
         Ok(())
