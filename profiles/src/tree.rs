@@ -156,7 +156,7 @@ impl Token {
 }
 
 /// The prompt below a refused line of which nothing better is known.
-const OTHER_PROMPT: &str = "config-other";
+pub(crate) const OTHER_PROMPT: &str = "config-other";
 
 impl Node {
     const fn new(token: Token, help: &'static str) -> Self {

@@ -20,7 +20,7 @@ use crate::{
     error::{Diagnostic, Fault, Span},
     lexer::{Line, Lines, Word},
     model::{Candidate, name::Name},
-    tree::{ModeKind, Token},
+    tree::{ModeKind, OTHER_PROMPT, Token},
     walk::{Stuck, Walked, Walker, form, too_long},
 };
 
@@ -35,6 +35,9 @@ pub struct Typist {
     refused_text: Option<Delimited>,
     /// The refused line that the next one may stand below.
     block: Option<Block>,
+    /// The last line stood further to the right, or was a `!`: it is a configuration that is pasted, in which a line on the left
+    /// belongs to no object before it.
+    apart: bool,
 }
 
 /// A refused line with lines of its own.
@@ -79,6 +82,7 @@ impl Typist {
             text: None,
             refused_text: None,
             block: None,
+            apart: false,
         }
     }
 
@@ -139,11 +143,13 @@ impl Typist {
             return Typed::Left;
         }
         let mut lines = Lines::from_number(line, Arc::clone(&self.source), self.number);
+        self.apart |= line.trim_end() == "!";
         let line = match lines.command() {
             None => return Typed::Done,
             Some(Err(fault)) => return Typed::Refused(fault),
             Some(Ok(line)) => line,
         };
+        self.apart |= line.indent > 0;
         let (form, words) = form(&line.words);
         if let Some(block) = self.block.take()
             && let Some(typed) = self.below(block, &line, form, words)
@@ -158,7 +164,15 @@ impl Typist {
         let walked = match found {
             Ok(walked) => walked,
             Err(stuck) => {
-                if let Some(prompt) = stuck.leads_to.filter(|_| form == Form::Set) {
+                let begins = self.apart && line.indent == 0 && here != ModeKind::Global;
+                let leads_to = if begins {
+                    let outside = walker.walk(ModeKind::Global, &line, form, words);
+                    let outside = outside.err().and_then(|outside| outside.leads_to);
+                    stuck.leads_to.or(outside).or(Some(OTHER_PROMPT))
+                } else {
+                    stuck.leads_to
+                };
+                if let Some(prompt) = leads_to.filter(|_| form == Form::Set) {
                     self.mode = Mode::Global;
                     self.block = Some(Block {
                         header: read(&line, &stuck.diagnostic),
@@ -173,6 +187,9 @@ impl Typist {
                 return Typed::Refused(stuck.diagnostic);
             }
         };
+        if line.indent == 0 {
+            self.apart = false;
+        }
         if outside {
             self.mode = Mode::Global;
         }

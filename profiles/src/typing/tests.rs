@@ -257,6 +257,44 @@ fn lines_below_a_refused_one_change_no_other_object() {
     }
 }
 
+// A line on the left of a pasted configuration belongs to no object before it, whether it is known, mistyped, or one that this
+// object has in another sense.
+#[test]
+fn a_line_on_the_left_of_a_paste_leaves_the_object_before_it() {
+    for header in [
+        "crypto map CM 10 ipsec-isakmp",
+        "vrf definition MGMT",
+        "ip vrf MGMT",
+        "ipv6 router ospf 1",
+        "ipv6 dhcp pool P",
+        "zone security Z",
+        "interface Serial0/1/0",
+        "interface Loopback 300x",
+        "interfce Loopback7",
+        "template T",
+        "bfd-template single-hop B",
+    ] {
+        for before in [
+            &["interface GigabitEthernet2", " description LAN"][..],
+            &["interface GigabitEthernet2", "description LAN", "!"],
+        ] {
+            let (mut typist, mut candidate, _) = typed(before);
+            let expected = candidate.clone();
+            for line in [header, " description T1", " no ip address", " shutdown"] {
+                typist.line(&mut candidate, line);
+            }
+            assert_eq!(candidate, expected, "{header}");
+        }
+    }
+    // Who types by hand stays where the mistake was made.
+    let (typist, ..) = typed(&[
+        "interface GigabitEthernet2",
+        "description LAN",
+        "desciption B",
+    ]);
+    assert_eq!(typist.mode(), ModeKind::GigabitEthernet);
+}
+
 #[test]
 fn of_lines_below_a_refused_one_a_paste_is_told_once_and_a_typist_each_time() {
     let refusals = |lines: &[&str]| {
