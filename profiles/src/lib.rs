@@ -41,6 +41,7 @@ mod error;
 pub mod help;
 mod lexer;
 pub mod model;
+mod outline;
 mod parse;
 pub mod password;
 mod render;

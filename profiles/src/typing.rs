@@ -20,6 +20,7 @@ use crate::{
     error::{Diagnostic, Fault, Span},
     lexer::{Line, Lines, Word},
     model::{Candidate, name::Name},
+    outline::Outline,
     tree::{ModeKind, OTHER_PROMPT, Token},
     walk::{Stuck, Walked, Walker, form, too_long},
 };
@@ -66,6 +67,8 @@ pub enum Typed {
     Done,
     /// So it is, and a router says this of it.
     Told(String),
+    /// The line takes away what is not there. The candidate is as it was.
+    Nothing,
     /// `end`, or `exit` outside of every object.
     Left,
     /// The candidate is as it was.
@@ -218,11 +221,18 @@ impl Typist {
             Some("exit") => here == ModeKind::Global,
             _ => false,
         };
+        let takes_away = form == Form::No && walked.names();
+        let before = takes_away.then(|| (self.mode.clone(), Outline::of(candidate, &self.mode)));
         match self.carry_out(candidate, &walked, form, at, rest) {
             Err(fault) => Typed::Refused(fault),
             Ok(_) if leaves => Typed::Left,
-            Ok(None) => Typed::Done,
             Ok(Some(said)) => Typed::Told(said),
+            Ok(None)
+                if before.is_some_and(|(mode, before)| before == Outline::of(candidate, &mode)) =>
+            {
+                Typed::Nothing
+            }
+            Ok(None) => Typed::Done,
         }
     }
 

@@ -36,6 +36,8 @@ pub(crate) struct Walked {
     pub(crate) args: Vec<Arg>,
     /// Whether the line leads into a mode.
     pub(crate) block: bool,
+    /// Whether it says of something that the headend never does that it is not done.
+    is_so: bool,
     /// The octet at which the free text of the line begins, and the form of that text.
     pub(crate) rest: Option<(usize, Token)>,
 }
@@ -52,6 +54,12 @@ impl Walked {
             ] => Some(word),
             _ => None,
         }
+    }
+
+    /// Whether the line names something, so that there is something amiss if it is not there.
+    pub(crate) fn names(&self) -> bool {
+        let is_value = |arg: &Arg| !matches!(arg.value, Value::Word(_));
+        !self.is_so && self.args.iter().any(is_value)
     }
 
     /// Does what the line says, and returns what a router says of it. `rest` is its free text.
@@ -173,6 +181,7 @@ impl Walker<'_> {
                         action: |_, _| Ok(()),
                         args,
                         block: false,
+                        is_so: true,
                         rest: None,
                     });
                 }
@@ -202,6 +211,7 @@ impl Walker<'_> {
                 action,
                 args,
                 block: leads_into(path.last()),
+                is_so: false,
                 rest: free,
             })
             .map_err(|diagnostic| {

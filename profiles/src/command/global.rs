@@ -1,7 +1,7 @@
 //! Lines outside every object: names, leaving a mode, the branches that other families fill, and
 //! the lines of IOS-XE that are refused by name.
 
-use alloc::{boxed::Box, format};
+use alloc::{boxed::Box, format, string::String, vec::Vec};
 
 use super::{Args, Edit, Form, Mode, acl, add, ikev2, ikev2_limit, ipsec, objection, pki, ssl};
 use crate::{
@@ -232,6 +232,9 @@ const NAT: &[Node] = &[
     Node::refused("settings", "NAT settings"),
 ];
 
+/// Lines that are told by which a pool grows.
+const GROWTH: usize = 2;
+
 fn add_range(edit: &mut Edit<'_>, args: &mut Args<'_>) -> Result<(), Box<Diagnostic>> {
     let name = args.name()?;
     let first = args.ipv4()?;
@@ -255,12 +258,25 @@ fn add_range(edit: &mut Edit<'_>, args: &mut Args<'_>) -> Result<(), Box<Diagnos
         if known.value == range {
             return Ok(());
         }
-        let fault = objection(
-            Fault::Conflict,
-            first.at,
-            format!("the range overlaps {}, another of this pool", known.value),
-        );
-        return Err(fault.beside(known.at.clone(), "that range").into());
+        let known = known.clone();
+        let mut why = format!("the range overlaps {}, another of this pool", known.value);
+        // A pool grows by further ranges, and somebody who types a larger one wants that.
+        let lacking: Vec<String> = pool
+            .lacking(range)
+            .map(|range| {
+                let (first, last) = (range.first(), range.last());
+                format!("`ip local pool {} {first} {last}`", named.value)
+            })
+            .collect();
+        match lacking.as_slice() {
+            [] => why.push_str("; the pool has all of these addresses"),
+            lines => {
+                let shown = lines.get(..GROWTH).unwrap_or(lines).join(" and ");
+                why.push_str(&format!("; to grow the pool, add {shown}"));
+            }
+        }
+        let fault = objection(Fault::Conflict, first.at, why);
+        return Err(fault.beside(known.at, "that range").into());
     }
     pool.add(Located::new(range, at));
     Ok(())

@@ -50,14 +50,20 @@ pub(super) const PEER: &[Node] = &[
             edit.keyring_peer()?.hostname = Some(args.name()?.value);
             Ok(())
         })])
-        .unset(|edit, _| {
-            edit.keyring_peer()?.hostname = None;
+        .unset(|edit, args| {
+            let name = args.maybe_name().map(|name| name.value);
+            forget(&mut edit.keyring_peer()?.hostname, name.as_ref());
             Ok(())
         }),
     Node::word("address", "Specify IPv4/IPv6 address of peer")
         .then(ADDRESS)
-        .unset(|edit, _| {
-            edit.keyring_peer()?.address = None;
+        .unset(|edit, args| {
+            let address = if args.are_none() {
+                None
+            } else {
+                Some(address(edit, args)?)
+            };
+            forget(&mut edit.keyring_peer()?.address, address.as_ref());
             Ok(())
         }),
     Node::word("identity", "Specify IKE identity to use")
@@ -73,8 +79,13 @@ pub(super) const PEER: &[Node] = &[
             Node::word("key-id", "key-id opaque string")
                 .then(&[Node::text("Specify the key-id string").set(set_identity)]),
         ])
-        .unset(|edit, _| {
-            edit.keyring_peer()?.identity = None;
+        .unset(|edit, args| {
+            let identity = if args.are_none() {
+                None
+            } else {
+                Some(identity(args)?)
+            };
+            forget(&mut edit.keyring_peer()?.identity, identity.as_ref());
             Ok(())
         }),
     Node::word("pre-shared-key", "Specify the pre-shared key")
@@ -135,13 +146,22 @@ const KEY: &[Node] = &[
     Node::value(Token::Line, "The UNENCRYPTED (cleartext) pre-shared key").set(set_key),
 ];
 
-fn set_address(edit: &mut Edit<'_>, args: &mut Args<'_>) -> Result<(), Box<Diagnostic>> {
+/// Takes away what a peer has, unless something else is named.
+fn forget<T: PartialEq>(has: &mut Option<T>, named: Option<&T>) {
+    has.take_if(|has| named.is_none_or(|named| named == has));
+}
+
+fn address(edit: &Edit<'_>, args: &mut Args<'_>) -> Result<IpNet, Box<Diagnostic>> {
     let at = edit.at.clone();
-    let address = match identity(args)? {
-        IdentityMatch::Ipv4(net) => IpNet::V4(net),
-        IdentityMatch::Ipv6(net) => IpNet::V6(net),
-        _ => return Err(objection(Fault::Internal, at, "an address that is none")),
-    };
+    match identity(args)? {
+        IdentityMatch::Ipv4(net) => Ok(IpNet::V4(net)),
+        IdentityMatch::Ipv6(net) => Ok(IpNet::V6(net)),
+        _ => Err(objection(Fault::Internal, at, "an address that is none")),
+    }
+}
+
+fn set_address(edit: &mut Edit<'_>, args: &mut Args<'_>) -> Result<(), Box<Diagnostic>> {
+    let address = address(edit, args)?;
     edit.keyring_peer()?.address = Some(address);
     Ok(())
 }

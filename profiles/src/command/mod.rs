@@ -342,6 +342,12 @@ impl<'a> Args<'a> {
             .any(|arg| matches!(arg.value, Value::Word(typed) if typed == word))
     }
 
+    /// Whether no value is left, but words of the language at most.
+    pub(crate) fn are_none(&self) -> bool {
+        let mut left = self.args.iter();
+        left.all(|arg| matches!(arg.value, Value::Word(_)))
+    }
+
     /// Takes the next value if it is of the wanted kind.
     fn maybe<T>(&mut self, pick: impl FnOnce(&Value) -> Option<T>) -> Option<Located<T>> {
         let mut rest = self.args;

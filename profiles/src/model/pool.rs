@@ -29,6 +29,27 @@ impl Pool {
         nearest.value.overlaps(range).then_some(nearest)
     }
 
+    /// What the pool has nothing of, of a range, in order.
+    pub fn lacking(&self, range: PoolRange) -> impl Iterator<Item = PoolRange> {
+        // None of them overlaps another, so the one before tells where the next can begin.
+        let before = self.by_first.range(..range.first).next_back();
+        let within = self.by_first.range(range.first..=range.last);
+        let known: Vec<PoolRange> = before
+            .into_iter()
+            .chain(within)
+            .map(|(_, known)| known.value)
+            .collect();
+        let mut next = Some(range.first);
+        let mut gaps = Vec::new();
+        for one in known {
+            let gap = next.zip(previous(one.first));
+            gaps.extend(gap.and_then(|(first, last)| PoolRange::new(first, last)));
+            next = next.and_then(|next| Some(next.max(following(one.last)?)));
+        }
+        gaps.extend(next.and_then(|first| PoolRange::new(first, range.last)));
+        gaps.into_iter()
+    }
+
     /// Adds a range, unless it overlaps another.
     pub fn add(&mut self, range: Located<PoolRange>) {
         if self.overlapping(range.value).is_none() {
@@ -45,6 +66,14 @@ impl Pool {
             self.by_first.remove(&range.first);
         }
     }
+}
+
+fn previous(address: Ipv4Addr) -> Option<Ipv4Addr> {
+    u32::from(address).checked_sub(1).map(Ipv4Addr::from)
+}
+
+fn following(address: Ipv4Addr) -> Option<Ipv4Addr> {
+    u32::from(address).checked_add(1).map(Ipv4Addr::from)
 }
 
 /// Addresses from the first to the last, both included.
@@ -163,7 +192,52 @@ impl Ipv6Pool {
 
 #[cfg(test)]
 mod tests {
+    use alloc::string::ToString;
+
     use super::*;
+    use crate::Span;
+
+    fn range(text: &str) -> PoolRange {
+        let mut ends = text.split(' ').map(|end| end.parse().unwrap());
+        let first = ends.next().unwrap();
+        PoolRange::new(first, ends.next().unwrap_or(first)).unwrap()
+    }
+
+    #[test]
+    fn a_pool_lacks_what_lies_between_its_ranges() {
+        let mut pool = Pool::default();
+        for known in [
+            "10.0.0.10 10.0.0.19",
+            "10.0.0.30",
+            "255.255.255.250 255.255.255.255",
+            "0.0.0.0",
+        ] {
+            pool.add(Located::new(range(known), Span::built_in("test")));
+        }
+        for (wanted, lacking) in [
+            ("10.0.0.10 10.0.0.19", &[][..]),
+            ("10.0.0.12 10.0.0.13", &[]),
+            ("10.0.0.15 10.0.0.25", &["10.0.0.20 to 10.0.0.25"]),
+            ("10.0.0.5 10.0.0.15", &["10.0.0.5 to 10.0.0.9"]),
+            (
+                "10.0.0.1 10.0.0.40",
+                &[
+                    "10.0.0.1 to 10.0.0.9",
+                    "10.0.0.20 to 10.0.0.29",
+                    "10.0.0.31 to 10.0.0.40",
+                ],
+            ),
+            ("10.0.0.29 10.0.0.31", &["10.0.0.29", "10.0.0.31"]),
+            ("255.255.255.249 255.255.255.255", &["255.255.255.249"]),
+            ("0.0.0.0 0.0.0.1", &["0.0.0.1"]),
+        ] {
+            let found: Vec<_> = pool
+                .lacking(range(wanted))
+                .map(|one| one.to_string())
+                .collect();
+            assert_eq!(found, lacking, "{wanted}");
+        }
+    }
 
     #[test]
     fn an_ipv6_pool_gives_networks_or_addresses_and_never_its_routers() {

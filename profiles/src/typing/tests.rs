@@ -109,6 +109,119 @@ fn a_line_that_is_refused_by_name_is_so_in_every_object() {
 }
 
 #[test]
+fn what_is_to_be_taken_away_and_is_not_there_is_told_of() {
+    let text = include_str!("../../../examples/flexvpn-headend.conf");
+    let keyring = "crypto ikev2 keyring K\npeer A\naddress 192.0.2.1\nexit\nexit\n";
+    let lines: Vec<&str> = text.lines().chain(keyring.lines()).collect();
+    for (object, line, there) in [
+        ("", "no ip local pool ACPool 10.9.9.1 10.9.9.9", false),
+        (
+            "",
+            "no ip local pool ACPool 192.168.10.5 192.168.10.10",
+            true,
+        ),
+        ("", "no ip local pool Other", false),
+        ("", "no username nobody", false),
+        ("", "no username test", true),
+        ("", "no crypto ikev2 profile Other", false),
+        ("", "no crypto ikev2 proposal Other", false),
+        ("", "no crypto ikev2 proposal default", true),
+        ("", "no interface Loopback9", false),
+        ("", "no crypto ikev2 window 7", false),
+        ("", "no aaa authentication login nobody", false),
+        ("", "no ip access-list standard nobody", false),
+        ("crypto ikev2 keyring K", "no peer B", false),
+        ("crypto ikev2 keyring K", "no peer A", true),
+        (
+            "crypto ikev2 keyring K\npeer A",
+            "no address 192.0.2.9",
+            false,
+        ),
+        (
+            "crypto ikev2 keyring K\npeer A",
+            "no address 192.0.2.1",
+            true,
+        ),
+        (
+            "crypto ikev2 keyring K\npeer A",
+            "no hostname a.example",
+            false,
+        ),
+        (
+            "crypto ikev2 keyring K\npeer A",
+            "no identity key-id a",
+            false,
+        ),
+        ("crypto ikev2 keyring K\npeer A", "no peer B", false),
+        (
+            "crypto ikev2 keyring K\npeer A",
+            "no username nobody",
+            false,
+        ),
+        (
+            "crypto ikev2 profile AnyConnect-EAP",
+            "no dpd 10 2 periodic",
+            false,
+        ),
+        ("ip access-list standard split_tunnel", "no 999", false),
+    ] {
+        let (mut typist, mut candidate, _) = typed(&lines);
+        for object in object.lines() {
+            assert_eq!(typist.line(&mut candidate, object), Typed::Done, "{object}");
+        }
+        let before = candidate.clone();
+        let said = typist.line(&mut candidate, line);
+        let expected = if there { Typed::Done } else { Typed::Nothing };
+        assert_eq!(said, expected, "{line}");
+        assert_eq!(candidate != before, there, "{line}");
+        // What has been taken away is not there a second time.
+        if there && !line.ends_with("default") {
+            assert_eq!(typist.line(&mut candidate, line), Typed::Nothing, "{line}");
+        }
+    }
+    // Whoever only makes sure of how it is has not mistyped anything.
+    for line in [
+        "no ip http server",
+        "no ip http secure-server",
+        "no router ospf 1",
+        "no aaa new-model",
+        "no crypto logging session",
+        "no hostname",
+        "default crypto ikev2 window",
+    ] {
+        let (_, _, said) = typed(&[line]);
+        assert_eq!(said, Typed::Done, "{line}");
+    }
+    let (_, _, said) = typed(&["interface GigabitEthernet1", "no shutdown"]);
+    assert_eq!(said, Typed::Done);
+}
+
+#[test]
+fn a_range_that_overlaps_another_of_its_pool_is_refused_with_what_makes_the_pool_grow() {
+    let pool = "ip local pool P 10.0.0.5 10.0.0.10";
+    for (line, growth) in [
+        (
+            "ip local pool P 10.0.0.1 10.0.0.20",
+            "; to grow the pool, add `ip local pool P 10.0.0.1 10.0.0.4` and `ip local pool P 10.0.0.11 10.0.0.20`",
+        ),
+        (
+            "ip local pool P 10.0.0.6 10.0.0.9",
+            "; the pool has all of these addresses",
+        ),
+    ] {
+        let (_, _, last) = typed(&[pool, line]);
+        let Typed::Refused(fault) = last else {
+            panic!("{last:?}")
+        };
+        let message =
+            format!("the range overlaps 10.0.0.5 to 10.0.0.10, another of this pool{growth}");
+        assert_eq!((fault.fault, fault.message), (Fault::Conflict, message));
+    }
+    let (_, _, last) = typed(&[pool, pool, "ip local pool P 10.0.0.11 10.0.0.20"]);
+    assert_eq!(last, Typed::Done);
+}
+
+#[test]
 fn an_object_that_is_gone_is_not_typed_into() {
     let (mut typist, mut candidate, _) = typed(&["crypto ikev2 policy P"]);
     candidate.policies.remove("P");
@@ -245,7 +358,7 @@ fn lines_below_a_refused_one_change_no_other_object() {
                     Typed::Refused(fault) => {
                         assert_eq!(fault.fault, Fault::Unsupported, "{header}: {line}");
                     }
-                    Typed::Left | Typed::Told(_) => panic!("{header}: {line}"),
+                    Typed::Left | Typed::Nothing | Typed::Told(_) => panic!("{header}: {line}"),
                 }
                 assert_eq!(candidate, unchanged, "{header}: {line}");
                 assert_eq!(typist.mode(), ModeKind::Refused, "{header}: {line}");
@@ -338,7 +451,11 @@ fn a_refused_mode_is_left_like_any_other() {
         ("!", Typed::Done, ModeKind::Refused),
         ("", Typed::Done, ModeKind::Refused),
         ("interface Loopback1", Typed::Done, ModeKind::Loopback),
-        ("no crypto ikev2 profile P", Typed::Done, ModeKind::Global),
+        (
+            "no crypto ikev2 profile P",
+            Typed::Nothing,
+            ModeKind::Global,
+        ),
     ] {
         let (mut typist, mut candidate, _) = typed(&["interface Tunnel0"]);
         assert_eq!(typist.line(&mut candidate, line), last, "{line:?}");

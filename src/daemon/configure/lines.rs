@@ -228,7 +228,13 @@ impl Driver {
                     text,
                 }))
             }
-            // A line asks for one thing at most.
+            Typed::Nothing => Line::Taken(Some(Said {
+                line: index,
+                refused: false,
+                marker: None,
+                read: None,
+                text: words::NOTHING.to_owned(),
+            })),
             Typed::Told(said) => Line::Taken(Some(Said {
                 line: index,
                 refused: false,
@@ -236,6 +242,7 @@ impl Driver {
                 read: None,
                 text: format!("% {said}\n"),
             })),
+            // A line asks for one thing at most.
             Typed::Done => match candidate.actions.pop() {
                 Some(action) => Line::Away(Box::new((action, trustpoints))),
                 None => Line::Taken(None),

@@ -132,7 +132,7 @@ impl Reading {
                 for line in text.lines() {
                     match typist.line(&mut candidate, line) {
                         Typed::Left => break,
-                        Typed::Done => {}
+                        Typed::Done | Typed::Nothing => {}
                         Typed::Told(said) => merged.said.push_str(&format!("% {said}\n")),
                         Typed::Refused(fault) => {
                             let (marker, text) = words::refusal(line, &fault);

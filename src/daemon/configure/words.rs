@@ -44,6 +44,10 @@ pub(super) fn refusal(line: &str, fault: &Diagnostic) -> (Option<usize>, String)
     }
 }
 
+/// What is said of a line that takes away what is not there. A router says something of its own for some of them and nothing for
+/// most.
+pub(super) const NOTHING: &str = "% Nothing matched: the configuration has no such line\n";
+
 /// How many characters of a line were read before it was refused, with the word that it was refused for.
 pub(super) fn read(fault: &Diagnostic) -> Option<usize> {
     match fault.fault {
