@@ -1,7 +1,7 @@
 //! The whole program: headend and clients as processes in network namespaces, on the userspace dataplane.
 //!
-//! The tests' own side of every conversation is plain sockets, plain netlink and what the processes print. Certificates
-//! are made with `ironflex::pki`, which has tests of its own against OpenSSL's.
+//! The tests' own side of every conversation is plain sockets, plain netlink and what the processes print; one peer is made of
+//! IKEv2's core, which has tests of its own. Certificates are made with `ironflex::pki`, which has tests of its own against OpenSSL's.
 
 #![allow(
     clippy::arithmetic_side_effects,

@@ -35,7 +35,8 @@ pub(crate) const CASES: &[Case] = &[
     ),
 ];
 
-const KEY: &str = "a key of two ends";
+/// The key of `one.branch.example`.
+pub(crate) const KEY: &str = "a key of two ends";
 
 /// A profile for branches beside the example's.
 const BRANCHES: &str = "\
@@ -54,7 +55,8 @@ crypto ikev2 profile BRANCHES
 crypto ikev2 profile AnyConnect-EAP
 ";
 
-fn lab() -> Lab {
+/// A lab whose headend takes them.
+pub(crate) fn lab() -> Lab {
     let lab = Lab::new();
     lab.edit("crypto ikev2 profile AnyConnect-EAP\n", BRANCHES);
     lab

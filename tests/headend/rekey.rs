@@ -1,12 +1,29 @@
 //! SAs that wear out in the middle of a transfer, and those that an operator has replaced or ended.
 
-use crate::support::{
-    cases::Case,
-    lab::{HEADEND, INSIDE, Lab, USER},
-    traffic::{Echo, copy},
+use std::{
+    net::UdpSocket,
+    thread,
+    time::{Duration, Instant},
+};
+
+use ironflex_ikev2::event::{CloseReason, Event};
+
+use crate::{
+    pre_shared_key::{self, KEY},
+    support::{
+        PATIENCE,
+        cases::Case,
+        lab::{HEADEND, INSIDE, Lab, USER},
+        refuser::Refuser,
+        traffic::{Echo, copy},
+    },
 };
 
 pub(crate) const CASES: &[Case] = &[
+    (
+        "rekey::an_sa_that_a_peer_does_not_have_replaced_ends_its_session_with_its_lifetime",
+        an_sa_that_a_peer_does_not_have_replaced_ends_its_session_with_its_lifetime,
+    ),
     (
         "rekey::a_transfer_outlives_many_child_sas",
         a_transfer_outlives_many_child_sas,
@@ -50,6 +67,50 @@ fn a_transfer_outlives_many_child_sas() {
     copy(&client.host.namespace, server.address, 1 << 20);
     headend.lives();
     assert_eq!(process.end_by(nix::sys::signal::Signal::SIGINT), Some(0));
+}
+
+// RFC 7296 §2.8: what is not replaced is deleted at the end of its lifetime, and is not used on.
+fn an_sa_that_a_peer_does_not_have_replaced_ends_its_session_with_its_lifetime() {
+    let lab = pre_shared_key::lab();
+    lab.edit(
+        "crypto ipsec profile AnyConnect-EAP\n",
+        "crypto ipsec profile AnyConnect-EAP\n set security-association lifetime kilobytes 2560\n set pfs group19\n",
+    );
+    let (inside, client) = (lab.inside(), lab.client());
+    let headend = lab.start();
+    lab.exec("debug crypto ikev2");
+    lab.exec("debug crypto ikev2 error");
+    let before = lab.headend.routes();
+    let peer = Refuser::log_in(&client, "one.branch.example", KEY);
+    headend.line("Crypto tunnel v2 is UP.");
+    let bind = || UdpSocket::bind((INSIDE, 0)).unwrap();
+    let socket = inside.namespace.run(bind).unwrap();
+    let end = Instant::now() + PATIENCE;
+    while !headend.output().contains(" has expired") {
+        assert!(Instant::now() < end, "it does not come to its end");
+        for _ in 0..16 {
+            // What finds no room is lost, and what comes after the end has no way.
+            let _ = socket.send_to(&[0; 1300], ("192.168.10.5", 9));
+        }
+        thread::sleep(Duration::from_millis(2));
+    }
+    headend.line("Rekey failed: ");
+    peer.hears("that the child SA is deleted", |event| {
+        matches!(event, Event::ChildDeleted { .. })
+    });
+    let line = headend.line("Crypto tunnel v2 is DOWN.");
+    assert!(line.contains("reason: the lifetime is over"), "{line}");
+    headend.line("SA lifetime expired");
+    peer.hears("that the session is deleted", |event| {
+        matches!(event, Event::Closed(CloseReason::PeerDeleted))
+    });
+    let metrics = lab.metrics("state");
+    assert!(metrics.of("ironflex_ike_rekeys_refused_by_peer_total") >= Some(1));
+    assert_eq!(
+        metrics.of("ironflex_ike_sas_closed_total{reason=\"expired\"}"),
+        Some(1)
+    );
+    assert_eq!(lab.headend.routes(), before);
 }
 
 // RFC 4303 §2.2.1, RFC 7296 §2.17: the only transform set has `esn`, so that without it there would be no tunnel; with

@@ -13,6 +13,7 @@ pub(crate) mod nat;
 pub(crate) mod pki;
 pub(crate) mod process;
 pub(crate) mod prometheus;
+pub(crate) mod refuser;
 pub(crate) mod scene;
 pub(crate) mod screen;
 pub(crate) mod stranger;
