@@ -1,6 +1,7 @@
 //! What is said of lines that are refused, of what they may not take away, and of what comes back.
 
 use super::*;
+#[cfg(feature = "aws-lc")]
 use crate::{
     clock,
     pki::{
@@ -65,6 +66,8 @@ fn a_profile_that_is_shut_down_no_more_is_told_of() {
     );
 }
 
+// ring makes no RSA keys.
+#[cfg(feature = "aws-lc")]
 #[test]
 fn a_file_that_imports_what_is_there_changes_nothing() {
     let mut scene = Scene::new();
