@@ -176,6 +176,11 @@ impl InterfaceName {
         &self.number
     }
 
+    /// Which of a port's sub-interfaces it is, if it is one.
+    pub const fn subinterface(&self) -> Option<u32> {
+        self.subinterface
+    }
+
     /// What the interface is.
     pub const fn kind(&self) -> InterfaceKind {
         self.kind

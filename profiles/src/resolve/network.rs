@@ -198,6 +198,30 @@ impl<'a> Resolver<'a> {
                 self.diagnostics
                     .push(Diagnostic::warning(Fault::Unsupported, at, message));
             }
+            let is_loose = name.subinterface().is_some() && lines.device_at_work().is_none();
+            if is_loose && !lines.shutdown {
+                let message = format!(
+                    "{name} is a sub-interface, which the headend does not make: VLANs are devices of Linux, and tied to none \
+                     it has no effect"
+                );
+                let fault = Diagnostic::warning(Fault::Unsupported, entry.at.clone(), message);
+                self.diagnostics
+                    .push(fault.expecting(["device DEVICE".to_string()]));
+            }
+            let vain_mtu = match name.kind() {
+                InterfaceKind::VirtualTemplate => None,
+                InterfaceKind::GigabitEthernet => Some(format!(
+                    "{name} is a device of Linux, whose MTU `ip mtu` does not set"
+                )),
+                InterfaceKind::Loopback => Some(format!(
+                    "`ip mtu` below {name} has no effect: what tunnels carry is that of their Virtual-Template"
+                )),
+            };
+            if let Some(message) = vain_mtu.filter(|_| lines.ip_mtu.is_some()) {
+                let at = entry.at.clone();
+                self.diagnostics
+                    .push(Diagnostic::warning(Fault::Unsupported, at, message));
+            }
             let default_mtu =
                 (name.kind() == InterfaceKind::VirtualTemplate).then_some(DEFAULT_TUNNEL_MTU);
             let interface = Interface {

@@ -21,7 +21,9 @@ fn untied(candidate: &Candidate) -> impl Iterator<Item = Diagnostic> {
     let interfaces = candidate.interfaces.iter();
     let untied = interfaces.filter(|(name, entry)| {
         let mut rules = candidate.nat_rules.iter();
+        // Of a sub-interface it is said in any case.
         name.kind() == InterfaceKind::GigabitEthernet
+            && name.subinterface().is_none()
             && entry.value.device_at_work().is_none()
             && !rules.any(|rule| rule.value.interface.value == **name)
     });

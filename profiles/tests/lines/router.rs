@@ -316,6 +316,30 @@ fn lines_without_effect_say_so() {
             "GigabitEthernet1 is a device of Linux, which `shutdown` does not take down".to_owned()
         )]
     );
+    let vlan = "interface GigabitEthernet0/0/1.100";
+    assert_eq!(
+        warnings(vlan),
+        [(
+            1,
+            "GigabitEthernet0/0/1.100 is a sub-interface, which the headend does not make: VLANs are devices of Linux, and tied to \
+             none it has no effect"
+                .to_owned()
+        )]
+    );
+    assert_eq!(warnings(&format!("{vlan}\n device eth0.100")), []);
+    for (interface, told) in [
+        (
+            "GigabitEthernet1",
+            "GigabitEthernet1 is a device of Linux, whose MTU `ip mtu` does not set",
+        ),
+        (
+            "Loopback7",
+            "`ip mtu` below Loopback7 has no effect: what tunnels carry is that of their Virtual-Template",
+        ),
+    ] {
+        let text = format!("interface {interface}\n ip mtu 1300");
+        assert_eq!(warnings(&text), [(1, told.to_owned())]);
+    }
 }
 
 #[test]
