@@ -293,29 +293,41 @@ impl House {
         if !matches!(error, NoAddress::Exhausted { .. }) {
             return String::new();
         }
-        let holders = || {
-            let sessions = self.sessions.iter().map(|(_, session)| session);
-            sessions.filter(|session| holds(&session.leases))
-        };
-        let user = |session: &Session| {
+        let sessions = self.sessions.iter().map(|(_, session)| session);
+        let holders = sessions.filter(|session| holds(&session.leases));
+        let holders = holders.map(|session| {
             let who = session.who.as_ref().map(|who| who.user.to_string());
-            Printable(&who.unwrap_or_default()).to_string()
-        };
-        let idle = holders().filter_map(|one| Some((one.in_use.as_ref()?.since(), one)));
-        let up = holders().filter_map(|one| Some((one.up_since?, one)));
-        let now = self.clock.now();
-        let ago = |since: Instant| Elapsed(now.since(since));
-        match (
-            idle.min_by_key(|(since, _)| *since),
-            up.min_by_key(|(since, _)| *since),
-        ) {
-            (Some((since, one)), _) => format!(" (oldest idle {}, user {})", ago(since), user(one)),
-            (None, Some((since, one))) => {
-                format!(" (longest up {}, user {})", ago(since), user(one))
+            LastUse {
+                idle_since: session.in_use.as_ref().map(|one| one.since()),
+                up_since: session.up_since,
+                user: who.unwrap_or_default(),
             }
-            (None, None) => String::new(),
-        }
+        });
+        oldest(self.clock.now(), &holders.collect::<Vec<_>>())
     }
+}
+
+/// Who holds an address of a pool.
+struct LastUse {
+    /// When something went through last, where that is looked at.
+    idle_since: Option<Instant>,
+    up_since: Option<Instant>,
+    user: String,
+}
+
+/// What is told of the one of an exhausted pool's holders whose address could be free the soonest.
+fn oldest(now: Instant, holders: &[LastUse]) -> String {
+    let first = |since: fn(&LastUse) -> Option<Instant>| {
+        let all = holders.iter().filter_map(|one| Some((since(one)?, one)));
+        all.min_by_key(|(since, _)| *since)
+    };
+    let told = |what: &str, (since, one): (Instant, &LastUse)| {
+        let ago = Elapsed(now.since(since));
+        format!(" ({what} {ago}, user {})", Printable(&one.user))
+    };
+    let idle = first(|one| one.idle_since).map(|one| told("oldest idle", one));
+    idle.or_else(|| first(|one| one.up_since).map(|one| told("longest up", one)))
+        .unwrap_or_default()
 }
 
 /// Why there is no pool for what a client asks for.
@@ -467,6 +479,32 @@ mod tests {
             ipv6: None,
         };
         (address, leases)
+    }
+
+    #[test]
+    fn of_an_exhausted_pool_that_holder_is_named_who_has_not_used_it_for_the_longest_time() {
+        let at = |seconds| Instant::new(Duration::from_secs(seconds));
+        let holder = |idle_since: Option<u64>, up_since: Option<u64>, user: &str| LastUse {
+            idle_since: idle_since.map(at),
+            up_since: up_since.map(at),
+            user: user.to_owned(),
+        };
+        let told = |holders: &[LastUse]| oldest(at(10_000), holders);
+        assert_eq!(told(&[]), "");
+        assert_eq!(told(&[holder(None, None, "early")]), "");
+        let up = || {
+            [
+                holder(None, Some(9_000), "ann"),
+                holder(None, Some(2_800), "bob\u{1b}"),
+                holder(None, None, "early"),
+            ]
+        };
+        assert_eq!(told(&up()), " (longest up 02:00:00, user bob.)");
+        // Who is looked at for being idle goes before who has been there for longer.
+        let mut idle = Vec::from(up());
+        idle.push(holder(Some(9_940), Some(3_000), "cid"));
+        idle.push(holder(Some(9_000), Some(4_000), "dan"));
+        assert_eq!(told(&idle), " (oldest idle 00:16:40, user dan)");
     }
 
     // RFC 7296 §1.7#5, §3.15.1#6: what is not known, and what no longer means anything, is passed over.

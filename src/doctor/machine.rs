@@ -56,19 +56,39 @@ fn clock(patient: &Patient<'_>, found: &mut Examination<'_>) {
         .and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok())
         .and_then(|since| i64::try_from(since.as_secs()).ok())
         .map(Timestamp::from_unix_seconds);
+    let by_systemd = kernel_clock::is_set_by_systemd();
+    clock_of(
+        patient.now,
+        written,
+        (kernel_clock::standing(), by_systemd),
+        found,
+    );
+}
+
+/// The same of a clock that says this, where the configuration was written then.
+fn clock_of(
+    now: Timestamp,
+    written: Option<Timestamp>,
+    (standing, by_systemd): (Standing, bool),
+    found: &mut Examination<'_>,
+) {
     match written {
-        Some(written) if written > patient.now => found.warn(format_args!(
-            "it says {}, and the configuration was written at {written}: certificates will be judged by a clock that is wrong",
-            patient.now
+        Some(written) if written > now => found.warn(format_args!(
+            "it says {now}, and the configuration was written at {written}: certificates will be judged by a clock that is wrong",
         )),
-        _ => clock_standing(patient.now, kernel_clock::standing(), found),
+        _ => clock_standing(now, standing, by_systemd, found),
     }
 }
 
 /// Whether somebody keeps the clock in step: one that is right today need not be right when a certificate is judged.
-fn clock_standing(now: Timestamp, standing: Standing, found: &mut Examination<'_>) {
+fn clock_standing(
+    now: Timestamp,
+    standing: Standing,
+    by_systemd: bool,
+    found: &mut Examination<'_>,
+) {
     match standing {
-        Standing::Synchronised if kernel_clock::is_set_by_systemd() => {
+        Standing::Synchronised if by_systemd => {
             found.good(format_args!("{now}, set by systemd-timesyncd"));
         }
         Standing::Synchronised => found.good(format_args!("{now}, synchronised")),
@@ -454,6 +474,52 @@ mod tests {
     use ironflex_xfrm::{AesKeySize, Integrity};
 
     use super::*;
+
+    #[test]
+    fn a_clock_that_is_wrong_or_that_nobody_keeps_is_warned_of() {
+        use super::super::Grade;
+        let now = Timestamp::from_unix_seconds(1_795_682_253);
+        let later = Timestamp::from_unix_seconds(1_795_682_254);
+        let told = |written, standing| {
+            let mut verdicts = Vec::new();
+            clock_of(now, written, standing, &mut on("clock", &mut verdicts));
+            let [verdict] = verdicts.try_into().unwrap();
+            (verdict.grade, verdict.text)
+        };
+        let kept = (Standing::Synchronised, false);
+        assert_eq!(
+            told(Some(later), kept),
+            (
+                Grade::Warning,
+                format!(
+                    "it says {now}, and the configuration was written at {later}: certificates will be judged by a clock that is wrong"
+                )
+            )
+        );
+        for (standing, grade, words) in [
+            (kept, Grade::Good, "synchronised"),
+            (
+                (Standing::Synchronised, true),
+                Grade::Good,
+                "set by systemd-timesyncd",
+            ),
+            (
+                (Standing::Set, true),
+                Grade::Warning,
+                "set once and not synchronised any more (timedatectl): certificates are judged by it",
+            ),
+            (
+                (Standing::Unanswered, false),
+                Grade::Warning,
+                "not synchronised with any source (timedatectl, chronyc tracking): certificates are judged by it",
+            ),
+        ] {
+            for written in [None, Some(now)] {
+                let said = (grade, format!("{now}, {words}"));
+                assert_eq!(told(written, standing), said);
+            }
+        }
+    }
 
     #[test]
     fn a_packet_of_1400_octets_grows_by_what_the_rfcs_say() {
