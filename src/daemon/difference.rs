@@ -6,7 +6,10 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use ironflex_profiles::{model::name::Name, snapshot::Snapshot};
+use ironflex_profiles::{
+    model::name::Name,
+    snapshot::{IpsecProfile, Profile, Snapshot, VirtualTemplate},
+};
 use ironflex_xfrm::EspAlgorithm;
 
 use super::compile::{Plan, ServingProfile};
@@ -92,6 +95,139 @@ fn profiles(before: &Profiles, after: &Profiles) -> BTreeMap<Name, Fate> {
         Some((name.clone(), fate))
     });
     gone.chain(others).collect()
+}
+
+/// The lines by which a profile is another than it was, in the words of a configuration: its own, and those that it takes over from
+/// elsewhere.
+#[must_use]
+pub fn changed_lines(before: &Profile, after: &Profile) -> Vec<String> {
+    // Whoever adds something to a profile is asked here for its line.
+    let Profile {
+        name: _,
+        match_address_local,
+        match_identity_remote,
+        identity_local,
+        local,
+        remote,
+        ppk,
+        verify,
+        lifetime,
+        dpd,
+        nat_keepalive,
+        nat_force_encap,
+        redirect,
+        group_authorization,
+        user_authorization_cached,
+        virtual_template,
+        anyconnect_profile,
+    } = after;
+    let lines = [
+        (
+            *match_address_local != before.match_address_local,
+            "match address local",
+        ),
+        (
+            *match_identity_remote != before.match_identity_remote,
+            "match identity remote",
+        ),
+        (*identity_local != before.identity_local, "identity local"),
+        (*local != before.local, "authentication local"),
+        (*remote != before.remote, "authentication remote"),
+        (*ppk != before.ppk, "keyring ppk"),
+        (*verify != before.verify, "pki trustpoint"),
+        (*lifetime != before.lifetime, "lifetime"),
+        (*dpd != before.dpd, "dpd"),
+        (*nat_keepalive != before.nat_keepalive, "nat keepalive"),
+        (
+            *nat_force_encap != before.nat_force_encap,
+            "nat force-encap",
+        ),
+        (*redirect != before.redirect, "redirect gateway auth"),
+        (
+            *user_authorization_cached != before.user_authorization_cached,
+            "aaa authorization user",
+        ),
+        (
+            *anyconnect_profile != before.anyconnect_profile,
+            "anyconnect profile",
+        ),
+    ];
+    let lines = lines.into_iter().filter(|(differs, _)| *differs);
+    let mut all: Vec<String> = lines.map(|(_, line)| line.to_owned()).collect();
+    for (way, group) in group_authorization {
+        match before.group_authorization.get(way) {
+            Some(known) if known == group => {}
+            // It is the same line, of a policy that is another.
+            Some(known) if known.policy.name == group.policy.name && known.list == group.list => {
+                let policy = &group.policy.name;
+                all.push(format!("crypto ikev2 authorization policy {policy}"));
+            }
+            _ => all.push("aaa authorization group".to_owned()),
+        }
+    }
+    let known = &before.group_authorization;
+    if known
+        .keys()
+        .any(|way| !group_authorization.contains_key(way))
+    {
+        all.push("aaa authorization group".to_owned());
+    }
+    all.extend(template_lines(&before.virtual_template, virtual_template));
+    all.dedup();
+    all
+}
+
+/// The same of the template of its interfaces.
+fn template_lines(before: &VirtualTemplate, after: &VirtualTemplate) -> Vec<String> {
+    let VirtualTemplate {
+        interface,
+        unnumbered,
+        address,
+        ipsec,
+    } = after;
+    let mut all = Vec::new();
+    if (interface, unnumbered, address) != (&before.interface, &before.unnumbered, &before.address)
+    {
+        all.push(format!("interface {}", interface.name));
+    }
+    let IpsecProfile {
+        name,
+        transform_sets,
+        ikev2_profile,
+        lifetime_seconds,
+        lifetime_kilobytes,
+        replay_window,
+        idle_time,
+        pfs,
+        pfs_pqc,
+    } = &**ipsec;
+    let known = &*before.ipsec;
+    if *name != known.name || *ikev2_profile != known.ikev2_profile {
+        all.push(format!("crypto ipsec profile {name}"));
+    }
+    let lines = [
+        (*transform_sets != known.transform_sets, "transform-set"),
+        (
+            *lifetime_seconds != known.lifetime_seconds,
+            "security-association lifetime seconds",
+        ),
+        (
+            *lifetime_kilobytes != known.lifetime_kilobytes,
+            "security-association lifetime kilobytes",
+        ),
+        (
+            *replay_window != known.replay_window,
+            "security-association replay window-size",
+        ),
+        (
+            *idle_time != known.idle_time,
+            "security-association idle-time",
+        ),
+        (*pfs != known.pfs || *pfs_pqc != known.pfs_pqc, "pfs"),
+    ];
+    let lines = lines.into_iter().filter(|(differs, _)| *differs);
+    all.extend(lines.map(|(_, line)| format!("crypto ipsec {line}")));
+    all
 }
 
 #[cfg(test)]
@@ -183,6 +319,37 @@ mod tests {
         let transform = with("crypto ipsec transform-set default esp-gcm 256\n");
         assert_eq!(transform.profiles, profiles(Fate::Changed));
         assert_eq!(transform.algorithms.len(), 1);
+    }
+
+    #[test]
+    fn the_lines_by_which_a_profile_is_another_are_named() {
+        let before = plan(LINES, None);
+        for (lines, told) in [
+            ("crypto ikev2 profile R\n lifetime 999\n", &["lifetime"][..]),
+            ("crypto ikev2 dpd 30 5 periodic\n", &["dpd"]),
+            ("crypto ikev2 nat keepalive 30\n", &["nat keepalive"]),
+            (
+                "crypto ikev2 authorization policy A\n pfs\n",
+                &["crypto ikev2 authorization policy A"],
+            ),
+            (
+                "crypto ipsec security-association lifetime seconds 999\ncrypto ikev2 dpd 30 5 periodic\n",
+                &["dpd", "crypto ipsec security-association lifetime seconds"],
+            ),
+            (
+                "crypto ipsec transform-set default esp-gcm 256\n",
+                &["crypto ipsec transform-set"],
+            ),
+            (
+                "interface Virtual-Template1\n ip mtu 1300\n",
+                &["interface Virtual-Template1"],
+            ),
+            ("hostname other\n", &[]),
+        ] {
+            let after = plan(&format!("{LINES}{lines}"), Some(&before));
+            let of = |plan: &Plan| Arc::clone(&plan.profiles[&Name::new("R").unwrap()].profile);
+            assert_eq!(changed_lines(&of(&before), &of(&after)), told, "{lines}");
+        }
     }
 
     #[test]

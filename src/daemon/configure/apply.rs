@@ -20,7 +20,7 @@ use super::{
     super::{
         compile::{Compiled, Plan, compile_live},
         crash_secret,
-        difference::{Difference, Fate},
+        difference::{Difference, Fate, changed_lines},
         driver::Driver,
         load,
         network::{self, HouseNetwork, Wanted, template_number},
@@ -148,14 +148,26 @@ impl House {
             .collect()
     }
 
+    /// What is said of a profile that is another in this plan.
+    fn changed(&self, name: &Name, plan: &Plan) -> String {
+        let of = |plan: &Plan| Some(Arc::clone(&plan.profiles.get(name)?.profile));
+        let both = of(&self.plan).zip(of(plan));
+        let lines = both.map_or_else(Vec::new, |(before, after)| changed_lines(&before, &after));
+        if lines.is_empty() {
+            // What its lines name is another: what a trustpoint holds.
+            return "has changed by the keys or certificates of its trustpoints".to_owned();
+        }
+        format!("has changed ({})", lines.join(", "))
+    }
+
     /// Whom a change concerns, and what it does to them.
-    fn effects(&self, difference: &Difference) -> Vec<Effect> {
+    fn effects(&self, difference: &Difference, plan: &Plan) -> Vec<Effect> {
         let mut effects = Vec::new();
         for (name, fate) in &difference.profiles {
             let what = match fate {
                 Fate::Added => continue,
-                Fate::Changed => "has changed",
-                Fate::Removed => "serves nobody any more",
+                Fate::Changed => self.changed(name, plan),
+                Fate::Removed => "serves nobody any more".to_owned(),
             };
             let served =
                 |serving: &super::super::compile::ServingProfile| serving.profile.name == *name;
@@ -293,7 +305,7 @@ impl Driver {
             house.pools = pools;
         }
         house.reconfigured(candidate, line_faults);
-        let mut effects = house.effects(&difference);
+        let mut effects = house.effects(&difference, &plan);
         let of = |text: String| Effect {
             of: text.clone(),
             text,
