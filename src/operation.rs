@@ -1,6 +1,7 @@
 //! The program's commands, one variant each.
 
 use std::{
+    ffi::OsStr,
     io::{IsTerminal, Write},
     ops::ControlFlow,
     path::PathBuf,
@@ -289,6 +290,15 @@ impl Operation {
     }
 }
 
+/// The folder of state of the headend that these words start; `None` for words that start none.
+pub(crate) fn state_dir_of_run<'w>(words: impl Iterator<Item = &'w OsStr>) -> Option<PathBuf> {
+    let Invocation { operation, shell } = Invocation::try_parse_from(words).ok()?;
+    match operation? {
+        Operation::Run(run) => Some(folder(run.start.state_dir.or(shell.socket.state_dir))),
+        _ => None,
+    }
+}
+
 impl Start {
     fn options(self, metrics: Option<Place>, quiet: bool) -> daemon::Options {
         daemon::Options {
@@ -339,7 +349,17 @@ impl Exec {
                     Ok(line) if self.line.last().is_some_and(|last| last == "?") => {
                         script.carry_out(&line, false)?
                     }
-                    Ok(line) => script.obey(&line)?,
+                    Ok(line) => {
+                        let obeyed = script.obey(&line)?;
+                        if script.is_refused() && self.line.iter().all(|word| is_command(word)) {
+                            let _ = writeln!(
+                                std::io::stderr(),
+                                "ironflex: these words are one command; of several commands each is one argument, and the first has a \
+                                 blank, or they stand in lines of standard input"
+                            );
+                        }
+                        obeyed
+                    }
                     Err(why) => script
                         .refuse(why, "", None)
                         .map(|()| ControlFlow::Continue(()))?,
@@ -395,6 +415,11 @@ fn command(words: &[String]) -> Result<String, &'static str> {
         return Err("% A word of a command may not begin with |");
     }
     Ok(words.join(" "))
+}
+
+/// Whether a word is a command by itself.
+fn is_command(word: &str) -> bool {
+    exec::parse(word, exec::Mode::Privileged).is_ok()
 }
 
 /// Prints a text, which ends its line whether it says so or not.

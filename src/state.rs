@@ -297,8 +297,10 @@ pub struct DerivedIpv6 {
 /// A child SA pair, and those that replace it or that it has replaced.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ChildSa {
-    /// Its number in the dataplane.
+    /// Its number in the dataplane, which stays when it is rekeyed.
     pub flow_id: u32,
+    /// The number of the pair that is sent on, which no other pair has.
+    pub sa_number: u32,
     /// The SPI of what we receive.
     #[serde(serialize_with = "form::esp_spi")]
     pub inbound_spi: u32,
@@ -336,6 +338,8 @@ pub struct ChildSa {
 /// The SPIs of one pair.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct SpiPair {
+    /// Its number, which no other pair has.
+    pub sa_number: u32,
     /// The SPI of what we receive.
     #[serde(serialize_with = "form::esp_spi")]
     pub inbound_spi: u32,

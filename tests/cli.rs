@@ -293,7 +293,7 @@ fn the_folder_of_state_may_stand_in_front_of_every_command_that_has_one() {
     let folder = tempfile::tempdir().unwrap();
     let run = |arguments: &[&str]| ironflex(folder.path(), arguments);
     let silent =
-        "ironflex: no daemon answers at here/control: No such file or directory (os error 2)\n";
+        "ironflex: no daemon answers at here/control: No such file or directory (os error 2); ";
     for command in [
         &["metrics"][..],
         &["exec", "show", "clock"],
@@ -306,11 +306,10 @@ fn the_folder_of_state_may_stand_in_front_of_every_command_that_has_one() {
             "here"
         };
         let ended = run(&[&["--state-dir", before], command].concat());
-        assert_eq!(
-            (ended.code, ended.errors.as_str()),
-            (Some(1), silent),
-            "{command:?}"
-        );
+        assert_eq!(ended.code, Some(1), "{command:?}");
+        // How to go on depends on what else runs here.
+        assert!(ended.errors.starts_with(silent), "{}", ended.errors);
+        assert_eq!(ended.errors.lines().count(), 1, "{}", ended.errors);
     }
     // These come further, and their configuration is not there.
     for command in ["run", "doctor"] {

@@ -19,6 +19,8 @@ pub enum Modifier {
     Exclude(String),
     /// `| include REGEX`: the lines that match.
     Include(String),
+    /// What a Linux shell has and a router does not, and what is to be typed instead.
+    Instead(&'static str, &'static str),
     /// `| json`: the facts in another form, for which the daemon is asked.
     Json,
     /// `| section exclude REGEX`: the lines that are in no such section.
@@ -70,7 +72,7 @@ impl Modifier {
     /// [`InvalidPattern`].
     pub fn filter(&self) -> Result<Option<Filter>, InvalidPattern> {
         let (keep, pattern) = match self {
-            Self::Json | Self::Redirect(_) => return Ok(None),
+            Self::Instead(..) | Self::Json | Self::Redirect(_) => return Ok(None),
             Self::Begin(pattern) => (Keep::From, pattern),
             Self::Count(pattern) => (Keep::Number, pattern),
             Self::Exclude(pattern) => (Keep::Others, pattern),

@@ -69,6 +69,7 @@ impl House {
         let virtual_access = known.unwrap_or_else(|| self.sessions.virtual_access());
         let mut pairs = Pairs::default();
         pairs.add(pair.inbound.spi, pair.outbound.spi);
+        let number = self.sessions.sa_number();
         let session = self.session(sa)?;
         let comes_up = session.installed.is_empty();
         session.virtual_access = Some(virtual_access);
@@ -79,6 +80,7 @@ impl House {
             path: pair.path,
             selectors: (child.local.clone(), child.remote.clone()),
             pairs,
+            numbers: vec![(pair.inbound.spi, number)],
             rekeyed: Vec::new(),
             waiting: Vec::new(),
         });
@@ -129,8 +131,10 @@ impl House {
         self.dataplane
             .add_inbound(id, &inbound)
             .map_err(|error| format!("the dataplane refused the SA: {error}"))?;
+        let number = self.sessions.sa_number();
         if let Some(installed) = self.installed(sa, child.id) {
             installed.pairs.add(spi, outbound.spi);
+            installed.numbers.push((spi, number));
             installed.waiting.push((spi, outbound));
         }
         self.tell_made(sa, child);
@@ -194,6 +198,7 @@ impl House {
             return;
         };
         installed.pairs.forget(spi);
+        installed.numbers.retain(|&(inbound, _)| inbound != spi);
         installed.waiting.retain(|&(inbound, _)| inbound != spi);
         installed.rekeyed.retain(|&(inbound, ..)| inbound != spi);
         let id = installed.id;
@@ -535,6 +540,7 @@ mod tests {
             path,
             selectors: (Vec::new(), Vec::new()),
             pairs: Pairs::default(),
+            numbers: Vec::new(),
             rekeyed: Vec::new(),
             waiting: Vec::new(),
         });

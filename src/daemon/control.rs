@@ -17,13 +17,12 @@ use std::{
     time::Duration,
 };
 
-use ironflex_ikev2::event::{Command, SaId};
 use serde::{Deserialize, Serialize};
 use tokio::{
     io::{AsyncBufRead, AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, Interest},
     net::{
         UnixListener, UnixStream,
-        unix::{OwnedReadHalf, OwnedWriteHalf},
+        unix::{OwnedReadHalf, OwnedWriteHalf, UCred},
     },
     sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot},
     task::spawn_blocking,
@@ -31,7 +30,9 @@ use tokio::{
 };
 
 use self::{
-    configuring::Configuring,
+    configuring::{Begin, Configuring},
+    people::Names,
+    sessions::{clear, rekey, said_of},
     shells::{Attending, Shells},
     storing::Storing,
 };
@@ -42,13 +43,11 @@ use super::{
     driver::{Driver, Request},
     log::{WATCHED_LINES, Watched},
     processor::Processor,
-    session::Deletion,
     show, statistics,
 };
 use crate::{
     cli::{
-        Printable,
-        exec::{DebugFlag, ExecCommand, HELP, Mode, Rekeyed, Show, Whose, parse},
+        exec::{DebugFlag, ExecCommand, HELP, Mode, Show, parse},
         pipe::Modifier,
         show::{Facts, Form},
     },
@@ -57,6 +56,8 @@ use crate::{
 
 pub mod configuring;
 pub mod holder;
+mod people;
+mod sessions;
 pub mod shells;
 mod storing;
 
@@ -84,7 +85,7 @@ const MAX_MONITORS: usize = 8;
 #[serde(rename_all = "lowercase")]
 pub enum Question {
     /// To configure: lines follow, and each is answered.
-    Configure(configuring::Begin),
+    Configure(Begin),
     /// To carry out a command line.
     Exec(String),
     /// To be known as an open shell, and for the headend's name whenever a line comes.
@@ -268,7 +269,7 @@ async fn converse(
         Err(error) => Err(format!("not a request: {error}")),
         Ok(Question::Configure(begin)) => {
             let revert = begin.revert;
-            let person = begin.person(peer.ok());
+            let person = asking.person(begin, peer.ok()).await;
             return match asking.configure(Ask::Begin(person, revert)).await {
                 Ok(Answer::Begun(id)) => {
                     let configuring = Configuring {
@@ -287,7 +288,7 @@ async fn converse(
             };
         }
         Ok(Question::Exec(line)) => {
-            let person = configuring::Begin::default().person(peer.ok());
+            let person = asking.person(Begin::default(), peer.ok()).await;
             let mut more = BufReader::new(&mut read);
             tokio::select! {
                 reply = asking.tell(line, person) => reply,
@@ -295,11 +296,11 @@ async fn converse(
             }
         }
         Ok(Question::Shell { terminal }) => {
-            let begin = configuring::Begin {
+            let begin = Begin {
                 terminal,
                 revert: None,
             };
-            match shells.open(begin.person(peer.ok())) {
+            match shells.open(asking.person(begin, peer.ok()).await) {
                 None => Err("too many shells are open".to_owned()),
                 Some(place) => {
                     timely(answer(&mut write, asking.hostname().await)).await?;
@@ -316,7 +317,7 @@ async fn converse(
             Err(_) => Err(format!("{MAX_MONITORS} terminals monitor already")),
             Ok(place) => {
                 let (sending, lines) = mpsc::channel(WATCHED_LINES);
-                let person = configuring::Begin::default().person(peer.ok());
+                let person = asking.person(Begin::default(), peer.ok()).await;
                 let wanted = if rollback {
                     Watched::Rollback
                 } else {
@@ -370,6 +371,7 @@ pub(super) struct Asking {
     requests: mpsc::Sender<Request>,
     /// Places at files.
     files: Arc<Semaphore>,
+    names: Names,
 }
 
 impl Asking {
@@ -378,7 +380,17 @@ impl Asking {
         Self {
             requests,
             files: Arc::new(Semaphore::new(MAX_AT_FILES)),
+            names: Names::new(),
         }
+    }
+
+    /// Who it is at the other end, by what the socket says.
+    async fn person(&self, begin: Begin, peer: Option<UCred>) -> Person {
+        let user = match &peer {
+            Some(peer) => self.names.of(peer.uid()).await,
+            None => "unknown".to_owned(),
+        };
+        begin.person(user, peer)
     }
 
     /// What a command line comes to, as text.
@@ -625,6 +637,17 @@ fn carry_out(driver: &mut Driver, command: ExecCommand, form: Form, person: Pers
         ExecCommand::Show(Show::IpNatStatistics) => {
             return Outcome::Look(show::nat_statistics(driver), form);
         }
+        ExecCommand::Show(Show::PkiCertificates { verbose, name }) => {
+            let look = show::certificates(driver, verbose, name.as_deref());
+            return Outcome::Look(look, form);
+        }
+        ExecCommand::Show(Show::PkiTrustpoints { status, name }) => {
+            let look = show::trustpoint_names(driver, status, name.as_deref());
+            return Outcome::Look(look, form);
+        }
+        ExecCommand::Show(Show::MyPublicKeys(kind)) => {
+            return Outcome::Look(show::public_keys(driver, kind), form);
+        }
         ExecCommand::Show(Show::Users) => {
             return Outcome::Facts(Box::new(show::users(driver, &person)), form);
         }
@@ -636,6 +659,9 @@ fn carry_out(driver: &mut Driver, command: ExecCommand, form: Form, person: Pers
         }
         ExecCommand::ShowNatTranslations => {
             return Outcome::Look(show::translations(driver), form);
+        }
+        ExecCommand::ShowNeighbors { ipv6 } => {
+            return Outcome::Look(show::neighbors(driver, ipv6), form);
         }
         ExecCommand::ShowStartupConfig => {
             return Outcome::Look(driver.startup_configuration(), form);
@@ -728,72 +754,6 @@ fn debug(driver: &mut Driver, flag: DebugFlag, on: bool) -> String {
     let answer = driver.house.log.flags.set(flag, on);
     driver.endpoint.trace(driver.house.log.wants_trace());
     answer
-}
-
-/// The sessions that are meant.
-fn chosen(driver: &Driver, whose: &Whose) -> Vec<SaId> {
-    let path = |sa| driver.endpoint.view(sa).map(|view| view.path);
-    let sessions = driver.house.sessions.iter();
-    sessions
-        .filter(|(sa, session)| match whose {
-            Whose::All => true,
-            Whose::User(user) => session
-                .who
-                .as_ref()
-                .is_some_and(|who| who.user.eq_ignore_ascii_case(user)),
-            Whose::Remote(address) => path(*sa).is_some_and(|path| path.remote.ip() == *address),
-            Whose::Local(address) => path(*sa).is_some_and(|path| path.local.ip() == *address),
-        })
-        .map(|(sa, _)| sa)
-        .collect()
-}
-
-/// Rekeys sessions, as if their SAs had grown old. Returns how many.
-fn rekey(driver: &mut Driver, what: Rekeyed, whose: &Whose) -> usize {
-    let mut commands = Vec::new();
-    let chosen = chosen(driver, whose);
-    let count = chosen.len();
-    for sa in chosen {
-        match what {
-            Rekeyed::Ike => commands.push(Command::Rekey(sa)),
-            Rekeyed::Child => {
-                let session = driver.house.sessions.view(sa);
-                let children = session.into_iter().flat_map(|session| &session.installed);
-                let newest = children.filter_map(|child| child.pairs.newest());
-                commands.extend(newest.map(|spi| Command::RekeyChild(sa, spi.value())));
-            }
-        }
-    }
-    for command in commands {
-        driver.command(command);
-    }
-    count
-}
-
-/// Ends sessions. Returns how many.
-fn clear(driver: &mut Driver, whose: &Whose) -> usize {
-    let chosen = chosen(driver, whose);
-    let count = chosen.len();
-    for sa in chosen {
-        driver.house.note_deletion(sa, Deletion::ByOperator);
-        driver.command(Command::Delete(sa));
-        // Its traffic has ended; its address is free at once too, whether the client can still answer or not.
-        driver.house.release(sa);
-    }
-    count
-}
-
-/// A router says nothing, whether it has ended sessions or there were none; who has misspelt a name wants to know.
-fn said_of(count: usize, whose: &Whose) -> String {
-    if count > 0 {
-        return String::new();
-    }
-    match whose {
-        Whose::All => "% There is no session\n".to_owned(),
-        Whose::User(user) => format!("% There is no session of username {}\n", Printable(user)),
-        Whose::Remote(address) => format!("% There is no session with remote address {address}\n"),
-        Whose::Local(address) => format!("% There is no session at local address {address}\n"),
-    }
 }
 
 #[cfg(test)]

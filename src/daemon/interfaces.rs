@@ -45,6 +45,13 @@ pub(super) fn traffic(driver: &mut Driver) -> BTreeMap<String, (LinkIndex, LinkT
     traffic.collect()
 }
 
+/// The interfaces that stand for devices or are some, by the devices' names.
+pub(super) fn of_devices(driver: &Driver) -> BTreeMap<String, String> {
+    let all = driver.house.configured.interfaces.iter();
+    all.filter_map(|(name, entry)| Some((device_of(name, &entry.value)?, name.to_string())))
+        .collect()
+}
+
 fn devices(driver: &mut Driver) -> BTreeMap<String, Device> {
     let house = &mut driver.house;
     house.network.devices().unwrap_or_else(|error| {

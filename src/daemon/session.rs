@@ -198,6 +198,8 @@ pub struct Installed {
     pub selectors: (Vec<TrafficSelector>, Vec<TrafficSelector>),
     /// Its SAs in the dataplane.
     pub pairs: Pairs,
+    /// The number of each of these pairs, by its inbound SPI.
+    pub numbers: Vec<(EspSpi, u32)>,
     /// The inbound SAs that took over from another, when they did, and what had gone through the session by then. The last
     /// one is in use; none where that is the first of all.
     pub rekeyed: Vec<(EspSpi, Instant, Counters)>,
@@ -206,6 +208,14 @@ pub struct Installed {
 }
 
 impl Installed {
+    /// The number of the pair with this inbound SPI.
+    #[must_use]
+    pub fn number_of(&self, inbound: u32) -> u32 {
+        let mut numbers = self.numbers.iter();
+        let found = numbers.find(|(one, _)| one.value() == inbound);
+        found.map_or(0, |&(_, number)| number)
+    }
+
     /// The SA of this inbound SPI is in use again: it is as old as it was before.
     pub fn take_back(&mut self, inbound: EspSpi) {
         let since = self.rekeyed.iter().position(|&(one, ..)| one == inbound);
@@ -225,6 +235,7 @@ pub struct Sessions {
     next_session: u32,
     next_ce: u32,
     next_dataplane: u32,
+    next_sa: u32,
     dataplane: BTreeMap<SessionId, SaId>,
 }
 
@@ -319,6 +330,14 @@ impl Sessions {
     /// Every session, to look at.
     pub fn iter(&self) -> impl Iterator<Item = (SaId, &Session)> {
         self.by_sa.iter().map(|(&sa, session)| (sa, session))
+    }
+
+    /// A number for a pair of ESP SAs, which no pair has had for long.
+    pub const fn sa_number(&mut self) -> u32 {
+        /// Each has two of a router's flows.
+        const MOST: u32 = 1 << 28;
+        self.next_sa = self.next_sa.saturating_add(1) % MOST;
+        self.next_sa
     }
 
     /// A name in the dataplane that is not in use; `None` when all of them are.
@@ -455,6 +474,7 @@ mod tests {
             },
             selectors: (Vec::new(), Vec::new()),
             pairs: Pairs::default(),
+            numbers: Vec::new(),
             rekeyed: Vec::new(),
             waiting: Vec::new(),
         }

@@ -11,7 +11,7 @@ use std::{
 
 use ironflex_ikev2::event::Instant;
 use ironflex_profiles::{model::interface::InterfaceName, render_all};
-use ironflex_xfrm::netlink;
+use ironflex_xfrm::netlink::{self, Network, Owner};
 use nix::sys::statvfs::statvfs;
 
 use super::{
@@ -24,13 +24,14 @@ use super::{
 };
 use crate::{
     cli::{
-        exec::{NamedInterface, ObjectKind, Show, absent},
+        exec::{KeyKind, NamedInterface, ObjectKind, Show, absent},
         show::{
             Configured, Facts, Ikev2SaQuery, Ikev2Stats, InterfaceFacts, IpsecSaQuery, MethodLists,
             RollbackFacts, Secrets, SessionQuery, TerminalFacts, Version,
             admission::Memory,
             directory::{Directory, FileFacts},
             interface_named, lines_of,
+            neighbors::NeighborFacts,
             pki::TrustpointFacts,
             without_secrets,
         },
@@ -74,20 +75,15 @@ pub fn facts(driver: &mut Driver, what: Show) -> Facts {
         Show::RunningConfigInterface(named) => running_config_interface(driver, named),
         Show::IpAccessLists { name } => Facts::IpAccessLists(configured(driver), name),
         Show::IpNatStatistics => Facts::IpNatStatistics(configured(driver), None),
-        Show::IpRoute => Facts::IpRoute(state(driver)),
+        Show::IpRoute(address) => Facts::IpRoute(state(driver), address),
         Show::Logging => Facts::Logging(driver.house.log.facts()),
-        Show::PkiCertificates { verbose, name } => match trustpoints(driver, name.as_deref()) {
-            Ok(trustpoints) => Facts::PkiCertificates(trustpoints, verbose),
-            Err(why) => Facts::Refused(why),
-        },
-        Show::MyPublicKeys(kind) => match trustpoints(driver, None) {
-            Ok(trustpoints) => Facts::MyPublicKeys(trustpoints, kind),
-            Err(why) => Facts::Refused(why),
-        },
-        Show::PkiTrustpoints { status, name } => match trustpoints(driver, name.as_deref()) {
-            Ok(trustpoints) => Facts::PkiTrustpoints(trustpoints, status),
-            Err(why) => Facts::Refused(why),
-        },
+        Show::PkiCertificates { verbose, name } => {
+            at_once(certificates(driver, verbose, name.as_deref()))
+        }
+        Show::MyPublicKeys(kind) => at_once(public_keys(driver, kind)),
+        Show::PkiTrustpoints { status, name } => {
+            at_once(trustpoint_names(driver, status, name.as_deref()))
+        }
         Show::ProcessesCpu => Facts::Processor(driver.processor.facts()),
         Show::ProcessesMemory => {
             let read = |path| std::fs::read_to_string(path).unwrap_or_default();
@@ -122,7 +118,7 @@ pub fn facts(driver: &mut Driver, what: Show) -> Facts {
             let state = state(driver);
             Facts::Ipv6InterfaceBrief(ipv6_interfaces::facts(driver, &state))
         }
-        Show::Ipv6Route => Facts::Ipv6Route(state(driver)),
+        Show::Ipv6Route(address) => Facts::Ipv6Route(state(driver), address),
         Show::Ipv6LocalPool { name } => Facts::Ipv6LocalPool(pools(driver), name),
         Show::Metrics => Facts::Metrics(statistics::metrics(driver)),
         Show::Object { kind, name } => Facts::Object(configured(driver), kind, name),
@@ -312,6 +308,22 @@ pub(super) fn nat_statistics(driver: &Driver) -> Work<Facts> {
     })
 }
 
+/// Asks the kernel for its neighbours, of which a large network has many.
+pub(super) fn neighbors(driver: &Driver, ipv6: bool) -> Work<Facts> {
+    let interfaces = interfaces::of_devices(driver);
+    Work::new(move || {
+        let mut network = Network::open(Owner::Headend).map_err(|error| format!("% {error}"))?;
+        let found = network.neighbours(ipv6);
+        let found = found.map_err(|error| format!("% {error}"))?;
+        let all = NeighborFacts::of(found, &interfaces);
+        Ok(if ipv6 {
+            Facts::Ipv6Neighbors(all)
+        } else {
+            Facts::Arp(all)
+        })
+    })
+}
+
 fn configured(driver: &Driver) -> Box<Configured> {
     let house = &driver.house;
     Box::new(Configured {
@@ -388,19 +400,47 @@ fn idle_asks(person: &Person, idle: Option<Duration>, asker: &Person) -> bool {
     idle.is_some() && person.process.is_some() && person.process == asker.process
 }
 
-/// What the store has of the configured trustpoints, or of one.
-fn trustpoints(driver: &Driver, name: Option<&str>) -> Result<Vec<TrustpointFacts>, String> {
+/// `show crypto pki certificates [verbose] [TRUSTPOINT]`
+pub(super) fn certificates(driver: &Driver, verbose: bool, name: Option<&str>) -> Work<Facts> {
+    trustpoints(driver, name, move |all| {
+        Facts::PkiCertificates(all, verbose)
+    })
+}
+
+/// `show crypto pki trustpoints [NAME] [status]`
+pub(super) fn trustpoint_names(driver: &Driver, status: bool, name: Option<&str>) -> Work<Facts> {
+    trustpoints(driver, name, move |all| Facts::PkiTrustpoints(all, status))
+}
+
+/// `show crypto key mypubkey {ec|rsa}`
+pub(super) fn public_keys(driver: &Driver, kind: KeyKind) -> Work<Facts> {
+    trustpoints(driver, None, move |all| Facts::MyPublicKeys(all, kind))
+}
+
+/// Reads what the store has of the configured trustpoints, or of one: files.
+fn trustpoints(
+    driver: &Driver,
+    name: Option<&str>,
+    told: impl FnOnce(Vec<TrustpointFacts>) -> Facts + Send + 'static,
+) -> Work<Facts> {
     let all = driver.house.plan.snapshot.trustpoints.keys();
     let wanted = all
         .map(ToString::to_string)
         .filter(|own| name.is_none_or(|name| name == own));
-    let store = &driver.house.configure.store;
-    wanted
-        .map(|name| {
+    let wanted: Vec<String> = wanted.collect();
+    let store = driver.house.configure.store.clone();
+    Work::new(move || {
+        let read = wanted.into_iter().map(|name| {
             let held = store.load(&name).map_err(|error| format!("% {error}"))?;
             Ok(TrustpointFacts::of(&name, &held.unwrap_or_default()))
-        })
-        .collect()
+        });
+        Ok(told(read.collect::<Result<_, String>>()?))
+    })
+}
+
+/// What is looked for, at once: of a report that has it among others.
+fn at_once(look: Work<Facts>) -> Facts {
+    look.carry_out().unwrap_or_else(Facts::Refused)
 }
 
 /// What somebody who helps from afar asks for first. Secrets are left out, also where people have typed one in the place of a
@@ -454,7 +494,7 @@ fn tech_support(driver: &mut Driver) -> Facts {
         ("show ipv6 local pool", Show::Ipv6LocalPool { name: None }),
         ("show ip interface brief", Show::InterfaceBrief(None)),
         ("show interfaces", Show::Interfaces(None)),
-        ("show ip route", Show::IpRoute),
+        ("show ip route", Show::IpRoute(None)),
         ("show ip access-lists", Show::IpAccessLists { name: None }),
         ("show ip nat statistics", Show::IpNatStatistics),
         (

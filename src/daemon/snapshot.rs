@@ -307,6 +307,7 @@ fn child(
             used = Some(one);
         } else {
             rekeying.push(SpiPair {
+                sa_number: installed.number_of(one.inbound_spi),
                 inbound_spi: one.inbound_spi,
                 outbound_spi: one.outbound_spi,
             });
@@ -322,6 +323,7 @@ fn child(
     let pfs = child.exchanges;
     Some(ChildSa {
         flow_id: installed.id.number(),
+        sa_number: installed.number_of(child.inbound_spi),
         inbound_spi: child.inbound_spi,
         outbound_spi: child.outbound_spi,
         rekeying,

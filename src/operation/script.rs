@@ -1,7 +1,6 @@
 //! Commands and lines of configuration one after another, without a terminal.
 
 use std::{
-    collections::VecDeque,
     io::{BufReader, Write},
     ops::ControlFlow,
     path::PathBuf,
@@ -15,7 +14,7 @@ use crate::{
         show::without_secrets,
     },
     error::Failed,
-    shell::{self, Answer, Configuring, Console},
+    shell::{self, Answer, Configuring, Console, History, lines_kept},
 };
 
 /// Commands one after another, without a terminal.
@@ -29,8 +28,7 @@ pub(super) struct Script {
     refused: bool,
     /// `exit` has ended the session.
     left: bool,
-    /// The last commands.
-    history: VecDeque<String>,
+    history: History,
     /// The number of the line that is carried out, where there are several.
     pub(super) number: Option<usize>,
     /// That of the first one that is pending.
@@ -45,7 +43,7 @@ impl Script {
             asked: false,
             refused: false,
             left: false,
-            history: VecDeque::new(),
+            history: History::default(),
             number: None,
             pending_from: 0,
         }
@@ -103,7 +101,7 @@ impl Script {
             return Ok(ControlFlow::Break(()));
         }
         let Some(configuring) = &mut self.configuring else {
-            self.remember(line);
+            self.history.add(line, false);
             let answer = self.console.carry_out(line).map_err(fail)?;
             return self.tell(answer, line);
         };
@@ -123,6 +121,7 @@ impl Script {
                 return Ok(ControlFlow::Break(()));
             }
             if self.configuring.is_some() {
+                self.history.add(line, true);
                 let answer = self.console.carry_out(command).map_err(fail)?;
                 return self.tell(answer, line);
             }
@@ -179,6 +178,9 @@ impl Script {
                 return Ok(ControlFlow::Break(()));
             }
         };
+        for line in lines.iter().take(taken.taken) {
+            self.history.add(line, true);
+        }
         let from = self.pending_from;
         let numbered = self.number.is_some();
         let now = self.number;
@@ -230,10 +232,15 @@ impl Script {
             Answer::Terminal(TerminalCommand::Disable) => self.console.mode = Mode::User,
             Answer::Terminal(TerminalCommand::Enable) => self.console.mode = Mode::Privileged,
             // Nothing stops here where a screen would be full.
-            Answer::Terminal(TerminalCommand::Settings) => print(&shell::settings(0, 0))?,
+            Answer::Terminal(TerminalCommand::Settings) => {
+                print(&shell::settings(0, 0, self.history.size()))?;
+            }
             Answer::Terminal(TerminalCommand::History) => {
-                let lines = self.history.iter().map(|line| format!("  {line}\n"));
-                print(&lines.collect::<String>())?;
+                let lines = self.history.shown(self.configuring.is_some());
+                print(&lines)?;
+            }
+            Answer::Terminal(TerminalCommand::HistorySize(size)) => {
+                self.history.set_size(lines_kept(size));
             }
             Answer::Terminal(TerminalCommand::Configure { revert }) => {
                 return self.begin_to_configure(revert, line);
@@ -248,27 +255,14 @@ impl Script {
         Ok(ControlFlow::Continue(()))
     }
 
+    /// Whether a line was refused.
+    pub(super) const fn is_refused(&self) -> bool {
+        self.refused
+    }
+
     /// Whether `exit` has ended the session.
     pub(super) const fn has_left(&self) -> bool {
         self.left
-    }
-
-    /// Keeps a command for `show history`.
-    fn remember(&mut self, line: &str) {
-        /// How many a router keeps.
-        const KEPT: usize = 20;
-        /// Octets of one that are kept.
-        const OCTETS: usize = 1024;
-        let line = line.trim();
-        if line.is_empty() {
-            return;
-        }
-        while self.history.len() >= KEPT {
-            self.history.pop_front();
-        }
-        let end = line.floor_char_boundary(OCTETS);
-        self.history
-            .push_back(line.get(..end).unwrap_or(line).to_owned());
     }
 
     fn begin_to_configure(

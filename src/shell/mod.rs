@@ -21,6 +21,8 @@ use crate::{
 };
 
 mod configuring;
+mod headends;
+mod history;
 mod keys;
 mod monitor;
 mod pager;
@@ -30,6 +32,7 @@ mod signals;
 mod terminal;
 
 pub use configuring::{Configuring, GREETING, Over};
+pub use history::{History, lines_kept};
 pub use signals::Interrupt;
 pub use terminal::{TerminalError, converse};
 
@@ -68,11 +71,17 @@ pub struct NoDaemon {
     path: PathBuf,
     #[source]
     error: io::Error,
+    /// What to do about it.
+    advice: Option<String>,
 }
 
 impl fmt::Display for NoDaemon {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { path, error } = self;
+        let Self {
+            path,
+            error,
+            advice,
+        } = self;
         let path = path.display();
         if error.kind() == io::ErrorKind::PermissionDenied {
             return write!(
@@ -80,7 +89,8 @@ impl fmt::Display for NoDaemon {
                 "no permission to use {path}: it is its daemon's user's alone ({error})"
             );
         }
-        write!(f, "no daemon answers at {path}: {error}")
+        write!(f, "no daemon answers at {path}: {error}")?;
+        advice.iter().try_for_each(|advice| write!(f, "; {advice}"))
     }
 }
 
@@ -110,9 +120,12 @@ impl Console {
     }
 
     fn silent(&self, error: io::Error) -> NoDaemon {
+        use io::ErrorKind::{ConnectionRefused, NotFound};
+        let is_nobody = matches!(error.kind(), ConnectionRefused | NotFound);
         NoDaemon {
             path: control::socket_path(&self.state_dir),
             error,
+            advice: is_nobody.then(|| headends::advice(&self.state_dir)),
         }
     }
 
@@ -207,6 +220,11 @@ impl Console {
         };
         match &modifier {
             Modifier::Json => return self.ask(line),
+            Modifier::Instead(words, advice) => {
+                return Ok(Answer::Refused(format!(
+                    "% | {words}: not supported by this headend: {advice}"
+                )));
+            }
             // What is on bootflash is the daemon's, as `dir` and `configure replace` have it.
             Modifier::Redirect(to) if bootflash::is_on(&to.file) => {
                 return match self.mode {
@@ -244,10 +262,13 @@ impl Console {
     }
 }
 
-/// `show terminal`, at a screen of so many lines and columns.
+/// `show terminal`, at a screen of so many lines and columns, where so many lines are remembered.
 #[must_use]
-pub fn settings(length: u32, width: u32) -> String {
-    format!("Line 0, Location: \"\", Type: \"\"\nLength: {length} lines, Width: {width} columns\n")
+pub fn settings(length: u32, width: u32, history: usize) -> String {
+    let history = history::standing(history);
+    format!(
+        "Line 0, Location: \"\", Type: \"\"\nLength: {length} lines, Width: {width} columns\n{history}"
+    )
 }
 
 /// What is to be done of a line: nothing of a comment, and what stands behind a `do`, which the habits of
@@ -320,6 +341,38 @@ mod tests {
             ("", ""),
         ] {
             assert_eq!(command_of(line), command, "{line:?}");
+        }
+    }
+
+    #[test]
+    fn bootflash_is_written_to_behind_enable_alone() {
+        let nowhere = tempfile::tempdir().unwrap();
+        let mut console = Console::new(nowhere.path().to_owned());
+        let lines = [
+            "redirect bootflash:x",
+            "append flash:x",
+            "tee /append bootflash:x",
+        ];
+        for line in lines.map(|to| format!("show clock | {to}")) {
+            console.mode = Mode::User;
+            let refused =
+                Answer::Refused("% bootflash: is written to behind 'enable' alone".into());
+            assert_eq!(console.obey(&line).unwrap(), refused, "{line}");
+            // The headend would be asked.
+            console.mode = Mode::Privileged;
+            assert!(console.obey(&line).is_err(), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_pipe_to_a_program_of_linux_names_what_a_router_has_for_it() {
+        let nowhere = tempfile::tempdir().unwrap();
+        let console = Console::new(nowhere.path().to_owned());
+        for line in ["show version | grep uptime", "show clock|grep"] {
+            let Ok(Answer::Refused(why)) = console.obey(line) else {
+                panic!("{line} is taken");
+            };
+            assert!(why.contains("'| include REGEX'"), "{why}");
         }
     }
 

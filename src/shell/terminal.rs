@@ -25,6 +25,7 @@ use rustyline::{
 use super::{
     Answer, Configuring, Console, GREETING, NoDaemon, command_of,
     configuring::Over,
+    history::{HISTORY, lines_kept},
     keys::{Keys, Line, MAX_TYPED, Pasted, Then, Wish, locked},
     monitor::Monitor,
     pager::{self, Screen},
@@ -39,9 +40,6 @@ use crate::cli::{
     configure::{self, Taken},
     exec::{self, Asked, Mode, TerminalCommand},
 };
-
-/// How many lines are remembered.
-const HISTORY: usize = 100;
 
 /// A screen, where the terminal does not say.
 const SCREEN: (u16, u16) = (80, 24);
@@ -76,6 +74,9 @@ pub fn converse(state_dir: PathBuf) -> Result<(), TerminalError> {
     let wish = Arc::new(Mutex::new(Wish::default()));
     let mut shell = Shell {
         editor: editor(&wish)?,
+        aside: history()?,
+        recalls_configuration: false,
+        history_size: HISTORY,
         presence: Presence::new(console.state_dir.clone()),
         console,
         name,
@@ -164,19 +165,30 @@ fn editor(wish: &Arc<Mutex<Wish>>) -> rustyline::Result<Editor<Words, MemHistory
         .bracketed_paste(false)
         .completion_type(CompletionType::List)
         .completion_show_all_if_ambiguous(true)
-        .max_history_size(HISTORY)?
         .build();
-    let history = MemHistory::with_config(&config);
-    let mut editor = Editor::with_history(config, history)?;
+    let mut editor = Editor::with_history(config, history()?)?;
     editor.set_helper(Some(Words(Place::Exec(Mode::User))));
     let keys = EventHandler::Conditional(Box::new(Keys(Arc::clone(wish))));
     editor.bind_sequence(Event::Any, keys);
     Ok(editor)
 }
 
+/// An empty history.
+fn history() -> rustyline::Result<MemHistory> {
+    let config = Config::builder().max_history_size(HISTORY)?.build();
+    Ok(MemHistory::with_config(&config))
+}
+
 /// The conversation.
 struct Shell {
+    /// With the lines of the modes that it is in, exec or configuration.
     editor: Editor<Words, MemHistory>,
+    /// The lines of the others.
+    aside: MemHistory,
+    /// The editor has those of configuration modes.
+    recalls_configuration: bool,
+    /// `terminal history size`
+    history_size: usize,
     console: Console,
     /// What the prompt begins with.
     name: String,
@@ -225,6 +237,7 @@ impl Shell {
             {
                 self.name = name;
             }
+            self.recall(self.configuring.is_some());
             let (prompt, place) = (self.prompt(), self.place());
             if let Some(words) = self.editor.helper_mut() {
                 words.0 = place;
@@ -275,10 +288,25 @@ impl Shell {
 
     /// A whole line was typed.
     fn take_line(&mut self, line: &str, prompt: &str) -> Result<ControlFlow<()>, TerminalError> {
+        self.remember(line, self.configuring.is_some())?;
+        Ok(self.carry_out(line, prompt)?)
+    }
+
+    /// Keeps a line, among those of configuration modes or of exec modes.
+    fn remember(&mut self, line: &str, configuration: bool) -> rustyline::Result<()> {
         if !line.trim().is_empty() {
+            self.recall(configuration);
             self.editor.add_history_entry(line)?;
         }
-        Ok(self.carry_out(line, prompt)?)
+        Ok(())
+    }
+
+    /// Has the editor recall the lines of configuration modes, or those of exec modes.
+    fn recall(&mut self, configuration: bool) {
+        if self.recalls_configuration != configuration {
+            self.recalls_configuration = configuration;
+            std::mem::swap(self.editor.history_mut(), &mut self.aside);
+        }
     }
 
     /// No line came.
@@ -369,6 +397,7 @@ impl Shell {
                 TerminalCommand::Enable => self.console.mode = Mode::Privileged,
                 TerminalCommand::Exit => return Ok(ControlFlow::Break(())),
                 TerminalCommand::History => {
+                    self.recall(self.configuring.is_some());
                     let history = self.editor.history();
                     let line = |at| {
                         let found = history.get(at, SearchDirection::Forward).ok()??;
@@ -379,7 +408,14 @@ impl Shell {
                 }
                 TerminalCommand::Settings => {
                     let Screen { length, width } = self.screen();
-                    self.show(&super::settings(length, width))?;
+                    self.show(&super::settings(length, width, self.history_size))?;
+                }
+                TerminalCommand::HistorySize(size) => {
+                    self.history_size = lines_kept(size);
+                    for history in [self.editor.history_mut(), &mut self.aside] {
+                        let kept = history.set_max_len(self.history_size);
+                        kept.map_err(io::Error::other)?;
+                    }
                 }
                 TerminalCommand::Length(length) => self.length = Some(length),
                 TerminalCommand::DefaultLength => self.length = None,

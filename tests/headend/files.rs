@@ -201,7 +201,34 @@ fn a_script_is_a_session_of_its_own() {
         "{said}"
     );
     assert!(run(&lab, &[], "bogus ?\n", 1).contains("% Unrecognized command"));
+    // What is on bootflash is the headend's: nothing is written there without `enable`.
+    for to in ["redirect", "append", "tee"] {
+        let line = format!("disable\nshow clock | {to} bootflash:written\n");
+        let said = run(&lab, &[], &line, 1);
+        assert!(said.contains("behind 'enable' alone"), "{said}");
+    }
+    assert!(!lab.path("boot/written").exists());
     run(&lab, &["show ?"], "", 0);
+    let said = run(
+        &lab,
+        &[],
+        "terminal history size 2\nshow clock\nconfigure terminal\nhostname R\ndo show history\nend\nshow history\nshow terminal\n",
+        0,
+    );
+    assert!(said.contains("  hostname R\n  do show history\n"), "{said}");
+    assert!(
+        said.contains("  end\n  show history\n")
+            || said.contains("  configure terminal\n  show history\n"),
+        "{said}"
+    );
+    assert!(said.contains("history size is 2.\n"), "{said}");
+    let said = run(&lab, &["who", "enable"], "", 1);
+    assert!(said.contains("these words are one command"), "{said}");
+    let here = NetworkNamespace::current().unwrap();
+    let nobody = lab.name("boot");
+    let mut process = Process::start(&here, &["exec", "--state-dir", &nobody, "show clock"], "");
+    process.ends_with(1);
+    process.line("; these headends run: --state-dir /");
     let said = run(&lab, &["show clock\nexit", "show clock"], "", 1);
     assert!(
         said.contains("line 3 and what follows it were not carried out"),

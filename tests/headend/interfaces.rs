@@ -17,6 +17,10 @@ pub(crate) const CASES: &[Case] = &[
         one_that_is_not_there_is_refused_as_on_a_router_and_by_name,
     ),
     (
+        "interfaces::routes_are_looked_up_and_neighbours_named_by_their_interface",
+        routes_are_looked_up_and_neighbours_named_by_their_interface,
+    ),
+    (
         "interfaces::counters_of_one_interface_begin_anew",
         counters_of_one_interface_begin_anew,
     ),
@@ -87,6 +91,43 @@ fn one_interface_is_shown_alone_by_whatever_name_it_is_called() {
         lab.exec("show running-config interface client0"),
         lab.exec("show running-config interface gi 1")
     );
+}
+
+fn routes_are_looked_up_and_neighbours_named_by_their_interface() {
+    let lab = Lab::new();
+    let client = lab.client();
+    let _headend = lab.start_with(&["--device", "GigabitEthernet1=client0"]);
+    let (_process, tunnel) = lab.log_in(&client, USER);
+    let address = tunnel.address;
+    let said = lab.exec(&format!("show ip route {address}"));
+    let head =
+        format!("Routing entry for {address}/32\n  Known via \"static\", distance 1, metric 0");
+    assert!(said.starts_with(&head), "{said}");
+    assert!(
+        said.contains("  * directly connected, via Virtual-Access1\n"),
+        "{said}"
+    );
+    let said = refused(&lab, "show ip route 198.51.100.1");
+    assert!(said.starts_with("% Network not in table\n"), "{said}");
+    let said = refused(&lab, "show ipv6 route 2001:db8::77");
+    assert!(said.starts_with("% Route not found\n"), "{said}");
+    // The client is on the cable.
+    let said = lab.exec("show arp");
+    let mut lines = said.lines();
+    assert_eq!(
+        lines.next(),
+        Some("Protocol  Address          Age (min)  Hardware Addr   Type   Interface")
+    );
+    assert!(
+        lines.any(|line| line.ends_with("  ARPA   GigabitEthernet1")),
+        "{said}"
+    );
+    assert_eq!(lab.exec("show ip arp").lines().next(), said.lines().next());
+    assert!(
+        lab.exec("show ip arp | json")
+            .contains("\"device\": \"client0\"")
+    );
+    assert!(lab.exec("show ipv6 neighbors").starts_with("IPv6 Address "));
 }
 
 fn one_that_is_not_there_is_refused_as_on_a_router_and_by_name() {

@@ -59,6 +59,9 @@ fn a_transfer_outlives_many_child_sas() {
         .matches("is in use after its rekey")
         .count();
     assert!(rekeys >= 3, "{rekeys} rekeys\n{}", headend.output());
+    // Those of the first SAs are 2001 and 2002.
+    let sas = lab.exec("show crypto ipsec sa");
+    assert!(!sas.contains("conn id: 2001, "), "{sas}");
 
     let session = lab.exec("show crypto session detail");
     assert!(session.contains("Session ID: 1"), "{session}");

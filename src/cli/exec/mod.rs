@@ -68,6 +68,8 @@ pub enum TerminalCommand {
     Exit,
     /// `show history`
     History,
+    /// `terminal history size N`; `None` for what a router keeps by itself.
+    HistorySize(Option<u32>),
     /// `terminal length N`
     Length(u32),
     /// `terminal no length`
@@ -117,6 +119,11 @@ pub enum ExecCommand {
     ShowArchiveDifferences,
     /// `show ip nat translations`
     ShowNatTranslations,
+    /// `show arp`, `show ip arp`, `show ipv6 neighbors`
+    ShowNeighbors {
+        /// Those of IPv6.
+        ipv6: bool,
+    },
     /// `show startup-config`
     ShowStartupConfig,
     /// `write memory`, `copy running-config startup-config`
@@ -268,8 +275,8 @@ pub enum Show {
     IpInterface(Option<NamedInterface>),
     /// `show ip nat statistics`
     IpNatStatistics,
-    /// `show ip route`
-    IpRoute,
+    /// `show ip route [ADDRESS]`
+    IpRoute(Option<IpAddr>),
     /// `show ip local pool [NAME]`
     IpLocalPool {
         /// The only pool to be shown, with its addresses.
@@ -288,8 +295,8 @@ pub enum Show {
     },
     /// `show ipv6 interface brief`
     Ipv6InterfaceBrief,
-    /// `show ipv6 route`
-    Ipv6Route,
+    /// `show ipv6 route [ADDRESS]`
+    Ipv6Route(Option<IpAddr>),
     /// `show ipv6 local pool [NAME]`
     Ipv6LocalPool {
         /// The only pool to be shown, with who holds what of it.

@@ -473,6 +473,15 @@ pub(super) const ROOT: &[Node] = &[
 ];
 
 const TERMINAL: &[Node] = &[
+    Node::word("history", "Enable and control the command history function")
+        .run(|_| terminal(TerminalCommand::HistorySize(None)))
+        .then(&[
+            Node::word("size", "Set history buffer size").then(&[Node::value(
+                Token::Number(0, 256),
+                "Size of history buffer",
+            )
+            .run(|values| terminal(TerminalCommand::HistorySize(Some(values.number?))))]),
+        ]),
     Node::word("length", "Set number of lines on a screen").then(&[Node::value(
         Token::Number(0, 512),
         "Number of lines on screen (0 for no pausing)",
@@ -482,6 +491,10 @@ const TERMINAL: &[Node] = &[
     Node::word("no", "Negate a command or set its defaults")
         .off()
         .then(&[
+            Node::word("history", "Enable and control the command history function")
+                .run(|_| terminal(TerminalCommand::HistorySize(Some(0))))
+                .then(&[Node::word("size", "Set history buffer size")
+                    .run(|_| terminal(TerminalCommand::HistorySize(None)))]),
             Node::word("length", "Set number of lines on a screen")
                 .run(|_| terminal(TerminalCommand::DefaultLength)),
             MONITOR,
@@ -499,6 +512,7 @@ const MONITOR: Node = Node::word("monitor", "Copy debug output to the current te
 const SHOW: &[Node] = &[
     show::AAA,
     show::ALL_ACCESS_LISTS,
+    Node::word("arp", "ARP table").run(|_| neighbors(false)),
     system::CLOCK,
     Node::word("crypto", "Encryption module").then(&[
         show::CALL,
@@ -562,6 +576,7 @@ const SHOW: &[Node] = &[
     system::INVENTORY,
     Node::word("ip", "IP information").then(&[
         show::ACCESS_LISTS,
+        Node::word("arp", "IP ARP table").run(|_| neighbors(false)),
         show::IP_INTERFACE,
         Node::word("local", "IP local options").then(&[Node::word(
             "pool",
@@ -571,7 +586,7 @@ const SHOW: &[Node] = &[
         .then(&[Node::value(Token::Name, "Name of the pool")
             .run(|values| show(Show::IpLocalPool { name: values.text }))])]),
         show::NAT,
-        Node::word("route", "IP routing table").run(|_| show(Show::IpRoute)),
+        show::IP_ROUTE,
     ]),
     show::IPV6,
     Node::word("logging", "Show the contents of logging buffers").run(|_| show(Show::Logging)),
@@ -708,6 +723,11 @@ const DEBUG_CRYPTO: Node = Node::word("crypto", "Cryptographic subsystem").then(
 #[expect(clippy::unnecessary_wraps, reason = "what a line comes to")]
 const fn show(show: Show) -> Option<ExecCommand> {
     Some(ExecCommand::Show(show))
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "what a line comes to")]
+const fn neighbors(ipv6: bool) -> Option<ExecCommand> {
+    Some(ExecCommand::ShowNeighbors { ipv6 })
 }
 
 const fn terminal(command: TerminalCommand) -> Option<ExecCommand> {

@@ -336,7 +336,7 @@ fn says_where_a_line_leaves_the_language() {
         ("show ip local pool ACPool more", 26),
         ("debug crypto ikev2 é", 19),
         ("clear crypto session | include READY", 21),
-        ("show crypto ikev2 sa | grep READY", 23),
+        ("show crypto ikev2 sa | prep READY", 23),
         ("show crypto ikev2 sa |includes READY", 29),
     ] {
         assert_eq!(parse(line), Err(invalid(line, column)), "{line}");
@@ -590,6 +590,7 @@ Exec commands:
   begin     Begin with the line that matches
   count     Count number of lines which match regexp
   exclude   Exclude lines that match
+  grep      Lines that match (not here: include)
   include   Include lines that match
   json      The same facts as JSON (docs/json.md)
   redirect  Redirect output to a file

@@ -2,7 +2,7 @@
 //!
 //! The daemon gathers facts, and whoever asked prints them: many sessions make long texts, which nobody else is to wait for.
 
-use std::{collections::BTreeMap, sync::Arc, time::SystemTime};
+use std::{collections::BTreeMap, net::IpAddr, sync::Arc, time::SystemTime};
 
 use ironflex_profiles::{Candidate, Snapshot};
 use ironflex_xfrm::netlink::Translation;
@@ -28,9 +28,10 @@ use super::{
     ipv6::{self, Ipv6InterfaceFacts},
     ipv6_local_pool, isakmp_sa, logging,
     machine::{RollbackFacts, clock_of, rollback_timer},
+    neighbors::{self, NeighborFacts},
     objects, parts,
     pki::{self, TrustpointFacts},
-    processes_cpu, running_config, startup_config, version, without_secrets,
+    processes_cpu, routes, running_config, startup_config, version, without_secrets,
 };
 use crate::{
     cli::{
@@ -74,6 +75,8 @@ pub enum Facts {
     AaaMethodLists(Box<Configured>, MethodLists),
     /// `show aaa sessions`
     AaaSessions(State),
+    /// `show arp`, `show ip arp`
+    Arp(Vec<NeighborFacts>),
     /// `show crypto call admission statistics`
     CallAdmission(Box<Statistics>),
     /// `show clock [detail]`
@@ -132,8 +135,8 @@ pub enum Facts {
     IpNatStatistics(Box<Configured>, Option<usize>),
     /// `show ip nat translations`
     IpNatTranslations(Vec<Translation>),
-    /// `show ip route`
-    IpRoute(State),
+    /// `show ip route [ADDRESS]`
+    IpRoute(State, Option<IpAddr>),
     /// `show ip local pool [NAME]`
     IpLocalPool(State, Option<String>),
     /// `show crypto ipsec sa`
@@ -144,8 +147,10 @@ pub enum Facts {
     Ipv6AccessLists(Box<Configured>, Option<String>),
     /// `show ipv6 interface brief`
     Ipv6InterfaceBrief(Vec<Ipv6InterfaceFacts>),
-    /// `show ipv6 route`
-    Ipv6Route(State),
+    /// `show ipv6 neighbors`
+    Ipv6Neighbors(Vec<NeighborFacts>),
+    /// `show ipv6 route [ADDRESS]`
+    Ipv6Route(State, Option<IpAddr>),
     /// `show ipv6 local pool [NAME]`
     Ipv6LocalPool(State, Option<String>),
     /// `show logging`
@@ -290,6 +295,7 @@ impl Facts {
                 aaa::aaa_method_lists(&configured.lines, *which)
             }
             Self::AaaSessions(state) => aaa::aaa_sessions(state),
+            Self::Arp(all) => neighbors::arp(all),
             Self::CallAdmission(statistics) => admission::call_admission(statistics),
             Self::DebugCondition(conditions) => logging::debug_condition(conditions),
             Self::Directory(listed) => directory::directory(listed),
@@ -318,7 +324,10 @@ impl Facts {
                 access_lists::ip_nat_statistics(&configured.lines, *active)
             }
             Self::IpNatTranslations(all) => access_lists::ip_nat_translations(all),
-            Self::IpRoute(state) => access_lists::ip_route(state),
+            Self::IpRoute(state, None) => access_lists::ip_route(state),
+            Self::IpRoute(state, Some(address)) | Self::Ipv6Route(state, Some(address)) => {
+                return routes::routing_entry(state, *address);
+            }
             Self::Logging(log) => logging::logging(log),
             Self::Memory(memory) => admission::processes_memory(memory),
             Self::PkiCertificates(trustpoints, verbose) => {
@@ -349,7 +358,8 @@ impl Facts {
                 access_lists::ipv6_access_lists(&configured.lines, name.as_deref())
             }
             Self::Ipv6InterfaceBrief(all) => ipv6::ipv6_interface_brief(all),
-            Self::Ipv6Route(state) => ipv6::ipv6_route(state),
+            Self::Ipv6Neighbors(all) => neighbors::ipv6_neighbors(all),
+            Self::Ipv6Route(state, None) => ipv6::ipv6_route(state),
             Self::Ipv6LocalPool(state, name) => return ipv6_local_pool(state, name.as_deref()),
             Self::Metrics(tally) => tally.prometheus(),
             Self::Object(configured, kind, name) => {
@@ -384,6 +394,7 @@ impl Facts {
                 named("method_lists", aaa::lists(&configured.lines, *which))
             }
             Self::AaaSessions(state) => named("sessions", aaa::sessions(state)),
+            Self::Arp(all) | Self::Ipv6Neighbors(all) => named("neighbors", all),
             Self::CallAdmission(statistics) => named("ikev2_stats", statistics),
             Self::DebugCondition(conditions) => named("conditions", conditions),
             Self::Ikev2Diagnose(attempts, filter) => {
@@ -418,7 +429,10 @@ impl Facts {
             Self::IpNatTranslations(all) => {
                 named("translations", access_lists::translation_facts(all))
             }
-            Self::IpRoute(state) => named("routes", access_lists::route_facts(state)),
+            Self::IpRoute(state, None) => named("routes", access_lists::route_facts(state)),
+            Self::IpRoute(state, Some(address)) | Self::Ipv6Route(state, Some(address)) => {
+                named("routes", [routes::route_to(state, *address)?])
+            }
             Self::Logging(log) => named("log", log),
             Self::Memory(memory) => named("memory", memory),
             Self::MyPublicKeys(trustpoints, _)
@@ -469,7 +483,7 @@ impl Facts {
                 named("access_lists", lists)
             }
             Self::Ipv6InterfaceBrief(all) => named("ipv6_interfaces", all),
-            Self::Ipv6Route(state) => named("routes", ipv6::ipv6_route_facts(state)),
+            Self::Ipv6Route(state, None) => named("routes", ipv6::ipv6_route_facts(state)),
             Self::Ipv6LocalPool(state, name) => {
                 let pools = known(&state.ipv6_pools, name.as_deref(), |pool| &pool.name)?;
                 named("ipv6_pools", pools)

@@ -6,12 +6,13 @@ use std::{
 };
 
 use ironflex_profiles::model::interface::InterfaceName;
-use ironflex_xfrm::netlink::Translation;
+use ironflex_xfrm::netlink::{Neighbour, NeighbourState, Translation};
 
 use super::{
     admission::Memory,
     directory::{Directory, FileFacts},
     json_tests::configured,
+    neighbors::NeighborFacts,
     pki::{CertificateFacts, TrustpointFacts},
     tests::{DETAIL, address, assert_golden, seed_sa, several, state, statistics},
     *,
@@ -291,6 +292,38 @@ pub(super) fn translations() -> Vec<Translation> {
     vec![of(1, [1234, 1234, 1234]), of(6, [50_899, 50_899, 443])]
 }
 
+/// Of a network, in every state.
+pub(super) fn neighbors(ipv6: bool) -> Vec<NeighborFacts> {
+    let of = |both: [&str; 2], hardware: Option<[u8; 6]>, device: &str, state, seconds| {
+        let [ipv4_address, ipv6_address] = both;
+        Neighbour {
+            device: device.into(),
+            address: address(if ipv6 { ipv6_address } else { ipv4_address }),
+            hardware: hardware.map(Vec::from),
+            state,
+            age: Duration::from_secs(seconds),
+        }
+    };
+    let router = Some([0x02, 0, 0x0A, 0xBB, 0xCC, 1]);
+    let device = Some([0x02, 0, 0x0A, 0xBB, 0xCC, 2]);
+    use NeighbourState::{Failed, Incomplete, Permanent, Reachable, Stale};
+    let found = vec![
+        of(["192.0.2.254", "fe80::1"], router, "eth0", Reachable, 59),
+        of(["192.0.2.9", "2001:db8::9"], device, "eth0", Stale, 7_260),
+        of(["192.0.2.10", "2001:db8::10"], None, "eth0", Incomplete, 0),
+        of(["192.0.2.11", "2001:db8::11"], None, "eth0", Failed, 60),
+        of(
+            ["203.0.113.1", "2001:db8:1::1"],
+            device,
+            "wan0",
+            Permanent,
+            0,
+        ),
+    ];
+    let interfaces = [("eth0".to_owned(), "GigabitEthernet1".to_owned())];
+    NeighborFacts::of(found, &interfaces.into())
+}
+
 /// One of each kind.
 pub(super) fn interface_facts() -> Vec<InterfaceFacts> {
     let of = |name: &str, address: Option<&str>, method, (status, protocol)| InterfaceFacts {
@@ -426,6 +459,11 @@ fn lists_routes_and_interfaces_are_told() {
     assert_golden(
         "ip_nat_translations",
         &text(Facts::IpNatTranslations(translations())),
+    );
+    assert_golden("arp", &text(Facts::Arp(neighbors(false))));
+    assert_golden(
+        "ipv6_neighbors",
+        &text(Facts::Ipv6Neighbors(neighbors(true))),
     );
     assert!(text(Facts::IpNatTranslations(vec![])).ends_with("translations: 0\n"));
     let unknown = Facts::Interface(several(), 9).text();
@@ -574,7 +612,7 @@ fn the_house_itself_is_told() {
 #[test]
 fn what_helpers_ask_for_has_every_command_below_its_name_and_goes_on_behind_a_failure() {
     let commands = vec![
-        ("show ip route", Facts::IpRoute(State::default())),
+        ("show ip route", Facts::IpRoute(State::default(), None)),
         ("show broken", Facts::Refused("% broken".into())),
         ("show logging", Facts::Logging(log())),
     ];

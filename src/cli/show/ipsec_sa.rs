@@ -245,33 +245,29 @@ fn errors(out: &mut impl Write, child: &ChildSa) -> fmt::Result {
 }
 
 fn sas(out: &mut impl Write, child: &ChildSa, number: u32) -> fmt::Result {
-    // Each direction has a number of its own on a router.
-    let inbound = child.flow_id.saturating_mul(2).saturating_sub(1);
-    let directions = [
-        ("inbound", inbound, &child.inbound),
-        ("outbound", inbound.saturating_add(1), &child.outbound),
-    ];
-    for (direction, flow_id, flow) in directions {
+    let directions = [("inbound", &child.inbound), ("outbound", &child.outbound)];
+    for (direction, flow) in directions {
         let inbound = direction == "inbound";
         writeln!(out)?;
         writeln!(out, "     {direction} esp sas:")?;
         let beside = child.rekeying.iter();
         let beside = beside.map(|pair| {
-            (
-                if inbound {
-                    pair.inbound_spi
-                } else {
-                    pair.outbound_spi
-                },
-                None,
-            )
+            let spi = if inbound {
+                pair.inbound_spi
+            } else {
+                pair.outbound_spi
+            };
+            (spi, pair.sa_number, None)
         });
         let used = if inbound {
             child.inbound_spi
         } else {
             child.outbound_spi
         };
-        for (spi, flow) in [(used, Some(flow))].into_iter().chain(beside) {
+        let used = (used, child.sa_number, Some(flow));
+        for (spi, sa_number, flow) in [used].into_iter().chain(beside) {
+            // Each direction has a number of its own on a router.
+            let flow_id = sa_number.saturating_mul(2).saturating_sub(inbound.into());
             esp(out, child, (spi, flow_id, number), flow)?;
         }
         for other in ["ah", "pcp"] {
@@ -436,6 +432,7 @@ mod tests {
     fn child(cipher: Cipher, integrity: Option<Hash>, udp_encapsulated: bool) -> ChildSa {
         ChildSa {
             flow_id: 1,
+            sa_number: 1,
             inbound_spi: 1,
             outbound_spi: 2,
             rekeying: Vec::new(),

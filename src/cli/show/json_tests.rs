@@ -15,8 +15,8 @@ use serde_json::Value;
 use super::{
     admission::Memory,
     house_tests::{
-        attempts, interface_facts, listed, log, processor, terminals, translations, trustpoints,
-        version_facts,
+        attempts, interface_facts, listed, log, neighbors, processor, terminals, translations,
+        trustpoints, version_facts,
     },
     tests::{address, assert_golden, ipv6_pools, pools, several, statistics},
     *,
@@ -32,7 +32,7 @@ use crate::{
 };
 
 /// Where the types stand.
-const SOURCES: [&str; 18] = [
+const SOURCES: [&str; 19] = [
     include_str!("../../state.rs"),
     include_str!("../../state/attempts.rs"),
     include_str!("../../state/logging.rs"),
@@ -44,6 +44,7 @@ const SOURCES: [&str; 18] = [
     include_str!("../../metrics.rs"),
     include_str!("facts.rs"),
     include_str!("interfaces.rs"),
+    include_str!("neighbors.rs"),
     include_str!("objects.rs"),
     include_str!("diagnose.rs"),
     include_str!("ikev2_sa.rs"),
@@ -187,6 +188,7 @@ const COMMANDS: &[(&str, &str, &str)] = &[
         "access_lists",
         "Vec<AccessListFacts>",
     ),
+    ("show ip arp", "neighbors", "Vec<NeighborFacts>"),
     ("show ip interface", "interfaces", "Vec<InterfaceFacts>"),
     (
         "show ip interface brief",
@@ -202,6 +204,7 @@ const COMMANDS: &[(&str, &str, &str)] = &[
     ),
     ("show ip route", "routes", "Vec<RouteFacts>"),
     ("show ipv6 local pool", "ipv6_pools", "Vec<Ipv6Pool>"),
+    ("show ipv6 neighbors", "neighbors", "Vec<NeighborFacts>"),
     ("show logging", "log", "LogFacts"),
     ("show metrics", "metrics", "Vec<Sample>"),
     ("show processes cpu", "processor", "ProcessorFacts"),
@@ -535,6 +538,7 @@ fn samples() -> Vec<(&'static str, Facts)> {
             "show ip access-lists",
             Facts::IpAccessLists(configured(), None),
         ),
+        ("show ip arp", Facts::Arp(neighbors(false))),
         ("show ip interface", Facts::IpInterface(interface_facts())),
         (
             "show ip interface brief",
@@ -549,11 +553,12 @@ fn samples() -> Vec<(&'static str, Facts)> {
             "show ip nat translations",
             Facts::IpNatTranslations(translations()),
         ),
-        ("show ip route", Facts::IpRoute(several())),
+        ("show ip route", Facts::IpRoute(several(), None)),
         (
             "show ipv6 local pool",
             Facts::Ipv6LocalPool(ipv6_pools(), None),
         ),
+        ("show ipv6 neighbors", Facts::Ipv6Neighbors(neighbors(true))),
         ("show logging", Facts::Logging(log())),
         ("show metrics", Facts::Metrics(tally)),
         ("show processes cpu", Facts::Processor(processor())),
@@ -577,7 +582,7 @@ fn samples() -> Vec<(&'static str, Facts)> {
         (
             "show tech-support",
             Facts::TechSupport(
-                vec![("show ip route", Facts::IpRoute(several()))],
+                vec![("show ip route", Facts::IpRoute(several(), None))],
                 Secrets::default(),
             ),
         ),

@@ -39,6 +39,7 @@ mod ipv6_local_pool;
 mod json_tests;
 pub(crate) mod logging;
 mod machine;
+pub mod neighbors;
 pub mod objects;
 #[cfg(test)]
 mod objects_tests;
@@ -46,6 +47,7 @@ pub mod pki;
 mod processor;
 #[cfg(test)]
 mod reader_tests;
+mod routes;
 #[cfg(test)]
 mod scene_tests;
 mod secrets;

@@ -59,7 +59,7 @@ fn other_sa() -> IkeSa {
     session.virtual_access = 99;
     session.uptime = Duration::from_secs(77_777);
     let child = &mut session.children[0];
-    child.flow_id = 55;
+    child.sa_number = 55;
     (child.inbound_spi, child.outbound_spi) = (0x11, 0x22);
     (child.cipher, child.integrity) = (Cipher::AesCbc(192), Some(Hash::Sha384));
     child.esn = true;
@@ -170,6 +170,7 @@ fn what_no_reader_reads_is_the_same_for_everybody() {
     } = session.unwrap();
     let ChildSa {
         flow_id: _,
+        sa_number: _,
         inbound_spi: _,
         outbound_spi: _,
         rekeying: _,
@@ -601,14 +602,14 @@ fn a_reader_of_child_sas_gets_every_fact_back() {
         for (text, flow_id, used, others, flow) in [
             (
                 inbound,
-                child.flow_id * 2 - 1,
+                child.sa_number * 2 - 1,
                 child.inbound_spi,
                 others.0,
                 &child.inbound,
             ),
             (
                 outbound,
-                child.flow_id * 2,
+                child.sa_number * 2,
                 child.outbound_spi,
                 others.1,
                 &child.outbound,

@@ -5,7 +5,8 @@ use std::net::Ipv4Addr;
 
 use super::{
     tests::{
-        assert_golden, dual_stack_sa, gcm_sa, ipv6_sa, negotiating_sa, rekeying_sa, seed_sa, state,
+        address, assert_golden, dual_stack_sa, gcm_sa, ipv6_sa, negotiating_sa, rekeying_sa,
+        seed_sa, state,
     },
     *,
 };
@@ -82,7 +83,7 @@ fn first_interface(state: &State) -> u32 {
 
 type Command = (&'static str, fn(State) -> Facts);
 
-const COMMANDS: [Command; 22] = [
+const COMMANDS: [Command; 24] = [
     ("aaa_sessions", Facts::AaaSessions),
     ("crypto_session", |state| {
         Facts::CryptoSession(state, SessionQuery::default())
@@ -128,7 +129,13 @@ const COMMANDS: [Command; 22] = [
     ("ip_local_pool_named", |state| {
         Facts::IpLocalPool(state, Some("ACPool".into()))
     }),
-    ("ip_route", Facts::IpRoute),
+    ("ip_route", |state| Facts::IpRoute(state, None)),
+    ("ip_route_to", |state| {
+        Facts::IpRoute(state, Some(address("192.168.10.8")))
+    }),
+    ("ipv6_route_to", |state| {
+        Facts::Ipv6Route(state, Some(address("2001:db8::1")))
+    }),
     ("ipsec_sa", |state| {
         Facts::IpsecSa(state, IpsecSaQuery::default())
     }),

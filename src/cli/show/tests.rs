@@ -105,6 +105,7 @@ pub(super) fn seed_session() -> Session {
         routes: vec!["192.168.10.8/32".into()],
         children: vec![ChildSa {
             flow_id: 1,
+            sa_number: 1,
             inbound_spi: 0x232C_B82D,
             outbound_spi: 0x3076_7B6E,
             rekeying: Vec::new(),
@@ -264,6 +265,7 @@ pub(super) fn rekeying_sa() -> IkeSa {
     let mut sa = seed_sa();
     let session = sa.session.as_mut().unwrap();
     session.children[0].rekeying = vec![SpiPair {
+        sa_number: 2,
         inbound_spi: 0x0ABC_DEF0,
         outbound_spi: 0xFEDC_BA98,
     }];

@@ -10,7 +10,6 @@ use std::{
     time::Duration,
 };
 
-use nix::unistd::{Uid, User};
 use serde::{Deserialize, Serialize};
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
@@ -47,20 +46,14 @@ pub struct Begin {
 }
 
 impl Begin {
-    /// Who it is, by what the socket says.
-    #[must_use]
-    pub fn person(self, peer: Option<UCred>) -> Person {
-        let uid = peer.map(|peer| peer.uid());
-        let user = uid.map(|uid| match User::from_uid(Uid::from_raw(uid)) {
-            Ok(Some(user)) => user.name,
-            _ => uid.to_string(),
-        });
+    /// Who it is, of this name, by what the socket says.
+    pub(super) fn person(self, user: String, peer: Option<UCred>) -> Person {
         let mut terminal = self.terminal;
         if let Some(terminal) = &mut terminal {
             terminal.truncate(terminal.floor_char_boundary(64));
         }
         Person {
-            user: user.unwrap_or_else(|| "unknown".to_owned()),
+            user,
             process: peer.and_then(|peer| peer.pid()),
             terminal,
         }

@@ -181,9 +181,7 @@ impl Shell {
                 text.push('\n');
             }
             is_shown = false;
-            if !line.text.trim().is_empty() {
-                self.editor.add_history_entry(&line.text)?;
-            }
+            self.remember(&line.text, true)?;
             let width = prompt.chars().count();
             while let Some(said) = said.next_if(|said| said.line <= index) {
                 show(&std::mem::take(&mut text))?;

@@ -10,7 +10,7 @@
 )]
 
 use super::message::{Attributes, AttributesOf, HEADER_OCTETS, Replies, Request, name_of};
-use super::{address, link, monitor, owner::Owner, policy, route, rule, socket, state};
+use super::{address, link, monitor, neighbour, owner::Owner, policy, route, rule, socket, state};
 use crate::fuzzing::input::Input;
 
 const OPERATION: &str = "fuzz";
@@ -66,6 +66,7 @@ fn everybody_reads(message_type: u16, body: &[u8]) {
         );
     }
     let _ = address::parse(OPERATION, body);
+    let _ = neighbour::parse(OPERATION, body);
     // Those of one protocol number are ours; what we read we write so that it reads as the same.
     const OURS: u8 = 0x49;
     if let Ok(Some(route)) = route::parse(OPERATION, OURS, body) {

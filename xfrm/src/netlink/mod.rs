@@ -32,6 +32,7 @@ mod handover;
 mod link;
 mod message;
 mod monitor;
+mod neighbour;
 mod network;
 mod nft;
 mod outline;
@@ -54,6 +55,7 @@ pub use error::{KernelErrno, NetlinkError};
 pub use filter::{Fate, FilterProbe, FilterRules, Stop};
 pub use link::{Link, LinkKind, LinkTraffic, NAME_OCTETS, NewLink, Through};
 pub use namespace::NetworkNamespace;
+pub use neighbour::{Neighbour, NeighbourState};
 pub use network::{LinkIndex, Network};
 pub use nft::{
     BaseChain, Clamp, ClampPlace, Firewall, Hook, Masquerade, PoolGuard, Ruleset, SourceRule,

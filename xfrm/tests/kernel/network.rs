@@ -1,11 +1,13 @@
 //! Links, addresses, routes, namespaces.
 
 use std::net::UdpSocket;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use ironflex_xfrm::netlink::{
-    CleanupScope, Firewall, KernelErrno, LinkAddress, LinkIndex, LinkKind, NetlinkError,
-    NetworkNamespace, NewLink, NextHop, Owner, PoolGuard, Removed, Route, RouteTarget, Ruleset,
-    sysctl, xfrm_interfaces,
+    CleanupScope, Firewall, KernelErrno, LinkAddress, LinkIndex, LinkKind, NeighbourState,
+    NetlinkError, NetworkNamespace, NewLink, NextHop, Owner, PoolGuard, Removed, Route,
+    RouteTarget, Ruleset, sysctl, xfrm_interfaces,
 };
 
 use crate::Ignored;
@@ -23,6 +25,7 @@ cases![
     a_route_that_cannot_be_replaced_stays,
     an_unreachable_route_stops_what_no_session_takes,
     the_way_to_an_address_is_looked_up,
+    neighbours_are_listed_by_family_with_what_is_known_of_them,
     cleanup_removes_ours_and_nothing_else,
 ];
 
@@ -41,6 +44,47 @@ fn a_cable_carries_both_families() -> Result<(), Ignored> {
     let (left, right) = cabled();
     assert!(left.pings("192.0.2.1", "192.0.2.2", 1000));
     assert!(right.pings("2001:db8:2::2", "2001:db8:2::1", 1000));
+    Ok(())
+}
+
+fn neighbours_are_listed_by_family_with_what_is_known_of_them() -> Result<(), Ignored> {
+    let (mut left, _right) = cabled();
+    assert!(left.pings("192.0.2.1", "192.0.2.2", 1000));
+    assert!(left.pings("2001:db8:2::1", "2001:db8:2::2", 1000));
+    // Nobody has this one.
+    let silent = ip("192.0.2.77");
+    let send = || {
+        let socket = UdpSocket::bind("192.0.2.1:0").unwrap();
+        socket.send_to(&[0xa5], (silent, 9)).unwrap();
+    };
+    left.namespace.run(send).unwrap();
+    let end = Instant::now() + Duration::from_secs(10);
+    for (ipv6, known) in [(false, ip("192.0.2.2")), (true, ip("2001:db8:2::2"))] {
+        loop {
+            let all = left.network.neighbours(ipv6).unwrap();
+            assert!(
+                all.iter().all(|one| one.address.is_ipv6() == ipv6),
+                "{all:?}"
+            );
+            let of = |address| all.iter().find(|one| one.address == address);
+            let answers = of(known).is_some_and(|one| {
+                one.hardware
+                    .as_ref()
+                    .is_some_and(|octets| octets.len() == 6)
+                    && one.age < Duration::from_secs(60)
+            });
+            let asked = ipv6
+                || of(silent).is_some_and(|one| {
+                    let states = [NeighbourState::Incomplete, NeighbourState::Failed];
+                    one.hardware.is_none() && states.contains(&one.state)
+                });
+            if answers && asked {
+                break;
+            }
+            assert!(Instant::now() < end, "{all:?}");
+            thread::sleep(Duration::from_millis(10));
+        }
+    }
     Ok(())
 }
 

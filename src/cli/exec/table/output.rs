@@ -24,6 +24,9 @@ pub(in super::super) const OUTPUT: &[Node] = &[
     Node::word("exclude", "Exclude lines that match")
         .then(&[Node::value(Token::Pattern, PATTERN)
             .output(|values| Some(Modifier::Exclude(values.text?)))]),
+    Node::word("grep", "Lines that match (not here: include)")
+        .output(grep)
+        .then(&[Node::value(Token::Pattern, PATTERN).output(grep)]),
     Node::word("include", "Include lines that match")
         .then(&[Node::value(Token::Pattern, PATTERN)
             .output(|values| Some(Modifier::Include(values.text?)))]),
@@ -56,6 +59,15 @@ pub(in super::super) const OUTPUT: &[Node] = &[
 const FILE: &str = "File of this user, or bootflash:FILE";
 
 const PATTERN: &str = "Regular Expression";
+
+#[expect(clippy::unnecessary_wraps, reason = "what a line comes to")]
+fn grep(_: Values) -> Option<Modifier> {
+    Some(Modifier::Instead(
+        "grep",
+        "'| include REGEX' shows the lines that match, '| exclude REGEX' the others; 'ironflex exec' behind a Linux shell's own '|' \
+         has its grep",
+    ))
+}
 
 fn redirected(values: Values, append: bool, shown: bool) -> Option<Modifier> {
     let file = values.text?;

@@ -5,8 +5,8 @@ use super::{
         super::show::{DiagnoseFilter, IpsecSaFilter, IpsecSaQuery, MethodLists},
         Condition, ExecCommand, KeyKind, Show,
     },
-    Kind, Node, Token, Values, any_interface, interfaces, number_of_session, refused, show,
-    virtual_access,
+    Kind, Node, Token, Values, any_interface, interfaces, neighbors, number_of_session, refused,
+    show, virtual_access,
 };
 
 pub(super) const AAA: Node = Node::word("aaa", "Show AAA values").then(&[
@@ -274,6 +274,14 @@ fn ipsec_sa_of_interface(detail: bool, values: &Values) -> Option<ExecCommand> {
     ipsec_sa(detail, Some(IpsecSaFilter::Interface(interface)))
 }
 
+pub(super) const IP_ROUTE: Node = Node::word("route", "IP routing table")
+    .run(|_| show(Show::IpRoute(None)))
+    .then(&[Node::value(
+        Token::AddressV4,
+        "Network to display information about from the routing table",
+    )
+    .run(|values| show(Show::IpRoute(Some(values.address?))))]);
+
 pub(super) const IPV6: Node = Node::word("ipv6", "IPv6 information").then(&[
     Node::word("access-list", "Summary of access lists")
         .run(|values| show(Show::Ipv6AccessLists { name: values.text }))
@@ -291,5 +299,9 @@ pub(super) const IPV6: Node = Node::word("ipv6", "IPv6 information").then(&[
     .run(|values| show(Show::Ipv6LocalPool { name: values.text }))
     .then(&[Node::value(Token::Name, "Name of the pool")
         .run(|values| show(Show::Ipv6LocalPool { name: values.text }))])]),
-    Node::word("route", "Show IPv6 route table entries").run(|_| show(Show::Ipv6Route)),
+    Node::word("neighbors", "Show IPv6 neighbor cache entries").run(|_| neighbors(true)),
+    Node::word("route", "Show IPv6 route table entries")
+        .run(|_| show(Show::Ipv6Route(None)))
+        .then(&[Node::value(Token::AddressV6, "IPv6 address")
+            .run(|values| show(Show::Ipv6Route(Some(values.address?))))]),
 ]);

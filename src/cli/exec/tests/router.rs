@@ -112,6 +112,45 @@ fn files_are_copied_to_and_from_bootflash_alone() {
 }
 
 #[test]
+fn a_route_is_looked_up_and_neighbours_are_listed_by_family() {
+    let route = |line: &str| match parse(line) {
+        Ok(ExecCommand::Show(Show::IpRoute(address) | Show::Ipv6Route(address))) => address,
+        other => panic!("{line}: {other:?}"),
+    };
+    for (line, address) in [
+        ("show ip route 192.0.2.1", "192.0.2.1"),
+        ("sh ipv6 rou 2001:db8::1", "2001:db8::1"),
+    ] {
+        assert_eq!(route(line), address.parse().ok(), "{line}");
+    }
+    assert_eq!(
+        route("show ip route").or_else(|| route("show ipv6 route")),
+        None
+    );
+    for line in ["show ip route 2001:db8::1", "show ipv6 route 192.0.2.1"] {
+        let read = parse(line);
+        assert!(matches!(read, Err(ExecError::Invalid { .. })), "{line}");
+    }
+    for (line, ipv6) in [
+        ("show arp", false),
+        ("sh ip arp", false),
+        ("sh ipv6 nei", true),
+    ] {
+        let neighbors = ExecCommand::ShowNeighbors { ipv6 };
+        assert_eq!(parse(line), Ok(neighbors), "{line}");
+        assert!(super::super::parse(line, Mode::User).is_ok(), "{line}");
+    }
+    let size = |line: &str| match parse(line) {
+        Ok(ExecCommand::Terminal(TerminalCommand::HistorySize(size))) => size,
+        other => panic!("{line}: {other:?}"),
+    };
+    assert_eq!(size("terminal history size 256"), Some(256));
+    assert_eq!(size("term no history"), Some(0));
+    assert_eq!(size("terminal no history size"), None);
+    assert!(parse("terminal history size 257").is_err());
+}
+
+#[test]
 fn sections_are_included_and_excluded_by_name() {
     let modifier = |line: &str| {
         super::super::parse(line, Mode::Privileged)
@@ -197,7 +236,7 @@ fn what_was_missing_is_there() {
         })
     );
     assert_eq!(parse("sh ipv6 int br"), shows(Show::Ipv6InterfaceBrief));
-    assert_eq!(parse("sh ipv6 route"), shows(Show::Ipv6Route));
+    assert_eq!(parse("sh ipv6 route"), shows(Show::Ipv6Route(None)));
     assert_eq!(parse("sh cry ikev2 sa count"), shows(Show::Ikev2SaCount));
     assert_eq!(
         parse("sh cry key mypubkey ec"),
