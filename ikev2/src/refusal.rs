@@ -184,6 +184,9 @@ pub enum PeerIncompatible {
     /// The IKE SA has as many child SAs as it may.
     #[error("no further child SAs are taken")]
     TooManyChildren,
+    /// The peer receives on another child SA under the SPI that it has chosen.
+    #[error("the peer has another child SA of the SPI that it has chosen")]
+    SpiInUse,
     /// The peer has deleted the child SA that it was asked for, before it was installed here.
     #[error("the peer has deleted the child SA again")]
     Withdrawn,
@@ -228,6 +231,7 @@ impl PeerIncompatible {
         Self::Busy => "busy",
         Self::NoSuchChild(..) => "no_such_child",
         Self::TooManyChildren => "too_many_children",
+        Self::SpiInUse => "spi_in_use",
         Self::Withdrawn => "withdrawn",
     }
 }
@@ -271,6 +275,7 @@ impl Refusal {
             Self::Incompatible(error) => match error {
                 PeerIncompatible::NoProposalChosen
                 | PeerIncompatible::NoNatDetection
+                | PeerIncompatible::SpiInUse
                 | PeerIncompatible::NotChildless => NotifyType::NO_PROPOSAL_CHOSEN,
                 // RFC 7296 §1.3, §3.10.1: the data is the number of the group that is accepted.
                 PeerIncompatible::InvalidKeyExchange(group) => {

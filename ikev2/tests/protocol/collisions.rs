@@ -4,6 +4,7 @@
 mod child;
 mod ike;
 mod lengths;
+mod spis;
 mod worn;
 
 use std::{sync::Arc, time::Duration};

@@ -163,6 +163,17 @@ impl Children {
         self.list.iter_mut().find(|child| child.outbound_spi == spi)
     }
 
+    /// Whether another of its name goes on without this one.
+    pub(crate) fn has_heir(&self, inbound_spi: u32) -> bool {
+        let mut list = self.list.iter();
+        let name = list
+            .find(|one| one.inbound_spi == inbound_spi)
+            .map(|one| one.id);
+        self.list.iter().any(|one| {
+            one.inbound_spi != inbound_spi && Some(one.id) == name && one.standing == Standing::Live
+        })
+    }
+
     /// Whether one of them is being deleted by us.
     pub(crate) fn closing(&self) -> bool {
         self.list
@@ -176,19 +187,21 @@ impl Children {
         found.map(|one| one.inbound_spi)
     }
 
-    /// The outside says that one is worn. One that is worn out is sent on no more where its successor is there, which the peer
-    /// has, or will have with our answer.
-    pub(crate) fn wear(&mut self, sa: SaId, cx: &mut Cx<'_>, inbound_spi: u32, wear: Wear) {
-        if let Some(child) = self.by_inbound(inbound_spi)
-            && child.wear < wear
-        {
-            child.wear = wear;
-            let id = child.id;
-            if wear == Wear::WornOut
-                && let Some(successor) = self.youngest_usable(id)
-            {
-                self.switch(sa, cx, successor);
-            }
+    /// The outside says that one is worn.
+    pub(crate) fn wear(&mut self, inbound_spi: u32, wear: Wear) {
+        if let Some(child) = self.by_inbound(inbound_spi) {
+            child.wear = child.wear.max(wear);
+        }
+    }
+
+    /// One that is worn out is sent on no more where its successor is there, which the peer has, or will have with our answer:
+    /// whichever of the two has come first.
+    pub(crate) fn leave_worn_out(&mut self, sa: SaId, cx: &mut Cx<'_>) {
+        let left = self.list.iter();
+        let left = left.filter(|one| one.sending && one.wear == Wear::WornOut);
+        let successors = left.filter_map(|one| self.youngest_usable(one.id));
+        for successor in successors.collect::<Vec<_>>() {
+            self.switch(sa, cx, successor);
         }
     }
 

@@ -80,7 +80,7 @@ impl Established {
             return Ok(());
         }
         let closed = self.children.close(inbound_spi);
-        self.send_delete(link, cx, closed)
+        self.ask_to_delete(link, cx, closed, true)
     }
 
     /// Deletes a child SA that is replaced or redundant, if it is there.
@@ -104,13 +104,24 @@ impl Established {
         cx: &mut Cx<'_>,
         inbound_spis: Vec<u32>,
     ) -> Result<(), Refusal> {
+        self.ask_to_delete(link, cx, inbound_spis, false)
+    }
+
+    fn ask_to_delete(
+        &mut self,
+        link: &mut Link,
+        cx: &mut Cx<'_>,
+        inbound_spis: Vec<u32>,
+        worn_out: bool,
+    ) -> Result<(), Refusal> {
         // RFC 7296 §1.4#3, §2.4#8, §3.11#1-2: a child SA is deleted under the IKE SA in use, which
         // has inherited it, and by a payload of its own protocol.
         let octets: Vec<[u8; 4]> = inbound_spis.iter().map(|spi| spi.to_be_bytes()).collect();
         let delete = Payload::Delete(Delete::esp(&octets));
-        let mut known = inbound_spis.iter();
-        let had = known.any(|spi| self.children.by_inbound(*spi).is_some());
-        self.pending = Pending::DeleteChild { inbound_spis, had };
+        self.pending = Pending::DeleteChild {
+            inbound_spis,
+            worn_out,
+        };
         link.request(cx, ExchangeType::INFORMATIONAL, [delete].to_vec())
     }
 
@@ -127,10 +138,27 @@ impl Established {
             return self.deletes_what_we_make(spi);
         };
         let (inbound_spi, crossing) = (child.inbound_spi, child.standing == Standing::Closing);
-        self.children.remove(link.id, cx, inbound_spi);
+        if !self.waits_for_successor(inbound_spi) {
+            self.children.remove(link.id, cx, inbound_spi);
+        }
         // RFC 7296 §2.25.1#5-6, §2.25.2#7: whatever we are replacing, the other half is said, but nothing of a pair that we are
         // deleting ourselves.
         (!crossing).then(|| inbound_spi.to_be_bytes())
+    }
+
+    /// RFC 7296 §2.8: the peer has deleted this one, and has what replaces it, which the outside is installing. Where nothing else
+    /// of its name is there it goes when that is: the outside would remove all of the name.
+    fn waits_for_successor(&mut self, inbound_spi: u32) -> bool {
+        let Pending::Installing(installing) = &mut self.pending else {
+            return false;
+        };
+        if self.children.has_heir(inbound_spi) || !installing.old_deleted_by_peer(inbound_spi) {
+            return false;
+        }
+        if let Some(child) = self.children.by_inbound(inbound_spi) {
+            child.standing = Standing::Closing;
+        }
+        true
     }
 
     /// The peer may have deleted what it has made for us before we have it: its answer may have been lost, or the outside may be

@@ -11,6 +11,7 @@ mod create;
 mod delete_child;
 mod followup;
 mod inform;
+mod installing;
 pub(crate) mod mobike;
 mod others;
 mod rekey_child;
@@ -26,9 +27,10 @@ use children::{Children, Standing};
 pub(crate) use closing::{Closing, Leaving, close_after_auth, close_with, gives_up};
 pub(crate) use delete_child::Deleted;
 use followup::Following;
+use installing::Installing;
 use mobike::{EspWay, RouteCheck, Seen};
 use others::{Other, OtherStanding};
-use rekey_child::{Installing, RekeyChild};
+use rekey_child::RekeyChild;
 use rekey_ike::{RekeyIke, Successor};
 pub(crate) use wishes::Wish;
 use wishes::Wishes;
@@ -150,8 +152,11 @@ enum Pending {
     Nothing,
     /// To see whether the peer lives.
     Probe,
-    /// To delete the child SAs with these inbound SPIs; whether we had one of them.
-    DeleteChild { inbound_spis: Vec<u32>, had: bool },
+    /// To delete the child SAs with these inbound SPIs; whether that is because they are worn out.
+    DeleteChild {
+        inbound_spis: Vec<u32>,
+        worn_out: bool,
+    },
     /// To replace a child SA, or to make a new one.
     Child(Box<RekeyChild>),
     /// The peer has agreed to a child SA; the outside is installing it.
@@ -458,12 +463,16 @@ impl Established {
                 self.ike_answered(*rekey, link, cx, payloads)?;
                 None
             }
-            Pending::DeleteChild { inbound_spis, had } => {
+            Pending::DeleteChild {
+                inbound_spis,
+                worn_out,
+            } => {
                 for inbound_spi in inbound_spis {
                     self.children.remove(link.id, cx, inbound_spi);
                 }
-                // RFC 7296 §2.8: what was not replaced in time takes its IKE SA with it. What has never been one of ours does not.
-                let lost = had && self.children.is_empty() && !self.makes_a_child();
+                // RFC 7296 §2.8: what was not replaced in time takes its IKE SA with it. What was replaced, or has never been
+                // one of ours, does not.
+                let lost = worn_out && self.children.is_empty() && !self.makes_a_child();
                 lost.then_some(CloseReason::Expired)
             }
             Pending::RouteCheck(check) => self.route_checked(check, link, cx, &payloads),
@@ -573,6 +582,7 @@ impl Established {
             self.ending.get_or_insert(reason);
             return Ok(Outcome::Go(State::Established(self)));
         }
+        self.repeat_deletes(cx);
         // RFC 7296 §2.4#9: the peer is told.
         let reason = self.ending.unwrap_or(reason);
         close_with(link, cx, Payload::Delete(Delete::ike_sa()), reason)
@@ -704,6 +714,7 @@ impl Established {
         if link.is_used_up() {
             return self.end(link, cx, CloseReason::Expired);
         }
+        self.children.leave_worn_out(link.id, cx);
         self.wish_by_wear(cx);
         while self.is_idle() {
             let Some(wish) = self.wishes.take(cx.now) else {

@@ -252,6 +252,19 @@ impl Established {
         Ok(None)
     }
 
+    /// Says the Deletes of replaced IKE SAs once more that are not answered: nobody will, once the last of them has gone. That
+    /// is enough. A replaced IKE SA has no child SAs, and a peer that has not heard either Delete finds out that it is alone with it
+    /// as with any other (RFC 7296 §2.4); to wait for an answer here would hold up the end, for a peer that has forgotten all
+    /// with the one in use gives none.
+    pub(super) fn repeat_deletes(&mut self, cx: &mut Cx<'_>) {
+        for other in &mut self.others {
+            let is_out = matches!(other.standing, OtherStanding::Deleting);
+            if is_out && other.link.sent < cx.now {
+                other.link.send_again(cx);
+            }
+        }
+    }
+
     /// Retransmits, gives up and deletes what its time has come for.
     pub(super) fn tend_others(&mut self, cx: &mut Cx<'_>) {
         self.others.retain_mut(|other| {

@@ -3,10 +3,11 @@
 use alloc::{boxed::Box, vec::Vec};
 
 use super::{
-    Answering, Child, Established, KE_RETRIES, Limits, Pending, Policy, Served, Standing, Wish,
+    Answering, Child, Established, KE_RETRIES, Pending, Policy, Served, Standing, Wish,
     create::{Creation, Half, Reply, lower, named_group, rekey_notify},
     delete_child::Deleted,
     followup::{Asked, Next, Series, Turn},
+    installing::Installing,
     wishes::PutOff,
 };
 use crate::{
@@ -15,7 +16,7 @@ use crate::{
         keys::Role,
         suite::{Additional, EspSuite, Group},
     },
-    event::{Answer, Ask, AskId, ChildExchanges, ChildId, ChildSa, Event},
+    event::{Answer, Ask, ChildExchanges, ChildId, ChildSa, Event},
     negotiate::{additional::Alternatives, proposal, selector},
     refusal::{PeerIncompatible, Refusal},
     sa::{
@@ -108,34 +109,6 @@ pub(super) struct AgreedChild {
     remote: Vec<TrafficSelector>,
     ni: Nonce,
     nr: Nonce,
-}
-
-/// The peer has agreed to a child SA of ours.
-pub(super) struct Installing {
-    pub(super) ask: AskId,
-    child: Child,
-    /// What it replaces, by the inbound SPI; else it is a new one.
-    old: Option<u32>,
-    /// The lower nonce of the exchange that made it.
-    nonce: Nonce,
-    /// The lower nonce of the peer's exchange that replaces the same child SA.
-    rival: Option<Nonce>,
-    /// The peer has deleted it.
-    deleted: bool,
-}
-
-impl Installing {
-    /// Whether it is to replace the child SA with this inbound SPI.
-    pub(super) fn replaces(&self, inbound_spi: u32) -> bool {
-        self.old == Some(inbound_spi)
-    }
-
-    /// The peer has deleted what it receives on under this SPI: our half of it, if this is it and is not deleted yet.
-    pub(super) fn deleted_by_peer(&mut self, outbound_spi: u32) -> Option<[u8; 4]> {
-        let is_this = !self.deleted && self.child.outbound_spi == outbound_spi;
-        self.deleted |= is_this;
-        is_this.then(|| self.child.inbound_spi.to_be_bytes())
-    }
 }
 
 impl Established {
@@ -315,6 +288,12 @@ impl Established {
             cx.event(link.id, Event::RekeyRefused(refused.into()));
             return self.send_delete(link, cx, [rekey.spi].to_vec());
         }
+        // RFC 7296 §3.3.1, §2.25.1: what either end says of an SPI has to be about one child SA.
+        if self.has_outbound(agreed.outbound_spi) {
+            let refused = PeerIncompatible::SpiInUse;
+            cx.event(link.id, Event::RekeyRefused(refused.into()));
+            return self.send_delete(link, cx, [rekey.spi].to_vec());
+        }
         let (ni, nr) = (agreed.ni.clone(), agreed.nr.clone());
         let sa = self.keyed(link, *agreed, Role::Initiator, (first.as_ref(), &further));
         log_child(link, cx, &sa);
@@ -323,14 +302,8 @@ impl Established {
             Some(_) => cx.ask(link.id, Ask::Rekey(sa)),
             None => cx.ask(link.id, Ask::Install(sa)),
         };
-        self.pending = Pending::Installing(Installing {
-            ask,
-            child,
-            old,
-            nonce: lower(&ni, &nr).clone(),
-            rival: rekey.rival,
-            deleted: false,
-        });
+        let nonce = lower(&ni, &nr).clone();
+        self.pending = Pending::Installing(Installing::new(ask, child, (old, rekey.rival), nonce));
         Ok(())
     }
 
@@ -376,8 +349,11 @@ impl Established {
             // RFC 7296 §2.25#6: the peer has lost it, so it is of no use; another takes its place.
             NotifyType::CHILD_SA_NOT_FOUND if let Some(old) = rekey.old => {
                 self.children.remove(link.id, cx, old);
-                let limits = [rekey.local, rekey.remote];
-                self.wishes.add(cx.now, Wish::NewChild(limits));
+                // What it had replaced may have taken its place again.
+                if !self.children.has(rekey.id) {
+                    let limits = [rekey.local, rekey.remote];
+                    self.wishes.add(cx.now, Wish::NewChild(limits));
+                }
             }
             // RFC 7296 §1.3: the old one goes on, until its lifetime is over.
             kind => {
@@ -490,83 +466,6 @@ impl Established {
         })
     }
 
-    /// The outside has installed our child SA, or could not.
-    pub(super) fn child_installed(
-        &mut self,
-        link: &mut Link,
-        cx: &mut Cx<'_>,
-        answer: Answer,
-    ) -> Result<(), Refusal> {
-        let Pending::Installing(installing) =
-            core::mem::replace(&mut self.pending, Pending::Nothing)
-        else {
-            return Ok(());
-        };
-        let inbound_spi = installing.child.inbound_spi;
-        match answer {
-            Answer::Installed => {}
-            // The peer has it, we do not: it is deleted there and has never been one of ours.
-            Answer::Refused(why) => {
-                cx.event(link.id, Event::RekeyRefused(Refusal::Denied(why)));
-                if installing.deleted {
-                    return Ok(());
-                }
-                return self.send_delete(link, cx, [inbound_spi].to_vec());
-            }
-            _ => return Err(WRONG_ANSWER),
-        }
-        let Some(old) = installing.old else {
-            self.add_new(installing.child);
-            // RFC 7296 §1.4.1#2: the peer has deleted it while it was being installed.
-            if installing.deleted {
-                self.children.remove(link.id, cx, inbound_spi);
-            }
-            return Ok(());
-        };
-        // The peer has deleted what it was to replace, and the outside has removed all of that name.
-        if !self.children.has(installing.child.id) {
-            if installing.deleted {
-                return Ok(());
-            }
-            return self.send_delete(link, cx, [inbound_spi].to_vec());
-        }
-        self.children.add(installing.child);
-        // RFC 7296 §1.4.1#2: the old one goes on, and may be replaced by another.
-        if installing.deleted {
-            self.children.remove(link.id, cx, inbound_spi);
-            return Ok(());
-        }
-        // The peer's may still be with the outside: it is agreed on all the same.
-        let answering = self.answering.as_ref();
-        let answering = answering.and_then(|one| one.replaces.as_ref());
-        let answering = answering.filter(|(replaced, _)| *replaced == old);
-        // The old one would not be live if the peer had not taken back what it had made.
-        let taken_back = self.children.by_inbound(old);
-        let taken_back = taken_back.is_some_and(|old| old.standing == Standing::Live);
-        let rival = installing.rival.as_ref().filter(|_| !taken_back);
-        let rival = rival.or_else(|| answering.map(|(_, nonce)| nonce));
-        // RFC 7296 §2.8.1#3, §2.25.1#3: of two that replace the same one, the one whose exchange had the lowest nonce
-        // is closed by the end that made it.
-        if rival.is_some_and(|rival| installing.nonce.as_bytes() < rival.as_bytes()) {
-            return self.start_delete(link, cx, inbound_spi);
-        }
-        // RFC 7296 §2.8: the peer has been ready to receive since before it answered.
-        self.children.switch(link.id, cx, inbound_spi);
-        self.start_delete(link, cx, old)
-    }
-
-    /// A child SA is installed. What a headend may add to the first lies within what it has given thereby, as where that
-    /// came with IKE_AUTH.
-    fn add_new(&mut self, child: Child) {
-        if self.children.none_yet() && matches!(self.policy, Policy::Initiator(_)) {
-            self.limits = Limits {
-                local: child.local.clone(),
-                remote: child.remote.clone(),
-            };
-        }
-        self.children.add(child);
-    }
-
     // --- As the one who is asked ---
 
     /// Judges the peer's request for a child SA; what is agreed is installed before it is answered.
@@ -604,7 +503,7 @@ impl Established {
             None => None,
         };
         let installing = matches!(&self.pending, Pending::Installing(one)
-            if one.old.is_some() && one.old == old.as_ref().map(|old| old.inbound_spi));
+            if old.as_ref().is_some_and(|old| one.replaces(old.inbound_spi)));
         if installing {
             return Err(PeerIncompatible::Busy.into());
         }
@@ -688,11 +587,14 @@ impl Established {
         if let Some(old) = old {
             let live = self.children.by_inbound(old);
             let live = live.is_some_and(|old| old.is_usable());
-            let installing =
-                matches!(&self.pending, Pending::Installing(one) if one.old == Some(old));
+            let installing = matches!(&self.pending, Pending::Installing(one) if one.replaces(old));
             if !live || installing {
                 return Err(PeerIncompatible::Busy.into());
             }
+        }
+        // RFC 7296 §3.3.1, §2.25.1: what either end says of an SPI has to be about one child SA.
+        if self.has_outbound(agreed.outbound_spi) {
+            return Err(PeerIncompatible::SpiInUse.into());
         }
         let nonce = lower(&agreed.ni, &agreed.nr).clone();
         let group = agreed.group;

@@ -20,7 +20,7 @@ impl Established {
         cx: &mut Cx<'_>,
         inbound_spi: u32,
     ) -> Result<Outcome, Refusal> {
-        self.children.wear(link.id, cx, inbound_spi, Wear::Old);
+        self.children.wear(inbound_spi, Wear::Old);
         self.wants(link, cx, Wish::RekeyChild(inbound_spi))
     }
 
@@ -31,7 +31,7 @@ impl Established {
         cx: &mut Cx<'_>,
         inbound_spi: u32,
     ) -> Result<Outcome, Refusal> {
-        self.children.wear(link.id, cx, inbound_spi, Wear::WornOut);
+        self.children.wear(inbound_spi, Wear::WornOut);
         self.wants(link, cx, Wish::DeleteChild(inbound_spi))
     }
 

@@ -479,6 +479,39 @@ fn what_replaces_a_child_is_deleted_while_it_is_being_installed() {
     }
 }
 
+// RFC 7296 §1.4.1#2, §2.8: the peer deletes the old one as soon as it has agreed to what replaces it, while the outside is still
+// installing that. It goes on, and nothing is left without a child SA.
+#[test]
+fn the_old_child_is_deleted_while_what_replaces_it_is_being_installed() {
+    for installs in [fn_of(true), fn_of(false)] {
+        let mut table = Table::new(37);
+        let request = table.rekey_child(true);
+        let agreed = table.answer(&request);
+        table.name_child(false, "new");
+        table.pair.setup.silent = |ask| matches!(ask, Ask::Rekey(_));
+        table.finish(&agreed);
+        let delete = table.foreign_delete(false, &["old"]);
+        let deleted = table.answer(&delete);
+        table.assert_deletes_child(&deleted, "old");
+        // Only once: it is not there any more.
+        let again = table.foreign_delete(false, &["old"]);
+        let answer = table.answer(&again);
+        assert!(table.said(&answer).is_empty());
+        table.pair.setup.install_further = installs;
+        assert!(table.pair.answer_withheld());
+        if installs(true) {
+            table.assert_silence();
+            table.expect_children([true, true], ["old~ new*", "old~ new*"]);
+            table.wait_in_silence(60);
+            table.expect_children([true, true], ["new*", "new*"]);
+        } else {
+            let undo = table.sent(true);
+            table.assert_deletes_child(&undo, "new");
+            table.expect_children([true, true], ["", ""]);
+        }
+    }
+}
+
 // RFC 7296 §1.4.1#2: the same with the child SA that IKE_AUTH has made: a second Delete of it finds nothing, and nothing stays,
 // whatever the outside says in the end.
 #[test]

@@ -362,3 +362,32 @@ fn a_child_is_deleted_while_the_ike_sa_is_being_rekeyed() {
         table.expect_ikes(ends, ["new*", "new*"]);
     }
 }
+
+// RFC 7296 §2.8, §2.4: the session ends before the Delete of the replaced IKE SA is answered: the peer is told of both, and once
+// more of the first.
+#[test]
+fn the_delete_of_a_replaced_ike_sa_that_was_lost_is_said_again_at_the_end() {
+    for ender in [true, false] {
+        let mut table = Table::new(53);
+        let request = table.rekey_ike(ender);
+        let agreed = table.answer(&request);
+        table.name_ike(!ender, "new");
+        let lost = table.go_on(&agreed);
+        table.assert_deletes_ike(&lost, "old");
+        // It is not said twice in one breath.
+        let second = Duration::from_millis(500);
+        let until = table.pair.now.after(second);
+        table.lose_all_until(until);
+        table.losing = true;
+        table.command(ender, Command::Delete(id(&table.pair, ender)));
+        let [again, last] = table.sent_at_once();
+        assert_eq!(again.octets, lost.octets);
+        table.assert_deletes_ike(&last, "new");
+        let deleted = table.answer(&again);
+        assert_eq!(table.ike_of(&deleted), "old");
+        let deleted = table.answer(&last);
+        table.deliver(&deleted);
+        assert!(table.end(ender).endpoint.views().next().is_none());
+        assert_eq!(table.end(!ender).closed, [CloseReason::PeerDeleted]);
+    }
+}

@@ -2,7 +2,7 @@
 
 use ironflex_ikev2::{
     config::{AGAIN_AFTER, AWAIT_DELETE, Liveness, RETRY_FOR},
-    event::CloseReason,
+    event::{Ask, CloseReason},
     refusal::{PeerIncompatible, Refusal},
     wire::payload::Notify,
 };
@@ -172,6 +172,82 @@ fn a_worn_out_child_is_left_at_once_whatever_is_under_way() {
         // What comes late on it says nothing of where the peer receives.
         table.use_child(worn_out, "old");
         table.expect_children(ends, ["old x* new*", "old* x*"]);
+    }
+}
+
+// RFC 7296 §2.8: the same where the limit is reached while the outside is still at work for the peer's successor: that is sent on
+// as soon as it is there.
+#[test]
+fn a_worn_out_child_is_left_for_the_successor_that_comes_after_its_limit() {
+    for worn_out in [true, false] {
+        let ends = [worn_out, !worn_out];
+        let mut table = Table::with_a_further_child(47);
+        let request = table.rekey_child(!worn_out);
+        let at_work: fn(&Ask) -> bool = |ask| matches!(ask, Ask::Rekey(_));
+        if worn_out {
+            table.pair.setup.silent = at_work;
+        } else {
+            table.pair.setup.client_silent = at_work;
+        }
+        table.losing = true;
+        table.finish(&request);
+        table.order_delete(worn_out, "old");
+        table.assert_silence();
+        table.expect_children(ends, ["old* x*", "old* x*"]);
+        assert!(table.pair.answer_withheld_by(worn_out));
+        let agreed = table.sent(worn_out);
+        table.name_child(worn_out, "new");
+        table.expect_children(ends, ["old x* new*", "old* x*"]);
+        let delete = table.go_on(&agreed);
+        table.assert_deletes_child(&delete, "old");
+        let deleted = table.answer(&delete);
+        table.finish(&deleted);
+        table.expect_children(ends, ["old~ x* new*", "old~ x* new*"]);
+    }
+}
+
+// RFC 7296 §1.4.1: the peer deletes what has replaced its only child SA while our Delete of the old one is out. Nothing has
+// worn out, and it may make another: the IKE SA does not end at once.
+#[test]
+fn a_successor_that_is_deleted_while_the_old_one_is_leaves_the_ike_sa_for_a_while() {
+    for deleter in [true, false] {
+        let mut table = Table::new(48);
+        let request = table.rekey_child(!deleter);
+        let agreed = table.answer(&request);
+        table.name_child(deleter, "new");
+        let own = table.go_on(&agreed);
+        table.assert_deletes_child(&own, "old");
+        let delete = table.foreign_delete(deleter, &["new"]);
+        let deleted = table.answer(&delete);
+        table.assert_deletes_child(&deleted, "new");
+        let answer = table.answer(&own);
+        table.finish(&answer);
+        table.wait_in_silence(9);
+        assert_eq!(table.end(!deleter).ready(), 1);
+        table.pair.run(200);
+        assert_eq!(table.end(!deleter).closed, [CloseReason::TimedOut]);
+    }
+}
+
+// RFC 7296 §2.25#6: the peer does not know what has replaced another, which is still there: that goes on, and nothing is made anew
+// beside it.
+#[test]
+fn what_the_peer_has_lost_is_not_made_anew_beside_the_one_that_it_replaced() {
+    for loser in [true, false] {
+        let ends = [!loser, loser];
+        let mut table = Table::with_a_further_child(49);
+        table.losing = true;
+        let request = table.rekey_child(loser);
+        table.answer(&request);
+        table.name_child(!loser, "new");
+        let new = table.child_spi(!loser, "new");
+        table.command(!loser, Command::RekeyChild(id(&table.pair, !loser), new));
+        let asked = table.sent(!loser);
+        let answer = table.answer(&asked);
+        let lost = Notify::plain(NotifyType::CHILD_SA_NOT_FOUND);
+        let lost = table.instead_of(&answer, &[Payload::Notify(lost)]);
+        table.finish(&lost);
+        table.expect_children(ends, ["old* x* new~", "old* x*"]);
     }
 }
 
