@@ -19,6 +19,12 @@ impl Pairs {
         self.0.push((inbound, outbound));
     }
 
+    /// The inbound SPI of the oldest pair.
+    #[must_use]
+    pub fn oldest(&self) -> Option<EspSpi> {
+        self.0.first().map(|&(inbound, _)| inbound)
+    }
+
     /// The inbound SPI of the youngest pair.
     #[must_use]
     pub fn newest(&self) -> Option<EspSpi> {
@@ -93,7 +99,7 @@ pub async fn has_events(descriptor: Option<&AsyncFd<OwnedFd>>) {
 
 #[cfg(test)]
 mod tests {
-    use ironflex_xfrm::SessionId;
+    use ironflex_xfrm::{Limit, SessionId};
 
     use super::*;
 
@@ -110,11 +116,13 @@ mod tests {
             id,
             spi: spi(value),
             direction,
+            limit: Limit::Bytes,
         };
         let hard = |value, direction| Event::HardExpired {
             id,
             spi: spi(value),
             direction,
+            limit: Limit::Seconds,
         };
         let (inbound, outbound) = (Direction::Inbound, Direction::Outbound);
         let due = [

@@ -105,14 +105,19 @@ pub fn sa_specs(
     child: &ChildSa,
     wishes: &SaWishes,
 ) -> Result<(xfrm::SaSpec, xfrm::SaSpec), xfrm::Error> {
+    let (soft, hard) = if child.suite.esn {
+        (wishes.soft, wishes.hard)
+    } else {
+        within_sequence_numbers(wishes)
+    };
     let spec = |spi: u32, keys: &ProtectionKeys, replay_window| {
         Ok::<_, xfrm::Error>(xfrm::SaSpec {
             spi: xfrm::EspSpi::new(spi).ok_or(xfrm::Error::Misuse("a reserved SPI"))?,
             keys: sa_keys(keys)?,
             esn: child.suite.esn,
             replay_window,
-            soft: wishes.soft,
-            hard: wishes.hard,
+            soft,
+            hard,
         })
     };
     Ok((
@@ -197,6 +202,30 @@ pub fn soft_limits(hard: xfrm::Limits, keeper: Keeper) -> xfrm::Limits {
     }
 }
 
+/// How many packets go over an SA without extended sequence numbers.
+const SEQUENCE_NUMBERS: NonZeroU64 = NonZeroU64::MIN.saturating_add(u32::MAX as u64 - 1);
+
+/// RFC 4303 §3.3.3: the limits of an SA whose sequence numbers have 32 bits, and which is replaced before they are used up, or
+/// those that come before. The kernel does not tell that it drops what finds no number.
+fn within_sequence_numbers(wishes: &SaWishes) -> (xfrm::Limits, xfrm::Limits) {
+    let packets = wishes.hard.packets.unwrap_or(SEQUENCE_NUMBERS);
+    let packets = Some(packets.min(SEQUENCE_NUMBERS));
+    let numbers = xfrm::Limits {
+        packets,
+        ..xfrm::Limits::NONE
+    };
+    let drawn = soft_limits(numbers, Keeper::Client).packets;
+    let soft = xfrm::Limits {
+        packets: wishes.soft.packets.or(drawn),
+        ..wishes.soft
+    };
+    let hard = xfrm::Limits {
+        packets,
+        ..wishes.hard
+    };
+    (soft, hard)
+}
+
 /// A fresh inbound SPI: random, and not one of the reserved ones (RFC 4303 §2.1).
 #[must_use]
 pub fn fresh_spi() -> u32 {
@@ -216,7 +245,75 @@ pub const fn host_selector(address: IpAddr) -> TrafficSelector {
 
 #[cfg(test)]
 mod tests {
+    use ikev2::{
+        crypto::{keys::RoleChildKeys, suite::EspSuite},
+        event::{ChildExchanges, ChildId, Framing},
+        secret::SecretBytes,
+    };
+
     use super::*;
+
+    // RFC 4303 §3.3.3: no number is used twice, and the kernel does not say that it has none left.
+    #[test]
+    fn an_sa_is_replaced_before_its_sequence_numbers_are_used_up() {
+        let keys = || ProtectionKeys::Aead {
+            algorithm: AeadAlgorithm::AesGcm16_128,
+            key: SecretBytes::copied_from(&[0xa5; 20]),
+        };
+        let here = (std::net::Ipv4Addr::LOCALHOST, 4500).into();
+        let mut child = ChildSa {
+            id: ChildId::default(),
+            suite: EspSuite {
+                protection: Protection::Aead(AeadAlgorithm::AesGcm16_128),
+                esn: false,
+            },
+            exchanges: ChildExchanges::default(),
+            keys: RoleChildKeys {
+                inbound: keys(),
+                outbound: keys(),
+            },
+            inbound_spi: 0x1000,
+            outbound_spi: 0x2000,
+            local: Vec::new(),
+            remote: Vec::new(),
+            path: Path {
+                local: here,
+                remote: here,
+                framing: Framing::Marked,
+            },
+            udp_encapsulation: true,
+            configuration: Vec::new(),
+            by_peer: false,
+        };
+        let mut wishes = SaWishes {
+            replay_window: xfrm::ReplayWindow::default(),
+            soft: xfrm::Limits::NONE,
+            hard: xfrm::Limits::NONE,
+            if_id: None,
+            follow_peer: false,
+        };
+        let packets = |child: &ChildSa, wishes: &SaWishes| {
+            let (inbound, outbound) = sa_specs(child, wishes).unwrap();
+            assert_eq!(inbound.hard, outbound.hard);
+            let [soft, hard] = [outbound.soft, outbound.hard].map(|one| one.packets);
+            assert_eq!([outbound.soft.bytes, outbound.hard.seconds], [None, None]);
+            (soft.map(NonZeroU64::get), hard.map(NonZeroU64::get))
+        };
+        let last = u64::from(u32::MAX);
+        let (soft, hard) = packets(&child, &wishes);
+        assert_eq!(hard, Some(last));
+        assert!(soft.is_some_and(|soft| (last / 8 * 7 - 8..=last / 16 * 15).contains(&soft)));
+        // What is less is less.
+        wishes.hard.packets = NonZeroU64::new(10_000);
+        wishes.soft.packets = NonZeroU64::new(9_000);
+        let both = (Some(9_000), Some(10_000));
+        assert_eq!(packets(&child, &wishes), both);
+        child.suite.esn = true;
+        assert_eq!(packets(&child, &wishes), both);
+        wishes.hard.packets = None;
+        wishes.soft.packets = None;
+        assert_eq!(packets(&child, &wishes), (None, None));
+    }
 
     /// The earliest and the latest of many soft limits of this lifetime, in seconds and octets.
     fn spread(hard: u64, keeper: Keeper) -> (u64, u64) {

@@ -376,6 +376,8 @@ pub struct ChildSa {
     pub udp_encapsulation: bool,
     /// The attributes that the headend assigned, on the initiator's side.
     pub configuration: Vec<ConfigAttribute>,
+    /// The peer has asked for it.
+    pub by_peer: bool,
 }
 
 /// What happens to an SA, for logs, `show` and the session's owner.
@@ -426,7 +428,10 @@ pub enum Event {
     /// packets of the peer came in on a child SA, or nobody has sent it any.
     Quiet,
     /// The IKE SA was replaced by one with new keys and SPIs.
-    Rekeyed,
+    Rekeyed {
+        /// The peer has asked for it.
+        by_peer: bool,
+    },
     /// The peer does not replace the IKE SA, or a child SA, now.
     RekeyRefused(Refusal),
     /// A request of the peer's is refused, and the SA goes on.
@@ -727,6 +732,8 @@ pub enum Trace {
     State(&'static str),
     /// AUTH of the peer held.
     PeerVerified,
+    /// The lifetime of the IKE SA is nearly over: it is to be rekeyed.
+    GrowsOld,
     /// AUTH of the peer did not hold; which other keys would have matched.
     PeerRefused(&'static str),
     /// Configuration attributes of the peer.

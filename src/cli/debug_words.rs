@@ -16,10 +16,14 @@ use ironflex_ikev2::{
         registry::{ConfigAttributeType as Attribute, ExchangeType, PayloadType},
     },
 };
+use ironflex_xfrm::Limit;
 
 use super::{Printable, exec::DebugFlag};
 use crate::{
-    daemon::{identity::type_name, log::Step},
+    daemon::{
+        identity::type_name,
+        log::{Step, Why},
+    },
     state::AuthMethod,
 };
 
@@ -172,6 +176,7 @@ pub fn daemon_lines(flags: &DebugFlags, names: Names, step: Step<'_>) -> Vec<Str
         } => lines.say(format!(
             "Floating to init port {initiator}, resp port {responder}"
         )),
+        Step::Rekeying(inbound_spi, why) => lines.rekeying(inbound_spi, why),
         Step::RekeyTakenBack(inbound_spi) => lines.say(format!(
             "IPsec SA [SPI: 0x{inbound_spi:08X}] is in use again, its rekey is taken back"
         )),
@@ -254,7 +259,12 @@ pub fn event_lines(flags: &DebugFlags, names: Names, event: &Event) -> Vec<Strin
             "IPsec SA [SPI: 0x{inbound_spi:08X}] is in use after its rekey"
         )),
         Event::Quiet => lines.say("DPD timer expired; the peer has been silent"),
-        Event::Rekeyed => lines.say("IKEv2 SA rekeyed; old SA will be deleted"),
+        Event::Rekeyed { by_peer } => {
+            if *by_peer {
+                lines.say("IKEv2 SA is rekeyed by the peer");
+            }
+            lines.say("IKEv2 SA rekeyed; old SA will be deleted");
+        }
         Event::RekeyRefused(refusal) => {
             lines.fail(format!(
                 ": Rekey failed: {}",
@@ -418,6 +428,9 @@ impl<'a> Lines<'a> {
                     (false, false) => "NAT not found",
                 });
             }
+            Trace::GrowsOld => {
+                self.rekeying(None, Why::Limit(Limit::Seconds));
+            }
             Trace::State(state) => self.state(state),
             // Misspelt on a router, too.
             Trace::PeerVerified => self.say("Verification of peer's authenctication data PASSED"),
@@ -451,6 +464,27 @@ impl<'a> Lines<'a> {
                 self.say(format!("Retransmitting packet, {attempt} sent before"));
             }
         }
+    }
+
+    /// A router's words for this are not on record.
+    fn rekeying(&mut self, inbound_spi: Option<u32>, why: Why) {
+        let sa = match inbound_spi {
+            Some(spi) => format!("IPsec SA [SPI: 0x{spi:08X}]"),
+            None => "IKEv2 SA".into(),
+        };
+        self.say(match why {
+            Why::Limit(Limit::Seconds) => {
+                format!("{sa} is to be rekeyed: its lifetime in seconds is nearly over")
+            }
+            Why::Limit(Limit::Bytes) => {
+                format!("{sa} is to be rekeyed: its lifetime in kilobytes is nearly over")
+            }
+            Why::Limit(Limit::Packets) => {
+                format!("{sa} is to be rekeyed: its sequence numbers are nearly used up")
+            }
+            Why::Operator => format!("{sa} is to be rekeyed: the operator wants it"),
+            Why::Peer => format!("{sa} is made for a rekey by the peer"),
+        });
     }
 
     /// Messages are told by both `debug crypto ikev2` and its `packet`.

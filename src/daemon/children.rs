@@ -11,7 +11,7 @@ use ironflex_profiles::{model::ikev2::DpdMode, snapshot::Profile};
 use ironflex_xfrm::{Counters, EspSpi, Event, Limits, OuterPath, ReplayWindow, SessionId};
 
 use super::{
-    log::{SaMade, Step},
+    log::{SaMade, Step, Why},
     session::{Installed, Session},
     statistics::{self, Operation},
     work::House,
@@ -106,6 +106,17 @@ impl House {
         }
     }
 
+    /// Says what an SA is rekeyed for.
+    pub(super) fn tell_rekeying(&self, command: &Command, why: Why) {
+        let (sa, inbound_spi) = match *command {
+            Command::RekeyChild(sa, inbound_spi) => (sa, Some(inbound_spi)),
+            Command::Rekey(sa) => (sa, None),
+            _ => return,
+        };
+        let step = Step::Rekeying(inbound_spi, why);
+        self.log.step(self.sessions.view(sa), step);
+    }
+
     fn tell_gone(&self, sa: SaId, installed: &Installed) {
         if let Some(spi) = installed.pairs.newest() {
             let step = Step::SaDeleted(spi.value());
@@ -136,6 +147,10 @@ impl House {
             installed.pairs.add(spi, outbound.spi);
             installed.numbers.push((spi, number));
             installed.waiting.push((spi, outbound));
+        }
+        if child.by_peer {
+            let command = Command::RekeyChild(sa, child.inbound_spi);
+            self.tell_rekeying(&command, Why::Peer);
         }
         self.tell_made(sa, child);
         Ok(Answer::Installed)
@@ -278,6 +293,16 @@ impl House {
         let session = self.sessions.view(sa)?;
         let installed = session.installed.iter().find(|one| one.id == id)?;
         installed.pairs.due(sa, event)
+    }
+
+    /// Whether such a command is about an SA that is sent on, and not about one that has been replaced and still receives.
+    pub(super) fn is_in_use(&self, command: &Command) -> bool {
+        let (Command::RekeyChild(sa, spi) | Command::DeleteChild(sa, spi)) = *command else {
+            return false;
+        };
+        let session = self.sessions.view(sa).into_iter();
+        let mut installed = session.flat_map(|session| &session.installed);
+        EspSpi::new(spi).is_some_and(|spi| installed.any(|one| one.is_in_use(spi)))
     }
 
     /// The peer of a session is somewhere else now: all that is installed for it follows.

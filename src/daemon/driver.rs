@@ -20,7 +20,7 @@ use super::{
     control::shells::Shells,
     counters::ClearedCounters,
     init_queue::{InitQueue, Refused},
-    log::{Step, Watched},
+    log::{Step, Watched, Why, words_of},
     processor::Processor,
     service_manager::ServiceManager,
     session::{Deletion, Session},
@@ -349,17 +349,28 @@ impl Driver {
                 ironflex_xfrm::Event::PeerMoved { id, remote } => {
                     self.house.esp_moved(id, remote);
                 }
-                ironflex_xfrm::Event::SoftExpired { id, .. }
-                | ironflex_xfrm::Event::InboundUsed { id, .. } => {
+                ironflex_xfrm::Event::InboundUsed { id, .. } => {
                     if let Some(command) = self.house.worn(id, &event) {
                         self.command(command);
                     }
                 }
-                ironflex_xfrm::Event::HardExpired { id, spi, .. } => {
+                ironflex_xfrm::Event::SoftExpired { id, limit, .. } => {
                     if let Some(command) = self.house.worn(id, &event) {
-                        self.house
-                            .log
-                            .warning(format_args!("SA {spi} of {id} has expired"));
+                        if self.house.is_in_use(&command) {
+                            self.house.tell_rekeying(&command, Why::Limit(limit));
+                        }
+                        self.command(command);
+                    }
+                }
+                ironflex_xfrm::Event::HardExpired { id, spi, limit, .. } => {
+                    if let Some(command) = self.house.worn(id, &event) {
+                        // One that has been replaced comes to its end too while it still receives.
+                        if self.house.is_in_use(&command) {
+                            let limit = words_of(limit);
+                            self.house
+                                .log
+                                .warning(format_args!("SA {spi} of {id} has expired: {limit}"));
+                        }
                         self.command(command);
                     }
                 }
@@ -367,6 +378,12 @@ impl Driver {
             }
         }
         self.drain()
+    }
+
+    /// The operator wants this rekeying.
+    pub(super) fn rekey(&mut self, command: Command) {
+        self.house.tell_rekeying(&command, Why::Operator);
+        self.command(command);
     }
 
     /// Gives the core a command and carries out what follows.
@@ -545,7 +562,7 @@ impl Driver {
             Event::HalfOpen
             | Event::Initiated
             | Event::Notified(_)
-            | Event::Rekeyed
+            | Event::Rekeyed { .. }
             | Event::RekeyRefused(_)
             | Event::RequestRefused(_)
             | Event::Trace(_) => {}

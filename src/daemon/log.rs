@@ -26,6 +26,7 @@ use ironflex_ikev2::{
     wire::payload::Identification,
 };
 use ironflex_profiles::model::Logging;
+use ironflex_xfrm::Limit;
 use tokio::sync::mpsc::{self, error::TrySendError};
 
 pub use self::conditions::Conditions;
@@ -96,6 +97,8 @@ pub enum Step<'a> {
         /// Ours.
         responder: u16,
     },
+    /// The child SA that is received on under this SPI, or the IKE SA, is rekeyed, and why. By the peer: then it is the new one.
+    Rekeying(Option<u32>, Why),
     /// A child SA is in use again, by what is received on: the rekey is taken back.
     RekeyTakenBack(u32),
     /// A password is judged by this list.
@@ -110,6 +113,26 @@ pub enum Step<'a> {
     SaCreated(&'a SaMade),
     /// Its SA with this SPI was taken away.
     SaDeleted(u32),
+}
+
+/// What an SA is rekeyed for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Why {
+    /// It has nearly reached a limit.
+    Limit(Limit),
+    /// Somebody at the headend wants it.
+    Operator,
+    /// The peer wants it.
+    Peer,
+}
+
+/// Which limit it is, as one that is reached.
+pub(super) const fn words_of(limit: Limit) -> &'static str {
+    match limit {
+        Limit::Seconds => "its lifetime in seconds is over",
+        Limit::Bytes => "its lifetime in kilobytes is over",
+        Limit::Packets => "its sequence numbers are used up",
+    }
 }
 
 /// A pair of ESP SAs, as `debug crypto ipsec` tells it.

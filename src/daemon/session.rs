@@ -216,6 +216,12 @@ impl Installed {
         found.map_or(0, |&(_, number)| number)
     }
 
+    /// Whether the SA of this inbound SPI is the one that is sent on.
+    pub fn is_in_use(&self, inbound: EspSpi) -> bool {
+        let last = self.rekeyed.last().map(|&(spi, ..)| spi);
+        last.or_else(|| self.pairs.oldest()) == Some(inbound)
+    }
+
     /// The SA of this inbound SPI is in use again: it is as old as it was before.
     pub fn take_back(&mut self, inbound: EspSpi) {
         let since = self.rekeyed.iter().position(|&(one, ..)| one == inbound);
@@ -478,6 +484,25 @@ mod tests {
             rekeyed: Vec::new(),
             waiting: Vec::new(),
         }
+    }
+
+    #[test]
+    fn of_the_sas_that_replace_each_other_one_is_in_use() {
+        let [first, second, outbound] = [1, 2, 3].map(|spi| EspSpi::new(spi << 8).unwrap());
+        let mut one = installed(1);
+        let in_use = |one: &Installed| [first, second].map(|spi| one.is_in_use(spi));
+        one.pairs.add(first, outbound);
+        one.pairs.add(second, outbound);
+        assert_eq!(in_use(&one), [true, false]);
+        let taken_over = (second, Instant::default(), Counters::default());
+        one.rekeyed.push(taken_over);
+        assert_eq!(in_use(&one), [false, true]);
+        one.pairs.forget(first);
+        assert_eq!(in_use(&one), [false, true]);
+        one.take_back(first);
+        one.pairs.add(first, outbound);
+        one.pairs.forget(second);
+        assert_eq!(in_use(&one), [true, false]);
     }
 
     #[test]

@@ -160,7 +160,7 @@ pub fn note(tally: &mut Tally, session: Option<&Session>, event: &Event) {
             }
             tally.count_of(Metric::Refused, why.name());
         }
-        Event::Rekeyed => tally.count_of(Metric::Rekeyed, "ike"),
+        Event::Rekeyed { .. } => tally.count_of(Metric::Rekeyed, "ike"),
         Event::RekeyRefused(_) => tally.count(Metric::RekeyRefused),
         Event::RequestRefused(why) => tally.count_of(Metric::Refused, why.name()),
         Event::Closed(reason) => {

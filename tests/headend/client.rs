@@ -5,22 +5,28 @@ use std::{
     time::{Duration, Instant},
 };
 
+use ironflex_ikev2::event::Event;
 use ironflex_xfrm::{
     IpPrefix,
     netlink::{Route, RouteTarget},
 };
 use nix::sys::signal::Signal;
 
-use crate::support::{
-    capture::Capture,
-    cases::Case,
-    lab::{
-        ClientHost, Connected, HEADEND, INSIDE, Lab, OUTSIDE, OUTSIDE_INTERFACE, USER, connected,
+use crate::{
+    pre_shared_key::{self, KEY},
+    support::{
+        capture::Capture,
+        cases::Case,
+        deleter,
+        lab::{
+            ClientHost, Connected, HEADEND, INSIDE, Lab, OUTSIDE, OUTSIDE_INTERFACE, USER,
+            connected,
+        },
+        pki::PASSWORD,
+        process::Process,
+        terminal::Terminal,
+        traffic::{Echo, ask, tell},
     },
-    pki::PASSWORD,
-    process::Process,
-    terminal::Terminal,
-    traffic::{Echo, ask, tell},
 };
 
 pub(crate) const CASES: &[Case] = &[
@@ -63,6 +69,10 @@ pub(crate) const CASES: &[Case] = &[
     (
         "client::a_headend_that_crashed_and_is_back_has_its_client_back",
         a_headend_that_crashed_and_is_back_has_its_client_back,
+    ),
+    (
+        "client::a_tunnel_that_the_headend_deletes_ends_its_ike_sa_at_once",
+        a_tunnel_that_the_headend_deletes_ends_its_ike_sa_at_once,
     ),
 ];
 
@@ -326,4 +336,25 @@ fn a_headend_that_crashed_and_is_back_has_its_client_back() {
     carries(&again);
     assert_eq!(process.end_by(Signal::SIGTERM), Some(0));
     assert_eq!(belongings(&client), clean);
+}
+
+// RFC 7296 §1.4.1: the headend deletes the child SA and keeps the IKE SA, which is of no use to a client without a tunnel.
+fn a_tunnel_that_the_headend_deletes_ends_its_ike_sa_at_once() {
+    let lab = Lab::new();
+    let client = lab.client();
+    let before = belongings(&client);
+    let headend = deleter::listen(&lab.headend.namespace, "head.example", KEY);
+    let own = "fqdn:one.branch.example";
+    let mut process = pre_shared_key::connect(&lab, &client, own, KEY, "fqdn:head.example");
+    connected(&process);
+    headend.hears("that it is up", |event| {
+        matches!(event, Event::Established { child: true })
+    });
+    headend.delete_child();
+    headend.hears("that the IKE SA is deleted", |event| {
+        matches!(event, Event::Closed(_))
+    });
+    process.ends_with(6);
+    process.line("connection lost: the headend deleted the child SA");
+    assert_eq!(belongings(&client), before);
 }

@@ -63,7 +63,13 @@ pub(crate) fn lab() -> Lab {
 }
 
 /// Starts a client that proves itself by a key.
-fn connect(lab: &Lab, client: &ClientHost, identity: &str, key: &str, headend: &str) -> Process {
+pub(crate) fn connect(
+    lab: &Lab,
+    client: &ClientHost,
+    identity: &str,
+    key: &str,
+    headend: &str,
+) -> Process {
     connect_with(lab, client, [identity, key, headend], &[])
 }
 

@@ -14,7 +14,7 @@ use crate::{
         PATIENCE,
         cases::Case,
         lab::{HEADEND, INSIDE, Lab, USER},
-        refuser::Refuser,
+        refuser,
         traffic::{Echo, copy},
     },
 };
@@ -59,6 +59,7 @@ fn a_transfer_outlives_many_child_sas() {
         .matches("is in use after its rekey")
         .count();
     assert!(rekeys >= 3, "{rekeys} rekeys\n{}", headend.output());
+    headend.line(" is to be rekeyed: its lifetime in kilobytes is nearly over");
     // Those of the first SAs are 2001 and 2002.
     let sas = lab.exec("show crypto ipsec sa");
     assert!(!sas.contains("conn id: 2001, "), "{sas}");
@@ -84,7 +85,7 @@ fn an_sa_that_a_peer_does_not_have_replaced_ends_its_session_with_its_lifetime()
     lab.exec("debug crypto ikev2");
     lab.exec("debug crypto ikev2 error");
     let before = lab.headend.routes();
-    let peer = Refuser::log_in(&client, "one.branch.example", KEY);
+    let peer = refuser::log_in(&client, "one.branch.example", KEY);
     headend.line("Crypto tunnel v2 is UP.");
     let bind = || UdpSocket::bind((INSIDE, 0)).unwrap();
     let socket = inside.namespace.run(bind).unwrap();
@@ -97,6 +98,7 @@ fn an_sa_that_a_peer_does_not_have_replaced_ends_its_session_with_its_lifetime()
         }
         thread::sleep(Duration::from_millis(2));
     }
+    headend.line(" has expired: its lifetime in kilobytes is over");
     headend.line("Rekey failed: ");
     peer.hears("that the child SA is deleted", |event| {
         matches!(event, Event::ChildDeleted { .. })
@@ -175,6 +177,8 @@ fn an_operator_has_the_sas_replaced_and_ended_that_he_names() {
         headend.nth_line(count, REKEYED);
     }
     assert_eq!(headend.output().matches(REKEYED).count(), 5);
+    const WANTED: &str = "] is to be rekeyed: the operator wants it";
+    assert_eq!(headend.output().matches(WANTED).count(), 5);
     let exchange = lab.exec("show crypto ikev2 stats exchange");
     let row = "CREATE_CHILD_SA_IPSEC_REKEY             5          0          0          5\n";
     assert!(exchange.contains(row), "{exchange}");

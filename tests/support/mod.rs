@@ -5,8 +5,10 @@
 
 pub(crate) mod capture;
 pub(crate) mod cases;
+pub(crate) mod deleter;
 pub(crate) mod disk;
 pub(crate) mod foreign;
+pub(crate) mod ike_end;
 pub(crate) mod lab;
 pub(crate) mod misleader;
 pub(crate) mod nat;

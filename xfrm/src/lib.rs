@@ -42,8 +42,8 @@ use std::os::fd::BorrowedFd;
 pub use error::{Error, Object, Operation};
 pub use model::{
     AesKeySize, Counters, Direction, DropCounts, DropReason, Encapsulation, EspAlgorithm, EspSpi,
-    Event, Integrity, IpPrefix, Limits, OuterPath, ReplayWindow, SaKeys, SaPair, SaSpec, Selectors,
-    SessionId, Traffic,
+    Event, Integrity, IpPrefix, Limit, Limits, OuterPath, ReplayWindow, SaKeys, SaPair, SaSpec,
+    Selectors, SessionId, Traffic,
 };
 
 /// What every backend promises.

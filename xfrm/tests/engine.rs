@@ -29,7 +29,7 @@ use ironflex_xfrm::esp::Tun;
 use ironflex_xfrm::netlink::{Network, NetworkNamespace, Owner, namespace};
 use ironflex_xfrm::{
     AesKeySize, Dataplane, Direction, DropReason, Encapsulation, Error, EspAlgorithm, Event,
-    Integrity, Object, OuterPath,
+    Integrity, Limit, Object, OuterPath,
 };
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use support::{CLIENT, INNER_MTU, PATIENCE, Plan, SERVER, Server, World, session};
@@ -479,7 +479,8 @@ fn lifetimes_in_seconds_are_told() {
         Event::SoftExpired {
             id: session(),
             spi: pair.inbound.spi,
-            direction: Direction::Inbound
+            direction: Direction::Inbound,
+            limit: Limit::Seconds,
         }
     );
     assert_eq!(
@@ -487,7 +488,8 @@ fn lifetimes_in_seconds_are_told() {
         Event::HardExpired {
             id: session(),
             spi: pair.outbound.spi,
-            direction: Direction::Outbound
+            direction: Direction::Outbound,
+            limit: Limit::Seconds,
         }
     );
     assert_eq!(engine.poll_event(), None);

@@ -196,6 +196,7 @@ pub(crate) fn plan(
         path: link.path,
         udp_encapsulation: link.nat.udp_encapsulation(),
         configuration: Vec::new(),
+        by_peer: true,
     });
     Ok(Plan { sa, payloads })
 }

@@ -642,6 +642,7 @@ pub fn copy_of(child: &ChildSa) -> ChildSa {
         path: child.path,
         udp_encapsulation: child.udp_encapsulation,
         configuration: child.configuration.clone(),
+        by_peer: child.by_peer,
     }
 }
 

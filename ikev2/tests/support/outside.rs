@@ -118,7 +118,7 @@ pub fn note(end: &mut End, id: SaId, event: Event) {
             "child retired".into()
         }
         Event::Quiet => "quiet".into(),
-        Event::Rekeyed => "rekeyed".into(),
+        Event::Rekeyed { .. } => "rekeyed".into(),
         Event::RekeyRefused(why) => format!("rekey refused: {why}"),
         Event::RequestRefused(why) => format!("request refused: {why}"),
         Event::PeerMoved {

@@ -361,6 +361,55 @@ fn tells_configuration_attributes_by_their_names() {
 }
 
 #[test]
+fn tells_what_an_sa_is_rekeyed_for() {
+    let child = Some(0x1234_abcd);
+    for (sa, why, text) in [
+        (
+            child,
+            Why::Limit(Limit::Seconds),
+            "IPsec SA [SPI: 0x1234ABCD] is to be rekeyed: its lifetime in seconds is nearly over",
+        ),
+        (
+            child,
+            Why::Limit(Limit::Bytes),
+            "IPsec SA [SPI: 0x1234ABCD] is to be rekeyed: its lifetime in kilobytes is nearly over",
+        ),
+        (
+            child,
+            Why::Limit(Limit::Packets),
+            "IPsec SA [SPI: 0x1234ABCD] is to be rekeyed: its sequence numbers are nearly used up",
+        ),
+        (
+            child,
+            Why::Operator,
+            "IPsec SA [SPI: 0x1234ABCD] is to be rekeyed: the operator wants it",
+        ),
+        (
+            None,
+            Why::Operator,
+            "IKEv2 SA is to be rekeyed: the operator wants it",
+        ),
+        (
+            child,
+            Why::Peer,
+            "IPsec SA [SPI: 0x1234ABCD] is made for a rekey by the peer",
+        ),
+    ] {
+        assert_eq!(step(Step::Rekeying(sa, why)), named("IKEv2", &[text]));
+    }
+    let text = "IKEv2 SA is to be rekeyed: its lifetime in seconds is nearly over";
+    let told_of = traced(Trace::GrowsOld);
+    assert_eq!(told_of, named("IKEv2", &[text]));
+    let [by_peer, replaced] = [
+        "IKEv2 SA is rekeyed by the peer",
+        "IKEv2 SA rekeyed; old SA will be deleted",
+    ];
+    let told = |by_peer| told(&Event::Rekeyed { by_peer });
+    assert_eq!(told(true), named("IKEv2", &[by_peer, replaced]));
+    assert_eq!(told(false), named("IKEv2", &[replaced]));
+}
+
+#[test]
 fn tells_the_search_for_a_profile() {
     let client = Identification::key_id(b"*$AnyConnectClient$*".to_vec());
     assert_eq!(

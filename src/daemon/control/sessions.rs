@@ -43,7 +43,7 @@ pub(super) fn rekey(driver: &mut Driver, what: Rekeyed, whose: &Whose) -> usize 
         }
     }
     for command in commands {
-        driver.command(command);
+        driver.rekey(command);
     }
     count
 }

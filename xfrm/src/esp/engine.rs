@@ -25,7 +25,7 @@ use super::transmit::Transmitter;
 use super::tun::Tun;
 use crate::{
     Counters, Dataplane, Direction, DropCounts, Encapsulation, Error, EspAlgorithm, EspSpi, Event,
-    Limits, Operation, OuterPath, SaKeys, SaPair, SaSpec, SessionId,
+    Limit, Limits, Operation, OuterPath, SaKeys, SaPair, SaSpec, SessionId,
 };
 
 const START: Operation = Operation("start the userspace dataplane");
@@ -264,10 +264,11 @@ impl Dataplane for Userspace {
                     session,
                     spi,
                     direction,
+                    limit,
                     hard,
                 } => {
                     if !session.is_removed() {
-                        return Some(expiry(session.id(), spi, direction, hard));
+                        return Some(expiry(session.id(), (spi, direction), limit, hard));
                     }
                 }
             }
@@ -279,11 +280,26 @@ impl Dataplane for Userspace {
     }
 }
 
-const fn expiry(id: SessionId, spi: EspSpi, direction: Direction, hard: bool) -> Event {
+const fn expiry(
+    id: SessionId,
+    (spi, direction): (EspSpi, Direction),
+    limit: Limit,
+    hard: bool,
+) -> Event {
     if hard {
-        Event::HardExpired { id, spi, direction }
+        Event::HardExpired {
+            id,
+            spi,
+            direction,
+            limit,
+        }
     } else {
-        Event::SoftExpired { id, spi, direction }
+        Event::SoftExpired {
+            id,
+            spi,
+            direction,
+            limit,
+        }
     }
 }
 
@@ -346,7 +362,12 @@ impl Deadlines {
                 Direction::Inbound
             };
             if table.reached_time(due.id, due.spi, direction, due.hard) {
-                return Some(expiry(due.id, due.spi, direction, due.hard));
+                return Some(expiry(
+                    due.id,
+                    (due.spi, direction),
+                    Limit::Seconds,
+                    due.hard,
+                ));
             }
         }
         if reached {

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rustix::event::{EventfdFlags, eventfd};
 
 use super::table::Session;
-use crate::{Direction, EspSpi};
+use crate::{Direction, EspSpi, Limit};
 
 /// Something for [`crate::Dataplane::poll_event`].
 pub(super) enum Notice {
@@ -21,6 +21,7 @@ pub(super) enum Notice {
         session: Arc<Session>,
         spi: EspSpi,
         direction: Direction,
+        limit: Limit,
         hard: bool,
     },
 }

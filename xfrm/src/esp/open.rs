@@ -308,7 +308,10 @@ mod tests {
         spec.hard.packets = std::num::NonZeroU64::new(1);
         let outbound = OutboundSa::new(&spec).unwrap();
         let mut packet = vec![0; outbound.layout().sealed(4)];
-        assert_eq!(outbound.seal(&mut packet, 4, 4), Ok(Worn::Hard));
+        assert_eq!(
+            outbound.seal(&mut packet, 4, 4),
+            Ok(Worn::Hard(crate::Limit::Packets))
+        );
         assert_eq!(outbound.seal(&mut packet, 4, 4), Err(DropReason::Expired));
         let inbound = InboundSa::new(&spec).unwrap();
         inbound.wear.expire();

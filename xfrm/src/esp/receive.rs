@@ -717,6 +717,7 @@ mod tests {
             let Some(Notice::Worn {
                 spi,
                 direction: Direction::Outbound,
+                limit: crate::Limit::Packets,
                 hard,
                 ..
             }) = headend.notices.pop()

@@ -212,15 +212,16 @@ impl Table {
         direction: Direction,
         worn: Worn,
     ) {
-        let hard = match worn {
+        let (limit, hard) = match worn {
             Worn::No => return,
-            Worn::Soft => false,
-            Worn::Hard => true,
+            Worn::Soft(limit) => (limit, false),
+            Worn::Hard(limit) => (limit, true),
         };
         self.notices.push(Notice::Worn {
             session: Arc::clone(session),
             spi,
             direction,
+            limit,
             hard,
         });
     }

@@ -16,7 +16,7 @@ use super::socket::{self, SEND_OCTETS, SEND_SEGMENTS, Transmit};
 use super::table::{Session, Table};
 use super::tun::Tun;
 use super::wear::Worn;
-use crate::{Direction, DropReason};
+use crate::{Direction, DropReason, Limit};
 
 /// Sealed octets that are sent in one go.
 const OUTBOX_OCTETS: usize = 256 << 10;
@@ -190,7 +190,7 @@ fn seal_segment(
         Err(DropReason::SequenceExhausted) => {
             // RFC 4303 §3.3.3: this SA is at its end; told once.
             let worn = if sa.wear.expire() {
-                Worn::Hard
+                Worn::Hard(Limit::Packets)
             } else {
                 Worn::No
             };

@@ -1,8 +1,11 @@
 //! How far an SA is used up: its counts, and whether they have reached its limits.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::{
+    num::NonZeroU64,
+    sync::atomic::{AtomicBool, AtomicU64, Ordering},
+};
 
-use crate::{Limits, SaSpec};
+use crate::{Limit, Limits, SaSpec};
 
 /// Counts of one SA against its limits. Shared by threads; a limit may be overrun by what they have in hand.
 pub(super) struct Wear {
@@ -20,9 +23,9 @@ pub(super) enum Worn {
     /// Nothing.
     No,
     /// A soft limit was reached; said once.
-    Soft,
+    Soft(Limit),
     /// A hard limit was reached: no further packet; said once.
-    Hard,
+    Hard(Limit),
 }
 
 impl Wear {
@@ -63,24 +66,23 @@ impl Wear {
             .fetch_add(bytes, Ordering::Relaxed)
             .saturating_add(bytes);
         let reached = |limits: &Limits| {
-            limits.packets.is_some_and(|most| packets >= most.get())
-                || limits.bytes.is_some_and(|most| bytes >= most.get())
-        };
-        if reached(&self.hard) {
-            if self.expire() {
-                return Worn::Hard;
+            let of = |most: Option<NonZeroU64>, count| most.is_some_and(|most| count >= most.get());
+            if of(limits.packets, packets) {
+                Some(Limit::Packets)
+            } else {
+                of(limits.bytes, bytes).then_some(Limit::Bytes)
             }
-        } else if reached(&self.soft) && self.tell_soft() {
-            return Worn::Soft;
+        };
+        match (reached(&self.hard), reached(&self.soft)) {
+            (Some(limit), _) if self.expire() => Worn::Hard(limit),
+            (None, Some(limit)) if self.tell_soft() => Worn::Soft(limit),
+            _ => Worn::No,
         }
-        Worn::No
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::num::NonZeroU64;
-
     use super::*;
     use crate::esp::tests_support::{GCM_256, sa};
 
@@ -91,10 +93,10 @@ mod tests {
         spec.hard.bytes = NonZeroU64::new(400);
         let wear = Wear::new(&spec);
         assert_eq!(wear.count(100), Worn::No);
-        assert_eq!(wear.count(100), Worn::Soft);
+        assert_eq!(wear.count(100), Worn::Soft(Limit::Packets));
         assert_eq!(wear.count(100), Worn::No);
         assert!(!wear.is_expired());
-        assert_eq!(wear.count(100), Worn::Hard);
+        assert_eq!(wear.count(100), Worn::Hard(Limit::Bytes));
         assert!(wear.is_expired());
         assert_eq!(wear.count(100), Worn::No);
         assert!(!wear.expire());

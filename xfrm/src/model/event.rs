@@ -33,6 +33,17 @@ pub struct Counters {
     pub outbound: Traffic,
 }
 
+/// Which of the [`crate::Limits`] of an SA was reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Limit {
+    /// That of its age.
+    Seconds,
+    /// That of the octets.
+    Bytes,
+    /// That of the packets, or the last sequence number.
+    Packets,
+}
+
 /// Something that the dataplane noticed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
@@ -63,6 +74,8 @@ pub enum Event {
         spi: EspSpi,
         /// Which of the two it is.
         direction: Direction,
+        /// What is nearly used up.
+        limit: Limit,
     },
     /// An SA reached one of [`crate::SaSpec::hard`], or its last sequence number, and carries nothing any more.
     HardExpired {
@@ -72,6 +85,8 @@ pub enum Event {
         spi: EspSpi,
         /// Which of the two it is.
         direction: Direction,
+        /// What is used up.
+        limit: Limit,
     },
 }
 

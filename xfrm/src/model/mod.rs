@@ -13,7 +13,7 @@ use std::num::{NonZeroU32, NonZeroU64};
 
 pub use address::{Encapsulation, IpPrefix, OuterPath, Selectors};
 pub use algorithm::{AesKeySize, EspAlgorithm, Integrity, SaKeys};
-pub use event::{Counters, Direction, DropCounts, DropReason, Event, Traffic};
+pub use event::{Counters, Direction, DropCounts, DropReason, Event, Limit, Traffic};
 
 /// A client session's own number, kept across rekeys and never shared.
 ///

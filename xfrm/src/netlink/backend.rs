@@ -298,6 +298,7 @@ impl KernelDataplane {
             Notice::Expired {
                 id,
                 key,
+                limit,
                 hard,
                 traffic,
             } => {
@@ -319,9 +320,19 @@ impl KernelDataplane {
                     return None;
                 }
                 Some(if hard {
-                    Event::HardExpired { id, spi, direction }
+                    Event::HardExpired {
+                        id,
+                        spi,
+                        direction,
+                        limit,
+                    }
                 } else {
-                    Event::SoftExpired { id, spi, direction }
+                    Event::SoftExpired {
+                        id,
+                        spi,
+                        direction,
+                        limit,
+                    }
                 })
             }
             Notice::Moved { id, key, remote } => {

@@ -7,13 +7,13 @@ use std::os::fd::{AsFd, BorrowedFd};
 use netlink_packet_xfrm::constants::{
     XFRM_MSG_EXPIRE, XFRM_MSG_MAPPING, XFRMNLGRP_EXPIRE, XFRMNLGRP_MAPPING,
 };
-use netlink_packet_xfrm::{UserExpire, UserMapping};
+use netlink_packet_xfrm::{Lifetime, LifetimeConfig, UserExpire, UserMapping};
 
 use super::error::NetlinkError;
 use super::owner::{Owner, Reqid};
 use super::socket::{NetlinkSocket, Subsystem};
 use super::state::{StateKey, address, identify};
-use crate::{EspSpi, SessionId, Traffic};
+use crate::{EspSpi, Limit, SessionId, Traffic};
 
 /// A message of the kernel about an SA of the owner's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +24,8 @@ pub(crate) enum Notice {
         id: SessionId,
         /// Which SA.
         key: StateKey,
+        /// Which limit it was.
+        limit: Limit,
         /// Whether the kernel has removed it.
         hard: bool,
         /// What went through it.
@@ -99,6 +101,7 @@ impl Notice {
                 let expire = UserExpire::parse(body).ok()?;
                 let (id, key) = identify(owner, &expire.state)?;
                 let lifetime = expire.state.lifetime_cur;
+                let hard = expire.hard != 0;
                 let traffic = Traffic {
                     packets: lifetime.packets,
                     bytes: lifetime.bytes,
@@ -107,7 +110,8 @@ impl Notice {
                 Some(Self::Expired {
                     id,
                     key,
-                    hard: expire.hard != 0,
+                    limit: reached(&expire.state.lifetime_cfg, lifetime, hard),
+                    hard,
                     traffic,
                 })
             }
@@ -130,12 +134,28 @@ impl Notice {
     }
 }
 
+/// Which limit it is that has been reached: the kernel does not say.
+const fn reached(limits: &LifetimeConfig, so_far: Lifetime, hard: bool) -> Limit {
+    let (packets, bytes) = if hard {
+        (limits.hard_packet_limit, limits.hard_byte_limit)
+    } else {
+        (limits.soft_packet_limit, limits.soft_byte_limit)
+    };
+    if so_far.packets >= packets {
+        Limit::Packets
+    } else if so_far.bytes >= bytes {
+        Limit::Bytes
+    } else {
+        Limit::Seconds
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use netlink_packet_core::Emitable;
     use netlink_packet_xfrm::constants::{AF_INET, IPPROTO_ESP};
-    use netlink_packet_xfrm::{Address, Id, Lifetime, UserSaId, UserSaInfo};
+    use netlink_packet_xfrm::{Address, Id, UserSaId, UserSaInfo};
 
     fn encoded(message: &impl Emitable) -> Vec<u8> {
         let mut octets = vec![0; message.buffer_len()];
@@ -151,8 +171,9 @@ mod tests {
     }
 
     #[test]
-    fn expiry_is_read_with_its_counters() {
-        let state = UserSaInfo {
+    fn expiry_is_read_with_its_limit_and_counters() {
+        let none = u64::MAX;
+        let mut state = UserSaInfo {
             id: Id {
                 daddr: Address::from_ip(&key().destination),
                 spi: 0x1000,
@@ -167,20 +188,43 @@ mod tests {
             },
             ..UserSaInfo::default()
         };
+        // Those of octets, soft and hard, and those of packets.
+        for (limits, hard, limit) in [
+            ([500, 600, none, none], false, Limit::Bytes),
+            ([500, 600, none, none], true, Limit::Seconds),
+            ([400, 500, 6, 7], true, Limit::Bytes),
+            ([501, 600, 5, 6], false, Limit::Packets),
+            ([none, none, 4, 5], true, Limit::Packets),
+            ([none, none, none, none], true, Limit::Seconds),
+        ] {
+            let [soft_bytes, hard_bytes, soft_packets, hard_packets] = limits;
+            state.lifetime_cfg = LifetimeConfig {
+                soft_byte_limit: soft_bytes,
+                hard_byte_limit: hard_bytes,
+                soft_packet_limit: soft_packets,
+                hard_packet_limit: hard_packets,
+                ..LifetimeConfig::default()
+            };
+            let octets = encoded(&UserExpire {
+                state,
+                hard: u8::from(hard),
+            });
+            assert_eq!(
+                Notice::read(Owner::Headend, XFRM_MSG_EXPIRE, &octets),
+                Some(Notice::Expired {
+                    id: SessionId::new(2).unwrap(),
+                    key: key(),
+                    limit,
+                    hard,
+                    traffic: Traffic {
+                        packets: 5,
+                        bytes: 500,
+                        ..Traffic::default()
+                    },
+                })
+            );
+        }
         let octets = encoded(&UserExpire { state, hard: 1 });
-        assert_eq!(
-            Notice::read(Owner::Headend, XFRM_MSG_EXPIRE, &octets),
-            Some(Notice::Expired {
-                id: SessionId::new(2).unwrap(),
-                key: key(),
-                hard: true,
-                traffic: Traffic {
-                    packets: 5,
-                    bytes: 500,
-                    ..Traffic::default()
-                },
-            })
-        );
         let foreign = encoded(&UserExpire {
             state: UserSaInfo { reqid: 2, ..state },
             hard: 1,

@@ -38,7 +38,7 @@ use wishes::Wishes;
 use crate::{
     config::{ConnectConfig, IkeProposal, LINGER, LIVENESS_TRIES, PeerConfig, Upkeep},
     crypto::{keys::DerivationKey, suite::EspSuite},
-    event::{Answer, AskId, Authenticated, CloseReason, Event, Instant, Path},
+    event::{Answer, AskId, Authenticated, CloseReason, Event, Instant, Path, Trace},
     refusal::{PeerIncompatible, PeerMisbehaved, Refusal},
     sa::{
         Cx,
@@ -656,7 +656,11 @@ impl Established {
             if lifetime.hard <= cx.now {
                 return self.end(link, cx, CloseReason::Expired);
             }
-            if lifetime.soft <= cx.now && !matches!(self.pending, Pending::Ike(_)) {
+            if lifetime.soft <= cx.now
+                && !matches!(self.pending, Pending::Ike(_))
+                && !self.wishes.has(Wish::RekeyIke)
+            {
+                cx.trace(link.id, || Trace::GrowsOld);
                 self.wishes.add(cx.now, Wish::RekeyIke);
             }
         }

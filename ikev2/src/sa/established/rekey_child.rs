@@ -408,6 +408,7 @@ impl Established {
                 Policy::Initiator(_) if self.children.none_yet() => self.configuration.clone(),
                 _ => Vec::new(),
             },
+            by_peer: role == Role::Responder,
         })
     }
 

@@ -386,7 +386,8 @@ impl Established {
         self.wishes.forget(&Wish::RekeyIke);
         self.others.push(Other::new(Box::new(old), standing));
         self.begin_lifetime(cx);
-        cx.event(link.id, Event::Rekeyed);
+        let by_peer = link.role == Role::Responder;
+        cx.event(link.id, Event::Rekeyed { by_peer });
     }
 
     /// Gives the peer our token of the IKE SA in use.

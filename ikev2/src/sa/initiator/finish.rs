@@ -175,6 +175,7 @@ impl Proven {
             path: link.path,
             udp_encapsulation: link.nat.udp_encapsulation(),
             configuration,
+            by_peer: false,
         }))
     }
 }

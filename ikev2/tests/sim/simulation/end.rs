@@ -339,7 +339,7 @@ impl End {
                 self.records.get_mut(&id).unwrap().disturbed |= alone;
                 format!("child {child} deleted, {inbound_spi:08X}")
             }
-            Event::Rekeyed => {
+            Event::Rekeyed { .. } => {
                 self.rekeys += 1;
                 "rekeyed".into()
             }

@@ -8,7 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use ironflex_xfrm::{
-    Dataplane, Direction, DropReason, Encapsulation, Error, Event, Limits, Object, OuterPath,
+    Dataplane, Direction, DropReason, Encapsulation, Error, Event, Limit, Limits, Object, OuterPath,
 };
 
 use super::{GCM, Lab, UDP, event, id, mirrored, pair, spec};
@@ -428,7 +428,7 @@ fn a_move_amid_a_rekey_takes_every_sa_along() -> Result<(), Ignored> {
 }
 
 fn limits_in_packets_are_told_and_the_counts_outlive_the_sa() -> Result<(), Ignored> {
-    limits_are_told(|packets| Limits {
+    limits_are_told(Limit::Packets, |packets| Limits {
         packets: NonZeroU64::new(packets),
         ..Limits::NONE
     })
@@ -436,14 +436,14 @@ fn limits_in_packets_are_told_and_the_counts_outlive_the_sa() -> Result<(), Igno
 
 fn limits_in_octets_are_told_and_the_counts_outlive_the_sa() -> Result<(), Ignored> {
     // The kernel counts what goes into the SA: the shortest ping below has 36 octets with its headers.
-    limits_are_told(|packets| Limits {
+    limits_are_told(Limit::Bytes, |packets| Limits {
         bytes: NonZeroU64::new(packets * 36),
         ..Limits::NONE
     })
 }
 
 /// A soft limit of three packets, or about as many octets, and a hard one of six.
-fn limits_are_told(limit: fn(u64) -> Limits) -> Result<(), Ignored> {
+fn limits_are_told(of: Limit, limit: fn(u64) -> Limits) -> Result<(), Ignored> {
     let mut lab = Lab::new(&[GCM])?;
     let mut pair = pair(1, GCM, Encapsulation::None);
     (pair.outbound.soft, pair.outbound.hard) = (limit(3), limit(6));
@@ -460,7 +460,8 @@ fn limits_are_told(limit: fn(u64) -> Limits) -> Result<(), Ignored> {
         Event::SoftExpired {
             id: id(1),
             spi,
-            direction
+            direction,
+            limit: of,
         }
     );
     assert_eq!(lab.headend.poll_event(), None, "once");
@@ -472,7 +473,8 @@ fn limits_are_told(limit: fn(u64) -> Limits) -> Result<(), Ignored> {
         Event::HardExpired {
             id: id(1),
             spi,
-            direction
+            direction,
+            limit: of,
         }
     );
     let counters = lab.headend.remove(id(1)).unwrap();
