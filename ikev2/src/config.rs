@@ -84,8 +84,11 @@ pub const RETIRE_AFTER: Duration = Duration::from_secs(5);
 /// request: while our answer to its rekeying has not reached it, the replaced one is what it uses.
 pub const AWAIT_DELETE: Duration = Duration::from_secs(180);
 
-/// A request that met TEMPORARY_FAILURE is tried again after this, and a random part of it more
-/// (RFC 7296 §2.25: not at once).
+/// A request that met TEMPORARY_FAILURE for the first time is tried again after this, and a random part of it more
+/// (RFC 7296 §2.25: not at once). What is in its way is mostly one exchange, and of the shortest lifetimes little is left.
+pub const RETRY_FIRST: Duration = Duration::from_secs(1);
+
+/// Then after twice as long each time, up to this.
 pub const RETRY_AFTER: Duration = Duration::from_secs(5);
 
 /// A rekeying that was refused for good is tried again after this, and a random part of it more, until the SA's

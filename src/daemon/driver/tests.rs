@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, UdpSocket};
 
 use ironflex_ikev2::{
-    event::{Framing, Path},
+    event::{ChildId, Framing, Path},
     wire::{
         InitiatorSpi, MessageId,
         header::Flags,
@@ -12,12 +12,68 @@ use ironflex_ikev2::{
         registry::{GroupId, ProtocolId, TransformType},
     },
 };
+use ironflex_xfrm::{
+    Counters, Direction, Encapsulation, EspSpi, Limit, OuterPath, record::Recorder,
+};
 
 use super::*;
 use crate::{
-    daemon::{configure::tests::Scene, control::Outcome, service_manager::Environment},
+    daemon::{
+        configure::tests::Scene, control::Outcome, service_manager::Environment, session::Installed,
+    },
+    lifetimes::Pairs,
     udp::UdpEndpoint,
 };
+
+// Every rekeying has the replaced SA come to its end beside the one in use, for as long as what is under way on it is received.
+#[test]
+fn of_an_sa_in_use_alone_it_is_told_that_it_has_expired() {
+    let mut driver = Scene::new().driver;
+    let recorder = Recorder::new();
+    driver.house.dataplane = Box::new(recorder.clone());
+    let (sa, address) = (SaId::from_spi(1), Ipv4Addr::LOCALHOST.into());
+    let sessions = &mut driver.house.sessions;
+    sessions.open(sa);
+    let id = sessions.dataplane_id(sa).unwrap();
+    let spi = |value| EspSpi::new(value).unwrap();
+    let [old, new] = [0x1000, 0x1001].map(spi);
+    let mut pairs = Pairs::default();
+    pairs.add(old, spi(0x2000));
+    pairs.add(new, spi(0x2001));
+    sessions.of(sa).unwrap().installed.push(Installed {
+        child: ChildId::default(),
+        id,
+        path: OuterPath {
+            local: address,
+            remote: address,
+            encapsulation: Encapsulation::None,
+        },
+        selectors: (Vec::new(), Vec::new()),
+        pairs,
+        numbers: Vec::new(),
+        rekeyed: vec![(new, Instant::default(), Counters::default())],
+        waiting: Vec::new(),
+    });
+    let mut told = |spi, limit| {
+        recorder.push_event(ironflex_xfrm::Event::HardExpired {
+            id,
+            spi,
+            direction: Direction::Inbound,
+            limit,
+        });
+        driver.dataplane_events();
+        let lines = driver.house.log.facts().lines.into_iter();
+        let lines = lines.filter(|line| line.text.contains("has expired"));
+        lines.map(|line| line.text).collect::<Vec<_>>()
+    };
+    assert_eq!(told(old, Limit::Seconds), [] as [String; 0]);
+    let lines = told(new, Limit::Bytes);
+    let expected = format!("SA {new} of {id} has expired: its lifetime in kilobytes is over");
+    assert!(
+        matches!(&lines[..], [line] if line.ends_with(&expected)),
+        "{lines:?}"
+    );
+}
 
 /// A message's header and what follows it (RFC 7296 §3.1).
 fn message(next: u8, exchange: ExchangeType, responder_spi: u64, body: &[u8]) -> Vec<u8> {

@@ -503,6 +503,9 @@ impl Established {
             }
             None => None,
         };
+        // Nor one whose successor the peer has agreed to: this request of the peer's is older than that, or in vain, and what it
+        // names goes as soon as the successor is here. One that is itself about to be installed was not found above; §2.25.1
+        // says nothing of such, and §2.25#1 that TEMPORARY_FAILURE is for what passes.
         let installing = matches!(&self.pending, Pending::Installing(one)
             if old.as_ref().is_some_and(|old| one.replaces(old.inbound_spi)));
         if installing {

@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use crate::{
-    config::{AGAIN_AFTER, RETRY_AFTER, RETRY_FOR, RETRY_TIMES},
+    config::{AGAIN_AFTER, RETRY_AFTER, RETRY_FIRST, RETRY_FOR, RETRY_TIMES},
     event::Instant,
     refusal::PeerIncompatible,
     sa::Cx,
@@ -99,7 +99,10 @@ impl Wishes {
         if cx.now.since(put_off.first) >= RETRY_FOR && put_off.times >= RETRY_TIMES {
             return Err(PeerIncompatible::Busy);
         }
-        let wait = RETRY_AFTER.saturating_add(jitter(cx, RETRY_AFTER));
+        let doublings = put_off.times.saturating_sub(1);
+        let least = RETRY_FIRST.saturating_mul(2_u32.saturating_pow(doublings));
+        let least = least.min(RETRY_AFTER);
+        let wait = least.saturating_add(jitter(cx, least));
         self.forget(&wish);
         self.0.push(Entry {
             at: cx.now.after(wait),

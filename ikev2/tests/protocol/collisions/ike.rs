@@ -328,7 +328,7 @@ fn a_child_rekeying_crosses_that_of_the_ike_sa() {
         table.finish(&of_asker);
         table.finish(&of_other);
         table.expect_ikes(ends, ["old*", "old*"]);
-        table.wait_in_silence(4);
+        table.wait_in_silence(1);
         table.pair.run(60);
         table.name_child(true, "child");
         table.name_ike(true, "ike");
@@ -356,7 +356,7 @@ fn a_child_is_deleted_while_the_ike_sa_is_being_rekeyed() {
         table.expect_ikes(ends, ["old*", "old*"]);
         table.finish(&refused);
         table.expect_ikes(ends, ["old*", "old*"]);
-        table.wait_in_silence(4);
+        table.wait_in_silence(1);
         table.pair.run(60);
         table.name_ike(true, "new");
         table.expect_ikes(ends, ["new*", "new*"]);

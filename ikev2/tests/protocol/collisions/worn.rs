@@ -153,6 +153,29 @@ fn a_rekeying_that_was_put_off_once_and_could_not_be_tried_since_is_tried_again(
     }
 }
 
+// RFC 7296 §2.25#1-3: whoever is put off does not ask again at once, but soon, and then less and less often: the peer is busy with
+// one exchange as a rule, and an SA of a short lifetime is over before long.
+#[test]
+fn who_is_put_off_asks_again_soon_and_then_less_often() {
+    for server in [true, false] {
+        let mut table = Table::new(54);
+        let mut request = table.rekey_child(server);
+        for [least, most] in [[1, 2], [2, 4], [4, 8], [5, 10], [5, 10]] {
+            let agreed = table.answer(&request);
+            let busy = Notify::plain(NotifyType::TEMPORARY_FAILURE);
+            let put_off = table.instead_of(&agreed, &[Payload::Notify(busy)]);
+            table.finish(&put_off);
+            let begun = table.pair.now;
+            let until = begun.after(Duration::from_secs(20));
+            assert!(table.pair.step(until), "it does not ask again");
+            request = table.sent(server);
+            let waited = table.pair.now.since(begun);
+            let bounds = [least, most].map(Duration::from_secs);
+            assert!(bounds[0] <= waited && waited <= bounds[1], "{waited:?}");
+        }
+    }
+}
+
 // RFC 7296 §2.8: nothing goes over what has reached its hard limit: it is left at once, whatever is under way on its IKE SA.
 #[test]
 fn a_worn_out_child_is_left_at_once_whatever_is_under_way() {
