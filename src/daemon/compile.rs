@@ -15,7 +15,7 @@ use ironflex_ikev2::{
     },
     crash_detection::CrashDetection,
     crypto::{
-        Signer, SigningKey, default_provider,
+        Signer, default_provider,
         suite::{
             AeadAlgorithm, CbcAlgorithm, EspSuite, Group, Integrity, PrfAlgorithm, Protection,
         },
@@ -37,11 +37,14 @@ use ironflex_profiles::{
     },
 };
 
+use self::signer::signer;
 use crate::{
     aaa::{Aaa, LocalUsers, Method, MethodList, Password},
     pki::{ChainError, Store, StoreError, TrustAnchors, describe},
     translate,
 };
+
+mod signer;
 
 /// Why a configuration cannot be put to work.
 #[derive(Debug, thiserror::Error)]
@@ -168,9 +171,9 @@ pub struct ServingProfile {
     /// The profile.
     pub profile: Arc<Profile>,
     /// How we prove ourselves.
-    pub credentials: LocalCredentials,
+    pub credentials: Arc<LocalCredentials>,
     /// Whom clients' certificates must come from.
-    pub anchors: TrustAnchors,
+    pub anchors: Arc<TrustAnchors>,
     /// ESP suites in the order of preference.
     pub esp: Vec<EspSuite>,
     /// AnyConnect-EAP, if the profile offers it.
@@ -297,7 +300,7 @@ impl ServingProfile {
                     .is_some_and(|summary| super::identity::covers(&summary, wanted))
         });
         let remote = &self.profile.remote;
-        let local_authentication = match &self.credentials {
+        let local_authentication = match &*self.credentials {
             LocalCredentials::Certificate { chain, signer } => LocalAuthentication::Certificate {
                 chain: chain.clone(),
                 key: signer.kind(),
@@ -392,7 +395,7 @@ pub struct NoKey;
 ///
 /// [`CompileError`], the first.
 pub fn compile(snapshot: Arc<Snapshot>, store: &Store) -> Result<Plan, CompileError> {
-    let Compiled { plan, faults } = compile_live(snapshot, store, |_| None);
+    let Compiled { plan, faults } = compile_live(snapshot, store, |_| Before::Another);
     faults.into_iter().next().map_or(Ok(plan), Err)
 }
 
@@ -404,12 +407,22 @@ pub struct Compiled {
     pub faults: Vec<CompileError>,
 }
 
-/// The same for a configuration that is changed while it is at work. What `as_before` has of a profile is taken as it is; for the others
+/// What a profile has in common with the one of its name that serves already.
+pub enum Before {
+    /// Everything.
+    Same(Arc<ServingProfile>),
+    /// What its trustpoints hold: no file is read for it.
+    SameKeys(Arc<ServingProfile>),
+    /// It is none of them, or nothing that is known.
+    Another,
+}
+
+/// The same for a configuration that is changed while it is at work. What `before` has of a profile is taken as it is; for the others
 /// the files of their trustpoints are read, four of at most 2 MiB each, from the state folder.
 pub fn compile_live(
     snapshot: Arc<Snapshot>,
     store: &Store,
-    as_before: impl Fn(&Profile) -> Option<Arc<ServingProfile>>,
+    before: impl Fn(&Profile) -> Before,
 ) -> Compiled {
     let mut faults = Vec::new();
     for policy in snapshot.policies.iter().chain(&snapshot.default_policy) {
@@ -425,9 +438,13 @@ pub fn compile_live(
     let mut profiles = BTreeMap::new();
     let mut unserved = BTreeMap::new();
     for profile in &snapshot.profiles {
-        let serving = match as_before(profile) {
-            Some(serving) => Ok(serving),
-            None => serve(profile, store).map(Arc::new),
+        let serving = match before(profile) {
+            Before::Same(serving) => Ok(serving),
+            Before::SameKeys(known) => {
+                let (credentials, anchors) = (&known.credentials, &known.anchors);
+                serve_with(profile, Arc::clone(credentials), Arc::clone(anchors)).map(Arc::new)
+            }
+            Before::Another => serve(profile, store).map(Arc::new),
         };
         match serving {
             Ok(serving) => drop(profiles.insert(profile.name.clone(), serving)),
@@ -684,11 +701,6 @@ const fn esp_suite(set: &TransformSet) -> EspSuite {
 }
 
 fn serve(profile: &Arc<Profile>, store: &Store) -> Result<ServingProfile, CompileError> {
-    let ipsec = &profile.virtual_template.ipsec;
-    served(ipsec.pfs_pqc.as_slice()).map_err(|error| CompileError::Pqc {
-        block: format!("crypto ipsec profile {}", ipsec.name),
-        error,
-    })?;
     let load = |name: &str| {
         store.load(name).map_err(|error| CompileError::Store {
             trustpoint: name.to_owned(),
@@ -707,7 +719,6 @@ fn serve(profile: &Arc<Profile>, store: &Store) -> Result<ServingProfile, Compil
         profile: profile.name.to_string(),
         error,
     })?;
-    let transforms = &profile.virtual_template.ipsec.transform_sets;
     let credentials = match &profile.local {
         LocalMethod::PreShare(source) => LocalCredentials::PreShare(source.clone()),
         LocalMethod::RsaSig(sign) | LocalMethod::EcdsaSig(sign) => {
@@ -731,6 +742,20 @@ fn serve(profile: &Arc<Profile>, store: &Store) -> Result<ServingProfile, Compil
             }
         }
     };
+    serve_with(profile, Arc::new(credentials), Arc::new(anchors))
+}
+
+/// The same with what its trustpoints hold.
+fn serve_with(
+    profile: &Arc<Profile>,
+    credentials: Arc<LocalCredentials>,
+    anchors: Arc<TrustAnchors>,
+) -> Result<ServingProfile, CompileError> {
+    let ipsec = &profile.virtual_template.ipsec;
+    served(ipsec.pfs_pqc.as_slice()).map_err(|error| CompileError::Pqc {
+        block: format!("crypto ipsec profile {}", ipsec.name),
+        error,
+    })?;
     // Without a certificate there is no EAP: the configuration was refused if it wants both.
     let eap = profile.remote.anyconnect_eap.as_ref();
     let eap = eap.zip(credentials.chain().first()).map(|(method, own)| {
@@ -748,29 +773,13 @@ fn serve(profile: &Arc<Profile>, store: &Store) -> Result<ServingProfile, Compil
         profile: Arc::clone(profile),
         credentials,
         anchors,
-        esp: transforms.iter().map(|set| esp_suite(set)).collect(),
+        esp: ipsec
+            .transform_sets
+            .iter()
+            .map(|set| esp_suite(set))
+            .collect(),
         eap,
     })
-}
-
-/// The private key, if it is of the kind that the method wants; else the method and why not.
-fn signer(method: &LocalMethod, pkcs8: &[u8]) -> Result<Signer, (&'static str, String)> {
-    let (word, is_ecdsa) = match method {
-        LocalMethod::EcdsaSig(_) => ("ecdsa-sig", true),
-        LocalMethod::RsaSig(_) | LocalMethod::PreShare(_) => ("rsa-sig", false),
-    };
-    let signer = Signer::from_pkcs8(pkcs8).map_err(|error| (word, error.to_string()))?;
-    match signer.kind() {
-        SigningKey::Rsa if is_ecdsa => Err((
-            word,
-            "it is an RSA key; 'authentication local rsa-sig' is for those".to_owned(),
-        )),
-        SigningKey::Ecdsa(_) if !is_ecdsa => Err((
-            word,
-            "it is an elliptic-curve key; 'authentication local ecdsa-sig' is for those".to_owned(),
-        )),
-        _ => Ok(signer),
-    }
 }
 
 #[cfg(test)]

@@ -234,7 +234,7 @@ fn template_lines(before: &VirtualTemplate, after: &VirtualTemplate) -> Vec<Stri
 mod tests {
     use ironflex_profiles::{Candidate, parse, resolve_live};
 
-    use super::super::compile::compile_live;
+    use super::super::compile::{Before, compile_live};
     use super::*;
     use crate::pki::Store;
 
@@ -260,8 +260,11 @@ mod tests {
         let store = Store::open(folder.path()).unwrap();
         let snapshot = Arc::new(resolve_live(&candidate(text)).snapshot);
         let compiled = compile_live(snapshot, &store, |profile| {
-            let known = before?.profiles.get(&profile.name)?;
-            (*known.profile == *profile).then(|| Arc::clone(known))
+            let known = before.and_then(|before| before.profiles.get(&profile.name));
+            match known {
+                Some(known) if *known.profile == *profile => Before::Same(Arc::clone(known)),
+                _ => Before::Another,
+            }
         });
         assert!(compiled.faults.is_empty());
         compiled.plan

@@ -193,7 +193,7 @@ fn ike_sa(
             IkeStatus::InNegotiation
         },
         suite: suite(view),
-        auth_sign: profile.map_or(AuthMethod::Rsa, |serving| match &serving.credentials {
+        auth_sign: profile.map_or(AuthMethod::Rsa, |serving| match &*serving.credentials {
             LocalCredentials::Certificate { signer, .. } => match signer.kind() {
                 SigningKey::Rsa => AuthMethod::Rsa,
                 SigningKey::Ecdsa(_) => AuthMethod::Ecdsa,

@@ -81,7 +81,7 @@ fn no_key_in(keyring: &str) -> String {
 
 /// Why we cannot prove ourselves towards a peer ([`NoKey`]).
 pub(super) fn without_key(serving: &ServingProfile) -> String {
-    match &serving.credentials {
+    match &*serving.credentials {
         LocalCredentials::PreShare(KeySource::Keyring(keyring)) => no_key_in(keyring.name.as_str()),
         _ => NoKey.to_string(),
     }
@@ -231,7 +231,10 @@ mod tests {
     use ironflex_ikev2::crypto::suite::Hash;
     use ironflex_profiles::{PeerIdentity, parse, resolve_live};
 
-    use super::{super::compile::compile_live, *};
+    use super::{
+        super::compile::{Before, compile_live},
+        *,
+    };
     use crate::{
         daemon::{identity::Certified, session::Sessions},
         pki::{Store, authenticate_pem},
@@ -261,7 +264,7 @@ mod tests {
         let parsed = parse(LINES, "test");
         assert_eq!(parsed.diagnostics, []);
         let snapshot = Arc::new(resolve_live(&parsed.candidate).snapshot);
-        let compiled = compile_live(snapshot, &store, |_| None);
+        let compiled = compile_live(snapshot, &store, |_| Before::Another);
         assert!(compiled.faults.is_empty(), "{}", compiled.faults[0]);
         Arc::clone(compiled.plan.profiles.values().next().unwrap())
     }

@@ -301,7 +301,7 @@ impl House {
 
     fn sign(&self, sa: SaId, scheme: SignatureScheme, octets: &[u8]) -> Result<Answer, String> {
         let serving = self.serving(sa)?;
-        let LocalCredentials::Certificate { signer, .. } = &serving.credentials else {
+        let LocalCredentials::Certificate { signer, .. } = &*serving.credentials else {
             return Err("the profile has no private key".into());
         };
         signer
@@ -525,7 +525,7 @@ impl House {
 
 /// The trustpoints' dates, for the log at the start.
 pub fn certificate_line(serving: &ServingProfile) -> String {
-    match &serving.credentials {
+    match &*serving.credentials {
         LocalCredentials::PreShare(_) => "a pre-shared key".to_owned(),
         LocalCredentials::Certificate { chain, .. } => {
             let summary = chain.first().and_then(|der| describe(der).ok());

@@ -68,6 +68,10 @@ pub(crate) const CASES: &[Case] = &[
         a_change_that_is_to_be_confirmed_reminds_its_terminal,
     ),
     (
+        "shell::what_is_recalled_can_be_typed_where_it_is",
+        what_is_recalled_can_be_typed_where_it_is,
+    ),
+    (
         "shell::whoever_is_to_be_reminded_has_its_place_until_that_is_over",
         whoever_is_to_be_reminded_has_its_place_until_that_is_over,
     ),
@@ -246,6 +250,42 @@ pub(crate) fn is_golden(name: &str, seen: &str) {
         seen == expected,
         "{} says\n{expected}\nand this came\n{seen}",
         path.display()
+    );
+}
+
+/// Lines of configuration are recalled there, and commands where those are typed.
+fn what_is_recalled_can_be_typed_where_it_is() {
+    const UP: &str = "\u{1b}[A";
+    let lab = lab();
+    let _headend = lab.start();
+    let shell = Shell::open_privileged(&lab);
+    let recalls = |line: &str| {
+        shell.sends(UP);
+        shell.until(|rows| rows.last().is_some_and(|row| row == line));
+        shell.sends("\u{15}");
+    };
+    shell.types("show clock\r", "Router#");
+    shell.types("conf t\r", "Router(config)#");
+    shell.types("no ip http server\r", "Router(config)#");
+    recalls("Router(config)#no ip http server");
+    let said = shell.types("do show history\r", "Router(config)#");
+    assert!(said.contains("  no ip http server\n"), "{said}");
+    assert!(!said.contains("  conf t"), "{said}");
+    shell.types("end\r", "Router#");
+    recalls("Router#conf t");
+    let said = shell.types("show history\r", "Router#");
+    assert!(said.contains("  conf t\n  show history"), "{said}");
+    assert!(!said.contains("http"), "{said}");
+    shell.types("terminal history size 1\r", "Router#");
+    let said = shell.types("show history\r", "Router#");
+    assert!(
+        said.ends_with("  show history") && !said.contains("clock"),
+        "{said}"
+    );
+    let said = shell.types("show terminal\r", "Router#");
+    assert!(
+        said.contains("History is enabled, history size is 1."),
+        "{said}"
     );
 }
 

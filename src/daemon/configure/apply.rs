@@ -18,7 +18,7 @@ use ironflex_xfrm::netlink::Owner;
 
 use super::{
     super::{
-        compile::{Compiled, Plan, compile_live},
+        compile::{Before, Compiled, Plan, compile_live},
         crash_secret,
         difference::{Difference, Fate, changed_lines},
         driver::Driver,
@@ -206,12 +206,18 @@ fn uses(profile: &Profile, trustpoints: &BTreeSet<String>) -> bool {
     all.any(|trustpoint| trustpoints.contains(trustpoint.name.as_str()))
 }
 
+/// Whether two profiles have their keys and authorities from the same places.
+fn names_same_keys(one: &Profile, other: &Profile) -> bool {
+    one.local == other.local && one.verify == other.verify
+}
+
 impl Driver {
     /// Puts a configuration to work, and stores the keys that come with it.
     ///
     /// Nothing waits here for the disk to have written anything: trustpoints are renamed, the journal's few lines are written over, and
-    /// the rest is done beside the loop. What is read are the trustpoints of profiles that are another now, files of the state folder
-    /// of at most 2 MiB each, which the start or the line that brought them has read or written before.
+    /// the rest is done beside the loop. What is read are the trustpoints of profiles that begin to serve, or by other trustpoints than
+    /// before: files of the state folder of at most 2 MiB each, which the start or the line that brought them has read or written
+    /// before.
     ///
     /// # Errors
     ///
@@ -240,13 +246,22 @@ impl Driver {
             .as_ref()
             .map_or(&house.configure.store, |draft| draft.store());
         // What a line has imported may be what was there.
-        let as_before = |profile: &Profile| {
-            let serving = before.profiles.get(&profile.name)?;
-            let is_same =
-                *serving.profile == *profile && (!uses(profile, &renewed) || serving.is_of(store));
-            is_same.then(|| Arc::clone(serving))
+        let known = |profile: &Profile| {
+            let Some(serving) = before.profiles.get(&profile.name) else {
+                return Before::Another;
+            };
+            let has_same_keys = if uses(profile, &renewed) {
+                *serving.profile == *profile && serving.is_of(store)
+            } else {
+                names_same_keys(profile, &serving.profile)
+            };
+            match has_same_keys {
+                true if *serving.profile == *profile => Before::Same(Arc::clone(serving)),
+                true => Before::SameKeys(Arc::clone(serving)),
+                false => Before::Another,
+            }
         };
-        let Compiled { plan, faults } = compile_live(Arc::new(snapshot), store, as_before);
+        let Compiled { plan, faults } = compile_live(Arc::new(snapshot), store, known);
         let difference = Difference::between(before, &plan);
         // First what may fail.
         let holds = draft.is_some() && house.configure.revert.is_some();

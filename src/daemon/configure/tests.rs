@@ -6,6 +6,7 @@ mod refused;
 mod revert;
 mod secret;
 mod tied;
+mod unread;
 mod watching;
 
 use std::{
