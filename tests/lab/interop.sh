@@ -123,6 +123,8 @@ interop_session() {
   [ "${interop[inside]}" != dual ] || interop_traffic "$client_address_v6" "$server_address_v6"
   assert_peer_said
   assert_both_proved
+  # The keys of the first child SA come of the IKE SA's exchange.
+  assert_exchanged none
   for what in ${interop[rekey]:-}; do rekeys "$what" peer_rekey "$what"; done
   for what in ${interop[our_rekey]:-}; do rekeys "$what" headend_rekey "$what"; done
   [ -z "${interop[moves]:-}" ] || client_moves
@@ -240,6 +242,21 @@ rekeys() { # ike|child COMMAND [ARG …]
     lost=$((lost - early))
   fi
   assert_equal 0 "$lost" "pings lost in a rekey of the $1 SA: $(tail -n 2 "$LAB_DIR/pings")"
+  [ "$1" != child ] || assert_exchanged "${interop[exchanged]:-}"
+}
+
+# Both ends say of the child SA that its keys come of such an exchange of its own.
+assert_exchanged() { # GROUP|none
+  [ -n "${interop[exchanged]:-}" ] || return 0
+  wait_for 5 "our end to say that the child SA has had the exchange $1" our_end_exchanged "$1"
+  wait_for 5 "the peer to say that the child SA has had the exchange $1" peer_exchanged "$1"
+}
+
+our_end_exchanged() { # GROUP|none
+  local words="Y, DH group: group$1" shown
+  [ "$1" != none ] || words='N, DH group: none'
+  shown=$("$IRONFLEX" exec --state-dir "$LAB_DIR/headend/state" show crypto ipsec sa)
+  [[ $shown == *"PFS (Y/N): $words"* ]]
 }
 
 # Packets that our end has dropped because it has no such SA.
@@ -347,6 +364,7 @@ interop_headend() {
     [ "${interop[inside]}" = ipv4 ] || dual_stack 101 CERTIFICATES
     [ "${interop[cookie]}" = never ] || printf '!\ncrypto ikev2 cookie-challenge 0\n'
     [ "${interop[certificates]}" = short ] || printf '!\ncrypto ikev2 fragmentation\n'
+    [ -z "${interop[pfs]:-}" ] || printf '!\ncrypto ipsec profile CERTIFICATES\n set pfs group%s\n' "${interop[pfs]}"
     [ -z "${interop[cut]:-}" ] || printf '!\ncrypto ikev2 dpd 10 2 periodic\n'
   } | headend_configure "$transform" "${ike[@]}"
   cp "$LAB_DIR/pki/headend-${interop[certificates]}.p12" "$LAB_DIR/headend/IKEv2-TP.p12"

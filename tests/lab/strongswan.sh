@@ -114,22 +114,49 @@ ike_words() { # GROUPS
     aes-cbc-*) words=aes${interop[encryption]#aes-cbc-}-${interop[hash]} ;;
     aes-gcm-*) words=aes${interop[encryption]#aes-gcm-}gcm16-prf${interop[hash]} ;;
   esac
-  for group in $1; do
-    case $group in
-      14) words+=-modp2048 ;;
-      19) words+=-ecp256 ;;
-      20) words+=-ecp384 ;;
-      21) words+=-ecp521 ;;
-      31) words+=-curve25519 ;;
-      *) fail "interop.toml: no group $group" ;;
-    esac
-  done
+  for group in $1; do words+=$(group_words "$group"); done
   printf '%s\n' "$words"
 }
 
-esp_words() {
-  case ${interop[esp]} in
-    aes-cbc-256-sha256) echo aes256-sha256 ;;
-    aes-gcm-256) echo aes256gcm16 ;;
+group_words() { # GROUP|none
+  case $1 in
+    none) ;;
+    14) echo -modp2048 ;;
+    19) echo -ecp256 ;;
+    20) echo -ecp384 ;;
+    21) echo -ecp521 ;;
+    31) echo -curve25519 ;;
+    *) fail "interop.toml: no group $1" ;;
   esac
+}
+
+# A proposal for each key exchange that a child SA may have.
+esp_words() {
+  local suite words='' group
+  case ${interop[esp]} in
+    aes-cbc-256-sha256) suite=aes256-sha256 ;;
+    aes-gcm-256) suite=aes256gcm16 ;;
+  esac
+  for group in ${interop[peer_pfs]:-none}; do words+=,$suite$(group_words "$group"); done
+  printf '%s\n' "${words#,}"
+}
+
+# Whether the child SA in use has had this key exchange: strongSwan has it behind the algorithms.
+strongswan_exchanged() { # NAME GROUP|none
+  local line name=
+  case $2 in
+    none) ;;
+    14) name=MODP_2048 ;;
+    19) name=ECP_256 ;;
+    31) name=CURVE_25519 ;;
+    *) fail "no name for the exchange $2" ;;
+  esac
+  while read -r line; do
+    if [[ $line =~ INSTALLED,\ .*ESP:([A-Z0-9_/-]+) ]]; then
+      [[ ${BASH_REMATCH[1]} =~ /((MODP|ECP|CURVE)_[0-9]+)$ ]] || BASH_REMATCH=('' '')
+      [ "${BASH_REMATCH[1]}" = "$name" ]
+      return
+    fi
+  done < <(swanctl "$1" --list-sas)
+  return 1
 }

@@ -98,4 +98,8 @@ peer_ike_sas() {
   swanctl peer --list-sas
 }
 
+peer_exchanged() { # GROUP|none
+  strongswan_exchanged peer "$1"
+}
+
 interop_suite strongswan

@@ -76,4 +76,8 @@ peer_leave() {
   swanctl client --terminate --ike headend --timeout 10
 }
 
+peer_exchanged() { # GROUP|none
+  strongswan_exchanged client "$1"
+}
+
 interop_suite strongswan
