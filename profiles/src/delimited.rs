@@ -11,6 +11,12 @@ use crate::{
 /// Most lines that a text can run over.
 const LINES: usize = 50;
 
+/// Most lines of a macro, which a router lets have 3000 characters.
+const MACRO_LINES: usize = 200;
+
+/// What ends a macro.
+const MACRO_END: char = '@';
+
 /// What stands between `banner` and its text.
 const BANNERS: [&str; 6] = [
     "exec",
@@ -24,9 +30,18 @@ const BANNERS: [&str; 6] = [
 /// A text whose second delimiter has not come yet.
 #[derive(Debug)]
 pub(crate) struct Delimited {
-    delimiter: String,
+    end: End,
     text: String,
     lines: usize,
+}
+
+/// What ends a text.
+#[derive(Debug)]
+enum End {
+    /// This, wherever it stands.
+    Delimiter(String),
+    /// A line that begins or ends with [`MACRO_END`]: within one it may belong to an address.
+    Macro,
 }
 
 /// What the first line of a text says.
@@ -50,7 +65,7 @@ impl Delimited {
         let (delimiter, text) = text.split_at_checked(end).unwrap_or((text, ""));
         let Some((banner, after)) = text.split_once(delimiter) else {
             return Ok(Begun::Open(Self {
-                delimiter: delimiter.to_owned(),
+                end: End::Delimiter(delimiter.to_owned()),
                 text: text.to_owned(),
                 lines: 0,
             }));
@@ -67,10 +82,18 @@ impl Delimited {
         Err(Box::new(Diagnostic::error(Fault::Unknown, at, message)))
     }
 
-    /// The text of a refused line, such as `banner motd ^C`: nothing is kept of it but where it ends. None where the line holds
-    /// all of it.
+    /// The text of a refused line, such as `banner motd ^C` or `macro name X`: nothing is kept of it but where it ends. None where
+    /// the line holds all of it.
     pub(crate) fn refused(line: &Line<'_>, source: &Arc<str>) -> Option<Self> {
-        let mut words = line.words.iter().skip(1);
+        let mut words = line.words.iter();
+        let kind = words.next()?.text.to_ascii_lowercase();
+        if "macro".starts_with(&*kind) {
+            return Some(Self {
+                end: End::Macro,
+                text: String::new(),
+                lines: 0,
+            });
+        }
         let first = words.next()?;
         let typed = first.text.to_ascii_lowercase();
         let word = if BANNERS.iter().any(|kind| kind.starts_with(&*typed)) {
@@ -86,15 +109,28 @@ impl Delimited {
 
     /// Whether a further line may belong to it.
     pub(crate) const fn has_room(&self) -> bool {
-        self.lines < LINES
+        self.lines < self.most_lines()
+    }
+
+    const fn most_lines(&self) -> usize {
+        match self.end {
+            End::Delimiter(_) => LINES,
+            End::Macro => MACRO_LINES,
+        }
     }
 
     /// Takes a further line; whether it was the last.
     pub(crate) fn more(&mut self, line: &str) -> bool {
         self.lines = self.lines.saturating_add(1);
+        let last = match &self.end {
+            End::Delimiter(delimiter) => line.split_once(&**delimiter).map(|(last, _)| last),
+            End::Macro => {
+                let line = line.trim();
+                return line.starts_with(MACRO_END) || line.ends_with(MACRO_END);
+            }
+        };
         self.text.push('\n');
-        let last = line.split_once(&self.delimiter);
-        self.text.push_str(last.map_or(line, |(last, _)| last));
+        self.text.push_str(last.unwrap_or(line));
         last.is_some()
     }
 
@@ -106,7 +142,10 @@ impl Delimited {
     /// What is wrong if the second delimiter does not come.
     pub(crate) fn endless(&self, at: Span) -> Box<Diagnostic> {
         let fault = Diagnostic::error(Fault::Incomplete, at, "the text has no end");
-        let delimiter = &self.delimiter;
-        Box::new(fault.expecting([format!("`{delimiter}` within {LINES} lines")]))
+        let lines = self.most_lines();
+        Box::new(fault.expecting([match &self.end {
+            End::Delimiter(delimiter) => format!("`{delimiter}` within {lines} lines"),
+            End::Macro => format!("`{MACRO_END}` within {lines} lines"),
+        }]))
     }
 }

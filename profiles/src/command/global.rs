@@ -365,6 +365,7 @@ pub(super) const REFUSED: &[Node] = &[
     Node::refused("lldp", "LLDP"),
     Node::refused_even_negated("logging", "logging by command"),
     Node::refused("login", "rules for logging in to the router"),
+    Node::refused_but("macro", "macros of commands", MACRO),
     Node::refused("memory", "memory settings"),
     Node::refused("multilink", "PPP"),
     Node::refused("netconf-yang", "NETCONF"),
@@ -405,4 +406,12 @@ pub(super) const REFUSED: &[Node] = &[
     Node::refused_block("webvpn", "SSL VPN"),
     Node::refused_block("zone", "zone firewalls").prompting("config-sec-zone"),
     Node::refused_block("zone-pair", "zone firewalls").prompting("config-sec-zone-pair"),
+];
+
+/// Of these lines one has a text.
+const MACRO: &[Node] = &[
+    Node::refused("auto", "macros of commands"),
+    Node::refused("description", "macros of commands"),
+    Node::refused("global", "macros of commands"),
+    Node::refused_text("name", "macros of commands"),
 ];

@@ -536,6 +536,64 @@ fn a_banner_that_is_refused_is_refused_to_its_end() {
 }
 
 #[test]
+fn the_text_of_a_macro_is_passed_over_to_its_end_and_nothing_of_it_is_done() {
+    let lines = [
+        "interface Loopback100",
+        "macro name port",
+        "# for every port",
+        "shutdown",
+        "hostname mine",
+        "username a@b password secret",
+        "end",
+        "@",
+        "description after",
+    ];
+    let (mut typist, mut candidate, last) = typed(&lines[..2]);
+    assert!(matches!(last, Typed::Refused(fault) if fault.fault == Fault::Unsupported));
+    for line in &lines[2..8] {
+        assert!(typist.is_in_text(), "{line}");
+        assert_eq!(typist.line(&mut candidate, line), Typed::Done, "{line}");
+    }
+    assert!(!typist.is_in_text());
+    assert_eq!(typist.line(&mut candidate, lines[8]), Typed::Done);
+    let is_untouched = |candidate: &Candidate| {
+        let (name, _) = candidate.interfaces.iter().next().unwrap();
+        assert!(!candidate.interfaces[name].value.shutdown);
+        assert!(candidate.hostname.is_none() && candidate.users.iter().next().is_none());
+    };
+    is_untouched(&candidate);
+    // In a file as well, with the end behind the last line and with blanks around it.
+    let file = lines
+        .join("\n")
+        .replace("description after", "aaa new-model");
+    for text in [
+        file.clone(),
+        file.replace('\n', "\r\n").replace("\r\n@\r\n", " @\r\n"),
+        file.replace("\n@\n", "\n  @ \n"),
+    ] {
+        let parsed = parse(&text, "file");
+        assert_eq!(
+            parsed.diagnostics.len(),
+            1,
+            "{text}: {:?}",
+            parsed.diagnostics
+        );
+        is_untouched(&parsed.candidate);
+    }
+    // Other lines of macros have no text, and one that has no end does not go on for ever.
+    for line in ["macro global apply port", "macro auto monitor"] {
+        let (typist, _, last) = typed(&[line]);
+        assert!(
+            matches!(last, Typed::Refused(fault) if fault.fault == Fault::Unsupported),
+            "{line}"
+        );
+        assert!(!typist.is_in_text(), "{line}");
+    }
+    let endless = format!("macro name port\n{}hostname a\n", "shutdown\n".repeat(200));
+    assert!(parse(&endless, "file").candidate.hostname.is_some());
+}
+
+#[test]
 fn a_refused_mode_has_the_prompt_of_a_router() {
     for (line, prompt) in [
         ("interface Tunnel0", "config-if"),
