@@ -64,8 +64,7 @@ pub struct Statistics {
 }
 
 impl Statistics {
-    /// What has been counted since `before`. As with a router, the table of messages is not cleared, and neither is what is at
-    /// this moment.
+    /// What has been counted since `before`. What is at this moment stays.
     #[must_use]
     pub fn since(self, before: &Self) -> Self {
         let less = |now: u64, before: u64| now.saturating_sub(before);
@@ -82,6 +81,14 @@ impl Statistics {
                 })
                 .filter(|(_, count)| *count > 0)
                 .collect()
+        };
+        let rows = |now: Vec<Row>, before: &[Row]| {
+            let of = |name: &str| before.iter().find(|one| one.name == name);
+            let left = now.into_iter().map(|row| match of(&row.name) {
+                Some(before) => row.since(before),
+                None => Some(row),
+            });
+            left.flatten().collect()
         };
         Self {
             accepted: less(self.accepted, before.accepted),
@@ -142,6 +149,11 @@ impl Statistics {
                     before.operations.certified_names,
                 ),
             },
+            without_nat: less(self.without_nat, before.without_nat),
+            exchanges: rows(self.exchanges, &before.exchanges),
+            errors: rows(self.errors, &before.errors),
+            notifies: rows(self.notifies, &before.notifies),
+            configurations: rows(self.configurations, &before.configurations),
             discards: named(self.discards, &before.discards),
             refusals: named(self.refusals, &before.refusals),
             // Named one by one, so that what is counted next is thought of here.
@@ -150,11 +162,6 @@ impl Statistics {
             incoming: self.incoming,
             outgoing: self.outgoing,
             quantum_sessions: self.quantum_sessions,
-            without_nat: self.without_nat,
-            exchanges: self.exchanges,
-            errors: self.errors,
-            notifies: self.notifies,
-            configurations: self.configurations,
         }
     }
 }
@@ -213,6 +220,27 @@ pub struct Row {
     pub received_responses: u64,
 }
 
+impl Row {
+    /// What has been counted since `before`; nothing where all of it was.
+    fn since(self, before: &Self) -> Option<Self> {
+        let less = |now: u64, before: u64| now.saturating_sub(before);
+        let left = Self {
+            sent_requests: less(self.sent_requests, before.sent_requests),
+            sent_responses: less(self.sent_responses, before.sent_responses),
+            received_requests: less(self.received_requests, before.received_requests),
+            received_responses: less(self.received_responses, before.received_responses),
+            name: self.name,
+        };
+        let counts = [
+            left.sent_requests,
+            left.sent_responses,
+            left.received_requests,
+            left.received_responses,
+        ];
+        counts.iter().any(|count| *count > 0).then_some(left)
+    }
+}
+
 /// `show crypto ikev2 stats timeout`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Timers {
@@ -262,4 +290,58 @@ pub struct Operations {
     pub own_certificates: Outcome,
     /// Names read out of peers' certificates.
     pub certified_names: Outcome,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(name: &str, count: u64) -> Row {
+        Row {
+            name: name.to_owned(),
+            sent_requests: count,
+            sent_responses: 0,
+            received_requests: 1,
+            received_responses: count,
+        }
+    }
+
+    #[test]
+    fn what_was_counted_before_the_clearing_is_in_no_table_of_messages() {
+        let before = Statistics {
+            exchanges: vec![row("IKE_AUTH", 3), row("INFORMATIONAL", 2)],
+            errors: vec![row("NO_PROPOSAL_CHOSEN", 1)],
+            notifies: vec![row("DPD", 4)],
+            configurations: vec![row("INTERNAL_IP4_DNS", 1)],
+            without_nat: 5,
+            timers: Timers {
+                auth: 1,
+                ..Timers::default()
+            },
+            quantum_sessions: 1,
+            ..Statistics::default()
+        };
+        let cleared = before.clone().since(&before);
+        let at_this_moment = Statistics {
+            quantum_sessions: 1,
+            ..Statistics::default()
+        };
+        assert_eq!(cleared, at_this_moment);
+        let mut now = before.clone();
+        now.exchanges[0].sent_requests = 5;
+        now.notifies.push(row("COOKIE", 1));
+        now.without_nat = 7;
+        let since = now.since(&before);
+        assert_eq!(
+            since.exchanges,
+            [Row {
+                name: "IKE_AUTH".to_owned(),
+                sent_requests: 2,
+                ..Row::default()
+            }]
+        );
+        assert_eq!(since.notifies, [row("COOKIE", 1)]);
+        assert_eq!(since.without_nat, 2);
+        assert!(since.errors.is_empty() && since.configurations.is_empty());
+    }
 }

@@ -144,6 +144,10 @@ fn a_client_with_the_key_of_the_keyring_uses_it_and_one_without_is_refused() {
     );
     let cleared = lab.exec("show crypto ikev2 stats");
     assert!(cleared.contains("PPK Logins: 0 "), "{cleared}");
+    let exchanges = lab.exec("show crypto ikev2 stats exchange");
+    for row in ["IKE_SA_INIT", "IKE_AUTH", "AUTHENTICATION_FAILED", "NO_NAT"] {
+        assert!(!exchanges.contains(row), "{exchanges}");
+    }
     // Prometheus' numbers never go back.
     let metrics = lab.exec("show metrics");
     for (result, count) in [("used", 1), ("required", 1), ("not_used", 0)] {
