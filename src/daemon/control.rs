@@ -32,34 +32,26 @@ use tokio::{
 use self::{
     configuring::{Begin, Configuring},
     people::Names,
-    sessions::{clear, rekey, said_of},
     shells::{Attending, Shells},
-    storing::Storing,
 };
 use super::{
     apart::{self, Connections, Full, Serving},
-    bootflash,
-    configure::{Answer, Ask, Person, Reading, Work},
-    driver::{Driver, Request},
+    bootflash::Present,
+    configure::{Answer, Ask, Person},
+    driver::Request,
     log::{WATCHED_LINES, Watched},
     processor::Processor,
-    show, statistics,
-};
-use crate::{
-    cli::{
-        exec::{DebugFlag, ExecCommand, HELP, Mode, Show, parse},
-        pipe::Modifier,
-        show::{Facts, Form},
-    },
-    keylog::KeyLogWriter,
 };
 
+mod commands;
 pub mod configuring;
 pub mod holder;
 mod people;
 mod sessions;
 pub mod shells;
 mod storing;
+
+pub use commands::{Outcome, execute};
 
 /// The longest request, in octets.
 const MAX_REQUEST: u64 = 64 * 1024;
@@ -88,6 +80,9 @@ pub enum Question {
     Configure(Begin),
     /// To carry out a command line.
     Exec(String),
+    /// The same, unless it would replace a file on `bootflash:`: whoever types it is asked first where the answer is
+    /// [`EXISTS`](super::bootflash::EXISTS).
+    New(String),
     /// To be known as an open shell, and for the headend's name whenever a line comes.
     Shell {
         /// The terminal that somebody sits at.
@@ -265,7 +260,12 @@ async fn converse(
     timely(limited.read_until(b'\n', &mut line)).await?;
     asked.store(true, Ordering::Relaxed);
     let mut watching = None;
-    let reply = match serde_json::from_slice::<Question>(&line) {
+    let question = serde_json::from_slice::<Question>(&line);
+    let present = match &question {
+        Ok(Question::New(_)) => Present::Kept,
+        _ => Present::Replaced,
+    };
+    let reply = match question {
         Err(error) => Err(format!("not a request: {error}")),
         Ok(Question::Configure(begin)) => {
             let revert = begin.revert;
@@ -287,11 +287,11 @@ async fn converse(
                 }
             };
         }
-        Ok(Question::Exec(line)) => {
+        Ok(Question::Exec(line) | Question::New(line)) => {
             let person = asking.person(Begin::default(), peer.ok()).await;
             let mut more = BufReader::new(&mut read);
             tokio::select! {
-                reply = asking.tell(line, person) => reply,
+                reply = asking.tell(line, person, present) => reply,
                 () = gone(&mut more, &write) => return Ok(Onward::Nothing),
             }
         }
@@ -398,11 +398,17 @@ impl Asking {
     /// # Errors
     ///
     /// The text for whoever asked.
-    pub(super) async fn tell(&self, line: String, person: Person) -> Result<String, String> {
+    pub(super) async fn tell(
+        &self,
+        line: String,
+        person: Person,
+        present: Present,
+    ) -> Result<String, String> {
         let (reply, answer) = oneshot::channel();
         let request = Request::Exec {
             line,
             person,
+            present,
             reply,
         };
         let asked = self.requests.send(request).await;
@@ -531,7 +537,16 @@ pub fn connect(state_dir: &Path, patience: Duration) -> io::Result<net::UnixStre
 ///
 /// Of the socket; `UnexpectedEof` when the daemon hangs up.
 pub fn ask(stream: net::UnixStream, line: &str) -> io::Result<Reply> {
-    put(stream, &Question::Exec(line.to_owned())).map(|(reply, _)| reply)
+    ask_by(stream, &Question::Exec(line.to_owned()))
+}
+
+/// Asks the daemon something that has one answer.
+///
+/// # Errors
+///
+/// As [`ask`].
+pub fn ask_by(stream: net::UnixStream, question: &Question) -> io::Result<Reply> {
+    put(stream, question).map(|(reply, _)| reply)
 }
 
 /// Asks the daemon for the lines of its log, each of which is a [`Reply`]; with `rollback` for those alone that tell what becomes
@@ -583,177 +598,6 @@ fn put(
         return Err(io::ErrorKind::UnexpectedEof.into());
     }
     Ok((serde_json::from_str(&answer)?, stream))
-}
-
-/// What a command line came to.
-pub enum Outcome {
-    /// It has been carried out, or was refused for this reason.
-    Done(Result<String, String>),
-    /// Facts, which whoever asked puts into this form.
-    Facts(Box<Facts>, Form),
-    /// A file has to be read first, by whoever asked, and the loop goes on with what it says.
-    Replace(Reading),
-    /// Whoever asked has to look for the facts, and puts them into this form.
-    Look(Work<Facts>, Form),
-    /// It takes its time, and is done by whoever asked.
-    Work(Work<String>),
-    /// What another one comes to goes to a file.
-    Store(Box<Self>, Storing),
-    /// It is done, and whoever asked waits for what is to be said of it; that needs no place at files.
-    Wait(Work<String>),
-}
-
-/// Carries out one command line.
-pub fn execute(driver: &mut Driver, line: &str, person: Person) -> Outcome {
-    let line = match parse(line, Mode::Privileged) {
-        Ok(line) => line,
-        Err(error) => return Outcome::Done(Err(error.to_string())),
-    };
-    let form = match line.modifier {
-        None => Form::Text,
-        Some(Modifier::Json) => Form::Json,
-        // What is on bootflash is the daemon's.
-        Some(Modifier::Redirect(to)) if bootflash::is_on(&to.file) => {
-            let storing = match Storing::of(driver, &to) {
-                Ok(storing) => storing,
-                Err(why) => return Outcome::Done(Err(why)),
-            };
-            let of = carry_out(driver, line.command, Form::Text, person);
-            return Outcome::Store(Box::new(of), storing);
-        }
-        // A file is written with the rights of who asks for it, and so by the other end of the socket.
-        Some(_) => {
-            let text = "% The other end of this socket filters and redirects the output";
-            return Outcome::Done(Err(text.into()));
-        }
-    };
-    carry_out(driver, line.command, form, person)
-}
-
-fn carry_out(driver: &mut Driver, command: ExecCommand, form: Form, person: Person) -> Outcome {
-    Outcome::Done(match command {
-        // What is told, or done, elsewhere.
-        ExecCommand::Directory => return Outcome::Look(show::bootflash(driver), form),
-        ExecCommand::Show(Show::IpNatStatistics) => {
-            return Outcome::Look(show::nat_statistics(driver), form);
-        }
-        ExecCommand::Show(Show::PkiCertificates { verbose, name }) => {
-            let look = show::certificates(driver, verbose, name.as_deref());
-            return Outcome::Look(look, form);
-        }
-        ExecCommand::Show(Show::PkiTrustpoints { status, name }) => {
-            let look = show::trustpoint_names(driver, status, name.as_deref());
-            return Outcome::Look(look, form);
-        }
-        ExecCommand::Show(Show::MyPublicKeys(kind)) => {
-            return Outcome::Look(show::public_keys(driver, kind), form);
-        }
-        ExecCommand::Show(Show::Users) => {
-            return Outcome::Facts(Box::new(show::users(driver, &person)), form);
-        }
-        ExecCommand::Show(what) => {
-            return Outcome::Facts(Box::new(show::facts(driver, what)), form);
-        }
-        ExecCommand::ShowArchiveDifferences => {
-            return Outcome::Look(driver.configuration_differences(), form);
-        }
-        ExecCommand::ShowNatTranslations => {
-            return Outcome::Look(show::translations(driver), form);
-        }
-        ExecCommand::ShowNeighbors { ipv6 } => {
-            return Outcome::Look(show::neighbors(driver, ipv6), form);
-        }
-        ExecCommand::ShowStartupConfig => {
-            return Outcome::Look(driver.startup_configuration(), form);
-        }
-        _ if form == Form::Json => Err("% There is no JSON of this".into()),
-        ExecCommand::ConfigureReplace(file) => match driver.replacement(file, person) {
-            Ok(reading) => return Outcome::Replace(reading),
-            Err(why) => Err(why),
-        },
-        ExecCommand::Merge(source) => match driver.merging(source) {
-            Ok(reading) => return Outcome::Replace(reading),
-            Err(why) => Err(why),
-        },
-        ExecCommand::CopyTo(name, source) => return Outcome::Work(driver.copy_to(name, source)),
-        ExecCommand::WriteMemory => return Outcome::Work(driver.write_configuration()),
-        // What changes something here.
-        ExecCommand::Help => Ok(HELP.to_owned()),
-        ExecCommand::ConfigureConfirm => match driver.confirm_configuration(&person) {
-            Ok(work) => return Outcome::Wait(work),
-            Err(why) => Err(why),
-        },
-        ExecCommand::ConfigureRevert => driver.revert_configuration(),
-        ExecCommand::ConfigureRevertTimer(minutes) => driver.set_revert_timer(minutes),
-        ExecCommand::ClearCryptoSession(target) => {
-            let cleared = clear(driver, &target);
-            Ok(said_of(cleared, &target))
-        }
-        ExecCommand::ClearCounters(one) => show::clear_counters(driver, one),
-        ExecCommand::ClearLogging => {
-            driver.house.log.clear();
-            Ok(String::new())
-        }
-        ExecCommand::ClearIkev2Stats => {
-            driver.cleared = statistics::statistics(driver);
-            Ok("Cleared crypto ikev2 statistics\n".into())
-        }
-        ExecCommand::TestRekey(what, whose) => {
-            let rekeyed = rekey(driver, what, &whose);
-            Ok(said_of(rekeyed, &whose))
-        }
-        ExecCommand::Debug(flag) => Ok(debug(driver, flag, true)),
-        ExecCommand::NoDebug(flag) => Ok(debug(driver, flag, false)),
-        ExecCommand::UndebugAll => {
-            driver.house.log.flags = Default::default();
-            driver.endpoint.trace(false);
-            driver.endpoint.key_log(false);
-            driver.key_log = None;
-            Ok("All possible debugging has been turned off\n".into())
-        }
-        ExecCommand::KeyLog(Some(folder)) => log_keys(driver, &folder),
-        ExecCommand::KeyLog(None) => {
-            driver.key_log = None;
-            driver.endpoint.key_log(false);
-            Ok(String::new())
-        }
-        ExecCommand::DebugCondition(condition, on) => {
-            driver.house.log.conditions.set(condition, on);
-            Ok(String::new())
-        }
-        ExecCommand::DebugConditionReset => {
-            driver.house.log.conditions.reset();
-            Ok(String::new())
-        }
-        ExecCommand::Unsupported(words) => Err(format!("% {words}: not supported by this headend")),
-        ExecCommand::Instead(words, advice) => Err(format!(
-            "% {words}: not supported by this headend: {advice}"
-        )),
-        // There is no terminal here that it could concern.
-        ExecCommand::Terminal(_) => Ok(String::new()),
-    })
-}
-
-/// `debug crypto ikev2 keylog FOLDER`
-fn log_keys(driver: &mut Driver, folder: &str) -> Result<String, String> {
-    let path = Path::new(folder);
-    // It would be taken from the daemon's folder, which is hardly the one that its operator has in mind.
-    if !path.is_absolute() {
-        return Err(format!(
-            "% {folder} is a relative path: name the folder of the key tables from / on"
-        ));
-    }
-    let writer = KeyLogWriter::open(path)
-        .map_err(|error| format!("% cannot write key tables to {folder}: {error}"))?;
-    driver.key_log = Some(writer);
-    driver.endpoint.key_log(true);
-    Ok(format!("Keys of new SAs are written to {folder}\n"))
-}
-
-fn debug(driver: &mut Driver, flag: DebugFlag, on: bool) -> String {
-    let answer = driver.house.log.flags.set(flag, on);
-    driver.endpoint.trace(driver.house.log.wants_trace());
-    answer
 }
 
 #[cfg(test)]

@@ -67,6 +67,8 @@ pub enum Request {
         line: String,
         /// Who typed it.
         person: configure::Person,
+        /// What becomes of a file on `bootflash:` that it would replace.
+        present: super::bootflash::Present,
         /// What came of it.
         reply: oneshot::Sender<super::control::Outcome>,
     },
@@ -177,9 +179,10 @@ impl Driver {
                 Woken::Request(Request::Exec {
                     line,
                     person,
+                    present,
                     reply,
                 }) => {
-                    let answer = super::control::execute(self, &line, person);
+                    let answer = super::control::execute(self, &line, person, present);
                     // Who asked may be gone.
                     let _ = reply.send(answer);
                     self.drain()

@@ -38,6 +38,7 @@ use tokio::{
 
 use super::{
     apart::{self, Connections, Serving},
+    bootflash::Present,
     configure::Person,
     control, driver,
 };
@@ -258,7 +259,11 @@ impl Numbers {
         }
         let numbers = self
             .asking
-            .tell("show metrics".to_owned(), Person::default())
+            .tell(
+                "show metrics".to_owned(),
+                Person::default(),
+                Present::Replaced,
+            )
             .await?;
         *last = Some((Instant::now(), numbers.clone()));
         Ok(numbers)

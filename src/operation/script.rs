@@ -10,7 +10,7 @@ use super::{fail, folder, print};
 use crate::{
     cli::{
         Printable, configure,
-        exec::{self, Mode, TerminalCommand},
+        exec::{self, From, Mode, TerminalCommand},
         show::without_secrets,
     },
     error::Failed,
@@ -106,14 +106,27 @@ impl Script {
             return self.tell(answer, line);
         };
         if std::mem::take(&mut self.asked) {
-            if exec::is_from_terminal(line) {
-                return Ok(ControlFlow::Continue(()));
-            }
-            if exec::is_from_elsewhere(line) {
-                self.configuring = None;
-                self.refuse(exec::ONLY_FROM_TERMINAL, line, None)?;
-                // As where a session does not begin: what follows may be configuration.
-                return Ok(ControlFlow::Break(()));
+            match exec::configured_from(line) {
+                Some(From::Terminal) => return Ok(ControlFlow::Continue(())),
+                Some(From::Elsewhere(command)) => {
+                    // The session that has begun is over before another wants the configuration.
+                    configuring.push("end");
+                    if self.configure(false)?.is_break() {
+                        return Ok(ControlFlow::Break(()));
+                    }
+                    let before = std::mem::take(&mut self.refused);
+                    let _ = self.obey(command)?;
+                    let refused = std::mem::replace(&mut self.refused, before);
+                    self.refused |= refused;
+                    // As where a session does not begin: what follows may be configuration.
+                    return Ok(if refused {
+                        ControlFlow::Break(())
+                    } else {
+                        ControlFlow::Continue(())
+                    });
+                }
+                // Any other line begins to configure.
+                None => {}
             }
         }
         if let Some(command) = configuring.exec_command(line) {

@@ -12,12 +12,17 @@ use std::{
     time::Duration,
 };
 
+use ironflex_profiles::model::name::FileName;
+
 use crate::{
     cli::{
         exec::{self, Asked, ExecCommand, ExecError, Line, MAX_LINE, Mode, TerminalCommand},
         pipe::Modifier,
     },
-    daemon::{bootflash, control},
+    daemon::{
+        bootflash,
+        control::{self, Question},
+    },
 };
 
 mod configuring;
@@ -48,6 +53,9 @@ pub struct Console {
     pub mode: Mode,
     /// What Ctrl-C ends.
     pub interrupt: Interrupt,
+    /// A file on `bootflash:` that is there already is kept, and whoever types is asked: the answer is
+    /// [`Refused`](Answer::Refused) for [`bootflash::EXISTS`].
+    pub keeps: bool,
 }
 
 /// What a line came to.
@@ -102,6 +110,7 @@ impl Console {
             state_dir,
             mode: Mode::Privileged,
             interrupt: Interrupt::default(),
+            keeps: false,
         }
     }
 
@@ -135,9 +144,22 @@ impl Console {
     ///
     /// [`NoDaemon`].
     pub fn ask(&self, command: &str) -> Result<Answer, NoDaemon> {
+        self.ask_by(command, &Question::Exec(command.to_owned()))
+    }
+
+    /// The same where a file on `bootflash:` is written.
+    fn ask_to_write(&self, command: &str) -> Result<Answer, NoDaemon> {
+        if self.keeps {
+            self.ask_by(command, &Question::New(command.to_owned()))
+        } else {
+            self.ask(command)
+        }
+    }
+
+    fn ask_by(&self, command: &str, question: &Question) -> Result<Answer, NoDaemon> {
         let stream = self.connect()?;
         self.interrupt.begin(&stream);
-        let reply = control::ask(stream, command);
+        let reply = control::ask_by(stream, question);
         if self.interrupt.end() {
             return Ok(Answer::Interrupted);
         }
@@ -174,7 +196,13 @@ impl Console {
     #[must_use]
     pub fn confirmation(&self, line: &str) -> Option<Asked> {
         let read = exec::parse(command_of(line), self.mode).ok()?;
-        read.command.confirmation()
+        read.confirmation()
+    }
+
+    /// The same line with another file, which was named where that was asked for.
+    fn with_file(&self, line: &str, file: &FileName) -> Option<String> {
+        let read = exec::parse(command_of(line), self.mode).ok()?;
+        read.with_file(file)
     }
 
     /// Whether a line makes a change that goes back unless it is confirmed, beside `configure terminal`.
@@ -205,7 +233,9 @@ impl Console {
         if line.is_empty() {
             return Ok(Answer::Output(String::new()));
         }
-        let Line { command, modifier } = match exec::parse(line, self.mode) {
+        let Line {
+            command, modifier, ..
+        } = match exec::parse(line, self.mode) {
             Ok(read) => read,
             Err(error) => return Ok(Answer::Unread(error)),
         };
@@ -213,6 +243,7 @@ impl Console {
         let here = match command {
             ExecCommand::Terminal(TerminalCommand::Privilege) => Some(self.privilege()),
             ExecCommand::Terminal(command) => return Ok(Answer::Terminal(command)),
+            ExecCommand::CopyTo(..) => return self.ask_to_write(line),
             _ => None,
         };
         let Some(modifier) = modifier else {
@@ -228,7 +259,7 @@ impl Console {
             // What is on bootflash is the daemon's, as `dir` and `configure replace` have it.
             Modifier::Redirect(to) if bootflash::is_on(&to.file) => {
                 return match self.mode {
-                    Mode::Privileged => self.ask(line),
+                    Mode::Privileged => self.ask_to_write(line),
                     Mode::User => Ok(Answer::Refused(
                         "% bootflash: is written to behind 'enable' alone".to_owned(),
                     )),

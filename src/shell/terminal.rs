@@ -34,12 +34,14 @@ use super::{
 };
 use ironflex_profiles::tree::ModeKind;
 
+mod asking;
 mod paste;
 
 use crate::cli::{
     configure::{self, Taken},
-    exec::{self, Asked, Mode, TerminalCommand},
+    exec::{self, Mode, TerminalCommand},
 };
+use crate::daemon::bootflash;
 
 /// A screen, where the terminal does not say.
 const SCREEN: (u16, u16) = (80, 24);
@@ -71,6 +73,7 @@ pub fn converse(state_dir: PathBuf) -> Result<(), TerminalError> {
     }
     let name = name(&console)?;
     console.mode = Mode::User;
+    console.keeps = true;
     let wish = Arc::new(Mutex::new(Wish::default()));
     let mut shell = Shell {
         editor: editor(&wish)?,
@@ -361,12 +364,22 @@ impl Shell {
         }
         // Whoever asks the terminal reads what the editor would.
         locked(&self.wish).burst.forget();
-        if let Some(asked) = self.console.confirmation(line)
-            && !self.is_confirmed(asked)?
-        {
+        let asked = self.console.confirmation(line);
+        let Some(line) = self.confirmed(line, asked)? else {
             return Ok(ControlFlow::Continue(()));
+        };
+        let line = &*line;
+        let mut answer = self.console.carry_out(line);
+        if matches!(&answer, Ok(Answer::Refused(why)) if why == bootflash::EXISTS) {
+            self.show(&format!("{}\n", bootflash::EXISTS))?;
+            if !self.confirms(exec::OVER_WRITE)? {
+                return Ok(ControlFlow::Continue(()));
+            }
+            self.console.keeps = false;
+            answer = self.console.carry_out(line);
+            self.console.keeps = true;
         }
-        match self.console.carry_out(line) {
+        match answer {
             Err(error) => self.complain(&format!("% {error}"))?,
             Ok(Answer::Output(text)) => {
                 // Whoever makes a change that is to be confirmed is reminded of it.
@@ -448,61 +461,6 @@ impl Shell {
                 self.show(GREETING)
             }
             Err(error) => self.complain(&error.to_string()),
-        }
-    }
-
-    /// Asks whether something is to be done, as a router does.
-    fn is_confirmed(&mut self, asked: Asked) -> io::Result<bool> {
-        let (above, question) = match asked {
-            Asked::Key(question) => return self.confirms(question),
-            Asked::Line(above, question) => (above, question),
-        };
-        self.show(above)?;
-        let answer = if let Some(line) = self.pasted.pop_front() {
-            self.show(&format!("{question}{}\n", line.text))?;
-            line.text
-        } else {
-            let answer = self.editor.readline(question);
-            let wish = locked(&self.wish).take();
-            match (answer, wish) {
-                (
-                    Ok(answer),
-                    Wish {
-                        help: None,
-                        too_long: false,
-                        leave: false,
-                        ..
-                    },
-                ) => answer,
-                // What ends the line ends the command.
-                _ => return Ok(false),
-            }
-        };
-        let answer = answer.trim().to_ascii_lowercase();
-        Ok(!answer.is_empty() && "yes".starts_with(&answer))
-    }
-
-    /// A bare `configure`: asks where the lines come from, as a router does. There is one answer here.
-    fn ask_where_from(&mut self) -> io::Result<()> {
-        if let Some(line) = self.pasted.pop_front() {
-            let answer = line.text;
-            self.show(&format!("{}{answer}\n", exec::CONFIGURE_FROM))?;
-            return if exec::is_from_terminal(&answer) {
-                self.begin_to_configure(None)
-            } else {
-                self.complain(exec::ONLY_FROM_TERMINAL)
-            };
-        }
-        let answer = self.editor.readline(exec::CONFIGURE_FROM);
-        let wish = locked(&self.wish).take();
-        match (answer, wish) {
-            (Ok(_), Wish { help: Some(_), .. }) => self.complain(exec::ONLY_FROM_TERMINAL),
-            (Ok(_), Wish { too_long: true, .. }) => self.complain(&too_long()),
-            (Ok(_), Wish { leave: true, .. }) => Ok(()),
-            (Ok(answer), _) if exec::is_from_terminal(&answer) => self.begin_to_configure(None),
-            (Ok(_), _) => self.complain(exec::ONLY_FROM_TERMINAL),
-            // What ends the line ends the command; what ends the terminal is found out by the next line.
-            (Err(_), _) => Ok(()),
         }
     }
 

@@ -24,6 +24,7 @@ mod crash;
 mod day;
 mod doctor;
 mod files;
+mod flash;
 mod flood;
 mod interfaces;
 mod ipv6;
@@ -91,6 +92,7 @@ fn main() -> ExitCode {
         shell::CASES,
         several_shells::CASES,
         files::CASES,
+        flash::CASES,
         day::CASES,
         trustpoint::CASES,
     ];

@@ -107,7 +107,9 @@ fn a_replacement_is_asked_about_at_a_terminal_and_a_pattern_at_a_page_is_no_comm
     let lab = lab();
     let _headend = lab.start();
     let shell = Shell::open_privileged(&lab);
-    shell.types("copy running-config bootflash:kept.cfg\r", "Router#");
+    let question = "Destination filename [kept.cfg]?";
+    shell.types("copy running-config bootflash:kept.cfg\r", question);
+    shell.types("\r", "Router#");
     let question = "configuration. Enter Y if you are sure you want to proceed. ? [no]:";
     for (answer, done) in [("\r", false), ("n\r", false), ("Y\r", true)] {
         shell.types("configure replace bootflash:kept.cfg\r", question);

@@ -126,6 +126,13 @@ impl Shell {
         shell
     }
 
+    /// The same at a terminal of so many columns.
+    pub(crate) fn open_privileged_wide(lab: &Lab, columns: u16) -> Self {
+        let shell = Self::open_wide(lab, columns);
+        shell.types("enable\r", "Router#");
+        shell
+    }
+
     pub(crate) fn rows(&self) -> Vec<String> {
         rendered(self.columns, &self.terminal.screen())
     }
@@ -338,10 +345,18 @@ fn a_router_asks_before_it_clears_and_where_a_configuration_comes_from() {
         shell.types("do configure\r", "Router(config)#");
         shell.types("end\r", "Router#");
     }
-    for answer in ["memory\r", "?"] {
+    for (answer, says) in [
+        ("memory\r", " bytes copied in "),
+        (
+            "network\r",
+            "% configure network: not supported by this headend: ",
+        ),
+        ("x\r", "?Must be \"terminal\", \"memory\" or \"network\""),
+        ("?", "?Must be \"terminal\", \"memory\" or \"network\""),
+    ] {
         shell.types("configure\r", question);
         let said = shell.types(answer, "Router#");
-        assert!(said.contains("?Must be \"terminal\""), "{said}");
+        assert!(said.contains(says), "{answer:?}: {said}");
     }
     shell.types("configure\r", question);
     let said = shell.types(&format!("{}\r", "x".repeat(1030)), "Router#");
@@ -513,18 +528,20 @@ fn ctrl_c_gives_the_prompt_back_wherever_it_comes() {
     headend.lives();
 }
 
+/// Takes the terminal away, and waits for the end of the shell.
+pub(crate) fn hang_up(shell: Shell) {
+    let Shell {
+        terminal,
+        mut process,
+        ..
+    } = shell;
+    drop(terminal);
+    process.end();
+}
+
 fn a_line_that_is_hung_up_ends_the_shell_and_what_it_held() {
     let lab = lab();
     let mut headend = lab.start();
-    let hang_up = |shell: Shell| {
-        let Shell {
-            terminal,
-            mut process,
-            ..
-        } = shell;
-        drop(terminal);
-        process.end();
-    };
     // In a page.
     let shell = Shell::open_privileged(&lab);
     shell.types("terminal length 3\r", "Router#");

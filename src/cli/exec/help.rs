@@ -204,7 +204,7 @@ pub fn reference() -> String {
         }
     };
     rows(&mut out, commands());
-    out.push_str("\nBehind every `show` command, `dir` and `write terminal`:\n\n| modifier | what it does |\n| --- | --- |\n");
+    out.push_str("\nBehind every `show` command, `dir`, `more` and `write terminal`:\n\n| modifier | what it does |\n| --- | --- |\n");
     rows(&mut out, modifiers());
     out
 }
@@ -232,7 +232,7 @@ fn list(nodes: &'static [Node], before: &Path, out: &mut Vec<Entry>) {
         }
         let mut path = before.clone();
         path.words.push_str(&word);
-        if node.token.keyword().is_some() {
+        if node.token.keyword().is_some() || node.token == Token::Remote {
             path.help = node.help;
         }
         node.token.read(&node.token.sample(), &mut path.values);

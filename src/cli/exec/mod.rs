@@ -17,12 +17,16 @@ use super::{
     show::{DiagnoseFilter, Ikev2SaQuery, Ikev2Stats, IpsecSaQuery, MethodLists, SessionQuery},
 };
 
+mod asked;
 mod help;
 mod interface;
 mod table;
 #[cfg(test)]
 mod tests;
 
+pub use asked::{
+    Asked, CONFIGURE_FROM, From, NO_SUCH_PLACE, OVER_WRITE, configured_from, file_named,
+};
 pub use help::{
     Completion, Entry, HELP, commands, complete, explained, help, in_columns, modifiers, reference,
 };
@@ -48,6 +52,8 @@ pub struct Line {
     pub command: ExecCommand,
     /// What becomes of its output.
     pub modifier: Option<Modifier>,
+    /// Nobody is to be asked whether that is meant.
+    pub force: bool,
 }
 
 /// What concerns the terminal that a line is typed at, and not the daemon.
@@ -109,10 +115,16 @@ pub enum ExecCommand {
     ConfigureRevert,
     /// `configure revert timer MINUTES`
     ConfigureRevertTimer(u32),
-    /// `copy {running-config|startup-config} bootflash:FILE`
+    /// `copy {running-config|startup-config|bootflash:FILE} bootflash:FILE`
     CopyTo(FileName, Source),
-    /// `copy {bootflash:FILE|startup-config} running-config`
+    /// `delete bootflash:FILE`, which `/force` keeps from being asked about.
+    Delete(FileName),
+    /// `write erase`, `erase startup-config`
+    EraseStartup,
+    /// `copy {bootflash:FILE|startup-config} running-config`, `configure memory`
     Merge(Source),
+    /// `more {bootflash:FILE|nvram:startup-config|system:running-config}`
+    More(Source),
     /// `dir [bootflash:]`
     Directory,
     /// `show archive config differences`
@@ -144,6 +156,8 @@ pub enum ExecCommand {
     Unsupported(&'static str),
     /// The same, and what is to be typed instead.
     Instead(&'static str, &'static str),
+    /// A file that is to come from another machine, or to go there; the words for that.
+    Transfer(String),
     /// What the terminal does by itself.
     Terminal(TerminalCommand),
 }
@@ -168,39 +182,6 @@ pub enum Source {
     Running,
     /// `startup-config`
     Startup,
-}
-
-/// What a router asks at its terminal before it does something.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Asked {
-    /// `[confirm]`, which one key answers.
-    Key(&'static str),
-    /// `[no]:`, which a line answers: what stands above it, and the question.
-    Line(&'static str, &'static str),
-}
-
-impl ExecCommand {
-    /// What a router asks at its terminal before it does this.
-    #[must_use]
-    pub const fn confirmation(&self) -> Option<Asked> {
-        match self {
-            Self::ClearCounters(None) => Some(Asked::Key(
-                "Clear \"show interface\" counters on all interfaces [confirm]",
-            )),
-            Self::ClearCounters(Some(_)) => Some(Asked::Key(
-                "Clear \"show interface\" counters on this interface [confirm]",
-            )),
-            Self::ClearLogging => Some(Asked::Key("Clear logging buffer [confirm]")),
-            Self::ConfigureReplace(Replacement { force: false, .. }) => Some(Asked::Line(
-                "This will apply all necessary additions and deletions\n\
-                 to replace the current running configuration with the\n\
-                 contents of the specified configuration file, which is\n\
-                 assumed to be a complete configuration, not a partial\n",
-                "configuration. Enter Y if you are sure you want to proceed. ? [no]: ",
-            )),
-            _ => None,
-        }
-    }
 }
 
 /// What is shown.
@@ -562,27 +543,6 @@ pub fn without_modifier(line: &str) -> &str {
     line
 }
 
-/// Where a bare `configure` takes the configuration from, as a router asks.
-pub const CONFIGURE_FROM: &str = "Configuring from terminal, memory, or network [terminal]? ";
-
-/// What is said to an answer that means something else than the terminal.
-pub const ONLY_FROM_TERMINAL: &str = "?Must be \"terminal\"";
-
-/// Whether an answer to [`CONFIGURE_FROM`] means the terminal.
-#[must_use]
-pub fn is_from_terminal(answer: &str) -> bool {
-    let answer = answer.trim();
-    common("terminal", answer) == answer.len()
-}
-
-/// Whether it means another place that a router takes a configuration from. Any other line begins to configure.
-#[must_use]
-pub fn is_from_elsewhere(answer: &str) -> bool {
-    let answer = answer.trim();
-    let mut places = ["memory", "network"].iter();
-    !answer.is_empty() && places.any(|place| common(place, answer) == answer.len())
-}
-
 /// Whether a line has led into a text that goes on to its end: a regular expression or a path.
 #[must_use]
 pub fn ends_in_text(line: &str) -> bool {
@@ -640,6 +600,8 @@ impl<'l> Walk<'l> {
                 number: None,
                 text: None,
                 file: None,
+                from: None,
+                scheme: None,
                 force: false,
             },
             pipes: false,
@@ -706,15 +668,18 @@ impl<'l> Walk<'l> {
 
     fn end(mut self) -> Result<Line, ExecError> {
         let Some(command) = self.piped.take() else {
+            let force = self.values.force;
             return Ok(Line {
                 command: self.command()?,
                 modifier: None,
+                force,
             });
         };
         match self.last.and_then(|node| node.ends) {
             Some(Ending::Output(output)) => Ok(Line {
                 command,
                 modifier: Some(output(self.values).ok_or(ExecError::Incomplete)?),
+                force: false,
             }),
             Some(Ending::Command(_)) | None => Err(ExecError::Incomplete),
         }

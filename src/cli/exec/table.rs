@@ -4,6 +4,7 @@
 //! completed by this table, and `docs/commands.md` is written from it.
 
 mod clear;
+mod debug;
 mod file;
 mod output;
 mod refused;
@@ -22,7 +23,7 @@ use super::{
         pipe::Modifier,
         show::{Ikev2SaFilter, Ikev2SaQuery, Ikev2Stats},
     },
-    DebugFlag, ExecCommand, Mode, NamedInterface, ObjectKind, Show, TerminalCommand, common,
+    ExecCommand, Mode, NamedInterface, ObjectKind, Show, TerminalCommand, common,
     interface::{self, Kind},
 };
 
@@ -36,6 +37,10 @@ pub(super) struct Values {
     pub(super) number: Option<u32>,
     pub(super) text: Option<String>,
     pub(super) file: Option<FileName>,
+    /// The one in front of it.
+    pub(super) from: Option<FileName>,
+    /// What a file on another machine is reached by.
+    pub(super) scheme: Option<&'static str>,
     /// Nobody is to be asked whether that is meant.
     pub(super) force: bool,
 }
@@ -53,6 +58,8 @@ pub(super) enum Token {
     AddressV6,
     /// A file on `bootflash:`.
     File,
+    /// A file on another machine.
+    Remote,
     /// A number in a range, both ends included.
     Number(u32, u32),
     /// The first word of an interface's name in two: its kind, abbreviated or not.
@@ -109,6 +116,10 @@ impl Token {
             Self::AddressV4 => one("A.B.C.D"),
             Self::AddressV6 => one("X:X:X:X::X"),
             Self::File => vec![("bootflash:".to_owned(), help), ("flash:".to_owned(), help)],
+            Self::Remote => {
+                let all = REMOTE.iter();
+                all.map(|scheme| (format!("{scheme}:"), help)).collect()
+            }
             Self::Number(min, max) => one(&format!("<{min}-{max}>")),
             // The kind, or the file system, is a keyword beside it.
             Self::Interface(_) | Self::Root(_) => Vec::new(),
@@ -123,6 +134,7 @@ impl Token {
         match self {
             Self::Address | Self::AddressV4 | Self::AddressV6 => "ADDRESS".to_owned(),
             Self::File => "bootflash:FILE".to_owned(),
+            Self::Remote => "URL".to_owned(),
             Self::Name => "WORD".to_owned(),
             Self::Interface(&[kind]) => format!("{} {}", kind.title(), kind.numbers()),
             Self::Interface(_) => "INTERFACE".to_owned(),
@@ -149,6 +161,7 @@ impl Token {
             Self::Device => "eth0".to_owned(),
             Self::AddressV6 => "2001:db8::1".to_owned(),
             Self::File => "bootflash:name".to_owned(),
+            Self::Remote => "tftp://192.0.2.1/name".to_owned(),
             Self::Root(name) => format!("{name}/"),
             Self::Number(_, max) => max.to_string(),
             Self::Name | Self::Line | Self::Pattern => "name".to_owned(),
@@ -174,6 +187,14 @@ impl Token {
                 let common = common(system, typed);
                 common == typed.len() || common == system.len()
             }),
+            Self::Remote => {
+                let all = REMOTE.iter().map(|scheme| format!("{scheme}:"));
+                let begun = |scheme: &String| {
+                    let common = common(scheme, typed);
+                    common == typed.len() || common == scheme.len()
+                };
+                return all.filter(begun).collect();
+            }
             Self::Number(_, max) => typed.parse().is_ok_and(|number: u32| number <= max),
             Self::Port(kind) => kind.may_begin(typed),
             Self::Interface(kinds) => {
@@ -215,8 +236,15 @@ impl Token {
                 return values.address.is_some();
             }
             Self::File => {
+                values.from = values.file.take();
                 values.file = FileName::new(typed).ok();
                 return values.file.is_some();
+            }
+            Self::Remote => {
+                let scheme = typed.split_once(':').map(|(scheme, _)| scheme);
+                let is = |one: &&&str| scheme.is_some_and(|typed| one.eq_ignore_ascii_case(typed));
+                values.scheme = REMOTE.iter().find(is).copied();
+                return values.scheme.is_some();
             }
             Self::Number(min, max) => {
                 values.number = number(typed, min, max);
@@ -239,6 +267,9 @@ impl Token {
         values.interface.is_some()
     }
 }
+
+/// What a file on another machine is reached by.
+const REMOTE: &[&str] = &["ftp", "http", "https", "rcp", "scp", "sftp", "tftp"];
 
 fn number(typed: &str, min: u32, max: u32) -> Option<u32> {
     // `parse` alone would also take a sign.
@@ -352,7 +383,11 @@ impl Node {
             Some(Ending::Command(run)) => run(values.clone()),
             _ => None,
         };
-        self.token.takes_all() && matches!(command, Some(ExecCommand::Unsupported(_)))
+        let refuses = matches!(
+            command,
+            Some(ExecCommand::Unsupported(_) | ExecCommand::Transfer(_))
+        );
+        self.token.takes_all() && refuses
     }
 
     /// Whether who is in this mode may use it.
@@ -423,21 +458,24 @@ pub(super) const ROOT: &[Node] = &[
     file::COPY,
     Node::word("debug", "Debugging functions (see also 'undebug')")
         .privileged()
-        .then(DEBUG),
+        .then(debug::DEBUG),
+    file::DELETE,
     system::DIR,
     Node::word("disable", "Turn off privileged commands")
         .run(|_| terminal(TerminalCommand::Disable)),
     system::ENABLE,
+    file::ERASE,
     Node::word("exit", "Exit from the EXEC").run(|_| terminal(TerminalCommand::Exit)),
     Node::word("help", "Description of the interactive help system")
         .run(|_| Some(ExecCommand::Help)),
     Node::word("logout", "Exit from the EXEC").run(|_| terminal(TerminalCommand::Exit)),
+    file::MORE,
     Node::word("no", "Disable debugging functions")
         .privileged()
         .then(&[
             Node::word("debug", "Debugging functions (see also 'undebug')")
                 .off()
-                .then(UNDEBUG),
+                .then(debug::UNDEBUG),
         ]),
     system::PING,
     Node::word("quit", "Exit from the EXEC").run(|_| terminal(TerminalCommand::Exit)),
@@ -459,12 +497,13 @@ pub(super) const ROOT: &[Node] = &[
     Node::word("undebug", "Disable debugging functions (see also 'debug')")
         .privileged()
         .off()
-        .then(UNDEBUG),
+        .then(debug::UNDEBUG),
     Node::word("who", "Display information about terminal lines").run(|_| show(Show::Users)),
     Node::word("write", "Write running configuration to memory")
         .privileged()
         .run(|_| Some(ExecCommand::WriteMemory))
         .then(&[
+            Node::word("erase", "Erase NV memory").run(|_| Some(ExecCommand::EraseStartup)),
             Node::word("memory", "Write to NV memory").run(|_| Some(ExecCommand::WriteMemory)),
             Node::word("terminal", "Write to terminal")
                 .pipes()
@@ -513,6 +552,7 @@ const SHOW: &[Node] = &[
     show::AAA,
     show::ALL_ACCESS_LISTS,
     Node::word("arp", "ARP table").run(|_| neighbors(false)),
+    system::SHOW_BOOTFLASH,
     system::CLOCK,
     Node::word("crypto", "Encryption module").then(&[
         show::CALL,
@@ -570,6 +610,7 @@ const SHOW: &[Node] = &[
         "Show interface configuration",
     )
     .then(virtual_access!(derived_config))]),
+    system::SHOW_FLASH,
     Node::word("history", "Display the session command history")
         .run(|_| terminal(TerminalCommand::History)),
     show::INTERFACES,
@@ -667,59 +708,6 @@ const IKEV2_STATS: Node = Node::word("stats", "Shows ikev2 statistics")
             .run(|_| show(Show::Ikev2Stats(Ikev2Stats::Timeout))),
     ]);
 
-const DEBUG: &[Node] = &[DEBUG_AAA, DEBUG_ALL, DEBUG_CRYPTO, DEBUG_RADIUS];
-
-/// A router asks whether that is meant, for it would stop; whoever looks for it is told what there is.
-const DEBUG_ALL: Node = Node::word("all", "Enable all debugging (not here)").run(|_| {
-    Some(ExecCommand::Instead(
-        "debug all",
-        "turn on what is wanted: 'debug crypto ikev2', 'debug crypto ikev2 internal', 'debug crypto ikev2 packet', \
-         'debug crypto ipsec', 'debug crypto pki', 'debug aaa authentication', 'debug aaa authorization'",
-    ))
-});
-
-/// There is no RADIUS here, and whoever looks for it is told.
-const DEBUG_RADIUS: Node = Node::word("radius", "RADIUS protocol (not here)")
-    .run(|_| Some(ExecCommand::Unsupported("debug radius")));
-
-const UNDEBUG: &[Node] = &[
-    DEBUG_AAA,
-    Node::word("all", "All debugging").run(|_| Some(ExecCommand::UndebugAll)),
-    DEBUG_CRYPTO,
-];
-
-const DEBUG_AAA: Node =
-    Node::word("aaa", "AAA Authentication, Authorization and Accounting").then(&[
-        Node::word("accounting", "Accounting (not here)")
-            .run(|_| Some(ExecCommand::Unsupported("debug aaa accounting"))),
-        Node::word("authentication", "Authentication")
-            .run(|values| debug(&values, DebugFlag::AaaAuthentication)),
-        Node::word("authorization", "Authorization")
-            .run(|values| debug(&values, DebugFlag::AaaAuthorization)),
-    ]);
-
-const DEBUG_CRYPTO: Node = Node::word("crypto", "Cryptographic subsystem").then(&[
-    show::CONDITION,
-    Node::word("ikev2", "IKEv2 debugging")
-        .run(|values| debug(&values, DebugFlag::Ikev2))
-        .then(&[
-            Node::word("error", "IKEv2 error debugging")
-                .run(|values| debug(&values, DebugFlag::Ikev2Error)),
-            Node::word("internal", "IKEv2 internal debugging")
-                .run(|values| debug(&values, DebugFlag::Ikev2Internal)),
-            Node::word(
-                "keylog",
-                "Write the keys of new SAs to tables for Wireshark",
-            )
-            .run(key_log)
-            .then(&[Node::value(Token::Line, "Folder of the tables, from / on").run(key_log)]),
-            Node::word("packet", "IKEv2 packet debugging")
-                .run(|values| debug(&values, DebugFlag::Ikev2Packet)),
-        ]),
-    Node::word("ipsec", "IPSEC processing").run(|values| debug(&values, DebugFlag::CryptoIpsec)),
-    Node::word("pki", "PKI debugging").run(|values| debug(&values, DebugFlag::CryptoPki)),
-]);
-
 #[expect(clippy::unnecessary_wraps, reason = "what a line comes to")]
 const fn show(show: Show) -> Option<ExecCommand> {
     Some(ExecCommand::Show(show))
@@ -757,20 +745,4 @@ const fn number_of_session(values: &Values) -> Option<u32> {
 fn derived_config(values: Values) -> Option<ExecCommand> {
     let virtual_access = number_of_session(&values)?;
     show(Show::DerivedConfig { virtual_access })
-}
-
-const fn debug(values: &Values, flag: DebugFlag) -> Option<ExecCommand> {
-    Some(if values.off {
-        ExecCommand::NoDebug(flag)
-    } else {
-        ExecCommand::Debug(flag)
-    })
-}
-
-/// Turning it off needs no folder, and passes over one that is given.
-fn key_log(values: Values) -> Option<ExecCommand> {
-    if values.off {
-        return Some(ExecCommand::KeyLog(None));
-    }
-    Some(ExecCommand::KeyLog(Some(values.text?)))
 }

@@ -615,7 +615,7 @@ Exec commands:
 fn lists_the_words_that_begin_so() {
     let said = |line: &str| help(line, Mode::Privileged);
     assert_eq!(said("sh"), "show  \n");
-    assert_eq!(said("d"), "debug    dir      disable  \n");
+    assert_eq!(said("d"), "debug    delete   dir      disable  \n");
     assert_eq!(
         said("show crypto session "),
         help("show crypto session ", Mode::User)

@@ -72,9 +72,12 @@ pub fn running_config(configuration: &str) -> String {
     format!("Building configuration...\n\nCurrent configuration : {octets} bytes\n{configuration}")
 }
 
-/// `show startup-config`: the file as it stands.
+/// `show startup-config`: the file as it stands, and what a router says of one that was erased.
 #[must_use]
 pub fn startup_config(file: &str) -> String {
+    if file.trim().is_empty() {
+        return "startup-config is not present\n".to_owned();
+    }
     format!("Using {} bytes\n{file}", file.len())
 }
 

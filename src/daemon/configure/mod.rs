@@ -16,6 +16,7 @@ mod apply;
 mod clearing;
 mod held;
 mod lines;
+mod named;
 mod replace;
 mod startup;
 #[cfg(test)]
@@ -45,8 +46,9 @@ pub use self::{
     apply::Terms,
     clearing::Said,
     lines::Errand,
+    named::Named,
     replace::{Reading, Replacing},
-    startup::{Startup, WriteError, Writing, Written},
+    startup::{NOT_PRESENT, Startup, WriteError, Writing, Written},
     whole::Work,
 };
 use super::driver::Driver;

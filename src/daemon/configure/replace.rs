@@ -15,14 +15,17 @@ use ironflex_profiles::{
     },
     typing::{Typed, Typist},
 };
+use zeroize::Zeroizing;
 
 use super::{
     super::{
-        bootflash::{self, Bootflash},
+        bootflash::{self, Bootflash, Present},
         driver::Driver,
         load,
     },
-    Keys, Person, Work, words,
+    Keys, NOT_PRESENT, Named, Person, Work,
+    startup::is_blank,
+    words,
 };
 use crate::{
     cli::{
@@ -47,6 +50,8 @@ pub struct Reading {
     path: PathBuf,
     /// What it is on `bootflash:`, where no link is followed.
     name: Option<FileName>,
+    /// It is the configuration file, which may have been erased.
+    is_startup: bool,
     devices: Vec<(InterfaceName, DeviceName)>,
     store: Store,
     bootflash: PathBuf,
@@ -89,6 +94,11 @@ impl Reading {
         match self.purpose {
             Purpose::Replace(minutes, person) => {
                 let read = load::read_regular(&self.path, load::MAX_CONFIG);
+                if self.is_startup && read.as_ref().is_ok_and(|octets| is_blank(octets)) {
+                    return Err(format!(
+                        "%Error opening nvram:/startup-config ({NOT_PRESENT})"
+                    ));
+                }
                 let checked = read
                     .and_then(|octets| load::check_read(&self.path, &octets, &self.devices))
                     .map_err(|error| format!("% {error}"))?;
@@ -117,6 +127,9 @@ impl Reading {
                     .as_ref()
                     .map_or("startup-config", FileName::as_str);
                 let octets = octets.map_err(|error| format!("%Error opening {shown} ({error})"))?;
+                if self.is_startup && is_blank(&octets) {
+                    return Err(format!("% {NOT_PRESENT}"));
+                }
                 let text = files::text_of(&octets).map_err(|(line, column)| {
                     format!("%Error reading {shown} (line {line}, column {column} is not UTF-8)")
                 })?;
@@ -168,9 +181,18 @@ impl Reading {
 impl Driver {
     /// What `bootflash:` means.
     pub fn bootflash(&self) -> Bootflash {
+        let configure = &self.house.configure;
+        let mut named = Named::default();
+        named.add(&self.house.configured);
+        // What is typed names it already.
+        let waiting = configure.session.as_ref();
+        if let Some(waiting) = waiting.and_then(|session| session.waiting.as_ref()) {
+            named.add(&waiting.candidate);
+        }
         Bootflash {
-            folder: self.house.configure.bootflash.clone(),
-            startup: self.house.configure.startup.clone(),
+            folder: configure.bootflash.clone(),
+            startup: configure.startup.clone(),
+            named,
         }
     }
 
@@ -229,23 +251,32 @@ impl Driver {
     ) -> Result<Reading, String> {
         let configure = &self.house.configure;
         configure.unlocked()?;
+        let is_startup = name.is_none() && path == configure.startup.path();
         Ok(Reading {
             path,
             name,
             devices: configure.devices.clone(),
             store: configure.store.clone(),
             bootflash: configure.bootflash.clone(),
+            is_startup,
             purpose,
         })
     }
 
-    /// `copy {running-config|startup-config} bootflash:FILE`
-    pub fn copy_to(&self, name: FileName, source: Source) -> Work<String> {
-        let running = self.house.running_config.clone();
-        let startup = self.house.configure.startup.clone();
-        self.bootflash().copy(name, move || match source {
-            Source::Startup => startup.read().map_err(|error| format!("% {error}")),
-            Source::File(_) | Source::Running => Ok(running),
+    /// `copy {running-config|startup-config|bootflash:FILE} bootflash:FILE`
+    pub fn copy_to(&self, name: FileName, source: Source, present: Present) -> Work<String> {
+        let bootflash = self.bootflash();
+        let from = bootflash.clone();
+        let running = match source {
+            Source::Running => self.house.running_config.clone(),
+            Source::File(_) | Source::Startup => String::new(),
+        };
+        bootflash.copy(name, present, move || match source {
+            Source::Startup => from.startup.read_present().map(octets),
+            Source::Running => Ok(octets(running)),
+            Source::File(name) => from
+                .look_into(&name, load::MAX_BOOTFLASH)
+                .map_err(|error| format!("%Error opening {name} ({error})")),
         })
     }
 
@@ -306,4 +337,8 @@ impl Driver {
             }
         }
     }
+}
+
+fn octets(text: String) -> Zeroizing<Vec<u8>> {
+    Zeroizing::new(text.into_bytes())
 }

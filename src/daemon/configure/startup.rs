@@ -119,6 +119,8 @@ impl WriteError {
 pub struct Written {
     /// The file that was replaced had comments, which the new one does not have.
     pub lost_comments: bool,
+    /// The number that the file that was replaced has in the archive.
+    pub kept: Option<u64>,
 }
 
 impl Startup {
@@ -142,6 +144,14 @@ impl Startup {
             matches!((one, other), (Ok(one), Ok(other)) if (one.dev(), one.ino()) == (other.dev(), other.ino()))
         };
         self.path == path || same(&self.path, path)
+    }
+
+    /// Whether that is the folder of what the headend keeps for itself.
+    #[must_use]
+    pub fn is_state_folder(&self, folder: &Path) -> bool {
+        let found = |path: &Path| fs::metadata(path).map(|it| (it.dev(), it.ino())).ok();
+        let state = self.archive.parent().and_then(found);
+        state.is_some() && state == found(folder)
     }
 
     /// Begins to write a text.
@@ -168,6 +178,19 @@ impl Startup {
     pub fn read(&self) -> Result<String, load::LoadError> {
         let octets = load::read_regular(&self.path, load::MAX_CONFIG)?;
         Ok(String::from_utf8_lossy(&octets).into_owned())
+    }
+
+    /// The same of one that says something.
+    ///
+    /// # Errors
+    ///
+    /// The text for whoever asked.
+    pub fn read_present(&self) -> Result<String, String> {
+        let text = self.read().map_err(|error| format!("% {error}"))?;
+        if is_blank(text.as_bytes()) {
+            return Err(format!("% {NOT_PRESENT}"));
+        }
+        Ok(text)
     }
 
     /// Writes the file. Its owner and mode stay; a new one is the daemon's alone.
@@ -213,6 +236,7 @@ impl Startup {
             }
             failed(error)
         })?;
+        written.kept = kept;
         if kept.is_some() {
             self.forget_oldest();
         }
@@ -253,7 +277,8 @@ impl Startup {
         }
     }
 
-    fn archived(&self, number: u64) -> PathBuf {
+    /// Where such a file is.
+    pub(super) fn archived(&self, number: u64) -> PathBuf {
         self.archive.join(format!("startup-config-{number}"))
     }
 
@@ -270,6 +295,14 @@ impl Startup {
         numbers.sort_unstable();
         Ok(numbers)
     }
+}
+
+/// What a router says of a file that says nothing: it was erased.
+pub const NOT_PRESENT: &str = "startup-config is not present";
+
+/// Whether a file says nothing.
+pub(super) fn is_blank(octets: &[u8]) -> bool {
+    octets.iter().all(u8::is_ascii_whitespace)
 }
 
 /// Whether a text has comments that say something.

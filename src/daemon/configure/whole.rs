@@ -7,13 +7,13 @@ use ironflex_profiles::{Candidate, differences, render};
 use tokio::sync::mpsc;
 
 use super::{
-    super::{driver::Driver, load, log::Watched},
+    super::{bootflash, driver::Driver, load, log::Watched},
     Configure, Keys, Person,
     held::{BEING_WRITTEN, Held},
     startup::Replacement,
 };
 use crate::{
-    cli::{counted, show::Facts},
+    cli::{counted, exec::Source, show::Facts},
     pki::{HeldStill, Remains, Store, StoreError},
 };
 
@@ -315,6 +315,27 @@ impl Driver {
         })
     }
 
+    /// `write erase`: the configuration file says nothing any more, and the archive keeps what it said. Its owner and mode stay.
+    pub fn erase_configuration(&mut self, by: &Person) -> Work<String> {
+        let house = &mut self.house;
+        house.log.notice(format_args!(
+            "configuration: startup-config is erased, as {by} asks"
+        ));
+        let startup = house.configure.startup.clone();
+        let writing = house.configure.startup.writing(String::new());
+        Work::new(move || {
+            let written = writing.carry_out(Replacement::take_place);
+            let written = written.map_err(|error| format!("% Error erasing nvram: {error}"))?;
+            let kept = written.kept.map_or_else(String::new, |number| {
+                format!(
+                    "% What was in it is kept: 'configure replace {}' brings it back\n",
+                    startup.archived(number).display()
+                )
+            });
+            Ok(format!("[OK]\nErase of nvram: complete\n{kept}"))
+        })
+    }
+
     /// `show startup-config`. Fails where the file cannot be read.
     pub fn startup_configuration(&self) -> Work<Facts> {
         let startup = self.house.configure.startup.clone();
@@ -322,6 +343,21 @@ impl Driver {
             let text = startup.read().map_err(|error| format!("% {error}"))?;
             Ok(Facts::StartupConfig(text))
         })
+    }
+
+    /// `more {bootflash:FILE|nvram:startup-config|system:running-config}`: the file as it is.
+    pub fn more(&self, source: Source) -> Work<String> {
+        let startup = self.house.configure.startup.clone();
+        match source {
+            Source::File(name) => self.bootflash().more(name, load::MAX_BOOTFLASH),
+            Source::Running => {
+                let running = self.house.running_config.clone();
+                Work::new(move || Ok(running))
+            }
+            Source::Startup => {
+                Work::new(move || bootflash::shown(startup.read_present()?.as_bytes()))
+            }
+        }
     }
 
     /// `show archive config differences`: from the file to what runs. Fails where the file cannot be read.

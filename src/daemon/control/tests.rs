@@ -6,7 +6,7 @@ use std::{
     time::Instant,
 };
 
-use super::*;
+use super::{super::configure::Work, *};
 
 /// A socket that serves, and work that somebody has been given to do at it: it begins, waits for a word and is done.
 fn at_work() -> (Serving, Sender<()>, Arc<AtomicBool>, tempfile::TempDir) {

@@ -164,6 +164,7 @@ fn question(line: &str) -> (Request, oneshot::Receiver<Outcome>) {
         Request::Exec {
             line,
             person,
+            present: crate::daemon::bootflash::Present::Replaced,
             reply,
         },
         answer,

@@ -1,4 +1,4 @@
-//! Commands about the configuration as a whole and about files: `configure`, `copy`, `show archive`.
+//! Commands about the configuration as a whole and about files: `configure`, `copy`, `delete`, `erase`, `more`, `show archive`.
 
 use super::{
     super::{ExecCommand, Replacement, Source, TerminalCommand},
@@ -14,6 +14,13 @@ pub(super) const CONFIGURE: Node = Node::word("configure", "Enter configuration 
             "Confirm replacement of running-config with a new config file",
         )
         .run(|_| Some(ExecCommand::ConfigureConfirm)),
+        Node::word("memory", "Configure from NV memory")
+            .run(|_| Some(ExecCommand::Merge(Source::Startup))),
+        Node::word(
+            "network",
+            "Configure from a network host (not here: scp or curl, and then copy)",
+        )
+        .run(|_| Some(ExecCommand::Transfer("configure network".to_owned()))),
         Node::word(
             "replace",
             "Replace the running-config with a new config file",
@@ -97,29 +104,86 @@ fn replace(values: Values) -> Option<ExecCommand> {
     }))
 }
 
+const FROM_REMOTE: &str = "Copy from another machine (not here: scp or curl)";
+const TO_REMOTE: &str = "Copy to another machine (not here: scp or curl)";
+
+/// To other machines files go by other programs, and whoever looks for that here is told.
+const REMOTE: Node = Node::value(Token::Remote, TO_REMOTE).run(transfer);
+
+const MERGE: &str = "Merge into the current system configuration";
+
 pub(super) const COPY: Node = Node::word("copy", "Copy from one file to another")
     .privileged()
     .then(&[
-        Node::value(Token::File, "Copy from a file").then(&[Node::word(
-            "running-config",
-            "Merge into the current system configuration",
-        )
-        .run(|values| Some(ExecCommand::Merge(Source::File(values.file?))))]),
+        Node::value(Token::File, "Copy from a file").then(&[
+            Node::value(Token::File, "Copy to a file")
+                .run(|values| Some(ExecCommand::CopyTo(values.file?, Source::File(values.from?)))),
+            REMOTE,
+            Node::word("running-config", MERGE)
+                .run(|values| Some(ExecCommand::Merge(Source::File(values.file?)))),
+            Node::word(
+                "startup-config",
+                "Copy to startup configuration (not here: configure replace)",
+            )
+            .run(|_| {
+                Some(ExecCommand::Instead(
+                    "copy to startup-config from a file",
+                    "'configure replace bootflash:FILE' puts it to work, and 'write memory' writes it then",
+                ))
+            }),
+        ]),
+        Node::value(Token::Remote, FROM_REMOTE)
+            .run(transfer)
+            .then(&[Node::value(Token::Line, "Copy to a file").run(transfer)]),
         Node::word("running-config", "Copy from current system configuration").then(&[
             Node::value(Token::File, "Copy to a file")
                 .run(|values| Some(ExecCommand::CopyTo(values.file?, Source::Running))),
+            REMOTE,
             Node::word("startup-config", "Copy to startup configuration")
                 .run(|_| Some(ExecCommand::WriteMemory)),
         ]),
         Node::word("startup-config", "Copy from startup configuration").then(&[
             Node::value(Token::File, "Copy to a file")
                 .run(|values| Some(ExecCommand::CopyTo(values.file?, Source::Startup))),
-            Node::word(
-                "running-config",
-                "Merge into the current system configuration",
-            )
-            .run(|_| Some(ExecCommand::Merge(Source::Startup))),
+            REMOTE,
+            Node::word("running-config", MERGE).run(|_| Some(ExecCommand::Merge(Source::Startup))),
         ]),
+    ]);
+
+fn transfer(values: Values) -> Option<ExecCommand> {
+    let scheme = values.scheme?;
+    Some(ExecCommand::Transfer(format!("copy by {scheme}")))
+}
+
+pub(super) const DELETE: Node = Node::word("delete", "Delete a file").privileged().then(&[
+    Node::word("/force", "Force delete")
+        .force()
+        .then(&[Node::value(Token::File, "File to be deleted").run(delete)]),
+    Node::value(Token::File, "File to be deleted").run(delete),
+]);
+
+fn delete(values: Values) -> Option<ExecCommand> {
+    Some(ExecCommand::Delete(values.file?))
+}
+
+pub(super) const ERASE: Node = Node::word("erase", "Erase a filesystem")
+    .privileged()
+    .then(&[
+        Node::word("nvram:", "Filesystem to be erased").run(|_| Some(ExecCommand::EraseStartup)),
+        Node::word("startup-config", "Erase contents of configuration memory")
+            .run(|_| Some(ExecCommand::EraseStartup)),
+    ]);
+
+pub(super) const MORE: Node = Node::word("more", "Display the contents of a file")
+    .privileged()
+    .pipes()
+    .then(&[
+        Node::value(Token::File, "File to display")
+            .run(|values| Some(ExecCommand::More(Source::File(values.file?)))),
+        Node::word("nvram:startup-config", "The startup configuration")
+            .run(|_| Some(ExecCommand::More(Source::Startup))),
+        Node::word("system:running-config", "The running configuration")
+            .run(|_| Some(ExecCommand::More(Source::Running))),
     ]);
 
 pub(super) const ARCHIVE: Node = Node::word("archive", "Archive functions")

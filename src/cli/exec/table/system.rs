@@ -17,6 +17,14 @@ pub(super) const DIR: Node = Node::word("dir", "List files on a filesystem")
         Node::value(Token::Root("flash:"), "Files on bootflash").run(directory),
     ]);
 
+pub(super) const SHOW_BOOTFLASH: Node = Node::word("bootflash:", "Files on bootflash")
+    .privileged()
+    .run(directory);
+
+pub(super) const SHOW_FLASH: Node = Node::word("flash:", "Files on bootflash")
+    .privileged()
+    .run(directory);
+
 fn directory(_: Values) -> Option<ExecCommand> {
     Some(ExecCommand::Directory)
 }

@@ -96,8 +96,17 @@ fn what_a_newcomer_types_is_served_or_answered_with_what_to_type() {
     for line in ["write terminal", "dir", "clear logging", "reload"] {
         assert!(super::super::parse(line, Mode::User).is_err(), "{line}");
     }
-    for (answer, terminal) in [("", true), (" Term", true), ("memory", false)] {
-        assert_eq!(is_from_terminal(answer), terminal, "{answer:?}");
+    for (answer, from) in [
+        ("", Some(From::Terminal)),
+        (" Term", Some(From::Terminal)),
+        ("mem", Some(From::Elsewhere("configure memory"))),
+        ("network ", Some(From::Elsewhere("configure network"))),
+        ("hostname a", None),
+    ] {
+        assert_eq!(configured_from(answer), from, "{answer:?}");
+        if let Some(From::Elsewhere(command)) = from {
+            assert!(parse(command).is_ok(), "{command}");
+        }
     }
 }
 
@@ -107,8 +116,11 @@ fn help_says_which_commands_are_not_served() {
     fn walk(nodes: &[Node], refused: &mut usize) {
         for node in nodes {
             if let Some(Ending::Command(run)) = node.ends
-                && let Some(ExecCommand::Unsupported(_) | ExecCommand::Instead(..)) =
-                    run(Values::default())
+                && let Some(
+                    ExecCommand::Unsupported(_)
+                    | ExecCommand::Instead(..)
+                    | ExecCommand::Transfer(_),
+                ) = run(Values::default())
                 && node.token.keyword().is_some()
             {
                 assert!(node.help.contains("(not here"), "{}", node.help);

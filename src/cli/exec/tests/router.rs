@@ -2,6 +2,10 @@
 
 use super::*;
 
+fn whole(line: &str) -> Line {
+    super::super::parse(line, Mode::Privileged).unwrap()
+}
+
 fn replaces(line: &str, force: bool, minutes: Option<u32>) {
     let file = "bootflash:x".to_owned();
     assert_eq!(
@@ -63,7 +67,7 @@ fn a_replacement_has_the_options_of_a_router() {
         Ok(ExecCommand::ConfigureRevertTimer(9))
     );
     // Whoever says so is not asked.
-    let asked = |line: &str| parse(line).unwrap().confirmation().is_some();
+    let asked = |line: &str| whole(line).confirmation().is_some();
     assert!(asked("configure replace bootflash:x time 5"));
     assert!(!asked("configure replace bootflash:x force"));
 }
@@ -88,7 +92,26 @@ fn files_are_copied_to_and_from_bootflash_alone() {
             "copy startup-config running-config",
             ExecCommand::Merge(Source::Startup),
         ),
+        (
+            "copy flash:/y bootflash:x",
+            ExecCommand::CopyTo(name(), Source::File(FileName::new("flash:/y").unwrap())),
+        ),
+        ("configure memory", ExecCommand::Merge(Source::Startup)),
+        ("conf mem", ExecCommand::Merge(Source::Startup)),
         ("copy run start", ExecCommand::WriteMemory),
+        ("delete bootflash:x", ExecCommand::Delete(name())),
+        ("del /force bootflash:x", ExecCommand::Delete(name())),
+        ("write erase", ExecCommand::EraseStartup),
+        ("erase startup", ExecCommand::EraseStartup),
+        ("erase nvram:", ExecCommand::EraseStartup),
+        ("more bootflash:x", ExecCommand::More(Source::File(name()))),
+        (
+            "more nvram:startup-config",
+            ExecCommand::More(Source::Startup),
+        ),
+        ("more system:running", ExecCommand::More(Source::Running)),
+        ("show flash:", ExecCommand::Directory),
+        ("sh bootflash", ExecCommand::Directory),
     ] {
         assert_eq!(parse(line), Ok(command), "{line}");
         assert!(super::super::parse(line, Mode::User).is_err(), "{line}");
@@ -97,7 +120,13 @@ fn files_are_copied_to_and_from_bootflash_alone() {
         "copy running-config bootflash:../x",
         "copy running-config /etc/x",
         "copy bootflash:/a/../../x running-config",
-        "copy bootflash:x startup-config",
+        "delete bootflash:../x",
+        "delete /etc/x",
+        "delete nvram:startup-config",
+        "more /etc/passwd",
+        "more bootflash:a/../../x",
+        "more nvram:x",
+        "erase bootflash:",
     ] {
         assert!(
             matches!(parse(line), Err(ExecError::Invalid { .. })),
@@ -109,6 +138,84 @@ fn files_are_copied_to_and_from_bootflash_alone() {
         said.contains("  bootflash:      Copy to a file\n"),
         "{said}"
     );
+    for line in ["more bootflash:x | include a", "show flash: | json"] {
+        assert!(whole(line).modifier.is_some(), "{line}");
+    }
+}
+
+#[test]
+fn files_of_other_machines_are_refused_by_name_in_either_direction() {
+    for line in [
+        "copy tftp: running-config",
+        "copy tftp://192.0.2.1/x bootflash:x",
+        "copy TFTP:",
+        "copy running-config tftp:",
+        "copy startup-config tftp://192.0.2.1/x",
+        "copy bootflash:x tftp:",
+    ] {
+        let words = "copy by tftp".to_owned();
+        assert_eq!(parse(line), Ok(ExecCommand::Transfer(words)), "{line}");
+    }
+    for scheme in ["ftp", "http", "https", "rcp", "scp", "sftp"] {
+        let words = format!("copy by {scheme}");
+        let line = format!("copy {scheme}://u:p@192.0.2.1/x running-config");
+        assert_eq!(parse(&line), Ok(ExecCommand::Transfer(words)), "{line}");
+    }
+    let network = Ok(ExecCommand::Transfer("configure network".to_owned()));
+    assert_eq!(parse("configure network"), network);
+    assert!(matches!(
+        parse("copy bootflash:x startup-config"),
+        Ok(ExecCommand::Instead(..))
+    ));
+    assert!(matches!(
+        parse("copy gopher://x running-config"),
+        Err(ExecError::Invalid { .. })
+    ));
+    assert_eq!(help("copy run t", Mode::Privileged), "tftp:  \n");
+    let said = help("copy ", Mode::Privileged);
+    assert!(
+        said.contains("  scp:            Copy from another machine (not here"),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_router_asks_about_files_unless_it_is_told_not_to() {
+    let file = |name: &str| FileName::new(name).unwrap();
+    assert_eq!(
+        whole("delete bootflash:x").confirmation(),
+        Some(Asked::Deletion(file("bootflash:x")))
+    );
+    assert_eq!(whole("delete /force bootflash:x").confirmation(), None);
+    assert_eq!(
+        whole("copy run flash:x").confirmation(),
+        Some(Asked::Destination(file("flash:x")))
+    );
+    for line in ["write erase", "erase nvram:"] {
+        assert!(matches!(whole(line).confirmation(), Some(Asked::Key(_))));
+    }
+    for line in ["more bootflash:x", "show clock | redirect bootflash:x"] {
+        assert_eq!(whole(line).confirmation(), None, "{line}");
+    }
+    // What is answered is the file that is meant.
+    let other = file_named(" y ").unwrap();
+    assert_eq!(other, file("bootflash:y"));
+    assert_eq!(file_named("flash:/y"), Ok(file("flash:/y")));
+    for (line, becomes) in [
+        ("copy run bootflash:x", "copy running-config bootflash:y"),
+        ("copy start bootflash:x", "copy startup-config bootflash:y"),
+        ("copy flash:a bootflash:x", "copy flash:a bootflash:y"),
+        ("delete bootflash:x", "delete bootflash:y"),
+    ] {
+        assert_eq!(whole(line).with_file(&other).as_deref(), Some(becomes));
+        assert!(parse(becomes).is_ok(), "{becomes}");
+    }
+    assert_eq!(whole("show clock").with_file(&other), None);
+    for wrong in ["../y", "tftp:y", "a b", "y\u{1b}[2J", "/"] {
+        let said = file_named(wrong).unwrap_err();
+        assert!(said.starts_with("%Error opening "), "{said}");
+        assert!(!said.contains('\u{1b}'), "{said}");
+    }
 }
 
 #[test]

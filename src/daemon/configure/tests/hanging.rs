@@ -9,7 +9,10 @@ use std::{
 use tokio::sync::oneshot;
 
 use super::*;
-use crate::daemon::control::{self, Outcome, Question};
+use crate::daemon::{
+    bootflash::Present,
+    control::{self, Outcome, Question},
+};
 
 /// Lines of which the second is carried out elsewhere, and a third one.
 const LINES: &str = "hostname Taken\ncrypto pki authenticate IKEv2-TP pem bootflash:sub.pem\nip local pool late 192.168.40.1 192.168.40.9";
@@ -115,11 +118,8 @@ fn carries_out(scene: &mut Scene, asked: &mut mpsc::Receiver<Request>) {
         Some(Request::Exec { line, reply, .. }) => (line, reply),
         _ => panic!("it is asked for something else"),
     };
-    assert!(
-        reply
-            .send(control::execute(&mut scene.driver, &line, Scene::tester()))
-            .is_ok()
-    );
+    let outcome = control::execute(&mut scene.driver, &line, Scene::tester(), Present::Replaced);
+    assert!(reply.send(outcome).is_ok());
 }
 
 #[test]
