@@ -525,6 +525,11 @@ impl Established {
             &creation.sa,
             sent,
         )?;
+        // RFC 7296 §3.3.1, §2.25.1: what either end says of an SPI has to be about one child SA. Before anything costly: this is
+        // refused as often as it is asked.
+        if self.has_outbound(chosen.spi) {
+            return Err(PeerIncompatible::SpiInUse.into());
+        }
         let (initiator, responder) = creation.selectors()?;
         let (local, remote) = match &old {
             Some(old) => {
@@ -596,7 +601,7 @@ impl Established {
                 return Err(PeerIncompatible::Busy.into());
             }
         }
-        // RFC 7296 §3.3.1, §2.25.1: what either end says of an SPI has to be about one child SA.
+        // While keys were exchanged another of the same SPI may have come.
         if self.has_outbound(agreed.outbound_spi) {
             return Err(PeerIncompatible::SpiInUse.into());
         }
