@@ -189,21 +189,21 @@ impl Dataplane for Userspace {
         self.check(&pair.path)?;
         self.table.install(pair)?;
         self.deadlines
-            .add(pair.id, &pair.inbound, Direction::Inbound);
+            .add(pair.id, &pair.inbound, Direction::Inbound, &self.table);
         self.deadlines
-            .add(pair.id, &pair.outbound, Direction::Outbound);
+            .add(pair.id, &pair.outbound, Direction::Outbound, &self.table);
         Ok(())
     }
 
     fn add_inbound(&mut self, id: SessionId, sa: &SaSpec) -> Result<(), Error> {
         self.table.add_inbound(id, sa)?;
-        self.deadlines.add(id, sa, Direction::Inbound);
+        self.deadlines.add(id, sa, Direction::Inbound, &self.table);
         Ok(())
     }
 
     fn replace_outbound(&mut self, id: SessionId, sa: &SaSpec) -> Result<(), Error> {
         self.table.replace_outbound(id, sa)?;
-        self.deadlines.add(id, sa, Direction::Outbound);
+        self.deadlines.add(id, sa, Direction::Outbound, &self.table);
         Ok(())
     }
 
@@ -307,7 +307,12 @@ const fn expiry(
 struct Deadlines {
     timer: OwnedFd,
     heap: BinaryHeap<Reverse<Deadline>>,
+    /// With so many in the heap, those of SAs that are gone are thrown out.
+    crowd: usize,
 }
+
+/// So many deadlines are no crowd.
+const FEW: usize = 1_024;
 
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 struct Deadline {
@@ -318,6 +323,16 @@ struct Deadline {
     hard: bool,
 }
 
+impl Deadline {
+    const fn direction(&self) -> Direction {
+        if self.outbound {
+            Direction::Outbound
+        } else {
+            Direction::Inbound
+        }
+    }
+}
+
 impl Deadlines {
     fn new() -> io::Result<Self> {
         Ok(Self {
@@ -326,10 +341,17 @@ impl Deadlines {
                 TimerfdFlags::CLOEXEC | TimerfdFlags::NONBLOCK,
             )?,
             heap: BinaryHeap::new(),
+            crowd: FEW,
         })
     }
 
-    fn add(&mut self, id: SessionId, sa: &SaSpec, direction: Direction) {
+    fn add(&mut self, id: SessionId, sa: &SaSpec, direction: Direction, table: &Table) {
+        // Of a peer that has its SAs replaced without a pause, more would be here than it has, for as long as they live at most.
+        if self.heap.len() >= self.crowd {
+            self.heap
+                .retain(|Reverse(one)| table.has(one.id, one.spi, one.direction()));
+            self.crowd = self.heap.len().saturating_mul(2).max(FEW);
+        }
         let now = Instant::now();
         for (limits, hard) in [(sa.soft, false), (sa.hard, true)] {
             let at = limits
@@ -356,11 +378,7 @@ impl Deadlines {
         {
             let Reverse(due) = self.heap.pop()?;
             reached = true;
-            let direction = if due.outbound {
-                Direction::Outbound
-            } else {
-                Direction::Inbound
-            };
+            let direction = due.direction();
             if table.reached_time(due.id, due.spi, direction, due.hard) {
                 return Some(expiry(
                     due.id,
@@ -397,5 +415,49 @@ impl Deadlines {
                 },
             },
         );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroU64;
+
+    use super::super::{
+        event::Notices,
+        tests_support::{GCM_256, pair, sa, session},
+    };
+    use super::*;
+
+    #[test]
+    fn limits_of_sas_that_are_gone_do_not_pile_up() {
+        let limits = Limits {
+            seconds: NonZeroU64::new(3_600),
+            ..Limits::NONE
+        };
+        let table = Table::new(Notices::new().unwrap());
+        let mut deadlines = Deadlines::new().unwrap();
+        let mut own = pair(1, 0x1000, GCM_256);
+        (own.outbound.soft, own.outbound.hard) = (limits, limits);
+        let id = session(1);
+        table.install(&own).unwrap();
+        deadlines.add(id, &own.outbound, Direction::Outbound, &table);
+        let mut last = None;
+        for spi in 0x0001_0000..0x0001_4000 {
+            let mut next = sa(spi, GCM_256);
+            (next.soft, next.hard) = (limits, limits);
+            table.add_inbound(id, &next).unwrap();
+            deadlines.add(id, &next, Direction::Inbound, &table);
+            if let Some(last) = last.replace(next.spi) {
+                table.remove_inbound(id, last).unwrap();
+            }
+        }
+        assert!(deadlines.heap.len() <= FEW, "{}", deadlines.heap.len());
+        // What is there keeps its own, one that may be sent on again as well.
+        let of = |deadlines: &Deadlines, spi| {
+            let all = deadlines.heap.iter();
+            all.filter(|Reverse(one)| one.spi == spi).count()
+        };
+        assert_eq!(of(&deadlines, own.outbound.spi), 2);
+        assert_eq!(last.map(|spi| of(&deadlines, spi)), Some(2));
     }
 }

@@ -361,6 +361,19 @@ impl Table {
             .collect()
     }
 
+    /// Whether an SA is there, be it one that newer ones have replaced.
+    pub(super) fn has(&self, id: SessionId, spi: EspSpi, direction: Direction) -> bool {
+        match direction {
+            Direction::Inbound => self
+                .inbound(spi)
+                .is_some_and(|inbound| inbound.session.id == id),
+            Direction::Outbound => self.session(id).is_ok_and(|session| {
+                session.outbound().spi() == spi
+                    || read(&session.replaced).iter().any(|sa| sa.spi() == spi)
+            }),
+        }
+    }
+
     /// A time limit of an SA has come; whether that is news: the SA is there and it was not told before.
     pub(super) fn reached_time(
         &self,
