@@ -59,11 +59,39 @@ interop_cut() {
   assert_equal 0 "$(sa_count "$client")" "SAs left in our client's kernel"
 }
 
+outlived_begins() {
+  outlived_seconds=20 outlived_from=198.51.100.2
+  interop_network
+  peer_pool=192.168.10.5-192.168.10.10
+  remember_network "$client" client
+  watch_router
+  peer_start
+  watch_wear
+  our_client
+  ping_sizes "$client" "$server_address" 56
+}
+
+outlived_ends() {
+  local status=0
+  wait_for 10 "the client's end" process_gone "$client_process"
+  wait "$client_process" || status=$?
+  # The connection was up.
+  assert_equal 6 "$status" "exit status of the client"
+  says "$LAB_DIR/client.log" "the tunnel's SA has reached the end of its lifetime" || fail "the client says: $(tail -n 1 "$LAB_DIR/client.log")"
+  assert_network_back "$client" client "after the end of the SA"
+}
+
+# What the peer does without an SA is its own affair: it lets pings to the client out in clear.
+outlived_watch_ends() {
+  router_watch_ends
+}
+
 # Our client, with the peer's key, or the authority of its certificate, and nothing else to know it by.
 our_client() {
   local group options=() proof
   for group in ${interop[peer_groups]}; do options+=(--proposal "${interop[encryption]}/${interop[hash]}/$group"); done
   [ -z "${interop[our_rekey]:-}" ] || options+=(--lifetime 6)
+  [ -z "${interop[outlived]:-}" ] || options+=(--lifetime 20)
   [ -z "${interop[cut]:-}" ] || options+=(--dpd 2)
   our_proof
   spawn client_process "$LAB_DIR/client.log" in_ns "$client" "$IRONFLEX" connect "$headend_outer" "${proof[@]}" --identity fqdn:client.example.com --remote-id fqdn:vpn.example.com --no-dns --once \

@@ -11,7 +11,7 @@ interop_our_end=headend
 interop_hasty=no
 
 interop_suite() { # PEER
-  local fields field
+  local fields field session
   interop_prepare
   peer_prepare
   interop_read "$lab_root/tests/lab/interop.toml" >"$LAB_DIR/cases" || {
@@ -24,12 +24,17 @@ interop_suite() { # PEER
     : "${interop[peer_groups]:=${interop[group]}}"
     case " ${interop[peers]} " in *" $1 "*) ;; *) continue ;; esac
     [ "${interop[role]:-client}" = "${interop_role:-client}" ] || continue
-    if [ -n "${interop[cut]:-}" ]; then
+    session=interop_session
+    [ -z "${interop[cut]:-}" ] || session=interop_cut
+    [ -z "${interop[worn]:-}" ] || session=interop_worn
+    [ -z "${interop[outlived]:-}" ] || session=interop_outlived
+    # These mostly wait.
+    if [ -n "${interop[cut]:-}" ] || [ "${interop[outlived]:-}" = seconds ]; then
       beside interop_beside
     elif [ -n "${interop[fails]:-}" ]; then
-      lab_case_fails "${interop[fails]}" "${interop[fails_with]}" "${interop[name]}" interop_session
+      lab_case_fails "${interop[fails]}" "${interop[fails_with]}" "${interop[name]}" "$session"
     else
-      lab_case "${interop[name]}" interop_session
+      lab_case "${interop[name]}" "$session"
     fi
   done <"$LAB_DIR/cases"
   beside_ends
@@ -44,7 +49,7 @@ interop_beside() {
   cp -a "$whole/pki" "$whole/headend" "$whole/password" "$whole/key" "$LAB_DIR/" 2>/dev/null || true
   peer_log=${peer_log/#"$whole"/"$LAB_DIR"}
   peer_prepare
-  lab_case "${interop[name]}" interop_cut
+  lab_case "${interop[name]}" "$session"
 }
 
 # The cases of a table, one a line: name=value, with tabs between. Of TOML it knows strings, whole numbers and lists of them.
@@ -365,6 +370,11 @@ interop_headend() {
     [ "${interop[cookie]}" = never ] || printf '!\ncrypto ikev2 cookie-challenge 0\n'
     [ "${interop[certificates]}" = short ] || printf '!\ncrypto ikev2 fragmentation\n'
     [ -z "${interop[pfs]:-}" ] || printf '!\ncrypto ipsec profile CERTIFICATES\n set pfs group%s\n' "${interop[pfs]}"
+    case ${interop[worn]:-}${interop[outlived]:-} in
+      '') ;;
+      seconds) printf '!\ncrypto ipsec security-association lifetime seconds 120\n' ;;
+      *) printf '!\ncrypto ipsec security-association lifetime kilobytes 2560\n' ;;
+    esac
     [ -z "${interop[cut]:-}" ] || printf '!\ncrypto ikev2 dpd 10 2 periodic\n'
   } | headend_configure "$transform" "${ike[@]}"
   cp "$LAB_DIR/pki/headend-${interop[certificates]}.p12" "$LAB_DIR/headend/IKEv2-TP.p12"

@@ -121,6 +121,7 @@ ike_words() { # GROUPS
 group_words() { # GROUP|none
   case $1 in
     none) ;;
+    2) echo -modp1024 ;;
     14) echo -modp2048 ;;
     19) echo -ecp256 ;;
     20) echo -ecp384 ;;

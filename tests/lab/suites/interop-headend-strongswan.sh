@@ -12,6 +12,8 @@
 . "$(dirname "$0")/../strongswan.sh"
 # shellcheck source-path=SCRIPTDIR source=../interop.sh
 . "$(dirname "$0")/../interop.sh"
+# shellcheck source-path=SCRIPTDIR source=../interop-wear.sh
+. "$(dirname "$0")/../interop-wear.sh"
 # shellcheck source-path=SCRIPTDIR source=../interop-headend.sh
 . "$(dirname "$0")/../interop-headend.sh"
 needs charon-systemd swanctl tcpdump
@@ -83,8 +85,13 @@ peer_has_half_open() {
   says "$peer_log" 'generating IKE_SA_INIT response 0'
 }
 
-peer_words() { # dead
-  echo 'giving up after 3 retransmits'
+peer_words() { # dead|deleted|deleted-child|refused
+  case $1 in
+    dead) echo 'giving up after 3 retransmits' ;;
+    refused) echo 'generating CREATE_CHILD_SA response [0-9]+ \[ N\(NO_PROP\) \]' ;;
+    deleted-child) echo 'received DELETE for ESP CHILD_SA' ;;
+    deleted) echo 'received DELETE for IKE_SA' ;;
+  esac
 }
 
 peer_rekey() { # ike|child

@@ -12,6 +12,8 @@
 . "$(dirname "$0")/../strongswan.sh"
 # shellcheck source-path=SCRIPTDIR source=../interop.sh
 . "$(dirname "$0")/../interop.sh"
+# shellcheck source-path=SCRIPTDIR source=../interop-wear.sh
+. "$(dirname "$0")/../interop-wear.sh"
 needs charon-systemd swanctl openssl ping socat tcpdump
 peer_log=$LAB_DIR/client/charon.log
 
@@ -57,10 +59,13 @@ peer_login() {
   swanctl client --initiate --child net --timeout 20
 }
 
-peer_words() { # cookie|invalid-ke
+peer_words() { # cookie|dead|deleted|deleted-child|invalid-ke|refused
   case $1 in
     cookie) echo 'parsed IKE_SA_INIT response 0 \[ N\(COOKIE\) \]' ;;
     dead) echo 'giving up after 3 retransmits' ;;
+    refused) echo 'generating CREATE_CHILD_SA response [0-9]+ \[ N\(NO_PROP\) \]' ;;
+    deleted-child) echo 'received DELETE for ESP CHILD_SA' ;;
+    deleted) echo 'received DELETE for IKE_SA' ;;
     invalid-ke) echo 'parsed IKE_SA_INIT response 0 \[ N\(INVAL_KE\) \]' ;;
   esac
 }
