@@ -7,8 +7,8 @@ use alloc::boxed::Box;
 use crate::{
     command::Mode,
     model::{
-        Candidate, HiddenDefaults, Logging, Table, ikev2, interface, ipsec, keyring, name::Name,
-        pki, ssl,
+        Candidate, HiddenDefaults, Logging, Table, aaa::Aaa, ikev2, interface, ipsec, keyring,
+        name::Name, pki, ssl,
     },
     tree::ModeKind,
 };
@@ -39,6 +39,7 @@ pub(crate) enum Outline {
 pub(crate) struct Global {
     hostname: Option<Name>,
     new_model: bool,
+    max_fail: Option<u16>,
     ikev2: ikev2::Globals,
     logging: Logging,
     ipsec: ipsec::Globals,
@@ -134,18 +135,25 @@ impl Global {
             nat_rules,
             actions: _,
         } = candidate;
+        let Aaa {
+            new_model,
+            authentication_login,
+            authorization_network,
+            max_fail,
+        } = aaa;
         let ranges = pools.iter().map(|pool| pool.value.ranges().len());
         Self {
             hostname: hostname.clone(),
-            new_model: aaa.new_model,
+            new_model: *new_model,
+            max_fail: *max_fail,
             ikev2: ikev2.clone(),
             logging: *logging,
             ipsec: *ipsec,
             hidden_defaults: *hidden_defaults,
             ranges: ranges.sum(),
             counts: [
-                aaa.authentication_login.len(),
-                aaa.authorization_network.len(),
+                authentication_login.len(),
+                authorization_network.len(),
                 users.len(),
                 trustpoints.len(),
                 ipv6_pools.len(),

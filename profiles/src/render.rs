@@ -197,6 +197,16 @@ impl Writer {
                 list.value
             )?;
         }
+        each!(
+            self,
+            aaa.max_fail,
+            "aaa local authentication attempts max-fail {}"
+        );
+        self.off(
+            "",
+            "aaa local authentication attempts max-fail",
+            aaa.max_fail.is_some(),
+        )?;
         self.separate()
     }
 

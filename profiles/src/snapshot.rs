@@ -37,6 +37,8 @@ pub struct Snapshot {
     pub ikev2: Ikev2Settings,
     /// Local users that can log in.
     pub users: BTreeMap<Name, Arc<LocalUser>>,
+    /// Wrong passwords in a row that lock one of them out; without it nobody is.
+    pub max_fail: Option<u16>,
     /// Every trustpoint.
     pub trustpoints: BTreeMap<Name, Arc<Trustpoint>>,
     /// Every address pool.
@@ -115,6 +117,8 @@ pub struct LocalUser {
     pub name: Name,
     /// The password in clear.
     pub password: Secret,
+    /// Wrong passwords never lock this one out: `privilege 15`.
+    pub never_locked_out: bool,
 }
 
 impl core::fmt::Debug for LocalUser {

@@ -73,8 +73,8 @@ fn every_line_that_is_served_prints_as_a_router_does() {
     // Lines that a router obeys and the headend does not are held, and said to be.
     let told = diagnose(text, "everything.conf");
     let told: Vec<&str> = told.lines().filter(|line| !line.starts_with(' ')).collect();
-    let routes = "everything.conf:41:2: warning: routes that clients send are not installed";
-    let shutdown = "everything.conf:198:1: warning: GigabitEthernet0/0/2.100 is a device of Linux, which \
+    let routes = "everything.conf:42:2: warning: routes that clients send are not installed";
+    let shutdown = "everything.conf:199:1: warning: GigabitEthernet0/0/2.100 is a device of Linux, which \
                     `shutdown` does not take down";
     assert_eq!(told, [routes, shutdown]);
     let printed = render(&without_actions(text));

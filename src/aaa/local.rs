@@ -40,20 +40,44 @@ pub struct LocalUsers {
     users: BTreeMap<String, User>,
 }
 
-struct User {
+/// A user with its password. No `Debug`: it holds a secret.
+pub struct User {
     /// The name as configured.
-    name: String,
+    pub(super) name: String,
     password_digest: Zeroizing<[u8; 32]>,
+    /// Wrong passwords never lock this one out.
+    pub(super) never_locked_out: bool,
+}
+
+impl User {
+    /// A user as a `username` line has it.
+    pub fn new(name: &str, password: &Password, never_locked_out: bool) -> Self {
+        Self {
+            name: name.to_owned(),
+            password_digest: password.digest(),
+            never_locked_out,
+        }
+    }
+}
+
+/// What a name is found by.
+pub(super) fn key(name: &str) -> String {
+    name.to_ascii_lowercase()
 }
 
 impl LocalUsers {
     /// Adds a user. One of the same name is replaced, as by a second `username` line.
-    pub fn insert(&mut self, name: &str, password: &Password) {
-        let user = User {
-            name: name.to_owned(),
-            password_digest: password.digest(),
-        };
-        self.users.insert(name.to_ascii_lowercase(), user);
+    pub fn insert(&mut self, user: User) {
+        self.users.insert(key(&user.name), user);
+    }
+
+    /// Whether there is a user who has been there `before`, with this password.
+    pub(super) fn has_same(&self, name: &str, before: &Self) -> bool {
+        let both = self.users.get(name).zip(before.users.get(name));
+        both.is_some_and(|(now, before)| {
+            let same = now.password_digest.ct_eq(before.password_digest.as_slice());
+            same.into()
+        })
     }
 
     /// How many users there are.
@@ -68,31 +92,27 @@ impl LocalUsers {
 
     /// Judges a name and a password. The comparison takes as long for an unknown name as for a wrong password.
     pub(super) fn judge(&self, name: &str, password: &Password) -> Judgement<'_> {
-        let user = self.users.get(&name.to_ascii_lowercase());
+        let user = self.users.get(&key(name));
         let decoy = Zeroizing::new([0; 32]);
         let expected = user.map_or(&decoy, |user| &user.password_digest);
         let is_known = Choice::from(u8::from(user.is_some()));
         let is_right = expected.ct_eq(password.digest().as_slice()) & is_known;
         match user {
-            Some(user) if is_right.into() => Judgement::Right { name: &user.name },
-            Some(_) => Judgement::WrongPassword,
+            Some(user) if is_right.into() => Judgement::Right(user),
+            Some(user) => Judgement::WrongPassword(user),
             None => Judgement::UnknownUser,
         }
     }
 }
 
 /// What [`LocalUsers::judge`] finds.
-#[derive(Debug, PartialEq, Eq)]
 pub(super) enum Judgement<'a> {
     /// Name and password belong together.
-    Right {
-        /// The name as configured.
-        name: &'a str,
-    },
+    Right(&'a User),
     /// No such user.
     UnknownUser,
     /// Another password.
-    WrongPassword,
+    WrongPassword(&'a User),
 }
 
 #[cfg(test)]
@@ -101,66 +121,59 @@ mod tests {
 
     fn users() -> LocalUsers {
         let mut users = LocalUsers::default();
-        users.insert("test", &Password::from("cisco123"));
-        users.insert("Eve", &Password::from("other"));
+        for (name, password) in [("test", "cisco123"), ("Eve", "other")] {
+            users.insert(User::new(name, &Password::from(password), false));
+        }
         users
+    }
+
+    /// The name that was found, and whether the password was right.
+    fn judge(users: &LocalUsers, name: &str, password: &str) -> Option<(String, bool)> {
+        match users.judge(name, &password.into()) {
+            Judgement::Right(user) => Some((user.name.clone(), true)),
+            Judgement::WrongPassword(user) => Some((user.name.clone(), false)),
+            Judgement::UnknownUser => None,
+        }
     }
 
     #[test]
     fn accepts_the_right_password_alone() {
         let users = users();
-        assert_eq!(
-            users.judge("test", &"cisco123".into()),
-            Judgement::Right { name: "test" }
-        );
+        let test = |is_right| Some(("test".to_owned(), is_right));
+        assert_eq!(judge(&users, "test", "cisco123"), test(true));
         for wrong in ["", "cisco12", "cisco1234", "Cisco123", "other"] {
-            assert_eq!(
-                users.judge("test", &wrong.into()),
-                Judgement::WrongPassword,
-                "{wrong:?}"
-            );
+            assert_eq!(judge(&users, "test", wrong), test(false), "{wrong:?}");
         }
     }
 
     #[test]
     fn an_unknown_user_is_refused_whatever_the_password() {
         for password in ["", "cisco123", "other"] {
-            assert_eq!(
-                users().judge("mallory", &password.into()),
-                Judgement::UnknownUser
-            );
+            assert_eq!(judge(&users(), "mallory", password), None);
         }
     }
 
     #[test]
     fn a_name_is_found_in_any_case_and_answered_as_configured() {
         assert_eq!(
-            users().judge("EVE", &"other".into()),
-            Judgement::Right { name: "Eve" }
+            judge(&users(), "EVE", "other"),
+            Some(("Eve".to_owned(), true))
         );
     }
 
     #[test]
     fn the_decoy_cannot_be_hit() {
         // The digest that stands in for an absent user is never compared alone: presence is part of the result.
-        assert_eq!(
-            LocalUsers::default().judge("anyone", &"".into()),
-            Judgement::UnknownUser
-        );
+        assert_eq!(judge(&LocalUsers::default(), "anyone", ""), None);
     }
 
     #[test]
     fn a_second_line_for_a_user_replaces_the_first() {
         let mut users = users();
-        users.insert("TEST", &Password::from("new"));
+        users.insert(User::new("TEST", &Password::from("new"), false));
         assert_eq!(users.len(), 2);
-        assert_eq!(
-            users.judge("test", &"cisco123".into()),
-            Judgement::WrongPassword
-        );
-        assert_eq!(
-            users.judge("test", &"new".into()),
-            Judgement::Right { name: "TEST" }
-        );
+        let test = |is_right| Some(("TEST".to_owned(), is_right));
+        assert_eq!(judge(&users, "test", "cisco123"), test(false));
+        assert_eq!(judge(&users, "test", "new"), test(true));
     }
 }

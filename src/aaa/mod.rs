@@ -9,12 +9,12 @@
 //! method so far is `local`.
 
 mod local;
+mod lockout;
 
-use std::collections::BTreeMap;
-use std::fmt;
+use std::{collections::BTreeMap, fmt, num::NonZeroU16, time::SystemTime};
 
-use local::Judgement;
-pub use local::{LocalUsers, Password};
+pub use local::{LocalUsers, Password, User};
+pub use lockout::{LockedOut, Lockout};
 
 /// The longest user name that is looked up, in octets. `username NAME` takes 64; RADIUS takes 253 (RFC 2865 §5.1).
 pub const MAX_USERNAME_OCTETS: usize = 253;
@@ -70,6 +70,10 @@ pub enum Rejection {
     UnknownUser,
     /// The password is wrong.
     WrongPassword,
+    /// The password is wrong once more, and the user is locked out from now on.
+    LastAttempt,
+    /// The user is locked out, whatever the password.
+    LockedOut,
     /// The name or the password is longer than [`MAX_USERNAME_OCTETS`] or [`MAX_PASSWORD_OCTETS`].
     TooLong,
 }
@@ -80,6 +84,8 @@ impl fmt::Display for Rejection {
             Self::NoMethod => "the authentication list does not exist or has no method",
             Self::UnknownUser => "no such user",
             Self::WrongPassword => "wrong password",
+            Self::LastAttempt => "wrong password, which locks the user out",
+            Self::LockedOut => "the user is locked out",
             Self::TooLong => "user name or password too long",
         })
     }
@@ -92,11 +98,18 @@ pub struct Aaa {
     pub login_lists: BTreeMap<String, MethodList>,
     /// Local users.
     pub users: LocalUsers,
+    /// Wrong passwords in a row that lock a local user out.
+    pub max_fail: Option<NonZeroU16>,
 }
 
 impl Aaa {
-    /// Judges a login. An unknown name and a wrong password take the same time.
-    pub fn authenticate(&self, request: &LoginRequest) -> Verdict {
+    /// Judges a login, and counts it in `lockout`. An unknown name and a wrong password take the same time.
+    pub fn authenticate(
+        &self,
+        request: &LoginRequest,
+        lockout: &mut Lockout,
+        now: SystemTime,
+    ) -> Verdict {
         if request.username.len() > MAX_USERNAME_OCTETS
             || request.password.as_bytes().len() > MAX_PASSWORD_OCTETS
         {
@@ -104,13 +117,10 @@ impl Aaa {
         }
         match first_method(&self.login_lists, &request.list) {
             None => Verdict::Rejected(Rejection::NoMethod),
-            Some(Method::Local) => match self.users.judge(&request.username, &request.password) {
-                Judgement::Right { name } => Verdict::Accepted(Accepted {
-                    username: name.to_owned(),
-                }),
-                Judgement::UnknownUser => Verdict::Rejected(Rejection::UnknownUser),
-                Judgement::WrongPassword => Verdict::Rejected(Rejection::WrongPassword),
-            },
+            Some(Method::Local) => {
+                let judgement = self.users.judge(&request.username, &request.password);
+                lockout.decide(self.max_fail, judgement, now)
+            }
         }
     }
 }
@@ -132,16 +142,18 @@ mod tests {
         );
         aaa.login_lists
             .insert("empty".to_owned(), MethodList::default());
-        aaa.users.insert("test", &Password::from("cisco123"));
+        let password = Password::from("cisco123");
+        aaa.users.insert(User::new("test", &password, false));
         aaa
     }
 
     fn login(list: &str, username: &str, password: &str) -> Verdict {
-        aaa().authenticate(&LoginRequest {
+        let request = LoginRequest {
             list: list.to_owned(),
             username: username.to_owned(),
             password: Password::from(password),
-        })
+        };
+        aaa().authenticate(&request, &mut Lockout::default(), SystemTime::UNIX_EPOCH)
     }
 
     #[test]

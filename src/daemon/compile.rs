@@ -2,7 +2,7 @@
 //!
 //! Algorithms are translated by exhaustive `match`; nothing is looked up by name any more.
 
-use std::{collections::BTreeMap, net::IpAddr, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, net::IpAddr, num::NonZeroU16, sync::Arc, time::Duration};
 
 use ironflex_eap::anyconnect::{
     AfterCertificate, CertificatePolicy, ServerConfig, WithoutCertificate,
@@ -39,7 +39,7 @@ use ironflex_profiles::{
 
 use self::signer::signer;
 use crate::{
-    aaa::{Aaa, LocalUsers, Method, MethodList, Password},
+    aaa::{Aaa, LocalUsers, Method, MethodList, Password, User},
     pki::{ChainError, Store, StoreError, TrustAnchors, describe},
     translate,
 };
@@ -489,10 +489,16 @@ pub fn compile_live(
 fn aaa(snapshot: &Snapshot) -> Aaa {
     let mut users = LocalUsers::default();
     for user in snapshot.users.values() {
-        users.insert(user.name.as_str(), &Password::from(user.password.reveal()));
+        let password = Password::from(user.password.reveal());
+        users.insert(User::new(
+            user.name.as_str(),
+            &password,
+            user.never_locked_out,
+        ));
     }
     let mut aaa = Aaa {
         users,
+        max_fail: snapshot.max_fail.and_then(NonZeroU16::new),
         ..Aaa::default()
     };
     for profile in &snapshot.profiles {

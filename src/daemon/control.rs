@@ -46,6 +46,7 @@ use super::{
 mod commands;
 pub mod configuring;
 pub mod holder;
+mod local_users;
 mod people;
 mod sessions;
 pub mod shells;

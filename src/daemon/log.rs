@@ -46,6 +46,7 @@ use crate::{
     cli::{
         Printable,
         debug_words::{self, DebugFlags, Names, Place},
+        exec::LocalUserMark,
         show::logging::Stamp,
     },
     clock::Clock,
@@ -540,6 +541,34 @@ impl Log {
                 .map(|remote| remote.ip().to_canonical().to_string())
                 .unwrap_or_default(),
         ));
+    }
+
+    /// Wrong passwords have locked a local user out.
+    pub fn locked_out(&self, user: &str) {
+        self.write(
+            Severity::Notifications,
+            format_args!(
+                "%AAA-5-USER_LOCKED: User {} locked out on authentication failure",
+                printable(user)
+            ),
+        );
+    }
+
+    /// Somebody has taken back what wrong passwords had left at a local user.
+    pub fn cleared(&self, user: &str, mark: LocalUserMark, by: &Person) {
+        let (mnemonic, what) = match mark {
+            LocalUserMark::FailAttempts => ("USER_RESET", "failed attempts reset"),
+            LocalUserMark::Lockout => ("USER_UNLOCKED", "unlocked"),
+        };
+        self.write(
+            Severity::Notifications,
+            format_args!(
+                "%AAA-5-{mnemonic}: User {} {what} by {} on {}",
+                printable(user),
+                printable(&by.user),
+                printable(by.terminal.as_deref().unwrap_or("console"))
+            ),
+        );
     }
 
     /// A step of the daemon, for `debug`.

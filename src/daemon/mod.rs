@@ -89,6 +89,7 @@ use self::{
     work::House,
 };
 use crate::{
+    aaa::Lockout,
     clock::Clock,
     dataplane::{self, Backend, Choice, Chosen},
     lifetimes,
@@ -333,6 +334,7 @@ impl Daemon {
                     ),
                     plan,
                     sessions: Sessions::default(),
+                    lockout: Lockout::default(),
                     idle: idle::IdleTimers::default(),
                     leftovers: leftovers::Leftovers::default(),
                     pools,

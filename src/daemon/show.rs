@@ -23,11 +23,13 @@ use super::{
     statistics,
 };
 use crate::{
+    aaa::LockedOut,
     cli::{
         exec::{KeyKind, NamedInterface, ObjectKind, Show, absent},
         show::{
-            Configured, Facts, Ikev2SaQuery, Ikev2Stats, InterfaceFacts, IpsecSaQuery, MethodLists,
-            RollbackFacts, Secrets, SessionQuery, TerminalFacts, Version,
+            Configured, Facts, Ikev2SaQuery, Ikev2Stats, InterfaceFacts, IpsecSaQuery,
+            LockedOutUser, MethodLists, RollbackFacts, Secrets, SessionQuery, TerminalFacts,
+            Version,
             admission::Memory,
             directory::{Directory, FileFacts},
             interface_named, lines_of,
@@ -43,7 +45,11 @@ use crate::{
 /// The facts at this moment.
 pub fn facts(driver: &mut Driver, what: Show) -> Facts {
     match what {
-        Show::AaaLockout => Facts::AaaLockout,
+        Show::AaaLockout => {
+            let locked = driver.house.lockout.locked_out().into_iter();
+            let facts = locked.map(|LockedOut { user, since }| LockedOutUser { user, since });
+            Facts::AaaLockout(facts.collect())
+        }
         Show::AaaMethodLists(which) => Facts::AaaMethodLists(configured(driver), which),
         Show::AaaSessions => Facts::AaaSessions(state(driver)),
         Show::CallAdmission => Facts::CallAdmission(Box::new(statistics::statistics(driver))),

@@ -2,7 +2,7 @@
 //! address, the dataplane for the SAs. Everything here is prompt; a question that has to wait for
 //! somebody else (RADIUS, later) is answered by another input.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::SystemTime};
 
 use ironflex_eap::anyconnect::{
     CertificateIdentity, CertificateRejected, Credentials, PresentedCertificate, Server,
@@ -35,7 +35,7 @@ use super::{
     unproven::{DueKey, without_key},
 };
 use crate::{
-    aaa::{LoginRequest, Password, Verdict as AaaVerdict},
+    aaa::{Lockout, LoginRequest, Password, Rejection, Verdict as AaaVerdict},
     clock::{self, Clock},
     dataplane::Backend,
     metrics::{Metric, Tally},
@@ -56,6 +56,8 @@ pub struct House {
     pub plan: Plan,
     /// The sessions.
     pub sessions: Sessions,
+    /// Who is locked out.
+    pub lockout: Lockout,
     /// Sessions that may be ended for silence.
     pub idle: IdleTimers,
     /// What the dataplane would not remove.
@@ -403,11 +405,13 @@ impl House {
         // Without a profile there is no list, and without a list nobody logs in.
         let list = eap.map_or("", |eap| eap.list.as_str());
         self.log.step(session, LogStep::AaaLogin(list));
-        let verdict = self.plan.aaa.authenticate(&LoginRequest {
+        let request = LoginRequest {
             list: list.to_owned(),
             username: credentials.username.clone(),
             password: Password::from(credentials.password.expose()),
-        });
+        };
+        let aaa = &self.plan.aaa;
+        let verdict = aaa.authenticate(&request, &mut self.lockout, SystemTime::now());
         let passed = matches!(verdict, AaaVerdict::Accepted(_));
         self.log
             .step(self.sessions.view(sa), LogStep::AaaLocal(passed));
@@ -426,6 +430,7 @@ impl House {
                     user: credentials.username.clone(),
                     list: list.to_owned(),
                     why: rejection.to_string(),
+                    locked_out: matches!(rejection, Rejection::LastAttempt | Rejection::LockedOut),
                 };
                 let now = self.clock.now();
                 self.attempts.logged_in(now, sa, Some(failure));
@@ -437,6 +442,9 @@ impl House {
                     credentials.attempt,
                     &rejection.to_string(),
                 );
+                if rejection == Rejection::LastAttempt {
+                    self.log.locked_out(&credentials.username);
+                }
                 Verdict::Rejected
             }
         }

@@ -219,6 +219,8 @@ pub enum Failure {
         list: String,
         /// Why.
         why: String,
+        /// Whether wrong passwords have locked the user out.
+        locked_out: bool,
     },
     /// The client's certificate was refused.
     Certificate {
@@ -346,10 +348,19 @@ impl fmt::Display for Failure {
                 "{protocol}: no proposal of the client's fits one of the headend's, and they differ in more than one transform: add what is missing to the {}",
                 lines(protocol)
             ),
-            Self::Login { user, list, why } => write!(
-                f,
-                "list '{list}' refused user '{user}': {why}: check the 'username' line and what the user typed"
-            ),
+            Self::Login {
+                user,
+                list,
+                why,
+                locked_out,
+            } => {
+                write!(f, "list '{list}' refused user '{user}': {why}: ")?;
+                f.write_str(if *locked_out {
+                    "'clear aaa local user lockout username NAME' lets the user in again, whose password somebody may have guessed at"
+                } else {
+                    "check the 'username' line and what the user typed"
+                })
+            }
             Self::Certificate { why } => write!(
                 f,
                 "the client's certificate was refused: {why}: check its issuer against the profile's trustpoints, and its dates and names"

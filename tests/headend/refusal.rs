@@ -19,6 +19,10 @@ pub(crate) const CASES: &[Case] = &[
         an_unknown_user_is_refused_in_the_same_words,
     ),
     (
+        "refusal::a_user_whose_password_was_wrong_too_often_is_locked_out_until_somebody_takes_that_back",
+        a_user_whose_password_was_wrong_too_often_is_locked_out_until_somebody_takes_that_back,
+    ),
+    (
         "refusal::no_password_goes_to_a_headend_of_an_unknown_authority",
         no_password_goes_to_a_headend_of_an_unknown_authority,
     ),
@@ -101,6 +105,47 @@ fn an_unknown_user_is_refused_in_the_same_words() {
     // A client must not learn which users there are.
     assert_eq!(login("nobody", PASSWORD), login(USER, WRONG));
     headend.line("[user: nobody] [Source: ");
+}
+
+fn a_user_whose_password_was_wrong_too_often_is_locked_out_until_somebody_takes_that_back() {
+    let lab = Lab::new();
+    lab.add_lines("aaa local authentication attempts max-fail 2");
+    let client = lab.client();
+    let headend = lab.start();
+    let refused = |password: &str| {
+        let mut process = lab.connect_to(&HEADEND.to_string(), &client, [USER, password], &[]);
+        process.ends_with(4);
+        let mut lines: Vec<String> = process.output().lines().map(str::to_owned).collect();
+        lines.sort();
+        lines
+    };
+    // A right one begins the count anew.
+    let said = refused(WRONG);
+    drop(lab.log_in(&client, USER));
+    refused(WRONG);
+    let nobody = "\n        Local-user                  Lock time\n\n";
+    assert_eq!(lab.exec("show aaa local user lockout"), nobody);
+    // A client must not learn that it has locked somebody out, nor whether it has the right password since.
+    assert_eq!(refused(WRONG), said);
+    headend.line("[Reason: wrong password, which locks the user out]");
+    headend.line("%AAA-5-USER_LOCKED: User test locked out on authentication failure");
+    assert_eq!(refused(PASSWORD), said);
+    headend.line("[Reason: the user is locked out]");
+    let locked = lab.exec("show aaa local user lockout");
+    let line = locked
+        .strip_prefix(nobody)
+        .unwrap_or_else(|| panic!("{locked}"));
+    assert!(
+        line.starts_with("        test                        "),
+        "{locked}"
+    );
+    let diagnosed = lab.exec("show crypto ikev2 diagnose username test");
+    let verdict = "refused user 'test': the user is locked out: 'clear aaa local user lockout username NAME' lets the user in again";
+    assert!(diagnosed.contains(verdict), "{diagnosed}");
+    assert_eq!(lab.exec("clear aaa local user lockout username TEST"), "");
+    headend.line("%AAA-5-USER_UNLOCKED: User test unlocked by ");
+    assert_eq!(lab.exec("show aaa local user lockout"), nobody);
+    let _tunnel = lab.log_in(&client, USER);
 }
 
 fn no_password_goes_to_a_headend_of_an_unknown_authority() {

@@ -84,7 +84,26 @@ pub(super) const LINES: &[Node] = &[
             .prompting("config-locsvr-da-radius"),
         Node::refused_block("attribute", "AAA attribute lists").prompting("config-attr-list"),
         Node::refused("session-id", "shared session ids"),
-        Node::refused("local", "local AAA limits"),
+        Node::word("local", "AAA Local method options").then(&[Node::word(
+            "authentication",
+            "Local authentication",
+        )
+        .then(&[
+            Node::word("attempts", "Authentication attempts").then(&[Node::word(
+                "max-fail",
+                "Maximum number of failed attempts before a user is locked out",
+            )
+            .then(&[
+                Node::number(1, 65535, "Failed attempts in a row").set(|edit, args| {
+                    edit.candidate.aaa.max_fail = Some(args.number()?);
+                    Ok(())
+                }),
+            ])
+            .unset(|edit, _| {
+                edit.candidate.aaa.max_fail = None;
+                Ok(())
+            })]),
+        ])]),
         Node::refused("max-sessions", "limits of sessions by command"),
         Node::refused("common-criteria", "password rules"),
     ]),

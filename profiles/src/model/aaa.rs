@@ -12,6 +12,8 @@ pub struct Aaa {
     pub authentication_login: Table<Method>,
     /// `aaa authorization network LIST …`.
     pub authorization_network: Table<Method>,
+    /// `aaa local authentication attempts max-fail N`: wrong passwords in a row that lock a local user out.
+    pub max_fail: Option<u16>,
 }
 
 keywords! {
@@ -30,10 +32,13 @@ keywords! {
     }
 }
 
+/// The privilege level of an administrator.
+pub const HIGHEST_PRIVILEGE: u8 = 15;
+
 /// `username NAME [privilege LEVEL] password …`.
 #[derive(Clone, Eq, PartialEq)]
 pub struct User {
-    /// `privilege <0-15>`: of no effect on remote access, held for the print; 1 if not written.
+    /// `privilege <0-15>`, 1 if not written: who has 15 is never locked out; of no other effect on remote access.
     pub privilege: u8,
     /// What the user must say. Absent while only a privilege was given.
     pub password: Option<Password>,

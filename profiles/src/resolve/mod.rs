@@ -22,6 +22,7 @@ use crate::{
     error::{Diagnostic, Fault, Severity, Span},
     model::{
         self, Candidate, DEFAULT, Entry, Located, Table,
+        aaa::HIGHEST_PRIVILEGE,
         ikev2::{
             DEFAULT_COOKIE_CHALLENGE, DEFAULT_FRAGMENT_MTU, DEFAULT_WINDOW, Encryption, Prf,
             RouteSetInterface,
@@ -192,6 +193,7 @@ impl<'a> Resolver<'a> {
                 window: ikev2.window.unwrap_or(DEFAULT_WINDOW),
             },
             users: self.users(),
+            max_fail: candidate.aaa.max_fail,
             trustpoints,
             pools,
             ipv6_pools,
@@ -235,6 +237,7 @@ impl<'a> Resolver<'a> {
                     let user = LocalUser {
                         name: name.clone(),
                         password: password.clear.clone(),
+                        never_locked_out: entry.value.privilege == HIGHEST_PRIVILEGE,
                     };
                     users.insert(name, Arc::new(user));
                 }

@@ -105,6 +105,8 @@ pub enum ExecCommand {
     ClearIkev2Stats,
     /// `clear logging`
     ClearLogging,
+    /// `clear aaa local user {fail-attempts|lockout} {all | username U}`: what is cleared, and of whom; of all without a name.
+    ClearLocalUser(LocalUserMark, Option<String>),
     /// `test crypto rekey {ikev2|ipsec} [remote A | username U]`, `clear crypto sa [peer A]`
     TestRekey(Rekeyed, Whose),
     /// `configure confirm`
@@ -369,6 +371,15 @@ pub enum Whose {
     Remote(IpAddr),
     /// Those at one address of the headend's.
     Local(IpAddr),
+}
+
+/// What wrong passwords leave behind at a local user.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum LocalUserMark {
+    /// Their number.
+    FailAttempts,
+    /// That it is locked out.
+    Lockout,
 }
 
 /// Which SAs are rekeyed at once.

@@ -450,6 +450,7 @@ use virtual_access;
 /// What a line begins with.
 pub(super) const ROOT: &[Node] = &[
     Node::word("clear", "Reset functions").privileged().then(&[
+        clear::AAA,
         clear::COUNTERS,
         Node::word("crypto", "Encryption module").then(&[clear::IKEV2, clear::SA, clear::SESSION]),
         clear::LOGGING,

@@ -1,6 +1,9 @@
 //! `show aaa …` and `show users`: who is logged in, and by which lists.
 
-use std::{fmt::Write as _, time::Duration};
+use std::{
+    fmt::Write as _,
+    time::{Duration, SystemTime},
+};
 
 use ironflex_profiles::{
     Candidate,
@@ -8,10 +11,10 @@ use ironflex_profiles::{
 };
 use serde::Serialize;
 
-use super::{Address, Elapsed, text};
+use super::{Address, Elapsed, machine::moment, text};
 use crate::{
     cli::Printable,
-    state::{IkeSa, Session, State},
+    state::{IkeSa, Session, State, form},
 };
 
 /// Which method lists.
@@ -216,8 +219,25 @@ pub fn aaa_method_lists(configured: &Candidate, which: MethodLists) -> String {
     })
 }
 
-/// `show aaa local user lockout`: nobody is locked out here, however often a password is wrong.
+/// A local user whom wrong passwords have locked out.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct LockedOutUser {
+    /// The name as configured.
+    pub user: String,
+    /// When that came about.
+    #[serde(serialize_with = "form::moment")]
+    pub since: SystemTime,
+}
+
+/// `show aaa local user lockout`
 #[must_use]
-pub fn aaa_lockout() -> String {
-    "\n        Local-user                  Lock time\n\n".to_owned()
+pub fn aaa_lockout(users: &[LockedOutUser]) -> String {
+    text(|out| {
+        writeln!(out, "\n        Local-user                  Lock time\n")?;
+        for LockedOutUser { user, since } in users {
+            let user = Printable(user).to_string();
+            writeln!(out, "        {user:<27} {}", moment(*since))?;
+        }
+        Ok(())
+    })
 }

@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::{
     DiagnoseFilter, Ikev2SaQuery, Ikev2Stats, InterfaceFacts, IpsecSaQuery, MethodLists,
     ProcessorFacts, Secrets, SessionQuery, TerminalFacts, Version,
-    aaa::{self, AaaSession},
+    aaa::{self, AaaSession, LockedOutUser},
     access_lists,
     admission::{self, Memory},
     crypto_session, crypto_session_brief, crypto_session_groups, crypto_session_summary, debugging,
@@ -70,7 +70,7 @@ pub enum Form {
 #[derive(Clone, Debug)]
 pub enum Facts {
     /// `show aaa local user lockout`
-    AaaLockout,
+    AaaLockout(Vec<LockedOutUser>),
     /// `show aaa method-lists …`
     AaaMethodLists(Box<Configured>, MethodLists),
     /// `show aaa sessions`
@@ -290,7 +290,7 @@ impl Facts {
     /// As [`told`](Self::told).
     pub fn text(&self) -> Result<String, String> {
         Ok(match self {
-            Self::AaaLockout => aaa::aaa_lockout(),
+            Self::AaaLockout(users) => aaa::aaa_lockout(users),
             Self::AaaMethodLists(configured, which) => {
                 aaa::aaa_method_lists(&configured.lines, *which)
             }
@@ -388,8 +388,7 @@ impl Facts {
     /// As [`told`](Self::told).
     pub fn json(&self) -> Result<String, String> {
         match self {
-            // Nobody is locked out.
-            Self::AaaLockout => named("locked_out", Vec::<String>::new()),
+            Self::AaaLockout(users) => named("locked_out", users),
             Self::AaaMethodLists(configured, which) => {
                 named("method_lists", aaa::lists(&configured.lines, *which))
             }

@@ -174,6 +174,7 @@ pub(super) fn attempts() -> Vec<Attempt> {
             user: "test".into(),
             list: "a-eap-authen-local".into(),
             why: "wrong password".into(),
+            locked_out: false,
         },
         Failure::Certificate { why: why() },
         Failure::Authorization { why: why() },
@@ -558,7 +559,14 @@ fn the_house_itself_is_told() {
         "MemTotal:       8192 kB\nMemAvailable:   4096 kB\n",
     );
     assert_golden("processes_memory", &text(Facts::Memory(memory)));
-    assert_golden("aaa_lockout", &text(Facts::AaaLockout));
+    let locked = [("test", 0), ("a\u{1b}[2J name that is longer than", 90)];
+    let locked = locked.map(|(user, later)| LockedOutUser {
+        user: user.to_owned(),
+        since: moment() + Duration::from_secs(later),
+    });
+    let locked = locked.to_vec();
+    assert_golden("aaa_lockout", &text(Facts::AaaLockout(Vec::new())));
+    assert_golden("aaa_lockout_two", &text(Facts::AaaLockout(locked)));
     let clock = |standing, detail| text(Facts::Clock(moment(), standing, detail));
     assert_golden("clock", &clock(Standing::Synchronised, false));
     assert_golden("clock_detail", &clock(Standing::Set, true));

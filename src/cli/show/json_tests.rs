@@ -89,7 +89,11 @@ const FORMS: &[(&str, &str)] = &[
 /// What each command says: the name at the top and its type. One with several has a row for each.
 const COMMANDS: &[(&str, &str, &str)] = &[
     ("dir", "directory", "Directory"),
-    ("show aaa local user lockout", "locked_out", "Vec<String>"),
+    (
+        "show aaa local user lockout",
+        "locked_out",
+        "Vec<LockedOutUser>",
+    ),
     ("show aaa method-lists", "method_lists", "Vec<MethodList>"),
     ("show aaa sessions", "sessions", "Vec<AaaSession>"),
     (
@@ -422,7 +426,7 @@ fn samples() -> Vec<(&'static str, Facts)> {
         .unwrap();
     vec![
         ("dir", Facts::Directory(listed())),
-        ("show aaa local user lockout", Facts::AaaLockout),
+        ("show aaa local user lockout", Facts::AaaLockout(Vec::new())),
         (
             "show aaa method-lists",
             Facts::AaaMethodLists(configured(), MethodLists::All),

@@ -6,6 +6,7 @@ use std::{
 };
 
 use serde::Serialize;
+use time::OffsetDateTime;
 
 use super::{derived_config::UNCOUNTED, text};
 use crate::{
@@ -17,15 +18,30 @@ use crate::{
 /// `show clock`
 #[must_use]
 pub fn clock(now: SystemTime) -> String {
-    let now = time::OffsetDateTime::from(now);
+    let now = OffsetDateTime::from(now);
+    format!("{}.{:03} UTC {}\n", hour(now), now.millisecond(), day(now))
+}
+
+/// A moment to the second, as where several stand in a table.
+#[must_use]
+pub(super) fn moment(then: SystemTime) -> String {
+    let then = OffsetDateTime::from(then);
+    format!("{} UTC {}", hour(then), day(then))
+}
+
+fn hour(of: OffsetDateTime) -> String {
+    let (hour, minute, second) = of.to_hms();
+    format!("{hour:02}:{minute:02}:{second:02}")
+}
+
+fn day(of: OffsetDateTime) -> String {
     let short = |name: String| name.get(..3).map(ToOwned::to_owned).unwrap_or_default();
-    let (hour, minute, second, milli) = now.to_hms_milli();
     format!(
-        "{hour:02}:{minute:02}:{second:02}.{milli:03} UTC {} {} {} {}\n",
-        short(now.weekday().to_string()),
-        short(now.month().to_string()),
-        now.day(),
-        now.year()
+        "{} {} {} {}",
+        short(of.weekday().to_string()),
+        short(of.month().to_string()),
+        of.day(),
+        of.year()
     )
 }
 

@@ -57,7 +57,7 @@ mod tests;
 #[cfg(test)]
 pub(crate) use tests::several as test_sessions;
 
-pub use aaa::{MethodLists, TerminalFacts};
+pub use aaa::{LockedOutUser, MethodLists, TerminalFacts};
 pub use crypto_session::{
     SessionFilter, SessionQuery, crypto_session, crypto_session_brief, crypto_session_groups,
     crypto_session_summary,

@@ -318,6 +318,7 @@ fn what_went_wrong_last_is_the_verdict_and_success_has_none() {
         user: "test".into(),
         list: "L".into(),
         why: why.into(),
+        locked_out: false,
     };
     attempts.logged_in(at(1), sa, Some(login("wrong password")));
     attempts.logged_in(at(2), sa, None);

@@ -348,6 +348,10 @@ impl Driver {
         }
         house.log.logging = plan.snapshot.ikev2.logging;
         let before = std::mem::replace(&mut house.plan, plan);
+        let aaa = &house.plan.aaa;
+        house
+            .lockout
+            .follow(aaa.max_fail, &before.aaa.users, &aaa.users);
         // One that is being written has not served anybody yet, and is told of once its lines are all there.
         house.tell_inactive(|name| before.profiles.contains_key(name));
         house.configure.faults.plan = faults.iter().map(ToString::to_string).collect();

@@ -51,7 +51,7 @@ use super::{
     },
     *,
 };
-use crate::{clock::Clock, metrics::Tally, random::OsRandom, transport::Transport};
+use crate::{aaa::Lockout, clock::Clock, metrics::Tally, random::OsRandom, transport::Transport};
 
 const EXAMPLE: &str = include_str!("../../../examples/flexvpn-headend.conf");
 
@@ -125,6 +125,7 @@ impl Scene {
         let house = House {
             configure,
             sessions: Sessions::default(),
+            lockout: Lockout::default(),
             idle: IdleTimers::default(),
             leftovers: Leftovers::default(),
             pools: Pools::new(&plan.snapshot),

@@ -9,6 +9,7 @@ use super::{
         driver::Driver,
         show, statistics,
     },
+    local_users,
     sessions::{clear, rekey, said_of},
     storing::Storing,
 };
@@ -142,6 +143,7 @@ fn carry_out(
             Ok(said_of(cleared, &target))
         }
         ExecCommand::ClearCounters(one) => show::clear_counters(driver, one),
+        ExecCommand::ClearLocalUser(mark, user) => local_users::clear(driver, mark, user, &person),
         ExecCommand::ClearLogging => {
             driver.house.log.clear();
             Ok(String::new())

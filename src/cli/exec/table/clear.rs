@@ -1,9 +1,47 @@
 //! `clear …`, which ends sessions and forgets what was counted or kept, and commands that have SAs replaced.
 
 use super::{
-    super::{ExecCommand, Rekeyed, Whose},
+    super::{ExecCommand, LocalUserMark, Rekeyed, Whose},
     Kind, Node, Token, Values, any_interface, interfaces, refused,
 };
+
+pub(super) const AAA: Node = Node::word("aaa", "Clear AAA values").then(&[Node::word(
+    "local",
+    "Clear AAA local method options",
+)
+.then(&[Node::word("user", "Clear AAA local user").then(&[
+    Node::word("fail-attempts", "Clear AAA local user failed attempts")
+        .then(of_local_users::<false>()),
+    Node::word("lockout", "Clear AAA local user lockout").then(of_local_users::<true>()),
+])])]);
+
+/// Whose lockout is ended with `LOCKOUT`, or else whose wrong passwords are forgotten.
+const fn of_local_users<const LOCKOUT: bool>() -> &'static [Node] {
+    const {
+        &[
+            Node::word("all", "All local users")
+                .run(|_| Some(ExecCommand::ClearLocalUser(mark(LOCKOUT), None))),
+            Node::word("username", "One local user").then(
+                const {
+                    &[Node::value(Token::Name, "Username").run(|values| {
+                        Some(ExecCommand::ClearLocalUser(
+                            mark(LOCKOUT),
+                            Some(values.text?),
+                        ))
+                    })]
+                },
+            ),
+        ]
+    }
+}
+
+const fn mark(lockout: bool) -> LocalUserMark {
+    if lockout {
+        LocalUserMark::Lockout
+    } else {
+        LocalUserMark::FailAttempts
+    }
+}
 
 pub(super) const COUNTERS: Node = Node::word("counters", "Clear counters on one or all interfaces")
     .run(counters)
