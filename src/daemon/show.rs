@@ -98,7 +98,7 @@ pub fn facts(driver: &mut Driver, what: Show) -> Facts {
                 &read("/proc/meminfo"),
             ))
         }
-        Show::TechSupport => tech_support(driver),
+        Show::TechSupport => at_once(tech_support(driver)),
         Show::Users => users(driver, &Person::default()),
         Show::Clock { detail } => clock(detail),
         Show::CryptoSession(query) => Facts::CryptoSession(state(driver), query),
@@ -444,14 +444,14 @@ fn trustpoints(
     })
 }
 
-/// What is looked for, at once: of a report that has it among others.
+/// What is looked for, at once.
 fn at_once(look: Work<Facts>) -> Facts {
     look.carry_out().unwrap_or_else(Facts::Refused)
 }
 
 /// What somebody who helps from afar asks for first. Secrets are left out, also where people have typed one in the place of a
-/// name.
-fn tech_support(driver: &mut Driver) -> Facts {
+/// name. Its files, and what the kernel has to be asked for, are looked for behind the rest.
+pub(super) fn tech_support(driver: &mut Driver) -> Work<Facts> {
     let object = |kind| Show::Object { kind, name: None };
     let commands = [
         ("show version", Show::Version),
@@ -481,20 +481,6 @@ fn tech_support(driver: &mut Driver) -> Facts {
         (
             "show aaa method-lists all",
             Show::AaaMethodLists(MethodLists::All),
-        ),
-        (
-            "show crypto pki trustpoints status",
-            Show::PkiTrustpoints {
-                status: true,
-                name: None,
-            },
-        ),
-        (
-            "show crypto pki certificates verbose",
-            Show::PkiCertificates {
-                verbose: true,
-                name: None,
-            },
         ),
         ("show ip local pool", Show::IpLocalPool { name: None }),
         ("show ipv6 local pool", Show::Ipv6LocalPool { name: None }),
@@ -554,6 +540,21 @@ fn tech_support(driver: &mut Driver) -> Facts {
     let running: String = clear.collect();
     let running = ("show running-config", Facts::RunningConfig(running));
     let others = commands.map(|(command, what)| (command, facts(driver, what)));
-    let all = [running].into_iter().chain(others).collect();
-    Facts::TechSupport(all, secrets)
+    let looks = [
+        (
+            "show crypto pki trustpoints status",
+            trustpoint_names(driver, true, None),
+        ),
+        (
+            "show crypto pki certificates verbose",
+            certificates(driver, true, None),
+        ),
+        ("show arp", neighbors(driver, false)),
+        ("show ipv6 neighbors", neighbors(driver, true)),
+    ];
+    Work::new(move || {
+        let looks = looks.map(|(command, look)| (command, at_once(look)));
+        let all = [running].into_iter().chain(others).chain(looks);
+        Ok(Facts::TechSupport(all.collect(), secrets))
+    })
 }

@@ -307,8 +307,9 @@ pub(super) fn neighbors(ipv6: bool) -> Vec<NeighborFacts> {
     };
     let router = Some([0x02, 0, 0x0A, 0xBB, 0xCC, 1]);
     let device = Some([0x02, 0, 0x0A, 0xBB, 0xCC, 2]);
-    use NeighbourState::{Failed, Incomplete, Permanent, Reachable, Stale};
-    let found = vec![
+    use NeighbourState::{Failed, Incomplete, Own, Permanent, Reachable, Stale};
+    let mut found = vec![
+        of(["192.0.2.1", "fe80::2"], device, "eth0", Own, 0),
         of(["192.0.2.254", "fe80::1"], router, "eth0", Reachable, 59),
         of(["192.0.2.9", "2001:db8::9"], device, "eth0", Stale, 7_260),
         of(["192.0.2.10", "2001:db8::10"], None, "eth0", Incomplete, 0),
@@ -321,6 +322,8 @@ pub(super) fn neighbors(ipv6: bool) -> Vec<NeighborFacts> {
             0,
         ),
     ];
+    // Only ARP tables have the machine itself.
+    found.retain(|one| !ipv6 || one.state != Own);
     let interfaces = [("eth0".to_owned(), "GigabitEthernet1".to_owned())];
     NeighborFacts::of(found, &interfaces.into())
 }

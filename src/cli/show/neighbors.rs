@@ -12,11 +12,11 @@ use super::{Address, text};
 pub struct NeighborFacts {
     /// Its address.
     pub address: IpAddr,
-    /// Minutes since it was last heard of; `null` for one that somebody has entered for good.
+    /// Minutes since it was last heard of; `null` for one that somebody has entered for good, and for the machine's own.
     pub age_minutes: Option<u64>,
     /// Its hardware address, as `aabb.cc00.0100`; `null` where it does not answer.
     pub hardware_address: Option<String>,
-    /// `incomplete`, `reachable`, `stale`, `delay`, `probe`, `failed` or `permanent`
+    /// `incomplete`, `reachable`, `stale`, `delay`, `probe`, `failed`, `permanent` or `own`
     pub state: &'static str,
     /// The interface that it is behind: the one that stands for the device, or the device.
     pub interface: String,
@@ -30,7 +30,8 @@ impl NeighborFacts {
     pub fn of(all: Vec<Neighbour>, interfaces: &BTreeMap<String, String>) -> Vec<Self> {
         let facts = |one: Neighbour| Self {
             address: one.address,
-            age_minutes: (one.state != NeighbourState::Permanent).then_some(one.age.as_secs() / 60),
+            age_minutes: (!matches!(one.state, NeighbourState::Own | NeighbourState::Permanent))
+                .then_some(one.age.as_secs() / 60),
             hardware_address: one.hardware.as_deref().map(grouped),
             state: match one.state {
                 NeighbourState::Incomplete => "incomplete",
@@ -40,6 +41,7 @@ impl NeighborFacts {
                 NeighbourState::Probe => "probe",
                 NeighbourState::Failed => "failed",
                 NeighbourState::Permanent => "permanent",
+                NeighbourState::Own => "own",
             },
             interface: interfaces.get(&one.device).unwrap_or(&one.device).clone(),
             device: one.device,

@@ -87,6 +87,9 @@ fn carry_out(
             let look = show::trustpoint_names(driver, status, name.as_deref());
             return Outcome::Look(look, form);
         }
+        ExecCommand::Show(Show::TechSupport) => {
+            return Outcome::Look(show::tech_support(driver), form);
+        }
         ExecCommand::Show(Show::MyPublicKeys(kind)) => {
             return Outcome::Look(show::public_keys(driver, kind), form);
         }

@@ -164,6 +164,7 @@ impl State {
             up: false,
             running: false,
             mtu: 1500,
+            hardware: None,
             traffic: Default::default(),
         });
         index

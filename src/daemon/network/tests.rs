@@ -28,6 +28,7 @@ fn a_device_that_was_not_marked_any_more_is_known_by_the_journal_and_by_its_kind
         up,
         running: up,
         mtu: 1400,
+        hardware: None,
         traffic: Default::default(),
     };
     let journal = ["ironflex-vt100".to_owned(), "ironflex-lo100".to_owned()];

@@ -22,6 +22,7 @@ const RTM_DELLINK: u16 = 17;
 const RTM_GETLINK: u16 = 18;
 
 /// Attribute types of linux/if_link.h.
+const IFLA_ADDRESS: u16 = 1;
 const IFLA_IFNAME: u16 = 3;
 const IFLA_MTU: u16 = 4;
 const IFLA_LINKINFO: u16 = 18;
@@ -34,6 +35,12 @@ const HEADER_OCTETS: usize = 16;
 
 /// IFF_UP of linux/if.h.
 const IFF_UP: u32 = 1;
+
+/// IFF_NOARP of linux/if.h: nobody asks who is there.
+const IFF_NOARP: u32 = 0x80;
+
+/// ARPHRD_ETHER of linux/if_arp.h.
+const ETHERNET: u16 = 1;
 
 /// IFF_RUNNING of linux/if.h.
 const IFF_RUNNING: u32 = 0x40;
@@ -58,6 +65,8 @@ pub struct Link {
     pub running: bool,
     /// Its MTU in octets.
     pub mtu: u32,
+    /// Its hardware address, where others on an Ethernet find it by that.
+    pub hardware: Option<[u8; 6]>,
     /// What has gone through it since it was made.
     pub traffic: LinkTraffic,
 }
@@ -362,10 +371,11 @@ pub(crate) fn check_name(operation: &str, name: &str) -> Result<(), NetlinkError
 /// Reads `struct ifinfomsg` and the attributes behind it.
 pub(super) fn parse(operation: &str, body: &[u8]) -> Result<Link, NetlinkError> {
     let short = || NetlinkError::malformed(operation, "a link without its header");
-    let [_, _, _, _, i0, i1, i2, i3, f0, f1, f2, f3, ..] =
+    let [_, _, t0, t1, i0, i1, i2, i3, f0, f1, f2, f3, ..] =
         *body.first_chunk::<HEADER_OCTETS>().ok_or_else(short)?;
     let index = u32::from_ne_bytes([i0, i1, i2, i3]);
     let flags = u32::from_ne_bytes([f0, f1, f2, f3]);
+    let is_found = u16::from_ne_bytes([t0, t1]) == ETHERNET && flags & IFF_NOARP == 0;
     let mut link = Link {
         index: LinkIndex::new(index)
             .ok_or_else(|| NetlinkError::malformed(operation, "a link with number 0"))?,
@@ -375,10 +385,12 @@ pub(super) fn parse(operation: &str, body: &[u8]) -> Result<Link, NetlinkError> 
         up: flags & IFF_UP != 0,
         running: flags & IFF_RUNNING != 0,
         mtu: 0,
+        hardware: None,
         traffic: LinkTraffic::default(),
     };
     for (kind, value) in AttributesOf(body.get(HEADER_OCTETS..).unwrap_or_default()) {
         match kind {
+            IFLA_ADDRESS if is_found => link.hardware = value.first_chunk().copied(),
             IFLA_IFNAME => link.name = name_of(value),
             IFLA_IFALIAS => link.alias = Some(name_of(value)),
             IFLA_MTU => {
@@ -409,7 +421,7 @@ pub(super) fn parse(operation: &str, body: &[u8]) -> Result<Link, NetlinkError> 
 mod tests {
     use super::*;
     use netlink_packet_core::Emitable;
-    use netlink_packet_route::link::Stats64;
+    use netlink_packet_route::link::{LinkLayerType, Stats64};
 
     /// Each number another.
     fn counted() -> Stats64 {
@@ -451,6 +463,7 @@ mod tests {
                 up: true,
                 running: true,
                 mtu: 1400,
+                hardware: None,
                 traffic: LinkTraffic {
                     received: Through {
                         packets: 1,
@@ -467,6 +480,19 @@ mod tests {
                 },
             }
         );
+        // On an Ethernet it is found by its address; what is sent there without being asked for (IFF_NOARP) is not.
+        message.header.link_layer_type = LinkLayerType::Ether;
+        let address = vec![2, 0, 0, 0, 0, 7];
+        message.attributes.push(LinkAttribute::Address(address));
+        for (flags, hardware) in [
+            (LinkFlags::Up, Some([2, 0, 0, 0, 0, 7])),
+            (LinkFlags::Up | LinkFlags::Noarp, None),
+        ] {
+            message.header.flags = flags;
+            let mut octets = vec![0; message.buffer_len()];
+            message.emit(&mut octets);
+            assert_eq!(parse("test", &octets).unwrap().hardware, hardware);
+        }
         assert!(link.is_of(Owner::Headend));
         let client = Owner::Client(crate::netlink::ClientNumber::new(0).unwrap());
         assert!(!link.is_of(client));

@@ -8,6 +8,7 @@ use std::time::Duration;
 use netlink_packet_core::parse_ip;
 
 use super::error::NetlinkError;
+use super::link::Link;
 use super::message::{AttributesOf, Request};
 use super::network::{LinkIndex, Network};
 
@@ -47,6 +48,8 @@ pub enum NeighbourState {
     Failed,
     /// Somebody has entered it for good.
     Permanent,
+    /// It is the machine itself.
+    Own,
 }
 
 impl NeighbourState {
@@ -81,7 +84,7 @@ pub struct Neighbour {
 }
 
 impl Network {
-    /// The neighbours of one family.
+    /// The neighbours of one family, and with IPv4 the machine's own addresses among them, as ARP tables have them.
     ///
     /// # Errors
     ///
@@ -101,17 +104,30 @@ impl Network {
             },
         )?;
         let links = self.links()?.into_iter();
-        let names: BTreeMap<LinkIndex, String> =
-            links.map(|link| (link.index, link.name)).collect();
+        let links: BTreeMap<LinkIndex, Link> = links.map(|link| (link.index, link)).collect();
         // What is behind a link that has gone meanwhile is no neighbour any more.
         let named = found.into_iter().filter_map(|(link, neighbour)| {
-            let device = names.get(&link)?.clone();
+            let device = links.get(&link)?.name.clone();
             Some(Neighbour {
                 device,
                 ..neighbour
             })
         });
-        Ok(named.collect())
+        let mut all: Vec<Neighbour> = named.collect();
+        if !ipv6 {
+            let own = self.addresses()?.into_iter().filter_map(|own| {
+                let link = links.get(&own.link).filter(|_| own.address.is_ipv4())?;
+                Some(Neighbour {
+                    device: link.name.clone(),
+                    address: own.address,
+                    hardware: Some(link.hardware?.to_vec()),
+                    state: NeighbourState::Own,
+                    age: Duration::ZERO,
+                })
+            });
+            all.extend(own);
+        }
+        Ok(all)
     }
 }
 

@@ -78,6 +78,11 @@ fn neighbours_are_listed_by_family_with_what_is_known_of_them() -> Result<(), Ig
                     let states = [NeighbourState::Incomplete, NeighbourState::Failed];
                     one.hardware.is_none() && states.contains(&one.state)
                 });
+            let own = of(ip(if ipv6 { "2001:db8:2::1" } else { "192.0.2.1" }));
+            assert_eq!(
+                own.is_some_and(|one| one.state == NeighbourState::Own),
+                !ipv6
+            );
             if answers && asked {
                 break;
             }
