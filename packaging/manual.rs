@@ -143,7 +143,9 @@ fn commands() -> io::Result<Vec<u8>> {
     page.control("SH", ["COMMANDS"]);
     list(&mut page, exec::commands());
     page.control("SH", ["MODIFIERS"]);
-    page.text([roman("Behind every show command, dir and write terminal:")]);
+    page.text([roman(
+        "Behind every show command, dir, more and write terminal:",
+    )]);
     list(&mut page, exec::modifiers());
     page.control("SH", ["SEE ALSO"]);
     page.text([
