@@ -112,9 +112,37 @@ ike_words() { # GROUPS
   printf '%s-%s\n' "$words" "${groups#+}"
 }
 
+# With the key exchanges that a child SA may have. What pluto rekeys with is the group of the IKE SA all the same, unless it is to have none.
 esp_words() {
+  local words groups
   case ${interop[esp]} in
-    aes-cbc-256-sha256) echo aes256-sha2_256 ;;
-    aes-gcm-256) echo aes_gcm256 ;;
+    aes-cbc-256-sha256) words=aes256-sha2_256 ;;
+    aes-gcm-256) words=aes_gcm256 ;;
   esac
+  case ${interop[peer_pfs]:-} in
+    '') ;;
+    none) words+=$'\n  pfs=no' ;;
+    *)
+      # shellcheck disable=SC2086 # a list of words
+      printf -v groups '+dh%s' ${interop[peer_pfs]}
+      groups=${groups//dhnone/none}
+      case ${interop[esp]} in aes-gcm-*) words+=-none ;; esac
+      words+=-${groups#+}
+      ;;
+  esac
+  printf '%s\n' "$words"
+}
+
+# Whether the child SA that was made last has had this key exchange: pluto has it behind the algorithms.
+libreswan_exchanged() { # NAME GROUP|none
+  local line name=NONE said=
+  case $2 in
+    none) ;;
+    14) name=NONE-MODP2048 ;;
+    *) name=NONE-DH$2 ;;
+  esac
+  while read -r line; do
+    [[ ! $line =~ Child\ SA.*\ xfrm=[A-Z]+_GCM_16_256-([A-Z0-9-]+) ]] || said=${BASH_REMATCH[1]}
+  done <"$LAB_DIR/$1/pluto.log"
+  [ "$said" = "$name" ]
 }

@@ -1,7 +1,7 @@
 #!/bin/bash
 # kernel: any
 # limit: 600
-# takes: 50
+# takes: 60
 # Stock libreswan as the headend of our client, by the table interop.toml.
 # shellcheck disable=SC2034,SC2128,SC2154,SC2178 # variables are set by name, and used by interop.sh; others are called as ours are
 # shellcheck source-path=SCRIPTDIR source=../lib.sh
@@ -77,6 +77,10 @@ peer_rekey() { # ike|child
 
 peer_ike_sas() {
   whack peer --showstates
+}
+
+peer_exchanged() { # GROUP|none
+  libreswan_exchanged peer "$1"
 }
 
 # Seen in captures: libreswan 4.10 has the first packet of its new SA out up to 30 ms before its CREATE_CHILD_SA answer.

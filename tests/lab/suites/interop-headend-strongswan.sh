@@ -1,7 +1,7 @@
 #!/bin/bash
 # kernel: any
 # limit: 600
-# takes: 45
+# takes: 60
 # Stock strongSwan as the headend of our client, by the table interop.toml.
 # shellcheck disable=SC2034,SC2128,SC2154,SC2178 # variables are set by name, and used by interop.sh; others are called as ours are
 # shellcheck source-path=SCRIPTDIR source=../lib.sh

@@ -1,7 +1,7 @@
 #!/bin/bash
 # kernel: any
 # limit: 600
-# takes: 120
+# takes: 140
 # Stock libreswan as the client of our headend, by the table interop.toml.
 # shellcheck disable=SC2034,SC2154 # variables are set by name, and used by interop.sh
 # shellcheck source-path=SCRIPTDIR source=../lib.sh
@@ -85,6 +85,10 @@ peer_rekey() { # ike|child
 
 peer_leave() {
   whack client --terminate --name headend
+}
+
+peer_exchanged() { # GROUP|none
+  libreswan_exchanged client "$1"
 }
 
 # Seen in captures: libreswan 4.10 has the first packet of its new SA out up to 30 ms before its CREATE_CHILD_SA answer.

@@ -1,7 +1,7 @@
 #!/bin/bash
 # kernel: any
 # limit: 600
-# takes: 110
+# takes: 150
 # Stock strongSwan as the client of our headend, by the table interop.toml.
 # shellcheck disable=SC2034,SC2154 # variables are set by name, and used by interop.sh
 # shellcheck source-path=SCRIPTDIR source=../lib.sh
