@@ -716,31 +716,54 @@ fn a_replaced_ike_sa_is_not_deleted_while_its_peer_may_still_wait_for_the_answer
     }
 }
 
-// RFC 7296 §1.3, §2.8: what replaces a child SA is no further one, however many still receive what is under way to
-// them; there is an end to that too.
+/// Has one end replace its child SA, while traffic flows. Whether it has come to pass.
+fn replace(pair: &mut Pair, server: bool) -> bool {
+    let before = inbound(pair, server);
+    rekey_child(pair, server);
+    let until = pair.now.after(Duration::from_millis(60));
+    while pair.step(until) {
+        pair.assert_traffic_flows();
+    }
+    for end in [&pair.server, &pair.client] {
+        assert!(end.receiving.len() <= 2 * MAX_CHILDREN);
+    }
+    inbound(pair, server) != before
+}
+
+// RFC 7296 §1.3, §2.8: what replaces a child SA is no further one, however many still receive what is under way to them, and
+// however fast a small volume is used up. Those that have waited longest make room.
 #[test]
 fn a_child_sa_may_be_replaced_more_often_than_there_may_be_child_sas() {
     for server in [true, false] {
         let mut pair = up(Setup::new(GCM), 506);
-        let replace = |pair: &mut Pair| {
-            let before = inbound(pair, server);
-            rekey_child(pair, server);
-            let until = pair.now.after(Duration::from_millis(60));
-            while pair.step(until) {
-                pair.assert_traffic_flows();
-            }
-            inbound(pair, server) != before
-        };
+        for number in 0..5 * MAX_CHILDREN {
+            assert!(replace(&mut pair, server), "{number}");
+        }
+        run(&mut pair, 60);
+        assert_settled(&mut pair);
+    }
+}
+
+// RFC 7296 §2.25: where each costs a key exchange there is an end to it, for a while.
+#[test]
+fn a_child_sa_may_not_be_replaced_without_a_pause_where_that_is_costly() {
+    for server in [true, false] {
+        let mut setup = Setup::new(GCM);
+        for upkeep in [&mut setup.peer.upkeep, &mut setup.connect.upkeep] {
+            upkeep.pfs = Pfs::Required(vec![Group::Curve25519]);
+        }
+        let mut pair = up(setup, 507);
         for number in 0..MAX_CHILDREN + 8 {
-            assert!(replace(&mut pair), "{number}");
+            assert!(replace(&mut pair, server), "{number}");
         }
         let mut replaced = 0;
-        while replace(&mut pair) {
+        while replace(&mut pair, server) {
             replaced += 1;
             assert!(replaced < MAX_CHILDREN);
         }
-        pair.run(60);
-        assert!(replace(&mut pair));
+        let before = inbound(&pair, server);
+        run(&mut pair, 8);
+        assert_ne!(inbound(&pair, server), before, "it is not asked for again");
         run(&mut pair, 60);
         assert_settled(&mut pair);
     }

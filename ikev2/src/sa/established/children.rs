@@ -14,6 +14,9 @@ use crate::{
     wire::payload::TrafficSelector,
 };
 
+/// Child SAs at most, those included that are being replaced and that still receive.
+const MOST: usize = MAX_CHILDREN.saturating_mul(2);
+
 /// What is to become of a child SA.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Standing {
@@ -119,12 +122,20 @@ impl Children {
     /// RFC 7296 §1.3: so many are enough, those included that still receive. What replaces one of them stays beside it for
     /// a while and is no further one.
     pub(crate) fn is_full(&self, replaces: bool) -> bool {
-        let most = if replaces {
-            MAX_CHILDREN.saturating_mul(2)
+        if replaces {
+            self.list.len() >= MOST
         } else {
-            MAX_CHILDREN
-        };
-        self.list.len().saturating_add(self.retiring.len()) >= most
+            self.all() >= MAX_CHILDREN
+        }
+    }
+
+    /// Whether so many still receive that nothing costly is done for one that comes in the place of another.
+    pub(crate) fn is_crowded(&self) -> bool {
+        self.all() >= MOST
+    }
+
+    fn all(&self) -> usize {
+        self.list.len().saturating_add(self.retiring.len())
     }
 
     /// There was one: it has been deleted before it was here.
@@ -294,6 +305,12 @@ impl Children {
             child,
             inbound_spi,
         });
+        // However fast they are replaced, which nobody is to be refused for: the one that has waited longest goes.
+        while self.all() > MOST && !self.retiring.is_empty() {
+            let oldest = self.retiring.remove(0);
+            let (child, inbound_spi) = (oldest.child, oldest.inbound_spi);
+            cx.event(sa, Event::ChildRetired { child, inbound_spi });
+        }
     }
 
     /// Ends the reception on those that have waited long enough.

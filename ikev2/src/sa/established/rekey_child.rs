@@ -525,6 +525,10 @@ impl Established {
             &creation.sa,
             sent,
         )?;
+        // RFC 7296 §2.25: for the moment. Who replaces its SAs without a pause does not have us exchange keys for each.
+        if chosen.group.is_some() && self.children.is_crowded() {
+            return Err(PeerIncompatible::Busy.into());
+        }
         // RFC 7296 §3.3.1, §2.25.1: what either end says of an SPI has to be about one child SA. Before anything costly: this is
         // refused as often as it is asked.
         if self.has_outbound(chosen.spi) {
