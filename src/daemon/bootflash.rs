@@ -439,6 +439,27 @@ mod tests {
     }
 
     #[test]
+    fn of_several_that_write_a_new_file_at_once_all_but_one_are_asked() {
+        let (_folder, bootflash) = with_names();
+        let together = std::sync::Barrier::new(8);
+        let written: Vec<_> = std::thread::scope(|scope| {
+            let writer = |octet: u8| {
+                let (bootflash, together) = (&bootflash, &together);
+                scope.spawn(move || {
+                    together.wait();
+                    bootflash.write(&named("a"), &[octet], Present::Kept)
+                })
+            };
+            let writers: Vec<_> = (b'0'..b'8').map(writer).collect();
+            let all = writers.into_iter().map(|one| one.join().unwrap());
+            all.collect()
+        });
+        let asked = written.iter().filter(|one| **one == Err(EXISTS.to_owned()));
+        assert_eq!(asked.count(), 7, "{written:?}");
+        assert_eq!(fs::read(bootflash.folder.join("a")).unwrap().len(), 1);
+    }
+
+    #[test]
     fn the_files_of_the_state_folder_are_nobodys_to_change() {
         let folder = tempfile::tempdir().unwrap();
         let bootflash = Bootflash {

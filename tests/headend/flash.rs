@@ -162,6 +162,14 @@ fn what_is_written_or_deleted_is_asked_about_at_a_terminal() {
         shell.types(key, "Router#");
         assert_eq!(file("a").as_deref() == Some("mine\n"), left, "{key:?}");
     }
+    // The name goes without saying, and so does where the file is.
+    shell.types(
+        "copy running-config bootflash:\r",
+        "Destination filename [running-config]?",
+    );
+    shell.types("\r", "Router#");
+    let said = shell.types("more running-config | include ^hostname\r", "Router#");
+    assert_eq!(said, "hostname Router");
     // Another name, and what is none; Ctrl-C ends it.
     shell.types("copy running-config bootflash:a\r", destination);
     shell.types("b\r", "Router#");

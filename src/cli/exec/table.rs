@@ -58,6 +58,10 @@ pub(super) enum Token {
     AddressV6,
     /// A file on `bootflash:`.
     File,
+    /// The same without saying so.
+    BareFile,
+    /// `bootflash:` alone, where a file's name goes without saying.
+    Disk,
     /// A file on another machine.
     Remote,
     /// A number in a range, both ends included.
@@ -122,9 +126,9 @@ impl Token {
             }
             Self::Number(min, max) => one(&format!("<{min}-{max}>")),
             // The kind, or the file system, is a keyword beside it.
-            Self::Interface(_) | Self::Root(_) => Vec::new(),
+            Self::Interface(_) | Self::Root(_) | Self::Disk => Vec::new(),
             Self::Device => one("DEVICE"),
-            Self::Name => one("WORD"),
+            Self::Name | Self::BareFile => one("WORD"),
             Self::Line | Self::Pattern => one("LINE"),
         }
     }
@@ -138,7 +142,7 @@ impl Token {
             Self::Name => "WORD".to_owned(),
             Self::Interface(&[kind]) => format!("{} {}", kind.title(), kind.numbers()),
             Self::Interface(_) => "INTERFACE".to_owned(),
-            Self::Kind(_) | Self::Device => String::new(),
+            Self::Kind(_) | Self::Device | Self::Disk => String::new(),
             other => other
                 .labels("")
                 .into_iter()
@@ -164,7 +168,8 @@ impl Token {
             Self::Remote => "tftp://192.0.2.1/name".to_owned(),
             Self::Root(name) => format!("{name}/"),
             Self::Number(_, max) => max.to_string(),
-            Self::Name | Self::Line | Self::Pattern => "name".to_owned(),
+            Self::Disk => "bootflash:".to_owned(),
+            Self::BareFile | Self::Name | Self::Line | Self::Pattern => "name".to_owned(),
         }
     }
 
@@ -203,7 +208,8 @@ impl Token {
                 let label = |kind: Kind| format!("{}{}", kind.title(), kind.numbers());
                 return kinds.map(label).collect();
             }
-            Self::Root(_) => false,
+            Self::Root(_) | Self::Disk => false,
+            Self::BareFile => bare_file(typed).is_some(),
             Self::Device => interface::device(typed).is_some(),
             Self::Name | Self::Line | Self::Pattern => true,
         };
@@ -240,6 +246,15 @@ impl Token {
                 values.file = FileName::new(typed).ok();
                 return values.file.is_some();
             }
+            Self::BareFile => {
+                values.file = bare_file(typed);
+                return values.file.is_some();
+            }
+            Self::Disk => {
+                let system = typed.strip_suffix('/').unwrap_or(typed);
+                let mut own = ["bootflash:", "flash:"].iter();
+                return own.any(|own| own.eq_ignore_ascii_case(system));
+            }
             Self::Remote => {
                 let scheme = typed.split_once(':').map(|(scheme, _)| scheme);
                 let is = |one: &&&str| scheme.is_some_and(|typed| one.eq_ignore_ascii_case(typed));
@@ -266,6 +281,13 @@ impl Token {
         values.interface = interface;
         values.interface.is_some()
     }
+}
+
+/// A name that says no file system, and is no path of this machine.
+fn bare_file(typed: &str) -> Option<FileName> {
+    let is_bare = !typed.contains([':', '/']);
+    let file = is_bare.then(|| FileName::new(&format!("bootflash:{typed}")).ok());
+    file.flatten()
 }
 
 /// What a file on another machine is reached by.

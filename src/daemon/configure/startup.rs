@@ -468,6 +468,26 @@ mod tests {
     }
 
     #[test]
+    fn an_erased_file_is_kept_once_and_not_erased_where_nothing_can_be_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let startup = startup(folder.path());
+        write(&startup, "hostname a\n").unwrap();
+        // The archive's place is taken.
+        fs::create_dir_all(folder.path().join("state")).unwrap();
+        fs::write(folder.path().join("state/archive"), "").unwrap();
+        assert!(write(&startup, "").is_err());
+        assert_eq!(startup.read_present().unwrap(), "hostname a\n");
+        fs::remove_file(folder.path().join("state/archive")).unwrap();
+        assert_eq!(write(&startup, "").unwrap().kept, Some(1));
+        assert_eq!(write(&startup, "").unwrap().kept, None);
+        assert_eq!(startup.kept().unwrap(), [1]);
+        let said = startup.read_present().unwrap_err();
+        assert_eq!(said, format!("% {NOT_PRESENT}"));
+        fs::write(startup.path(), " \n").unwrap();
+        assert!(startup.read_present().is_err());
+    }
+
+    #[test]
     fn a_file_that_may_not_have_come_to_the_disk_is_the_new_one_and_is_not_called_the_old() {
         let folder = tempfile::tempdir().unwrap();
         let mut startup = startup(folder.path());

@@ -1,5 +1,7 @@
 //! Commands about the configuration as a whole and about files: `configure`, `copy`, `delete`, `erase`, `more`, `show archive`.
 
+use ironflex_profiles::model::name::FileName;
+
 use super::{
     super::{ExecCommand, Replacement, Source, TerminalCommand},
     Node, Token, Values, terminal,
@@ -138,6 +140,7 @@ pub(super) const COPY: Node = Node::word("copy", "Copy from one file to another"
         Node::word("running-config", "Copy from current system configuration").then(&[
             Node::value(Token::File, "Copy to a file")
                 .run(|values| Some(ExecCommand::CopyTo(values.file?, Source::Running))),
+            Node::value(Token::Disk, "Copy to a file").run(|_| copied(Source::Running)),
             REMOTE,
             Node::word("startup-config", "Copy to startup configuration")
                 .run(|_| Some(ExecCommand::WriteMemory)),
@@ -145,6 +148,7 @@ pub(super) const COPY: Node = Node::word("copy", "Copy from one file to another"
         Node::word("startup-config", "Copy from startup configuration").then(&[
             Node::value(Token::File, "Copy to a file")
                 .run(|values| Some(ExecCommand::CopyTo(values.file?, Source::Startup))),
+            Node::value(Token::Disk, "Copy to a file").run(|_| copied(Source::Startup)),
             REMOTE,
             Node::word("running-config", MERGE).run(|_| Some(ExecCommand::Merge(Source::Startup))),
         ]),
@@ -155,12 +159,26 @@ fn transfer(values: Values) -> Option<ExecCommand> {
     Some(ExecCommand::Transfer(format!("copy by {scheme}")))
 }
 
+/// A router asks for the name, and proposes that of what is copied.
+fn copied(source: Source) -> Option<ExecCommand> {
+    let name = match source {
+        Source::Startup => "bootflash:startup-config",
+        Source::Running | Source::File(_) => "bootflash:running-config",
+    };
+    Some(ExecCommand::CopyTo(FileName::new(name).ok()?, source))
+}
+
 pub(super) const DELETE: Node = Node::word("delete", "Delete a file").privileged().then(&[
     Node::word("/force", "Force delete")
         .force()
-        .then(&[Node::value(Token::File, "File to be deleted").run(delete)]),
-    Node::value(Token::File, "File to be deleted").run(delete),
+        .then(&[TO_DELETE, BARE_TO_DELETE]),
+    TO_DELETE,
+    BARE_TO_DELETE,
 ]);
+
+const TO_DELETE: Node = Node::value(Token::File, "File to be deleted").run(delete);
+const BARE_TO_DELETE: Node =
+    Node::value(Token::BareFile, "File to be deleted, on bootflash:").run(delete);
 
 fn delete(values: Values) -> Option<ExecCommand> {
     Some(ExecCommand::Delete(values.file?))
@@ -178,13 +196,17 @@ pub(super) const MORE: Node = Node::word("more", "Display the contents of a file
     .privileged()
     .pipes()
     .then(&[
-        Node::value(Token::File, "File to display")
-            .run(|values| Some(ExecCommand::More(Source::File(values.file?)))),
+        Node::value(Token::File, "File to display").run(more),
+        Node::value(Token::BareFile, "File to display, on bootflash:").run(more),
         Node::word("nvram:startup-config", "The startup configuration")
             .run(|_| Some(ExecCommand::More(Source::Startup))),
         Node::word("system:running-config", "The running configuration")
             .run(|_| Some(ExecCommand::More(Source::Running))),
     ]);
+
+fn more(values: Values) -> Option<ExecCommand> {
+    Some(ExecCommand::More(Source::File(values.file?)))
+}
 
 pub(super) const ARCHIVE: Node = Node::word("archive", "Archive functions")
     .privileged()

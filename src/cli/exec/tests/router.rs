@@ -109,6 +109,9 @@ fn files_are_copied_to_and_from_bootflash_alone() {
             "more nvram:startup-config",
             ExecCommand::More(Source::Startup),
         ),
+        ("more x", ExecCommand::More(Source::File(name()))),
+        ("delete x", ExecCommand::Delete(name())),
+        ("delete /force x", ExecCommand::Delete(name())),
         ("more system:running", ExecCommand::More(Source::Running)),
         ("show flash:", ExecCommand::Directory),
         ("sh bootflash", ExecCommand::Directory),
@@ -138,6 +141,17 @@ fn files_are_copied_to_and_from_bootflash_alone() {
         said.contains("  bootflash:      Copy to a file\n"),
         "{said}"
     );
+    // What goes without saying is the name of what is copied.
+    for (line, name, source) in [
+        ("copy run bootflash:", "running-config", Source::Running),
+        ("copy start flash:/", "startup-config", Source::Startup),
+    ] {
+        let file = FileName::new(&format!("bootflash:{name}")).unwrap();
+        let command = ExecCommand::CopyTo(file.clone(), source);
+        assert_eq!(parse(line), Ok(command), "{line}");
+        let asked = Some(Asked::Destination(file));
+        assert_eq!(whole(line).confirmation(), asked, "{line}");
+    }
     for line in ["more bootflash:x | include a", "show flash: | json"] {
         assert!(whole(line).modifier.is_some(), "{line}");
     }
