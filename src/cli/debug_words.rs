@@ -416,6 +416,7 @@ impl<'a> Lines<'a> {
             Trace::VendorReceived(octets) => self.vendor_received(octets),
             Trace::VendorSent(octets) => self.vendor_sent(octets),
             Trace::SuiteChosen(suite) => self.suite(suite),
+            // A router calls it so at a first login, too.
             Trace::KeysDerived => {
                 self.say("Calculate SKEYSEED and create rekeyed IKEv2 SA");
                 self.say("SKEYSEED calculation and creation of rekeyed IKEv2 SA PASSED");
