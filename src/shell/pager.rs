@@ -207,18 +207,27 @@ fn expression(
     Ok(String::from_utf8_lossy(&typed).into_owned())
 }
 
-/// The same, where the key says whether something is to be done.
+/// The same, where the key says whether something is to be done. Who sees the question may press it: a Ctrl-C is a key from then on.
 ///
 /// # Errors
 ///
 /// As [`press`].
-pub(super) fn confirms() -> io::Result<bool> {
-    key().map(|first| matches!(first, b'\r' | b'\n' | b'y' | b'Y'))
+pub(super) fn confirms(question: &str) -> io::Result<bool> {
+    let _raw = Raw::begin()?;
+    let mut out = io::stdout();
+    out.write_all(question.as_bytes())?;
+    out.flush()?;
+    pressed().map(|first| matches!(first, b'\r' | b'\n' | b'y' | b'Y'))
 }
 
 /// The first octet of a key, whose others are passed over.
 fn key() -> io::Result<u8> {
     let _raw = Raw::begin()?;
+    pressed()
+}
+
+/// The same where every key comes at once.
+fn pressed() -> io::Result<u8> {
     let first = octet()?;
     pass_over(first, || {
         let input = io::stdin();

@@ -121,7 +121,7 @@ fn files_are_shown_and_deleted_and_those_of_the_configuration_stay() {
         assert_eq!(one(&format!("delete bootflash:{name}")), "");
         assert!(!lab.path("boot").join(name).exists());
     }
-    headend.line("bootflash: bootflash:kept.cfg is deleted, as user '");
+    headend.line("file bootflash:kept.cfg is deleted, as user '");
     // Files of other machines come by other programs.
     let boot = lab.name("boot");
     for line in [

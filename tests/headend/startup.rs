@@ -425,8 +425,21 @@ fn a_full_disk_leaves_the_old_file_and_the_archive() {
     assert_eq!(archived(), 1);
     let file = fs::read(lab.config()).unwrap();
     run(&lab, &["configure terminal", "hostname Written", "end"], 0);
+    fs::write(boot.join("mine"), "mine\n").unwrap();
     let ballast = boot.join("ballast");
     fill(&ballast);
+    let there = || fs::read_dir(&boot).unwrap().count();
+    let before = there();
+    for line in [
+        "copy running-config bootflash:mine",
+        "copy running-config bootflash:new",
+        "show running-config | append bootflash:mine",
+    ] {
+        let said = run(&lab, &[line], 1);
+        assert!(said.contains("No space left on device"), "{said}");
+        assert_eq!(fs::read(boot.join("mine")).unwrap(), b"mine\n");
+        assert_eq!(there(), before, "{line}");
+    }
     for _ in 0..11 {
         let said = run(&lab, &["write memory"], 1);
         assert!(
@@ -438,7 +451,8 @@ fn a_full_disk_leaves_the_old_file_and_the_archive() {
     assert_eq!(archived(), 1);
     let first = fs::read(lab.path("state/archive/startup-config-1")).unwrap();
     assert_eq!(first, files[0].1);
-    fs::remove_file(ballast).unwrap();
+    // Deleting needs no room, and makes some.
+    run(&lab, &["delete bootflash:ballast"], 0);
     run(&lab, &["write memory"], 0);
     assert_eq!(archived(), 2);
     headend.lives();

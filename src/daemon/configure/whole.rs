@@ -327,9 +327,12 @@ impl Driver {
             let written = writing.carry_out(Replacement::take_place);
             let written = written.map_err(|error| format!("% Error erasing nvram: {error}"))?;
             let kept = written.kept.map_or_else(String::new, |number| {
+                // A relative path would not be taken.
+                let path = startup.archived(number);
+                let path = std::path::absolute(&path).unwrap_or(path);
                 format!(
                     "% What was in it is kept: 'configure replace {}' brings it back\n",
-                    startup.archived(number).display()
+                    path.display()
                 )
             });
             Ok(format!("[OK]\nErase of nvram: complete\n{kept}"))

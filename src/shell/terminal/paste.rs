@@ -197,16 +197,17 @@ impl Shell {
     /// Asks whether something is to be done, as a router does: Enter or `y` says so, any other key does not. What has come at once
     /// answers it as if it came now.
     pub(super) fn confirms(&mut self, question: &str) -> io::Result<bool> {
-        show(question)?;
         let confirmed = match self.pasted.front_mut() {
-            None => pager::confirms(),
-            Some(next) if next.text.is_empty() => {
-                self.pasted.pop_front();
-                Ok(true)
-            }
+            None => pager::confirms(question),
             Some(next) => {
-                let key = next.text.remove(0);
-                Ok(key.eq_ignore_ascii_case(&'y'))
+                show(question)?;
+                if next.text.is_empty() {
+                    self.pasted.pop_front();
+                    Ok(true)
+                } else {
+                    let key = next.text.remove(0);
+                    Ok(key.eq_ignore_ascii_case(&'y'))
+                }
             }
         };
         show("\n")?;
