@@ -410,7 +410,7 @@ impl<A: Address> Pools<A> {
     }
 
     /// How many addresses of a pool are held and how many it has, where it has just come to be in use to more than
-    /// [`ALARM`] percent. It is told again once it was at [`CALM`].
+    /// `ALARM` percent. It is told again once it was at `CALM`.
     pub fn fills_up(&mut self, pool: &str) -> Option<(usize, u64)> {
         let pool = self.pools.get_mut(pool)?;
         if pool.told || !pool.is_above(ALARM) {
