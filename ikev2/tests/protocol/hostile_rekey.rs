@@ -3,19 +3,20 @@
 use std::{sync::Arc, time::Duration};
 
 use ironflex_ikev2::{
+    config::MAX_CHILDREN,
     event::{Ask, CloseReason, Command, Discard, Path, SaId},
     refusal::{PeerIncompatible, Refusal},
     wire::{
         Header, PartialMessage, Payload,
         payload::{
-            AddressRange, Nonce, Notify, Proposal, SaPayload, TrafficSelector, TrafficSelectors,
-            Transform, UnknownPayload,
+            AddressRange, Delete, Nonce, Notify, Proposal, SaPayload, TrafficSelector,
+            TrafficSelectors, Transform, UnknownPayload,
         },
         registry::{EncryptionId, EsnId, ExchangeType, NotifyType, PayloadType, ProtocolId},
     },
 };
 
-use crate::{holder::Holder, support::*};
+use crate::{holder::Holder, rekey::inbound, support::*};
 
 fn up(setup: Setup) -> Pair {
     let mut pair = Pair::new(setup, 600);
@@ -58,6 +59,49 @@ fn further_child() -> Vec<Payload> {
         Payload::TsI(selectors(AddressRange::host(ASSIGNED.into()))),
         Payload::TsR(selectors(AddressRange::ANY_V4)),
     ]
+}
+
+/// A request for what replaces the child SA that the peer receives on under `old`, which it is to receive on under `spi`.
+fn successor(old: u32, spi: u32) -> Vec<Payload> {
+    let mut payloads = further_child();
+    if let Some(Payload::Sa(SaPayload { proposals, .. })) = payloads.first_mut() {
+        proposals[0].spi = spi.to_be_bytes().to_vec();
+    }
+    payloads.push(Payload::Notify(Notify {
+        protocol: ProtocolId::ESP,
+        spi: old.to_be_bytes().to_vec(),
+        kind: NotifyType::REKEY_SA,
+        data: Vec::new(),
+    }));
+    payloads
+}
+
+// RFC 7296 §1.3, §2.8: whoever has its child SA replaced without a pause has no more of them by not deleting any, while those that it
+// has deleted still receive.
+#[test]
+fn child_sas_that_are_replaced_and_kept_are_no_more_than_those_that_are_deleted() {
+    let mut pair = up(Setup::new(GCM));
+    let holder = Holder::of(&pair.server);
+    let path = path(&pair.server);
+    let say = |pair: &mut Pair, exchange, payloads: &[Payload]| {
+        let id = pair.server.endpoint.views().next().unwrap().next_expected;
+        let header = holder.header(exchange, true, false, id);
+        pair.inject(path, &holder.seal(&header, payloads));
+    };
+    let mut old = inbound(&pair, false);
+    let mut most = 0;
+    for (number, spi) in (0x1000..).take(4 * MAX_CHILDREN).enumerate() {
+        let asked = successor(old, spi);
+        say(&mut pair, ExchangeType::CREATE_CHILD_SA, &asked);
+        if number < 2 * MAX_CHILDREN {
+            let delete = Payload::Delete(Delete::esp(&[old.to_be_bytes()]));
+            say(&mut pair, ExchangeType::INFORMATIONAL, &[delete]);
+        }
+        most = most.max(pair.server.receiving.len());
+        old = spi;
+    }
+    assert_eq!(most, 2 * MAX_CHILDREN);
+    assert_eq!(pair.server.ready(), 1);
 }
 
 // RFC 7296 §2.3: within the window requests may come in any order; none has to be said twice, also where

@@ -84,6 +84,7 @@ struct Retiring {
     at: Instant,
     child: ChildId,
     inbound_spi: u32,
+    outbound_spi: u32,
 }
 
 /// The child SAs of one IKE SA.
@@ -174,6 +175,13 @@ impl Children {
         self.list.iter_mut().find(|child| child.outbound_spi == spi)
     }
 
+    /// Whether the outside has one that is sent on under this SPI, be it one that only still receives.
+    pub(crate) fn has_outbound(&self, spi: u32) -> bool {
+        let there = self.list.iter().map(|child| child.outbound_spi);
+        let gone = self.retiring.iter().map(|one| one.outbound_spi);
+        there.chain(gone).any(|one| one == spi)
+    }
+
     /// Whether another of its name goes on without this one.
     pub(crate) fn has_heir(&self, inbound_spi: u32) -> bool {
         let mut list = self.list.iter();
@@ -242,10 +250,11 @@ impl Children {
 
     /// A further one is installed: inbound if its name is known, else in both directions.
     // RFC 7296 §2.8.1#2: all of a name are received on.
-    pub(crate) fn add(&mut self, mut child: Child) {
+    pub(crate) fn add(&mut self, sa: SaId, cx: &mut Cx<'_>, mut child: Child) {
         child.sending = !self.list.iter().any(|other| other.id == child.id);
         self.list.push(child);
         self.none_yet = false;
+        self.make_room(sa, cx);
     }
 
     /// The outside is to send on this one.
@@ -304,8 +313,13 @@ impl Children {
             at: cx.now.after(RETIRE_AFTER),
             child,
             inbound_spi,
+            outbound_spi: gone.outbound_spi,
         });
-        // However fast they are replaced, which nobody is to be refused for: the one that has waited longest goes.
+        self.make_room(sa, cx);
+    }
+
+    /// However fast they are replaced, which nobody is to be refused for: those that have waited longest go.
+    fn make_room(&mut self, sa: SaId, cx: &mut Cx<'_>) {
         while self.all() > MOST && !self.retiring.is_empty() {
             let oldest = self.retiring.remove(0);
             let (child, inbound_spi) = (oldest.child, oldest.inbound_spi);

@@ -101,7 +101,7 @@ impl Established {
             _ => return Err(WRONG_ANSWER),
         }
         let Some(old) = installing.old else {
-            self.add_new(installing.child);
+            self.add_new(link, cx, installing.child);
             // RFC 7296 §1.4.1#2: the peer has deleted it while it was being installed.
             if installing.deleted {
                 self.children.remove(link.id, cx, inbound_spi);
@@ -115,7 +115,7 @@ impl Established {
             }
             return self.send_delete(link, cx, [inbound_spi].to_vec());
         }
-        self.children.add(installing.child);
+        self.children.add(link.id, cx, installing.child);
         // RFC 7296 §1.4.1#2: the old one goes on, and may be replaced by another, unless it is deleted too.
         if installing.deleted {
             self.children.remove(link.id, cx, inbound_spi);
@@ -145,25 +145,25 @@ impl Established {
 
     /// A child SA is installed. What a headend may add to the first lies within what it has given thereby, as where that
     /// came with IKE_AUTH.
-    pub(super) fn add_new(&mut self, child: Child) {
+    pub(super) fn add_new(&mut self, link: &Link, cx: &mut Cx<'_>, child: Child) {
         if self.children.none_yet() && matches!(self.policy, Policy::Initiator(_)) {
             self.limits = Limits {
                 local: child.local.clone(),
                 remote: child.remote.clone(),
             };
         }
-        self.children.add(child);
+        self.children.add(link.id, cx, child);
     }
 
-    /// Whether the peer receives under this SPI on a child SA that is there, or that the outside is installing.
-    pub(super) fn has_outbound(&mut self, outbound_spi: u32) -> bool {
+    /// Whether the peer receives under this SPI on a child SA that the outside has, or is installing.
+    pub(super) fn has_outbound(&self, outbound_spi: u32) -> bool {
         let answering = self.answering.as_ref();
         let answering = answering.map(|one| one.child.outbound_spi);
         let installing = match &self.pending {
             Pending::Installing(one) => Some(one.outbound_spi()),
             _ => None,
         };
-        self.children.by_outbound(outbound_spi).is_some()
+        self.children.has_outbound(outbound_spi)
             || [answering, installing].contains(&Some(outbound_spi))
     }
 }

@@ -654,7 +654,7 @@ impl Established {
             }
             Answer::Installed => {
                 self.peer_exchanged = answering.group.or(self.peer_exchanged);
-                self.add_new(answering.child);
+                self.add_new(link, cx, answering.child);
                 if let Some((old, nonce)) = answering.replaces {
                     // RFC 7296 §1.4.1: what our own Delete is out for stays that.
                     if let Some(old) = self.children.by_inbound(old)

@@ -2,7 +2,7 @@
 //! §2.25.1).
 
 use ironflex_ikev2::{
-    config::AGAIN_AFTER,
+    config::{AGAIN_AFTER, RETIRE_AFTER},
     event::Ask,
     refusal::{PeerIncompatible, Refusal},
     wire::payload::SaPayload,
@@ -123,5 +123,60 @@ fn an_spi_of_what_is_being_installed_is_taken_too() {
         let until = table.pair.now.after(AGAIN_AFTER);
         table.lose_all_until(until);
         assert_eq!(table.end(true).ready(), 1);
+    }
+}
+
+/// One end has had "old" replaced by "new" and deleted, which still receives at both.
+fn replaced(seed: u64, asker: bool) -> Table {
+    let mut table = Table::new(seed);
+    let request = table.rekey_child(asker);
+    let agreed = table.answer(&request);
+    table.name_child(!asker, "new");
+    let delete = table.go_on(&agreed);
+    let deleted = table.answer(&delete);
+    table.finish(&deleted);
+    table.expect_children([true, false], ["old~ new*", "old~ new*"]);
+    table
+}
+
+/// What one end asks for to replace "new".
+fn replace_new(table: &mut Table, asker: bool) -> Letter {
+    let new = table.child_spi(asker, "new");
+    table.command(asker, Command::RekeyChild(id(&table.pair, asker), new));
+    table.sent(asker)
+}
+
+/// The outside has the SA of a child that is gone for as long as it receives on that: its SPI is not free before.
+#[test]
+fn an_spi_of_what_still_receives_is_taken_too() {
+    for asker in [true, false] {
+        for waited in [false, true] {
+            let mut table = replaced(55, asker);
+            if waited {
+                let until = table.pair.now.after(RETIRE_AFTER);
+                table.lose_all_until(until);
+            }
+            let request = replace_new(&mut table, asker);
+            let asked = with_spi(table.said(&request), table.child_spi(asker, "old"));
+            let request = table.instead_of(&request, &asked);
+            let answer = table.answer(&request);
+            if waited {
+                assert!(matches!(table.said(&answer)[..], [Payload::Sa(_), ..]));
+            } else {
+                table.assert_notify(&answer, NotifyType::NO_PROPOSAL_CHOSEN);
+                let log = &table.end(!asker).log;
+                assert_eq!(log.last(), Some(&told("request refused")));
+            }
+        }
+        let mut table = replaced(56, asker);
+        let request = replace_new(&mut table, asker);
+        let agreed = table.answer(&request);
+        table.name_child(!asker, "late");
+        let said = with_spi(table.said(&agreed), table.child_spi(!asker, "old"));
+        let agreed = table.instead_of(&agreed, &said);
+        let undo = table.go_on(&agreed);
+        table.assert_deletes_child(&undo, "late");
+        let log = &table.end(asker).log;
+        assert_eq!(log.last(), Some(&told("rekey refused")));
     }
 }
