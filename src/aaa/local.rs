@@ -71,12 +71,12 @@ impl LocalUsers {
         self.users.insert(key(&user.name), user);
     }
 
-    /// Whether there is a user who has been there `before`, with this password.
+    /// Whether there is a user who has been there `before`, with this password, and whom wrong ones may lock out.
     pub(super) fn has_same(&self, name: &str, before: &Self) -> bool {
         let both = self.users.get(name).zip(before.users.get(name));
         both.is_some_and(|(now, before)| {
             let same = now.password_digest.ct_eq(before.password_digest.as_slice());
-            same.into()
+            !now.never_locked_out && same.into()
         })
     }
 

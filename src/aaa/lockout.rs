@@ -84,7 +84,8 @@ impl Lockout {
         }
     }
 
-    /// The configuration has changed: who is gone, or has another password, begins anew, and without a limit everybody.
+    /// The configuration has changed: who is gone, has another password or is never locked out any more begins anew, and without
+    /// a limit everybody.
     pub fn follow(&mut self, max_fail: Option<NonZeroU16>, before: &LocalUsers, now: &LocalUsers) {
         if max_fail.is_none() {
             self.users.clear();
@@ -262,13 +263,19 @@ mod tests {
             assert_eq!(lockout.locked_out().len(), 3);
             lockout
         };
+        let names = |lockout: &Lockout| {
+            let locked = lockout.locked_out().into_iter();
+            locked.map(|one| one.user).collect::<Vec<_>>()
+        };
         let mut lockout = locked();
         lockout.follow(THREE, &before, &after);
-        let left = lockout.locked_out();
-        assert_eq!(
-            left.iter().map(|one| one.user.as_str()).collect::<Vec<_>>(),
-            ["same"]
-        );
+        assert_eq!(names(&lockout), ["same"]);
+        // Who has become an administrator meanwhile is let in, and is not said to be locked out.
+        let mut after = users(&[("gone", "right"), ("same", "right")]);
+        after.insert(user("changed", "old", true).0);
+        let mut lockout = locked();
+        lockout.follow(THREE, &before, &after);
+        assert_eq!(names(&lockout), ["gone", "same"]);
         let mut lockout = locked();
         lockout.follow(None, &before, &before);
         assert_eq!(lockout.locked_out(), []);
