@@ -2,24 +2,46 @@
 
 use std::{
     fmt, fs,
-    os::unix::ffi::OsStrExt as _,
+    os::unix::{ffi::OsStrExt as _, fs::MetadataExt as _},
     path::{Path, PathBuf},
 };
 
-use crate::operation::state_dir_of_run;
+use nix::unistd::Uid;
 
-/// A headend that runs.
+use crate::{cli::Printable, operation::state_dir_of_run};
+
+/// A headend that runs, by what it is called: anybody may call a program so.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) struct Headend {
     process: u32,
+    owner: Uid,
     /// Its folder of state.
     state_dir: PathBuf,
 }
 
 impl fmt::Display for Headend {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { process, state_dir } = self;
-        write!(f, "--state-dir {} (process {process})", state_dir.display())
+        let state_dir = self.state_dir.to_string_lossy();
+        write!(
+            f,
+            "--state-dir {} ({})",
+            Printable(&state_dir),
+            Process(self)
+        )
+    }
+}
+
+/// Its process, and whose that is unless it is that of whoever asks.
+struct Process<'h>(&'h Headend);
+
+impl fmt::Display for Process<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Headend { process, owner, .. } = self.0;
+        write!(f, "process {process}")?;
+        if *owner != Uid::current() {
+            write!(f, " of user {owner}")?;
+        }
+        Ok(())
     }
 }
 
@@ -34,8 +56,8 @@ pub(super) fn advice(state_dir: &Path) -> String {
 fn told(state_dir: &Path, all: &[Headend]) -> String {
     let same = |one: &&Headend| is_same(&one.state_dir, state_dir);
     if let Some(one) = all.iter().find(same) {
-        let process = one.process;
-        return format!("process {process} is its headend: it starts, stops, or hangs");
+        let process = Process(one);
+        return format!("{process} is its headend: it starts, stops, or hangs");
     }
     if all.is_empty() {
         return "no headend is seen to run on this machine: 'ironflex run' starts one, or 'systemctl start ironflex' where it is \
@@ -64,6 +86,7 @@ fn running() -> Vec<Headend> {
             let folder = fs::read_link(entry.path().join("cwd")).unwrap_or_default();
             Some(Headend {
                 process,
+                owner: Uid::from_raw(entry.metadata().ok()?.uid()),
                 state_dir: folder.join(state_dir),
             })
         })
@@ -112,6 +135,7 @@ mod tests {
     fn whoever_asks_in_vain_is_told_where_headends_answer_or_how_to_start_one() {
         let headend = |process: u32| Headend {
             process,
+            owner: Uid::current(),
             state_dir: format!("/state/{process}").into(),
         };
         let wanted = Path::new("/state/2");
@@ -123,6 +147,17 @@ mod tests {
         assert_eq!(
             told(wanted, &[headend(1), headend(2)]),
             "process 2 is its headend: it starts, stops, or hangs"
+        );
+        // Anybody may call a program so, and its words what they like.
+        let foreign = Headend {
+            process: 4,
+            owner: Uid::from_raw(Uid::current().as_raw().wrapping_add(7)),
+            state_dir: "/tmp/\u{1b}[2J\n".into(),
+        };
+        let owner = foreign.owner;
+        assert_eq!(
+            told(wanted, &[foreign]),
+            format!("these headends run: --state-dir /tmp/.[2J. (process 4 of user {owner})")
         );
         let many: Vec<Headend> = (10..30).map(headend).collect();
         assert!(told(wanted, &many).ends_with("(process 17) and more"));

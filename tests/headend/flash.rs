@@ -24,6 +24,10 @@ pub(crate) const CASES: &[Case] = &[
         what_is_written_or_deleted_is_asked_about_at_a_terminal,
     ),
     (
+        "flash::what_comes_at_once_answers_as_if_it_came_one_after_the_other",
+        what_comes_at_once_answers_as_if_it_came_one_after_the_other,
+    ),
+    (
         "flash::who_is_gone_while_being_asked_has_deleted_nothing",
         who_is_gone_while_being_asked_has_deleted_nothing,
     ),
@@ -121,7 +125,16 @@ fn files_are_shown_and_deleted_and_those_of_the_configuration_stay() {
         assert_eq!(one(&format!("delete bootflash:{name}")), "");
         assert!(!lab.path("boot").join(name).exists());
     }
-    headend.line("file bootflash:kept.cfg is deleted, as user '");
+    headend.line("file bootflash:kept.cfg is to be deleted, as user '");
+    // What the configuration goes back to reads it as well.
+    let lines = "configure terminal revert timer 5\nno crypto vpn anyconnect profile acvpn\nend\n";
+    run(&lab, &[], lines, 0);
+    let said = refused("delete bootflash:acvpn.xml");
+    assert!(
+        said.contains("the configuration names it: crypto vpn anyconnect profile acvpn"),
+        "{said}"
+    );
+    one("configure revert now");
     // Files of other machines come by other programs.
     let boot = lab.name("boot");
     for line in [
@@ -232,6 +245,42 @@ fn what_is_written_or_deleted_is_asked_about_at_a_terminal() {
     shell.until(|rows| rows.last().is_some_and(|row| row == "Router#"));
 }
 
+fn what_comes_at_once_answers_as_if_it_came_one_after_the_other() {
+    let lab = lab();
+    let _headend = lab.start();
+    let shell = Shell::open_privileged_wide(&lab, 120);
+    let file = |name: &str| lab.path("boot").join(name).exists();
+    // Where lines are gathered, an answer that comes with its Enter is one as well.
+    shell.types("configure terminal\r", "Router(config)#");
+    let destination = "Destination filename [a]?";
+    shell.types("do copy running-config bootflash:a\r", destination);
+    shell.types("b\r", "Router(config)#");
+    assert!(file("b") && !file("a"));
+    shell.types("do copy running-config bootflash:a\r", destination);
+    shell.types("c\rhostname Pasted\rend\r", "Pasted#");
+    assert!(file("c") && !file("a"));
+    shell.types("configure terminal\r", "Pasted(config)#");
+    let sure = "Delete bootflash:/c? [confirm]";
+    shell.types("do delete bootflash:b\r", "Delete filename [b]?");
+    shell.types("c\r", sure);
+    shell.types("y", "Pasted(config)#");
+    shell.types("end\r", "Pasted#");
+    assert!(file("b") && !file("c"));
+    // A paste that begins with the answer is longer than what is read at a time.
+    shell.types("configure terminal\r", "Pasted(config)#");
+    shell.types("do copy running-config bootflash:a\r", destination);
+    let lines = format!("d\r{}hostname Again\rend\r", "! nothing\r".repeat(200));
+    shell.types(&lines, "Again#");
+    assert!(file("d") && !file("a"));
+    // What waits behind the line is no key that answers.
+    let erase =
+        "Erasing the nvram filesystem will remove all configuration files! Continue? [confirm]";
+    let startup = fs::read_to_string(lab.config()).unwrap();
+    shell.types("write erase\r\n", erase);
+    shell.types("n", "Again#");
+    assert_eq!(fs::read_to_string(lab.config()).unwrap(), startup);
+}
+
 fn who_is_gone_while_being_asked_has_deleted_nothing() {
     let lab = lab();
     let mut headend = lab.start();
@@ -288,7 +337,7 @@ fn an_erased_startup_config_is_kept_in_the_archive_and_starts_a_headend_that_ser
     assert_eq!(fs::read_to_string(&archived).unwrap(), file);
     assert_eq!(fs::read_to_string(lab.config()).unwrap(), "");
     assert_eq!(mode(&lab.config()), owner);
-    headend.line("configuration: startup-config is erased, as user '");
+    headend.line("configuration: startup-config is to be erased, as user '");
     // A script is not asked; there is nothing more to keep.
     assert_eq!(lab.exec("write erase"), "[OK]\nErase of nvram: complete\n");
     assert!(!lab.path("state/archive/startup-config-2").exists());

@@ -1,7 +1,8 @@
 //! Files on `bootflash:` that the configuration reads: commands neither write nor delete them.
 //!
-//! What runs names the profiles that clients are offered; what the next start carries out, the keys and certificates of the
-//! configuration file besides. A file whose key is in the store and that no line names any more is nobody's.
+//! What runs, or comes back unless a change is confirmed, names the profiles that clients are offered; what the next start carries
+//! out, the keys and certificates of the configuration file besides. A file whose key is in the store and that no line names any
+//! more is nobody's.
 
 use ironflex_profiles::{
     Candidate,

@@ -189,6 +189,10 @@ impl Driver {
         if let Some(waiting) = waiting.and_then(|session| session.waiting.as_ref()) {
             named.add(&waiting.candidate);
         }
+        // What it may go back to names it still.
+        if let Some(revert) = &configure.revert {
+            named.add(&revert.to);
+        }
         Bootflash {
             folder: configure.bootflash.clone(),
             startup: configure.startup.clone(),

@@ -23,7 +23,7 @@ pub(super) const REVERT_AGAIN: Duration = Duration::from_secs(60);
 /// A change that goes back unless it is confirmed. The keys that trustpoints had are held by the store, see [`Held`].
 pub(super) struct Revert {
     /// The configuration of before.
-    to: Candidate,
+    pub(super) to: Candidate,
     /// When it goes back.
     pub(super) at: Instant,
     /// When whoever made it is to be reminded.
@@ -319,7 +319,7 @@ impl Driver {
     pub fn erase_configuration(&mut self, by: &Person) -> Work<String> {
         let house = &mut self.house;
         house.log.notice(format_args!(
-            "configuration: startup-config is erased, as {by} asks"
+            "configuration: startup-config is to be erased, as {by} asks"
         ));
         let startup = house.configure.startup.clone();
         let writing = house.configure.startup.writing(String::new());

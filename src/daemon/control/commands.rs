@@ -125,7 +125,9 @@ fn carry_out(
         }
         ExecCommand::Delete(name) => {
             let log = &driver.house.log;
-            log.info(format_args!("file {name} is deleted, as {person} asks"));
+            log.info(format_args!(
+                "file {name} is to be deleted, as {person} asks"
+            ));
             return Outcome::Work(driver.bootflash().delete(name));
         }
         ExecCommand::EraseStartup => return Outcome::Work(driver.erase_configuration(&person)),

@@ -7,7 +7,10 @@ use std::{
     time::Duration,
 };
 
-use nix::unistd::{Uid, User};
+use nix::{
+    errno::Errno,
+    unistd::{Uid, User},
+};
 use tokio::{
     sync::Semaphore,
     task::spawn_blocking,
@@ -27,7 +30,7 @@ const LOOK_UPS: usize = 2;
 const MOST: usize = 256;
 
 /// A name, if there is one.
-type LookUp = fn(u32) -> Option<String>;
+type LookUp = fn(u32) -> Result<Option<String>, Errno>;
 
 /// The names of users.
 #[derive(Clone)]
@@ -41,9 +44,8 @@ impl Names {
     /// As the machine has them.
     pub(super) fn new() -> Self {
         Self::by(|uid| {
-            User::from_uid(Uid::from_raw(uid))
-                .ok()?
-                .map(|user| user.name)
+            let user = User::from_uid(Uid::from_raw(uid))?;
+            Ok(user.map(|user| user.name))
         })
     }
 
@@ -70,13 +72,16 @@ impl Names {
         };
         let names = self.clone();
         let looking = spawn_blocking(move || {
-            let name = (names.look_up)(uid).unwrap_or_else(|| uid.to_string());
-            names.keep(uid, &name);
+            let found = (names.look_up)(uid);
+            let name = found.map(|name| name.unwrap_or_else(|| uid.to_string()));
+            if let Ok(name) = &name {
+                names.keep(uid, name, Instant::now());
+            }
             drop(place);
             name
         });
         match timeout(PATIENCE, looking).await {
-            Ok(Ok(name)) => name,
+            Ok(Ok(Ok(name))) => name,
             _ => otherwise,
         }
     }
@@ -86,12 +91,12 @@ impl Names {
         known.get(&uid).cloned()
     }
 
-    fn keep(&self, uid: u32, name: &str) {
+    fn keep(&self, uid: u32, name: &str, since: Instant) {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if known.len() >= MOST {
             known.clear();
         }
-        known.insert(uid, (name.to_owned(), Instant::now()));
+        known.insert(uid, (name.to_owned(), since));
     }
 }
 
@@ -103,7 +108,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_name_is_looked_up_once_and_the_number_stands_for_one_that_is_not_there() {
-        let names = Names::by(|uid| (uid == 7).then(|| "ann".to_owned()));
+        let names = Names::by(|uid| Ok((uid == 7).then(|| "ann".to_owned())));
         assert_eq!(names.of(7).await, "ann");
         assert_eq!(names.of(8).await, "8");
         // Whoever is known is asked for no more.
@@ -115,6 +120,21 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_directory_that_fails_takes_no_name_away() {
+        let names = Names::by(|_| Err(Errno::EIO));
+        assert_eq!(names.of(7).await, "7");
+        let before = Instant::now().checked_sub(KNOWN).unwrap();
+        names.keep(7, "ann", before);
+        assert_eq!(names.of(7).await, "ann");
+        // It is asked again.
+        let well = Names {
+            look_up: |_| Ok(Some("bob".to_owned())),
+            ..names
+        };
+        assert_eq!(well.of(7).await, "bob");
+    }
+
+    #[tokio::test]
     async fn a_directory_that_does_not_answer_holds_up_nobody_for_long() {
         /// As good as never, and yet this process ends.
         const NEVER: Duration = Duration::from_secs(3);
@@ -122,7 +142,7 @@ mod tests {
             if uid != 7 {
                 thread::sleep(NEVER);
             }
-            Some(format!("user {uid}"))
+            Ok(Some(format!("user {uid}")))
         });
         let begun = std::time::Instant::now();
         let all = [1, 2].map(|uid| names.of(uid));

@@ -62,6 +62,8 @@ impl Shell {
             self.show(&format!("{question}{}\n", line.text))?;
             return Ok(Some(line.text).filter(|_| !line.too_long));
         }
+        // One line answers it: those behind it are gathered no sooner than at the prompt.
+        locked(&self.wish).burst.begin(false);
         let answer = self.editor.readline(question);
         let wish = locked(&self.wish).take();
         Ok(match (answer, wish) {
