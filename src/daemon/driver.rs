@@ -10,6 +10,7 @@ use ironflex_ikev2::{
     view::SaView,
     wire::{header::Header, registry::ExchangeType},
 };
+use ironflex_xfrm::{Direction, Limit};
 use tokio::{
     io::unix::AsyncFd,
     sync::{mpsc, oneshot},
@@ -357,9 +358,16 @@ impl Driver {
                         self.command(command);
                     }
                 }
-                ironflex_xfrm::Event::SoftExpired { id, limit, .. } => {
+                ironflex_xfrm::Event::SoftExpired {
+                    id,
+                    direction,
+                    limit,
+                    ..
+                } => {
                     if let Some(command) = self.house.worn(id, &event) {
-                        if self.house.is_in_use(&command) {
+                        // Both SAs of a pair are of one age, and the inbound one is never the younger.
+                        let is_news = limit != Limit::Seconds || direction == Direction::Inbound;
+                        if is_news && self.house.is_in_use(&command) {
                             self.house.tell_rekeying(&command, Why::Limit(limit));
                         }
                         self.command(command);

@@ -13,7 +13,7 @@ use ironflex_ikev2::{
     },
 };
 use ironflex_xfrm::{
-    Counters, Direction, Encapsulation, EspSpi, Limit, OuterPath, record::Recorder,
+    Counters, Direction, Encapsulation, EspSpi, Limit, OuterPath, SessionId, record::Recorder,
 };
 
 use super::*;
@@ -25,46 +25,78 @@ use crate::{
     udp::UdpEndpoint,
 };
 
+/// A driver with one child SA that has been replaced: the replaced pair still receives.
+struct Replaced {
+    driver: Driver,
+    recorder: Recorder,
+    id: SessionId,
+    /// The inbound SPIs of both pairs, and the outbound one of the pair in use.
+    old: EspSpi,
+    new: EspSpi,
+    outbound: EspSpi,
+}
+
+impl Replaced {
+    fn new() -> Self {
+        let mut driver = Scene::new().driver;
+        let recorder = Recorder::new();
+        driver.house.dataplane = Box::new(recorder.clone());
+        let (sa, address) = (SaId::from_spi(1), Ipv4Addr::LOCALHOST.into());
+        let sessions = &mut driver.house.sessions;
+        sessions.open(sa);
+        let id = sessions.dataplane_id(sa).unwrap();
+        let [old, new, former, outbound] =
+            [0x1000, 0x1001, 0x2000, 0x2001].map(|value| EspSpi::new(value).unwrap());
+        let mut pairs = Pairs::default();
+        pairs.add(old, former);
+        pairs.add(new, outbound);
+        sessions.of(sa).unwrap().installed.push(Installed {
+            child: ChildId::default(),
+            id,
+            path: OuterPath {
+                local: address,
+                remote: address,
+                encapsulation: Encapsulation::None,
+            },
+            selectors: (Vec::new(), Vec::new()),
+            pairs,
+            numbers: Vec::new(),
+            rekeyed: vec![(new, Instant::default(), Counters::default())],
+            waiting: Vec::new(),
+        });
+        Self {
+            driver,
+            recorder,
+            id,
+            old,
+            new,
+            outbound,
+        }
+    }
+
+    /// The lines with these words so far, after one more event of the dataplane.
+    fn told(&mut self, event: ironflex_xfrm::Event, words: &str) -> Vec<String> {
+        self.recorder.push_event(event);
+        self.driver.dataplane_events();
+        let lines = self.driver.house.log.facts().lines.into_iter();
+        let lines = lines.filter(|line| line.text.contains(words));
+        lines.map(|line| line.text).collect()
+    }
+}
+
 // Every rekeying has the replaced SA come to its end beside the one in use, for as long as what is under way on it is received.
 #[test]
 fn of_an_sa_in_use_alone_it_is_told_that_it_has_expired() {
-    let mut driver = Scene::new().driver;
-    let recorder = Recorder::new();
-    driver.house.dataplane = Box::new(recorder.clone());
-    let (sa, address) = (SaId::from_spi(1), Ipv4Addr::LOCALHOST.into());
-    let sessions = &mut driver.house.sessions;
-    sessions.open(sa);
-    let id = sessions.dataplane_id(sa).unwrap();
-    let spi = |value| EspSpi::new(value).unwrap();
-    let [old, new] = [0x1000, 0x1001].map(spi);
-    let mut pairs = Pairs::default();
-    pairs.add(old, spi(0x2000));
-    pairs.add(new, spi(0x2001));
-    sessions.of(sa).unwrap().installed.push(Installed {
-        child: ChildId::default(),
-        id,
-        path: OuterPath {
-            local: address,
-            remote: address,
-            encapsulation: Encapsulation::None,
-        },
-        selectors: (Vec::new(), Vec::new()),
-        pairs,
-        numbers: Vec::new(),
-        rekeyed: vec![(new, Instant::default(), Counters::default())],
-        waiting: Vec::new(),
-    });
+    let mut replaced = Replaced::new();
+    let (id, old, new) = (replaced.id, replaced.old, replaced.new);
     let mut told = |spi, limit| {
-        recorder.push_event(ironflex_xfrm::Event::HardExpired {
+        let event = ironflex_xfrm::Event::HardExpired {
             id,
             spi,
             direction: Direction::Inbound,
             limit,
-        });
-        driver.dataplane_events();
-        let lines = driver.house.log.facts().lines.into_iter();
-        let lines = lines.filter(|line| line.text.contains("has expired"));
-        lines.map(|line| line.text).collect::<Vec<_>>()
+        };
+        replaced.told(event, "has expired")
     };
     assert_eq!(told(old, Limit::Seconds), [] as [String; 0]);
     let lines = told(new, Limit::Bytes);
@@ -73,6 +105,41 @@ fn of_an_sa_in_use_alone_it_is_told_that_it_has_expired() {
         matches!(&lines[..], [line] if line.ends_with(&expected)),
         "{lines:?}"
     );
+}
+
+// The SAs of a pair are of one age: what is said of the one holds for the other.
+#[test]
+fn that_a_pair_is_to_be_rekeyed_for_its_age_is_told_once() {
+    for inbound_first in [true, false] {
+        let mut replaced = Replaced::new();
+        replaced.driver.house.log.flags.ikev2 = true;
+        let (id, new, outbound) = (replaced.id, replaced.new, replaced.outbound);
+        let mut both = [(new, Direction::Inbound), (outbound, Direction::Outbound)];
+        if !inbound_first {
+            both.reverse();
+        }
+        for (spi, direction) in both {
+            let event = ironflex_xfrm::Event::SoftExpired {
+                id,
+                spi,
+                direction,
+                limit: Limit::Seconds,
+            };
+            replaced.told(event, "");
+        }
+        // A volume is used up in one direction.
+        let event = ironflex_xfrm::Event::SoftExpired {
+            id,
+            spi: outbound,
+            direction: Direction::Outbound,
+            limit: Limit::Bytes,
+        };
+        let lines = replaced.told(event, "is to be rekeyed");
+        assert!(
+            matches!(&lines[..], [age, volume] if age.contains("in seconds") && volume.contains("in kilobytes")),
+            "{lines:?}"
+        );
+    }
 }
 
 /// A message's header and what follows it (RFC 7296 §3.1).
