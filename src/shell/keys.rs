@@ -39,15 +39,38 @@ pub(super) struct Wish {
     pub(super) pasted: Option<Pasted>,
     /// What may become some.
     pub(super) burst: Burst,
+    /// One key answers what is asked.
+    pub(super) asks: bool,
+    /// That key says so.
+    pub(super) confirmed: bool,
+    /// The last key was the carriage return of Enter.
+    returned: bool,
 }
 
 impl Wish {
     /// What there is of it. What is typed on is still looked at.
     pub(super) fn take(&mut self) -> Self {
-        let burst = mem::take(&mut self.burst);
+        let (burst, returned) = (mem::take(&mut self.burst), self.returned);
         let taken = mem::take(self);
-        self.burst = burst;
+        (self.burst, self.returned) = (burst, returned);
         taken
+    }
+
+    /// A key comes, which may be the one that answers: Enter and `y` confirm.
+    fn answer(&mut self, key: KeyEvent) -> Option<Cmd> {
+        let is_return = key == KeyEvent(KeyCode::Enter, Modifiers::NONE);
+        let is_behind_return = mem::replace(&mut self.returned, is_return);
+        if !self.asks {
+            return None;
+        }
+        // A line that ends with CR and LF has one end.
+        if is_behind_return && key == KeyEvent::ctrl('J') {
+            return Some(Cmd::Noop);
+        }
+        self.asks = false;
+        let is_yes = matches!(key, KeyEvent(KeyCode::Char('y' | 'Y'), Modifiers::NONE));
+        self.confirmed = is_enter(key) || is_yes;
+        Some(Cmd::AcceptLine)
     }
 
     /// A key comes to a line of so many octets: one that was too long and has been shortened is what its user sees.
@@ -278,6 +301,9 @@ impl ConditionalEventHandler for Keys {
     ) -> Option<Cmd> {
         let key = *event.get(0)?;
         let mut wish = locked(&self.0);
+        if let Some(answered) = wish.answer(key) {
+            return Some(answered);
+        }
         let (line, at) = (context.line(), context.pos());
         wish.see(line.len());
         match wish.burst.key(key, line.is_empty(), signals::input_waiting) {
@@ -411,6 +437,34 @@ mod tests {
         (0..count)
             .map(|line| format!("username user{line} password secret{line}\r"))
             .collect()
+    }
+
+    #[test]
+    fn one_key_answers_and_the_rest_of_a_lines_end_is_none() {
+        let key = KeyEvent::new;
+        for (before, pressed, confirmed) in [
+            ('a', '\r', Some(true)),
+            ('a', '\n', Some(true)),
+            ('\n', '\n', Some(true)),
+            ('\r', '\r', Some(true)),
+            ('\r', '\n', None),
+            ('\r', 'y', Some(true)),
+            ('\r', 'Y', Some(true)),
+            ('\r', 'n', Some(false)),
+            ('\r', '\u{3}', Some(false)),
+            // Ctrl-Y is another key.
+            ('\r', '\u{19}', Some(false)),
+        ] {
+            let mut wish = Wish::default();
+            assert_eq!(wish.answer(key(before, Modifiers::NONE)), None);
+            wish.take();
+            wish.asks = true;
+            let command = wish.answer(key(pressed, Modifiers::NONE));
+            let expected = confirmed.map_or(Cmd::Noop, |_| Cmd::AcceptLine);
+            assert_eq!(command, Some(expected), "{pressed:?} behind {before:?}");
+            assert_eq!(wish.confirmed, confirmed == Some(true), "{pressed:?}");
+            assert_eq!(wish.asks, confirmed.is_none());
+        }
     }
 
     #[test]

@@ -207,7 +207,8 @@ fn expression(
     Ok(String::from_utf8_lossy(&typed).into_owned())
 }
 
-/// The same, where the key says whether something is to be done. Who sees the question may press it: a Ctrl-C is a key from then on.
+/// The same, where the key says whether something is to be done, and no editor reads it. Who sees the question may press it: a
+/// Ctrl-C is a key from then on.
 ///
 /// # Errors
 ///

@@ -28,6 +28,10 @@ pub(crate) const CASES: &[Case] = &[
         what_comes_at_once_answers_as_if_it_came_one_after_the_other,
     ),
     (
+        "flash::what_waits_behind_a_line_answers_its_question_in_its_order",
+        what_waits_behind_a_line_answers_its_question_in_its_order,
+    ),
+    (
         "flash::who_is_gone_while_being_asked_has_deleted_nothing",
         who_is_gone_while_being_asked_has_deleted_nothing,
     ),
@@ -272,13 +276,32 @@ fn what_comes_at_once_answers_as_if_it_came_one_after_the_other() {
     let lines = format!("d\r{}hostname Again\rend\r", "! nothing\r".repeat(200));
     shell.types(&lines, "Again#");
     assert!(file("d") && !file("a"));
-    // What waits behind the line is no key that answers.
+}
+
+fn what_waits_behind_a_line_answers_its_question_in_its_order() {
+    let lab = lab();
+    let _headend = lab.start();
+    let shell = Shell::open_privileged_wide(&lab, 120);
+    let startup = fs::read_to_string(lab.config()).unwrap();
+    let level = "Current privilege level is 15";
+    // Of more than is read at a time, what is read first.
+    let paste = format!("write erase\r{}\rshow privilege\r", "!".repeat(1012));
+    shell.sends(&paste);
+    shell.until(|rows| rows.ends_with(&[level.to_owned(), "Router#".to_owned()]));
+    assert_eq!(fs::read_to_string(lab.config()).unwrap(), startup);
+    // The next line's first character, as on a router.
+    let said = shell.types("write erase\rnshow privilege\r", "Router#");
+    shell.until(|rows| rows.ends_with(&[level.to_owned(), "Router#".to_owned()]));
+    assert_eq!(fs::read_to_string(lab.config()).unwrap(), startup, "{said}");
+    // A line that ends with CR and LF has one end.
     let erase =
         "Erasing the nvram filesystem will remove all configuration files! Continue? [confirm]";
-    let startup = fs::read_to_string(lab.config()).unwrap();
     shell.types("write erase\r\n", erase);
-    shell.types("n", "Again#");
+    shell.types("n", "Router#");
     assert_eq!(fs::read_to_string(lab.config()).unwrap(), startup);
+    shell.sends("clear logging\r\rshow privilege\r");
+    shell.until(|rows| rows.ends_with(&[level.to_owned(), "Router#".to_owned()]));
+    assert!(!lab.exec("show logging").contains(": ready\n"));
 }
 
 fn who_is_gone_while_being_asked_has_deleted_nothing() {

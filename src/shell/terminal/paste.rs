@@ -7,7 +7,9 @@ use std::{
 
 use nix::sys::termios::{FlushArg, tcflush};
 
-use super::{Line, Over, Pasted, Shell, TerminalError, Then, locked, pager, prompt, too_long};
+use super::{
+    Line, Over, Pasted, Shell, TerminalError, Then, has_no_editor, locked, pager, prompt, too_long,
+};
 use crate::cli::{
     configure::{self, Prompt, Taken},
     counted,
@@ -197,21 +199,36 @@ impl Shell {
     /// Asks whether something is to be done, as a router does: Enter or `y` says so, any other key does not. What has come at once
     /// answers it as if it came now.
     pub(super) fn confirms(&mut self, question: &str) -> io::Result<bool> {
-        let confirmed = match self.pasted.front_mut() {
-            None => pager::confirms(question),
-            Some(next) => {
-                show(question)?;
-                if next.text.is_empty() {
-                    self.pasted.pop_front();
-                    Ok(true)
-                } else {
-                    let key = next.text.remove(0);
-                    Ok(key.eq_ignore_ascii_case(&'y'))
-                }
-            }
+        let Some(next) = self.pasted.front_mut() else {
+            return self.is_confirmed(question);
+        };
+        show(question)?;
+        let confirmed = if next.text.is_empty() {
+            self.pasted.pop_front();
+            true
+        } else {
+            next.text.remove(0).eq_ignore_ascii_case(&'y')
         };
         show("\n")?;
-        confirmed
+        Ok(confirmed)
+    }
+
+    /// The same of the next key, which the editor may have read already.
+    fn is_confirmed(&mut self, question: &str) -> io::Result<bool> {
+        if has_no_editor() {
+            let confirmed = pager::confirms(question);
+            show("\n")?;
+            return confirmed;
+        }
+        {
+            let mut wish = locked(&self.wish);
+            wish.burst.begin(false);
+            wish.asks = true;
+        }
+        let answer = self.editor.readline(question);
+        let wish = locked(&self.wish).take();
+        // What ends the terminal is found out by the next line.
+        Ok(answer.is_ok() && wish.confirmed)
     }
 }
 
