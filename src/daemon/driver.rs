@@ -38,7 +38,7 @@ use crate::{
     transport::{Handed, Transport},
 };
 
-/// Datagrams taken from one socket before others have their turn.
+/// Datagrams taken from one socket, and events from the dataplane, before others have their turn.
 const BURST: usize = 64;
 
 /// How long the deletes of a shutdown may take.
@@ -101,8 +101,10 @@ pub struct Driver {
     pub clock: Clock,
     /// Requests for a new SA that wait for their turn.
     pub first_requests: InitQueue,
-    /// Readable while the dataplane has events.
+    /// Readable when the dataplane has new events.
     pub dataplane: Option<AsyncFd<OwnedFd>>,
+    /// The dataplane may have more events, of which it does not say so again.
+    pub dataplane_waits: bool,
     /// `debug crypto ikev2 keylog`.
     pub key_log: Option<KeyLogWriter>,
     /// What had been counted at the last `clear crypto ikev2 stats`.
@@ -152,6 +154,7 @@ impl Driver {
                     Some(one) = handed.recv() => Woken::Handed(one),
                     Some(one) = requests.recv() => Woken::Request(one),
                     () = dataplane => Woken::Dataplane,
+                    () = std::future::ready(()), if self.dataplane_waits => Woken::Dataplane,
                     () = std::future::ready(()), if !self.first_requests.is_empty() => Woken::FirstRequests,
                     () = sleep(wait) => Woken::Deadline,
                     () = manager.watches() => Woken::Watched,
@@ -207,7 +210,12 @@ impl Driver {
                     let _ = reply.send(());
                     self.drain()
                 }
-                Woken::Dataplane => self.dataplane_events(),
+                Woken::Dataplane => {
+                    self.dataplane_events();
+                    // With a peer that comes from another port with each packet this is always ready.
+                    tokio::task::yield_now().await;
+                    self.keep_time()
+                }
                 Woken::Deadline => self.keep_time(),
                 Woken::Watched => {
                     manager.alive();
@@ -347,8 +355,14 @@ impl Driver {
         self.drain()
     }
 
-    fn dataplane_events(&mut self) -> Option<Instant> {
-        while let Some(event) = self.house.dataplane.poll_event() {
+    /// Takes a few events of the dataplane.
+    fn dataplane_events(&mut self) {
+        self.dataplane_waits = true;
+        for _ in 0..BURST {
+            let Some(event) = self.house.dataplane.poll_event() else {
+                self.dataplane_waits = false;
+                break;
+            };
             match event {
                 ironflex_xfrm::Event::PeerMoved { id, remote } => {
                     self.house.esp_moved(id, remote);
@@ -388,7 +402,6 @@ impl Driver {
                 _ => {}
             }
         }
-        self.drain()
     }
 
     /// The operator wants this rekeying.

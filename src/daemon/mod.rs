@@ -353,6 +353,7 @@ impl Daemon {
                 clock,
                 first_requests: InitQueue::new(waiting.unwrap_or(usize::MAX)),
                 dataplane: descriptor,
+                dataplane_waits: false,
                 key_log: None,
                 cleared: crate::statistics::Statistics::default(),
                 cleared_counters: ClearedCounters::default(),

@@ -148,6 +148,7 @@ impl Scene {
             clock,
             first_requests: InitQueue::new(1),
             dataplane: None,
+            dataplane_waits: false,
             key_log: None,
             cleared: Default::default(),
             cleared_counters: Default::default(),

@@ -13,7 +13,8 @@ use ironflex_ikev2::{
     },
 };
 use ironflex_xfrm::{
-    Counters, Direction, Encapsulation, EspSpi, Limit, OuterPath, SessionId, record::Recorder,
+    Counters, Dataplane, Direction, Encapsulation, EspSpi, Limit, OuterPath, SessionId,
+    record::Recorder,
 };
 
 use super::*;
@@ -105,6 +106,25 @@ fn of_an_sa_in_use_alone_it_is_told_that_it_has_expired() {
         matches!(&lines[..], [line] if line.ends_with(&expected)),
         "{lines:?}"
     );
+}
+
+// A peer may come from another port with each of its packets, and the kernel tells of each: whoever else wants something has a turn.
+#[test]
+fn whatever_the_dataplane_has_to_tell_others_have_their_turn() {
+    let mut replaced = Replaced::new();
+    // Of an SA that is gone meanwhile: nothing comes of it.
+    let (id, spi) = (replaced.id, EspSpi::new(0x3000).unwrap());
+    for _ in 0..130 {
+        let event = ironflex_xfrm::Event::InboundUsed { id, spi };
+        replaced.recorder.push_event(event);
+    }
+    let mut turns = 0;
+    while std::mem::take(&mut replaced.driver.dataplane_waits) || turns == 0 {
+        replaced.driver.dataplane_events();
+        turns += 1;
+    }
+    assert_eq!(turns, 3);
+    assert_eq!(replaced.recorder.clone().poll_event(), None);
 }
 
 // The SAs of a pair are of one age: what is said of the one holds for the other.
