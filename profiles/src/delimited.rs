@@ -11,8 +11,8 @@ use crate::{
 /// Most lines that a text can run over.
 const LINES: usize = 50;
 
-/// Most lines of a macro, which a router lets have 3000 characters.
-const MACRO_LINES: usize = 200;
+/// Most lines of a text that is refused: a macro may have 3000 characters on a router.
+const REFUSED_LINES: usize = 200;
 
 /// What ends a macro.
 const MACRO_END: char = '@';
@@ -33,6 +33,8 @@ pub(crate) struct Delimited {
     end: End,
     text: String,
     lines: usize,
+    /// Most of them.
+    most: usize,
 }
 
 /// What ends a text.
@@ -68,6 +70,7 @@ impl Delimited {
                 end: End::Delimiter(delimiter.to_owned()),
                 text: text.to_owned(),
                 lines: 0,
+                most: LINES,
             }));
         };
         if after.trim().is_empty() {
@@ -92,6 +95,7 @@ impl Delimited {
                 end: End::Macro,
                 text: String::new(),
                 lines: 0,
+                most: REFUSED_LINES,
             });
         }
         let first = words.next()?;
@@ -102,21 +106,22 @@ impl Delimited {
             first
         };
         match Self::begin(line, word.offset, source) {
-            Ok(Begun::Open(text)) => Some(text),
+            Ok(Begun::Open(text)) => Some(text.passed_over()),
             Ok(Begun::Whole(_)) | Err(_) => None,
+        }
+    }
+
+    /// The same where nothing is kept of it.
+    pub(crate) fn passed_over(self) -> Self {
+        Self {
+            most: REFUSED_LINES,
+            ..self
         }
     }
 
     /// Whether a further line may belong to it.
     pub(crate) const fn has_room(&self) -> bool {
-        self.lines < self.most_lines()
-    }
-
-    const fn most_lines(&self) -> usize {
-        match self.end {
-            End::Delimiter(_) => LINES,
-            End::Macro => MACRO_LINES,
-        }
+        self.lines < self.most
     }
 
     /// Takes a further line; whether it was the last.
@@ -142,7 +147,7 @@ impl Delimited {
     /// What is wrong if the second delimiter does not come.
     pub(crate) fn endless(&self, at: Span) -> Box<Diagnostic> {
         let fault = Diagnostic::error(Fault::Incomplete, at, "the text has no end");
-        let lines = self.most_lines();
+        let lines = self.most;
         Box::new(fault.expecting([match &self.end {
             End::Delimiter(delimiter) => format!("`{delimiter}` within {lines} lines"),
             End::Macro => format!("`{MACRO_END}` within {lines} lines"),

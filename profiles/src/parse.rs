@@ -112,6 +112,9 @@ impl<'a> Parser<'a> {
     fn line(&mut self, line: &Line<'a>) {
         let (form, words) = form(&line.words);
         if self.is_passed_over(line, form, words) {
+            if let Some(text) = self.walker().text_of(line, form, words) {
+                self.pass_over(text);
+            }
             return;
         }
         let here = self.mode.kind();
@@ -192,6 +195,8 @@ impl<'a> Parser<'a> {
             // Without indentation: a line that only an object can hold.
             match self.walker().walk(ModeKind::Global, line, form, words) {
                 Ok(_) => false,
+                // A router's own text, whichever object has one of that name.
+                Err(outside) if outside.text_follows => false,
                 Err(outside) => {
                     let mut inner = ModeKind::ALL.iter().skip(1);
                     above.block

@@ -157,6 +157,10 @@ impl Typist {
         if let Some(block) = self.block.take()
             && let Some(typed) = self.below(block, &line, form, words)
         {
+            let walker = Walker {
+                source: &self.source,
+            };
+            self.refused_text = walker.text_of(&line, form, words);
             return typed;
         }
         let walker = Walker {
@@ -168,12 +172,18 @@ impl Typist {
             Ok(walked) => walked,
             Err(stuck) => {
                 let begins = self.apart && line.indent == 0 && here != ModeKind::Global;
-                let leads_to = if begins {
-                    let outside = walker.walk(ModeKind::Global, &line, form, words);
-                    let outside = outside.err().and_then(|outside| outside.leads_to);
-                    stuck.leads_to.or(outside).or(Some(OTHER_PROMPT))
-                } else {
-                    stuck.leads_to
+                let outside = begins.then(|| walker.walk(ModeKind::Global, &line, form, words));
+                let leads_to = match outside.and_then(Result::err) {
+                    None => stuck.leads_to,
+                    // Known, with no lines of its own: what follows is none of the object's before it, and stands outside too.
+                    Some(outside) if outside.named && outside.leads_to.is_none() => {
+                        self.mode = Mode::Global;
+                        stuck.leads_to
+                    }
+                    Some(outside) => {
+                        let leads_to = stuck.leads_to.or(outside.leads_to);
+                        leads_to.or(Some(OTHER_PROMPT))
+                    }
                 };
                 if let Some(prompt) = leads_to.filter(|_| form == Form::Set) {
                     self.mode = Mode::Global;
@@ -275,6 +285,7 @@ impl Typist {
             match walker.walk(ModeKind::Global, line, form, words) {
                 Ok(_) => return None,
                 Err(outside) if outside.leads_to.is_some() => return None,
+                Err(outside) if outside.text_follows => Typed::Refused(outside.diagnostic),
                 Err(outside) if is_inner(&walker, &outside, line, form, words) => {
                     Typed::Refused(block.refusal(line, &self.source))
                 }

@@ -11,6 +11,7 @@ use alloc::{
 
 use crate::{
     command::{Action, Arg, Args, Edit, Form, Mode},
+    delimited::{Begun, Delimited},
     error::{Diagnostic, Fault, Span},
     lexer::{LINE_LIMIT, Line, Word},
     model::Candidate,
@@ -230,6 +231,29 @@ impl Walker<'_> {
             })
     }
 
+    /// The text that a line begins which is not carried out, wherever it belongs: none of what follows is a line of its own.
+    pub(crate) fn text_of(
+        &self,
+        line: &Line<'_>,
+        form: Form,
+        words: &[Word<'_>],
+    ) -> Option<Delimited> {
+        let mut modes = ModeKind::ALL.iter().filter(|_| form == Form::Set);
+        modes.find_map(|mode| match self.walk(*mode, line, form, words) {
+            Ok(walked) => {
+                let (offset, _) = walked
+                    .rest
+                    .filter(|(_, token)| *token == Token::Delimited)?;
+                match Delimited::begin(line, offset, self.source) {
+                    Ok(Begun::Open(text)) => Some(text.passed_over()),
+                    Ok(Begun::Whole(_)) | Err(_) => None,
+                }
+            }
+            Err(stuck) if stuck.text_follows => Delimited::refused(line, self.source),
+            Err(_) => None,
+        })
+    }
+
     /// What a line that ends here does.
     fn action(
         &self,
@@ -329,6 +353,11 @@ impl Walker<'_> {
                 text_follows,
                 ..
             } => {
+                // The same value may stand in a line that has none below it.
+                let below = below.filter(|_| match last {
+                    None => mode.commands().any(opens),
+                    Some(node) => followers(node).any(opens),
+                });
                 block = below.is_some();
                 (leads_to, follows) = (below, text_follows);
                 let message = format!("not supported by this headend: {why}");
@@ -412,6 +441,11 @@ fn expected(nodes: impl Iterator<Item = &'static Node>) -> Vec<String> {
 /// Whether a line that came as far as this node might have led into a mode.
 fn leads_into(node: Option<&&'static Node>) -> bool {
     first_mode(node).is_some()
+}
+
+/// Whether it leads into a mode itself.
+const fn opens(node: &'static Node) -> bool {
+    !node.opens.is_empty()
 }
 
 /// The mode that it might have led into first.

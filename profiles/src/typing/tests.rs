@@ -536,6 +536,80 @@ fn a_banner_that_is_refused_is_refused_to_its_end() {
 }
 
 #[test]
+fn no_text_below_a_refused_line_is_taken_for_lines() {
+    let text = [
+        "hostname mine",
+        "username u password x",
+        "interface Loopback7",
+        "exit",
+        "^C",
+    ];
+    for above in [
+        &["control-plane", "!"][..],
+        &["line vty 0 4", " login local"],
+        &["line vty 0 4", "login local"],
+        &["router bgp 1", " bgp log-neighbor-changes", "!"],
+        &[
+            "interface Tunnel0",
+            " ip address 10.0.0.1 255.255.255.0",
+            "!",
+        ],
+        &["crypto ikev2 authorization policy a b"],
+        &["ip nat inside source list 1 interface Tunnel0 overload"],
+        &["snmp-server community public"],
+    ] {
+        for begins in [
+            "banner motd ^C",
+            "banner ^C",
+            " banner ^C",
+            " banner login ^C",
+        ] {
+            let mut lines = above.to_vec();
+            lines.push(begins);
+            lines.extend(text);
+            let last = ["!", "crypto ikev2 profile P"];
+            lines.extend(last);
+            let (_, candidate, _) = typed(&lines);
+            let parsed = parse(&lines.join("\n"), "file");
+            for candidate in [&candidate, &parsed.candidate] {
+                assert!(candidate.hostname.is_none(), "{lines:?}");
+                assert_eq!(
+                    candidate.users.len() + candidate.interfaces.len(),
+                    0,
+                    "{lines:?}"
+                );
+                assert_eq!(candidate.profiles.len(), 1, "{lines:?}");
+            }
+        }
+    }
+    // A long one as well: nobody has to stay within what is kept of a text.
+    let long = "hostname mine\n".repeat(150);
+    let parsed = parse(
+        &format!("banner motd ^C\n{long}^C\naaa new-model\n"),
+        "file",
+    );
+    assert!(parsed.candidate.hostname.is_none() && parsed.candidate.aaa.new_model);
+}
+
+#[test]
+fn what_is_refused_by_name_and_has_no_lines_of_its_own_leads_back_out() {
+    let begun = ["interface GigabitEthernet2", " description LAN", "!"];
+    for line in [
+        "snmp-server community public RO",
+        "ip nat inside source list 1 interface TenGigabitEthernet0/0/0 overload",
+    ] {
+        for before in [&[][..], &begun] {
+            let (typist, ..) = typed(&[before, &[line]].concat());
+            assert_eq!(typist.prompt(), "config", "{line}");
+        }
+    }
+    assert_eq!(
+        typed(&["interface TenGigabitEthernet0/0/0"]).0.prompt(),
+        "config-if"
+    );
+}
+
+#[test]
 fn the_text_of_a_macro_is_passed_over_to_its_end_and_nothing_of_it_is_done() {
     let lines = [
         "interface Loopback100",
