@@ -43,28 +43,23 @@ pub(super) struct Wish {
     pub(super) asks: bool,
     /// That key says so.
     pub(super) confirmed: bool,
-    /// The last key was the carriage return of Enter.
-    returned: bool,
 }
 
 impl Wish {
     /// What there is of it. What is typed on is still looked at.
     pub(super) fn take(&mut self) -> Self {
-        let (burst, returned) = (mem::take(&mut self.burst), self.returned);
+        let burst = mem::take(&mut self.burst);
         let taken = mem::take(self);
-        (self.burst, self.returned) = (burst, returned);
+        self.burst = burst;
         taken
     }
 
     /// A key comes, which may be the one that answers: Enter and `y` confirm.
-    fn answer(&mut self, key: KeyEvent) -> Option<Cmd> {
-        let is_return = key == KeyEvent(KeyCode::Enter, Modifiers::NONE);
-        let is_behind_return = mem::replace(&mut self.returned, is_return);
+    fn answer(&mut self, key: KeyEvent, ends: bool) -> Option<Cmd> {
         if !self.asks {
             return None;
         }
-        // A line that ends with CR and LF has one end.
-        if is_behind_return && key == KeyEvent::ctrl('J') {
+        if ends {
             return Some(Cmd::Noop);
         }
         self.asks = false;
@@ -121,6 +116,8 @@ enum Step {
     Edit,
     /// Nothing yet: more comes for certain.
     Hold,
+    /// Nothing: it is no key of its own.
+    Pass,
     /// The editor shows what was held.
     Show(String),
     /// What was held is to be carried out.
@@ -146,9 +143,18 @@ pub(super) struct Burst {
     lines: Vec<Line>,
     octets: usize,
     line: Line,
+    /// The last key was a carriage return.
+    returned: bool,
 }
 
 impl Burst {
+    /// Whether a key is but the end of the one before it: a line that ends with CR and LF has one end.
+    fn ends(&mut self, key: KeyEvent) -> bool {
+        let is_return = key == KeyEvent(KeyCode::Enter, Modifiers::NONE);
+        let is_behind_return = mem::replace(&mut self.returned, is_return);
+        is_behind_return && key == KeyEvent::ctrl('J')
+    }
+
     /// A line begins; whether it is one of a configuration.
     pub(super) const fn begin(&mut self, on: bool) {
         self.on = on;
@@ -173,14 +179,24 @@ impl Burst {
         mem::take(&mut self.lines)
     }
 
-    /// A key comes, to a line that is empty or not; `waiting` are the octets behind it at the terminal.
-    fn key(&mut self, key: KeyEvent, is_empty: bool, waiting: impl FnOnce() -> usize) -> Step {
+    /// A key comes, to a line that is empty or not, and may be but the [end](Self::ends) of the one before; `waiting` are the octets
+    /// behind it at the terminal.
+    fn key(
+        &mut self,
+        key: KeyEvent,
+        ends: bool,
+        is_empty: bool,
+        waiting: impl FnOnce() -> usize,
+    ) -> Step {
         if !self.on {
-            return Step::Edit;
+            return if ends { Step::Pass } else { Step::Edit };
         }
         self.count(key, waiting);
         let KeyEvent(code, modifiers) = key;
         let held = !self.lines.is_empty() || self.has_begun();
+        if ends && !held {
+            return Step::Pass;
+        }
         if !held && (self.known == 0 || !is_empty) {
             return Step::Edit;
         }
@@ -199,6 +215,7 @@ impl Burst {
             };
         }
         match (code, modifiers) {
+            _ if ends => {}
             (KeyCode::Char(one), Modifiers::NONE) => self.push(one),
             // In a line that nobody has seen yet there is nothing to be completed.
             (KeyCode::Tab, Modifiers::NONE) => self.push(' '),
@@ -301,14 +318,18 @@ impl ConditionalEventHandler for Keys {
     ) -> Option<Cmd> {
         let key = *event.get(0)?;
         let mut wish = locked(&self.0);
-        if let Some(answered) = wish.answer(key) {
+        let ends = wish.burst.ends(key);
+        if let Some(answered) = wish.answer(key, ends) {
             return Some(answered);
         }
         let (line, at) = (context.line(), context.pos());
         wish.see(line.len());
-        match wish.burst.key(key, line.is_empty(), signals::input_waiting) {
+        match wish
+            .burst
+            .key(key, ends, line.is_empty(), signals::input_waiting)
+        {
             Step::Edit => {}
-            Step::Hold => return Some(Cmd::Noop),
+            Step::Hold | Step::Pass => return Some(Cmd::Noop),
             Step::Show(text) => return Some(Cmd::Insert(1, text)),
             Step::Leave(pasted) => {
                 // The editor has shown the prompt, and goes to the next line now.
@@ -402,11 +423,13 @@ mod tests {
                 }
                 let key = KeyEvent::new(self.read.remove(0), Modifiers::NONE);
                 let waiting = self.waits.len();
-                let step = self.burst.key(key, self.line.is_empty(), || waiting);
+                let ends = self.burst.ends(key);
+                let step = self.burst.key(key, ends, self.line.is_empty(), || waiting);
                 let certain = waiting.saturating_add(self.read.len());
                 assert!(self.burst.known <= certain, "{step:?}");
                 match step {
                     Step::Hold => assert!(certain > 0, "nobody would come back to it"),
+                    Step::Pass => {}
                     Step::Show(text) => {
                         self.shown = self.shown.saturating_add(1);
                         self.line.push_str(&text);
@@ -456,10 +479,12 @@ mod tests {
             ('\r', '\u{19}', Some(false)),
         ] {
             let mut wish = Wish::default();
-            assert_eq!(wish.answer(key(before, Modifiers::NONE)), None);
+            wish.burst.ends(key(before, Modifiers::NONE));
             wish.take();
             wish.asks = true;
-            let command = wish.answer(key(pressed, Modifiers::NONE));
+            let pressed_key = key(pressed, Modifiers::NONE);
+            let ends = wish.burst.ends(pressed_key);
+            let command = wish.answer(pressed_key, ends);
             let expected = confirmed.map_or(Cmd::Noop, |_| Cmd::AcceptLine);
             assert_eq!(command, Some(expected), "{pressed:?} behind {before:?}");
             assert_eq!(wish.confirmed, confirmed == Some(true), "{pressed:?}");
@@ -476,6 +501,25 @@ mod tests {
         assert_eq!(typing.pasted.len(), 3);
         assert_eq!((typing.edited, typing.shown), (0, 0));
         assert_eq!(typing.line, "");
+    }
+
+    #[test]
+    fn lines_that_end_with_cr_and_lf_have_one_end() {
+        let text = many(300);
+        let typing = Typing::of(&text.replace('\r', "\r\n"));
+        assert_eq!(typing.lines(), Typing::of(&text).lines());
+        assert_eq!(typing.line, "");
+        // Typed by hand as well; an LF behind an LF is another line.
+        for (text, edited) in [("a\r\nb\r\n", 4), ("a\n\nb\n", 5)] {
+            for on in [true, false] {
+                let mut typing = Typing::default();
+                typing.burst.begin(on);
+                for key in text.chars() {
+                    typing.type_more(&key.to_string());
+                }
+                assert_eq!(typing.edited, edited, "{text:?}");
+            }
+        }
     }
 
     #[test]

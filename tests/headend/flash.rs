@@ -299,6 +299,20 @@ fn what_waits_behind_a_line_answers_its_question_in_its_order() {
     shell.types("write erase\r\n", erase);
     shell.types("n", "Router#");
     assert_eq!(fs::read_to_string(lab.config()).unwrap(), startup);
+    fs::write(lab.path("boot/a"), "mine\n").unwrap();
+    shell.types(
+        "delete bootflash:a\r\n\r\n",
+        "Delete bootflash:/a? [confirm]",
+    );
+    shell.types("n", "Router#");
+    shell.sends("configure terminal\r\n");
+    shell.until(|rows| rows.last().is_some_and(|row| row == "Router(config)#"));
+    shell.sends(
+        "do write erase\r\nx\r\ndo delete bootflash:a\r\n\r\nx\r\nend\r\nshow privilege\r\n",
+    );
+    shell.until(|rows| rows.ends_with(&[level.to_owned(), "Router#".to_owned()]));
+    assert_eq!(fs::read_to_string(lab.config()).unwrap(), startup);
+    assert!(lab.path("boot/a").exists());
     shell.sends("clear logging\r\rshow privilege\r");
     shell.until(|rows| rows.ends_with(&[level.to_owned(), "Router#".to_owned()]));
     assert!(!lab.exec("show logging").contains(": ready\n"));
