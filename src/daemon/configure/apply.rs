@@ -148,6 +148,37 @@ impl House {
             .collect()
     }
 
+    /// What is said of profiles that served, where they serve nobody now. One that its own lines have taken away or shut down is
+    /// told of where somebody is there by it.
+    pub(super) fn stopped<'n>(&self, names: impl IntoIterator<Item = &'n Name>) -> Vec<String> {
+        let whys: BTreeMap<&Name, &str> = self.plan.inactive().collect();
+        let is_gone = |name: &&Name| !self.plan.profiles.contains_key(*name);
+        let gone = names.into_iter().filter(is_gone);
+        gone.filter_map(|name| {
+            let why = whys.get(name).map(|why| crate::cli::Printable(why));
+            let sessions = self.served_by(name);
+            if why.is_none() && sessions.is_none() {
+                return None;
+            }
+            let why = why.map_or_else(String::new, |why| format!(": {why}"));
+            let sessions = sessions.map_or_else(String::new, |sessions| {
+                format!("; sessions go on as they came up: {sessions}")
+            });
+            Some(format!(
+                "% IKEv2 profile {name} serves nobody any more{why}{sessions}\n"
+            ))
+        })
+        .collect()
+    }
+
+    /// Sessions that a profile of this name serves.
+    fn served_by(&self, name: &Name) -> Option<String> {
+        self.named(|session| {
+            let serving = session.profile.as_deref();
+            serving.is_some_and(|serving| serving.profile.name == *name)
+        })
+    }
+
     /// What is said of a profile that is another in this plan.
     fn changed(&self, name: &Name, plan: &Plan) -> String {
         let of = |plan: &Plan| Some(Arc::clone(&plan.profiles.get(name)?.profile));
@@ -164,15 +195,12 @@ impl House {
     fn effects(&self, difference: &Difference, plan: &Plan) -> Vec<Effect> {
         let mut effects = Vec::new();
         for (name, fate) in &difference.profiles {
-            let what = match fate {
-                Fate::Added => continue,
-                Fate::Changed => self.changed(name, plan),
-                Fate::Removed => "serves nobody any more".to_owned(),
-            };
-            let served =
-                |serving: &super::super::compile::ServingProfile| serving.profile.name == *name;
-            let sessions = self.named(|session| session.profile.as_deref().is_some_and(served));
-            effects.extend(sessions.map(|sessions| Effect {
+            // Of one that serves nobody any more is told when it is known that it stays so, see `stopped`.
+            if *fate != Fate::Changed {
+                continue;
+            }
+            let what = self.changed(name, plan);
+            effects.extend(self.served_by(name).map(|sessions| Effect {
                 of: name.to_string(),
                 text: format!(
                     "% IKEv2 profile {name} {what}; sessions go on as they came up: {sessions}\n"

@@ -400,12 +400,15 @@ impl Driver {
         }
     }
 
-    /// What is to be said by now and was not yet: effects, faults that are new, and profiles without any more.
+    /// What is to be said by now and was not yet: effects, faults that are new, profiles that serve
+    /// nobody any more, and those that do again.
     fn new_remarks(&mut self, finished: bool) -> Vec<String> {
         let known = self.house.configure.session.as_mut();
         let known = known.map(|session| std::mem::take(&mut session.inactive));
         let known = known.unwrap_or_default();
         let active = self.house.active(&known);
+        let served = self.house.configure.session.as_ref();
+        let stopped = served.map(|session| self.house.stopped(&session.serving));
         let candidate = &self.house.configured;
         let Configure {
             session,
@@ -430,6 +433,8 @@ impl Driver {
         let new = now.plan.iter().filter(|fault| !told.plan.contains(fault));
         remarks.extend(new.map(|fault| format!("% Warning: {fault}; it stays inactive\n")));
         session.told = now;
+        remarks.extend(stopped.unwrap_or_default());
+        session.serving = self.house.plan.profiles.keys().cloned().collect();
         remarks.extend(active);
         // One that is new and is being typed is not told of.
         let typed = session.typist.profile().filter(|_| !finished);

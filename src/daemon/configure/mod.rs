@@ -146,6 +146,8 @@ struct Session {
     told: Faults,
     /// Profiles that served nobody when something was said last, those that are shut down among them.
     inactive: BTreeSet<Name>,
+    /// Profiles that served then.
+    serving: BTreeSet<Name>,
     /// What no line has been answered with yet.
     unsaid: Vec<String>,
     /// What was told of the network, and the profiles and users of whose sessions was told.
@@ -316,6 +318,7 @@ impl Driver {
                 .chain(self.house.plan.shut_down())
                 .cloned()
                 .collect(),
+            serving: self.house.plan.profiles.keys().cloned().collect(),
             unsaid: Vec::new(),
             mentioned: BTreeSet::new(),
             ends: None,
@@ -393,7 +396,8 @@ impl Driver {
         let Some(session) = self.house.configure.session.take() else {
             return;
         };
-        for line in session.unsaid {
+        let stopped = self.house.stopped(&session.serving);
+        for line in session.unsaid.into_iter().chain(stopped) {
             self.house.log.info(line.trim_end());
         }
         // What is still unfinished now stays so.

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, io, time::Duration};
 
 use ironflex_ikev2::event::Instant;
-use ironflex_profiles::{Candidate, differences, render};
+use ironflex_profiles::{Candidate, differences, model::name::Name, render};
 use tokio::sync::mpsc;
 
 use super::{
@@ -259,6 +259,7 @@ impl Driver {
         keys: Keys,
     ) -> Result<String, String> {
         let inactive = self.house.configure.told_inactive.clone();
+        let serving: Vec<Name> = self.house.plan.profiles.keys().cloned().collect();
         let effects = self
             .apply(candidate, keys)
             .map_err(|error| format!("% The configuration is as it was: {error}"))?;
@@ -268,6 +269,7 @@ impl Driver {
         said.extend(self.house.active(inactive.keys()));
         let faults = self.house.configure.faults.plan.iter();
         said.extend(faults.map(|fault| format!("% Warning: {fault}; it stays inactive\n")));
+        said.extend(self.house.stopped(&serving));
         Ok(said)
     }
 
