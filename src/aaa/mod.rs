@@ -103,7 +103,8 @@ pub struct Aaa {
 }
 
 impl Aaa {
-    /// Judges a login, and counts it in `lockout`. An unknown name and a wrong password take the same time.
+    /// Judges a login, and counts it in `lockout`. A password is compared for an unknown name too; to count the wrong ones of
+    /// those who are known is a look into a map, which nobody sees from outside.
     pub fn authenticate(
         &self,
         request: &LoginRequest,

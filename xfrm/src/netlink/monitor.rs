@@ -78,7 +78,8 @@ impl Monitor {
                 Ok(true) => {}
                 Ok(false) => return None,
                 // Notices were lost: the queue is readable again behind the error. A lost move is told again with the
-                // peer's next packet; a lost expiry shows when the SA is next asked for its counters.
+                // peer's next packet. A lost expiry is not told again: what the kernel has removed then carries nothing until
+                // the peer replaces it, which has limits of its own, or its IKE SA ends.
                 Err(NetlinkError::System { errno, .. })
                     if errno == super::error::KernelErrno::ENOBUFS => {}
                 Err(_) => return None,
