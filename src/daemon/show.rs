@@ -335,6 +335,12 @@ fn configured(driver: &Driver) -> Box<Configured> {
     Box::new(Configured {
         lines: house.configured.clone(),
         resolved: Arc::clone(&house.plan.snapshot),
+        inactive: {
+            let inactive = house.plan.inactive();
+            inactive
+                .map(|(name, why)| (name.clone(), why.to_owned()))
+                .collect()
+        },
     })
 }
 

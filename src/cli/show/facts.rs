@@ -4,7 +4,7 @@
 
 use std::{collections::BTreeMap, net::IpAddr, sync::Arc, time::SystemTime};
 
-use ironflex_profiles::{Candidate, Snapshot};
+use ironflex_profiles::{Candidate, Snapshot, model::name::Name};
 use ironflex_xfrm::netlink::Translation;
 use serde::Serialize;
 use serde_json::Value;
@@ -55,6 +55,8 @@ pub struct Configured {
     pub lines: Candidate,
     /// What they come to.
     pub resolved: Arc<Snapshot>,
+    /// IKEv2 profiles that serve nobody though their lines do not say so, and why.
+    pub inactive: BTreeMap<Name, String>,
 }
 
 /// In which form facts are told.
@@ -363,15 +365,22 @@ impl Facts {
             Self::Ipv6LocalPool(state, name) => return ipv6_local_pool(state, name.as_deref()),
             Self::Metrics(tally) => tally.prometheus(),
             Self::Object(configured, kind, name) => {
-                let of = match kind {
-                    ObjectKind::AuthorizationPolicy => ikev2_authorization_policy,
-                    ObjectKind::Ikev2Policy => ikev2_policy,
-                    ObjectKind::Ikev2Profile => ikev2_profile,
-                    ObjectKind::Ikev2Proposal => ikev2_proposal,
-                    ObjectKind::IpsecProfile => ipsec_profile,
-                    ObjectKind::TransformSet => ipsec_transform_set,
-                };
-                of(&configured.lines, &configured.resolved, name.as_deref())
+                let Configured {
+                    lines,
+                    resolved,
+                    inactive,
+                } = &**configured;
+                let name = name.as_deref();
+                match kind {
+                    ObjectKind::AuthorizationPolicy => {
+                        ikev2_authorization_policy(lines, resolved, name)
+                    }
+                    ObjectKind::Ikev2Policy => ikev2_policy(lines, resolved, name),
+                    ObjectKind::Ikev2Profile => ikev2_profile(lines, inactive, name),
+                    ObjectKind::Ikev2Proposal => ikev2_proposal(lines, resolved, name),
+                    ObjectKind::IpsecProfile => ipsec_profile(lines, resolved, name),
+                    ObjectKind::TransformSet => ipsec_transform_set(lines, resolved, name),
+                }
             }
             Self::ConfigDifferences(lines) => differences(lines),
             Self::RollbackTimer(pending) => rollback_timer(pending.as_ref()),
@@ -490,7 +499,7 @@ impl Facts {
             Self::Metrics(tally) => named("metrics", tally.facts()),
             Self::Object(configured, kind, name) => {
                 let (name, resolved) = (name.as_deref(), &*configured.resolved);
-                let configured = &configured.lines;
+                let (configured, inactive) = (&configured.lines, &configured.inactive);
                 match kind {
                     ObjectKind::AuthorizationPolicy => named(
                         "authorization_policies",
@@ -500,9 +509,10 @@ impl Facts {
                         "ikev2_policies",
                         objects::policies(configured, resolved, name),
                     ),
-                    ObjectKind::Ikev2Profile => {
-                        named("ikev2_profiles", objects::profiles(configured, name))
-                    }
+                    ObjectKind::Ikev2Profile => named(
+                        "ikev2_profiles",
+                        objects::profiles(configured, inactive, name),
+                    ),
                     ObjectKind::Ikev2Proposal => named(
                         "ikev2_proposals",
                         objects::proposals(configured, resolved, name),

@@ -6,7 +6,10 @@
 //! The lines say which objects there are and in what order; what they come to, and which of a router's own are there, says the
 //! resolved configuration.
 
-use std::fmt::{self, Write as _};
+use std::{
+    collections::BTreeMap,
+    fmt::{self, Write as _},
+};
 
 use ironflex_profiles::{
     Candidate,
@@ -22,6 +25,7 @@ use ironflex_profiles::{
 };
 
 use super::text;
+use crate::cli::Printable;
 
 /// The objects of a table with a router's own `default` in front, unless a line has changed or removed that.
 pub(super) fn with_default<'c, T>(
@@ -190,14 +194,19 @@ fn one_policy(
 
 /// `show crypto ikev2 profile [NAME]`
 #[must_use]
-pub fn ikev2_profile(candidate: &Candidate, _: &Snapshot, name: Option<&str>) -> String {
+pub fn ikev2_profile(
+    candidate: &Candidate,
+    inactive: &BTreeMap<Name, String>,
+    name: Option<&str>,
+) -> String {
     text(|out| {
         for (name, profile) in with_default(&candidate.profiles, None, name) {
             let users = candidate.ipsec_profiles.iter().filter(|one| {
                 let used = one.value.ikev2_profile.as_ref();
                 used.is_some_and(|used| used.value.as_str() == name)
             });
-            one_profile(out, name, profile, &candidate.ikev2, users.count())?;
+            let why = inactive.get(name).map(String::as_str);
+            one_profile(out, (name, profile, why), &candidate.ikev2, users.count())?;
         }
         Ok(())
     })
@@ -209,8 +218,7 @@ fn none_or(value: Option<impl fmt::Display>) -> String {
 
 fn one_profile(
     out: &mut String,
-    name: &str,
-    profile: &Profile,
+    (name, profile, inactive): (&str, &Profile, Option<&str>),
     globals: &Globals,
     references: usize,
 ) -> fmt::Result {
@@ -220,6 +228,10 @@ fn one_profile(
         writeln!(out, " Description: {description}")?;
     }
     writeln!(out, " Shutdown : {}", yes(profile.shutdown))?;
+    // A router has no line for it.
+    if let Some(why) = inactive {
+        writeln!(out, " Serves nobody: {}", Printable(why))?;
+    }
     writeln!(out, " Ref Count: {references}")?;
     writeln!(out, " Match criteria: ")?;
     let fvrf = if profile.match_fvrf_any {

@@ -411,7 +411,11 @@ pub(super) fn configured() -> Box<Configured> {
     let text = include_str!("../../../examples/flexvpn-headend.conf");
     let lines = parse(text, "startup-config").candidate;
     let resolved = Arc::new(resolve(&lines).unwrap());
-    Box::new(Configured { lines, resolved })
+    Box::new(Configured {
+        lines,
+        resolved,
+        inactive: BTreeMap::new(),
+    })
 }
 
 /// Something of every command.

@@ -1,6 +1,6 @@
 //! What configured objects say, for `| json`: names as in the configuration, no keys.
 
-use std::fmt::Display;
+use std::{collections::BTreeMap, fmt::Display};
 
 use ironflex_profiles::{
     Candidate, Snapshot,
@@ -11,6 +11,7 @@ use ironflex_profiles::{
             RouteSetInterface,
         },
         ipsec::{AesKey, EspTransform, GcmKey, IpsecProfile, TransformSet},
+        name::Name,
     },
 };
 use serde::Serialize;
@@ -58,6 +59,8 @@ pub struct ProfileFacts {
     pub description: Option<String>,
     /// It is shut down.
     pub shutdown: bool,
+    /// Why it serves nobody though it is not shut down.
+    pub inactive: Option<String>,
     /// It holds in every VRF.
     pub any_fvrf: bool,
     /// The local addresses that it holds for; none means any.
@@ -234,7 +237,11 @@ pub fn policies(
 
 /// Every IKEv2 profile, or one.
 #[must_use]
-pub fn profiles(candidate: &Candidate, name: Option<&str>) -> Vec<ProfileFacts> {
+pub fn profiles(
+    candidate: &Candidate,
+    inactive: &BTreeMap<Name, String>,
+    name: Option<&str>,
+) -> Vec<ProfileFacts> {
     let all = with_default(&candidate.profiles, None, name);
     let globals = &candidate.ikev2;
     let facts = |(name, one): (&str, &Profile)| {
@@ -243,6 +250,7 @@ pub fn profiles(candidate: &Candidate, name: Option<&str>) -> Vec<ProfileFacts> 
             name: name.to_owned(),
             description: one.description.clone(),
             shutdown: one.shutdown,
+            inactive: inactive.get(name).cloned(),
             any_fvrf: one.match_fvrf_any,
             local_addresses: strings(&one.match_address_local),
             identities: strings(&one.match_identity_remote),

@@ -1,12 +1,12 @@
 //! What configured objects look like.
 
-use std::{fs, path::Path};
+use std::{collections::BTreeMap, fs, path::Path};
 
-use ironflex_profiles::{Candidate, Snapshot, parse, resolve};
+use ironflex_profiles::{Candidate, Snapshot, model::name::Name, parse, resolve};
 
 use super::{
     ikev2_authorization_policy, ikev2_policy, ikev2_profile, ikev2_proposal, ipsec_profile,
-    ipsec_transform_set,
+    ipsec_transform_set, objects::profiles,
 };
 
 /// One object of each kind that says much, beside the lines of the example.
@@ -89,7 +89,10 @@ fn every_kind_of_object_has_the_layout_of_a_router() {
     let (all, resolved) = both();
     assert_golden("ikev2_proposal", &ikev2_proposal(&all, &resolved, None));
     assert_golden("ikev2_policy", &ikev2_policy(&all, &resolved, None));
-    assert_golden("ikev2_profile", &ikev2_profile(&all, &resolved, None));
+    assert_golden(
+        "ikev2_profile",
+        &ikev2_profile(&all, &BTreeMap::new(), None),
+    );
     assert_golden(
         "ikev2_authorization_policy",
         &ikev2_authorization_policy(&all, &resolved, None),
@@ -108,7 +111,7 @@ fn one_object_is_shown_by_its_name_and_nothing_by_another() {
     assert!(one.starts_with(" IKEv2 proposal: GCM \n"), "{one}");
     assert_eq!(one.matches("IKEv2 proposal").count(), 1);
     assert_eq!(ikev2_proposal(&all, &resolved, Some("gcm")), "");
-    assert_eq!(ikev2_profile(&all, &resolved, Some("default")), "");
+    assert_eq!(ikev2_profile(&all, &BTreeMap::new(), Some("default")), "");
 }
 
 #[test]
@@ -153,8 +156,8 @@ fn a_routers_own_objects_are_shown_until_a_line_changes_or_removes_them() {
         without("no crypto ipsec profile default\n"),
         [false, false, false, true]
     );
-    let (lines, resolved) = configured("");
-    assert_eq!(ikev2_profile(&lines, &resolved, None), "");
+    let (lines, _) = configured("");
+    assert_eq!(ikev2_profile(&lines, &BTreeMap::new(), None), "");
 }
 
 #[test]
@@ -177,12 +180,34 @@ fn a_proposal_is_shown_as_it_is_offered() {
 #[test]
 fn a_profile_is_shown_with_what_it_takes_from_the_whole() {
     let lines = "crypto ikev2 dpd 30 3 periodic\ncrypto ikev2 nat keepalive 15\n";
-    let (lines, resolved) = configured(&format!("{EXAMPLE}\n{lines}"));
-    let shown = ikev2_profile(&lines, &resolved, None);
+    let (lines, _) = configured(&format!("{EXAMPLE}\n{lines}"));
+    let shown = ikev2_profile(&lines, &BTreeMap::new(), None);
     assert!(
         shown.contains(
             "\n DPD: interval 30, retry-interval 3, periodic\n NAT-keepalive: 15 seconds\n"
         ),
         "{shown}"
+    );
+}
+
+#[test]
+fn a_profile_that_serves_nobody_says_why_on_a_line_of_its_own() {
+    let (lines, _) = configured(EXAMPLE);
+    let profile = Name::new("AnyConnect-EAP").unwrap();
+    let none = BTreeMap::new();
+    let inactive = BTreeMap::from([(profile, "the pool\u{7} is gone".to_owned())]);
+    let line = " Serves nobody: the pool. is gone\n";
+    let shown = ikev2_profile(&lines, &inactive, None);
+    assert!(
+        shown.contains(&format!(" Shutdown : No\n{line}")),
+        "{shown}"
+    );
+    // The others stand as they did.
+    assert_eq!(shown.replace(line, ""), ikev2_profile(&lines, &none, None));
+    let [facts, other] =
+        [&inactive, &none].map(|one| profiles(&lines, one, None)[0].inactive.clone());
+    assert_eq!(
+        (facts.as_deref(), other),
+        (Some("the pool\u{7} is gone"), None)
     );
 }

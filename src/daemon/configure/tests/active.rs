@@ -170,3 +170,23 @@ fn lines_of_a_file_that_make_a_profile_serve_nobody_say_so() {
     };
     assert!(said.contains(STOPPED), "{said}");
 }
+
+#[test]
+fn a_profile_that_serves_nobody_is_shown_with_the_reason() {
+    let mut scene = Scene::new();
+    let id = scene.begin(None);
+    let shown = |scene: &mut Scene| {
+        let kind = crate::cli::exec::ObjectKind::Ikev2Profile;
+        let what = crate::cli::exec::Show::Object { kind, name: None };
+        let facts = crate::daemon::show::facts(&mut scene.driver, what);
+        facts.text().unwrap()
+    };
+    let before = shown(&mut scene);
+    assert!(!before.contains("nobody"), "{before}");
+    scene.types(id, TYPO);
+    let why = " Shutdown : No\n Serves nobody: `crypto ikev2 authorization policy ikev2-auth-policy` cannot be used: `split_tunnel` ";
+    assert!(shown(&mut scene).contains(why));
+    // One that is shut down says so already.
+    scene.types(id, "crypto ikev2 profile AnyConnect-EAP\n shutdown");
+    assert!(shown(&mut scene).contains(" Shutdown : Yes\n Ref Count: 1\n"));
+}
