@@ -90,6 +90,25 @@ fn read(file: impl Read, room: usize, limit: u64) -> io::Result<Zeroizing<Vec<u8
     Ok(octets)
 }
 
+/// What is said of a file without the number that the system has for it, ` (os error 2)`: a router tells the words alone.
+#[must_use]
+pub fn in_words(said: &str) -> String {
+    const NUMBER: &str = " (os error ";
+    let mut parts = said.split(NUMBER);
+    let mut out = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let rest = part.trim_start_matches(|one: char| one.is_ascii_digit());
+        match rest.strip_prefix(')') {
+            Some(rest) if !part.starts_with(')') => out.push_str(rest),
+            _ => {
+                out.push_str(NUMBER);
+                out.push_str(part);
+            }
+        }
+    }
+    out
+}
+
 /// A text, or where it stops being one: line and column of the first octet that is no UTF-8, both from 1.
 ///
 /// # Errors
@@ -121,6 +140,27 @@ mod tests {
             buffer[..count].fill(0xa5);
             self.0 = self.0.saturating_sub(u32::try_from(count).unwrap());
             Ok(count)
+        }
+    }
+
+    #[test]
+    fn what_is_said_of_a_file_has_words_alone() {
+        let absent = io::Error::from_raw_os_error(2);
+        for (said, words) in [
+            (
+                format!("%Error opening bootflash:x ({absent})"),
+                "%Error opening bootflash:x (No such file or directory)",
+            ),
+            (
+                format!("a: {absent}; b: {absent}\n"),
+                "a: No such file or directory; b: No such file or directory\n",
+            ),
+            ("x (os error )".to_owned(), "x (os error )"),
+            ("x (os error 2".to_owned(), "x (os error 2"),
+            (" (os error a) ".to_owned(), " (os error a) "),
+            (String::new(), ""),
+        ] {
+            assert_eq!(in_words(&said), words);
         }
     }
 

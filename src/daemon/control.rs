@@ -42,6 +42,7 @@ use super::{
     log::{WATCHED_LINES, Watched},
     processor::Processor,
 };
+use crate::files;
 
 mod commands;
 pub mod configuring;
@@ -513,7 +514,10 @@ async fn answer(write: &mut OwnedWriteHalf, reply: Result<String, String>) -> io
 fn encoded(reply: Result<String, String>) -> io::Result<Vec<u8>> {
     let reply = match reply {
         Ok(output) => Reply { status: 0, output },
-        Err(output) => Reply { status: 1, output },
+        Err(output) => Reply {
+            status: 1,
+            output: files::in_words(&output),
+        },
     };
     let mut octets = serde_json::to_vec(&reply)?;
     octets.push(b'\n');

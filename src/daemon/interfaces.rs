@@ -14,7 +14,7 @@ use super::{
     network::{DEFAULT_MTU, Device, loopback_device},
 };
 use crate::{
-    cli::show::{InterfaceCounters, InterfaceFacts},
+    cli::show::{InterfaceCounters, InterfaceFacts, RouteFacts},
     state::State,
 };
 
@@ -67,6 +67,20 @@ fn device_of(name: &InterfaceName, lines: &Interface) -> Option<String> {
         InterfaceKind::Loopback => Some(loopback_device(name)),
         InterfaceKind::VirtualTemplate => None,
     }
+}
+
+/// The routes to the networks of the interfaces that the headend has made, and to their addresses.
+pub(super) fn connected(all: &[InterfaceFacts]) -> Vec<RouteFacts> {
+    let made = all.iter().filter(|one| {
+        let name = InterfaceName::parse(&one.name);
+        let is_own = name.is_ok_and(|name| name.kind() == InterfaceKind::Loopback);
+        is_own && (one.status, one.protocol) == UP && one.unnumbered.is_none()
+    });
+    let routes = made.filter_map(|one| {
+        let address: IpAddr = one.address.as_deref()?.parse().ok()?;
+        RouteFacts::connected(address, one.prefix_length?, &one.name)
+    });
+    routes.flatten().collect()
 }
 
 /// All of them, in the order of a running configuration; those of sessions behind.
@@ -189,8 +203,11 @@ pub(super) fn facts(driver: &mut Driver, state: &State) -> Vec<InterfaceFacts> {
                 .nat_inside
                 .then_some(NatSide::Inside.keyword()),
             virtual_access: Some(session.virtual_access),
-            counters: None,
-            cleared_seconds_ago: None,
+            counters: Some(InterfaceCounters::of_session(session)),
+            cleared_seconds_ago: state
+                .counters_cleared
+                .get(&session.virtual_access)
+                .map(std::time::Duration::as_secs),
         }
     }));
     facts

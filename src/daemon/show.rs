@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeSet,
     io,
+    net::IpAddr,
     os::unix::fs::MetadataExt as _,
     path::Path,
     sync::Arc,
@@ -81,7 +82,11 @@ pub fn facts(driver: &mut Driver, what: Show) -> Facts {
         Show::RunningConfigInterface(named) => running_config_interface(driver, named),
         Show::IpAccessLists { name } => Facts::IpAccessLists(configured(driver), name),
         Show::IpNatStatistics => Facts::IpNatStatistics(configured(driver), None),
-        Show::IpRoute(address) => Facts::IpRoute(state(driver), address),
+        Show::IpRoute(address) => {
+            let state = state(driver);
+            let connected = interfaces::connected(&interfaces::facts(driver, &state));
+            Facts::IpRoute(state, connected, address)
+        }
         Show::Logging => Facts::Logging(driver.house.log.facts()),
         Show::PkiCertificates { verbose, name } => {
             at_once(certificates(driver, verbose, name.as_deref()))
@@ -147,7 +152,7 @@ fn clock(detail: bool) -> Facts {
 }
 
 fn all_interfaces(driver: &mut Driver) -> Vec<InterfaceFacts> {
-    let state = state(driver);
+    let state = since_cleared(driver);
     interfaces::facts(driver, &state)
 }
 
@@ -315,13 +320,14 @@ pub(super) fn nat_statistics(driver: &Driver) -> Work<Facts> {
 }
 
 /// Asks the kernel for its neighbours, of which a large network has many.
-pub(super) fn neighbors(driver: &Driver, ipv6: bool) -> Work<Facts> {
+pub(super) fn neighbors(driver: &Driver, ipv6: bool, address: Option<IpAddr>) -> Work<Facts> {
     let interfaces = interfaces::of_devices(driver);
     Work::new(move || {
         let mut network = Network::open(Owner::Headend).map_err(|error| format!("% {error}"))?;
         let found = network.neighbours(ipv6);
         let found = found.map_err(|error| format!("% {error}"))?;
-        let all = NeighborFacts::of(found, &interfaces);
+        let mut all = NeighborFacts::of(found, &interfaces);
+        all.retain(|one| address.is_none_or(|address| one.address == address));
         Ok(if ipv6 {
             Facts::Ipv6Neighbors(all)
         } else {
@@ -555,8 +561,8 @@ pub(super) fn tech_support(driver: &mut Driver) -> Work<Facts> {
             "show crypto pki certificates verbose",
             certificates(driver, true, None),
         ),
-        ("show arp", neighbors(driver, false)),
-        ("show ipv6 neighbors", neighbors(driver, true)),
+        ("show arp", neighbors(driver, false, None)),
+        ("show ipv6 neighbors", neighbors(driver, true, None)),
     ];
     Work::new(move || {
         let looks = looks.map(|(command, look)| (command, at_once(look)));

@@ -23,6 +23,7 @@ use crate::{
         bootflash,
         control::{self, Question},
     },
+    files,
 };
 
 mod configuring;
@@ -285,7 +286,8 @@ impl Console {
                 Ok(()) => Answer::Output(String::new()),
                 Err(error) => {
                     let file = crate::cli::Printable(&to.file);
-                    Answer::Refused(format!("% Error writing {file} ({error})"))
+                    let why = format!("% Error writing {file} ({error})");
+                    Answer::Refused(files::in_words(&why))
                 }
             },
             (None, _) => Answer::Output(output),

@@ -477,7 +477,8 @@ fn several_commands_are_carried_out_and_the_end_says_whether_all_were() {
     );
     assert_eq!(
         exec(&["terminal ?"], "", 0),
-        "  history  Enable and control the command history function\n  \
+        "  default  Set a command to its defaults (not here)\n  \
+           history  Enable and control the command history function\n  \
            length   Set number of lines on a screen\n  \
            monitor  Copy debug output to the current terminal line\n  \
            no       Negate a command or set its defaults\n  \

@@ -242,6 +242,47 @@ fn what_is_written_or_deleted_is_asked_about_at_a_terminal() {
     shell.types("\r", sure);
     let said = shell.types("y", "Router#");
     assert!(said.contains("%Error deleting bootflash:a ("), "{said}");
+    assert!(said.contains("(No such file or directory)"), "{said}");
+    let said = shell.types("more bootflash:absent\r", "Router#");
+    assert_eq!(
+        said.trim_end(),
+        "%Error opening bootflash:absent (No such file or directory)"
+    );
+    // A line that names the file system alone.
+    fs::write(lab.path("boot/merged"), "hostname Merged\n").unwrap();
+    shell.types("copy flash: running-config\r", "Source filename []?");
+    let destination = "Destination filename [running-config]?";
+    shell.types("merged\r", destination);
+    shell.types("\r", "Merged#");
+    shell.types("copy flash:merged running-config\r", destination);
+    let said = shell.types("x\r", "Merged#");
+    assert!(said.contains("%Error opening system:x ("), "{said}");
+    // The startup configuration, which `write memory` writes without a question.
+    let destination = "Destination filename [startup-config]?";
+    shell.types("copy running-config startup-config\r", destination);
+    let said = shell.types("other\r", "Merged#");
+    assert!(said.contains("%Error opening nvram:other ("), "{said}");
+    let startup = || fs::read_to_string(lab.config()).unwrap();
+    assert!(!startup().contains("hostname Merged"));
+    shell.types("copy running-config startup-config\r", destination);
+    shell.types("\r", "Merged#");
+    assert!(startup().contains("hostname Merged"));
+    shell.types("write memory\r", "Merged#");
+    shell.types("delete flash:\r", "Delete filename []?");
+    shell.types("merged\r", "Delete bootflash:/merged? [confirm]");
+    shell.types("\r", "Merged#");
+    assert_eq!(file("merged"), None);
+    // Who configures.
+    let said = shell.types("show configuration lock\r", "Merged#");
+    assert!(said.contains("FREE"), "{said}");
+    shell.types("configure terminal\r", "Merged(config)#");
+    let said = shell.types(
+        "do show configuration lock | include State\r",
+        "Merged(config)#",
+    );
+    assert!(said.contains("State             : LOCKED"), "{said}");
+    shell.types("hostname Router\r", "Router(config)#");
+    shell.types("end\r", "Router#");
     // Pages, as of anything that is shown.
     shell.types("terminal length 4\r", "Router#");
     shell.types("more nvram:startup-config\r", " --More--");

@@ -107,10 +107,27 @@ fn routes_are_looked_up_and_neighbours_named_by_their_interface() {
         said.contains("  * directly connected, via Virtual-Access1\n"),
         "{said}"
     );
+    let said = lab.exec("show ip route 10.0.0.1");
+    assert!(
+        said.starts_with("Routing entry for 10.0.0.1/32\n  Known via \"connected\", "),
+        "{said}"
+    );
+    let said = lab.exec("show ip route");
+    let row = "\nC        10.0.0.1/32 is directly connected, Loopback100\n";
+    assert!(said.contains(row), "{said}");
     let said = refused(&lab, "show ip route 198.51.100.1");
     assert!(said.starts_with("% Network not in table\n"), "{said}");
     let said = refused(&lab, "show ipv6 route 2001:db8::77");
     assert!(said.starts_with("% Route not found\n"), "{said}");
+    // What is told of a session's interface is told in either form.
+    lab.exec("clear counters vi1");
+    let said = lab.exec("show interfaces | json");
+    let said: serde_json::Value = serde_json::from_str(&said).unwrap();
+    let all = said["interfaces"].as_array().unwrap();
+    let one = all.iter().find(|one| one["name"] == "Virtual-Access1");
+    let one = one.unwrap();
+    assert!(one["counters"]["packets_input"].is_u64(), "{one}");
+    assert!(one["cleared_seconds_ago"].is_u64(), "{one}");
     // The client is on the cable.
     let said = lab.exec("show arp");
     let mut lines = said.lines();

@@ -2,7 +2,7 @@
 
 use ironflex_profiles::model::name::FileName;
 
-use super::{super::Printable, ExecCommand, Line, Replacement, Source, common};
+use super::{super::Printable, ExecCommand, Line, Nameless, Replacement, Source, common};
 
 /// A question, and what answers it.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -15,6 +15,10 @@ pub enum Asked {
     Destination(FileName),
     /// The same of one that is to be deleted, and then `[confirm]`.
     Deletion(FileName),
+    /// Which file of one that has a single one is to be written, which a line answers: what has it, and its name.
+    Own(&'static str, &'static str),
+    /// Which file is meant by a line that names only where it is, which a line answers: what it is asked for.
+    Nameless(&'static str),
 }
 
 /// What is asked where a file would be replaced by another.
@@ -36,6 +40,10 @@ impl Line {
                 "Erasing the nvram filesystem will remove all configuration files! Continue? [confirm]",
             )),
             ExecCommand::CopyTo(file, _) => Some(Asked::Destination(file.clone())),
+            ExecCommand::WriteMemory if !self.force => Some(Asked::Own("nvram", STARTUP)),
+            ExecCommand::Merge(_) if !self.force => Some(Asked::Own("system", RUNNING)),
+            ExecCommand::Nameless(Nameless::Merge) => Some(Asked::Nameless("Source filename")),
+            ExecCommand::Nameless(Nameless::Delete) => Some(Asked::Nameless("Delete filename")),
             ExecCommand::Delete(file) if !self.force => Some(Asked::Deletion(file.clone())),
             ExecCommand::ConfigureReplace(Replacement { force: false, .. }) => Some(Asked::Line(
                 "This will apply all necessary additions and deletions\n\
@@ -58,9 +66,44 @@ impl Line {
                 Source::Startup => format!("copy startup-config {file}"),
             }),
             ExecCommand::Delete(_) => Some(format!("delete {file}")),
+            ExecCommand::Nameless(Nameless::Merge) => Some(format!("copy {file} running-config")),
+            ExecCommand::Nameless(Nameless::Delete) if self.force => {
+                Some(format!("delete /force {file}"))
+            }
+            ExecCommand::Nameless(Nameless::Delete) => Some(format!("delete {file}")),
             _ => None,
         }
     }
+}
+
+/// The files of which there is one.
+const RUNNING: &str = "running-config";
+const STARTUP: &str = "startup-config";
+
+/// What an answer names where one file alone may be written.
+///
+/// # Errors
+///
+/// The text for whoever typed another.
+pub fn own_file(answer: &str, system: &str, own: &str) -> Result<(), String> {
+    let answer = answer.trim();
+    let named = match answer.split_once(':') {
+        Some((typed, name)) if typed.eq_ignore_ascii_case(system) => name,
+        _ => answer,
+    };
+    let named = named.strip_prefix('/').unwrap_or(named);
+    if named.is_empty() || named.eq_ignore_ascii_case(own) {
+        return Ok(());
+    }
+    let advice = if own == STARTUP {
+        "; 'copy running-config bootflash:FILE' writes another file"
+    } else {
+        ""
+    };
+    Err(format!(
+        "%Error opening {system}:{} (there is only {own} on {system}: here{advice})",
+        Printable(named)
+    ))
 }
 
 /// The file that an answer names: on `bootflash:`, whether that is said or not.

@@ -25,7 +25,7 @@ mod table;
 mod tests;
 
 pub use asked::{
-    Asked, CONFIGURE_FROM, From, NO_SUCH_PLACE, OVER_WRITE, configured_from, file_named,
+    Asked, CONFIGURE_FROM, From, NO_SUCH_PLACE, OVER_WRITE, configured_from, file_named, own_file,
 };
 pub use help::{
     Completion, Entry, HELP, commands, complete, explained, help, in_columns, modifiers, reference,
@@ -125,6 +125,8 @@ pub enum ExecCommand {
     EraseStartup,
     /// `copy {bootflash:FILE|startup-config} running-config`, `configure memory`
     Merge(Source),
+    /// `copy bootflash: running-config` and the like, for whose file a terminal asks.
+    Nameless(Nameless),
     /// `more {bootflash:FILE|nvram:startup-config|system:running-config}`
     More(Source),
     /// `dir [bootflash:]`
@@ -133,10 +135,14 @@ pub enum ExecCommand {
     ShowArchiveDifferences,
     /// `show ip nat translations`
     ShowNatTranslations,
-    /// `show arp`, `show ip arp`, `show ipv6 neighbors`
+    /// `show configuration lock`
+    ShowConfigurationLock,
+    /// `show arp`, `show ip arp [ADDRESS]`, `show ipv6 neighbors`
     ShowNeighbors {
         /// Those of IPv6.
         ipv6: bool,
+        /// The only one to be shown.
+        address: Option<IpAddr>,
     },
     /// `show startup-config`
     ShowStartupConfig,
@@ -162,6 +168,15 @@ pub enum ExecCommand {
     Transfer(String),
     /// What the terminal does by itself.
     Terminal(TerminalCommand),
+}
+
+/// A command that names a file system alone.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Nameless {
+    /// `delete bootflash:`
+    Delete,
+    /// `copy bootflash: running-config`
+    Merge,
 }
 
 /// A file that is to be the configuration.

@@ -407,7 +407,7 @@ impl Node {
         };
         let refuses = matches!(
             command,
-            Some(ExecCommand::Unsupported(_) | ExecCommand::Transfer(_))
+            Some(ExecCommand::Unsupported(_) | ExecCommand::Instead(..) | ExecCommand::Transfer(_))
         );
         self.token.takes_all() && refuses
     }
@@ -473,8 +473,11 @@ use virtual_access;
 pub(super) const ROOT: &[Node] = &[
     Node::word("clear", "Reset functions").privileged().then(&[
         clear::AAA,
+        refused::CLEAR_ARP,
         clear::COUNTERS,
         Node::word("crypto", "Encryption module").then(&[clear::IKEV2, clear::SA, clear::SESSION]),
+        refused::CLEAR_IP,
+        refused::CLEAR_LINE,
         clear::LOGGING,
     ]),
     file::CONFIGURE,
@@ -503,6 +506,7 @@ pub(super) const ROOT: &[Node] = &[
     system::PING,
     Node::word("quit", "Exit from the EXEC").run(|_| terminal(TerminalCommand::Exit)),
     system::RELOAD,
+    refused::RENAME,
     Node::word("show", "Show running system information")
         .pipes()
         .then(SHOW),
@@ -510,6 +514,7 @@ pub(super) const ROOT: &[Node] = &[
     Node::word("test", "Test subsystems, memory, and interfaces")
         .privileged()
         .then(&[
+            refused::TEST_AAA,
             Node::word("crypto", "Test crypto functions").then(&[Node::word(
                 "rekey",
                 "Rekey the SAs of every session at once",
@@ -521,9 +526,11 @@ pub(super) const ROOT: &[Node] = &[
         .privileged()
         .off()
         .then(debug::UNDEBUG),
+    refused::VERIFY,
     Node::word("who", "Display information about terminal lines").run(|_| show(Show::Users)),
     Node::word("write", "Write running configuration to memory")
         .privileged()
+        .force()
         .run(|_| Some(ExecCommand::WriteMemory))
         .then(&[
             Node::word("erase", "Erase NV memory").run(|_| Some(ExecCommand::EraseStartup)),
@@ -535,6 +542,7 @@ pub(super) const ROOT: &[Node] = &[
 ];
 
 const TERMINAL: &[Node] = &[
+    refused::TERMINAL_DEFAULT,
     Node::word("history", "Enable and control the command history function")
         .run(|_| terminal(TerminalCommand::HistorySize(None)))
         .then(&[
@@ -574,9 +582,10 @@ const MONITOR: Node = Node::word("monitor", "Copy debug output to the current te
 const SHOW: &[Node] = &[
     show::AAA,
     show::ALL_ACCESS_LISTS,
-    Node::word("arp", "ARP table").run(|_| neighbors(false)),
+    Node::word("arp", "ARP table").run(|_| neighbors(false, None)),
     system::SHOW_BOOTFLASH,
     system::CLOCK,
+    file::CONFIGURATION,
     Node::word("crypto", "Encryption module").then(&[
         show::CALL,
         show::DEBUG_CONDITION,
@@ -640,7 +649,10 @@ const SHOW: &[Node] = &[
     system::INVENTORY,
     Node::word("ip", "IP information").then(&[
         show::ACCESS_LISTS,
-        Node::word("arp", "IP ARP table").run(|_| neighbors(false)),
+        Node::word("arp", "IP ARP table")
+            .run(|_| neighbors(false, None))
+            .then(&[Node::value(Token::AddressV4, "IP address")
+                .run(|values| neighbors(false, Some(values.address?)))]),
         show::IP_INTERFACE,
         Node::word("local", "IP local options").then(&[Node::word(
             "pool",
@@ -653,8 +665,10 @@ const SHOW: &[Node] = &[
         show::IP_ROUTE,
     ]),
     show::IPV6,
+    refused::LICENSE,
     Node::word("logging", "Show the contents of logging buffers").run(|_| show(Show::Logging)),
     Node::word("metrics", "Every number, in Prometheus' text format").run(|_| show(Show::Metrics)),
+    refused::PLATFORM,
     system::PRIVILEGE,
     system::PROCESSES,
     Node::word("running-config", "Current operating configuration")
@@ -663,7 +677,13 @@ const SHOW: &[Node] = &[
         .then(&[
             Node::word("all", "Configuration with defaults")
                 .run(|_| show(Show::RunningConfig { all: true })),
+            // Neither certificates nor defaults stand in it otherwise.
+            Node::word("brief", "Configuration without certificate data")
+                .run(|_| show(Show::RunningConfig { all: false })),
+            Node::word("full", "Full configuration")
+                .run(|_| show(Show::RunningConfig { all: false })),
             show::RUNNING_CONFIG_INTERFACE,
+            refused::LINENUM,
         ]),
     Node::word("startup-config", "Contents of startup configuration")
         .privileged()
@@ -737,8 +757,8 @@ const fn show(show: Show) -> Option<ExecCommand> {
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "what a line comes to")]
-const fn neighbors(ipv6: bool) -> Option<ExecCommand> {
-    Some(ExecCommand::ShowNeighbors { ipv6 })
+const fn neighbors(ipv6: bool, address: Option<IpAddr>) -> Option<ExecCommand> {
+    Some(ExecCommand::ShowNeighbors { ipv6, address })
 }
 
 const fn terminal(command: TerminalCommand) -> Option<ExecCommand> {

@@ -1,6 +1,9 @@
 //! `show ip access-lists [NAME]`, `show ip nat {statistics|translations}` and `show ip route`.
 
-use std::{fmt::Write as _, net::Ipv4Addr};
+use std::{
+    fmt::Write as _,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+};
 
 use ironflex_profiles::{
     Candidate,
@@ -81,10 +84,52 @@ pub struct TranslationFacts {
 /// A route that the headend has made.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct RouteFacts {
+    /// Where it comes from: `connected` and `local`, which are the network and the address of an interface that the headend has made,
+    /// or `static`.
+    pub source: &'static str,
     /// Address and length.
     pub prefix: String,
-    /// The number of the Virtual-Access interface that it leads to.
-    pub virtual_access: u32,
+    /// The interface that it leads to.
+    pub interface: String,
+    /// The number of that interface where it is a session's.
+    pub virtual_access: Option<u32>,
+}
+
+impl RouteFacts {
+    /// Those of an interface with an address: to the network that it is in, and to itself where that is more than it.
+    pub fn connected(address: IpAddr, length: u8, interface: &str) -> Option<Vec<Self>> {
+        let network = match address {
+            IpAddr::V4(address) => {
+                let mask = u32::MAX.checked_shl(32_u32.checked_sub(length.into())?);
+                Ipv4Addr::from_bits(address.to_bits() & mask.unwrap_or(0)).into()
+            }
+            IpAddr::V6(address) => {
+                let mask = u128::MAX.checked_shl(128_u32.checked_sub(length.into())?);
+                IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & mask.unwrap_or(0)))
+            }
+        };
+        let whole = if address.is_ipv4() { 32 } else { 128 };
+        let of = |source, address: IpAddr, length: u8| Self {
+            source,
+            prefix: format!("{address}/{length}"),
+            interface: interface.to_owned(),
+            virtual_access: None,
+        };
+        let mut routes = vec![of("connected", network, length)];
+        if length < whole {
+            routes.push(of("local", address, whole));
+        }
+        Some(routes)
+    }
+
+    /// The letter that a router has for where it comes from.
+    fn code(&self) -> char {
+        match self.source {
+            "connected" => 'C',
+            "local" => 'L',
+            _ => 'S',
+        }
+    }
 }
 
 /// An address in the words of a configuration.
@@ -324,27 +369,38 @@ pub(super) fn route_facts(state: &State) -> Vec<RouteFacts> {
         .flat_map(|session| {
             let routes = session.routes.iter();
             routes.map(|prefix| RouteFacts {
+                source: "static",
                 prefix: prefix.clone(),
-                virtual_access: session.virtual_access,
+                interface: format!("Virtual-Access{}", session.virtual_access),
+                virtual_access: Some(session.virtual_access),
             })
         })
         .collect()
 }
 
+/// Those of the headend's own interfaces, and behind them those to the clients.
+pub(super) fn with_connected(state: &State, connected: &[RouteFacts]) -> Vec<RouteFacts> {
+    let mut all = connected.to_vec();
+    all.extend(route_facts(state));
+    all
+}
+
 /// `show ip route`: what the headend has put in. The machine's other routes are the administrator's, and `ip route` tells them.
 #[must_use]
-pub fn ip_route(state: &State) -> String {
+pub fn ip_route(state: &State, connected: &[RouteFacts]) -> String {
     text(|out| {
         writeln!(
             out,
-            "Codes: S - static, by the headend; the other routes are the machine's: ip route"
+            "Codes: L - local, C - connected, S - static, by the headend;\n       the other routes are the machine's: ip route"
         )?;
         writeln!(out)?;
-        for route in route_facts(state) {
+        for route in with_connected(state, connected) {
             writeln!(
                 out,
-                "S        {} is directly connected, Virtual-Access{}",
-                route.prefix, route.virtual_access
+                "{}        {} is directly connected, {}",
+                route.code(),
+                route.prefix,
+                route.interface
             )?;
         }
         Ok(())

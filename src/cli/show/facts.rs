@@ -13,7 +13,7 @@ use super::{
     DiagnoseFilter, Ikev2SaQuery, Ikev2Stats, InterfaceFacts, IpsecSaQuery, MethodLists,
     ProcessorFacts, Secrets, SessionQuery, TerminalFacts, Version,
     aaa::{self, AaaSession, LockedOutUser},
-    access_lists,
+    access_lists::{self, RouteFacts},
     admission::{self, Memory},
     crypto_session, crypto_session_brief, crypto_session_groups, crypto_session_summary, debugging,
     debugging_facts, derived_config, derived_session, differences, directory,
@@ -138,7 +138,7 @@ pub enum Facts {
     /// `show ip nat translations`
     IpNatTranslations(Vec<Translation>),
     /// `show ip route [ADDRESS]`
-    IpRoute(State, Option<IpAddr>),
+    IpRoute(State, Vec<RouteFacts>, Option<IpAddr>),
     /// `show ip local pool [NAME]`
     IpLocalPool(State, Option<String>),
     /// `show crypto ipsec sa`
@@ -326,9 +326,12 @@ impl Facts {
                 access_lists::ip_nat_statistics(&configured.lines, *active)
             }
             Self::IpNatTranslations(all) => access_lists::ip_nat_translations(all),
-            Self::IpRoute(state, None) => access_lists::ip_route(state),
-            Self::IpRoute(state, Some(address)) | Self::Ipv6Route(state, Some(address)) => {
-                return routes::routing_entry(state, *address);
+            Self::IpRoute(state, connected, None) => access_lists::ip_route(state, connected),
+            Self::IpRoute(state, connected, Some(address)) => {
+                return routes::routing_entry(state, connected, *address);
+            }
+            Self::Ipv6Route(state, Some(address)) => {
+                return routes::routing_entry(state, &[], *address);
             }
             Self::Logging(log) => logging::logging(log),
             Self::Memory(memory) => admission::processes_memory(memory),
@@ -437,9 +440,14 @@ impl Facts {
             Self::IpNatTranslations(all) => {
                 named("translations", access_lists::translation_facts(all))
             }
-            Self::IpRoute(state, None) => named("routes", access_lists::route_facts(state)),
-            Self::IpRoute(state, Some(address)) | Self::Ipv6Route(state, Some(address)) => {
-                named("routes", [routes::route_to(state, *address)?])
+            Self::IpRoute(state, connected, None) => {
+                named("routes", access_lists::with_connected(state, connected))
+            }
+            Self::IpRoute(state, connected, Some(address)) => {
+                named("routes", [routes::route_to(state, connected, *address)?])
+            }
+            Self::Ipv6Route(state, Some(address)) => {
+                named("routes", [routes::route_to(state, &[], *address)?])
             }
             Self::Logging(log) => named("log", log),
             Self::Memory(memory) => named("memory", memory),

@@ -623,7 +623,10 @@ fn the_house_itself_is_told() {
 #[test]
 fn what_helpers_ask_for_has_every_command_below_its_name_and_goes_on_behind_a_failure() {
     let commands = vec![
-        ("show ip route", Facts::IpRoute(State::default(), None)),
+        (
+            "show ip route",
+            Facts::IpRoute(State::default(), Vec::new(), None),
+        ),
         ("show broken", Facts::Refused("% broken".into())),
         ("show logging", Facts::Logging(log())),
     ];
@@ -632,7 +635,7 @@ fn what_helpers_ask_for_has_every_command_below_its_name_and_goes_on_behind_a_fa
         .unwrap();
     let mut from = 0;
     for part in [
-        "\n------------------ show ip route ------------------\n\nCodes: S - static, by the headend; ",
+        "\n------------------ show ip route ------------------\n\nCodes: L - local, C - connected, S - static, by the headend;\n",
         "\n------------------ show broken ------------------\n\n% broken\n",
         "\n------------------ show logging ------------------\n\nSyslog logging: enabled",
     ] {

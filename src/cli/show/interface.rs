@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 
-use super::{Address, Elapsed, derived_session, text};
-use crate::state::{Flow, State};
+use super::{Address, Elapsed, InterfaceCounters, derived_session, text};
+use crate::state::State;
 
 /// A session's interface with what went through it. Rates, queues and the like of a router are not kept here, and their lines
 /// are left out.
@@ -14,17 +14,7 @@ use crate::state::{Flow, State};
 pub(super) fn interface(state: &State, virtual_access: u32) -> Result<String, String> {
     let (_, session) = derived_session(state, virtual_access)?;
     let derived = &session.derived;
-    let sum = |flow: fn(&crate::state::ChildSa) -> &Flow| {
-        let flows = session.children.iter().map(flow);
-        flows.fold((0_u64, 0_u64, 0_u64), |all, one| {
-            (
-                all.0.saturating_add(one.packets),
-                all.1.saturating_add(one.bytes),
-                all.2.saturating_add(one.drops),
-            )
-        })
-    };
-    let (received, sent) = (sum(|child| &child.inbound), sum(|child| &child.outbound));
+    let counted = InterfaceCounters::of_session(session);
     Ok(text(|out| {
         let protocol = if session.children.is_empty() {
             "down"
@@ -67,14 +57,14 @@ pub(super) fn interface(state: &State, virtual_access: u32) -> Result<String, St
         writeln!(
             out,
             "     {} packets input, {} bytes, 0 no buffer",
-            received.0, received.1
+            counted.packets_input, counted.bytes_input
         )?;
-        writeln!(out, "     {} input errors", received.2)?;
+        writeln!(out, "     {} input errors", counted.input_errors)?;
         writeln!(
             out,
             "     {} packets output, {} bytes, 0 underruns",
-            sent.0, sent.1
+            counted.packets_output, counted.bytes_output
         )?;
-        writeln!(out, "     {} output errors", sent.2)
+        writeln!(out, "     {} output errors", counted.output_errors)
     }))
 }

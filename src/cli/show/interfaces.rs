@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::{Elapsed, derived_config::UNCOUNTED, interface::interface, text};
 use crate::{
     cli::exec::{NamedInterface, absent},
-    state::State,
+    state::{ChildSa, Flow, Session, State},
 };
 
 /// An interface, as the configuration and the machine have it.
@@ -41,9 +41,10 @@ pub struct InterfaceFacts {
     pub nat: Option<&'static str>,
     /// The number of a session's interface.
     pub virtual_access: Option<u32>,
-    /// What has gone through its device since `clear counters`, or since there is the device. A session's are its SAs'.
+    /// What has gone through its device since `clear counters`, or since there is the device. A session's are its SAs': packets that
+    /// they have dropped are errors.
     pub counters: Option<InterfaceCounters>,
-    /// How long ago that was, in seconds; a session's is told by itself.
+    /// How long ago that was, in seconds.
     pub cleared_seconds_ago: Option<u64>,
 }
 
@@ -66,6 +67,27 @@ pub struct InterfaceCounters {
     pub output_errors: u64,
     /// Packets that were let fall before they were sent.
     pub output_drops: u64,
+}
+
+impl InterfaceCounters {
+    /// What has gone through a session's SAs. What they have dropped are errors.
+    #[must_use]
+    pub fn of_session(session: &Session) -> Self {
+        let sum = |flow: fn(&ChildSa) -> &Flow, count: fn(&Flow) -> u64| {
+            let counts = session.children.iter().map(|child| count(flow(child)));
+            counts.fold(0, u64::saturating_add)
+        };
+        Self {
+            packets_input: sum(|child| &child.inbound, |flow| flow.packets),
+            bytes_input: sum(|child| &child.inbound, |flow| flow.bytes),
+            input_errors: sum(|child| &child.inbound, |flow| flow.drops),
+            input_drops: 0,
+            packets_output: sum(|child| &child.outbound, |flow| flow.packets),
+            bytes_output: sum(|child| &child.outbound, |flow| flow.bytes),
+            output_errors: sum(|child| &child.outbound, |flow| flow.drops),
+            output_drops: 0,
+        }
+    }
 }
 
 impl InterfaceFacts {

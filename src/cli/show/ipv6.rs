@@ -71,11 +71,7 @@ pub(super) fn ipv6_route(state: &State) -> String {
         )?;
         for route in routes {
             writeln!(out, "S   {} [1/0]", route.prefix.to_ascii_uppercase())?;
-            writeln!(
-                out,
-                "     via Virtual-Access{}, directly connected",
-                route.virtual_access
-            )?;
+            writeln!(out, "     via {}, directly connected", route.interface)?;
         }
         Ok(())
     })

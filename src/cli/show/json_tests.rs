@@ -561,7 +561,7 @@ fn samples() -> Vec<(&'static str, Facts)> {
             "show ip nat translations",
             Facts::IpNatTranslations(translations()),
         ),
-        ("show ip route", Facts::IpRoute(several(), None)),
+        ("show ip route", Facts::IpRoute(several(), Vec::new(), None)),
         (
             "show ipv6 local pool",
             Facts::Ipv6LocalPool(ipv6_pools(), None),
@@ -590,7 +590,7 @@ fn samples() -> Vec<(&'static str, Facts)> {
         (
             "show tech-support",
             Facts::TechSupport(
-                vec![("show ip route", Facts::IpRoute(several(), None))],
+                vec![("show ip route", Facts::IpRoute(several(), Vec::new(), None))],
                 Secrets::default(),
             ),
         ),

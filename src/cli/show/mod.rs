@@ -58,6 +58,7 @@ mod tests;
 pub(crate) use tests::several as test_sessions;
 
 pub use aaa::{LockedOutUser, MethodLists, TerminalFacts};
+pub use access_lists::RouteFacts;
 pub use crypto_session::{
     SessionFilter, SessionQuery, crypto_session, crypto_session_brief, crypto_session_groups,
     crypto_session_summary,

@@ -4,7 +4,7 @@ use std::{fmt::Write as _, net::IpAddr};
 
 use super::{
     Elapsed,
-    access_lists::{RouteFacts, route_facts},
+    access_lists::{RouteFacts, with_connected},
     text,
 };
 use crate::state::State;
@@ -48,9 +48,13 @@ fn prefix(route: &RouteFacts) -> Option<(IpAddr, u32)> {
 /// # Errors
 ///
 /// What a router says where there is none.
-pub(super) fn route_to(state: &State, address: IpAddr) -> Result<RouteFacts, String> {
+pub(super) fn route_to(
+    state: &State,
+    connected: &[RouteFacts],
+    address: IpAddr,
+) -> Result<RouteFacts, String> {
     let wanted = Bits::of(address);
-    let all = route_facts(state);
+    let all = with_connected(state, connected);
     let known = || all.iter().filter_map(|one| Some((one, prefix(one)?)));
     let leading =
         known().filter(|(_, (network, length))| Bits::of(*network).shares(&wanted, *length));
@@ -86,12 +90,16 @@ pub(super) fn route_to(state: &State, address: IpAddr) -> Result<RouteFacts, Str
 /// # Errors
 ///
 /// As [`route_to`].
-pub(super) fn routing_entry(state: &State, address: IpAddr) -> Result<String, String> {
-    let route = route_to(state, address)?;
+pub(super) fn routing_entry(
+    state: &State,
+    connected: &[RouteFacts],
+    address: IpAddr,
+) -> Result<String, String> {
+    let route = route_to(state, connected, address)?;
     let prefix = route.prefix.to_ascii_uppercase();
-    let interface = format!("Virtual-Access{}", route.virtual_access);
+    let interface = &route.interface;
     let mut sessions = state.ike_sas.iter().filter_map(|sa| sa.session.as_ref());
-    let session = sessions.find(|session| session.virtual_access == route.virtual_access);
+    let session = sessions.find(|session| Some(session.virtual_access) == route.virtual_access);
     let since = session.map(|session| session.uptime).unwrap_or_default();
     Ok(text(|out| {
         writeln!(out, "Routing entry for {prefix}")?;
@@ -102,10 +110,12 @@ pub(super) fn routing_entry(state: &State, address: IpAddr) -> Result<String, St
             writeln!(out, "    directly connected via {interface}")?;
             return writeln!(out, "      Last updated {} ago", Elapsed(since));
         }
-        writeln!(
-            out,
-            "  Known via \"static\", distance 1, metric 0 (connected)"
-        )?;
+        let known = match route.source {
+            "connected" => "\"connected\", distance 0, metric 0 (connected, via interface)",
+            "local" => "\"connected\", distance 0, metric 0 (connected)",
+            _ => "\"static\", distance 1, metric 0 (connected)",
+        };
+        writeln!(out, "  Known via {known}")?;
         writeln!(out, "  Routing Descriptor Blocks:")?;
         writeln!(out, "  * directly connected, via {interface}")?;
         writeln!(out, "      Route metric is 0, traffic share count is 1")
@@ -115,7 +125,7 @@ pub(super) fn routing_entry(state: &State, address: IpAddr) -> Result<String, St
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::show::tests::seed_sa;
+    use crate::cli::show::{access_lists::ip_route, tests::seed_sa};
 
     /// Sessions with these routes, the first of which is Virtual-Access1.
     fn with(routes: &[&str]) -> State {
@@ -131,7 +141,7 @@ mod tests {
     }
 
     fn entry(state: &State, address: &str) -> Result<String, String> {
-        routing_entry(state, address.parse().unwrap())
+        routing_entry(state, &[], address.parse().unwrap())
     }
 
     #[test]
@@ -168,6 +178,56 @@ mod tests {
         let everything = with(&["0.0.0.0/0", "::/0"]);
         assert!(entry(&everything, "192.0.2.1").is_ok());
         assert!(entry(&everything, "2001:db8::1").is_ok());
+    }
+
+    #[test]
+    fn networks_and_addresses_of_own_interfaces_have_routes() {
+        let state = with(&["10.0.0.2/32"]);
+        let of = |address: &str, length, interface| {
+            RouteFacts::connected(address.parse().unwrap(), length, interface).unwrap()
+        };
+        let mut connected = of("10.0.0.1", 32, "Loopback100");
+        connected.extend(of("172.16.1.9", 24, "Loopback7"));
+        assert_eq!(
+            ip_route(&state, &connected),
+            "Codes: L - local, C - connected, S - static, by the headend;\n       \
+             the other routes are the machine's: ip route\n\n\
+             C        10.0.0.1/32 is directly connected, Loopback100\n\
+             C        172.16.1.0/24 is directly connected, Loopback7\n\
+             L        172.16.1.9/32 is directly connected, Loopback7\n\
+             S        10.0.0.2/32 is directly connected, Virtual-Access1\n"
+        );
+        for (address, prefix, known, interface) in [
+            (
+                "10.0.0.1",
+                "10.0.0.1/32",
+                "connected, via interface",
+                "Loopback100",
+            ),
+            (
+                "172.16.1.1",
+                "172.16.1.0/24",
+                "connected, via interface",
+                "Loopback7",
+            ),
+            ("172.16.1.9", "172.16.1.9/32", "connected", "Loopback7"),
+        ] {
+            let said = routing_entry(&state, &connected, address.parse().unwrap());
+            let expected = format!(
+                "Routing entry for {prefix}\n  \
+                 Known via \"connected\", distance 0, metric 0 ({known})\n  \
+                 Routing Descriptor Blocks:\n  \
+                 * directly connected, via {interface}\n      \
+                 Route metric is 0, traffic share count is 1\n"
+            );
+            assert_eq!(said.unwrap(), expected);
+        }
+        let everything = of("203.0.113.9", 0, "Loopback0");
+        assert_eq!(everything[0].prefix, "0.0.0.0/0");
+        assert_eq!(
+            RouteFacts::connected("10.0.0.1".parse().unwrap(), 33, "a"),
+            None
+        );
     }
 
     #[test]

@@ -129,9 +129,9 @@ const COMMANDS: [Command; 24] = [
     ("ip_local_pool_named", |state| {
         Facts::IpLocalPool(state, Some("ACPool".into()))
     }),
-    ("ip_route", |state| Facts::IpRoute(state, None)),
+    ("ip_route", |state| Facts::IpRoute(state, Vec::new(), None)),
     ("ip_route_to", |state| {
-        Facts::IpRoute(state, Some(address("192.168.10.8")))
+        Facts::IpRoute(state, Vec::new(), Some(address("192.168.10.8")))
     }),
     ("ipv6_route_to", |state| {
         Facts::Ipv6Route(state, Some(address("2001:db8::1")))

@@ -291,6 +291,11 @@ impl Driver {
         }
     }
 
+    /// `show configuration lock`
+    pub(super) fn configuration_lock(&self) -> String {
+        lock(self.house.configure.session.as_ref())
+    }
+
     fn begin_configuring(&mut self, person: Person, revert: Option<u32>) -> Result<u64, String> {
         let configure = &mut self.house.configure;
         if let Some(other) = &configure.session {
@@ -491,6 +496,36 @@ const fn trustpoint_of(action: &Action) -> &Name {
             trustpoint
         }
     }
+}
+
+/// What a router says of who is in configuration mode, and of nobody.
+fn lock(session: Option<&Session>) -> String {
+    let person = session.map(|session| &session.person);
+    let process = person.and_then(|person| person.process).unwrap_or(-1);
+    let user = person.map_or("unknown", |person| &person.user);
+    let terminal = person.and_then(|person| person.terminal.as_deref());
+    let (kind, state, count) = match session {
+        None => ("NO LOCK", "FREE", 0),
+        Some(_) => ("EXCLUSIVE", "LOCKED", 1),
+    };
+    let mut said = format!(
+        "Parser Configure Lock\n\
+         ---------------------\n\
+         Owner PID         : {process}\n\
+         User              : {}\n\
+         TTY               : {}\n\
+         Type              : {kind}\n\
+         State             : {state}\n\
+         Count             : {count}\n",
+        crate::cli::Printable(user),
+        crate::cli::Printable(terminal.unwrap_or("-1"))
+    );
+    if let Some(session) = session {
+        said.push_str("Since             : ");
+        said.push_str(crate::cli::show::clock(session.since).trim_end());
+        said.push('\n');
+    }
+    said
 }
 
 /// What is said to whoever wants to change what somebody else is at.

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     cli::{
-        exec::{DebugFlag, ExecCommand, HELP, Mode, Show, parse},
+        exec::{DebugFlag, ExecCommand, ExecError, HELP, Mode, Show, parse},
         pipe::Modifier,
         show::{Facts, Form},
     },
@@ -105,8 +105,8 @@ fn carry_out(
         ExecCommand::ShowNatTranslations => {
             return Outcome::Look(show::translations(driver), form);
         }
-        ExecCommand::ShowNeighbors { ipv6 } => {
-            return Outcome::Look(show::neighbors(driver, ipv6), form);
+        ExecCommand::ShowNeighbors { ipv6, address } => {
+            return Outcome::Look(show::neighbors(driver, ipv6, address), form);
         }
         ExecCommand::ShowStartupConfig => {
             return Outcome::Look(driver.startup_configuration(), form);
@@ -132,6 +132,9 @@ fn carry_out(
         }
         ExecCommand::EraseStartup => return Outcome::Work(driver.erase_configuration(&person)),
         ExecCommand::More(source) => return Outcome::Work(driver.more(source)),
+        // A terminal has asked for the name.
+        ExecCommand::Nameless(_) => Err(ExecError::Incomplete.to_string()),
+        ExecCommand::ShowConfigurationLock => Ok(driver.configuration_lock()),
         ExecCommand::WriteMemory => return Outcome::Work(driver.write_configuration()),
         // What changes something here.
         ExecCommand::Help => Ok(HELP.to_owned()),

@@ -22,7 +22,10 @@ use super::{
     super::configure::{Answer, Ask, Person},
     Asking, Question, Reply, answer, elsewhere, gone, timely,
 };
-use crate::cli::configure::{Lines, Taken};
+use crate::{
+    cli::configure::{Lines, Taken},
+    files,
+};
 
 /// How long a person may think, as on a router (`exec-timeout`).
 const IDLE: Duration = Duration::from_secs(600);
@@ -170,7 +173,10 @@ impl Configuring {
             let left = !matches!(&reply, Ok(Answer::Taken(taken)) if !taken.left);
             let reply = match reply {
                 Ok(Answer::Taken(taken)) => {
-                    serde_json::to_string(&taken).map_err(|error| error.to_string())
+                    // Whatever is said of a file is said within its texts.
+                    let taken = serde_json::to_string(&taken);
+                    let words = taken.map(|taken| files::in_words(&taken));
+                    words.map_err(|error| error.to_string())
                 }
                 Ok(_) => Err("no answer".to_owned()),
                 Err(why) => Err(why),

@@ -39,8 +39,45 @@ impl Shell {
                 }
                 return Ok(self.console.with_file(line, &file).map(Cow::Owned));
             }
+            Some(Asked::Own(system, own)) => {
+                match self.answer(&format!("Destination filename [{own}]? "))? {
+                    None => false,
+                    Some(answer) => match exec::own_file(&answer, system, own) {
+                        Ok(()) => true,
+                        Err(why) => {
+                            self.complain(&why)?;
+                            false
+                        }
+                    },
+                }
+            }
+            Some(Asked::Nameless(what)) => return self.named(line, what),
         };
         Ok(is_meant.then_some(Cow::Borrowed(line)))
+    }
+
+    /// Asks which file is meant, and then what is asked of the line that names it.
+    fn named<'l>(&mut self, line: &str, what: &str) -> io::Result<Option<Cow<'l, str>>> {
+        let Some(answer) = self.answer(&format!("{what} []? "))? else {
+            return Ok(None);
+        };
+        let file = match exec::file_named(&answer) {
+            Ok(file) => file,
+            Err(why) => return self.complain(&why).map(|()| None),
+        };
+        let Some(line) = self.console.with_file(line, &file) else {
+            return Ok(None);
+        };
+        let asked = match self.console.confirmation(&line) {
+            // Its name has just been said.
+            Some(Asked::Deletion(_)) => {
+                let question = format!("Delete bootflash:/{}? [confirm]", file.path());
+                return Ok(self.confirms(&question)?.then_some(Cow::Owned(line)));
+            }
+            asked => asked,
+        };
+        let confirmed = self.confirmed(&line, asked)?;
+        Ok(confirmed.map(|line| Cow::Owned(line.into_owned())))
     }
 
     /// Asks for the name of a file, which nobody has to type again who means this one.

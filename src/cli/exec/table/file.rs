@@ -3,7 +3,7 @@
 use ironflex_profiles::model::name::FileName;
 
 use super::{
-    super::{ExecCommand, Replacement, Source, TerminalCommand},
+    super::{ExecCommand, Nameless, Replacement, Source, TerminalCommand},
     Node, Token, Values, terminal,
 };
 
@@ -17,6 +17,7 @@ pub(super) const CONFIGURE: Node = Node::word("configure", "Enter configuration 
         )
         .run(|_| Some(ExecCommand::ConfigureConfirm)),
         Node::word("memory", "Configure from NV memory")
+            .force()
             .run(|_| Some(ExecCommand::Merge(Source::Startup))),
         Node::word(
             "network",
@@ -134,6 +135,8 @@ pub(super) const COPY: Node = Node::word("copy", "Copy from one file to another"
                 ))
             }),
         ]),
+        Node::value(Token::Disk, "Copy from a file").then(&[Node::word("running-config", MERGE)
+            .run(|_| Some(ExecCommand::Nameless(Nameless::Merge)))]),
         Node::value(Token::Remote, FROM_REMOTE)
             .run(transfer)
             .then(&[Node::value(Token::Line, "Copy to a file").run(transfer)]),
@@ -171,12 +174,15 @@ fn copied(source: Source) -> Option<ExecCommand> {
 pub(super) const DELETE: Node = Node::word("delete", "Delete a file").privileged().then(&[
     Node::word("/force", "Force delete")
         .force()
-        .then(&[TO_DELETE, BARE_TO_DELETE]),
+        .then(&[TO_DELETE, NAMELESS, BARE_TO_DELETE]),
     TO_DELETE,
+    NAMELESS,
     BARE_TO_DELETE,
 ]);
 
 const TO_DELETE: Node = Node::value(Token::File, "File to be deleted").run(delete);
+const NAMELESS: Node = Node::value(Token::Disk, "File to be deleted")
+    .run(|_| Some(ExecCommand::Nameless(Nameless::Delete)));
 const BARE_TO_DELETE: Node =
     Node::value(Token::BareFile, "File to be deleted, on bootflash:").run(delete);
 
@@ -208,8 +214,24 @@ fn more(values: Values) -> Option<ExecCommand> {
     Some(ExecCommand::More(Source::File(values.file?)))
 }
 
-pub(super) const ARCHIVE: Node = Node::word("archive", "Archive functions")
+pub(super) const CONFIGURATION: Node =
+    Node::word("configuration", "Contents of Non-Volatile memory")
+        .privileged()
+        .run(|_| Some(ExecCommand::ShowStartupConfig))
+        .then(&[Node::word(
+            "lock",
+            "Who is in configuration mode, which one may be at a time",
+        )
+        .run(|_| Some(ExecCommand::ShowConfigurationLock))]);
+
+pub(super) const ARCHIVE: Node = Node::word("archive", "Archive functions (not here: an archive of configurations)")
     .privileged()
+    .run(|_| {
+        Some(ExecCommand::Instead(
+            "show archive",
+            "no archive is kept; 'show archive config differences' tells what the startup configuration has otherwise",
+        ))
+    })
     .then(&[Node::word("config", "Archive configuration").then(&[
         Node::word(
             "differences",

@@ -299,7 +299,7 @@ pub(super) const IPV6: Node = Node::word("ipv6", "IPv6 information").then(&[
     .run(|values| show(Show::Ipv6LocalPool { name: values.text }))
     .then(&[Node::value(Token::Name, "Name of the pool")
         .run(|values| show(Show::Ipv6LocalPool { name: values.text }))])]),
-    Node::word("neighbors", "Show IPv6 neighbor cache entries").run(|_| neighbors(true)),
+    Node::word("neighbors", "Show IPv6 neighbor cache entries").run(|_| neighbors(true, None)),
     Node::word("route", "Show IPv6 route table entries")
         .run(|_| show(Show::Ipv6Route(None)))
         .then(&[Node::value(Token::AddressV6, "IPv6 address")

@@ -15,6 +15,8 @@ pub(super) const DIR: Node = Node::word("dir", "List files on a filesystem")
         Node::value(Token::Root("bootflash:"), "Files on bootflash").run(directory),
         Node::word("flash:", "Files on bootflash").run(directory),
         Node::value(Token::Root("flash:"), "Files on bootflash").run(directory),
+        Node::word("nvram:", "Files on nvram (not here: show startup-config)").run(nvram),
+        Node::value(Token::Root("nvram:"), "Files on nvram (not here)").run(nvram),
     ]);
 
 pub(super) const SHOW_BOOTFLASH: Node = Node::word("bootflash:", "Files on bootflash")
@@ -24,6 +26,13 @@ pub(super) const SHOW_BOOTFLASH: Node = Node::word("bootflash:", "Files on bootf
 pub(super) const SHOW_FLASH: Node = Node::word("flash:", "Files on bootflash")
     .privileged()
     .run(directory);
+
+fn nvram(_: Values) -> Option<ExecCommand> {
+    Some(ExecCommand::Instead(
+        "dir nvram:",
+        "the startup configuration is all that is there, and 'show startup-config' shows it; 'dir' lists bootflash:",
+    ))
+}
 
 fn directory(_: Values) -> Option<ExecCommand> {
     Some(ExecCommand::Directory)

@@ -252,12 +252,14 @@ fn a_route_is_looked_up_and_neighbours_are_listed_by_family() {
         let read = parse(line);
         assert!(matches!(read, Err(ExecError::Invalid { .. })), "{line}");
     }
-    for (line, ipv6) in [
-        ("show arp", false),
-        ("sh ip arp", false),
-        ("sh ipv6 nei", true),
+    for (line, ipv6, address) in [
+        ("show arp", false, None),
+        ("sh ip arp", false, None),
+        ("sh ip arp 192.0.2.1", false, Some("192.0.2.1")),
+        ("sh ipv6 nei", true, None),
     ] {
-        let neighbors = ExecCommand::ShowNeighbors { ipv6 };
+        let address = address.map(|address| address.parse().unwrap());
+        let neighbors = ExecCommand::ShowNeighbors { ipv6, address };
         assert_eq!(parse(line), Ok(neighbors), "{line}");
         assert!(super::super::parse(line, Mode::User).is_ok(), "{line}");
     }
@@ -269,6 +271,114 @@ fn a_route_is_looked_up_and_neighbours_are_listed_by_family() {
     assert_eq!(size("term no history"), Some(0));
     assert_eq!(size("terminal no history size"), None);
     assert!(parse("terminal history size 257").is_err());
+}
+
+#[test]
+fn commands_of_a_router_that_have_no_meaning_here_are_refused_by_name() {
+    for (line, words) in [
+        ("clear line vty 0", "clear line"),
+        ("clear arp", "clear arp-cache"),
+        ("clear ip arp 192.0.2.1", "clear ip arp"),
+        ("clear ip nat translation *", "clear ip nat translation"),
+        ("clear ip nat tr", "clear ip nat translation"),
+        ("show archive", "show archive"),
+        ("dir nvram:", "dir nvram:"),
+        ("dir nvram:/", "dir nvram:"),
+        ("show platform", "show platform"),
+        (
+            "show platform hardware qfp active statistics drop",
+            "show platform",
+        ),
+        ("show license", "show license"),
+        ("sh license summary", "show license"),
+        ("sh run linenum", "show running-config linenum"),
+        ("verify /md5 bootflash:x", "verify"),
+        ("rename flash:a flash:b", "rename"),
+        ("test aaa group radius alice secret new-code", "test aaa"),
+        ("terminal default length", "terminal default"),
+    ] {
+        let Ok(ExecCommand::Instead(said, advice)) = parse(line) else {
+            panic!("{line}: {:?}", parse(line));
+        };
+        assert_eq!(said, words, "{line}");
+        assert!(!advice.is_empty());
+    }
+    for line in ["sh run full", "show running-config brief"] {
+        let shown = ExecCommand::Show(Show::RunningConfig { all: false });
+        assert_eq!(parse(line), Ok(shown), "{line}");
+    }
+    assert_eq!(parse("show conf"), Ok(ExecCommand::ShowStartupConfig));
+    assert_eq!(
+        parse("show configuration lock"),
+        Ok(ExecCommand::ShowConfigurationLock)
+    );
+    for line in ["verify x", "rename a b", "show configuration lock"] {
+        assert!(super::super::parse(line, Mode::User).is_err(), "{line}");
+    }
+}
+
+#[test]
+fn what_a_terminal_asks_of_files_of_which_there_is_one() {
+    let asked = |line: &str| {
+        super::super::parse(line, Mode::Privileged)
+            .unwrap()
+            .confirmation()
+    };
+    let startup = Some(Asked::Own("nvram", "startup-config"));
+    let running = Some(Asked::Own("system", "running-config"));
+    for (line, expected) in [
+        ("copy run start", startup),
+        ("copy startup-config running-config", running.clone()),
+        ("copy flash:x running-config", running),
+        ("copy flash: run", Some(Asked::Nameless("Source filename"))),
+        ("delete flash:", Some(Asked::Nameless("Delete filename"))),
+        (
+            "delete /force bootflash:",
+            Some(Asked::Nameless("Delete filename")),
+        ),
+        ("write memory", None),
+        ("wr", None),
+        ("configure memory", None),
+    ] {
+        assert_eq!(asked(line), expected, "{line}");
+    }
+    let with = |line: &str| {
+        let read = super::super::parse(line, Mode::Privileged).unwrap();
+        read.with_file(&file_named("x").unwrap()).unwrap()
+    };
+    assert_eq!(with("copy flash: run"), "copy bootflash:x running-config");
+    assert_eq!(with("delete flash:"), "delete bootflash:x");
+    assert_eq!(with("delete /force flash:"), "delete /force bootflash:x");
+    for answer in [
+        "",
+        " ",
+        "startup-config",
+        "nvram:startup-config",
+        "NVRAM:/Startup-Config",
+    ] {
+        assert_eq!(
+            own_file(answer, "nvram", "startup-config"),
+            Ok(()),
+            "{answer}"
+        );
+    }
+    for (answer, system, own, refused) in [
+        (
+            "kept.cfg",
+            "nvram",
+            "startup-config",
+            "%Error opening nvram:kept.cfg (there is only startup-config on nvram: here; \
+             'copy running-config bootflash:FILE' writes another file)",
+        ),
+        (
+            "a",
+            "system",
+            "running-config",
+            "%Error opening system:a (there is only running-config on system: here)",
+        ),
+    ] {
+        assert_eq!(own_file(answer, system, own).unwrap_err(), refused);
+    }
 }
 
 #[test]
