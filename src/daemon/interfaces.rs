@@ -2,10 +2,13 @@
 
 use std::{collections::BTreeMap, net::IpAddr};
 
-use ironflex_profiles::model::{
-    Located,
-    interface::{Addressing, Interface, InterfaceKind, InterfaceName},
-    nat::NatSide,
+use ironflex_profiles::{
+    Snapshot,
+    model::{
+        Located,
+        interface::{Addressing, Interface, InterfaceKind, InterfaceName},
+        nat::NatSide,
+    },
 };
 use ironflex_xfrm::netlink::{LinkIndex, LinkTraffic};
 
@@ -36,8 +39,9 @@ const LOOPBACK_MTU: u32 = 1514;
 /// The devices that interfaces of the configuration are or stand for, with what has gone through each, by their names.
 pub(super) fn traffic(driver: &mut Driver) -> BTreeMap<String, (LinkIndex, LinkTraffic)> {
     let devices = devices(driver);
-    let used = driver.house.configured.interfaces.iter();
-    let used = used.filter_map(|(name, entry)| device_of(name, &entry.value));
+    let snapshot = &driver.house.plan.snapshot;
+    let used = snapshot.interfaces.keys();
+    let used = used.filter_map(|name| device_of(name, snapshot));
     let traffic = used.filter_map(|name| {
         let device = devices.get(&name)?;
         Some((name, (device.index, device.traffic)))
@@ -47,8 +51,9 @@ pub(super) fn traffic(driver: &mut Driver) -> BTreeMap<String, (LinkIndex, LinkT
 
 /// The interfaces that stand for devices or are some, by the devices' names.
 pub(super) fn of_devices(driver: &Driver) -> BTreeMap<String, String> {
-    let all = driver.house.configured.interfaces.iter();
-    all.filter_map(|(name, entry)| Some((device_of(name, &entry.value)?, name.to_string())))
+    let snapshot = &driver.house.plan.snapshot;
+    let all = snapshot.interfaces.keys();
+    all.filter_map(|name| Some((device_of(name, snapshot)?, name.to_string())))
         .collect()
 }
 
@@ -60,10 +65,13 @@ fn devices(driver: &mut Driver) -> BTreeMap<String, Device> {
     })
 }
 
-/// The name of the device that an interface is or stands for, if it is there.
-fn device_of(name: &InterfaceName, lines: &Interface) -> Option<String> {
+/// The name of the device that an interface is or stands for. Of two that are tied to one, only one is it.
+fn device_of(name: &InterfaceName, snapshot: &Snapshot) -> Option<String> {
     match name.kind() {
-        InterfaceKind::GigabitEthernet => lines.device_at_work().map(|one| one.value.to_string()),
+        InterfaceKind::GigabitEthernet => {
+            let device = snapshot.interfaces.get(name)?.device.as_ref()?;
+            Some(device.to_string())
+        }
         InterfaceKind::Loopback => Some(loopback_device(name)),
         InterfaceKind::VirtualTemplate => None,
     }
@@ -88,7 +96,7 @@ pub(super) fn facts(driver: &mut Driver, state: &State) -> Vec<InterfaceFacts> {
     let devices = devices(driver);
     let (house, now) = (&driver.house, driver.clock.now());
     let cleared = &driver.cleared_counters;
-    let all = &house.configured.interfaces;
+    let (all, snapshot) = (&house.configured.interfaces, &*house.plan.snapshot);
     let ipv4 = |device: &Device| {
         let mut addresses = device.addresses.iter();
         addresses.find(|(address, _)| address.is_ipv4()).copied()
@@ -103,7 +111,7 @@ pub(super) fn facts(driver: &mut Driver, state: &State) -> Vec<InterfaceFacts> {
         };
         if name.kind() == InterfaceKind::GigabitEthernet {
             // The device is Linux's, and so are its addresses.
-            let device = devices.get(lines.device_at_work()?.value.as_str())?;
+            let device = devices.get(&device_of(name, snapshot)?)?;
             let address = ipv4(device)?;
             let is_own = configured.is_some_and(|(configured, _)| configured == address.0);
             return Some((address, is_own));
@@ -117,7 +125,7 @@ pub(super) fn facts(driver: &mut Driver, state: &State) -> Vec<InterfaceFacts> {
     let mut facts = Vec::new();
     for (name, entry) in all {
         let lines = &entry.value;
-        let device = device_of(name, lines).filter(|device| devices.contains_key(device));
+        let device = device_of(name, snapshot).filter(|device| devices.contains_key(device));
         let known = device.as_ref().and_then(|device| devices.get(device));
         let (status, protocol) = match (name.kind(), known) {
             (InterfaceKind::GigabitEthernet, Some(known)) if !known.up => SHUT_DOWN,

@@ -9,7 +9,7 @@ use crate::{
     model::{
         Entry, Located,
         acl::{AccessList, NotNetworks},
-        interface::{Addressing, DEFAULT_TUNNEL_MTU, InterfaceKind, InterfaceName},
+        interface::{Addressing, DEFAULT_TUNNEL_MTU, DeviceName, InterfaceKind, InterfaceName},
         name::Name,
         nat::NatSide,
         net::{Ipv4Net, Ipv6Net},
@@ -174,23 +174,50 @@ impl<'a> Resolver<'a> {
             .collect()
     }
 
+    /// The device of each interface that has one. What two want has the one that the command line ties to it, or else the first.
+    fn ties(&mut self) -> BTreeMap<&'a InterfaceName, &'a DeviceName> {
+        let interfaces = &self.candidate.interfaces;
+        let by_option = interfaces.iter().filter_map(|(name, entry)| {
+            let device = entry.value.tied.as_ref()?;
+            Some((name, device, true))
+        });
+        let by_line = interfaces.iter().filter_map(|(name, entry)| {
+            let lines = &entry.value;
+            let device = lines.device.as_ref().filter(|_| lines.tied.is_none())?;
+            Some((name, device, false))
+        });
+        let option =
+            |name: &InterfaceName, device: &DeviceName| format!("--device {name}={device}");
+        let mut ties = BTreeMap::new();
+        let mut taken: BTreeMap<&DeviceName, (&InterfaceName, &Span, bool)> = BTreeMap::new();
+        for (name, Located { value: device, at }, is_option) in by_option.chain(by_line) {
+            let Some((other, other_at, is_by_option)) = taken.get(device) else {
+                taken.insert(device, (name, at, is_option));
+                ties.insert(name, device);
+                continue;
+            };
+            let vain = match is_option {
+                true => option(name, device),
+                false => format!("device {device}"),
+            };
+            let keeps = match is_by_option {
+                true => format!("{other}, tied by {}", option(other, device)),
+                false => format!("{other} already"),
+            };
+            let message = format!("`{vain}` ties {name} to nothing: `{device}` is {keeps}");
+            let fault = Diagnostic::error(Fault::Conflict, at.clone(), message);
+            self.diagnostics
+                .push(fault.beside((*other_at).clone(), "tied here"));
+        }
+        ties
+    }
+
     pub(super) fn interfaces(&mut self) -> BTreeMap<InterfaceName, Arc<Interface>> {
         let mut interfaces = BTreeMap::new();
-        let mut devices: BTreeMap<&str, (&InterfaceName, &Span)> = BTreeMap::new();
+        let ties = self.ties();
         for (name, entry) in &self.candidate.interfaces {
             let lines = &entry.value;
-            let mut tied = lines.device_at_work();
-            if let Some(device) = tied {
-                if let Some((other, at)) = devices.get(device.value.as_str()) {
-                    tied = None;
-                    let message = format!("`{}` is {other} already", device.value);
-                    let fault = Diagnostic::error(Fault::Conflict, device.at.clone(), message);
-                    self.diagnostics
-                        .push(fault.beside((*at).clone(), "tied here"));
-                } else {
-                    devices.insert(device.value.as_str(), (name, &device.at));
-                }
-            }
+            let tied = ties.get(name);
             if lines.shutdown && name.kind() == InterfaceKind::GigabitEthernet {
                 let message =
                     format!("{name} is a device of Linux, which `shutdown` does not take down");
@@ -228,7 +255,7 @@ impl<'a> Resolver<'a> {
                 name: name.clone(),
                 description: lines.description.clone(),
                 shutdown: lines.shutdown,
-                device: tied.map(|device| device.value.clone()),
+                device: tied.map(|&device| device.clone()),
                 addressing: lines.addressing.clone(),
                 ipv6: lines.ipv6.clone(),
                 ip_mtu: lines.ip_mtu.or(default_mtu),

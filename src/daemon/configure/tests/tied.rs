@@ -54,3 +54,28 @@ fn an_interface_that_is_removed_and_made_again_is_tied_as_before() {
     assert_eq!(device_at_work(&scene).as_deref(), Some("eth0"));
     scene.end(id);
 }
+
+#[test]
+fn the_device_of_an_option_is_no_other_interfaces_too() {
+    let mut scene = with_a_tie();
+    scene.machine.add_device("eth0");
+    let id = scene.begin(None);
+    let said = scene.types(id, "interface GigabitEthernet0/0/0\n device eth0");
+    assert_eq!(
+        said,
+        "% Warning: `device eth0` ties GigabitEthernet0/0/0 to nothing: `eth0` is GigabitEthernet1, tied by \
+         --device GigabitEthernet1=eth0; it stays inactive\n"
+    );
+    let what = crate::cli::exec::Show::InterfaceBrief(None);
+    let facts = crate::daemon::show::facts(&mut scene.driver, what);
+    let shown = facts.text().unwrap();
+    // The device is there, and it is down.
+    let is_it = |name: &str| {
+        let mut lines = shown.lines();
+        let line = lines.find(|line| line.starts_with(name)).unwrap();
+        line.contains("administratively down")
+    };
+    let both = ["GigabitEthernet0/0/0 ", "GigabitEthernet1 "].map(is_it);
+    assert_eq!(both, [false, true], "{shown}");
+    scene.end(id);
+}
