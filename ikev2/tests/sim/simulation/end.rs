@@ -131,6 +131,18 @@ impl End {
             .map(|(_, child)| child)
     }
 
+    /// Whether nothing can be sent on a child SA: what is left of it is worn out, beside what the peer has deleted already. The
+    /// successor had lost to a rival and went first.
+    pub fn is_spent(&self, id: SaId, child: ChildId, peer: &Self) -> bool {
+        let view = self.endpoint.view(id);
+        let left = view.iter().flat_map(|view| view.children());
+        let left = left.filter(|one| one.id == child);
+        let (worn, rest): (Vec<_>, Vec<_>) =
+            left.partition(|one| self.worn_out.contains(&one.inbound_spi));
+        let is_read = |spi| peer.receiving.keys().any(|&(_, inbound)| inbound == spi);
+        !worn.is_empty() && !rest.iter().any(|one| is_read(one.outbound_spi))
+    }
+
     /// Whether this end need not read what comes on this SPI: it has deleted it, or its peer has made a child SA that it was asked
     /// for, and the answer is not here yet.
     pub fn may_be_deaf(&self, peer: &Self, spi: u32) -> bool {

@@ -136,9 +136,10 @@ impl World {
                 continue;
             }
             let flow = |from: &End, sa: SaId, to: &End, heard_by: SaId| {
-                let sending = from
-                    .children(sa)
-                    .filter(|one| !to.may_be_deaf(from, one.outbound_spi));
+                let sending = from.children(sa);
+                let sending = sending.filter(|one| {
+                    !from.is_spent(sa, one.id, to) && !to.may_be_deaf(from, one.outbound_spi)
+                });
                 let receiving = to.receiving.iter().filter(|((id, _), _)| *id == heard_by);
                 unheard(sending, receiving.map(|(_, child)| child))
             };
