@@ -33,8 +33,7 @@ impl Shell {
                 let Some(file) = self.file("Delete filename", file)? else {
                     return Ok(None);
                 };
-                let question = format!("Delete bootflash:/{}? [confirm]", file.path());
-                if !self.confirms(&question)? {
+                if !self.deletes(&file)? {
                     return Ok(None);
                 }
                 return Ok(self.console.with_file(line, &file).map(Cow::Owned));
@@ -71,13 +70,17 @@ impl Shell {
         let asked = match self.console.confirmation(&line) {
             // Its name has just been said.
             Some(Asked::Deletion(_)) => {
-                let question = format!("Delete bootflash:/{}? [confirm]", file.path());
-                return Ok(self.confirms(&question)?.then_some(Cow::Owned(line)));
+                return Ok(self.deletes(&file)?.then_some(Cow::Owned(line)));
             }
             asked => asked,
         };
         let confirmed = self.confirmed(&line, asked)?;
         Ok(confirmed.map(|line| Cow::Owned(line.into_owned())))
+    }
+
+    /// Asks whether a file is to be deleted whose name is known.
+    fn deletes(&mut self, file: &FileName) -> io::Result<bool> {
+        self.confirms(&format!("Delete bootflash:/{}? [confirm]", file.path()))
     }
 
     /// Asks for the name of a file, which nobody has to type again who means this one.
